@@ -77,16 +77,15 @@ train-zinc: $(VENV)/.dev
 	$(BIN)/graphagg train zinc --data $(ZINC) --out runs/zinc --device $(DEVICE) \
 		--minutes $(MINUTES) --resume
 
-# The types of the TypeScript client, from the service's OpenAPI document; needs npm.
+# The types of the TypeScript client, from the service's OpenAPI document, and whether its example
+# compiles; needs npm.
 NPX := npx --yes --package openapi-typescript@7.13.0 --package typescript@5.9.3
 client: $(VENV)/.dev
 	mkdir -p build
-	$(BIN)/python -m graphagg.serve.http.document > build/openapi.json
-	$(NPX) openapi-typescript --default-non-nullable=false build/openapi.json --output build/schema.d.ts
-	digest=$$($(BIN)/python -c 'import hashlib, pathlib; \
-	print(hashlib.sha256(pathlib.Path("build/openapi.json").read_bytes()).hexdigest())'); \
-	{ echo "// Made by \`make client\`. sha256 of the document: $$digest"; cat build/schema.d.ts; } \
-		> clients/typescript/schema.d.ts
+	$(BIN)/python -c 'import json; from graphagg.serve.http.app import document; \
+		print(json.dumps(document()))' > build/openapi.json
+	$(NPX) openapi-typescript --default-non-nullable=false build/openapi.json \
+		--output clients/typescript/schema.d.ts
 	$(NPX) tsc --noEmit --strict --module nodenext --target es2022 --lib es2022,dom \
 		clients/typescript/example.ts
 
@@ -107,8 +106,10 @@ dist: $(VENV)/.dev
 	$(BIN)/venv-pack --quiet --prefix dist/environment --output $$name-environment.tar.gz; \
 	rm -rf dist/environment; ls -l dist
 
-# What goes to an index, or to whoever asks for a file: a wheel and an sdist.
+# What goes to an index, or to whoever asks for a file: a wheel and an sdist; the client's types too
+# where npm is.
 release: $(VENV)/.dev
+	if command -v npm >/dev/null; then $(MAKE) client; fi
 	rm -rf dist/release
 	$(BIN)/python -m hatchling build --directory dist/release
 	$(BIN)/twine check --strict dist/release/*

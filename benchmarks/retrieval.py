@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.large_corpus import Copies
 from benchmarks.report import Report
 from benchmarks.sets import SETS
-from graphagg.rag import Passage, PassageIndex, RetrievalConfig, read_passages
+from graphagg.rag import LinearRAGConfig, Passage, PassageIndex, read_passages
 from graphagg.rag.config.linearrag import PRESETS
 from graphagg.rag.config.modes import Config, Mode
 from graphagg.rag.evaluation.measure import (
@@ -42,11 +42,11 @@ ORDER = 7  # seed of the order of passages
 HALF = 0  # seed of the halves; constants were chosen on the first, the second is reported
 SAMPLE = 300  # passages of the comparison with the plain way
 COPIES = 33  # of the corpus in the large index
-MODES: tuple[Mode, ...] = ("bm25", "dense", "faithful", "best")
-FAITHFUL: dict[str, Config] = {
-    "faithful": RetrievalConfig(),
-    "faithful, preset official-run": PRESETS["official-run"],
-    "faithful:paper": PRESETS["paper"],
+MODES: tuple[Mode, ...] = ("bm25", "dense", "linearrag", "multihop")
+LINEARRAG: dict[str, Config] = {
+    "linearrag": LinearRAGConfig(),
+    "linearrag, preset official-run": PRESETS["official-run"],
+    "linearrag:paper": PRESETS["paper"],
 }
 YEARS = (1900, 2020)  # of the metadata made for the filter
 
@@ -65,7 +65,7 @@ def run(report: Report) -> None:
         index = PassageIndex.open(root / "idx")
         report.line(f"opened in {1e3 * (time.perf_counter() - start):.1f} ms (wall), no model\n")
         _quality(report, index, questions)
-        _faithful(report, index, questions)
+        _linearrag(report, index, questions)
         _throughput(report, index, questions)
         _filter(report, index, questions)
         _addition(report, passages, root / "idx", build_seconds)
@@ -139,7 +139,7 @@ def _quality(report: Report, index: PassageIndex, questions: list[GoldQuestion])
     )
     results = {mode: evaluate(index, test, mode=mode) for mode in MODES}
     _quality_table(report, results)
-    kinds = list(results["best"].by_type)
+    kinds = list(results["multihop"].by_type)
     report.table(
         ["mode", *(f"{kind}: recall@2 / @5 / all gold@5" for kind in kinds)],
         [
@@ -173,11 +173,11 @@ def _quality_table(report: Report, results: dict[str, Evaluation] | dict[Mode, E
     report.table(["mode", *names], rows)
 
 
-def _faithful(report: Report, index: PassageIndex, questions: list[GoldQuestion]) -> None:
+def _linearrag(report: Report, index: PassageIndex, questions: list[GoldQuestion]) -> None:
     report.line("LinearRAG on all questions\n")
     results = {
-        name: evaluate(index, questions, mode="faithful", config=config)
-        for name, config in FAITHFUL.items()
+        name: evaluate(index, questions, mode="linearrag", config=config)
+        for name, config in LINEARRAG.items()
     }
     _quality_table(report, results)
 
@@ -227,7 +227,7 @@ def _each(retriever: AnyRetriever, asked: Sequence[Asked]) -> list[float]:
 
 def _throughput(report: Report, index: PassageIndex, questions: list[GoldQuestion]) -> None:
     retriever, asked = _asked(
-        index, [question.text for question in questions], Request(mode="faithful")
+        index, [question.text for question in questions], Request(mode="linearrag")
     )
     pairs = [
         (sum(_each(retriever, asked)) / 1e3, _cpu(lambda: retriever.answer(asked, 5)))
@@ -235,7 +235,7 @@ def _throughput(report: Report, index: PassageIndex, questions: list[GoldQuestio
     ][1:]
     ratio = median(alone / together for alone, together in pairs)
     report.line(
-        f"a batch of {len(asked)} questions (faithful, encoding and entities excluded): "
+        f"a batch of {len(asked)} questions (linearrag, encoding and entities excluded): "
         f"{median(t for _, t in pairs):.2f} s against {median(a for a, _ in pairs):.2f} s one by "
         f"one, {ratio:.1f} times the throughput (thread CPU, median of 3 pairs)\n"
     )
@@ -277,11 +277,11 @@ def _large(report: Report, root: Path, index: PassageIndex, questions: list[Gold
     seconds = time.process_time() - start
     report.line(f"{len(large):,} passages, {large.manifest.counts['entities']:,} entities")
     report.line(f"gazetteer, lexicon, inverted file, write: {seconds:.0f} CPU s (no model)\n")
-    retriever = index.retriever(mode="best")
+    retriever = index.retriever(mode="multihop")
     texts = [question.text for question in questions[:300]]
     encoded = retriever.encode(retriever.read(texts, index.models), index.models)
     before = _anonymous_memory()
-    over = large.retriever(mode="best")
+    over = large.retriever(mode="multihop")
     rows = []
     for name, one in (("6,119 passages", retriever), (f"{len(large):,} passages", over)):
         asked = [
@@ -291,7 +291,7 @@ def _large(report: Report, root: Path, index: PassageIndex, questions: list[Gold
         _each(one, asked[:20])
         times = _each(one, asked)
         rows.append([name, *np.percentile(times, [50, 99]).tolist()])
-    report.table(["best, without encoding", "thread CPU ms p50", "p99"], rows)
+    report.table(["multihop, without encoding", "thread CPU ms p50", "p99"], rows)
     more = (_anonymous_memory() - before) / 2**20
     report.line(f"memory beyond the mapped files: {more:.0f} MiB\n")
     large.close()

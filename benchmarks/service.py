@@ -61,7 +61,7 @@ class Load:
     communities: Path
     seconds: float = 60.0
     clients: int = 50
-    mode: str = "best"
+    mode: str = "multihop"
     questions: Sequence[str] = ()
     random_state: int = 0
     lazy: bool = False
@@ -349,7 +349,7 @@ def main() -> None:
     parser.add_argument("--communities", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--mode", default="best")
+    parser.add_argument("--mode", default="multihop")
     parser.add_argument("--publish", action="store_true", help="only publish new versions of both")
     chosen = parser.parse_args()
     if chosen.publish:

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from graphagg.cli.shell.interpreter import complete
 
 from benchmarks.report import Report
 from graphagg.cli.shell.communities import CommunityShell
-from graphagg.cli.shell.interpreter import complete
 from graphagg.communities import CommunityIndex
 from tests.conftest import DATA
 

@@ -1,12 +1,13 @@
-"""Learning on the Tri-Graph: GPS and LCM as rankers of the candidates of `best`, set beside set.
+"""Learning on the Tri-Graph: GPS and LCM as rankers of the candidates of `multihop`, set by set.
 
     python -m benchmarks.trigraph_ranker FOLDER [--train N] [--test N] [--epochs N]
 
 FOLDER holds the indices of `benchmarks.choose` (built where they are missing). A question is a
-graph: the first `POOL` passages of `best`, and the entities that two of them or the question name,
-tied as the graph of the corpus ties them. A passage has its scores by `best`, `dense` and `bm25`,
-an entity whether the question names it and how many candidates name it. A model adds what it learns
-to the score of `best`, zero at first, and is trained with the softmax over a question's candidates.
+graph: the first `POOL` passages of `multihop`, and the entities that two of them or the question
+name, tied as the graph of the corpus ties them. A passage has its scores by `multihop`, `dense` and
+`bm25`, an entity whether the question names it and how many candidates name it. A model adds what
+it learns to the score of `multihop`, zero at first, and is trained with the softmax over a
+question's candidates.
 
 Leave one set out: a model is trained on every n-th question of the first halves of all other sets,
 and ranks every n-th question of the second half of the one that is left out.
@@ -123,7 +124,7 @@ def reciprocal(rows: Ints, ranking: Ints) -> list[float]:
 
 
 class Ranker(nn.Module):
-    """The score of `best`, and what two layers over the graph add to it."""
+    """The score of `multihop`, and what two layers over the graph add to it."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -175,7 +176,7 @@ def train(kind: str, asked: Sequence[Asked], epochs: int) -> Ranker:
 
 @torch.no_grad()
 def recall(model: Ranker | None, asked: Sequence[Asked]) -> list[float]:
-    """Mean recall in percent at each of `AT`; None: of `best`."""
+    """Mean recall in percent at each of `AT`; None: of `multihop`."""
     found = []
     for each in asked:
         graph = Batch.from_data_list([each.graph])
@@ -208,11 +209,11 @@ def main() -> None:
     sets = dict(zip(SETS, read(given.folder, SETS, sizes), strict=True))
     print(f"read: {time.process_time() - clock:.0f} CPU s", flush=True)
     print("| left out | questions | best | GPS | LCM |\n" + "| --- " * 5 + "|")
-    sums: dict[str, list[list[float]]] = {"best": [], "GPS": [], "LCM": []}
+    sums: dict[str, list[list[float]]] = {"multihop": [], "GPS": [], "LCM": []}
     for name, halves in sets.items():
         others = [each for other in SETS if other != name for each in sets[other]["tune"]]
         models = {
-            "best": None,
+            "multihop": None,
             **{kind: train(kind, others, given.epochs) for kind in ("GPS", "LCM")},
         }
         for kind, model in models.items():

@@ -5,7 +5,8 @@
 `code` asks for functions of Python's standard library by the first sentence of their docstrings,
 which the passages do not hold; `manual` for manual pages by their one-line descriptions, likewise.
 One passage is right for a question, nothing has a title, and little is named: what the links of
-`best` are made for is not there. Prints recall of `best` beside the plain modes, by default models.
+`multihop` are made for is not there. Prints recall of `multihop` beside the plain modes, by default
+models.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
 
-MODES: tuple[Mode, ...] = ("best", "dense", "bm25", "rrf")
+MODES: tuple[Mode, ...] = ("multihop", "dense", "bm25", "rrf")
 MANUAL = Path("/usr/share/man")
 LONGEST = 1_500  # characters of a passage
 WORDS = range(4, 26)  # of a question

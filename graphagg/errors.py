@@ -264,10 +264,6 @@ class UnknownModel(NoSuchIndex):
     """A service was asked for an answer by a model that it does not have."""
 
 
-class UnknownKnowledge(NoSuchIndex):
-    """A service was asked for a knowledge base that it does not have."""
-
-
 class Overloaded(GraphAggError):
     """A service has as much work as it takes; try again."""
 

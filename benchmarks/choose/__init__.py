@@ -1,1 +1,1 @@
-"""Choosing the constants of `mode="best"` on many sets, and checking them on others."""
+"""Choosing the constants of `mode="multihop"` on many sets, and checking them on others."""

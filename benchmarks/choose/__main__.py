@@ -1,4 +1,4 @@
-"""`python -m benchmarks.choose`: choose the constants of `best`, and check them on other sets.
+"""`python -m benchmarks.choose`: choose the constants of `multihop`, and check them on other sets.
 
 1. On the first halves of all sets that are here (`--questions` of each at most) constants are
    chosen, near the middles of their ranges; the objective counts sets, not questions.
@@ -25,13 +25,13 @@ from graphagg.rag.best.tuning.search import differences
 from benchmarks.choose.corpora import family, names_here, open_index, questions
 from benchmarks.choose.search import MIDDLE, Recalls, Search
 from graphagg.arrays import Array
-from graphagg.rag import BestConfig, PassageIndex
+from graphagg.rag import MultihopConfig, PassageIndex
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.multihop import PARTS
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, STORAGE
 from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
 
-PLAIN: tuple[Mode, ...] = ("bm25", "dense", "rrf", "faithful")
+PLAIN: tuple[Mode, ...] = ("bm25", "dense", "rrf", "linearrag")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,7 +62,7 @@ def _choose(names: list[str], given: argparse.Namespace) -> dict[str, object]:
         with open_index(name, given.folder, given.profile) as index:
             plain[name] = _plain(index, asked, ("bm25", "dense", "rrf"))
             sets[name] = _frozen(index, asked)
-        sets[name].check(BestConfig())
+        sets[name].check(MultihopConfig())
         print(f"{name}: {len(asked)} questions, equal to the retriever on the first 20", flush=True)
     search, start = Search(sets, plain), time.process_time()
     everything = search.choose(names)
@@ -90,7 +90,7 @@ def _choose(names: list[str], given: argparse.Namespace) -> dict[str, object]:
 def _second_halves(names: list[str], given: argparse.Namespace) -> dict[str, object]:
     weights = STORAGE[given.profile].weights
     report: dict[str, object] = {}
-    columns: dict[str, dict[str, Array]] = {mode: {} for mode in (*PLAIN, "best")}
+    columns: dict[str, dict[str, Array]] = {mode: {} for mode in (*PLAIN, "multihop")}
     parts: dict[str, dict[str, Array]] = {part: {} for part in PARTS}
     for name in names:
         asked = questions(name, "test", 10_000)
@@ -111,7 +111,7 @@ def _second_halves(names: list[str], given: argparse.Namespace) -> dict[str, obj
 
 
 def _frozen(index: PassageIndex, asked: Sequence[GoldQuestion]) -> FrozenSet:
-    best = index.retriever(mode="best")
+    best = index.retriever(mode="multihop")
     read = best.read([question.text for question in asked], index.models)
     encoded = best.encode(read, index.models)
     return FrozenSet(index.snapshot, encoded, [question.gold for question in asked])

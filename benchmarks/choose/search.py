@@ -17,7 +17,7 @@ from graphagg.rag.best.tuning.search import Grid, with_value
 
 from benchmarks.choose.corpora import UNTITLED
 from graphagg.arrays import Array
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.multihop import MultihopConfig
 
 GRID: Grid = {
     "passage.similarity": (0.8, 1.0, 1.2, 1.4, 1.6, 1.8),
@@ -61,9 +61,9 @@ class Search:
 
     def __init__(self, sets: Mapping[str, FrozenSet], plain: Recalls) -> None:
         self.sets, self._plain = sets, plain
-        self._known: dict[BestConfig, dict[str, Array]] = {}
+        self._known: dict[MultihopConfig, dict[str, Array]] = {}
 
-    def recalls(self, config: BestConfig, names: Iterable[str]) -> dict[str, Array]:
+    def recalls(self, config: MultihopConfig, names: Iterable[str]) -> dict[str, Array]:
         """Recall@2 and @5 of some sets; each configuration is run once a set."""
         known = self._known.setdefault(config, {})
         for name in names:
@@ -71,7 +71,7 @@ class Search:
                 known[name] = self.sets[name].recall(weights_from(config))
         return {name: known[name] for name in names}
 
-    def choose(self, names: Iterable[str]) -> BestConfig:
+    def choose(self, names: Iterable[str]) -> MultihopConfig:
         """The constants found for some sets: each in turn, from the middle of its range."""
         best, among = MIDDLE, list(names)
         for name, candidates in GRID.items():
@@ -81,7 +81,9 @@ class Search:
                 best = tried[int(np.argmax(gains))]
         return best
 
-    def _sure_gain(self, before: BestConfig, after: BestConfig, names: Sequence[str]) -> float:
+    def _sure_gain(
+        self, before: MultihopConfig, after: MultihopConfig, names: Sequence[str]
+    ) -> float:
         """The mean gain over sets, less `_ERRORS` standard errors of it.
 
         A set without its titles has half a vote, since it has the questions of another one.
@@ -93,16 +95,16 @@ class Search:
         error = np.sqrt((votes**2) @ (gains - mean) ** 2 * len(names) / max(len(names) - 1, 1))
         return mean - _ERRORS * float(error)
 
-    def _value(self, config: BestConfig, name: str) -> float:
+    def _value(self, config: MultihopConfig, name: str) -> float:
         """Recall@5 and half of recall@2, less what plain methods have more, which counts twice."""
         recall = self.recalls(config, [name])[name]
         short = np.maximum(self._plain[name] - recall, 0.0)
         return float(recall[1] + recall[0] / 2 - 2 * short[1] - short[0])
 
 
-def _middle() -> BestConfig:
+def _middle() -> MultihopConfig:
     """Each constant in the middle of its range; of numbers of passages the middle one tried."""
-    config = BestConfig()
+    config = MultihopConfig()
     for name, values in GRID.items():
         is_count = isinstance(values[0], int)
         middle = values[len(values) // 2] if is_count else (values[0] + values[-1]) / 2

@@ -24,7 +24,7 @@ type Query<Found> = Found extends { parameters: { query: infer Wanted } }
 export declare class ServiceError extends Error {
   /** Of the answer. */
   readonly status: number;
-  /** Name of the error, such as `UnknownVertex`; of Dify's path the code. */
+  /** Name of the error, such as `UnknownVertex`. */
   readonly type: string;
 }
 

@@ -25,7 +25,7 @@ export function createClient({ baseUrl, token, fetch = globalThis.fetch }) {
     const text = await answer.text();
     const body = json(text);
     if (answer.ok && body !== undefined) return body;
-    const error = body?.error ?? { type: body?.error_code, message: body?.error_msg };
+    const error = body?.error ?? {};
     const message = error.message ?? `no JSON: ${text.slice(0, 200)}`;
     throw new ServiceError(answer.status, String(error.type ?? "NoService"), message);
   }

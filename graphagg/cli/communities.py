@@ -53,7 +53,6 @@ _STRUCTURE = "Example: graphagg communities structure comm --seed alice --out co
 _EVAL = "Example: graphagg communities eval comm truth.txt --method fused --method jaccard"
 _ADD = "Example: graphagg communities add comm new_edges.csv"
 _REMOVE = "Example: graphagg communities remove comm --vertex alice --vertex bob"
-_COMPACT = "Example: graphagg communities compact comm"
 _MERGE = "Example: graphagg communities merge comm-2024 comm-2025 --out comm"
 _DETECT = "Example: graphagg communities detect edges.csv --out communities.csv"
 _TABLE_OUT = "Write it here: .csv, .parquet or .json; the graph as .graphml or .gexf."
@@ -273,20 +272,9 @@ def remove(
     print_change(directory, change.to_json(), as_json)
 
 
-def compact(directory: Directory, as_json: AsJson = False) -> None:
-    """Make an index to which edges were added what one build of all edges writes."""
-    from graphagg.communities import CommunityIndex
-
-    with CommunityIndex.open(directory) as index, progress_report() as report:
-        waiting = index.pending
-        index.compact(progress=report)
-    print_change(directory, {"vertices_compacted": waiting}, as_json)
-
-
 app.command("detect", epilog=_DETECT)(command(detect_all))
 app.command("add", epilog=_ADD)(command(add))
 app.command("remove", epilog=_REMOVE)(command(remove))
-app.command("compact", epilog=_COMPACT)(command(compact))
 
 
 @app.command("merge", epilog=_MERGE)

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphagg.cli.options import command
 from graphagg.cli.output.console import err
-from graphagg.cli.serving import (
-    Communities,
-    Embedding,
-    Host,
-    Lazy,
-    Passages,
-    RerankerName,
-    RerankFirst,
-    TokenFile,
-    keep_memory_flat,
-    reranker_named,
-)
+from graphagg.cli.serving import Host, Indices, Network, TokenFile, prepare_libraries
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
@@ -32,12 +21,8 @@ if TYPE_CHECKING:
 EPILOG = "Example: graphagg mcp --passages idx --communities comm"
 
 
-def mcp(
-    passages: Passages = None,
-    communities: Communities = None,
-    embedding: Embedding = None,
-    reranker: RerankerName = None,
-    rerank_first: RerankFirst = 50,
+def _mcp(
+    indices: Indices,
     http: Annotated[
         bool, typer.Option("--http", help="Streamable HTTP at /mcp instead of stdio.")
     ] = False,
@@ -45,36 +30,28 @@ def mcp(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8322,
     token_file: TokenFile = None,
     about: Annotated[
-        str, typer.Option(help="What the passages are about, in a sentence for the model.")
+        str, typer.Option(help="The subject of the passages, in a sentence for the model.")
     ] = "",
-    lazy: Lazy = False,
     answer_seconds: Annotated[
         float, typer.Option(help="Longest time for an answer.", min=1)
     ] = 120.0,
 ) -> None:
     """Serve indices as MCP tools, over stdio or HTTP; models load at the start."""
     try:
-        from graphagg.serve.http.security import Access, read_token
         from graphagg.serve.limits import Limits
         from graphagg.serve.mcp import create_server
-        from graphagg.serve.service import Service, Sources
+        from graphagg.serve.service import Service
+
+        if not http and (token_file is not None or host != "127.0.0.1"):
+            raise InvalidParameter(
+                "--host and --token-file are of --http; give it, or leave them out"
+            )
+        access = Network().access(host, token_file)
     except ImportError as error:
         raise MissingExtra.of(error, "mcp") from None
-    if not http and (token_file is not None or host != "127.0.0.1"):
-        raise InvalidParameter("--host and --token-file are of --http; give it, or leave them out")
-    access = Access(host, None if token_file is None else read_token(token_file))
-    keep_memory_flat()
-    limits = Limits(answer_seconds=answer_seconds)
-    sources = Sources(
-        passages,
-        communities,
-        embedding,
-        reranker=reranker_named(reranker),
-        rerank_first=rerank_first,
-    )
-    if not lazy:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # what is not here by now is not fetched
-    service = Service(sources, limits, lazy=lazy)
+    prepare_libraries(indices.lazy)
+    sources, limits = indices.sources(), Limits(answer_seconds=answer_seconds)
+    service = Service(sources, limits, lazy=indices.lazy)
     try:
         # beside the handshake, for which clients do not wait long
         threading.Thread(target=_prepare, args=(service,), daemon=True).start()
@@ -87,8 +64,11 @@ def mcp(
         service.close()
 
 
+mcp = command(_mcp, name="mcp")
+
+
 def _prepare(service: Service) -> None:
-    """Load what questions need before one comes: a client does not wait long for an answer."""
+    """Load the models before a question comes: a client does not wait long for an answer."""
     try:
         service.prepare()
     except GraphAggError as error:  # each question will say so too
@@ -96,13 +76,13 @@ def _prepare(service: Service) -> None:
 
 
 def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:
-    from graphagg.serve.http.server import bind, make_server
+    from graphagg.serve.http.server import address_of, bind, make_server
     from graphagg.serve.mcp import http_app
 
     with bind(access.host, port) as listening:
 
-        def ready(address: str) -> None:
-            err.print(f"serving on {address}/mcp", markup=False)
+        def ready() -> None:
+            err.print(f"serving on {address_of(listening)}/mcp", markup=False)
 
         app = http_app(server, service, access)
         make_server(app, service.limits, ready=ready).run([listening])

@@ -10,6 +10,7 @@
     its text in "Attributes"    the help: the first sentence; `None: ...` is shown as the default
     its metadata                `panel` (heading in the help), `argument` (positional), and anything
                                 else that `typer.Option` takes; `flags` names the option otherwise
+                                (several names in a tuple)
 
 A function in `Annotated[Config, function]` makes the value: its parameters are options too, and
 with `**fields` it also takes those of `Config`. A `Group` in its place holds the options itself.
@@ -72,7 +73,9 @@ def command(
     table: str | None = None,
     fixed: Mapping[str, Any] | None = None,
     hidden: Collection[str] = (),
+    unlisted: Collection[str] = (),
     positional: bool = True,
+    name: str | None = None,
 ) -> Callable[..., None]:
     """A function for typer, with one parameter for each option.
 
@@ -81,7 +84,9 @@ def command(
         table: the table of a TOML file that `--config` reads; None: no such option.
         fixed: values of options that the command does not have.
         hidden: options that it does not have and that keep their defaults.
+        unlisted: options that the help leaves out: they are for the file of `--config`.
         positional: whether fields marked `argument` are arguments; else they are options too.
+        name: of the command; None: as the function's.
     """
     fixed = fixed or {}
     groups: dict[str, Group] = {}
@@ -105,14 +110,22 @@ def command(
 
     if table is not None:
         parameters.append(_config_file(table))
+    parameters = [_unlisted(p) if p.name in unlisted else p for p in parameters]
     shown = [_keyword(p) for p in parameters if p.name not in {*fixed, *hidden}]
     run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
-    run.__doc__, run.__name__ = function.__doc__, function.__name__
+    run.__doc__, run.__name__ = function.__doc__, name or function.__name__
     return run
 
 
 def _keyword(parameter: Parameter) -> Parameter:
     return parameter.replace(kind=Parameter.KEYWORD_ONLY)
+
+
+def _unlisted(parameter: Parameter) -> Parameter:
+    kind, info = get_args(parameter.annotation)
+    info = copy(info)
+    info.hidden = True
+    return parameter.replace(annotation=Annotated[kind, info])
 
 
 def _group(annotation: Any, positional: bool) -> Group | None:
@@ -151,20 +164,20 @@ def _option(
 ) -> Parameter:
     default = Parameter.empty if each.default is MISSING else each.default
     settings = dict(each.metadata)
-    flags, argument = settings.pop("flags", None), settings.pop("argument", False)
+    flags, argument = settings.pop("flags", ()), settings.pop("argument", False)
     text, shown = help_of(kind, each.name)
     settings.setdefault("help", text)
     if shown is not None and default is None:
         settings["show_default"] = shown
     settings |= {
-        "envvar": f"{PREFIX}_{each.name.upper()}",
+        "envvar": settings.pop("envvar", f"{PREFIX}_{each.name.upper()}"),
         "show_envvar": False,
         "rich_help_panel": settings.pop("panel", panel),
     }
     if argument and positional:
         info = typer.Argument(**settings)
     else:
-        info = typer.Option(*([flags] if flags else []), **settings)
+        info = typer.Option(*([flags] if isinstance(flags, str) else flags), **settings)
     annotation: Any = Annotated[hint, info]
     return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 

@@ -14,8 +14,10 @@ from graphagg.checks import shown
 from graphagg.errors import InvalidParameter, UnreadableFile
 
 T = TypeVar("T")
-TABLES = ("communities", "embed", "trigraph", "query_communities", "neighbors", "retrieve")
-"""The tables that a file of options may have: one a kind of index and one a job of questions."""
+TABLES = (
+    "communities", "embed", "trigraph", "query_communities", "neighbors", "retrieve", "serve",
+)  # fmt: skip
+"""The tables that a file of options may have: one per kind of index, per job and for `serve`."""
 
 
 def use_file(context: typer.Context, path: Path | None, table: str) -> Path | None:
@@ -27,13 +29,14 @@ def use_file(context: typer.Context, path: Path | None, table: str) -> Path | No
             p.name for p in context.command.params if getattr(p, "multiple", False) or p.nargs < 0
         }
         context.default_map = {
-            name: [value] if name in lists else value for name, value in values.items()
+            name: [value] if name in lists and isinstance(value, str) else value
+            for name, value in values.items()
         }
     return path
 
 
-def read_table(path: Path, table: str, known: set[str]) -> dict[str, str]:
-    """The values of a table as the words that an option would have.
+def read_table(path: Path, table: str, known: set[str]) -> dict[str, str | list[str]]:
+    """The values of a table as the words that an option would have; a list for several.
 
     Raises:
         UnreadableFile: no TOML.
@@ -101,10 +104,13 @@ def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:
     return kind(**values)
 
 
-def _word(path: Path, table: str, name: str, value: Any) -> str:
+def _word(path: Path, table: str, name: str, value: Any) -> str | list[str]:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return value
     if not isinstance(value, str | bool | int | float):
         raise InvalidParameter(
-            f"{path}: {name} in [{table}] is {value!r}, wanted a string, a number, true or false"
+            f"{path}: {name} in [{table}] is {value!r}, wanted a string, a number, true, false or "
+            "a list of strings"
         )
     return str(value)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -13,17 +13,11 @@ import numpy.typing as npt
 from graphagg.arrays import Ints
 from graphagg.checks import integer
 from graphagg.communities.answer.answer import answer
+from graphagg.communities.answer.frames import communities_frame
 from graphagg.communities.answer.results import Community
-from graphagg.communities.build import (
-    KIND,
-    build_index,
-)
-from graphagg.communities.changes import (
-    ChangeReport,
-    report_change,
-    without_edges,
-    without_vertices,
-)
+from graphagg.communities.build.changes import Change, ChangeReport, apply, merge
+from graphagg.communities.build.engine import KIND
+from graphagg.communities.build.files import build
 from graphagg.communities.config import (
     GRAPH_KIND,
     IndexConfig,
@@ -33,29 +27,21 @@ from graphagg.communities.config import (
     check_method,
     check_plan,
 )
-from graphagg.communities.large import build_large, is_large
-from graphagg.communities.opened import Opened, index_hashes
+from graphagg.communities.graph import IndexGraph
 from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.segment.adding import SHARE, add_segment, is_segmented
-from graphagg.communities.segment.compaction import compact
-from graphagg.communities.spark.frames import communities_frame
-from graphagg.errors import (
-    ArtifactBusy,
-    EmptyGraph,
-    InvalidParameter,
-    MissingExtra,
-)
-from graphagg.graph.graph import Graph, ReadReport, union_graphs
+from graphagg.communities.snapshot import Snapshot
+from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidParameter, MissingExtra
+from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.large.load import Source
-from graphagg.graph.reading.load import check_vertices, load_graph
+from graphagg.graph.reading.load import load_graph
 from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.minhash.signatures import minima
 from graphagg.progress import Progress, silent
+from graphagg.spark.build import SparkBuild
 from graphagg.spark.sources import is_of_spark, refuse, session_of
-from graphagg.store import Artifact, write_artifact
-from graphagg.store.index import Index, is_current
+from graphagg.store import Artifact, Publication, write_artifact
+from graphagg.store.index import Index
 
 if TYPE_CHECKING:
     import datasketch
@@ -66,15 +52,7 @@ StrPath = str | os.PathLike[str]
 _DEFAULT = QueryConfig()
 
 
-@dataclass(frozen=True)
-class _Version:
-    """One version: its folder, and the arrays that queries and answers read."""
-
-    artifact: Artifact
-    opened: Opened
-
-
-class CommunityIndex(Index[_Version]):
+class CommunityIndex(Index[Snapshot]):
     """An index of a graph's neighborhoods, opened from its directory.
 
     Use `CommunityIndex.build` or `CommunityIndex.open`. Queries may run in several threads. The
@@ -83,18 +61,27 @@ class CommunityIndex(Index[_Version]):
 
     Attributes:
         report: counts of the edges that were read, where this object built the index; else None.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> edges = [("ann", "bob"), ("bob", "cat"), ("cat", "ann"), ("cat", "dan")]
+        >>> index = CommunityIndex.build(edges, mkdtemp() + "/index")
+        >>> len(index), index.manifest.counts["edges"]
+        (4, 4)
+        >>> [member.id for member in index.query(["ann"], k=2)]
+        ['bob', 'cat']
     """
 
     KIND = KIND
     report: ReadReport | None = None
 
-    def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
-        return _Version(artifact, Opened.read(artifact))
+    def _read(self, artifact: Artifact, before: Snapshot | None) -> Snapshot:
+        return Snapshot.open(artifact)
 
     @property
-    def opened(self) -> Opened:
+    def opened(self) -> Snapshot:
         """The mapped arrays of the opened version."""
-        return self._version.opened
+        return self._version
 
     @property
     def config(self) -> IndexConfig:
@@ -145,34 +132,18 @@ class CommunityIndex(Index[_Version]):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
         """
         config = config or IndexConfig()
-        kind = GRAPH_KIND[config.kind]
         if is_of_spark(edges):
             refuse(vertices=tuple(vertices))
-            from graphagg.communities.spark.write import write_with_spark
-            from graphagg.spark.build import SparkBuild
+            from graphagg.communities.build.spark import write_with_spark
 
-            given = EdgeInput.of(edges, Reading(**reading))
             spark_build = SparkBuild(session_of(edges), directory, None, progress, force)
-            return cls._opened(directory, write_with_spark(spark_build, given, config))
-        with write_artifact(directory) as published:
-            if is_large(edges):
-                known = list(check_vertices(vertices))
-                source = Source(edges, kind, Reading(**reading), known)
-                report = build_large(published, source, config, progress, force)
-            else:
-                graph = load_graph(edges, kind, vertices=vertices, **reading)
-                report = graph.report
-                progress("edges", graph.edges, graph.edges)
-                if force or not is_current(
-                    directory, KIND, {"graph": graph.digest()}, config.to_json()
-                ):
-                    built = build_index(graph, config, progress=progress)
-                    built.save(published.writer)
-                    published.publish(built.manifest())
-        return cls._opened(directory, report)
-
-    @classmethod
-    def _opened(cls, directory: StrPath, report: ReadReport) -> CommunityIndex:
+            source = EdgeInput.of(edges, Reading(**reading))
+            report = write_with_spark(spark_build, source, config)
+        else:
+            with write_artifact(directory) as publication:
+                report = build(
+                    publication, edges, Reading(**reading), vertices, config, progress, force
+                )
         index = cls.open(directory)
         index.report = report
         return index
@@ -188,23 +159,16 @@ class CommunityIndex(Index[_Version]):
         """
         if not shards:
             raise InvalidParameter("no index to merge, wanted at least one")
-        parts = [cls.open(shard) for shard in shards]
-        try:
-            for shard, part in zip(shards, parts, strict=True):
-                if part.config != parts[0].config:
+        with ExitStack() as stack:
+            indices = [stack.enter_context(cls.open(shard)) for shard in shards]
+            for shard, index in zip(shards, indices, strict=True):
+                if index.config != indices[0].config:
                     raise InvalidParameter(
-                        f"{shard} was built with {part.config}, {shards[0]} with "
-                        f"{parts[0].config}; build them with the same parameters"
+                        f"{shard} was built with {index.config}, {shards[0]} with "
+                        f"{indices[0].config}; build them with the same parameters"
                     )
-            with write_artifact(directory) as published:
-                graph = union_graphs([part.graph() for part in parts])
-                known = [part.opened for part in parts]
-                built = build_index(graph, parts[0].config, known, progress)
-                built.save(published.writer)
-                published.publish(built.manifest())
-        finally:
-            for part in parts:
-                part.close()
+            with write_artifact(directory) as publication:
+                merge(publication, [index.opened for index in indices], progress)
         return cls.open(directory)
 
     def __len__(self) -> int:
@@ -326,9 +290,10 @@ class CommunityIndex(Index[_Version]):
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """The 32-bit minima of a vertex's set, `[K]`, computed from its row."""
-        opened, row = self.opened, np.array([self.find(vertex)])
-        hashes = index_hashes(opened.vertices, opened.elements, opened.config)
-        values: npt.NDArray[np.uint32] = minima(opened.hoods.sets, hashes, row)[0]
+        row = np.array([self.find(vertex)])
+        values: npt.NDArray[np.uint32] = minima(self.opened.hoods.sets, self.opened.hashes(), row)[
+            0
+        ]
         return values
 
     def graph(self) -> Graph:
@@ -347,41 +312,14 @@ class CommunityIndex(Index[_Version]):
     ) -> ChangeReport:
         """Add edges, and the vertices they name; equal to a build of the larger graph.
 
-        To an index of four million entries and more they are added as a segment, which lies beside
-        its rows: every query answers as an index that was built anew. Its bytes are those of a
-        build after `compact`, which follows by itself where a quarter of the vertices was touched.
-
         Raises:
             GraphAggError: what `build` raises.
             ArtifactBusy: the index was built again with other parameters since it was opened.
         """
         more = self._read_edges(edges, vertices, reading)
-        if not is_segmented(self.opened):
-            return self._change(lambda graph: (union_graphs([graph, more]), 0), progress)
-        with self._changing() as (publication, newest):
-            self._check_unchanged(newest)
-            report = add_segment(publication, newest.opened, more, progress)
-        if self.pending > SHARE * len(self):
-            self.compact(progress=progress)
-        return report
-
-    @property
-    def pending(self) -> int:
-        """Vertices whose sketches wait for `compact`."""
-        return 0 if self.opened.pending is None else len(self.opened.pending.touched)
-
-    def compact(self, *, progress: Progress = silent) -> None:
-        """Make the index, to which edges were added, what a build writes, byte for byte.
-
-        It goes over files in `<directory>.work`; one that was killed goes on where it is called
-        again. Without a segment there is nothing to do.
-
-        Raises:
-            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
-        """
-        with self._changing() as (publication, newest):
-            if newest.opened.pending is not None:
-                compact(publication, newest.opened, progress)
+        with self._changing_alike() as (publication, before):
+            change = Change.adding(before, IndexGraph.of(more, before.config))
+            return apply(publication, before, change, progress)
 
     def remove_edges(
         self,
@@ -392,7 +330,8 @@ class CommunityIndex(Index[_Version]):
     ) -> ChangeReport:
         """Remove edges; their vertices stay. Edges that are not there are counted."""
         gone = self._read_edges(edges, (), reading)
-        return self._change(lambda graph: without_edges(graph, gone), progress)
+        with self._changing_alike() as (publication, before):
+            return apply(publication, before, Change.removing_edges(before, gone), progress)
 
     def remove_vertices(
         self, vertices: Sequence[VertexId], *, progress: Progress = silent
@@ -400,10 +339,9 @@ class CommunityIndex(Index[_Version]):
         """Remove vertices with their edges; `UnknownVertex` if one is not there."""
         if isinstance(vertices, str | bytes) or not hasattr(vertices, "__iter__"):
             raise InvalidParameter(f"vertices are {vertices!r}, wanted a list of vertices")
-        return self._change(
-            lambda graph: (without_vertices(graph, [graph.rows.known(v) for v in vertices]), 0),
-            progress,
-        )
+        with self._changing_alike() as (publication, before):
+            gone = [before.find(vertex) for vertex in vertices]
+            return apply(publication, before, Change.removing_vertices(before, gone), progress)
 
     def _read_edges(
         self, edges: Any, vertices: Iterable[VertexId], reading: ReadingOptions
@@ -419,21 +357,13 @@ class CommunityIndex(Index[_Version]):
             raise EmptyGraph("the change names no edge and no vertex, wanted one at least")
         return graph
 
-    def _change(
-        self, change: Callable[[Graph], tuple[Graph, int]], progress: Progress
-    ) -> ChangeReport:
+    @contextmanager
+    def _changing_alike(self) -> Iterator[tuple[Publication, Snapshot]]:
+        """Context manager: `_changing`, where the newest version has the parameters of this one."""
         with self._changing() as (publication, newest):
-            self._check_unchanged(newest)
-            before = newest.opened.graph()
-            after, not_found = change(before)
-            built = build_index(after, self.config, [newest.opened], progress)
-            built.save(publication.writer)
-            publication.publish(built.manifest())
-        return report_change(before, after, built.recomputed, not_found)
-
-    def _check_unchanged(self, newest: _Version) -> None:
-        if newest.opened.config != self.config:
-            raise ArtifactBusy(
-                f"{self.directory}: the index was built again with other parameters since it "
-                "was opened; open it again"
-            )
+            if newest.config != self.config:
+                raise ArtifactBusy(
+                    f"{self.directory}: the index was built again with other parameters since it "
+                    "was opened; open it again"
+                )
+            yield publication, newest

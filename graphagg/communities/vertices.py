@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, Ints
-from graphagg.communities.opened import Opened
 from graphagg.communities.query.ranking import largest
 from graphagg.communities.similarity.neighborhood import DIRECTED, TWO_MODE
+from graphagg.communities.snapshot import Snapshot
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.store.strings import StringTable
 
@@ -77,13 +77,13 @@ def _digit_ranges(table: Array, prefix: str) -> Iterator[tuple[int, int]]:
 class Vertices:
     """The vertices of one version of a community index."""
 
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self.starting_with = lru_cache(_CACHED)(self._starting_with)
 
     def _starting_with(self, prefix: str, limit: int) -> Listing:
         """The vertex that is the prefix, then those that begin with it, by degree."""
-        ids = self._opened.vertices
+        ids = self._snapshot.vertices
         ranges = prefix_ranges(ids, prefix)
         numbers = np.concatenate([np.zeros(0, np.int64), *(np.arange(*r) for r in ranges)])
         degrees = np.concatenate([np.zeros(0, np.int64), *(self._degrees(*r) for r in ranges)])
@@ -99,7 +99,7 @@ class Vertices:
 
     def _degrees(self, low: int, high: int) -> Ints:
         """Edges of the vertices `low` to `high - 1`; of a directed graph those both ways."""
-        hoods = self._opened.hoods
+        hoods = self._snapshot.hoods
         degrees: Ints = np.diff(hoods.sets.indptr[low : high + 1])
         if hoods.walk == DIRECTED:
             degrees = degrees + np.diff(hoods.holders.indptr[low : high + 1])
@@ -107,13 +107,13 @@ class Vertices:
 
     def neighbors(self, vertex: VertexId, limit: int) -> tuple[Listed, Listing]:
         """A vertex, and its neighbors with most edges; of a set (two-mode) its elements."""
-        number, hoods = self._opened.find(vertex), self._opened.hoods
+        number, hoods = self._snapshot.find(vertex), self._snapshot.hoods
         neighbors = hoods.sets.row(number).astype(np.int64)
-        ids, rows = self._opened.vertices, hoods.sets
+        ids, rows = self._snapshot.vertices, hoods.sets
         if hoods.walk == DIRECTED:
             neighbors = np.union1d(neighbors, hoods.holders.row(number))
         if hoods.walk == TWO_MODE:
-            ids, rows = self._opened.elements, hoods.holders
+            ids, rows = self._snapshot.elements, hoods.holders
         degrees: Array = rows.indptr[neighbors + 1] - rows.indptr[neighbors]
         if hoods.walk == DIRECTED:
             inverse = hoods.holders.indptr
@@ -121,5 +121,5 @@ class Vertices:
         best = largest(degrees, limit, neighbors)
         pairs = zip(neighbors[best].tolist(), degrees[best].tolist(), strict=True)
         listed = tuple(Listed(ids[node], degree) for node, degree in pairs)
-        asked = Listed(self._opened.vertices[number], self._degree(number))
+        asked = Listed(self._snapshot.vertices[number], self._degree(number))
         return asked, Listing(listed, len(neighbors) > limit)

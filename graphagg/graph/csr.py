@@ -33,15 +33,6 @@ class Csr:
         """Number of rows."""
         return len(self.indptr) - 1
 
-    @property
-    def parts(self) -> tuple[Ints, Array, Any]:
-        """As `GrownRows.parts`: nothing was added."""
-        return self.indptr, self.indices, None
-
-    def merged(self) -> Csr:
-        """As `GrownRows.merged`: it is."""
-        return self
-
     def row(self, i: int) -> npt.NDArray[np.int32]:
         """Columns of row `i`."""
         return self.indices[self.indptr[i] : self.indptr[i + 1]]

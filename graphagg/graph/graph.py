@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Floats
-from graphagg.errors import InvalidGraph
 from graphagg.graph.adjacency import Dense, expand_rows, rows_from_pairs
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexIds
@@ -154,22 +152,3 @@ def weighted_graph(
     edges = len(source) - loops - repeats
     report = ReadReport(len(source), edges, loops, repeats)
     return Graph(kind, rows, columns, replace(matrix, data=None), report), matrix.data
-
-
-def union_graphs(graphs: Sequence[Graph]) -> Graph:
-    """All vertices and all edges of graphs of one kind."""
-    first = graphs[0]
-    kinds = {graph.kind for graph in graphs}
-    if len(kinds) > 1:
-        raise InvalidGraph(f"graphs of kinds {sorted(kinds)}, wanted one kind")
-    rows = first.rows.union(*(g.rows for g in graphs[1:]))
-    two_mode = first.kind == "two-mode"
-    columns = first.columns.union(*(g.columns for g in graphs[1:])) if two_mode else rows
-    sources, targets = [], []
-    for graph in graphs:
-        source, target = graph.pairs()
-        sources.append(rows.positions(graph.rows).astype(np.int32)[source])
-        targets.append(columns.positions(graph.columns).astype(np.int32)[target])
-    return graph_from_pairs(
-        first.kind, rows, columns, (np.concatenate(sources), np.concatenate(targets))
-    )

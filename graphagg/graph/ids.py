@@ -10,7 +10,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Ints, distinct
+from graphagg.arrays import Ints, Mask, distinct
 from graphagg.errors import InvalidGraph, UnknownVertex
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.strings import StringTable
@@ -151,7 +151,13 @@ class VertexIds(Sequence[VertexId]):
             )
         if filled[0].is_integer:
             return VertexIds(distinct(np.concatenate([ids.table for ids in filled])))
-        return VertexIds.of(name for ids in filled for name in ids)
+        return VertexIds(sorted_strings([_as_arrow(ids.table) for ids in filled])[0])
+
+    def select(self, kept: Mask) -> VertexIds:
+        """The ids that a mask `[n]` keeps."""
+        if isinstance(self.table, StringTable):
+            return VertexIds(self.table.take(np.flatnonzero(kept)))
+        return VertexIds(self.table[kept])
 
     def tokens(self) -> npt.NDArray[np.uint32]:
         """A 32-bit hash of each id, `[n]`, which depends on the id alone.
@@ -229,8 +235,34 @@ def _string_positions(mine: VertexIds, theirs: VertexIds) -> Ints:
     """`positions` where at least one side holds strings."""
     if mine.is_integer or theirs.is_integer:
         return np.full(len(theirs), -1, dtype=np.int64)
-    positions = {name: position for position, name in enumerate(mine)}
-    return np.array([positions.get(name, -1) for name in theirs], dtype=np.int64)
+    import pyarrow.compute as pc
+
+    positions = pc.index_in(_as_arrow(theirs.table), value_set=_as_arrow(mine.table))
+    return np.asarray(positions.fill_null(-1), dtype=np.int64)
+
+
+def sorted_strings(columns: Sequence[Any]) -> tuple[StringTable, Any]:
+    """Sort the distinct strings of some Arrow arrays of large binaries.
+
+    Returns:
+        The strings as a table, and as an Arrow array.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    distinct_strings = pc.unique(pa.chunked_array(columns, pa.large_binary()))
+    ordered = distinct_strings.take(pc.array_sort_indices(distinct_strings))
+    _, starts, data = ordered.buffers()
+    bounds = np.frombuffer(starts, dtype=np.int64)[: len(ordered) + 1]
+    return StringTable(np.frombuffer(data, dtype=np.uint8)[: bounds[-1]], bounds), ordered
+
+
+def _as_arrow(table: Any) -> Any:
+    """A table of strings as an Arrow array of large binaries, without a copy."""
+    import pyarrow as pa
+
+    buffers = [None, pa.py_buffer(table.offsets), pa.py_buffer(table.data)]
+    return pa.Array.from_buffers(pa.large_binary(), len(table), buffers)
 
 
 def _example(tables: Sequence[VertexIds], integer: bool) -> Any:

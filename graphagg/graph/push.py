@@ -13,60 +13,58 @@ a reset covers a small graph, this takes a fifth of the time (6,119 passages: 3.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
-from graphagg.graph.added import Added, GrownRows, span, take
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
 
 UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
-_NONE = read_only(np.zeros(0))
-_NO_MASK = read_only(np.zeros(0, np.bool_))
 _NO_LIMIT = 1 << 62
-_AHEAD = 8  # neighbors that are asked for before they are reached
+_AHEAD = 8  # neighbors whose memory is asked for before they are reached
 
 
 class Links(NamedTuple):
-    """The links of some nodes: those of node i lie from `offsets[i]` to `offsets[i + 1]`.
+    """The links of some nodes: node i has the links from `offsets[i]` to `offsets[i + 1]`.
 
     Attributes:
         offsets: `[nodes + 1]` int64.
         neighbors: `[links]` int32.
-        weights: `[links]` float64, above 0; empty where all links weigh the same.
-        added: links that were added since to nodes whose links weigh the same; None: none.
+        weights: `[links]` float64, above 0; None where all links weigh the same.
     """
 
     offsets: Array
     neighbors: Array
-    weights: Array
-    added: Added | None
+    weights: Array | None
 
 
 class PushGraph(NamedTuple):
-    """A graph as the kernel reads it; make it by `push_graph`.
+    """A graph as the kernels read it; make it with `push_graph`.
+
+    A node links to `forward.neighbors + shift` by row `node` of `forward`, and to
+    `backward.neighbors` by row `node - shift` of `backward`, where there are such rows. A field
+    that is None is compiled away: tested in the loops, it would cost a plain graph half as much
+    again.
 
     Attributes:
         forward: links of the n rows of a matrix.
-        backward: links of its m columns.
-        kind: UNDIRECTED: `forward` holds every neighbor of nodes 0 to n - 1. DIRECTED: a node's
-            neighbors are those of `forward` and those of `backward`. TWO_MODE: rows are nodes 0 to
-            n - 1, columns are nodes n to n + m - 1, and each side links to the other.
-        visible: `[n]` bool, which rows of a TWO_MODE graph are not hidden; empty: all. A hidden row
-            is never reached from a column, and is not to be in a reset.
-        leaves: `[n]` float64, the weight of links of each row that `forward` leaves out: links to
-            columns that have no other, and so lead back. Such columns get no score. Empty: none.
+        backward: links of its m columns; an undirected graph needs none.
+        shift: number of the first column as a node: n in a two-mode graph, else 0.
+        visible: `[n]` bool, the rows of a two-mode graph that are not hidden; None: all. A hidden
+            row is never reached from a column, and must not be in a reset.
+        leaves: `[n]` float64, for each row the weight of its links to columns that have no other
+            link, so that all they get comes back. `forward` leaves them out, and they get no
+            score. None: there are none.
     """
 
     forward: Links
     backward: Links
-    kind: int
-    visible: Mask
-    leaves: Array
+    shift: int
+    visible: Mask | None
+    leaves: Array | None
 
 
 class Limits(NamedTuple):
@@ -75,7 +73,7 @@ class Limits(NamedTuple):
     Attributes:
         alpha: probability of a return to the reset in each step.
         per_edge: residual that may stay at a node for each of its edges.
-        edges: how many edges to read at most; a node with more edges than are left is passed over.
+        edges: edges to read at most; a node with more edges than are left is passed over.
         push_starts: whether the nodes of the reset are pushed whatever their residual.
     """
 
@@ -86,7 +84,7 @@ class Limits(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Work arrays for graphs of a number of nodes; pages never touched are never allocated.
+    """Work arrays for a graph; pages that are never touched are never allocated.
 
     A node that is reached gets the next slot, so that values lie together in the order of arrival.
 
@@ -96,8 +94,8 @@ class Scratch(NamedTuple):
         mass, residual: `[nodes]` float64, by slot.
         limit: `[nodes]` float64, by slot: the least residual that puts it in the queue; infinite
             while it stands there.
-        queue: `[nodes + 1]` int32 slots in a ring. A slot is in it at most once, and one place
-            more tells a full ring from an empty one.
+        queue: `[nodes + 1]` int32 slots in a ring. A slot is in it at most once, and one entry
+            more distinguishes a full ring from an empty one.
     """
 
     slots: Array
@@ -109,7 +107,7 @@ class Scratch(NamedTuple):
 
     @classmethod
     def of(cls, nodes: int) -> Scratch:
-        """Work arrays for so many nodes."""
+        """Allocate work arrays for a number of nodes."""
         return cls(
             np.zeros(nodes, np.int32),
             np.empty(nodes, np.int32),
@@ -121,42 +119,61 @@ class Scratch(NamedTuple):
 
 
 def push_graph(
-    forward: Csr | GrownRows,
-    backward: Csr | GrownRows,
+    rows: Csr,
+    columns: Csr,
     kind: int,
     *,
     weighted: bool = False,
-    visible: Mask = _NO_MASK,
-    leaves: Doubles = _NONE,
+    visible: Mask | None = None,
+    leaves: Doubles | None = None,
 ) -> PushGraph:
-    """A graph for `push`; see `PushGraph`."""
-    links = _links_of(forward, weighted), _links_of(backward, weighted)
-    return PushGraph(links[0], links[1], kind, read_only(visible), read_only(leaves))
+    """Bundle a graph for `push` and `solve`.
+
+    Args:
+        rows: the matrix: all neighbors (UNDIRECTED), the neighbors one way (DIRECTED), or the
+            elements of sets (TWO_MODE).
+        columns: its transpose; not read where UNDIRECTED.
+        kind: UNDIRECTED, DIRECTED: links are walked both ways; or TWO_MODE: rows are nodes 0 to
+            n - 1, columns are nodes n to n + m - 1.
+        weighted: whether the values of both matrices are weights.
+        visible: see `PushGraph`; empty means all.
+        leaves: see `PushGraph`.
+    """
+    forward = _links_of(rows, weighted)
+    backward = _links_of(columns, weighted)
+    if kind == UNDIRECTED:
+        backward = backward._replace(offsets=backward.offsets[:1])
+    return PushGraph(
+        forward,
+        backward,
+        rows.rows if kind == TWO_MODE else 0,
+        None if visible is None or not len(visible) else read_only(visible),
+        None if leaves is None else read_only(leaves),
+    )
 
 
-def _links_of(matrix: Csr | GrownRows, weighted: bool) -> Links:
-    weights = read_only(matrix.entries) if isinstance(matrix, Csr) and weighted else _NONE
-    offsets, neighbors, added = matrix.parts
-    return Links(read_only(offsets), read_only(neighbors), weights, added)
+def _links_of(matrix: Csr, weighted: bool) -> Links:
+    weights = read_only(matrix.entries) if weighted else None
+    return Links(read_only(matrix.indptr), read_only(matrix.indices), weights)
 
 
 def push(
     graph: PushGraph, limits: Limits, starts: Array, values: Doubles, scratch: Scratch | None = None
 ) -> tuple[Ints, Doubles]:
-    """PageRank of what a reset reaches.
+    """Compute PageRank from a reset outward, as far as the limits allow.
 
     Args:
         graph: the nodes and their links.
         limits: when it ends.
         starts: `[s]` distinct nodes of the reset, in the order in which they are pushed.
         values: `[s]` the reset of each, not negative.
-        scratch: work arrays to use again, as they were left by another push; None: new ones.
+        scratch: work arrays to use again, as another push left them; None: new ones.
 
     Returns:
         `[c]` int64 nodes in the order in which they were reached, and their scores `[c]`.
     """
     scratch = scratch or Scratch.of(nodes_of(graph))
-    size = _push_kernel(*_flags(graph))(graph, limits, starts, values, scratch)
+    size = _push(graph, limits, starts, values, scratch)
     reached = scratch.nodes[:size].astype(np.int64)
     scores = scratch.mass[:size] + limits.alpha * scratch.residual[:size]
     scratch.slots[reached] = 0
@@ -164,7 +181,7 @@ def push(
 
 
 def solve(graph: PushGraph, alpha: float, resets: Doubles, tolerance: float) -> Doubles:
-    """PageRank of all nodes for n resets, `[nodes, n]`: each link is read once for all of them.
+    """Compute PageRank of all nodes for n resets, `[nodes, n]`, reading each link once for all.
 
     Args:
         graph: the nodes and their links.
@@ -173,42 +190,23 @@ def solve(graph: PushGraph, alpha: float, resets: Doubles, tolerance: float) -> 
         tolerance: the largest residual that may stay at a node.
     """
     residual, mass = resets.copy(), np.zeros_like(resets)
-    _sweep_kernel(*_flags(graph))(graph, alpha, tolerance, residual, mass)
+    _sweep(graph, alpha, tolerance, residual, mass)
     return mass + alpha * residual
 
 
 def nodes_of(graph: PushGraph) -> int:
-    """How many nodes a graph has."""
+    """Count the nodes of a graph."""
     rows, columns = len(graph.forward.offsets) - 1, len(graph.backward.offsets) - 1
-    return rows + columns if graph.kind == TWO_MODE else rows
-
-
-class _Flags(NamedTuple):
-    """What a kernel is compiled for; see `PushGraph`.
-
-    Tested inside the loops, these would cost half as much again on a plain graph.
-    """
-
-    kind: int
-    weighted: bool
-    masked: bool
-    has_leaves: bool
-    grown: bool
-
-
-def _flags(graph: PushGraph) -> _Flags:
-    weights = len(graph.forward.weights) + len(graph.backward.weights)  # one side may have no links
-    masked, has_leaves = len(graph.visible) > 0, len(graph.leaves) > 0
-    return _Flags(graph.kind, weights > 0, masked, has_leaves, graph.forward.added is not None)
+    return max(rows, graph.shift + columns)
 
 
 @kernel
 def degrees_of(graph: PushGraph, nodes: Array) -> Array:
-    """`[n]` int64, how many links each of some nodes has."""
-    forward, backward = graph.forward.offsets, graph.backward.offsets
+    """Count the links of some nodes, `[n]` int64."""
+    forward, backward, shift = graph.forward.offsets, graph.backward.offsets, graph.shift
     degrees = np.empty(len(nodes), dtype=np.int64)
     for i in range(len(nodes)):
-        degrees[i] = node_degree(forward, backward, graph.kind, nodes[i])
+        degrees[i] = _degree(forward, backward, shift, nodes[i])
     return degrees
 
 
@@ -216,15 +214,19 @@ def degrees_of(graph: PushGraph, nodes: Array) -> Array:
 def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
     graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
 ):
-    """Give the nodes of the reset their slots, and queue them; how many, and how many of them."""
-    forward, backward, kind = graph.forward.offsets, graph.backward.offsets, graph.kind
+    """Give the nodes of the reset their slots, and queue them.
+
+    Returns:
+        The number of slots that are taken, and the number of slots in the queue.
+    """
+    forward, backward, shift = graph.forward.offsets, graph.backward.offsets, graph.shift
     slots, nodes, mass, residual, limit, queue = scratch
     tail = 0
     for slot in range(len(starts)):
         node = starts[slot]
         slots[node], nodes[slot] = slot + 1, node
         mass[slot], residual[slot] = 0.0, values[slot]
-        limit[slot] = limits.per_edge * max(1, node_degree(forward, backward, kind, node))
+        limit[slot] = limits.per_edge * max(1, _degree(forward, backward, shift, node))
         if limits.push_starts or values[slot] >= limit[slot]:
             limit[slot] = np.inf
             queue[tail] = slot
@@ -232,193 +234,183 @@ def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
     return len(starts), tail
 
 
-@cache
-def _push_kernel(  # noqa: C901
-    kind: int, weighted: bool, masked: bool, has_leaves: bool, grown: bool
-) -> Any:
-    """The kernel of `push` for one kind of graph: the flags are constants of its machine code."""
-
-    @kernel
-    def push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
-        graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
-    ):
-        """Push until no residual is due; returns how many nodes were reached."""
-        # Arrays are taken out of their bundles before the loops: inside, each access would count
-        # references.
-        forward, neighbors, weights, added = graph.forward
-        backward, neighbors_back, weights_back, added_back = graph.backward
-        visible, leaves, all_visible = graph.visible, graph.leaves, graph.visible[:0]
-        alpha, per_edge = limits.alpha, limits.per_edge
-        slots, nodes, mass, residual, limit, queue = scratch
-        rows = len(forward) - 1
-        size, tail = _start(graph, limits, starts, values, scratch)
-        head = edges = 0
-        while head != tail:
-            slot = queue[head]
-            head = 0 if head + 1 == len(queue) else head + 1
-            node = nodes[slot]
-            degree = node_degree(forward, backward, kind, node)
-            limit[slot] = per_edge * degree
-            if edges + degree > limits.edges:  # it keeps its residual; smaller nodes may still fit
-                continue
-            edges += degree
-            amount = residual[slot]
-            residual[slot] = 0.0  # before the neighbors are visited: a node may be its own neighbor
-            whole = float(degree)
-            if weighted or masked:
-                first, end = _range(forward, backward, kind, 0, node)
-                whole = _weight(weights, neighbors, all_visible, first, end)
-                first, end = _range(forward, backward, kind, 1, node)
-                whole += _weight(weights_back, neighbors_back, visible, first, end)
-            if has_leaves and node < len(leaves) and leaves[node] > 0.0:
-                # A share of all that is handed on comes back from the leaves, and of that the same
-                # share again: the sum of the series is pushed at once.
-                whole += leaves[node]
-                amount /= 1.0 - (1.0 - alpha) * (1.0 - alpha) * leaves[node] / whole
-            mass[slot] += alpha * amount
-            if whole == 0.0:  # no neighbor to hand on to: all of it stays
-                mass[slot] += (1.0 - alpha) * amount
-                continue
-            share = (1.0 - alpha) * amount / whole
-            for side in range(1 if kind == UNDIRECTED else 2):
-                some, of_links, those = neighbors, weights, added
-                if side == 1:
-                    some, of_links, those = neighbors_back, weights_back, added_back
-                first, end = _range(forward, backward, kind, side, node)
-                low, high, more, last = first, end, 0, 0
-                if grown and first < end:
-                    ends = forward if side == 0 else backward
-                    at = node - rows if kind == TWO_MODE and side == 1 else node
-                    low, high, more, last = span(ends, those, at)
-                shift = rows if kind == TWO_MODE and side == 0 else 0  # columns come after the rows
-                for j in range(first, end):
-                    if grown:
-                        near, low, more = take(some, those, low, high, more, last)
-                    else:
-                        if j + _AHEAD < end:
-                            prefetch(slots, some[j + _AHEAD] + shift)
-                        near = some[j]
-                    other = near + shift
-                    if masked and side == 1 and not visible[other]:
-                        continue
-                    slot = slots[other] - 1
-                    if slot < 0:
-                        slot = size
-                        slots[other] = slot + 1
-                        nodes[slot], mass[slot], residual[slot] = other, 0.0, 0.0
-                        limit[slot] = per_edge
-                        size += 1
-                    step = share
-                    if weighted:
-                        step *= of_links[j]
-                    residual[slot] += step
-                    if residual[slot] < limit[slot]:  # always so while it stands in the queue
-                        continue
-                    # At first the limit is that of one edge: a degree may be a page on disk.
-                    limit[slot] = per_edge * node_degree(forward, backward, kind, other)
-                    if residual[slot] >= limit[slot]:
-                        limit[slot] = np.inf
-                        queue[tail] = slot
-                        tail = 0 if tail + 1 == len(queue) else tail + 1
-        return size
-
-    return push
-
-
-@cache
-def _sweep_kernel(  # noqa: C901
-    kind: int, weighted: bool, masked: bool, has_leaves: bool, grown: bool
-) -> Any:
-    """The kernel of `solve` for one kind of graph."""
-    assert not grown, "all rows are read: merge them first"
-
-    @kernel
-    def sweep(  # noqa: C901
-        graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array
-    ) -> None:
-        """Push all nodes above the tolerance, for all resets, until there is none."""
-        forward, neighbors, weights, _ = graph.forward
-        backward, neighbors_back, weights_back, _ = graph.backward
-        visible, leaves, all_visible = graph.visible, graph.leaves, graph.visible[:0]
-        rows = len(forward) - 1
-        wholes = np.full(len(residual), -1.0)  # -1: not known yet
-        width = residual.shape[1]
-        amounts = np.empty(width)
-        largest = np.inf
-        while largest > tolerance:
-            largest = 0.0
-            for node in range(len(residual)):
-                top = 0.0
-                for q in range(width):
-                    top = max(top, residual[node, q])
-                if top <= tolerance:
+@kernel
+def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
+    graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
+):
+    """Push until no residual is due. Returns: the number of nodes that were reached."""
+    # Arrays are taken out of their bundles before the loops: inside, each access would count
+    # references.
+    forward, neighbors_forward, weights_forward = graph.forward
+    backward, neighbors_backward, weights_backward = graph.backward
+    shift, visible, leaves = graph.shift, graph.visible, graph.leaves
+    alpha, per_edge = limits.alpha, limits.per_edge
+    slots, nodes, mass, residual, limit, queue = scratch
+    size, tail = _start(graph, limits, starts, values, scratch)
+    head = edges = 0
+    while head != tail:
+        slot = queue[head]
+        head = 0 if head + 1 == len(queue) else head + 1
+        node = nodes[slot]
+        degree = _degree(forward, backward, shift, node)
+        limit[slot] = per_edge * degree
+        if edges + degree > limits.edges:  # it keeps its residual; smaller nodes may still fit
+            continue
+        edges += degree
+        amount = residual[slot]
+        residual[slot] = 0.0  # before the neighbors are visited: a node may be its own neighbor
+        leaf = _leaf_weight(leaves, node)
+        low, high = _range(forward, node, 0)
+        weight = _sum(weights_forward, neighbors_forward, None, low, high)
+        low, high = _range(backward, node, shift)
+        weight += _sum(weights_backward, neighbors_backward, visible, low, high) + leaf
+        amount /= _leaf_factor(alpha, leaf, weight)
+        mass[slot] += alpha * amount
+        if weight == 0.0:  # no neighbor to hand on to: all of it stays
+            mass[slot] += (1.0 - alpha) * amount
+            continue
+        share = (1.0 - alpha) * amount / weight
+        for side in range(2):
+            low, high = _range(forward if side == 0 else backward, node, 0 if side == 0 else shift)
+            neighbors = neighbors_forward if side == 0 else neighbors_backward
+            weights = weights_forward if side == 0 else weights_backward
+            added = shift if side == 0 else 0  # columns are numbered after the rows
+            for j in range(low, high):
+                if j + _AHEAD < high:
+                    prefetch(slots, neighbors[j + _AHEAD] + added)
+                other = neighbors[j] + added
+                if side == 1 and not _is_visible(visible, other):
                     continue
-                largest = max(largest, top)
-                back = leaves[node] if has_leaves and node < len(leaves) else 0.0
-                if wholes[node] < 0.0:
-                    first, end = _range(forward, backward, kind, 0, node)
-                    wholes[node] = back + _weight(weights, neighbors, all_visible, first, end)
-                    first, end = _range(forward, backward, kind, 1, node)
-                    wholes[node] += _weight(weights_back, neighbors_back, visible, first, end)
-                whole = wholes[node]
-                # Without a neighbor to hand on to all of it stays; leaves as in `_push`.
-                stays, gain = 1.0, 1.0
-                if whole > 0.0:
-                    stays = alpha
-                    gain = 1.0 / (1.0 - (1.0 - alpha) * (1.0 - alpha) * back / whole)
-                for q in range(width):
-                    amounts[q] = gain * residual[node, q]
-                    residual[node, q] = 0.0  # before its neighbors are visited, as in `_push`
-                    mass[node, q] += stays * amounts[q]
-                first, end = _range(forward, backward, kind, 0, node)
-                shift = rows if kind == TWO_MODE else 0
-                for j in range(first, end):
-                    step = (1.0 - alpha) / whole * (weights[j] if weighted else 1.0)
-                    for q in range(width):
-                        residual[neighbors[j] + shift, q] += step * amounts[q]
-                first, end = _range(forward, backward, kind, 1, node)
-                for j in range(first, end):
-                    if not masked or visible[neighbors_back[j]]:
-                        step = (1.0 - alpha) / whole * (weights_back[j] if weighted else 1.0)
-                        for q in range(width):
-                            residual[neighbors_back[j], q] += step * amounts[q]
-
-    return sweep
+                slot = slots[other] - 1
+                if slot < 0:
+                    slot = size
+                    slots[other] = slot + 1
+                    nodes[slot], mass[slot], residual[slot] = other, 0.0, 0.0
+                    limit[slot] = per_edge
+                    size += 1
+                residual[slot] += share * _weight_at(weights, j)
+                if residual[slot] < limit[slot]:  # always so while it stands in the queue
+                    continue
+                # At first the limit is that of one edge: a degree may be a page on disk.
+                limit[slot] = per_edge * _degree(forward, backward, shift, other)
+                if residual[slot] >= limit[slot]:
+                    limit[slot] = np.inf
+                    queue[tail] = slot
+                    tail = 0 if tail + 1 == len(queue) else tail + 1
+    return size
 
 
 @kernel
-def _weight(weights: Array, neighbors: Array, visible: Array, first: int, end: int) -> float:
-    """The weight of some links to visible nodes, see `PushGraph` for what is empty."""
+def _sweep(  # noqa: C901
+    graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array
+) -> None:
+    """Push all nodes above the tolerance, for all resets, until there is none."""
+    forward, neighbors_forward, weights_forward = graph.forward
+    backward, neighbors_backward, weights_backward = graph.backward
+    shift, visible, leaves = graph.shift, graph.visible, graph.leaves
+    link_weights = np.full(len(residual), -1.0)  # -1: not summed yet
+    width = residual.shape[1]
+    amounts = np.empty(width)
+    largest = np.inf
+    while largest > tolerance:
+        largest = 0.0
+        for node in range(len(residual)):
+            top = 0.0
+            for q in range(width):
+                top = max(top, residual[node, q])
+            if top <= tolerance:
+                continue
+            largest = max(largest, top)
+            leaf = _leaf_weight(leaves, node)
+            if link_weights[node] < 0.0:
+                low, high = _range(forward, node, 0)
+                link_weights[node] = leaf + _sum(
+                    weights_forward, neighbors_forward, None, low, high
+                )
+                low, high = _range(backward, node, shift)
+                link_weights[node] += _sum(weights_backward, neighbors_backward, visible, low, high)
+            weight = link_weights[node]
+            gain = 1.0 / _leaf_factor(alpha, leaf, weight)
+            kept = alpha if weight > 0.0 else 1.0  # without a neighbor all of it stays
+            for q in range(width):
+                amounts[q] = gain * residual[node, q]
+                residual[node, q] = 0.0  # before the neighbors are visited, as in `_push`
+                mass[node, q] += kept * amounts[q]
+            for side in range(2):
+                low, high = _range(
+                    forward if side == 0 else backward, node, 0 if side == 0 else shift
+                )
+                neighbors = neighbors_forward if side == 0 else neighbors_backward
+                weights = weights_forward if side == 0 else weights_backward
+                added = shift if side == 0 else 0
+                for j in range(low, high):
+                    other = neighbors[j] + added
+                    if side == 0 or _is_visible(visible, other):
+                        step = (1.0 - alpha) / weight * _weight_at(weights, j)
+                        for q in range(width):
+                            residual[other, q] += step * amounts[q]
+
+
+@kernel
+def _leaf_factor(alpha: float, leaf: float, weight: float) -> float:
+    """Divide a node's residual by this, as some of what it hands on comes back from its leaves.
+
+    Of all that is handed on the share leaf / weight comes back after two steps, and of that the
+    same share again: the sum of the series is pushed at once.
+    """
+    if leaf == 0.0:
+        return 1.0
+    return 1.0 - (1.0 - alpha) * (1.0 - alpha) * leaf / weight
+
+
+@kernel
+def _leaf_weight(leaves: Array | None, node: int) -> float:
+    """The weight of a node's links to leaves."""
+    if leaves is None:
+        return 0.0
+    return leaves[node] if node < len(leaves) else 0.0
+
+
+@kernel
+def _weight_at(weights: Array | None, j: int) -> float:
+    """The weight of link j."""
+    if weights is None:
+        return 1.0
+    return weights[j]  # type: ignore[no-any-return]
+
+
+@kernel
+def _is_visible(visible: Mask | None, node: int) -> bool:
+    """Whether a row is not hidden."""
+    if visible is None:
+        return True
+    return visible[node]  # type: ignore[no-any-return]
+
+
+@kernel
+def _sum(weights: Array | None, neighbors: Array, visible: Mask | None, low: int, high: int) -> Any:
+    """The weight of the links from `low` to `high` that lead to visible nodes."""
+    if weights is None and visible is None:
+        return float(high - low)
     weight = 0.0
-    for j in range(first, end):
-        if len(visible) == 0 or visible[neighbors[j]]:
-            weight += weights[j] if len(weights) > 0 else 1.0
+    for j in range(low, high):
+        if _is_visible(visible, neighbors[j]):
+            weight += _weight_at(weights, j)
     return weight
 
 
 @kernel
-def node_degree(forward: Array, backward: Array, kind: int, node: int) -> int:
-    """How many links a node has, to hidden nodes too, by the offsets of both sides."""
-    rows = len(forward) - 1
-    if kind == TWO_MODE:
-        if node < rows:
-            return forward[node + 1] - forward[node]  # type: ignore[no-any-return]
-        return backward[node - rows + 1] - backward[node - rows]  # type: ignore[no-any-return]
-    degree = forward[node + 1] - forward[node]
-    if kind == DIRECTED:
-        degree += backward[node + 1] - backward[node]
-    return degree  # type: ignore[no-any-return]
+def _degree(forward: Array, backward: Array, shift: int, node: int) -> int:
+    """The number of a node's links, to hidden nodes too."""
+    low, high = _range(forward, node, 0)
+    low_back, high_back = _range(backward, node, shift)
+    return high - low + high_back - low_back
 
 
 @kernel
-def _range(forward: Array, backward: Array, kind: int, side: int, node: int) -> tuple[int, int]:
-    """Where a node's links of one side (0: forward, 1: backward) begin and end."""
-    rows = len(forward) - 1
-    if side == 0:
-        if kind == TWO_MODE and node >= rows:  # a column has backward links alone
-            return 0, 0
-        return forward[node], forward[node + 1]
-    if kind == UNDIRECTED or (kind == TWO_MODE and node < rows):
+def _range(offsets: Array, node: int, shift: int) -> tuple[int, int]:
+    """Where the links of a node on one side begin and end; nowhere if it has no row there."""
+    row = node - shift
+    if row < 0 or row + 1 >= len(offsets):
         return 0, 0
-    row = node - rows if kind == TWO_MODE else node
-    return backward[row], backward[row + 1]
+    return offsets[row], offsets[row + 1]

@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, offsets
 from graphagg.checks import number
+from graphagg.kernels import kernel
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.ranges import forget
 
@@ -182,7 +182,7 @@ def choose_bands(permutations: int, similarity: float) -> tuple[int, int]:
     return permutations // rows, rows
 
 
-@numba.njit(cache=True)
+@kernel
 def key_of(slots: Array, first: int, rows: int) -> Any:
     """32-bit key of slots `first` to `first + rows`; distinct pairs have distinct keys."""
     h = np.uint32(0)
@@ -193,7 +193,7 @@ def key_of(slots: Array, first: int, rows: int) -> Any:
     return mix_one(h)
 
 
-@numba.njit(cache=True)
+@kernel
 def mix_one(h: Any) -> Any:
     """`signatures.mix` of one number: a bijection, so keys stay distinct."""
     h = np.uint32(h ^ (h >> np.uint32(16)))
@@ -203,7 +203,7 @@ def mix_one(h: Any) -> Any:
     return np.uint32(h ^ (h >> np.uint32(16)))
 
 
-@numba.njit(cache=True)
+@kernel
 def write_keys(sig: Array, first: int, band: int, count: int, rows: int, out: Array) -> None:
     """Keys of the vertices from `first` on in `count` bands from `band` on, into `[count, n]`."""
     for i in range(len(sig)):
@@ -211,7 +211,7 @@ def write_keys(sig: Array, first: int, band: int, count: int, rows: int, out: Ar
             out[j, first + i] = key_of(sig[i], (band + j) * rows, rows)
 
 
-@numba.njit(cache=True)
+@kernel
 def _sort_band(
     keys: Array,
     filled: Array,
@@ -254,7 +254,7 @@ def _sort_band(
     return size
 
 
-@numba.njit(cache=True)
+@kernel
 def _sort(entries: Array) -> None:
     """Sort by key; the vertices come in ascending order, and stay so where keys are equal."""
     if len(entries) > 256:  # a hub's leaves: one key a million times
@@ -270,7 +270,7 @@ def _sort(entries: Array) -> None:
         entries[j] = value
 
 
-@numba.njit(cache=True)
+@kernel
 def _sort_by_byte(entries: Array, shift: Any) -> None:
     """Stable counting sort by one byte of the key."""
     before = entries.copy()
@@ -285,7 +285,7 @@ def _sort_by_byte(entries: Array, shift: Any) -> None:
         starts[byte] += 1
 
 
-@numba.njit(cache=True)
+@kernel
 def _keep_shared(entries: Array, ids: Array, size: int, cap: int, counts: Array) -> int:
     """Append the buckets of two and more vertices to the first `size` of `ids`."""
     shift = np.uint64(32)
@@ -304,7 +304,7 @@ def _keep_shared(entries: Array, ids: Array, size: int, cap: int, counts: Array)
     return size
 
 
-@numba.njit(cache=True)
+@kernel
 def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, int]:
     """Where the entries of a key begin, and where those of its prefix in the directory end.
 
@@ -328,7 +328,7 @@ def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, in
     return low, end
 
 
-@numba.njit(cache=True)
+@kernel
 def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array) -> tuple[int, int]:
     """Write the vertices of the seeds' buckets to `out`.
 

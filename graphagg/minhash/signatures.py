@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array
-from graphagg.graph.added import Added, GrownRows, row
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
@@ -78,9 +77,7 @@ class Hashes(NamedTuple):
         return cls(mixed, mixed_own, family.factors, family.shifts)
 
 
-def signatures(
-    sets: Csr | GrownRows, hashes: Hashes, rows: Array | None = None
-) -> npt.NDArray[np.uint16]:
+def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDArray[np.uint16]:
     """The low 16 bits of the minima, `[len(rows), K]`; O(entries * K).
 
     Args:
@@ -90,18 +87,18 @@ def signatures(
     """
     chosen = np.arange(sets.rows) if rows is None else rows
     out = np.empty((len(chosen), len(hashes.factors)), dtype=np.uint16)
-    _minima(*sets.parts, hashes, chosen.astype(np.int64), out)
+    _minima(sets.indptr, sets.indices, hashes, chosen.astype(np.int64), out)
     return out
 
 
-def minima(sets: Csr | GrownRows, hashes: Hashes, rows: Array) -> npt.NDArray[np.uint32]:
+def minima(sets: Csr, hashes: Hashes, rows: Array) -> npt.NDArray[np.uint32]:
     """The whole 32-bit minima of some rows, `[len(rows), K]`: what datasketch computes.
 
     The minima of a set's parts, joined by `numpy.minimum`, are those of the set; only then may
     `truncate` drop the high bits.
     """
     out = np.empty((len(rows), len(hashes.factors)), dtype=np.uint32)
-    _minima(*sets.parts, hashes, rows.astype(np.int64), out)
+    _minima(sets.indptr, sets.indices, hashes, rows.astype(np.int64), out)
     return out
 
 
@@ -124,19 +121,17 @@ def mix(tokens: Array) -> Tokens:
 
 
 @kernel
-def _minima(
-    offsets: Array, elements: Array, added: Added | None, hashes: Hashes, rows: Array, out: Array
-) -> None:
+def _minima(offsets: Array, elements: Array, hashes: Hashes, rows: Array, out: Array) -> None:
     """Write the minima of some rows to `out`, `[len(rows), K]`, cut to its type."""
     mixed, own, factors, shifts = hashes
     best = np.empty(len(factors), dtype=np.uint32)
     closed = 1 if len(own) > 0 else 0
     for i in range(len(rows)):
-        those = row(offsets, elements, added, rows[i])
+        first = offsets[rows[i]]
         best[:] = np.uint32(EMPTY)
         # In a closed set the first element is the vertex itself, read before its row.
-        for j in range(-closed, len(those)):
-            h = own[rows[i]] if j < 0 else mixed[those[j]]
+        for j in range(first - closed, offsets[rows[i] + 1]):
+            h = mixed[elements[j]] if j >= first else own[rows[i]]
             # Elements outside, slots inside: K slots stay in cache, and the loop is vectorized.
             for k in range(len(factors)):
                 best[k] = min(best[k], np.uint32(factors[k] * h + shifts[k]))

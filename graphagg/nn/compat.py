@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.weak import WeakIdKeyDictionary
 from torch_geometric.data import Batch
@@ -41,12 +40,6 @@ def weak_table() -> Any:
     return WeakIdKeyDictionary()
 
 
-def is_transformed() -> bool:
-    """Whether the call is traced, inside `torch.func`'s transforms, or differentiated forward."""
-    inside = torch._C._are_functorch_transforms_active() or torch._C._is_tracing()
-    return bool(inside) or forward_ad._current_level >= 0
-
-
 def set_graph_count(batch: Batch, count: int) -> None:
     """Say how many graphs a batch holds that was not made by `Batch.from_data_list`."""
     batch._num_graphs = count
@@ -60,12 +53,6 @@ def sigmoid_backward_(grad: Tensor, output: Tensor, into: Tensor) -> None:
 def tanh_backward_(grad: Tensor, output: Tensor, into: Tensor) -> None:
     """Write `grad * (1 - output^2)` into `into`, in one pass; it may be `grad`."""
     torch.ops.aten.tanh_backward.grad_input(grad, output, grad_input=into)
-
-
-def softmax_backward(grad: Tensor, output: Tensor) -> Tensor:
-    """The gradient of softmax's input along the last dimension, from those of its output."""
-    result: Tensor = torch.ops.aten._softmax_backward_data(grad, output, -1, output.dtype)
-    return result
 
 
 def packed(rows: Tensor, batch_sizes: Tensor) -> PackedSequence:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from graphagg.rag.config.graph import GraphConfig as GraphConfig
     from graphagg.rag.config.limits import Limits as Limits
     from graphagg.rag.config.linearrag import PRESETS as PRESETS
-    from graphagg.rag.config.linearrag import RetrievalConfig as RetrievalConfig
+    from graphagg.rag.config.linearrag import LinearRAGConfig as LinearRAGConfig
     from graphagg.rag.config.multihop import (
         PARTS as PARTS,
     )
     from graphagg.rag.config.multihop import (
-        BestConfig as BestConfig,
+        MultihopConfig as MultihopConfig,
     )
     from graphagg.rag.config.themes import MapConfig as MapConfig
     from graphagg.rag.corpus.dedup.files import DedupReport as DedupReport

@@ -17,7 +17,7 @@ from graphagg.rag.build.publish import KIND, compact
 from graphagg.rag.build.sync import SyncReport
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph.corpus_graph import CorpusGraph, corpus_graph
@@ -117,7 +117,7 @@ class PassageIndex(Index[Version]):
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
         profile: Profile = DEFAULT_PROFILE,
-        with_faithful: bool = False,
+        with_linearrag: bool = False,
         progress: Progress = silent,
         force: bool = False,
         limits: Limits = DEFAULT_LIMITS,
@@ -154,8 +154,8 @@ class PassageIndex(Index[Version]):
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
                 PyTorch; `exact`: float32 throughout.
-            with_faithful: keep the vectors of entity names, which mode `faithful` compares names
-                with that no passage holds. Without them it computes them at its first such
+            with_linearrag: keep the vectors of entity names, with which mode `linearrag` compares
+                names that no passage holds. Without them it computes them at its first such
                 question, of at most 50,000 names.
             progress: called with stage, done, total; total is 0 while it is not known.
             force: build also where nothing changed.
@@ -175,7 +175,7 @@ class PassageIndex(Index[Version]):
             extractor = extractor or extractor_named(profile, None, language, 1)
             models = Models(encoder or encoder_of(profile), extractor, language, profile)
             _build_by_spark(
-                passages, directory, models, columns, chunking, with_faithful, progress, force
+                passages, directory, models, columns, chunking, with_linearrag, progress, force
             )
             return cls.open(directory, encoder=encoder, extractor=extractor)
         rows, given = changing.rows_of(passages, columns, vectors)
@@ -193,11 +193,11 @@ class PassageIndex(Index[Version]):
             encoder = encoder or encoder_of(profile)
             models = Models(cached(encoder, cache), extractor, language, profile)
             built = given is None and is_built(
-                directory, corpus.digest(), models, chunking, with_faithful
+                directory, corpus.digest(), models, chunking, with_linearrag
             )
             if force or not built:
                 checked = None if given is None else checked_vectors(given, corpus, encoder)
-                recipe = Recipe(models, chunking, with_faithful)
+                recipe = Recipe(models, chunking, with_linearrag)
                 build(publication, corpus, recipe, scratch, progress, checked, limits)
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
@@ -258,9 +258,9 @@ class PassageIndex(Index[Version]):
         return self.snapshot.chunking
 
     @property
-    def weights(self) -> BestConfig:
-        """Settings that mode `best` uses without a config: those of the profile."""
-        return self.snapshot.best_weights
+    def weights(self) -> MultihopConfig:
+        """Settings that mode `multihop` uses without a config: those of the profile."""
+        return self.snapshot.multihop_config
 
     @property
     def profile(self) -> Profile:
@@ -314,7 +314,7 @@ class PassageIndex(Index[Version]):
     ) -> list[Hits]:
         """Retrieve for many questions by one call of the model; `retrieve` gives the same answers.
 
-        Scores of mode `faithful` are the same to 1e-8: a block of questions is walked together.
+        Scores of mode `linearrag` are the same to 1e-8: a block of questions is walked together.
         """
         return asking.answers(self._version, questions, k, request.with_fields(**fields))
 
@@ -602,7 +602,7 @@ def _build_by_spark(
     models: Models,
     columns: RowConfig,
     chunking: ChunkConfig | None,
-    with_faithful: bool,
+    with_linearrag: bool,
     progress: Progress,
     force: bool,
 ) -> None:
@@ -616,7 +616,7 @@ def _build_by_spark(
         PassageInput.of(passages, columns),
         GivenModels(models),
         chunking=chunking,
-        with_faithful=with_faithful,
+        with_faithful=with_linearrag,
     )
 
 

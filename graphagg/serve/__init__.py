@@ -1,1 +1,1 @@
-"""Where indices are asked over HTTP and MCP: the service, its page, and the MCP server."""
+"""Services over opened indices: HTTP with a page, and an MCP server."""

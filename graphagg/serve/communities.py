@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from graphagg.communities import Community, CommunityIndex
 from graphagg.communities.answer.structure import Structure
@@ -12,16 +12,12 @@ from graphagg.communities.config import METHODS
 from graphagg.communities.vertices import Listing, Vertices
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
-from graphagg.serve.models.communities import CommunityRequest
+from graphagg.serve.lanes import Lane, Remote
+from graphagg.serve.models.graphs import CommunityRequest
 from graphagg.serve.models.values import shown_id
-from graphagg.serve.observe.stages import current_trace
+from graphagg.serve.observe.stages import Watch, current_trace
 from graphagg.serve.reload import Slot
-from graphagg.serve.timing import Watch
-from graphagg.serve.workers import Lane
 from graphagg.store.manifest import Manifest
-
-if TYPE_CHECKING:
-    from graphagg.serve.remote import Remote
 
 Answer = dict[str, Any]
 T = TypeVar("T")
@@ -36,7 +32,7 @@ class OpenedCommunities:
 
     @property
     def manifest(self) -> Manifest:
-        """Of the index."""
+        """Manifest of the index."""
         return self.index.manifest
 
     def close(self) -> None:
@@ -45,7 +41,7 @@ class OpenedCommunities:
 
 
 class Communities:
-    """A community index that many ask at once.
+    """A community index that answers many requests at once.
 
     Args:
         directory: the index.
@@ -59,7 +55,9 @@ class Communities:
         self, directory: PathLike[str], lane: Lane, lookups: Lane, pool: Remote | None = None
     ) -> None:
         self._lane, self._lookups, self._pool = lane, lookups, pool
-        self.slot: Slot[OpenedCommunities] = Slot(directory, _open)
+        self.slot: Slot[OpenedCommunities] = Slot(
+            directory, lambda folder: OpenedCommunities(CommunityIndex.open(folder))
+        )
 
     def info(self) -> Answer:
         """Counts, kind of graph and methods."""
@@ -71,6 +69,10 @@ class Communities:
                 "methods": list(METHODS),
             }
 
+    def close(self) -> None:
+        """Close the index."""
+        self.slot.close()
+
     async def query(self, request: CommunityRequest) -> Answer:
         """One community."""
         results, timed = await self.queried([request])
@@ -81,28 +83,38 @@ class Communities:
         results, timed = await self.queried(requests)
         return {"results": results, **timed}
 
-    async def queried(self, requests: Sequence[CommunityRequest]) -> tuple[list[Answer], Answer]:
-        """The community of each request, and the time it took."""
-        watch = Watch()
-        if self._pool is not None:
-            asked = [request.model_dump() for request in requests]
-            results, timed = await self._pool.ask("communities.queried", requests=asked)
-            return results, timed | {"latency_ms": watch.latency_ms}
-        with self.slot.lease() as opened, current_trace().stage("query"):
-            results, cpu_ms = await self._lane.run(_communities, opened.index, requests)
-        return results, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
-
     async def structure(self, request: CommunityRequest) -> Answer:
         """The similarity graph of a community, its sub-communities and positions."""
+        drawn, timed = await self.drawn([request])
+        return drawn[0] | timed
+
+    async def queried(self, requests: Sequence[CommunityRequest]) -> tuple[list[Answer], Answer]:
+        """The community of each request, and the time it took."""
+        return await self._answered("queried", _shown, requests)
+
+    async def drawn(self, requests: Sequence[CommunityRequest]) -> tuple[list[Answer], Answer]:
+        """The structure of each community, and the time it took."""
+        return await self._answered("drawn", _structure, requests)
+
+    async def _answered(
+        self,
+        name: str,
+        show: Callable[[Community], Answer],
+        requests: Sequence[CommunityRequest],
+    ) -> tuple[list[Answer], Answer]:
         watch = Watch()
         if self._pool is not None:
-            drawn: Answer = await self._pool.ask(
-                "communities.structure", request=request.model_dump()
-            )
-            return drawn | {"latency_ms": watch.latency_ms}
-        with self.slot.lease() as opened, current_trace().stage("structure"):
-            answer, cpu_ms = await self._lane.run(_structure, opened.index, request)
-        return answer | {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+            bodies = [request.model_dump() for request in requests]
+            results, timed = await self._pool.ask(f"communities.{name}", requests=bodies)
+            return results, timed | {"latency_ms": watch.latency_ms}
+
+        def answer(index: CommunityIndex) -> list[Answer]:
+            return [show(_community(index, request)) for request in requests]
+
+        stage = "query" if name == "queried" else "structure"
+        with self.slot.lease() as opened, current_trace().stage(stage):
+            answers, cpu_ms = await self._lane.run(answer, opened.index)
+        return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
     async def starting_with(self, prefix: str, limit: int) -> Answer:
         """Type-ahead."""
@@ -113,39 +125,28 @@ class Communities:
     async def neighbors(self, vertex: VertexId, limit: int) -> Answer:
         """The neighbors of a vertex."""
         with self.slot.lease() as opened:
-            asked, listing = await self._lookup(opened.vertices.neighbors, vertex, limit)
+            center, listing = await self._lookup(opened.vertices.neighbors, vertex, limit)
             return {
-                "vertex": shown_id(asked.id),
-                "degree": asked.degree,
+                "vertex": shown_id(center.id),
+                "degree": center.degree,
                 "neighbors": _listed(listing),
                 "more": listing.more,
             }
 
     async def _lookup(self, call: Callable[..., T], *arguments: Any) -> T:
         try:
-            return await self._lookups.run(call, *arguments)
+            return (await self._lookups.run(call, *arguments))[0]
         except Overloaded as error:
             raise LookupsFlooded(str(error)) from None
-
-
-def _open(directory: PathLike[str]) -> OpenedCommunities:
-    return OpenedCommunities(CommunityIndex.open(directory))
 
 
 def _listed(listing: Listing) -> list[Answer]:
     return [{"id": shown_id(each.id), "degree": each.degree} for each in listing.vertices]
 
 
-def _ask(index: CommunityIndex, request: CommunityRequest) -> Community:
+def _community(index: CommunityIndex, request: CommunityRequest) -> Community:
     seeds = [str(seed) for seed in request.seeds]  # the index knows which type its ids have
     return index.query(seeds, request.k, method=request.method, plan=request.plan)
-
-
-def _communities(
-    index: CommunityIndex, requests: Sequence[CommunityRequest]
-) -> tuple[list[Answer], float]:
-    watch = Watch()
-    return [_shown(_ask(index, request)) for request in requests], watch.cpu_ms
 
 
 def _shown(community: Community) -> Answer:
@@ -159,17 +160,10 @@ def _shown(community: Community) -> Answer:
     return answer
 
 
-def _structure(index: CommunityIndex, request: CommunityRequest) -> tuple[Answer, float]:
-    watch = Watch()
-    community = _ask(index, request)
+def _structure(community: Community) -> Answer:
     scores = {member.id: member.score for member in community.members}
     drawn = community.structure()
-    answer = {
-        **_drawn(drawn, scores),
-        "method": community.method,
-        "plan": community.plan,
-    }
-    return answer, watch.cpu_ms
+    return {**_drawn(drawn, scores), "method": community.method, "plan": community.plan}
 
 
 def _drawn(drawn: Structure, scores: dict[VertexId, float]) -> Answer:
@@ -182,11 +176,11 @@ def _drawn(drawn: Structure, scores: dict[VertexId, float]) -> Answer:
                 "id": shown,
                 "score": scores.get(vertex),
                 "community": label,
-                "seed": place < drawn.seeds,
+                "seed": row < drawn.seeds,
                 "x": x,
                 "y": y,
             }
-            for place, (vertex, shown, label, (x, y)) in enumerate(rows)
+            for row, (vertex, shown, label, (x, y)) in enumerate(rows)
         ],
         "edges": [
             {"source": ids[a], "target": ids[b], "weight": weight} for (a, b), weight in pairs

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphagg.embedding import NodeEmbedding
 from graphagg.graph.ids import VertexId
+from graphagg.serve.lanes import Lane, Remote
 from graphagg.serve.models.values import shown_id
-from graphagg.serve.observe.stages import current_trace
+from graphagg.serve.observe.stages import Watch, current_trace
 from graphagg.serve.reload import Slot
-from graphagg.serve.timing import Watch
-from graphagg.serve.workers import Lane
-
-if TYPE_CHECKING:
-    from graphagg.serve.remote import Remote
 
 Answer = dict[str, Any]
 
 
 class Embedding:
-    """An embedding that many ask at once.
+    """An embedding that answers many requests at once.
 
     Args:
         directory: the index.
@@ -43,6 +39,10 @@ class Embedding:
                 "dimension": int(index.vectors.shape[1]),
             }
 
+    def close(self) -> None:
+        """Close the index."""
+        self.slot.close()
+
     async def nearest(self, vertex: VertexId, k: int) -> Answer:
         """The vertices nearest to one, by cosine."""
         results, timed = await self.neighbors([vertex], k)
@@ -62,21 +62,18 @@ class Embedding:
             )
             return results, timed | {"latency_ms": watch.latency_ms}
         with self.slot.lease() as index, current_trace().stage("query"):
-            results, cpu_ms = await self._lane.run(_neighbors, index, vertices, k)
-        return results, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+            answers, cpu_ms = await self._lane.run(_neighbors, index, vertices, k)
+        return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
 
-def _neighbors(
-    index: NodeEmbedding, vertices: Sequence[VertexId], k: int
-) -> tuple[list[Answer], float]:
-    watch = Watch()
-    results = []
-    for vertex in map(str, vertices):
-        near = index.neighbors(vertex, k)
-        results.append(
-            {
-                "vertex": shown_id(index.vertices[index.find(vertex)]),
-                "neighbors": [{"id": shown_id(each.id), "score": each.score} for each in near],
-            }
-        )
-    return results, watch.cpu_ms
+def _neighbors(index: NodeEmbedding, vertices: Sequence[VertexId], k: int) -> list[Answer]:
+    return [
+        {
+            "vertex": shown_id(index.vertices[index.find(vertex)]),
+            "neighbors": [
+                {"id": shown_id(each.id), "score": each.score}
+                for each in index.neighbors(vertex, k)
+            ],
+        }
+        for vertex in map(str, vertices)
+    ]

@@ -34,26 +34,30 @@ class Limits:
 
     Attributes:
         body_bytes: most bytes of a request's body, also where it comes in chunks without a length.
-        receive_seconds: longest time for the header of a request, and again for its body.
-        stall_seconds: how long a client may leave an answer unread.
-        answer_seconds: from the complete request to its answer.
+        header_bytes: most bytes of a request's header.
+        receive_seconds: longest time for the body of a request.
+        idle_seconds: how long a connection may be idle after an answer.
+        answer_seconds: longest time from the complete request to its answer.
+        connections: open connections, idle ones too; beyond them requests are refused.
         waiting: requests that are answered or wait for it; the next one is refused.
-        lookups: the same for type-ahead and neighbors, which have a lane of their own.
-        threads: how many threads compute answers.
-        vectors: how many vectors of questions are kept for when they are asked again.
+        lookups: the same for type-ahead and neighbors, which have a thread of their own.
+        threads: number of threads that compute answers.
+        question_vectors: number of vectors of questions that are kept for repeated questions.
     """
 
     body_bytes: int = 1 << 20
+    header_bytes: int = 1 << 16
     receive_seconds: float = 10.0
-    stall_seconds: float = 30.0
+    idle_seconds: int = 30
     answer_seconds: float = 30.0
+    connections: int = 20_000
     waiting: int = 256
     lookups: int = 256
     threads: int = max(2, min(os.cpu_count() or 1, 16))
-    vectors: int = KEPT
+    question_vectors: int = KEPT
 
     def __post_init__(self) -> None:
-        integer("vectors", self.vectors, 0)
+        integer("question_vectors", self.question_vectors, 0)
         for name, value in vars(self).items():
-            if name != "vectors":
+            if name != "question_vectors":
                 number(name, value, above=0)

@@ -24,13 +24,13 @@ from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER
-from graphagg.serve.batching import Batcher, Encoded
-from graphagg.serve.limits import MOST_TEXT
+from graphagg.serve.encoding import Batcher, Encoded, QuestionVectors
+from graphagg.serve.lanes import Lane, Remote
+from graphagg.serve.limits import MOST_TEXT, Limits
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
-from graphagg.serve.observe.stages import Trace, current_trace
+from graphagg.serve.observe.metrics import Metrics
+from graphagg.serve.observe.stages import Trace, Watch, current_trace
 from graphagg.serve.reload import Slot
-from graphagg.serve.timing import Watch
-from graphagg.serve.workers import Lane
 from graphagg.store import open_artifact
 
 if TYPE_CHECKING:
@@ -38,29 +38,30 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.models.reranker import Reranker
     from graphagg.rag.modes.registry import AnyRetriever
-    from graphagg.serve.remote import Remote
 
 Answer = dict[str, Any]
+Search = SearchRequest | SearchBatchRequest
 R = TypeVar("R")
 
 _FIRST_QUESTION = "Which river flows through the city where Marie Curie was born?"
 
 
 class Passages:
-    """A passage index that many ask at once.
+    """A passage index that answers many questions at once.
 
     A question goes through three steps: its scope is made in a thread of the lane, it is encoded
-    with whatever else waits, and it is answered in a thread of the lane.
+    with the other waiting ones, and it is answered in a thread of the lane.
 
     Args:
         directory: the index.
         lane: threads that answer.
-        batcher: the thread that encodes.
+        limits: of waiting questions, and of kept vectors.
+        metrics: takes the sizes of batches.
         encoder: the encoder it was built with; None loads it by name, in `prepare` or at the first
             question.
-        extractor: likewise; of the modes, `faithful` alone needs it.
+        extractor: likewise; only the mode `linearrag` needs it.
         reranker: reads the first hits of every question; None: none.
-        rerank_first: how many.
+        rerank_first: number of hits that it reads.
         pool: worker processes that answer; None: this process does.
     """
 
@@ -68,7 +69,8 @@ class Passages:
         self,
         directory: PathLike[str],
         lane: Lane,
-        batcher: Batcher,
+        limits: Limits,
+        metrics: Metrics,
         *,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
@@ -77,14 +79,16 @@ class Passages:
         pool: Remote | None = None,
     ) -> None:
         self._reranker, self._first = reranker, rerank_first
-        self._lane, self._batcher, self._pool = lane, batcher, pool
+        self._lane, self._pool = lane, pool
+        vectors = QuestionVectors(limits.question_vectors, metrics.question_vectors)
+        self._batcher = Batcher(capacity=limits.waiting, observe=metrics.encoded, vectors=vectors)
         self._encoders = {} if encoder is None else {encoder.spec.sha256: encoder}
         self._extractors = {} if extractor is None else {extractor.spec.sha256: extractor}
         self._prepared = False
         self.slot: Slot[PassageIndex] = Slot(directory, self._open)
 
     def _open(self, directory: PathLike[str]) -> PassageIndex:
-        """A version that is ready to answer, with the models that are loaded already."""
+        """Open a version ready to answer, with the models that are loaded already."""
         artifact = open_artifact(directory, kind=PassageIndex.KIND)
         models = artifact.manifest.models
         encoder = self._encoders.get(models["encoder"]["sha256"])
@@ -98,8 +102,13 @@ class Passages:
             _load_models(ready)
         return ready
 
+    def close(self) -> None:
+        """End the thread that encodes, and close the index."""
+        self._batcher.close()
+        self.slot.close()
+
     def check_models(self) -> None:
-        """See whether the models of the index are on this machine, by their files alone.
+        """Check whether the models of the index are on this machine, by their files alone.
 
         Raises:
             MissingExtra, MissingModel: one is not; the message names it.
@@ -110,12 +119,11 @@ class Passages:
             check_present({"reranker": {"name": self._reranker.name}})
 
     def prepare(self) -> None:
-        """Load the models, and answer a question in each way that has code of its own to load.
+        """Load the models, and answer a question in each mode that has code of its own to load.
 
-        What `faithful` alone wants is left to its first question where the index was not built for
-        it: the extractor, and the vectors of names.
-
-        Versions that are published later are then served once their models are loaded too.
+        The extractor and the vectors of names, which only `linearrag` needs, are left to its first
+        question where the index was not built for it. Versions that are published later are then
+        served once their models are loaded too.
 
         Raises:
             GraphAggError: a model cannot be loaded.
@@ -159,7 +167,7 @@ class Passages:
         return {"results": answers, "mode": search.request.mode, **timed}
 
     async def answered(
-        self, questions: Sequence[str], search: SearchRequest | SearchBatchRequest
+        self, questions: Sequence[str], search: Search
     ) -> tuple[list[list[Answer]], Answer]:
         """The hits of each question under the options of a search, and the time it took."""
         watch, trace, request = Watch(), current_trace(), self._request(search)
@@ -167,17 +175,19 @@ class Passages:
         trace.detail("mode", request.mode)
         check_request(questions, search.k)
         if self._pool is not None:
-            arguments = {"questions": list(questions), "request": search.model_dump()}
-            results, timed = await self._pool.ask("passages.answered", **arguments)
+            body = search.model_dump()
+            results, timed = await self._pool.ask(
+                "passages.answered", questions=list(questions), search=body
+            )
             return results, timed | {"latency_ms": watch.latency_ms}
         with self.slot.lease() as index:
-            retriever, spent = await self._lane.run(self._scope, index, request, trace)
+            retriever, scope_ms = await self._lane.run(_scope, index, request, trace)
             encoded = await self._encode(index, retriever, request, questions)
             trace.stages += encoded.stages
-            results, more = await self._lane.run(
+            results, hits_ms = await self._lane.run(
                 self._hits, index, retriever, encoded, request, search, trace, begun=True
             )
-        cpu_ms = round(spent + encoded.cpu_ms + more, 3)
+        cpu_ms = round(scope_ms + encoded.cpu_ms + hits_ms, 3)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
 
     async def _encode(
@@ -201,16 +211,9 @@ class Passages:
         if extractor is not None:
             self._extractors = {extractor.spec.sha256: extractor}
 
-    def _request(self, search: SearchRequest | SearchBatchRequest) -> Request:
-        """How a search is answered, with the reranker of this service."""
+    def _request(self, search: Search) -> Request:
+        """The request of a search, with the reranker of this service."""
         return search.request.with_fields(reranker=self._reranker, rerank_first=self._first)
-
-    @staticmethod
-    def _scope(index: PassageIndex, request: Request, trace: Trace) -> tuple[AnyRetriever, float]:
-        watch = Watch()
-        with trace.stage("scope"):
-            retriever = index.retriever(request)
-        return retriever, watch.cpu_ms
 
     def _hits(
         self,
@@ -218,27 +221,29 @@ class Passages:
         retriever: AnyRetriever,
         encoded: Encoded,
         request: Request,
-        search: SearchRequest | SearchBatchRequest,
+        search: Search,
         trace: Trace,
-    ) -> tuple[list[list[Answer]], float]:
-        watch = Watch()
+    ) -> list[list[Answer]]:
         with trace.stage("retrieve"):
             answers = retriever.answer(
                 encoded.asked, search.k, request.min_score, request.rescoring
             )
         with trace.stage("explain"):
             visible = index.snapshot.mask(request.selection)
-            shown = [
+            return [
                 [
                     _shown(index, _with_neighbors(index.snapshot, hit, visible), search)
                     for hit in hits
                 ]
                 for hits in answers
             ]
-        return shown, watch.cpu_ms
 
-    async def ask(self, call: Callable[[PassageIndex], R]) -> R:
-        """What a call makes of the served version, in a thread of the lane; it needs no model."""
+    async def ask(self, call: Callable[[PassageIndex], R]) -> tuple[R, float]:
+        """Call a function that needs no model on the served version, in a thread of the lane.
+
+        Returns:
+            Its value, and the milliseconds of thread time that it took.
+        """
         with self.slot.lease() as index:
             return await self._lane.run(call, index)
 
@@ -247,14 +252,16 @@ class Passages:
         question, request = search.question, self._request(search)
         check_request([question], search.k)
         if self._pool is not None:
-            arguments = {"request": search.model_dump(), "passage_id": passage_id}
-            answer: Answer = await self._pool.ask("passages.explain", **arguments)
+            body = search.model_dump()
+            answer: Answer = await self._pool.ask(
+                "passages.explain", search=body, passage_id=passage_id
+            )
             return answer
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
-            retriever, _ = await self._lane.run(self._scope, index, request, current_trace())
+            retriever, _ = await self._lane.run(_scope, index, request, current_trace())
             encoded = await self._encode(index, retriever, request, [question])
-            why = await self._lane.run(
+            why, _ = await self._lane.run(
                 retriever.explain, encoded.asked[0], row, search.k, request.rescoring, begun=True
             )
         hit = None if why.hit is None else why.hit.to_json(search.characters)
@@ -263,23 +270,30 @@ class Passages:
 
 def _load_models(index: PassageIndex) -> None:
     index.models.encoder()
-    if "faithful" in _warmed(index):
+    if "linearrag" in _warmed(index):
         index.models.extractor()
 
 
 def _warmed(index: PassageIndex) -> tuple[Mode, ...]:
-    """The modes that a first question is asked in; the others are parts of `best`."""
-    return ("best", "faithful") if index.manifest.parameters["with_faithful"] else ("best",)
+    """The modes of the first questions; the other modes share the code of `multihop`."""
+    return (
+        ("multihop", "linearrag") if index.manifest.parameters["with_faithful"] else ("multihop",)
+    )
+
+
+def _scope(index: PassageIndex, request: Request, trace: Trace) -> AnyRetriever:
+    with trace.stage("scope"):
+        return index.retriever(request)
 
 
 def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
-    """A hit with the chunks around it that may fill its budget: of them texts alone are shown."""
+    """A hit with the chunks around it that may fill its budget; only their texts are shown."""
     row = snapshot.known_row(hit.passage.id)
     around = snapshot.neighbors(row, NEIGHBORS, visible)
     return replace(hit, neighbors=tuple(snapshot.corpus.read(r) for r in around if r != row))
 
 
-def _shown(index: PassageIndex, hit: Hit, search: SearchRequest | SearchBatchRequest) -> Answer:
+def _shown(index: PassageIndex, hit: Hit, search: Search) -> Answer:
     characters = min(search.characters, MOST_TEXT // search.k)
     answer = hit.to_json(characters)
     if search.explain:

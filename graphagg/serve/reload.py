@@ -53,10 +53,10 @@ class _Version(Generic[T]):
 
 
 class Slot(Generic[T]):
-    """The place of one index in a service.
+    """One index of a service, by its current version.
 
-    `lease` gives the current version and keeps it open until the lease ends; `refresh` opens what
-    was published since and lets the next lease have it. So no request sees two versions, none
+    `lease` gives the current version and keeps it open until the lease ends; `refresh` opens a
+    version published since and lets the next lease have it. So no request sees two versions, none
     waits for a swap, and a version is closed once, by whoever needs it last.
 
     Args:
@@ -74,12 +74,6 @@ class Slot(Generic[T]):
         self._refreshing = threading.Lock()
         self._stamp = self._stamp_now()
         self._current = _Version(open_index(directory))
-
-    @property
-    def name(self) -> str:
-        """Name of the folder of the index."""
-        place = self.directory
-        return place.name if isinstance(place, Address) else place.resolve().name
 
     @property
     def version(self) -> str:
@@ -102,10 +96,10 @@ class Slot(Generic[T]):
                 version.close()
 
     def refresh(self) -> bool:
-        """Move to what is published now; whether that is another version.
+        """Move to the published version; returns whether that is another one.
 
-        Costs one `stat` where nothing was published; on a store a request, every few seconds at
-        most. A version that cannot be opened changes nothing and is tried again by the next call.
+        Costs one `stat` where nothing was published; on a store a request, at most every few
+        seconds. A version that cannot be opened changes nothing; the next call tries it again.
 
         Raises:
             GraphAggError: the published version cannot be opened; the current one stays.
@@ -123,7 +117,7 @@ class Slot(Generic[T]):
             return True
 
     def close(self) -> None:
-        """Close the current version when its last request ends; the slot is of no use after it."""
+        """Close the current version when its last request ends; do not use the slot afterward."""
         with self._lock:
             self._current.retired = True
             idle = not self._current.readers
@@ -139,7 +133,7 @@ class Slot(Generic[T]):
             before.close()
 
     def _stamp_now(self) -> Any:
-        """What changes when a version is published."""
+        """A value that changes when a version is published."""
         if isinstance(self.directory, Address):
             return self._pointer_now(self.directory)
         path = self.directory / MANIFEST_NAME
@@ -148,14 +142,14 @@ class Slot(Generic[T]):
         except OSError as error:
             if hasattr(self, "_stamp"):
                 raise NotAnArtifact(f"{path}: {error.strerror}; the opened index stays") from None
-            return (0, 0, 0)  # opening says what is missing
+            return (0, 0, 0)  # opening names the missing file
         return status.st_ino, status.st_mtime_ns, status.st_size
 
-    def _pointer_now(self, place: Address) -> Token:
+    def _pointer_now(self, address: Address) -> Token:
         if time.monotonic() < self._asked + _EVERY:
             return self._stamp  # type: ignore[no-any-return]
         self._asked = time.monotonic()
-        token = pointer_of(Store(place)).read()[1]
+        token = pointer_of(Store(address)).read()[1]
         if token is None and hasattr(self, "_stamp"):
-            raise NotAnArtifact(f"{place}: its manifest is gone; the opened index stays")
+            raise NotAnArtifact(f"{address}: its manifest is gone; the opened index stays")
         return token

@@ -6,19 +6,16 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
 from graphagg import __version__
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
-from graphagg.serve.batching import Batcher
+from graphagg.serve.lanes import Lane, Remote
 from graphagg.serve.limits import Limits
-from graphagg.serve.metrics import Metrics
+from graphagg.serve.observe.metrics import Metrics
 from graphagg.serve.observe.slow import Slowest
-from graphagg.serve.reload import Slot
-from graphagg.serve.workers import Lane
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -27,11 +24,11 @@ if TYPE_CHECKING:
     from graphagg.serve.communities import Communities
     from graphagg.serve.embedding import Embedding
     from graphagg.serve.passages import Passages
-    from graphagg.serve.remote import Remote
 
 _log = logging.getLogger("graphagg.serve")
 
-S = TypeVar("S")
+NAMES = {"passages": "passage index", "communities": "community index", "embedding": "embedding"}
+"""Kinds of indices, with their names."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +37,11 @@ class Sources:
 
     Attributes:
         passages, communities, embedding: directories, or addresses such as `s3://bucket/idx`;
-            None for what is not served.
+            None: no index of this kind is served.
         encoder, extractor: the models that the passage index was built with; None loads them by
             name.
-        reranker: reads the first hits of every question; None: none. `rerank_first`: how many.
+        reranker: reads the first hits of every question; None: none.
+        rerank_first: number of hits that it reads.
 
     Raises:
         InvalidParameter: there is no index at all.
@@ -65,20 +63,20 @@ class Sources:
 
 
 class Service:
-    """Opened indices, and what answers questions about them.
+    """Opened indices that answer questions.
 
     Args:
-        sources: what to serve. Each index is opened here, in milliseconds, without a model.
-        limits: what requests may cost.
+        sources: the indices. Each is opened here, in milliseconds, without a model.
+        limits: bounds of requests.
         lazy: models load at the first question that needs them. Else `prepare` loads them, and
             here it is only checked that they are on this machine.
-        metrics: where its figures go; default: a registry of its own.
+        metrics: takes the figures of the service; default: a registry of its own.
         pool: processes that answer, each with models of its own, over the same mapped indices;
             None: this process answers.
 
     Raises:
-        ArtifactError: an index cannot be opened; `MissingModel` names a model that is not there.
-        MissingExtra: what a kind of index or a default model needs is not installed.
+        ArtifactError: an index cannot be opened; `MissingModel` names an absent model.
+        MissingExtra: a library that a kind of index or a default model needs is not installed.
     """
 
     def __init__(
@@ -99,87 +97,78 @@ class Service:
         self._loaded = threading.Event()
         self._lane = Lane("answers", self.limits.threads, self.limits.waiting)
         self._lookups = Lane("lookups", 1, self.limits.lookups)
-        self._batcher = self._make_batcher()
-        self._passages = self._open_passages(sources)
-        self._communities = self._open_communities(sources)
-        self._embedding = self._open_embedding(sources)
+        self._served = self._open(sources)
         self._failed: dict[str, GraphAggError | OSError] = {}
-        for kind, slot in self._slots():
-            self.metrics.serving(kind, slot.version)
-        if not lazy and self._passages is not None:
-            self._passages.check_models()
-        if self._pool is None and (lazy or self._passages is None):
+        for kind, index in self._served.items():
+            self.metrics.serving(kind, index.slot.version)
+        if not lazy and self.has("passages"):
+            self.passages.check_models()
+        if self._pool is None and (lazy or not self.has("passages")):
             self._is_ready()
 
-    def _make_batcher(self) -> Batcher:
-        from graphagg.serve.vectors import QuestionVectors  # its types are of the extra `rag`
+    def _open(self, sources: Sources) -> dict[str, Passages | Communities | Embedding]:
+        """Open each index; only the libraries of its kind are loaded."""
+        served: dict[str, Passages | Communities | Embedding] = {}
+        if sources.passages is not None:
+            from graphagg.serve.passages import Passages
 
-        vectors = QuestionVectors(self.limits.vectors, self.metrics.question_vectors)
-        return Batcher(capacity=self.limits.waiting, observe=self.metrics.encoded, vectors=vectors)
+            served["passages"] = Passages(
+                sources.passages,
+                self._lane,
+                self.limits,
+                self.metrics,
+                encoder=sources.encoder,
+                extractor=sources.extractor,
+                pool=self._pool,
+                reranker=sources.reranker,
+                rerank_first=sources.rerank_first,
+            )
+        if sources.communities is not None:
+            from graphagg.serve.communities import Communities
 
-    def _open_passages(self, sources: Sources) -> Passages | None:
-        if sources.passages is None:
-            return None
-        from graphagg.serve.passages import Passages
+            served["communities"] = Communities(
+                sources.communities, self._lane, self._lookups, self._pool
+            )
+        if sources.embedding is not None:
+            from graphagg.serve.embedding import Embedding
 
-        return Passages(
-            sources.passages,
-            self._lane,
-            self._batcher,
-            encoder=sources.encoder,
-            extractor=sources.extractor,
-            pool=self._pool,
-            reranker=sources.reranker,
-            rerank_first=sources.rerank_first,
-        )
+            served["embedding"] = Embedding(sources.embedding, self._lane, self._pool)
+        return served
 
-    def _open_communities(self, sources: Sources) -> Communities | None:
-        if sources.communities is None:
-            return None
-        from graphagg.serve.communities import Communities
-
-        return Communities(sources.communities, self._lane, self._lookups, self._pool)
-
-    def _open_embedding(self, sources: Sources) -> Embedding | None:
-        if sources.embedding is None:
-            return None
-        from graphagg.serve.embedding import Embedding
-
-        return Embedding(sources.embedding, self._lane, self._pool)
-
-    # --- what is served --------------------------------------------------------------------------
+    # --- the indices -----------------------------------------------------------------------------
 
     @property
     def passages(self) -> Passages:
         """The passage index; raises `NoSuchIndex`."""
-        return _known(self._passages, "passage index", "--passages")
+        return cast("Passages", self._index("passages"))
 
     @property
     def communities(self) -> Communities:
         """The community index; raises `NoSuchIndex`."""
-        return _known(self._communities, "community index", "--communities")
+        return cast("Communities", self._index("communities"))
 
     @property
     def embedding(self) -> Embedding:
         """The embedding; raises `NoSuchIndex`."""
-        return _known(self._embedding, "embedding", "--embedding")
+        return cast("Embedding", self._index("embedding"))
+
+    def _index(self, kind: str) -> Any:
+        if kind not in self._served:
+            name = NAMES[kind]
+            raise NoSuchIndex(f"this service has no {name}; start it with --{kind} DIR")
+        return self._served[kind]
 
     def has(self, kind: str) -> bool:
         """Whether there is an index of a kind: `passages`, `communities` or `embedding`."""
-        return kind in dict(self._slots())
+        return kind in self._served
 
     def info(self) -> dict[str, Any]:
-        """Versions, sizes and limits of what is served."""
-        parts = {
-            "passages": self._passages,
-            "communities": self._communities,
-            "embedding": self._embedding,
-        }
+        """Versions, sizes and limits of the served indices."""
         limits = {
             "body_bytes": self.limits.body_bytes,
             "answer_seconds": self.limits.answer_seconds,
         }
-        shown = {kind: None if part is None else part.info() for kind, part in parts.items()}
+        shown = {kind: self._served[kind].info() if self.has(kind) else None for kind in NAMES}
         return {"version": __version__, "limits": limits, **shown}
 
     # --- readiness -------------------------------------------------------------------------------
@@ -193,8 +182,8 @@ class Service:
         begin = time.perf_counter()
         if self._pool is not None:
             self._pool.wait_until_ready()
-        elif not self.lazy and self._passages is not None:
-            self._passages.prepare()
+        elif not self.lazy and self.has("passages"):
+            self.passages.prepare()
             _log.info("models loaded in %.1f s", time.perf_counter() - begin)
         self._is_ready()
 
@@ -212,22 +201,15 @@ class Service:
 
     @property
     def problems(self) -> dict[str, str]:
-        """By kind of index, the name of the error of opening what is published now."""
+        """By kind of index, the name of the error of opening its published version."""
         return {kind: type(error).__name__ for kind, error in self._failed.items()}
 
     # --- new versions ----------------------------------------------------------------------------
 
-    def _slots(self) -> Iterator[tuple[str, Slot[Any]]]:
-        if self._passages is not None:
-            yield "passages", self._passages.slot
-        if self._communities is not None:
-            yield "communities", self._communities.slot
-        if self._embedding is not None:
-            yield "embedding", self._embedding.slot
-
     def refresh(self) -> None:
-        """Move every index to the version that is published now; what fails stays as it is."""
-        for kind, slot in self._slots():
+        """Move every index to its published version; one that cannot be opened stays as it is."""
+        for kind, index in self._served.items():
+            slot = index.slot
             before = slot.version
             try:
                 moved = slot.refresh()
@@ -250,32 +232,27 @@ class Service:
         names = [None if each is None else type(each).__name__ for each in (error, before)]
         self.metrics.troubled(kind, *names)
 
-    async def start(self) -> None:
-        """Begin what needs a running event loop: the worker processes."""
-        if self._pool is not None:
-            await self._pool.start()
-
-    async def stop(self) -> None:
-        """End the worker processes; what is open must have been answered."""
-        if self._pool is not None:
-            await self._pool.close()
-
     async def watch(self, seconds: float) -> None:
         """Look for new versions, again and again, until cancelled."""
         while True:
             await asyncio.sleep(seconds)
             await asyncio.to_thread(self.refresh)
 
+    # --- start and end ---------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start the worker processes, which need a running event loop."""
+        if self._pool is not None:
+            await self._pool.start()
+
+    async def stop(self) -> None:
+        """End the worker processes, after open requests were answered."""
+        if self._pool is not None:
+            await self._pool.close()
+
     def close(self) -> None:
         """End the threads and close the indices."""
-        self._batcher.close()
         self._lane.close()
         self._lookups.close()
-        for _, slot in self._slots():
-            slot.close()
-
-
-def _known(part: S | None, name: str, option: str) -> S:
-    if part is None:
-        raise NoSuchIndex(f"this service has no {name}; start it with {option} DIR")
-    return part
+        for index in self._served.values():
+            index.close()

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import Hit, Passage
-from graphagg.rag.config.linearrag import RetrievalConfig
+from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key, tokenize
-from graphagg.rag.modes.linearrag.retriever import FaithfulRetriever, Mention, Question
+from graphagg.rag.modes.linearrag.retriever import LinearRAGSearch, Mention, Question
 from tests.fakes import FakeEncoder, FakeExtractor, InMemory
 from tests.parity.literal import Dense, scores
 
@@ -39,7 +39,7 @@ class TextEncoder(FakeEncoder):
 class Case:
     """A random corpus, some of it hidden, and three questions on it, for both sides."""
 
-    retriever: FaithfulRetriever
+    retriever: LinearRAGSearch
     questions: list[Question]
     literal: list[Dense]
     keys: list[str]
@@ -85,7 +85,7 @@ def random_case(seed: int) -> Case:
     index = InMemory.of(passages, encoder, FakeExtractor())
     visible = rng.random(len(passages)) < rng.uniform(0.3, 1.2)
     visible[0] = True
-    retriever = FaithfulRetriever(index.corpus, index.view(visible), index.dense)
+    retriever = LinearRAGSearch(index.corpus, index.view(visible), index.dense)
 
     seen = [p for p, there in zip(passages, visible, strict=True) if there]
     owners, sentences = zip(
@@ -128,7 +128,7 @@ def random_case(seed: int) -> Case:
 def test_equals_literal_transcription(semantics: str, seed: int) -> None:
     case = random_case(seed)
     rng = case.rng
-    config = RetrievalConfig(
+    config = LinearRAGConfig(
         semantics=semantics,
         max_iterations=int(rng.integers(1, 5)),
         threshold=float(rng.uniform(0.05, 0.9)),
@@ -168,7 +168,7 @@ def test_a_prior_on_all_passages_by_search_equals_the_exact_one(seed: int) -> No
     everything = len(case.ids)
     for question in case.questions:
         exact, pushed = (
-            case.retriever.retrieve_batch([question], everything, RetrievalConfig(prior_top=top))[0]
+            case.retriever.retrieve_batch([question], everything, LinearRAGConfig(prior_top=top))[0]
             for top in (None, everything)
         )
         np.testing.assert_allclose(case.ranked(pushed), case.ranked(exact), atol=1e-6)
@@ -178,7 +178,7 @@ def test_a_prior_on_all_passages_by_search_equals_the_exact_one(seed: int) -> No
 @given(seed=st.integers(0, 2**32 - 1))
 def test_paths_lead_from_the_question_to_the_passage(seed: int) -> None:
     case = random_case(seed)
-    config = RetrievalConfig(threshold=0.1, top_k_sentence=3)
+    config = LinearRAGConfig(threshold=0.1, top_k_sentence=3)
     for question, g in zip(case.questions, case.literal, strict=True):
         for hit in case.retriever.retrieve_batch([question], 5, config)[0]:
             assert hit.path[-1].kind == "passage" and hit.path[-1].text == hit.passage.id

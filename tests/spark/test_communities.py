@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities.build import engine
 from graphagg.communities.spark import build_with_spark
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from tests.conftest import DATA
@@ -62,8 +63,11 @@ def assert_equal_bytes(spark: Any, edges: str, tmp_path: Path, config: IndexConf
         pytest.param("two-mode", marks=pytest.mark.slow),
     ],
 )
-def test_random_graphs(spark: Any, tmp_path: Path, kind: str) -> None:
-    """Small blocks, so that the hub's row runs over several of them."""
+def test_random_graphs(
+    spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small blocks, so that the hub's row runs over several of them; several tasks sign."""
+    monkeypatch.setattr(engine, "ROWS_PER_STEP", 130)
     edges = write_text(tmp_path / "edges.txt", hub_pairs(1))
     config = IndexConfig(kind=kind, permutations=32, bands=16, rows=2)  # type: ignore[arg-type]
     assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=80)

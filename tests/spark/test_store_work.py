@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityIndex, IndexConfig
-from graphagg.communities.spark import build_with_spark
+from graphagg.communities.spark import build_with_spark, stages
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.spark.build import build_with_spark as embed_with_spark
 from graphagg.rag.spark.build import build_with_spark as index_with_spark
@@ -47,7 +47,7 @@ def test_communities_go_on_after_a_kill(spark: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     with again, CommunityIndex.build(edges, tmp_path / "local", config=SMALL) as local:
         assert again.manifest.to_json() == local.manifest.to_json()
-    assert ran == ["edges", "vertices", "pairs", "sets", "holders", "bands"]
+    assert ran == list(stages(SMALL))
     assert store_of(store).listed("out.work") == {}
     ran.clear()
     build_with_spark(

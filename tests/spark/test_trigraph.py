@@ -72,7 +72,7 @@ def in_process(
         language=words,
         encoder=models.encoder,
         extractor=models.extractor,
-        with_faithful=pools,
+        with_linearrag=pools,
     )
 
 
@@ -100,7 +100,7 @@ def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None, pools: bo
         str(tmp_path / "p.jsonl"),
         tmp_path / "spark",
         models=Fakes(words=words, pools=pools),
-        with_faithful=pools,
+        with_linearrag=pools,
         passages_a_task=13,
         entries_a_task=200,
     ) as index:

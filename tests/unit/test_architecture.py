@@ -104,7 +104,7 @@ def test_files_that_a_page_names_are_there(page):
 @pytest.mark.parametrize(
     "trip",
     [
-        "A question through `best`",
+        "A question through `multihop`",
         "A passage through indexing",
         "A seed through a query",
         "An edge through embedding",

@@ -44,7 +44,7 @@ filters = st.fixed_dictionaries({"key": texts, "operator": texts, "value": texts
 questions = st.fixed_dictionaries(
     {
         "question": st.text(unicode, max_size=30),
-        "mode": st.sampled_from(["best", "bm25"]),
+        "mode": st.sampled_from(["multihop", "bm25"]),
         "size": st.integers(1, 100),
         "filters": st.lists(filters, max_size=3),
     }

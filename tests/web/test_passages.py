@@ -153,7 +153,7 @@ def test_a_link_reproduces_question_mode_number_and_filters(page: Page):
     assert page.wait("#filter-rows .value").get_attribute("value") == "abbey"
 
 
-@pytest.mark.parametrize("mode", ["best", "faithful", "dense", "bm25"])
+@pytest.mark.parametrize("mode", ["multihop", "linearrag", "dense", "bm25"])
 def test_every_mode_explains_itself(page: Page, mode: str):
     ask(page, f"?mode={mode}")
     steps = page.js("return document.querySelectorAll('#hits .hop.question').length")

@@ -110,7 +110,7 @@ def test_an_unknown_vertex_of_dblp(page: Page):
     page.wait_text("#community-notice", "not in this graph")
 
 
-@pytest.mark.parametrize("mode", ["best", "faithful", "dense", "bm25"])
+@pytest.mark.parametrize("mode", ["multihop", "linearrag", "dense", "bm25"])
 def test_a_question_to_2wiki_in_every_mode(page: Page, mode: str):
     page.open(f"#/passages?mode={mode}&k=8")
     page.ask(QUESTION)

@@ -80,7 +80,7 @@ class PassagesBuild(Build):
         passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
         vector_column: column of the vectors of passages by this very encoder; they are not
             encoded again, and stay whole. None: none.
-        with_faithful: keep the vectors of entity names, which mode faithful compares names with
+        with_linearrag: keep the vectors of entity names, with which mode linearrag compares names
             that no passage holds. Without them it computes them at its first such question.
         dedup: leave out passages that share at least this share of their shingles of 3 words with
             a longer one that stays, as `graphagg dedup` does. None: keep all.
@@ -104,8 +104,9 @@ class PassagesBuild(Build):
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
     dedup: float | None = None
     vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
-    with_faithful: bool = field(
-        default=False, metadata={"flags": "--with-faithful", "panel": "Models"}
+    with_linearrag: bool = field(
+        default=False,
+        metadata={"flags": ("--with-linearrag", "--with-faithful"), "panel": "Models"},
     )
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
@@ -128,7 +129,7 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.write import job_of
 
         source = PassageInput.of(self.passages, self.columns)
-        return job_of(source, loaded(self.models), self.chunking, self.with_faithful)
+        return job_of(source, loaded(self.models), self.chunking, self.with_linearrag)
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
@@ -161,7 +162,7 @@ class PassagesBuild(Build):
             extractor=extractor,
             profile=models.profile,
             cache=self.vectors.open(),
-            with_faithful=self.with_faithful,
+            with_linearrag=self.with_linearrag,
             progress=progress,
             force=run.force,
         ) as index:
@@ -199,7 +200,7 @@ class PassagesBuild(Build):
             columns=self.columns,
             chunking=self.chunking,
             models=self.models,
-            with_faithful=self.with_faithful,
+            with_linearrag=self.with_linearrag,
             passages_a_task=self.passages_a_task or PASSAGES_A_TASK,
             progress=progress,
             force=run.force,

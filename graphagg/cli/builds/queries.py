@@ -16,7 +16,7 @@ from graphagg.cli.options import command
 from graphagg.cli.output.console import out, print_json
 from graphagg.communities.config import Method
 from graphagg.errors import WriteFailed
-from graphagg.rag.config.modes import Mode
+from graphagg.rag.config.modes import Mode, mode_named
 from graphagg.spark.failures import named_errors
 from graphagg.spark.session import session, with_settings
 from graphagg.spark.sources import hadoop_path, read_table, settings_for
@@ -162,7 +162,7 @@ class Retrieval(Answering):
     questions_from: str = field(metadata={"flags": "--questions"})
     column: str = "question"
     top_k: int = field(default=5, metadata={"min": 1})
-    mode: Mode = "best"
+    mode: Mode = field(default="multihop", metadata={"parser": mode_named, "metavar": "MODE"})
 
     @property
     def index_class(self) -> Any:

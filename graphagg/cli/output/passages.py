@@ -105,7 +105,7 @@ def _sentence(hit: Hit) -> str:
 
 def explain_hit(hit: Hit, index: PassageIndex) -> str:
     """A hit's hop path and the parts of its score that are worth showing, in rich markup."""
-    digits, least = (2, _LEAST_SHOWN) if hit.method == "best" else (4, 0.0)
+    digits, least = (2, _LEAST_SHOWN) if hit.method == "multihop" else (4, 0.0)
     parts = "  ".join(
         f"{name}={value:.{digits}f}"
         for name, value in hit.components.items()

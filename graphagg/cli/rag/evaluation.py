@@ -12,18 +12,18 @@ import typer
 from graphagg.checks import one_of
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.passages import print_ablation, print_evaluations, print_failures
-from graphagg.cli.rag.options import Directory, Preset, SemanticsName, settings
+from graphagg.cli.rag.options import MODE_OPTION, Directory, Preset, SemanticsName, settings
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, renamed
-from graphagg.rag.config.linearrag import SEMANTICS, RetrievalConfig, Semantics
-from graphagg.rag.config.modes import MODES, Mode
+from graphagg.rag.config.linearrag import SEMANTICS, LinearRAGConfig, Semantics
+from graphagg.rag.config.modes import Mode, mode_named
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
     from graphagg.rag.evaluation.failures import Failure
     from graphagg.rag.evaluation.measure import GoldQuestion
 
-Runs = dict[str, tuple[Mode, RetrievalConfig | None]]
+Runs = dict[str, tuple[Mode, LinearRAGConfig | None]]
 _Half = Literal["tune", "test"]
 
 
@@ -33,18 +33,19 @@ def evaluate(
         Path, typer.Argument(help="JSONL, JSON, CSV, Parquet; see docs/guides/formats.md.")
     ],
     mode: Annotated[
-        Mode | None, typer.Option(help="How passages are found.", show_default="best")
+        Mode | None,
+        typer.Option(help="How passages are found.", show_default="multihop", **MODE_OPTION),
     ] = None,
     compare: Annotated[
         str | None,
-        typer.Option(help="Modes side by side, e.g. best,faithful,faithful:paper,dense,bm25."),
+        typer.Option(help="Modes side by side, e.g. multihop,linearrag:paper,dense,bm25."),
     ] = None,
     ablate: Annotated[
-        bool, typer.Option("--ablate", help="Measure the mode best without each of its parts.")
+        bool, typer.Option("--ablate", help="Measure the mode multihop without each of its parts.")
     ] = False,
     failures: Annotated[
         Path | None,
-        typer.Option(help="JSONL file for the questions that best fails, with the cause."),
+        typer.Option(help="JSONL file for the questions that multihop fails, with the cause."),
     ] = None,
     half: Annotated[_Half | None, typer.Option(help="Only that half of the questions.")] = None,
     random_state: Annotated[
@@ -94,37 +95,40 @@ def evaluate(
 def _runs(
     mode: Mode | None, compare: str | None, preset: str | None, semantics: Semantics | None
 ) -> Runs:
-    """The runs by name; `faithful:paper` is faithful with semantics paper."""
+    """The runs by name; `linearrag:paper` has semantics `paper`."""
     if mode is not None and compare is not None:
         raise InvalidParameter("give --mode or --compare, not both")
     if compare is None:
-        mode = mode or "best"
+        mode = mode or "multihop"
         return {mode: (mode, settings(mode, preset, semantics))}
     runs: Runs = {}
     for name in (part.strip() for part in compare.split(",")):
         before, _, after = name.partition(":")
-        kind = one_of("mode", cast(Mode, before), MODES)
+        kind = mode_named(before)
         reading = one_of("semantics", cast(Semantics, after), SEMANTICS) if after else None
-        if kind == "faithful":
-            runs[name] = kind, settings(kind, preset, reading or semantics)
+        if kind == "linearrag":
+            run = settings(kind, preset, reading or semantics)
         else:
-            runs[name] = kind, settings(kind, None, reading)
-    if (preset or semantics) and not any(kind == "faithful" for kind, _ in runs.values()):
+            run = settings(kind, None, reading)
+        runs[f"{kind}:{reading}" if reading else kind] = kind, run
+    if (preset or semantics) and not any(kind == "linearrag" for kind, _ in runs.values()):
         raise InvalidParameter(
-            f"preset and semantics are settings of mode 'faithful', the modes are {tuple(runs)}; "
-            "leave them out or add faithful"
+            f"preset and semantics are settings of mode 'linearrag', the modes are {tuple(runs)}; "
+            "leave them out or add linearrag"
         )
     return runs
 
 
 def _check_together(runs: Runs, ablate: bool, compare: str | None, failures: Path | None) -> None:
     names = tuple(runs)
-    if ablate and (compare is not None or names != ("best",)):
-        raise InvalidParameter("--ablate is about mode best; leave --compare and --mode out")
+    if ablate and (compare is not None or names != ("multihop",)):
+        raise InvalidParameter("--ablate is about mode multihop; leave --compare and --mode out")
     if failures is None:
         return
-    if "best" not in names:
-        raise InvalidParameter(f"--failures is about mode best, the modes are {names}; add best")
+    if "multihop" not in names:
+        raise InvalidParameter(
+            f"--failures is about mode multihop, the modes are {names}; add multihop"
+        )
     if failures.is_dir() or not failures.parent.is_dir():
         raise InvalidParameter(f"--failures {failures}: not writable; give another path")
 
@@ -153,8 +157,8 @@ class _Result:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The JSON of mode best."""
-        return self.parts["best"]
+        """The JSON of mode multihop."""
+        return self.parts["multihop"]
 
 
 def _evaluated(
@@ -188,9 +192,9 @@ def _ablated(
     from graphagg.rag.evaluation.comparison import ablate
 
     ablation = ablate(index, gold, random_state=random_state, progress=report)
-    return _Result({"best": ablation.to_json()}, lambda: print_ablation(ablation))
+    return _Result({"multihop": ablation.to_json()}, lambda: print_ablation(ablation))
 
 
-_EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare best,faithful,dense,bm25"
+_EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare multihop,linearrag,dense,bm25"
 
 COMMANDS = {"eval": (evaluate, _EVAL)}

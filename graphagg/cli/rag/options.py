@@ -12,8 +12,8 @@ import typer
 from graphagg.cli.folders import Directory as Directory
 from graphagg.cli.options import Group, flag, help_in
 from graphagg.errors import InvalidParameter
-from graphagg.rag.config.linearrag import PRESETS, RetrievalConfig, Semantics, preset
-from graphagg.rag.config.modes import Mode
+from graphagg.rag.config.linearrag import PRESETS, LinearRAGConfig, Semantics, preset
+from graphagg.rag.config.modes import MODES, Mode, mode_named
 from graphagg.rag.question.plain import Option, options, request_of
 from graphagg.rag.question.request import Request, VisibleFields
 
@@ -23,15 +23,19 @@ K = Annotated[int, typer.Option("--k", "-k", "--top-k", help="Number of hits.")]
 Characters = Annotated[
     int, typer.Option(help="Characters of a passage and the chunks around it.", min=1)
 ]
+MODE_OPTION: dict[str, Any] = {"parser": mode_named, "metavar": f"[{'|'.join(MODES)}]"}
+"""How an option takes a mode: former names of modes are taken too."""
 Preset = Annotated[
     str | None,
-    typer.Option(help=f"Settings of mode faithful: {', '.join(PRESETS)}.", show_default="official"),
+    typer.Option(
+        help=f"Settings of mode linearrag: {', '.join(PRESETS)}.", show_default="official"
+    ),
 ]
 SemanticsName = Annotated[
     Semantics | None,
     typer.Option(
         "--semantics",
-        help="How mode faithful activates entities.",
+        help="How mode linearrag activates entities.",
         show_default="what the preset says",
     ),
 ]
@@ -39,22 +43,22 @@ SemanticsName = Annotated[
 
 def settings(
     mode: Mode, preset_name: str | None, semantics: Semantics | None
-) -> RetrievalConfig | None:
+) -> LinearRAGConfig | None:
     """The settings of a mode; None: its own.
 
     Raises:
         InvalidParameter: there is no such preset, or a preset or semantics is given for another
-            mode than `faithful`.
+            mode than `linearrag`.
     """
     chosen = preset(preset_name or "official")
     if semantics is not None:
         chosen = chosen.with_semantics(semantics)
-    if mode == "faithful":
+    if mode == "linearrag":
         return chosen
     if preset_name is not None or semantics is not None:
         raise InvalidParameter(
-            f"preset and semantics are settings of mode 'faithful', the mode is {mode!r}; "
-            "leave them out or add --mode faithful"
+            f"preset and semantics are settings of mode 'linearrag', the mode is {mode!r}; "
+            "leave them out or add --mode linearrag"
         )
     return None
 
@@ -67,7 +71,8 @@ def _parameter(option: Option) -> Parameter:
     text, none = help_in(option.text, OPTIONS)
     if option.type == list[str] | None:
         text = f"{text.rstrip('.')}; repeat it."
-    info = typer.Option(flag(option.name), help=text, min=option.bounds.get("least"))
+    special = MODE_OPTION if option.name == "mode" else {"min": option.bounds.get("least")}
+    info = typer.Option(flag(option.name), help=text, **special)
     if option.default is None:
         info.show_default = none or "none"
     annotation: Any = Annotated[option.type, info]
@@ -113,6 +118,6 @@ def _visible(**values: Any) -> VisibleFields:
 
 
 Asked = Annotated[Request, _with_presets()]
-"""All options of a request, with the presets of mode faithful."""
+"""All options of a request, with the presets of mode linearrag."""
 Visible = Annotated[VisibleFields, request_group(_visible, VisibleFields.__annotations__)]
 """The options that choose passages."""

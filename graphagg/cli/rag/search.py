@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SEARCH = "Example: graphagg rag search idx 'Who led the works?' --filter 'year>=2000' --explain"
 _EXPLAIN = "Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw"
-_SHELL = "Example: graphagg rag shell idx --mode faithful --filter 'year>=2000'"
+_SHELL = "Example: graphagg rag shell idx --mode linearrag --filter 'year>=2000'"
 
 
 def search(
@@ -55,7 +55,7 @@ def search(
             _print_answer(question, request.mode, "hits", [hit.to_json(characters) for hit in hits])
             return
         print_hits(hits, opened, explain)
-        if request.mode == "faithful" and hits and hits[0].method == "dense":
+        if request.mode == "linearrag" and hits and hits[0].method == "dense":
             err.print("the question names no entity: ranked by similarity alone")
 
 

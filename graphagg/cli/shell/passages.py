@@ -21,6 +21,7 @@ from graphagg.cli.shell.session import Parts, Session, expect_count, expect_one
 from graphagg.cli.shell.words import scan
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnknownPassage
 from graphagg.rag import Hit, Hits, PassageIndex
+from graphagg.rag.config.modes import mode_named
 from graphagg.rag.documents.filters import compile_filter
 from graphagg.rag.question.plain import request_of
 from graphagg.tables import json_writer, save, table_writers
@@ -141,7 +142,7 @@ class PassageShell(Session[View]):
             least = "" if view.get("min_score") is None else " and reaches min-score"
             return (view.question, f"no passage fits the filter{least}")
         table = hits_table(hits, self._index, False)
-        if view.get("mode") == "faithful" and hits[0].method == "dense":
+        if view.get("mode") == "linearrag" and hits[0].method == "dense":
             return (
                 view.question,
                 table,
@@ -282,6 +283,8 @@ def _value(name: str, words: Sequence[str], now: Any) -> Any:
     if option.type == list[str] | None:
         return (*(now or ()), *([" ".join(words)] if name == "filter" else words))
     word = expect_one(words, "a value")
+    if name == "mode":
+        return mode_named(word)
     kinds = [kind for kind in get_args(option.type) or (option.type,) if kind is not NoneType]
     if bool in kinds:
         return one_of(_spelled(name), word, ("true", "false")) == "true"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphagg.communities.answer.structure import Structure, structure_of
 from graphagg.communities.answer.subgraph import subgraph_of
-from graphagg.communities.opened import Opened
+from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter
 from graphagg.graph.ids import VertexId
 from graphagg.tables import graph_writers, json_writer, save, table_writers
@@ -102,7 +102,7 @@ class Community:
     plan: str
     notes: tuple[str, ...] = ()
     conductance: float | None = None
-    _opened: Opened | None = field(default=None, repr=False, compare=False)
+    _snapshot: Snapshot | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.members)
@@ -118,8 +118,8 @@ class Community:
             MissingExtra: scikit-network is not installed.
             InvalidParameter: `resolution`; over 2,000 vertices; or no query made this object.
         """
-        opened = self._index()
-        return structure_of(opened, self._ids(), len(self.seeds), resolution, random_state)
+        snapshot = self._index()
+        return structure_of(snapshot, self._ids(), len(self.seeds), resolution, random_state)
 
     def to_networkx(self) -> networkx.Graph:
         """Seeds, members and the edges among them that the indexed graph has.
@@ -180,13 +180,13 @@ class Community:
         writers = table_writers(self.to_arrow) | json_writer(self.to_json)
         save(path, writers | graph_writers(self.to_networkx))
 
-    def _index(self) -> Opened:
-        if self._opened is None:
+    def _index(self) -> Snapshot:
+        if self._snapshot is None:
             raise InvalidParameter(
                 "this Community was made by hand and knows no graph, wanted one from a query; "
                 "call CommunityIndex.query"
             )
-        return self._opened
+        return self._snapshot
 
     def _ids(self) -> list[VertexId]:
         return [*self.seeds, *(member.id for member in self.members)]

@@ -17,9 +17,9 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.checks import number
 from graphagg.communities.answer.picture import draw
-from graphagg.communities.opened import Opened
 from graphagg.communities.similarity.exact import intersection
 from graphagg.communities.similarity.neighborhood import Sets, set_size
+from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
 from graphagg.kernels import kernel
@@ -159,11 +159,11 @@ class Structure:
 
 
 def structure_of(
-    opened: Opened, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
+    snapshot: Snapshot, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
 ) -> Structure:
     """Similarities, sub-communities and positions of some vertices; the seeds come first."""
     number("resolution", resolution, above=0)
-    dense = similarities(opened, ids)
+    dense = similarities(snapshot, ids)
     first, second = np.nonzero(np.triu(dense, 1))
     labels, positions = _layout(dense, resolution, random_state)
     return Structure(
@@ -172,7 +172,7 @@ def structure_of(
     )  # fmt: skip
 
 
-def similarities(opened: Opened, ids: Sequence[VertexId]) -> Array:
+def similarities(snapshot: Snapshot, ids: Sequence[VertexId]) -> Array:
     """Exact Jaccard similarity of all pairs of some vertices, `[V, V]`, 0 on the diagonal.
 
     Raises:
@@ -183,8 +183,8 @@ def similarities(opened: Opened, ids: Sequence[VertexId]) -> Array:
             f"{len(ids):,} vertices, at most {MOST_VERTICES:,} are compared with each other; "
             "ask for fewer"
         )
-    numbers = np.array([opened.find(vertex) for vertex in ids], dtype=np.int64)
-    dense: Array = _similarities(opened.hoods.bundle, numbers)
+    numbers = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
+    dense: Array = _similarities(snapshot.hoods.bundle, numbers)
     return dense
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graphagg.communities.answer.structure import similarities
-from graphagg.communities.opened import Opened
+from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import MissingExtra
 from graphagg.graph.ids import VertexId
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import networkx
 
 
-def subgraph_of(opened: Opened, ids: Sequence[VertexId]) -> networkx.Graph:
+def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
     """Some vertices and their edges; see `Community.to_networkx`.
 
     Reads the rows of these vertices alone.
@@ -25,17 +25,17 @@ def subgraph_of(opened: Opened, ids: Sequence[VertexId]) -> networkx.Graph:
         import networkx
     except ImportError:
         raise MissingExtra("networkx", "communities") from None
-    kind = opened.config.kind
+    kind = snapshot.config.kind
     directed = kind.startswith("directed")
     graph = networkx.DiGraph() if directed else networkx.Graph()
     graph.add_nodes_from(ids)
     if kind == "two-mode":
-        dense = similarities(opened, ids)
+        dense = similarities(snapshot, ids)
         for a, b in np.argwhere(np.triu(dense, 1)).tolist():
             graph.add_edge(ids[a], ids[b], weight=float(dense[a, b]))
         return graph
-    adjacency = opened.adjacency
-    numbers = np.array([opened.find(vertex) for vertex in ids], dtype=np.int64)
+    adjacency = snapshot.adjacency
+    numbers = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
     order = np.argsort(numbers)
     for vertex, number in zip(ids, numbers.tolist(), strict=True):
         row = adjacency.row(number)

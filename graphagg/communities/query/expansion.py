@@ -9,7 +9,6 @@ walks the raw graph; `fused` is new.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import numpy as np
 
@@ -35,11 +34,11 @@ class Expander:
     Args:
         hoods: sets and raw graph.
         sketches: signatures and band tables.
-        partitions: gives vertices by the size of their sets.
+        partitions: vertices by the size of their sets.
     """
 
     def __init__(
-        self, hoods: Neighborhoods, sketches: Sketches, partitions: Callable[[], SizePartitions]
+        self, hoods: Neighborhoods, sketches: Sketches, partitions: SizePartitions
     ) -> None:
         self.hoods = hoods
         self.sketches = sketches
@@ -78,7 +77,7 @@ class Expander:
         if method == "minhash":
             return minhash_ranking(query)
         if method == "containment":
-            return containment_ranking(query, self.partitions())
+            return containment_ranking(query, self.partitions)
         if method == "pagerank":
             return self._pagerank(seeds, config)
         if method == "fused":

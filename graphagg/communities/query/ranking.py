@@ -14,8 +14,6 @@ from graphagg.communities.similarity.neighborhood import (
     Neighborhoods,
     Sets,
 )
-from graphagg.graph.added import span, take
-from graphagg.graph.push import node_degree
 from graphagg.kernels import kernel
 
 
@@ -121,25 +119,23 @@ def _sweep(
     The volume of S and the number of edges that leave it are kept up to date: a vertex adds its
     degree to both, and each edge between it and S leaves S no more, at neither end.
     """
-    offsets, elements, added, holder_offsets, holders, holders_added, _, walk = sets
+    offsets, elements, holder_offsets, holders, _, walk = sets
     volume = cut = read = 0
     best_size, best = 1, np.inf
     for i in range(-len(seeds), len(ordered)):  # the seeds first: they are always in S
         v = seeds[i + len(seeds)] if i < 0 else ordered[i]
-        degree = node_degree(offsets, holder_offsets, walk, v)
+        degree = offsets[v + 1] - offsets[v]
+        if walk == DIRECTED:
+            degree += holder_offsets[v + 1] - holder_offsets[v]
         read += degree
         if read > budget and i > 0:  # one member at least is tried
             break
         internal = 0
-        low, high, more, end = span(offsets, added, v)
-        for _ in range(high - low + end - more):
-            other, low, more = take(elements, added, low, high, more, end)
-            internal += inside[other]
+        for j in range(offsets[v], offsets[v + 1]):
+            internal += inside[elements[j]]
         if walk == DIRECTED:
-            low, high, more, end = span(holder_offsets, holders_added, v)
-            for _ in range(high - low + end - more):
-                other, low, more = take(holders, holders_added, low, high, more, end)
-                internal += inside[other]
+            for j in range(holder_offsets[v], holder_offsets[v + 1]):
+                internal += inside[holders[j]]
         inside[v] = 1
         volume += degree
         cut += degree - 2 * internal

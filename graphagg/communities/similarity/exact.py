@@ -17,8 +17,7 @@ from graphagg.communities.similarity.neighborhood import (
     comparison_work,
     set_size,
 )
-from graphagg.graph.added import holds, span, take
-from graphagg.kernels import kernel
+from graphagg.kernels import kernel, lower_bound
 
 
 def jaccard_to_seeds(
@@ -81,23 +80,20 @@ def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
 
     Returns how many vertices share any; they are the first of `scratch.touched`.
     """
-    offsets, elements, added, holder_offsets, holders, holders_added, closed, _ = sets
+    offsets, elements, holder_offsets, holders, closed, _ = sets
     counts, touched = scratch.counts, scratch.touched
     reached = 0
-    low, high, more, end = span(offsets, added, seed)
+    first = offsets[seed]
     # In a closed set the first element is the vertex itself, which comes before its row.
-    for j in range(-closed, high - low + end - more):
-        element = seed
-        if j >= 0:
-            element, low, more = take(elements, added, low, high, more, end)
+    for j in range(first - closed, offsets[seed + 1]):
+        element = elements[j] if j >= first else seed
         if closed:  # each element is a vertex here, and holds itself
             if counts[element] == 0:
                 touched[reached] = element
                 reached += 1
             counts[element] += 1
-        h, h_high, h_more, h_end = span(holder_offsets, holders_added, element)
-        for _ in range(h_high - h + h_end - h_more):
-            v, h, h_more = take(holders, holders_added, h, h_high, h_more, h_end)
+        for h in range(holder_offsets[element], holder_offsets[element + 1]):
+            v = holders[h]
             if counts[v] == 0:
                 touched[reached] = v
                 reached += 1
@@ -106,22 +102,27 @@ def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
 
 
 @kernel
+def has_element(offsets: Array, elements: Array, vertex: int, element: int) -> bool:
+    """Whether a vertex's set has an element, the vertex itself left out of a closed set."""
+    end = offsets[vertex + 1]
+    at = lower_bound(elements, offsets[vertex], end, element)
+    return bool(at < end and elements[at] == element)
+
+
+@kernel
 def intersection(sets: Sets, a: int, b: int, examples: Array) -> int:
     """Size of the intersection of two sets; the first shared elements go to `examples`.
 
     Each element of the smaller set is searched in the larger: O(small * log large).
     """
-    offsets, elements, added, closed = sets.offsets, sets.elements, sets.added, sets.closed
+    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     if offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b]:
         a, b = b, a
-    low, high, more, end = span(offsets, added, a)
-    places, shared = span(offsets, added, b), 0
+    first, shared = offsets[a], 0
     # In a closed set the vertex itself comes first, as in `count_shared`.
-    for j in range(-closed, high - low + end - more):
-        element = a
-        if j >= 0:
-            element, low, more = take(elements, added, low, high, more, end)
-        if (closed and element == b) or holds(elements, added, places, element):
+    for j in range(first - closed, offsets[a + 1]):
+        element = elements[j] if j >= first else a
+        if (closed and element == b) or has_element(offsets, elements, b, element):
             if shared < len(examples):
                 examples[shared] = element
             shared += 1
@@ -162,7 +163,7 @@ def shared_with_seeds(
     `examples` is `[members, seeds, e]` and takes the first shared elements, `adjacent` whether the
     member's set has the seed. Comparisons whose look-ups would pass `budget` in sum are left out.
     """
-    offsets, elements, added, closed = sets.offsets, sets.elements, sets.added, sets.closed
+    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     counts = np.full((len(members), len(seeds)), -1, dtype=np.int64)
     used = 0
     for i in range(len(members)):
@@ -170,7 +171,7 @@ def shared_with_seeds(
         for j in range(len(seeds)):
             s = seeds[j]
             # Adjacency costs one look-up and is always reported; only counting has a budget.
-            adjacent[i, j] = holds(elements, added, span(offsets, added, v), s)
+            adjacent[i, j] = has_element(offsets, elements, v, s)
             cost = min(set_size(offsets, closed, v), set_size(offsets, closed, s))
             if used + cost <= budget:  # a later, smaller comparison may still fit
                 used += cost

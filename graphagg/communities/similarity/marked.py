@@ -13,15 +13,10 @@ import numpy as np
 from graphagg.arrays import Array, Doubles
 from graphagg.communities.similarity.exact import intersection, pair_similarities
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch, Sets, set_size
-from graphagg.graph.added import span, take
 from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
 
 _BITS = 64
-_DE_BRUIJN = 0x022FDD63CC95386D  # each 6 bits of it occur once: shifted by i, they tell i
-_PLACES = np.zeros(_BITS, dtype=np.int64)
-for _i in range(_BITS):
-    _PLACES[((_DE_BRUIJN << _i) & (2**64 - 1)) >> 58] = _i
 _SEEN = 1 << 12  # words of 64 elements
 _AHEAD = 8  # vertices whose sets are asked for before they are compared
 _LOOK_UPS = 16  # of a binary search, about what reading so many entries in a row costs
@@ -48,7 +43,7 @@ def similarity_sums(
     sums = np.zeros(len(vertices))
     marks = scratch.scores.view(np.uint64)  # zeros, 8 bytes an element, as they are wanted here
     for low in range(0, len(compared), _BITS):
-        _add_marked(hoods.bundle, compared[low : low + _BITS], vertices, marks, _PLACES, sums)
+        _add_marked(hoods.bundle, compared[low : low + _BITS], vertices, marks, sums)
     return sums, costly
 
 
@@ -61,11 +56,9 @@ def pair_sums(
 
 
 @kernel
-def _add_marked(
-    sets: Sets, members: Array, vertices: Array, marks: Array, places: Array, out: Array
-) -> None:
+def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: Array) -> None:
     """Add the similarities to at most 64 members; `marks` is all zero before and after."""
-    offsets, elements, added, closed = sets.offsets, sets.elements, sets.added, sets.closed
+    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     seen = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
     entries = _mark(sets, members, marks, seen, False)
     counts = np.zeros(len(members), dtype=np.int64)
@@ -78,19 +71,15 @@ def _add_marked(
             for b in range(len(members)):
                 counts[b] = intersection(sets, members[b], v, no_examples)
         else:
+            low, high = offsets[v], offsets[v + 1]
             # In a closed set the vertex itself comes first, as in `count_shared`.
-            low, high, more, end = span(offsets, added, v)
-            for j in range(-closed, high - low + end - more):
-                element = v
-                if j >= 0:
-                    element, low, more = take(elements, added, low, high, more, end)
+            for j in range(low - closed, high):
+                element = elements[j] if j >= low else v
                 if not (seen[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1):
                     continue
                 bits = marks[element]
-                while bits != np.uint64(0):
-                    last = bits & (~bits + np.uint64(1))
-                    counts[places[(last * np.uint64(_DE_BRUIJN)) >> np.uint64(58)]] += 1
-                    bits ^= last
+                for b in range(len(members)):
+                    counts[b] += (bits >> np.uint64(b)) & np.uint64(1)
         for b in range(len(members)):
             if counts[b] > 0:
                 other = set_size(offsets, closed, members[b])
@@ -113,16 +102,14 @@ def _mark(sets: Sets, members: Array, marks: Array, seen: Array, clear: bool) ->
 
     `seen` gets the bit of each element modulo its length.
     """
-    offsets, elements, added, closed = sets.offsets, sets.elements, sets.added, sets.closed
+    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     entries = 0
     for b in range(len(members)):
         member = members[b]
         bit = np.uint64(1) << np.uint64(b)
-        low, high, more, end = span(offsets, added, member)
-        for j in range(-closed, high - low + end - more):
-            element = member
-            if j >= 0:
-                element, low, more = take(elements, added, low, high, more, end)
+        first = offsets[member]
+        for j in range(first - closed, offsets[member + 1]):
+            element = elements[j] if j >= first else member
             marks[element] = np.uint64(0) if clear else marks[element] | bit
             seen[(element >> 6) % _SEEN] |= np.uint64(1) << np.uint64(element & 63)
             entries += 1

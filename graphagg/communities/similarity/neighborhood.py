@@ -11,7 +11,6 @@ import numpy as np
 from graphagg.arrays import Array, Ints
 from graphagg.communities.config import IndexConfig
 from graphagg.graph import push
-from graphagg.graph.added import Added, GrownRows, span, take
 from graphagg.graph.csr import Csr
 from graphagg.graph.push import DIRECTED, TWO_MODE, UNDIRECTED
 from graphagg.kernels import kernel
@@ -25,20 +24,16 @@ class Sets(NamedTuple):
     Attributes:
         offsets: `[n + 1]` int64, the set of vertex v is `elements[offsets[v]:offsets[v + 1]]`.
         elements: `[entries]` int32, ascending within a set, without the vertex itself.
-        added: to `elements` since they were written; `row` has both. None: nothing.
         holder_offsets: `[m + 1]` int64, where the holders of each element begin.
         holders: `[entries]` int32, the vertices whose set has the element.
-        holders_added: to `holders`.
         closed: each set also has its own vertex, which `elements` does not list.
         walk: UNDIRECTED, DIRECTED or TWO_MODE, see `Neighborhoods`.
     """
 
     offsets: Array
     elements: Array
-    added: Added | None
     holder_offsets: Array
     holders: Array
-    holders_added: Added | None
     closed: bool
     walk: int
 
@@ -56,15 +51,13 @@ class Neighborhoods:
             (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
     """
 
-    sets: Csr | GrownRows
-    holders: Csr | GrownRows
+    sets: Csr
+    holders: Csr
     closed: bool
     walk: int
 
     @classmethod
-    def of(
-        cls, sets: Csr | GrownRows, holders: Csr | GrownRows, config: IndexConfig
-    ) -> Neighborhoods:
+    def of(cls, sets: Csr, holders: Csr, config: IndexConfig) -> Neighborhoods:
         """The neighborhoods of a graph of the kind that an index is built for."""
         walk = {"undirected": UNDIRECTED, "two-mode": TWO_MODE}.get(config.kind, DIRECTED)
         return cls(sets, holders, bool(config.closed), walk)
@@ -77,7 +70,10 @@ class Neighborhoods:
     @property
     def bundle(self) -> Sets:
         """The same graph for kernels."""
-        return Sets(*self.sets.parts, *self.holders.parts, self.closed, self.walk)
+        sets, holders = self.sets, self.holders
+        return Sets(
+            sets.indptr, sets.indices, holders.indptr, holders.indices, self.closed, self.walk
+        )
 
     def degrees(self, vertices: Array) -> Ints:
         """Elements of each vertex's set besides the vertex itself."""
@@ -148,10 +144,9 @@ def comparison_work(sets: Sets, vertex: int, limit: int) -> Any:
     total = np.int64(0)
     if closed:  # the vertex is an element of its own set, and a holder of itself
         total += holder_offsets[vertex + 1] - holder_offsets[vertex] + 1
-    elements, added = sets.elements, sets.added
-    low, high, more, end = span(offsets, added, vertex)
-    for _ in range(high - low + end - more):
-        element, low, more = take(elements, added, low, high, more, end)
+    elements = sets.elements
+    for j in range(offsets[vertex], offsets[vertex + 1]):
+        element = elements[j]
         total += holder_offsets[element + 1] - holder_offsets[element] + closed
         if total > limit:
             break

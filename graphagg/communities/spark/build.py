@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
+from graphagg.communities.build.spark import ENTRIES_A_BLOCK, write_with_spark
 from graphagg.communities.config import IndexConfig
 from graphagg.communities.index import CommunityIndex
-from graphagg.communities.spark.write import ENTRIES_A_BLOCK, write_with_spark
 from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.progress import Progress, silent

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, Ints, offsets
 from graphagg.graph.adjacency import Dense
 from graphagg.graph.reading.buffer import Numbers
+from graphagg.kernels import kernel
 from graphagg.store.ranges import GrowingFile
 
 PAIRS_A_RANGE = 1 << 23
@@ -170,7 +170,7 @@ def _one_row(path: Path, columns: int) -> Dense:
     return np.flatnonzero(seen).astype(np.int32)
 
 
-@numba.njit(cache=True)
+@kernel
 def _count(sources: Array, targets: Array, symmetric: bool, loops: bool, counts: Array) -> int:
     """Count the pairs of each row; returns how many are left out as loops."""
     dropped = 0
@@ -184,7 +184,7 @@ def _count(sources: Array, targets: Array, symmetric: bool, loops: bool, counts:
     return dropped
 
 
-@numba.njit(cache=True)
+@kernel
 def _deal(
     sources: Array, targets: Array, symmetric: bool, loops: bool, range_of: Array,
     ends: Array, keys: Array,
@@ -210,7 +210,7 @@ def _deal(
                 ends[at] += 1
 
 
-@numba.njit(cache=True)
+@kernel
 def _distinct(keys: Array, first: int, lengths: Array, columns: Array) -> Any:
     """The columns of sorted keys without repeats, and how many each row has; how many in all."""
     kept = 0

@@ -8,7 +8,6 @@ from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -16,9 +15,9 @@ import pyarrow.compute as pc
 
 from graphagg.arrays import Doubles
 from graphagg.errors import InvalidGraph
-from graphagg.graph.ids import VertexIds
+from graphagg.graph.ids import VertexIds, sorted_strings
 from graphagg.graph.reading.batches import Ids
-from graphagg.store.strings import StringTable
+from graphagg.kernels import kernel
 
 Dense = npt.NDArray[np.int32]
 
@@ -219,11 +218,7 @@ def _string_numbers(columns: Sequence[Column]) -> tuple[VertexIds, list[Numbers]
     dictionaries = pa.chunked_array(
         [chunk.dictionary.cast(pa.large_binary()) for column in columns for chunk in column.chunks]
     )
-    distinct = pc.unique(dictionaries)
-    ordered = distinct.take(pc.array_sort_indices(distinct))
-    _, starts, data = ordered.buffers()
-    bounds = np.frombuffer(starts, dtype=np.int64)[: len(ordered) + 1]
-    table = StringTable(np.frombuffer(data, dtype=np.uint8)[: bounds[-1]], bounds)
+    table, ordered = sorted_strings(dictionaries.chunks)
     # One call for all dictionaries: each call makes a hash table of all ids.
     positions = pc.index_in(dictionaries, value_set=ordered).to_numpy().astype(np.int32)
     sizes = [len(chunk) for chunk in dictionaries.chunks]
@@ -241,7 +236,7 @@ def _of_entries(known: Sequence[Dense], i: int, chunk: Any) -> Dense:
     return found
 
 
-@numba.njit(cache=True)
+@kernel
 def _mark(chunk: npt.NDArray[Any], seen: npt.NDArray[np.bool_]) -> None:
     """Set the entry of each value."""
     for value in chunk:

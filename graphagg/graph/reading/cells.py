@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from graphagg.kernels import kernel
 
 Bytes = npt.NDArray[np.uint8]
 Spans = npt.NDArray[np.integer]
@@ -19,7 +20,7 @@ _DIGITS = len(str(2**63 - 1))
 _LARGEST, _LAST = divmod(2**63 - 1, 10)
 
 
-@numba.njit(cache=True)
+@kernel
 def split_lines(
     text: Bytes,
     separator: int,
@@ -71,7 +72,7 @@ def split_lines(
     return rows, (bad, bad_line, reason), comments, texts, numbers
 
 
-@numba.njit(cache=True)
+@kernel
 def line_start(text: Bytes, start: int, end: int, separator: int) -> int:
     """Where the first cell of a line begins; negative for a blank line and for a comment."""
     at = past_blanks(text, start, end)
@@ -82,7 +83,7 @@ def line_start(text: Bytes, start: int, end: int, separator: int) -> int:
     return start if separator == TAB else at  # between tabs, a leading tab is an empty first cell
 
 
-@numba.njit(cache=True)
+@kernel
 def _split_line(
     text: Bytes, at: int, end: int, separator: int, columns: tuple[int, int, int], span: Spans
 ) -> int:
@@ -117,7 +118,7 @@ def _split_line(
     return _weight_cell(text, at, cell_stop(text, at, end, separator), span)
 
 
-@numba.njit(cache=True)
+@kernel
 def _weight_cell(text: Bytes, at: int, stop: int, span: Spans) -> int:
     """Write where the weight is; 0: there is none, 1: it is text, 2: a number."""
     span[4] = span[5] = at
@@ -140,7 +141,7 @@ def _weight_cell(text: Bytes, at: int, stop: int, span: Spans) -> int:
 # Functions called several times a line return one number: a tuple would double their time in numba.
 
 
-@numba.njit(cache=True)
+@kernel
 def cell_stop(text: Bytes, at: int, end: int, separator: int) -> int:
     """Where the cell that begins at `at` ends; negative if its quote is not closed."""
     if separator != TAB and separator != SPACE:
@@ -152,7 +153,7 @@ def cell_stop(text: Bytes, at: int, end: int, separator: int) -> int:
     return at
 
 
-@numba.njit(cache=True)
+@kernel
 def _quoted_stop(text: Bytes, at: int, end: int, separator: int) -> int:
     """`cell_stop` after an opening quote; two quotes within a cell mean one."""
     while at < end:
@@ -167,13 +168,13 @@ def _quoted_stop(text: Bytes, at: int, end: int, separator: int) -> int:
     return min(stop, end) if closed else -1
 
 
-@numba.njit(cache=True)
+@kernel
 def next_cell(text: Bytes, stop: int, end: int, separator: int) -> int:
     """Where the cell after one that ends at `stop` begins."""
     return past_blanks(text, stop + 1, end) if separator == SPACE else min(stop + 1, end)
 
 
-@numba.njit(cache=True)
+@kernel
 def past_blanks(text: Bytes, at: int, end: int) -> int:
     """The first byte from `at` on that is not blank; at most `end`."""
     while at < end and _is_blank(text[at]):
@@ -181,7 +182,7 @@ def past_blanks(text: Bytes, at: int, end: int) -> int:
     return min(at, end)
 
 
-@numba.njit(cache=True)
+@kernel
 def before_blanks(text: Bytes, at: int, end: int) -> int:
     """Where the text before `end` ends, without blanks; at least `at`."""
     while end > at and _is_blank(text[end - 1]):
@@ -189,7 +190,7 @@ def before_blanks(text: Bytes, at: int, end: int) -> int:
     return end
 
 
-@numba.njit(cache=True)
+@kernel
 def undouble(text: Bytes, spans: Spans) -> None:
     """Write the doubled quotes of quoted cells once, in place; the spans shrink."""
     for row in range(len(spans)):
@@ -205,31 +206,31 @@ def undouble(text: Bytes, spans: Spans) -> None:
             spans[row, cell + 1] = write
 
 
-@numba.njit(cache=True)
+@kernel
 def _is_blank(byte: int) -> bool:
     """Whether a byte is a space or a tab."""
     return byte == SPACE or byte == TAB
 
 
-@numba.njit(cache=True)
+@kernel
 def _is_wrapping(byte: int) -> bool:
     """Whether a byte is blank or a quote."""
     return _is_blank(byte) or byte == _QUOTE
 
 
-@numba.njit(cache=True)
+@kernel
 def _is_quoted(text: Bytes, low: int, high: int) -> bool:
     """Whether a cell begins and ends with a quote."""
     return high - low > 1 and text[low] == _QUOTE and text[high - 1] == _QUOTE
 
 
-@numba.njit(cache=True)
+@kernel
 def _parts(byte: int, separator: int) -> bool:
     """Whether a byte ends a cell; with SPACE as the separator, a tab does too."""
     return byte == separator or (separator == SPACE and _is_blank(byte))
 
 
-@numba.njit(cache=True)
+@kernel
 def _is_number(text: Bytes, low: int, high: int) -> bool:
     """Whether a cell is made of digits, signs, points, commas and, after a digit, exponents."""
     digits = 0
@@ -242,7 +243,7 @@ def _is_number(text: Bytes, low: int, high: int) -> bool:
     return digits > 0
 
 
-@numba.njit(cache=True)
+@kernel
 def parse_integers(
     text: Bytes, spans: Spans, values: npt.NDArray[np.int64], bad: npt.NDArray[np.bool_]
 ) -> None:
@@ -268,7 +269,7 @@ def parse_integers(
         values[row] = value
 
 
-@numba.njit(cache=True)
+@kernel
 def copy_cells(text: Bytes, spans: Spans, offsets: Spans, data: Bytes) -> None:
     """Write cells one after another; `offsets` says where each begins."""
     for row in range(len(spans)):

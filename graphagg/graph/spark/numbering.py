@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
+from graphagg.arrays import Array
 from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexIds
 from graphagg.spark.blocks import AnyBlocks
-from graphagg.spark.files import Files
 from graphagg.spark.tasks import run_tasks, write_blocks
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+
+class Arrays(Protocol):
+    """Arrays that tasks write range by range."""
+
+    def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
+        """Make an array of zeros."""
+
+    def write(self, name: str, start: int, rows: Array) -> None:
+        """Write a range."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Numbering:
         return VertexIds(StringTable(data, self.blocks.load(self.name, number, "offsets")))
 
     def frame(self, spark: SparkSession) -> DataFrame:
-        """Columns `id`, `number` (dense) and `token`."""
+        """Columns `id` and `number` (dense)."""
         starts = [self.start(i) for i in range(len(self.counts))]
         integer = self.sizes is None
 
@@ -76,13 +86,10 @@ class Numbering:
                     ids = self.load(i)
                     numbers = np.arange(starts[i], starts[i] + len(ids), dtype=np.int32)
                     values = pa.array(ids.table) if integer else pa.array(list(ids), pa.string())
-                    tokens = pa.array(ids.tokens().astype(np.int64))
-                    yield pa.RecordBatch.from_arrays(
-                        [values, pa.array(numbers), tokens], names=["id", "number", "token"]
-                    )
+                    yield pa.RecordBatch.from_arrays([values, pa.array(numbers)], ["id", "number"])
 
         count = len(self.counts)
-        schema = f"id {'long' if integer else 'string'}, number int, token long"
+        schema = f"id {'long' if integer else 'string'}, number int"
         return spark.range(0, count, 1, count).mapInArrow(each, schema)
 
 
@@ -120,7 +127,7 @@ def number_ids(ids: DataFrame, blocks: AnyBlocks, name: str, partitions: int) ->
     )
 
 
-def write_ids(spark: SparkSession, numbering: Numbering, files: Files, name: str) -> None:
+def write_ids(spark: SparkSession, numbering: Numbering, files: Arrays, name: str) -> None:
     """Write the ids as `VertexIds.save` would; each task writes the range of one block."""
     n, sizes = numbering.total, numbering.sizes
     if sizes is None:

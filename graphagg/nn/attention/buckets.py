@@ -1,7 +1,14 @@
-"""Exact attention by size: graphs of one size are one view, for PyTorch's fused kernel."""
+"""Exact attention by size: graphs of one size are one view `[graphs, H, n, d]` for PyTorch.
+
+Where all graphs are small, such as molecules, a bucket per size would be too little work for a
+call. There sizes are rounded up to multiples of `STEP`, and each graph is padded with copies of its
+last row. A copy has the score -inf as a key, so it takes no weight, and its result as a query is
+dropped.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,62 +17,103 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from graphagg.nn.segments import Segments
+from graphagg.nn.segments import GOLDEN, Segments, mix
+
+STEP, SMALL = 8, 64
+"""Sizes are rounded up to multiples of the one where no graph has more vertices than the other."""
+_SCORES, _SCORES_AT_ONCE = 1 << 26, 1 << 21
+"""256 MiB and 8 MiB in float32."""
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """Graphs sorted by size; those of one size lie side by side.
+    """Graphs sorted by (rounded) size; graphs of one size lie side by side.
 
     Attributes:
         graphs: the batch.
+        padded: sizes are rounded up.
         order: `[G]` graphs by size, the smallest first; equal sizes stay in the batch's order.
-        shapes: (number of graphs, vertices of each) of each bucket; empty graphs are in none.
-        rows: `[N]` the row of the batch at each sorted place, or None where the order is the same.
+        shapes: (number of graphs, rows of each) of each bucket; empty graphs are in none.
+        hidden: added to the scores of each bucket, `[graphs, 1, 1, n]`: -inf at padding; None where
+            nothing is padded.
+        rows: the row of the batch at each sorted position, or None where the order is the same.
+        positions: `[N]` the sorted position of each row of the batch, or None likewise.
     """
 
     graphs: Segments
+    padded: bool
     order: Tensor
     shapes: list[tuple[int, int]]
+    hidden: list[Tensor | None]
     rows: Tensor | None
+    positions: Tensor | None
 
     @classmethod
-    def of(cls, graphs: Segments) -> Buckets:
-        """Buckets of a batch; O(G log G + N)."""
-        sizes, order = graphs.sizes.sort(stable=True)
-        counts = torch.bincount(sizes)
+    def of(cls, graphs: Segments, *, biased: bool = False) -> Buckets:
+        """Buckets of a batch, made once for the layers of a model; a bias wants exact sizes."""
+        padded = not biased and graphs.longest <= SMALL
+        return graphs.plan(("buckets", padded), lambda: cls._made(graphs, padded))
+
+    @classmethod
+    def _made(cls, graphs: Segments, padded: bool) -> Buckets:
+        """O(G log G + N)."""
+        step = STEP if padded else 1
+        sides, order = ((graphs.sizes + step - 1) // step * step).sort(stable=True)
+        counts = torch.bincount(sides)
         present = counts.nonzero().flatten()
         shapes = [
             (count, size)
             for count, size in zip(counts[present].tolist(), present.tolist(), strict=True)
             if size
         ]
-        if len(shapes) <= 1:
-            return cls(graphs, order, shapes, None)
-        shift = graphs.ptr[order] - (sizes.cumsum(0) - sizes)
-        rows = torch.arange(graphs.rows, device=order.device)
-        return cls(graphs, order, shapes, rows + torch.repeat_interleave(shift, sizes))
+        owner = torch.repeat_interleave(order, sides)
+        positions = torch.arange(len(owner), device=owner.device)
+        inside = positions - torch.repeat_interleave(sides.cumsum(0) - sides, sides)
+        sizes = graphs.sizes[owner]
+        beyond = inside >= sizes
+        if len(shapes) <= 1 and len(owner) == graphs.rows:
+            return cls(graphs, padded, order, shapes, [None] * len(shapes), None, None)
+        rows = graphs.ptr[owner] + torch.minimum(inside, sizes - 1)
+        back = torch.empty_like(graphs.index)
+        back[rows[~beyond]] = positions[~beyond]
+        hidden = [
+            _hidden(part, *shape)
+            for part, shape in zip(_split(beyond, shapes), shapes, strict=True)
+        ]
+        return cls(graphs, padded, order, shapes, hidden, rows, back)
 
     def sort(self, values: Tensor) -> Tensor:
-        """Rows `[N, ...]` in the buckets' order."""
-        return values if self.rows is None else values[self.rows]
+        """Rows `[N, ...]` in the buckets' order, padded."""
+        return values if self.rows is None else _taken(values, self.rows)
 
     def restore(self, values: Tensor) -> Tensor:
-        """Rows `[N, ...]` back in the batch's order."""
-        if self.rows is None:
-            return values
-        back = torch.empty_like(self.rows)
-        back[self.rows] = torch.arange(self.rows.numel(), device=back.device)
-        return values[back]
+        """Sorted rows back in the batch's order, without padding: `[N, ...]`."""
+        return values if self.positions is None else _taken(values, self.positions)
 
     def pairs(self, flat: Tensor) -> Iterator[Tensor]:
-        """Of a flat bias `[sum n^2, H]`, each bucket's part `[graphs, H, n, n]`."""
-        parts = flat.split_with_sizes(self.graphs.sizes.square().tolist())
-        order = [graph for graph in self.order.tolist() if parts[graph].shape[0]]
+        """The part `[graphs, H, n, n]` of each bucket of a flat bias `[sum n^2, H]`."""
+        squares = flat.split_with_sizes(self.graphs.sizes.square().tolist())
+        order = [graph for graph in self.order.tolist() if squares[graph].shape[0]]
         for count, size in self.shapes:
             here, order = order[:count], order[count:]
-            part = torch.stack([parts[graph] for graph in here])
-            yield part.view(count, size, size, -1).permute(0, 3, 1, 2)
+            stacked = torch.stack([squares[graph] for graph in here])
+            yield stacked.view(count, size, size, -1).permute(0, 3, 1, 2)
+
+
+def _taken(values: Tensor, rows: Tensor) -> Tensor:
+    # The gradient of an embedding adds up whole rows; an index's is several times slower.
+    return F.embedding(rows, values.flatten(1)).view(len(rows), *values.shape[1:])
+
+
+def _split(values: Tensor, shapes: list[tuple[int, int]]) -> tuple[Tensor, ...]:
+    return values.split_with_sizes([count * size for count, size in shapes])
+
+
+def _hidden(beyond: Tensor, count: int, size: int) -> Tensor | None:
+    if not bool(beyond.any()):
+        return None
+    hidden = torch.zeros(beyond.shape, device=beyond.device).masked_fill_(beyond, -math.inf)
+    return hidden.view(count, 1, 1, size)
 
 
 def bucketed_softmax(
@@ -76,37 +124,39 @@ def bucketed_softmax(
     *,
     bias: Tensor | None = None,
     dropout: float = 0.0,
+    seed: Tensor | None = None,
 ) -> Tensor:
     """Softmax attention bucket by bucket.
 
     Args:
-        queries: `[N, H, d]`, rows in the buckets' order; so are keys and values.
-        keys: `[N, H, d]`.
-        values: `[N, H, d]`.
+        queries: `[N', H, d]`, rows as `Buckets.sort` gives them; so are keys and values.
+        keys: `[N', H, d]`.
+        values: `[N', H, d]`.
         buckets: the buckets of the batch.
         bias: flat, `[sum n_g^2, H]`, in the batch's order.
         dropout: probability with which an attention weight is dropped.
+        seed: `[1]` int64, says which weights are dropped; None: PyTorch draws them.
 
     Returns:
-        `[N, H, d]` in the buckets' order.
+        `[N', H, d]` in the buckets' order.
     """
-    rows = [count * size for count, size in buckets.shapes]
-    parts = zip(*(part.split_with_sizes(rows) for part in (queries, keys, values)), strict=True)
-    biases: Iterator[Tensor | None] = (
-        iter([None] * len(rows)) if bias is None else buckets.pairs(bias)
-    )
+    masks = iter(buckets.hidden) if bias is None else buckets.pairs(bias)
+    qkv = zip(*(_split(rows, buckets.shapes) for rows in (queries, keys, values)), strict=True)
     mixed = []
-    for shape, part, pairs in zip(buckets.shapes, parts, biases, strict=True):
-        q, k, v = (t.view(*shape, *t.shape[1:]).transpose(1, 2) for t in part)
-        if pairs is not None:
-            pairs = pairs.to(q.dtype)
-        bucket = _softmax(q, k, v, pairs, dropout)
-        mixed.append(bucket.transpose(1, 2).flatten(0, 1))
+    for shape, rows, mask in zip(buckets.shapes, qkv, masks, strict=True):
+        q, k, v = (t.view(*shape, *t.shape[1:]).transpose(1, 2) for t in rows)
+        mask = None if mask is None else mask.to(q.dtype)
+        if dropout and seed is not None:
+            seed = mix(seed)
+            attended = _seeded(q, k, v, mask, dropout, seed)
+        else:
+            attended = _softmax(q, k, v, mask, dropout)
+        mixed.append(attended.transpose(1, 2).flatten(0, 1))
     return torch.cat(mixed) if len(mixed) > 1 else mixed[0] if mixed else values
 
 
 def _softmax(
-    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, dropout: float
+    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float
 ) -> Tensor:
     """Attention of one bucket, `[graphs, H, n, d]`.
 
@@ -115,18 +165,32 @@ def _softmax(
     """
     attend = F.scaled_dot_product_attention
     scores = queries.shape[0] * queries.shape[1] * queries.shape[2] ** 2
-    holds = dropout > 0 or (bias is not None and bias.requires_grad)
+    holds = dropout > 0 or (mask is not None and mask.requires_grad)
     if not holds or scores <= _SCORES or queries.device.type != "cpu":
-        return attend(queries, keys, values, attn_mask=bias, dropout_p=dropout)
+        return attend(queries, keys, values, attn_mask=mask, dropout_p=dropout)
     rows = max(1, _SCORES_AT_ONCE * queries.shape[2] // scores)
-    parts = torch.split(queries, rows, 2)
-    biases = [None] * len(parts) if bias is None else torch.split(bias, rows, 2)
+    chunks = torch.split(queries, rows, 2)
+    masks = [None] * len(chunks) if mask is None else torch.split(mask, rows, 2)
     mixed = [
-        checkpoint(attend, part, keys, values, pairs, dropout, use_reentrant=False)
-        for part, pairs in zip(parts, biases, strict=True)
+        checkpoint(attend, chunk, keys, values, pairs, dropout, use_reentrant=False)
+        for chunk, pairs in zip(chunks, masks, strict=True)
     ]
     return torch.cat(mixed, 2)
 
 
-_SCORES, _SCORES_AT_ONCE = 1 << 26, 1 << 21
-"""256 MiB and 8 MiB in float32."""
+def _seeded(
+    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float, seed: Tensor
+) -> Tensor:
+    """The same, dropping the weights that a seed says.
+
+    PyTorch draws a Bernoulli number in some ten nanoseconds, more than a small graph's scores take.
+    Here splitmix64 makes 64 bits per step: four draws of 16 bits.
+    """
+    scores = (queries / math.sqrt(queries.shape[3])) @ keys.transpose(2, 3)
+    weights = torch.softmax(scores if mask is None else scores + mask, 3)
+    # Of 65,536 draws `step` drop a weight; the scale is the step's, so that the mean is exact.
+    step = min(max(round(dropout * 2**16), 1), 2**16 - 1)
+    bits = mix(seed + GOLDEN * torch.arange(-(-weights.numel() // 4), device=weights.device))
+    kept = bits.view(torch.int16)[: weights.numel()] >= step - 2**15
+    # Products are faster than selections by booleans.
+    return (weights * kept.to(weights.dtype).view_as(weights)) @ values * (2**16 / (2**16 - step))

@@ -3,13 +3,9 @@
     a_ij = softmax_j(q_i . k_j / sqrt(d) + b_ij),   j over the vertices of i's graph
 
 as in the global part of GraphGPS (arXiv 2205.12454), which pads each graph to the largest of the
-batch. Here, on a CPU, a batch of small graphs is done by a compiled kernel, graph after graph, see
-`graphagg.kernels.attention`; where that does not serve (float64, many threads, a model that is
-compiled), in a few batched products, see `graphagg.nn.attention.packed`. In batches with larger
-graphs those of equal size form one bucket: rows are sorted by the size of their graph once, and
-each bucket is a view `[graphs, n, H, d]` that goes to PyTorch's fused kernel as it is. Buckets of
-unequal sizes with a mask were measured to be slower there, at every width of the buckets: a mask
-costs the kernel more than the calls it saves.
+batch. Here rows are sorted by the size of their graph once, and graphs of one size form one bucket,
+a view `[graphs, H, n, d]` that goes to PyTorch's fused kernel, see `graphagg.nn.attention.buckets`.
+Small graphs are padded to the next multiple of 8 vertices, so that their buckets are not too small.
 
 On CUDA one call of FlexAttention or of `varlen_attn` covers the batch, see
 `graphagg.nn.attention.fused`.
@@ -25,23 +21,22 @@ from torch import Tensor
 
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
-from graphagg.nn.attention import fused, packed, small
+from graphagg.nn.attention import fused
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.bias import PairBias, flat_bias
 from graphagg.nn.attention.buckets import Buckets, bucketed_softmax
 from graphagg.nn.attention.opaque import ragged_softmax
 from graphagg.nn.segments import Segments
 
-Engine = Literal["auto", "kernel", "packs", "buckets", "flex", "varlen"]
+Engine = Literal["auto", "buckets", "flex", "varlen"]
 
 
 class ExactAttention(ProjectedAttention):
     """Multi-head softmax attention; equals `torch.nn.MultiheadAttention` on each graph alone.
 
     Time O(C sum n_g^2). Memory O(N C) without a bias, forward and backward; a bias is as large as
-    the scores, H sum n_g^2, and so are the weights, which are kept in training where no graph has
-    more than 256 vertices. With dropout while training, PyTorch's kernel on a CPU holds the scores
-    of graphs of up to some 4,000 vertices; larger ones are done in parts, which are done again in
+    the scores, H sum n_g^2. With dropout while training, PyTorch's kernel on a CPU holds the scores
+    of graphs of up to some 4,000 vertices; larger ones are done in chunks, which are done again in
     the backward pass.
 
     Args:
@@ -49,8 +44,7 @@ class ExactAttention(ProjectedAttention):
         heads: H; must divide C.
         dropout: probability with which an attention weight is dropped in training.
         energy_gate: see `GraphAttention`.
-        engine: `auto` chooses by device and input; `kernel`, `packs`, `buckets`, `flex` or `varlen`
-            insist.
+        engine: `auto` chooses by device and input; `buckets`, `flex` or `varlen` insist.
 
     Raises:
         InvalidParameter: an unknown engine, or what `GraphAttention` raises.
@@ -82,13 +76,6 @@ class ExactAttention(ProjectedAttention):
             engine = fused.engine_for(
                 x, self.head_channels, drops=dropout > 0, biased=flat is not None
             )
-        if self.engine == "auto" and engine == "buckets" and flat is None:
-            if small.serves(x, graphs):
-                engine = "kernel"
-            elif packed.serves(x, graphs):
-                engine = "packs"
-        if engine in ("kernel", "packs"):
-            return self._small(x, graphs, flat, dropout, compiled=engine == "kernel")
         if engine == "buckets":
             return self._in_buckets(x, graphs, flat, dropout)
         if dropout:
@@ -103,34 +90,11 @@ class ExactAttention(ProjectedAttention):
         out: Tensor = self.out_proj(mixed.flatten(1))
         return out
 
-    def _small(
-        self, x: Tensor, graphs: Segments, bias: Tensor | None, dropout: float, *, compiled: bool
-    ) -> Tensor:
-        if bias is not None:
-            raise InvalidParameter(
-                f"the engine {self.engine} takes no bias; wanted buckets or auto"
-            )
-        if compiled and not small.reads(x):
-            raise InvalidParameter(
-                f"the engine kernel reads float32 on a CPU, outside of autocast; x is {x.dtype} on "
-                f"{x.device}: wanted packs or auto"
-            )
-        qkv = self._gated(F.linear(x, self.in_proj_weight, self.in_proj_bias))
-        if compiled:
-            mixed = small.small_softmax(qkv, graphs, self.heads, dropout)
-        else:
-            packs = packed.Packs.known(graphs, self.heads)
-            mixed = packed.attend(qkv, packs, self.heads, dropout)
-        out: Tensor = self.out_proj(mixed)
-        return out
-
     def traced(self, x: Tensor, graphs: Segments) -> Tensor:
         """As one operation; see `graphagg.nn.attention.opaque`."""
         qkv = self._gated(F.linear(x, self.in_proj_weight, self.in_proj_bias))
         dropout = self.dropout if self.training else 0.0
-        seed = torch.zeros(1, dtype=torch.int64, device=x.device)
-        if dropout:
-            seed = torch.randint(2**62, (1,), device=x.device)
+        seed = torch.randint(2**62, (1,), device=x.device)
         mixed = ragged_softmax(qkv, graphs.ptr, graphs.index, self.heads, dropout, seed)
         out: Tensor = self.out_proj(mixed)
         return out
@@ -138,14 +102,18 @@ class ExactAttention(ProjectedAttention):
     def _gated(self, qkv: Tensor) -> Tensor:
         if self.gate is None:
             return qkv
-        return torch.cat([part.flatten(1) for part in self.gated(qkv)], 1)
+        return torch.cat([rows.flatten(1) for rows in self.gated(qkv)], 1)
 
     def _in_buckets(
         self, x: Tensor, graphs: Segments, bias: Tensor | None, dropout: float
     ) -> Tensor:
-        buckets = graphs.plan("buckets", lambda: Buckets.of(graphs))
+        buckets = Buckets.of(graphs, biased=bias is not None)
         # Rows are moved before the projection: C columns instead of 3 C.
         queries, keys, values = self.project(buckets.sort(x))
-        mixed = bucketed_softmax(queries, keys, values, buckets, bias=bias, dropout=dropout)
+        draws = buckets.padded and dropout > 0
+        seed = torch.randint(2**62, (1,), device=x.device) if draws else None
+        mixed = bucketed_softmax(
+            queries, keys, values, buckets, bias=bias, dropout=dropout, seed=seed
+        )
         out: Tensor = self.out_proj(mixed.flatten(1))
         return buckets.restore(out)

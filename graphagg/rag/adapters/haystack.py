@@ -43,7 +43,7 @@ class GraphAggRetriever:
         index: an opened index, the directory of one, or a `GraphAggDocumentStore`, of which it sees
             every change.
         top_k: how many documents.
-        mode: `best`, `faithful`, `dense` or `bm25`.
+        mode: `multihop`, `linearrag`, `dense` or `bm25`.
         filters: conditions on metadata: as `PassageIndex.retrieve` takes them, or in Haystack's
             form of `field`, `operator` and `value`.
         min_score: leave out documents that score less.
@@ -53,7 +53,7 @@ class GraphAggRetriever:
         self,
         index: PassageIndex | GraphAggDocumentStore | str | os.PathLike[str],
         top_k: int = 5,
-        mode: Mode = "best",
+        mode: Mode = "multihop",
         filters: dict[str, Any] | None = None,
         min_score: float | None = None,
     ) -> None:

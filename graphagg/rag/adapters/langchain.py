@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.rag.adapters.shared import metadata_of, opened
 from graphagg.rag.adapters.store import Store, last_of_each, passage
-from graphagg.rag.config.modes import Mode
+from graphagg.rag.config.modes import Mode, current_name
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.results import Hit
@@ -44,7 +44,7 @@ class GraphAggRetriever(BaseRetriever):
     Attributes:
         index: an opened index, or the directory of one.
         k: how many documents.
-        mode: `best`, `faithful`, `dense` or `bm25`.
+        mode: `multihop`, `linearrag`, `dense` or `bm25`.
         filter: conditions on metadata, as `PassageIndex.retrieve` takes them.
         min_score: leave out documents that score less.
 
@@ -56,7 +56,7 @@ class GraphAggRetriever(BaseRetriever):
 
     index: Any = Field(exclude=True)
     k: int = Field(default=5, ge=1)
-    mode: Mode = "best"
+    mode: Annotated[Mode, BeforeValidator(current_name)] = "multihop"
     filter: dict[str, Any] | None = None
     min_score: float | None = None
 

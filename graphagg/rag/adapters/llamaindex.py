@@ -50,7 +50,7 @@ class GraphAggRetriever(BaseRetriever):
     Args:
         index: an opened index, or the directory of one; or the store of a `GraphAggStore`.
         k: how many nodes.
-        mode: `best`, `faithful`, `dense` or `bm25`.
+        mode: `multihop`, `linearrag`, `dense` or `bm25`.
         filter: conditions on metadata, as `PassageIndex.retrieve` takes them.
         min_score: leave out nodes that score less.
         options: of LlamaIndex's `BaseRetriever`, such as `callback_manager`.
@@ -61,7 +61,7 @@ class GraphAggRetriever(BaseRetriever):
         index: PassageIndex | Store | str | os.PathLike[str],
         *,
         k: int = 5,
-        mode: Mode = "best",
+        mode: Mode = "multihop",
         filter: Mapping[str, Any] | None = None,
         min_score: float | None = None,
         **options: Any,

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphagg.arrays import Array, narrow_type
 from graphagg.progress import Progress, renamed
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.build.block import Arrays, block_of
 from graphagg.rag.build.blocks import Blocks, block_name
 from graphagg.rag.build.files import Allocated, join, join_bounds
@@ -176,7 +176,7 @@ def _join_segment(blocks: Blocks, folder: Path) -> None:
 
 
 def _write_name_vectors(folder: Path, recipe: Recipe, progress: Progress) -> None:
-    """Write the names that mode faithful compares, and their vectors."""
+    """Write the names that mode linearrag compares, and their vectors."""
     opened, encoder = ArrayFolder(folder), recipe.models.encoder
     keys, rows = opened.strings("entities.keys"), Gazetteer.open(opened).name_row
     names = GrowingStrings(folder, f"{_SEGMENT}names")

@@ -12,13 +12,13 @@ class BroadConfig:
     """How passages are chosen that cover several themes and documents.
 
     Attributes:
-        pool: candidates, the best of each of `best`, `dense` and `bm25`.
+        pool: candidates, the best of each of `multihop`, `dense` and `bm25`.
         level: of the map whose themes are covered; 0 is the coarsest, and what is beyond the finest
             is the finest.
         spread: what covering a theme weighs, beside 1 less it for the relevance of the passage.
         head: passages that are chosen by relevance and themes; those after them by all three
             rankings, each document once.
-        weight: of the ranking of `best` among the three, beside 1 for each of the others.
+        weight: of the ranking of `multihop` among the three, beside 1 for each of the others.
         rank_constant: that ranks are raised by before they are fused.
 
     Raises:

@@ -16,8 +16,8 @@ SEMANTICS: tuple[Semantics, ...] = ("official", "paper")
 
 
 @dataclass(frozen=True)
-class RetrievalConfig:
-    """Settings of `mode="faithful"`, in the paper's symbols.
+class LinearRAGConfig:
+    """Settings of `mode="linearrag"`, in the paper's symbols.
 
     Attributes:
         semantics: how entities are activated and what C holds. `official`: each active entity
@@ -53,24 +53,24 @@ class RetrievalConfig:
         if self.prior_top is not None:
             integer("prior_top", self.prior_top, 1)
 
-    def with_semantics(self, semantics: Semantics) -> RetrievalConfig:
+    def with_semantics(self, semantics: Semantics) -> LinearRAGConfig:
         """The same settings under the other semantics."""
         return replace(self, semantics=semantics)
 
 
-PRESETS: dict[str, RetrievalConfig] = {
-    "official": RetrievalConfig(),
-    "official-run": RetrievalConfig(passage_ratio=2.0, threshold=0.4, top_k_sentence=3),
-    "hotpotqa": RetrievalConfig(passage_ratio=0.05, threshold=0.4),
-    "2wikimultihopqa": RetrievalConfig(passage_ratio=0.05, threshold=0.4),
-    "musique": RetrievalConfig(
+PRESETS: dict[str, LinearRAGConfig] = {
+    "official": LinearRAGConfig(),
+    "official-run": LinearRAGConfig(passage_ratio=2.0, threshold=0.4, top_k_sentence=3),
+    "hotpotqa": LinearRAGConfig(passage_ratio=0.05, threshold=0.4),
+    "2wikimultihopqa": LinearRAGConfig(passage_ratio=0.05, threshold=0.4),
+    "musique": LinearRAGConfig(
         max_iterations=5, passage_ratio=2.0, threshold=0.1, top_k_sentence=4
     ),
-    "medical": RetrievalConfig(),
-    "paper": RetrievalConfig(semantics="paper", max_iterations=4),
+    "medical": LinearRAGConfig(),
+    "paper": LinearRAGConfig(semantics="paper", max_iterations=4),
 }
 
 
-def preset(name: str) -> RetrievalConfig:
+def preset(name: str) -> LinearRAGConfig:
     """Look up a named preset; raises `InvalidParameter` with the names there are."""
     return PRESETS[one_of("preset", name, PRESETS)]

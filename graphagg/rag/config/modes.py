@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from graphagg.checks import one_of
 from graphagg.rag.config.broad import BroadConfig
-from graphagg.rag.config.linearrag import RetrievalConfig
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.linearrag import LinearRAGConfig
+from graphagg.rag.config.multihop import MultihopConfig
 
-Mode = Literal["best", "broad", "auto", "faithful", "rrf", "dense", "bm25"]
+Mode = Literal["multihop", "broad", "auto", "linearrag", "rrf", "dense", "bm25"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-Config = BestConfig | BroadConfig | RetrievalConfig
+DEFAULT_MODE: Mode = "multihop"
+RENAMED: dict[str, Mode] = {"best": "multihop", "faithful": "linearrag"}
+"""Modes by the names that they had before; accepted wherever a mode is given."""
+Config = MultihopConfig | BroadConfig | LinearRAGConfig
+
+
+def current_name(mode: Any) -> Any:
+    """Give a mode under a former name its present name; leave anything else as it is.
+
+    Example:
+        >>> current_name("best"), current_name("bm25")
+        ('multihop', 'bm25')
+    """
+    return RENAMED.get(mode, mode) if isinstance(mode, str) else mode
+
+
+def mode_named(name: Any) -> Mode:
+    """Look up a mode by its present or former name.
+
+    Raises:
+        InvalidParameter: there is no such mode; the message lists them.
+
+    Example:
+        >>> mode_named("faithful")
+        'linearrag'
+    """
+    mode: Mode = one_of("mode", current_name(name), MODES)
+    return mode

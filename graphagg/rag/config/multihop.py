@@ -1,4 +1,4 @@
-"""The formula of `mode="best"` and its constants.
+"""The formula of `mode="multihop"` and its constants.
 
 A passage p has the direct score
 
@@ -95,8 +95,8 @@ class LinkWeights:
 
 
 @dataclass(frozen=True)
-class BestConfig:
-    """Settings of `mode="best"`; the formula is at the head of the module.
+class MultihopConfig:
+    """Settings of `mode="multihop"`; the formula is at the head of the module.
 
     Attributes:
         passage: weights of a passage's direct score F.
@@ -132,12 +132,12 @@ class BestConfig:
         for name, least in (("pool", 1), ("beam", 0), ("second_beam", 0)):
             integer(name, getattr(self, name), least)
 
-    def without(self, part: str) -> BestConfig:
+    def without(self, part: str) -> MultihopConfig:
         """The settings with one part switched off; raises `InvalidParameter` with the names."""
         return _off(self, PARTS[one_of("part", part, PARTS)])
 
 
-FAST = BestConfig(
+FAST = MultihopConfig(
     passage=PassageWeights(0.8, 0.2, 2.0, 1.2, 0.2),
     link=LinkWeights(shared=(0.0, 0.25)),
     own=0.3, joint=0.0, rest=0.0, coverage=0.4, side=0.3, beam=2, second_beam=4,
@@ -168,7 +168,7 @@ PARTS: dict[str, dict[str, Any]] = {
 """The parts that `without` and `graphagg rag eval --ablate` switch off."""
 
 
-def _off(config: BestConfig, values: dict[str, Any]) -> BestConfig:
+def _off(config: MultihopConfig, values: dict[str, Any]) -> MultihopConfig:
     for name, value in values.items():
         group, _, inner = name.rpartition(".")
         if group:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from graphagg.rag.config.multihop import FAST, BestConfig
+from graphagg.rag.config.multihop import FAST, MultihopConfig
 
 Profile = Literal["standard", "fast", "exact"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
@@ -27,12 +27,12 @@ class Storage:
     """What a profile decides beside its models.
 
     Attributes:
-        weights: of mode `best`, without others.
+        weights: of mode `multihop`, without others.
         packed: whether vectors are stored as 8-bit integers; else as float32.
         inverted: whether a corpus above the limit of exact search gets an inverted file.
     """
 
-    weights: BestConfig = field(default_factory=BestConfig)
+    weights: MultihopConfig = field(default_factory=MultihopConfig)
     packed: bool = True
     inverted: bool = True
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
-from graphagg.rag.config.multihop import PARTS, BestConfig
+from graphagg.rag.config.multihop import PARTS, MultihopConfig
 from graphagg.rag.evaluation.measure import (
     RECALL_AT,
     Evaluation,
@@ -26,7 +26,7 @@ from graphagg.rag.evaluation.measure import (
     outcomes_of,
 )
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.modes.multihop.mode import Best
+from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.question.selection import Selection
 
@@ -47,7 +47,7 @@ def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summ
 
 @dataclass(frozen=True)
 class Ablation:
-    """What the parts of `mode="best"` are worth.
+    """What the parts of `mode="multihop"` are worth.
 
     Attributes:
         whole: all parts.
@@ -74,12 +74,12 @@ def ablate(
     index: PassageIndex,
     questions: Sequence[GoldQuestion],
     *,
-    config: BestConfig | None = None,
+    config: MultihopConfig | None = None,
     parts: Iterable[str] = tuple(PARTS),
     random_state: int = 0,
     progress: Progress = silent,
 ) -> Ablation:
-    """Evaluate `mode="best"` whole and without each part.
+    """Evaluate `mode="multihop"` whole and without each part.
 
     Questions are read and encoded once.
 
@@ -102,10 +102,13 @@ def ablate(
 
 
 def _ask(
-    index: PassageIndex, questions: Sequence[GoldQuestion], config: BestConfig, progress: Progress
+    index: PassageIndex,
+    questions: Sequence[GoldQuestion],
+    config: MultihopConfig,
+    progress: Progress,
 ) -> list[EncodedReading]:
     """Read and encode each question alone, as `evaluate` does."""
-    retriever = Best(index.snapshot, index.snapshot.scope(Selection()), config)
+    retriever = Multihop(index.snapshot, index.snapshot.scope(Selection()), config)
     asked: list[EncodedReading] = []
     for number, question in enumerate(questions, start=1):
         asked += retriever.encode(retriever.read([question.text], index.models), index.models)
@@ -117,8 +120,8 @@ def _outcomes(
     index: PassageIndex,
     questions: Sequence[GoldQuestion],
     asked: Sequence[EncodedReading],
-    config: BestConfig,
+    config: MultihopConfig,
 ) -> Outcomes:
-    retriever = Best(index.snapshot, index.snapshot.scope(Selection()), config)
+    retriever = Multihop(index.snapshot, index.snapshot.scope(Selection()), config)
     answers = (retriever.answer([question], max(RECALL_AT))[0] for question in asked)
     return outcomes_of(questions, [found_of(index.snapshot, hits) for hits in answers])

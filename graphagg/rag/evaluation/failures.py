@@ -1,4 +1,4 @@
-"""Questions that `mode="best"` fails, sorted by cause.
+"""Questions that `mode="multihop"` fails, sorted by cause.
 
 A question fails if one of its gold passages is not among the first 5. Each such passage gets the
 first kind whose rule it meets:
@@ -10,7 +10,7 @@ first kind whose rule it meets:
    from the same passage.
 4. `first hop missed`: other gold passages lead to it, and none of them is among the first 5.
 5. `not followed`: it is no candidate. A gold passage that leads to it is among the first 5, but
-   not among those that lead on (`BestConfig.beam`).
+   not among those that lead on (`MultihopConfig.beam`).
 6. `no candidate`: it is none by itself, and no gold passage leads to it.
 7. `outscored`: ranked 6 to 20.
 8. `ranked low`: a candidate beyond rank 20.
@@ -33,10 +33,10 @@ import numpy as np
 
 from graphagg.errors import InvalidQuestion, WriteFailed
 from graphagg.progress import Progress, silent
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.evaluation.measure import GoldQuestion, check_gold
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.modes.multihop.mode import Best
+from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.question.results import Hit
 from graphagg.rag.question.selection import Selection
@@ -115,10 +115,10 @@ def find_failures(
     index: PassageIndex,
     questions: Sequence[GoldQuestion],
     *,
-    config: BestConfig | None = None,
+    config: MultihopConfig | None = None,
     progress: Progress = silent,
 ) -> list[Failure]:
-    """The questions that `mode="best"` fails, in their order, with the cause.
+    """The questions that `mode="multihop"` fails, in their order, with the cause.
 
     Raises:
         InvalidQuestion: a question has no gold ids, or the index holds none of them.
@@ -128,7 +128,7 @@ def find_failures(
     check_gold(index.snapshot, questions)
     config = config or index.weights
     snapshot = index.snapshot
-    best = Best(snapshot, snapshot.scope(Selection()), config)
+    best = Multihop(snapshot, snapshot.scope(Selection()), config)
     failures = []
     for number, question in enumerate(questions, start=1):
         (asked,) = best.encode(best.read([question.text], index.models), index.models)
@@ -161,7 +161,7 @@ def write_failures(failures: Iterable[Failure], path: str | os.PathLike[str]) ->
 class _Case:
     """One question, answered, with its gold passages by their rows."""
 
-    def __init__(self, best: Best, question: GoldQuestion, asked: EncodedReading) -> None:
+    def __init__(self, best: Multihop, question: GoldQuestion, asked: EncodedReading) -> None:
         self._corpus, self._question, self._asked = best.snapshot.corpus, question, asked
         self._explainer = best.explainer(asked, RANKED)
         self._outcome = self._explainer.outcome
@@ -169,7 +169,7 @@ class _Case:
         self._rank = {int(row): rank for rank, row in enumerate(rows, start=1)}
         self._gold = {name: self._row(best, name) for name in sorted(question.gold)}
 
-    def _row(self, best: Best, name: str) -> int | None:
+    def _row(self, best: Multihop, name: str) -> int | None:
         """The row of a gold passage; of a gold document, that of its best chunk."""
         named = best.snapshot.rows_named(name)
         return min(named, key=lambda row: self._rank.get(row, RANKED + 1), default=None)

@@ -83,7 +83,7 @@ def evaluate(
     index: PassageIndex,
     questions: Sequence[GoldQuestion],
     *,
-    mode: Mode = "best",
+    mode: Mode = "multihop",
     config: Config | None = None,
     random_state: int = 0,
     progress: Progress = silent,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
-from graphagg.rag.config.modes import MODES, Config, Mode
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.modes import Config, Mode, mode_named
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.broad.mode import Auto, Broad
-from graphagg.rag.modes.linearrag.mode import Faithful
-from graphagg.rag.modes.multihop.mode import Best
+from graphagg.rag.modes.linearrag.mode import LinearRAG
+from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import Retriever
 from graphagg.rag.question.selection import Selection
@@ -18,23 +17,23 @@ from graphagg.rag.snapshot.snapshot import Snapshot
 
 AnyRetriever = Retriever[Any, Any, Any]
 RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
-    "best": Best, "broad": Broad, "auto": Auto, "faithful": Faithful, "rrf": RRF, "dense": Dense,
-    "bm25": BM25,
+    "multihop": Multihop, "broad": Broad, "auto": Auto, "linearrag": LinearRAG, "rrf": RRF,
+    "dense": Dense, "bm25": BM25,
 }  # fmt: skip
 """The class of each mode."""
 
 
 def settings_of(
-    mode: Mode, config: Config | None, weights: BestConfig | None = None
+    mode: Mode, config: Config | None, weights: MultihopConfig | None = None
 ) -> Config | None:
     """The settings of a mode: its defaults for None; raises `InvalidParameter`.
 
-    `weights` are what `best` takes without settings; None: its defaults.
+    `weights` are what `multihop` takes without settings; None: its defaults.
     """
-    config_type = RETRIEVERS[one_of("mode", mode, MODES)].config_type
+    config_type = RETRIEVERS[mode].config_type
     if config_type is None or isinstance(config, config_type):
         return config
-    if config_type is BestConfig and config is None and weights is not None:
+    if config_type is MultihopConfig and config is None and weights is not None:
         return weights
     if config is None:
         default: Config = config_type()
@@ -53,5 +52,6 @@ def retriever_of(
         InvalidParameter: the mode is unknown, `config` is of another mode, or ids are no list.
         InvalidFilter: the filter names an unknown key or does not fit its type.
     """
-    settings = settings_of(mode, config, snapshot.best_weights)
+    mode = mode_named(mode)
+    settings = settings_of(mode, config, snapshot.multihop_config)
     return RETRIEVERS[mode](snapshot, snapshot.scope(selection), settings)

@@ -67,9 +67,9 @@ def options(form: Form) -> Iterator[Option]:
     hints = get_type_hints(Request)
     for each in fields(Request):
         if each.name == "recency":
-            for name, (part, default) in _RECENCY.items():
+            for name, (attribute, usual) in _RECENCY.items():
                 bounds = {"above": 0.0} if name == "half_life" else {"least": 0.0}
-                yield Option(name, float, default, text_of(Recency, part), bounds)
+                yield Option(name, float, usual, text_of(Recency, attribute), bounds)
             continue
         types = _FORMS.get(each.name, {form: hints[each.name]})
         if form in types:

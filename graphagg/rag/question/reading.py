@@ -13,7 +13,7 @@ from graphagg.rag.tables.view import View
 
 @dataclass(frozen=True)
 class Reading:
-    """A question as `mode="best"` takes it.
+    """A question as `mode="multihop"` takes it.
 
     Attributes:
         text: as it was asked.

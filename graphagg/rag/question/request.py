@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, TypedDict
 
-from graphagg.checks import integer, number, one_of, shown
+from graphagg.checks import integer, number, shown
 from graphagg.errors import InvalidParameter
-from graphagg.rag.config.modes import MODES, Config, Mode
+from graphagg.rag.config.modes import DEFAULT_MODE, Config, Mode, mode_named
 from graphagg.rag.documents.metadata import parse_instant
 from graphagg.rag.models.reranker import Reranker
 from graphagg.rag.question.rescoring import RERANKED, Recency, Rescoring
@@ -63,11 +63,12 @@ class Request:
         graphagg.errors.InvalidParameter: window is -1, wanted an integer of at least 0
 
     Attributes:
-        mode: retrieval mode: best (multi-hop), broad (covers several themes of the corpus), auto
-            (best or broad, by the question), faithful (LinearRAG), dense (cosine of vectors), bm25
-            (words) or rrf (dense and bm25).
-        config: settings of the mode: `BestConfig`, `BroadConfig` or `RetrievalConfig` (`PRESETS`).
-            None: the mode's defaults; mode best takes the weights of the index's profile.
+        mode: retrieval mode: multihop (follows links between passages), broad (covers several
+            themes of the corpus), auto (multihop or broad, by the question), linearrag (LinearRAG
+            as published), dense (cosine of vectors), bm25 (words) or rrf (dense and bm25). The
+            former names best (multihop) and faithful (linearrag) are accepted.
+        config: settings of the mode: `MultihopConfig`, `BroadConfig` or `LinearRAGConfig`
+            (`PRESETS`). None: the mode's defaults; for multihop those of the index's profile.
         filter: conditions on metadata, such as {"year": {"gte": 2000}, "lang": "en"}. None: all
             passages.
         include: only these passages or documents, by their ids. None: all.
@@ -88,7 +89,7 @@ class Request:
             mode only. None: no limit.
     """
 
-    mode: Mode = "best"
+    mode: Mode = DEFAULT_MODE
     config: Config | None = None
     filter: Mapping[str, Any] | None = None
     include: Sequence[str] | None = None
@@ -102,7 +103,7 @@ class Request:
     min_score: float | None = None
 
     def __post_init__(self) -> None:
-        one_of("mode", self.mode, MODES)
+        object.__setattr__(self, "mode", mode_named(self.mode))
         for name in ("include", "exclude"):
             ids = getattr(self, name)
             if ids is None and name == "include":

@@ -34,7 +34,7 @@ class Recency:
         0.25
 
     Attributes:
-        weight: gain of the newest passages; scores of mode best run from 0 to about 4. 0: age
+        weight: gain of the newest passages; scores of mode multihop run from 0 to about 4. 0: age
             changes nothing.
         half_life: days after which a passage gains half as much.
     """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from graphagg.rag.tables.segments import Corpus
 
 HopKind = Literal["question_entity", "sentence", "entity", "similarity", "theme", "passage"]
-Method = Literal["best", "broad", "graph", "rrf", "dense", "bm25"]
+Method = Literal["multihop", "broad", "linearrag", "rrf", "dense", "bm25"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Hop:
         text: the mention in the question, the sentence, the entity's name, the theme's label, or
             the passage's id.
         score: of a sentence its cosine with the question, of a `similarity` that of the two
-            passages. In `best`, of a passage its direct
-            score F and of an entity its idf. In `faithful`, of an
+            passages. In `multihop`, of a passage its direct
+            score F and of an entity its idf. In `linearrag`, of an
             entity its activation, for the `question_entity` its similarity to the entity that
             follows, and for the passage the last entity's share of its prior. In `broad`, of a
             theme what it is worth for the question, and of a passage its relevance, 0 to 1.
@@ -59,17 +59,17 @@ class Hit:
     Attributes:
         passage: id, title, text, metadata, and its place in a document.
         score: what the hits are ranked by.
-        components: the parts of the score, by name; they add up to it. In `best` those of the
+        components: the parts of the score, by name; they add up to it. In `multihop` those of the
             formula in `best.formula`: of the passage itself (`similarity`, `sentence`, `lexical`,
             `title`, `entities`), from where the path comes (`carried`, `link`,
-            `joint`), and of the choice (`coverage`, `side`). In `faithful`: `dense` and `entity`,
+            `joint`), and of the choice (`coverage`, `side`). In `linearrag`: `dense` and `entity`,
             the passage's own share of the prior, and `walk`, what PageRank brings. In `broad`
             `relevance`, `theme` and `fused` (see `broad.choice`). In `rrf` the shares of `dense`
             and `bm25`; in these modes the one of that name. In any mode `recency` and `reranker`,
             where they are asked for.
         path: from what the question names, or the passage where the path begins, to this passage.
-        method: how the hit was found; `graph` is `faithful`'s PageRank. `dense` also where
-            `faithful` was asked and the question names no entity.
+        method: the mode that found the hit. `dense` also where `linearrag` was asked and the
+            question names no entity.
         neighbors: with `window`, the chunks around it in its document, in order.
         match: where the sentence that is closest to the question lies in the passage's text: by
             vectors, in `bm25` by words.

@@ -1,4 +1,4 @@
-"""Vectors of entity names, by which `faithful` links a name that no passage holds (eq. 3).
+"""Vectors of entity names, by which `linearrag` links a name that no passage holds (eq. 3).
 
 An index has them where it was built for this mode. Else they are computed at the first question
 that needs them and kept in memory, up to a number of names that a user waits for.
@@ -64,15 +64,16 @@ class NameVectors:
         Raises:
             InvalidParameter: there are more than `MOST_IN_MEMORY`.
         """
-        advice = "build it with_faithful=True (--with-faithful), and they are kept in the index"
+        advice = "build it with_linearrag=True (--with-linearrag), and they are kept in the index"
         if len(found) > MOST_IN_MEMORY:
             raise InvalidParameter(
-                f"mode 'faithful': {where} has no vectors of entity names, and with {len(found):,} "
-                f"names they cannot be computed for a question (at most {MOST_IN_MEMORY:,}); "
+                f"mode 'linearrag': {where} has no vectors of entity names, and with "
+                f"{len(found):,} names they cannot be computed for a question (at most "
+                f"{MOST_IN_MEMORY:,}); "
                 f"{advice}"
             )
         _LOG.warning(
-            "%s: encoding %d entity names for mode faithful; %s", where, len(found), advice
+            "%s: encoding %d entity names for mode linearrag; %s", where, len(found), advice
         )
         model = encoder()
         vectors = model.encode(gazetteer.keys.take(found)).reshape(-1, model.dimension)

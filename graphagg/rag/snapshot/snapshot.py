@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, UnknownPassage
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.profile import STORAGE, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
@@ -98,8 +98,8 @@ class Snapshot:
         return self.artifact.manifest.counts["passages"]
 
     @property
-    def best_weights(self) -> BestConfig:
-        """What mode `best` takes without a config."""
+    def multihop_config(self) -> MultihopConfig:
+        """What mode `multihop` takes without a config."""
         return STORAGE[self.profile].weights
 
     @cached_property
@@ -135,6 +135,7 @@ class Snapshot:
             InvalidParameter: they are not in the index and too many to compute.
         """
         if self._names is None:
+            # The key is of format 1, and keeps the name that mode `linearrag` had then.
             if self.artifact.manifest.parameters["with_faithful"]:
                 self._names = NameVectors.stored(self.corpus, self.gazetteer)
             else:

@@ -30,7 +30,7 @@ def build_with_spark(
     columns: RowConfig = _COLUMNS,
     chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     models: ModelLoader | None = None,
-    with_faithful: bool = False,
+    with_linearrag: bool = False,
     passages_a_task: int = PASSAGES_A_TASK,
     entries_a_task: int = ENTRIES_A_TASK,
     progress: Progress = silent,
@@ -49,7 +49,7 @@ def build_with_spark(
         columns: which columns of a table are what, where they have other names.
         chunking: how long texts are split, by the tasks; None keeps all whole.
         models: how every process loads the models; None: the default ones.
-        with_faithful: as for `PassageIndex.build`.
+        with_linearrag: as for `PassageIndex.build`.
         passages_a_task: passages that a task annotates and encodes.
         entries_a_task: mentions or postings that a task holds in memory.
         progress: called after each stage.
@@ -68,7 +68,7 @@ def build_with_spark(
         PassageInput.of(passages, columns),
         models or NamedModels(),
         chunking=chunking,
-        with_faithful=with_faithful,
+        with_faithful=with_linearrag,
         passages_a_task=passages_a_task,
         entries_a_task=entries_a_task,
     )

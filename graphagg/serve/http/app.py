@@ -1,42 +1,32 @@
-"""The application: routes of what is served, behind guard, limits and metrics."""
+"""The application: the routes of the served indices, behind guard, limits and metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from graphagg import __version__
 from graphagg.errors import NoSuchIndex
-from graphagg.serve.chat.answers import Answers
+from graphagg.serve.chat import Answers
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
-from graphagg.serve.http.routes import (
-    about,
-    chat,
-    communities,
-    dify,
-    embedding,
-    passages,
-    themes,
-)
-from graphagg.serve.http.security import Access, Guard, UnderRoot
-from graphagg.serve.observe.requests import Exporter, Observed
-from graphagg.serve.service import Service
+from graphagg.serve.http.requests import Observed
+from graphagg.serve.http.routes import about, chat, indices
+from graphagg.serve.http.security import Access, Guard, RootPath
+from graphagg.serve.service import NAMES, Service
 
-_ROUTERS = {
-    "passages": (passages.router, "passage index", "--passages"),
-    "communities": (communities.router, "community index", "--communities"),
-    "embedding": (embedding.router, "embedding", "--embedding"),
-}
+if TYPE_CHECKING:
+    from graphagg.serve.http.telemetry import Telemetry
 
 ABOUT: dict[str, Any] = {
     "title": "graphagg",
@@ -44,6 +34,11 @@ ABOUT: dict[str, Any] = {
     "description": "Passages, communities and nearest vertices, each with its reason.",
 }
 """The head of the OpenAPI document."""
+ROUTERS = {
+    "passages": indices.passages,
+    "communities": indices.communities,
+    "embedding": indices.embedding,
+}
 
 
 def create_app(
@@ -51,17 +46,17 @@ def create_app(
     access: Access | None = None,
     *,
     poll_seconds: float = 1.0,
-    exporters: Sequence[Exporter] = (),
+    telemetry: Telemetry | None = None,
     failed: Callable[[Exception], None] = lambda error: None,
     answers: Answers | None = None,
 ) -> FastAPI:
     """The ASGI application of a service.
 
     Args:
-        service: what it serves; closed when the application ends.
-        access: who may ask; default: anyone on this machine.
-        poll_seconds: how often it looks for a newly published version.
-        exporters: told of each request that has ended.
+        service: closed when the application ends.
+        access: the policy of access; default: anyone on this machine.
+        poll_seconds: interval of looking for a newly published version.
+        telemetry: takes the traces of requests.
         failed: called, in another thread, with the error where the models cannot be loaded.
         answers: the language model; None: there is none.
     """
@@ -71,7 +66,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.start()
         watcher = asyncio.create_task(service.watch(poll_seconds))
-        # A thread of its own: to stop is not to wait for a model that still loads.
+        # A thread of its own: stopping does not wait for a model that still loads.
         threading.Thread(target=_prepare, args=(service, failed), daemon=True).start()
         try:
             yield
@@ -88,43 +83,57 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
-        middleware=[
-            *_of_proxies(access),
-            Middleware(
-                Observed,
-                metrics=service.metrics,
-                slowest=service.slowest,
-                exporters=exporters,
-            ),
-            Middleware(Farewell, service=service),
-            Middleware(dify.Errors),
-            Middleware(Guard, access=access),
-            Middleware(BodyLimit, limits=service.limits),
-        ],
+        middleware=_middleware(service, access, telemetry),
         dependencies=[Depends(HTTPBearer(auto_error=False))] if access.token else [],
     )
     failures.install(app)
-    app.include_router(about.router(service, access))
-    for kind, (router, name, option) in _ROUTERS.items():
-        if service.has(kind):
-            app.include_router(router(service))
-        else:
-            app.include_router(_absent(kind, name, option))
-    app.include_router(chat.router(answers or Answers(service, None)))
-    app.include_router(dify.router(service))
-    if service.has("passages"):
-        app.include_router(themes.router(service))
+    kinds = [kind for kind in ROUTERS if service.has(kind)]
+    add_routes(app, service, access, answers or Answers(service, None), kinds)
+    app.mount("/static", StaticFiles(directory=about.PAGE))
+    if telemetry is not None:
+        telemetry.instrument(app)
     return app
 
 
-def _of_proxies(access: Access) -> list[Middleware]:
-    """What stands before everything else where there are proxies."""
-    found = []
-    if access.proxies:
-        found.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=list(access.proxies)))
+def add_routes(
+    app: FastAPI, service: Service, access: Access, answers: Answers, kinds: Collection[str]
+) -> None:
+    """Add the routes of a service that has these kinds of indices."""
+    app.include_router(about.router(service, access))
+    for kind, router in ROUTERS.items():
+        app.include_router(router(service) if kind in kinds else _absent(kind, NAMES[kind]))
+    app.include_router(chat.router(answers))
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document of a service that has all kinds of indices, for clients made from it."""
+    none = cast("Service", None)  # routes use their service only to answer
+    app = FastAPI(**ABOUT)
+    add_routes(app, none, Access(), Answers(none, None), ROUTERS)
+    return app.openapi()
+
+
+def _middleware(service: Service, access: Access, telemetry: Telemetry | None) -> list[Middleware]:
+    """The middleware, the outermost first."""
+    tracing: dict[str, Any] = {} if telemetry is None else {"export": telemetry.export}
+    layers = [
+        Middleware(Observed, service=service, **tracing),
+        Middleware(Guard, access=access),
+        Middleware(BodyLimit, limits=service.limits),
+    ]
+    if access.origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=access.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type"],
+        )
+        layers.insert(1, cors)  # before the guard, so that a page can read its refusals
     if access.root_path:
-        found.append(Middleware(UnderRoot, root_path=access.root_path))
-    return found
+        layers.insert(0, Middleware(RootPath, root_path=access.root_path))
+    if access.proxies:
+        layers.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=list(access.proxies)))
+    return layers
 
 
 def _prepare(service: Service, failed: Callable[[Exception], None]) -> None:
@@ -135,35 +144,12 @@ def _prepare(service: Service, failed: Callable[[Exception], None]) -> None:
         failed(error)
 
 
-def _absent(kind: str, name: str, option: str) -> APIRouter:
-    """Say what is not served here, and how it would be."""
+def _absent(kind: str, name: str) -> APIRouter:
+    """Routes that say which index is not served here, and how to serve it."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.api_route(f"/v1/{kind}/{{rest:path}}", methods=["GET", "POST"])
-    async def absent(rest: str) -> None:
-        raise NoSuchIndex(f"this service has no {name}; start it with {option} DIR")
+    @routes.api_route(f"/v1/{kind}/{{path:path}}", methods=["GET", "POST"])
+    async def absent(path: str) -> None:
+        raise NoSuchIndex(f"this service has no {name}; start it with --{kind} DIR")
 
     return routes
-
-
-class Farewell:
-    """ASGI middleware that asks clients to leave after their answer once the service stops.
-
-    Args:
-        app: what answers.
-        service: whose end is watched.
-    """
-
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app, self._service = app, service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and part where the service stops."""
-
-        async def parting(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._service.stopping:
-                headers = [pair for pair in message["headers"] if pair[0] != b"connection"]
-                message["headers"] = [*headers, (b"connection", b"close")]
-            await send(message)
-
-        await self._app(scope, receive, parting)

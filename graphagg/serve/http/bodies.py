@@ -1,4 +1,4 @@
-"""ASGI middleware that hands on whole requests only, in time and of bounded size."""
+"""ASGI middleware that passes on whole requests only, in time and of bounded size."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from graphagg.serve.limits import Limits
 
 _CLOSE = {"connection": "close"}
 _LONGEST_LENGTH = 18  # digits
-_OWN_TIME = "/v1/chat/"
+_UNTIMED = "/v1/chat/"
 """An answer in words takes as long as its endpoint may; a stream ends when the client leaves."""
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
 
 
 class _TooLarge(Exception):
-    def __init__(self, more: bool) -> None:
-        super().__init__()
-        self.more = more
+    """The body is larger than the limit."""
 
 
 class BodyLimit:
@@ -31,7 +29,7 @@ class BodyLimit:
     that a body in chunks without a length ends at the same limit.
 
     Args:
-        app: what answers whole requests.
+        app: answers whole requests.
         limits: bytes and seconds.
     """
 
@@ -43,28 +41,28 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        body: bytes | None = None
         try:
             async with asyncio.timeout(self._limits.receive_seconds):
                 body = await self._read(scope, receive)
         except TimeoutError:
-            said = f"the body did not come within {self._limits.receive_seconds:g} s"
-            await refusal(408, "RequestTimeout", said, _CLOSE)(scope, receive, send)
-        except _TooLarge as error:
-            if error.more:
-                await self._drain(receive)
-            said = f"the body is larger than {self._limits.body_bytes:,} bytes; send less at once"
-            await refusal(413, "BodyTooLarge", said, _CLOSE)(scope, receive, send)
-        else:
-            if body is not None:
-                await self._answer(scope, _Replay(body, receive), send)
+            message = f"the body did not come within {self._limits.receive_seconds:g} s"
+            await refusal(408, "RequestTimeout", message, _CLOSE)(scope, receive, send)
+        except _TooLarge:
+            await _drain(receive)
+            most = f"{self._limits.body_bytes:,}"
+            message = f"the body is larger than {most} bytes; send less at once"
+            await refusal(413, "BodyTooLarge", message, _CLOSE)(scope, receive, send)
+        if body is not None:
+            await self._answer(scope, _replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The body; None where the client is gone."""
+        """Read the body; None where the client has left."""
         most = self._limits.body_bytes
         declared = Headers(scope=scope).get("content-length", "0")
         digits = declared if declared.isascii() and declared.isdigit() else "0"
         if len(digits) > _LONGEST_LENGTH or int(digits) > most:
-            raise _TooLarge(more=True)
+            raise _TooLarge
         body, more = bytearray(), True
         while more:
             message = await receive()
@@ -73,25 +71,12 @@ class BodyLimit:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > most:
-                raise _TooLarge(more=more)
+                raise _TooLarge
         return bytes(body)
-
-    async def _drain(self, receive: Receive) -> None:
-        """Read on for a moment: a client that still writes would not see the answer."""
-        read = 0
-        try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                while read < _DRAINED:
-                    message = await receive()
-                    read += len(message.get("body", b""))
-                    if message["type"] == "http.disconnect" or not message.get("more_body"):
-                        return
-        except TimeoutError:
-            return
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = local_path(scope)
-        if not path.startswith("/v1/") or path.startswith(_OWN_TIME):
+        if not path.startswith("/v1/") or path.startswith(_UNTIMED):
             await self._app(scope, receive, send)
             return
         started = False
@@ -112,15 +97,26 @@ class BodyLimit:
             await answer(scope, receive, send)
 
 
-class _Replay:
-    """A body that was read already, then what the client does next."""
+async def _drain(receive: Receive) -> None:
+    """Read on for a moment: a client that still writes would not see the answer."""
+    read, more = 0, True
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while more and read < _DRAINED:
+                message = await receive()
+                read += len(message.get("body", b""))
+                more = message.get("more_body", False)
+    except TimeoutError:
+        return
 
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
-        self._receive = receive
 
-    async def __call__(self) -> Message:
-        if self._body is None:
-            return await self._receive()
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Give a body that was read already, then the client's next messages."""
+    bodies = [body]
+
+    async def again() -> Message:
+        if not bodies:
+            return await receive()
+        return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+
+    return again

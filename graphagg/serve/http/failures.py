@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -33,14 +34,6 @@ from graphagg.serve.models.values import ErrorAnswer
 
 _log = logging.getLogger("graphagg.serve")
 
-_NAMES = {
-    400: "BadRequest",
-    403: "Forbidden",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    413: "BodyTooLarge",
-    415: "UnsupportedMediaType",
-}
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\b", re.IGNORECASE)
 _HIDDEN: tuple[tuple[type[GraphAggError], str], ...] = (
     (ArtifactError, "the index of this service cannot be used"),
@@ -62,7 +55,7 @@ def _envelope(name: str, message: str) -> dict[str, Any]:
 
 
 def body_of(error: GraphAggError) -> dict[str, Any]:
-    """The envelope of an error of this library; what names things of this machine is logged."""
+    """The envelope of an error of this library; a message about this machine is only logged."""
     message = str(error)
     for kind, instead in _HIDDEN:
         if isinstance(error, kind):
@@ -89,21 +82,8 @@ def status_of(error: GraphAggError) -> int:
 
 def documented(*more: int) -> dict[int | str, dict[str, Any]]:
     """The refusals that any route may give, and further ones, for the OpenAPI document."""
-    said = {
-        400: "A value that cannot be used.",
-        401: "The token is missing or wrong.",
-        403: "Another site, or another host name.",
-        404: "Not in the index, or no such index here.",
-        408: "The request came too slowly.",
-        413: "The body is larger than this service takes.",
-        422: "A body or a parameter of another form than documented.",
-        429: "Too many at once; try again.",
-        502: "The language model behind this service failed.",
-        503: "Over capacity or the time limit; try again.",
-        504: "The language model behind this service took too long.",
-    }
-    codes = {400, 401, 403, 408, 413, 422, 503, *more}
-    return {code: {"model": ErrorAnswer, "description": said[code]} for code in sorted(codes)}
+    codes = sorted({400, 401, 403, 408, 413, 422, 503, *more})
+    return {code: {"model": ErrorAnswer, "description": HTTPStatus(code).phrase} for code in codes}
 
 
 async def _library(request: Request, error: Exception) -> Response:
@@ -126,7 +106,7 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    name = _NAMES.get(error.status_code, "HttpError")
+    name = HTTPStatus(error.status_code).phrase.replace(" ", "")
     message = str(error.detail)
     if error.status_code == 403:
         message = "this is for operators: ask from the machine itself, or start with --token-file"
@@ -142,17 +122,17 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 
 def explained(faults: Sequence[Any]) -> str:
-    """One line about what a body or a parameter should be; it repeats no value of the caller."""
+    """One line about the faults of a body or a parameter; it repeats no value of the caller."""
     said = list(dict.fromkeys(_line(fault) for fault in faults))
     more = len(said) - _SHOWN
     return "; ".join(said[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _line(fault: Any) -> str:
-    """Where, and what should be there; the branches of a union name no place."""
+    """Name the field and the fault; the branches of a union name no field."""
     loc = fault["loc"]
-    parts = map(str, loc[1:] if loc[:1] in (("body",), ("query",)) else loc)
-    where = ".".join(part for part in parts if "[" not in part)
+    names = map(str, loc[1:] if loc[:1] in (("body",), ("query",)) else loc)
+    where = ".".join(name for name in names if "[" not in name)
     return f"{where or 'body'}: {_plain(str(fault['msg']))}"[:_LONGEST]
 
 

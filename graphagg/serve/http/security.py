@@ -1,4 +1,8 @@
-"""Who may ask: token, host name, origin; and the headers that every answer carries."""
+"""The policy of access (token, host name, origin), and the headers that every answer carries.
+
+Starlette's `TrustedHostMiddleware` answers in plain text and lets no probe pass, so the host is
+checked here; its `CORSMiddleware` answers pages of listed sites.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ _OPEN_PATHS = ("/", *_PROBES)
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _ROOT = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-_OWN_ROOTS = ("v1", "static", "healthz", "readyz", "metrics", "openapi.json")
+_RESERVED_ROOTS = ("v1", "static", "healthz", "readyz", "metrics", "openapi.json")
 
 HEADERS = {
     "content-security-policy": (
@@ -52,7 +56,7 @@ def is_loopback(host: str) -> bool:
 
 
 def read_token(path: Path) -> str:
-    """The token in a file; blanks around it are dropped.
+    """Read the token in a file; blanks around it are dropped.
 
     Raises:
         InvalidToken: the file cannot be read, or holds no token of 16 printable ASCII characters
@@ -77,12 +81,12 @@ def read_token(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask.
+    """The policy of access to a service.
 
     Attributes:
-        host: what the service binds.
+        host: the address that the service binds.
         token: that requests must carry; None: none is wanted.
-        origins: of other sites whose pages may ask, such as `https://app.example.org`.
+        origins: other sites whose pages may ask, such as `https://app.example.org`.
         hosts: further names that the service goes by, such as `rag.example.org`, or
             `*.example.org` for all below it.
         root_path: the path of a proxy under which the service lies, such as `/rag`; "": none.
@@ -109,27 +113,24 @@ class Access:
                 "give --token-file, or bind 127.0.0.1"
             )
         for origin in self.origins:
-            parts = urlsplit(origin)
-            plain = f"{parts.scheme}://{parts.netloc}" == origin and bool(parts.hostname)
-            if parts.scheme not in ("http", "https") or not plain:
-                raise InvalidParameter(
-                    f"origin is {origin!r}, wanted scheme and host, such as https://example.org"
-                )
-        self._check_proxy()
-
-    def _check_proxy(self) -> None:
-        for name in self.hosts:
-            if not _HOST.fullmatch(name):
-                raise InvalidParameter(
-                    f"allowed host is {name!r}, wanted a name without scheme and port, such as "
-                    "rag.example.org, or *.example.org"
-                )
-        root = self.root_path
-        if root and (not _ROOT.fullmatch(root) or root.split("/")[1] in _OWN_ROOTS):
-            raise InvalidParameter(
-                f"root path is {root!r}, wanted a path such as /rag: with a slash before and none "
-                f"behind it, and none of the service's own ({', '.join(_OWN_ROOTS)})"
+            url = urlsplit(origin)
+            plain = f"{url.scheme}://{url.netloc}" == origin and bool(url.hostname)
+            _check(
+                url.scheme in ("http", "https") and plain,
+                f"origin is {origin!r}, wanted scheme and host, such as https://example.org",
             )
+        for name in self.hosts:
+            _check(
+                _HOST.fullmatch(name),
+                f"allowed host is {name!r}, wanted a name without scheme and port, such as "
+                "rag.example.org, or *.example.org",
+            )
+        root = self.root_path
+        _check(
+            not root or (_ROOT.fullmatch(root) and root.split("/")[1] not in _RESERVED_ROOTS),
+            f"root path is {root!r}, wanted a path such as /rag: with a slash before and none "
+            f"behind it, and none of the service's own ({', '.join(_RESERVED_ROOTS)})",
+        )
         for address in self.proxies:
             try:
                 ipaddress.ip_network(address)
@@ -142,20 +143,23 @@ class Access:
     def knows_host(self, host: str) -> bool:
         """Whether a request may name this host.
 
-        On loopback only its own names and those that are allowed: a page that has its own name
+        On loopback only its own names and the allowed ones: a page that has its own name
         point to 127.0.0.1 (DNS rebinding) is refused. Beyond it the token keeps such pages out,
         and any name will do unless some are allowed.
         """
         if not is_loopback(self.host) and not self.hosts:
             return True
         name = _name_of(host)
-        return name in (*_LOCAL_NAMES, self.host) or any(_fits(name, each) for each in self.hosts)
+        return name in (*_LOCAL_NAMES, self.host) or any(
+            name.endswith(each[1:]) if each.startswith("*.") else name == each
+            for each in map(str.lower, self.hosts)
+        )
 
     def is_operator(self, scope: Scope) -> bool:
         """Whether a request that was let in may see what others asked.
 
-        With a token, whoever has it; without one, who asks on this machine and by its own name,
-        not through a proxy.
+        With a token, whoever has it; without one, clients on this machine that use its own name
+        and no proxy.
         """
         if self.token is not None:
             return True
@@ -177,9 +181,9 @@ class Access:
         return right and scheme.lower() == "bearer"
 
 
-def _fits(name: str, pattern: str) -> bool:
-    pattern = pattern.lower()
-    return name.endswith(pattern[1:]) if pattern.startswith("*.") else name == pattern
+def _check(sound: object, message: str) -> None:
+    if not sound:
+        raise InvalidParameter(message)
 
 
 def _name_of(host: str) -> str:
@@ -189,14 +193,14 @@ def _name_of(host: str) -> str:
     return host.partition(":")[0].lower()
 
 
-class UnderRoot:
+class RootPath:
     """ASGI middleware for a service that lies under a path of its proxy.
 
-    A proxy may hand the path on or take it off; from here on it is there, and `local_path` is the
+    The proxy may pass its path on or take it off; from here on it is there, and `local_path` is the
     path without it.
 
     Args:
-        app: what answers.
+        app: the application that answers.
         root_path: the path; not "".
     """
 
@@ -220,11 +224,11 @@ def local_path(scope: Scope) -> str:
 
 
 class Guard:
-    """ASGI middleware that refuses who may not ask, and puts its headers on every answer.
+    """ASGI middleware that refuses requests without access, and puts its headers on every answer.
 
     Args:
-        app: what answers.
-        access: who may ask.
+        app: the application that answers.
+        access: the policy.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -236,20 +240,21 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
+        path = local_path(scope)  # routing changes the scope
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add_headers(MutableHeaders(scope=message), local_path(scope), origin)
+                headers = MutableHeaders(scope=message)
+                cache = "no-cache" if path == "/" or path.startswith("/static/") else "no-store"
+                for name, value in {**HEADERS, "cache-control": cache}.items():
+                    headers.setdefault(name, value)
             await send(message)
 
-        answer = self._refusal(scope, headers) or self._preflight(scope, headers)
-        await (answer or self._app)(scope, receive, guarded)
+        answer = self._refusal(scope["method"], path, Headers(scope=scope)) or self._app
+        await answer(scope, receive, guarded)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+    def _refusal(self, method: str, path: str, headers: Headers) -> Response | None:
         hosts, origin = headers.getlist("host"), headers.get("origin")
-        path = local_path(scope)
         probed = path in _PROBES and bool(self._access.hosts)
         if len(hosts) != 1 or not (probed or self._access.knows_host(hosts[0])):
             return refusal(
@@ -262,7 +267,7 @@ class Guard:
                 403, "ForeignOrigin", "pages of that site may not ask; see --cors-origin"
             )
         open_path = path in _OPEN_PATHS or path.startswith("/static/")
-        preflight = scope["method"] == "OPTIONS" and origin is not None
+        preflight = method == "OPTIONS" and origin in self._access.origins  # it carries no token
         if open_path or preflight or self._access.admits(headers.get("authorization")):
             return None
         return refusal(
@@ -271,29 +276,3 @@ class Guard:
             "the token is missing or wrong; send the header Authorization: Bearer TOKEN",
             {"www-authenticate": "Bearer"},
         )
-
-    def _preflight(self, scope: Scope, headers: Headers) -> Response | None:
-        """The answer to the question that a browser asks first for a page of a listed site."""
-        asks = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
-        if not asks or headers.get("origin") not in self._access.origins:
-            return None
-        return Response(
-            status_code=204,
-            headers={
-                "access-control-allow-methods": "GET, POST",
-                "access-control-allow-headers": "authorization, content-type",
-                "access-control-max-age": "600",
-            },
-        )
-
-    def _add_headers(self, headers: MutableHeaders, path: str, origin: str | None) -> None:
-        for name, value in HEADERS.items():
-            headers.setdefault(name, value)
-        if not path.startswith("/static/"):
-            headers.setdefault("cache-control", "no-store")
-        if self._access.origins:
-            headers.add_vary_header("origin")
-            if origin in self._access.origins:
-                assert origin is not None
-                headers["access-control-allow-origin"] = origin
-                headers["cross-origin-resource-policy"] = "cross-origin"

@@ -1,9 +1,14 @@
-"""The process: a uvicorn server that drops slow clients and answers open requests first."""
+"""The process: a uvicorn server on a bound socket.
+
+Uvicorn bounds the header of a request, idle connections and their number. It has no time limit for
+a header that does not come or an answer that nobody reads: a reverse proxy has (`deploy/`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -11,38 +16,29 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from graphagg.errors import PortTaken
-from graphagg.serve.http.protocol import TimedProtocol
 from graphagg.serve.limits import Limits
 
-LAST_CALL_SECONDS = 0.5
-"""How long open connections may still bring a request after the signal to stop."""
-_IDLE_SECONDS = 30.0
-_TICK = 0.01
 _BACKLOG = 2048
+_LAST_SECONDS = 0.5  # that open connections may still bring a request after the signal to stop
 
 
 class Server(uvicorn.Server):
-    """A server that answers what is open before it ends.
+    """A server that ends with exit code 0 after a signal, and says when it starts and stops.
 
     Args:
         config: of uvicorn.
-        ready: called with the addresses once it listens.
-        leaving: called when it is told to stop, before it stops.
-        last_call: seconds in which open connections may still bring a request after that.
+        ready: called once it answers.
+        stopping: called before it stops.
     """
 
     def __init__(
-        self,
-        config: uvicorn.Config,
-        ready: Callable[[str], None],
-        leaving: Callable[[], None],
-        last_call: float,
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
     ) -> None:
         super().__init__(config)
-        self._ready, self._leaving, self._last_call = ready, leaving, last_call
+        self._ready, self._stopping = ready, stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal stops it gently, the second at once; its exit code is then 0."""
+        """Stop after open requests at the first signal, at once at the second."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
@@ -50,29 +46,24 @@ class Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         if self.started:
-            address = self.servers[0].sockets[0].getsockname()
-            host = f"[{address[0]}]" if ":" in address[0] else address[0]
-            self._ready(f"http://{host}:{address[1]}")
+            self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no new connection, answer what open ones still bring for a moment, then close.
+        """Take no new connection, answer open requests and those on their way, then close.
 
-        The moment ends with the last connection: clients leave with their next answer.
+        Clients leave with their next answer, which has the header `Connection: close`.
         """
-        self._leaving()
-        await asyncio.sleep(_TICK)  # takes in whom the system has connected already
+        self._stopping()
         for server in self.servers:
             server.close()
-        end = asyncio.get_running_loop().time() + self._last_call
-        while self.server_state.connections and not self.force_exit:
-            if asyncio.get_running_loop().time() >= end:
-                break
-            await asyncio.sleep(_TICK)
+        end = time.monotonic() + _LAST_SECONDS
+        while self.server_state.connections and not self.force_exit and time.monotonic() < end:
+            await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises `PortTaken` where the address cannot be had."""
+    """Make a socket that listens; raises `PortTaken` where the address cannot be had."""
     name = host.strip("[]")
     try:
         family, _, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
@@ -90,34 +81,40 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
+def address_of(listening: socket.socket) -> str:
+    """The address of a bound socket for browsers, such as `http://127.0.0.1:8321`."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def make_server(
     app: ASGIApp,
     limits: Limits,
     *,
-    ready: Callable[[str], None] = lambda address: None,
-    leaving: Callable[[], None] = lambda: None,
-    last_call: float = LAST_CALL_SECONDS,
+    ready: Callable[[], None] = lambda: None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> Server:
-    """A server of an application; `run([bind(host, port)])` answers until it is told to stop.
+    """Make a server of an application; `run([bind(host, port)])` answers until a signal.
 
     Args:
-        app: what answers.
-        limits: seconds that clients and answers may take.
-        ready: called with the address once it listens.
-        leaving: called when it is told to stop, before it stops.
-        last_call: seconds in which open connections may still bring a request after that.
+        app: the application.
+        limits: of connections, and seconds that requests and answers may take.
+        ready: called once it answers.
+        stopping: called after the signal to stop.
     """
     config = uvicorn.Config(
         app,
-        http=TimedProtocol.within(limits),
+        http="h11",
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=int(_IDLE_SECONDS),
         backlog=_BACKLOG,
+        limit_concurrency=limits.connections,
+        h11_max_incomplete_event_size=limits.header_bytes,
+        timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=int(limits.answer_seconds + limits.receive_seconds) + 1,
     )
-    return Server(config, ready, leaving, last_call)
+    return Server(config, ready, stopping)

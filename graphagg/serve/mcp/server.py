@@ -1,8 +1,8 @@
 """The server: tools for the indices of a service, passages as resources, a prompt.
 
-A tool is there only where its index is. Errors come back as tool errors that name what was wrong,
-so that a model can correct its call. Answers are text alone (see `text`): structured output would
-send everything twice.
+A tool exists only where its index does. Errors come back as tool errors that name the fault, so
+that a model can correct its call. Answers are text alone (see `text`): structured output would send
+everything twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pydantic import Field, ValidationError
 from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
-from graphagg.serve.explore import tools
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import explained
 from graphagg.serve.http.security import Access, Guard
@@ -30,9 +29,8 @@ from graphagg.serve.limits import (
     MOST_SEEDS,
     MOST_TEXT,
 )
-from graphagg.serve.mcp import corpus, reading, text
-from graphagg.serve.models.communities import CommunityRequest
-from graphagg.serve.models.embedding import NearestRequest
+from graphagg.serve.mcp import passages, text, themes
+from graphagg.serve.models.graphs import CommunityRequest, NearestRequest
 from graphagg.serve.models.passages import OPTIONS, SearchRequest
 from graphagg.serve.models.values import K, Request
 from graphagg.serve.service import Service
@@ -51,10 +49,10 @@ if TYPE_CHECKING:
 
 _INSTRUCTIONS = (
     "search_passages finds the passages that answer a question, also one that takes several hops; "
-    "read_passage reads one with what stands around it; explain_path says why a passage is or is "
+    "read_passage reads one with the chunks around it; explain_path says why a passage is or is "
     "not among the hits. community_of finds the community around some vertices of a graph, with a "
     "reason for each member; similar_vertices finds the vertices nearest to one by their vectors. "
-    + tools.INSTRUCTIONS
+    + themes.INSTRUCTIONS
 )
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
@@ -71,7 +69,7 @@ PassageId = Annotated[
 ]
 Show = Annotated[list[str], Field(description="Keys of metadata to see beside each hit.")]
 Around = Annotated[
-    int, Field(ge=0, le=reading.MOST_AROUND, description="Chunks wanted on each side.")
+    int, Field(ge=0, le=passages.MOST_AROUND, description="Chunks wanted on each side.")
 ]
 Start = Annotated[int, Field(ge=0, description="Characters of a long passage to skip.")]
 
@@ -96,25 +94,25 @@ class _Server(MCPServer):
         return tools
 
     def corpus(self) -> str:
-        """What the passage index holds."""
+        """A description of the passage index."""
         self._service.refresh()
         with self._service.passages.slot.lease() as index:
-            return corpus.described(index, self._about)
+            return passages.described(index, self._about)
 
 
 def create_server(service: Service, about: str = "") -> MCPServer:
     """The MCP server of a service, with the tools for the indices that it has.
 
     Args:
-        service: what answers.
-        about: a sentence on what the passages are about, for the model.
+        service: answers the calls.
+        about: a sentence on the subject of the passages, for the model.
     """
     server = _Server(service, about)
     if service.has("passages"):
         _add_search(server, service)
         _add_reading(server, service)
         _add_prompt(server)
-        tools.add_tools(_tool(server), service, _checked, _asked)
+        themes.add_tools(_tool(server), service, _checked, _asked)
     if service.has("communities"):
         _add_communities(server, service)
     if service.has("embedding"):
@@ -189,11 +187,11 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _add_reading(server: _Server, service: Service) -> None:
     async def read(passage_id: str, around: int, start: int, characters: int) -> str:
-        def found() -> str:
+        def call() -> str:
             with service.passages.slot.lease() as index:
-                return reading.passage(index, passage_id, around, start, characters)
+                return passages.passage(index, passage_id, around, start, characters)
 
-        return await _asked(service, lambda: asyncio.to_thread(found))
+        return await _asked(service, lambda: asyncio.to_thread(call))
 
     @_tool(server)
     async def read_passage(
@@ -217,7 +215,7 @@ def _add_reading(server: _Server, service: Service) -> None:
 
     @server.resource("graphagg://corpus")
     async def the_corpus() -> str:
-        """What the passages are, and the keys to filter them by."""
+        """A description of the passages, and the keys to filter them by."""
         return await asyncio.to_thread(server.corpus)
 
 
@@ -228,7 +226,7 @@ def _add_prompt(server: MCPServer) -> None:
         return (
             f"Answer this question from the passages of this server: {question}\n\n"
             "Call search_passages with the whole question. If the hits do not hold the answer, "
-            "search for what is missing, or read around a hit by read_passage. After each "
+            "search for the missing facts, or read around a hit by read_passage. After each "
             "statement cite the passage it rests on by its id in brackets. If the passages do not "
             "hold the answer, say so."
         )
@@ -243,7 +241,7 @@ def _add_communities(server: MCPServer, service: Service) -> None:
         ] = 20,
         method: Method = "fused",
     ) -> str:
-        """Find the community around some vertices: a line a member, with what it shares."""
+        """Find the community around some vertices: a line per member, with what it shares."""
         request = _checked(CommunityRequest, seeds=seeds, k=k, method=method)
         return text.community(await _asked(service, lambda: service.communities.query(request)))
 
@@ -251,7 +249,7 @@ def _add_communities(server: MCPServer, service: Service) -> None:
 def _add_embedding(server: MCPServer, service: Service) -> None:
     @_tool(server)
     async def similar_vertices(vertex: str | int, k: Count = 10) -> str:
-        """Find the vertices whose vectors are nearest to that of a vertex, by cosine."""
+        """Find the vertices whose vectors are nearest to the vector of a vertex, by cosine."""
         request = _checked(NearestRequest, vertex=vertex, k=k)
         answer = await _asked(service, lambda: service.embedding.nearest(request.vertex, request.k))
         return text.nearest(answer)
@@ -261,8 +259,8 @@ def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         async def as_text(**arguments: Any) -> str:
-            found = await function(**arguments)
-            return found if isinstance(found, str) else text.compact(found.model_dump())
+            answer = await function(**arguments)
+            return answer if isinstance(answer, str) else text.compact(answer.model_dump())
 
         server.add_tool(
             as_text,

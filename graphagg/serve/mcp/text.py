@@ -1,8 +1,8 @@
 """Answers as plain text in few tokens, within a budget of characters.
 
-JSON repeats its keys with every hit and escapes what a text holds; a model reads text as it stands.
+JSON repeats its keys with every hit and escapes characters of texts; a model reads plain text.
 So each tool answers by one text: a short line for each hit, then its passage. Scores are rounded,
-nothing is said twice, and what is empty is left out. An answer is never longer than its budget.
+nothing is said twice, and empty values are left out. An answer is never longer than its budget.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Answer = Mapping[str, Any]
 """An answer of the service, under the keys of its models."""
 
 _GAP = "\n\n"
-_LEAST = 80  # characters of a passage; a hit that cannot have so many is not shown
+_LEAST = 80  # characters of a passage; a hit with less room is not shown
 _LONGEST_TITLE = 80
 
 
@@ -27,7 +27,7 @@ def number(value: float) -> str:
 
 
 def compact(answer: Any) -> str:
-    """An answer as JSON without blanks, without what is empty, and with floats of three digits."""
+    """An answer as JSON without blanks, without empty values, and with floats of three digits."""
     return json.dumps(_compacted(answer), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -49,14 +49,14 @@ def quoted(title: str) -> str:
 
 
 def search(hits: Sequence[Answer], characters: int, show: Sequence[str] = ()) -> str:
-    """The hits of a question, best first, in at most so many characters.
+    """The hits of a question, best first, within a number of characters.
 
-    A passage that is longer than its share is cut around the sentence closest to the question; what
-    short passages leave goes to long ones. Hits for which there is no room are counted.
+    A passage that is longer than its share is cut around the sentence closest to the question; room
+    that short passages leave goes to long ones. Hits for which there is no room are counted.
 
     Args:
         hits: as the service answers them.
-        characters: of the whole text.
+        characters: longest whole text.
         show: keys of metadata to write beside each hit.
     """
     if not hits:
@@ -79,10 +79,10 @@ def search(hits: Sequence[Answer], characters: int, show: Sequence[str] = ()) ->
 
 
 def shared_out(lengths: Sequence[int], room: int) -> list[int]:
-    """So much of each text that all fit, and that no text has less than a longer one.
+    """Divide room among texts so that all fit, and no text gets less than a longer one.
 
-    The sum of the shares is at most `room`; short texts get their length, and what they leave goes
-    to the others in equal parts.
+    The sum of the shares is at most `room`; short texts get their length, and the room that they
+    leave goes to the others in equal shares.
     """
     shares = [0] * len(lengths)
     waiting = sorted(range(len(lengths)), key=lambda i: lengths[i])
@@ -98,14 +98,14 @@ def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:
 
     A title is new unless an earlier hit has it, the id or the text says it.
     """
-    heads, known = [], set[str]()
+    heads, titles = [], set[str]()
     for rank, hit in enumerate(hits, start=1):
         title = hit["title"]
         words = [f"[{rank}] {hit['id']}"]
-        if title and title not in known and title not in (hit["id"], hit.get("document")):
+        if title and title not in titles and title not in (hit["id"], hit.get("document")):
             if not hit["text"].startswith(title):
                 words.append(quoted(title))
-            known.add(title)
+            titles.add(title)
         words.append(number(hit["score"]))
         words += _origin(hit)
         if copies := hit.get("copies"):
@@ -133,7 +133,7 @@ def _marks(hit: Answer) -> int:
 
 
 def _piece(hit: Answer, characters: int) -> str:
-    """At most so many characters of a passage, the marks of the cut among them."""
+    """A piece of a passage of at most `characters`, the marks of the cut among them."""
     text, match = hit["text"], Span(hit["match"]["start"], hit["match"]["end"])
     if len(text) + _marks(hit) > characters:
         characters = max(characters - 2 * len(ELLIPSIS), 1)
@@ -149,8 +149,8 @@ def explanation(why: Answer) -> str:
     lines = [why["reason"]]  # it begins with the rank
     hit = why["hit"]
     if hit is not None:
-        parts = ", ".join(f"{name} {number(value)}" for name, value in hit["components"].items())
-        lines.append(f"score {number(hit['score'])}{f' = {parts}' if parts else ''}")
+        terms = ", ".join(f"{name} {number(value)}" for name, value in hit["components"].items())
+        lines.append(f"score {number(hit['score'])}{f' = {terms}' if terms else ''}")
         steps = [f"{step['kind'].replace('_', ' ')} {step['text']}" for step in hit["path"]]
         lines += [f"path: {' -> '.join(map(shortened, steps))}"] if len(steps) > 1 else []
     if why["threshold"] is not None:

@@ -1,4 +1,4 @@
-"""What a service says of itself."""
+"""Descriptions of a service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from graphagg.serve.models.values import Result
 
 
 class PassagesInfo(Result):
-    """What the passage index holds."""
+    """The content of the passage index."""
 
     version: str
     counts: dict[str, int]
@@ -31,7 +31,7 @@ class PassagesInfo(Result):
 
 
 class CommunitiesInfo(Result):
-    """What the community index holds."""
+    """The content of the community index."""
 
     version: str
     counts: dict[str, int]
@@ -40,7 +40,7 @@ class CommunitiesInfo(Result):
 
 
 class EmbeddingInfo(Result):
-    """What the embedding holds."""
+    """The content of the embedding."""
 
     version: str
     counts: dict[str, int]
@@ -49,7 +49,7 @@ class EmbeddingInfo(Result):
 
 
 class LimitsInfo(Result):
-    """What one request may ask for."""
+    """The limits of one request."""
 
     question_characters: int = LONGEST_QUESTION
     hits: int = MOST_HITS
@@ -63,7 +63,7 @@ class LimitsInfo(Result):
 
 
 class Info(Result):
-    """What this service has; null for what it was not given."""
+    """The indices of this service; null for a kind that it does not have."""
 
     version: str
     limits: LimitsInfo
@@ -83,8 +83,8 @@ class Ready(Result):
 
     status: Literal["ready", "loading", "stopping"]
     problems: dict[str, str] = Field(
-        description="By kind of index, the error of opening what is published now; an older "
-        "version is served meanwhile."
+        description="By kind of index, the error of opening its published version; an older "
+        "one is served meanwhile."
     )
 
 

@@ -97,7 +97,7 @@ class Place(Result):
 
 
 class Cut(Place):
-    """Which piece of a passage `text` is, where it is not the whole."""
+    """The piece of a passage that `text` is, where it is not the whole."""
 
     characters: int = Field(description="Of the whole passage.")
 

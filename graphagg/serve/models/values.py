@@ -1,4 +1,4 @@
-"""Values that requests and answers share, and what every request, answer and refusal is.
+"""Values that requests and answers share, and the bases of requests, answers and refusals.
 
 Requests are strict: an unknown key or a value of another type is refused. Integer ids beyond what
 JavaScript holds exactly come back as strings; both forms are taken everywhere.
@@ -21,6 +21,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from graphagg.rag.config.modes import Mode, current_name
 from graphagg.serve.limits import (
     LONGEST_NAME,
     LONGEST_QUESTION,
@@ -58,6 +59,8 @@ Vertex = Name | Number
 ShownVertex = str | int
 """A vertex id in an answer, of any length."""
 _EXACT_IN_JAVASCRIPT = 2**53
+ModeName = Annotated[Mode, BeforeValidator(current_name)]
+"""A retrieval mode; names that modes had before are taken too."""
 Question = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_QUESTION),
@@ -75,6 +78,8 @@ Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
 def strict_type(kind: Any) -> Any:
     """The type of a plain value of a request, with the limits that all requests have."""
     names = [strict_type(each) for each in get_args(kind)]
+    if kind == Mode:
+        return ModeName
     if kind is int:
         return Annotated[int, BeforeValidator(_whole)]
     if kind is float:
@@ -87,13 +92,13 @@ def strict_type(kind: Any) -> Any:
 
 
 class Request(BaseModel):
-    """Base of what the service takes."""
+    """Base of requests."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Result(BaseModel):
-    """Base of what the service gives."""
+    """Base of answers."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -106,13 +111,13 @@ class ErrorDetail(Result):
 
 
 class ErrorAnswer(Result):
-    """What every refusal looks like."""
+    """A refusal."""
 
     error: ErrorDetail
 
 
 class Timed(Result):
-    """An answer with what it took."""
+    """An answer with the time it took."""
 
     latency_ms: float = Field(description="Wall time in the service.")
     cpu_ms: float = Field(description="Thread time, with its share of a batch.")

@@ -1,1 +1,1 @@
-"""What operators see of a service: stages, metrics, logs, the slowest requests, traces."""
+"""For operators: stages of requests, metrics, the log, the list of slow requests."""

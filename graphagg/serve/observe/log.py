@@ -1,4 +1,4 @@
-"""The log of a service, on stderr: lines for people, or one JSON object a line."""
+"""The log of a service, on stderr: lines for people, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACCESS = "graphagg.access"
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: `time` (UTC), `level`, `logger`, `message`, and the record's `fields`."""
+    """One object per line: `time` (UTC), `level`, `logger`, `message` and the record's `fields`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line; ASCII, so that no text can break it."""
@@ -46,16 +46,16 @@ class TextFormatter(logging.Formatter):
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """What is stderr when a line is written: a test or a terminal may have put another in place."""
+    """A handler for the stderr of the moment: a test or a terminal may have replaced it."""
 
     @property
     def stream(self) -> TextIO:
-        """Where lines go."""
+        """The stream of a line."""
         return sys.stderr
 
     @stream.setter
     def stream(self, stream: TextIO) -> None:
-        """It stays stderr."""
+        """Ignore another stream."""
 
 
 def _utc(seconds: float) -> str:
@@ -74,7 +74,7 @@ def start_log(level: LogLevel = "info", form: LogFormat = "text") -> None:
     one_of("log format", form, FORMATS)
     handler = _Stderr()
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
-    number = getattr(logging, level.upper())
-    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+    least = getattr(logging, level.upper())
+    logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)
     for name in ("graphagg.serve", ACCESS):
-        logging.getLogger(name).setLevel(number)
+        logging.getLogger(name).setLevel(least)

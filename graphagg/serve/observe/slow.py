@@ -2,83 +2,46 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
+from graphagg.serve.models.about import SlowQuery
 from graphagg.serve.observe.stages import Trace
 
-KEPT = 50
-WINDOW = 3600.0
 
-
-@dataclass(frozen=True)
-class SlowRequest:
-    """A request that took long.
-
-    Attributes:
-        time: of its end, seconds since the epoch.
-        request_id: as its answer carried it.
-        route, status: what was asked and how it ended.
-        milliseconds: until its end.
-        stages: milliseconds by stage.
-        details: what it was about, such as the question.
-    """
-
-    time: float
-    request_id: str
-    route: str
-    status: int
-    milliseconds: float
-    stages: dict[str, float]
-    details: dict[str, str]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {**vars(self)}
-
-
-@dataclass
 class Slowest:
-    """A bounded list: the slowest of each hour, not of a lifetime.
+    """A bounded list of the slowest requests of a window of time; for the event loop alone.
 
     Args:
-        kept: how many.
+        kept: length of the list.
         window: seconds after which a request is forgotten.
         clock: seconds since the epoch.
     """
 
-    kept: int = KEPT
-    window: float = WINDOW
-    clock: Callable[[], float] = time.time
-    _requests: list[SlowRequest] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(
+        self, kept: int = 50, window: float = 3600.0, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.kept, self._window, self._clock = kept, window, clock
+        self._requests: list[SlowQuery] = []
 
     def add(self, trace: Trace, route: str, status: int, milliseconds: float) -> None:
         """Note a request that did work, if it is among the slowest."""
         if not trace.stages:
             return
-        now = self.clock()
-        with self._lock:
-            self._forget(now)
-            full = len(self._requests) >= self.kept
-            if full and milliseconds <= self._requests[-1].milliseconds:
-                return
-            request = SlowRequest(
-                now, trace.identifier, route, status, round(milliseconds, 3),
-                trace.milliseconds(), dict(trace.details),
-            )  # fmt: skip
-            self._requests.append(request)
-            self._requests.sort(key=lambda each: -each.milliseconds)
-            del self._requests[self.kept :]
+        request = SlowQuery(
+            time=self._clock(),
+            request_id=trace.identifier,
+            route=route,
+            status=status,
+            milliseconds=round(milliseconds, 3),
+            stages=trace.milliseconds(),
+            details=dict(trace.details),
+        )
+        slowest = sorted([*self.requests(), request], key=lambda each: -each.milliseconds)
+        self._requests = slowest[: self.kept]
 
-    def requests(self) -> list[SlowRequest]:
-        """Slowest first."""
-        with self._lock:
-            self._forget(self.clock())
-            return list(self._requests)
-
-    def _forget(self, now: float) -> None:
-        self._requests = [each for each in self._requests if each.time > now - self.window]
+    def requests(self) -> list[SlowQuery]:
+        """The requests of the window, slowest first."""
+        oldest = self._clock() - self._window
+        self._requests = [each for each in self._requests if each.time > oldest]
+        return self._requests

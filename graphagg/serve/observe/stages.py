@@ -2,7 +2,7 @@
 
 A request has one `Trace`, which whatever works on it writes to, in any thread. Where the trace goes
 when the request ends (metrics, log, the list of slow ones, OpenTelemetry) is decided in one place,
-`graphagg.serve.observe.requests`; so answering costs two clock readings a stage.
+`graphagg.serve.http.requests`; so answering costs two clock readings per stage.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class Stage(NamedTuple):
     """One stage.
 
     Attributes:
-        name: of a question `scope` (the filter's rows), `wait` (for the models), `read` (what it
-            names), `encode`, `retrieve` or `explain` (what the hits show); of communities and
-            vectors `query` or `structure`.
+        name: of a question `scope` (the filter's rows), `wait` (for the models), `read` (the terms
+            and entities of the question), `encode`, `retrieve` or `explain` (texts of the hits);
+            of communities and vectors `query` or `structure`.
         begin, end: nanoseconds since the epoch.
-        shared: questions that one call did this stage for; 1: this one alone.
+        shared: number of questions that one call did this stage for.
     """
 
     name: str
@@ -34,17 +34,17 @@ class Stage(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Duration of the stage."""
         return (self.end - self.begin) / 1e9
 
 
 class Trace:
-    """What was done for a request.
+    """The work done for a request.
 
     Attributes:
         identifier: the request's id.
         stages: in the order in which they ended.
-        details: what it was about, for those who may see it: the question, the mode, ...
+        details: the question, the mode, ..., for those who may see them.
     """
 
     def __init__(self, identifier: str = "") -> None:
@@ -73,11 +73,11 @@ class Trace:
         return {name: round(each, 3) for name, each in spent.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """For another process; `add_json` takes it in there."""
+        """Stages and details for another process, where `add_json` adds them."""
         return {"stages": self.stages, "details": self.details}
 
     def add_json(self, other: Mapping[str, Any]) -> None:
-        """Take in what another process did for this request."""
+        """Add what another process did for this request."""
         self.stages += [Stage(*stage) for stage in other["stages"]]
         self.details |= other["details"]
 
@@ -86,7 +86,7 @@ _CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
 def current_trace() -> Trace:
-    """The trace of the request that this task works on; one of its own where nobody asks."""
+    """The trace of the request that this task works on; a new one outside requests."""
     return _CURRENT.get() or Trace()
 
 
@@ -98,3 +98,20 @@ def tracing(trace: Trace) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
+
+
+class Watch:
+    """Wall and thread milliseconds since it was made, for one thread."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.thread_time()
+
+    @property
+    def latency_ms(self) -> float:
+        """Wall time so far."""
+        return round((time.perf_counter() - self._wall) * 1000, 3)
+
+    @property
+    def cpu_ms(self) -> float:
+        """Thread time so far; meaningful only in the thread that made the watch."""
+        return (time.thread_time() - self._cpu) * 1000

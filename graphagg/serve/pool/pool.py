@@ -1,7 +1,9 @@
 """The pool: starts workers, gives each question to the least busy one, and replaces lost ones.
 
 A question that a lost worker held goes to another one: answering changes nothing, so it may be done
-twice. One that loses worker after worker is refused, so that it does not take the service down.
+twice. One that loses worker after worker is refused, so that it does not take the service down. The
+front process keeps the indices open too, mapped and without models: for their description, for new
+versions and for type-ahead.
 """
 
 from __future__ import annotations
@@ -14,21 +16,22 @@ import os
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from graphagg.checks import integer
 from graphagg.errors import Overloaded, WorkerLost
-from graphagg.serve.metrics import Metrics
+from graphagg.serve.observe.metrics import Metrics
 from graphagg.serve.observe.stages import current_trace
-from graphagg.serve.pool.frames import Message, error_of, read_frame, write_frame
-from graphagg.serve.pool.worker import Job, work
+from graphagg.serve.pool.worker import Job, Message, error_of, read_frame, work, write_frame
+from graphagg.serve.service import Service
 
 _TRIES = 3  # workers that one question may lose
 _SOON = 5.0  # seconds: a worker that ends so soon after its start is not replaced at once
 _LONGEST_PAUSE = 10.0
-_LEAVE_SECONDS = 0.5  # that a worker has to end once the front process hangs up
+_CLOSE_SECONDS = 0.5  # that a worker has to end once the front process hangs up
+_THREADS = 2  # of a worker: a question is answered while others are encoded
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _MIB = 1 << 20
 
@@ -48,7 +51,7 @@ class _Question:
 class _Worker:
     """One worker process, as the front sees it."""
 
-    number: int
+    slot: int
     process: BaseProcess
     writer: asyncio.StreamWriter
     begun: float
@@ -58,12 +61,29 @@ class _Worker:
     peak: int = 0
 
 
+def pooled_service(workers: int, job: Job) -> Service:
+    """Make a service with worker processes, which `start` starts.
+
+    Args:
+        workers: number of processes; each has two threads.
+        job: their settings; the service has the same indices, limits and `lazy`.
+
+    Raises:
+        InvalidParameter: there is no worker.
+        GraphAggError: as of `Service`.
+    """
+    metrics = Metrics()
+    of_workers = replace(job, limits=replace(job.limits, threads=_THREADS))
+    pool = Pool(workers, of_workers, job.limits.waiting, metrics)
+    return Service(job.sources, job.limits, lazy=job.lazy, metrics=metrics, pool=pool)
+
+
 class Pool:
     """Worker processes over the same indices; each has one thread for its models.
 
     Args:
-        count: of workers.
-        job: what each is started with.
+        count: number of workers.
+        job: the settings of each.
         capacity: questions that are answered or wait; the next is refused.
         metrics: of the service.
     """
@@ -72,7 +92,7 @@ class Pool:
         self.count = integer("workers", count, 1)
         self._job, self._capacity, self._metrics = job, capacity, metrics
         self._workers: dict[int, _Worker] = {}
-        self._numbers = itertools.count(1)
+        self._ids = itertools.count(1)
         self._open = 0
         self._some_ready = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,7 +130,7 @@ class Pool:
             arguments: JSON values.
 
         Raises:
-            GraphAggError: what the call raised; `Overloaded` beyond the capacity, `WorkerLost`
+            GraphAggError: the error of the call; `Overloaded` beyond the capacity, `WorkerLost`
                 where workers ended one after the other on it.
         """
         if self._open >= self._capacity:
@@ -118,14 +138,14 @@ class Pool:
                 f"{self._open} requests wait for answers already; try again in a second"
             )
         self._open += 1
-        number = next(self._numbers)
+        identifier = next(self._ids)
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        question = _Question({"id": number, "call": call, "arguments": arguments}, future)
+        question = _Question({"id": identifier, "call": call, "arguments": arguments}, future)
         try:
             await self._send(question)
             reply = await future
         except asyncio.CancelledError:
-            self._forget(number)
+            self._forget(identifier)
             raise
         finally:
             self._open -= 1
@@ -158,10 +178,10 @@ class Pool:
         worker.pending[question.message["id"]] = question
         write_frame(worker.writer, question.message)
 
-    def _forget(self, number: int) -> None:
+    def _forget(self, identifier: int) -> None:
         for worker in self._workers.values():
-            if worker.pending.pop(number, None) is not None:
-                write_frame(worker.writer, {"cancel": number})
+            if worker.pending.pop(identifier, None) is not None:
+                write_frame(worker.writer, {"cancel": identifier})
 
     def _received(self, worker: _Worker, message: Message) -> None:
         if "id" in message:
@@ -171,7 +191,7 @@ class Pool:
                 question.future.set_result(message)
         if message.get("memory") is not None:
             worker.peak = max(worker.peak, message["memory"])
-            self._metrics.worker_bytes.labels(str(worker.number)).set(message["memory"])
+            self._metrics.worker_bytes.labels(str(worker.slot)).set(message["memory"])
         if "tally" in message:
             for questions in message["tally"]["batches"]:
                 self._metrics.encoded(questions)
@@ -187,7 +207,7 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     async def _filled(self, slot: int) -> None:
-        """Keep a worker in a place of the pool: when one ends, start the next."""
+        """Keep a slot of the pool filled: when a worker ends, start the next."""
         pause = 0.0
         while not self._closing:
             try:
@@ -219,7 +239,7 @@ class Pool:
         return worker, reader
 
     async def _serve(self, worker: _Worker, reader: asyncio.StreamReader) -> list[str] | None:
-        """Take what a worker says until it ends; the error where it says that it cannot start."""
+        """Take a worker's messages until it ends; returns the error if it cannot start."""
         while (message := await read_frame(reader)) is not None:
             if "failed" in message:
                 return list(message["failed"])
@@ -233,23 +253,23 @@ class Pool:
         self._metrics.workers.set(ready)
         _log.info(
             "worker %d (process %s): ready in %.1f s, own memory %s",
-            worker.number, worker.process.pid, seconds, _mib(worker.peak),
+            worker.slot, worker.process.pid, seconds, _mib(worker.peak),
         )  # fmt: skip
         if ready == self.count:
             self._settled.set()
 
     def _lost(self, worker: _Worker) -> None:
-        """Note that a worker has ended, and give what it held to the others."""
+        """Note that a worker has ended, and give its questions to the others."""
         if self._closing:
             return
-        self._workers.pop(worker.number, None)
+        self._workers.pop(worker.slot, None)
         worker.writer.close()
         self._metrics.workers.set(sum(each.is_ready for each in self._workers.values()))
         self._metrics.workers_lost.inc()
         _log.error(
             "worker %d (process %s) ended after %s answers, own memory %s; %d questions go to "
             "another one, a new one starts",
-            worker.number, worker.process.pid, f"{worker.answered:,}", _mib(worker.peak),
+            worker.slot, worker.process.pid, f"{worker.answered:,}", _mib(worker.peak),
             len(worker.pending),
         )  # fmt: skip
         for question in worker.pending.values():
@@ -268,14 +288,14 @@ class Pool:
 
 
 def _end(workers: list[_Worker]) -> None:
-    end = time.monotonic() + _LEAVE_SECONDS
+    end = time.monotonic() + _CLOSE_SECONDS
     for worker in workers:
         if worker.is_ready:
             worker.process.join(max(0.0, end - time.monotonic()))
         worker.process.kill()  # nothing where it has ended
         _log.info(
             "worker %d: %s answers, peak own memory %s",
-            worker.number, f"{worker.answered:,}", _mib(worker.peak),
+            worker.slot, f"{worker.answered:,}", _mib(worker.peak),
         )  # fmt: skip
 
 

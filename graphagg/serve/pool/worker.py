@@ -1,49 +1,87 @@
 """A worker: a service without HTTP, which answers what the front process sends it.
 
-It ends when the front process is gone, and by no signal before: a signal to the whole group of
-processes lets the front finish what is open.
+Messages are JSON behind their length, over a socket pair. A worker ends when the front process is
+gone, and by no signal before: after a signal to the whole group of processes the front process
+still finishes open requests.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from graphagg.errors import GraphAggError
+from pydantic import validate_call
+
+from graphagg import errors
+from graphagg.errors import GraphAggError, WorkerLost
 from graphagg.serve.limits import Limits
-from graphagg.serve.metrics import Metrics
-from graphagg.serve.models.communities import CommunityRequest
-from graphagg.serve.models.embedding import NearestBatchRequest
-from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
 from graphagg.serve.observe.log import LogFormat, LogLevel, start_log
-from graphagg.serve.observe.memory import own_memory
+from graphagg.serve.observe.metrics import Metrics, own_memory
 from graphagg.serve.observe.stages import Trace, tracing
-from graphagg.serve.pool.frames import Message, error_json, read_frame, write_frame
 from graphagg.serve.service import Service, Sources
 
 _log = logging.getLogger("graphagg.serve")
 
+_LENGTH = 4  # bytes
+Message = dict[str, Any]
+
+
+# --- messages ------------------------------------------------------------------------------------
+
+
+async def read_frame(reader: asyncio.StreamReader) -> Message | None:
+    """Read the next message; None where the other side is gone."""
+    try:
+        length = int.from_bytes(await reader.readexactly(_LENGTH), "big")
+        message: Message = json.loads(await reader.readexactly(length))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+    return message
+
+
+def write_frame(writer: asyncio.StreamWriter, message: Message) -> None:
+    """Queue a message; one to a side that is gone is dropped, which its reader notices."""
+    content = json.dumps(message).encode()
+    writer.write(len(content).to_bytes(_LENGTH, "big") + content)
+
+
+def error_json(error: BaseException) -> list[str]:
+    """Name and message of an error."""
+    return [type(error).__name__, str(error)]
+
+
+def error_of(name: str, message: str) -> Exception:
+    """The error that another process raised: of the same class if it is one of graphagg's."""
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, GraphAggError):
+        error = kind.__new__(kind)  # some constructors take other arguments than a message
+        Exception.__init__(error, message)
+        return error
+    return WorkerLost(f"a worker failed on this request ({name}); its log says why")
+
+
+# --- the process ---------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is started with.
+    """The settings of a worker.
 
     Attributes:
         sources, limits, lazy: of its service.
-        poll_seconds: how often it looks for new versions, and reports its memory.
+        poll_seconds: interval of looking for new versions, and of reporting its memory.
         level, form: of its log.
     """
 
     sources: Sources
-    limits: Limits
+    limits: Limits = field(default_factory=Limits)
     lazy: bool = False
     poll_seconds: float = 1.0
     level: LogLevel = "warning"
@@ -57,11 +95,10 @@ def work(connection: socket.socket, job: Job) -> None:
     start_log(job.level, job.form)
     with connection:
         asyncio.run(_Worker(job).run(connection))
-    os._exit(0)  # threads of a model that still loads would hold up the end
 
 
 class _Tally(Metrics):
-    """What the front process counts for its workers, since it was told last."""
+    """Counts since the last report to the front process."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,10 +160,10 @@ class _Worker:
             if (task := self._tasks.get(message["cancel"])) is not None:
                 task.cancel()
             return
-        number = message["id"]
+        identifier = message["id"]
         task = asyncio.create_task(self._answer(message, service, writer))
-        self._tasks[number] = task
-        task.add_done_callback(lambda _: self._tasks.pop(number, None))
+        self._tasks[identifier] = task
+        task.add_done_callback(lambda _: self._tasks.pop(identifier, None))
 
     async def _answer(
         self, message: Message, service: Service, writer: asyncio.StreamWriter
@@ -134,47 +171,25 @@ class _Worker:
         trace, reply = Trace(), {"id": message["id"]}
         try:
             with tracing(trace):
-                reply["answer"] = await CALLS[message["call"]](service, message["arguments"])
-        except GraphAggError as error:
-            reply["error"] = error_json(error)
+                reply["answer"] = await _called(service, message["call"], message["arguments"])
         except Exception as error:
-            _log.exception("a worker failed on a request")
+            if not isinstance(error, GraphAggError):
+                _log.exception("a worker failed on a request")
             reply["error"] = error_json(error)
         write_frame(writer, {**reply, "trace": trace.to_json()})
         with suppress(ConnectionError):
             await writer.drain()
 
 
-async def _answered(service: Service, given: Message) -> Any:
-    kind = SearchRequest if "question" in given["request"] else SearchBatchRequest
-    request = kind.model_validate(given["request"])
-    return await service.passages.answered(given["questions"], request)
+CALLS = (
+    "passages.answered", "passages.explain",
+    "communities.queried", "communities.drawn",
+    "embedding.neighbors",
+)  # fmt: skip
+"""The methods of a service that the front process may call; it sends JSON values for models."""
 
 
-async def _explain(service: Service, given: Message) -> Any:
-    request = SearchRequest.model_validate(given["request"])
-    return await service.passages.explain(request, given["passage_id"])
-
-
-async def _queried(service: Service, given: Message) -> Any:
-    requests = [CommunityRequest.model_validate(each) for each in given["requests"]]
-    return await service.communities.queried(requests)
-
-
-async def _structure(service: Service, given: Message) -> Any:
-    return await service.communities.structure(CommunityRequest.model_validate(given["request"]))
-
-
-async def _nearest(service: Service, given: Message) -> Any:
-    request = NearestBatchRequest.model_validate(given)
-    return await service.embedding.neighbors(request.vertices, request.k)
-
-
-CALLS: dict[str, Callable[[Service, Message], Awaitable[Any]]] = {
-    "passages.answered": _answered,
-    "passages.explain": _explain,
-    "communities.queried": _queried,
-    "communities.structure": _structure,
-    "embedding.neighbors": _nearest,
-}
-"""What the front process may ask for."""
+async def _called(service: Service, call: str, arguments: Message) -> Any:
+    assert call in CALLS
+    kind, _, method = call.partition(".")
+    return await validate_call(getattr(getattr(service, kind), method))(**arguments)

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityIndex, IndexConfig, opened
+from graphagg.communities import CommunityIndex, IndexConfig, snapshot
+from graphagg.communities.build import changes, engine
 from graphagg.errors import (
     ArtifactBusy,
+    ArtifactError,
     CorruptArtifact,
     EmptyGraph,
     InvalidParameter,
@@ -21,11 +23,21 @@ from graphagg.errors import (
     UnknownVertex,
     WriteFailed,
 )
-from graphagg.store import writing
+from graphagg.graph import merging
+from graphagg.store import write_artifact, writing
 from tests.unit.communities.graphs import KINDS, files, pairs, planted, real_pairs
 
 kinds = st.sampled_from(KINDS)
 some = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(params=["in memory", "over files"])
+def changed(request, monkeypatch):
+    """Changes in memory, and over files range by range."""
+    if request.param == "over files":
+        monkeypatch.setattr(changes, "LARGE", 0)
+        monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 7)
+        monkeypatch.setattr(engine, "ROWS_PER_STEP", 5)
 
 
 def small(kind="undirected", **options):
@@ -45,7 +57,7 @@ def test_order_and_repeats_of_edges_change_nothing(tmp_path_factory, edges, kind
 
 @some
 @given(edges=real_pairs, more=real_pairs, kind=kinds)
-def test_add_equals_rebuild(tmp_path_factory, edges, more, kind):
+def test_add_equals_rebuild(tmp_path_factory, changed, edges, more, kind):
     root = tmp_path_factory.mktemp("add")
     grown = CommunityIndex.build(edges, root / "a", config=small(kind))
     report = grown.add_edges(more)
@@ -57,7 +69,7 @@ def test_add_equals_rebuild(tmp_path_factory, edges, more, kind):
 
 @some
 @given(edges=real_pairs, gone=real_pairs, kind=kinds)
-def test_remove_edges_equals_rebuild(tmp_path_factory, edges, gone, kind):
+def test_remove_edges_equals_rebuild(tmp_path_factory, changed, edges, gone, kind):
     root = tmp_path_factory.mktemp("remove")
     index = CommunityIndex.build(edges, root / "a", config=small(kind))
     vertices = list(index.vertices)
@@ -81,7 +93,7 @@ def test_remove_edges_equals_rebuild(tmp_path_factory, edges, gone, kind):
 
 @some
 @given(edges=real_pairs, kind=kinds, data=st.data())
-def test_remove_vertices_equals_rebuild(tmp_path_factory, edges, kind, data):
+def test_remove_vertices_equals_rebuild(tmp_path_factory, changed, edges, kind, data):
     root = tmp_path_factory.mktemp("vertices")
     index = CommunityIndex.build(edges, root / "a", config=small(kind))
     vertices = list(index.vertices)
@@ -100,7 +112,7 @@ def test_remove_vertices_equals_rebuild(tmp_path_factory, edges, kind, data):
 
 @some
 @given(parts=st.lists(real_pairs, min_size=1, max_size=3), kind=kinds)
-def test_merge_equals_one_build(tmp_path_factory, parts, kind):
+def test_merge_equals_one_build(tmp_path_factory, changed, parts, kind):
     root = tmp_path_factory.mktemp("merge")
     for number, part in enumerate(parts):
         CommunityIndex.build(part, root / f"s{number}", config=small(kind)).close()
@@ -112,12 +124,24 @@ def test_merge_equals_one_build(tmp_path_factory, parts, kind):
 
 @some
 @given(edges=pairs)
-def test_text_ids_change_and_rebuild_alike(tmp_path_factory, edges):
+def test_text_ids_change_and_rebuild_alike(tmp_path_factory, changed, edges):
     root = tmp_path_factory.mktemp("text")
     named = [(f"v{a}", f"v{b}") for a, b in edges] + [("v1", "é")]
     index = CommunityIndex.build(named[1:], root / "a", config=small())
     index.add_edges(named[:1])
     assert files(index) == files(CommunityIndex.build(named, root / "b", config=small()))
+
+
+def test_edges_that_an_older_version_left_unsigned_are_refused_by_name(tmp_path):
+    index = CommunityIndex.build([(1, 2), (2, 3)], tmp_path / "a", config=small())
+    manifest = index.manifest
+    with write_artifact(tmp_path / "a") as publication:
+        for name in manifest.files:
+            publication.writer.adopt(index._version.artifact, name)
+        publication.writer.array("pending.touched", np.zeros(1, np.int32))
+        publication.publish(manifest)
+    with pytest.raises(ArtifactError, match="build it again"):
+        CommunityIndex.open(tmp_path / "a")
 
 
 def test_add_recomputes_only_what_changed(tmp_path):
@@ -140,7 +164,7 @@ def test_save_and_open_give_the_same_answers(tmp_path):
 def test_an_index_larger_than_memory_gives_the_same_answers(tmp_path, monkeypatch):
     edges, _ = planted()
     built, sizes = CommunityIndex.build(edges, tmp_path / "a", config=small()), []
-    monkeypatch.setattr(opened, "is_large", lambda size: sizes.append(size) or True)
+    monkeypatch.setattr(snapshot, "is_large", lambda size: sizes.append(size) or True)
     index = CommunityIndex.open(tmp_path / "a")
     for method in ("minhash", "jaccard", "fused", "pagerank"):
         assert index.query([0, 1], 9, method=method) == built.query([0, 1], 9, method=method)

@@ -13,7 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityIndex, IndexConfig, index, large
+from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities.build import engine
+from graphagg.communities.build import files as large
+from graphagg.communities.build.state import InProcess
 from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
 from graphagg.graph.large import edges, load, rows
 from graphagg.graph.reading import buffer
@@ -80,8 +83,8 @@ def test_the_bytes_are_those_of_the_index_in_memory(
         patch.setattr(edges, "EDGES_A_CHUNK", sizes[0])
         patch.setattr(rows, "PAIRS_A_RANGE", sizes[1])
         patch.setattr(rows, "_READ", 3)
-        patch.setattr(large, "BANDS_AT_ONCE", sizes[2])
-        patch.setattr(large, "_ROWS_AT_ONCE", sizes[2])
+        patch.setattr(InProcess, "bands_per_step", sizes[2])
+        patch.setattr(engine, "ROWS_PER_STEP", sizes[2])
         patch.setattr(lsh, "_ROWS_AT_ONCE", sizes[2])
         patch.setattr(buffer, "_SEARCHED", sizes[0])
         patch.setattr(load, "MARKED", 100 if seed % 2 else 0)
@@ -106,8 +109,8 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
     """At every note that a build writes, before it and after it."""
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     config = IndexConfig(kind=kind, permutations=16, bands=8, rows=2)
-    monkeypatch.setattr(large, "_SPANS", 3)
-    monkeypatch.setattr(large, "BANDS_AT_ONCE", 3)
+    monkeypatch.setattr(engine, "ROWS_PER_STEP", 20)
+    monkeypatch.setattr(InProcess, "bands_per_step", 3)
     CommunityIndex.build(source, tmp_path / "whole", config=config).close()
     wanted = files_of(tmp_path / "whole")
     write_json = work.write_json
@@ -137,7 +140,7 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
             noted.clear()
             with monkeypatch.context() as patch:
                 patch.setitem(
-                    large.WorkFolder.note.__globals__, "write_json", ends_at(number, after)
+                    work.WorkFolder.note.__globals__, "write_json", ends_at(number, after)
                 )
                 try:
                     CommunityIndex.build(source, target, config=config).close()
@@ -148,9 +151,7 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
             noted.clear()
             if not done:
                 with monkeypatch.context() as patch:
-                    patch.setitem(
-                        large.WorkFolder.note.__globals__, "write_json", ends_at(-1, True)
-                    )
+                    patch.setitem(work.WorkFolder.note.__globals__, "write_json", ends_at(-1, True))
                     CommunityIndex.build(source, target, config=config).close()
                 assert not before & set(noted)  # what was noted is not done again
             assert files_of(target) == wanted
@@ -160,7 +161,7 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
 def test_after_a_start_of_the_machine_a_build_begins_again(tmp_path, monkeypatch, over_files):
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     with monkeypatch.context() as patch:
-        patch.setattr(large, "_write_sizes", lambda build: 1 / 0)
+        patch.setattr(engine.Engine, "group_by_size", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             CommunityIndex.build(source, tmp_path / "a")
     (tmp_path / "a.work" / "index" / "signatures.npy").write_bytes(b"torn")
@@ -173,7 +174,7 @@ def test_after_a_start_of_the_machine_a_build_begins_again(tmp_path, monkeypatch
 def test_other_parameters_do_not_go_on(tmp_path, monkeypatch, over_files):
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     with monkeypatch.context() as patch:
-        patch.setattr(large, "_write_sizes", lambda build: 1 / 0)
+        patch.setattr(engine.Engine, "group_by_size", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             CommunityIndex.build(source, tmp_path / "a")
     other = IndexConfig(permutations=64, bands=32)
@@ -254,7 +255,7 @@ def test_the_index_takes_no_more_than_was_asked_for(tmp_path):
     for kind in KINDS:
         pairs = some_pairs()
         config = IndexConfig(kind=kind)
-        with index.CommunityIndex.build(pairs, tmp_path / kind, config=config) as built:
+        with CommunityIndex.build(pairs, tmp_path / kind, config=config) as built:
             counts = built.manifest.counts
             entries = 2 * len(pairs) if kind == "undirected" else len(pairs)
             most = large.index_bytes(config, counts["vertices"], counts["elements"], entries)

@@ -11,7 +11,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from torch.autograd import forward_ad
 from torch_geometric.data import Batch, Data
 
 from graphagg.nn import compat
@@ -64,24 +63,6 @@ def test_a_batch_knows_how_many_graphs_it_was_said_to_hold() -> None:
     assert made.clone().num_graphs == made.to("cpu").num_graphs == 3
 
 
-def test_a_call_knows_whether_it_is_transformed() -> None:
-    seen = []
-
-    def watched(x: torch.Tensor) -> torch.Tensor:
-        seen.append(compat.is_transformed())
-        return 2 * x
-
-    x = torch.ones(3)
-    watched(x.requires_grad_()).sum().backward()
-    torch.func.vmap(watched)(x)
-    torch.func.jacrev(watched)(x)
-    torch.jit.trace(watched, x, check_trace=False)
-    with forward_ad.dual_level():
-        watched(forward_ad.make_dual(x, x))
-    watched(x)
-    assert seen == [False, True, True, True, True, False]
-
-
 @pytest.mark.parametrize(
     "module",
     [nn.Dropout(0.5), nn.AlphaDropout(0.5), nn.BatchNorm1d(64), nn.SyncBatchNorm(64), nn.RReLU()],
@@ -113,14 +94,6 @@ def test_gradients_of_gates_are_those_of_autograd(seed: int, dtype: torch.dtype)
         itself = grad.clone()
         backward(itself, output.detach(), itself)
         assert torch.equal(itself, wanted)
-
-
-def test_the_gradient_of_softmax_follows_from_its_output() -> None:
-    x = torch.randn(2, 3, 5, dtype=torch.float64).requires_grad_()
-    grad = torch.randn(2, 3, 5, dtype=torch.float64)
-    output = x.softmax(2)
-    (wanted,) = torch.autograd.grad(output, x, grad)
-    torch.testing.assert_close(compat.softmax_backward(grad, output.detach()), wanted)
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(0, 2**31))

@@ -1,4 +1,4 @@
-"""`mode="best"` by loops over all pairs, from the words of `best_config` alone.
+"""`mode="multihop"` by loops over all pairs, from the words of `best_config` alone.
 
 It reads texts, vectors, and what the extractor finds; of the library it takes only how words are
 cut, stemmed and keyed. Every passage is looked at for every question.
@@ -14,7 +14,7 @@ from itertools import islice, pairwise
 
 import numpy as np
 
-from graphagg.rag import BestConfig, Passage
+from graphagg.rag import MultihopConfig, Passage
 from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.tokens import entity_key, inner_words, is_capital, scan
 from tests.fakes import FakeEncoder, FakeExtractor
@@ -110,7 +110,7 @@ class Brute:
         passages: Sequence[Passage],
         encoder: FakeEncoder,
         extractor: FakeExtractor,
-        config: BestConfig,
+        config: MultihopConfig,
     ) -> None:
         self.encoder, self.config = encoder, config
         self.analyzer = Analyzer(str(extractor.spec.settings.get("language", "")))

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from graphagg.rag import BestConfig, Hit, Passage, PassageIndex, RetrievalConfig
+from graphagg.rag import Hit, LinearRAGConfig, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.broad import BroadConfig
 from graphagg.rag.config.modes import Config, Mode
 from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder, assert_same_hits
@@ -52,10 +52,13 @@ QUESTIONS = (
     "中国人民在中国吗?",
 )
 WAYS: dict[str, tuple[Mode, Config | None]] = {
-    "best": ("best", None),
-    "best, narrow": ("best", BestConfig(pool=2, beam=2, second_beam=1, most_passages=3)),
-    "official": ("faithful", RetrievalConfig(threshold=0.1, top_k_sentence=2)),
-    "paper": ("faithful", RetrievalConfig(semantics="paper", threshold=0.05)),
+    "multihop": ("multihop", None),
+    "multihop, narrow": (
+        "multihop",
+        MultihopConfig(pool=2, beam=2, second_beam=1, most_passages=3),
+    ),
+    "official": ("linearrag", LinearRAGConfig(threshold=0.1, top_k_sentence=2)),
+    "paper": ("linearrag", LinearRAGConfig(semantics="paper", threshold=0.05)),
     "dense": ("dense", None),
     "bm25": ("bm25", None),
     "rrf": ("rrf", None),
@@ -94,7 +97,7 @@ def corpora(ids: Iterable[str], *, least: int = 1) -> st.SearchStrategy[list[Pas
 
 
 def build(passages: Iterable[Passage], directory: Path, **named: Any) -> PassageIndex:
-    options = {"encoder": ENCODER, "extractor": EXTRACTOR, "with_faithful": True} | named
+    options = {"encoder": ENCODER, "extractor": EXTRACTOR, "with_linearrag": True} | named
     return PassageIndex.build(passages, directory, **options)
 
 

@@ -30,7 +30,7 @@ from graphagg.errors import (
     UnsupportedFormat,
     WriteFailed,
 )
-from graphagg.rag import BestConfig, Passage, PassageIndex, RetrievalConfig
+from graphagg.rag import LinearRAGConfig, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.snapshot import dense
 from graphagg.store import ArtifactWriter, write_artifact, writing
@@ -363,19 +363,19 @@ def test_other_bad_options(index: PassageIndex, mode: Mode) -> None:
 
 
 def test_settings_of_another_mode(index: PassageIndex) -> None:
-    message = "config is a RetrievalConfig, wanted a BestConfig for mode 'best'"
+    message = "config is a LinearRAGConfig, wanted a MultihopConfig for mode 'multihop'"
     with pytest.raises(InvalidParameter, match=message):
-        index.retrieve(QUESTION, config=RetrievalConfig())
-    message = "config is a BestConfig, wanted a RetrievalConfig for mode 'faithful'"
+        index.retrieve(QUESTION, config=LinearRAGConfig())
+    message = "config is a MultihopConfig, wanted a LinearRAGConfig for mode 'linearrag'"
     with pytest.raises(InvalidParameter, match=message):
-        index.retrieve(QUESTION, mode="faithful", config=BestConfig())
+        index.retrieve(QUESTION, mode="linearrag", config=MultihopConfig())
     with pytest.raises(InvalidParameter, match="mode is 'worst', wanted one of"):
         index.retrieve(QUESTION, mode="worst")  # type: ignore[arg-type]
     for name in ("pool", "beam", "second_beam"):
         with pytest.raises(InvalidParameter, match=f"{name} is -1, wanted an integer of at least"):
-            BestConfig(**{name: -1})
+            MultihopConfig(**{name: -1})
     with pytest.raises(InvalidParameter, match=r"part is 'x', wanted one of .*third-hop"):
-        BestConfig().without("x")
+        MultihopConfig().without("x")
 
 
 def test_ids_of_no_passage(index: PassageIndex) -> None:

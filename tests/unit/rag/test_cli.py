@@ -14,6 +14,7 @@ import typer
 import graphagg.rag
 from graphagg.cli.main import app, main
 from graphagg.rag import PARTS, PassageIndex
+from graphagg.rag.config.modes import RENAMED
 from tests.unit.commands import Answer, run
 
 DEMO = Path(graphagg.rag.__file__).parent / "demo"
@@ -63,7 +64,7 @@ def test_search_is_the_same_in_another_process(call: Call, demo_index: Path) -> 
     assert there.returncode == 0, there.stderr
     assert here.out == there.stdout
     answer = here.json
-    assert answer["mode"] == "best" and answer["question"] == QUESTION
+    assert answer["mode"] == "multihop" and answer["question"] == QUESTION
     hits = answer["hits"]
     assert {"id", "title", "text", "score", "components", "path", "metadata"} <= hits[0].keys()
     assert {"curie-marie", "warsaw"} <= {hit["id"] for hit in hits}
@@ -71,7 +72,7 @@ def test_search_is_the_same_in_another_process(call: Call, demo_index: Path) -> 
         assert [hit.to_json() for hit in index.retrieve(QUESTION)] == hits
 
 
-@pytest.mark.parametrize("mode", ["best", "faithful", "dense", "bm25"])
+@pytest.mark.parametrize("mode", ["multihop", "linearrag", "dense", "bm25"])
 def test_search_explains_in_every_mode(call: Call, demo_index: Path, mode: str) -> None:
     hits = call("rag", "search", demo_index, QUESTION, "--mode", mode, "--json").json["hits"]
     assert len(hits) == 5
@@ -80,7 +81,22 @@ def test_search_explains_in_every_mode(call: Call, demo_index: Path, mode: str) 
         assert sum(hit["components"].values()) == pytest.approx(hit["score"], abs=1e-6)
         assert hit["title"] in shown and hit["id"] in shown
     assert f"{next(iter(hits[0]['components']))}=" in shown
-    assert ("-> Warsaw" in shown) == (mode in ("best", "faithful"))
+    assert ("-> Warsaw" in shown) == (mode in ("multihop", "linearrag"))
+
+
+@pytest.mark.parametrize(("former", "mode"), RENAMED.items())
+def test_former_names_of_modes_are_taken(
+    call: Call, demo_index: Path, former: str, mode: str
+) -> None:
+    search = ("rag", "search", demo_index, QUESTION, "--json", "--mode")
+    assert call(*search, former).json == call(*search, mode).json
+    with PassageIndex.open(demo_index) as index:
+        hits = index.retrieve(QUESTION, mode=former)  # type: ignore[arg-type]
+        assert hits == index.retrieve(QUESTION, mode=mode)  # type: ignore[arg-type]
+        assert {hit.method for hit in hits} == {mode}
+    compare = ("rag", "eval", demo_index, DEMO / "questions.jsonl", "--json", "--compare")
+    reports = call(*compare, f"{former},bm25").json
+    assert list(reports) == [mode, "bm25"] and reports[mode]["mode"] == mode
 
 
 def test_explain_a_hit_and_one_that_is_none(call: Call, demo_index: Path) -> None:
@@ -213,7 +229,9 @@ def test_documents_are_split_unless_they_are_to_stay_whole(call: Call, tmp_path:
 def test_eval(call: Call, demo_index: Path, tmp_path: Path) -> None:
     questions, failures = DEMO / "questions.jsonl", tmp_path / "f.jsonl"
     report = call("rag", "eval", demo_index, questions, "--failures", failures, "--json").json
-    assert report["questions"] == 10 and report["gold_missing"] == 0 and report["mode"] == "best"
+    assert (
+        report["questions"] == 10 and report["gold_missing"] == 0 and report["mode"] == "multihop"
+    )
     assert 0 < report["recall@2"] <= report["recall@5"] <= report["recall@10"] <= 100
     assert report["all_gold@5"] <= report["recall@5"]
     low, high = report["intervals"]["recall@5"]
@@ -242,13 +260,13 @@ def test_eval_of_halves(call: Call, demo_index: Path) -> None:
 
 
 def test_eval_compares_modes(call: Call, demo_index: Path) -> None:
-    modes = "faithful,faithful:paper,dense,bm25"
+    modes = "linearrag,linearrag:paper,dense,bm25"
     asked = ("rag", "eval", demo_index, DEMO / "questions.jsonl")
     reports = call(*asked, "--compare", modes, "--json").json
-    assert list(reports) == modes.split(",") and "difference" not in reports["faithful"]
+    assert list(reports) == modes.split(",") and "difference" not in reports["linearrag"]
     gain = reports["dense"]["difference"]
-    assert gain["to"] == "faithful"
-    apart = reports["dense"]["recall@5"] - reports["faithful"]["recall@5"]
+    assert gain["to"] == "linearrag"
+    apart = reports["dense"]["recall@5"] - reports["linearrag"]["recall@5"]
     assert gain["recall@5"] == pytest.approx(apart, abs=0.011)
     low, high = gain["intervals"]["recall@5"]
     assert low <= gain["recall@5"] <= high

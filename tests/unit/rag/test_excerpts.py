@@ -82,7 +82,7 @@ def test_json_under_a_budget_is_small_whatever_a_hit_holds() -> None:
     around = tuple(Passage(f"n{i}", text, "", {}, "d", i) for i in (0, 2))
     path = (Hop("sentence", text, 1.0), Hop("passage", "id", 1.0))
     copies = tuple(f"copy{i}" for i in range(10_000))
-    hit = Hit(passage, 1.0, {}, path, "best", around, Span(500_000, 500_004), copies)
+    hit = Hit(passage, 1.0, {}, path, "multihop", around, Span(500_000, 500_004), copies)
     shown = hit.to_json(2_000)
     assert len(json.dumps(shown)) < 2_000 + 25 * 700
     assert shown["cut"]["characters"] == len(text) and len(shown["text"]) <= 2_000
@@ -93,7 +93,7 @@ def test_json_under_a_budget_is_small_whatever_a_hit_holds() -> None:
 
 def test_a_model_is_given_the_place_that_matched_and_its_neighbors() -> None:
     chunks = [Passage(f"d#{i}", f"Part {i}.", "", {}, "d", i) for i in range(3)]
-    hit = Hit(chunks[1], 1.0, {}, (), "best", (chunks[0], chunks[2]), Span(0, 7))
+    hit = Hit(chunks[1], 1.0, {}, (), "multihop", (chunks[0], chunks[2]), Span(0, 7))
     given = messages("?", [hit], 100)[1]["content"]
     assert "Part 0.\nPart 1.\nPart 2." in given
     assert "Part 1.\nPart 2." not in messages("?", [hit], 15)[1]["content"]

@@ -51,7 +51,7 @@ def test_an_index_stays_where_it_was_opened(
         assert "new" not in other
 
 
-@pytest.mark.parametrize("mode", ["best", "faithful", "dense", "bm25"])
+@pytest.mark.parametrize("mode", ["multihop", "linearrag", "dense", "bm25"])
 @pytest.mark.parametrize("fate", ["moved", "replaced", "removed"])
 def test_an_opened_version_answers_whatever_becomes_of_its_folder(
     tmp_path: Path, mode: str, fate: str

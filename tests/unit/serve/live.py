@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,12 +13,11 @@ from typing import Any
 import httpx
 import numpy as np
 
-from graphagg.serve.chat.answers import Answers
+from graphagg.serve.chat import Answers
 from graphagg.serve.http.app import create_app
 from graphagg.serve.http.security import Access
-from graphagg.serve.http.server import Server, bind, make_server
+from graphagg.serve.http.server import Server, address_of, bind, make_server
 from graphagg.serve.limits import Limits
-from graphagg.serve.observe.requests import Exporter
 from graphagg.serve.service import Service
 from tests.fakes import FakeEncoder
 
@@ -69,7 +68,7 @@ def until(true: Callable[[], bool]) -> None:
 def patient(limits: Limits | None = None) -> Limits:
     """Limits whose times, where they are the default ones, suffice on a busy machine too."""
     limits, default = limits or Limits(), Limits()
-    times = ("receive_seconds", "stall_seconds", "answer_seconds")
+    times = ("receive_seconds", "answer_seconds")
     unset = [name for name in times if getattr(limits, name) == getattr(default, name)]
     return replace(limits, **dict.fromkeys(unset, float(SECONDS)))
 
@@ -88,14 +87,14 @@ def serving(
     *,
     port: int = 0,
     poll_seconds: float = 0.02,
-    exporters: Sequence[Exporter] = (),
+    telemetry: Any = None,
     failed: Callable[[Exception], None] = lambda error: None,
     answers: Answers | None = None,
 ) -> Iterator[Live]:
     """A service on a port of loopback (0: any); at the end it stops and has no open request."""
-    listening, listens = bind("127.0.0.1", port), threading.Event()
+    listening = bind("127.0.0.1", port)
 
-    def leaving() -> None:
+    def stopping() -> None:
         service.stopping = True
 
     app = create_app(
@@ -103,17 +102,15 @@ def serving(
         access,
         poll_seconds=poll_seconds,
         answers=answers,
-        exporters=exporters,
+        telemetry=telemetry,
         failed=failed,
     )
-    server = make_server(
-        app, service.limits, ready=lambda address: listens.set(), leaving=leaving, last_call=0.05
-    )
+    server = make_server(app, service.limits, stopping=stopping)
     thread = threading.Thread(target=server.run, args=([listening],))
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    url = address_of(listening)
     thread.start()
     try:
-        assert listens.wait(SECONDS)
+        until(lambda: server.started)
         with httpx.Client(base_url=url, timeout=SECONDS, trust_env=False) as client:
             yield Live(service, server, url, client)
     finally:

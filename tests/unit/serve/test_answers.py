@@ -11,21 +11,22 @@ from graphagg import __version__
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import NodeEmbedding
 from graphagg.rag import PassageIndex
+from graphagg.rag.config.modes import RENAMED
 from graphagg.serve.models.about import Info
-from graphagg.serve.models.communities import (
+from graphagg.serve.models.graphs import (
     CommunityAnswer,
     CommunityBatchAnswer,
+    NearestBatchAnswer,
     NeighborList,
     StructureAnswer,
     VertexList,
 )
-from graphagg.serve.models.embedding import NearestBatchAnswer
 from graphagg.serve.models.passages import SearchAnswer, SearchBatchAnswer
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import Live
 
 QUESTIONS = ["Who read the notes that Ada wrote?", "On which river lies London?", "the sea"]
-MODES = ["best", "faithful", "dense", "bm25"]
+MODES = ["multihop", "linearrag", "dense", "bm25"]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,15 @@ def test_a_search_gives_what_the_library_gives(
         SearchAnswer.model_validate(answer)
         hits = passages.retrieve(question, 4, mode=mode)  # type: ignore[arg-type]
         assert answer["hits"] == [hit.to_json() for hit in hits]
+
+
+@pytest.mark.parametrize(("former", "mode"), RENAMED.items())
+def test_former_names_of_modes_are_taken(live: Live, former: str, mode: str) -> None:
+    body = {"question": QUESTIONS[0], "top_k": 4}
+    answer, expected = (
+        live.json("/v1/passages/search", {**body, "mode": name}) for name in (former, mode)
+    )
+    assert answer["mode"] == mode and answer["hits"] == expected["hits"]
 
 
 @pytest.mark.parametrize("mode", MODES)

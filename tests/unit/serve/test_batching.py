@@ -10,10 +10,10 @@ import pytest
 
 from graphagg.errors import InvalidParameter, Overloaded
 from graphagg.rag import PassageIndex
-from graphagg.serve.batching import Batcher
+from graphagg.serve.encoding import Batcher
+from graphagg.serve.lanes import Lane
 from graphagg.serve.limits import Limits
 from graphagg.serve.service import Sources
-from graphagg.serve.workers import Lane
 from tests.fakes import FakeExtractor
 from tests.unit.serve.live import SECONDS, HeldEncoder, error_of, until
 
@@ -34,7 +34,7 @@ def test_what_waits_is_encoded_by_one_call(start, held: Sources, live) -> None:
         first = pool.submit(running.post, "/v1/passages/search", bodies[0])
         assert encoder.entered.wait(SECONDS)
         others = [pool.submit(running.post, "/v1/passages/search", b) for b in bodies[1:]]
-        until(lambda: running.service._batcher._jobs.qsize() == len(bodies) - 1)
+        until(lambda: running.service.passages._batcher._jobs.qsize() == len(bodies) - 1)
         encoder.gate.set()
         answers = [each.result(SECONDS).json()["hits"] for each in (first, *others)]
     assert len(encoder.calls) == 2
@@ -50,7 +50,7 @@ def test_different_filters_are_answered_apart(start, held: Sources, live) -> Non
         {"question": q, "filter": f, "mode": mode}
         for q in QUESTIONS[:2]
         for f in (None, {"kind": "city"}, {"not": {"kind": "city"}})
-        for mode in ("best", "faithful", "dense", "bm25")
+        for mode in ("multihop", "linearrag", "dense", "bm25")
     ]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda b: running.post("/v1/passages/search", b).json(), bodies))
@@ -111,7 +111,7 @@ def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
     lane: Lane = running.service._lane
     future = lane._pool.submit(occupy)
     lane._open += 1
-    future.add_done_callback(lane._left)
+    future.add_done_callback(lane._ended)
     assert entered.wait(SECONDS)
     refused = running.post("/v1/passages/search", {"question": "Ada?", "mode": "bm25"})
     assert error_of(refused, 503) == "Overloaded" and refused.headers["retry-after"] == "1"
@@ -130,7 +130,7 @@ def test_the_queue_of_the_encoder_has_an_end(start, held: Sources) -> None:
         assert encoder.entered.wait(SECONDS)
         for waiting in (1, 2):
             asked.append(pool.submit(running.post, "/v1/passages/search", body))
-            until(lambda n=waiting: running.service._batcher._jobs.qsize() == n)
+            until(lambda n=waiting: running.service.passages._batcher._jobs.qsize() == n)
         assert running.error(503, "/v1/passages/search", body) == "Overloaded"
         encoder.gate.set()
         assert [each.result(SECONDS).status_code for each in asked] == [200] * 3
@@ -150,10 +150,10 @@ def test_a_lane_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
     import asyncio
 
     lane = Lane("test", 1, 2)
-    assert asyncio.run(lane.run(lambda x: x + 1, 2)) == 3 and lane.open == 0
+    assert asyncio.run(lane.run(lambda x: x + 1, 2))[0] == 3 and lane._open == 0
     with pytest.raises(ZeroDivisionError):
         asyncio.run(lane.run(lambda: 1 // 0))
-    assert lane.open == 0
+    assert lane._open == 0
     lane._open = 2
     with pytest.raises(Overloaded, match="2 requests wait for test"):
         asyncio.run(lane.run(lambda: None))
@@ -161,4 +161,4 @@ def test_a_lane_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
     lane._open = 0
     with pytest.raises(RuntimeError):
         asyncio.run(lane.run(lambda: None))
-    assert lane.open == 0
+    assert lane._open == 0

@@ -11,11 +11,11 @@ import openai
 import pytest
 from openai import OpenAI
 
-from graphagg.cli.serving import language_model
+from graphagg.cli.serving import LanguageModel
 from graphagg.errors import InvalidParameter
 from graphagg.rag.answer.generate import RULES
 from graphagg.rag.models.endpoint import Endpoint
-from graphagg.serve.chat.answers import NOTHING_FOUND, Answers
+from graphagg.serve.chat import NOTHING_FOUND, Answers
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until
 from tests.upstream import DONE, Upstream, event, upstream
@@ -263,9 +263,9 @@ def test_what_cannot_be_asked(live: Live, change: dict[str, Any], status: int, n
 
 
 def test_the_command_wants_both() -> None:
-    assert language_model(None, None, "KEY", 1.0) is None
-    found = language_model("http://localhost/v1", "m", "KEY", 2.0)
-    assert found == Endpoint("http://localhost/v1", "m", "KEY", 2.0)
+    assert LanguageModel().endpoint() is None
+    made = LanguageModel("http://localhost/v1", "m", "KEY", 2.0).endpoint()
+    assert made == Endpoint("http://localhost/v1", "m", "KEY", 2.0)
     for given in (("http://localhost/v1", None), (None, "m")):
         with pytest.raises(InvalidParameter, match="go together"):
-            language_model(*given, "KEY", 1.0)
+            LanguageModel(*given).endpoint()

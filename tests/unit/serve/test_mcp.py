@@ -128,6 +128,7 @@ def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> 
     with NodeEmbedding.open(indices.embedding) as embedding:
         near = embedding.neighbors(3, 4)
     found = tool(server, "search_passages", question=QUESTION, top_k=3)
+    assert found == tool(server, "search_passages", question=QUESTION, top_k=3, mode="best")
     places = [found.index(f"[{n}] {hit.passage.id} ") for n, hit in enumerate(hits, start=1)]
     assert places == sorted(places) and "[4]" not in found
     assert all(f"{hit.score:.3g}" in found and hit.passage.text in found for hit in hits)
@@ -237,7 +238,7 @@ def over_http(service: Service, server: Any):
     """The address of the server's HTTP transport, which wants a token."""
     app = http_app(server, service, Access(token=TOKEN))
     listening, listens = bind("127.0.0.1", 0), threading.Event()
-    running = make_server(app, service.limits, ready=lambda address: listens.set(), last_call=0.05)
+    running = make_server(app, service.limits, ready=listens.set)
     thread = threading.Thread(target=running.run, args=([listening],))
     thread.start()
     assert listens.wait(SECONDS)

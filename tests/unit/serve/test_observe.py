@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -15,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
+from graphagg.serve.http.requests import REQUEST_ID
 from graphagg.serve.http.security import Access
 from graphagg.serve.observe.log import ACCESS, JsonFormatter, TextFormatter, start_log
-from graphagg.serve.observe.requests import REQUEST_ID, Ended
 from graphagg.serve.observe.slow import Slowest
 from graphagg.serve.observe.stages import Stage, Trace, current_trace, tracing
 from graphagg.serve.service import Service, Sources
@@ -26,16 +24,6 @@ from tests.unit.serve.live import Live, patient, serving, until
 SEARCH = "/v1/passages/search"
 QUESTION = {"question": "Who read the notes that Ada wrote?"}
 STAGES = ["scope", "wait", "read", "encode", "retrieve", "explain"]
-
-
-class Kept:
-    """An exporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.ended: list[Ended] = []
-
-    def export(self, ended: Ended) -> None:
-        self.ended.append(ended)
 
 
 @pytest.fixture
@@ -215,7 +203,9 @@ def test_the_slow_list_says_what_was_asked(start, indices: Sources) -> None:
     found = running.json("/v1/slow")["requests"]
     assert {each["route"] for each in found} == {SEARCH, "/v1/communities/query"}
     search = next(each for each in found if each["route"] == SEARCH)
-    assert search["details"] == {**QUESTION, "mode": "best"} and list(search["stages"]) == STAGES
+    assert (
+        search["details"] == {**QUESTION, "mode": "multihop"} and list(search["stages"]) == STAGES
+    )
     assert search["milliseconds"] >= max(search["stages"].values())
 
 
@@ -242,8 +232,10 @@ def test_under_a_public_name_it_wants_a_token(start, indices: Sources) -> None:
 
 @pytest.fixture
 def telemetry():
-    pytest.importorskip("opentelemetry.sdk", reason="the extra otel is not installed")
-    from graphagg.serve.observe.telemetry import Telemetry
+    pytest.importorskip(
+        "opentelemetry.instrumentation.fastapi", reason="the extra otel is not installed"
+    )
+    from graphagg.serve.http.telemetry import Telemetry
 
     return Telemetry
 
@@ -257,7 +249,7 @@ def test_a_question_is_a_trace_with_a_span_a_stage(telemetry: Any, indices: Sour
 
     spans, figures = InMemorySpanExporter(), InMemoryMetricReader()
     told = telemetry(spans, figures)
-    with serving(Service(indices, patient()), exporters=[told]) as live:
+    with serving(Service(indices, patient()), telemetry=told) as live:
         live.post(SEARCH, QUESTION, headers={"traceparent": PARENT, REQUEST_ID: "traced"})
     told.flush()
     found = {span.name: span for span in spans.get_finished_spans()}
@@ -265,7 +257,7 @@ def test_a_question_is_a_trace_with_a_span_a_stage(telemetry: Any, indices: Sour
     assert list(found) == STAGES
     assert f"{root.context.trace_id:032x}" == PARENT[3:35]
     assert f"{root.parent.span_id:016x}" == PARENT[36:52]
-    assert root.attributes["graphagg.request_id"] == "traced"
+    assert root.attributes["http.response.header.x_request_id"] == ("traced",)
     assert root.attributes["http.response.status_code"] == 200
     for span in found.values():
         assert span.parent.span_id == root.context.span_id
@@ -273,75 +265,7 @@ def test_a_question_is_a_trace_with_a_span_a_stage(telemetry: Any, indices: Sour
     assert QUESTION["question"] not in str([dict(span.attributes) for span in found.values()])
     data = figures.get_metrics_data()
     names = {m.name for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics}
-    assert names == {"http.server.request.duration", "graphagg.stage.duration"}
-
-
-class Collector:
-    """As much of an OTLP collector as takes what comes."""
-
-    def __init__(self) -> None:
-        taken: list[tuple[str, bytes]] = []
-        self.taken, self.both = taken, threading.Event()
-        both = self.both
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.headers.get("content-encoding") == "gzip":
-                    import gzip
-
-                    body = gzip.decompress(body)
-                taken.append((self.path, body))
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-                if {path for path, _ in taken} >= {"/v1/traces", "/v1/metrics"}:
-                    both.set()
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def test_traces_and_metrics_go_over_the_wire(telemetry: Any, indices: Sources) -> None:
-    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-        ExportMetricsServiceRequest,
-    )
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    collector = Collector()
-    told = telemetry.to(collector.url)
-    with serving(Service(indices, patient()), exporters=[told]) as live:
-        live.post(SEARCH, QUESTION)
-    told.flush()
-    assert collector.both.wait(900)
-    spans = [
-        span.name
-        for path, body in collector.taken
-        if path == "/v1/traces"
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
-        for scope in resource.scope_spans
-        for span in scope.spans
-    ]
-    assert set(spans) == {f"POST {SEARCH}", *STAGES}
-    figures = [
-        metric.name
-        for path, body in collector.taken
-        if path == "/v1/metrics"
-        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-    ]
-    assert "graphagg.stage.duration" in figures
-    told.close()
-    collector.close()
+    assert names >= {"http.server.request.duration", "graphagg.stage.duration"}
 
 
 def test_a_collector_that_is_down_delays_no_answer(
@@ -353,7 +277,7 @@ def test_a_collector_that_is_down_delays_no_answer(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (unused_port, silent.getsockname()[1]):
             told = telemetry.to(f"http://127.0.0.1:{port}")
-            with serving(Service(indices, patient()), exporters=[told]) as live:
+            with serving(Service(indices, patient()), telemetry=told) as live:
                 for _ in range(3):
                     assert live.post(SEARCH, QUESTION).is_success
             told.close()  # returns, whatever is still queued
@@ -366,18 +290,6 @@ def unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
     return port
-
-
-@pytest.mark.parametrize("parent", ["", "nonsense", "00-0-0-00", PARENT.replace("00-", "ff-", 1)])
-def test_a_wrong_parent_is_none(telemetry: Any, parent: str) -> None:
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-    spans = InMemorySpanExporter()
-    told = telemetry(spans)
-    told.export(Ended(Trace("x"), "GET", "/", "/", "", 500, 1, 2, parent))
-    told.flush()
-    (span,) = spans.get_finished_spans()
-    assert span.parent is None and not span.status.is_ok
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:4318", "grpc://x", "file:///etc/passwd"])

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ import pytest
 from graphagg import errors
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra, WorkerLost
 from graphagg.rag import PassageIndex
-from graphagg.serve.pool.frames import error_of
-from graphagg.serve.pool.service import pooled_service
+from graphagg.serve.pool.pool import pooled_service
+from graphagg.serve.pool.worker import Job, error_of
 from graphagg.serve.service import Sources
 from tests.fakes import CORPUS, FakeEncoder
 from tests.unit.serve.live import SECONDS, Live, patient, serving, until
@@ -33,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("unsynced")
 
 @contextmanager
 def pooled(sources: Sources, workers: int = 2, **options: Any) -> Iterator[Live]:
-    service = pooled_service(workers, sources, patient(), poll_seconds=0.05, **options)
+    service = pooled_service(workers, Job(sources, patient(), poll_seconds=0.05, **options))
     service.slowest.kept = 10_000  # quick ones too
     with serving(service) as live:
         until(lambda: live.get("/readyz").status_code == 200)
@@ -184,7 +183,7 @@ def test_a_worker_that_dies_is_replaced_and_its_questions_are_answered(deadly: L
         gate.open()
         assert ask[0].result(SECONDS).status_code == 200
     until(lambda: len(processes(deadly)) == 2)
-    assert processes(deadly)[holding.number] != before[holding.number]
+    assert processes(deadly)[holding.slot] != before[holding.slot]
     assert "graphagg_workers_lost_total 1.0" in deadly.get("/metrics").text  # the first to end
     assert deadly.json("/v1/passages/search", {"question": "Who is Babbage?"})["hits"]
 
@@ -245,7 +244,7 @@ def test_a_publish_in_the_middle_loses_nothing(indices: Sources, tmp_path: Path)
 def test_a_worker_that_cannot_start_ends_the_service(indices: Sources) -> None:
     failures: list[Exception] = []
     sources = Sources(indices.passages, encoder=BrokenEncoder(), extractor=indices.extractor)
-    service = pooled_service(2, sources, patient())
+    service = pooled_service(2, Job(sources, patient()))
     with serving(service, failed=failures.append) as live:
         until(lambda: failures != [])
         assert live.get("/readyz").status_code == 503
@@ -259,7 +258,7 @@ class BrokenEncoder(FakeEncoder):
 
 def test_there_is_at_least_one_worker(indices: Sources) -> None:
     with pytest.raises(InvalidParameter, match="workers is 0"):
-        pooled_service(0, replace(indices))
+        pooled_service(0, Job(indices))
 
 
 @pytest.mark.parametrize("kind", [each for each in vars(errors).values() if isinstance(each, type)])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from graphagg.errors import InvalidParameter
 from graphagg.serve.http.security import Access
+from graphagg.serve.observe.log import ACCESS
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import Live, error_of, patient, serving
-from tests.unit.serve.test_observe import Kept
 
 TOKEN = "correct-horse-battery-staple"
 
@@ -73,17 +75,19 @@ def test_under_a_path_the_token_is_wanted_for_the_same_addresses(start, indices:
             assert running.get(prefix + path).status_code == 401
 
 
-def clients(indices: Sources, access: Access, *forwarded: str) -> str:
-    """The client that a request with these headers is taken to come from."""
-    kept, headers = Kept(), [("x-forwarded-for", each) for each in forwarded]
-    service = Service(Sources(communities=indices.communities), patient())
-    with serving(service, access, exporters=[kept]) as running:
-        assert running.get("/v1/info", headers=headers).is_success
-        running.get("/healthz")
-    return kept.ended[0].client
+def test_only_a_trusted_proxy_is_believed(
+    indices: Sources, caplog: pytest.LogCaptureFixture
+) -> None:
+    def clients(indices: Sources, access: Access, *forwarded: str) -> str:
+        """The client that a request with these headers is taken to come from."""
+        headers = [("x-forwarded-for", each) for each in forwarded]
+        service = Service(Sources(communities=indices.communities), patient())
+        with caplog.at_level(logging.INFO, ACCESS), serving(service, access) as running:
+            assert running.get("/v1/info", headers=headers).is_success
+            running.get("/healthz")
+        lines = [record for record in caplog.records if record.name == ACCESS]
+        return str(vars(lines[-1])["fields"]["client"])
 
-
-def test_only_a_trusted_proxy_is_believed(indices: Sources) -> None:
     lie = "203.0.113.9"
     assert clients(indices, Access(), lie) == "127.0.0.1"
     assert clients(indices, Access(proxies=("10.0.0.0/8",)), lie) == "127.0.0.1"

@@ -49,13 +49,13 @@ def test_a_slow_model_is_waited_for_and_the_process_lives_meanwhile(indices: Sou
         assert status(live) == (503, "stopping")
 
 
-@pytest.mark.parametrize("with_faithful", [False, True])
+@pytest.mark.parametrize("with_linearrag", [False, True])
 def test_the_extractor_is_loaded_at_the_start_where_names_are_kept(
-    with_faithful: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    with_linearrag: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder, extractor = FakeEncoder(), FakeExtractor()
     models = {"encoder": encoder, "extractor": extractor}
-    PassageIndex.build(CORPUS, tmp_path / "idx", **models, with_faithful=with_faithful).close()
+    PassageIndex.build(CORPUS, tmp_path / "idx", **models, with_linearrag=with_linearrag).close()
     loaded: list[str] = []
     load = PassageIndex.load_extractor
     monkeypatch.setattr(
@@ -63,8 +63,8 @@ def test_the_extractor_is_loaded_at_the_start_where_names_are_kept(
     )
     with eager(Sources(tmp_path / "idx", encoder=encoder, extractor=extractor)) as live:
         until(lambda: status(live) == (200, "ready"))
-        assert loaded == ["extractor"] * with_faithful
-        question = {"question": "Who founded Lyon?", "mode": "faithful"}
+        assert loaded == ["extractor"] * with_linearrag
+        question = {"question": "Who founded Lyon?", "mode": "linearrag"}
         assert live.post("/v1/passages/search", question).status_code == 200
 
 

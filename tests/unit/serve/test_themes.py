@@ -10,8 +10,8 @@ from mcp.client.client import Client
 
 from graphagg.rag import PassageIndex
 from graphagg.rag.corpus.themes.results import ThemeMap
-from graphagg.serve.explore.models import LightAnswer, SimilarAnswer, ThemeAnswer, ThemesAnswer
 from graphagg.serve.mcp import create_server
+from graphagg.serve.models.themes import LightAnswer, SimilarAnswer, ThemeAnswer, ThemesAnswer
 from graphagg.serve.service import Sources
 from tests.unit.serve.live import Live
 

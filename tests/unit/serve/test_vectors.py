@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.rag.models.encoder import gives_words
+from graphagg.serve.encoding import QuestionVectors
 from graphagg.serve.limits import Limits
 from graphagg.serve.service import Sources
-from graphagg.serve.vectors import QuestionVectors
 from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.rag.brute import ExactEncoder
 
@@ -96,7 +96,7 @@ def test_models_and_roles_are_kept_apart() -> None:
 
 
 def test_a_question_that_comes_again_is_not_encoded_again(start, indices: Sources) -> None:
-    for limits, calls in ((Limits(), 1), (Limits(vectors=0), 2)):
+    for limits, calls in ((Limits(), 1), (Limits(question_vectors=0), 2)):
         encoder = Counting()
         running = start(
             Sources(indices.passages, encoder=encoder, extractor=FakeExtractor()), limits

@@ -21,7 +21,7 @@ import numpy as np
 
 from graphagg.rag.models.encoding.bert_files import BertFiles, BertShape
 from graphagg.rag.models.encoding.forward import Encoded
-from graphagg.rag.models.encoding.layers import FloatLayers, Layers, parameters_of
+from graphagg.rag.models.encoding.layers import BertLayers, parameters_of
 from graphagg.rag.models.encoding.windows import Window
 from graphagg.rag.models.weights import Kind, has_token_means
 
@@ -73,13 +73,7 @@ class BertRunner:
         )
         weight, bias = parameters_of(weights, "embeddings.LayerNorm")
         self._norm = weight.to(self._dtype), bias.to(self._dtype)
-        self._layers: Layers
-        if dtype == "int8":
-            from graphagg.rag.models.encoding.int8 import Int8Layers
-
-            self._layers = Int8Layers(weights, shape)
-        else:
-            self._layers = FloatLayers(weights, shape, self._dtype, packed=alone)
+        self._layers = BertLayers(weights, shape, dtype, packed=alone)
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Fill batches with the longest text that fits, until none does."""

@@ -1,249 +1,99 @@
-"""Layers of a BERT with products of whole numbers of 8 bits, whose sums no order of terms changes.
+"""Linear layers by products of 8-bit integers, whose sums no order of terms changes.
 
-A row of activations is kept as `x_j = s q_j + m` with q of 8 bits, s and m of the row alone: s from
-its least to its largest value in 255 steps. A column of weights is `w_j = t v_j`, v of 8 bits. Then
+A row of activations is kept as `x_j = s q_j + m` with q of 8 bits, s and m of the row alone: s is
+the range of the row over 255 steps. A column of weights is `w_j = t v_j`, v of 8 bits. Then
 
     x . w + b  =  s t (q . v)  +  m t sum_j v_j  +  b
 
 where `q . v` is exact: a text's vector depends on nothing but the text, whatever the shape of the
-product is. All between two products is one pass over its rows, in float32; so is attention.
+product is. Everything between two products is float32, and so is attention.
 
-On a processor with instructions for it a product takes half the time of bfloat16's. The idea of a
-range for each row and column is that of Dettmers et al., LLM.int8(), arXiv 2208.07339, section 2.
+On a processor with instructions for it such a product takes half the time of bfloat16's. A range
+per row and per column is the idea of Dettmers et al., LLM.int8(), arXiv 2208.07339, section 2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from graphagg.kernels import kernel
-from graphagg.kernels.attention import SIDE, Heads, attend, power
-from graphagg.rag.models.encoding.bert_files import BertShape
-from graphagg.rag.models.encoding.layers import JOINT, parameters_of
 from graphagg.rag.models.encoding.products import exact_product
 
 if TYPE_CHECKING:
     import torch
 
-    from graphagg.rag.models.encoding.layers import Weights
     from graphagg.rag.models.encoding.products import Product
 
-_place = np.uintp  # of a column: see `graphagg.kernels.attention`
-_beside = kernel(fastmath=True, nogil=True)  # batches run side by side
 
-
-class Rows(NamedTuple):
-    """Activations `x_ij = scale_i values_ij + middle_i`.
-
-    Attributes:
-        values: `[r, d]` int8.
-        scale, middle: `[r]` float32.
-    """
-
-    values: Any
-    scale: Any
-    middle: Any
-
-
-class Columns(NamedTuple):
-    """What a layer adds to a product, `[o]` float32 each.
-
-    Attributes:
-        scale: of its weights.
-        sums: of its weights, as they are kept.
-        bias: of the layer.
-    """
-
-    scale: Any
-    sums: Any
-    bias: Any
-
-
-class Norm(NamedTuple):
-    """A layer norm: `[d]`, `[d]`, and what keeps it from a division by zero; float32."""
-
-    weight: Any
-    bias: Any
-    epsilon: Any
-
-
-@_beside
-def quantize_row(row: Any, size: int, i: int, into: Rows) -> None:
-    """Keep the first `size` numbers of a row as row i."""
-    least = most = row[0]
-    for j in range(size):
-        value = row[_place(j)]
-        least = value if value < least else least
-        most = value if value > most else most
-    scale = (most - least) * np.float32(1 / 255)
-    steps = np.divide(np.float32(1), scale) if scale > 0 else np.float32(0)
-    into.scale[i], into.middle[i] = scale, least + np.float32(128) * scale
-    for j in range(size):
-        step = np.floor((row[_place(j)] - least) * steps + np.float32(0.5))
-        into.values[i, _place(j)] = np.int8(np.int32(step) - np.int32(128))
-
-
-@_beside
-def quantize(x: Any, into: Rows) -> None:
-    """Keep `[r, d]` float32 as rows of 8 bits."""
-    for i in range(len(x)):
-        quantize_row(x[i], x.shape[1], i, into)
-
-
-@_beside
-def finish(product: Any, rows: Rows, columns: Columns, out: Any) -> None:
-    """Write what a layer makes of rows, `[r, o]` float32."""
-    for i in range(len(product)):
-        scale, middle = rows.scale[i], rows.middle[i]
-        for j in range(product.shape[1]):
-            at = _place(j)
-            added = middle * columns.sums[at] + columns.bias[at]
-            out[i, at] = np.float32(product[i, at]) * (scale * columns.scale[at]) + added
-
-
-@_beside
-def finish_with_gelu(product: Any, rows: Rows, columns: Columns, into: Rows) -> None:
-    """Likewise, with GELU behind it: `x Phi(x)`, Phi to 1e-7.
-
-    Phi by Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26.
-    """
-    size = product.shape[1]
-    row = np.empty(size, np.float32)
-    for i in range(len(product)):
-        scale, middle = rows.scale[i], rows.middle[i]
-        for j in range(size):
-            at = _place(j)
-            added = middle * columns.sums[at] + columns.bias[at]
-            x = np.float32(product[i, at]) * (scale * columns.scale[at]) + added
-            z = abs(x) * np.float32(0.7071067811865476)
-            t = np.divide(np.float32(1), np.float32(1) + np.float32(0.3275911) * z)
-            tail = np.float32(1.061405429) * t - np.float32(1.453152027)
-            tail = tail * t + np.float32(1.421413741)
-            tail = tail * t - np.float32(0.284496736)
-            tail = (tail * t + np.float32(0.254829592)) * t
-            tail *= np.float32(0.5) * power(-z * z * np.float32(1.4426950408889634))
-            row[at] = x * (np.float32(1) - tail if x > np.float32(0) else tail)
-        quantize_row(row, size, i, into)
-
-
-@_beside
-def finish_and_norm(
-    product: Any, rows: Rows, columns: Columns, x: Any, norm: Norm, into: Rows
-) -> None:
-    """Add what a layer makes of rows to `x`, `[r, d]`, and norm its rows; in place, and kept."""
-    size = product.shape[1]
-    row = np.empty(size, np.float32)
-    share = np.float32(1 / size)
-    for i in range(len(product)):
-        scale, middle = rows.scale[i], rows.middle[i]
-        total = np.float32(0)
-        for j in range(size):
-            at = _place(j)
-            added = middle * columns.sums[at] + columns.bias[at] + x[i, at]
-            row[at] = np.float32(product[i, at]) * (scale * columns.scale[at]) + added
-            total += row[at]
-        mean, squares = total * share, np.float32(0)
-        for j in range(size):
-            apart = row[_place(j)] - mean
-            squares += apart * apart
-        factor = np.divide(np.float32(1), np.sqrt(squares * share + norm.epsilon))
-        for j in range(size):
-            at = _place(j)
-            row[at] = (row[at] - mean) * factor * norm.weight[at] + norm.bias[at]
-            x[i, at] = row[at]
-        quantize_row(row, size, i, into)
-
-
-class Linear(NamedTuple):
-    """A linear layer, its weights in 8 bits."""
-
-    product: Product
-    columns: Columns
-
-    @classmethod
-    def made(cls, weight: torch.Tensor, bias: torch.Tensor) -> Linear:
-        """Keep `[o, i]` weights, each output's by its largest."""
-        import torch
-
-        scale = (weight.abs().amax(dim=1) / 127).clamp(min=torch.finfo(torch.float32).tiny)
-        kept = (weight / scale[:, None]).round().to(torch.int8)
-        sums = kept.sum(dim=1) * scale
-        return cls(exact_product(kept), Columns(scale.numpy(), sums.numpy(), bias.numpy()))
-
-    def of(self, values: torch.Tensor) -> npt.NDArray[np.int32]:
-        """The product with the values of rows, `[r, o]`."""
-        return self.product(values).numpy()
-
-
-class _Layer(NamedTuple):
-    """The steps of a layer; `widen` is the one with GELU behind it."""
-
-    attend: Linear
-    project: Linear
-    first_norm: Norm
-    widen: Linear
-    narrow: Linear
-    second_norm: Norm
-
-
-class Int8Layers:
-    """The layers of a BERT; what is between their products is float32.
+@kernel(fastmath=True, nogil=True)
+def quantize(x: Any, values: Any, scale: Any, middle: Any) -> None:
+    """Round rows to 256 steps between their least and largest values.
 
     Args:
-        weights: by their names in BERT.
-        shape: of the model.
+        x: `[r, d]` float32.
+        values: `[r, d]` int8, written: `x_ij` is about `scale_i values_ij + middle_i`.
+        scale: `[r]` float32, written.
+        middle: `[r]` float32, written.
     """
-
-    def __init__(self, weights: Weights, shape: BertShape) -> None:
-        self._heads = shape.heads
-
-        def linear(*modules: str) -> Linear:
-            return Linear.made(*parameters_of(weights, *modules))
-
-        def norm(module: str) -> Norm:
-            weight, bias = parameters_of(weights, module)
-            return Norm(weight.numpy(), bias.numpy(), np.float32(shape.epsilon))
-
-        self._layers = [
-            _Layer(
-                linear(*(f"{layer}.{name}" for name in JOINT)),
-                linear(f"{layer}.attention.output.dense"),
-                norm(f"{layer}.attention.output.LayerNorm"),
-                linear(f"{layer}.intermediate.dense"),
-                linear(f"{layer}.output.dense"),
-                norm(f"{layer}.output.LayerNorm"),
-            )
-            for layer in (f"encoder.layer.{number}" for number in range(shape.layers))
-        ]
-
-    def run(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """As `Layers` says; `x` is float32, and holds the result."""
-        (r, d), values, longest = x.shape, x.numpy(), max(lengths)
-        kept, rows = _room(r, d)
-        kept_wide, wide = _room(r, len(self._layers[0].widen.columns.bias))
-        joint, attended = np.empty((r, 3 * d), np.float32), np.zeros((r, d), np.float32)
-        weights = np.empty((-(-longest // SIDE) * SIDE) ** 2, np.float32)
-        heads = Heads(joint, np.cumsum([0, *lengths]), self._heads, 0, np.uint64(0))
-        quantize(values, rows)
-        for layer in self._layers:
-            finish(layer.attend.of(kept), rows, layer.attend.columns, joint)
-            attend(heads, longest, False, weights, attended)
-            quantize(attended, rows)
-            step, norm = layer.project, layer.first_norm
-            finish_and_norm(step.of(kept), rows, step.columns, values, norm, rows)
-            finish_with_gelu(layer.widen.of(kept), rows, layer.widen.columns, wide)
-            step, norm = layer.narrow, layer.second_norm
-            finish_and_norm(step.of(kept_wide), wide, step.columns, values, norm, rows)
-        return x
+    for i in range(len(x)):
+        row = x[i]
+        least = most = row[0]
+        for value in row:
+            least, most = min(least, value), max(most, value)
+        step = (most - least) * np.float32(1 / 255)
+        steps_per_unit = np.float32(1) / step if step > 0 else np.float32(0)
+        for j in range(len(row)):
+            rounded = np.int32((row[j] - least) * steps_per_unit + np.float32(0.5))
+            values[i, j] = np.int8(rounded - np.int32(128))
+        scale[i], middle[i] = step, least + np.float32(128) * step
 
 
-def _room(r: int, d: int) -> tuple[torch.Tensor, Rows]:
-    """Room for rows, and their values as a tensor."""
+@kernel(fastmath=True, nogil=True)
+def dequantize(
+    product: Any, scale: Any, middle: Any, columns: tuple[Any, Any, Any], out: Any
+) -> None:
+    """Turn integer products into the output of the layer; see the formula above.
+
+    Args:
+        product: `[r, o]` int32, `q . v`.
+        scale: `[r]` float32, of the quantized rows.
+        middle: `[r]` float32, of the quantized rows.
+        columns: `[o]` float32 each: t, t sum_j v_j, and the bias.
+        out: `[r, o]` float32, written.
+    """
+    column_scale, column_sums, bias = columns
+    for i in range(len(product)):
+        for j in range(len(bias)):
+            shift = middle[i] * column_sums[j] + bias[j]
+            out[i, j] = np.float32(product[i, j]) * (scale[i] * column_scale[j]) + shift
+
+
+def int8_product(weight: torch.Tensor, bias: torch.Tensor, gelu: bool) -> Product:
+    """Make a linear layer with its weights in 8 bits, followed by GELU if `gelu`.
+
+    Args:
+        weight: `[o, i]` float32; the largest weight of an output becomes 127.
+        bias: `[o]` float32.
+        gelu: whether GELU follows.
+    """
     import torch
+    from torch.nn.functional import gelu as activation
 
-    values = torch.empty(r, d, dtype=torch.int8)
-    return values, Rows(values.numpy(), np.empty(r, np.float32), np.empty(r, np.float32))
+    tiny = torch.finfo(torch.float32).tiny
+    column_scale = (weight.abs().amax(dim=1) / 127).clamp(min=tiny)
+    weights = (weight / column_scale[:, None]).round().to(torch.int8)
+    column_sums = weights.sum(dim=1) * column_scale
+    columns = column_scale.numpy(), column_sums.numpy(), bias.numpy()
+    multiply = exact_product(weights)
+
+    def product(x: torch.Tensor) -> torch.Tensor:
+        values = torch.empty(x.shape, dtype=torch.int8)
+        scale, middle = np.empty((2, len(x)), np.float32)
+        quantize(x.numpy(), values.numpy(), scale, middle)
+        out = torch.empty(len(x), len(bias))
+        dequantize(multiply(values).numpy(), scale, middle, columns, out.numpy())
+        return activation(out) if gelu else out
+
+    return product

@@ -1,13 +1,15 @@
-"""The layers of a BERT over texts that lie end to end, in float32 or bfloat16."""
+"""The layers of a BERT over texts that lie end to end, in float32, bfloat16 or 8 bits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphagg.rag.models.encoding.bert_files import BertShape
+from graphagg.rag.models.encoding.int8 import int8_product
 from graphagg.rag.models.encoding.products import product_of
+from graphagg.rag.models.weights import Kind
 
 if TYPE_CHECKING:
     import torch
@@ -19,19 +21,6 @@ if TYPE_CHECKING:
 
 JOINT = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
 """Modules whose products are one: queries, keys and values."""
-
-
-class Layers(Protocol):
-    """What of a BERT comes after the embeddings of its tokens."""
-
-    def run(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Run texts that lie end to end.
-
-        Args:
-            x: `[r, d]` embedded tokens, which may be overwritten.
-            lengths: rows of each text; what is beyond them means nothing.
-        """
-        ...
 
 
 def parameters_of(weights: Weights, *modules: str) -> Pair:
@@ -56,26 +45,29 @@ class _Layer(NamedTuple):
     second_norm: Pair
 
 
-class FloatLayers:
-    """All in one dtype.
+class BertLayers:
+    """The layers of a BERT: all that comes after the embeddings of its tokens.
 
     Args:
         weights: by their names in BERT.
         shape: of the model.
-        dtype: of weights and activations.
+        dtype: of weights and activations; `int8` keeps all but the products in float32.
         packed: lay the weights out for a few rows at a time.
     """
 
-    def __init__(
-        self, weights: Weights, shape: BertShape, dtype: torch.dtype, *, packed: bool
-    ) -> None:
+    def __init__(self, weights: Weights, shape: BertShape, dtype: Kind, *, packed: bool) -> None:
+        import torch
+
         self._heads, self._epsilon = shape.heads, shape.epsilon
+        activations = torch.float32 if dtype == "int8" else getattr(torch, dtype)
 
         def pair(*modules: str) -> Pair:
             weight, bias = parameters_of(weights, *modules)
-            return weight.to(dtype), bias.to(dtype)
+            return weight.to(activations), bias.to(activations)
 
         def product(*modules: str, gelu: bool = False) -> Product:
+            if dtype == "int8":
+                return int8_product(*pair(*modules), gelu)
             return product_of(*pair(*modules), gelu, packed=packed)
 
         self._layers = [
@@ -91,9 +83,14 @@ class FloatLayers:
         ]
 
     def run(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """As `Layers` says."""
+        """Run texts that lie end to end.
+
+        Args:
+            x: `[r, d]` embedded tokens.
+            lengths: rows of each text; rows beyond them are padding.
+        """
         for layer in self._layers:
-            attended = self._attention(layer.attend(x), lengths)
+            attended = attention_within(layer.attend(x), lengths, self._heads)
             x = self._normed(layer.project(attended) + x, layer.first_norm)
             x = self._normed(layer.narrow(layer.widen(x)) + x, layer.second_norm)
         return x
@@ -103,22 +100,24 @@ class FloatLayers:
 
         return layer_norm(x, x.shape[-1:], *weights, self._epsilon)
 
-    def _attention(self, joint: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Attention inside each text.
 
-        Args:
-            joint: `[r, 3 d]`, queries, keys and values.
-            lengths: tokens of each text.
-        """
-        from torch.nn.functional import scaled_dot_product_attention
+def attention_within(joint: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
+    """Attend inside each text: `[r, d]`.
 
-        d = joint.shape[1] // 3
-        attended, start = joint.new_zeros(len(joint), d), 0
-        for length, same in groupby(lengths):
-            count = len(list(same))
-            rows = slice(start, start + count * length)
-            split = joint[rows].view(count, length, 3, self._heads, d // self._heads)
-            found = scaled_dot_product_attention(*split.permute(2, 0, 3, 1, 4))
-            attended[rows] = found.transpose(1, 2).reshape(count * length, d)
-            start = rows.stop
-        return attended
+    Args:
+        joint: `[r, 3 d]`, queries, keys and values.
+        lengths: tokens of each text.
+        heads: of the model.
+    """
+    from torch.nn.functional import scaled_dot_product_attention
+
+    d = joint.shape[1] // 3
+    attended, start = joint.new_zeros(len(joint), d), 0
+    for length, same in groupby(lengths):
+        count = len(list(same))
+        rows = slice(start, start + count * length)
+        split = joint[rows].view(count, length, 3, heads, d // heads)
+        mixed = scaled_dot_product_attention(*split.permute(2, 0, 3, 1, 4))
+        attended[rows] = mixed.transpose(1, 2).reshape(count * length, d)
+        start = rows.stop
+    return attended

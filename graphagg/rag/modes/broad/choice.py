@@ -2,8 +2,8 @@
 
 The head follows Santos, Macdonald and Ounis, *Exploiting query reformulations for web search result
 diversification* (xQuAD), WWW 2010, with themes of the corpus as what a question may mean. With r(d)
-the relevance of a candidate of `best` in [0, 1], t(d) its theme, w(t) what the theme is worth for
-the question, and S what was chosen before, the next passage has the largest
+the relevance of a candidate of `multihop` in [0, 1], t(d) its theme, w(t) what the theme is worth
+for the question, and S what was chosen before, the next passage has the largest
 
     (1 - spread) r(d) + spread w(t) r(d) product over s of S in t(d) of (1 - r(s)).
 
@@ -11,7 +11,7 @@ w(t) is the sum of r(d)^2 over the candidates of the theme, 1 for the theme with
 
 After the head the question's own ranking has told what it knows best: more of it are passages of
 the documents that are there. What follows is ordered by weighted reciprocal rank fusion (Cormack,
-Clarke and Buettcher 2009) of `best`, `dense` and `bm25`,
+Clarke and Buettcher 2009) of `multihop`, `dense` and `bm25`,
 
     f(d) = sum over rankings of weight / (rank_constant + rank of d),
 
@@ -32,10 +32,10 @@ _DIGITS = 9
 
 
 class Candidates(NamedTuple):
-    """What may be chosen, the candidates of `best` first.
+    """What may be chosen, the candidates of `multihop` first.
 
     Attributes:
-        scores: `[b]` of the candidates of `best`.
+        scores: `[b]` of the candidates of `multihop`.
         themes: `[b]`, the theme of each of them.
         documents: `[n]`, the document of every candidate, a number below `n`.
         fused: `[n]`, f(d).

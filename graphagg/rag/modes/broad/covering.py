@@ -21,7 +21,7 @@ class Rankings(NamedTuple):
     """What three modes say to a question, the best first.
 
     Attributes:
-        best: `[b]`, rows by `best`.
+        best: `[b]`, rows by `multihop`.
         scores: `[b]` of these.
         dense, bm25: rows.
     """
@@ -59,7 +59,7 @@ def covering(
 def candidates_of(
     snapshot: Snapshot, rankings: Rankings, config: BroadConfig
 ) -> tuple[Ints, Candidates]:
-    """Rows of all candidates, those of `best` first, and the candidates without their themes."""
+    """Rows of all candidates, first those of `multihop`, and the candidates without themes."""
     places: dict[int, int] = {}
     lists = rankings.best, rankings.dense, rankings.bm25
     found = [[places.setdefault(row, len(places)) for row in rows.tolist()] for rows in lists]

@@ -9,10 +9,10 @@ import numpy as np
 
 from graphagg.arrays import Ints
 from graphagg.rag.config.broad import BroadConfig
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.broad.covering import Rankings, covering
 from graphagg.rag.modes.broad.rule import decide
-from graphagg.rag.modes.multihop.mode import Best
+from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import worded_hits
 from graphagg.rag.modes.protocol import NOTHING_ADDED, EncodedReading, ReadingRetriever
 from graphagg.rag.question.rescoring import Rescoring
@@ -22,7 +22,7 @@ from graphagg.rag.tables.vectors import Rows
 
 
 class Broad(ReadingRetriever[BroadConfig]):
-    """What `best` finds, chosen to cover several themes, then untold passages: `broad.choice`."""
+    """Passages that `multihop` finds, chosen to cover several themes: `broad.choice`."""
 
     mode = "broad"
     config_type = BroadConfig
@@ -35,9 +35,9 @@ class Broad(ReadingRetriever[BroadConfig]):
         return covering(self.snapshot, self.scope.view, rankings, k, self.config)
 
     def rankings(self, question: EncodedReading, depth: int) -> Rankings:
-        """What `best`, `dense` and `bm25` say to a question, `depth` rows each."""
+        """What `multihop`, `dense` and `bm25` say to a question, `depth` rows each."""
         snapshot, scope = self.snapshot, self.scope
-        best = Best(snapshot, scope, BestConfig())
+        best = Multihop(snapshot, scope, MultihopConfig())
         explainer = best.explainer(question, depth)
         near = dense_hits(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
         worded = worded_hits(snapshot, scope, question.reading, depth)
@@ -53,7 +53,7 @@ class Broad(ReadingRetriever[BroadConfig]):
 
 
 class Auto(ReadingRetriever[object]):
-    """`broad` or `best`, by a rule over the question alone: `broad.rule`."""
+    """`broad` or `multihop`, by a rule over the question alone: `broad.rule`."""
 
     mode = "auto"
 
@@ -77,14 +77,14 @@ class Auto(ReadingRetriever[object]):
         """What the chosen mode says, and why it was chosen."""
         found = self._chosen(question).explain(question, row, k, rescoring)
         decision = decide(question.reading)
-        name = "broad" if decision.is_broad else "best"
+        name = "broad" if decision.is_broad else "multihop"
         return replace(found, reason=f"{found.reason}; mode {name}, since {decision.why}")
 
-    def _chosen(self, question: EncodedReading) -> Best | Broad:
+    def _chosen(self, question: EncodedReading) -> Multihop | Broad:
         snapshot, scope = self.snapshot, self.scope
         if decide(question.reading).is_broad:
             return Broad(snapshot, scope, BroadConfig())
-        return Best(snapshot, scope, BestConfig())
+        return Multihop(snapshot, scope, MultihopConfig())
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
         return self.answer(questions, k)

@@ -47,7 +47,7 @@ class Decision(NamedTuple):
 
 
 def decide(reading: Reading) -> Decision:
-    """Choose between `broad` and `best` for a question that was read."""
+    """Choose between `broad` and `multihop` for a question that was read."""
     text = reading.text.strip()
     words = re.findall(r"\w+", text.casefold())
     asked = next((word for word in words if word in SURVEY), None)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.rag.config.linearrag import RetrievalConfig
+from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 
 Sigma = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.float64]]
@@ -67,7 +67,7 @@ class Activation:
 
 
 def activate(
-    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
+    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: LinearRAGConfig
 ) -> Activation:
     """Activate entities from the seeds, under `config.semantics`."""
     run = _activate_official if config.semantics == "official" else _activate_paper
@@ -75,7 +75,7 @@ def activate(
 
 
 def _activate_official(
-    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
+    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: LinearRAGConfig
 ) -> Activation:
     state = Activation()
     for seed in seeds:  # where two mentions mean one entity, the last counts, as in the code
@@ -103,7 +103,7 @@ def _activate_official(
 
 
 def _best_unused(
-    graph: TriGraph, entity: int, used: set[int], sigma: Sigma, config: RetrievalConfig
+    graph: TriGraph, entity: int, used: set[int], sigma: Sigma, config: LinearRAGConfig
 ) -> list[tuple[int, float]]:
     _, sentences = graph.sentences_of(np.array([entity]))
     if used:
@@ -138,7 +138,7 @@ def _pass_on(
 
 
 def _activate_paper(
-    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
+    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: LinearRAGConfig
 ) -> Activation:
     state = Activation()
     for seed in seeds:

@@ -1,4 +1,4 @@
-"""The mode `faithful`: LinearRAG as its paper has it."""
+"""The mode `linearrag`: LinearRAG as its paper has it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from weakref import ref
 
 from graphagg.arrays import Floats
-from graphagg.rag.config.linearrag import RetrievalConfig
+from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
-from graphagg.rag.modes.linearrag.retriever import FaithfulRetriever, Mention, Question
+from graphagg.rag.modes.linearrag.retriever import LinearRAGSearch, Mention, Question
 from graphagg.rag.modes.protocol import QuestionModels, Retriever
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.names import NameVectors
@@ -25,11 +25,11 @@ class NamedQuestion:
     names: tuple[str, ...]
 
 
-class Faithful(Retriever[RetrievalConfig, NamedQuestion, Question]):
+class LinearRAG(Retriever[LinearRAGConfig, NamedQuestion, Question]):
     """LinearRAG: entity activation, then personalized PageRank."""
 
-    mode = "faithful"
-    config_type = RetrievalConfig
+    mode = "linearrag"
+    config_type = LinearRAGConfig
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[NamedQuestion]:
         """Find named entities by the extractor."""
@@ -62,7 +62,7 @@ class Faithful(Retriever[RetrievalConfig, NamedQuestion, Question]):
         return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
 
     @property
-    def _retriever(self) -> FaithfulRetriever:
+    def _retriever(self) -> LinearRAGSearch:
         snapshot, view = self.snapshot, self.scope.view
         owner = ref(snapshot)  # which keeps the retriever: a circle would outlive a closed index
 
@@ -73,7 +73,7 @@ class Faithful(Retriever[RetrievalConfig, NamedQuestion, Question]):
 
         # A kept retriever holds its view, so that no other view can have the same id meanwhile.
         return snapshot.kept(
-            "faithful",
+            "linearrag",
             str(id(view)),
-            lambda: FaithfulRetriever(snapshot.corpus, view, snapshot.dense, names),
+            lambda: LinearRAGSearch(snapshot.corpus, view, snapshot.dense, names),
         )

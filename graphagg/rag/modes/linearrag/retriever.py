@@ -1,4 +1,4 @@
-"""`mode="faithful"`: LinearRAG, entity activation and then personalized PageRank.
+"""`mode="linearrag"`: LinearRAG, entity activation and then personalized PageRank.
 
 Paper: LinearRAG, arXiv 2510.10114, eqs. 3 to 7. Departures: question entities are linked by their
 key first and by the most similar entity vector else (the same entity whenever the key is known:
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Floats, Mask
-from graphagg.rag.config.linearrag import RetrievalConfig
+from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Activation, Seed, Sigma, activate
 from graphagg.rag.modes.linearrag.pagerank import PassageScores, Reset, personalized_pagerank
@@ -89,7 +89,7 @@ class _Activated:
         return Reset(self.rows, self.prior + self.bonus, self.activation.weight)
 
 
-class FaithfulRetriever:
+class LinearRAGSearch:
     """Answers encoded questions over one view of a corpus.
 
     Args:
@@ -120,7 +120,7 @@ class FaithfulRetriever:
         self,
         questions: Sequence[Question],
         k: int,
-        config: RetrievalConfig,
+        config: LinearRAGConfig,
         allowed: Mask | None = None,
     ) -> list[list[Hit]]:
         """The `k` best passages of each question; those that name no entity by similarity alone."""
@@ -145,7 +145,7 @@ class FaithfulRetriever:
         ]
 
     def _activated(
-        self, question: Question, seeds: Sequence[Seed], config: RetrievalConfig
+        self, question: Question, seeds: Sequence[Seed], config: LinearRAGConfig
     ) -> _Activated:
         """The first stage for a question that names entities, and the reset of the second."""
         activation = activate(self.graph, seeds, self._sigma(question), config)
@@ -205,7 +205,7 @@ class FaithfulRetriever:
 
     # --- stage 2 ---------------------------------------------------------------------------------
 
-    def _prior(self, question: Question, config: RetrievalConfig) -> tuple[Rows, Array]:
+    def _prior(self, question: Question, config: LinearRAGConfig) -> tuple[Rows, Array]:
         """The dense part of the passages' reset (eq. 7): similarities scaled to 0..1.
 
         Returns:
@@ -267,7 +267,7 @@ class FaithfulRetriever:
                 replace(path[-2], contribution=walk),
                 replace(path[-1], contribution=dense + entity),
             )
-        return Hit(self.corpus[row], score, components, path, "graph")
+        return Hit(self.corpus[row], score, components, path, "linearrag")
 
     def _paths(
         self, rows: npt.NDArray[np.int64], seeds: Sequence[Seed], activation: Activation

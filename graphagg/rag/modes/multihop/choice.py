@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.outcome import Candidates, Outcome
 
 
 def choose(
-    outcome: Outcome, config: BestConfig, k: int
+    outcome: Outcome, config: MultihopConfig, k: int
 ) -> tuple[list[int], list[tuple[float, float]]]:
     """Choose passages one after another, by score and by what they are the first to hold.
 

@@ -1,4 +1,4 @@
-"""From the outcome of `best` to hits: the parts of a score, and the path that carries it."""
+"""From the outcome of `multihop` to hits: the parts of a score, and the path that carries it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphagg.rag.config.multihop import weights_of
 from graphagg.rag.modes.multihop.choice import gains_of
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
 from graphagg.rag.modes.multihop.outcome import FEATURES, Outcome, Step
-from graphagg.rag.modes.multihop.retriever import BestRetriever
+from graphagg.rag.modes.multihop.retriever import MultihopSearch
 from graphagg.rag.question.results import Hit, Hop
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import OWN
@@ -26,7 +26,7 @@ class Explainer:
         outcome: what it gave.
     """
 
-    def __init__(self, retriever: BestRetriever, outcome: Outcome) -> None:
+    def __init__(self, retriever: MultihopSearch, outcome: Outcome) -> None:
         self.retriever, self.outcome = retriever, outcome
         self._weights = weights_of(retriever.config.passage)
         self._speller = Speller(retriever.corpus, retriever.view.gazetteer)
@@ -63,7 +63,7 @@ class Explainer:
         path[-1] = _add(path[-1], coverage + side)
         score = float(outcome.score[position]) + coverage + side
         shown = {name: value for name, value in components.items() if value}
-        return Hit(self.retriever.corpus[row], score, shown, tuple(path), "best")
+        return Hit(self.retriever.corpus[row], score, shown, tuple(path), "multihop")
 
     def next_hit(self, row: int) -> Hit:
         """A candidate as if it were chosen after all hits."""

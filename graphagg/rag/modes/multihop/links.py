@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.asked import Asked
 from graphagg.rag.snapshot.ranking import is_among, lookup
 from graphagg.rag.tables.gazetteer import DATE
@@ -109,7 +109,7 @@ def find_bridges(
     view: View,
     front: Rows,
     asked: Asked,
-    config: BestConfig,
+    config: MultihopConfig,
 ) -> Bridges:
     """The entities through which the passages of a front lead on.
 
@@ -159,7 +159,7 @@ def _closeness(corpus: Corpus, front: Rows, asked: Asked, number: Array, sentenc
     return closest
 
 
-def _strengths(view: View, entity: Array, similarity: Array, config: BestConfig) -> Array:
+def _strengths(view: View, entity: Array, similarity: Array, config: MultihopConfig) -> Array:
     """Strength of a link to a passage of each kind, `[b, 3]`; -inf where there is none."""
     link = config.link
     kinds = np.array([link.page, link.lead, link.shared])
@@ -215,7 +215,7 @@ def _with_longer(
     )
 
 
-def similar_edges(corpus: Corpus, front: Rows, pool: Rows, config: BestConfig) -> Edges:
+def similar_edges(corpus: Corpus, front: Rows, pool: Rows, config: MultihopConfig) -> Edges:
     """A link by similarity from each passage of the front to every other one of a pool.
 
     Of a passage longer than the encoder's window the first vector leads on, and the best of its

@@ -1,4 +1,4 @@
-"""The mode `best`: direct scores, paths over links, and a choice that covers the question."""
+"""The mode `multihop`: direct scores, paths over links, and a choice that covers the question."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.models.encoder import gives_words
 from graphagg.rag.modes.multihop.explain import Explainer
-from graphagg.rag.modes.multihop.retriever import BestRetriever
+from graphagg.rag.modes.multihop.retriever import MultihopSearch
 from graphagg.rag.modes.protocol import (
     Distinct,
     EncodedReading,
@@ -22,11 +22,11 @@ from graphagg.rag.question.reading import Reading
 from graphagg.rag.question.results import Explanation, Hit
 
 
-class Best(ReadingRetriever[BestConfig]):
+class Multihop(ReadingRetriever[MultihopConfig]):
     """Direct scores, paths over links, and a choice that covers the question: `best.formula`."""
 
-    mode = "best"
-    config_type = BestConfig
+    mode = "multihop"
+    config_type = MultihopConfig
 
     def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
         """Encode the questions, with their words where the encoder gives them."""
@@ -54,7 +54,7 @@ class Best(ReadingRetriever[BestConfig]):
             extra: rows to score too, which are not chosen.
         """
         snapshot, scope = self.snapshot, self.scope
-        retriever = BestRetriever(snapshot.corpus, scope.view, snapshot.dense, self.config)
+        retriever = MultihopSearch(snapshot.corpus, scope.view, snapshot.dense, self.config)
         outcome = retriever.answer(
             question.reading, question.vector, k, scope.allowed, extra, question.words
         )

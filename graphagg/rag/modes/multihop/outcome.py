@@ -1,4 +1,4 @@
-"""What `mode="best"` computes for a question, and keeps for explanations."""
+"""What `mode="multihop"` computes for a question, and keeps for explanations."""
 
 from __future__ import annotations
 

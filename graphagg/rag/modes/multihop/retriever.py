@@ -1,4 +1,4 @@
-"""`mode="best"`: direct scores, paths over links, and a choice that covers the question.
+"""`mode="multihop"`: direct scores, paths over links, and a choice that covers the question.
 
 The formula and its constants are at the head of `formula`. Everything is computed from a `View`,
 so that hidden passages change nothing.
@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from graphagg.arrays import Array, Mask
-from graphagg.rag.config.multihop import BestConfig, weights_of
+from graphagg.rag.config.multihop import MultihopConfig, weights_of
 from graphagg.rag.modes.multihop.asked import Asked
 from graphagg.rag.modes.multihop.choice import choose, weighted
 from graphagg.rag.modes.multihop.links import (
@@ -37,7 +37,7 @@ _MOST_TITLED = 20  # passages titled by an entity of the question that join the 
 MOST_CHUNKS = 8  # other chunks of the front's documents that lead on with it
 
 
-class BestRetriever:
+class MultihopSearch:
     """Answers read and encoded questions over one view of a corpus.
 
     Args:
@@ -47,7 +47,9 @@ class BestRetriever:
         config: the settings.
     """
 
-    def __init__(self, corpus: Corpus, view: View, dense: DenseIndex, config: BestConfig) -> None:
+    def __init__(
+        self, corpus: Corpus, view: View, dense: DenseIndex, config: MultihopConfig
+    ) -> None:
         self.corpus, self.view, self.dense, self.config = corpus, view, dense, config
         self._weights = np.array(list(weights_of(config.passage).values()))
 

@@ -2,7 +2,7 @@
 
 const DEFAULTS = {
   communities: { seeds: [], method: "fused", size: 50 },
-  passages: { question: "", mode: "best", size: 5, filters: [] },
+  passages: { question: "", mode: "multihop", size: 5, filters: [] },
   themes: { theme: "", name: "", question: "", filters: [] },
   similar: { vertex: "", size: 10 },
 };

@@ -20,7 +20,7 @@ from graphagg.nn.attention import (
     buckets,
     fused,
 )
-from graphagg.nn.attention.buckets import Buckets
+from graphagg.nn.attention.buckets import SMALL, STEP, Buckets, bucketed_softmax
 from graphagg.nn.attention.fused import block_mask, choose
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged
@@ -139,22 +139,76 @@ def test_a_bias_of_minus_infinity_keeps_a_pair_apart() -> None:
     torch.testing.assert_close(module(x, bias=apart)[:2], module(x[:2]))
 
 
-@given(batches())
+SIZES = st.lists(
+    st.sampled_from([0, 1, 2, STEP - 1, STEP, STEP + 1, SMALL, SMALL + 1]), min_size=1, max_size=7
+).filter(any)
+
+
+@given(SIZES, st.booleans())
 @settings(deadline=None)
-def test_buckets_hold_equal_graphs_and_nothing_else(graphs: Ragged) -> None:
-    segments = Segments.from_ptr(graphs.ptr, len(graphs.x))
-    buckets = Buckets.of(segments)
-    rows = torch.arange(len(graphs.x))
-    moved = buckets.sort(rows)
-    assert torch.equal(buckets.restore(moved), rows)
+def test_buckets_hold_every_row_once_and_copies_of_the_last_one(
+    sizes: list[int], biased: bool
+) -> None:
+    segments = Segments.from_ptr(torch.tensor([0, *sizes]).cumsum(0), sum(sizes))
+    made = Buckets.of(segments, biased=biased)
+    assert made.padded == (not biased and max(sizes) <= SMALL)
+    rows = torch.arange(sum(sizes), dtype=torch.float64)[:, None]
+    moved = made.sort(rows)
+    assert torch.equal(made.restore(moved), rows)
     start = 0
-    for count, size in buckets.shapes:
-        for _ in range(count):
-            part = moved[start : start + size]
-            assert torch.equal(part, part[0] + torch.arange(size))
-            assert graphs.sizes[int(segments.index[part[0]])] == size
+    for (count, size), hidden in zip(made.shapes, made.hidden, strict=True):
+        for graph in range(count):
+            here = moved[start : start + size, 0].long()
+            low, own = int(here[0]), sizes[int(segments.index[here[0]])]
+            assert size == (-(-own // STEP) * STEP if made.padded else own)
+            assert here.tolist() == [low + min(i, own - 1) for i in range(size)]
+            if hidden is not None:
+                assert hidden[graph, 0, 0].isinf().tolist() == [i >= own for i in range(size)]
             start += size
-    assert start == len(rows)
+    assert start == len(moved)
+
+
+@settings(max_examples=25, deadline=None)
+@given(SIZES, st.booleans())
+def test_padding_changes_nothing(sizes: list[int], energy_gate: bool) -> None:
+    graphs, module = ragged(sizes, 3), built("exact", energy_gate=energy_gate)
+    wanted = [graphs.x.requires_grad_(), *module.parameters()]
+    factors = torch.randn(graphs.x.shape, generator=torch.Generator().manual_seed(1)).double()
+    bias = torch.zeros(sum(n * n for n in sizes), HEADS).double()  # with one, nothing is padded
+    results = []
+    for given_bias in (None, bias):
+        out = module(graphs.x, ptr=graphs.ptr, bias=given_bias)
+        results.append([out, *torch.autograd.grad((out * factors).sum(), wanted)])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, **TOLERANCE)
+
+
+def test_dropped_weights_are_the_ones_that_the_gradient_leaves_out() -> None:
+    """The gradient is that of the forward pass with the same draws; the mean is undropped."""
+    graphs = ragged([5, 9, 5, 16], 0)
+    module = built("exact", dropout=0.4)
+
+    def drawn(x: Tensor) -> Tensor:
+        torch.manual_seed(7)
+        out: Tensor = module(x, ptr=graphs.ptr)
+        return out
+
+    whole = module(graphs.x, ptr=graphs.ptr)
+    module.train()
+    assert torch.autograd.gradcheck(drawn, (graphs.x.clone().requires_grad_(),))
+    draws = torch.stack([module(graphs.x, ptr=graphs.ptr).detach() for _ in range(100)])
+    error = draws.std(0) / len(draws) ** 0.5
+    assert bool(((draws.mean(0) - whole).abs() < 6 * error + 1e-9).all())
+
+
+@pytest.mark.parametrize("row", [2, 3])
+def test_nan_reaches_its_own_graph_and_no_other(row: int) -> None:
+    module, graphs = built("exact"), ragged([4, 5], 0)
+    segments = Segments.from_ptr(graphs.ptr, 9)
+    buckets = Buckets.of(segments)
+    values = buckets.sort(torch.where(torch.arange(9)[:, None] == row, math.nan, graphs.x))
+    out = buckets.restore(bucketed_softmax(*module.project(values), buckets).flatten(1))
+    assert out.isnan().any(1).tolist() == [True] * 4 + [False] * 5
 
 
 @pytest.mark.parametrize("at_once", [1, 30, 100])
@@ -246,9 +300,7 @@ def test_the_compiled_kernel_gives_the_same_on_a_cpu(
 
 def test_an_engine_that_cannot_do_it_says_so() -> None:
     graphs = ragged([4], 0)
-    with pytest.raises(
-        InvalidParameter, match="wanted one of auto, kernel, packs, buckets, flex, varlen"
-    ):
+    with pytest.raises(InvalidParameter, match="wanted one of auto, buckets, flex, varlen"):
         attention("exact", CHANNELS, HEADS, engine="dense")
     with pytest.raises(InvalidParameter, match="varlen takes no bias"):
         built("exact", engine="varlen")(graphs.x, bias=torch.zeros(16, HEADS))

@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 
 from graphagg.nn.attention.opaque import ragged_softmax
-from graphagg.nn.attention.small import small_softmax
-from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, built, ragged
 
 
@@ -26,20 +24,6 @@ def test_its_gradient_is_that_of_the_same_draws(dropout: float) -> None:
     state = torch.get_rng_state()
     assert torch.autograd.gradcheck(of, (qkv,))
     assert torch.equal(torch.get_rng_state(), state)
-
-
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
-def test_small_graphs_in_float32_are_done_by_the_kernel(dropout: float) -> None:
-    sizes, seed = [4, 0, 7], torch.tensor([11])
-    graphs = Segments.from_ptr(torch.tensor([0, *sizes]).cumsum(0), 11)
-    qkv = torch.randn(11, 3 * CHANNELS, requires_grad=True)
-    results = []
-    for out in (
-        ragged_softmax(qkv, graphs.ptr, graphs.index, HEADS, dropout, seed),
-        small_softmax(qkv, graphs, HEADS, dropout, seed),
-    ):
-        results.append((out, torch.autograd.grad(out.sin().sum(), qkv)[0]))
-    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])

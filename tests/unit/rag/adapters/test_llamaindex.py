@@ -36,7 +36,7 @@ def test_prompts_and_embeddings_see_text_and_metadata_alone(index: PassageIndex)
 
 
 def test_sync_and_async_agree(index: PassageIndex) -> None:
-    retriever = GraphAggRetriever(index, k=3, mode="faithful")
+    retriever = GraphAggRetriever(index, k=3, mode="linearrag")
     assert isinstance(retriever, BaseRetriever)
     expected = [(n.node_id, n.score) for n in retriever.retrieve(QUESTION)]
     found = asyncio.run(retriever.aretrieve(QUESTION))

@@ -50,12 +50,12 @@ def test_blocks_change_no_byte(
     tmp_path_factory: pytest.TempPathFactory,
     corpus: list[Passage],
     limits: Limits,
-    with_faithful: bool,
+    with_linearrag: bool,
     language: str | None,
     encoder: Any,
 ) -> None:
     folder = tmp_path_factory.mktemp("i")
-    options = {"with_faithful": with_faithful, "language": language, "encoder": encoder}
+    options = {"with_linearrag": with_linearrag, "language": language, "encoder": encoder}
     with (
         build(corpus, folder / "one", **options) as one,
         build(iter(corpus), folder / "many", limits=limits, **options) as many,

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile, WriteFailed
-from graphagg.rag import PARTS, BestConfig, ChunkConfig, Passage, PassageIndex
+from graphagg.rag import PARTS, ChunkConfig, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.evaluation.comparison import ablate, difference
 from graphagg.rag.evaluation.failures import KINDS, count_kinds, find_failures, write_failures
 from graphagg.rag.evaluation.measure import (
@@ -60,7 +60,7 @@ def towns(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
 @pytest.fixture(scope="module")
 def runs(towns: PassageIndex) -> dict[str, Evaluation]:
     return {
-        "best": evaluate(towns, QUESTIONS),
+        "multihop": evaluate(towns, QUESTIONS),
         "dense": evaluate(towns, QUESTIONS, mode="dense"),
         "bm25": evaluate(towns, QUESTIONS, mode="bm25"),
     }
@@ -109,7 +109,7 @@ def test_outcomes_by_hand() -> None:
 
 
 def test_evaluation(runs: dict[str, Evaluation]) -> None:
-    best = runs["best"]
+    best = runs["multihop"]
     assert best.questions == 24 and best.gold_missing == 0
     assert best.quality["recall@5"] > runs["dense"].quality["recall@5"]
     assert best.by_type.keys() == {"even", "odd"}
@@ -245,7 +245,7 @@ def test_a_run_differs_from_itself_by_exactly_nothing(runs: dict[str, Evaluation
 
 
 def test_differences_are_paired(runs: dict[str, Evaluation]) -> None:
-    best, dense = runs["best"], runs["dense"]
+    best, dense = runs["multihop"], runs["dense"]
     gain = difference(best, dense)
     for metric in METRICS:
         apart = best.quality[metric] - dense.quality[metric]
@@ -285,7 +285,7 @@ def test_ablation_equals_evaluating_each_variant(towns: PassageIndex) -> None:
     assert found.whole == whole.overall
     assert tuple(found.without) == tuple(found.differences) == tuple(PARTS)
     for part in PARTS:
-        config = BestConfig().without(part)
+        config = MultihopConfig().without(part)
         run = evaluate(towns, questions, config=config, random_state=2)
         assert found.without[part] == run.overall
         assert found.differences[part] == difference(run, whole, 2)
@@ -305,7 +305,7 @@ def test_ablation_of_an_unknown_part(towns: PassageIndex) -> None:
 
 @pytest.mark.parametrize("part", ["links", "similarity", "coverage"])
 def test_failures_are_the_questions_without_all_gold(towns: PassageIndex, part: str) -> None:
-    config = BestConfig().without(part)
+    config = MultihopConfig().without(part)
     run = evaluate(towns, QUESTIONS, config=config)
     failed = find_failures(towns, QUESTIONS, config=config)
     whole = run.outcomes[:, METRICS.index("all_gold@5")] == 1
@@ -333,7 +333,7 @@ ASKED = "what is the green copper lamp of Hub for?"
 
 
 def kinds_of(
-    directory: Path, passages: list[Passage], *gold: str, config: BestConfig | None = None
+    directory: Path, passages: list[Passage], *gold: str, config: MultihopConfig | None = None
 ) -> dict[str, str | None]:
     question = GoldQuestion("q", ASKED, frozenset(gold))
     with built(directory / "idx", passages + FILLER) as index:
@@ -393,7 +393,7 @@ def test_gold_behind_a_passage_that_did_not_lead_on(tmp_path: Path) -> None:
     parent = Passage("parent", "the green copper lamp of Hub is for Weather.", "Hub")
     child = Passage("child", "Weather never settles down.", "Weather")
     passages = [*(green(i) for i in range(60)), parent, child]
-    found = kinds_of(tmp_path, passages, "parent", "child", config=BestConfig(beam=0))
+    found = kinds_of(tmp_path, passages, "parent", "child", config=MultihopConfig(beam=0))
     assert found == {"parent": None, "child": "not followed", "": "not followed"}
 
 

@@ -21,14 +21,14 @@ def test_recall_on_two_wiki(two_wiki: Path, tmp_path: Path) -> None:
     best = evaluate(index, questions)
     assert best.quality["recall@5"] >= 97.0 and best.quality["recall@2"] >= 80.0
     assert best.quality["all_gold@5"] >= 92.0
-    official = evaluate(index, questions, mode="faithful")
+    official = evaluate(index, questions, mode="linearrag")
     assert official.quality["recall@5"] >= 70.0 and official.quality["recall@2"] >= 54.0
-    paper = evaluate(index, questions, mode="faithful", config=PRESETS["paper"])
+    paper = evaluate(index, questions, mode="linearrag", config=PRESETS["paper"])
     assert paper.quality["recall@5"] >= 66.0
     dense = evaluate(index, questions, mode="dense")
     assert dense.quality["recall@5"] == pytest.approx(61.6, abs=1.0)
     texts = [question.text for question in questions]
-    together = index.retrieve_batch(texts, mode="faithful")
+    together = index.retrieve_batch(texts, mode="linearrag")
     for text, hits in zip(texts, together, strict=True):
-        alone = index.retrieve(text, mode="faithful")
+        alone = index.retrieve(text, mode="linearrag")
         assert [h.passage.id for h in hits] == [h.passage.id for h in alone]

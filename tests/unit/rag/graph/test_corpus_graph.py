@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.errors import InvalidFilter, InvalidParameter
 from graphagg.graph import load_graph
-from graphagg.rag import BestConfig, CorpusGraph, GraphConfig, Passage
+from graphagg.rag import CorpusGraph, GraphConfig, MultihopConfig, Passage
 from tests.unit.rag.brute import MONTHS, Brute
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, SENTENCES, build, corpora
 
@@ -44,7 +44,7 @@ class Expected:
 
     def __init__(self, corpus: list[Passage], config: GraphConfig) -> None:
         self.config, self.size = config, len(corpus)
-        self.seen = Brute(corpus, ENCODER, EXTRACTOR, BestConfig())
+        self.seen = Brute(corpus, ENCODER, EXTRACTOR, MultihopConfig())
 
     def counts(self, key: str) -> bool:
         dates = all(word in MONTHS or word[0].isdigit() for word in key.split(" "))

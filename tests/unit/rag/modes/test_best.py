@@ -1,4 +1,4 @@
-"""`mode="best"` equals its formula, however it is asked."""
+"""`mode="multihop"` equals its formula, however it is asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import event, given, settings
 
-from graphagg.rag import PARTS, BestConfig, Hit, Passage, PassageIndex
+from graphagg.rag import PARTS, Hit, MultihopConfig, Passage, PassageIndex
 from tests.fakes import FakeExtractor, assert_same_hits
 from tests.unit.rag.brute import Brute, ExactEncoder, Tied, distinct_texts
 from tests.unit.rag.corpora import LONGER, QUESTIONS, SENTENCES, TITLES, build, corpora
@@ -25,9 +25,9 @@ EXACT: dict[str, Any] = {
     "extractor": FakeExtractor("en", names=("中国人民", "人民", "中国")),
 }
 CONFIGS = (
-    BestConfig(),
-    BestConfig(pool=3, beam=2, second_beam=1, most_passages=3),
-    BestConfig(pool=1, beam=8, second_beam=8, carry=0.9, own=0.9, coverage=2.0),
+    MultihopConfig(),
+    MultihopConfig(pool=3, beam=2, second_beam=1, most_passages=3),
+    MultihopConfig(pool=1, beam=8, second_beam=8, carry=0.9, own=0.9, coverage=2.0),
 )
 
 
@@ -36,7 +36,7 @@ def random_passage(rng: random.Random, number: int, titles: tuple[str, ...] = TI
     return Passage(f"p{number:03d}", " ".join(sentences), rng.choice(titles))
 
 
-def equals_brute(index: PassageIndex, config: BestConfig, k: int = 4) -> int:
+def equals_brute(index: PassageIndex, config: MultihopConfig, k: int = 4) -> int:
     """Compare every question; how many had no tie that only rounding decides."""
     brute, decided = Brute(list(index), **EXACT, config=config), 0
     for question in QUESTIONS:
@@ -85,7 +85,7 @@ def middling(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> Passag
 def test_a_part_that_is_switched_off_is_gone_from_the_formula(
     middling: PassageIndex, part: str
 ) -> None:
-    everything = BestConfig(carry=0.9, own=0.9)  # links of every kind pay
+    everything = MultihopConfig(carry=0.9, own=0.9)  # links of every kind pay
     config = everything.without(part)
     assert equals_brute(middling, config) >= len(QUESTIONS) - 2
     with_it, without = (
@@ -237,7 +237,7 @@ def test_a_corpus_that_lacks_something(name: str, tmp_path: Path) -> None:
     corpus = CORPORA[name]
     questions = (*QUESTIONS, "أين القاهرة؟", "人民", "...", "?", "words3 words4", "the")
     with build(corpus, tmp_path / "i", **EXACT, profile="exact") as index:
-        brute = Brute(corpus, **EXACT, config=BestConfig())
+        brute = Brute(corpus, **EXACT, config=MultihopConfig())
         for question in questions:
             hits = index.retrieve(question, 20)
             found = {name for hit in hits for name in (hit.passage.id, *hit.copies)}

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag import BroadConfig, Passage, RetrievalConfig
+from graphagg.rag import BroadConfig, LinearRAGConfig, Passage
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.modes.broad.choice import Candidates, choose, fusion
 from graphagg.rag.modes.broad.rule import decide
@@ -31,7 +31,7 @@ def test_fused_ranks_are_those_of_the_formula() -> None:
 
 
 def drawn(seed: int, count: int, more: int) -> Candidates:
-    """Candidates of `best`, and `more` of the other rankings."""
+    """Candidates of `multihop`, and `more` of the other rankings."""
     rng = np.random.default_rng(seed)
     themes = np.unique(rng.integers(0, 3, count), return_inverse=True)[1]
     size = count + more
@@ -111,7 +111,7 @@ def test_one_passage_and_settings_of_another_mode(tmp_path: Path) -> None:
         (hit,) = index.retrieve("what are the main things?", 3, mode="broad")
         assert hit.passage.id == "a"
         with pytest.raises(InvalidParameter, match="BroadConfig"):
-            index.retrieve("ada?", mode="broad", config=RetrievalConfig())
+            index.retrieve("ada?", mode="broad", config=LinearRAGConfig())
         assert index.retrieve("ada?", mode="auto", filter={"and": []}) is not None
 
 
@@ -139,7 +139,7 @@ def test_the_rule_says_why(text: str, names: tuple[str, ...], is_broad: bool) ->
 
 def test_auto_is_one_of_the_two_and_says_which(tmp_path: Path) -> None:
     with build(CORPUS, tmp_path / "i") as index:
-        for text, mode in (("what are the main topics?", "broad"), (QUESTIONS[0], "best")):
+        for text, mode in (("what are the main topics?", "broad"), (QUESTIONS[0], "multihop")):
             assert index.retrieve(text, 5, mode="auto") == index.retrieve(text, 5, mode=mode)
             assert (
                 f"mode {mode}, since the question" in index.explain(text, "p03", mode="auto").reason

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graphagg.errors import UnknownPassage
-from graphagg.rag import BestConfig, Explanation, Hit, Passage, PassageIndex
+from graphagg.rag import Explanation, Hit, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.documents.tokens import entity_key, tokenize
 from tests.fakes import assert_same_hits
 from tests.unit.rag.brute import Brute
@@ -26,11 +26,11 @@ from tests.unit.rag.corpora import (
 
 pytestmark = pytest.mark.usefixtures("unsynced")
 COMPONENTS = {
-    "best": {
+    "multihop": {
         "similarity", "sentence", "lexical", "title", "entities", "carried", "link",
         "joint", "rest", "coverage", "side",
     },
-    "graph": {"dense", "entity", "walk"},
+    "linearrag": {"dense", "entity", "walk"},
     "dense": {"dense"},
     "bm25": {"bm25"},
     "rrf": {"dense", "bm25"},
@@ -72,9 +72,9 @@ def test_components_and_path_add_up_to_the_score(index: PassageIndex, way: str) 
     assert len(hits) == 480 and all(map(adds_up, hits))  # 2,880 over all ways
     assert all(hit.components.keys() <= COMPONENTS[hit.method] for hit in hits)
     together = {name for hit in hits for name in hit.components}
-    if mode == "best":
-        assert together == COMPONENTS["best"]
-    elif mode == "faithful":
+    if mode == "multihop":
+        assert together == COMPONENTS["multihop"]
+    elif mode == "linearrag":
         assert together == {"dense", "entity", "walk"}
 
 
@@ -84,7 +84,7 @@ def passages_of(hit: Hit) -> list[str]:
 
 def test_a_path_of_best_leads_over_what_passages_say(index: PassageIndex) -> None:
     lengths = set()
-    for config in (BestConfig(), BestConfig(carry=0.9)):
+    for config in (MultihopConfig(), MultihopConfig(carry=0.9)):
         for hit in chain.from_iterable(
             index.retrieve_batch(random_questions(60), 8, config=config)
         ):
@@ -124,7 +124,7 @@ def test_three_hops_add_up(tmp_path: Path) -> None:
         *(Passage(f"x{n}", f"nothing but filler {n} and more of it.") for n in range(9)),
     ]
     question = "Who taught the one whom Alice Adams married?"
-    config = BestConfig(carry=0.9, coverage=0.0, beam=1)
+    config = MultihopConfig(carry=0.9, coverage=0.0, beam=1)
     with build(corpus, tmp_path / "i") as index:
         hits = index.retrieve(question, 12, config=config)
         (last,) = (hit for hit in hits if hit.passage.id == "c")
@@ -166,7 +166,7 @@ def test_a_passage_beyond_the_hits_is_told_why(index: PassageIndex, way: str) ->
             told = index.explain(question, hit.passage.id, 3, mode=mode, config=config)
             assert told.hit is not None and told.hit.passage == hit.passage and adds_up(told.hit)
             assert told.threshold == pytest.approx(hits[-1].score, abs=1e-9)
-            if told.hit.method != "best":
+            if told.hit.method != "multihop":
                 assert told.rank == place and f"rank {place}: 3 passages score" in told.reason
                 assert_same_hits([told.hit], [hit], 1e-9)
                 continue
@@ -178,7 +178,7 @@ def test_a_passage_beyond_the_hits_is_told_why(index: PassageIndex, way: str) ->
                 assert told.hit.score <= told.threshold + 1e-9
             else:
                 assert told.reason.startswith("no candidate: not among the 3 closest")
-                assert way == "best, narrow"
+                assert way == "multihop, narrow"
 
 
 def test_the_fourth_of_three_scores_as_if_it_were_chosen_next(index: PassageIndex) -> None:
@@ -192,7 +192,7 @@ def test_the_fourth_of_three_scores_as_if_it_were_chosen_next(index: PassageInde
 def test_what_is_no_candidate_scores_by_itself_and_by_what_no_hit_holds(
     index: PassageIndex,
 ) -> None:
-    config = BestConfig(pool=1, beam=0)  # only the nearest passage and those the question names
+    config = MultihopConfig(pool=1, beam=0)  # only the nearest passage and those the question names
     checked = 0
     for question in [*QUESTIONS, *random_questions(10)]:
         hits = {hit.passage.id for hit in index.retrieve(question, 1, config=config)}

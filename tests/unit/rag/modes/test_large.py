@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.rag import Passage, RetrievalConfig
+from graphagg.rag import LinearRAGConfig, Passage
 from graphagg.rag.build import segment as build_module
 from graphagg.rag.config.linearrag import SEMANTICS
 from graphagg.rag.modes.linearrag import pagerank
-from graphagg.rag.modes.linearrag import retriever as faithful
+from graphagg.rag.modes.linearrag import retriever as linearrag
 from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
 from graphagg.rag.tables import mentions
 from graphagg.rag.tables.view import View
@@ -37,12 +37,12 @@ def some_passages(count: int, seed: int) -> list[Passage]:
 def test_local_push_comes_to_the_same_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, semantics: Any
 ) -> None:
-    config = RetrievalConfig(semantics=semantics, threshold=0.05, prior_top=12)
+    config = LinearRAGConfig(semantics=semantics, threshold=0.05, prior_top=12)
     with build(some_passages(60, 1), tmp_path / "i") as index:
         index.delete(["p3", "p30"])
-        options: dict[str, Any] = {"mode": "faithful", "config": config}
+        options: dict[str, Any] = {"mode": "linearrag", "config": config}
         wanted = index.retrieve_batch(QUESTIONS, 100, **options)
-        monkeypatch.setattr(faithful, "FLAT_LIMIT", 20)
+        monkeypatch.setattr(linearrag, "FLAT_LIMIT", 20)
         index.reopen()
         rough = index.retrieve_batch(QUESTIONS, 100, **options)
         monkeypatch.setattr(pagerank, "EPSILON", 1e-14)

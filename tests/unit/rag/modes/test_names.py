@@ -1,4 +1,4 @@
-"""Vectors of entity names: in the index, or computed when `faithful` first needs them."""
+"""Vectors of entity names: in the index, or computed when `linearrag` first needs them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Counting(FakeEncoder):
         return super().encode(texts, progress)
 
 
-def build(folder: Path, with_faithful: bool) -> PassageIndex:
+def build(folder: Path, with_linearrag: bool) -> PassageIndex:
     return PassageIndex.build(
-        CORPUS, folder, encoder=Counting(), extractor=EXTRACTOR, with_faithful=with_faithful
+        CORPUS, folder, encoder=Counting(), extractor=EXTRACTOR, with_linearrag=with_linearrag
     )
 
 
@@ -40,14 +40,14 @@ def test_computed_ones_answer_as_stored_ones(
         encoder = index.load_encoder()
         assert isinstance(encoder, Counting)
         before = encoder.calls
-        assert index.retrieve(KNOWN, mode="faithful") == stored.retrieve(KNOWN, mode="faithful")
+        assert index.retrieve(KNOWN, mode="linearrag") == stored.retrieve(KNOWN, mode="linearrag")
         assert encoder.calls == before and not caplog.records  # a known name needs none
         for _ in range(2):
-            found = index.retrieve(UNKNOWN, mode="faithful")
-            assert found == stored.retrieve(UNKNOWN, mode="faithful")
+            found = index.retrieve(UNKNOWN, mode="linearrag")
+            assert found == stored.retrieve(UNKNOWN, mode="linearrag")
         assert encoder.calls == before + 1  # once
     (record,) = caplog.records
-    assert record.levelno == logging.WARNING and "--with-faithful" in record.message
+    assert record.levelno == logging.WARNING and "--with-linearrag" in record.message
 
 
 def test_too_many_are_refused_with_what_to_type(
@@ -55,9 +55,9 @@ def test_too_many_are_refused_with_what_to_type(
 ) -> None:
     monkeypatch.setattr(names, "MOST_IN_MEMORY", 1)
     with build(tmp_path / "i", False) as index:
-        assert index.retrieve(UNKNOWN) and index.retrieve(KNOWN, mode="faithful")
-        with pytest.raises(InvalidParameter, match=r"at most 1\); build it with_faithful=True"):
-            index.retrieve(UNKNOWN, mode="faithful")
+        assert index.retrieve(UNKNOWN) and index.retrieve(KNOWN, mode="linearrag")
+        with pytest.raises(InvalidParameter, match=r"at most 1\); build it with_linearrag=True"):
+            index.retrieve(UNKNOWN, mode="linearrag")
 
 
 def test_another_choice_is_another_index(tmp_path: Path) -> None:

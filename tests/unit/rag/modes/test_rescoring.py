@@ -84,7 +84,9 @@ def check_sums(hits: Sequence[Hit]) -> None:
 
 
 @settings(deadline=None, max_examples=10)
-@given(CORPORA, st.floats(0.0, 3.0), st.integers(1, 4), st.sampled_from(("best", "bm25", "dense")))
+@given(
+    CORPORA, st.floats(0.0, 3.0), st.integers(1, 4), st.sampled_from(("multihop", "bm25", "dense"))
+)
 def test_recency_ranks_as_the_sum_over_all_passages(
     passages: list[Passage], weight: float, k: int, mode: Mode
 ) -> None:
@@ -138,7 +140,7 @@ def test_as_of_is_an_index_of_what_was_known_then(passages: list[Passage], as_of
         for mode in MODES:
             found = index.retrieve(QUESTION, 4, mode=mode, as_of=as_of)
             expected = then.retrieve(QUESTION, 4, mode=mode) if then else []
-            assert_same_hits(found, expected, 1e-6 if mode == "faithful" else 1e-12)
+            assert_same_hits(found, expected, 1e-6 if mode == "linearrag" else 1e-12)
 
 
 def test_a_date_of_python_and_a_filter_beside_it(index: PassageIndex) -> None:
@@ -218,7 +220,7 @@ def test_explanations_say_what_was_added(index: PassageIndex) -> None:
     first = index.retrieve(QUESTION, 1, **options)[0]
     why = index.explain(QUESTION, first.passage.id, 1, **options)
     assert (why.rank, why.hit) == (1, first)
-    assert why.reason == "rank 1: ranked by best with recency and reranker"
+    assert why.reason == "rank 1: ranked by multihop with recency and reranker"
     other = index.retrieve(QUESTION, 3, **options)[2]
     why = index.explain(QUESTION, other.passage.id, 1, **options)
     assert why.rank is None and why.hit == other and why.threshold == first.score

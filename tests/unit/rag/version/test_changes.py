@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.modes.linearrag import retriever as faithful
+from graphagg.rag.modes.linearrag import retriever as linearrag
 from graphagg.rag.snapshot import dense
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.packed import pack, unpack
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
 
 
-def assert_same_arrays(snapshot: Snapshot, expected: InMemory, with_faithful: bool = True) -> None:
+def assert_same_arrays(snapshot: Snapshot, expected: InMemory, with_linearrag: bool = True) -> None:
     """Gazetteer and lexicon are those of the passages that are left, but for the row numbers."""
     alive = np.flatnonzero(snapshot.alive)
     number = np.full(len(snapshot.corpus), -1)
@@ -60,7 +60,7 @@ def assert_same_arrays(snapshot: Snapshot, expected: InMemory, with_faithful: bo
     for name, (found, wanted) in same.items():
         np.testing.assert_array_equal(found, wanted, name)
     assert list(snapshot.lexicon.terms) == list(expected.lexicon.terms)
-    if not with_faithful:
+    if not with_linearrag:
         assert (g.name_row == -1).all() and not len(snapshot.corpus.name_vectors)
         return
     named = e.name_row >= 0
@@ -82,11 +82,11 @@ class Changes(RuleBasedStateMachine):
     @initialize(
         corpus=corpora(IDS),
         encoder=st.sampled_from([ENCODER, POOLING]),
-        with_faithful=st.booleans(),
+        with_linearrag=st.booleans(),
     )
-    def begin(self, corpus: list[Passage], encoder: FakeEncoder, with_faithful: bool) -> None:
+    def begin(self, corpus: list[Passage], encoder: FakeEncoder, with_linearrag: bool) -> None:
         self.model = {p.id: p for p in corpus}
-        self.options = {"encoder": encoder, "with_faithful": with_faithful}
+        self.options = {"encoder": encoder, "with_linearrag": with_linearrag}
         self.index = build(corpus, self.folder / "changed", **self.options)
 
     @rule(new=corpora(IDS))
@@ -143,7 +143,7 @@ class Changes(RuleBasedStateMachine):
             assert_same_arrays(
                 self.index.snapshot,
                 InMemory.of(list(self.index), self.options["encoder"], EXTRACTOR),
-                self.options["with_faithful"],
+                self.options["with_linearrag"],
             )
 
     def teardown(self) -> None:
@@ -195,13 +195,13 @@ def test_a_reader_keeps_its_version_until_it_reopens(tmp_path: Path) -> None:
         reader.reopen()
         assert "new" in reader and "p0" not in reader
         assert_same_answers(answers(reader), answers(writer))
-        assert answers(reader)["best"] != before["best"]
+        assert answers(reader)["multihop"] != before["multihop"]
 
 
 def test_a_question_under_way_keeps_its_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (dense, faithful):
+    for module in (dense, linearrag):
         monkeypatch.setattr(module, "FLAT_LIMIT", 12)  # the inverted file is opened when it is used
     corpus = [Passage(f"p{n}", f"Ada saw {n} engines in York.") for n in range(40)]
     with build(corpus, tmp_path / "i") as index:
@@ -271,7 +271,7 @@ def test_adding_takes_over_what_is_there_and_keeps_few_segments(tmp_path: Path) 
 
 def test_with_an_inverted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is deleted is never found, and `compact` equals a rebuild."""
-    for module in (dense, faithful):
+    for module in (dense, linearrag):
         monkeypatch.setattr(module, "FLAT_LIMIT", 12)
     rng = random.Random(0)
 

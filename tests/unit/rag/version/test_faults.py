@@ -221,7 +221,7 @@ def test_an_unconfirmed_version_is_said_to_be_current(
 
 def test_a_closed_index_is_freed_at_once(tmp_path: Path) -> None:
     index = build(tmp_path / "idx", CORPUS)
-    for mode in ("faithful", "best"):
+    for mode in ("linearrag", "multihop"):
         assert index.retrieve("Where was Ada Lovelace born?", k=2, mode=mode)
     corpus = weakref.ref(index.snapshot.corpus)
     gc.disable()

@@ -15,10 +15,10 @@ from graphagg.errors import (
     ModelMismatch,
     NotAnArtifact,
 )
-from graphagg.rag import Passage, PassageIndex, RetrievalConfig
+from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
 from graphagg.rag.config.linearrag import PRESETS, preset
 from graphagg.rag.config.modes import MODES, Mode
-from graphagg.rag.modes.linearrag import retriever as faithful_module
+from graphagg.rag.modes.linearrag import retriever as linearrag_module
 from graphagg.rag.snapshot import dense as dense_module
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.ranking import top_k
@@ -49,13 +49,13 @@ def test_passages_come_back_whole(small_index: PassageIndex) -> None:
 
 
 def test_multi_hop_path_is_told(small_index: PassageIndex) -> None:
-    config = RetrievalConfig(threshold=0.1)
+    config = LinearRAGConfig(threshold=0.1)
     question = "What is near Ada's house on the Thames?"
-    hits = small_index.retrieve(question, 5, mode="faithful", config=config)
+    hits = small_index.retrieve(question, 5, mode="linearrag", config=config)
     paths = {hit.passage.id: [hop.text for hop in hit.path] for hit in hits}
     assert paths["p5"][0] in ("Ada", "Thames") and paths["p5"][-1] == "p5"
     bridged = [hit for hit in hits if any(hop.kind == "sentence" for hop in hit.path)]
-    assert bridged and all(hit.method == "graph" for hit in hits)
+    assert bridged and all(hit.method == "linearrag" for hit in hits)
     assert hits[0].to_json()["components"].keys() == {"dense", "entity", "walk"}
 
 
@@ -63,7 +63,7 @@ def test_multi_hop_path_is_told(small_index: PassageIndex) -> None:
 def test_without_an_entity_the_ranking_is_dense_and_says_so(
     small_index: PassageIndex, question: str
 ) -> None:
-    hits = small_index.retrieve(question, mode="faithful")
+    hits = small_index.retrieve(question, mode="linearrag")
     assert {hit.method for hit in hits} == {"dense"}
     assert hits == small_index.retrieve(question, mode="dense")
     scores = [hit.score for hit in hits]
@@ -76,7 +76,7 @@ def test_without_an_entity_the_ranking_is_dense_and_says_so(
 def test_a_corpus_without_entities_is_searched_densely(tmp_path: Path) -> None:
     corpus = [Passage("a", "nothing is named here."), Passage("b", "nor here, at all.")]
     with build(tmp_path / "i", corpus) as index:
-        hits = index.retrieve("Who is Ada?", mode="faithful")
+        hits = index.retrieve("Who is Ada?", mode="linearrag")
         assert index.manifest.counts["entities"] == 0
         assert len(hits) == 2 and {hit.method for hit in hits} == {"dense"}
 
@@ -88,7 +88,7 @@ def test_batch_equals_one_by_one(small_index: PassageIndex, mode: Mode) -> None:
     alone = [small_index.retrieve(q, 5, mode=mode) for q in QUESTIONS] * 20
     for hits, expected in zip(together, alone, strict=True):
         assert [h.passage for h in hits] == [h.passage for h in expected]
-        assert_same_hits(hits, expected, 1e-8 if mode == "faithful" else 0.0)  # it sweeps blocks
+        assert_same_hits(hits, expected, 1e-8 if mode == "linearrag" else 0.0)  # it sweeps blocks
     assert small_index.retrieve_batch([], mode=mode) == []
 
 
@@ -165,13 +165,13 @@ def test_inverted_file_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_large_corpora_carry_the_prior_on_the_best(
     small_index: PassageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exact = small_index.retrieve(QUESTIONS[0], 5, mode="faithful")
-    monkeypatch.setattr(faithful_module, "FLAT_LIMIT", 3)
-    monkeypatch.setattr(faithful_module, "_LARGE_PRIOR", 5)
-    pushed = small_index.retrieve_batch([QUESTIONS[0]], 5, mode="faithful")[0]
+    exact = small_index.retrieve(QUESTIONS[0], 5, mode="linearrag")
+    monkeypatch.setattr(linearrag_module, "FLAT_LIMIT", 3)
+    monkeypatch.setattr(linearrag_module, "_LARGE_PRIOR", 5)
+    pushed = small_index.retrieve_batch([QUESTIONS[0]], 5, mode="linearrag")[0]
     assert [h.passage for h in pushed] == [h.passage for h in exact]
-    monkeypatch.setattr(faithful_module, "_LARGE_PRIOR", 2)  # the lower of two is scaled to 0
-    sparse = small_index.retrieve(QUESTIONS[0], 5, mode="faithful")
+    monkeypatch.setattr(linearrag_module, "_LARGE_PRIOR", 2)  # the lower of two is scaled to 0
+    sparse = small_index.retrieve(QUESTIONS[0], 5, mode="linearrag")
     assert [h.components["dense"] > 0 for h in sparse].count(True) == 1
 
 
@@ -214,11 +214,11 @@ def test_k(small_index: PassageIndex) -> None:
 )
 def test_bad_settings(setting: dict[str, object]) -> None:
     with pytest.raises(InvalidParameter, match=next(iter(setting))):
-        RetrievalConfig(**setting)  # type: ignore[arg-type]
+        LinearRAGConfig(**setting)  # type: ignore[arg-type]
 
 
 def test_presets() -> None:
-    assert preset("official") == RetrievalConfig() == PRESETS["official"]
+    assert preset("official") == LinearRAGConfig() == PRESETS["official"]
     with pytest.raises(InvalidParameter, match=r"preset is 'x', wanted one of .*musique"):
         preset("x")
 

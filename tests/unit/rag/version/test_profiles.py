@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch, UnsupportedFormat
-from graphagg.rag import BestConfig, Passage, PassageIndex
+from graphagg.rag import MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.profile import STORAGE
 from graphagg.rag.models.static.encoder import StaticEncoder
 from graphagg.rag.tables.packed import unpack
@@ -49,7 +49,7 @@ def test_a_change_of_a_fast_index_equals_a_rebuild_to_the_bit(
         index.delete(["p0", "p1"])
         index.add(corpus[9:])
         for question in QUESTIONS:
-            for mode in ("best", "dense", "bm25", "rrf"):
+            for mode in ("multihop", "dense", "bm25", "rrf"):
                 found = index.retrieve(question, 5, mode=mode)  # type: ignore[arg-type]
                 assert found == rebuilt.retrieve(question, 5, mode=mode)  # type: ignore[arg-type]
         index.compact()
@@ -93,7 +93,7 @@ def test_exact_keeps_the_vectors_as_they_are(tmp_path: Path) -> None:
         rows = packed.snapshot.corpus.windows.parts[0]
         assert rows.dtype == np.int8
         np.testing.assert_allclose(unpack(rows), plain, atol=1 / 200)
-        assert exact.weights == packed.weights == BestConfig()
+        assert exact.weights == packed.weights == MultihopConfig()
 
 
 def test_an_unknown_profile(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.conftest import DATA
 pytestmark = pytest.mark.usefixtures("unsynced")
 ROOT = Path(__file__).parents[4]
 DEMO = ROOT / "graphagg" / "rag" / "demo" / "passages.jsonl"
-RANKING: tuple[Mode, ...] = ("best", "faithful", "rrf", "dense", "bm25")
+RANKING: tuple[Mode, ...] = ("multihop", "linearrag", "rrf", "dense", "bm25")
 QUESTIONS = (
     "On which river does the birthplace of Marie Curie lie?",
     "Who was the husband of the author of Frankenstein?",
@@ -61,7 +61,7 @@ def changed_equals_rebuilt(
     folder: Path, models: dict[str, Any], pool: list[Passage], changes: int, every: int
 ) -> None:
     rng = random.Random(0)
-    options = {**models, "with_faithful": True, "chunking": None}
+    options = {**models, "with_linearrag": True, "chunking": None}
     index = PassageIndex.build(pool[:20], folder / "changed", **options)
     for number in range(1, changes + 1):
         change(index, pool, rng)

@@ -206,7 +206,7 @@ def test_what_is_filtered_may_lead_but_is_never_a_hit(large: PassageIndex) -> No
             assert len({h.passage.id for h in hits}) == 20
     through = {
         hop.text
-        for hits in found["best"]
+        for hits in found["multihop"]
         for hit in hits
         for hop in hit.path
         if hop.kind == "passage" and hop.text != hit.passage.id

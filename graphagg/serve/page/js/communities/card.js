@@ -85,7 +85,7 @@ export class Card {
       { class: "actions" },
       seed ? act("Remove seed", this.#acts.drop) : act("Add as seed", this.#acts.add, "primary"),
       act("Start from here", this.#acts.only),
-      this.#acts.passages ? h("a", { href: format("passages", { question: vertex, mode: "best", size: 5, filters: [] }) }, "Its passages") : null,
+      this.#acts.passages ? h("a", { href: format("passages", { question: vertex, mode: "multihop", size: 5, filters: [] }) }, "Its passages") : null,
     );
   }
 

@@ -13,7 +13,7 @@ import { hitElement, showHits } from "./hits.js";
 import { drawMap } from "./map.js";
 import { chain } from "./path.js";
 
-const MODES = { best: "Best", broad: "Broad: several themes", auto: "Best or broad, by the question", faithful: "Faithful (the paper)", dense: "Vectors only", bm25: "Words only" };
+const MODES = { multihop: "Multi-hop", broad: "Broad: several themes", auto: "Multi-hop or broad, by the question", linearrag: "LinearRAG (as published)", dense: "Vectors only", bm25: "Words only" };
 
 /** What an empty page shows: how an answer is reached. */
 function introduction() {

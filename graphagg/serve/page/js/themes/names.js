@@ -15,7 +15,7 @@ const BY = {
  */
 export function nameCard({ of, by, likes }, { hasCommunities, filters, name }) {
   const ways = [
-    h("a", { href: format("passages", { question: of, mode: "best", size: 5, filters }) }, "Its passages"),
+    h("a", { href: format("passages", { question: of, mode: "multihop", size: 5, filters }) }, "Its passages"),
     hasCommunities ? h("a", { href: format("communities", { seeds: [of], method: "fused", size: 50 }) }, "Its community") : null,
   ];
   return [

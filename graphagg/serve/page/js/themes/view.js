@@ -160,7 +160,7 @@ export class ThemesView {
     const more = one?.more ? `, the first ${count(one.listed.length)}` : "";
     byId("theme-passages-title").textContent = one ? `Its passages${more}` : "Passages of the question";
     put(byId("theme-listed"), listed(rows, one ? ids : new Set(), (title) => format("passages", {
-      question: title, mode: "best", size: 5, filters: this.#state.filters,
+      question: title, mode: "multihop", size: 5, filters: this.#state.filters,
     })));
   }
 

@@ -1,0 +1,180 @@
+"""Changes to an index, and indices merged: rows are merged, and the stages of a build follow.
+
+Sets that stay the same keep their signatures; the others are signed, and the bands are sorted. The
+result has the bytes of a build of the changed graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from graphagg.arrays import Array, Ints, offsets
+from graphagg.communities.build.engine import Engine, Known
+from graphagg.communities.build.state import Folder, InProcess, Memory
+from graphagg.communities.graph import IndexGraph
+from graphagg.communities.similarity.neighborhood import Neighborhoods
+from graphagg.communities.snapshot import Snapshot
+from graphagg.graph.csr import Csr
+from graphagg.graph.graph import Graph
+from graphagg.graph.merging import Renumbering, merge_rows
+from graphagg.progress import Progress
+from graphagg.store import Publication
+
+LARGE = 1 << 22
+"""Entries of the rows of an index from which a change goes over files."""
+
+
+@dataclass(frozen=True)
+class ChangeReport:
+    """The effect of a change.
+
+    Attributes:
+        vertices, edges: counts after the change.
+        edges_added, edges_removed: by how many edges the graph grew or shrank.
+        vertices_added, vertices_removed: by how many vertices it grew or shrank.
+        not_found: edges to remove that the graph does not have.
+        signatures_recomputed: vertices whose set changed.
+    """
+
+    vertices: int
+    edges: int
+    edges_added: int = 0
+    edges_removed: int = 0
+    vertices_added: int = 0
+    vertices_removed: int = 0
+    not_found: int = 0
+    signatures_recomputed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change to the graph of an index.
+
+    Attributes:
+        rows: the vertices after the change; numbers of those before, and of `other`'s.
+        columns: the elements likewise; the same object unless two-mode.
+        other: the sets and holders that are added, or taken away where `subtract`.
+        subtract: whether entries of `other` are taken away.
+        edges: edges of `other`.
+    """
+
+    rows: Renumbering
+    columns: Renumbering
+    other: Neighborhoods
+    subtract: bool
+    edges: int = 0
+
+    @classmethod
+    def adding(cls, before: IndexGraph, other: IndexGraph) -> Change:
+        """All vertices and edges of both."""
+        rows = columns = Renumbering.union(before.vertices, other.vertices)
+        if before.config.kind == "two-mode":
+            columns = Renumbering.union(before.elements, other.elements)
+        return cls(rows, columns, other.hoods, subtract=False)
+
+    @classmethod
+    def removing_edges(cls, before: IndexGraph, gone: Graph) -> Change:
+        """The edges of another graph are taken away; their vertices stay."""
+        other = IndexGraph.of(gone, before.config)
+        rows = columns = Renumbering.of_first(before.vertices, other.vertices)
+        if before.config.kind == "two-mode":
+            columns = Renumbering.of_first(before.elements, other.elements)
+        return cls(rows, columns, other.hoods, subtract=True, edges=gone.edges)
+
+    @classmethod
+    def removing_vertices(cls, before: IndexGraph, vertices: Sequence[int]) -> Change:
+        """Some vertices are taken away, with their edges."""
+        none = before.vertices.select(np.zeros(len(before.vertices), dtype=np.bool_))
+        stay = np.ones(len(before.vertices), dtype=np.bool_)
+        stay[np.array(vertices, dtype=np.int64)] = False
+        rows = columns = Renumbering.of_first(before.vertices, none).selected(stay)
+        if before.config.kind == "two-mode":
+            columns = Renumbering.of_first(before.elements, none)
+        empty = Csr(np.zeros(1, np.int64), np.zeros(0, np.int32), None, 0)
+        other = Neighborhoods.of(empty, empty, before.config)
+        return cls(rows, columns, other, subtract=True)
+
+    def write(self, before: IndexGraph, state: Memory | Folder) -> IndexGraph:
+        """Write ids and rows after the change. Returns: the graph, mapped."""
+        config, hoods, columns = before.config, before.hoods, self.columns
+        if config.kind == "two-mode":
+            merged = merge_rows(
+                hoods.holders, self.other.holders, columns, self.rows, subtract=self.subtract
+            )
+            held = _write_rows(state, "holders", merged)
+            columns = columns.selected(held > 0)  # an element of no set is not in the graph
+            state.writer.array("holders.indptr", offsets(held[held > 0]))
+            columns.ids.save(state.writer, "elements")
+        elif config.kind != "undirected":
+            merged = merge_rows(
+                hoods.holders, self.other.holders, self.rows, columns, subtract=self.subtract
+            )
+            _write_rows(state, "holders", merged)
+        sets = merge_rows(hoods.sets, self.other.sets, self.rows, columns, subtract=self.subtract)
+        _write_rows(state, "sets", sets)
+        self.rows.ids.save(state.writer, "vertices")
+        return IndexGraph.read(config, state.map, state.exists)
+
+
+def _write_rows(
+    state: Memory | Folder, name: str, ranges: Iterable[tuple[Ints, Array]]
+) -> Ints:
+    """Write compressed rows range by range. Returns: the length of each row."""
+    size, lengths = state.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
+    for some, columns in ranges:
+        size = state.append(f"{name}.indices", np.int32, size, columns)
+        lengths.append(some)
+    joined = np.concatenate([np.zeros(0, np.int64), *lengths])
+    state.writer.array(f"{name}.indptr", offsets(joined))
+    return joined
+
+
+def apply(
+    publication: Publication, before: Snapshot, change: Change, progress: Progress
+) -> ChangeReport:
+    """Publish the index of the changed graph.
+
+    Args:
+        publication: of the index's directory.
+        before: the newest version.
+        change: the change.
+        progress: called with stage, done, total.
+    """
+    over_files = int(before.hoods.sets.indptr[-1]) >= LARGE
+    state = Folder(publication.writer.folder.absolute()) if over_files else Memory()
+    after = change.write(before, state)
+    graph, old_edges, old_vertices = after.graph(), before.graph().edges, len(before.vertices)
+    engine = Engine(before.config, state, InProcess(state, progress), cache(after.hashes))
+    signed = engine.publish(publication, graph, force=True, known=[Known.of(before, after)])
+    grown = graph.edges - old_edges
+    return ChangeReport(
+        vertices=len(after.vertices),
+        edges=graph.edges,
+        edges_added=max(grown, 0),
+        edges_removed=max(-grown, 0),
+        vertices_added=max(len(after.vertices) - old_vertices, 0),
+        vertices_removed=max(old_vertices - len(after.vertices), 0),
+        not_found=change.edges + grown if change.edges else 0,
+        signatures_recomputed=signed,
+    )
+
+
+def merge(publication: Publication, shards: Sequence[Snapshot], progress: Progress) -> None:
+    """Publish the index of all graphs of some indices with the same parameters."""
+    graph: IndexGraph = shards[0]
+    state = Memory()
+    for shard in shards[1:] or shards:  # one alone is merged with itself
+        state = Memory()
+        graph = Change.adding(graph, shard).write(graph, state)
+    engine = Engine(graph.config, state, InProcess(state, progress), cache(graph.hashes))
+    known = [Known.of(shard, graph) for shard in shards]
+    engine.publish(publication, graph.graph(), force=True, known=known)

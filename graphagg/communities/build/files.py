@@ -1,0 +1,139 @@
+"""An index of a graph in memory, and of one that is larger: the same stages, the same bytes.
+
+Over files each stage ends in `<directory>.work`, so that a build that was killed goes on after the
+last one: `edges`, `pairs`, `sets`, `holders` make the graph (`graph.large`), then follow the stages
+of the engine. In memory are arrays of a number per vertex, a chunk of the edges and a range of the
+rows; what grows with the edges is in files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from graphagg.communities.build.engine import Engine
+from graphagg.communities.build.state import Folder, InProcess, Memory, Resumable
+from graphagg.communities.config import GRAPH_KIND, IndexConfig
+from graphagg.communities.graph import IndexGraph
+from graphagg.errors import GraphAggError
+from graphagg.graph.graph import Graph, ReadReport
+from graphagg.graph.ids import VertexId
+from graphagg.graph.large.load import Files, Source, load_large
+from graphagg.graph.reading.files import find_files, paths_of
+from graphagg.graph.reading.load import check_vertices, read_graph
+from graphagg.graph.reading.settings import Reading
+from graphagg.progress import Progress
+from graphagg.store import Publication
+from graphagg.store.work import WorkFolder, fingerprint, work_folder
+
+LARGE = 1 << 28
+"""Bytes of files from which a graph is indexed over files."""
+
+
+def build(
+    publication: Publication,
+    edges: Any,
+    reading: Reading,
+    vertices: Iterable[VertexId],
+    config: IndexConfig,
+    progress: Progress,
+    force: bool,
+) -> ReadReport:
+    """Build and publish the index of edges, in memory or over files, as large as they are.
+
+    Args:
+        publication: of the directory.
+        edges: what `load_graph` takes.
+        reading: how they are read.
+        vertices: vertices that are there even without an edge.
+        config: the kind of graph, and the parameters.
+        progress: called with stage, done, total.
+        force: build also where nothing changed, and from nothing.
+
+    Raises:
+        ParametersDiffer: an unfinished build there has other input or parameters.
+        As `CommunityIndex.build`.
+    """
+    kind = GRAPH_KIND[config.kind]
+    if _is_large(edges):
+        source = Source(edges, kind, reading, list(check_vertices(vertices)))
+        return _build_over_files(publication, source, config, progress, force)
+    graph, _ = read_graph(edges, kind, reading, vertices=vertices)
+    progress("edges", graph.edges, graph.edges)
+    state = Memory()
+    stored = IndexGraph.of(graph, config)
+    stored.save(state)
+    engine = Engine(config, state, InProcess(state, progress), cache(stored.hashes))
+    engine.publish(publication, graph, force=force)
+    return graph.report
+
+
+def _is_large(edges: Any) -> bool:
+    """Whether edges are files that are so large that they are indexed over files."""
+    paths = paths_of(edges)
+    if paths is None:
+        return False
+    files = [file for path in paths for file in find_files(path)]
+    return sum(file.stat().st_size for file in files) >= LARGE
+
+
+def _build_over_files(
+    publication: Publication, source: Source, config: IndexConfig, progress: Progress, force: bool
+) -> ReadReport:
+    work = WorkFolder(work_folder(publication.root), progress)
+    try:
+        _claim(work, source, config, force)
+        try:
+            graph = _graph_in_files(work, source, config)
+            state = Folder(work.folder / "index")
+            stored = IndexGraph.read(config, state.map, state.exists)
+            engine = Engine(config, state, Resumable(state, work), cache(stored.hashes))
+            engine.publish(publication, graph, force=force)
+        except GraphAggError as error:
+            if error.exit_code != 1:  # bad input: nothing to go on from
+                work.remove()
+            raise
+    finally:
+        work.release()
+    work.remove()
+    return graph.report
+
+
+def _claim(work: WorkFolder, source: Source, config: IndexConfig, force: bool) -> None:
+    """Begin the build or go on with it."""
+    job = {
+        "source": [fingerprint(path) for path in paths_of(source.edges) or []],
+        "config": config.to_json(),
+        "reading": source.reading.given(),
+        "vertices": [str(vertex) for vertex in source.vertices],
+    }
+    work.claim(job, force=force)
+    # Files that the machine had not written to its disk when it went down are not what the notes
+    # say: after a start of the machine the build begins again.
+    if work.note("machine", _machine) != _machine():
+        work.claim(job, force=True)
+        work.note("machine", _machine)
+
+
+def _machine() -> str:
+    """What changes when the machine starts anew; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _graph_in_files(work: WorkFolder, source: Source, config: IndexConfig) -> Graph:
+    folder = work.folder / "index"
+    folder.mkdir(exist_ok=True)
+    files = Files(folder, source.kind, config.kind == "directed-in")
+    return load_large(work, files, source, partial(index_bytes, config))
+
+
+def index_bytes(config: IndexConfig, vertices: int, elements: int, entries: int) -> int:
+    """The size of an index on disk, at most."""
+    turns = 1 if config.kind == "undirected" else 2
+    per_vertex = 2 * config.permutations + 4 * config.bands + 8 + 4 + 8
+    return vertices * per_vertex + elements * 16 + 4 * entries * turns + config.bands * ((1 << 18) + 4)

@@ -1,0 +1,169 @@
+"""The rows of two graphs merged: of both together, of one without the other, or of some vertices.
+
+Ids ascend in every graph, so that a row still ascends when its columns get their new numbers, and
+two rows merge in one pass over both. Rows are read and given range by range: they may be mapped
+files that are larger than memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from graphagg.arrays import Array, Ints, Mask
+from graphagg.graph.csr import Csr
+from graphagg.graph.ids import VertexIds
+from graphagg.kernels import kernel
+from graphagg.store.ranges import forget
+
+_ROWS_AT_ONCE = 1 << 16
+_ABOVE_ALL = 1 << 31
+
+
+class Renumbering(NamedTuple):
+    """The ids of a result, and where the ids of two graphs stand among them.
+
+    Attributes:
+        ids: of the result.
+        first: `[n]` int32 ascending, the new number of each id of the first graph; -1: left out.
+        second: `[m]` int32, likewise of the second graph.
+    """
+
+    ids: VertexIds
+    first: Array
+    second: Array
+
+    @classmethod
+    def union(cls, first: VertexIds, second: VertexIds) -> Renumbering:
+        """All ids of both; `InvalidGraph` if one has integers and the other strings."""
+        ids = first.union(second)
+        return cls(ids, _int32(ids.positions(first)), _int32(ids.positions(second)))
+
+    @classmethod
+    def of_first(cls, first: VertexIds, second: VertexIds) -> Renumbering:
+        """The ids of the first graph alone."""
+        kept = np.arange(len(first), dtype=np.int32)
+        return cls(first, kept, _int32(first.positions(second)))
+
+    def selected(self, kept: Mask) -> Renumbering:
+        """Leave out all ids of the result but those of a mask."""
+        numbers = np.where(kept, np.cumsum(kept, dtype=np.int32) - 1, -1).astype(np.int32)
+        numbers = np.append(numbers, np.int32(-1))  # -1 stays -1
+        return Renumbering(self.ids.select(kept), numbers[self.first], numbers[self.second])
+
+
+def merge_rows(
+    first: Csr, second: Csr, rows: Renumbering, columns: Renumbering, *, subtract: bool = False
+) -> Iterator[tuple[Ints, Array]]:
+    """Merge the rows of two matrices.
+
+    Args:
+        first: a pattern with ascending rows.
+        second: likewise.
+        rows: the numbers of both matrices' rows.
+        columns: the numbers of both matrices' columns.
+        subtract: give the entries of the first matrix that the second does not have; else all.
+
+    Yields:
+        The lengths of a range of rows, and the columns of these rows one after another, int32.
+    """
+    count = len(rows.ids)
+    sides = [
+        _Side(matrix.indptr, matrix.indices, _inverse(numbers, count), renumbered)
+        for matrix, numbers, renumbered in (
+            (first, rows.first, columns.first), (second, rows.second, columns.second),
+        )
+    ]  # fmt: skip
+    for low in range(0, count, _ROWS_AT_ONCE):
+        high = min(low + _ROWS_AT_ONCE, count)
+        room = sum(_entries(side, low, high) for side in sides)
+        merged, ends = np.empty(room, dtype=np.int32), np.zeros(high - low + 1, dtype=np.int64)
+        size = _merge(sides[0], sides[1], low, subtract, ends, merged)
+        yield np.diff(ends), merged[:size]
+        forget(first.indices, second.indices)
+
+
+class _Side(NamedTuple):
+    """A matrix that is merged.
+
+    Attributes:
+        offsets: `[n + 1]` int64.
+        columns: int32.
+        sources: `[count]` int32, which of its rows each row of the result is; -1: none.
+        renumbered: int32, the new number of each column; -1: it is left out.
+    """
+
+    offsets: Array
+    columns: Array
+    sources: Array
+    renumbered: Array
+
+
+def _int32(numbers: Ints) -> Array:
+    return numbers.astype(np.int32)
+
+
+def _inverse(numbers: Array, count: int) -> Array:
+    """The old number of each of `count` new ones, int32; -1: it is new."""
+    old = np.full(count, -1, dtype=np.int32)
+    stay = np.flatnonzero(numbers >= 0)
+    old[numbers[stay]] = stay
+    return old
+
+
+def _entries(side: _Side, low: int, high: int) -> int:
+    """Count the entries of the rows that become rows `low` to `high - 1`."""
+    sources = side.sources[low:high]
+    sources = sources[sources >= 0]
+    return int((side.offsets[sources + 1] - side.offsets[sources]).sum())
+
+
+@kernel
+def _merge(first: _Side, second: _Side, low: int, subtract: bool, ends: Array, out: Array) -> int:
+    """Write the rows from `low` on to `out`, and where each of them ends to `ends[1:]`.
+
+    Returns:
+        The number of columns in all.
+    """
+    # Out of their bundles, where each access would count references.
+    offsets, columns, sources, renumbered = first
+    offsets_second, columns_second, sources_second, renumbered_second = second
+    size = 0
+    for i in range(len(ends) - 1):
+        row, row_second = sources[low + i], sources_second[low + i]
+        at = end = 0
+        if row >= 0:
+            at, end = offsets[row], offsets[row + 1]
+        if row_second >= 0:
+            for j in range(offsets_second[row_second], offsets_second[row_second + 1]):
+                column = renumbered_second[columns_second[j]]
+                if column < 0:
+                    continue
+                at, size = _copy_below(columns, renumbered, at, end, column, out, size)
+                if at < end and renumbered[columns[at]] == column:
+                    at += 1
+                if not subtract:
+                    out[size] = column
+                    size += 1
+        at, size = _copy_below(columns, renumbered, at, end, _ABOVE_ALL, out, size)
+        ends[i + 1] = size
+    return size
+
+
+@kernel
+def _copy_below(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    columns: Array, renumbered: Array, at: int, end: int, bound: int, out: Array, size: int
+):
+    """Append the columns from `at` on whose new numbers are below `bound`, up to `end`.
+
+    Returns:
+        Where it stopped in `columns`, and the new size of `out`.
+    """
+    while at < end and renumbered[columns[at]] < bound:
+        if renumbered[columns[at]] >= 0:
+            out[size] = renumbered[columns[at]]
+            size += 1
+        at += 1
+    return at, size

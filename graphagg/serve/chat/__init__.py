@@ -1,1 +1,0 @@
-"""Answers in words through a language model's endpoint, for the service."""

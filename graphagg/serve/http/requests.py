@@ -1,0 +1,109 @@
+"""ASGI middleware that follows a request to its end: id, figures, log, trace."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from graphagg.serve.http.failures import refusal
+from graphagg.serve.observe.log import ACCESS
+from graphagg.serve.observe.stages import Trace, tracing
+from graphagg.serve.service import Service
+
+REQUEST_ID = "x-request-id"
+_SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_UNKNOWN = "unmatched"
+_QUIET = ("/healthz", "/readyz", "/metrics")
+"""Asked every few seconds by machines: logged from `debug` on."""
+_LONGEST = 200  # characters of a path in the log
+
+_log, _faults = logging.getLogger(ACCESS), logging.getLogger("graphagg.serve")
+
+
+class Observed:
+    """Gives each request an id and a trace, and tells metrics, log, the slow list and traces.
+
+    An id that comes in `x-request-id` is taken over where it is short and plain, else one is made;
+    every answer carries it. Figures are kept by route, never by raw path.
+
+    Args:
+        app: the application that answers.
+        service: has the metrics and the list of slow requests; once it stops, clients are asked to
+            close their connections.
+        export: takes the trace of a request that ended, in its context, without waiting.
+    """
+
+    def __init__(
+        self, app: ASGIApp, service: Service, export: Callable[[Trace], None] = lambda trace: None
+    ) -> None:
+        self._app, self._service, self._export = app, service, export
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and note what it took."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begin, status = time.perf_counter(), 0
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        trace = Trace(given if _SANE.fullmatch(given) else uuid.uuid4().hex)
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = trace.identifier
+                if self._service.stopping:
+                    headers["connection"] = "close"
+            await send(message)
+
+        with self._service.metrics.in_flight.track_inprogress(), tracing(trace):
+            try:
+                await self._app(scope, receive, noted)
+            except Exception:
+                _faults.exception("request %s failed", trace.identifier)
+                if status:  # the answer has begun: the connection ends in its middle
+                    raise
+                message = "the service failed on this request; its log says why"
+                await refusal(500, "InternalError", message)(scope, receive, noted)
+            finally:
+                self._tell(scope, trace, status, time.perf_counter() - begin)
+
+    def _tell(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = getattr(scope.get("route"), "path", _UNKNOWN)
+        metrics = self._service.metrics
+        metrics.answered(route, method, status, seconds)
+        for stage in trace.stages:
+            metrics.stages.labels(stage.name).observe(stage.seconds)
+        self._service.slowest.add(trace, route, status, seconds * 1000)
+        level = logging.DEBUG if route in _QUIET else logging.INFO
+        if _log.isEnabledFor(level):
+            fields = {
+                "request_id": trace.identifier,
+                "client": (scope.get("client") or ("",))[0],
+                "method": method,
+                "path": scope["path"][:_LONGEST],
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1000, 3),
+                "stages": trace.milliseconds(),
+            }
+            _log.log(level, "%s", _line(fields), extra={"fields": fields})
+        self._export(trace)
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    """A line for people; whatever a client sends stays on one line and inside its quotes."""
+    request = json.dumps(f"{fields['method']} {fields['path']}")
+    client = json.dumps(fields["client"])[1:-1] or "-"
+    return f"{client} {request} {fields['status']} {fields['ms']:.1f} ms {fields['request_id']}"

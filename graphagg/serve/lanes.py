@@ -1,0 +1,93 @@
+"""Threads and processes for work that would hold up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from graphagg.errors import Overloaded
+from graphagg.serve.observe.stages import Watch
+
+R = TypeVar("R")
+
+
+class Lane:
+    """A queue of bounded length before a few threads.
+
+    Args:
+        name: of the work done here, for messages.
+        threads: number of threads.
+        capacity: calls that run or wait; the next is refused.
+    """
+
+    def __init__(self, name: str, threads: int, capacity: int) -> None:
+        self.name, self.capacity = name, capacity
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._lock = threading.Lock()
+        self._open = 0
+
+    async def run(
+        self, call: Callable[..., R], *arguments: Any, begun: bool = False
+    ) -> tuple[R, float]:
+        """Run a call in a thread; a call that has begun counts as open until it ends.
+
+        Args:
+            call: the function to run.
+            arguments: of the call.
+            begun: it is a later step of an accepted request: it is not refused.
+
+        Returns:
+            The value of the call, and the milliseconds of thread time that it took.
+
+        Raises:
+            Overloaded: `capacity` calls run or wait.
+        """
+        with self._lock:
+            if self._open >= self.capacity and not begun:
+                raise Overloaded(
+                    f"{self._open} requests wait for {self.name} already; try again in a second"
+                )
+            self._open += 1
+        try:
+            future = self._pool.submit(_timed, call, *arguments)
+        except BaseException:
+            self._ended(None)
+            raise
+        future.add_done_callback(self._ended)
+        return await asyncio.wrap_future(future)
+
+    def _ended(self, _: Future[Any] | None) -> None:
+        with self._lock:
+            self._open -= 1
+
+    def close(self) -> None:
+        """Let running calls finish; waiting ones are dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _timed(call: Callable[..., R], *arguments: Any) -> tuple[R, float]:
+    watch = Watch()
+    return call(*arguments), watch.cpu_ms
+
+
+class Remote(Protocol):
+    """Other processes over the same indices; `graphagg.serve.pool` has them."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether at least one can answer now."""
+
+    async def start(self) -> None:
+        """Start them."""
+
+    def wait_until_ready(self) -> None:
+        """Wait, in a thread, until each has loaded its models; raises why one cannot."""
+
+    async def ask(self, call: str, **arguments: Any) -> Any:
+        """The answer to a call by name, with JSON values."""
+
+    async def close(self) -> None:
+        """End them."""

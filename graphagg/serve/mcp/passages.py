@@ -1,0 +1,176 @@
+"""Texts about a corpus and its passages, for a model that reads them or writes a filter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphagg.errors import InvalidParameter, UnknownPassage
+from graphagg.rag import Passage, PassageIndex
+from graphagg.rag.documents.metadata import ValueType
+from graphagg.rag.question.excerpts import ELLIPSIS, fitting, short_metadata
+from graphagg.rag.question.selection import Selection
+from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.serve.mcp.text import number, quoted
+
+MOST_AROUND = 10
+"""Chunks on each side that may be asked for."""
+_RESERVED = 120  # characters for the line that says how to read on, but for ids
+_TITLES = 5
+_KEYS = 20
+_VALUES, _LONGEST_VALUE = 5, 40
+
+
+# --- the corpus ----------------------------------------------------------------------------------
+
+
+def described(index: PassageIndex, about: str = "") -> str:
+    """A few lines: number of passages, some titles, and the keys of filters with their values.
+
+    Args:
+        index: the corpus.
+        about: a sentence of the operator about it.
+    """
+    snapshot = index.snapshot
+    lines = [f"The corpus: {len(snapshot):,} passages." + (f" {about.strip()}" if about else "")]
+    titles = _titles(snapshot)
+    if titles:
+        lines.append(f"Titles, for instance: {', '.join(map(quoted, titles))}.")
+    keys = [
+        f"{key} ({_kind(snapshot, key, kind)})"
+        for key, kind in list(snapshot.schema.items())[:_KEYS]
+    ]
+    more = len(snapshot.schema) - _KEYS
+    if keys:
+        rest = f"; and {more} more" if more > 0 else ""
+        lines.append(f"Keys that filter takes: {'; '.join(keys)}{rest}.")
+    else:
+        lines.append("It has no metadata, so there is nothing to filter by.")
+    return "\n".join(lines)
+
+
+def _titles(snapshot: Snapshot) -> list[str]:
+    """Distinct titles of passages spread evenly over the corpus."""
+    rows = np.flatnonzero(snapshot.alive)
+    sample = np.linspace(0, len(rows) - 1, min(len(rows), 4 * _TITLES)).astype(int)
+    titles = [title for row in rows[sample].tolist() if (title := snapshot.corpus[row].title)]
+    distinct = list(dict.fromkeys(titles))
+    step = max(len(distinct) // _TITLES, 1)
+    return distinct[::step][:_TITLES]
+
+
+def _kind(snapshot: Snapshot, key: str, kind: ValueType) -> str:
+    """A key's type, with its values where they are few, else its range or a few of them."""
+    if kind in ("number", "date"):
+        least, most = _range(snapshot, key, kind)
+        return f"{kind}, {least} to {most}" if least != most else f"{kind}, {least}"
+    if kind in ("string", "list of strings"):
+        values = _distinct(snapshot, key, kind)
+        if values:
+            shown = ", ".join(quoted(value[:_LONGEST_VALUE]) for value in values[:_VALUES])
+            return f"{kind}: {shown}{', ...' if len(values) > _VALUES else ''}"
+    return kind
+
+
+def _distinct(snapshot: Snapshot, key: str, kind: ValueType) -> list[str]:
+    """The first distinct texts of a key over all segments, at most one more than are shown."""
+    values: dict[str, None] = {}
+    for table in snapshot.tables:
+        here = table.kind_of(key, kind)
+        if here is not None:
+            texts: Any = table.distinct(key, here, as_text=True)
+            values |= dict.fromkeys(texts[: _VALUES + 1].to_pylist())
+    return sorted(values)[: _VALUES + 1]
+
+
+def _range(snapshot: Snapshot, key: str, kind: ValueType) -> tuple[str, str]:
+    """The least and the largest value of a key, as text."""
+    ends: list[tuple[float | str, str]] = []
+    for table in snapshot.tables:
+        here = table.kind_of(key, kind)
+        if here is not None:
+            values = table.distinct(key, here, as_text=True)
+            for value in (values[0], values[-1]):
+                if kind == "date":
+                    ends.append((value.as_py(), value.as_py()[: len("2000-01-01")]))
+                else:
+                    ends.append((float(value.real), _plain(float(value.real))))
+    return min(ends)[1], max(ends)[1]
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if value.is_integer() else number(value)
+
+
+# --- one passage ---------------------------------------------------------------------------------
+
+
+def passage(index: PassageIndex, identifier: str, around: int, start: int, characters: int) -> str:
+    """A passage and the chunks beside it: a line about it, the text, and the way to read on.
+
+    Args:
+        index: holds it.
+        identifier: of a passage, or of a document: then its first chunk is read.
+        around: chunks wanted on each side, as far as they fit whole.
+        start: characters of the passage to skip; the chunks beside it are then left out.
+        characters: of the whole answer.
+
+    Raises:
+        UnknownPassage: there is no passage and no document of this id.
+        InvalidParameter: `start` lies behind the passage's end.
+    """
+    snapshot = index.snapshot
+    rows = snapshot.rows_named(identifier)
+    if not rows:
+        raise UnknownPassage(
+            f"no passage or document has the id {identifier!r}; take an id from a search"
+        )
+    center = snapshot.corpus[rows[0]]
+    if start and start >= len(center.text):
+        raise InvalidParameter(f"start is {start}, the passage has {len(center.text)} characters")
+    visible = snapshot.mask(Selection())
+    rows = snapshot.neighbors(rows[0], around + 1, visible)
+    beside = [snapshot.corpus[row] for row in rows if snapshot.corpus.id(row) != center.id]
+    head = _head(center)[: characters // 2]
+    names = max((len(p.id) for p in beside), default=0)
+    room = max(characters - len(head) - 2 * names - _RESERVED, 1)
+    if start or len(center.text) > room:
+        return f"{head}\n{_piece(center.text, start, room)}"
+    return f"{head}\n{_with_neighbors(center, beside, around, room)}"
+
+
+def _head(center: Passage) -> str:
+    """Id, title and metadata."""
+    words = [center.id]
+    if center.title and center.title != center.id:
+        words.append(quoted(center.title))
+    if metadata := short_metadata(center.metadata):
+        words.append(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")))
+    return " ".join(words)
+
+
+def _piece(text: str, start: int, room: int) -> str:
+    """A piece of a long passage, and the start of the next one."""
+    end = start + room
+    before = ELLIPSIS if start else ""
+    if end >= len(text):
+        return f"{before}{text[start:]}"
+    shown = f"{before}{text[start:end]}{ELLIPSIS}"
+    return f"{shown}\n(start={end} reads on; {len(text)} characters in all)"
+
+
+def _with_neighbors(center: Passage, beside: Sequence[Passage], around: int, room: int) -> str:
+    """A whole passage between its neighbors, and the ids of the chunks before and after them."""
+    position = center.position
+    near = [p for p in beside if abs(p.position - position) <= around]
+    chosen = fitting(near, position, room - len(center.text) - 2 * around)
+    text = [p.text for p in chosen if p.position < position]
+    text += [center.text, *(p.text for p in chosen if p.position > position)]
+    shown = {p.id for p in chosen}
+    left = [p for p in beside if p.id not in shown]
+    ways = [f"before: {p.id}" for p in left if p.position < position][-1:]
+    ways += [f"after: {p.id}" for p in left if p.position > position][:1]
+    return "\n".join([*text, *([f"({'; '.join(ways)})"] if ways else [])])

@@ -1,0 +1,124 @@
+"""Tools of the MCP server about a corpus as a whole: a short line per theme or passage."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from graphagg.rag.corpus.likeness.similar import By
+from graphagg.serve.limits import MOST_HITS
+from graphagg.serve.models.themes import Filter, SimilarRequest, ThemeRequest, ThemesRequest
+from graphagg.serve.models.values import K
+from graphagg.serve.service import Service
+from graphagg.serve.themes import Answer, Themes
+
+INSTRUCTIONS = (
+    "corpus_themes lists the subjects of a corpus, theme_passages the content of one theme; "
+    "similar_passages and similar_entities find the ones most like a passage or an entity."
+)
+TopHits = Annotated[
+    int, Field(ge=1, le=MOST_HITS, validation_alias=K, description="Number of results.")
+]
+Most = Annotated[int, Field(ge=1, le=200, description="Lines of the answer at most.")]
+_NAMES = 4  # names of a theme's line
+
+
+def add_tools(
+    tool: Callable[[Callable[..., Any]], Any],
+    service: Service,
+    checked: Callable[..., Any],
+    asked: Callable[[Service, Callable[[], Awaitable[Answer]]], Awaitable[Answer]],
+) -> None:
+    """Add the tools of a service that has a passage index.
+
+    Args:
+        tool: registers a function.
+        service: that answers.
+        checked: makes a request, or a tool error.
+        asked: waits for an answer, in time.
+    """
+    explorer = Themes(service)
+
+    async def corpus_themes(
+        inside: Annotated[str | None, Field(description="Id of a theme to look into.")] = None,
+        level: Annotated[int | None, Field(ge=0, description="0 is the coarsest.")] = None,
+        most: Most = 30,
+        filter: Filter = None,
+    ) -> str:
+        """List the subjects of the corpus: a line per theme, the largest first.
+
+        Each line: id, label, passages, dates where they have any; then its names.
+        """
+        request = checked(ThemesRequest, inside=inside, level=level, filter=filter)
+        answer = await asked(service, lambda: explorer.themes(request))
+        return "\n".join(_themes(answer, most))
+
+    async def theme_passages(theme: str, most: Most = 30, filter: Filter = None) -> str:
+        """Show one theme, by its id: words, names, themes near and inside, and its passages.
+
+        The most typical passages come first; read_passage reads one by its id.
+        """
+        request = checked(ThemeRequest, theme=theme, filter=filter)
+        answer = await asked(service, lambda: explorer.theme(request))
+        return "\n".join(_theme(answer, most))
+
+    async def similar_passages(
+        passage: str, by: By = "text", k: TopHits = 10, filter: Filter = None
+    ) -> str:
+        """Find the passages most like one, by text vectors or by what both name (graph)."""
+        request = checked(SimilarRequest, passage=passage, by=by, k=k, filter=filter)
+        return "\n".join(_likes(await asked(service, lambda: explorer.similar(request))))
+
+    async def similar_entities(
+        entity: str, by: By = "graph", k: TopHits = 10, filter: Filter = None
+    ) -> str:
+        """Find the entities most like one, by the graph or by the vectors of their passages."""
+        request = checked(SimilarRequest, entity=entity, by=by, k=k, filter=filter)
+        return "\n".join(_likes(await asked(service, lambda: explorer.similar(request))))
+
+    for function in (corpus_themes, theme_passages, similar_passages, similar_entities):
+        tool(function)
+
+
+def _themes(answer: Answer, most: int) -> Iterator[str]:
+    levels = ", ".join(map(str, answer["levels"]))
+    yield f"{answer['passages']} passages; themes by level: {levels}; level {answer['level']}:"
+    yield from answer["notes"]
+    for theme in answer["themes"][:most]:
+        names = ", ".join(entity["name"] for entity in theme["entities"][:_NAMES])
+        yield f"{theme['id']}  {_head(theme)}{f': {names}' if names else ''}"
+    more = len(answer["themes"]) - most + answer["more"]
+    if more > 0:
+        yield f"{more} smaller themes are not listed"
+
+
+def _theme(answer: Answer, most: int) -> Iterator[str]:
+    theme = answer["theme"]
+    yield f"{theme['id']}  {_head(theme)}"
+    yield f"words: {', '.join(theme['words'])}"
+    yield f"names: {', '.join(entity['name'] for entity in theme['entities'])}"
+    yield f"near: {'; '.join(_named(near['id'], near['label']) for near in theme['neighbors'])}"
+    yield f"themes inside: {theme['children']}"
+    titles = {each["id"]: each["title"] for each in theme["typical"]}
+    titles |= {each["id"]: each["title"] for each in answer["listed"]}
+    yield from (_named(identifier, title) for identifier, title in list(titles.items())[:most])
+    if theme["passages"] > min(most, len(titles)):
+        yield f"{theme['passages'] - min(most, len(titles))} passages are not listed"
+
+
+def _head(theme: Answer) -> str:
+    span = theme["span"]
+    time = f", {span['first']} to {span['last']}" if span else ""
+    return f"{theme['label']} ({theme['passages']} passages{time})"
+
+
+def _named(identifier: str, name: str) -> str:
+    return f"{identifier}  {name}".rstrip()
+
+
+def _likes(answer: Answer) -> Iterator[str]:
+    yield f"like {answer['of']}, by {answer['by']}:"
+    for like in answer["likes"]:
+        yield f"{like['score']:.3f}  {_named(like['id'], like['name'])}"

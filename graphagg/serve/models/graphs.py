@@ -1,0 +1,177 @@
+"""Queries of communities, structures, vertices and nearest vertices, and their answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from graphagg.communities.config import Method, Plan
+from graphagg.serve.limits import MOST_BATCH
+from graphagg.serve.models.values import (
+    Hits,
+    K,
+    Members,
+    Request,
+    Result,
+    Seeds,
+    ShownVertex,
+    Timed,
+    Vertex,
+)
+
+
+class CommunityRequest(Request):
+    """A query of the community of some seeds."""
+
+    seeds: Seeds
+    k: Members | None = Field(
+        default=50, validation_alias=K, description="Number of members; null: a sweep cut chooses."
+    )
+    method: Method = "fused"
+    plan: Plan = "auto"
+
+
+class CommunityBatchRequest(Request):
+    """Several queries."""
+
+    queries: Annotated[list[CommunityRequest], Field(min_length=1, max_length=MOST_BATCH)]
+
+
+class SharedNeighbors(Result):
+    """Neighbors shared with one seed; `shared_neighbors` is null where counting cost more."""
+
+    seed: ShownVertex
+    shared_neighbors: int | None
+    examples: list[ShownVertex]
+    adjacent: bool
+
+
+class CommunityMember(Result):
+    """A vertex of a community."""
+
+    id: ShownVertex
+    score: float
+    scores: dict[str, float]
+    reason: list[SharedNeighbors]
+
+
+class CommunityItem(Result):
+    """Members, best first, without the seeds."""
+
+    seeds: list[ShownVertex]
+    members: list[CommunityMember]
+    method: Method
+    plan: str
+    notes: list[str]
+    conductance: float | None
+
+
+class CommunityAnswer(CommunityItem, Timed):
+    """A community, and the time it took."""
+
+
+class CommunityBatchAnswer(Timed):
+    """The community of each query, in their order."""
+
+    results: list[CommunityItem]
+
+
+class StructureVertex(Result):
+    """A vertex of the picture; `score` is null for a seed, `x` and `y` lie within [-1, 1]."""
+
+    id: ShownVertex
+    score: float | None
+    community: int
+    seed: bool
+    x: float
+    y: float
+
+
+class StructureEdge(Result):
+    """Two similar vertices; the weight is their Jaccard similarity."""
+
+    source: ShownVertex
+    target: ShownVertex
+    weight: float
+
+
+class SubCommunity(Result):
+    """A sub-community; 0 is the largest."""
+
+    id: int
+    size: int
+
+
+class StructureAnswer(Timed):
+    """The weighted similarity graph of seeds and members, and its sub-communities."""
+
+    vertices: list[StructureVertex]
+    edges: list[StructureEdge]
+    communities: list[SubCommunity]
+    method: Method
+    plan: str
+
+
+class Listed(Result):
+    """A vertex and its number of edges."""
+
+    id: ShownVertex
+    degree: int
+
+
+class VertexList(Result):
+    """The vertices whose ids begin with a prefix: the exact one, then by degree."""
+
+    vertices: list[Listed]
+    more: bool
+
+
+class NeighborList(Result):
+    """The neighbors of a vertex with most edges."""
+
+    vertex: ShownVertex
+    degree: int
+    neighbors: list[Listed]
+    more: bool
+
+
+# --- embeddings --------------------------------------------------------------------------------
+
+
+class NearestRequest(Request):
+    """A query of the vertices nearest to one."""
+
+    vertex: Vertex
+    k: Hits = Field(default=10, validation_alias=K, description="Number of neighbors.")
+
+
+class NearestBatchRequest(Request):
+    """Several vertices."""
+
+    vertices: Annotated[list[Vertex], Field(min_length=1, max_length=MOST_BATCH)]
+    k: Hits = Field(default=10, validation_alias=K, description="Number of neighbors.")
+
+
+class Nearest(Result):
+    """A near vertex, with the cosine of the two vectors."""
+
+    id: ShownVertex
+    score: float
+
+
+class NearestItem(Result):
+    """The vertices nearest to one."""
+
+    vertex: ShownVertex
+    neighbors: list[Nearest]
+
+
+class NearestAnswer(NearestItem, Timed):
+    """The nearest vertices, and the time it took."""
+
+
+class NearestBatchAnswer(Timed):
+    """The nearest vertices of each, in their order."""
+
+    results: list[NearestItem]

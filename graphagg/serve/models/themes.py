@@ -1,0 +1,163 @@
+"""Requests and answers about a corpus as a whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from graphagg.rag.corpus.likeness.similar import By
+from graphagg.serve.models.values import Hits, K, Name, Number, Question, Request, Result, Timed
+
+MOST_THEMES = 1_000
+"""Themes of one answer, the largest first."""
+MOST_PASSAGES = 200
+"""Passages of a theme that one answer names."""
+EXCERPT = 400
+"""Characters of a passage that a list shows."""
+Filter = Annotated[
+    dict[str, Any] | None,
+    Field(description='Conditions on metadata: {"year": {"gte": 2000}}.'),
+]
+
+
+class ThemesRequest(Request):
+    """A query of themes."""
+
+    filter: Filter = None
+    inside: Name | None = Field(
+        default=None, description="Id of a theme: themes inside it. null: themes of level."
+    )
+    level: Number | None = Field(default=None, description="null: the one to show first.")
+
+
+class ThemeRequest(Request):
+    """A theme by its id."""
+
+    theme: Name
+    filter: Filter = None
+
+
+class LightRequest(Request):
+    """A question whose passages are looked for on the map."""
+
+    question: Question
+    k: Hits = Field(default=20, validation_alias=K, description="Number of hits.")
+    filter: Filter = None
+
+
+class SimilarRequest(Request):
+    """A query of passages like one, or of entities like one."""
+
+    passage: Name | None = None
+    entity: Name | None = None
+    by: By | None = Field(default=None, description="null: text of passages, graph of entities.")
+    k: Hits = Field(default=10, validation_alias=K, description="Number of results.")
+    filter: Filter = None
+
+
+class ThemeEntity(Result):
+    """An entity of a theme."""
+
+    key: str
+    name: str
+    weight: float
+
+
+class ThemePassage(Result):
+    """A passage of a theme."""
+
+    id: str
+    title: str
+    score: float
+
+
+class ThemeNear(Result):
+    """A theme beside another, with the share of ties that lead there."""
+
+    id: str
+    weight: float
+    label: str
+
+
+class ThemeSpan(Result):
+    """The first and the last date of a theme's passages."""
+
+    first: str
+    last: str
+    dated: int
+
+
+class ThemeShown(Result):
+    """A theme."""
+
+    id: str
+    level: int
+    label: str
+    words: list[str]
+    entities: list[ThemeEntity]
+    typical: list[ThemePassage]
+    central: list[ThemePassage]
+    passages: int
+    members: int
+    span: ThemeSpan | None
+    neighbors: list[ThemeNear]
+    children: int = Field(description="Number of themes inside it.")
+
+
+class ThemesAnswer(Timed):
+    """Themes, the largest first, and the sizes of the map."""
+
+    themes: list[ThemeShown]
+    more: int = Field(description="Smaller themes that were left out.")
+    level: int
+    levels: list[int] = Field(description="Number of themes of each level.")
+    passages: int
+    entities: int
+    when: str | None
+    notes: list[str]
+
+
+class ListedPassage(Result):
+    """A passage by id and title, and how it begins."""
+
+    id: str
+    title: str
+    text: str
+
+
+class ThemeAnswer(Timed):
+    """A theme with its passages."""
+
+    theme: ThemeShown
+    listed: list[ListedPassage] = Field(description="Its passages, in the order of the index.")
+    more: int
+
+
+class LitPassage(ListedPassage):
+    """A passage of an answer, with its themes, the coarsest first."""
+
+    themes: list[str]
+
+
+class LightAnswer(Timed):
+    """Themes of the passages of a question, with the number of passages by theme id."""
+
+    passages: list[LitPassage]
+    themes: dict[str, int]
+
+
+class LikePassage(Result):
+    """A passage or entity that is alike."""
+
+    id: str
+    name: str
+    score: float
+
+
+class SimilarAnswer(Timed):
+    """The most similar ones, by the cosine of these vectors."""
+
+    of: str
+    by: By
+    likes: list[LikePassage]

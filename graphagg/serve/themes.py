@@ -1,0 +1,162 @@
+"""Themes and similar passages of a corpus, for the service and the MCP server.
+
+The map is read where the index's folder holds it for the served version. Else it is made in memory
+at the first request and kept. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag import PassageIndex
+from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.themes.made import kept_map
+from graphagg.rag.corpus.themes.results import Theme, ThemeMap
+from graphagg.rag.corpus.themes.stored import KIND, folder_of, read_map
+from graphagg.rag.question.excerpts import NOWHERE, excerpt, shortened
+from graphagg.rag.question.selection import Selection
+from graphagg.serve.models.passages import SearchRequest
+from graphagg.serve.models.themes import (
+    EXCERPT,
+    MOST_PASSAGES,
+    MOST_THEMES,
+    LightRequest,
+    SimilarRequest,
+    ThemeRequest,
+    ThemesRequest,
+)
+from graphagg.serve.observe.stages import Watch
+from graphagg.serve.service import Service
+from graphagg.store.index import current_manifest
+
+Answer = dict[str, Any]
+
+
+class Themes:
+    """Answers about the corpus of a service as a whole.
+
+    Args:
+        service: has a passage index.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def themes(self, request: ThemesRequest) -> Answer:
+        """Themes of a level, or those inside one."""
+
+        def answer(index: PassageIndex) -> Answer:
+            theme_map = _map_of(index, request.filter)
+            if request.inside is not None:
+                chosen = [theme_map[child] for child in theme_map[request.inside].children]
+                level = theme_map[request.inside].level + 1
+            else:
+                level = theme_map.level if request.level is None else request.level
+                if theme_map.levels and level >= len(theme_map.levels):
+                    raise InvalidParameter(
+                        f"level is {level}, wanted one of 0 to {len(theme_map.levels) - 1}"
+                    )
+                chosen = list(theme_map.levels[level]) if theme_map.levels else []
+            chosen.sort(key=lambda theme: -theme.passages)
+            return {
+                "themes": [_shown(theme_map, theme) for theme in chosen[:MOST_THEMES]],
+                "more": max(len(chosen) - MOST_THEMES, 0),
+                "level": level,
+                "levels": [len(themes) for themes in theme_map.levels],
+                "passages": len(theme_map.passages),
+                "entities": len(theme_map.entities),
+                "when": theme_map.when,
+                "notes": theme_map.notes,
+            }
+
+        return await self._timed(answer)
+
+    async def theme(self, request: ThemeRequest) -> Answer:
+        """One theme with its passages."""
+
+        def answer(index: PassageIndex) -> Answer:
+            theme_map = _map_of(index, request.filter)
+            ids = theme_map.passages_of(request.theme)
+            return {
+                "theme": _shown(theme_map, theme_map[request.theme]),
+                "listed": [_listed(index, name) for name in ids[:MOST_PASSAGES]],
+                "more": max(len(ids) - MOST_PASSAGES, 0),
+            }
+
+        return await self._timed(answer)
+
+    async def light(self, request: LightRequest) -> Answer:
+        """The themes in which the passages of a question lie."""
+        search = SearchRequest.model_validate(
+            {**request.model_dump(), "characters": 1, "explain": False}
+        )
+        hits = (await self._service.passages.search(search))["hits"]
+
+        def answer(index: PassageIndex) -> Answer:
+            theme_map = _map_of(index, request.filter)
+            lit = [
+                {
+                    **_listed(index, hit["id"]),
+                    "themes": [theme.id for theme in theme_map.themes_of(hit["id"])],
+                }
+                for hit in hits
+                if hit["id"] in index
+            ]
+            return {
+                "passages": lit,
+                "themes": dict(Counter(theme for each in lit for theme in each["themes"])),
+            }
+
+        return await self._timed(answer)
+
+    async def similar(self, request: SimilarRequest) -> Answer:
+        """The passages or entities most like one."""
+        if (request.passage is None) == (request.entity is None):
+            raise InvalidParameter("passage and entity: wanted one of the two")
+
+        def answer(index: PassageIndex) -> Answer:
+            by: dict[str, Any] = {} if request.by is None else {"by": request.by}
+            options = {"filter": request.filter, **by}
+            if request.passage is not None:
+                return index.similar_passages(request.passage, request.k, **options).to_json()
+            assert request.entity is not None
+            return index.similar_entities(request.entity, request.k, **options).to_json()
+
+        return await self._timed(answer)
+
+    async def _timed(self, call: Callable[[PassageIndex], Answer]) -> Answer:
+        watch = Watch()
+        answer, cpu_ms = await self._service.passages.ask(call)
+        return {**answer, "latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+
+
+def _map_of(index: PassageIndex, filter: Mapping[str, Any] | None) -> ThemeMap:
+    """The map of the passages of the served version that a filter leaves."""
+    snapshot = index.snapshot
+    if filter is None:
+        written = current_manifest(folder_of(index.directory), KIND)
+        version = "" if written is None else written.data
+        stored = snapshot.kept("stored map", version, lambda: read_map(snapshot, None))
+        if stored is not None and not stored.is_old:
+            return stored
+    view = snapshot.scope(Selection(filter)).view
+    return kept_map(snapshot, view, MapConfig())
+
+
+def _shown(theme_map: ThemeMap, theme: Theme) -> Answer:
+    """A theme as JSON; its neighbors carry their labels."""
+    plain = theme.to_json()
+    near = [{**each, "label": theme_map[each["id"]].label} for each in plain["neighbors"]]
+    return {**plain, "neighbors": near, "children": len(theme.children)}
+
+
+def _listed(index: PassageIndex, identifier: str) -> Answer:
+    passage = index[identifier]
+    return {
+        "id": identifier,
+        "title": shortened(passage.title),
+        "text": excerpt(passage.text, NOWHERE, EXCERPT).marked,
+    }

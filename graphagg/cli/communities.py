@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from graphagg.cli.builds.build import Built
 from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.graphs import find_edges
 from graphagg.cli.builds.run import build_command
@@ -21,6 +20,7 @@ from graphagg.cli.folders import PLACE, Directory, OutDir
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
+    Built,
     Meter,
     current_version,
     err,

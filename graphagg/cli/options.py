@@ -165,19 +165,22 @@ def _option(
     default = Parameter.empty if each.default is MISSING else each.default
     settings = dict(each.metadata)
     flags, argument = settings.pop("flags", ()), settings.pop("argument", False)
+    names = (each.name, *settings.pop("aliases", ()))
+    if isinstance(flags, str) or not flags:
+        flags = (flags,) if flags else tuple(map(flag, names)) if names[1:] else ()
     text, shown = help_of(kind, each.name)
     settings.setdefault("help", text)
     if shown is not None and default is None:
         settings["show_default"] = shown
     settings |= {
-        "envvar": settings.pop("envvar", f"{PREFIX}_{each.name.upper()}"),
+        "envvar": settings.pop("envvar", [f"{PREFIX}_{name.upper()}" for name in names]),
         "show_envvar": False,
         "rich_help_panel": settings.pop("panel", panel),
     }
     if argument and positional:
         info = typer.Argument(**settings)
     else:
-        info = typer.Option(*([flags] if isinstance(flags, str) else flags), **settings)
+        info = typer.Option(*flags, **settings)
     annotation: Any = Annotated[hint, info]
     return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from graphagg.cli.builds.build import Built
 from graphagg.cli.builds.graphs import GraphBuild
+from graphagg.cli.output.console import Built
 from graphagg.communities.config import IndexConfig
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import Reading

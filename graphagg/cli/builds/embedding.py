@@ -10,8 +10,9 @@ import typer
 from rich.table import Table
 
 from graphagg.checks import bytes_of
-from graphagg.cli.builds.build import Built, RunOptions
+from graphagg.cli.builds.build import RunOptions
 from graphagg.cli.builds.graphs import GraphBuild
+from graphagg.cli.output.console import Built
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import WeightedReading

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from graphagg.cli.builds.build import Build, Built, RunOptions
+from graphagg.cli.builds.build import Build, RunOptions
+from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport

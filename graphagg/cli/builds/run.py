@@ -17,11 +17,12 @@ from typing import Any, NoReturn
 
 import typer
 
-from graphagg.cli.builds.build import Build, Built, LogLevel, RunOptions
+from graphagg.cli.builds.build import Build, LogLevel, RunOptions
 from graphagg.cli.builds.log import StageLog, follow, say, start_logging
 from graphagg.cli.builds.plan import plan_of, print_plan
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
+    Built,
     Meter,
     current_version,
     err,

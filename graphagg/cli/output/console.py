@@ -6,8 +6,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +27,9 @@ from graphagg.progress import Progress
 from graphagg.store import manifest_at
 
 if TYPE_CHECKING:
-    from graphagg.cli.builds.build import Built
+    from rich.table import Table
+
+    from graphagg.store.manifest import Manifest
 
 _PIPE_WIDTH = 100_000  # in a pipe a row stays on its line, for grep and cut; COLUMNS changes that
 
@@ -115,6 +118,31 @@ def current_version(directory: PathLike[str]) -> str | None:
         raise
     except ArtifactError:
         return None
+
+
+@dataclass(frozen=True)
+class Built:
+    """The result of a build.
+
+    Attributes:
+        counts: sizes, by what is counted.
+        details: further JSON.
+        bytes: size of the index; None where a job stops before there is one.
+        notes: sentences for a person.
+        table: for a person.
+    """
+
+    counts: dict[str, int]
+    details: dict[str, Any] = field(default_factory=dict)
+    bytes: int | None = None
+    notes: Sequence[str] = ()
+    table: Table | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest, **more: Any) -> Built:
+        """The sizes in a manifest."""
+        size = sum(entry.bytes for entry in manifest.files.values())
+        return cls(dict(manifest.counts), bytes=size, **more)
 
 
 def print_built(

@@ -10,7 +10,7 @@ import typer
 
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json
-from graphagg.cli.rag.options import Characters, Directory, K, Question, request_group
+from graphagg.cli.request import Characters, Directory, K, Question, request_group
 from graphagg.errors import UnreadableFile
 from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
 from graphagg.rag.question.request import Request

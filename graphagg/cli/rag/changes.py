@@ -19,7 +19,7 @@ from graphagg.cli.output.console import (
     progress_report,
     resources,
 )
-from graphagg.cli.rag.options import Directory, PassageFile
+from graphagg.cli.request import Directory, PassageFile
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.rag.documents.reading.settings import ReadReport
 from graphagg.rag.models.vector_cache import CacheConfig

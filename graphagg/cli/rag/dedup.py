@@ -10,7 +10,7 @@ import typer
 
 from graphagg.cli.builds.passages import Columns
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
-from graphagg.cli.rag.options import PassageFile
+from graphagg.cli.request import PassageFile
 from graphagg.rag.config.dedup import DedupConfig
 
 EPILOG = (

@@ -12,7 +12,7 @@ import typer
 from graphagg.checks import one_of
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.passages import print_ablation, print_evaluations, print_failures
-from graphagg.cli.rag.options import MODE_OPTION, Directory, Preset, SemanticsName, settings
+from graphagg.cli.request import MODE_OPTION, Directory, Preset, SemanticsName, settings
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, renamed
 from graphagg.rag.config.linearrag import SEMANTICS, LinearRAGConfig, Semantics

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
-from graphagg.cli.rag.options import Directory, K, Visible
+from graphagg.cli.request import Directory, K, Visible
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.themes import MapConfig

@@ -9,7 +9,7 @@ import typer
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
-from graphagg.cli.rag.options import Asked, Directory, K, Question, request_group
+from graphagg.cli.request import Asked, Directory, K, Question, request_group
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit

@@ -17,7 +17,7 @@ from graphagg.cli.builds.passages import Columns, Reading, read_corpus
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, err, progress_report
 from graphagg.cli.rag.changes import Vectors, print_changed
-from graphagg.cli.rag.options import Directory, PassageFile
+from graphagg.cli.request import Directory, PassageFile
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.documents.rows import RowConfig

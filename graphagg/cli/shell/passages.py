@@ -16,7 +16,7 @@ from rich.table import Table
 from graphagg.checks import one_of
 from graphagg.cli.options import help_in
 from graphagg.cli.output.passages import explanation_parts, hits_table
-from graphagg.cli.rag.options import OPTIONS
+from graphagg.cli.request import OPTIONS
 from graphagg.cli.shell.session import Parts, Session, expect_count, expect_one
 from graphagg.cli.shell.words import scan
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnknownPassage

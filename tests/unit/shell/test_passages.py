@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graphagg.cli.rag.options import OPTIONS
+from graphagg.cli.request import OPTIONS
 from graphagg.cli.shell.passages import PassageShell, View
 from graphagg.errors import (
     GraphAggError,

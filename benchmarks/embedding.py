@@ -388,7 +388,7 @@ def worker_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
     import pyarrow.parquet as pq
 
     from graphagg.embedding import EmbeddingConfig
-    from graphagg.embedding.spark.build import build_with_spark
+    from graphagg.embedding.spark_build import build_with_spark
     from graphagg.spark.session import create_session
 
     config = EmbeddingConfig(max_piece_edges=entries, partitioner="streaming")

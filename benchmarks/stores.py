@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.report import Report
 from graphagg.rag import PassageIndex
 from graphagg.store import manifest_at
-from graphagg.store.remote.addresses import Address
+from graphagg.store.addresses import Address
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push

@@ -66,7 +66,7 @@ def build(job: str, spark: Any, edges: str, out: Path, kind: str, progress: Any)
         config: Any = IndexConfig(kind=kind)
         return build_with_spark(spark, edges, out, config=config, progress=progress)
     from graphagg.embedding import EmbeddingConfig
-    from graphagg.embedding.spark.build import build_with_spark as embed_with_spark
+    from graphagg.embedding.spark_build import build_with_spark as embed_with_spark
 
     return embed_with_spark(spark, edges, out, config=EmbeddingConfig(kind=kind), progress=progress)
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from graphagg.cli.folders import LOCAL, PLACE, Directory
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.store import manifest_at, open_artifact, verify_at
-from graphagg.store.remote.addresses import Address, place_of
+from graphagg.store.addresses import Address, parse_location
 from graphagg.store.remote.listing import indices_below
 from graphagg.store.remote.pulling import pull as pull_index
 from graphagg.store.remote.pushing import push as push_index
@@ -39,7 +39,7 @@ Folder = Annotated[
 
 def info(directory: Directory, as_json: AsJson = False) -> None:
     """Show what an index holds: its manifest; of one on a store, nothing else is read."""
-    if isinstance(place_of(directory), Address):
+    if isinstance(parse_location(directory), Address):
         manifest = manifest_at(directory)
     else:
         with open_artifact(directory) as artifact:

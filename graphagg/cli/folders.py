@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from graphagg.store.locations import local_folder
-from graphagg.store.remote.addresses import place_of
+from graphagg.store.addresses import local_folder, parse_location
 
 LOCAL: dict[str, Any] = {"parser": local_folder, "metavar": "PATH"}
 """Settings of an argument that takes a local folder: the address of a store is refused."""
-PLACE: dict[str, Any] = {"parser": place_of, "metavar": "PATH"}
+PLACE: dict[str, Any] = {"parser": parse_location, "metavar": "PATH"}
 """Settings of an argument that takes a folder, or an address such as `s3://bucket/idx`."""
 
 Directory = Annotated[

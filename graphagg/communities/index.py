@@ -136,7 +136,7 @@ class CommunityIndex(Index[Snapshot]):
             refuse(vertices=tuple(vertices))
             from graphagg.communities.build.spark import write_with_spark
 
-            spark_build = SparkBuild(session_of(edges), directory, None, progress, force)
+            spark_build = SparkBuild.of(session_of(edges), directory, None, progress, force)
             source = EdgeInput.of(edges, Reading(**reading))
             report = write_with_spark(spark_build, source, config)
         else:

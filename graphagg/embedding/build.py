@@ -104,7 +104,7 @@ def embed(
         layout = Layout.of(parts, pieces)
         engine = in_process(network.matrix, layout, config, _of_leaves(progress), folder)
         engine.prepare()
-        vectors = _start(network, engine, parts, config)
+        vectors = engine.factorize()
         progress("merge", 1, 1)
         for number in range(1, config.propagate + 1):
             vectors = engine.propagate(vectors, number)
@@ -116,15 +116,6 @@ def ranges(nodes: int) -> list[tuple[int, int]]:
     """Ranges of nodes whose vectors are made at once."""
     starts = range(0, nodes, _NODES_A_RANGE)
     return [(start, min(start + _NODES_A_RANGE, nodes)) for start in starts]
-
-
-def _start(network: Network, engine: Engine, parts: Parts, config: EmbeddingConfig) -> Vectors:
-    """The vectors before propagation."""
-    if config.fusion == "merge":
-        return engine.factorize()
-    from graphagg.embedding.baselines.fusion import fuse
-
-    return engine.take(fuse(network.matrix, parts, config)[engine.layout.order])
 
 
 def _of_leaves(progress: Progress) -> Progress:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from graphagg.checks import integer, one_of
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidParameter, UnsupportedFormat
 from graphagg.graph.kinds import GRAPH_KINDS, GraphKind
 
 Partitioner = Literal["auto", "metis", "streaming"]
-Base = Literal["prone", "netmf", "deepwalk", "cleora"]
-Fusion = Literal["merge", "concat", "procrustes"]
 Dtype = Literal["float32", "float16"]
 Side = Literal["from", "to"]
 """Directed and two-mode graphs have vectors of both ends of edges."""
 PARTITIONERS: tuple[Partitioner, ...] = get_args(Partitioner)
-BASES: tuple[Base, ...] = get_args(Base)
-FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 MAX_PIECE_EDGES = 5_000_000
 _MARGIN = 32
+_METHOD = {"base": "prone", "fusion": "merge"}
 _LIMIT = 2**31
 
 
@@ -36,8 +34,6 @@ class EmbeddingConfig:
             5,000,000, or no limit where `pieces` is given.
         partitioner: `metis`, which holds the graph in memory; `streaming`, passes over the rows of
             a graph that need not fit; or `auto`: `metis` up to 100 million entries.
-        base: what embeds a piece.
-        fusion: how pieces become one: `merge`, `concat` or `procrustes`.
         propagate: passes of spectral propagation over the whole graph, 0 to 2.
         kind: which graph the edges are; two-mode: an edge is (element, set), as a follower comes
             before the page.
@@ -51,8 +47,6 @@ class EmbeddingConfig:
     pieces: int | None = None
     max_piece_edges: int | None = None
     partitioner: Partitioner = "auto"
-    base: Base = "prone"
-    fusion: Fusion = "merge"
     propagate: int = 1
     kind: GraphKind = "undirected"
     leaf_rank: int = 64
@@ -67,8 +61,6 @@ class EmbeddingConfig:
                 "'streaming', which took its place, and build an index of the old one again"
             )
         one_of("partitioner", self.partitioner, PARTITIONERS)
-        one_of("base", self.base, BASES)
-        one_of("fusion", self.fusion, FUSIONS)
         one_of("kind", self.kind, GRAPH_KINDS)
         one_of("dtype", self.dtype, DTYPES)
         integer("dim", self.dim, 1, 1024)
@@ -80,11 +72,6 @@ class EmbeddingConfig:
             integer("pieces", self.pieces, 1, _LIMIT)
         if self.max_piece_edges is not None:
             integer("max_piece_edges", self.max_piece_edges, 2, _LIMIT)
-        if self.fusion == "merge" and self.base != "prone":
-            raise InvalidParameter(
-                f"fusion 'merge' merges factorizations of one matrix, base {self.base!r} is none; "
-                "take base 'prone', or fusion 'concat' or 'procrustes'"
-            )
 
     @property
     def width(self) -> int:
@@ -96,5 +83,22 @@ class EmbeddingConfig:
         return max(self.leaf_rank, -(-2 * self.width // pieces)) if pieces > 1 else self.width
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest's `parameters`."""
-        return asdict(self)
+        """The manifest's `parameters`; `base` and `fusion` have the one value that is built."""
+        values = asdict(self)
+        before = ("dim", "pieces", "max_piece_edges", "partitioner")
+        return {name: values.pop(name) for name in before} | _METHOD | values
+
+    @classmethod
+    def from_json(cls, parameters: Mapping[str, Any]) -> EmbeddingConfig:
+        """The configuration of an index, from its manifest's `parameters`.
+
+        Raises:
+            UnsupportedFormat: the index has a base or fusion that earlier versions could build.
+        """
+        for name, value in _METHOD.items():
+            if parameters[name] != value:
+                raise UnsupportedFormat(
+                    f"the index was built with {name} {parameters[name]!r}, this graphagg reads "
+                    f"{value!r}; build it again"
+                )
+        return cls(**{name: each for name, each in parameters.items() if name not in _METHOD})

@@ -84,7 +84,7 @@ def grow(
         graph: edges of new vertices.
         weights: of the entries of its adjacency; None: all 1.
     """
-    config = EmbeddingConfig(**artifact.manifest.parameters)
+    config = EmbeddingConfig.from_json(artifact.manifest.parameters)
     grown = _Grown.of(artifact, config, graph)
     network = grown.network(graph, weights)
     fresh = np.flatnonzero(grown.fresh & (network.matrix.degrees() > 0))

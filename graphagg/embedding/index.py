@@ -44,7 +44,8 @@ from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, write_artifact
-from graphagg.store.index import Index, is_current
+from graphagg.store.artifact import is_current
+from graphagg.store.index import Index
 
 if TYPE_CHECKING:
     import networkx
@@ -59,7 +60,7 @@ class _Version:
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
-        self.config = EmbeddingConfig(**artifact.manifest.parameters)
+        self.config = EmbeddingConfig.from_json(artifact.manifest.parameters)
         self.vertices = VertexIds.open(artifact, "vertices")
         two_mode = self.config.kind == "two-mode"
         self.targets = VertexIds.open(artifact, "elements") if two_mode else self.vertices
@@ -179,7 +180,7 @@ class NodeEmbedding(Index[_Version]):
             from graphagg.spark.build import SparkBuild
 
             source = EdgeInput.of(edges, WeightedReading(**reading))
-            spark_build = SparkBuild(session_of(edges), directory, None, progress, force)
+            spark_build = SparkBuild.of(session_of(edges), directory, None, progress, force)
             return cls._opened(directory, write_with_spark(spark_build, source, config))
         with write_artifact(directory) as published:
             graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)

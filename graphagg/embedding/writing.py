@@ -15,7 +15,7 @@ from graphagg.embedding.build import Embedded
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
-from graphagg.spark.files import Files, SharedFiles
+from graphagg.spark.files import Files
 from graphagg.store import ArtifactWriter
 from graphagg.store.manifest import Manifest
 
@@ -69,7 +69,7 @@ def save(
     graph.rows.save(writer, "vertices")
     if config.kind == "two-mode":
         graph.columns.save(writer, "elements")
-    files = VectorFiles(SharedFiles(writer.folder), len(graph.rows), network.nodes, config)
+    files = VectorFiles(Files(writer.folder), len(graph.rows), network.nodes, config)
     files.create(built.width)
     for low, high, vectors, sources in built.blocks():
         files.write(low, built.parts[low:high], vectors, sources, built.log_q_of(low, high))

@@ -10,39 +10,38 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
-from graphagg.checks import integer, one_of
+from graphagg.checks import integer
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.loading import IndexModels, is_built, read_snapshot
+from graphagg.rag.build.loading import IndexModels, read_snapshot
 from graphagg.rag.build.publish import KIND, compact
 from graphagg.rag.build.sync import SyncReport
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
+from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph.corpus_graph import CorpusGraph, corpus_graph
 from graphagg.rag.corpus.likeness.similar import By, Likes, similar_entities, similar_passages
 from graphagg.rag.corpus.themes.made import current_map, map_of_view
 from graphagg.rag.corpus.themes.results import ThemeMap
-from graphagg.rag.documents.languages import check_language, language_of_corpus
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage, iterable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, Source
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.models.given import Given, checked_vectors
-from graphagg.rag.models.named import Models, encoder_of, extractor_named
-from graphagg.rag.models.vector_cache import VectorCache, cached
+from graphagg.rag.models.given import Given
+from graphagg.rag.models.vector_cache import VectorCache
 from graphagg.rag.modes.registry import AnyRetriever
 from graphagg.rag.opened import asking, changing
+from graphagg.rag.opened.building import ChosenModels, build_by_spark, build_here
 from graphagg.rag.opened.version import Version
 from graphagg.rag.question.request import Request, RequestFields, VisibleFields
 from graphagg.rag.question.results import DocumentHit, Explanation, Hits
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.spark.frames import passages_frame
-from graphagg.spark.sources import is_of_spark, refuse, session_of
-from graphagg.store import Artifact, open_artifact, write_artifact
+from graphagg.spark.sources import is_of_spark, refuse
+from graphagg.store import Artifact, open_artifact
 from graphagg.store.index import Index
 
 if TYPE_CHECKING:
@@ -167,38 +166,19 @@ class PassageIndex(Index[Version]):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
-        check_language(language)
+        chosen = ChosenModels(encoder, extractor, profile, language, cache)
+        options: dict[str, Any] = {
+            "chunking": chunking, "columns": columns, "with_linearrag": with_linearrag,
+            "progress": progress, "force": force,
+        }  # fmt: skip
         if is_of_spark(passages):
-            refuse(
-                vectors=vectors, cache=cache, limits=None if limits == DEFAULT_LIMITS else limits
-            )
-            extractor = extractor or extractor_named(profile, None, language, 1)
-            models = Models(encoder or encoder_of(profile), extractor, language, profile)
-            _build_by_spark(
-                passages, directory, models, columns, chunking, with_linearrag, progress, force
-            )
+            usual = limits == DEFAULT_LIMITS
+            refuse(vectors=vectors, cache=cache, limits=None if usual else limits)
+            build_by_spark(passages, directory, chosen, **options)
             return cls.open(directory, encoder=encoder, extractor=extractor)
-        rows, given = changing.rows_of(passages, columns, vectors)
-        one_of("profile", profile, PROFILES)
-        chunking = chunking if given is None else None
-        from graphagg.rag.build.build import Recipe, build
-        from graphagg.rag.build.passages import PassageFiles, reading
-
-        with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
-            corpus = PassageFiles(publication.writer, scratch)
-            corpus.write(rows, chunking, progress)
-            if language is None and extractor is None:
-                language = language_of_corpus(corpus)
-            extractor = extractor or extractor_named(profile, None, language)
-            encoder = encoder or encoder_of(profile)
-            models = Models(cached(encoder, cache), extractor, language, profile)
-            built = given is None and is_built(
-                directory, corpus.digest(), models, chunking, with_linearrag
-            )
-            if force or not built:
-                checked = None if given is None else checked_vectors(given, corpus, encoder)
-                recipe = Recipe(models, chunking, with_linearrag)
-                build(publication, corpus, recipe, scratch, progress, checked, limits)
+        encoder, extractor = build_here(
+            passages, directory, chosen, vectors=vectors, limits=limits, **options
+        )
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
     @classmethod
@@ -594,30 +574,6 @@ class PassageIndex(Index[Version]):
             InvalidFilter: the filter names an unknown key or does not fit its type.
         """
         return similar_entities(self.snapshot, Request(**visible).selection, name, k, by)
-
-
-def _build_by_spark(
-    passages: Any,
-    directory: str | os.PathLike[str],
-    models: Models,
-    columns: RowConfig,
-    chunking: ChunkConfig | None,
-    with_linearrag: bool,
-    progress: Progress,
-    force: bool,
-) -> None:
-    from graphagg.rag.spark.records import PassageInput
-    from graphagg.rag.spark.stages import GivenModels
-    from graphagg.rag.spark.write import write_with_spark
-    from graphagg.spark.build import SparkBuild
-
-    write_with_spark(
-        SparkBuild(session_of(passages), directory, None, progress, force),
-        PassageInput.of(passages, columns),
-        GivenModels(models),
-        chunking=chunking,
-        with_faithful=with_linearrag,
-    )
 
 
 def _reopened(

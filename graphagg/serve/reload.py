@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
 from graphagg.errors import NotAnArtifact
+from graphagg.store.addresses import Address, parse_location
 from graphagg.store.manifest import MANIFEST_NAME, Manifest
-from graphagg.store.remote.addresses import Address, place_of
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import Token, pointer_of
 
@@ -67,7 +67,7 @@ class Slot(Generic[T]):
     def __init__(
         self, directory: os.PathLike[str], open_index: Callable[[os.PathLike[str]], T]
     ) -> None:
-        self.directory = place_of(directory)
+        self.directory = parse_location(directory)
         self._asked = -math.inf
         self._open = open_index
         self._lock = threading.Lock()

@@ -30,7 +30,7 @@ from graphagg.serve.models.themes import (
 )
 from graphagg.serve.observe.stages import Watch
 from graphagg.serve.service import Service
-from graphagg.store.index import current_manifest
+from graphagg.store.artifact import current_manifest
 
 Answer = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.errors import ArtifactBusy, GraphAggError, InvalidParameter
 from graphagg.spark.sources import check_columns
-from graphagg.store.remote.addresses import Location
+from graphagg.store.addresses import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa

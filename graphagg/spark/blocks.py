@@ -1,130 +1,84 @@
-"""Blocks: `.npy` files that tasks write into a folder which they share with the driver."""
+"""Blocks: small arrays that tasks write, a task a block, and other tasks read."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import time
-from glob import escape
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import JobFailed
-from graphagg.store.work import write_json
+from graphagg.store.work import FolderStorage
 
-
-class AnyBlocks(Protocol):
-    """Arrays that tasks write, a block at a time, and other tasks read."""
-
-    def begin(self) -> None:
-        """Start a run: tasks of earlier runs may write no more."""
-
-    def save(self, stage: str, number: int, **arrays: Array) -> None:
-        """Write the arrays of a block; whole or not at all, also when a task runs twice."""
-
-    def check_run(self) -> None:
-        """Raise `JobFailed` where a newer run writes."""
-
-    def load(self, stage: str, number: int, name: str) -> Array:
-        """An array of a block."""
-
-    def map(self, stage: str, number: int, name: str) -> Array:
-        """An array of a block, memory-mapped."""
-
-    def remove(self, stage: str) -> None:
-        """Remove the blocks of a stage, where there are any."""
-
-    def note(self, stage: str, number: int, value: Any) -> None:
-        """Note that a block is complete, with what is known of it."""
-
-    def noted(self, stage: str, number: int) -> Any:
-        """What `note` wrote; None: nothing."""
+_RUNS = ".runs"
+_BLOCK = re.compile(r"\.[0-9]{6,}\.[^.]+\.npy")
 
 
 class Blocks:
-    """A folder of `.npy` files that tasks write and other tasks read.
+    """Arrays by stage, number of the block and name, each a `.npy` file or object.
 
     A driver may be killed while its tasks run on. Once the job was submitted again, perhaps with
-    other partitions, they may write no more: each looks for a newer run before it renames a file.
+    other partitions, they may write no more: each looks for a newer run before it writes a block.
+
+    Args:
+        storage: where they are.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, storage: FolderStorage) -> None:
+        self.storage = storage
         self._run = 0
 
     def begin(self) -> None:
         """Start a run: tasks of earlier runs may write no more."""
         self._run = max(self._newest_run() + 1, time.time_ns())
-        runs = self.folder / _RUNS
-        runs.mkdir(parents=True, exist_ok=True)
-        (runs / str(self._run)).touch()
+        self.storage.write({f"{_RUNS}/{self._run}": b""})
 
     def save(self, stage: str, number: int, **arrays: Array) -> None:
-        """Write the arrays of a block; whole or not at all, also when a task runs twice.
+        """Write the arrays of a block; each whole or not at all, also when a task runs twice.
 
         Raises:
             JobFailed: a newer run has begun; the block is left as it was.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for name, array in arrays.items():
-            path = self._path(stage, number, name)
-            partial = path.with_suffix(f".{os.getpid()}.part")
-            with partial.open("wb") as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-            try:
-                self.check_run()
-            except JobFailed:
-                partial.unlink()
-                raise
-            os.replace(partial, path)
+        files: dict[str, bytes | Array] = {
+            _file(stage, number, name): np.asarray(array) for name, array in arrays.items()
+        }
+        self.storage.write(files, self.check_run)
 
     def check_run(self) -> None:
         """Raise `JobFailed` where a newer run writes: the tasks of this one may write no more."""
         if self._newest_run() > self._run:
-            raise JobFailed(f"{self.folder}: the job was submitted again; this run is over")
+            raise JobFailed(f"{self.storage}: the job was submitted again; this run is over")
 
     def _newest_run(self) -> int:
-        try:
-            return max(map(int, os.listdir(self.folder / _RUNS)), default=0)
-        except FileNotFoundError:
-            return 0
+        return max(map(int, self.storage.names(_RUNS)), default=0)
 
     def load(self, stage: str, number: int, name: str) -> Array:
-        """An array of a block."""
-        array: Array = np.load(self._path(stage, number, name), allow_pickle=False)
+        """Read an array of a block."""
+        with self.storage.open(_file(stage, number, name)) as file:
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
         return array
 
     def map(self, stage: str, number: int, name: str) -> Array:
-        """An array of a block, memory-mapped."""
-        path = self._path(stage, number, name)
+        """Map an array of a block into memory."""
+        path = self.storage.local(_file(stage, number, name))
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
 
     def note(self, stage: str, number: int, value: Any) -> None:
-        """Note that a block is complete, with what is known of it."""
-        write_json(self._note(stage, number), value)
+        """Note that a block is complete, with some value."""
+        self.storage.write_json(f"{stage}.{number:06d}.json", value)
 
     def noted(self, stage: str, number: int) -> Any:
-        """What `note` wrote; None: nothing."""
-        note = self._note(stage, number)
-        return json.loads(note.read_text(encoding="utf-8")) if note.exists() else None
-
-    def _note(self, stage: str, number: int) -> Path:
-        return self.folder / f"{stage}.{number:06d}.json"
+        """Read the value of `note`; None where the block is not complete."""
+        return self.storage.read_json(f"{stage}.{number:06d}.json")
 
     def remove(self, stage: str) -> None:
         """Remove the blocks of a stage, where there are any."""
-        for path in self.folder.glob(f"{escape(stage)}.[0-9]*.npy"):
-            if _BLOCK.fullmatch(path.name[len(stage) :]):
-                path.unlink(missing_ok=True)
-
-    def _path(self, stage: str, number: int, name: str) -> Path:
-        return self.folder / f"{stage}.{number:06d}.{name}.npy"
+        names = [name for name in self.storage.names() if name.startswith(f"{stage}.")]
+        self.storage.remove(name for name in names if _BLOCK.fullmatch(name[len(stage) :]))
 
 
-_RUNS = ".runs"
-_BLOCK = re.compile(r"\.[0-9]{6,}\.[^.]+\.npy")
+def _file(stage: str, number: int, name: str) -> str:
+    return f"{stage}.{number:06d}.{name}.npy"

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 from graphagg import __version__
 from graphagg.errors import ArtifactError
 from graphagg.progress import Progress, silent
-from graphagg.spark.job import AnyWork, claimed
+from graphagg.spark.job import Work, claimed
 from graphagg.spark.session import small_driver
 from graphagg.spark.sources import SparkInput
-from graphagg.spark.store_work import read_note, write_note
+from graphagg.spark.storage import storage_at
 from graphagg.store import JOB_NOTE, Publication, write_artifact
-from graphagg.store.index import current_manifest
-from graphagg.store.remote.addresses import Address, Location, place_of
-from graphagg.store.work import work_folder, write_json
+from graphagg.store.addresses import Address, Location, parse_location
+from graphagg.store.artifact import current_manifest
+from graphagg.store.work import work_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -41,36 +41,47 @@ class SparkBuild:
     Attributes:
         spark: the session; its settings are afterward what they were.
         directory: where the index goes: a folder, or an address of a store.
-        work: where the unfinished job lies, a folder or an address; None: beside the index.
+        work: where the unfinished job lies: a folder or an address.
         progress: called after each stage.
         force: build again also where nothing changed, or over an unfinished job.
     """
 
     spark: SparkSession
-    directory: Location
-    work: Location | None = None
+    directory: Path | Address
+    work: Path | Address
     progress: Progress = silent
     force: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        spark: SparkSession,
+        directory: Location,
+        work: Location | None = None,
+        progress: Progress = silent,
+        force: bool = False,
+    ) -> SparkBuild:
+        """Parse the locations; without `work` the unfinished job lies beside the index."""
+        return cls(spark, parse_location(directory), work_of(directory, work), progress, force)
 
     def recall(self, kind: str, job: Job) -> dict[str, Any] | None:
         """Read the note of the current version; None unless `job` built it, or with `force`."""
         return None if self.force else recall(self.directory, kind, job)
 
-    def claim(self, job: Job, source: SparkInput) -> AbstractContextManager[AnyWork]:
+    def claim(self, job: Job, source: SparkInput) -> AbstractContextManager[Work]:
         """Context manager: the claimed work folder of the job; see `graphagg.spark.job.claimed`.
 
         What an earlier run left of a DataFrame is not used: nobody can tell that it is the same.
         """
-        place = work_of(self.directory, self.work)
         resume = not source.is_frame
-        return claimed(self.spark, place, job, self.progress, self.force, resume, source.paths)
+        return claimed(self.spark, self.work, job, self.progress, self.force, resume, source.paths)
 
     def publish(
         self,
         kind: str,
         job: Job,
         source: SparkInput,
-        write: Callable[[AnyWork, Publication], dict[str, Any] | None],
+        write: Callable[[Work, Publication], dict[str, Any] | None],
     ) -> dict[str, Any]:
         """Run a job to its end, unless it built the current version.
 
@@ -95,20 +106,20 @@ class SparkBuild:
 
 
 def work_of(directory: Location, work: Location | None = None) -> Path | Address:
-    """The place of an index's unfinished job: `work`, else beside the index."""
+    """The location of an index's unfinished job: `work`, else beside the index."""
     if work is not None:
-        return place_of(work)
-    place = place_of(directory)
-    if isinstance(place, Address):
-        return place.parent / f"{place.name}.work"
-    return work_folder(place)
+        return parse_location(work)
+    target = parse_location(directory)
+    if isinstance(target, Address):
+        return target.parent / f"{target.name}.work"
+    return work_folder(target)
 
 
 # --- which job built an index -------------------------------------------------------------------
 
 
 def remember(
-    directory: Location, kind: str, job: Job, report: dict[str, Any] | None = None
+    directory: Path | Address, kind: str, job: Job, report: dict[str, Any] | None = None
 ) -> None:
     """Note which job built the current version, unless its input has no local files to compare."""
     if not _has_files(job):
@@ -116,23 +127,15 @@ def remember(
     manifest = current_manifest(directory, kind)
     assert manifest is not None, directory
     note = {"job": _digest(job), "data": manifest.data, "report": report}
-    place = place_of(directory)
-    if isinstance(place, Address):
-        write_note(place, JOB_NOTE, note)
-    else:
-        write_json(place / JOB_NOTE, note)
+    storage_at(directory).write_json(JOB_NOTE, note)
 
 
-def recall(directory: Location, kind: str, job: Job) -> dict[str, Any] | None:
+def recall(directory: Path | Address, kind: str, job: Job) -> dict[str, Any] | None:
     """The note of `remember`, if this job built the current version from the same files."""
     if not _has_files(job):
         return None
-    place = place_of(directory)
     try:
-        if isinstance(place, Address):
-            note = read_note(place, JOB_NOTE)
-        else:
-            note = json.loads((place / JOB_NOTE).read_text(encoding="utf-8"))
+        note = storage_at(directory).read_json(JOB_NOTE)
         manifest = current_manifest(directory, kind)
         same = manifest is not None and note == note | {
             "job": _digest(job), "data": manifest.data,

@@ -1,9 +1,9 @@
 """Arrays that tasks write range by range and that other tasks map.
 
-`SharedFiles`: `.npy` files on a file system that driver and executors share. `StoreFiles`: an
-object a range on a store; a process that maps an array brings its ranges to its own disk first,
-once. Both give the same arrays, and the driver can have the same files of both. What a library
-writes (an index of FAISS, a table of Arrow) are files of their own, whole.
+`Files` are `.npy` files on a file system that driver and executors share. `StoreFiles` have one
+object per range on a store; a process that maps an array brings its ranges to its own disk first,
+once. Both give the same arrays. Files that a library writes (an index of FAISS, a table of Arrow)
+are kept whole.
 """
 
 from __future__ import annotations
@@ -11,57 +11,30 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import ArtifactBusy
-from graphagg.spark.scratch import scratch_folder
+from graphagg.spark.storage import scratch_folder, store_of
 from graphagg.store import ArtifactWriter
+from graphagg.store.addresses import Address
 from graphagg.store.locks import locked
 from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.reading import map_array
-from graphagg.store.remote.addresses import Address
 from graphagg.store.remote.files import Store, in_parallel
 
 _HEAD, _WHOLE = "head.json", "whole"
-_STORES: dict[Address, Store] = {}
 
 
-class Files(Protocol):
-    """Arrays by name, `[n, ...]`. Tasks may write a range more than once, each time the same."""
+class Files:
+    """Arrays by name, `[n, ...]`, in a folder that driver and executors share.
 
-    def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
-        """Make an array of zeros, for ranges to be written into."""
-
-    def write(self, name: str, start: int, rows: Array) -> None:
-        """Write rows `start` to `start + len(rows)`."""
-
-    def map(self, name: str) -> Array:
-        """The whole array, mapped, read-only; no task writes it any more."""
-
-    def exists(self, name: str) -> bool:
-        """Whether there is such an array."""
-
-    def drop(self, name: str) -> None:
-        """Remove an array, where it is there."""
-
-    def written(self) -> AbstractContextManager[Path]:
-        """Context manager: a local folder; the files that a task writes there are kept whole."""
-
-    def path(self, file_name: str) -> Path:
-        """A file that a task wrote, on this machine."""
-
-    def gather(self, writer: ArtifactWriter) -> None:
-        """Bring all of it into the folder of a new version, for the driver to publish."""
-
-
-class SharedFiles:
-    """Arrays in a folder that driver and executors share.
+    Tasks may write a range more than once, each time the same.
 
     Args:
         folder: where they are.
@@ -71,42 +44,45 @@ class SharedFiles:
         self.folder = folder
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
-        """Make an array of zeros."""
+        """Make an array of zeros, for ranges to be written into."""
         preallocate(self.folder / f"{name}.npy", dtype, shape)
 
     def write(self, name: str, start: int, rows: Array) -> None:
-        """Write a range."""
+        """Write rows `start` to `start + len(rows)`."""
         write_range(self.folder / f"{name}.npy", start, rows)
 
     def map(self, name: str) -> Array:
-        """The array, mapped."""
-        return map_array(self.folder / f"{name}.npy")
+        """Map the whole array, read-only; no task writes it any more."""
+        return map_array(self.path(f"{name}.npy"))
 
     def exists(self, name: str) -> bool:
         """Whether there is such an array."""
         return (self.folder / f"{name}.npy").exists()
 
     def drop(self, name: str) -> None:
-        """Remove an array."""
+        """Remove an array, where it is there."""
         (self.folder / f"{name}.npy").unlink(missing_ok=True)
 
     @contextmanager
     def written(self) -> Iterator[Path]:
-        """Context manager: the folder itself."""
+        """Context manager: a local folder; the files that a task writes there are kept whole."""
         yield self.folder
 
     def path(self, file_name: str) -> Path:
-        """A file of the folder."""
+        """The path of a file on this machine."""
         return self.folder / file_name
 
     def gather(self, writer: ArtifactWriter) -> None:
-        """Take all files, by links where they are on the writer's disk."""
+        """Bring all of it into the folder of a new version, for the driver to publish.
+
+        By links, where the files are on the writer's disk.
+        """
         if self.folder != writer.folder.absolute():
             for path in sorted(self.folder.iterdir()):
                 writer.link(path)
 
 
-class StoreFiles:
+class StoreFiles(Files):
     """Arrays in objects below an address.
 
         <name>/head.json     dtype and shape
@@ -114,23 +90,18 @@ class StoreFiles:
         whole/<file name>    files that tasks wrote
 
     Args:
-        place: the address.
-        run: what names the scratch folder of this run on every machine.
-        folder: where this process keeps its copies; None: in the scratch folder. Tasks, to which
-            this is sent, always keep them there.
+        address: the address.
+        run: names the scratch folder of this run on every machine.
+        folder: where this process keeps its copies; None: in the scratch folder, as tasks do, to
+            which this is sent.
     """
 
-    def __init__(self, place: Address, run: str, folder: Path | None = None) -> None:
-        self.place, self.run, self._folder = place, run, folder
+    def __init__(self, address: Address, run: str, folder: Path | None = None) -> None:
+        self.address, self.run, self._folder = address, run, folder
 
     def __getstate__(self) -> dict[str, Any]:
         """Tasks get the address without the folder of the driver."""
-        return {"place": self.place, "run": self.run, "_folder": None}
-
-    @property
-    def folder(self) -> Path:
-        """Where this process keeps its copies."""
-        return self._folder or scratch_folder(self.run)
+        return {"address": self.address, "run": self.run, "_folder": None}
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
         """Make an array of zeros."""
@@ -144,10 +115,6 @@ class StoreFiles:
             dtype, _ = self._head(name)
             values = np.ascontiguousarray(rows, dtype=dtype)
             self._store.write(f"{name}/{start:015d}", values.tobytes())
-
-    def map(self, name: str) -> Array:
-        """The array, brought here and mapped."""
-        return map_array(self._brought(f"{name}.npy"))
 
     def exists(self, name: str) -> bool:
         """Whether there is such an array."""
@@ -168,21 +135,17 @@ class StoreFiles:
             for path in sorted(Path(folder).iterdir()):
                 self._store.upload(path, f"{_WHOLE}/{path.name}")
 
-    def path(self, file_name: str) -> Path:
-        """A file that a task wrote, brought here."""
-        return self._brought(file_name)
-
     def gather(self, writer: ArtifactWriter) -> None:
         """Bring all arrays to the folder of this process, which is the writer's."""
         assert self._folder == writer.folder.absolute()
         arrays = [f"{name}.npy" for name in self._store.folders() if name != _WHOLE]
         files = [name.rpartition("/")[2] for name in self._store.listed(_WHOLE)]
         for file_name in (*arrays, *files):
-            self._brought(file_name)
+            self.path(file_name)
 
     @property
     def _store(self) -> Store:
-        return store_of(self.place)
+        return store_of(self.address)
 
     def _head(self, name: str) -> tuple[Any, tuple[int, ...]]:
         head = json.loads(self._store.read(f"{name}/{_HEAD}"))
@@ -191,9 +154,10 @@ class StoreFiles:
     def _local(self, file_name: str) -> Path:
         if self._folder is not None:
             return self._folder / file_name
-        return self.folder / f"{self.place.name}.{file_name}"
+        return scratch_folder(self.run) / f"{self.address.name}.{file_name}"
 
-    def _brought(self, file_name: str) -> Path:
+    def path(self, file_name: str) -> Path:
+        """The path of a copy on this machine, brought here once."""
         path = self._local(file_name)
         if path.exists():
             return path
@@ -240,10 +204,3 @@ def _alone(path: Path) -> Iterator[None]:
                 return
         except ArtifactBusy:
             time.sleep(0.05)
-
-
-def store_of(place: Address) -> Store:
-    """The store of an address, one a process."""
-    if place not in _STORES:
-        _STORES[place] = Store(place)
-    return _STORES[place]

@@ -22,7 +22,7 @@ PATIENCE = 20.0
 """Seconds after which an unchanged lease is that of a job that was killed."""
 _BEATS = 5
 """How often in that time a holder says that it is there."""
-_NAME = "lease"
+NAME = "lease"
 
 
 class Lease:
@@ -45,7 +45,7 @@ class Lease:
         Raises:
             ArtifactBusy: another process holds it.
         """
-        if not self._store.create(_NAME, self._said(0)):
+        if not self._store.create(NAME, self._said(0)):
             self._take_over()
         self._beating = threading.Thread(target=self._beat, daemon=True)
         self._beating.start()
@@ -54,7 +54,7 @@ class Lease:
         """Raise `JobFailed` where another process has taken the lease over."""
         if self._lost:
             raise JobFailed(
-                f"{self._store.place}: another process has taken this job over, for this one did "
+                f"{self._store.address}: another process has taken this job over, for this one did "
                 "not answer; nothing was published"
             )
 
@@ -67,14 +67,14 @@ class Lease:
         self._beating = None
         if not self._lost and self._holder() == self._who:
             with suppress(StoreError):
-                self._store.remove([_NAME])
+                self._store.remove([NAME])
 
     def _said(self, beat: int) -> bytes:
         return f"{self._who} {beat}".encode()
 
     def _read(self) -> bytes | None:
         try:
-            return self._store.read(_NAME)
+            return self._store.read(NAME)
         except FileNotFoundError:
             return None
 
@@ -84,20 +84,20 @@ class Lease:
 
     def _take_over(self) -> None:
         busy = ArtifactBusy(
-            f"{self._store.place}: another process runs this job; wait for it, or stop it"
+            f"{self._store.address}: another process runs this job; wait for it, or stop it"
         )
         before, since = self._read(), time.monotonic()
         while time.monotonic() - since < self._patience:
             time.sleep(self._patience / (4 * _BEATS))
             now = self._read()
-            if now is None and self._store.create(_NAME, self._said(0)):
+            if now is None and self._store.create(NAME, self._said(0)):
                 return
             if now != before:
                 raise busy
         gone = (before or b"").decode().partition(" ")[0]
-        if not self._store.create(f"{_NAME}.{gone}", self._said(0)):
+        if not self._store.create(f"{NAME}.{gone}", self._said(0)):
             raise busy
-        self._store.write(_NAME, self._said(0))
+        self._store.write(NAME, self._said(0))
 
     def _beat(self) -> None:
         beat = 0
@@ -107,4 +107,4 @@ class Lease:
                 if self._holder() != self._who:
                     self._lost = True
                     return
-                self._store.write(_NAME, self._said(beat))
+                self._store.write(NAME, self._said(beat))

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import InvalidParameter, MissingExtra, UnreadableFile
-from graphagg.store.remote.addresses import (
+from graphagg.store.addresses import (
     Address,
     Location,
     hadoop_settings,
-    place_of,
+    parse_location,
     spark_path,
 )
 
@@ -172,7 +172,7 @@ def settings_for(*locations: Location) -> dict[str, str]:
     settings: dict[str, str] = {}
     for location in locations:
         with suppress(InvalidParameter):
-            place = place_of(location)
+            place = parse_location(location)
             settings |= hadoop_settings(place) if isinstance(place, Address) else {}
     return settings
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphagg.arrays import Array, offsets
-from graphagg.spark.blocks import AnyBlocks
+from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files
 from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import ArtifactWriter
@@ -53,7 +53,7 @@ class TaskArrays:
         stage: name of the stage, which begins the names of its files.
     """
 
-    def __init__(self, blocks: AnyBlocks, stage: str) -> None:
+    def __init__(self, blocks: Blocks, stage: str) -> None:
         self.blocks, self.stage = blocks, stage
 
     def save(self, number: int, arrays: Mapping[str, Array], **more: int) -> Stats:

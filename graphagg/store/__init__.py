@@ -16,7 +16,7 @@ An index on an object store is published by `graphagg.store.remote`; `open_artif
 `write_artifact` take a directory or an address.
 """
 
-from graphagg.store.anywhere import manifest_at, open_artifact, verify_at, write_artifact
+from graphagg.store.artifact import manifest_at, open_artifact, verify_at, write_artifact
 from graphagg.store.reading import Artifact
 from graphagg.store.writing import JOB_NOTE, ArtifactWriter, Publication
 

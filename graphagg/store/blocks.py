@@ -36,7 +36,7 @@ class BlockStrings(Sequence[str]):
         data: `[B]` uint8, the compressed blocks, one after another.
         blocks: `[b, 2]` int64, the number of the first string of each block, and where it begins
             in `data`.
-        bounds: `[n + 1]` int64, where each string begins in the UTF-8 of all.
+        bounds: `[n + 1]` int64, the start of each string in the UTF-8 of all.
         where: names the table in an error.
     """
 
@@ -53,9 +53,9 @@ class BlockStrings(Sequence[str]):
 
     @classmethod
     def open(cls, artifact: Arrays, name: str) -> BlockStrings:
-        """Map what `write` wrote."""
+        """Map the table that `write` wrote."""
         data, blocks, bounds = (
-            artifact.array(f"{name}.{part}") for part in ("zlib", "blocks", "offsets")
+            artifact.array(f"{name}.{suffix}") for suffix in ("zlib", "blocks", "offsets")
         )
         return cls(data, blocks, bounds, f"{artifact.folder}: {name}")
 
@@ -64,10 +64,10 @@ class BlockStrings(Sequence[str]):
 
     def raw(self, i: int) -> bytes:
         """The UTF-8 bytes of string `i` (0-based, not negative)."""
-        number = int(np.searchsorted(self._blocks[:, 0], i, side="right")) - 1
-        begin = int(self.offsets[self._blocks[number, 0]])
+        block = int(np.searchsorted(self._blocks[:, 0], i, side="right")) - 1
+        begin = int(self.offsets[self._blocks[block, 0]])
         start, end = (int(bound) - begin for bound in self.offsets[i : i + 2])
-        return self._block(number)[start:end]
+        return self._block(block)[start:end]
 
     @overload
     def __getitem__(self, i: int) -> str: ...
@@ -87,30 +87,30 @@ class BlockStrings(Sequence[str]):
         """A plain table of the strings at `rows`, in that order."""
         return StringTable.pack_bytes(self.raw(row) for row in rows.tolist())
 
-    def _block(self, number: int) -> bytes:
+    def _block(self, i: int) -> bytes:
         """A block, decompressed; the last ones that were read are kept."""
         with self._lock:
-            if number in self._kept:
-                self._kept.move_to_end(number)
-                return self._kept[number]
-        last = number + 1 == len(self._blocks)
-        end = len(self._data) if last else int(self._blocks[number + 1, 1])
+            if i in self._kept:
+                self._kept.move_to_end(i)
+                return self._kept[i]
+        last = i + 1 == len(self._blocks)
+        end = len(self._data) if last else int(self._blocks[i + 1, 1])
         try:
-            block = zlib.decompress(self._data[int(self._blocks[number, 1]) : end].data)
+            content = zlib.decompress(self._data[int(self._blocks[i, 1]) : end].data)
         except zlib.error as error:
             raise CorruptArtifact(
-                f"{self._where}: block {number} cannot be read ({error}); restore the file, or "
+                f"{self._where}: block {i} cannot be read ({error}); restore the file, or "
                 "build the index again"
             ) from None
         with self._lock:
-            self._kept[number] = block
+            self._kept[i] = content
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return block
+        return content
 
 
 class BlockWriter:
-    """Writes a table of strings in blocks, part by part: equal strings give equal bytes.
+    """Writes a table of strings in blocks, piece by piece: equal strings give equal bytes.
 
     Args:
         writer: of the version.
@@ -138,7 +138,7 @@ class BlockWriter:
                 self._end_block()
 
     def close(self) -> None:
-        """Write the last block, and where each begins."""
+        """Write the last block, and the start of each."""
         if self._pieces:
             self._end_block()
         self._content.seek(0)
@@ -163,7 +163,7 @@ def write(writer: ArtifactWriter, name: str, table: StringTable | BlockStrings) 
 
 
 def _write_header(file: BinaryIO, size: int) -> int:
-    """As long for any number of bytes."""
+    """Write the header of a file of `size` bytes, of the same length for any size."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (size,)}
     np.lib.format.write_array_header_1_0(file, header)
     return int(file.tell())

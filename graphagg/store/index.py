@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
-from graphagg.errors import ArtifactError, StoreError
-from graphagg.store.anywhere import manifest_at, open_artifact, write_artifact
-from graphagg.store.closing import Closing
+from graphagg.store.addresses import Address
+from graphagg.store.artifact import open_artifact, write_artifact
 from graphagg.store.manifest import Manifest
-from graphagg.store.reading import Artifact
-from graphagg.store.remote.addresses import Address, place_of
+from graphagg.store.reading import Artifact, Closing
 from graphagg.store.writing import Publication
 
 
 class Version(Protocol):
-    """What an index class reads from one version of its directory."""
+    """The data that an index class reads from one version of its directory."""
 
     @property
     def artifact(self) -> Artifact:
@@ -53,7 +51,7 @@ class Index(Closing, ABC, Generic[V]):
 
         Args:
             artifact: the version.
-            before: the version that it follows in this object, which may share what is loaded.
+            before: the version that it follows in this object, which may share loaded data.
         """
 
     @classmethod
@@ -87,17 +85,17 @@ class Index(Closing, ABC, Generic[V]):
 
     @property
     def directory(self) -> Path:
-        """The index's directory, absolute; of one on a store, where it lies on this machine."""
+        """The index's directory, absolute; for an index on a store, its copy on this machine."""
         return self._version.artifact.directory
 
     @property
-    def location(self) -> os.PathLike[str]:
-        """Where its newest version lies: the directory, or the address that it came from."""
+    def location(self) -> Path | Address:
+        """The location of its newest version: the directory, or the address that it came from."""
         return self._version.artifact.location
 
     @property
     def manifest(self) -> Manifest:
-        """What the index was built from, with which parameters and models, and its sizes."""
+        """The manifest: inputs, parameters and models of the build, and sizes of the index."""
         return self._version.artifact.manifest
 
     def __repr__(self) -> str:
@@ -106,7 +104,7 @@ class Index(Closing, ABC, Generic[V]):
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[Publication, V]]:
-        """Hold the right to write, with the newest version; then move on to what was published."""
+        """Hold the right to write, with the newest version; then move on to the published one."""
         with write_artifact(self.location) as publication:
             newest = self._newest()
             try:
@@ -125,29 +123,3 @@ class Index(Closing, ABC, Generic[V]):
         except BaseException:
             artifact.close()
             raise
-
-
-def current_manifest(directory: str | os.PathLike[str], kind: str) -> Manifest | None:
-    """The manifest of the index that is there; None where none of that kind can be opened."""
-    try:
-        place = place_of(directory)
-        if isinstance(place, Address):
-            manifest = manifest_at(place)
-            return manifest if manifest.kind == kind else None
-        with open_artifact(place, kind=kind) as artifact:
-            return artifact.manifest
-    except StoreError:
-        raise
-    except ArtifactError:
-        return None
-
-
-def is_current(
-    directory: str | os.PathLike[str],
-    kind: str,
-    inputs: Mapping[str, str],
-    parameters: Mapping[str, Any],
-) -> bool:
-    """Whether the index that is there was built from these inputs with these parameters."""
-    manifest = current_manifest(directory, kind)
-    return manifest is not None and (manifest.inputs, manifest.parameters) == (inputs, parameters)

@@ -1,7 +1,7 @@
 """Locks between processes, as locked files and folders.
 
-POSIX: `flock`. Windows has none, and opens no folders: the lock of a folder is that of a file
-beside it, `.lease-NAME`, and both are taken by the library portalocker.
+POSIX: `flock`. Windows has none, and opens no folders: to lock a folder is to lock a file beside
+it, `.lease-NAME`, by the library portalocker.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class GrowingFile:
     Args:
         path: of the file.
         dtype: of its values.
-        kept: how many rows an earlier run wrote that stay; what follows them is cut off.
+        kept: rows of an earlier run that stay; the rest of the file is cut off.
         width: the shape of a row; () where a row is one value.
     """
 
@@ -85,7 +85,7 @@ class GrowingFile:
         self.length += len(rows)
 
     def sync(self) -> None:
-        """Wait until the disk has what was appended."""
+        """Wait until the disk has all appended rows."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -134,7 +134,7 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     Args:
         folder: on the disk.
         needed: bytes.
-        what: needs them, and by which formula.
+        what: the work that needs them, and by which formula.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -168,7 +168,7 @@ def take_rows(array: Array, rows: Array, columns: slice = slice(None)) -> Array:
 
 
 def forget(*arrays: Array) -> None:
-    """Give back the memory of mapped arrays; they are read from the file again when asked for."""
+    """Give back the memory of mapped arrays; the next access reads the file again."""
     for array in arrays:
         mapping = mapping_of(array) if array.nbytes else None
         if mapping is not None:
@@ -177,7 +177,11 @@ def forget(*arrays: Array) -> None:
 
 
 def span_of(array: Array, mapping: mmap.mmap) -> tuple[int, int]:
-    """Where an array lies in the file that it is a view of: the first of its pages, and bytes."""
+    """Locate an array in the file that it is a view of.
+
+    Returns:
+        The start of its first page, and the bytes from there to its end.
+    """
     # Both addresses: a view says where it begins in memory, not where in its file.
     start = array.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
     begin = start // mmap.PAGESIZE * mmap.PAGESIZE

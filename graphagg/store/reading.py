@@ -8,17 +8,15 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact, NotAnArtifact
-from graphagg.store.closing import Closing
-from graphagg.store.locations import local_folder
+from graphagg.store.addresses import Address
 from graphagg.store.locks import hold_folder
 from graphagg.store.manifest import FileEntry, Manifest, file_sha256, read_manifest
-from graphagg.store.remote.addresses import Address
 from graphagg.store.strings import StringTable
 
 _MAGIC = b"\x93NUMPY\x01\x00"
@@ -28,12 +26,26 @@ _HEADER = re.compile(
 )
 
 
+class Closing:
+    """Mixin: a `with` block calls `close()` at its end."""
+
+    def close(self) -> None:
+        """Release files and locks."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 class Arrays(Protocol):
     """A folder of arrays: an opened version, or one that is being written."""
 
     @property
     def folder(self) -> Path:
-        """Where they lie."""
+        """The folder that holds them."""
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a data file of this name."""
@@ -46,7 +58,7 @@ class Arrays(Protocol):
 
 
 class ArrayFolder:
-    """The arrays in a folder, whatever it belongs to.
+    """The arrays in a folder that is no artifact.
 
     Args:
         folder: where they lie.
@@ -75,7 +87,7 @@ class Artifact(Closing):
     Attributes:
         directory: where it lies on this machine, absolute.
         manifest: what it holds.
-        source: the store that it came from; None: none.
+        source: the address on a store that it came from; None for a local index.
     """
 
     def __init__(self, directory: Path, manifest: Manifest, lease: int) -> None:
@@ -85,8 +97,8 @@ class Artifact(Closing):
         self._lease = lease
 
     @property
-    def location(self) -> os.PathLike[str]:
-        """Where its newest version lies: the address that it came from, or its directory."""
+    def location(self) -> Path | Address:
+        """The location of its newest version: the address that it came from, or its directory."""
         return self.directory if self.source is None else self.source
 
     @property
@@ -134,23 +146,19 @@ class Artifact(Closing):
             self.close()
 
 
-def open_folder(
-    directory: str | os.PathLike[str], *, kind: str | None = None, verify: bool = False
-) -> Artifact:
+def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) -> Artifact:
     """Open the current version of an index in a local folder, in milliseconds.
 
     Checks the format, the file sizes and the array headers; with `verify` every checksum too.
 
     Args:
-        directory: the index directory.
+        root: the index directory.
         kind: the kind wanted; None takes any.
         verify: also compare every checksum.
 
     Raises:
-        InvalidParameter: `directory` lies on a store.
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
     """
-    root = local_folder(directory)
     while True:
         manifest = read_manifest(root)
         if kind is not None and manifest.kind != kind:
@@ -234,16 +242,17 @@ def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
 
 
 def _plain_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
-    """The header as every array of an index has it, and the file behind it; None of any other.
+    """Read a header as every array of an index has it; None for any other header.
 
-    numpy compiles a header as a Python expression, which takes most of the time to open an index.
+    The file then stands behind the header. numpy would compile it as a Python expression, which
+    takes most of the time to open an index.
     """
     head = file.read(len(_MAGIC) + 2)
     if not head.startswith(_MAGIC):
         return None
     text = file.read(int.from_bytes(head[len(_MAGIC) :], "little"))
-    found = _HEADER.fullmatch(text)
-    if found is None:
+    match = _HEADER.fullmatch(text)
+    if match is None:
         return None
-    shape = tuple(int(size) for size in found["shape"].split(b",") if size.strip())
-    return np.dtype(found["descr"].decode()), shape
+    shape = tuple(int(size) for size in match["shape"].split(b",") if size.strip())
+    return np.dtype(match["descr"].decode()), shape

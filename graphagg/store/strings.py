@@ -70,8 +70,8 @@ class StringTable(Sequence[str]):
         for first in range(0, len(self), _READ):
             bounds = self.offsets[first : first + _READ + 1]
             block = self.data[bounds[0] : bounds[-1]].tobytes()
-            places = (bounds - bounds[0]).tolist()
-            for start, end in pairwise(places):
+            positions = (bounds - bounds[0]).tolist()
+            for start, end in pairwise(positions):
                 yield block[start:end]
 
     @overload
@@ -99,12 +99,12 @@ class StringTable(Sequence[str]):
         return position if position < len(self) and self.raw(position) == encoded else None
 
     def place_sorted(self, text: bytes, low: int = 0, high: int | None = None) -> int:
-        """How many strings of a sorted table come before `text` (UTF-8); O(log n) reads.
+        """Count the strings of a sorted table that come before `text`; O(log n) reads.
 
         Args:
             text: UTF-8.
-            low: how many strings are known to come before it.
-            high: strings from here on are known not to; None: nothing is known.
+            low: a lower bound of the count.
+            high: an upper bound; None: the length of the table.
         """
         high = len(self) if high is None else high
         data, ends = self.data.data, self.offsets.data  # read faster than arrays

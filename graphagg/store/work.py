@@ -9,33 +9,165 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
+
+from graphagg.arrays import Array
 from graphagg.errors import ArtifactBusy, ParametersDiffer
 from graphagg.progress import Progress
+from graphagg.store.addresses import Address
 from graphagg.store.locks import hold
-from graphagg.store.remote.addresses import Address, Location, place_of
 from graphagg.store.remote.cache import build_folder
 
 _LOCK = ".lock"
+_JOB = "job.json"
+
+
+class FolderStorage:
+    """A folder of files that appear whole or not at all, locked by one process at a time.
+
+    `graphagg.spark.storage` has the same on an object store.
+
+    Args:
+        folder: made where it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self._lock = -1
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tasks get the folder without the lock."""
+        return {"folder": self.folder, "_lock": -1}
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def __truediv__(self, name: str) -> Self:
+        """The storage of a folder within."""
+        return type(self)(self.folder / name)
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading; `FileNotFoundError` where there is none."""
+        return (self.folder / name).open("rb")
+
+    def local(self, name: str) -> Path:
+        """The path of a file on this machine."""
+        return self.folder / name
+
+    def spark_path(self, name: str) -> str:
+        """The path of a file or folder as Spark reads it."""
+        return f"file://{self.folder / name}"  # a bare path is on Spark's default file system
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        return (self.folder / name).exists()
+
+    def names(self, folder: str = "") -> list[str]:
+        """Names of the files in a folder; none where there is no such folder."""
+        try:
+            return os.listdir(self.folder / folder)
+        except FileNotFoundError:
+            return []
+
+    def write(
+        self, files: Mapping[str, bytes | Array], check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Write files: bytes as they are, arrays as `.npy`.
+
+        Args:
+            files: content by name.
+            check: called before a file gets its name; an error that it raises keeps the old file.
+        """
+        for name, content in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+            try:
+                with partial.open("wb") as file:
+                    write_content(file, content)
+                check()
+                os.replace(partial, path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a file of JSON."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / name, value)
+
+    def read_json(self, name: str) -> Any:
+        """Read a file of JSON; None where there is none."""
+        with suppress(FileNotFoundError), self.open(name) as file:
+            return json.load(file)
+        return None
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files, where they are there."""
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
+
+    def lock(self) -> None:
+        """Lock the folder, unless this object has; `ArtifactBusy` if another process has."""
+        if self._lock < 0:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            busy = f"{self}: another process runs this job; wait for it, or stop it"
+            self._lock = hold(self.folder / _LOCK, ArtifactBusy(busy))
+
+    def check_lock(self) -> None:
+        """Raise `JobFailed` where another process has taken the lock over; no process can here."""
+
+    def release(self) -> None:
+        """Let another process lock the folder."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def empty(self) -> None:
+        """Remove everything but the lock."""
+        for entry in self.folder.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != _LOCK:
+                entry.unlink()
+
+    def destroy(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
+
+
+def write_content(file: BinaryIO, content: bytes | Array) -> None:
+    """Write bytes, or an array as `.npy`."""
+    if isinstance(content, np.ndarray):
+        np.lib.format.write_array(file, np.ascontiguousarray(content), allow_pickle=False)
+    else:
+        file.write(content)
 
 
 class WorkFolder:
     """The folder of an unfinished build.
 
     Args:
-        folder: made where it is not there.
+        storage: the folder, or its storage.
         progress: called after each stage.
     """
 
-    def __init__(self, folder: Path, progress: Progress) -> None:
-        self.folder = folder.absolute()
+    def __init__(self, storage: Path | FolderStorage, progress: Progress) -> None:
+        self.storage = FolderStorage(storage) if isinstance(storage, Path) else storage
         self._progress = progress
-        self._lock = -1
+
+    @property
+    def folder(self) -> Path:
+        """The folder on this machine."""
+        return self.storage.folder
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
         """Begin the job or continue it; with `force`, or not to `resume`, begin from nothing.
@@ -44,63 +176,50 @@ class WorkFolder:
             ArtifactBusy: another process runs a job there.
             ParametersDiffer: the folder holds an unfinished job with other parameters.
         """
-        self._take_lock()
-        note = self.folder / "job.json"
-        if force:
-            self._empty()
-        if note.exists():
-            unfinished = json.loads(note.read_text(encoding="utf-8"))
-            for name in sorted({*unfinished, *job}):
-                if unfinished.get(name) != job.get(name):
-                    self.release()
-                    raise ParametersDiffer(
-                        f"{self.folder}: an unfinished job with {name} {unfinished.get(name)!r}, "
-                        f"wanted {job.get(name)!r}; finish it with its own parameters, or start "
-                        "again with --force, which removes it"
-                    )
-            if resume:
-                return
-            self._empty()
-        write_json(note, job)
+        self.storage.lock()
+        try:
+            unfinished = None if force else self.storage.read_json(_JOB)
+            if unfinished is not None:
+                self._check_same(unfinished, json.loads(json.dumps(job)))
+            if unfinished is None or not resume:
+                self.storage.empty()
+                self.storage.write_json(_JOB, job)
+        except BaseException:
+            self.release()
+            raise
 
-    def _take_lock(self) -> None:
-        if self._lock >= 0:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        busy = f"{self.folder}: another process runs this job; wait for it, or stop it"
-        self._lock = hold(self.folder / _LOCK, ArtifactBusy(busy))
-
-    def _empty(self) -> None:
-        for entry in self.folder.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name != _LOCK:
-                entry.unlink()
+    def _check_same(self, unfinished: dict[str, Any], job: dict[str, Any]) -> None:
+        for name in sorted({*unfinished, *job}):
+            if unfinished.get(name) != job.get(name):
+                raise ParametersDiffer(
+                    f"{self.storage}: an unfinished job with {name} {unfinished.get(name)!r}, "
+                    f"wanted {job.get(name)!r}; finish it with its own parameters, or start "
+                    "again with --force, which removes it"
+                )
 
     def release(self) -> None:
         """Let another process continue the job."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self.storage.release()
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
         """A small result: read if it was noted before, else computed and noted."""
-        path = self.folder / f"{name}.json"
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(path, make())
-        return json.loads(path.read_text(encoding="utf-8"))
+        file = f"{name}.json"
+        if not self.storage.has(file):
+            value = make()
+            self.storage.check_lock()
+            self.storage.write_json(file, value)
+        return self.storage.read_json(file)
 
     def stage(self, name: str, make: Callable[[], Any]) -> Any:
         """A note that is reported to `progress` as a stage, when it is new."""
-        known = (self.folder / f"{name}.json").exists()
+        noted = self.storage.has(f"{name}.json")
         result = self.note(name, make)
-        if not known:
+        if not noted:
             self._progress(name, 1, 1)
         return result
 
     def step(self, name: str) -> Callable[[int, int], None]:
-        """What a stage calls on its way, with how much is done and of how much."""
+        """A function for a stage to call on its way: how much is done, and of how much."""
         return partial(self._progress, name)
 
     def path(self, name: str) -> Path:
@@ -109,19 +228,17 @@ class WorkFolder:
 
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.release()
+        self.storage.destroy()
 
 
-def work_folder(directory: Location) -> Path:
-    """The folder of the unfinished job of an index; of one on a store, in the local cache."""
-    place = place_of(directory)
-    target = build_folder(place) if isinstance(place, Address) else place.absolute()
+def work_folder(directory: Path | Address) -> Path:
+    """The folder of an index's unfinished build; for an index on a store, in the local cache."""
+    target = build_folder(directory) if isinstance(directory, Address) else directory.absolute()
     return target.with_name(f"{target.name}.work")
 
 
 def fingerprint(source: str) -> list[Any]:
-    """What changes when an input changes: its path, and size and time of each local file."""
+    """A value that changes with an input: its path, and size and time of each local file."""
     path = local_path(source)
     if path is None:
         return [source, []]

@@ -16,7 +16,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import ArtifactBusy, ArtifactError, WriteFailed
-from graphagg.store.locations import local_folder
+from graphagg.store.addresses import Address
 from graphagg.store.locks import LEASE, hold_folder, locked
 from graphagg.store.manifest import (
     DATA_FOLDER,
@@ -73,7 +73,7 @@ class ArtifactWriter:
         return True
 
     def path(self, name: str) -> Path:
-        """Where to write data file `name` with a library of your own."""
+        """The path at which another library may write data file `name`."""
         if not FILE_NAME.fullmatch(name):
             raise ValueError(f"bad file name {name!r}")
         return self.folder / name
@@ -103,7 +103,7 @@ class Publication:
 
     def __init__(self, root: Path, writer: ArtifactWriter) -> None:
         self.root = root
-        self.location: os.PathLike[str] = root
+        self.location: Path | Address = root
         self.writer = writer
 
     def publish(self, manifest: Manifest) -> Manifest:
@@ -139,7 +139,7 @@ class Publication:
             shutil.rmtree(folder, ignore_errors=True)
 
     def withdraw(self) -> None:
-        """Take the index away, by one unlink: the folder then holds none, and can take a new one.
+        """Remove the index by one unlink: the folder then holds none, and can take a new one.
 
         Readers keep the version that they opened.
         """
@@ -153,19 +153,17 @@ class Publication:
 
 
 @contextmanager
-def write_folder(directory: str | os.PathLike[str]) -> Iterator[Publication]:
-    """Write a new version of the index in a local `directory`.
+def write_folder(root: Path) -> Iterator[Publication]:
+    """Write a new version of the index in the local folder `root`.
 
     Until `publish` returns, and if anything is raised, the old version stays as it was. Files that
     killed builds left behind are removed first.
 
     Raises:
-        InvalidParameter: `directory` lies on a store.
         ArtifactBusy: another process is writing there.
-        ArtifactError: `directory` is a file, or a folder that holds something else.
+        ArtifactError: `root` is a file, or a folder that holds something else.
         WriteFailed: the disk is full or read-only.
     """
-    root = local_folder(directory)
     try:
         with _publication(root) as publication:
             yield publication
@@ -281,7 +279,7 @@ def _remove_stale(root: Path, keep: str | None) -> None:
         elif DATA_FOLDER.fullmatch(entry.name) and entry.name != keep:
             _remove_version(entry)
         elif entry.name.startswith(LEASE) and not (root / entry.name[len(LEASE) :]).exists():
-            with suppress(OSError):  # Windows, which keeps what is open
+            with suppress(OSError):  # Windows keeps open files
                 entry.unlink()
 
 

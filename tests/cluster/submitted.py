@@ -34,7 +34,7 @@ def communities(spark: Any, given: argparse.Namespace) -> Any:
 
 def embed(spark: Any, given: argparse.Namespace) -> Any:
     """An embedding in pieces."""
-    from graphagg.embedding.spark.build import build_with_spark
+    from graphagg.embedding.spark_build import build_with_spark
 
     return build_with_spark(
         spark, given.source, given.out, config=VECTORS, progress=say, force=given.force

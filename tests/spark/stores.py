@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graphagg.store.remote.addresses import Address, Scheme
+from graphagg.store.addresses import Address, Scheme
 
 FOLDER = Scheme("folder", "file", "file", "fsspec", None, of_host=False)
 

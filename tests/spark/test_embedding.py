@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.embedding.spark.build import build_with_spark
 from graphagg.embedding.spark.write import stages
+from graphagg.embedding.spark_build import build_with_spark
 from graphagg.errors import (
     EmptyGraph,
     InvalidGraph,
@@ -164,7 +164,6 @@ def test_a_changed_input_is_not_gone_on_with(spark: Any, tmp_path: Path) -> None
             PieceTooLarge,
             "has 11 entries, wanted at most 8",
         ),
-        ([(1, 2)], EmbeddingConfig(dim=2, fusion="concat"), InvalidParameter, "--engine local"),
     ],
 )
 def test_bad_input(

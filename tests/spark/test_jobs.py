@@ -104,7 +104,7 @@ def test_tasks_of_a_killed_driver_write_no_more(spark: Any, tmp_path: Path, forc
     with pytest.raises(JobFailed, match="submitted again"):
         stale.save("cut", 0, rows=np.arange(9))
     assert second.blocks.load("cut", 0, "rows").tolist() == [0, 1, 2, 3, 4]
-    assert not list(second.blocks.folder.glob("*.part"))
+    assert not list(second.blocks.storage.folder.glob("*.part"))
     second.remove()
 
 

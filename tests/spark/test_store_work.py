@@ -11,9 +11,10 @@ import pytest
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.spark import build_with_spark, stages
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.embedding.spark.build import build_with_spark as embed_with_spark
+from graphagg.embedding.spark_build import build_with_spark as embed_with_spark
 from graphagg.rag.spark.build import build_with_spark as index_with_spark
-from graphagg.spark.files import StoreFiles, store_of
+from graphagg.spark.files import StoreFiles
+from graphagg.spark.storage import store_of
 from tests.spark.stores import store_in
 from tests.spark.test_communities import hub_pairs, write_text
 from tests.spark.test_trigraph import Fakes, files, in_process, lines, passages

@@ -26,8 +26,8 @@ from graphagg.errors import (
     StoreUnreachable,
 )
 from graphagg.store import manifest_at, open_artifact
+from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pointers
-from graphagg.store.remote.addresses import Address, address
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.listing import indices_below
 from graphagg.store.remote.pointers import current, current_or_none
@@ -87,7 +87,7 @@ def test_two_publishers(pushed: Address, tmp_path: Path) -> None:
     push_over(tmp_path / "b", fresh, None, None)
     with pytest.raises(ArtifactBusy):
         push_over(tmp_path / "c", fresh, None, None)
-    assert read_number(pushed) == read_number(fresh.place) == 2
+    assert read_number(pushed) == read_number(fresh.address) == 2
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from graphagg.errors import ArtifactBusy
+from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pushing
-from graphagg.store.remote.addresses import Address, address
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.listing import indices_below
 from graphagg.store.remote.pointers import current_or_none
@@ -46,12 +46,12 @@ def test_push_pull_list(root: Address, tmp_path: Path) -> None:
 
 def test_of_two_publishers_one_wins(root: Address, tmp_path: Path) -> None:
     store = Store(root / "two")
-    push(write_version(tmp_path / "a", 1), store.place)
+    push(write_version(tmp_path / "a", 1), store.address)
     began = current_or_none(store)
     push_over(write_version(tmp_path / "b", 2), store, *began)
     with pytest.raises(ArtifactBusy):
         push_over(write_version(tmp_path / "c", 3), store, *began)
-    assert read_number(store.place) == 2
+    assert read_number(store.address) == 2
 
 
 def test_a_number_goes_to_one_of_many(root: Address) -> None:
@@ -82,7 +82,7 @@ def test_what_no_version_names_goes(
     monkeypatch.setattr(pushing, "_MARGIN", 0.0)
     store = Store(root / "clean")
     for number in range(4):
-        push(write_version(tmp_path / "a", number), store.place)
+        push(write_version(tmp_path / "a", number), store.address)
     objects = [name for name in store.listed() if sha256_of(name)]
     assert FILES < len(objects) <= 2 * FILES - 1 + (FILES - 1), "of the last two, or three"
-    verify(store.place)
+    verify(store.address)

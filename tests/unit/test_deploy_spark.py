@@ -15,7 +15,7 @@ import typer
 import yaml
 
 from graphagg.cli.builds.jobs import app
-from graphagg.store.remote.addresses import Address, place_of
+from graphagg.store.addresses import Address, parse_location
 
 ROOT = Path(__file__).parents[2]
 SPARK = ROOT / "deploy" / "spark"
@@ -64,11 +64,11 @@ def test_a_job_takes_its_options(file: str, name: str, options: list[str]) -> No
     """The command parses them, and they name stores that graphagg knows, by Python and by Spark."""
     assert (ROOT / "jobs" / f"{name}.py").exists()
     found = COMMANDS.commands[name].make_context(name, list(options)).params
-    out = place_of(found["out"])
+    out = parse_location(found["out"])
     assert isinstance(out, Address) and out.hadoop
     sources = [v for k, v in found.items() if k in ("edges", "passages", "seeds", "index") and v]
     for source in (each for s in sources for each in (s if isinstance(s, list) else [s])):
-        assert str(source).startswith("table:") or isinstance(place_of(source), Address)
+        assert str(source).startswith("table:") or isinstance(parse_location(source), Address)
 
 
 def test_what_amazon_takes() -> None:

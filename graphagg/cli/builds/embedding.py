@@ -93,9 +93,9 @@ class EmbeddingBuild(GraphBuild):
 
     def engine(self) -> ModuleType:
         """The module of the Spark engine."""
-        from graphagg.embedding.spark import build
+        from graphagg.embedding import spark_build
 
-        return build
+        return spark_build
 
     def stages(self) -> tuple[str, ...]:
         """The stages up to the one that the job ends with."""
@@ -126,7 +126,7 @@ class EmbeddingBuild(GraphBuild):
 
     def run_until(self, spark: SparkSession, run: RunOptions, progress: Progress) -> dict[str, Any]:
         """Run the stages of a job that stops before the end."""
-        from graphagg.embedding.spark.build import run_until
+        from graphagg.embedding.spark_build import run_until
 
         assert self.until is not None
         options = self.options(run, progress) | {"work": run.work}

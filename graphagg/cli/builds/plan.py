@@ -15,6 +15,7 @@ from graphagg.cli.output.console import current_version, out, print_json
 from graphagg.errors import UnreadableFile
 from graphagg.spark.build import recall, work_of
 from graphagg.spark.job import finished
+from graphagg.store.addresses import parse_location
 from graphagg.store.work import local_path
 
 _STATES = {
@@ -57,7 +58,7 @@ def plan_of(build: Build, run: RunOptions) -> Plan:
     """The plan of a build; `UnreadableFile` if its input is not there."""
     source, job = _measure(build.source), build.job()
     state = "none" if current_version(run.out) is None else "not known"
-    if recall(run.out, build.kind, job) is not None:
+    if recall(parse_location(run.out), build.kind, job) is not None:
         state = "current"
     work = work_of(run.out, run.work)
     stages = build.stages() if run.engine == "spark" else ()

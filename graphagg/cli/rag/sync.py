@@ -22,7 +22,7 @@ from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.vector_cache import CacheConfig
-from graphagg.store.remote.addresses import place_of
+from graphagg.store.addresses import parse_location
 
 EPILOG = (
     "Example: graphagg rag sync idx articles/ --dry-run\n\n"
@@ -143,7 +143,7 @@ def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
     except ImportError:
         raise MissingExtra("watchfiles", "watch") from None
     # What the index itself writes is no change, wherever it lies.
-    place = place_of(index)
+    place = parse_location(index)
     ignored = [place.absolute()] if isinstance(place, Path) else []
     wanted = DefaultFilter(ignore_paths=ignored)
     bursts = watch(

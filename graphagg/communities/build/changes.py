@@ -125,9 +125,7 @@ class Change:
         return IndexGraph.read(config, state.map, state.exists)
 
 
-def _write_rows(
-    state: Memory | Folder, name: str, ranges: Iterable[tuple[Ints, Array]]
-) -> Ints:
+def _write_rows(state: Memory | Folder, name: str, ranges: Iterable[tuple[Ints, Array]]) -> Ints:
     """Write compressed rows range by range. Returns: the length of each row."""
     size, lengths = state.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
     for some, columns in ranges:

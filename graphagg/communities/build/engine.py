@@ -35,7 +35,7 @@ from graphagg.minhash.bands import BucketCounts, build_tables, directory_bits
 from graphagg.minhash.signatures import Hashes, signatures
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication
-from graphagg.store.index import is_current
+from graphagg.store.artifact import is_current
 from graphagg.store.manifest import Manifest
 from graphagg.store.ranges import forget
 

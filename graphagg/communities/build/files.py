@@ -136,4 +136,6 @@ def index_bytes(config: IndexConfig, vertices: int, elements: int, entries: int)
     """The size of an index on disk, at most."""
     turns = 1 if config.kind == "undirected" else 2
     per_vertex = 2 * config.permutations + 4 * config.bands + 8 + 4 + 8
-    return vertices * per_vertex + elements * 16 + 4 * entries * turns + config.bands * ((1 << 18) + 4)
+    return (
+        vertices * per_vertex + elements * 16 + 4 * entries * turns + config.bands * ((1 << 18) + 4)
+    )

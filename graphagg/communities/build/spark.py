@@ -34,10 +34,10 @@ from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import Numbering, number_ids, write_ids
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
-from graphagg.spark.blocks import AnyBlocks
+from graphagg.spark.blocks import Blocks
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.files import Files
-from graphagg.spark.job import AnyWork
+from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter, Publication
 
@@ -63,7 +63,7 @@ def write_with_spark(
 ) -> ReadReport:
     """Index a graph by Spark; see `build_with_spark`."""
 
-    def write(work: AnyWork, publication: Publication) -> dict[str, Any]:
+    def write(work: Work, publication: Publication) -> dict[str, Any]:
         state = JobState(work.files, work.blocks)
         graph = _GraphStages(work, config, state, entries_a_block).run(source)
         engine = Engine(config, state, SparkLoops(work, state), _hashes(config, state))
@@ -106,7 +106,7 @@ class JobState:
     """
 
     files: Files
-    blocks: AnyBlocks
+    blocks: Blocks
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
         """Make an array of zeros."""
@@ -136,7 +136,7 @@ class JobState:
 class SparkLoops:
     """Steps that are Spark tasks; a stage that is done is noted in the job's folder."""
 
-    work: AnyWork
+    work: Work
     state: JobState
     bands_per_step: int = 1
 
@@ -191,7 +191,7 @@ class _GraphStages:
         entries_a_block: entries of compressed rows that one task holds.
     """
 
-    work: AnyWork
+    work: Work
     config: IndexConfig
     state: JobState
     entries_a_block: int
@@ -275,9 +275,7 @@ class _GraphStages:
             pairs = pairs.filter("row <> col")
         return pairs.unionByName(_transposed(pairs)) if kind == "undirected" else pairs
 
-    def _write_rows(
-        self, pairs: DataFrame, name: str, total: int, partitions: int
-    ) -> int | None:
+    def _write_rows(self, pairs: DataFrame, name: str, total: int, partitions: int) -> int | None:
         """Write `total` compressed rows. Returns: the repeats, or None where there is no pair."""
         work, state, blocks = self.work, self.state, self.work.blocks
 
@@ -319,7 +317,7 @@ def _transposed(pairs: DataFrame) -> DataFrame:
     return pairs.selectExpr("col AS row", "row AS col")
 
 
-def _save_block(blocks: AnyBlocks, name: str, block: int, table: pa.Table) -> Stats:
+def _save_block(blocks: Blocks, name: str, block: int, table: pa.Table) -> Stats:
     """Write one range of sorted pairs, without repeats."""
     row, column = (table.column(c).to_numpy() for c in ("row", "col"))
     distinct = np.ones(len(row), dtype=np.bool_)

@@ -12,7 +12,7 @@ from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import SparkBuild
-from graphagg.store.remote.addresses import Location
+from graphagg.store.addresses import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -53,7 +53,7 @@ def build_with_spark(
         ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
     """
     report = write_with_spark(
-        SparkBuild(spark, directory, work, progress, force),
+        SparkBuild.of(spark, directory, work, progress, force),
         EdgeInput.of(edges, Reading(**reading)),
         config or IndexConfig(),
         entries_a_block=entries_a_block,

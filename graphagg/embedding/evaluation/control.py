@@ -27,7 +27,7 @@ def embed_whole(network: Network, config: EmbeddingConfig) -> Array:
         engine = _undivided(network, config)
         matrix = engine.log_matrix(engine.piece(0))
         left, singular, _ = truncated_svd(matrix, config.dim, _ITERATIONS, [config.random_state])
-        return _propagated(engine, left * np.sqrt(singular), network, config)
+        return propagated(engine, left * np.sqrt(singular), network, config)
 
 
 def embed_random(network: Network, config: EmbeddingConfig) -> Array:
@@ -37,7 +37,7 @@ def embed_random(network: Network, config: EmbeddingConfig) -> Array:
         engine = _undivided(network, config)
         shape = (len(engine.layout.order), config.dim)
         rows = generator.standard_normal(shape, dtype=np.float32)
-        return _propagated(engine, rows, network, config)
+        return propagated(engine, rows, network, config)
 
 
 def _undivided(network: Network, config: EmbeddingConfig) -> Engine:
@@ -48,7 +48,8 @@ def _undivided(network: Network, config: EmbeddingConfig) -> Engine:
     return engine
 
 
-def _propagated(engine: Engine, rows: Array, network: Network, config: EmbeddingConfig) -> Array:
+def propagated(engine: Engine, rows: Array, network: Network, config: EmbeddingConfig) -> Array:
+    """Spread vectors `[N', d]` in the order of the engine's layout; returns those of all nodes."""
     vectors = engine.take(rows)
     for number in range(1, config.propagate + 1):
         vectors = engine.propagate(vectors, number)

@@ -42,7 +42,7 @@ from graphagg.embedding.prone.merge import merge as merge_leaves
 from graphagg.embedding.prone.merge import shards as shards_of
 from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation, start_rows
 from graphagg.embedding.prone.sparse import gram, multiply
-from graphagg.embedding.prone.state import Folder, InProcess, Loops, Memory, State
+from graphagg.embedding.prone.state import InProcess, Loops, Memory, State, Stored
 from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
 
@@ -432,7 +432,7 @@ def in_process(
         progress: called with a stage's name after each of its tasks.
         folder: where arrays are kept, an empty folder; None: in memory.
     """
-    state = Memory() if folder is None else Folder.of(folder)
+    state = Memory() if folder is None else Stored.of(folder)
     for piece in cut(matrix, layout):
         save_piece(state, piece)
     return Engine(layout, config, state, InProcess(progress))

@@ -1,8 +1,8 @@
-"""Where an engine keeps its arrays and how it runs its loops: what in process and Spark differ in.
+"""Where an engine keeps its arrays and how it runs its loops: the difference of the two engines.
 
-`Memory` keeps arrays in memory, `Folder` in files, of which a step reads its own part; both give
-the same bytes. `InProcess` runs the loops of the build in process; those of Spark are in
-`embedding.spark.engine`.
+`Memory` keeps arrays in memory, `Stored` in files, of which a step reads its own part; both give
+the same bytes. `InProcess` runs the loops of the build in process; `embedding.spark.engine` has the
+loops of Spark.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import Blocks
-from graphagg.store.ranges import preallocate, take_rows, write_range
+from graphagg.spark.files import Files
+from graphagg.store.ranges import take_rows
+from graphagg.store.work import FolderStorage
 
 Task = Callable[[int], None]
 """Number `i` of a loop. It may run more than once, and then writes the same to the same places."""
@@ -103,23 +105,23 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Folder:
-    """Arrays as files of a folder: those of a piece in blocks, those of all nodes beside them.
+class Stored:
+    """Arrays as files or objects: arrays of a piece in blocks, arrays of all nodes beside them.
 
     Attributes:
-        folder: where arrays of all nodes are.
-        blocks: where arrays of pieces are.
-        keep: leave dropped arrays, for a job that goes on to read; they go with the folder.
+        files: arrays of all nodes.
+        blocks: arrays of pieces.
+        keep: leave dropped arrays, for a job that goes on to read; they go with its folder.
     """
 
-    folder: Path
+    files: Files
     blocks: Blocks
     keep: bool = False
 
     @classmethod
-    def of(cls, folder: Path) -> Folder:
+    def of(cls, folder: Path) -> Stored:
         """The arrays of a build that does not go on once it was killed."""
-        return cls(folder, Blocks(folder / "blocks"))
+        return cls(Files(folder), Blocks(FolderStorage(folder / "blocks")))
 
     def save(self, name: str, number: int, **arrays: Array) -> None:
         """Write arrays of a piece."""
@@ -130,13 +132,12 @@ class Folder:
         return self.blocks.map(name, number, array)
 
     def create(self, name: str, shape: Sequence[int], dtype: Any) -> None:
-        """Make the file of an array of all nodes."""
-        preallocate(self._path(name), dtype, shape)
+        """Make an array of all nodes."""
+        self.files.create(name, dtype, shape)
 
     def rows(self, name: str) -> Array:
         """An array of all nodes, mapped."""
-        rows: Array = np.load(self._path(name), mmap_mode="r", allow_pickle=False)
-        return rows
+        return self.files.map(name)
 
     def take(self, name: str, nodes: Array, columns: slice = slice(None)) -> Array:
         """Rows of some nodes; little of the file is in memory at a time."""
@@ -145,16 +146,13 @@ class Folder:
     def write(self, name: str, start: int, rows: Array) -> None:
         """Write a range of an array of all nodes."""
         self.blocks.check_run()
-        write_range(self._path(name), start, rows)
+        self.files.write(name, start, rows)
 
     def drop(self, name: str) -> None:
-        """Remove the files of a name, unless they are kept."""
+        """Remove everything of a name, unless it is kept."""
         if not self.keep:
-            self._path(name).unlink(missing_ok=True)
+            self.files.drop(name)
             self.blocks.remove(name)
-
-    def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.npy"
 
 
 class InProcess:

@@ -9,77 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.prone.engine import Engine
-from graphagg.embedding.prone.state import Task
+from graphagg.embedding.prone.state import Stored, Task
 from graphagg.embedding.prone.threads import one_thread
-from graphagg.spark.blocks import AnyBlocks
-from graphagg.spark.files import Files
-from graphagg.spark.job import AnyWork
+from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, run_tasks
-from graphagg.store.ranges import take_rows
 
 
-def on_spark(work: AnyWork, layout: Layout, config: EmbeddingConfig) -> Engine:
+def on_spark(work: Work, layout: Layout, config: EmbeddingConfig) -> Engine:
     """The engine of a job whose pieces are in its blocks."""
     return Engine(layout, config, state_of(work), SparkLoops(work))
 
 
-def state_of(work: AnyWork) -> JobState:
-    """The arrays of a job."""
-    return JobState(work.files, work.blocks)
-
-
-@dataclass(frozen=True)
-class JobState:
-    """Arrays of a job, which are kept: a job that goes on may read them.
-
-    Attributes:
-        files: arrays of all nodes.
-        blocks: arrays of pieces.
-    """
-
-    files: Files
-    blocks: AnyBlocks
-
-    def save(self, name: str, number: int, **arrays: Array) -> None:
-        """Write arrays of a piece."""
-        self.blocks.save(name, number, **arrays)
-
-    def load(self, name: str, number: int, array: str) -> Array:
-        """An array of a piece, mapped."""
-        return self.blocks.map(name, number, array)
-
-    def create(self, name: str, shape: Sequence[int], dtype: Any) -> None:
-        """Make an array of all nodes."""
-        self.files.create(name, dtype, shape)
-
-    def rows(self, name: str) -> Array:
-        """An array of all nodes, mapped."""
-        return self.files.map(name)
-
-    def take(self, name: str, nodes: Array, columns: slice = slice(None)) -> Array:
-        """Rows of some nodes; little of the file is in memory at a time."""
-        return take_rows(self.rows(name), nodes, columns)
-
-    def write(self, name: str, start: int, rows: Array) -> None:
-        """Write a range of an array of all nodes."""
-        self.blocks.check_run()
-        self.files.write(name, start, rows)
-
-    def drop(self, name: str) -> None:
-        """Nothing: they go with the job's folder."""
+def state_of(work: Work) -> Stored:
+    """The arrays of a job, which a job that goes on may read again."""
+    return Stored(work.files, work.blocks, keep=True)
 
 
 @dataclass(frozen=True)
 class SparkLoops:
     """Loops whose steps are Spark tasks; what they make is noted in the job's folder."""
 
-    work: AnyWork
+    work: Work
 
     def stage(self, name: str, make: Callable[[], None]) -> None:
         """Run `make`, unless the job has finished it."""

@@ -16,7 +16,7 @@ from graphagg.graph.graph import GraphKind
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import Numbering, number_ids
-from graphagg.spark.job import AnyWork
+from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store.strings import StringTable
 
@@ -57,7 +57,7 @@ class Entries:
         return self.frame.filter("weight > 0")
 
 
-def prepare(work: AnyWork, source: EdgeInput, config: EmbeddingConfig, a_task: int) -> Entries:
+def prepare(work: Work, source: EdgeInput, config: EmbeddingConfig, a_task: int) -> Entries:
     """Phases `edges` and `entries`.
 
     Raises:
@@ -86,7 +86,7 @@ def prepare(work: AnyWork, source: EdgeInput, config: EmbeddingConfig, a_task: i
 
 
 def _number(
-    work: AnyWork, source: EdgeInput, frame: DataFrame, config: EmbeddingConfig, partitions: int
+    work: Work, source: EdgeInput, frame: DataFrame, config: EmbeddingConfig, partitions: int
 ) -> list[dict[str, Any]]:
     types = dict(frame.dtypes)
     sources, targets = frame.selectExpr("src AS id"), frame.selectExpr("dst AS id")
@@ -104,7 +104,7 @@ def _number(
 
 
 def _entries(
-    work: AnyWork,
+    work: Work,
     frame: DataFrame,
     rows: Numbering,
     columns: Numbering,
@@ -143,12 +143,12 @@ def _couplings(pairs: DataFrame, n: int) -> DataFrame:
     return vertices.selectExpr("row", f"row + {n} AS col", f"CAST({weight!r} AS FLOAT) AS weight")
 
 
-def digests(work: AnyWork, entries: Entries, a_task: int) -> dict[str, str]:
+def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
     """What `index.inputs_of` gives of the same graph; one block in memory at a time."""
     return dict(work.note("digests", lambda: _digests(work, entries, a_task)))
 
 
-def _digests(work: AnyWork, entries: Entries, a_task: int) -> dict[str, str]:
+def _digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
     numbers = sorted_blocks(work, entries, a_task)
     hashes = {"graph": _graph_digest(work, entries, numbers)}
     if entries.weighted:
@@ -160,7 +160,7 @@ def _digests(work: AnyWork, entries: Entries, a_task: int) -> dict[str, str]:
     return hashes
 
 
-def sorted_blocks(work: AnyWork, entries: Entries, a_task: int) -> list[int]:
+def sorted_blocks(work: Work, entries: Entries, a_task: int) -> list[int]:
     """The numbers of the blocks `sorted`: all entries by row and column, once.
 
     A block holds `row`, `col` and, of a weighted graph, `weight`.
@@ -169,7 +169,7 @@ def sorted_blocks(work: AnyWork, entries: Entries, a_task: int) -> list[int]:
     return numbers
 
 
-def _sort(work: AnyWork, entries: Entries, a_task: int) -> list[int]:
+def _sort(work: Work, entries: Entries, a_task: int) -> list[int]:
     blocks, weighted = work.blocks, entries.weighted
     partitions = math.ceil(2 * entries.edges / a_task)
 
@@ -186,7 +186,7 @@ def _sort(work: AnyWork, entries: Entries, a_task: int) -> list[int]:
     return [s["block"] for s in stats]
 
 
-def _graph_digest(work: AnyWork, entries: Entries, numbers: list[int]) -> str:
+def _graph_digest(work: Work, entries: Entries, numbers: list[int]) -> str:
     """`Graph.digest` of the graph, from the sorted entries."""
     n, first = entries.rows.total, 0 if entries.kind == "undirected" else entries.rows.total
     state = hashlib.sha256(entries.kind.encode())
@@ -209,7 +209,7 @@ def _graph_digest(work: AnyWork, entries: Entries, numbers: list[int]) -> str:
     return state.hexdigest()
 
 
-def _edges_from(work: AnyWork, entries: Entries, number: int) -> tuple[Any, Any]:
+def _edges_from(work: Work, entries: Entries, number: int) -> tuple[Any, Any]:
     """Rows and columns of a block's entries that are the graph's adjacency."""
     n = entries.rows.total
     row, col = (work.blocks.load("sorted", number, name) for name in ("row", "col"))

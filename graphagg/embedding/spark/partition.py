@@ -18,7 +18,7 @@ from graphagg.embedding.prone.engine import save_piece
 from graphagg.embedding.spark.engine import state_of
 from graphagg.embedding.spark.entries import Entries, sorted_blocks
 from graphagg.graph.csr import Csr
-from graphagg.spark.job import AnyWork
+from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, run_tasks
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Cut:
     isolated: int
 
 
-def cut(work: AnyWork, entries: Entries, config: EmbeddingConfig, a_task: int) -> Cut:
+def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> Cut:
     """Stages `matrix` and `partition`: cut the matrix in one task.
 
     METIS holds the matrix in memory, a streaming partition some 60 bytes a node.
@@ -57,7 +57,7 @@ def cut(work: AnyWork, entries: Entries, config: EmbeddingConfig, a_task: int) -
     return Cut(PartitionReport.from_json(raw), layout, isolated)
 
 
-def _write_matrix(work: AnyWork, entries: Entries, a_task: int) -> None:
+def _write_matrix(work: Work, entries: Entries, a_task: int) -> None:
     """The pattern of the entries above 0, as the arrays `indptr` and `indices` of the job."""
     blocks = sorted_blocks(work, entries, a_task)
     load, weighted, nodes = work.blocks.load, entries.weighted, entries.nodes
@@ -95,7 +95,7 @@ def _write_matrix(work: AnyWork, entries: Entries, a_task: int) -> None:
     run_tasks(work.spark, len(blocks), write)
 
 
-def _partition(work: AnyWork, nodes: int, config: EmbeddingConfig) -> dict[str, Any]:
+def _partition(work: Work, nodes: int, config: EmbeddingConfig) -> dict[str, Any]:
     """Cut the matrix in one task, which writes the parts and the new numbers of the nodes."""
     folder = state_of(work)
 
@@ -113,7 +113,7 @@ def _partition(work: AnyWork, nodes: int, config: EmbeddingConfig) -> dict[str, 
     return report
 
 
-def write_pieces(work: AnyWork, entries: Entries, layout: Layout) -> None:
+def write_pieces(work: Work, entries: Entries, layout: Layout) -> None:
     """Stage `pieces`: each piece in blocks, by one shuffle of the entries."""
     folder, starts = state_of(work), layout.starts
 

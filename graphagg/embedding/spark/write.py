@@ -37,28 +37,22 @@ from graphagg.embedding.writing import (
     index_manifest,
     write_report,
 )
-from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import write_ids
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.files import Files
-from graphagg.spark.job import AnyWork
+from graphagg.spark.job import Work
 from graphagg.store import Publication
-from graphagg.store.index import is_current
+from graphagg.store.artifact import is_current
 
 Stage = Literal["entries", "partition"]
 
 
 def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConfig) -> ReadReport:
     """Embed a graph by Spark; see `build_with_spark`."""
-    if config.fusion != "merge":
-        raise InvalidParameter(
-            f"fusion is {config.fusion!r}, the Spark engine has 'merge'; take --engine local for "
-            "the others"
-        )
 
-    def write(work: AnyWork, published: Publication) -> dict[str, Any]:
+    def write(work: Work, published: Publication) -> dict[str, Any]:
         _run(work, source, config, published, build)
         return source.counts(work)
 
@@ -81,7 +75,7 @@ def job_of(source: EdgeInput, config: EmbeddingConfig) -> dict[str, Any]:
 
 
 def _run(
-    work: AnyWork,
+    work: Work,
     source: EdgeInput,
     config: EmbeddingConfig,
     published: Publication,
@@ -115,7 +109,7 @@ def _run(
 # --- the index -----------------------------------------------------------------------------------
 
 
-def _write_ids(work: AnyWork, entries: Entries, files: Files) -> None:
+def _write_ids(work: Work, entries: Entries, files: Files) -> None:
     write_ids(work.spark, entries.rows, files, "vertices")
     if entries.kind == "two-mode":
         write_ids(work.spark, entries.columns, files, "elements")

@@ -17,7 +17,7 @@ from graphagg.graph.reading.columns import SAMPLE, named_columns
 from graphagg.graph.reading.files import PARQUET, mixed_folder, suffix_of
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.reading.text import TextLayout
-from graphagg.spark.job import AnyWork
+from graphagg.spark.job import Work
 from graphagg.spark.sources import (
     SparkInput,
     called,
@@ -71,7 +71,7 @@ class EdgeInput(SparkInput):
         known = [files for _, files in seen]
         return [[path for path, _ in seen], known if all(known) else [], self.reading.given()]
 
-    def frame(self, work: AnyWork, kind: GraphKind) -> DataFrame:
+    def frame(self, work: Work, kind: GraphKind) -> DataFrame:
         """Phase `edges`: columns `src`, `dst` and perhaps `weight`, bad rows left out."""
         self.reading.check_kind(kind)
         said: dict[str, Any] = {}
@@ -90,7 +90,7 @@ class EdgeInput(SparkInput):
         work.note("bad", lambda: _summary(bad))
         return frame.filter("bad IS NULL").drop("bad_rows", "bad")
 
-    def counts(self, work: AnyWork) -> dict[str, Any]:
+    def counts(self, work: Work) -> dict[str, Any]:
         """The fields of `ReadReport` that phase `edges` found."""
         bad = work.note("bad", dict) if self.reading.skip_bad_rows else {}
         return {**work.note("columns", dict), **bad}

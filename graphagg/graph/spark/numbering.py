@@ -12,7 +12,7 @@ import pyarrow as pa
 from graphagg.arrays import Array
 from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexIds
-from graphagg.spark.blocks import AnyBlocks
+from graphagg.spark.blocks import Blocks
 from graphagg.spark.tasks import run_tasks, write_blocks
 from graphagg.store.strings import StringTable
 
@@ -42,7 +42,7 @@ class Numbering:
         sizes: bytes of each block's strings; None for integers.
     """
 
-    blocks: AnyBlocks
+    blocks: Blocks
     name: str
     counts: tuple[int, ...]
     numbers: tuple[int, ...]
@@ -53,7 +53,7 @@ class Numbering:
         return {k: getattr(self, k) for k in ("name", "counts", "numbers", "sizes")}
 
     @classmethod
-    def from_json(cls, blocks: AnyBlocks, note: dict[str, Any]) -> Numbering:
+    def from_json(cls, blocks: Blocks, note: dict[str, Any]) -> Numbering:
         """The numbering that `to_json` described."""
         sizes = None if note["sizes"] is None else tuple(note["sizes"])
         return cls(blocks, note["name"], tuple(note["counts"]), tuple(note["numbers"]), sizes)
@@ -93,7 +93,7 @@ class Numbering:
         return spark.range(0, count, 1, count).mapInArrow(each, schema)
 
 
-def number_ids(ids: DataFrame, blocks: AnyBlocks, name: str, partitions: int) -> Numbering:
+def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Numbering:
     """Number the distinct ids of a frame's only column `id` by a distributed sort.
 
     Raises:

@@ -22,7 +22,7 @@ from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.question.results import Hits
 from graphagg.rag.question.selection import Selection
 from graphagg.store import write_artifact
-from graphagg.store.locations import local_folder
+from graphagg.store.addresses import local_folder
 from graphagg.store.manifest import MANIFEST_NAME, canonical_json
 
 _Stamp = tuple[int, int, int]

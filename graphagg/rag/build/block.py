@@ -10,15 +10,15 @@ import numpy as np
 
 from graphagg.arrays import Array, offsets
 from graphagg.progress import Progress
+from graphagg.rag.build.segment import annotate, encoded
+from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.languages import CODES
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import is_capital
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.documents.analyzer import Analyzers
+from graphagg.rag.models.named import Models
 from graphagg.rag.tables.mentions import NewRow, Spans
 from graphagg.rag.tables.vectors import Vectors
-from graphagg.rag.build.segment import annotate, encoded
-from graphagg.rag.models.named import Models
 from graphagg.store.strings import StringTable
 
 Arrays = dict[str, Array]

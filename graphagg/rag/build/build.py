@@ -10,27 +10,26 @@ import numpy as np
 
 from graphagg.arrays import Array, narrow_type
 from graphagg.progress import Progress, renamed
-from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.build.block import Arrays, block_of
 from graphagg.rag.build.blocks import Blocks, block_name
 from graphagg.rag.build.files import Allocated, join, join_bounds
-from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.build.names import write_gazetteer
 from graphagg.rag.build.passages import PassageFiles
+from graphagg.rag.build.publish import KIND, parameters
+from graphagg.rag.build.segment import Encoding
 from graphagg.rag.build.words import write_lexicon
+from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
+from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.named import Models
 from graphagg.rag.snapshot import dense
-from graphagg.rag.documents.analyzer import Analyzers
+from graphagg.rag.snapshot.snapshot import INVERTED_FILE
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Corpus, Segment, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.rag.tables.view import View
-from graphagg.rag.build.segment import Encoding
-from graphagg.rag.build.publish import KIND, parameters
-from graphagg.rag.models.named import Models
-from graphagg.rag.snapshot.snapshot import INVERTED_FILE
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 from graphagg.store.ranges import GrowingFile, GrowingStrings

@@ -6,6 +6,7 @@ import os
 import threading
 
 from graphagg.errors import UnsupportedFormat
+from graphagg.rag.build.publish import KIND, REVISION, parameters
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_rule.extractor import PREFIX as RULES
@@ -14,13 +15,12 @@ from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.models.multilingual import encoder_named
+from graphagg.rag.models.named import Models
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 from graphagg.rag.models.vector_cache import VectorCache, cached
-from graphagg.rag.build.publish import KIND, REVISION, parameters
-from graphagg.rag.models.named import Models
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.store import Artifact
-from graphagg.store.index import current_manifest
+from graphagg.store.artifact import current_manifest
 
 
 def read_snapshot(artifact: Artifact) -> Snapshot:

@@ -18,15 +18,17 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
+from graphagg.rag.build.reuse import segment_of_change
+from graphagg.rag.build.segment import make_segment
+from graphagg.rag.config.profile import STORAGE
+from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.models.encoder import Encoder
-from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.models.named import Models
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.config.profile import DEFAULT_PROFILE, STORAGE, Profile, Storage
 from graphagg.rag.snapshot import dense
-from graphagg.rag.documents.analyzer import Analyzers
+from graphagg.rag.snapshot.snapshot import INVERTED_FILE, Mask, Snapshot
 from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.mentions import NewRows
@@ -39,10 +41,6 @@ from graphagg.rag.tables.segments import (
 )
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.rag.tables.view import View
-from graphagg.rag.build.segment import make_segment
-from graphagg.rag.build.reuse import segment_of_change
-from graphagg.rag.models.named import Models
-from graphagg.rag.snapshot.snapshot import INVERTED_FILE, Mask, Snapshot
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 

@@ -13,7 +13,7 @@ from graphagg.rag.spark.records import PassageInput
 from graphagg.rag.spark.stages import ModelLoader, NamedModels
 from graphagg.rag.spark.write import ENTRIES_A_TASK, PASSAGES_A_TASK, write_with_spark
 from graphagg.spark.build import SparkBuild
-from graphagg.store.remote.addresses import Location
+from graphagg.store.addresses import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -64,7 +64,7 @@ def build_with_spark(
         MissingExtra: an optional dependency or a default model is not installed.
     """
     here = write_with_spark(
-        SparkBuild(spark, directory, work, progress, force),
+        SparkBuild.of(spark, directory, work, progress, force),
         PassageInput.of(passages, columns),
         models or NamedModels(),
         chunking=chunking,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from graphagg.rag.models.named import Models
 from graphagg.rag.models.named import NamedModels as NamedModels
 from graphagg.spark.files import Files
-from graphagg.spark.job import AnyWork
+from graphagg.spark.job import Work
 from graphagg.spark.task_arrays import TaskArrays
 from graphagg.spark.tasks import Stats
 
@@ -82,7 +82,7 @@ class Stages:
         with_faithful: whether the names that were found get vectors.
     """
 
-    work: AnyWork
+    work: Work
     files: Files
     models: ModelLoader
     language: str

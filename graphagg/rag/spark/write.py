@@ -33,7 +33,7 @@ from graphagg.rag.spark.segment import join_segment, number_keys, write_names, w
 from graphagg.rag.spark.stages import PASSAGES, ModelLoader, Stages, loaded
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
 from graphagg.spark.build import SparkBuild
-from graphagg.spark.job import AnyWork
+from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication
 from graphagg.store.manifest import Manifest
@@ -57,7 +57,7 @@ def write_with_spark(
     here = loaded(loader)
     job = job_of(source, here, chunking, with_faithful)
 
-    def write(work: AnyWork, publication: Publication) -> None:
+    def write(work: Work, publication: Publication) -> None:
         files = work.version(publication)
         stages = Stages(work, files, loader, here.language, entries_a_task, with_faithful)
         _run(stages, publication, source, chunking, passages_a_task, here, build.force)

@@ -1,5 +1,5 @@
 """Indices on object stores: addresses, push, pull, a local cache."""
 
-from graphagg.store.remote.addresses import Address, address, hadoop_settings, spark_path
+from graphagg.store.addresses import Address, address, hadoop_settings, spark_path
 
 __all__ = ["Address", "address", "hadoop_settings", "spark_path"]

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from graphagg.checks import bytes_of
 from graphagg.errors import ArtifactBusy, ArtifactError, WriteFailed
+from graphagg.store.addresses import Address
 from graphagg.store.locks import hold, hold_folder
 from graphagg.store.manifest import DATA_FOLDER
-from graphagg.store.remote.addresses import Address
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.published import Published
 from graphagg.store.remote.pulling import is_here, pull_version
@@ -34,7 +34,7 @@ _WAIT = 0.05  # seconds between two looks at a folder that another process fills
 
 
 def cache_folder() -> Path:
-    """Where the cache lies."""
+    """The folder of the cache."""
     said = os.environ.get("GRAPHAGG_CACHE")
     if said:
         return Path(said).absolute()
@@ -51,14 +51,14 @@ def cache_limit() -> int:
     return bytes_of("GRAPHAGG_CACHE_SIZE", os.environ.get("GRAPHAGG_CACHE_SIZE") or _SIZE)
 
 
-def build_folder(place: Address) -> Path:
-    """Where an index is built that goes to a store."""
-    return cache_folder() / "builds" / _key(place)
+def build_folder(address: Address) -> Path:
+    """The local folder where an index that goes to a store is built."""
+    return cache_folder() / "builds" / _key(address)
 
 
-def cached_folder(place: Address) -> Path:
-    """Where the index of an address lies once it is here."""
-    return cache_folder() / "indices" / _key(place) / "index"
+def cached_folder(address: Address) -> Path:
+    """The local folder of an index that was opened from a store."""
+    return cache_folder() / "indices" / _key(address) / "index"
 
 
 def bring_here(
@@ -67,7 +67,7 @@ def bring_here(
     """The local folder of a version, brought here if it is not there.
 
     Args:
-        store: where it lies.
+        store: the store of the index.
         published: the version.
         beside: as for `pull_version`.
 
@@ -75,10 +75,10 @@ def bring_here(
         CorruptArtifact, StoreError: as `pull`.
         WriteFailed: the cache is full, too small or cannot be written.
     """
-    root = cached_folder(store.place)
+    root = cached_folder(store.address)
     while not is_here(published, root):
         try:
-            with _cache_errors(store.place, root, published):
+            with _cache_errors(store.address, root, published):
                 _make_room(published.size, root.parent)
                 published, _ = pull_version(store, published, root, beside=beside)
         except ArtifactBusy:  # another process brings it
@@ -89,30 +89,30 @@ def bring_here(
 
 
 @contextmanager
-def _cache_errors(place: Address, root: Path, published: Published) -> Iterator[None]:
+def _cache_errors(address: Address, root: Path, published: Published) -> Iterator[None]:
     try:
         yield
     except (OSError, WriteFailed) as error:
         cause = error if isinstance(error, OSError) else error.__cause__ or error
         raise WriteFailed(
-            f"{root}: the local cache does not take {place}, {published.size:,} bytes "
+            f"{root}: the local cache does not take {address}, {published.size:,} bytes "
             f"({getattr(cause, 'strerror', None) or cause}); make room, or name another folder by "
             "GRAPHAGG_CACHE. What has come stays, and the next try goes on with it"
         ) from error
 
 
-def _make_room(wanted: int, spared: Path) -> None:
-    """Remove what was not opened for longest, until `wanted` bytes fit under the limit."""
+def _make_room(size: int, spared: Path) -> None:
+    """Remove what was not opened for longest, until `size` more bytes fit under the limit."""
     limit = cache_limit()
-    if wanted > limit:
+    if size > limit:
         raise WriteFailed(
-            f"{spared}: the index has {wanted:,} bytes, the cache may hold {limit:,}; raise "
+            f"{spared}: the index has {size:,} bytes, the cache may hold {limit:,}; raise "
             "GRAPHAGG_CACHE_SIZE, or bring it to a folder of your own by `graphagg pull`"
         )
     folder = cache_folder() / "indices"
     entries = [entry for entry in folder.iterdir() if entry != spared] if folder.is_dir() else []
     sizes = {entry: _size(entry) for entry in entries}
-    total = sum(sizes.values()) + wanted
+    total = sum(sizes.values()) + size
     for entry in sorted(entries, key=_used):
         if total <= limit:
             return
@@ -158,10 +158,10 @@ def _used(entry: Path) -> float:
         return 0.0
 
 
-def _key(place: Address) -> str:
+def _key(address: Address) -> str:
     """A name for an address: readable, and different for each address and server."""
-    server = [str(place.options.get(name)) for name in ("endpoint_url", "host", "port")]
+    server = [str(address.options.get(name)) for name in ("endpoint_url", "host", "port")]
     environment = [os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")]
-    text = "\n".join([str(place), *server, *(environment if place.scheme.name == "s3" else [])])
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", place.name or place.host)[:40].strip(".-")
+    text = "\n".join([str(address), *server, *(environment if address.scheme.name == "s3" else [])])
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", address.name or address.host)[:40].strip(".-")
     return f"{name or 'index'}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -1,7 +1,7 @@
-"""What a store's client raises, as errors by name; what may pass is tried again.
+"""Errors of graphagg for the exceptions of a store's client, and retries of failures that may pass.
 
-Each library has its own exceptions. They are known by what they carry (a code in `response`, a
-`status`) and by their names, so that no library is loaded to name an error of another.
+Each library has its own exceptions. They are recognized by their attributes (a code in `response`,
+a `status`) and by their names, so that no library is loaded to name an error of another.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from graphagg.errors import (
     StoreError,
     StoreUnreachable,
 )
-from graphagg.store.remote.addresses import Address
+from graphagg.store.addresses import Address
 
 T = TypeVar("T")
 
@@ -55,40 +55,40 @@ class Passing(Exception):
     """A failure that may not come again; raised by callers of `attempt` as well."""
 
 
-def attempt(place: Address, call: Callable[[], T]) -> T:
-    """The result of a call to a store; a failure that may pass is tried again, six times in all.
+def attempt(address: Address, call: Callable[[], T]) -> T:
+    """Call a store; a failure that may pass is tried again, six times in all.
 
     Args:
-        place: named in errors.
+        address: named in errors.
         call: may run more than once.
 
     Raises:
         StoreError: one of its kinds; `FileNotFoundError`, `FileExistsError`: as the call.
     """
-    for number in range(1, _ATTEMPTS + 1):
+    for tries in range(1, _ATTEMPTS + 1):
         try:
             return call()
         except (GraphAggError, FileExistsError):
             raise
         except Exception as error:
-            named = named_error(place, error)
-            if not isinstance(named, _AGAIN) or number == _ATTEMPTS:
+            named = named_error(address, error)
+            if not isinstance(named, _AGAIN) or tries == _ATTEMPTS:
                 if isinstance(named, GraphAggError):
                     raise named from error
                 raise named from None
-        time.sleep(_FIRST_WAIT * 2 ** (number - 1) * (1 - random.random() / 2))
+        time.sleep(_FIRST_WAIT * 2 ** (tries - 1) * (1 - random.random() / 2))
     raise AssertionError("the last attempt returns or raises")
 
 
-def named_error(place: Address, error: BaseException) -> Exception:
-    """The error of graphagg for what a client raised.
+def named_error(address: Address, error: BaseException) -> Exception:
+    """Choose the error of graphagg for an exception of a client.
 
-    `FileNotFoundError` stays for an object that is not there; `StoreUnreachable` is what may pass.
+    `FileNotFoundError` stays for an object that is not there; `StoreUnreachable` may pass.
     """
     codes = {code for link in _chain(error) for code in _codes(link)}
     names = {name for link in _chain(error) for name in _names(link)}
     said = str(error).strip() or type(error).__name__
-    where = f"{place}: "
+    where = f"{address}: "
     if codes & _CLOCK:
         return ClockOff(f"{where}the store says that this machine's clock is off; set it ({said})")
     if names & _NO_KEY or "Unable to locate credentials" in said:
@@ -97,7 +97,7 @@ def named_error(place: Address, error: BaseException) -> Exception:
             "them (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile), or as options"
         )
     if codes & _BUCKET or "bucket does not exist" in said.lower():
-        return NoSuchBucket(f"{where}no bucket {place.host!r}; check the name ({said})")
+        return NoSuchBucket(f"{where}no bucket {address.host!r}; check the name ({said})")
     if codes & (_REFUSED | {401, 403}) or isinstance(error, PermissionError):
         return AccessRefused(
             f"{where}the store refuses ({said}); check the credentials and what they may do"
@@ -107,13 +107,13 @@ def named_error(place: Address, error: BaseException) -> Exception:
         return FileNotFoundError(said)
     if names & _DAMAGED:
         return CorruptArtifact(
-            f"{where}what comes is not what the store says that it holds ({said}); publish the "
-            "index again"
+            f"{where}the bytes that come are not those that the store says it holds ({said}); "
+            "publish the index again"
         )
     if _may_pass(error, codes, names):
         return StoreUnreachable(
             f"{where}the store does not answer as it should, {_ATTEMPTS} times in a row ({said}); "
-            "check the address and the network, and run it again: what is done stays"
+            "check the address and the network, and run it again: it goes on from what was done"
         )
     return StoreError(f"{where}the store failed ({type(error).__name__}: {said})")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from graphagg.errors import MissingExtra, NoSuchBucket, NotWritable, StoreError
-from graphagg.store.remote.addresses import Address
+from graphagg.store.addresses import Address
 from graphagg.store.remote.failures import Passing, attempt, named_error
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ PIECE = 8 << 20
 
 
 @dataclass(frozen=True)
-class Found:
+class ObjectInfo:
     """An object in a list: its size, and when it was written, in seconds by the store's clock."""
 
     bytes: int
@@ -36,32 +36,32 @@ class Store:
     Safe to use from several threads. Every call may raise a `StoreError`.
 
     Args:
-        place: the address.
+        address: the address.
 
     Raises:
         MissingExtra: the library of its scheme is not installed.
     """
 
-    def __init__(self, place: Address) -> None:
-        self.place = place
-        self.fs = _file_system(place)
-        self._is_s3 = place.scheme.protocol == "s3"
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.fs = _file_system(address)
+        self._is_s3 = address.scheme.protocol == "s3"
         self._root = (
-            place.fsspec
-            if place.scheme.protocol.startswith("http")
-            else (str(self.fs._strip_protocol(place.fsspec)).rstrip("/"))
+            address.fsspec
+            if address.scheme.protocol.startswith("http")
+            else (str(self.fs._strip_protocol(address.fsspec)).rstrip("/"))
         )
 
     def path(self, name: str) -> str:
-        """An object as the file system names it."""
+        """The path of an object in the file system `fs`."""
         return f"{self._root}/{name}" if name else self._root
 
     def call(self, request: Callable[[], T]) -> T:
-        """A request of one's own, with retries and errors by name."""
-        return attempt(self.place, request)
+        """Make a request to `fs`, with retries and errors by name."""
+        return attempt(self.address, request)
 
     def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
-        """An object, or its bytes `[start, end)`.
+        """Read an object, or its bytes `[start, end)`.
 
         Raises:
             FileNotFoundError: there is none of this name.
@@ -78,7 +78,7 @@ class Store:
         return self.call(request)
 
     def pieces(self, name: str, size: int) -> Iterator[bytes]:
-        """An object of a known size, piece after piece."""
+        """Read an object of a known size, piece after piece."""
         for start in range(0, size, PIECE):
             yield self.read(name, start, min(start + PIECE, size))
 
@@ -89,10 +89,10 @@ class Store:
         self._put(lambda: self.fs.pipe_file(self.path(name), data))
 
     def create(self, name: str, data: bytes) -> bool:
-        """Put an object unless there is one of that name; whether it was put, atomically."""
+        """Put an object unless its name is taken, atomically; returns whether it was put."""
         self.check_writable()
         self._make_folder(name)
-        if self.place.scheme.hadoop in ("hdfs", "webhdfs"):
+        if self.address.scheme.hadoop in ("hdfs", "webhdfs"):
             return self._created_by_rename(name, data)
         try:
             self._put(lambda: self.fs.pipe_file(self.path(name), data, mode="create"))
@@ -101,7 +101,7 @@ class Store:
         return True
 
     def _created_by_rename(self, name: str, data: bytes) -> bool:
-        """HDFS has no exclusive put by its clients; its rename refuses a name that is taken."""
+        """Create by a rename, which refuses a taken name; HDFS's clients have no exclusive put."""
         import secrets
 
         draft = f"{name}.{secrets.token_hex(8)}"
@@ -120,15 +120,16 @@ class Store:
         self.check_writable()
         self._make_folder(name)
         # By itself s3fs holds ten parts of 50 MiB of each file that is sent at a time.
-        parts = {"chunksize": PIECE, "max_concurrency": 2} if self._is_s3 else {}
-        self._put(lambda: self.fs.put_file(str(path), self.path(name), **parts))
+        options = {"chunksize": PIECE, "max_concurrency": 2} if self._is_s3 else {}
+        self._put(lambda: self.fs.put_file(str(path), self.path(name), **options))
 
     def _put(self, request: Callable[[], object]) -> None:
         try:
             self.call(request)
         except FileNotFoundError as error:  # nothing else can be missing
             raise NoSuchBucket(
-                f"{self.place}: no bucket {self.place.host!r}; check the name, or make it ({error})"
+                f"{self.address}: no bucket {self.address.host!r}; check the name, or make it "
+                f"({error})"
             ) from None
 
     def size(self, name: str) -> int | None:
@@ -143,28 +144,28 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def listed(self, folder: str = "") -> dict[str, Found]:
-        """All objects below a folder, however deep; none where there is no such folder."""
+    def listed(self, folder: str = "") -> dict[str, ObjectInfo]:
+        """List all objects below a folder, however deep; none where there is no such folder."""
 
         def request() -> dict[str, Any]:
             self.fs.invalidate_cache()
-            found: dict[str, Any] = self.fs.find(self.path(folder), detail=True)
-            return found
+            entries: dict[str, Any] = self.fs.find(self.path(folder), detail=True)
+            return entries
 
         try:
-            found = self.call(request)
+            entries = self.call(request)
         except FileNotFoundError:
             return {}
         skipped = len(self._root) + 1
-        return {path[skipped:]: _found(info) for path, info in found.items()}
+        return {path[skipped:]: _info(info) for path, info in entries.items()}
 
     def folders(self, folder: str = "") -> list[str]:
         """Names of the folders that lie directly in a folder."""
 
         def request() -> list[dict[str, Any]]:
             self.fs.invalidate_cache()
-            found: list[dict[str, Any]] = self.fs.ls(self.path(folder), detail=True)
-            return found
+            entries: list[dict[str, Any]] = self.fs.ls(self.path(folder), detail=True)
+            return entries
 
         try:
             infos = self.call(request)
@@ -195,29 +196,29 @@ class Store:
         if not self._is_s3:
             return
         try:
-            self.call(lambda: self.fs.call_s3("head_bucket", Bucket=self.place.host))
+            self.call(lambda: self.fs.call_s3("head_bucket", Bucket=self.address.host))
         except FileNotFoundError:
             raise NoSuchBucket(
-                f"{self.place}: no bucket {self.place.host!r}; check the name, or make it"
+                f"{self.address}: no bucket {self.address.host!r}; check the name, or make it"
             ) from None
 
     def check_writable(self) -> None:
         """Raise `NotWritable` for a store that is only read."""
-        if not self.place.scheme.can_write:
+        if not self.address.scheme.can_write:
             raise NotWritable(
-                f"{self.place}: {self.place.scheme.name}:// is only read; copy the folder of the "
-                "index there with the tools of that site: it is read as it is"
+                f"{self.address}: {self.address.scheme.name}:// is only read; copy the folder of "
+                "the index there with the tools of that site: it is read as it is"
             )
 
     def _make_folder(self, name: str) -> None:
         """Make the folder of an object, on a file system that has folders."""
-        if self.place.scheme.hadoop in ("hdfs", "webhdfs"):
+        if self.address.scheme.hadoop in ("hdfs", "webhdfs"):
             folder = self.path(name).rpartition("/")[0]
             self.call(lambda: self.fs.makedirs(folder, exist_ok=True))
 
 
 def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Results in the order of the items; the first error ends it, once what runs has ended."""
+    """Map items in threads; the first error is raised once running calls have ended."""
     items = list(items)
     if len(items) < 2:
         return [work(item) for item in items]
@@ -232,8 +233,8 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
             raise
 
 
-def _file_system(place: Address) -> Any:
-    scheme = place.scheme
+def _file_system(address: Address) -> Any:
+    scheme = address.scheme
     for module in ("fsspec", scheme.module):
         try:
             import_module(module)
@@ -242,25 +243,25 @@ def _file_system(place: Address) -> Any:
     from fsspec import filesystem
     from fsspec.utils import infer_storage_options
 
-    options: dict[str, Any] = {"use_listings_cache": False, **place.options}
+    options: dict[str, Any] = {"use_listings_cache": False, **address.options}
     if scheme.protocol == "s3":
         _keep_clients_short(options)
-    if scheme.hadoop in ("hdfs", "webhdfs") and place.host:
-        host, _, port = place.host.rpartition("@")[2].partition(":")
+    if scheme.hadoop in ("hdfs", "webhdfs") and address.host:
+        host, _, port = address.host.rpartition("@")[2].partition(":")
         options = {"host": host, **({"port": int(port)} if port else {}), **options}
     if scheme.protocol in ("abfs", "abfss"):
-        said = infer_storage_options(place.fsspec)
+        said = infer_storage_options(address.fsspec)
         options = {"account_name": str(said.get("host", "")).partition(".")[0], **options}
     try:
         return filesystem(scheme.protocol, **options)
     except (ImportError, OSError) as error:
         if scheme.name == "hdfs":
             raise StoreError(
-                f"{place}: hdfs:// needs Java and the native client of Hadoop: set JAVA_HOME, "
+                f"{address}: hdfs:// needs Java and the native client of Hadoop: set JAVA_HOME, "
                 "HADOOP_HOME and CLASSPATH (`hadoop classpath --glob`), or use webhdfs:// "
                 f"({str(error).partition(chr(10))[0]})"
             ) from None
-        raise named_error(place, error) from error
+        raise named_error(address, error) from error
 
 
 def _keep_clients_short(options: dict[str, Any]) -> None:
@@ -272,8 +273,8 @@ def _keep_clients_short(options: dict[str, Any]) -> None:
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")
 
 
-def _found(info: dict[str, Any]) -> Found:
-    """An entry of a list, as any file system writes it."""
+def _info(info: dict[str, Any]) -> ObjectInfo:
+    """Read an entry of a list, as any file system writes it."""
     modified = next((info[key] for key in _TIMES if info.get(key) is not None), 0.0)
     if info.get("modificationTime") is not None:  # of HDFS, in milliseconds
         modified = int(info["modificationTime"]) / 1000
@@ -282,4 +283,4 @@ def _found(info: dict[str, Any]) -> Found:
     if isinstance(modified, datetime):
         aware = modified if modified.tzinfo else modified.replace(tzinfo=UTC)
         modified = aware.timestamp()
-    return Found(int(info.get("size") or 0), float(modified))
+    return ObjectInfo(int(info.get("size") or 0), float(modified))

@@ -31,7 +31,7 @@ class Pointer(Protocol):
     """The pointer of an index."""
 
     def read(self) -> tuple[bytes | None, Token]:
-        """Its content and what it is known by; None twice where nothing is published."""
+        """Read its content, and a token of it; None twice where nothing is published."""
 
     def swap(self, content: bytes, before: Token) -> None:
         """Replace the pointer, if it is still the one that was read.
@@ -42,37 +42,37 @@ class Pointer(Protocol):
 
 
 def pointer_of(store: Store) -> Pointer:
-    """The way in which a store keeps its pointers."""
-    protocol = store.place.scheme.protocol
+    """Choose the kind of pointer that a store can keep."""
+    protocol = store.address.scheme.protocol
     if protocol == "s3":
         return _Conditional(store)
-    if not store.place.scheme.can_write:
+    if not store.address.scheme.can_write:
         return _ReadOnly(store)
     return _Numbered(store)
 
 
 def current(store: Store) -> tuple[Published, Token]:
-    """The current version of an index.
+    """Read the current version of an index.
 
     Raises:
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: as `read_manifest`.
     """
-    found, token = current_or_none(store)
-    if found is None:
+    published, token = current_or_none(store)
+    if published is None:
         store.check_bucket()
         raise NotAnArtifact(
-            f"{store.place}: holds no index; check the address (`graphagg ls "
-            f"{store.place.parent}` lists those beside it), or push one there"
+            f"{store.address}: holds no index; check the address (`graphagg ls "
+            f"{store.address.parent}` lists those beside it), or push one there"
         )
-    return found, token
+    return published, token
 
 
 def current_or_none(store: Store) -> tuple[Published | None, Token]:
-    """The current version of an index; None twice where nothing is published."""
+    """Read the current version of an index; None twice where nothing is published."""
     content, token = pointer_of(store).read()
     if content is None:
         return None, None
-    return read_published(content, f"{store.place}/{MANIFEST_NAME}"), token
+    return read_published(content, f"{store.address}/{MANIFEST_NAME}"), token
 
 
 class _ReadOnly:
@@ -126,7 +126,7 @@ class _Conditional:
             raise _busy(self._store)
 
     def _put(self, key: str, content: bytes, condition: dict[str, Any]) -> bool:
-        """Whether the condition held."""
+        """Put under a condition; returns whether it held."""
 
         def request() -> bool:
             try:
@@ -146,7 +146,7 @@ class _Conditional:
             return False
 
     def _probe(self) -> None:
-        """See, once a process, that the server refuses what the conditions forbid."""
+        """Check, once per process, that the server refuses puts that the conditions forbid."""
         server = (str(self._store.fs.client_kwargs.get("endpoint_url")), self._bucket)
         if server in _PROBED:
             return
@@ -161,9 +161,9 @@ class _Conditional:
             self._store.remove([name])
         if not kept:
             raise NotWritable(
-                f"{self._store.place}: this server puts an object against If-None-Match or "
-                "If-Match, so that of two publishers both would win; use a server that keeps "
-                "these conditions"
+                f"{self._store.address}: this server puts an object against If-None-Match or "
+                "If-Match, so that two publishers would both win; use a server that keeps these "
+                "conditions"
             )
         _PROBED.add(server)
 
@@ -176,34 +176,34 @@ class _Numbered:
 
     def read(self) -> tuple[bytes | None, Token]:
         while True:
-            numbers = self._numbers()
-            name = _name(numbers[-1]) if numbers else MANIFEST_NAME  # a folder that was copied
+            versions = self._numbers()
+            name = _name(versions[-1]) if versions else MANIFEST_NAME  # a folder that was copied
             try:
-                return self._store.read(name), numbers[-1] if numbers else 0
+                return self._store.read(name), versions[-1] if versions else 0
             except FileNotFoundError:
-                if not numbers:
+                if not versions:
                     return None, None  # else one that was removed since it was listed
 
     def swap(self, content: bytes, before: Token) -> None:
-        number = int(before or 0) + 1
-        if not self._store.create(_name(number), content):
+        next_version = int(before or 0) + 1
+        if not self._store.create(_name(next_version), content):
             raise _busy(self._store)
-        numbers = self._numbers()
-        if numbers and numbers[-1] > number:  # the number had been used, and removed again
+        versions = self._numbers()
+        if versions and versions[-1] > next_version:  # the number had been used, and removed again
             raise _busy(self._store)
-        self._store.remove(map(_name, numbers[:-_KEPT]))
+        self._store.remove(map(_name, versions[:-_KEPT]))
 
     def _numbers(self) -> list[int]:
-        found = (_NUMBER.fullmatch(name) for name in self._store.listed(NUMBERED))
-        return sorted(int(match[1]) for match in found if match)
+        matches = (_NUMBER.fullmatch(name) for name in self._store.listed(NUMBERED))
+        return sorted(int(match[1]) for match in matches if match)
 
 
-def _name(number: int) -> str:
-    return f"{NUMBERED}/{number:012d}.json"
+def _name(n: int) -> str:
+    return f"{NUMBERED}/{n:012d}.json"
 
 
 def _busy(store: Store) -> ArtifactBusy:
     return ArtifactBusy(
-        f"{store.place}: another publisher was first; what it published stands. Look at it, and "
+        f"{store.address}: another publisher was first, and its version stands. Look at it, and "
         "run it again to publish over it"
     )

@@ -1,4 +1,4 @@
-"""What a publication on a store says: manifests, and which object holds each of their files.
+"""A publication on a store: manifests, and which object holds each of their files.
 
     URL/manifest.json              the pointer: the only object that is ever replaced
     URL/manifests/<number>.json    the pointer of a store without conditional puts: the last counts
@@ -6,7 +6,7 @@
 
 The pointer is the manifest of the index, with `objects` (of each file), `parts` (the manifests of
 artifacts in folders of the index, such as its map) and `publication` (a random name, by which a
-publisher knows its own). A pointer without `objects` is that of a folder that was copied as it is:
+publisher knows its own). A pointer without `objects` belongs to a folder that was copied as it is:
 its files lie in the folder that `data` names.
 """
 
@@ -33,19 +33,19 @@ class Published:
     Attributes:
         manifest: as in a local folder.
         objects: by file, the name of its object.
-        parts: by folder, the artifacts within the index.
+        inner: by folder, the artifacts within the index.
     """
 
     manifest: Manifest
     objects: Mapping[str, str]
-    parts: Mapping[str, Published] = field(default_factory=dict)
+    inner: Mapping[str, Published] = field(default_factory=dict)
 
     def files(self) -> Iterator[tuple[FileEntry, str]]:
-        """Entry and object of every file, those of the parts included."""
+        """Entry and object of every file, including files of the artifacts within."""
         for name, entry in self.manifest.files.items():
             yield entry, self.objects[name]
-        for part in self.parts.values():
-            yield from part.files()
+        for each in self.inner.values():
+            yield from each.files()
 
     @property
     def size(self) -> int:
@@ -54,8 +54,8 @@ class Published:
 
     @property
     def versions(self) -> dict[str, str]:
-        """The data folders: of the index by an empty name, and of its parts."""
-        return {"": self.manifest.data, **{n: p.manifest.data for n, p in self.parts.items()}}
+        """The data folders: of the index by an empty name, and of the artifacts within."""
+        return {"": self.manifest.data, **{n: p.manifest.data for n, p in self.inner.items()}}
 
     def to_bytes(self) -> bytes:
         """The content of a pointer, which no other publication has."""
@@ -63,23 +63,23 @@ class Published:
         return (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode()
 
     def _plain(self) -> dict[str, Any]:
-        parts = {name: part._plain() for name, part in sorted(self.parts.items())}
-        return {**self.manifest.to_json(), "objects": dict(self.objects), "parts": parts}
+        inner = {name: each._plain() for name, each in sorted(self.inner.items())}
+        return {**self.manifest.to_json(), "objects": dict(self.objects), "parts": inner}
 
 
 def object_name(sha256: str, nonce: str) -> str:
-    """Where a file goes; no two publications send to one name."""
+    """Name the object of a file; no two publications send to one name."""
     return f"{OBJECTS}/{sha256}-{nonce}"
 
 
 def sha256_of(name: str) -> str | None:
-    """The checksum in the name of an object; None: not a name of ours."""
+    """The checksum in the name of an object; None for any other name."""
     match = _OBJECT.fullmatch(name)
     return None if match is None else match[1]
 
 
 def read_published(content: bytes, where: str) -> Published:
-    """What a pointer says.
+    """Read the content of a pointer.
 
     Raises:
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: as `read_manifest`.
@@ -91,8 +91,8 @@ def _published(raw: Mapping[str, Any], where: str) -> Published:
     manifest = manifest_of(raw, where)
     plain = {name: f"{manifest.data}/{name}" for name in manifest.files}
     objects = raw.get("objects", plain)
-    parts = raw.get("parts", {})
-    if not isinstance(objects, dict) or not isinstance(parts, dict):
+    inner = raw.get("parts", {})
+    if not isinstance(objects, dict) or not isinstance(inner, dict):
         raise CorruptArtifact(f"{where}: bad content; publish the index again")
     for name, entry in manifest.files.items():
         held = objects.get(name)
@@ -100,8 +100,8 @@ def _published(raw: Mapping[str, Any], where: str) -> Published:
             raise CorruptArtifact(
                 f"{where}: file {name!r} is said to be in {held!r}; publish the index again"
             )
-    for name, part in parts.items():
-        if not FILE_NAME.fullmatch(name) or not isinstance(part, dict):
+    for name, each in inner.items():
+        if not FILE_NAME.fullmatch(name) or not isinstance(each, dict):
             raise CorruptArtifact(f"{where}: bad part {name!r}; publish the index again")
-    below = {name: _published(part, f"{where}: {name}") for name, part in parts.items()}
+    below = {name: _published(each, f"{where}: {name}") for name, each in inner.items()}
     return Published(manifest, {name: objects[name] for name in manifest.files}, below)

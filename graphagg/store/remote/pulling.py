@@ -1,7 +1,7 @@
 """Bringing a version from a store into a local folder: only what differs, in parallel, resumable.
 
 What has come lies in `DIR/.pull`, by checksum, until the version is whole; an object in pieces,
-with a note of those that are there. A pull that is cut off goes on with what is missing. The
+with a note of those that are there. A pull that is cut off goes on with the missing pieces. The
 version is then published in the folder like any other: by one rename.
 """
 
@@ -17,9 +17,8 @@ from typing import TypeVar
 
 from graphagg.errors import ArtifactError, CorruptArtifact
 from graphagg.progress import Progress, silent
-from graphagg.store.locations import local_folder
+from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FileEntry, file_sha256, read_manifest
-from graphagg.store.remote.addresses import Location, address
 from graphagg.store.remote.files import PIECE, Store, in_parallel
 from graphagg.store.remote.pointers import current
 from graphagg.store.remote.published import Published
@@ -31,13 +30,13 @@ _CHANGES = 5  # versions that may be published, one after another, while one is 
 
 
 @dataclass(frozen=True)
-class Brought:
-    """What a pull did.
+class PullReport:
+    """Report of a pull.
 
     Attributes:
         version: the data folder that is now current.
-        fetched: objects that came, and `fetched_bytes`, which were asked of the store.
-        kept: files that were here already, and `kept_bytes`.
+        fetched: objects that came, and `fetched_bytes` that were requested.
+        kept: files that were in the folder already, and `kept_bytes`.
     """
 
     version: str
@@ -47,14 +46,14 @@ class Brought:
     kept_bytes: int
 
 
-class Gone(Exception):
+class MissingObject(Exception):
     """An object that a version names is not there."""
 
 
 def pull(
     location: Location, directory: str | os.PathLike[str], *, progress: Progress = silent
-) -> Brought:
-    """Bring the current version of an index into a local folder; what is there does not come again.
+) -> PullReport:
+    """Bring the current version of an index into a local folder; only the files that it lacks.
 
     Args:
         location: an address, such as `s3://bucket/idx`.
@@ -77,7 +76,7 @@ def pull_version(
     root: Path,
     progress: Progress = silent,
     beside: Mapping[str, Path] | None = None,
-) -> tuple[Published, Brought]:
+) -> tuple[Published, PullReport]:
     """Bring a version, or the one that replaced it meanwhile.
 
     Args:
@@ -85,7 +84,7 @@ def pull_version(
         published: the version.
         root: the local folder.
         progress: as for `pull`.
-        beside: by checksum, files elsewhere on this disk that are what they are said to be.
+        beside: by checksum, files elsewhere on this disk, already compared with it.
     """
     return following(
         store, published, lambda version: _bring(store, version, root, progress, beside or {})
@@ -95,7 +94,7 @@ def pull_version(
 def following(
     store: Store, published: Published, work: Callable[[Published], T]
 ) -> tuple[Published, T]:
-    """What work makes of a version, or of the one that replaced it meanwhile.
+    """Work on a version, or on the one that replaced it meanwhile.
 
     Args:
         store: where it lies.
@@ -108,21 +107,21 @@ def following(
     for _ in range(_CHANGES):
         try:
             return published, work(published)
-        except Gone as gone:
+        except MissingObject as gone:
             newer = current(store)[0]
             if list(newer.files()) == list(published.files()):
                 raise CorruptArtifact(
-                    f"{store.place}/{gone}: missing, and the manifest names it; publish the index "
-                    "again"
+                    f"{store.address}/{gone}: missing, and the manifest names it; publish the "
+                    "index again"
                 ) from None
             published = newer
     raise CorruptArtifact(
-        f"{store.place}: was published anew {_CHANGES} times while it was read; run it again"
+        f"{store.address}: was published anew {_CHANGES} times while it was read; run it again"
     )
 
 
 def is_here(published: Published, root: Path) -> bool:
-    """Whether a folder's current version, and those of its parts, are these."""
+    """Whether a folder holds this version, and these versions of the artifacts within."""
     try:
         return all(
             read_manifest(root / name).data == version and (root / name / version).is_dir()
@@ -138,25 +137,25 @@ def _bring(
     root: Path,
     progress: Progress,
     beside: Mapping[str, Path],
-) -> Brought:
-    wanted = {entry.sha256: (entry, name) for entry, name in published.files()}
-    size = sum(entry.bytes for entry, _ in wanted.values())
+) -> PullReport:
+    files = {entry.sha256: (entry, name) for entry, name in published.files()}
+    size = sum(entry.bytes for entry, _ in files.values())
     if is_here(published, root):
-        return Brought(published.manifest.data, 0, 0, len(wanted), size)
+        return PullReport(published.manifest.data, 0, 0, len(files), size)
     with write_folder(root) as publication:
-        sources = {**_intact(root, published, wanted), **beside}
-        new = {s: wanted[s] for s in wanted if s not in sources}
+        sources = {**_intact(root, published, files), **beside}
+        new = {s: files[s] for s in files if s not in sources}
         folder = root / PULLED
         folder.mkdir(exist_ok=True)
         asked = _fetch(store, new, folder, progress)
         sources |= {sha256: folder / sha256 for sha256 in new}
         _publish(publication, published, sources)
-    for name, part in published.parts.items():
+    for name, artifact in published.inner.items():
         with write_folder(root / name) as publication:
-            _publish(publication, part, sources)
+            _publish(publication, artifact, sources)
     shutil.rmtree(folder, ignore_errors=True)
-    kept = sum(entry.bytes for s, (entry, _) in wanted.items() if s not in new)
-    return Brought(published.manifest.data, len(new), asked, len(wanted) - len(new), kept)
+    kept = sum(entry.bytes for s, (entry, _) in files.items() if s not in new)
+    return PullReport(published.manifest.data, len(new), asked, len(files) - len(new), kept)
 
 
 def _publish(publication: Publication, published: Published, sources: Mapping[str, Path]) -> None:
@@ -173,10 +172,10 @@ def _publish(publication: Publication, published: Published, sources: Mapping[st
 
 
 def _intact(
-    root: Path, published: Published, wanted: Mapping[str, tuple[FileEntry, str]]
+    root: Path, published: Published, needed: Mapping[str, tuple[FileEntry, str]]
 ) -> dict[str, Path]:
-    """By checksum, files of the folder's current versions that are wanted, and are intact."""
-    found: dict[str, Path] = {}
+    """By checksum, the needed files of the folder's current versions that are intact."""
+    present: dict[str, Path] = {}
     for name in published.versions:
         try:
             manifest = read_manifest(root / name)
@@ -184,9 +183,9 @@ def _intact(
             continue
         for file, entry in manifest.files.items():
             path = root / name / manifest.data / file
-            if entry.sha256 in wanted and entry.sha256 not in found and path.is_file():
-                found[entry.sha256] = path
-    paths = list(found.items())
+            if entry.sha256 in needed and entry.sha256 not in present and path.is_file():
+                present[entry.sha256] = path
+    paths = list(present.items())
     intact = in_parallel(lambda item: file_sha256(item[1]) == item[0], paths)
     return {sha256: path for (sha256, path), good in zip(paths, intact, strict=True) if good}
 
@@ -200,7 +199,7 @@ def _fetch(
     folder: Path,
     progress: Progress,
 ) -> int:
-    """Bring objects into a folder, each under its checksum; how many bytes were asked for."""
+    """Bring objects into a folder, each under its checksum; returns the bytes requested."""
     downloads = [
         _Download(entry, name, folder)
         for sha256, (entry, name) in new.items()
@@ -225,13 +224,13 @@ def _fetch(
             return asked
     entry, name = downloads[0].entry, downloads[0].name
     raise CorruptArtifact(
-        f"{store.place}/{name}: its sha256 is not the manifest's {entry.sha256}, also when it "
+        f"{store.address}/{name}: its sha256 is not the manifest's {entry.sha256}, also when it "
         "comes again; the object was altered: publish the index again"
     )
 
 
 class _Download:
-    """An object on its way: `<sha256>.part`, and `<sha256>.pieces`, which notes what has come."""
+    """An object on its way: `<sha256>.part`, and `<sha256>.pieces` with the pieces in it."""
 
     def __init__(self, entry: FileEntry, name: str, folder: Path) -> None:
         self.entry, self.name = entry, name
@@ -241,7 +240,7 @@ class _Download:
         self._lock = threading.Lock()
 
     def missing(self) -> list[int]:
-        """Where the pieces begin that have not come."""
+        """The starts of the pieces that have not come."""
         starts = range(0, max(self.entry.bytes, 1), PIECE)
         if not self._part.exists():
             self._notes.unlink(missing_ok=True)
@@ -250,12 +249,12 @@ class _Download:
         return [start for start in starts if str(start) not in noted]
 
     def take(self, store: Store, start: int) -> int:
-        """Bring a piece; its size."""
+        """Bring a piece; returns its size."""
         end = min(start + PIECE, self.entry.bytes)
         try:
             data = store.read(self.name, start, end) if end else b""
         except FileNotFoundError:
-            raise Gone(self.name) from None
+            raise MissingObject(self.name) from None
         descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o644)
         try:
             os.lseek(descriptor, start, os.SEEK_SET)
@@ -268,7 +267,7 @@ class _Download:
         return len(data)
 
     def finish(self) -> bool:
-        """Move the whole object to its name, if it is what it should be; else remove it."""
+        """Move the whole object to its name, or remove it if its checksum is wrong."""
         intact = file_sha256(self._part) == self.entry.sha256
         if intact:
             os.replace(self._part, self._target)

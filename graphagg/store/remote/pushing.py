@@ -3,11 +3,11 @@
 No reader sees a version before all its objects are there, and of two publishers that began from
 one version, one alone changes the pointer.
 
-**Removing what no version names.** After its change of the pointer, a publisher removes objects
-that neither the new version nor the one before names, and that are older than the new pointer by a
-minute of the store's clock. No other publisher counts on them: one that began before this change
-will fail, and one that began after it reuses what the pointer names, or what is younger than the
-pointer; what it sends has names of its own.
+**Removing objects that no version names.** After its change of the pointer, a publisher removes
+objects that neither the new version nor the one before names, and that are older than the new
+pointer by a minute of the store's clock. No other publisher needs them: one that began before this
+change will fail, and one that began after it reuses objects that the pointer names or that are
+younger than the pointer, and gives new names to the objects that it sends.
 """
 
 from __future__ import annotations
@@ -22,20 +22,19 @@ from pathlib import Path
 
 from graphagg.errors import ArtifactBusy
 from graphagg.progress import Progress, silent
-from graphagg.store.locations import local_folder
+from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry
 from graphagg.store.reading import Artifact, open_folder
-from graphagg.store.remote.addresses import Location, address
-from graphagg.store.remote.files import Found, Store, in_parallel
+from graphagg.store.remote.files import ObjectInfo, Store, in_parallel
 from graphagg.store.remote.pointers import NUMBERED, Token, current_or_none, pointer_of
 from graphagg.store.remote.published import OBJECTS, Published, object_name, sha256_of
 
-_MARGIN = 60.0  # seconds of the store's clock between what is removed and what is reused
+_MARGIN = 60.0  # seconds of the store's clock between objects that are removed and reused
 
 
 @dataclass(frozen=True)
-class Sent:
-    """What a push did.
+class PushReport:
+    """Report of a push.
 
     Attributes:
         version: the data folder that is now current.
@@ -56,8 +55,8 @@ class Sent:
 
 def push(
     directory: str | os.PathLike[str], location: Location, *, progress: Progress = silent
-) -> Sent:
-    """Publish the index of a local folder on a store; what is there already is not sent again.
+) -> PushReport:
+    """Publish the index of a local folder on a store; only the files that the store lacks are sent.
 
     Artifacts in folders of the index, such as its map, go with it.
 
@@ -83,7 +82,7 @@ def push_over(
     token: Token,
     progress: Progress = silent,
     carried: Mapping[str, Published] | None = None,
-) -> Sent:
+) -> PushReport:
     """Publish over the version that a build began from.
 
     Args:
@@ -92,19 +91,19 @@ def push_over(
         before: the version that was current when the build began; None: there was none.
         token: of its pointer.
         progress: as for `push`.
-        carried: parts of the version before that the new one keeps as they are.
+        carried: artifacts within the version before that the new one keeps.
     """
     store.check_writable()
     with ExitStack() as stack:
         opened = {
             name: stack.enter_context(open_folder(root / name, verify=True))
-            for name in ("", *_parts(root))
+            for name in ("", *_inner_artifacts(root))
         }
         files = _distinct(opened.values())
         held = _held(store, before)
         if _is_there(opened, carried or {}, before, held):
             size = sum(entry.bytes for entry, _ in files.values())
-            return Sent(opened[""].manifest.data, 0, 0, len(files), size, 0, False)
+            return PushReport(opened[""].manifest.data, 0, 0, len(files), size, 0, False)
         new = [sha256 for sha256 in files if sha256 not in held]
         nonce = secrets.token_hex(8)
         names = {sha256: held.get(sha256) or object_name(sha256, nonce) for sha256 in files}
@@ -117,10 +116,10 @@ def push_over(
     sent = sum(files[sha256][0].bytes for sha256 in new)
     kept = sum(entry.bytes for entry, _ in files.values()) - sent
     version = published.manifest.data
-    return Sent(version, len(new), sent, len(files) - len(new), kept, removed, True)
+    return PushReport(version, len(new), sent, len(files) - len(new), kept, removed, True)
 
 
-def _parts(root: Path) -> list[str]:
+def _inner_artifacts(root: Path) -> list[str]:
     """Folders of an index that are artifacts of their own."""
     return sorted(
         entry.name
@@ -136,7 +135,7 @@ def _is_there(
     held: Mapping[str, str],
 ) -> bool:
     """Whether the current version on the store is this one, whole."""
-    versions = {name: part.manifest.data for name, part in carried.items()}
+    versions = {name: artifact.manifest.data for name, artifact in carried.items()}
     versions |= {name: artifact.manifest.data for name, artifact in opened.items()}
     if before is None or before.versions != versions:
         return False
@@ -153,15 +152,15 @@ def _distinct(opened: Iterable[Artifact]) -> dict[str, tuple[FileEntry, Path]]:
 
 
 def _held(store: Store, before: Published | None) -> dict[str, str]:
-    """By checksum, the objects that may be counted on: see the head of this file."""
+    """By checksum, the objects that may be reused: see the head of this file."""
     if before is None:
         return {}
-    found = store.listed()
+    objects = store.listed()
     named = dict(_named(before))
-    published_at = _published_at(found)
+    published_at = _published_at(objects)
     return {
         sha256: name
-        for name, size in found.items()
+        for name, size in objects.items()
         if (sha256 := sha256_of(name)) is not None
         and (named.get(name) == size.bytes or (name not in named and size.modified > published_at))
     }
@@ -171,11 +170,11 @@ def _named(published: Published) -> Iterable[tuple[str, int]]:
     return ((name, entry.bytes) for entry, name in published.files())
 
 
-def _published_at(found: Mapping[str, Found]) -> float:
-    """When the current pointer was put, by the store's clock; infinity: it is not in the list."""
+def _published_at(objects: Mapping[str, ObjectInfo]) -> float:
+    """The time of the current pointer by the store's clock; infinity if it is not in the list."""
     pointers = (
         each.modified
-        for name, each in found.items()
+        for name, each in objects.items()
         if name == MANIFEST_NAME or name.startswith(f"{NUMBERED}/")
     )
     return max(pointers, default=inf)
@@ -196,37 +195,37 @@ def _send(store: Store, files: Mapping[str, tuple[FileEntry, Path]], progress: P
 def _published(
     opened: Mapping[str, Artifact], names: Mapping[str, str], carried: Mapping[str, Published]
 ) -> Published:
-    def one(artifact: Artifact, parts: Mapping[str, Published]) -> Published:
+    def one(artifact: Artifact, inner: Mapping[str, Published]) -> Published:
         files = artifact.manifest.files
         held = {name: names[entry.sha256] for name, entry in files.items()}
-        return Published(artifact.manifest, held, parts)
+        return Published(artifact.manifest, held, inner)
 
-    parts = {name: one(artifact, {}) for name, artifact in opened.items() if name}
-    return one(opened[""], {**carried, **parts})
+    inner = {name: one(artifact, {}) for name, artifact in opened.items() if name}
+    return one(opened[""], {**carried, **inner})
 
 
 def _check_sent(store: Store, published: Published) -> None:
-    """See that every object is there in its size, before a version names it."""
-    found = store.listed(OBJECTS)
+    """Check that every object is there in its size, before a version names it."""
+    objects = store.listed(OBJECTS)
     for name, size in _named(published):
-        held = found[name].bytes if name in found else store.size(name)  # some stores list late
+        held = objects[name].bytes if name in objects else store.size(name)  # some stores list late
         if held != size:
             raise ArtifactBusy(
-                f"{store.place}/{name}: is not there as it was sent; somebody removes objects "
+                f"{store.address}/{name}: is not there as it was sent; somebody removes objects "
                 "while this publishes. Nothing has changed; run it again"
             )
 
 
 def _clean(store: Store, content: bytes, published: Published, before: Published | None) -> int:
-    """Remove what no version names; how many objects."""
-    found = store.listed()
+    """Remove objects that no version names; returns their count."""
+    objects = store.listed()
     if pointer_of(store).read()[0] != content:
         return 0  # whoever published since cleans up; the list may hold its time, not ours
     kept = {name for version in (published, before) if version for name, _ in _named(version)}
-    limit = _published_at(found) - _MARGIN
+    limit = _published_at(objects) - _MARGIN
     old = [
         name
-        for name, each in found.items()
+        for name, each in objects.items()
         if sha256_of(name) is not None and name not in kept and each.modified < limit < inf
     ]
     in_parallel(lambda name: store.remove([name]), old)

@@ -1,4 +1,4 @@
-"""Comparing an index on a store with its checksums, without keeping it."""
+"""Compare an index on a store with its checksums, without keeping it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 
 from graphagg.errors import CorruptArtifact
 from graphagg.progress import Progress, silent
-from graphagg.store.remote.addresses import Location, address
+from graphagg.store.addresses import Location, address
 from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import current
 from graphagg.store.remote.published import Published
-from graphagg.store.remote.pulling import Gone, following
+from graphagg.store.remote.pulling import MissingObject, following
 
 
 def verify(location: Location, *, progress: Progress = silent) -> Published:
@@ -43,10 +43,10 @@ def _check(store: Store, published: Published, progress: Progress) -> None:
             for piece in store.pieces(name, size):
                 digest.update(piece)
         except FileNotFoundError:
-            raise Gone(name) from None
+            raise MissingObject(name) from None
         if digest.hexdigest() != sha256:
             raise CorruptArtifact(
-                f"{store.place}/{name}: sha256 is {digest.hexdigest()}, the manifest says "
+                f"{store.address}/{name}: sha256 is {digest.hexdigest()}, the manifest says "
                 f"{sha256}; the object was altered: publish the index again"
             )
         done += 1

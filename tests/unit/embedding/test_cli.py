@@ -88,7 +88,7 @@ def test_bad_requests_propagate(files):
     assert not (files / "b").exists()
 
 
-@pytest.mark.parametrize("option", ["--engine", "--base", "--kind", "--dtype", "--partitioner"])
+@pytest.mark.parametrize("option", ["--engine", "--kind", "--dtype", "--partitioner"])
 def test_choices_are_refused_with_what_there_is(files, call, option):
     error = call("embed", "build", files / "edges.txt", "--out", files / "b", option, "odd").error
     assert f"'{option}'" in error and "'odd' is not one of" in error

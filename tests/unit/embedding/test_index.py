@@ -25,6 +25,7 @@ from graphagg.errors import (
     InvalidParameter,
     NotAnArtifact,
     UnknownVertex,
+    UnsupportedFormat,
 )
 from graphagg.graph import load_graph
 from graphagg.graph.ids import VertexIds
@@ -342,12 +343,9 @@ def test_one_vertex():
         ({"pieces": 0}, "pieces is 0"),
         ({"max_piece_edges": 1}, "max_piece_edges is 1"),
         ({"partitioner": "odd"}, "partitioner is 'odd', wanted one of"),
-        ({"base": "odd"}, "base is 'odd'"),
-        ({"fusion": "odd"}, "fusion is 'odd'"),
         ({"kind": "odd"}, "kind is 'odd'"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
         ({"propagate": 3}, "propagate is 3, wanted an integer of 0 to 2"),
-        ({"base": "cleora"}, "fusion 'merge' merges factorizations"),
     ],
 )
 def test_bad_parameters(changes, message):
@@ -406,3 +404,10 @@ def test_a_small_graph_gives_as_many_dimensions_as_it_has_directions(tmp_path):
     narrow = EmbeddingConfig(dim=width)
     with NodeEmbedding.build([(1, 2), (2, 3)], tmp_path / "b", config=narrow) as index:
         assert index.vectors.shape == (3, width)
+
+
+def test_parameters_of_a_manifest_give_the_configuration_again():
+    config = EmbeddingConfig(dim=16, pieces=3)
+    assert EmbeddingConfig.from_json(config.to_json()) == config
+    with pytest.raises(UnsupportedFormat, match=r"built with fusion 'concat'.*build it again"):
+        EmbeddingConfig.from_json(config.to_json() | {"fusion": "concat"})

@@ -15,10 +15,10 @@ from graphagg.embedding.build import embed
 from graphagg.embedding.memory import LEAST_PIECE, Needs, fitting
 from graphagg.embedding.prone import engine
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.state import Folder
+from graphagg.embedding.prone.state import Stored
 from graphagg.errors import InvalidParameter, WriteFailed
 from graphagg.graph.weights import load_weighted
-from graphagg.spark.files import SharedFiles
+from graphagg.spark.files import Files
 from graphagg.store import ranges
 from tests.unit.embedding.graphs import communities, graph
 
@@ -104,7 +104,7 @@ def taken_and_asked(patch, edges, folder, config):
     patch.setattr(index, "IN_MEMORY", 1)
     patch.setattr(memory, "check_space", check)
     patch.setattr(memory, "_BLOCK", 128)  # that of a header; a disk has larger ones
-    for owner, name in ((Folder, "save"), (Folder, "create"), (SharedFiles, "write")):
+    for owner, name in ((Stored, "save"), (Stored, "create"), (Files, "write")):
         patch.setattr(owner, name, watched(getattr(owner, name)))
     NodeEmbedding.build(edges, folder, config=config).close()
     return most, asked

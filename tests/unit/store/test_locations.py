@@ -14,9 +14,9 @@ from graphagg.cli.builds import run as running
 from graphagg.cli.builds.passages import PassagesBuild
 from graphagg.errors import InvalidParameter
 from graphagg.rag import PassageIndex
+from graphagg.spark.build import work_of
 from graphagg.store import open_artifact, write_artifact
-from graphagg.store.locations import local_folder
-from graphagg.store.work import work_folder
+from graphagg.store.addresses import local_folder
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.commands import Answer
 
@@ -52,7 +52,7 @@ def test_other_schemes_are_refused_by_name(
     monkeypatch.chdir(tmp_path)
     scheme = address.partition(":")[0]
     for given_as in (address, Path(address)):  # a Path has one slash less
-        for use in (local_folder, open_artifact, work_folder):
+        for use in (local_folder, open_artifact, work_of):
             with pytest.raises(InvalidParameter, match=f"{scheme}://.* supported"):
                 use(given_as)
         with pytest.raises(InvalidParameter, match=f"{scheme}://"), write_artifact(given_as):

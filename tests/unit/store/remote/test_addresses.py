@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
-from graphagg.store.remote.addresses import (
+from graphagg.store.addresses import (
     SCHEMES,
     Address,
     address,
     hadoop_settings,
-    place_of,
+    parse_location,
     spark_path,
 )
 
@@ -32,14 +32,14 @@ BUCKETS = st.from_regex(r"[a-z0-9][a-z0-9.-]{2,20}", fullmatch=True)
 def test_every_spelling_is_one_place(scheme, bucket, parts) -> None:
     path = "/".join(parts)
     spellings = [f"{name}://{bucket}/{path}" for name in (scheme.name, *scheme.aliases)]
-    places = {place_of(spelling + end) for spelling in spellings for end in ("", "/")}
+    places = {parse_location(spelling + end) for spelling in spellings for end in ("", "/")}
     assert len(places) == 1
     place = places.pop()
     assert isinstance(place, Address)
-    assert place_of(str(place)) == place_of(place.fsspec) == place
+    assert parse_location(str(place)) == parse_location(place.fsspec) == place
     assert (place.host, place.path) == (bucket, path)
     if scheme.hadoop is not None:
-        assert place_of(place.hadoop) == place
+        assert parse_location(place.hadoop) == place
     assert (place / "x").parent == place
 
 
@@ -58,7 +58,7 @@ def test_both_sides_spell_it(said: str, fsspec: str, hadoop: str) -> None:
 
 
 def test_local_places() -> None:
-    assert place_of("dbfs:/Volumes/a/b") == Path("/Volumes/a/b")
+    assert parse_location("dbfs:/Volumes/a/b") == Path("/Volumes/a/b")
     assert spark_path("file:/a/b") == "file:///a/b"
     assert spark_path("a/b") == "a/b"
 
@@ -76,7 +76,7 @@ def test_local_places() -> None:
 )
 def test_what_is_refused(said: str, message: str) -> None:
     with pytest.raises(InvalidParameter, match=message):
-        place_of(said)
+        parse_location(said)
 
 
 def test_settings_are_given_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from graphagg.errors import InvalidParameter, WriteFailed
 from graphagg.store import open_artifact
+from graphagg.store.addresses import address
 from graphagg.store.remote import cache as caching
-from graphagg.store.remote.addresses import address
 from graphagg.store.remote.cache import cache_folder, cached_folder
 from graphagg.store.remote.pushing import push
 from tests.store_remote.versions import FILES, number_of, read_number, write_version

@@ -24,10 +24,10 @@ from graphagg.errors import (
     StoreUnreachable,
 )
 from graphagg.store import open_artifact, write_artifact
+from graphagg.store.addresses import address
 from graphagg.store.remote import files
-from graphagg.store.remote.addresses import address
 from graphagg.store.remote.failures import attempt, named_error
-from graphagg.store.remote.files import Found
+from graphagg.store.remote.files import ObjectInfo
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from graphagg.store.remote.verifying import verify
@@ -152,7 +152,7 @@ def test_a_scheme_without_its_extra(url: str, extra: str, monkeypatch: pytest.Mo
     ids=lambda info: next(iter(info)),
 )
 def test_every_file_system_tells_when_an_object_was_written(info: dict[str, object]) -> None:
-    assert files._found({"size": 7, **info}) == Found(7, 1772366400.0)
+    assert files._info({"size": 7, **info}) == ObjectInfo(7, 1772366400.0)
 
 
 def test_errors_of_stores_have_exit_codes() -> None:

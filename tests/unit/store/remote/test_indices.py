@@ -19,8 +19,8 @@ from graphagg.errors import ArtifactBusy, CorruptArtifact, NoSuchBucket, NotAnAr
 from graphagg.serve import reload
 from graphagg.serve.reload import Slot
 from graphagg.store import manifest_at, open_artifact
+from graphagg.store.addresses import address
 from graphagg.store.remote import pulling, pushing, verifying
-from graphagg.store.remote.addresses import address
 from graphagg.store.remote.cache import build_folder, cached_folder
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import current, current_or_none
@@ -293,7 +293,7 @@ def test_a_build_that_fails_leaves_the_old_index(
             raise PermissionError("this bucket takes no puts")
 
     flaws.before = refuse
-    with pytest.raises(StoreError, match=r"refuses.*What was made is in .*graphagg push") as told:
+    with pytest.raises(StoreError, match=r"refuses.*The new version is in .*graphagg push") as told:
         CommunityIndex.build([("a", "b"), ("b", "c")], URL)
     assert manifest_at(URL) == before
     flaws.before = lambda *_: None

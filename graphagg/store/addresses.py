@@ -102,12 +102,12 @@ class Address(os.PathLike[str]):
 
     @property
     def fsspec(self) -> str:
-        """As fsspec writes it."""
+        """The address as fsspec writes it."""
         return self._with(self.scheme.protocol)
 
     @property
     def hadoop(self) -> str:
-        """As Spark and Hadoop write it.
+        """The address as Spark and Hadoop write it.
 
         Raises:
             InvalidParameter: they have no such file system.
@@ -126,18 +126,18 @@ def address(location: Location, **options: Any) -> Address:
     Args:
         location: such as `s3://bucket/idx`.
         options: `storage_options` of fsspec's file system, such as `endpoint_url`, `key`, `secret`
-            or `anon`; what is not given comes from fsspec's configuration and the environment.
+            or `anon`; the others come from fsspec's configuration and the environment.
 
     Raises:
         InvalidParameter: a local path, or no store that is known.
     """
-    found = place_of(location)
-    if isinstance(found, Path):
+    parsed = parse_location(location)
+    if isinstance(parsed, Path):
         raise InvalidParameter(f"{os.fspath(location)}: a local path, wanted such as s3://bucket/x")
-    return replace(found, options={**found.options, **options})
+    return replace(parsed, options={**parsed.options, **options})
 
 
-def place_of(location: Location) -> Path | Address:
+def parse_location(location: Location) -> Path | Address:
     """A local path, or the address of a store.
 
     `file:///x` is the path `/x`, `dbfs:/Volumes/x` the path `/Volumes/x`.
@@ -164,24 +164,36 @@ def place_of(location: Location) -> Path | Address:
     return _remote(text, _BY_NAME[name], rest)
 
 
-def is_remote(location: Location) -> bool:
-    """Whether a location is the address of a store."""
-    return isinstance(place_of(location), Address)
+def local_folder(location: Location) -> Path:
+    """The folder of an index, written as `file:///folder`, `dbfs:/Volumes/...` or as a path.
+
+    Raises:
+        InvalidParameter: it lies on a store, such as `s3://`, has a scheme that is not known, or
+            names another host.
+    """
+    parsed = parse_location(location)
+    if isinstance(parsed, Path):
+        return parsed
+    raise InvalidParameter(
+        f"{os.fspath(location)}: this takes a local or mounted folder, {parsed.scheme.name}:// is "
+        f"not supported here; `graphagg pull {parsed} FOLDER` brings an index, `graphagg push "
+        f"FOLDER {parsed}` takes it back"
+    )
 
 
 def spark_path(location: Location) -> str:
     """A location as Spark reads it: Hadoop's address of a store, a local path as it is.
 
-    What is written as `file:///x` stays so: a bare path is on Spark's default file system.
+    A location written as `file:///x` stays so: a bare path is on Spark's default file system.
     """
-    place = place_of(location)
-    if isinstance(place, Address):
-        return place.hadoop
+    parsed = parse_location(location)
+    if isinstance(parsed, Address):
+        return parsed.hadoop
     said_local = os.fspath(location).lower().startswith("file:")
-    return place.as_uri() if said_local else str(place)
+    return parsed.as_uri() if said_local else str(parsed)
 
 
-def hadoop_settings(place: Address) -> dict[str, str]:
+def hadoop_settings(folder: Address) -> dict[str, str]:
     """The `fs.*` settings that let Hadoop reach what the options of fsspec reach.
 
     Credentials that neither the options nor fsspec's configuration hold are found by each side for
@@ -189,15 +201,15 @@ def hadoop_settings(place: Address) -> dict[str, str]:
     """
     from fsspec.config import conf
 
-    options = {**conf.get(place.scheme.protocol, {}), **place.options}
-    if place.scheme.name == "s3":
+    options = {**conf.get(folder.scheme.protocol, {}), **folder.options}
+    if folder.scheme.name == "s3":
         return _s3a(options)
-    if place.scheme.name in ("abfs", "abfss"):
-        account = options.get("account_name") or place.host.partition("@")[2].partition(".")[0]
+    if folder.scheme.name in ("abfs", "abfss"):
+        account = options.get("account_name") or folder.host.partition("@")[2].partition(".")[0]
         host = f"{account}.dfs.core.windows.net"
         key = options.get("account_key")
         return {} if key is None else {f"fs.azure.account.key.{host}": str(key)}
-    if place.scheme.name == "gs" and str(options.get("token", "")).endswith(".json"):
+    if folder.scheme.name == "gs" and str(options.get("token", "")).endswith(".json"):
         return {
             "fs.gs.auth.type": "SERVICE_ACCOUNT_JSON_KEYFILE",
             "fs.gs.auth.service.account.json.keyfile": str(options["token"]),
@@ -219,14 +231,14 @@ def _s3a(options: Mapping[str, Any]) -> dict[str, str]:
         or environment.get("AWS_REGION")
         or environment.get("AWS_DEFAULT_REGION")
     )
-    found = {
+    values = {
         "fs.s3a.endpoint": endpoint,
         "fs.s3a.endpoint.region": region,
         "fs.s3a.access.key": options.get("key"),
         "fs.s3a.secret.key": options.get("secret"),
         "fs.s3a.session.token": options.get("token"),
     }
-    settings = {name: str(value) for name, value in found.items() if value}
+    settings = {name: str(value) for name, value in values.items() if value}
     if endpoint:  # of a host without a name for every bucket
         settings["fs.s3a.path.style.access"] = "true"
         settings["fs.s3a.connection.ssl.enabled"] = str(endpoint.startswith("https")).lower()
@@ -270,8 +282,8 @@ def _remote(text: str, scheme: Scheme, rest: str) -> Address:
         )
     else:
         host, _, rest = rest.lstrip("/").partition("/")
-    parts = [part for part in rest.split("/") if part not in ("", ".")]
-    if ".." in parts:
+    names = [name for name in rest.split("/") if name not in ("", ".")]
+    if ".." in names:
         raise InvalidParameter(f"{text}: has '..' in it; write the address without")
     if scheme.of_host and not host:
         raise InvalidParameter(
@@ -280,5 +292,5 @@ def _remote(text: str, scheme: Scheme, rest: str) -> Address:
     if scheme.protocol.startswith("http") and any(mark in rest for mark in "?#"):
         raise InvalidParameter(f"{text}: holds a query; wanted the address of a folder")
     if scheme.name == "memory" and host:
-        parts, host = [host, *parts], ""
-    return Address(scheme, host, "/".join(parts))
+        names, host = [host, *names], ""
+    return Address(scheme, host, "/".join(names))

@@ -18,7 +18,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.embedding.config import Base
 from graphagg.embedding.partition.pieces import make_piece
 from graphagg.embedding.prone.leaf import truncated_svd
 from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, strengths
@@ -71,7 +70,7 @@ def netmf(matrix: Csr, dim: int, seed: list[int]) -> Array:
     if n > NETMF_NODES:
         raise PieceTooLarge(
             f"a piece of {n:,} nodes, base 'netmf' takes {NETMF_NODES:,} at most, for its matrix "
-            "is dense; give more --pieces, or take --base prone"
+            "is dense; give more --pieces, or take base prone"
         )
     step, degree, inverse = _transitions(matrix)
     power = np.eye(n, dtype=np.float32)
@@ -214,7 +213,7 @@ def _padded(rows: Array, dim: int) -> Array:
     return whole
 
 
-BASES: dict[Base, BaseEmbedder] = {
+BASES: dict[str, BaseEmbedder] = {
     "prone": prone,
     "netmf": netmf,
     "deepwalk": deepwalk,

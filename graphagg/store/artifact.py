@@ -1,15 +1,15 @@
-"""Opening and writing an index wherever it lies: in a local folder, or on a store."""
+"""Open and write an index in a local folder or on a store."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-from graphagg.errors import ArtifactBusy, NotAnArtifact, NotWritable, StoreError
+from graphagg.errors import ArtifactBusy, ArtifactError, NotAnArtifact, NotWritable, StoreError
+from graphagg.store.addresses import Address, Location, parse_location
 from graphagg.store.manifest import MANIFEST_NAME, Manifest, read_manifest
 from graphagg.store.reading import Artifact, open_folder
-from graphagg.store.remote.addresses import Address, Location, place_of
 from graphagg.store.remote.cache import bring_here, build_folder
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import Token, current, current_or_none
@@ -24,8 +24,8 @@ _TRIES = 5  # another process may clear the cache between the pull and the openi
 def open_artifact(location: Location, *, kind: str | None = None, verify: bool = False) -> Artifact:
     """Open the current version of an index.
 
-    One of a local folder opens in milliseconds. One on a store comes into the local cache first
-    (`graphagg.store.remote.cache`), as far as it is not there.
+    An index in a local folder opens in milliseconds. The files of an index on a store come into the
+    local cache first (`graphagg.store.remote.cache`), as far as they are not there.
 
     Args:
         location: a directory, or an address such as `s3://bucket/idx`.
@@ -37,60 +37,83 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
         StoreError, MissingExtra, WriteFailed: about the store or the cache.
     """
-    place = place_of(location)
-    if not isinstance(place, Address):
-        return open_folder(place, kind=kind, verify=verify)
-    store = Store(place)
-    for number in range(1, _TRIES + 1):
+    parsed = parse_location(location)
+    if not isinstance(parsed, Address):
+        return open_folder(parsed, kind=kind, verify=verify)
+    store = Store(parsed)
+    for attempt in range(1, _TRIES + 1):
         published = current(store)[0]
         if kind is not None and published.manifest.kind != kind:
             raise NotAnArtifact(
-                f"{place}: an index of kind {published.manifest.kind!r}, wanted {kind!r}"
+                f"{parsed}: an index of kind {published.manifest.kind!r}, wanted {kind!r}"
             )
         root = bring_here(store, published)
         try:
             artifact = open_folder(root, kind=kind, verify=verify)
         except NotAnArtifact:
-            if number == _TRIES:
+            if attempt == _TRIES:
                 raise
             continue
-        artifact.source = place
+        artifact.source = parsed
         return artifact
     raise AssertionError("the last try returns or raises")
 
 
 def manifest_at(location: Location) -> Manifest:
-    """The manifest of the current version; of one on a store, nothing else is read.
+    """Read the manifest of the current version, and nothing else of an index on a store.
 
     Raises:
         NotAnArtifact, UnsupportedFormat, CorruptArtifact, StoreError, MissingExtra: as
             `open_artifact`.
     """
-    place = place_of(location)
-    if isinstance(place, Address):
-        return current(Store(place))[0].manifest
-    return read_manifest(place)
+    parsed = parse_location(location)
+    if isinstance(parsed, Address):
+        return current(Store(parsed))[0].manifest
+    return read_manifest(parsed)
 
 
 def verify_at(location: Location) -> Manifest:
-    """Compare every file with its checksum; of an index on a store, nothing is kept here.
+    """Compare every file with its checksum; files of an index on a store are not kept here.
 
     Raises:
         CorruptArtifact: names the first file that differs; and as `manifest_at`.
     """
-    place = place_of(location)
-    if isinstance(place, Address):
-        return verify_objects(place).manifest
-    with open_folder(place, verify=True) as artifact:
+    parsed = parse_location(location)
+    if isinstance(parsed, Address):
+        return verify_objects(parsed).manifest
+    with open_folder(parsed, verify=True) as artifact:
         return artifact.manifest
+
+
+def current_manifest(location: Location, kind: str) -> Manifest | None:
+    """Read the manifest of an index; None where no index of that kind can be opened."""
+    parsed = parse_location(location)
+    try:
+        if isinstance(parsed, Address):
+            manifest = current(Store(parsed))[0].manifest
+            return manifest if manifest.kind == kind else None
+        with open_folder(parsed, kind=kind) as artifact:
+            return artifact.manifest
+    except StoreError:
+        raise
+    except ArtifactError:
+        return None
+
+
+def is_current(
+    location: Location, kind: str, inputs: Mapping[str, str], parameters: Mapping[str, Any]
+) -> bool:
+    """Whether the index at a location was built from these inputs with these parameters."""
+    manifest = current_manifest(location, kind)
+    return manifest is not None and (manifest.inputs, manifest.parameters) == (inputs, parameters)
 
 
 @contextmanager
 def write_artifact(location: Location) -> Iterator[Publication]:
     """Write a new version of an index.
 
-    Until `publish` returns, and if anything is raised, the old version stays as it was. One that
-    goes to a store is written in the local cache first, and `publish` sends it.
+    Until `publish` returns, and if anything is raised, the old version stays as it was. A version
+    that goes to a store is written in the local cache first, and `publish` sends it.
 
     Raises:
         InvalidParameter: a scheme that is not known.
@@ -99,15 +122,15 @@ def write_artifact(location: Location) -> Iterator[Publication]:
         WriteFailed: the disk is full or read-only.
         StoreError, MissingExtra: about the store.
     """
-    place = place_of(location)
-    if not isinstance(place, Address):
-        with write_folder(place) as publication:
+    parsed = parse_location(location)
+    if not isinstance(parsed, Address):
+        with write_folder(parsed) as publication:
             yield publication
         return
-    store = Store(place)
+    store = Store(parsed)
     store.check_writable()
     before, token = current_or_none(store)
-    root = build_folder(place)
+    root = build_folder(parsed)
     with write_folder(root) as local:
         publication = _ToStore(local, store, before, token)
         try:
@@ -122,28 +145,28 @@ class _ToStore(Publication):
     """A new version of an index on a store.
 
     Attributes:
-        is_left: whether it was made and could not be sent: it stays where it was made.
+        is_left: whether it was built and could not be sent; it then stays in the local cache.
     """
 
     def __init__(
         self, local: Publication, store: Store, before: Published | None, token: Token
     ) -> None:
         super().__init__(local.root, local.writer)
-        self.location: os.PathLike[str] = store.place
+        self.location = store.address
         self.is_left = False
         self._store, self._before, self._token = store, before, token
 
     def publish(self, manifest: Manifest) -> Manifest:
         """Send the written files, then make them the current version by one put."""
         published = super().publish(manifest)
-        parts = {} if self._before is None else self._before.parts
+        inner = {} if self._before is None else self._before.inner
         try:
-            push_over(self.root, self._store, self._before, self._token, carried=parts)
+            push_over(self.root, self._store, self._before, self._token, carried=inner)
         except (StoreError, ArtifactBusy) as error:
             self.is_left = True
             raise type(error)(
-                f"{error}. What was made is in {self.root}: `graphagg push {self.root} "
-                f"{self._store.place}` sends it"
+                f"{error}. The new version is in {self.root}: `graphagg push {self.root} "
+                f"{self._store.address}` sends it"
             ) from error
         folder = self.root / published.data
         beside = {entry.sha256: folder / name for name, entry in published.files.items()}
@@ -153,8 +176,8 @@ class _ToStore(Publication):
         return published
 
     def withdraw(self) -> None:
-        """An index on a store is not taken away here."""
+        """Refuse: objects on a store are not removed here."""
         raise NotWritable(
-            f"{self._store.place}: an index on a store is not emptied; remove its objects with "
+            f"{self._store.address}: an index on a store is not emptied; remove its objects with "
             "the store's own tools"
         )

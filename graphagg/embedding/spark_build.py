@@ -16,7 +16,7 @@ from graphagg.graph.spark.edges import EdgeInput
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.session import small_driver
-from graphagg.store.remote.addresses import Location
+from graphagg.store.addresses import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -55,7 +55,7 @@ def build_with_spark(
             DataFrame begins anew.
         ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
     """
-    build = SparkBuild(spark, directory, work, progress, force)
+    build = SparkBuild.of(spark, directory, work, progress, force)
     source = EdgeInput.of(edges, WeightedReading(**reading))
     read = write_with_spark(build, source, config or EmbeddingConfig())
     index = NodeEmbedding.open(directory)
@@ -82,7 +82,7 @@ def run_until(
     Returns:
         Sizes of the matrix, or the partition report.
     """
-    build = SparkBuild(spark, directory, work, progress, force)
+    build = SparkBuild.of(spark, directory, work, progress, force)
     config = config or EmbeddingConfig()
     source = EdgeInput.of(edges, WeightedReading(**reading))
     job, a_task = job_of(source, config), config.max_piece_edges or MAX_PIECE_EDGES

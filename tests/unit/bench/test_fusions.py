@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.fusions import bases
+from benchmarks.fusions.bases import BASES
+from benchmarks.fusions.fusion import Fusion, turn_onto
 from graphagg.embedding import EmbeddingConfig
-from graphagg.embedding.baselines import bases
-from graphagg.embedding.baselines.bases import BASES
-from graphagg.embedding.baselines.fusion import turn_onto
-from graphagg.embedding.build import embed
 from graphagg.embedding.evaluation.measure import auc
 from graphagg.embedding.prone.network import Network
 from graphagg.errors import PieceTooLarge
@@ -63,19 +62,19 @@ def test_every_base_finds_planted_groups_and_repeats(base):
 def test_every_fusion_finds_planted_groups(fusion, base):
     network = Network.of(graph(240, 8))
     group = np.random.default_rng(0).integers(0, 8, 240)
-    config = EmbeddingConfig(dim=32, pieces=3, fusion=fusion, base=base)
-    found = embed(network, config).vectors
-    assert found.shape == (240, 32)
-    assert grouped_auc(found, group) > FOUND
-    np.testing.assert_array_equal(found, embed(network, config).vectors)
+    config, embed = EmbeddingConfig(dim=32, pieces=3), Fusion(fusion, BASES[base])
+    vectors = embed(network, config)
+    assert vectors.shape == (240, 32)
+    assert grouped_auc(vectors, group) > FOUND
+    np.testing.assert_array_equal(vectors, embed(network, config))
 
 
 def test_concat_cuts_a_large_border_again():
     network = Network.of(graph(240, 8))
-    config = EmbeddingConfig(dim=64, max_piece_edges=500, fusion="concat", propagate=0)
-    found = embed(network, config).vectors
-    assert np.isfinite(found).all()
-    assert found.any(axis=1).all()
+    config = EmbeddingConfig(dim=64, max_piece_edges=500, propagate=0)
+    vectors = Fusion("concat")(network, config)
+    assert np.isfinite(vectors).all()
+    assert vectors.any(axis=1).all()
 
 
 def test_netmf_is_its_formula():
@@ -102,5 +101,5 @@ def test_netmf_refuses_what_would_not_fit(monkeypatch):
 def test_a_hub_is_embedded_by_other_fusions_too():
     star = [(0, v) for v in range(1, 200)] + communities(200, 5)
     network = Network.of(load_graph(star))
-    config = EmbeddingConfig(dim=16, pieces=5, fusion="procrustes", max_piece_edges=600)
-    assert embed(network, config).vectors.any(axis=1).all()
+    config = EmbeddingConfig(dim=16, pieces=5, max_piece_edges=600)
+    assert Fusion("procrustes")(network, config).any(axis=1).all()

@@ -1,1 +1,0 @@
-"""Other base embedders and other ways to fuse pieces, for comparison."""

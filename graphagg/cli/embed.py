@@ -15,7 +15,7 @@ from rich.table import Table
 from graphagg.cli.builds.embedding import EmbeddingBuild, embedding_config
 from graphagg.cli.builds.graphs import find_edges
 from graphagg.cli.builds.run import build_command
-from graphagg.cli.folders import Directory
+from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -69,7 +69,7 @@ app.command("add", epilog=_ADD)(command(add))
 def neighbors(
     directory: Directory,
     vertex: Annotated[str, typer.Option(help="The vertex.")],
-    top_k: Annotated[int, typer.Option(help="How many.")] = 10,
+    k: Annotated[int, typer.Option(*K["flags"], help="Number of neighbors.")] = 10,
     of: SideName = "from",
     among: Annotated[
         Side | None, typer.Option(help="Compared with vectors of which end.", show_default="of")
@@ -81,7 +81,7 @@ def neighbors(
     from graphagg.embedding import NodeEmbedding
 
     with NodeEmbedding.open(directory) as index:
-        nearest = index.neighbors(vertex, top_k, of=of, among=among, normalized=not dot)
+        nearest = index.neighbors(vertex, k, of=of, among=among, normalized=not dot)
     if as_json:
         print_json(
             {"vertex": vertex, "neighbors": [{"id": n.id, "score": n.score} for n in nearest]}

@@ -1,10 +1,10 @@
 """Options of commands, derived from dataclasses: an option is declared once, as a field.
 
-`command` gives a function whose parameters are dataclasses one option a field:
+`command` gives a function whose parameters are dataclasses one option per field:
 
     field `max_piece_edges`     option `--max-piece-edges`, environment variable
                                 `GRAPHAGG_MAX_PIECE_EDGES`, key `max_piece_edges` of a TOML table
-    its type                    what is accepted; a `Literal` is a choice; a dataclass gives its
+    its type                    the accepted values; a `Literal` is a choice; a dataclass gives its
                                 own fields
     its default                 the default; without one the option is required
     its text in "Attributes"    the help: the first sentence; `None: ...` is shown as the default
@@ -13,7 +13,8 @@
                                 (several names in a tuple)
 
 A function in `Annotated[Config, function]` makes the value: its parameters are options too, and
-with `**fields` it also takes those of `Config`. A `Group` in its place holds the options itself.
+with `**fields` it also takes the fields of `Config`. A `Group` in its place holds the options
+itself.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Group:
                 yield each
 
     def value(self, values: Mapping[str, Any]) -> Any:
-        """The value, given those of all options of the command."""
+        """Make the value from the values of all options of the command."""
         return self.make(
             **{
                 name: each.value(values) if isinstance(each, Group) else values[name]

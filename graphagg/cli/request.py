@@ -1,4 +1,4 @@
-"""Options of several commands of `graphagg rag`; those of a request derive from `Request`."""
+"""Options of questions to a passage index; all of a request derive from `Request`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from graphagg.cli.folders import Directory as Directory
+from graphagg.cli.folders import K as NAMES_OF_K
 from graphagg.cli.options import Group, flag, help_in
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.linearrag import PRESETS, LinearRAGConfig, Semantics, preset
@@ -19,7 +19,7 @@ from graphagg.rag.question.request import Request, VisibleFields
 
 PassageFile = Annotated[Path, typer.Argument(help="A folder of documents, JSONL (.gz) or Parquet.")]
 Question = Annotated[str, typer.Argument(help="The question.")]
-K = Annotated[int, typer.Option("--k", "-k", "--top-k", help="Number of hits.")]
+K = Annotated[int, typer.Option(*NAMES_OF_K["flags"], help="Number of hits.")]
 Characters = Annotated[
     int, typer.Option(help="Characters of a passage and the chunks around it.", min=1)
 ]

@@ -54,7 +54,7 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Stop after so many minutes; the same command with --resume goes on."),
+        typer.Option(help="Stop after this time; the same command with --resume goes on."),
     ] = None,
     show: Annotated[bool, typer.Option("--list", help="Print the presets and leave.")] = False,
     as_json: AsJson = False,
@@ -129,13 +129,13 @@ def _print_presets(as_json: bool) -> None:
     from graphagg.nn.presets.sources import source_of
 
     if as_json:
-        known = {name: asdict(figure) for name, figure in PUBLISHED.items()}
+        figures = {name: asdict(figure) for name, figure in PUBLISHED.items()}
         print_json(
             {
                 name: {
                     **preset(name).to_dict(),
                     "data": source_of(name),
-                    "published": known.get(name),
+                    "published": figures.get(name),
                 }
                 for name in presets()
             }

@@ -134,8 +134,8 @@ class PassageIndex(Index[Version]):
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
                 `document`, `position`; documents, as `read_documents` gives them; or a data frame
-                or Arrow table, a row a passage. A Spark DataFrame, or `table:NAME` of the active
-                session: then Spark builds, as `build_with_spark`, without vectors and cache.
+                or Arrow table with one row per passage. A Spark DataFrame, or `table:NAME` of the
+                active session: then Spark builds, without vectors and cache.
             directory: where the index goes; made if it is not there. An address of a store, such
                 as `s3://bucket/idx`, is published to when the index is complete.
             chunking: how a text that is longer than a chunk is split; None keeps all whole. The
@@ -143,13 +143,12 @@ class PassageIndex(Index[Version]):
             columns: which fields of mappings and tables are what, where they have other names.
             vectors: `[P, d]` of the passages by this very encoder, or the field of each row that
                 holds its own: they are not encoded again, and none is split. Sentences still are.
-            language: code of the language that all passages are in, such as `de`; `auto`: that of
-                each passage is recognized. None: that of the extractor; where that is not given
-                either, the one of nine of ten passages, or `auto` for several, told by 200 of them.
-            encoder: default that of the profile; of `standard`, `SentenceTransformerEncoder()`.
-            extractor: default that of the profile; of `standard`, `SpacyExtractor()`, in another
-                language than English rules, and in several these two by the language of each
-                passage.
+            language: code of the language that all passages are in, such as `de`; `auto`
+                recognizes the language of each passage. None: the extractor's language; without an
+                extractor the language of nine of ten passages, or `auto`, judged by 200 of them.
+            encoder: None: by profile; for `standard` a `SentenceTransformerEncoder()`.
+            extractor: None: by profile and language; for `standard` a `SpacyExtractor()` for
+                English, rules for other languages, and both for several languages.
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
                 PyTorch; `exact`: float32 throughout.
@@ -234,17 +233,17 @@ class PassageIndex(Index[Version]):
 
     @property
     def chunking(self) -> ChunkConfig | None:
-        """How long texts are split; None: not at all."""
+        """The splitting of long texts; None: they stay whole."""
         return self.snapshot.chunking
 
     @property
     def weights(self) -> MultihopConfig:
-        """Settings that mode `multihop` uses without a config: those of the profile."""
+        """Settings of mode `multihop` without a config, by the profile."""
         return self.snapshot.multihop_config
 
     @property
     def profile(self) -> Profile:
-        """What the index was built for: `standard`, `fast` or `exact`."""
+        """The profile of the build: `standard`, `fast` or `exact`."""
         return self.snapshot.profile
 
     @property
@@ -479,7 +478,7 @@ class PassageIndex(Index[Version]):
     def compact(self) -> None:
         """Join all segments into one without a trace of deleted passages.
 
-        The files equal those of `build` over the remaining passages byte for byte, where the
+        The files equal a build of the remaining passages byte for byte, where the
         vectors of your encoder depend on their text alone. An inverted file is trained anew.
         """
         with self._changing() as (publication, newest):

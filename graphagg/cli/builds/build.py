@@ -21,19 +21,19 @@ _HOW = {"panel": "How it runs"}
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a build runs.
+    """Options of how a build runs.
 
     Attributes:
         out: folder of the index, or an address such as s3://bucket/idx; with Spark a folder is on a
             file system that driver and executors share.
-        work: where the unfinished job of Spark lies: a shared folder, or an address. None: beside
+        work: folder of an unfinished Spark job, shared or an address. None: beside
             the index.
-        engine: what builds: local (this process) or spark.
+        engine: local (this process) or spark.
         master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
         force: build also where nothing changed, or over an unfinished job.
         dry_run: print what would run and which stages are finished, and write nothing.
-        log_level: how much a job and its Spark log.
+        log_level: log level of a job and its Spark.
         json: print JSON instead of text.
     """
 

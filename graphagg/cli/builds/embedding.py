@@ -73,7 +73,7 @@ class EmbeddingBuild(GraphBuild):
             bytes_of("memory", self.memory)
 
     def local_options(self) -> dict[str, Any]:
-        """What the build in process takes besides."""
+        """Arguments that only the build in this process takes."""
         return {"memory": self.memory}
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
@@ -134,7 +134,7 @@ class EmbeddingBuild(GraphBuild):
 
 
 class GraphPreparation(EmbeddingBuild):
-    """Read and number a graph, and stop; the jobs `partition` and `embed` go on from there."""
+    """Read a graph and stop; the jobs `partition` and `embed` go on from there."""
 
     name, until = "prepare_graph", "entries"
 
@@ -159,7 +159,7 @@ def _partition_table(report: dict[str, Any]) -> Table:
     title = f"partition by {report['partitioner']}, {report['hubs']} nodes split"
     names = [name.replace("_", " ") for name in _LEVEL]
     table = Table("level", *names, title=title, title_justify="left", box=None, pad_edge=False)
-    for number, level in enumerate(report["levels"], start=1):
+    for rank, level in enumerate(report["levels"], start=1):
         shares = (f"{level[name]:.3f}" for name in _LEVEL[1:])
-        table.add_row(str(number), str(level["pieces"]), *shares)
+        table.add_row(str(rank), str(level["pieces"]), *shares)
     return table

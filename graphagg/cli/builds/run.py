@@ -151,7 +151,7 @@ def _place(run: RunOptions, log: StageLog | None) -> str:
     if log is None:
         return ""
     folder = work_of(run.out, run.work)
-    left = f"what is finished stays in {folder}, and the same command goes on from there"
+    left = f"finished stages stay in {folder}, and the same command goes on from there"
     if isinstance(folder, Path) and not folder.exists():
         left = "the same command starts from the beginning"
     return f", in stage {log.place}; {left}"

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphagg.cli.folders import Directory
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json
-from graphagg.cli.request import Characters, Directory, K, Question, request_group
+from graphagg.cli.request import Characters, K, Question, request_group
 from graphagg.errors import UnreadableFile
 from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
 from graphagg.rag.question.request import Request
@@ -42,7 +43,7 @@ def answer(
     characters: Characters = CHARACTERS,
     prompt: Annotated[
         Path | None,
-        typer.Option(help="File with what the model is told before passages and question."),
+        typer.Option(help="Text file of instructions that stand before passages and question."),
     ] = None,
     stream: Annotated[
         bool | None,
@@ -53,9 +54,9 @@ def answer(
         ),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for the whole answer.")] = 60.0,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest answer.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest answer in tokens.")] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="Of the sampling.", show_default="the endpoint's")
+        float | None, typer.Option(help="Temperature of sampling.", show_default="the endpoint's")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -110,8 +111,8 @@ def _print(reply: Answer, said: bool) -> None:
     if not reply.citations:
         err.print("the answer cites no passage", markup=False)
     if reply.unknown:
-        numbers = ", ".join(map(str, reply.unknown))
-        err.print(f"the answer cites what it was not given: {numbers}", markup=False)
+        unknown = ", ".join(map(str, reply.unknown))
+        err.print(f"the answer cites passages that do not exist: {unknown}", markup=False)
     if reply.cut:
         err.print(
             f"{len(reply.cut)} of {len(reply.hits)} passages were cut to {reply.characters:,} "

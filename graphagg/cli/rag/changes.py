@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
+from graphagg.cli.folders import Directory
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -19,7 +20,7 @@ from graphagg.cli.output.console import (
     progress_report,
     resources,
 )
-from graphagg.cli.request import Directory, PassageFile
+from graphagg.cli.request import PassageFile
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.rag.documents.reading.settings import ReadReport
 from graphagg.rag.models.vector_cache import CacheConfig
@@ -37,12 +38,12 @@ def add(
     replace: Annotated[
         bool,
         typer.Option(
-            "--replace", help="What is there is replaced, a document with all its chunks."
+            "--replace", help="Replace passages of the same ids, documents with all their chunks."
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add passages: all of them or, if one is refused, none; answers equal those of a rebuild.
+    """Add passages, all or none; answers equal the answers of a rebuild.
 
     Long documents are split as the index was built.
     """
@@ -88,7 +89,7 @@ def delete(
     ids: Annotated[
         list[str] | None, typer.Argument(help="Ids of passages, or of documents with all chunks.")
     ] = None,
-    ids_file: Annotated[Path | None, typer.Option(help="A text file, an id a line.")] = None,
+    ids_file: Annotated[Path | None, typer.Option(help="A text file with one id per line.")] = None,
     ignore_missing: Annotated[
         bool, typer.Option("--ignore-missing", help="Pass over ids that are not there.")
     ] = False,
@@ -139,7 +140,7 @@ def print_changed(
     as_json: bool,
     files: ReadReport | None = None,
 ) -> None:
-    """Print what a change did to an index, and what of the files was left out."""
+    """Print the counts of a change of an index, and the files that were left out."""
     used, counts = meter.read(), manifest.counts
     read = what_was_read(files) if files else {}
     if as_json:

@@ -10,9 +10,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from graphagg.cli.folders import Directory
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
-from graphagg.cli.request import Directory, K, Visible
+from graphagg.cli.request import K, Visible
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.themes import MapConfig
@@ -58,9 +59,9 @@ def graph(
     from graphagg.rag import PassageIndex
 
     with PassageIndex.open(directory) as opened:
-        found = opened.graph(config=config, **visible)
-    found.save(target, edges)
-    sizes = found.to_json()
+        corpus = opened.graph(config=config, **visible)
+    corpus.save(target, edges)
+    sizes = corpus.to_json()
     if as_json:
         print_json({"file": str(target), "edges": edges, **sizes})
         return
@@ -77,7 +78,9 @@ def map_(
     visible: Visible,
     resolution: Annotated[
         list[float] | None,
-        typer.Option(help="One a level, ascending; repeat it.", show_default="1, 4 and 16"),
+        typer.Option(
+            help="Resolution of a level, ascending; repeat it.", show_default="2, 8 and 24"
+        ),
     ] = None,
     theme: Annotated[
         str | None, typer.Option(help="Show this theme, by its id.", show_default="all")
@@ -94,13 +97,13 @@ def map_(
     base_url: Annotated[
         str | None, typer.Option(help="An OpenAI-compatible API that names the themes.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The model's name there.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model at that API.")] = None,
     api_key_env: Annotated[
         str, typer.Option(help="The environment variable that holds the key.")
     ] = "OPENAI_API_KEY",
     as_json: AsJson = False,
 ) -> None:
-    """Show the themes of a corpus: what it is about, and which passages tell it best."""
+    """Show the themes of a corpus, with their typical passages."""
     from graphagg.rag import PassageIndex
 
     labels = _endpoint(base_url, model, api_key_env)
@@ -134,7 +137,7 @@ def _endpoint(base_url: str | None, model: str | None, api_key_env: str) -> Endp
 
 def _show_level(made: ThemeMap, level: int) -> None:
     themes = sorted(made.levels[level], key=lambda theme: -theme.passages) if made.levels else []
-    table = Table("theme", "passages", "what it is about", "names", "time", expand=out.is_terminal)
+    table = Table("theme", "passages", "label", "names", "time", expand=out.is_terminal)
     for theme in themes[:_SHOWN]:
         table.add_row(
             theme.id, f"{theme.passages:,}", escape(theme.label),
@@ -161,7 +164,7 @@ def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
     for note in made.notes if made.is_old else ():
         err.print(f"note: {note}", markup=False)
     time = f"; {_time(theme)}" if theme.span else ""
-    parts = {
+    sections = {
         f"{theme.id}  {theme.label}": f"{theme.passages:,} passages, {theme.members:,} names{time}",
         "words": ", ".join(theme.words),
         "names": ", ".join(entity.name for entity in theme.entities),
@@ -170,7 +173,7 @@ def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
         "near": "\n".join(f"  {near.id}  {made[near.id].label}" for near in theme.neighbors),
         "inside": "\n".join(f"  {child}  {made[child].label}" for child in theme.children),
     }
-    for name, text in parts.items():
+    for name, text in sections.items():
         if text:
             out.print(f"{name}:{chr(10) if text.startswith(' ') else ' '}{text}", markup=False)
 
@@ -190,7 +193,7 @@ def similar(
     by: Annotated[
         By | None,
         typer.Option(
-            help="text (vectors of the texts) or graph (what is named together).",
+            help="text (vectors of the texts) or graph (entities named together).",
             show_default="text of passages, graph of entities",
         ),
     ] = None,

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphagg.cli.folders import Directory
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
-from graphagg.cli.request import Asked, Directory, K, Question, request_group
+from graphagg.cli.request import Asked, K, Question, request_group
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit

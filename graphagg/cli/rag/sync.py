@@ -14,10 +14,11 @@ from typing import Annotated
 import typer
 
 from graphagg.cli.builds.passages import Columns, Reading, read_corpus
+from graphagg.cli.folders import Directory
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, err, progress_report
 from graphagg.cli.rag.changes import Vectors, print_changed
-from graphagg.cli.request import Directory, PassageFile
+from graphagg.cli.request import PassageFile
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.documents.rows import RowConfig
@@ -42,13 +43,13 @@ def sync(
         bool, typer.Option("--watch", help="Go on, and sync at every change, until Ctrl-C.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
+        bool, typer.Option("--dry-run", help="Show the changes, and make none.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make an index hold what a folder holds now: add, update and delete, as one new version.
+    """Make an index hold exactly the files of a folder: add, update, delete, as one version.
 
-    Only texts are encoded that are new; answers equal those of a rebuild. Counts are of documents.
+    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents.
     """
     if watch and dry_run:
         raise InvalidParameter("give --watch or --dry-run, not both")
@@ -117,7 +118,7 @@ def _interrupts() -> Iterator[Event]:
     """
     event = Event()
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(signum: int, frame: FrameType | None) -> None:
         if event.is_set():
             raise KeyboardInterrupt
         event.set()
@@ -134,8 +135,8 @@ def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
     """Whether a file below the source changed; at once, then after each burst of changes.
 
     Args:
-        source: what is watched.
-        index: a folder that is not.
+        source: the watched file or folder.
+        index: a folder that is not watched.
         stop: ends it, once it is set.
     """
     try:
@@ -143,11 +144,11 @@ def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
     except ImportError:
         raise MissingExtra("watchfiles", "watch") from None
     # What the index itself writes is no change, wherever it lies.
-    place = parse_location(index)
-    ignored = [place.absolute()] if isinstance(place, Path) else []
-    wanted = DefaultFilter(ignore_paths=ignored)
+    location = parse_location(index)
+    ignored = [location.absolute()] if isinstance(location, Path) else []
+    changed = DefaultFilter(ignore_paths=ignored)
     bursts = watch(
-        source, watch_filter=wanted, debounce=_QUIET, rust_timeout=_LOOK, yield_on_timeout=True,
+        source, watch_filter=changed, debounce=_QUIET, rust_timeout=_LOOK, yield_on_timeout=True,
         stop_event=stop,
     )  # fmt: skip
     return (bool(changes) for changes in bursts)

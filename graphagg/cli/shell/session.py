@@ -19,7 +19,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.output.console import err, print_part
+from graphagg.cli.output.console import err, print_renderable
 from graphagg.cli.shell.words import Word, quote, quoted, scan, split
 from graphagg.errors import GraphAggError, InvalidParameter
 
@@ -39,7 +39,7 @@ class Session(ABC, Generic[View]):
         ALIASES: other names of commands.
         FILES: commands whose argument is a file.
         USAGE: arguments of commands, for people.
-        view: what is shown now; `go` changes it.
+        view: the current view; `go` changes it.
         past: earlier views, the oldest first.
         left: whether the session is over.
     """
@@ -53,7 +53,7 @@ class Session(ABC, Generic[View]):
 
     @abstractmethod
     def show(self, view: View) -> Parts:
-        """What a view shows."""
+        """The tables and lines of a view."""
 
     def prepare(self) -> None:
         """Load what the first answer would wait for; called while the first line is typed."""
@@ -81,7 +81,7 @@ class Session(ABC, Generic[View]):
 
     @classmethod
     def commands(cls) -> dict[str, str]:
-        """Each command with its help, in the order of the methods; those of every session last."""
+        """The commands with their help, in the order of the methods; `undo` and others last."""
         classes = [kind for kind in cls.__mro__ if kind not in (Session, object)] + [Session]
         return {
             name.removeprefix("do_"): (inspect.getdoc(method) or "").partition("\n")[0]
@@ -164,7 +164,7 @@ def attempt(session: Session[View], line: str) -> bool:
     """
     try:
         for shown in session.run(line):
-            print_part(shown)
+            print_renderable(shown)
         return True
     except GraphAggError as error:
         message = str(error)

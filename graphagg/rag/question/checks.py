@@ -29,7 +29,7 @@ def questions_of(questions: Iterable[str]) -> list[str]:
 
 
 def check_question(question: object) -> str:
-    """The question; raises `InvalidQuestion` for what is none."""
+    """The question; raises `InvalidQuestion` for anything else."""
     if not isinstance(question, str):
         raise InvalidQuestion(f"the question is a {type(question).__name__}, wanted a string")
     if not question.strip():

@@ -48,7 +48,7 @@ class RequestFields(VisibleFields, total=False):
 
 @dataclass(frozen=True)
 class Request:
-    """How questions are answered: the mode, which passages are visible, and what changes scores.
+    """A request: the mode, which passages are visible, and what changes scores.
 
     Passages that `filter`, `include`, `exclude` or `as_of` hide neither score nor lead anywhere:
     the answer is the answer of an index that holds exactly the visible passages.
@@ -68,7 +68,7 @@ class Request:
             as published), dense (cosine of vectors), bm25 (words) or rrf (dense and bm25). The
             former names best (multihop) and faithful (linearrag) are accepted.
         config: settings of the mode: `MultihopConfig`, `BroadConfig` or `LinearRAGConfig`
-            (`PRESETS`). None: the mode's defaults; for multihop those of the index's profile.
+            (`PRESETS`). None: the defaults of the mode; for multihop, of the index's profile.
         filter: conditions on metadata, such as {"year": {"gte": 2000}, "lang": "en"}. None: all
             passages.
         include: only these passages or documents, by their ids. None: all.

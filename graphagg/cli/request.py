@@ -86,19 +86,19 @@ OPTIONS = {option.name: option for option in options("words")}
 
 
 def request_group(
-    make: Callable[..., Any] = request_of, names: Any = OPTIONS, **defaults: Any
+    make: Callable[..., Any] | None = None, names: Any = OPTIONS, **defaults: Any
 ) -> Group:
     """Options of a request as a group of options of a command.
 
     Args:
-        make: makes a value from the plain values of the options, given by name.
+        make: makes a value from the plain values of the options, given by name; None: a request.
         names: of the options; default: all.
         defaults: that differ from the defaults of `Request`.
     """
     parameters = {name: _parameter(OPTIONS[name]) for name in names}
     for name, value in defaults.items():
         parameters[name] = parameters[name].replace(default=value)
-    return Group(make, parameters)
+    return Group(make or (lambda **values: request_of(values)), parameters)
 
 
 def _with_presets() -> Group:

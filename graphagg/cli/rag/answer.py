@@ -112,7 +112,7 @@ def _print(reply: Answer, said: bool) -> None:
         err.print("the answer cites no passage", markup=False)
     if reply.unknown:
         unknown = ", ".join(map(str, reply.unknown))
-        err.print(f"the answer cites passages that do not exist: {unknown}", markup=False)
+        err.print(f"the answer cites passages that the model was not given: {unknown}", markup=False)
     if reply.cut:
         err.print(
             f"{len(reply.cut)} of {len(reply.hits)} passages were cut to {reply.characters:,} "

@@ -13,6 +13,7 @@ from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json
 from graphagg.cli.request import Characters, K, Question, request_group
 from graphagg.errors import UnreadableFile
+from graphagg.rag.models.endpoint import Endpoint
 from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
 from graphagg.rag.question.request import Request
 
@@ -28,14 +29,8 @@ EPILOG = (
 def answer(
     directory: Directory,
     question: Question,
-    base_url: Annotated[
-        str, typer.Option(help="An OpenAI-compatible API, such as http://localhost:8000/v1.")
-    ],
-    model: Annotated[str, typer.Option(help="Name of the model at that API.")],
+    endpoint: Annotated[Endpoint, "Language model"],
     request: Annotated[Request, request_group(window=NEIGHBORS)],
-    api_key_env: Annotated[
-        str, typer.Option(help="The environment variable that holds the key.")
-    ] = "OPENAI_API_KEY",
     k: K = 5,
     broad: Annotated[
         bool, typer.Option("--broad", help="The same as --mode broad: passages of several themes.")
@@ -53,22 +48,15 @@ def answer(
             show_default="in a terminal",
         ),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for the whole answer.")] = 60.0,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest answer in tokens.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="Temperature of sampling.", show_default="the endpoint's")
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the passages found, by a language model that cites them."""
     from graphagg.rag import PassageIndex
     from graphagg.rag.answer.generate import RULES
     from graphagg.rag.answer.generate import answer as answer_from
-    from graphagg.rag.models.endpoint import Endpoint
 
     if broad:
         request = request.with_fields(mode="broad")
-    endpoint = Endpoint(base_url, model, api_key_env, timeout, max_tokens, temperature)
     streams = not as_json and (sys.stdout.isatty() if stream is None else stream)
     with PassageIndex.open(directory) as opened:
         reply = answer_from(
@@ -82,7 +70,7 @@ def answer(
             heard=_say if streams else None,
         )
     if as_json:
-        print_json({"question": question, "model": model, **reply.to_json()})
+        print_json({"question": question, "model": endpoint.model, **reply.to_json()})
     else:
         _print(reply, said=streams)
 
@@ -112,7 +100,7 @@ def _print(reply: Answer, said: bool) -> None:
         err.print("the answer cites no passage", markup=False)
     if reply.unknown:
         unknown = ", ".join(map(str, reply.unknown))
-        err.print(f"the answer cites passages that the model was not given: {unknown}", markup=False)
+        err.print(f"the answer cites passages that it was not given: {unknown}", markup=False)
     if reply.cut:
         err.print(
             f"{len(reply.cut)} of {len(reply.hits)} passages were cut to {reply.characters:,} "

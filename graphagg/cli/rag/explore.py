@@ -19,10 +19,10 @@ from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph.corpus_graph import EdgeKind
 from graphagg.rag.corpus.likeness.similar import By
+from graphagg.rag.models.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from graphagg.rag.corpus.themes.results import Theme, ThemeMap
-    from graphagg.rag.models.endpoint import Endpoint
 
 GRAPH = (
     "Example: graphagg rag graph idx --out edges.parquet --edges entities\n\n"
@@ -72,9 +72,23 @@ def graph(
     )
 
 
+def labeling_model(
+    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible API.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model at that API.")] = None,
+    **fields: Any,
+) -> Endpoint | None:
+    """The language model of the options; None where there is none."""
+    if base_url is None and model is None:
+        return None
+    if base_url is None or model is None:
+        raise InvalidParameter("give --base-url and --model together, or neither")
+    return Endpoint(base_url, model, **fields)
+
+
 def map_(
     directory: Directory,
     config: MapConfig,
+    labels: Annotated[Endpoint, labeling_model, "Language model that names the themes"],
     visible: Visible,
     resolution: Annotated[
         list[float] | None,
@@ -94,19 +108,11 @@ def map_(
     no_update: Annotated[
         bool, typer.Option("--no-update", help="Show an old map as it is.")
     ] = False,
-    base_url: Annotated[
-        str | None, typer.Option(help="An OpenAI-compatible API that names the themes.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Name of the model at that API.")] = None,
-    api_key_env: Annotated[
-        str, typer.Option(help="The environment variable that holds the key.")
-    ] = "OPENAI_API_KEY",
     as_json: AsJson = False,
 ) -> None:
     """Show the themes of a corpus, with their typical passages."""
     from graphagg.rag import PassageIndex
 
-    labels = _endpoint(base_url, model, api_key_env)
     if resolution:
         config = replace(config, resolutions=tuple(resolution))
     with PassageIndex.open(directory) as opened, progress_report() as report:
@@ -123,16 +129,6 @@ def map_(
         print_json(made.to_json(level))
     else:
         _show_level(made, made.level if level is None else level)
-
-
-def _endpoint(base_url: str | None, model: str | None, api_key_env: str) -> Endpoint | None:
-    if base_url is None and model is None:
-        return None
-    if base_url is None or model is None:
-        raise InvalidParameter("give --base-url and --model together, or neither")
-    from graphagg.rag.models.endpoint import Endpoint
-
-    return Endpoint(base_url, model, api_key_env)
 
 
 def _show_level(made: ThemeMap, level: int) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from graphagg.communities.build.state import InProcess
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.build import engine
 from graphagg.communities.build import files as large
+from graphagg.communities.build.state import InProcess
 from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
 from graphagg.graph.large import edges, load, rows
 from graphagg.graph.reading import buffer

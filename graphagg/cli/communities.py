@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from graphagg.cli.builds.communities import CommunitiesBuild
@@ -51,7 +52,7 @@ _ADD = "Example: graphagg communities add comm new_edges.csv"
 _REMOVE = "Example: graphagg communities remove comm --vertex alice --vertex bob"
 _MERGE = "Example: graphagg communities merge comm-2024 comm-2025 --out comm"
 _DETECT = "Example: graphagg communities detect edges.csv --out communities.csv"
-_TABLE_OUT = "Write it here: .csv, .parquet or .json; the graph as .graphml or .gexf."
+_TABLE_OUT = "File to write: .csv, .parquet or .json; the graph as .graphml or .gexf."
 _SHOWN = 1_000
 """Members that a table shows at most: drawing 100,000 would take 20 seconds."""
 _SIZES = 10
@@ -110,7 +111,7 @@ def query(
     for name in ("vertex", "score", "why"):
         table.add_column(name, justify="right" if name == "score" else "left")
     for member in community.members[:_SHOWN]:
-        table.add_row(_plain(member.id), f"{member.score:.4g}", _plain(member.explain()))
+        table.add_row(escape(str(member.id)), f"{member.score:.4g}", escape(member.explain()))
     out.print(table)
     if len(community) > _SHOWN:
         left = f"{len(community) - _SHOWN:,} of {len(community):,} members are not shown"
@@ -172,11 +173,11 @@ def evaluate(
     directory: Directory,
     communities: Annotated[Path, typer.Argument(help="The true communities.")],
     seeds: Annotated[int, typer.Option(help="Number of seeds drawn per community.")] = 5,
-    draws: Annotated[int, typer.Option(help="How often seeds are drawn.")] = 5,
+    draws: Annotated[int, typer.Option(help="Number of draws of seeds per community.")] = 5,
     min_size: Annotated[int, typer.Option(help="Smallest community.")] = 12,
     max_size: Annotated[int | None, typer.Option(help="Largest community.")] = None,
     max_communities: Annotated[
-        int | None, typer.Option(help="How many communities, drawn at random.")
+        int | None, typer.Option(help="Number of communities, drawn at random.")
     ] = None,
     method: Annotated[
         list[str] | None,
@@ -335,8 +336,3 @@ def _table_evaluations(results: list[Evaluation]) -> None:
             f"{run.latency_ms['p99']:.2f}",
         )
     out.print(table)
-
-
-def _plain(value: object) -> str:
-    """Text with nothing that the console would take for markup."""
-    return str(value).replace("[", r"\[")

@@ -28,7 +28,7 @@ class RunOptions:
             file system that driver and executors share.
         work: folder of an unfinished Spark job, shared or an address. None: beside
             the index.
-        engine: local (this process) or spark.
+        engine: engine of the build: local (this process) or spark.
         master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
         force: build also where nothing changed, or over an unfinished job.

@@ -52,8 +52,8 @@ class EmbeddingBuild(GraphBuild):
     """Embed a graph; an index that is there stays until the new one is complete.
 
     Attributes:
-        memory: what the build may take, such as 8GiB; chooses how large pieces are and how they are
-            cut where that is left open. None: as configured.
+        memory: memory limit of the build, such as 8GiB; chooses the size of pieces and the cut
+            where other options leave them open. None: as configured.
     """
 
     name: ClassVar[str] = "embed"

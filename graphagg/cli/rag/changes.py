@@ -91,7 +91,7 @@ def delete(
     ] = None,
     ids_file: Annotated[Path | None, typer.Option(help="A text file with one id per line.")] = None,
     ignore_missing: Annotated[
-        bool, typer.Option("--ignore-missing", help="Pass over ids that are not there.")
+        bool, typer.Option("--ignore-missing", help="Skip ids that are not in the index.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -48,7 +48,9 @@ def evaluate(
         Path | None,
         typer.Option(help="JSONL file for the questions that multihop fails, with the cause."),
     ] = None,
-    half: Annotated[_Half | None, typer.Option(help="Only that half of the questions.")] = None,
+    half: Annotated[
+        _Half | None, typer.Option(help="Measure only this half of the questions.")
+    ] = None,
     random_state: Annotated[
         int, typer.Option(help="Seed of the halves and of the bootstrap intervals.", min=0)
     ] = 0,

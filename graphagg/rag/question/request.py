@@ -80,9 +80,9 @@ class Request:
         recency: adds to the score of passages with a metadata `when`, the newer the more, as the
             component `recency`. Ages are counted back from `as_of`, or from the newest visible
             passage. None: age changes nothing.
-        reranker: cross-encoder that reads the question with each of the first hits and adds its
-            score as the component `reranker`. In Python any object with `score(question, texts)`,
-            such as a `CrossEncoderReranker`. None: none.
+        reranker: cross-encoder that reads the question with each of the first hits and adds to
+            their scores. In Python any object with `score(question, texts)`, such as a
+            `CrossEncoderReranker`; hits have the component `reranker`. None: none.
         rerank_first: number of first hits that the reranker reads; at least k are read.
         window: number of chunks to show before and after each hit from its document.
         min_score: leave out hits with a lower score. Scores compare within one question and one

@@ -1,8 +1,7 @@
 """Global attention beside PyG: forward and backward, width 64, 4 heads, float32, one thread.
 
-    python -m benchmarks.attention                    all parts
-    python -m benchmarks.attention --part exact       one part: exact or all
-    python -m benchmarks.attention --pairs 1          fewer repetitions
+    python -m benchmarks.attention              3 pairs of each
+    python -m benchmarks.attention --pairs 1    fewer repetitions
 
 Each figure comes from a fresh process, of at most 100 CPU seconds. CPU is that of the calling
 thread (the backward pass runs in it too), the median of a few runs after a warm-up, with the wall
@@ -20,29 +19,18 @@ Two ways to compare, each the same on both sides:
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import resource
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.peak import Peak
+from benchmarks.measure import Peak, cost, in_process, median_cost
 from benchmarks.report import Report
 
 CHANNELS, HEADS = 64, 4
 LIMIT_S = 100  # CPU seconds of one process; a peer that needs more has no result
-PEERS = ("gpsconv", "gpsconv-performer")
-OURS = (
-    "exact", "performer", "performer-relu", "elu", "norm", "sgformer", "polynormer", "exphormer",
-    "bigbird",
-)  # fmt: skip
-ENVIRONMENT = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 def zinc_sizes() -> list[int]:
@@ -59,9 +47,9 @@ def log_normal_sizes(total: int = 28_537, largest: int = 3_270, count: int = 256
         spread = (low + high) / 2
         sizes = np.maximum(np.exp(np.log(largest) + spread * (normal - normal[-1])), 1).round()
         low, high = (spread, high) if sizes.sum() > total else (low, spread)
-    rest = total - int(sizes.sum())
-    middle = np.arange(count // 2, count // 2 + abs(rest))
-    sizes[middle] += np.sign(rest)
+    missing = total - int(sizes.sum())
+    middle = np.arange(count // 2, count // 2 + abs(missing))
+    sizes[middle] += np.sign(missing)
     shuffled = np.random.default_rng(1).permutation(sizes)
     return [int(size) for size in shuffled]
 
@@ -75,38 +63,28 @@ CASES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("exact", "all"), action="append")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--child", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.child:
-        print(json.dumps(child(**json.loads(chosen.child))))
-        return
     report = Report(Path("build/bench/attention"))
-    parts = chosen.part or ["exact", "all"]
-    if "exact" in parts:
-        run_exact(report, chosen.pairs)
-    if "all" in parts:
-        run_all(report)
+    fill(report, chosen.pairs)
     print(f"written: {report.save()}")
 
 
 def run(report: Report) -> None:
-    """Both parts, for the common report."""
-    run_exact(report, 3)
-    run_all(report)
+    """Three pairs of each, for the common report."""
+    fill(report, 3)
 
 
-def run_exact(report: Report, pairs: int) -> None:
+def fill(report: Report, pairs: int) -> None:
     """Exact attention beside GPSConv's, as a layer and by itself."""
     report.heading("Exact attention beside GPSConv, forward and backward, dim 64, 4 heads")
-    header = ["what", "batch", "PyG CPU s", "ours CPU s", "times faster", "PyG MiB", "ours MiB",
+    header = ["scope", "batch", "PyG CPU s", "ours CPU s", "times faster", "PyG MiB", "ours MiB",
               "times less memory", "ours wall s", "largest difference"]  # fmt: skip
-    rows = []
-    for scope in ("layer", "attention"):
-        for case in CASES:
-            rows.append([scope, case, *compared(scope, case, pairs)])
+    scopes = ("layer", "attention")
+    rows = [[scope, case, *compared(scope, case, pairs)] for scope in scopes for case in CASES]
     report.table(header, rows)
 
 
@@ -117,36 +95,22 @@ def compared(scope: str, case: str, pairs: int) -> list[object]:
         ours.append(measured(scope=scope, name="exact", case=case))
         if not peers or peers[-1]:
             peers.append(measured(scope=scope, name="gpsconv", case=case))
-    mine = {key: statistics.median(run[key] for run in ours if run) for key in ours[0] or {}}
+    mine = {key: statistics.median(each[key] for each in ours) for key in ours[0]}
     if not peers[-1]:
         none = f"no result in {LIMIT_S} CPU s"
         return [none, digits(mine["cpu"]), "-", "-", digits(mine["mib"]), "-",
                 digits(mine["wall"]), "-"]  # fmt: skip
-    both = [(peer, own) for peer, own in zip(peers, ours, strict=True) if peer and own]
-    theirs = {key: statistics.median(peer[key] for peer, _ in both) for key in both[0][0]}
-    faster = statistics.median(peer["cpu"] / own["cpu"] for peer, own in both)
-    less = statistics.median(peer["mib"] / own["mib"] for peer, own in both)
-    gap = measured(scope=scope, name="difference", case=case)
+    theirs = {key: statistics.median(each[key] for each in peers) for key in mine}
+    times = {
+        key: statistics.median(peer[key] / own[key] for peer, own in zip(peers, ours, strict=True))
+        for key in ("cpu", "mib")
+    }
+    gap = in_process(difference, scope=scope, case=case)
     return [
-        digits(theirs["cpu"]), digits(mine["cpu"]), digits(faster), digits(theirs["mib"]),
-        digits(mine["mib"]), digits(less), digits(mine["wall"]),
-        "-" if not gap else f"{gap['difference']:.1e}",
+        digits(theirs["cpu"]), digits(mine["cpu"]), digits(times["cpu"]), digits(theirs["mib"]),
+        digits(mine["mib"]), digits(times["mib"]), digits(mine["wall"]),
+        "-" if gap is None else f"{gap:.1e}",
     ]  # fmt: skip
-
-
-def run_all(report: Report) -> None:
-    """Every attention in the same layer, beside both of GPSConv's."""
-    report.heading("Every attention as a layer: CPU seconds and MiB, forward and backward")
-    rows = []
-    for name in (*PEERS, *OURS):
-        row: list[object] = [name if name in PEERS else f"graphagg {name}"]
-        for case in CASES:
-            # GPSConv's attention has no result for this batch; the other part waits for it.
-            skip = name == "gpsconv" and case.startswith("256")
-            got = None if skip else measured(scope="layer", name=name, case=case)
-            row.append(f"{digits(got['cpu'])}, {digits(got['mib'])}" if got else "no result")
-        rows.append(row)
-    report.table(["layer", *CASES], rows)
 
 
 def digits(value: float) -> str:
@@ -154,54 +118,44 @@ def digits(value: float) -> str:
     return f"{value:.3f}" if value < 1 else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
-def measured(**case: Any) -> dict[str, float] | None:
+def measured(**case: str) -> Any:
     """Figures of one case from a fresh process; None where it ran out of time or memory."""
-    command = [sys.executable, "-m", "benchmarks.attention", "--child", json.dumps(case)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **ENVIRONMENT}
-    )
-    print(case, done.stdout or done.stderr[-2000:], file=sys.stderr, flush=True)
-    if done.returncode:
-        return None
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return in_process(figures_of, LIMIT_S, **case)
 
 
-def child(scope: str, name: str, case: str) -> dict[str, float]:
-    """The figures, in this process."""
-    import torch
-
-    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    sizes = CASES[case]()
-    if name == "difference":
-        return {"difference": difference(scope, sizes)}
+def figures_of(scope: str, name: str, case: str) -> dict[str, float]:
+    """CPU and wall seconds and the peak of one case, in this process."""
+    prepare()
     layer = built(scope, name)
     step(layer, *batch_of([3, 2]))  # loads what PyTorch loads at the first call
-    inputs = batch_of(sizes)
+    inputs = batch_of(CASES[case]())
     peak = Peak()
     step(layer, *inputs)
-    mib = peak.growth() / 2**20
-    cpu, wall = [], []
-    while not cpu or (len(cpu) < 9 and sum(cpu) < 4):
-        started = time.thread_time(), time.perf_counter()
-        step(layer, *inputs)
-        cpu.append(time.thread_time() - started[0])
-        wall.append(time.perf_counter() - started[1])
-    return {"cpu": statistics.median(cpu), "wall": statistics.median(wall), "mib": mib}
+    mib, costs = peak.growth() / 2**20, []
+    while not costs or (len(costs) < 9 and sum(each.cpu for each in costs) < 4):
+        costs.append(cost(lambda: step(layer, *inputs), time.thread_time))
+    median = median_cost(costs)
+    return {"cpu": median.cpu, "wall": median.wall, "mib": mib}
 
 
-def difference(scope: str, sizes: list[int]) -> float:
+def difference(scope: str, case: str) -> float:
     """Largest difference between the outputs of PyG and ours with the same weights."""
     import torch
 
+    prepare()
     theirs, ours = built(scope, "gpsconv"), built(scope, "exact")
     ours.load_state_dict(theirs.state_dict())
     with torch.no_grad():
-        x, edges, batch = batch_of(sizes)
+        x, edges, batch = batch_of(CASES[case]())
         return float((theirs(x, edges, batch) - ours(x, edges, batch)).abs().max())
+
+
+def prepare() -> None:
+    """One thread, seeded weights."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
 
 
 def built(scope: str, name: str) -> Any:
@@ -229,7 +183,7 @@ def built(scope: str, name: str) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.attn = attention(name, CHANNELS, 1 if name == "sgformer" else HEADS)
+            self.attn = attention("exact", CHANNELS, HEADS)
 
         def forward(self, x: Any, edge_index: Any, batch: Any) -> Any:
             return self.attn(x, batch, edge_index=edge_index)
@@ -245,16 +199,13 @@ def built(scope: str, name: str) -> Any:
             h = self.norm2(self.attn(x, batch, edge_index=edge_index) + x)
             return self.norm3(h + self.mlp(h))
 
-    if name in OURS:
+    if name == "exact":
         return Layer() if scope == "layer" else Ragged()
-    if scope == "attention":
-        return Dense()
-    kind = "performer" if name == "gpsconv-performer" else "multihead"
-    return GPSConv(CHANNELS, None, heads=HEADS, attn_type=kind)
+    return Dense() if scope == "attention" else GPSConv(CHANNELS, None, heads=HEADS)
 
 
 def batch_of(sizes: list[int]) -> tuple[Any, Any, Any]:
-    """Features that want a gradient, four random edges a vertex inside its graph, and `batch`."""
+    """Features that want a gradient, four random edges per vertex inside its graph, and `batch`."""
     import torch
 
     generator = torch.Generator().manual_seed(0)

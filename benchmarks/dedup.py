@@ -17,15 +17,15 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.peak import resident
+from benchmarks.measure import cost, resident
+from benchmarks.peers import PEERS
 from benchmarks.report import Report
 from graphagg.arrays import offsets
 from graphagg.rag.config.dedup import DedupConfig
@@ -71,27 +71,28 @@ def measure(report: Report, written: list[str], peers: int) -> None:
     """Report on some texts; datasketch gets `PEERS_COUNT` of them at most, rensa `peers`."""
     config = DedupConfig(0.8)
     near_duplicates(shingles(written[:100], config), config)  # compiled before the clock starts
-    split, sets = timed(lambda: shingles_by_blocks(written, config))
-    search, found = timed(lambda: near_duplicates(sets, config))
+    split = cost(lambda: shingles_by_blocks(written, config))
+    sets = split.result
+    search = cost(lambda: near_duplicates(sets, config))
+    pairs = search.result
     report.line(
-        f"{len(written):,} texts, {len(sets.hashes):,} shingles: {split:.1f} CPU s to split them, "
-        f"{search:.1f} for signatures, {len(found.first):,} pairs at .8 and their comparison."
+        f"{len(written):,} texts, {len(sets.hashes):,} shingles: {split.cpu:.1f} CPU s to split "
+        f"them, {search.cpu:.1f} for signatures, {len(pairs.first):,} pairs at .8 and their "
+        "comparison."
     )
-    recall, wanted = sampled_recall(sets, found, config)
+    recall, counted = sampled_recall(sets, pairs, config)
     report.line(
-        f"Recall {recall:.4f} of the {wanted:,} pairs at .8 of {SAMPLE:,} texts with all others, "
+        f"Recall {recall:.4f} of the {counted:,} pairs at .8 of {SAMPLE:,} texts with all others, "
         "compared exactly; every pair that is given was compared exactly."
     )
     rows = []
-    for name, build, count in (
-        ("rensa", with_rensa, peers),
-        ("datasketch", with_datasketch, min(peers, PEERS_COUNT)),
-    ):
+    for name, count in (("rensa", peers), ("datasketch", min(peers, PEERS_COUNT))):
         some = first_of(sets, count)
-        ours, _ = timed(partial(near_duplicates, some, config))
+        ours = cost(partial(near_duplicates, some, config)).cpu
         flat, bounds = (some.hashes >> np.uint64(32)).tolist(), some.bounds.tolist()
-        cpu, _ = timed(partial(build, flat, bounds, config))
-        rows.append([name, f"{count:,}", f"{cpu:.2f}", f"{ours:.2f}", f"{cpu / ours:.1f}"])
+        sketch = (config.bands * config.rows, config.bands, config.rows)
+        theirs = cost(partial(PEERS[name], flat, bounds, *sketch)).cpu
+        rows.append([name, f"{count:,}", theirs, ours, f"{theirs / ours:.1f}"])
     report.line(
         "The same K, b and r; the peers fill their index, graphagg compares all pairs as well:"
     )
@@ -108,10 +109,10 @@ def measure_short(report: Report, count: int, folder: Path) -> None:
     if not source.exists():
         write_short(source.with_suffix(".part"), count)
         source.with_suffix(".part").rename(source)
-    cpu, found = timed(lambda: dedup(source, folder / "kept.jsonl", DedupConfig(0.8)))
+    spent = cost(lambda: dedup(source, folder / "kept.jsonl", DedupConfig(0.8)))
     report.line(
-        f"{source.stat().st_size:,} bytes, {cpu:.0f} CPU s, peak {resident('VmHWM') / 2**30:.2f} "
-        f"GiB: {found}"
+        f"{source.stat().st_size:,} bytes, {spent.cpu:.0f} CPU s, peak "
+        f"{resident('VmHWM') / 2**30:.2f} GiB: {spent.result}"
     )
 
 
@@ -184,19 +185,12 @@ def texts(count: int, random_state: int = 0) -> list[str]:
     return [" ".join(f"w{word}" for word in words) for words in written]
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of the process, and the result."""
-    start = time.process_time()
-    result = work()
-    return time.process_time() - start, result
-
-
-def sampled_recall(sets: Sets, found: Any, config: DedupConfig) -> tuple[float, int]:
+def sampled_recall(sets: Sets, duplicates: Any, config: DedupConfig) -> tuple[float, int]:
     """The share that was found of the pairs of some texts, by counting all shared shingles."""
     from scipy.sparse import csr_array
 
     n = len(sets.bounds) - 1
-    distinct = np.flatnonzero(found.equal == np.arange(n))
+    distinct = np.flatnonzero(duplicates.equal == np.arange(n))
     chosen = np.sort(np.random.default_rng(1).choice(distinct, SAMPLE, replace=False))
     # No shingle matters but those of the chosen texts.
     names = np.unique(np.concatenate([sets.of(text) for text in chosen.tolist()]))
@@ -214,46 +208,13 @@ def sampled_recall(sets: Sets, found: Any, config: DedupConfig) -> tuple[float, 
     sizes = np.diff(sets.bounds)
     a, b = chosen[shared.row], shared.col
     jaccard = shared.data / (sizes[a] + sizes[b] - shared.data)
-    wanted = (jaccard >= config.threshold) & (a != b) & (found.equal[b] == b)
-    first, second = np.minimum(a, b)[wanted], np.maximum(a, b)[wanted]
-    given = found.first * n + found.second  # ascending, as pairs are
+    are_near = (jaccard >= config.threshold) & (a != b) & (duplicates.equal[b] == b)
+    first, second = np.minimum(a, b)[are_near], np.maximum(a, b)[are_near]
+    listed = duplicates.first * n + duplicates.second  # ascending, as pairs are
     pairs = first.astype(np.int64) * n + second
-    at = np.minimum(np.searchsorted(given, pairs), len(given) - 1)
-    hits = int(np.count_nonzero(given[at] == pairs))
+    at = np.minimum(np.searchsorted(listed, pairs), len(listed) - 1)
+    hits = int(np.count_nonzero(listed[at] == pairs))
     return hits / max(len(pairs), 1), len(pairs)
-
-
-def with_rensa(values: list[int], offsets: list[int], config: DedupConfig) -> object:
-    """rensa's own path from flat rows to a filled index."""
-    from rensa import RMinHash, RMinHashLSH
-
-    permutations = config.bands * config.rows
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(
-        values, offsets, num_perm=permutations, seed=1
-    )
-    lsh = RMinHashLSH(threshold=config.threshold, num_perm=permutations, num_bands=config.bands)
-    lsh.insert_matrix(matrix)
-    return lsh, matrix
-
-
-def with_datasketch(values: list[int], offsets: list[int], config: DedupConfig) -> object:
-    """As fast as datasketch goes: batch updates, shared permutations, an insertion session."""
-    from datasketch import MinHash, MinHashLSH
-
-    permutations = config.bands * config.rows
-    first = MinHash(num_perm=permutations, hashfunc=int)
-    lsh = MinHashLSH(num_perm=permutations, params=(config.bands, config.rows))
-    signatures = []
-    with lsh.insertion_session() as session:
-        for row in range(len(offsets) - 1):
-            signature = MinHash(
-                num_perm=permutations, hashfunc=int, permutations=first.permutations,
-                scheme="affine32",
-            )  # fmt: skip
-            signature.update_batch(values[offsets[row] : offsets[row + 1]])
-            session.insert(row, signature, check_duplication=False)
-            signatures.append(signature)
-    return lsh, signatures
 
 
 if __name__ == "__main__":

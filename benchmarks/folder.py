@@ -21,6 +21,7 @@ import json
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import distributions
@@ -135,12 +136,8 @@ def docx(folder: Path, topic: Topic) -> None:
 
 def kinds(folder: Path) -> dict[str, int]:
     """The number of files by suffix."""
-    counts: dict[str, int] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            suffix = path.suffix.lower() or "none"
-            counts[suffix] = counts.get(suffix, 0) + 1
-    return counts
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return Counter(path.suffix.lower() or "none" for path in files)
 
 
 def read(source: Path) -> None:

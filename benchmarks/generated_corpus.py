@@ -1,15 +1,13 @@
 """A corpus of any size with the shape of 2WikiMultiHopQA, made without a model.
 
 Words and entities follow Zipf's law (Mandelbrot's form); each passage has a title of its own and
-about as many words, sentences, entities and mentions as one of 2WikiMultiHopQA
-(`python -m benchmarks.generated_corpus` prints both). Vectors are one of 4,096 topics and noise,
-so that an inverted file has something to find: the index is measured, not the encoder.
+about as many words, sentences, entities and mentions as one of 2WikiMultiHopQA. Vectors are one of
+4,096 topics and noise, so that an inverted file has something to find: the index is measured, not
+the encoder.
 """
 
 from __future__ import annotations
 
-import sys
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,27 +35,27 @@ class GeneratedCorpus:
     """Passages and their annotations, in the same order at each reading.
 
     Args:
-        passages: how many.
+        passages: number of passages.
         seed: of everything.
     """
 
     def __init__(self, passages: int, seed: int = 0) -> None:
         self.size, self._seed = passages, seed
-        self._words = [_word(i) for i in range(_WORDS)]
+        self._words = [word(i) for i in range(_WORDS)]
 
     def __iter__(self) -> Iterator[Passage]:
         return (passage for passage, _ in self._blocks())
 
     def annotations(self) -> Iterator[Annotation]:
-        """Of each passage's text, without its title."""
+        """One per passage, of its text without its title."""
         return (note for _, note in self._blocks())
 
     def _blocks(self) -> Iterator[tuple[Passage, Annotation]]:
         for start in range(0, self.size, _BLOCK):
             count = min(_BLOCK, self.size - start)
             rng = np.random.default_rng([self._seed, start])
-            words = _zipf(rng, _WORDS, (count, _SENTENCES * _SENTENCE_WORDS)).tolist()
-            names = _zipf(rng, _ENTITIES, (count, _SENTENCES * _SENTENCE_NAMES)).tolist()
+            words = zipf(rng, _WORDS, (count, _SENTENCES * _SENTENCE_WORDS)).tolist()
+            names = zipf(rng, _ENTITIES, (count, _SENTENCES * _SENTENCE_NAMES)).tolist()
             for i in range(count):
                 yield self._passage(start + i, words[i], names[i])
 
@@ -65,7 +63,7 @@ class GeneratedCorpus:
         self, number: int, words: list[int], names: list[int]
     ) -> tuple[Passage, Annotation]:
         """Sentences of lower-case words with names at two places; a title led by the first name."""
-        title = f"{self._name(names[-1])} {_word(number + _WORDS).capitalize()}"
+        title = f"{self._name(names[-1])} {word(number + _WORDS).capitalize()}"
         parts: list[str] = []
         sentences, mentions = [], []
         place = 0
@@ -78,9 +76,9 @@ class GeneratedCorpus:
                     mentions.append((place, place + len(name)))
                     parts.append(name)
                     place += len(name) + 1
-                word = self._words[words[first + w]]
-                parts.append(word)
-                place += len(word) + 1
+                plain = self._words[words[first + w]]
+                parts.append(plain)
+                place += len(plain) + 1
             parts[-1] += "."
             place += 1
             sentences.append((begin, place - 1))
@@ -90,17 +88,17 @@ class GeneratedCorpus:
     def _name(self, entity: int) -> str:
         if entity < _WORDS and entity * 2654435761 % 100 < 100 * _SINGLE:
             return self._words[entity].capitalize()
-        return f"{self._words[entity * 7919 % 30_000].capitalize()} {_word(entity).capitalize()}"
+        return f"{self._words[entity * 7919 % 30_000].capitalize()} {word(entity).capitalize()}"
 
 
-def _zipf(rng: np.random.Generator, kinds: int, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+def zipf(rng: np.random.Generator, kinds: int, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
     """Numbers below `kinds`, number r with probability about 1 / (r + q)."""
     ratio = (kinds + _FLATTEN) / (1 + _FLATTEN)
     drawn = (1 + _FLATTEN) * np.exp(rng.random(shape) * np.log(ratio)) - _FLATTEN - 1
     return np.minimum(drawn.astype(np.int64), kinds - 1)
 
 
-def _word(number: int) -> str:
+def word(number: int) -> str:
     """A word that can be said, another one for each number."""
     letters = []
     number += 100
@@ -120,7 +118,7 @@ class GeneratedAnnotations:
         self._corpus = corpus
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
-        """One annotation a text; titles and texts alternate."""
+        """One annotation per text; titles and texts alternate."""
         notes = self._corpus.annotations()
         for number, text in enumerate(texts):
             yield next(notes) if number % 2 else Annotation(((0, len(text)),), ((0, len(text)),))
@@ -138,22 +136,22 @@ class GeneratedVectors:
         self._noises = _NOISE * _unit(rng.normal(size=(_NOISES, DIMENSION)))
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """One window a text."""
+        """One window per text."""
         return [[text] for text in texts]
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
         """Unit vectors `[n, d]`."""
         codes = np.array([zlib.crc32(text.encode()) for text in texts], np.int64)
-        found = self._topics[codes % _TOPICS]
-        found += self._noises[codes // _TOPICS % _NOISES]
-        found /= np.sqrt(np.einsum("ij,ij->i", found, found))[:, None]
+        vectors = self._topics[codes % _TOPICS]
+        vectors += self._noises[codes // _TOPICS % _NOISES]
+        vectors /= np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
         progress("encode", len(texts), len(texts))
-        return found
+        return vectors
 
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Likewise."""
+        """Vectors of questions and of names."""
         return self.encode(questions), self.encode(names)
 
 
@@ -172,29 +170,3 @@ def build(passages: int, directory: Path, progress: Progress = silent) -> Passag
         extractor=GeneratedAnnotations(corpus),
         progress=progress,
     )
-
-
-def shape(index: PassageIndex) -> dict[str, float]:
-    """What there is of each a passage, and in how many passages the commonest entity is."""
-    counts, snapshot = index.manifest.counts, index.snapshot
-    gazetteer, lexicon = snapshot.gazetteer, snapshot.lexicon
-    names = ("sentences", "entities", "mentions", "terms")
-    return {name: counts[name] / counts["passages"] for name in names} | {
-        "pairs": len(gazetteer.row) / counts["passages"],
-        "postings": len(lexicon.rows) / counts["passages"],
-        "tokens": float(lexicon.lengths[:, 0].mean()),
-        "found": float(len(snapshot.corpus.segments[0].found.values) / counts["passages"]),
-        "commonest entity": float(max(gazetteer.pair_bounds[1:] - gazetteer.pair_bounds[:-1]))
-        / counts["passages"],
-    }
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        of = [Path(arg) for arg in sys.argv[1:]] or [Path(folder) / "idx"]
-        if not sys.argv[1:]:
-            build(6_119, of[0]).close()
-        for directory in of:
-            with PassageIndex.open(directory) as opened:
-                shown = {name: round(value, 3) for name, value in shape(opened).items()}
-                sys.stdout.write(f"{directory.name}, {len(opened):,} passages: {shown}\n")

@@ -1,128 +1,148 @@
-"""The house in figures: `python -m benchmarks.house [ROOT]`.
+"""The size and the rooms of the code: `python -m benchmarks.house [ROOT [BEFORE]]`.
 
-Counts lines, files a folder, circles and floors of imports (those for types and inside functions
-included), kernels, their comments and arguments, and where an option is declared.
+Prints one table of lines and of lines of code (neither blank, comment nor docstring) by package of
+`graphagg` and by room of `graphagg/rag`, and one of the room graph of each package: rooms, arrows
+between them, arrows that run up, and circles with the rooms in them. A room is a folder, or a file
+directly in the package; imports count at any depth, also those for types. An arrow runs up where
+the rooms are drawn with as many arrows down as a greedy order finds (Eades, Lin, Smyth 1993). With
+another checkout as BEFORE, every figure is `before -> now`.
 """
 
 from __future__ import annotations
 
 import ast
-import io
 import sys
-import tokenize
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import networkx as nx
 
-Functions = ast.FunctionDef | ast.AsyncFunctionDef
+from benchmarks.report import print_table
+
+PACKAGES = ("rag", "serve", "store", "communities", "embedding", "nn", "cli", "graph", "spark")
+
+
+class Size(NamedTuple):
+    files: int
+    lines: int
+    code: int
+
+
+class Rooms(NamedTuple):
+    rooms: int
+    arrows: int
+    up: int
+    circles: int
+    largest: int
 
 
 def main() -> None:
-    root = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
-    sources = {path: path.read_text(encoding="utf-8") for path in (root / "graphagg").rglob("*.py")}
-    print("| figure | |\n| --- | ---: |")
-    for name, value in figures(root, sources):
-        print(f"| {name} | {value} |")
+    roots = [Path(root).resolve() for root in sys.argv[1:]] or [Path()]
+    now, before = roots[0], roots[1] if len(roots) > 1 else None
+    sizes, old_sizes = house(now), house(before) if before else {}
+    rows = [
+        [name, *pairs(sizes.get(name), old_sizes.get(name) if before else None, Size)]
+        for name in dict.fromkeys([*sizes, *old_sizes])
+    ]
+    print_table(["room", *Size._fields], rows)
+    rows = [
+        [name, *pairs(graph_of(now, name), graph_of(before, name) if before else None, Rooms)]
+        for name in PACKAGES
+    ]
+    header = ("rooms", "arrows", "arrows up", "circles", "rooms in the largest circle")
+    print_table(["package", *header], rows)
 
 
-def figures(root: Path, sources: dict[Path, str]) -> Iterator[tuple[str, object]]:
-    yield "lines of graphagg/ (Python)", lines_below(root / "graphagg")
-    yield "lines of tests/", lines_below(root / "tests")
-    yield "lines of benchmarks/", lines_below(root / "benchmarks")
-    yield "files of graphagg/", len(sources)
-    crowded = Counter(path.parent for path in sources).most_common(3)
-    yield (
-        "most files in one folder",
-        ", ".join(f"{count} {folder.relative_to(root)}" for folder, count in crowded),
+def pairs(now: tuple | None, before: tuple | None, kind: type) -> list[str]:
+    """Cells of a row: `before -> now`, or the figure where there is nothing to compare."""
+    zero = (0,) * len(kind._fields)
+    if before is None and now is not None:
+        return [f"{value:,}" for value in now]
+    both = zip(before or zero, now or zero, strict=True)
+    return [f"{old:,}" if old == new else f"{old:,} -> {new:,}" for old, new in both]
+
+
+def house(root: Path) -> dict[str, Size]:
+    """Sizes by room of `rag`, by package, and of all."""
+    package, sizes = root / "graphagg", dict[str, Size]()
+    for path in sorted(package.iterdir()):
+        if (path / "__init__.py").is_file():
+            sizes[f"graphagg/{path.name}"] = size_of(path.rglob("*.py"))
+        for room in sorted(path.iterdir()) if path.name == "rag" else ():
+            if (room / "__init__.py").is_file():
+                sizes[f"- rag/{room.name}"] = size_of(room.rglob("*.py"))
+    sizes["graphagg/*.py"] = size_of(package.glob("*.py"))
+    totals = ("graphagg", "tests", "benchmarks")
+    return sizes | {f"**{name}**": size_of((root / name).rglob("*.py")) for name in totals}
+
+
+def size_of(paths: Iterator[Path]) -> Size:
+    """Files, lines and lines of code."""
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    return Size(len(texts), sum(len(text.splitlines()) for text in texts), sum(map(code_of, texts)))
+
+
+def code_of(text: str) -> int:
+    """Lines that are neither blank nor a comment nor a docstring."""
+    told: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        body = getattr(node, "body", None)
+        for statement in body if isinstance(body, list) else ():
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                told.update(range(statement.lineno, (statement.end_lineno or 0) + 1))
+    return sum(
+        number not in told and line.strip()[:1] not in ("", "#")
+        for number, line in enumerate(text.splitlines(), 1)
     )
-    yield (
-        "folders with more than 15 files",
-        sum(count > 15 for count in Counter(path.parent for path in sources).values()),
-    )
-    graph = imports(root, sources)
-    circles = [part for part in nx.strongly_connected_components(graph) if len(part) > 1]
-    yield "circles of imports, and files in them", f"{len(circles)}, {sum(map(len, circles))}"
-    floors = nx.condensation(graph)
-    yield "floors of files", nx.dag_longest_path_length(floors) + 1
-    trees = {path: ast.parse(text) for path, text in sources.items()}
-    kernels = [(p, f) for p, tree in trees.items() for f in functions(tree) if is_kernel(f)]
-    yield "kernels (numba)", len(kernels)
-    yield "kernels with more than 7 arguments", sum(arguments(f) > 7 for _, f in kernels)
-    yield "kernels without a docstring", sum(ast.get_docstring(f) is None for _, f in kernels)
-    body = sum(len(lines_of(f)) for _, f in kernels)
-    comments = sum(len(commented(sources[p]) & lines_of(f)) for p, f in kernels)
-    yield "comments per 100 lines of kernels", f"{100 * comments / body:.1f}"
-    yield (
-        "declarations of the option `partitioner`",
-        sum(declares(node, "partitioner") for tree in trees.values() for node in ast.walk(tree)),
-    )
-    yield (
-        "functions of more than 40 lines",
-        sum(length(f) > 40 for tree in trees.values() for f in functions(tree)),
-    )
-    yield "asserts", sum(isinstance(n, ast.Assert) for t in trees.values() for n in ast.walk(t))
 
 
-def lines_below(folder: Path) -> int:
-    return sum(len(p.read_text(encoding="utf-8").splitlines()) for p in folder.rglob("*.py"))
+def graph_of(root: Path, package: str) -> Rooms:
+    """The room graph of a package in figures."""
+    graph = rooms(root / "graphagg" / package, f"graphagg.{package}")
+    circles = [c for c in nx.strongly_connected_components(graph) if len(c) > 1]
+    largest = max(map(len, circles), default=0)
+    return Rooms(len(graph), graph.number_of_edges(), arrows_up(graph), len(circles), largest)
 
 
-def imports(root: Path, sources: dict[Path, str]) -> nx.DiGraph:
-    names = {}
-    for path in sources:
-        parts = path.relative_to(root).with_suffix("").parts
-        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+def arrows_up(graph: nx.DiGraph) -> int:
+    """Arrows against an order with rooms that nobody imports at the top, and sinks below."""
+    left, top, ground = graph.copy(), list[str](), list[str]()
+    while left:
+        while sinks := [room for room in left if not left.out_degree(room)]:
+            ground = sinks + ground
+            left.remove_nodes_from(sinks)
+        if left:
+            top.append(max(left, key=lambda r: left.out_degree(r) - left.in_degree(r)))
+            left.remove_node(top[-1])
+    floor = {room: number for number, room in enumerate(top + ground)}
+    return sum(floor[a] > floor[b] for a, b in graph.edges)
+
+
+def rooms(folder: Path, name: str) -> nx.DiGraph:
+    """Rooms of a package, and an arrow to each room that one imports; its face is no room."""
     graph = nx.DiGraph()
-    graph.add_nodes_from(names)
-    for name, path in names.items():
-        for node in ast.walk(ast.parse(sources[path])):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                inner = {f"{node.module}.{alias.name}" for alias in node.names}
-                targets = inner & names.keys() or {node.module} & names.keys()
-                graph.add_edges_from((name, target) for target in targets if target != name)
+    for path in sorted(folder.rglob("*.py")):
+        inner = path.relative_to(folder).parts
+        if inner == ("__init__.py",):
+            continue
+        room = inner[0].removesuffix(".py")
+        graph.add_node(room)
+        for target in imported(ast.parse(path.read_text(encoding="utf-8"))):
+            below = target.removeprefix(f"{name}.").split(".")[0]
+            is_room = (folder / below).is_dir() or (folder / f"{below}.py").is_file()
+            if target.startswith(f"{name}.") and is_room and below != room:
+                graph.add_edge(room, below)
     return graph
 
 
-def functions(tree: ast.AST) -> Iterator[Functions]:
-    return (node for node in ast.walk(tree) if isinstance(node, Functions))
-
-
-def is_kernel(function: Functions) -> bool:
-    return any(
-        "njit" in ast.unparse(d) or "vectorize" in ast.unparse(d) for d in function.decorator_list
-    )
-
-
-def arguments(function: Functions) -> int:
-    return len(function.args.posonlyargs) + len(function.args.args)
-
-
-def length(function: Functions) -> int:
-    """Lines of the body without its docstring."""
-    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
-
-
-def lines_of(function: Functions) -> set[int]:
-    first = function.body[1 if ast.get_docstring(function) is not None and function.body[1:] else 0]
-    return set(range(first.lineno, (function.end_lineno or first.lineno) + 1))
-
-
-def commented(text: str) -> set[int]:
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    words = ("# type:", "# noqa", "# fmt:")
-    return {
-        t.start[0] for t in tokens if t.type == tokenize.COMMENT and not t.string.startswith(words)
-    }
-
-
-def declares(node: ast.AST, option: str) -> bool:
-    """An annotated field or parameter, which is how options are declared."""
-    if isinstance(node, ast.AnnAssign):
-        return isinstance(node.target, ast.Name) and node.target.id == option
-    return isinstance(node, ast.arg) and node.arg == option and node.annotation is not None
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Full names that a file imports, at any depth."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 if __name__ == "__main__":

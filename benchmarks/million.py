@@ -1,38 +1,44 @@
 """`python -m benchmarks.million FOLDER`: an index of a corpus file of any size, in bounded memory.
 
-The file holds the passages of 2WikiMultiHopQA again and again (`benchmarks.profiles.copies_of`):
-each copy has names of its own, made of syllables, and another word of the corpus in every tenth
-place of four letters or more. It is written until it has so many megabytes (`--megabytes`) or
-passages, and the same numbers give the same bytes.
+The file holds the passages of 2WikiMultiHopQA again and again: each copy has names of its own, made
+of syllables, and another word of the corpus in every tenth place of four letters or more. It is
+written until it has `--megabytes` or `--passages`; the same numbers give the same bytes.
 
-`graphagg rag index FILE` builds in a process of its own; on Linux as root with control groups of
-version 1, in a group that is limited to `--limit-mib`, the file cache counted. Then questions are
-asked of it: the first one in a new process after the file cache was dropped as far as this process
-may, then all of the set twice. Times are CPU seconds, the wall time beside them.
+It is built in a process of its own; on Linux as root with control groups of version 1, in a group
+that is limited to `--limit-mib`, the file cache counted. Then questions are asked of it: the first
+one in a new process after the file cache was dropped as far as this process may, then all of the
+set twice. Times are CPU seconds, the wall time beside them.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from benchmarks.choose.corpora import passages_of, questions
-from benchmarks.profiles import bytes_of, copies_of
-from graphagg.rag import PassageIndex
+from benchmarks.corpora import passages_of, questions
+from benchmarks.measure import cost, evict, in_process, percentiles, resident
+from benchmarks.profiles import Stages, bytes_of
+from graphagg.rag import Passage, PassageIndex, read_passages
 from graphagg.rag.config.profile import PROFILES
 
 _SET = "2wiki"
 _GROUPS = Path("/sys/fs/cgroup/memory")
 _ASKED = 200
+_NAME = re.compile(r"\b[^\W\d_a-z][^\W\d_]{2,}\b")
+_WORD = re.compile(r"\b[a-z]{4,}\b")
+_SYLLABLES = "ba be bi do du fa ga ki la le ma mo na ne po ra ri sa so ta te ti to va ve wo".split()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,22 +48,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--passages", type=int, help="passages of it, in place of its size")
     parser.add_argument("--profile", default="fast", choices=PROFILES)
     parser.add_argument("--limit-mib", type=int, help="memory that the build may take")
-    given = parser.parse_args(arguments)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    corpus, index = given.folder / "corpus.jsonl", given.folder / "idx"
-    count = write_corpus(corpus, given.megabytes, given.passages)
+    chosen = parser.parse_args(arguments)
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    corpus, index = chosen.folder / "corpus.jsonl", chosen.folder / "idx"
+    count = write_corpus(corpus, chosen.megabytes, chosen.passages)
     print(f"{count:,} passages, {corpus.stat().st_size / 1e6:,.0f} MB of JSON lines", flush=True)
-    _built(corpus, index, given.profile, given.limit_mib)
-    print(f"bytes a passage: {bytes_of(index, count)}", flush=True)
+    with _limited(chosen.limit_mib) as group:
+        sizes = in_process(
+            build, corpus=corpus, index=index, profile=chosen.profile, group=str(group or "")
+        )
+        print("peak MiB: resident {:,.0f}, without mapped files {:,.0f}".format(*sizes))
+        if group is not None:
+            peak = int((group / "memory.max_usage_in_bytes").read_text())
+            print(f"peak of the group, file cache counted: {peak / 2**20:,.0f} MiB", flush=True)
+    print(f"bytes per passage: {bytes_of(index, count)}", flush=True)
     for line in (_first_question(index), *_warm_questions(index)):
         print(line, flush=True)
 
 
 def write_corpus(path: Path, megabytes: float | None, passages: int | None) -> int:
-    """Write copies of the set until the file is large enough; how many passages it has."""
-    wanted = float("inf") if megabytes is None else megabytes * 1e6
+    """Write copies of the set until the file is large enough. Returns: its number of passages."""
+    size_limit = float("inf") if megabytes is None else megabytes * 1e6
     most = float("inf") if passages is None else passages
-    if wanted == most:
+    if size_limit == most:
         raise SystemExit("give --megabytes or --passages")
     size = count = 0
     with path.open("wb") as file:
@@ -65,21 +78,40 @@ def write_corpus(path: Path, megabytes: float | None, passages: int | None) -> i
             fields = {"id": passage.id, "title": passage.title, "text": passage.text}
             size += file.write(json.dumps(fields).encode() + b"\n")
             count += 1
-            if size >= wanted or count >= most:
+            if size >= size_limit or count >= most:
                 return count
     raise AssertionError("there are copies enough")
 
 
-def _built(corpus: Path, index: Path, profile: str, limit: int | None) -> None:
-    command = [
-        sys.executable, "-m", "benchmarks.million_build", str(corpus), str(index), profile,
-    ]  # fmt: skip
-    with _limited(limit) as group:
-        environment = {**os.environ, "MEMORY_GROUP": "" if group is None else str(group)}
-        subprocess.run(command, check=True, env=environment)
-        if group is not None:
-            peak = int((group / "memory.max_usage_in_bytes").read_text())
-            print(f"peak of the group, file cache counted: {peak / 2**20:,.0f} MiB", flush=True)
+def build(corpus: str, index: str, profile: Any, group: str) -> list[float]:
+    """Build in this process, in a control group where one is named; print the stages.
+
+    Returns:
+        Peaks in MiB: all that is resident, mapped files of the index among it, and without files.
+    """
+    if group:
+        (Path(group) / "cgroup.procs").write_text(str(os.getpid()))
+    stages, private = Stages(), [0]
+
+    def watch() -> None:
+        while True:
+            private[0] = max(private[0], resident("RssAnon"))
+            time.sleep(0.2)
+
+    threading.Thread(target=watch, daemon=True).start()
+    stages.begin()
+    spent = cost(
+        lambda: PassageIndex.build(
+            read_passages(corpus),
+            index,
+            chunking=None,
+            profile=profile,
+            progress=stages,
+            force=True,
+        ).close()
+    )
+    print(f"CPU s {stages}; wall s {spent.wall:.0f}", file=sys.stderr, flush=True)
+    return [resident("VmHWM") / 2**20, private[0] / 2**20]
 
 
 @contextmanager
@@ -102,36 +134,52 @@ def _limited(mebibytes: int | None) -> Iterator[Path | None]:
 
 
 def _first_question(index: Path) -> str:
-    for file in sorted(index.rglob("*")):
-        if file.is_file():
-            with file.open("rb") as opened:
-                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    asked = questions(_SET, "test", 1)[0].text
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "graphagg", "rag", "search", str(index), asked]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return (
-        f"first question of a new process, cold: {time.perf_counter() - start:.2f} s of wall time"
-    )
+    evict(index)
+    text = questions(_SET, "test", 1)[0].text
+    command = [sys.executable, "-m", "graphagg", "rag", "search", str(index), text]
+    spent = cost(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+    return f"first question of a new process, cold: {spent.wall:.2f} s of wall time"
 
 
 def _warm_questions(index: Path) -> Iterator[str]:
-    asked = [question.text for question in questions(_SET, "test", _ASKED)]
-    start = time.perf_counter()
-    with PassageIndex.open(index) as opened:
-        yield f"opening: {1000 * (time.perf_counter() - start):.0f} ms of wall time"
+    texts = [question.text for question in questions(_SET, "test", _ASKED)]
+    opening = cost(lambda: PassageIndex.open(index))
+    yield f"opening: {1000 * opening.wall:.0f} ms of wall time"
+    with opening.result as opened:
         for name in ("first", "second"):
-            cpu, wall = [], []
-            for text in asked:
-                begun = time.thread_time(), time.perf_counter()
-                opened.retrieve(text, k=5)
-                cpu.append(1000 * (time.thread_time() - begun[0]))
-                wall.append(1000 * (time.perf_counter() - begun[1]))
-            shown = ", ".join(
-                f"{kind} {np.percentile(values, 50):.1f} / {np.percentile(values, 99):.1f}"
-                for kind, values in (("CPU", cpu), ("wall", wall))
+            costs = [cost(lambda t=t: opened.retrieve(t, k=5), time.thread_time) for t in texts]
+            cpu, wall = (percentiles([1000 * c[i] for c in costs], 1) for i in (0, 1))
+            yield f"{len(texts)} questions, {name} time, ms p50 / p99: CPU {cpu}, wall {wall}"
+
+
+def copies_of(passages: Sequence[Passage], copies: int) -> Iterator[Passage]:
+    """Copies of passages, the first as they are, the others with other names and words."""
+    words = sorted({word for p in passages[:2000] for word in _WORD.findall(p.text)})
+    for copy in range(copies):
+        names: dict[str, str] = {}
+
+        def name(match: re.Match[str], copy: int = copy, names: dict[str, str] = names) -> str:
+            if match[0] not in names:
+                digest = hashlib.sha256(f"{copy} {match[0]}".encode()).digest()
+                count = 2 + digest[0] % 2
+                made = "".join(_SYLLABLES[byte % len(_SYLLABLES)] for byte in digest[1 : 1 + count])
+                names[match[0]] = made.capitalize() + match[0][-2:].lower()
+            return names[match[0]]
+
+        def word(match: re.Match[str], copy: int = copy) -> str:
+            digest = hashlib.sha256(f"{copy} {match.start()} {match[0]}".encode()).digest()
+            if digest[0] % 10:
+                return match[0]
+            return words[int.from_bytes(digest[1:5], "big") % len(words)]
+
+        for passage in passages:
+            if not copy:
+                yield passage
+                continue
+            title, text = (_NAME.sub(name, part) for part in (passage.title, passage.text))
+            yield replace(
+                passage, id=f"{passage.id}~{copy}", title=title, text=_WORD.sub(word, text)
             )
-            yield f"{len(asked)} questions, {name} time: p50 / p99 in ms: {shown}"
 
 
 if __name__ == "__main__":

@@ -58,6 +58,12 @@ class Report:
             print(markdown([block]), end="", flush=True)
 
 
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print one table as Markdown."""
+    shown = [[_cell(value) for value in row] for row in rows]
+    print(markdown([{"header": list(header), "rows": shown}]), flush=True)
+
+
 def markdown(blocks: Sequence[dict[str, Any]]) -> str:
     """The Markdown of reported blocks."""
     lines: list[str] = []

@@ -8,12 +8,9 @@ them; the index is built with all cores and timed in CPU seconds of the process.
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import argparse
 import importlib
+import os
 import platform
 from pathlib import Path
 
@@ -38,11 +35,11 @@ BENCHES = (
     "sets_tasks",
     "shards",
     "sync",
-    "weights",
 )
 
 
 def main() -> None:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before a benchmark loads numpy
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="*", help=f"some of {', '.join(BENCHES)}; default: all")
     parser.add_argument("--keep", action="store_true", help="keep the figures in docs/results")

@@ -16,8 +16,6 @@ and not run again.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -29,7 +27,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.measure import cost
 from benchmarks.report import Report
+from benchmarks.training import kept
 from graphagg.nn.aggr import LCMAggregation, aggregation
 
 BITS = 8
@@ -128,8 +128,8 @@ class SetModel(nn.Module):
         if self.training and self.cut:
             begins = torch.rand(len(rows) + 1) < self.cut
             begins[ptr] = True
-            parts = begins.nonzero().view(-1)
-            elements, ptr = self.aggregator(rows, ptr=parts), torch.searchsorted(parts, ptr)
+            cuts = begins.nonzero().view(-1)
+            elements, ptr = self.aggregator(rows, ptr=cuts), torch.searchsorted(cuts, ptr)
         aggregates = self.aggregator(elements, ptr=ptr)
         return self.head(aggregates), aggregates, rows
 
@@ -141,8 +141,8 @@ class SetModel(nn.Module):
         return self.aggregator.monoid_losses(torch.cat([some, aggregates]), 128).associativity
 
 
-def perceptron(given: int, width: int, wanted: int) -> nn.Module:
-    return nn.Sequential(nn.Linear(given, 2 * width), nn.ReLU(), nn.Linear(2 * width, wanted))
+def perceptron(columns: int, width: int, outputs: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(columns, 2 * width), nn.ReLU(), nn.Linear(2 * width, outputs))
 
 
 def train(task: str, name: str, seed: int, settings: Settings) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def train(task: str, name: str, seed: int, settings: Settings) -> dict[str, Any]
     for step in range(steps):
         sets = draw(task, settings.batch, (2, 16), 0.5, 1_000_003 * seed + step)
         logits, aggregates, rows = model(sets)
-        wanted = to_bits(sets.answers).float()
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+        target = to_bits(sets.answers).float()
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, target)
         total = loss + settings.associativity * model.associativity(aggregates, rows)
         optimizer.zero_grad()
         total.backward()
@@ -194,17 +194,14 @@ def time_by_size(name: str, width: int = 64, sets: int = 16) -> dict[int, float]
     On an idle core that is the wall time; on a busy one it still compares.
     """
     module = aggregation(name, width, **AGGREGATORS[name])
-    found = {}
+    seconds = {}
     for size in TIMED:
         x = torch.randn(sets * size, width, requires_grad=True)
         ptr = torch.arange(0, sets * size + 1, size)
-        spent = []
-        for _ in range(6):
-            began = time.thread_time()
-            module(x, ptr=ptr).sum().backward()
-            spent.append(time.thread_time() - began)
-        found[size] = min(spent[1:])
-    return found
+        step = lambda x=x, ptr=ptr: module(x, ptr=ptr).sum().backward()  # noqa: E731
+        spent = [cost(step, time.thread_time).cpu for _ in range(6)]
+        seconds[size] = min(spent[1:])
+    return seconds
 
 
 def run_all(
@@ -214,28 +211,20 @@ def run_all(
     for task, seed, name in product(tasks, seeds, names):
         key = f"{task}/{name}/{seed}"
         if key not in read(out)["runs"]:
-            found = train(task, name, seed, settings)
-            print(key, found, flush=True)
-            write(out, key, found | {"settings": asdict(settings)})
+            figures = train(task, name, seed, settings) | {"settings": asdict(settings)}
+            print(key, figures, flush=True)
+            held = read(out)  # anew: other processes may work on other seeds
+            held["runs"][key] = figures
+            kept.write(out, held)
     return read(out)
 
 
 def read(out: Path) -> dict[str, Any]:
-    held: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"runs": {}}
-    return held
-
-
-def write(out: Path, key: str, found: dict[str, Any]) -> None:
-    """Add one run to the file, read anew: other processes may work on other seeds."""
-    held = read(out)
-    held["runs"][key] = found
-    partial = out.with_suffix(f".{os.getpid()}")
-    partial.write_text(json.dumps(held, indent=1) + "\n")
-    partial.replace(out)
+    return kept.read(out) if out.exists() else {"runs": {}}
 
 
 def table(held: dict[str, Any], task: str) -> list[list[str]]:
-    """One row an aggregator: percent right by size, mean and deviation over the seeds."""
+    """One row per aggregator: percent right by size, mean and deviation over the seeds."""
     rows = []
     for name in AGGREGATORS:
         runs = [r for key, r in held["runs"].items() if key.startswith(f"{task}/{name}/")]
@@ -309,8 +298,6 @@ def main() -> None:
     parser.add_argument("--task", choices=TASKS, action="append")
     parser.add_argument("--aggregator", choices=AGGREGATORS, action="append")
     parser.add_argument("--seed", type=int, action="append")
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--associativity", type=float, default=Settings.associativity)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
@@ -319,7 +306,7 @@ def main() -> None:
         chosen.task or list(TASKS),
         chosen.aggregator or list(AGGREGATORS),
         [0, 1, 2] if chosen.seed is None else chosen.seed,
-        Settings(steps=chosen.steps, associativity=chosen.associativity),
+        Settings(),
     )
     report = Report(chosen.out.parent)
     seconds = {name: time_by_size(name) for name in ("gru", "lcm")}

@@ -16,10 +16,12 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
+from benchmarks.measure import cost, in_turn, median_cost
 from benchmarks.report import Report
 from graphagg.rag import PassageIndex
 from graphagg.store import manifest_at
@@ -55,39 +57,42 @@ def main() -> None:
 
 
 def _measure(report: Report, server: Server, root: Path) -> None:
-    index, place = root / "idx", server.at("idx")
+    index, address = root / "idx", server.at("idx")
     files = manifest_at(index).files
     size = sum(entry.bytes for entry in files.values())
     report.heading(f"An index of {size:,} bytes in {len(files)} files on an S3 server, loopback")
     columns = ("step", "wall s", "CPU s", "plain wall s", "plain CPU s", "ratio of wall")
-    report.table(columns, [_pushes(server, index), *_pulls(place, root)])
-    first = _timed(lambda: PassageIndex.open(place).close())[:2]
+    report.table(columns, [_pushes(server, index), *_pulls(address, root)])
+    first = cost(lambda: PassageIndex.open(address).close())
     report.table(
         ("opening", "wall ms", "CPU ms"),
         [
-            ("cold: the first, brings the index", *(f"{1000 * each:.0f}" for each in first)),
-            ("warm, median", *_opened(place)),
+            (
+                "cold: the first, brings the index",
+                f"{1000 * first.wall:.0f}",
+                f"{1000 * first.cpu:.0f}",
+            ),
+            ("warm, median", *_opened(address)),
             ("the same from a local folder", *_opened(index)),
         ],
     )
-    report.table(("one changed passage", "objects", "bytes", "wall s"), _change(place, root, size))
+    report.table(
+        ("one changed passage", "objects", "bytes", "wall s"), _change(address, root, size)
+    )
 
 
 def _pushes(server: Server, index: Path) -> tuple[object, ...]:
     fs = Store(server.at("")).fs
-    numbers = iter(range(ROUNDS))
-
-    copies = iter(range(ROUNDS))
-
-    def copy() -> None:
-        fs.put(f"{index}/", f"bucket/plain{next(copies)}/", recursive=True)
-
-    return "push, beside put", *_pair(lambda: push(index, server.at(f"n{next(numbers)}")), copy)
+    pushes, copies = count(), count()
+    return "push, beside put", *_pair(
+        lambda: push(index, server.at(f"n{next(pushes)}")),
+        lambda: fs.put(f"{index}/", f"bucket/plain{next(copies)}/", recursive=True),
+    )
 
 
-def _pulls(place: Address, root: Path) -> list[tuple[object, ...]]:
-    push(root / "idx", place)
-    fs, target = Store(place).fs, root / "target"
+def _pulls(address: Address, root: Path) -> list[tuple[object, ...]]:
+    push(root / "idx", address)
+    fs, target = Store(address).fs, root / "target"
 
     def fresh(work: Callable[[], object]) -> Callable[[], None]:
         def run() -> None:
@@ -97,46 +102,39 @@ def _pulls(place: Address, root: Path) -> list[tuple[object, ...]]:
         return run
 
     def get() -> None:
-        fs.get(f"{place.host}/{place.path}/objects/", f"{target}/", recursive=True)
+        fs.get(f"{address.host}/{address.path}/objects/", f"{target}/", recursive=True)
 
-    copied = _pair(fresh(lambda: pull(place, target)), fresh(get))
-    verified = _pair(lambda: verify(place), fresh(get))
+    copied = _pair(fresh(lambda: pull(address, target)), fresh(get))
+    verified = _pair(lambda: verify(address), fresh(get))
     return [("pull, beside get", *copied), ("verify, beside get", *verified)]
 
 
-def _change(place: Address, root: Path, size: int) -> list[tuple[object, ...]]:
-    pull(place, root / "here")
+def _change(address: Address, root: Path, size: int) -> list[tuple[object, ...]]:
+    pull(address, root / "here")
     with PassageIndex.open(root / "idx") as index:
         first = next(iter(index))
         index.update([replace(first, text=first.text + SENTENCE)])
-    wall, _, sent = _timed(lambda: push(root / "idx", place))
+    wall, sent = cost(lambda: push(root / "idx", address))[1:]
     rows: list[tuple[object, ...]] = [("push", sent.sent, f"{sent.sent_bytes:,}", f"{wall:.2f}")]
-    wall, _, brought = _timed(lambda: pull(place, root / "here"))
+    wall, brought = cost(lambda: pull(address, root / "here"))[1:]
     share = f"{brought.fetched_bytes:,} of {size:,}"
     return [*rows, ("pull", brought.fetched, share, f"{wall:.2f}")]
 
 
-def _opened(location: os.PathLike[str]) -> Iterator[str]:
+def _opened(location: os.PathLike[str]) -> tuple[str, str]:
     """Median wall and CPU milliseconds of opening."""
-    runs = [_timed(lambda: PassageIndex.open(location).close())[:2] for _ in range(OPENS)]
-    return (f"{1000 * statistics.median(part):.1f}" for part in zip(*runs, strict=True))
+    median = median_cost([cost(lambda: PassageIndex.open(location).close()) for _ in range(OPENS)])
+    return f"{1000 * median.wall:.1f}", f"{1000 * median.cpu:.1f}"
 
 
 def _pair(ours: Callable[[], object], plain: Callable[[], object]) -> tuple[object, ...]:
     """Medians of wall and CPU of both, in turn, after a turn of each that does not count."""
-    runs = [(_timed(ours)[:2], _timed(plain)[:2]) for _ in range(ROUNDS)][1:]
-    (wall, cpu), (plain_wall, plain_cpu) = (
-        [statistics.median(run[which][part] for run in runs) for part in (0, 1)] for which in (0, 1)
-    )
-    ratio = statistics.median(ours[0] / other[0] for ours, other in runs)
-    shown = (f"{each:.2f}" for each in (wall, cpu, plain_wall, plain_cpu, ratio))
-    return tuple(shown)
-
-
-def _timed(work: Callable[[], object]) -> tuple[float, float, object]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = work()
-    return time.perf_counter() - wall, time.process_time() - cpu, result
+    costs = in_turn({"ours": ours, "plain": plain}, ROUNDS - 1, time.process_time)
+    medians = [median_cost(spent) for spent in costs.values()]
+    pairs = zip(costs["ours"], costs["plain"], strict=True)
+    ratio = statistics.median(own.wall / peer.wall for own, peer in pairs)
+    shown = [seconds for median in medians for seconds in (median.wall, median.cpu)]
+    return tuple(f"{each:.2f}" for each in (*shown, ratio))
 
 
 if __name__ == "__main__":

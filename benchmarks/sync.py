@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.measure import cost
 from benchmarks.report import Report
 from graphagg.rag import (
     ChunkConfig,
@@ -73,11 +73,9 @@ def _measured(root: Path) -> list[tuple[object, ...]]:
         if name.startswith("every"):
             for path in files.iterdir():
                 os.utime(path, (0, 0))
-        cpu, wall = time.process_time(), time.perf_counter()
-        step()
-        times.append((name, time.process_time() - cpu, time.perf_counter() - wall))
-    whole = times[0][1]
-    return [(name, cpu, wall, 100 * cpu / whole) for name, cpu, wall in times]
+        times.append((name, cost(step)))
+    whole = times[0][1].cpu
+    return [(name, spent.cpu, spent.wall, 100 * spent.cpu / whole) for name, spent in times]
 
 
 def _written(folder: Path) -> Path:

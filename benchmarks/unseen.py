@@ -5,8 +5,7 @@
 `code` asks for functions of Python's standard library by the first sentence of their docstrings,
 which the passages do not hold; `manual` for manual pages by their one-line descriptions, likewise.
 One passage is right for a question, nothing has a title, and little is named: what the links of
-`multihop` are made for is not there. Prints recall of `multihop` beside the plain modes, by default
-models.
+`best` are made for is not there. Prints recall of `best` beside the plain modes, by default models.
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ import random
 import re
 import subprocess
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.profiles import print_recall
 from graphagg.rag import PassageIndex
-from graphagg.rag.config.modes import Mode
-from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
+from graphagg.rag.evaluation.measure import GoldQuestion
 
-MODES: tuple[Mode, ...] = ("multihop", "dense", "bm25", "rrf")
 MANUAL = Path("/usr/share/man")
 LONGEST = 1_500  # characters of a passage
 WORDS = range(4, 26)  # of a question
@@ -81,15 +79,6 @@ def chosen(kind: str, count: int) -> list[Item]:
     ]
     random.Random(0).shuffle(usual)
     return usual[:count]
-
-
-def print_recall(name: str, index: PassageIndex, asked: Sequence[GoldQuestion]) -> None:
-    """Print the recall of each of `MODES`."""
-    print(f"{name}: {len(index)} passages, {len(asked)} questions; recall@2 / @5 / @10")
-    for mode in MODES:
-        found = evaluate(index, asked, mode=mode).quality
-        parts = (f"{found[f'recall@{k}']:.1f}" for k in (2, 5, 10))
-        print(f"  {mode:5} {' / '.join(parts)}", flush=True)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""The words of the project: `python -m tests.language [PATH ...]` lists what a reader trips over.
+"""The words of the project: `python -m tests.language [PATH ...]` lists words to mend.
 
 It reads docstrings, comments and the texts of strings in Python files, paragraphs of Markdown files
-outside code blocks, and the names that functions bind. A finding is a line `FILE:LINE: why: text`.
+outside code blocks, and names that functions bind. A finding is a line `FILE:LINE: why: text`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+PLAIN = "say it plainly"
 UNITS = (
     "row|node|edge|text|vertex|task|band|passage|question|graph|block|token|name|entity|pair|entry|"
     "document|file|piece|sentence|word|batch|layer|head|key|seed|term|theme|line|second|query|level|"
@@ -22,22 +23,38 @@ UNITS = (
 )
 COUNTED = (
     "rows?|nodes?|edges?|texts?|bytes?|slots?|entries|entry|values?|numbers?|vectors?|vertices|bits|"
-    "lists?|arrays?|floats?|integers?|lines?|tokens?|words?|names?|places?|parts?|files?|times|"
-    "milliseconds|seconds|microseconds|terms?|products?|counts?|scores?|annotations?|sentences?|"
+    "lists?|arrays?|floats?|integers?|lines?|tokens?|words?|places?|parts?|files?|milliseconds|"
+    "seconds|microseconds|terms?|products?|counts?|scores?|annotations?|sentences?|"
     "passages?|questions?|blocks?|steps?|bands?|hashes|degrees?|once|one|all|GiB|MiB|MB|ms"
 )
+# "the words a sentence holds" is a clause, and no "words per sentence".
+CLAUSE = (
+    "holds?|may|has|have|needs?|can|gives?|names?|finds?|takes?|is|asks?|leads?|shares?|must|of"
+)
 GRAMMAR = (
-    (re.compile(rf"\b(?:{COUNTED}) an? (?:{UNITS})\b"), "say `per`"),
+    (re.compile(rf"\b(?:{COUNTED}) an? (?:{UNITS})\b(?! (?:{CLAUSE})\b)"), "say `per`"),
     (re.compile(r"\b(?:those|that|these) of\b", re.IGNORECASE), "name the thing"),
-    (re.compile(r"\b(?:as many as there are|of now|is told|are told|so many)\b"), "say it plainly"),
-    (re.compile(r"\bwhat is (?!this|it\b)", re.IGNORECASE), "name the thing"),
-    (re.compile(r"\bwhere that is so\b|\bif in doubt\b|\bsee there\b"), "say it plainly"),
+    (
+        re.compile(r"\b(?:as many as there are|of now|where that is so|if in doubt|see there)\b"),
+        PLAIN,
+    ),
+    (
+        re.compile(
+            r"\b(?:is|are) told\b(?! (?:apart|to|how|what|before|by|that)\b)|\bso many of\b"
+        ),
+        PLAIN,
+    ),
+    (
+        re.compile(r"(?:^|[:;.|(] )(?:what is|how many)\b(?! this)", re.I),
+        "name the thing",
+    ),
 )
 # A docstring begins with a verb or with a noun phrase that names the thing.
 HEADLESS = re.compile(
     r"(?:Of|What|How|Which|Who|Whom|Whose|Where|When|Those|That|These|Likewise|Here|There|"
     r"As|So|Not|No|None)\b"
 )
+ROOTS = ("graphagg", "docs", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 LOCALS = frozenset("found part parts place places own known wanted number numbers things".split())
 
 
@@ -52,7 +69,7 @@ class Finding(NamedTuple):
 
 
 def findings(path: Path) -> Iterator[Finding]:
-    """What a reader would trip over in a file."""
+    """Words to mend in one file."""
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".md":
         yield from _grammar(path, _prose(source))
@@ -120,7 +137,7 @@ def _locals(path: Path, tree: ast.Module) -> Iterator[Finding]:
 
 def main(paths: list[str]) -> int:
     """Print the findings of files and folders; 1 where there are any."""
-    roots = [Path(path) for path in paths or ("graphagg", "docs", "README.md", "ARCHITECTURE.md")]
+    roots = [Path(path) for path in paths or ROOTS]
     files = [
         file
         for root in roots

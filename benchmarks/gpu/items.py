@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,62 +25,35 @@ class Item:
     needs: tuple[str, ...] = ()
 
 
-def _equality(device: str) -> Iterator[Row]:
-    from benchmarks.gpu.equality import rows
+def item(title: str, module: str, function: str, *needs: str, **options: Any) -> Item:
+    """An item whose module is loaded when it runs."""
 
-    yield from rows(device)
+    def run(device: str) -> Iterator[Row]:
+        yield from getattr(importlib.import_module(f"benchmarks.{module}"), function)(
+            device, **options
+        )
 
-
-def _layer(device: str) -> Iterator[Row]:
-    from benchmarks.gpu.layers import layers
-
-    yield from layers(device, local=True)
-
-
-def _attention(device: str) -> Iterator[Row]:
-    from benchmarks.gpu.layers import layers
-
-    yield from layers(device, local=False)
-
-
-def _lcm(device: str) -> Iterator[Row]:
-    from benchmarks.gpu.layers import monoids
-
-    yield from monoids(device)
-
-
-def _zinc(device: str) -> Iterator[Row]:
-    from benchmarks.training.epoch import compared
-
-    yield from compared(device, epochs=2 if device == "cpu" else 5, small=device == "cpu")
-
-
-def _tests(device: str) -> Iterator[Row]:
-    from benchmarks.gpu.equality import marked_tests
-
-    yield from marked_tests(device)
-
-
-def _encoding(device: str) -> Iterator[Row]:
-    from benchmarks.gpu.search import encoding
-
-    yield from encoding(device)
-
-
-def _faiss(device: str) -> Iterator[Row]:
-    from benchmarks.gpu.search import inverted_file
-
-    yield from inverted_file(device)
+    return Item(title, run, needs)
 
 
 _TRAINING = ("lightning", "numba", "safetensors", "scipy", "tensorboard")
 ITEMS = {
-    "equality": Item("The device gives what the CPU gives", _equality),
-    "layer": Item("GPS layer with GINE beside PyG's GPSConv", _layer),
-    "lcm": Item("LCM aggregation beside PyG's", _lcm),
-    "zinc": Item("Epochs of ZINC-12k, the full preset beside PyG's GPSConv", _zinc, _TRAINING),
-    "attention": Item("GPS layer without message passing beside PyG's GPSConv", _attention),
-    "encoding": Item("Encoding of passages", _encoding, ("sentence_transformers", "spacy")),
-    "faiss": Item("Search of the inverted file: device beside CPU", _faiss, ("faiss",)),
-    "tests": Item("Tests marked gpu", _tests, ("pytest", "hypothesis")),
-}
+    "equality": item("The device gives what the CPU gives", "gpu.equality", "rows"),
+    "layer": item("GPS layer with GINE beside PyG's GPSConv", "gpu.layers", "layers", local=True),
+    "lcm": item("LCM aggregation beside PyG's", "gpu.layers", "monoids"),
+    "zinc": item(
+        "Epochs of ZINC-12k, the full preset beside PyG's GPSConv", "training.epoch", "epochs_on",
+        *_TRAINING,
+    ),
+    "attention": item(
+        "GPS layer without message passing beside PyG's GPSConv", "gpu.layers", "layers",
+        local=False,
+    ),
+    "encoding": item(
+        "Encoding of passages", "gpu.search", "encoding", "sentence_transformers", "spacy"
+    ),
+    "faiss": item(
+        "Search of the inverted file: device beside CPU", "gpu.search", "inverted_file", "faiss"
+    ),
+    "tests": item("Tests marked gpu", "gpu.equality", "marked_tests", "pytest", "hypothesis"),
+}  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.peak import Peak
+from benchmarks.measure import Peak
 
 BUDGET_S = 1.5  # of the repetitions of one figure
 MOST = 30

@@ -1,14 +1,14 @@
 """Communities and embeddings of large graphs in one process, by size.
 
-    python -m benchmarks.large                            what is not measured yet, and the tables
+    python -m benchmarks.large                            the sizes not measured yet, and the tables
     python -m benchmarks.large --job embed --edges 1e6 --edges 1e7
     python -m benchmarks.large --file edges.npy --kind two-mode --name linux
-    python -m benchmarks.large --table                    the tables of what is measured
+    python -m benchmarks.large --table                    the tables of the sizes measured
     python -m benchmarks.large --table --plot sizes.png   and a picture of them
 
 Each size of each job is a file under build/bench/large, so that a run can be stopped and goes on;
 a build of communities that was stopped goes on too. Graphs are generated: a power law of degrees,
-ten edges a vertex, three in four within groups of 500 (`benchmarks.scaling.inputs`). Linux.
+ten edges per vertex, three in four within groups of 500 (`benchmarks.scaling.inputs`). Linux.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ import numpy as np
 
 from benchmarks.large.asking import METHODS
 from benchmarks.large.plot import draw
-from benchmarks.large.quick import write_quick
+from benchmarks.measure import ONE_THREAD
 from benchmarks.report import Report
-from benchmarks.scaling.inputs import write_graph
+from benchmarks.scaling.inputs import write_graph, write_quick
 
 FOLDER = Path("build/bench/large")
 JOBS = {
@@ -40,9 +40,8 @@ JOBS = {
     "rensa": (1e6,),
 }
 QUICK = 10**8
-"""Edges from which graphs are of the law of `quick`."""
+"""Edges from which graphs are of the law of `write_quick`."""
 PROJECTED = 10**9
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def main() -> None:
@@ -50,14 +49,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--job", choices=JOBS, action="append")
-    parser.add_argument(
-        "--edges", type=float, action="append", help="sizes; default: those of a job"
-    )
+    parser.add_argument("--edges", type=float, action="append", help="sizes; default: by job")
     parser.add_argument("--file", type=Path, help="a graph of your own in place of generated ones")
     parser.add_argument("--kind", default="undirected")
-    parser.add_argument("--name", help="what the graph of --file is called")
+    parser.add_argument("--name", help="name of the graph of --file")
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--plot", type=Path, help="draw what is measured, as .png or .svg")
+    parser.add_argument("--plot", type=Path, help="draw the sizes measured, as .png or .svg")
     parser.add_argument("--out", type=Path, default=FOLDER)
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
@@ -89,11 +86,9 @@ def run(folder: Path, job: str, name: str, source: Path | int, kind: str) -> Non
             (write_graph if source < QUICK else write_quick)(part, source)
             os.replace(part, path)
     index = folder / f"{job}.{name}"
-    module = "benchmarks.large.spark_cell" if job.endswith("-spark") else "benchmarks.large.cell"
-    command = [sys.executable, "-m", module, job, path, index, result, kind]
-    threads = dict.fromkeys(_ONE_THREAD, "1")
+    command = [sys.executable, "-m", "benchmarks.large.cell", job, path, index, result, kind]
     print(f"{job} {name}", file=sys.stderr, flush=True)
-    ended = subprocess.run(list(map(str, command)), env=os.environ | threads, check=False)
+    ended = subprocess.run(list(map(str, command)), env=os.environ | ONE_THREAD, check=False)
     if ended.returncode:
         print(f"{job} {name}: exit code {ended.returncode}", file=sys.stderr)
         return
@@ -115,16 +110,8 @@ def write(report: Report, job: str, found: dict[str, dict[str, Any]]) -> None:
     if not found:
         return
     report.heading(f"Large graphs: {job}")
-    header = [
-        "graph",
-        "edges",
-        "vertices",
-        "CPU s",
-        "us an edge",
-        "wall s",
-        "peak GiB",
-        "bytes an edge",
-    ]
+    header = ["graph", "edges", "vertices", "CPU s", "us per edge", "wall s", "peak GiB",
+              "bytes per edge"]  # fmt: skip
     asked = [*METHODS, "hubs"] if job == "communities" else []
     rows = []
     for name, each in found.items():

@@ -7,7 +7,6 @@ little. The second is warm, as CPU of the thread.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import Report
+from benchmarks.measure import cost, evict
 from graphagg.communities import CommunityIndex
 
 METHODS = ("minhash", "jaccard", "fused")
@@ -24,14 +23,15 @@ SEEDS, QUERIES, TOP = 5, 200, 50
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    for file in folder.rglob("*.npy"):
-        with file.open("rb") as opened:
-            os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    evict(folder)
     with CommunityIndex.open(folder) as index:
-        report = Report(folder.with_suffix(".report"))
-        for name, times in queries(index).items():
-            warm, cold = "{:.2f} / {:.2f}".format(*times[:2]), "{:.0f} / {:.0f}".format(*times[2:])
-            report.line(f"{name}, ms p50 / p99: warm {warm} of CPU, cold {cold} of wall time")
+        print_queries(index)
+
+
+def print_queries(index: CommunityIndex) -> None:
+    for name, times in queries(index).items():
+        warm, cold = "{:.2f} / {:.2f}".format(*times[:2]), "{:.0f} / {:.0f}".format(*times[2:])
+        print(f"{name}, ms p50 / p99: warm {warm} of CPU, first {cold} of wall time", flush=True)
 
 
 def queries(index: Any) -> dict[str, list[float]]:
@@ -40,28 +40,28 @@ def queries(index: Any) -> dict[str, list[float]]:
     `hubs`: of `fused`, with one of the vertices of most edges among the seeds.
 
     Returns:
-        Of each method p50 and p99 of CPU warm, then of wall time when seeds are first asked for.
+        For each method p50 and p99 of CPU warm, then of wall time when seeds are first asked for.
     """
     generator, n = np.random.default_rng(1), len(index)
     degrees = np.diff(index.opened.hoods.sets.indptr)
     filled = np.flatnonzero(degrees)
-    # Drawn by place, since a choice without replacement permutes all; equal seeds count once.
+    # Drawn by position, since a choice without replacement permutes all; equal seeds count once.
     drawn = [np.unique(filled[generator.integers(0, len(filled), SEEDS)]) for _ in range(QUERIES)]
     largest = filled[np.argsort(degrees[filled])[-QUERIES:]]
     hubs = [np.unique([*seeds[1:], hub]) for seeds, hub in zip(drawn, largest, strict=False)]
-    asked = {method: (method, drawn) for method in METHODS} | {"hubs": ("fused", hubs)}
-    found = {}
-    for name, (method, sets) in asked.items():
+    kinds = {method: (method, drawn) for method in METHODS} | {"hubs": ("fused", hubs)}
+    figures = {}
+    for name, (method, sets) in kinds.items():
         warm, cold = [], []
         for seeds in sets:
-            start = time.perf_counter()
-            index.rank(seeds.astype(np.int64), min(TOP, n), method=method)
-            cold.append(1000 * (time.perf_counter() - start))
-            start = time.thread_time()
-            index.rank(seeds.astype(np.int64), min(TOP, n), method=method)
-            warm.append(1000 * (time.thread_time() - start))
-        found[name] = [float(np.percentile(t, p)) for t in (warm, cold) for p in (50, 99)]
-    return found
+
+            def ask(seeds: Any = seeds, method: Any = method) -> object:
+                return index.rank(seeds.astype(np.int64), min(TOP, n), method=method)
+
+            cold.append(1000 * cost(ask).wall)
+            warm.append(1000 * cost(ask, time.thread_time).cpu)
+        figures[name] = [float(np.percentile(t, p)) for t in (warm, cold) for p in (50, 99)]
+    return figures
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-Found = Mapping[str, Mapping[str, Any]]
+Figures = Mapping[str, Mapping[str, Any]]
 _STYLES = {
     "communities": ("tab:blue", "o-", "communities"),
     "communities-spark": ("tab:blue", "s--", "communities, Spark"),
@@ -20,15 +20,15 @@ _STYLES = {
 _PANELS = (
     ("CPU seconds", lambda each: each["cpu"]),
     ("peak, GiB", lambda each: each["peak"] / 2**30),
-    ("bytes an edge", lambda each: each["bytes"] / each["counts"]["edges"]),
+    ("bytes per edge", lambda each: each["bytes"] / each["counts"]["edges"]),
 )
 
 
-def draw(measured: Mapping[str, Found], path: Path) -> None:
-    """Write the picture: a panel a measure; what a job does not tell is left out.
+def draw(measured: Mapping[str, Figures], path: Path) -> None:
+    """Write the picture: one panel per measure; a job without the measure is left out.
 
     Args:
-        measured: of each job its figures, by the name of the graph.
+        measured: figures by job and by the name of the graph.
         path: `.png` or `.svg`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg

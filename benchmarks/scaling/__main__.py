@@ -3,37 +3,42 @@
     python -m benchmarks.scaling                      every cell that is not done yet, the tables
     python -m benchmarks.scaling --budget-minutes 30  stop after so many CPU minutes
     python -m benchmarks.scaling --job embed          some of the cells (--scale, --workers too)
-    python -m benchmarks.scaling --table              the tables of what is done
+    python -m benchmarks.scaling --table              the tables of the cells that are done
     python -m benchmarks.scaling --quick              a trial: inputs of a twentieth
-    python -m benchmarks.scaling --plot FOLDER        scaling.png of what is done
+    python -m benchmarks.scaling --plot FOLDER        scaling.png of the cells that are done
 
 A cell is a job on 1, 3 or 10 times its smallest input with one or two workers of one core. Cells
 are kept under build/bench/scaling, so that a run can be stopped and goes on where it was. Needs
-Linux and Java 17.
+Java 17, and Linux with a control group that this process may make (as root, or a delegated one).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from benchmarks.measure import in_process
 from benchmarks.report import Report
-from benchmarks.scaling.fit import load
-from benchmarks.scaling.plot import draw
-from benchmarks.scaling.processes import become_reaper
-from benchmarks.scaling.study import (
-    EMPTY,
-    JOBS,
-    SCALES,
-    WORKERS,
-    all_cells,
-    known_inverted,
-    measure_inverted,
-    run_all,
-)
-from benchmarks.scaling.tables import write
+from benchmarks.scaling.cells import EMPTY, JOBS, SCALES, WORKERS, Cell, all_cells, load
+from benchmarks.scaling.inputs import write_encoder, write_graph, write_passages
+from benchmarks.scaling.processes import GroupMeter, Watch, meter
+from benchmarks.scaling.tables import draw, write
+from tests.cluster.events import EventLog
+from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, standalone
 
 FOLDER = Path("build/bench/scaling")
+SHUFFLE_PARTITIONS = 4  # at 1x: what a task of a join holds stays the same
+EXECUTOR_MEMORY, WORKER_MEMORY = "1g", "3g"
+_LONGEST = 3 * 3600.0
 
 
 def main() -> None:
@@ -58,16 +63,116 @@ def main() -> None:
             and (not chosen.scale or cell.job == EMPTY or cell.scale in chosen.scale)
             and (not chosen.workers or cell.workers in chosen.workers)
         ]
-        become_reaper()
         run_all(folder, cells, chosen.budget_minutes)
-        measure_inverted(folder)
     results = load(folder)
     if chosen.plot:
         print(draw(results, chosen.plot))
         return
     report = Report(folder)
-    write(report, results, known_inverted(folder))
+    write(report, results)
     print(report.save())
+
+
+def run_all(folder: Path, cells: Iterable[Cell], minutes: float) -> None:
+    """Run the missing cells until so many CPU minutes are used; report a cell that fails."""
+    missing = [cell for cell in cells if not (folder / cell.file).exists()]
+    with meter() as used:
+        for workers, group in groupby(missing, key=lambda cell: cell.workers):
+            shutil.rmtree(folder / "cluster", ignore_errors=True)
+            with standalone((folder / "cluster").absolute(), workers, WORKER_MEMORY) as running:
+                for cell in group:
+                    if used.cpu() < 60 * minutes:
+                        try:
+                            print(run_cell(cell, folder, running, used), file=sys.stderr)
+                        except (subprocess.SubprocessError, RuntimeError) as error:
+                            print(f"{cell}: {type(error).__name__}: {error}", file=sys.stderr)
+        spent = used.cpu() / 60
+    shutil.rmtree(folder / "cluster", ignore_errors=True)
+    left = sum(not (folder / cell.file).exists() for cell in missing)
+    print(f"{spent:.1f} CPU minutes used, {left} cells left", file=sys.stderr, flush=True)
+
+
+def run_cell(cell: Cell, folder: Path, running: Cluster, used: GroupMeter) -> dict[str, Any]:
+    """Submit a cell's job to a cluster and keep what it took."""
+    scratch = (folder / "scratch").absolute()
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    job, settings = arguments(cell, folder, scratch), settings_of(cell)
+    workers = [process.pid for process in running.workers.values()]
+    before, began = used.cpu(), time.monotonic()
+    submitted = running.submit(job, settings)
+    try:
+        with Watch(workers, scratch / "out.work") as watch:
+            code = submitted.process.wait(_LONGEST)
+    finally:
+        submitted.kill()
+    wall = time.monotonic() - began
+    running.ensure()  # executors have ended: all of their CPU is counted
+    if code:
+        kept = shutil.copy(submitted.output.with_suffix(".err"), folder / f"failed_{cell.job}.log")
+        raise RuntimeError(f"exit code {code}; see {kept}")
+    figures = asdict(cell) | {
+        "cpu": round(used.cpu() - before, 2),
+        "wall": round(wall, 2),
+        "executor_pss": watch.executor,
+        "work_peak": watch.disk,
+        "index": sum(p.stat().st_size for p in (scratch / "out").rglob("*") if p.is_file()),
+        **of_events(submitted.log),
+    }
+    partial = (folder / cell.file).with_suffix(".partial")
+    partial.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    partial.replace(folder / cell.file)
+    shutil.rmtree(scratch)
+    return figures
+
+
+def of_events(log: EventLog) -> dict[str, int]:
+    """Tasks, and bytes of shuffles and spills, from Spark's event log."""
+    ended = log.events("SparkListenerTaskEnd")
+    metrics = [event["Task Metrics"] for event in ended if event.get("Task Metrics")]
+    return {
+        "tasks": len(metrics),
+        "shuffle_written": log.shuffled(),
+        "spilled": sum(each["Disk Bytes Spilled"] for each in metrics),
+    }
+
+
+def settings_of(cell: Cell) -> dict[str, str]:
+    return {
+        "spark.driver.extraJavaOptions": SHORT_LIVED,  # it computes nothing
+        "spark.executor.extraJavaOptions": SHORT_LIVED,  # one core; large inputs would gain without
+        "spark.cores.max": str(cell.workers),
+        "spark.executor.memory": EXECUTOR_MEMORY,
+        "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS * max(cell.scale, 1)),
+        "spark.sql.files.maxPartitionBytes": "8m",
+    }
+
+
+def arguments(cell: Cell, folder: Path, scratch: Path) -> list[str]:
+    """The script and its options; inputs are generated once."""
+    if cell.job == EMPTY:
+        return [str(Path(__file__).with_name("empty_job.py"))]
+    job, inputs = JOBS[cell.job], (folder / "inputs").absolute()
+    inputs.mkdir(parents=True, exist_ok=True)
+    if job.unit == "edges":
+        source = inputs / f"edges-{cell.amount}.parquet"
+        generate(source, write_graph, count=cell.amount)
+        given = ["--edges", str(source)]
+    else:
+        source, encoder = inputs / f"passages-{cell.amount}.jsonl", inputs / "encoder"
+        generate(source, write_passages, count=cell.amount)
+        generate(encoder, write_encoder)
+        given = ["--passages", str(source), "--encoder", str(encoder), "--extractor", "blank:en"]
+    script = str(ROOT / "jobs" / f"{cell.job}.py")
+    return [script, *given, "--out", str(scratch / "out"), *job.options]
+
+
+def generate(path: Path, write: Callable[..., None], **options: int) -> None:
+    """Write an input that is not there yet, in a process of its own: ours stays small."""
+    if not path.exists():
+        partial = path.with_name(f"partial-{path.name}")
+        in_process(write, path=partial, **options)
+        partial.replace(path)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from benchmarks.sets.chains import Chain, Fact, Mentions
 from benchmarks.sets.chapters_book import Book
-from benchmarks.sets.chapters_questions import NAMING, WAYS
+from benchmarks.sets.chapters_world import TEXT
 from benchmarks.sets.wording import expand
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.evaluation.measure import GoldQuestion
 
+NAMING = ("trade", "house", "invention")  # relations of a description to a name
 QUOTA = {"unnamed": 40, "two-hop": 20, "three-hop": 30}
 LONGEST = 3  # gold passages
 TRIES = 200_000
@@ -48,7 +49,7 @@ class _Walks:
     def chains(self) -> list[Chain]:
         following: dict[str, list[Fact]] = {}
         for fact in self.facts:
-            if fact.relation in WAYS:
+            if fact.relation in TEXT.ways:
                 following.setdefault(fact.subject, []).append(fact)
         naming = [fact for fact in self.facts if fact.relation in NAMING]
         described = sorted({facts[0].subject for facts in following.values() if not facts[0].named})
@@ -91,14 +92,14 @@ class _Walks:
             if len(facts) > LONGEST + 1:
                 return None
         inner = [fact for fact in facts[:-1] if fact.relation not in NAMING]
-        return facts if all(WAYS[fact.relation][0] for fact in inner) else None
+        return facts if all(TEXT.ways[fact.relation][0] for fact in inner) else None
 
     def _asked(self, facts: list[Fact], unnamed: bool) -> Chain:
         phrase = facts[0].subject
         for fact in facts[:-1]:
             if fact.relation not in NAMING:
-                phrase = expand(WAYS[fact.relation][0], self.rng, x=phrase)
-        text = expand(self.rng.choice(WAYS[facts[-1].relation][1]), self.rng, x=phrase)
+                phrase = expand(TEXT.ways[fact.relation][0], self.rng, x=phrase)
+        text = expand(self.rng.choice(TEXT.ways[facts[-1].relation][1]), self.rng, x=phrase)
         gold = frozenset(fact.passage for fact in facts)
         kind = "unnamed" if unnamed else ("two-hop" if len(gold) == 2 else "three-hop")
         return Chain(GoldQuestion("", text, gold, kind), (tuple(facts),))

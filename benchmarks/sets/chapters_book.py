@@ -5,18 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from benchmarks.sets import chapters_text as text
 from benchmarks.sets.chains import Fact
-from benchmarks.sets.chapters_world import (
-    BOATS,
-    HOUSES,
-    INVENTIONS,
-    PLACES,
-    THINGS,
-    TRADES,
-    Person,
-    families,
-)  # fmt: skip
+from benchmarks.sets.chapters_world import TEXT, Person, families
 from benchmarks.sets.wording import compose, cycle, expand
 from graphagg.rag.documents.passages import Passage
 
@@ -38,7 +28,7 @@ class Book:
         self._rng = rng
         self._people = families(rng)
         self._drafts: list[Draft] = []
-        self._houses = [house for house, _, _ in HOUSES]
+        self._houses = [house for house, _, _ in TEXT.houses]
 
     def write(self) -> tuple[list[Passage], list[Fact]]:
         """Paragraphs by year, numbered; and their facts, both ways where that is unique."""
@@ -78,7 +68,7 @@ class Book:
         return self._rng.choice(able)
 
     def _write_people(self) -> None:
-        trades = self._rng.sample(TRADES, len(TRADES))
+        trades = self._rng.sample(TEXT.trades, len(TEXT.trades))
         for person in self._people:
             slots = _pronouns(person)
             died = person.born + self._rng.randint(58, 84)
@@ -94,18 +84,18 @@ class Book:
                 facts.append(Fact("father", person.name, person.father.name, ""))
                 if sum(child.woman == person.woman for child in siblings) == 1:
                     facts.append(Fact(kind, person.father.name, person.name, ""))
-            born = text.BORN if person.father else text.ARRIVED
+            born = TEXT.born if person.father else TEXT.arrived
             core = [self._say(born, name=person.name, year=person.born, **slots)]
             if trades and self._rng.random() < 0.8:
                 trade, asked = trades.pop()
-                core.append(self._say(text.WORKED, trade=trade, **slots))
+                core.append(self._say(TEXT.worked, trade=trade, **slots))
                 facts.append(Fact("trade", f"the {asked}", person.name, "", trade, named=False))
                 if person.father:
                     teacher = self._grown(person.born + 15, but=(person, *_kin(person)))
-                    core.append(self._say(text.LEARNED, teacher=teacher.name, **slots))
+                    core.append(self._say(TEXT.learned, teacher=teacher.name, **slots))
                     facts.append(Fact("teacher", person.name, teacher.name, ""))
-            core.append(self._say(text.DIED, died=died, **slots))
-            self._paragraph(person.born, core, text.OF_PERSON, facts, **slots)
+            core.append(self._say(TEXT.died, died=died, **slots))
+            self._paragraph(person.born, core, TEXT.of_person, facts, **slots)
 
     def _write_weddings(self) -> None:
         for groom in self._people:
@@ -121,67 +111,67 @@ class Book:
                 Fact("wedding place", bride.name, place, ""),
                 Fact("wedding place", groom.name, place, ""),
             ]
-            self._paragraph(year, [self._say(text.MARRIED, **slots)], text.OF_WEDDING, facts)
+            self._paragraph(year, [self._say(TEXT.married, **slots)], TEXT.of_wedding, facts)
 
     def _write_houses(self) -> None:
-        for house, looks, asked in HOUSES:
+        for house, looks, asked in TEXT.houses:
             year = self._rng.randint(1822, 1876)
             builder = self._grown(year)
             heir = self._grown(year + 12, but=(builder, *_kin(builder)))
             core = [
-                self._say(text.BUILT, house=house, builder=builder.name, year=year, looks=looks),
-                self._say(text.PASSED, heir=heir.name),
+                self._say(TEXT.built, house=house, builder=builder.name, year=year, looks=looks),
+                self._say(TEXT.passed, heir=heir.name),
             ]
             facts = [
                 Fact("house", asked, house, "", looks, named=False),
                 Fact("builder", house, builder.name, ""),
                 Fact("heir", house, heir.name, ""),
             ]
-            self._paragraph(year, core, text.OF_HOUSE, facts)
+            self._paragraph(year, core, TEXT.of_house, facts)
 
     def _write_inventions(self) -> None:
-        for thing, does, asked in INVENTIONS:
+        for thing, does, asked in TEXT.inventions:
             year = self._rng.randint(1830, 1890)
             maker, house = self._grown(year).name, self._rng.choice(self._houses)
             core = [
-                self._say(text.INVENTED, maker=maker, year=year, thing=thing, does=does),
-                self._say(text.ASSEMBLED, house=house),
+                self._say(TEXT.invented, maker=maker, year=year, thing=thing, does=does),
+                self._say(TEXT.assembled, house=house),
             ]
             facts = [
                 Fact("invention", asked, thing, "", does, named=False),
                 Fact("inventor", thing, maker, ""),
                 Fact("assembled at", thing, house, ""),
             ]
-            self._paragraph(year, core, text.OF_INVENTION, facts)
+            self._paragraph(year, core, TEXT.of_invention, facts)
 
     def _write_boats(self) -> None:
-        for boat, looks in BOATS:
+        for boat, looks in TEXT.boats:
             year = self._rng.randint(1826, 1872)
             builder = self._grown(year)
             captain = self._grown(year, but=(builder,))
             end = year + self._rng.randint(9, 31)
             core = [
-                self._say(text.LAUNCHED, boat=boat, looks=looks, year=year, builder=builder.name),
-                self._say(text.CAPTAINED, captain=captain.name),
-                self._say(text.SANK, end=end),
+                self._say(TEXT.launched, boat=boat, looks=looks, year=year, builder=builder.name),
+                self._say(TEXT.captained, captain=captain.name),
+                self._say(TEXT.sank, end=end),
             ]
             facts = [
                 Fact("shipwright", boat, builder.name, ""),
                 Fact("captain", boat, captain.name, ""),
                 Fact("end", boat, str(end), ""),
             ]
-            self._paragraph(year, core, text.OF_BOAT, facts)
+            self._paragraph(year, core, TEXT.of_boat, facts)
 
     def _write_things(self) -> None:
-        for thing, asked in THINGS:
+        for thing, asked in TEXT.things:
             year = self._rng.randint(1825, 1888)
             maker = self._grown(year)
             owner = self._grown(year + 3, but=(maker,))
             house = self._rng.choice(self._houses)
             core = [
-                self._say(text.MADE, maker=maker.name, thing=thing, year=year),
-                self._say(text.GIVEN, owner=owner.name),
-                self._say(text.KEPT, house=house),
+                self._say(TEXT.made, maker=maker.name, thing=thing, year=year),
+                self._say(TEXT.given, owner=owner.name),
+                self._say(TEXT.kept, house=house),
             ]
             facts = [
                 Fact(relation, asked, object_, "", thing, named=False)
@@ -191,12 +181,12 @@ class Book:
                     ("kept at", house),
                 )
             ]
-            self._paragraph(year, core, text.OF_THING, facts)
+            self._paragraph(year, core, TEXT.of_thing, facts)
 
     def _write_journeys(self) -> None:
         travellers: list[Person] = []
-        places = cycle(self._rng, PLACES, JOURNEYS)
-        boats = cycle(self._rng, [boat for boat, _ in BOATS], JOURNEYS)
+        places = cycle(self._rng, TEXT.places, JOURNEYS)
+        boats = cycle(self._rng, [boat for boat, _ in TEXT.boats], JOURNEYS)
         for place, boat in zip(places, boats, strict=True):
             year = self._rng.randint(1832, 1886)
             who = self._grown(year, but=travellers)
@@ -206,25 +196,25 @@ class Book:
                 Fact("sailed on", who.name, boat, ""),
                 Fact("destination", who.name, place, ""),
             ]
-            core = [self._say(text.TRAVELLED, **slots)]
-            self._paragraph(year, core, text.OF_JOURNEY, facts, **_pronouns(who))
+            core = [self._say(TEXT.travelled, **slots)]
+            self._paragraph(year, core, TEXT.of_journey, facts, **_pronouns(who))
 
     def _write_events(self) -> None:
-        houses = self._rng.sample(self._houses, len(text.EVENTS))
-        for (what, asked), house in zip(text.EVENTS, houses, strict=True):
+        houses = self._rng.sample(self._houses, len(TEXT.events))
+        for (what, asked), house in zip(TEXT.events, houses, strict=True):
             year = self._rng.randint(1878, 1895)
             hero = self._grown(year).name
             what = what.format(house=house)
-            core = [f"In {year} {what}.", self._say(text.RESCUED, hero=hero)]
+            core = [f"In {year} {what}.", self._say(TEXT.rescued, hero=hero)]
             facts = [
                 Fact("struck", asked, house, "", named=False),
                 Fact("hero", asked, hero, "", named=False),
                 Fact("befell", house, hero, ""),
             ]
-            self._paragraph(year, core, text.OF_EVENT, facts)
+            self._paragraph(year, core, TEXT.of_event, facts)
 
     def _write_interludes(self) -> None:
-        for template in cycle(self._rng, text.INTERLUDES, INTERLUDES):
+        for template in cycle(self._rng, TEXT.interludes, INTERLUDES):
             year = self._rng.randint(1800, 1895)
             self._drafts.append((year, self._say((template,), year=year), []))
 

@@ -22,12 +22,12 @@ from typing import Literal
 from benchmarks.sets.chains import Chain, Fact
 from benchmarks.sets.three_hop_facts import ASKED, day, facts
 from benchmarks.sets.three_hop_links import Link, Titles, Triple, base, is_film, kin, links
-from benchmarks.sets.three_hop_questions import ASK, COMPARE, KINSHIP, NESTED
-from benchmarks.sets.wording import expand, mentions, upper_first
+from benchmarks.sets.wording import expand, mentions, texts, upper_first
 from graphagg.rag.documents.passages import Passage, read_passages
 from graphagg.rag.evaluation.measure import GoldQuestion
 from tests.conftest import DATA
 
+TEXT = texts("three_hop")
 FOLDER = DATA / "2wikimultihopqa"
 PER_CHAIN = 2  # questions about one A, B and C, with different r3
 PER_MIDDLE = 5  # questions about one B and C
@@ -89,7 +89,7 @@ class _Graph:
         for source in sorted(self._links):
             for first in self._links[source]:
                 for second in self._links.get(first.target.id, ()):
-                    usable = first.relation in NESTED and second.relation in NESTED
+                    usable = first.relation in TEXT.nested and second.relation in TEXT.nested
                     if usable and self._needed(first, second):
                         yield first, second
 
@@ -114,13 +114,13 @@ class _Graph:
         words = [kin(first.relation, b), kin(second.relation, c)]
         words = [_word(link, word) for link, word in zip((first, second), words, strict=True)]
         phrase = _subject(a, rng)
-        kinship = KINSHIP.get((words[0], words[1]))
+        kinship = TEXT.kinship.get(" ".join(words))
         if kinship and rng.random() < 0.5:
             phrase = expand(kinship, rng, x=phrase)
         else:
             for word in words:
-                phrase = expand(NESTED[word], rng, x=phrase)
-        text = upper_first(expand(rng.choice(ASK[relation]), rng, x=phrase))
+                phrase = expand(TEXT.nested[word], rng, x=phrase)
+        text = upper_first(expand(rng.choice(TEXT.ask[relation]), rng, x=phrase))
         answer = self._facts[c.id][relation]
         side = (
             Fact(first.relation, base(a.title), base(b.title), a.id),
@@ -137,7 +137,7 @@ class _Graph:
             link
             for id_ in sorted(self._links)
             for link in self._links[id_]
-            if link.relation in NESTED and self._titles.unique(link.source)
+            if link.relation in TEXT.nested and self._titles.unique(link.source)
         ]
         directors = [link for link in usable if link.relation == "director"]
         others = [link for link in usable if link.relation != "director"]
@@ -145,7 +145,7 @@ class _Graph:
         rng.shuffle(directors)
         count, seen = 0, set()
         for left in others:
-            relation = rng.choice(list(COMPARE))
+            relation = rng.choice(list(TEXT.compare))
             for right in directors:
                 if count == COMPARISONS or {left.target.id, right.target.id} & seen:
                     continue
@@ -165,7 +165,7 @@ class _Graph:
         sides, phrases = [], []
         for link, answer in zip(pair, answers, strict=True):
             word = _word(link, kin(link.relation, link.target))
-            phrases.append(expand(NESTED[word], rng, x=_subject(link.source, rng)))
+            phrases.append(expand(TEXT.nested[word], rng, x=_subject(link.source, rng)))
             a, b = base(link.source.title), base(link.target.title)
             sides.append(
                 (Fact(word, a, b, link.source.id), Fact(relation, b, answer, link.target.id))
@@ -173,13 +173,13 @@ class _Graph:
         gold = frozenset(fact.passage for side in sides for fact in side)
         if len(gold) < 4:
             return None
-        text = expand(rng.choice(COMPARE[relation]), rng, x=phrases[0], y=phrases[1])
+        text = expand(rng.choice(TEXT.compare[relation]), rng, x=phrases[0], y=phrases[1])
         return Chain(GoldQuestion("", text, gold, "comparison"), tuple(sides))
 
 
 def _word(link: Link, word: str) -> str:
     """The word of a question for a link, such as husband for a spouse."""
-    return word if word in NESTED else link.relation
+    return word if word in TEXT.nested else link.relation
 
 
 def _subject(passage: Passage, rng: random.Random) -> str:

@@ -9,12 +9,11 @@ each service blamed by three or four. Text by the project, seeded; nothing is re
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks.sets import tickets_questions as asking
 from benchmarks.sets.chains import Chain, Fact, Mentions
 from benchmarks.sets.tickets_corpus import Corpus, Ticket
-from benchmarks.sets.tickets_world import SERVICES, build_world
+from benchmarks.sets.tickets_world import TEXT, build_world
 from benchmarks.sets.wording import expand
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.evaluation.measure import GoldQuestion
@@ -82,7 +81,13 @@ class _Questions:
                 used.add(way)
                 wanted[chain.question.type] -= 1
                 chosen.append(chain)
-        for kind in (self._older, self._older_home, self._same_boss, self._same_maker):
+        services, hosts = list(TEXT.services), list(self._corpus.world.host)
+        for kind in (
+            self._older,
+            lambda: self._pair(TEXT.older_home, services, ("runs on", "bought"), differ=True),
+            lambda: self._pair(TEXT.same_boss, services, ("owner", "lead")),
+            lambda: self._pair(TEXT.same_maker, hosts, ("model", "maker")),
+        ):
             chosen += self._some(kind)
         return [chain.numbered(f"tq-{number:03}") for number, chain in enumerate(chosen)]
 
@@ -112,15 +117,15 @@ class _Questions:
         }
         tell = self._rng.random() < 0.5
         if named:
-            told, phrases = asking.TOLD_NUMBERED, asking.NUMBERED
+            told, phrases = TEXT.told_numbered, TEXT.numbered
         else:
-            told, phrases = asking.TOLD, asking.DESCRIBED
+            told, phrases = TEXT.told, TEXT.described
         if tell:
             return expand(self._rng.choice(told), self._rng, **slots), "[that|this]"
         return "", expand(self._rng.choice(phrases), self._rng, **slots)
 
     def _from_program(self) -> Chain | None:
-        service = self._rng.choice(list(SERVICES))
+        service = self._rng.choice(list(TEXT.services))
         fact = next(f for f in self._corpus.facts if f.relation == "does" and f.object == service)
         does = fact.qualifier if self._rng.random() < LITERAL else fact.subject
         phrase = f"the [program|application] that {does}"
@@ -158,9 +163,9 @@ class _Questions:
 
     def _asked(self, facts: list[Fact], phrase: str) -> str:
         for fact in facts[:-1]:
-            nested = asking.NESTED.get(fact.relation, "{x}")
+            nested = TEXT.nested.get(fact.relation, "{x}")
             phrase = expand(nested, self._rng, x=phrase, week=fact.qualifier)
-        template = self._rng.choice(asking.ASK[facts[-1].relation])
+        template = self._rng.choice(TEXT.ask[facts[-1].relation])
         return expand(template.replace("{x}", phrase), self._rng, week=facts[-1].qualifier)
 
     # --- comparisons --------------------------------------------------------------------------
@@ -174,32 +179,24 @@ class _Questions:
             (t.number, [t.cause, *self._facts[("bought", t.cause.object)]])
             for t in self._rng.sample(numbered, 2)
         ]
-        return self._compare(asking.OLDER, sides, differ=True)
+        return self._compare(TEXT.older, sides, differ=True)
 
-    def _older_home(self) -> Chain | None:
+    def _pair(
+        self, templates: list[str], names: list[str], relations: Sequence[str], differ: bool = False
+    ) -> Chain | None:
+        """Two names, each with the facts that some relations lead to."""
         sides = []
-        for service in self._rng.sample(list(SERVICES), 2):
-            home = self._facts[("runs on", service)]
-            sides.append((service, [*home, *self._facts[("bought", home[0].object)]]))
-        return self._compare(asking.OLDER_HOME, sides, differ=True)
-
-    def _same_boss(self) -> Chain | None:
-        sides = []
-        for service in self._rng.sample(list(SERVICES), 2):
-            owner = self._facts[("owner", service)]
-            sides.append((service, [*owner, *self._facts[("lead", owner[0].object)]]))
-        return self._compare(asking.SAME_BOSS, sides)
-
-    def _same_maker(self) -> Chain | None:
-        sides = []
-        for host in self._rng.sample(list(self._corpus.world.host), 2):
-            model = self._facts[("model", host)]
-            sides.append((host, [*model, *self._facts[("maker", model[0].object)]]))
-        return self._compare(asking.SAME_MAKER, sides)
+        for name in self._rng.sample(names, 2):
+            facts, at = list[Fact](), name
+            for relation in relations:
+                facts += self._facts[relation, at]
+                at = facts[-1].object
+            sides.append((name, facts))
+        return self._compare(templates, sides, differ)
 
     def _compare(
         self,
-        templates: tuple[str, ...],
+        templates: list[str],
         sides: list[tuple[str, list[Fact]]],
         differ: bool = False,
     ) -> Chain | None:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import random
 import re
+import tomllib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _ARTICLE = re.compile(r"\b([Aa]) (?=[AEIO])")  # a name with a vowel in front
 _WORD = re.compile(r"[^\W_]+")
+
+
+def texts(name: str) -> SimpleNamespace:
+    """Tables of the file `NAME.toml` beside this one, as attributes."""
+    path = Path(__file__).with_name(f"{name}.toml")
+    return SimpleNamespace(**tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 def expand(template: str, rng: random.Random, **slots: object) -> str:

@@ -3,10 +3,10 @@
     python -m benchmarks.training                      every cell that is not done yet, the table
     python -m benchmarks.training --budget-minutes 60  stop after so many CPU minutes
     python -m benchmarks.training --set Cora --split 0 some of the cells
-    python -m benchmarks.training --table              the table of what is done
+    python -m benchmarks.training --table              the table of the cells that are done
     python -m benchmarks.training --zinc               ZINC-12k with and without RWSE, and a plot
     python -m benchmarks.training --known          go on from docs/training-cells.json
-    python -m benchmarks.training --table --save   write what is done there
+    python -m benchmarks.training --table --save   write the cells that are done there
     python -m benchmarks.training --quick              three small cells, a few epochs each
 
 Cells are kept under build/bench/training, so that a run can be stopped and goes on where it was.
@@ -14,27 +14,16 @@ Cells are kept under build/bench/training, so that a run can be stopped and goes
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import argparse
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from benchmarks.training import zinc
-from benchmarks.training.cells import (
-    SETS,
-    all_cells,
-    quick_cells,
-    restore,
-    run_all,
-    run_cell,
-    save,
-)
+from benchmarks.training import kept, zinc
+from benchmarks.training.cells import SETS, all_cells, file_of, quick_cells, run_cell
 from benchmarks.training.models import MODELS
-from benchmarks.training.table import markdown, read_cells
+from benchmarks.training.table import by_split, markdown
 
 FOLDER = Path("build/bench/training")
 KNOWN = Path("docs/training-cells.json")
@@ -47,14 +36,10 @@ def main() -> None:
     parser.add_argument("--set", action="append", choices=SETS)
     parser.add_argument("--model", action="append", choices=MODELS)
     parser.add_argument("--split", action="append", type=int)
-    parser.add_argument("--budget-minutes", type=float, default=360.0)
     parser.add_argument("--zinc", action="store_true")
     parser.add_argument("--encoding", action="append", choices=zinc.ENCODINGS)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--table", action="store_true")
-    parser.add_argument("--known", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    parser.add_argument("--out", type=Path, default=FOLDER)
+    kept.add_options(parser, FOLDER)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if chosen.zinc:
@@ -65,7 +50,7 @@ def main() -> None:
             print(run_cell(cell, chosen.out / "quick", epochs=5))
         return
     if chosen.known:
-        restore(chosen.out, KNOWN)
+        kept.restore(chosen.out, KNOWN, file_of)
     if not chosen.table:
         cells = [
             cell
@@ -74,10 +59,12 @@ def main() -> None:
             and (not chosen.model or cell.model in chosen.model)
             and (not chosen.split or cell.split in chosen.split)
         ]
-        run_all(chosen.out, cells, chosen.budget_minutes)
-    print(markdown(read_cells(chosen.out), SETS, MODELS))
+        run = partial(run_cell, folder=chosen.out)
+        kept.run_all(cells, run, chosen.budget_minutes)
+    results = kept.read_all(chosen.out)
+    print(markdown(by_split(results), SETS, MODELS))
     if chosen.save:
-        save(chosen.out, KNOWN)
+        kept.save(results, KNOWN)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python -m benchmarks.training.aggregators                     every cell that is not done yet
     python -m benchmarks.training.aggregators --budget-minutes 30 stop after so many CPU minutes
     python -m benchmarks.training.aggregators --set tolokers      some of the cells
-    python -m benchmarks.training.aggregators --table             the table of what is done
-    python -m benchmarks.training.aggregators --known             go on from what docs/ keeps
-    python -m benchmarks.training.aggregators --table --save      write what is done there
+    python -m benchmarks.training.aggregators --table             the table of the cells there
+    python -m benchmarks.training.aggregators --known             go on from the cells in docs/
+    python -m benchmarks.training.aggregators --table --save      write the cells there
 
 One GNN (GINE in the order of GNN+, two layers of width 32, batch norm) in which only the aggregator
 of the messages changes; no positional encoding, so that what is told apart is told by messages.
@@ -16,22 +16,17 @@ chooses the epoch. Of ZINC the first 2,000 molecules of the training part are tr
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import argparse
-import json
-import shutil
-import sys
-import time
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.training import kept
 from graphagg.nn.model.config import (
     AttentionConfig,
     FeatureConfig,
@@ -40,7 +35,7 @@ from graphagg.nn.model.config import (
     LayerOptions,
     LocalConfig,
 )
-from graphagg.nn.training import GraphData, TrainingConfig, load_data, train
+from graphagg.nn.training import GraphData, TrainingConfig, load_data
 from graphagg.nn.training.config import Metric
 from graphagg.nn.training.data.dataset import checked
 from tests.conftest import DATA
@@ -57,9 +52,9 @@ class Task:
 
     Attributes:
         path: of its file below the data folder.
-        metric: what is measured.
+        metric: of the table.
         epochs: passes over the training part.
-        first: how many of the training part are trained on; 0: all.
+        first: graphs of the training part that are trained on; 0: all.
     """
 
     path: str
@@ -83,66 +78,38 @@ def main() -> None:
     )
     parser.add_argument("--set", action="append", choices=TASKS)
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--budget-minutes", type=float, default=360.0)
-    parser.add_argument("--table", action="store_true")
-    parser.add_argument("--known", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    parser.add_argument("--out", type=Path, default=FOLDER)
+    kept.add_options(parser, FOLDER)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if chosen.known:
-        restore(chosen.out, KNOWN)
+        kept.restore(chosen.out, KNOWN, file_of)
     if not chosen.table:
-        run_all(chosen.out, chosen.set or list(TASKS), chosen.seeds, chosen.budget_minutes)
-    cells = read_cells(chosen.out)
-    print(markdown(cells))
+        # The first seed of all sets comes before the second of any.
+        cells = product(range(chosen.seeds), chosen.set or TASKS, AGGREGATORS)
+        kept.run_all(cells, partial(run_cell, chosen.out), chosen.budget_minutes)
+    results = kept.read_all(chosen.out)
+    print(markdown(results))
     if chosen.save:
-        lines = ",\n".join(json.dumps(cell) for cell in cells)
-        KNOWN.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+        kept.save(results, KNOWN)
 
 
-def run_all(folder: Path, sets: list[str], seeds: int, minutes: float) -> None:
-    """The first seed of all sets comes before the second of any."""
-    start = time.process_time()
-    for seed in range(seeds):
-        for name in sets:
-            for aggregator in AGGREGATORS:
-                if (time.process_time() - start) / 60 > minutes:
-                    print(f"stopped after {minutes:g} CPU minutes", file=sys.stderr)
-                    return
-                run_cell(folder, name, aggregator, seed)
-
-
-def run_cell(folder: Path, name: str, aggregator: str, seed: int) -> dict:
+def run_cell(folder: Path, cell: tuple[int, str, str]) -> dict:
     """Train one cell and keep its result; one that is there is read."""
-    path = folder / file_of(name, aggregator, seed)
+    seed, name, aggregator = cell
+    about = {"set": name, "aggregator": aggregator, "seed": seed}
+    path = folder / file_of(about)
     if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
+        return kept.read(path)
     data = dataset(name)
     split = data.splits[seed % len(data.splits)]
-    scratch = folder / "runs" / path.stem
-    result = train(
-        model_of(aggregator, single=data.single),
-        replace(data, splits=(split,)),
-        scratch,
-        training=settings(TASKS[name], seed, single=data.single),
-        device="cpu",
-        force=True,
-    )
-    found = {"set": name, "aggregator": aggregator, "seed": seed, "metric": result.metric}
-    found |= result.splits[0].to_json()
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(found) + "\n", encoding="utf-8")
-    partial.replace(path)
-    shutil.rmtree(scratch)
-    print(json.dumps(found), file=sys.stderr, flush=True)
-    return found
+    model = model_of(aggregator, single=data.single)
+    training = settings(TASKS[name], seed, single=data.single)
+    return kept.train_once(path, about, model, data, split, training)
 
 
-def file_of(name: str, aggregator: str, seed: int) -> str:
-    plain = "".join(c if c.isalnum() else "-" for c in name.lower())
-    return f"{plain}_{aggregator}_{seed}.json"
+def file_of(cell: dict) -> str:
+    plain = "".join(c if c.isalnum() else "-" for c in cell["set"].lower())
+    return f"{plain}_{cell['aggregator']}_{cell['seed']}.json"
 
 
 def dataset(name: str) -> GraphData:
@@ -181,20 +148,6 @@ def settings(task: Task, seed: int, *, single: bool) -> TrainingConfig:
     )
 
 
-def read_cells(folder: Path) -> list[dict]:
-    paths = sorted(folder.glob("*_[0-9].json"))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-
-
-def restore(folder: Path, known: Path) -> None:
-    """Lay down the cells that a file holds and the folder does not."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for cell in json.loads(known.read_text(encoding="utf-8")):
-        path = folder / file_of(cell["set"], cell["aggregator"], cell["seed"])
-        if not path.exists():
-            path.write_text(json.dumps(cell) + "\n", encoding="utf-8")
-
-
 def markdown(cells: list[dict]) -> str:
     """Mean of the seeds with its 95 % interval; accuracy and area in percent.
 
@@ -217,7 +170,7 @@ def markdown(cells: list[dict]) -> str:
             lines.append(f"| {name} | LCM is ahead by | " + " | ".join(row) + " |")
     for name in TASKS:
         row = [cost(values[name, aggregator]) for aggregator in AGGREGATORS]
-        lines.append(f"| {name} | CPU s a run | " + " | ".join(row) + " |")
+        lines.append(f"| {name} | CPU s per run | " + " | ".join(row) + " |")
     return "\n".join(lines)
 
 
@@ -235,8 +188,8 @@ def shown(cells: list[dict], metric: Metric) -> str:
 def lead(ours: list[dict], others: list[dict], metric: Metric) -> str:
     """By how much the one is better, on the seeds of both: a seed has the same split for all."""
     factor, digits = (-1.0, 3) if metric == "mae" else (100.0, 1)
-    known = {cell["seed"]: cell["test"] for cell in others}
-    gaps = [c["test"] - known[c["seed"]] for c in ours if c["seed"] in known]
+    by_seed = {cell["seed"]: cell["test"] for cell in others}
+    gaps = [c["test"] - by_seed[c["seed"]] for c in ours if c["seed"] in by_seed]
     if ours == others or len(gaps) < 2:
         return "-"
     gaps = factor * np.array(gaps)

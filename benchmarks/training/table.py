@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
@@ -30,21 +28,12 @@ PUBLISHED = {
 }
 
 
-def read_cells(folder: Path) -> Cells:
-    """The cells that are done in a folder of runs."""
-    found: Cells = defaultdict(dict)
-    for path in sorted(folder.glob("*_[0-9].json")):
-        cell = json.loads(path.read_text(encoding="utf-8"))
-        found[cell["set"], cell["model"]][cell["split"]] = cell
-    return found
-
-
-def read_known(path: Path) -> Cells:
-    """The cells that the repository keeps in one file."""
-    found: Cells = defaultdict(dict)
-    for cell in json.loads(path.read_text(encoding="utf-8")):
-        found[cell["set"], cell["model"]][cell["split"]] = cell
-    return found
+def by_split(results: Iterable[dict]) -> Cells:
+    """Results by set and model, then by split."""
+    cells: Cells = defaultdict(dict)
+    for result in results:
+        cells[result["set"], result["model"]][result["split"]] = result
+    return cells
 
 
 def markdown(cells: Cells, sets: Iterable[str] = (), models: Iterable[str] = ()) -> str:

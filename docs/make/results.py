@@ -35,7 +35,8 @@ def filled(text: str, docs: Path) -> str:
 
     def table(match: re.Match[str]) -> str:
         if match[1] == "training":
-            return training.markdown(training.read_known(docs / "training-cells.json"))
+            cells = json.loads((docs / "training-cells.json").read_text(encoding="utf-8"))
+            return training.markdown(training.by_split(cells))
         if match[1] == "aggregators":
             return aggregators.markdown(json.loads((docs / "aggregator-cells.json").read_text()))
         if match[1] == "presets":

@@ -8,29 +8,13 @@ from typing import TYPE_CHECKING
 from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.communities.answer.results import (
-        Community as Community,
-    )
-    from graphagg.communities.answer.results import (
-        Member as Member,
-    )
-    from graphagg.communities.answer.results import (
-        Shared as Shared,
-    )
-    from graphagg.communities.config import (
-        IndexConfig as IndexConfig,
-    )
-    from graphagg.communities.config import (
-        QueryConfig as QueryConfig,
-    )
-    from graphagg.communities.detection import (
-        Partition as Partition,
-    )
-    from graphagg.communities.detection import (
-        detect as detect,
-    )
-    from graphagg.communities.index import (
-        CommunityIndex as CommunityIndex,
-    )
+    from graphagg.communities.answer.results import Community as Community
+    from graphagg.communities.answer.results import Member as Member
+    from graphagg.communities.answer.results import Shared as Shared
+    from graphagg.communities.config import IndexConfig as IndexConfig
+    from graphagg.communities.config import QueryConfig as QueryConfig
+    from graphagg.communities.detection import Partition as Partition
+    from graphagg.communities.detection import detect as detect
+    from graphagg.communities.index import CommunityIndex as CommunityIndex
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, extra="communities")

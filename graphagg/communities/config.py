@@ -29,18 +29,24 @@ class IndexConfig:
     """Parameters of an index.
 
     Attributes:
-        kind: whose neighbors form a vertex's set: all (`undirected`), in- or out-neighbors, or
-            the elements of a set; `two-mode`: an edge is (element, set), as a follower comes before
-            the page.
+        kind: neighbors that form a vertex's set: all (`undirected`), the in-neighbors or the
+            out-neighbors, or the elements of a set (`two-mode`: an edge is (element, set), as a
+            follower comes before the page).
         closed: whether the set holds the vertex itself. None: yes, unless two-mode. Closed sets
             find more of the true communities (0.575 against 0.572 on email-Eu-core, 0.436 against
             0.423 on LastFM Asia, recall of `minhash` at community size).
-        permutations: slots of a signature (K).
-        bands: bands of the LSH tables (b).
-        rows: slots a band (r); b * r is at most K. 64 bands of 2 match with probability one half
+        permutations: number of slots of a signature (K).
+        bands: number of bands of the LSH tables (b).
+        rows: slots per band (r); b * r is at most K. 64 bands of 2 match with probability one half
             at a similarity of 0.10.
-        partitions: groups of sets of like size that the method `containment` searches.
+        partitions: number of groups of sets by size, which the method `containment` searches.
         hash_seed: seed of the hash family; 1 is datasketch's default.
+
+    Example:
+        >>> IndexConfig(kind="two-mode").closed
+        False
+        >>> IndexConfig(permutations=64, bands=32, rows=2).permutations
+        64
     """
 
     kind: Kind = "undirected"
@@ -79,19 +85,23 @@ class QueryConfig:
     """Bounds on the work of a query, and the methods' constants.
 
     Attributes:
-        exact_work: entries of the compressed rows that exact comparison may read; a seed that does
-            not fit is looked up in the LSH tables.
-        minhash_work: the same for `minhash`, which then still compares signatures.
+        exact_work: most entries of the compressed rows that exact comparison reads; a seed that
+            does not fit is looked up in the LSH tables.
+        minhash_work: the same bound for `minhash`, which then still compares signatures.
         scan_below: with fewer vertices `minhash` compares all signatures.
-        bucket_cap: vertices taken of one LSH bucket.
-        candidates: vertices that are compared one by one at most.
-        pair_work: element look-ups of comparisons one by one.
-        reason_work: element look-ups of the reasons; what passes it is not counted.
-        alpha: the walk's probability of a return.
-        eps: residual a degree that the push leaves.
-        push_work: edges that the push may read.
-        growth_work: entries that growing (agglomerative; fused) may read.
-        sweep_limit: members that a sweep cut considers.
+        bucket_cap: most vertices that are taken of one LSH bucket.
+        candidates: most vertices that are compared one by one.
+        pair_work: most element look-ups of comparisons one by one.
+        reason_work: most element look-ups of the reasons; shared elements beyond are not counted.
+        alpha: probability of a return to the seeds in each step of the walk.
+        eps: residual per edge of a vertex that the push leaves.
+        push_work: most edges that the push reads.
+        growth_work: most entries that `agglomerative` reads.
+        sweep_limit: most members that a sweep cut considers.
+
+    Example:
+        >>> QueryConfig(alpha=0.15, push_work=100_000).fused.stage
+        10
     """
 
     exact_work: int = 1_000_000
@@ -122,12 +132,12 @@ class FusedConfig:
     """Constants of `fused`; see `query.fused` for the formula.
 
     Attributes:
-        power: of PageRank.
-        floor: what similarity of 0 counts at least.
-        gap: how much more it counts where few of the best by PageRank have a similarity.
-        grown: vertices that similarities are also taken to.
-        mixture: share of those similarities.
-        stage: members of the first stage; each later stage doubles how many there are.
+        power: exponent of PageRank.
+        floor: least constant that is added to each similarity.
+        gap: growth of the constant where few of the best by PageRank have a similarity.
+        grown: number of first vertices to which similarities are also taken.
+        mixture: share of the similarities to these vertices.
+        stage: members of the first stage; each later stage doubles the members.
     """
 
     power: float = 0.7
@@ -139,10 +149,10 @@ class FusedConfig:
 
 
 def check_method(method: str) -> Method:
-    """The method itself; `InvalidParameter` with the choices if there is none such."""
+    """Return the method; `InvalidParameter` names the choices if there is no such method."""
     return one_of("method", cast(Method, method), METHODS)
 
 
 def check_plan(plan: str) -> Plan:
-    """The plan itself; `InvalidParameter` with the choices if there is none such."""
+    """Return the plan; `InvalidParameter` names the choices if there is no such plan."""
     return one_of("plan", cast(Plan, plan), PLANS)

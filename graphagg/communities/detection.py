@@ -41,7 +41,13 @@ class Partition:
         graph: the undirected graph.
         weights: `[nnz]` of its adjacency; None: all 1.
         labels: `[n]` int64 community of each vertex, in the order of `vertices`; 0 is the largest.
-        modularity: how many more edges are inside communities than chance would put there.
+        modularity: share of the edges inside communities, less the share that chance would put
+            there.
+
+    Example:
+        >>> partition = detect([("a", "b"), ("c", "d")])
+        >>> partition.communities(), len(partition), partition.modularity
+        ([['a', 'b'], ['c', 'd']], 2, 0.5)
     """
 
     graph: Graph
@@ -56,7 +62,7 @@ class Partition:
 
     @property
     def sizes(self) -> Ints:
-        """How many vertices each community has, the largest first."""
+        """Number of vertices of each community, the largest first."""
         return np.bincount(self.labels)
 
     def __len__(self) -> int:
@@ -69,7 +75,7 @@ class Partition:
         return [[self.vertices[int(i)] for i in group] for group in groups]
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row a vertex: `vertex` and `community`."""
+        """Make a table of one row per vertex: `vertex` and `community`."""
         import pyarrow as pa
 
         from graphagg.tables import ids_column
@@ -81,7 +87,7 @@ class Partition:
         return to_pandas(self.to_arrow())
 
     def to_networkx(self) -> networkx.Graph:
-        """The graph; nodes carry `community`, edges `weight` where the graph has weights."""
+        """Make a networkx graph; nodes carry `community`, edges their `weight` if there are any."""
         try:
             import networkx
         except ImportError:
@@ -130,14 +136,14 @@ def detect(
     vertices: Iterable[VertexId] = (),
     **reading: Unpack[WeightedReadingOptions],
 ) -> Partition:
-    """Part a whole graph into communities; the same input gives the same communities.
+    """Partition a whole graph into communities; the same input gives the same communities.
 
     Edges have no direction here: a pair that comes both ways is one edge of both weights.
 
     Args:
         edges: anything that `graphagg.graph.load_weighted` takes.
         resolution: larger gives more and smaller communities.
-        random_state: the order in which vertices are visited.
+        random_state: seed of the order in which vertices are visited.
         vertices: vertices that are there even without an edge; each is a community of its own.
         reading: the fields of `graphagg.graph.WeightedReading`.
 
@@ -145,6 +151,10 @@ def detect(
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
         InvalidParameter: `resolution` or `random_state`.
         MissingExtra: scikit-network is not installed.
+
+    Example:
+        >>> detect([(1, 2), (2, 3), (1, 3), (4, 5)]).sizes.tolist()
+        [3, 2]
     """
     number("resolution", resolution, above=0)
     integer("random_state", random_state, 0, 2**32 - 1)

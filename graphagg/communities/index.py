@@ -63,13 +63,15 @@ class CommunityIndex(Index[Snapshot]):
         report: counts of the edges that were read, where this object built the index; else None.
 
     Example:
-        >>> from tempfile import mkdtemp
+        >>> from tempfile import TemporaryDirectory
         >>> edges = [("ann", "bob"), ("bob", "cat"), ("cat", "ann"), ("cat", "dan")]
-        >>> index = CommunityIndex.build(edges, mkdtemp() + "/index")
-        >>> len(index), index.manifest.counts["edges"]
-        (4, 4)
-        >>> [member.id for member in index.query(["ann"], k=2)]
+        >>> folder = TemporaryDirectory()
+        >>> with CommunityIndex.build(edges, folder.name) as index:
+        ...     [member.id for member in index.query(["ann"], k=2).members]
         ['bob', 'cat']
+        >>> with CommunityIndex.open(folder.name) as index:
+        ...     len(index), index.manifest.counts["edges"]
+        (4, 4)
     """
 
     KIND = KIND
@@ -120,7 +122,7 @@ class CommunityIndex(Index[Snapshot]):
         Args:
             edges: anything that `graphagg.graph.load_graph` takes; a Spark DataFrame, or
                 `table:NAME` of the active session: then Spark builds, as `build_with_spark`.
-            directory: where the index goes; made if it is not there.
+            directory: the folder of the index; made if it is not there.
             config: the kind of graph, and the parameters; default `IndexConfig()`.
             vertices: vertices that are there even without an edge.
             progress: called with stage, done, total.
@@ -130,6 +132,14 @@ class CommunityIndex(Index[Snapshot]):
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder, follows = TemporaryDirectory(), [(1, 2), (3, 2), (3, 1)]
+            >>> config = IndexConfig(kind="directed-in", permutations=64, bands=32)
+            >>> index = CommunityIndex.build(follows, folder.name, config=config)
+            >>> index.report.edges, list(index.vertices)
+            (3, [1, 2, 3])
         """
         config = config or IndexConfig()
         if is_of_spark(edges):
@@ -156,6 +166,15 @@ class CommunityIndex(Index[Snapshot]):
 
         Raises:
             InvalidParameter: fewer than one shard, or shards of different parameters.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder = TemporaryDirectory()
+            >>> shards = [folder.name + "/a", folder.name + "/b"]
+            >>> for shard, edges in zip(shards, ([(1, 2)], [(2, 3)])):
+            ...     CommunityIndex.build(edges, shard).close()
+            >>> list(CommunityIndex.merge(shards, folder.name + "/c").vertices)
+            [1, 2, 3]
         """
         if not shards:
             raise InvalidParameter("no index to merge, wanted at least one")
@@ -189,26 +208,33 @@ class CommunityIndex(Index[Snapshot]):
 
         Args:
             seeds: vertices as the user wrote them; repeats count once.
-            k: how many members besides the seeds. None: a sweep cut chooses, among the first
+            k: number of members besides the seeds. None: a sweep cut chooses, among the first
                 `config.sweep_limit`, the prefix of least conductance (not for two-mode graphs).
             method: `fused`, `minhash`, `jaccard`, `agglomerative`, `pagerank` or `containment`.
-            plan: how candidates are found: `auto`, `exact`, `lsh` or `scan`.
+            plan: the way candidates are found: `auto`, `exact`, `lsh` or `scan`.
             config: budgets and constants.
 
         Raises:
             InvalidSeeds: there are none, or none has a neighbor.
             UnknownVertex: a seed is not in the graph; the closest ids are named.
             InvalidParameter: `k`, `method` or `plan`.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder = TemporaryDirectory()
+            >>> index = CommunityIndex.build([(1, 2), (1, 3), (2, 3), (3, 4)], folder.name)
+            >>> index.query([1, 2], k=1, method="jaccard").members[0].explain()
+            '3 shared with 1 (adjacent); 3 shared with 2 (adjacent)'
         """
         opened = self.opened  # of one version, also if another thread changes the index meanwhile
-        numbers = opened.find_seeds(seeds)
+        vertices = opened.find_seeds(seeds)
         if k is None and opened.config.kind == "two-mode":
             raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
         limit = config.sweep_limit if k is None else min(integer("k", k, 1), len(opened.vertices))
         ranking = opened.expander.rank(
-            numbers, limit, check_method(method), check_plan(plan), config
+            vertices, limit, check_method(method), check_plan(plan), config
         )
-        return answer(opened, numbers, ranking, k, limit, method, config)
+        return answer(opened, vertices, ranking, k, limit, method, config)
 
     def query_on_spark(
         self,
@@ -221,19 +247,19 @@ class CommunityIndex(Index[Snapshot]):
         config: QueryConfig = _DEFAULT,
         skip_unknown: bool = False,
     ) -> DataFrame:
-        """`query` for a column of seeds: a row a member, as a lazy DataFrame.
+        """Ask `query` for a column of seeds: one row per member, as a lazy DataFrame.
 
         Each worker opens the index once. The executors see its directory by the same path, or it
         is one of a store.
 
         Args:
             frame: its columns are kept; `rank` (from 1), `member` and `score` come after them.
-            column: of the seeds: a vertex a row, or an array of them.
+            column: column of the seeds: one vertex per row, or an array of vertices.
             k: as for `query`.
             method: as for `query`.
             plan: as for `query`.
             config: as for `query`.
-            skip_unknown: leave out rows of unknown seeds, or of none, in place of an error.
+            skip_unknown: leave out rows whose seeds are unknown or missing, instead of an error.
         """
         options = {"k": k, "method": check_method(method), "plan": check_plan(plan)}
         return communities_frame(frame, self, column, skip_unknown, options | {"config": config})
@@ -251,7 +277,7 @@ class CommunityIndex(Index[Snapshot]):
 
         Args:
             seeds: `[s]` distinct dense numbers, as `find_seeds` gives them.
-            k: how many members are wanted.
+            k: number of members that are wanted.
             method: see `query`.
             plan: see `query`.
             config: see `query`.
@@ -259,11 +285,11 @@ class CommunityIndex(Index[Snapshot]):
         return self.opened.expander.rank(seeds, k, check_method(method), check_plan(plan), config)
 
     def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
-        """The dense numbers of seeds, without repeats; raises as `query` does."""
+        """Find the dense numbers of seeds, without repeats; raises as `query` does."""
         return self.opened.find_seeds(seeds)
 
     def find(self, vertex: VertexId) -> int:
-        """The dense number of a vertex; `UnknownVertex` names the closest ids."""
+        """Find the dense number of a vertex; `UnknownVertex` names the closest ids."""
         return self.opened.find(vertex)
 
     def signature(self, vertex: VertexId) -> datasketch.MinHash:
@@ -289,7 +315,7 @@ class CommunityIndex(Index[Snapshot]):
         )
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
-        """The 32-bit minima of a vertex's set, `[K]`, computed from its row."""
+        """Compute the 32-bit minima of a vertex's set, `[K]`, from its row."""
         row = np.array([self.find(vertex)])
         values: npt.NDArray[np.uint32] = minima(self.opened.hoods.sets, self.opened.hashes(), row)[
             0
@@ -315,6 +341,14 @@ class CommunityIndex(Index[Snapshot]):
         Raises:
             GraphAggError: what `build` raises.
             ArtifactBusy: the index was built again with other parameters since it was opened.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder = TemporaryDirectory()
+            >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
+            >>> report = index.add_edges([(3, 4), (1, 2)])
+            >>> report.edges_added, report.vertices_added, report.edges
+            (1, 1, 3)
         """
         more = self._read_edges(edges, vertices, reading)
         with self._changing_alike() as (publication, before):
@@ -328,7 +362,16 @@ class CommunityIndex(Index[Snapshot]):
         progress: Progress = silent,
         **reading: Unpack[ReadingOptions],
     ) -> ChangeReport:
-        """Remove edges; their vertices stay. Edges that are not there are counted."""
+        """Remove edges; their vertices stay. Edges that are not there are counted.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder = TemporaryDirectory()
+            >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
+            >>> report = index.remove_edges([(2, 3), (1, 3)])
+            >>> report.edges_removed, report.not_found, report.vertices
+            (1, 1, 3)
+        """
         gone = self._read_edges(edges, (), reading)
         with self._changing_alike() as (publication, before):
             return apply(publication, before, Change.removing_edges(before, gone), progress)
@@ -336,7 +379,15 @@ class CommunityIndex(Index[Snapshot]):
     def remove_vertices(
         self, vertices: Sequence[VertexId], *, progress: Progress = silent
     ) -> ChangeReport:
-        """Remove vertices with their edges; `UnknownVertex` if one is not there."""
+        """Remove vertices with their edges; `UnknownVertex` if one is not there.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder = TemporaryDirectory()
+            >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
+            >>> index.remove_vertices([1]).edges_removed, list(index.vertices)
+            (1, [2, 3])
+        """
         if isinstance(vertices, str | bytes) or not hasattr(vertices, "__iter__"):
             raise InvalidParameter(f"vertices are {vertices!r}, wanted a list of vertices")
         with self._changing_alike() as (publication, before):

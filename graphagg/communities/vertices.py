@@ -35,7 +35,7 @@ class Listing(NamedTuple):
 
 
 def prefix_ranges(ids: VertexIds, prefix: str) -> list[tuple[int, int]]:
-    """Where the ids that begin with a prefix lie: disjoint ranges of positions, ascending.
+    """Find the ids that begin with a prefix: disjoint ranges of positions, ascending.
 
     Integers by their decimal digits: 12, 120 to 129, 1200 to 1299, ... Strings as the prefix is
     written and as it would be in lower, upper or title case. O(log n) reads a range.
@@ -85,20 +85,20 @@ class Vertices:
         """The vertex that is the prefix, then those that begin with it, by degree."""
         ids = self._snapshot.vertices
         ranges = prefix_ranges(ids, prefix)
-        numbers = np.concatenate([np.zeros(0, np.int64), *(np.arange(*r) for r in ranges)])
+        vertices = np.concatenate([np.zeros(0, np.int64), *(np.arange(*r) for r in ranges)])
         degrees = np.concatenate([np.zeros(0, np.int64), *(self._degrees(*r) for r in ranges)])
         exact = ids.find(prefix)
         first = [] if exact is None else [exact]
-        best = numbers[largest(degrees, limit + 1, numbers)].tolist()
-        shown = [*first, *(number for number in best if number != exact)][:limit]
-        listed = tuple(Listed(ids[number], self._degree(number)) for number in shown)
-        return Listing(listed, len(numbers) > len(shown))
+        best = vertices[largest(degrees, limit + 1, vertices)].tolist()
+        shown = [*first, *(vertex for vertex in best if vertex != exact)][:limit]
+        listed = tuple(Listed(ids[vertex], self._degree(vertex)) for vertex in shown)
+        return Listing(listed, len(vertices) > len(shown))
 
-    def _degree(self, number: int) -> int:
-        return int(self._degrees(number, number + 1)[0])
+    def _degree(self, vertex: int) -> int:
+        return int(self._degrees(vertex, vertex + 1)[0])
 
     def _degrees(self, low: int, high: int) -> Ints:
-        """Edges of the vertices `low` to `high - 1`; of a directed graph those both ways."""
+        """Edges of the vertices `low` to `high - 1`; of a directed graph in both directions."""
         hoods = self._snapshot.hoods
         degrees: Ints = np.diff(hoods.sets.indptr[low : high + 1])
         if hoods.walk == DIRECTED:
@@ -106,12 +106,12 @@ class Vertices:
         return degrees
 
     def neighbors(self, vertex: VertexId, limit: int) -> tuple[Listed, Listing]:
-        """A vertex, and its neighbors with most edges; of a set (two-mode) its elements."""
-        number, hoods = self._snapshot.find(vertex), self._snapshot.hoods
-        neighbors = hoods.sets.row(number).astype(np.int64)
+        """List a vertex and its neighbors with most edges; for a set (two-mode) its elements."""
+        row, hoods = self._snapshot.find(vertex), self._snapshot.hoods
+        neighbors = hoods.sets.row(row).astype(np.int64)
         ids, rows = self._snapshot.vertices, hoods.sets
         if hoods.walk == DIRECTED:
-            neighbors = np.union1d(neighbors, hoods.holders.row(number))
+            neighbors = np.union1d(neighbors, hoods.holders.row(row))
         if hoods.walk == TWO_MODE:
             ids, rows = self._snapshot.elements, hoods.holders
         degrees: Array = rows.indptr[neighbors + 1] - rows.indptr[neighbors]
@@ -121,5 +121,5 @@ class Vertices:
         best = largest(degrees, limit, neighbors)
         pairs = zip(neighbors[best].tolist(), degrees[best].tolist(), strict=True)
         listed = tuple(Listed(ids[node], degree) for node, degree in pairs)
-        asked = Listed(self._snapshot.vertices[number], self._degree(number))
+        asked = Listed(self._snapshot.vertices[row], self._degree(row))
         return asked, Listing(listed, len(neighbors) > limit)

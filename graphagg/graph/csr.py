@@ -21,6 +21,12 @@ class Csr:
         indices: `[nnz]` int32, the columns of row i at `indptr[i]:indptr[i + 1]`, ascending.
         data: `[nnz]` values, or None where only the pattern matters.
         columns: number of columns.
+
+    Example:
+        >>> rows, columns = np.array([0, 2, 0]), np.array([1, 0, 2])
+        >>> matrix = Csr.from_pairs(rows, columns, None, (3, 3))
+        >>> matrix.row(0).tolist(), matrix.degrees().tolist()
+        ([1, 2], [2, 0, 1])
     """
 
     indptr: Ints
@@ -43,7 +49,7 @@ class Csr:
         return self.data[self.indptr[i] : self.indptr[i + 1]]
 
     def gather(self, rows: npt.NDArray[np.integer[Any]]) -> tuple[Ints, npt.NDArray[np.int32]]:
-        """Entries of several rows at once: `(position in rows, column)` of each, in row order."""
+        """Gather entries of several rows: `(position in rows, column)` of each, in row order."""
         owners = np.repeat(np.arange(len(rows)), self.indptr[rows + 1] - self.indptr[rows])
         return owners, self.indices[self.places(rows)]
 
@@ -57,8 +63,8 @@ class Csr:
         """The positions of the entries of several rows in `indices`, in the order of `gather`."""
         starts = self.indptr[rows]
         lengths = self.indptr[rows + 1] - starts
-        # In the result, the entries of a row follow those of the rows before: shift each row by
-        # the distance between where it begins here and there.
+        # In the result the rows follow one another: shift each row by the distance between its
+        # beginning here and there.
         shifts = np.repeat(starts - offsets(lengths)[:-1], lengths)
         positions: Ints = np.arange(len(shifts)) + shifts
         return positions

@@ -31,11 +31,15 @@ class ReadReport:
         duplicates: repeats, dropped; undirected: also the same pair the other way round.
         comments: lines of comment.
         header: the header line, or None.
-        columns: which columns of a text or table were read.
+        columns: the columns of a text or table that were read, in words.
         third_ignored: rows whose column of weights holds text; it was ignored.
         weights_ignored: edges that carried a weight which was not used.
-        bad_rows: rows that were left out, because they cannot be read.
-        first_bad: what is wrong with the first of them.
+        bad_rows: rows that were left out because they cannot be read.
+        first_bad: the fault of the first bad row.
+
+    Example:
+        >>> ReadReport(edges_read=5, edges=3, self_loops=1, duplicates=1).notes()
+        ['self loops: 1', 'duplicates: 1']
     """
 
     edges_read: int = 0
@@ -51,11 +55,11 @@ class ReadReport:
     first_bad: str | None = None
 
     def notes(self) -> list[str]:
-        """What a person should know of the reading, a line each."""
-        known = {name: value for name, value in vars(self).items() if value}
+        """List what a person should know of the reading, one line per fact."""
+        counts = {name: value for name, value in vars(self).items() if value}
         return [
             f"{name.replace('_', ' ')}: {value}"
-            for name, value in known.items()
+            for name, value in counts.items()
             if name not in ("edges", "edges_read")
         ]
 
@@ -75,6 +79,12 @@ class Graph:
         adjacency: `[len(rows), len(columns)]` pattern: neighbors (symmetric), out-neighbors, or
             the elements of each set.
         report: counts of what was read and dropped.
+
+    Example:
+        >>> from graphagg.graph import load_graph
+        >>> graph = load_graph([("a", "b"), ("b", "a"), ("b", "c")])
+        >>> graph.edges, graph.adjacency.row(1).tolist(), list(graph.rows)
+        (2, [0, 2], ['a', 'b', 'c'])
     """
 
     kind: GraphKind
@@ -90,7 +100,7 @@ class Graph:
         return entries // 2 if self.kind == "undirected" else entries
 
     def pairs(self) -> tuple[Dense, Dense]:
-        """Each edge once, as dense numbers `[E]`; undirected: row below column."""
+        """List each edge once, as dense numbers `[E]`; undirected: row below column."""
         rows, columns = expand_rows(self.adjacency), np.asarray(self.adjacency.indices)
         if self.kind == "undirected":
             keep = rows < columns
@@ -115,7 +125,7 @@ class Graph:
 def graph_from_pairs(
     kind: GraphKind, rows: VertexIds, columns: VertexIds, pairs: tuple[Dense, Dense]
 ) -> Graph:
-    """The graph of `weighted_graph` without weights."""
+    """Build a graph as `weighted_graph` does, without weights."""
     return weighted_graph(kind, rows, columns, pairs, None)[0]
 
 
@@ -129,14 +139,14 @@ def weighted_graph(
     """Build a graph from dense pairs, dropping and counting self-loops and repeats.
 
     Args:
-        kind: which graph.
+        kind: kind of the graph.
         rows: ids of the first of each pair.
         columns: ids of the second; the same object unless two-mode.
         pairs: `[E]` and `[E]` int32.
         weights: `[E]`, or None.
 
     Returns:
-        The graph, and `[nnz]` a weight for each entry of its adjacency, those of repeats added up;
+        The graph, and `[nnz]` a weight for each entry of its adjacency, where repeats are added up;
         None without weights.
     """
     source, target = pairs

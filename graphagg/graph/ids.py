@@ -18,7 +18,7 @@ from graphagg.store.strings import StringTable
 VertexId = int | str
 
 _COMPARED = 200
-"""How many neighbors in the order of the ids `closest` compares a string with."""
+"""Number of neighbors in the order of the ids that `closest` compares a string with."""
 
 _AT_ONCE = 1 << 16
 _DIGITS = len(str(2**63 - 1))
@@ -32,6 +32,11 @@ class VertexIds(Sequence[VertexId]):
 
     Args:
         table: `[n]` int64, or a table of strings; ascending, distinct.
+
+    Example:
+        >>> ids = VertexIds.of([30, 10, 20, 10])
+        >>> list(ids), ids.find(20), ids.find("20"), ids.find(25)
+        ([10, 20, 30], 1, 1, None)
     """
 
     def __init__(self, table: Ints | StringTable) -> None:
@@ -76,13 +81,13 @@ class VertexIds(Sequence[VertexId]):
         return (int(i) for i in self.table)
 
     def find(self, vertex: object) -> int | None:
-        """The dense number of an id, O(log n); None if there is no such id.
+        """Find the dense number of an id, O(log n); None if there is no such id.
 
         The text of an integer finds that integer: a command line gives text only.
         """
         if isinstance(self.table, StringTable):
-            known = isinstance(vertex, str) and _is_unicode(vertex)
-            return self.table.find_sorted(str(vertex)) if known else None
+            is_text = isinstance(vertex, str) and _is_unicode(vertex)
+            return self.table.find_sorted(str(vertex)) if is_text else None
         if isinstance(vertex, str) and vertex.isascii() and vertex.isdigit():
             digits = vertex.lstrip("0") or "0"
             vertex = int(digits) if len(digits) <= _DIGITS else None
@@ -94,17 +99,17 @@ class VertexIds(Sequence[VertexId]):
         return position if self[position : position + 1] == [vertex] else None
 
     def known(self, vertex: VertexId) -> int:
-        """The dense number of a vertex; `UnknownVertex` names the closest ids."""
-        number = self.find(vertex)
-        if number is None:
+        """Find the dense number of a vertex; `UnknownVertex` names the closest ids."""
+        position = self.find(vertex)
+        if position is None:
             closest = ", ".join(repr(name) for name in self.closest(vertex))
             raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
-        return number
+        return position
 
     def closest(self, vertex: object, count: int = 3) -> list[VertexId]:
         """The ids most like an unknown one: by value, or by spelling.
 
-        Strings are compared with those next to it in the order, which begin like it; the work does
+        Strings are compared with its neighbors in the order, which begin like it; the work does
         not grow with n.
         """
         if not len(self):
@@ -130,7 +135,7 @@ class VertexIds(Sequence[VertexId]):
         return list(sorted(near, key=lambda name: (unlike(name), name))[:count])
 
     def positions(self, other: VertexIds) -> Ints:
-        """The position here of each id of `other`, `[len(other)]`; -1 for those missing."""
+        """Find the position here of each id of `other`, `[len(other)]`; -1 if it is missing."""
         mine, theirs = self.table, other.table
         if isinstance(mine, StringTable) or isinstance(theirs, StringTable):
             return _string_positions(self, other)
@@ -160,7 +165,7 @@ class VertexIds(Sequence[VertexId]):
         return VertexIds(self.table[kept])
 
     def tokens(self) -> npt.NDArray[np.uint32]:
-        """A 32-bit hash of each id, `[n]`, which depends on the id alone.
+        """Hash each id to 32 bits, `[n]`; a hash depends on the id alone.
 
         Integers below 2^32 are themselves, larger ones the XOR of their two halves, strings the
         first four bytes of the SHA-1 of their UTF-8 (what `datasketch` does with
@@ -196,19 +201,21 @@ class VertexIds(Sequence[VertexId]):
 
 def check_ids(ids: Sequence[object]) -> None:
     """Raise `InvalidGraph` unless all ids are integers of 0 to 2^63 - 1, or all are strings."""
-    wanted = "wanted non-negative integers, or strings, and all of one type"
+    accepted = "wanted non-negative integers, or strings, and all of one type"
     text = isinstance(ids[0], str) if ids else False
     for vertex in ids:
         if text != isinstance(vertex, str):
             raise InvalidGraph(
-                f"vertex ids mix types: {ids[0]!r} and {vertex!r}; {wanted}: convert them all"
+                f"vertex ids mix types: {ids[0]!r} and {vertex!r}; {accepted}: convert them all"
             )
         if text:
             continue
         if isinstance(vertex, bool) or not isinstance(vertex, int | np.integer):
-            raise InvalidGraph(f"vertex id {vertex!r} is a {type(vertex).__name__}; {wanted}")
+            raise InvalidGraph(f"vertex id {vertex!r} is a {type(vertex).__name__}; {accepted}")
         if not 0 <= vertex < 2**63:
-            raise InvalidGraph(f"vertex id {vertex} is out of range; {wanted}: renumber, or quote")
+            raise InvalidGraph(
+                f"vertex id {vertex} is out of range; {accepted}: renumber, or quote"
+            )
     if text:
         _check_unicode(ids)
 

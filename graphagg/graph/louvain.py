@@ -23,7 +23,9 @@ def louvain(
     resolution: float = 1.0,
     random_state: int | None = None,
 ) -> Ints:
-    """The communities of an undirected graph, 0 the largest; of equal sizes, by the first vertex.
+    """Find the communities of an undirected graph; 0 is the largest.
+
+    Of equal sizes the one of the first vertex comes first.
 
     Args:
         adjacency: `[n, n]`, each edge both ways.
@@ -54,7 +56,10 @@ def louvain(
 
 
 def modularity(adjacency: Csr, weights: Array, labels: Ints, resolution: float = 1.0) -> float:
-    """How many more edges are inside communities than chance would put there; 0 without edges."""
+    """Compute the share of edges inside communities, less what chance would put there.
+
+    0 without edges.
+    """
     if not weights.any():
         return 0.0
     module, _ = _libraries()
@@ -63,7 +68,7 @@ def modularity(adjacency: Csr, weights: Array, labels: Ints, resolution: float =
 
 
 def as_matrix(adjacency: Csr, weights: Array) -> Any:
-    """The graph as a SciPy matrix; raises `MissingExtra`."""
+    """Make a SciPy matrix of the graph; raises `MissingExtra`."""
     _, sparse = _libraries()
     shape = (adjacency.rows, adjacency.columns)
     return sparse.csr_matrix((weights, adjacency.indices, adjacency.indptr), shape=shape)
@@ -79,10 +84,10 @@ def _libraries() -> tuple[Any, Any]:
 
 
 def by_size(labels: Array) -> Ints:
-    """The labels so numbered that 0 is the largest; of equal sizes, that of the first vertex."""
-    _, first, numbers, sizes = np.unique(
+    """Number the labels by size, 0 the largest; of equal sizes, by the first vertex."""
+    _, first, positions, sizes = np.unique(
         labels, return_index=True, return_inverse=True, return_counts=True
     )
     rank = np.empty(len(sizes), dtype=np.int64)
     rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
-    return rank[numbers]
+    return rank[positions]

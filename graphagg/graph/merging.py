@@ -23,7 +23,7 @@ _ABOVE_ALL = 1 << 31
 
 
 class Renumbering(NamedTuple):
-    """The ids of a result, and where the ids of two graphs stand among them.
+    """The ids of a result, and the numbers there of the ids of two graphs.
 
     Attributes:
         ids: of the result.
@@ -48,10 +48,10 @@ class Renumbering(NamedTuple):
         return cls(first, kept, _int32(first.positions(second)))
 
     def selected(self, kept: Mask) -> Renumbering:
-        """Leave out all ids of the result but those of a mask."""
-        numbers = np.where(kept, np.cumsum(kept, dtype=np.int32) - 1, -1).astype(np.int32)
-        numbers = np.append(numbers, np.int32(-1))  # -1 stays -1
-        return Renumbering(self.ids.select(kept), numbers[self.first], numbers[self.second])
+        """Keep only the ids of the result that a mask selects."""
+        renumbered = np.where(kept, np.cumsum(kept, dtype=np.int32) - 1, -1).astype(np.int32)
+        renumbered = np.append(renumbered, np.int32(-1))  # -1 stays -1
+        return Renumbering(self.ids.select(kept), renumbered[self.first], renumbered[self.second])
 
 
 def merge_rows(
@@ -71,8 +71,8 @@ def merge_rows(
     """
     count = len(rows.ids)
     sides = [
-        _Side(matrix.indptr, matrix.indices, _inverse(numbers, count), renumbered)
-        for matrix, numbers, renumbered in (
+        _Side(matrix.indptr, matrix.indices, _inverse(rows_now, count), renumbered)
+        for matrix, rows_now, renumbered in (
             (first, rows.first, columns.first), (second, rows.second, columns.second),
         )
     ]  # fmt: skip
@@ -101,15 +101,15 @@ class _Side(NamedTuple):
     renumbered: Array
 
 
-def _int32(numbers: Ints) -> Array:
-    return numbers.astype(np.int32)
+def _int32(positions: Ints) -> Array:
+    return positions.astype(np.int32)
 
 
-def _inverse(numbers: Array, count: int) -> Array:
+def _inverse(renumbered: Array, count: int) -> Array:
     """The old number of each of `count` new ones, int32; -1: it is new."""
     old = np.full(count, -1, dtype=np.int32)
-    stay = np.flatnonzero(numbers >= 0)
-    old[numbers[stay]] = stay
+    stay = np.flatnonzero(renumbered >= 0)
+    old[renumbered[stay]] = stay
     return old
 
 

@@ -2,13 +2,14 @@
 
 p = alpha r + (1 - alpha) T' p, for a reset vector r and the transition matrix T of a graph, is
 computed from the reset outward: of the residual of a node, alpha stays as its mass and the rest is
-handed on to its neighbors, until no residual is due. What is returned is p + alpha residual: what a
-node received and did not hand on counts as if it had been pushed once, at no cost.
+handed on to its neighbors, until no residual is due. The result is p + alpha residual: a residual
+that a node did not hand on counts as if it had been pushed once, at no cost.
 
-`push` keeps a queue, so that the work follows what is reached, not the size of the graph: with a
-residual of `per_edge` for each edge that may stay, at most 1 / (alpha per_edge) edges are read for
-a reset of sum 1. `solve` sweeps over all nodes in their order until next to nothing is left: where
-a reset covers a small graph, this takes a fifth of the time (6,119 passages: 3.6 ms against 20).
+`push` keeps a queue, so that the work follows the nodes that are reached, not the size of the
+graph: with a residual of `per_edge` for each edge that may stay, at most 1 / (alpha per_edge) edges
+are read for a reset of sum 1. `solve` sweeps over all nodes in their order until next to nothing is
+left: where a reset covers a small graph, this takes a fifth of the time (6,119 passages: 3.6 ms
+against 20).
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class PushGraph(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """When a push ends.
+    """Limits at which a push ends.
 
     Attributes:
         alpha: probability of a return to the reset in each step.
@@ -291,7 +292,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
                 residual[slot] += share * _weight_at(weights, j)
                 if residual[slot] < limit[slot]:  # always so while it stands in the queue
                     continue
-                # At first the limit is that of one edge: a degree may be a page on disk.
+                # At first the limit is for one edge: reading a degree may read a page of a disk.
                 limit[slot] = per_edge * _degree(forward, backward, shift, other)
                 if residual[slot] >= limit[slot]:
                     limit[slot] = np.inf
@@ -409,7 +410,7 @@ def _degree(forward: Array, backward: Array, shift: int, node: int) -> int:
 
 @kernel
 def _range(offsets: Array, node: int, shift: int) -> tuple[int, int]:
-    """Where the links of a node on one side begin and end; nowhere if it has no row there."""
+    """Find where the links of a node on one side begin and end; 0 and 0 if it has no row there."""
     row = node - shift
     if row < 0 or row + 1 >= len(offsets):
         return 0, 0

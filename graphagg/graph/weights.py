@@ -30,17 +30,22 @@ def load_weighted(
     round.
 
     Args:
-        edges: what `load_graph` takes, or an `[E, 3]` array.
-        kind: which graph.
+        edges: anything that `load_graph` takes, or an `[E, 3]` array.
+        kind: kind of the graph.
         vertices: vertices that are there even without an edge.
-        reading: the fields of `graphagg.graph.WeightedReading`: those of `load_graph`, `weight`
-            for the column of weights, and `weighted=False` to leave them out.
+        reading: the fields of `graphagg.graph.WeightedReading`: the options of `load_graph`,
+            `weight` for the column of weights, and `weighted=False` to leave them out.
 
     Returns:
         The graph, and `[nnz]` a weight for each entry of its adjacency; None where there are none.
 
     Raises:
         As `load_graph`; InvalidGraph also for a weight that is negative, infinite or no number.
+
+    Example:
+        >>> graph, weights = load_weighted([("a", "b", 2.0), ("b", "a", 1.0)])
+        >>> graph.edges, weights.tolist()
+        (1, [3.0, 3.0])
     """
     return read_graph(edges, kind, WeightedReading(**reading), vertices=vertices)
 
@@ -52,7 +57,7 @@ def align(graph: Graph, rows: Array, columns: Array, weights: Array) -> Floats:
         graph: the graph of the edges.
         rows: `[E]` dense number of one end of each edge.
         columns: `[E]` dense number of the other end.
-        weights: `[E]`; those of repeats are added up.
+        weights: `[E]`; the weights of repeats are added up.
 
     Returns:
         `[nnz]`.

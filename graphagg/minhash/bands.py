@@ -1,20 +1,19 @@
 """LSH band tables as flat sorted arrays.
 
 A band is r slots of the signature; two sets meet in a band with probability J^r, in one of b bands
-with 1 - (1 - J^r)^b. The paper keeps a dictionary a band; here the vertices of a band are sorted by
-a 32-bit key, in one array for all bands that can be memory-mapped:
+with 1 - (1 - J^r)^b. The paper keeps a dictionary per band; here the vertices of a band are sorted
+by a 32-bit key, in one array for all bands that can be memory-mapped:
 
     directory[band, prefix] ... [band, prefix + 1]   entries whose key begins with `prefix`
     ids[entry]                                       the vertex; by (key, vertex) ascending
 
-Entries whose key no other vertex has are dropped (as in the paper: they find nobody). The keys
+Entries whose key no other vertex has are dropped, as in the paper: they find no vertex. The keys
 are not stored, which saves a third of the space: a look-up reads one directory entry and finds its
 bucket among about 10 entries by binary search, with keys computed from their signatures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,7 +35,7 @@ class BandTables(NamedTuple):
     """The tables of all bands; kernels take them as they are.
 
     Attributes:
-        rows: r, slots a band.
+        rows: r, slots per band.
         starts: `[b + 1]` int64, where each band's entries begin.
         directory: `[b, 2^p + 1]` uint32, relative to the band's start.
         ids: `[entries]` int32.
@@ -70,8 +69,8 @@ class BandTables(NamedTuple):
         Args:
             sig: `[n, K]` the signatures that the tables were built from.
             seeds: `[s]` vertices.
-            cap: at most so many vertices are taken of a bucket, the first by number.
-            most: at most so many candidates; those that share most buckets are kept.
+            cap: most vertices that are taken of a bucket, the first by number.
+            most: most candidates; the vertices that share most buckets are kept.
 
         Returns:
             `[c]` int64 ascending distinct vertices, and how many buckets were cut by `cap`.
@@ -102,72 +101,40 @@ def directory_bits(vertices: int) -> int:
 def build_tables(
     sig: Array, filled: Array, bands: range, rows: int, cap: int
 ) -> tuple[BandTables, BucketCounts]:
-    """Sort some bands; O(b n).
+    """Sort some bands; O(b n). `sig` may be a mapped file, which is read block by block.
 
     Args:
         sig: `[n, K]` uint16 signatures.
-        filled: `[n]` bool, whether a row's set has any element; empty sets find nobody.
-        bands: which ones; band i is the slots i * r to (i + 1) * r - 1.
+        filled: `[n]` bool, whether a row's set has any element; empty sets find no vertex.
+        bands: the bands to sort, 4 bytes per vertex each; band i has the slots from i * r to
+            (i + 1) * r - 1.
         rows: r.
         cap: buckets larger than this are counted.
 
     Returns:
         The tables of these bands, and the counts of their buckets.
     """
-    counts, sorted_bands = np.zeros(2, dtype=np.int64), []
-    for directory, ids in sort_bands(sig, filled, bands, rows, cap, counts):
-        sorted_bands.append((directory.copy(), ids.copy()))
-    starts = offsets([len(ids) for _, ids in sorted_bands])
-    directories = np.stack([directory for directory, _ in sorted_bands])
-    ids = np.concatenate([ids for _, ids in sorted_bands])
-    largest, over_cap = counts.tolist()
-    tables = BandTables(rows, starts, directories, ids)
-    return tables, BucketCounts(int(starts[-1]), largest, over_cap)
-
-
-def sort_bands(
-    sig: Array,
-    filled: Array,
-    bands: range,
-    rows: int,
-    cap: int,
-    counts: Array,
-    at_once: int = BANDS_AT_ONCE,
-) -> Iterator[tuple[Array, Array]]:
-    """Sort bands one after another; `sig` may be a mapped file, which is read block by block.
-
-    Args:
-        sig: as `filled`, `bands`, `rows` and `cap` those of `build_tables`.
-        filled: see there.
-        bands: see there.
-        rows: see there.
-        cap: see there.
-        counts: `[2]` int64, kept up to date: vertices in the largest bucket, and buckets over the
-            cap.
-        at_once: bands whose keys are made in one reading of the signatures; 4 bytes a vertex each.
-
-    Yields:
-        The directory `[2^p + 1]` and the entries of each band, which the next one overwrites.
-    """
     n, bits = len(sig), directory_bits(len(sig))
-    keys = np.empty((min(len(bands), at_once), n), dtype=np.uint32)
+    keys, counts = np.empty((len(bands), n), dtype=np.uint32), np.zeros(2, dtype=np.int64)
+    for low in range(0, n, _ROWS_AT_ONCE):  # a cache line of the signatures holds several bands
+        block = sig[low : low + _ROWS_AT_ONCE]
+        write_keys(block, low, bands.start, len(bands), rows, keys)
+        forget(block)
     entries, ids = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.int32)
-    directory = np.zeros((1 << bits) + 1, dtype=np.uint32)
-    for i, band in enumerate(bands):
-        if i % at_once == 0:  # a cache line of the signatures holds several bands
-            count = min(len(bands) - i, at_once)
-            for low in range(0, n, _ROWS_AT_ONCE):
-                block = sig[low : low + _ROWS_AT_ONCE]
-                write_keys(block, low, band, count, rows, keys)
-                forget(block)
-        size = _sort_band(keys[i % at_once], filled, cap, entries, directory, ids, counts)
-        yield directory, ids[:size]
+    directories = np.zeros((len(bands), (1 << bits) + 1), dtype=np.uint32)
+    kept = []
+    for i in range(len(bands)):
+        size = _sort_band(keys[i], filled, cap, entries, directories[i], ids, counts)
+        kept.append(ids[:size].copy())
+    starts, (largest, over_cap) = offsets([len(each) for each in kept]), counts.tolist()
+    tables = BandTables(rows, starts, directories, np.concatenate(kept))
+    return tables, BucketCounts(int(starts[-1]), largest, over_cap)
 
 
 def choose_bands(permutations: int, similarity: float) -> tuple[int, int]:
     """(b, r) whose S-curve 1 - (1 - J^r)^b errs least about a target similarity.
 
-    The error is the area of wrong candidates below the target plus that of missed ones above it
+    The error is the area of wrong candidates below the target plus the area of missed ones above it
     (Zhu et al., LSH Ensemble, VLDB 2016, section 5.3), with b = K / r bands.
     """
     number("similarity", similarity, above=0, below=1)
@@ -294,7 +261,7 @@ def _keep_shared(entries: Array, ids: Array, size: int, cap: int, counts: Array)
         high = low + 1
         while high < len(entries) and entries[high] >> shift == entries[low] >> shift:
             high += 1
-        if high - low > 1:  # who is alone in a bucket can find nobody through it
+        if high - low > 1:  # a vertex alone in a bucket finds no other through it
             counts[0] = max(counts[0], high - low)
             counts[1] += high - low > cap
             for i in range(low, high):
@@ -306,7 +273,7 @@ def _keep_shared(entries: Array, ids: Array, size: int, cap: int, counts: Array)
 
 @kernel
 def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, int]:
-    """Where the entries of a key begin, and where those of its prefix in the directory end.
+    """Find where the entries of a key begin, and where the entries of its prefix end.
 
     Entries are sorted by key. The keys are not stored: they are computed again from the signatures,
     of the few entries that binary search needs.
@@ -332,7 +299,8 @@ def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, in
 def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array) -> tuple[int, int]:
     """Write the vertices of the seeds' buckets to `out`.
 
-    Returns how many were written, and how many buckets were cut to `cap` vertices.
+    Returns:
+        The number of vertices written, and the number of buckets cut to `cap` vertices.
     """
     rows, ids = tables.rows, tables.ids
     size = cut = 0

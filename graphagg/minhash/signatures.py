@@ -28,7 +28,7 @@ from graphagg.kernels.prefetch import prefetch
 Tokens = npt.NDArray[np.uint32]
 
 _AT_ONCE = 1 << 16
-_AHEAD = 8  # rows that are asked for before they are compared
+_AHEAD = 8  # rows that are prefetched before they are compared
 _LINE = 32  # slots of a cache line
 EMPTY = 0xFFFFFFFF
 """Each slot of the empty set's signature."""
@@ -43,7 +43,7 @@ class HashFamily:
     """
 
     def __init__(self, permutations: int, random_state: int) -> None:
-        # The legacy generator, because the values must be those of datasketch.
+        # The legacy generator, because datasketch draws its values so.
         generator = np.random.RandomState(random_state)
         odd = [2 * generator.randint(0, 2**31, dtype=np.int64) + 1 for _ in range(permutations)]
         shift = [generator.randint(0, 2**32, dtype=np.int64) for _ in range(permutations)]
@@ -52,38 +52,41 @@ class HashFamily:
 
 
 class Hashes(NamedTuple):
-    """f(x) of each element and of each row's own vertex, and a_k, b_k of each slot; all uint32.
+    """Hashes f(x) of the elements and of each row's vertex, and a_k, b_k of each slot; all uint32.
 
-    `own` is empty where sets are open.
+    `vertices` is empty where sets are open.
     """
 
     elements: Tokens
-    own: Tokens
+    vertices: Tokens
     factors: Tokens
     shifts: Tokens
 
     @classmethod
-    def of(cls, columns: Tokens, own: Tokens | None, family: HashFamily) -> Hashes:
-        """What the kernels read of a graph's tokens.
+    def of(cls, columns: Tokens, vertices: Tokens | None, family: HashFamily) -> Hashes:
+        """Hash the tokens of a graph.
 
         Args:
             columns: `[columns]` the token of each element.
-            own: `[rows]` the token of each row, which its set has too (closed neighborhoods);
+            vertices: `[rows]` the token of each row, which its set has too (closed neighborhoods);
                 None: open.
             family: the hash functions.
         """
         mixed = mix(columns)
-        mixed_own = mixed[:0] if own is None else mixed if own is columns else mix(own)
-        return cls(mixed, mixed_own, family.factors, family.shifts)
+        if vertices is None:
+            mixed_vertices = mixed[:0]
+        else:
+            mixed_vertices = mixed if vertices is columns else mix(vertices)
+        return cls(mixed, mixed_vertices, family.factors, family.shifts)
 
 
 def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDArray[np.uint16]:
-    """The low 16 bits of the minima, `[len(rows), K]`; O(entries * K).
+    """Compute the low 16 bits of the minima, `[len(rows), K]`; O(entries * K).
 
     Args:
         sets: the set of each row.
-        hashes: of its elements and rows.
-        rows: which rows; None: all.
+        hashes: hashes of the elements and rows.
+        rows: the rows to sign; None: all.
     """
     chosen = np.arange(sets.rows) if rows is None else rows
     out = np.empty((len(chosen), len(hashes.factors)), dtype=np.uint16)
@@ -92,19 +95,10 @@ def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDAr
 
 
 def minima(sets: Csr, hashes: Hashes, rows: Array) -> npt.NDArray[np.uint32]:
-    """The whole 32-bit minima of some rows, `[len(rows), K]`: what datasketch computes.
-
-    The minima of a set's parts, joined by `numpy.minimum`, are those of the set; only then may
-    `truncate` drop the high bits.
-    """
+    """Compute the whole 32-bit minima of some rows, `[len(rows), K]`, as datasketch does."""
     out = np.empty((len(rows), len(hashes.factors)), dtype=np.uint32)
     _minima(sets.indptr, sets.indices, hashes, rows.astype(np.int64), out)
     return out
-
-
-def truncate(whole: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint16]:
-    """Minima as the index stores them: their low 16 bits."""
-    return (whole & np.uint32(0xFFFF)).astype(np.uint16)
 
 
 def mix(tokens: Array) -> Tokens:
@@ -123,15 +117,15 @@ def mix(tokens: Array) -> Tokens:
 @kernel
 def _minima(offsets: Array, elements: Array, hashes: Hashes, rows: Array, out: Array) -> None:
     """Write the minima of some rows to `out`, `[len(rows), K]`, cut to its type."""
-    mixed, own, factors, shifts = hashes
+    mixed, vertices, factors, shifts = hashes
     best = np.empty(len(factors), dtype=np.uint32)
-    closed = 1 if len(own) > 0 else 0
+    closed = 1 if len(vertices) > 0 else 0
     for i in range(len(rows)):
         first = offsets[rows[i]]
         best[:] = np.uint32(EMPTY)
         # In a closed set the first element is the vertex itself, read before its row.
         for j in range(first - closed, offsets[rows[i] + 1]):
-            h = mixed[elements[j]] if j >= first else own[rows[i]]
+            h = mixed[elements[j]] if j >= first else vertices[rows[i]]
             # Elements outside, slots inside: K slots stay in cache, and the loop is vectorized.
             for k in range(len(factors)):
                 best[k] = min(best[k], np.uint32(factors[k] * h + shifts[k]))
@@ -140,14 +134,14 @@ def _minima(offsets: Array, elements: Array, hashes: Hashes, rows: Array, out: A
 
 
 def agreements(sig: Array, seeds: Array, rows: Array) -> Array:
-    """Equal slots of some rows with all seeds together, `[len(rows)]` uint32."""
+    """Count the slots of some rows that equal a seed's, over all seeds, `[len(rows)]` uint32."""
     equal = np.empty(len(rows), dtype=np.uint32)
     _agreements(sig, seeds, rows, equal)
     return equal
 
 
 def scan(sig: Array, seeds: Array) -> Array:
-    """Equal slots of every row with all seeds together, `[n]` uint32: the whole matrix is read."""
+    """Count as `agreements` for every row, `[n]` uint32: the whole matrix is read."""
     return agreements(sig, seeds, np.arange(len(sig)))
 
 

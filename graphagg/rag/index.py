@@ -256,6 +256,14 @@ class PassageIndex(Index[Version]):
         """The models of questions and new passages; each is loaded at its first use."""
         return self._version.models
 
+    def load_encoder(self) -> Encoder:
+        """Load the encoder of the index, by its recorded name unless it was given."""
+        return self.models.encoder()
+
+    def load_extractor(self) -> EntityExtractor:
+        """Load the extractor of the index, by its recorded name unless it was given."""
+        return self.models.extractor()
+
     # --- questions -------------------------------------------------------------------------------
 
     def retrieve(

@@ -269,9 +269,9 @@ class Passages:
 
 
 def _load_models(index: PassageIndex) -> None:
-    index.models.encoder()
+    index.load_encoder()
     if "linearrag" in _warmed(index):
-        index.models.extractor()
+        index.load_extractor()
 
 
 def _warmed(index: PassageIndex) -> tuple[Mode, ...]:

@@ -20,7 +20,7 @@ _EVERY = 5.0  # seconds between two looks at a store, at least
 
 
 class Closable(Protocol):
-    """An opened version of an index, or what wraps one."""
+    """An opened version of an index, or a wrapper of one."""
 
     @property
     def manifest(self) -> Manifest:

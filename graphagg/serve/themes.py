@@ -46,7 +46,7 @@ class Themes:
         self._service = service
 
     async def themes(self, request: ThemesRequest) -> Answer:
-        """Themes of a level, or those inside one."""
+        """Themes of a level, or the themes inside one."""
 
         def answer(index: PassageIndex) -> Answer:
             theme_map = _map_of(index, request.filter)

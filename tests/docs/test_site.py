@@ -127,6 +127,8 @@ def test_the_reference_names_every_command_and_option(site: Path) -> None:
         for part in command.split():
             found = found.commands[part]  # type: ignore[attr-defined]
         for parameter in found.params:
+            if getattr(parameter, "hidden", False):  # an option of `--config`'s file
+                continue
             assert f"`{parameter.opts[0]}" in text
 
 

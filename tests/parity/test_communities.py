@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
-from graphagg.communities.query.pagerank import pagerank
+from graphagg.communities.query.expansion import pagerank
 from graphagg.communities.similarity.exact import jaccard_to_seeds
 from graphagg.communities.similarity.neighborhood import Scratch
-from graphagg.graph import Csr
 from graphagg.minhash.bands import build_tables, choose_bands
-from graphagg.minhash.signatures import Hashes, HashFamily, minima, signatures, truncate
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
 
 CASES = [(kind, closed) for kind in KINDS for closed in (False, True)][:-1]
@@ -65,22 +63,6 @@ def test_large_ids_and_large_sets(tmp_path):
     theirs = datasketch.MinHash(num_perm=128, hashfunc=int)
     theirs.update_batch([7, 2**32 - 1, *range(10, 40_000)])
     assert index.signature(7) == theirs
-
-
-def test_parts_of_a_set_merge_before_truncation():
-    generator = np.random.default_rng(0)
-    members = np.sort(generator.choice(50_000, 20_000, replace=False)).astype(np.int32)
-    tokens = np.arange(50_000, dtype=np.uint32)
-    family, first = HashFamily(64, 1), np.array([0])
-
-    def one_row(part):
-        return Csr(np.array([0, len(part)]), part, None, 50_000)
-
-    hashes = Hashes.of(tokens, None, family)
-    whole = signatures(one_row(members), hashes)
-    parts = [minima(one_row(p), hashes, first) for p in np.array_split(members, 7)]
-    assert (truncate(np.minimum.reduce(parts)) == whole).all()
-    assert (np.minimum.reduce([truncate(part) for part in parts]) != whole).any()
 
 
 def test_empty_sets_are_alike_to_nothing(tmp_path):

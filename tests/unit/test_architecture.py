@@ -12,7 +12,12 @@ import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import networkx as nx
 import pytest
+
+from benchmarks.house import PACKAGES, rooms, size_of
+from tests.language import ROOTS, findings
+from tests.unit.test_examples import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "graphagg"
@@ -30,6 +35,8 @@ LAYERS = (
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 MOST_FILES = 15
+LINES, CODE = 66_000, 41_000  # of graphagg/; docs/decisions/budget.md says how to raise them
+not_yet = pytest.mark.xfail(strict=False, reason="the house is being rebuilt")
 
 
 def module(path: Path) -> str:
@@ -77,6 +84,52 @@ def test_no_file_imports_itself_through_others():
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        name if name in ("graph", "spark") else pytest.param(name, marks=not_yet)
+        for name in PACKAGES
+    ],
+)
+def test_rooms_of_a_package_import_each_other_in_no_circle(package):
+    graph = rooms(PACKAGE / package, f"graphagg.{package}")
+    circles = [sorted(each) for each in nx.strongly_connected_components(graph) if len(each) > 1]
+    assert not circles, f"rooms of {package} in a circle: {circles}"
+
+
+@not_yet
+def test_the_package_keeps_its_budget():
+    size = size_of(PACKAGE.rglob("*.py"))
+    assert size.lines <= LINES and size.code <= CODE, (
+        f"graphagg has {size.lines:,} lines and {size.code:,} of code, the budget is {LINES:,} and "
+        f"{CODE:,}: remove something, or raise LINES and CODE in {Path(__file__).name} and write "
+        "the price in lines on the decision page of the feature that needs it "
+        "(docs/decisions/budget.md)"
+    )
+
+
+@pytest.mark.parametrize("root", [pytest.param(ROOTS[0], marks=not_yet), *ROOTS[1:]])
+def test_words(root):
+    """Docstrings, comments, error texts and pages are plain English; see tests/language.py."""
+    path = ROOT / root
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    every = [
+        str(finding)
+        for file in files
+        if file.suffix in {".py", ".md"}
+        for finding in findings(file)
+    ]
+    assert not every, "\n".join(every[:20])
+
+
+@not_yet
+def test_docstrings_have_examples():
+    """At least 60, over all five faces; `test_examples.py` runs them."""
+    assert len(EXAMPLES) >= 60
+    faces = {example.module.split(".")[1] for example in EXAMPLES}
+    assert faces >= {"rag", "communities", "embedding", "nn", "graph"}
 
 
 def test_every_room_can_be_overlooked():

@@ -41,7 +41,7 @@ def url(small: Sources, request: pytest.FixtureRequest) -> Iterator[str]:
     app: ASGIApp = create_app(service, Access(root_path=PREFIX))
     if request.param == "taken off":
         app = Proxy(create_app(service))
-    running = make_server(app, service.limits, ready=lambda _: listens.set(), last_call=0.05)
+    running = make_server(app, service.limits, ready=listens.set)
     thread = threading.Thread(target=running.run, args=([listening],))
     thread.start()
     assert listens.wait(SECONDS)

@@ -24,7 +24,7 @@ def answer(
     method: str,
     config: QueryConfig,
 ) -> Community:
-    """Name the best `limit` members (or a sweep cut of them, where `k` is None)."""
+    """Name the best `limit` members, or a sweep cut of them where `k` is None."""
     vertices = snapshot.vertices
     best = ranking.best(limit, seeds)
     conductance = None
@@ -56,7 +56,7 @@ def _members(
     ).tolist()
     shown = examples.tolist()
     seed_ids = [snapshot.vertices[int(s)] for s in seeds]
-    # In a two-mode graph the numbers in a set are those of elements, never of seeds.
+    # The sets of a two-mode graph hold elements, which are never seeds.
     adjacent = (in_set & (snapshot.hoods.walk != TWO_MODE)).tolist()
     members = []
     for i, (vertex, position) in enumerate(zip(vertices.tolist(), best.tolist(), strict=True)):
@@ -70,7 +70,7 @@ def _members(
             for j, seed in enumerate(seed_ids)
             if counts[i][j] != 0 or adjacent[i][j]
         )
-        scores = {name: float(values[position]) for name, values in ranking.parts.items()}
+        scores = {name: float(values[position]) for name, values in ranking.components.items()}
         score = float(ranking.scores[position])
         members.append(Member(snapshot.vertices[vertex], score, scores, reason))
     return tuple(members)

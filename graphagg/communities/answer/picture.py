@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ALL_NAMED = 60
-"""Up to so many vertices all names are written; beyond, those of the seeds alone."""
+"""Most vertices of a picture that names them all; a larger one names the seeds alone."""
 
 
 def draw(
@@ -33,13 +33,13 @@ def draw(
     """Draw vertices colored by sub-community, seeds as stars, and edges as wide as they weigh.
 
     Args:
-        target: where to; the suffix (.png, .svg) chooses the format.
+        target: the file; its suffix (.png, .svg) chooses the format.
         title: above the picture.
-        names: of the vertices, `[V]`; the seeds come first.
-        seeds: how many of them are seeds.
+        names: names of the vertices, `[V]`; the seeds come first.
+        seeds: number of seeds among them.
         positions: `[V, 2]`.
-        labels: `[V]` sub-communities.
-        degrees: `[V]` the size of a vertex's mark grows with its degree.
+        labels: `[V]` sub-community of each vertex.
+        degrees: `[V]` degree of each vertex, with which its mark grows.
         edges: `[E, 2]` positions in `names`, heaviest first.
         weights: `[E]`.
     """

@@ -1,4 +1,4 @@
-"""The results of a query: frozen dataclasses that can say why each member is there."""
+"""The results of a query, with the reasons for each member."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from graphagg.communities.answer.structure import Structure, structure_of
-from graphagg.communities.answer.subgraph import subgraph_of
+from graphagg.communities.answer.structure import Structure, structure_of, subgraph_of
 from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter
 from graphagg.graph.ids import VertexId
@@ -26,9 +25,13 @@ class Shared:
 
     Attributes:
         seed: the seed.
-        count: elements in both sets; None where counting them would have passed the work budget.
-        examples: up to three of them, as the user wrote them.
+        count: number of elements in both sets; None where counting would have passed the budget.
+        examples: up to three of these elements, as the user wrote them.
         adjacent: whether the member's set holds the seed (never in a two-mode graph).
+
+    Example:
+        >>> Shared("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
+        2
     """
 
     seed: VertexId
@@ -52,9 +55,13 @@ class Member:
 
     Attributes:
         id: the vertex as the user wrote it.
-        score: what the members are ranked by; its scale is the method's.
-        scores: the parts of the score, by name.
-        reason: what it shares with each seed; seeds with which it shares nothing are left out.
+        score: the value that members are ranked by, on the scale of the method.
+        scores: the components of the score, by name.
+        reason: elements that it shares with each seed; seeds without any are left out.
+
+    Example:
+        >>> Member("dan", 0.5, {"jaccard": 0.5}, (Shared("ann", 2, (), False),)).explain()
+        '2 shared with ann'
     """
 
     id: VertexId
@@ -63,7 +70,7 @@ class Member:
     reason: tuple[Shared, ...]
 
     def explain(self) -> str:
-        """One line for people."""
+        """Say in one line why the vertex is a member."""
         reasons = []
         for shared in self.reason:
             count = "many" if shared.count is None else f"{shared.count:,}"
@@ -87,13 +94,24 @@ class Community:
     """The answer to a query.
 
     Attributes:
-        seeds: what was asked, without repeats.
+        seeds: the seeds of the query, without repeats.
         members: best first, without the seeds.
-        method: how they were ranked.
-        plan: how they were found: `exact`, `lsh`, `scan`, `exact+lsh` (seeds that pass the work
-            budget go through the tables) or `push`.
-        notes: what the reader of the answer should know: buckets cut, seeds that are isolated.
-        conductance: of seeds and members, where a sweep cut chose the size.
+        method: the method that ranked them.
+        plan: the plan that found them: `exact`, `lsh`, `scan`, `exact+lsh` (seeds that pass the
+            work budget go through the tables) or `push`.
+        notes: facts that the reader should know: buckets that were cut, isolated seeds.
+        conductance: conductance of seeds and members together, where a sweep cut chose the size.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from graphagg.communities import CommunityIndex
+        >>> folder = TemporaryDirectory()
+        >>> index = CommunityIndex.build([(1, 2), (1, 3), (2, 3), (3, 4)], folder.name)
+        >>> community = index.query([1], k=2)
+        >>> community.to_arrow().column("vertex").to_pylist()
+        [2, 3]
+        >>> sorted(community.to_networkx().edges)
+        [(1, 2), (1, 3), (2, 3)]
     """
 
     seeds: tuple[VertexId, ...]
@@ -108,11 +126,11 @@ class Community:
         return len(self.members)
 
     def structure(self, *, resolution: float = 1.0, random_state: int = 0) -> Structure:
-        """The weighted similarity graph of seeds and members, and its sub-communities.
+        """Compute the similarity graph of seeds and members, and its sub-communities.
 
         Args:
-            resolution: of the modularity; larger gives more sub-communities.
-            random_state: of Louvain and the layout.
+            resolution: resolution of the modularity; larger gives more sub-communities.
+            random_state: seed of Louvain and of the layout.
 
         Raises:
             MissingExtra: scikit-network is not installed.
@@ -122,12 +140,11 @@ class Community:
         return structure_of(snapshot, self._ids(), len(self.seeds), resolution, random_state)
 
     def to_networkx(self) -> networkx.Graph:
-        """Seeds, members and the edges among them that the indexed graph has.
+        """Make a networkx graph of seeds, members and the edges among them in the indexed graph.
 
         Nodes carry `seed`, members also `rank` (from 1) and `score`. A directed graph gives a
-        `DiGraph`. Sets of a two-mode graph have no edges among them: an edge joins two that share
-        an element, its `weight` their Jaccard similarity. Where `structure` gives the similarity
-        graph and its parts, this gives the graph itself.
+        `DiGraph`. In a two-mode graph an edge joins two sets that share an element,
+        weighted by their Jaccard similarity. `structure` gives the similarity graph instead.
 
         Raises:
             MissingExtra: networkx is not installed.
@@ -141,9 +158,9 @@ class Community:
         return graph
 
     def to_arrow(self) -> pyarrow.Table:
-        """The members as a table, best first.
+        """Make a table of the members, best first.
 
-        Columns: `rank` (from 1), `vertex`, `score`, a `score_<name>` for each part of the score,
+        Columns: `rank` (from 1), `vertex`, `score`, `score_<name>` for each component of the score,
         and `why` in words.
         """
         import pyarrow as pa

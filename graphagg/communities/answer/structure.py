@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 MOST_VERTICES = 2_000
-"""Vertices whose pairwise similarities are computed at most: 2 million pairs."""
+"""Most vertices whose pairwise similarities are computed: 2 million pairs."""
 
 _EXTRA = "communities"
 
@@ -41,7 +41,7 @@ class Structure:
 
     Attributes:
         vertices: ids; the seeds come first.
-        seeds: how many of them are seeds.
+        seeds: number of seeds among them.
         edges: `[E, 2]` int64 positions in `vertices`, first below second.
         weights: `[E]` float64 exact Jaccard similarity, above 0.
         labels: `[V]` int64 sub-community of each vertex, 0 is the largest.
@@ -64,7 +64,7 @@ class Structure:
         ]
 
     def to_networkx(self) -> networkx.Graph:
-        """A networkx graph; nodes carry `community`, `seed` and `pos`, edges `weight`."""
+        """Make a networkx graph; nodes carry `community`, `seed` and `pos`, edges `weight`."""
         try:
             import networkx
         except ImportError:
@@ -82,7 +82,7 @@ class Structure:
         return graph
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row a vertex: `vertex`, `community`, `seed`, `x` and `y`."""
+        """Make a table of one row per vertex: `vertex`, `community`, `seed`, `x` and `y`."""
         import pyarrow as pa
 
         from graphagg.tables import ids_column
@@ -112,7 +112,7 @@ class Structure:
         save(path, writers | graph_writers(self._plain_graph))
 
     def _plain_graph(self) -> networkx.Graph:
-        """The graph with attributes that files can hold: `x` and `y` in place of `pos`."""
+        """Make the graph with attributes that files can hold: `x` and `y` in place of `pos`."""
         graph = self.to_networkx()
         for _, attributes in graph.nodes(data=True):
             attributes["x"], attributes["y"] = attributes.pop("pos")
@@ -122,9 +122,9 @@ class Structure:
         """Write a picture; the suffix (.png, .svg) chooses the format.
 
         Args:
-            path: where to.
+            path: the file.
             title: above the picture.
-            most_edges: only the heaviest are drawn.
+            most_edges: number of the heaviest edges, which are drawn.
 
         Raises:
             MissingExtra: matplotlib is not installed.
@@ -161,7 +161,7 @@ class Structure:
 def structure_of(
     snapshot: Snapshot, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
 ) -> Structure:
-    """Similarities, sub-communities and positions of some vertices; the seeds come first."""
+    """Compute similarities, sub-communities and positions of vertices, the seeds first."""
     number("resolution", resolution, above=0)
     dense = similarities(snapshot, ids)
     first, second = np.nonzero(np.triu(dense, 1))
@@ -172,8 +172,39 @@ def structure_of(
     )  # fmt: skip
 
 
+def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
+    """Read the rows of some vertices alone, for the edges among them.
+
+    See `Community.to_networkx`.
+    """
+    try:
+        import networkx
+    except ImportError:
+        raise MissingExtra("networkx", _EXTRA) from None
+    kind = snapshot.config.kind
+    directed = kind.startswith("directed")
+    graph = networkx.DiGraph() if directed else networkx.Graph()
+    graph.add_nodes_from(ids)
+    if kind == "two-mode":
+        alike = similarities(snapshot, ids)
+        for a, b in np.argwhere(np.triu(alike, 1)).tolist():
+            graph.add_edge(ids[a], ids[b], weight=float(alike[a, b]))
+        return graph
+    adjacency = snapshot.adjacency
+    vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
+    order = np.argsort(vertices)
+    for vertex, dense in zip(ids, vertices.tolist(), strict=True):
+        row = adjacency.row(dense)
+        if len(row):
+            # Binary search; a number above all of the row is compared with its last entry.
+            at = np.minimum(np.searchsorted(row, vertices[order]), len(row) - 1)
+            neighbors = order[row[at] == vertices[order]]
+            graph.add_edges_from((vertex, ids[other]) for other in neighbors.tolist())
+    return graph
+
+
 def similarities(snapshot: Snapshot, ids: Sequence[VertexId]) -> Array:
-    """Exact Jaccard similarity of all pairs of some vertices, `[V, V]`, 0 on the diagonal.
+    """Compute the exact Jaccard similarity of all pairs, `[V, V]`, 0 on the diagonal.
 
     Raises:
         InvalidParameter: there are more than `MOST_VERTICES`.
@@ -183,8 +214,8 @@ def similarities(snapshot: Snapshot, ids: Sequence[VertexId]) -> Array:
             f"{len(ids):,} vertices, at most {MOST_VERTICES:,} are compared with each other; "
             "ask for fewer"
         )
-    numbers = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
-    dense: Array = _similarities(snapshot.hoods.bundle, numbers)
+    vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
+    dense: Array = _similarities(snapshot.hoods.bundle, vertices)
     return dense
 
 
@@ -209,7 +240,7 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
 
 @kernel
 def _similarities(sets: Sets, vertices: Array) -> Array:
-    """The Jaccard similarity of each pair, `[V, V]`; each is computed once."""
+    """Compute the Jaccard similarity of each pair once, `[V, V]`."""
     offsets, closed = sets.offsets, sets.closed
     no_examples = np.empty(0, dtype=np.int64)
     out = np.zeros((len(vertices), len(vertices)))

@@ -152,7 +152,7 @@ def apply(
     after = change.write(before, state)
     graph, old_edges, old_vertices = after.graph(), before.graph().edges, len(before.vertices)
     engine = Engine(before.config, state, InProcess(state, progress), cache(after.hashes))
-    signed = engine.publish(publication, graph, force=True, known=[Known.of(before, after)])
+    signed = engine.publish(publication, graph, force=True, others=[Known.of(before, after)])
     grown = graph.edges - old_edges
     return ChangeReport(
         vertices=len(after.vertices),
@@ -174,5 +174,5 @@ def merge(publication: Publication, shards: Sequence[Snapshot], progress: Progre
         state = Memory()
         graph = Change.adding(graph, shard).write(graph, state)
     engine = Engine(graph.config, state, InProcess(state, progress), cache(graph.hashes))
-    known = [Known.of(shard, graph) for shard in shards]
-    engine.publish(publication, graph.graph(), force=True, known=known)
+    others = [Known.of(shard, graph) for shard in shards]
+    engine.publish(publication, graph.graph(), force=True, others=others)

@@ -94,7 +94,7 @@ class Engine:
     hashes: Callable[[], Hashes]
 
     def publish(
-        self, publication: Publication, graph: Graph, *, force: bool, known: Sequence[Known] = ()
+        self, publication: Publication, graph: Graph, *, force: bool, others: Sequence[Known] = ()
     ) -> int:
         """Run all stages and publish the index, unless the directory holds it already.
 
@@ -102,16 +102,16 @@ class Engine:
             publication: of the directory.
             graph: the graph whose ids and rows are there.
             force: build also where nothing changed.
-            known: other indices of the same parameters, for the signatures of equal sets.
+            others: signatures of other indices of the same parameters, for equal sets.
 
         Returns:
-            The number of sets that were signed, which no known index has.
+            The number of sets that were signed, as no other index has them.
         """
         digest = self.loops.note("digest", graph.digest)
         inputs, parameters = {"graph": digest}, self.config.to_json()
         if not force and is_current(publication.location, KIND, inputs, parameters):
             return 0
-        signed = self.sign(known)
+        signed = self.sign(others)
         buckets = self.sort_bands()
         isolated = self.group_by_size()
         self.state.gather(publication.writer)
@@ -129,8 +129,8 @@ class Engine:
         )
         return signed
 
-    def sign(self, known: Sequence[Known] = ()) -> int:
-        """Stage `signatures`. Returns: the number of sets that no known index has."""
+    def sign(self, others: Sequence[Known] = ()) -> int:
+        """Stage `signatures`. Returns: the number of sets that no other index has."""
         count, permutations = self._count, self.config.permutations
         starts = range(0, count, ROWS_PER_STEP)
         self._create("signatures", np.uint16, (count, permutations))
@@ -140,7 +140,7 @@ class Engine:
             high = min(low + starts.step, count)
             sig = np.empty((high - low, permutations), dtype=np.uint16)
             missing = np.ones(high - low, dtype=np.bool_)
-            for other in known:
+            for other in others:
                 other.copy(sets, low, sig, missing)
             rows = np.flatnonzero(missing)
             sig[rows] = signatures(sets, self.hashes(), low + rows)

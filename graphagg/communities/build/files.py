@@ -18,7 +18,7 @@ from graphagg.communities.build.state import Folder, InProcess, Memory, Resumabl
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.communities.graph import IndexGraph
 from graphagg.errors import GraphAggError
-from graphagg.graph.graph import Graph, ReadReport
+from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId
 from graphagg.graph.large.load import Files, Source, load_large
 from graphagg.graph.reading.files import find_files, paths_of
@@ -86,11 +86,13 @@ def _build_over_files(
     try:
         _claim(work, source, config, force)
         try:
-            graph = _graph_in_files(work, source, config)
             state = Folder(work.folder / "index")
+            state.folder.mkdir(exist_ok=True)
+            files = Files(state.folder, source.kind, config.kind == "directed-in")
+            report = load_large(work, files, source, partial(index_bytes, config))
             stored = IndexGraph.read(config, state.map, state.exists)
             engine = Engine(config, state, Resumable(state, work), cache(stored.hashes))
-            engine.publish(publication, graph, force=force)
+            engine.publish(publication, stored.graph(report), force=force)
         except GraphAggError as error:
             if error.exit_code != 1:  # bad input: nothing to go on from
                 work.remove()
@@ -98,7 +100,7 @@ def _build_over_files(
     finally:
         work.release()
     work.remove()
-    return graph.report
+    return report
 
 
 def _claim(work: WorkFolder, source: Source, config: IndexConfig, force: bool) -> None:
@@ -118,18 +120,11 @@ def _claim(work: WorkFolder, source: Source, config: IndexConfig, force: bool) -
 
 
 def _machine() -> str:
-    """What changes when the machine starts anew; empty where the system does not tell."""
+    """Read an id that changes when the machine starts; empty where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
-
-
-def _graph_in_files(work: WorkFolder, source: Source, config: IndexConfig) -> Graph:
-    folder = work.folder / "index"
-    folder.mkdir(exist_ok=True)
-    files = Files(folder, source.kind, config.kind == "directed-in")
-    return load_large(work, files, source, partial(index_bytes, config))
 
 
 def index_bytes(config: IndexConfig, vertices: int, elements: int, entries: int) -> int:

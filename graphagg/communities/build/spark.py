@@ -87,8 +87,8 @@ def stages(config: IndexConfig) -> tuple[str, ...]:
 def _hashes(config: IndexConfig, state: JobState) -> Callable[[], Hashes]:
     def hashes() -> Hashes:
         family, mixed = HashFamily(config.permutations, config.hash_seed), state.map(_HASHES)
-        own = mixed if config.closed else mixed[:0]
-        return Hashes(mixed, own, family.factors, family.shifts)
+        vertices = mixed if config.closed else mixed[:0]
+        return Hashes(mixed, vertices, family.factors, family.shifts)
 
     return hashes
 
@@ -298,8 +298,8 @@ class _GraphStages:
                 block = partial(blocks.load, name, stats[i]["block"])
                 rows = block("rows")
                 state.write(f"{name}.indices", starts[i], block("columns"))
-                # The ends of the rows from the block's first to that of the next block, which
-                # writes its own. A row without entries ends where the row before it does.
+                # The ends of the rows up to the first row of the next block, whose task writes
+                # its own. A row without entries ends where the row before it does.
                 ends = starts[i] + offsets(block("lengths"))
                 span = np.arange(rows[0], next_rows[i])
                 row_ends = ends[np.searchsorted(rows, span, side="right")]

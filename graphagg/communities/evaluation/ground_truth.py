@@ -29,7 +29,7 @@ class GroundTruth:
 
     Attributes:
         communities: arrays of distinct vertices, each with at least one.
-        unknown: members that are not in the graph; they were left out.
+        unknown: number of members that are not in the graph and were left out.
     """
 
     communities: tuple[npt.NDArray[np.int64], ...]
@@ -42,7 +42,7 @@ class GroundTruth:
         most: int | None,
         random_state: int,
     ) -> tuple[npt.NDArray[np.int64], ...]:
-        """Communities of a size, and of those `most` drawn at random, in file order."""
+        """Select communities by size, and draw `most` of them at random, in file order."""
         fit = [
             c
             for c in self.communities
@@ -57,7 +57,7 @@ class GroundTruth:
 def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> GroundTruth:
     """Read a ground truth.
 
-    Accepted are: one community a line; `vertex label` pairs (recognized by every line having two
+    Accepted are: one community per line; `vertex label` pairs (recognized by every line having two
     columns and no vertex coming first twice); a CSV of the two, with or without a header; JSON
     `{"communities": [[...]]}`. gzip is recognized by its magic bytes.
 
@@ -82,13 +82,13 @@ def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> Groun
 def number_communities(
     groups: Iterable[Sequence[Any]], vertices: VertexIds, name: str = "the communities"
 ) -> GroundTruth:
-    """Communities of ids as dense numbers."""
+    """Exchange the ids of communities for dense numbers."""
     unknown = 0
     communities = []
     for group in groups:
-        numbers = [vertices.find(member) for member in group]
-        unknown += sum(number is None for number in numbers)
-        inside = sorted({number for number in numbers if number is not None})
+        members = [vertices.find(member) for member in group]
+        unknown += sum(member is None for member in members)
+        inside = sorted({member for member in members if member is not None})
         if inside:
             communities.append(np.array(inside, dtype=np.int64))
     if not communities and not unknown:
@@ -122,7 +122,7 @@ def _groups(text: str, path: Path) -> list[list[VertexId]]:
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """The first line names columns: integers below, or a usual name."""
+    """Whether the first line names columns: integers follow, or it is a usual name."""
     first = rows[0][0].strip().casefold()
     below = rows[1][0].strip() if len(rows) > 1 else ""
     return bool(_INTEGER.fullmatch(below)) or first in ("id", "vertex", "node", "name")

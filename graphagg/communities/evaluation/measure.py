@@ -31,9 +31,9 @@ class Draw:
     """One question: seeds from a community.
 
     Attributes:
-        community: which one.
+        community: position of the community.
         seeds: `[s]` dense numbers.
-        rest: the members to be found.
+        rest: the other members, which are to be found.
     """
 
     community: int
@@ -46,15 +46,15 @@ class Evaluation:
     """Recall of one method over communities and draws.
 
     Attributes:
-        method, plan: what was asked; `plans` counts what was used.
-        communities: how many.
-        draws: seeds drawn for each.
+        method, plan: as asked for; `plans` counts the plans that were used.
+        communities: number of communities.
+        draws: number of draws per community.
         recall: mean over communities of the mean over draws, at community size less seeds.
         recall_interval: 95 % bootstrap interval over communities.
         recall_auc: mean area under the recall curve; perfect is 1.
         latency_ms: wall milliseconds of a ranking, without its reasons: `p50`, `p99`.
         cpu_ms: CPU milliseconds of the thread, the same percentiles.
-        plans: how many queries each plan answered.
+        plans: number of queries that each plan answered.
         per_community: recall of each community.
     """
 
@@ -90,12 +90,12 @@ def draw_seeds(
     integer("draws", draws, 1)
     generator = np.random.default_rng(random_state)
     questions = []
-    for number, members in enumerate(communities):
+    for community, members in enumerate(communities):
         if len(members) <= seeds:
             continue
         for _ in range(draws):
             drawn = generator.choice(members, seeds, replace=False)
-            questions.append(Draw(number, drawn, np.setdiff1d(members, drawn)))
+            questions.append(Draw(community, drawn, np.setdiff1d(members, drawn)))
     if not questions:
         largest = max((len(members) for members in communities), default=0)
         raise InvalidCommunities(
@@ -125,7 +125,7 @@ def evaluate(
         method: how to rank.
         plan: how to find candidates.
         config: budgets and constants.
-        random_state: of the bootstrap.
+        random_state: seed of the bootstrap.
         progress: called after each question.
     """
     recalls, areas, wall, cpu = [], [], [], []
@@ -163,7 +163,7 @@ def evaluate(
 
 
 def bootstrap_interval(means: Array, random_state: int) -> tuple[float, float]:
-    """95 % percentile interval of the mean, resampling communities."""
+    """Compute the 95 % percentile interval of the mean, resampling communities."""
     generator = np.random.default_rng(random_state)
     picks = generator.integers(0, len(means), (_RESAMPLES, len(means)))
     low, high = np.percentile(means[picks].mean(axis=1), [2.5, 97.5])

@@ -33,7 +33,7 @@ class SizePartitions:
 
     Attributes:
         order: `[n]` int32, by (size, vertex) ascending.
-        bounds: `[partitions + 1]` int64, where in `order` each partition begins.
+        bounds: `[partitions + 1]` int64, position in `order` where each partition begins.
     """
 
     order: Array
@@ -96,7 +96,11 @@ def containment_ranking(query: Query, partitions: SizePartitions) -> Ranking:
 def _through_partitions(
     query: Query, partitions: SizePartitions, seed: int
 ) -> tuple[Array, Array, bool]:
-    """Vertices that have part of the seed's set, their shares, and whether all were looked at."""
+    """Search the size partitions for vertices that have part of the seed's set.
+
+    Returns:
+        The vertices, their shares, and whether all partitions were searched.
+    """
     hoods, sketches = query.hoods, query.sketches
     size = int(hoods.sizes(np.array([seed]))[0])
     left = query.config.pair_work
@@ -131,7 +135,11 @@ def _through_partitions(
 def _containments(
     sets: Sets, seed: int, vertices: Array, budget: int, out: Array
 ) -> tuple[int, int]:
-    """Containment of the seed's set in each vertex's; how many were done, and look-ups used."""
+    """Write the containment of the seed's set in each vertex's set to `out`.
+
+    Returns:
+        The number of vertices that were compared, and the look-ups used.
+    """
     no_examples = np.empty(0, dtype=np.int64)
     offsets, closed = sets.offsets, sets.closed
     size = set_size(offsets, closed, seed)

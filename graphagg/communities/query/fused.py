@@ -7,16 +7,16 @@ c = floor + gap (1 - coverage) / coverage, where coverage is the share of the be
 J > 0: in sparse graphs most true members share no neighbor with any seed, and there the walk
 decides. J' mixes J with the similarity to the first `grown` vertices, as agglomeration would.
 
-How many of the best by p are looked at decides much: few where the community is small, many where
-it is large. So members are taken in stages: the first `stage` by the coverage of so many, then as
-many as there are by the coverage of twice as many, and so on. The stages depend on the seeds alone,
-so that fewer members are the first of more; see docs/decisions/fused-in-stages.md for the other
-ways that were measured.
+The number of the best by p that count decides much: few where the community is small, many where it
+is large. So members are taken in stages: the first `stage` by the coverage of the first `stage`
+vertices, then the same number by the coverage of twice that number, and so on. The stages depend on
+the seeds alone, so that fewer members are the first of more; docs/decisions/fused-in-stages.md has
+the other ways that were measured.
 
-Most of what a walk reaches can be no member, and is not compared. J' is at most 1, so that a vertex
-scores at most p^power; the n best by p score some least value, and who has a lower p^power than
-that is not among the n best. The scales of J and of the similarity to the first vertices are the
-largest of these members themselves and of the `grown` best by p; what is above it counts as 1.
+Most of what a walk reaches cannot be a member, and is not compared. J' is at most 1, so that a
+vertex scores at most p^power: a vertex with a lower p^power than the least score of the n best by p
+is not among the n best. J and the similarity to the first vertices are divided by the largest value
+among these members and the `grown` best by p; larger quotients count as 1.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from graphagg.arrays import Array, Doubles, Ints
 from graphagg.communities.config import FusedConfig
 from graphagg.communities.query.planner import Query
 from graphagg.communities.query.ranking import Ranking, descending, largest, nth_largest
-from graphagg.communities.similarity.marked import pair_sums, similarity_sums
+from graphagg.communities.similarity.member_sums import pair_sums, similarity_sums
 
 _SLACK = 1.0 - 1e-9  # bounds are computed otherwise than scores: rounding must exclude nobody
 
 
 def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
-    """The first `k` or some more by the product of walk and similarity, in order.
+    """Rank the first `k` vertices or a few more by the product of walk and similarity.
 
     Args:
         query: the seeds, and what ranks vertices by them.
-        k: how many are wanted.
+        k: number of members that are wanted.
         walk: PageRank mass over degree.
     """
     settings, seeds = query.config.fused, np.sort(query.seeds)
@@ -54,7 +54,7 @@ def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
     coverage = np.cumsum(near_first > 0) / np.arange(1, len(near_first) + 1)
 
     def constant(count: int) -> float:
-        """C by the coverage of the first `count`."""
+        """Constant c by the coverage of the first `count` vertices."""
         share = max(float(coverage[min(count, len(coverage)) - 1]), 0.01)
         return settings.floor + settings.gap * (1.0 - share) / share
 
@@ -62,7 +62,7 @@ def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
     wider = _Closeness(query, np.union1d(seeds, first), vertices, most)
 
     def mixed(count: int) -> Doubles:
-        """J' of the first `count`."""
+        """J' of the first `count` vertices."""
         kept = (1.0 - settings.mixture) * near.of_first(count)
         return kept + settings.mixture * wider.of_first(count)
 
@@ -70,19 +70,19 @@ def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
     j = mixed(_reach(walked, mixed(ends[-1]), least, ends[-1]))
     vertices, p, walked = vertices[: len(j)], p[: len(j)], walked[: len(j)]
     order, scores = _by_stages(vertices, walked, j, constant, ends)
-    parts = {"pagerank": p[order], "jaccard": j[order]}
+    components = {"pagerank": p[order], "jaccard": j[order]}
     notes = tuple(dict.fromkeys((*near.notes, *wider.notes)))
-    return Ranking(vertices[order], scores, walk.plan, parts, notes, ordered=True)
+    return Ranking(vertices[order], scores, walk.plan, components, notes, ordered=True)
 
 
 class _Closeness:
-    """Similarity to some members of the vertices of a walk, scaled, as far as it is asked for.
+    """Scaled similarity of the vertices of a walk to some members, computed as far as it is needed.
 
     Args:
         query: the sets, and the bounds on the work.
         members: `[m]` int64 ascending.
         vertices: `[c]` int64, the best by the walk first.
-        count: how many are compared at once, in the beginning.
+        count: number of vertices that are compared at the start.
     """
 
     def __init__(self, query: Query, members: Array, vertices: Array, count: int) -> None:
@@ -90,19 +90,19 @@ class _Closeness:
         self._look_ups = query.config.pair_work
         self.notes: tuple[str, ...] = ()
         compared = self._compare(np.concatenate([members, vertices[:count]]))
-        own, self._sums = compared[: len(members)], compared[len(members) :]
+        to_members, self._sums = compared[: len(members)], compared[len(members) :]
         common = self._sums[: query.config.fused.grown]
-        self._scale = max(float(own.max()), float(common.max(initial=0.0)), 1e-300)
+        self._scale = max(float(to_members.max()), float(common.max(initial=0.0)), 1e-300)
 
     def of_first(self, count: int) -> Doubles:
-        """Of the first `count` vertices, 0 to 1."""
+        """Similarities of the first `count` vertices, from 0 to 1."""
         missing = self._vertices[len(self._sums) : count]
         if len(missing):
             self._sums = np.concatenate([self._sums, self._compare(missing)])
         return np.minimum(self._sums[:count] / self._scale, 1.0)
 
     def _compare(self, vertices: Array) -> Doubles:
-        """Sums of similarities; to members of too large sets as long as look-ups are left."""
+        """Sum similarities; members with too large sets are compared while look-ups are left."""
         query = self._query
         sums, costly = similarity_sums(
             query.hoods, self._members, vertices, query.config.exact_work, query.scratch
@@ -122,7 +122,7 @@ class _Closeness:
 
 
 def _stages(stage: int, k: int) -> list[int]:
-    """How many members there are after each stage, until there are `k`."""
+    """Count the members after each stage, up to the first count of `k` or more."""
     ends = [stage]
     while ends[-1] < k:
         ends.append(2 * ends[-1])
@@ -132,7 +132,7 @@ def _stages(stage: int, k: int) -> list[int]:
 def _best_by_walk(
     walk: Ranking, seeds: Array, most: int, settings: FusedConfig
 ) -> tuple[Ints, Doubles]:
-    """The vertices that can be among the `most` best, the best by p first, without the seeds.
+    """Select the vertices that can be among the `most` best, the best by p first, no seeds.
 
     Whatever J', a vertex scores between p^power c / (1 + c), where c is at least `floor`, and
     p^power.
@@ -152,7 +152,7 @@ def _best_by_walk(
 def _first_vertices(
     near: _Closeness, vertices: Ints, walked: Doubles, count: int, c: float
 ) -> Ints:
-    """The first `count` by similarity to the seeds alone."""
+    """Select the best `count` vertices by similarity to the seeds alone."""
     j = near.of_first(_reach(walked, near.of_first(count), c, count))
     scores = walked[: len(j)] * (j + c) / (1.0 + c)
     chosen: Ints = vertices[largest(scores, count, vertices[: len(j)])]
@@ -160,13 +160,13 @@ def _first_vertices(
 
 
 def _reach(walked: Doubles, j: Doubles, c: float, count: int) -> int:
-    """How many of the first by p can be among the `count` best, for any constant from `c` on.
+    """Count the first by p that can be among the `count` best, for any constant from `c` on.
 
     Args:
         walked: p^power, descending.
         j: J' of the first `count`, or of all where there are fewer.
         c: the least constant; a larger one raises each score.
-        count: how many are wanted.
+        count: number of vertices that are wanted.
     """
     if len(walked) <= count:
         return len(walked)
@@ -177,7 +177,7 @@ def _reach(walked: Doubles, j: Doubles, c: float, count: int) -> int:
 def _by_stages(
     vertices: Ints, walked: Doubles, j: Doubles, constant: Callable[[int], float], ends: list[int]
 ) -> tuple[Ints, Doubles]:
-    """Positions of as many vertices as the stages take, and their scores, which never rise.
+    """Take vertices stage by stage. Returns: their positions and scores, which never rise.
 
     A vertex of a later stage may score more by that stage's constant than one before it; it gets
     the score of the last one before it.
@@ -186,9 +186,9 @@ def _by_stages(
     positions, scores = [], []
     for taken, end in zip([0, *ends], ends, strict=False):
         c = constant(end)
-        found = walked[left] * (j[left] + c) / (1.0 + c)
-        best = largest(found, end - taken, vertices[left])
+        scored = walked[left] * (j[left] + c) / (1.0 + c)
+        best = largest(scored, end - taken, vertices[left])
         positions.append(left[best])
-        scores.append(found[best])
+        scores.append(scored[best])
         left = np.delete(left, best)
     return np.concatenate(positions), np.minimum.accumulate(np.concatenate(scores))

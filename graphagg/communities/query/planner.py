@@ -63,7 +63,7 @@ class Query:
         hoods: the sets, their inverse, and the raw graph.
         sketches: signatures and band tables.
         seeds: `[s]` int64 distinct vertices.
-        plan: how candidates are found.
+        plan: the way candidates are found.
         config: budgets and constants.
         scratch: the thread's work arrays.
     """
@@ -77,7 +77,7 @@ class Query:
 
 
 def split_by_work(hoods: Neighborhoods, seeds: Array, budget: int) -> tuple[Array, Array]:
-    """Seeds whose exact comparison fits the budget, cheapest first, and the others."""
+    """Part seeds into those that fit the budget of exact comparison, cheapest first, and others."""
     work = hoods.work(seeds, budget)
     order = np.argsort(work, kind="stable")
     fits = np.cumsum(work[order]) <= budget
@@ -113,8 +113,8 @@ def jaccard_ranking(query: Query) -> Ranking:
     """Score by the mean exact Jaccard similarity to the seeds.
 
     Seeds that fit the work budget are compared with all. For the others the vertices scored so far
-    and those of the LSH tables (or of a scan) are compared one by one, best estimate first, within
-    `pair_work` look-ups.
+    and the candidates of the LSH tables (or of a scan) are compared one by one, best estimate
+    first, within `pair_work` look-ups.
     """
     hoods, sketches, plan, config = query.hoods, query.sketches, query.plan, query.config
     weight = 1.0 / len(query.seeds)

@@ -24,16 +24,16 @@ class Ranking:
     Attributes:
         vertices: `[c]` int64 distinct vertices.
         scores: `[c]` float64, higher is better; vertices of score 0 or less are no members.
-        plan: how the vertices were found.
-        parts: `[c]` components of the score, by name.
-        notes: what the reader of the answer should know.
+        plan: the plan that found the vertices.
+        components: `[c]` components of the score, by name.
+        notes: facts that the reader of the answer should know.
         ordered: the order is part of the answer (agglomerative growth).
     """
 
     vertices: Array
     scores: Array
     plan: str
-    parts: Mapping[str, Array] = field(default_factory=dict)
+    components: Mapping[str, Array] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     ordered: bool = False
 
@@ -61,7 +61,7 @@ def largest(values: Array, count: int, ties: Array) -> Array:
 
 
 def nth_largest(values: Array, count: int) -> float:
-    """The `count`-th largest of at least so many values; soon told where large ones come early."""
+    """The `count`-th largest of at least `count` values; quick where large values come early."""
     some = values[: 10 * count]
     least = np.partition(some, len(some) - count)[len(some) - count]
     able = values[values >= least]
@@ -98,12 +98,12 @@ def sweep_cut(
     are tried while the edges read stay within `most`.
 
     Returns:
-        How many of `ordered` to keep (at least 1) and the conductance; None if there are none.
+        The number of `ordered` to keep (at least 1) and the conductance; None if it is empty.
     """
     assert hoods.walk != TWO_MODE
     if not len(ordered):
         return None
-    # The adjacency of an undirected graph lists each edge twice, that of a directed one once.
+    # The adjacency lists each edge of an undirected graph twice, of a directed graph once.
     entries = int(hoods.sets.indptr[-1])
     total = 2 * entries if hoods.walk else entries
     inside = np.zeros(hoods.sets.rows, dtype=np.uint8)
@@ -114,7 +114,10 @@ def sweep_cut(
 def _sweep(
     sets: Sets, seeds: Array, ordered: Array, budget: int, total: int, inside: Array
 ) -> tuple[int, float]:
-    """The best prefix of `ordered` and its conductance; `inside` is all zero, `total` all degrees.
+    """Find the best prefix of `ordered`, and its conductance.
+
+    `inside` is all zero, `total` the sum of all degrees.
+
 
     The volume of S and the number of edges that leave it are kept up to date: a vertex adds its
     degree to both, and each edge between it and S leaves S no more, at neither end.

@@ -2,7 +2,7 @@
 
 For a seed s every vertex v that shares an element is reached through the holders of the elements of
 N(s); the count of arrivals is the size of the intersection. The work is the sum of the holders'
-degrees: `Neighborhoods.work` tells it beforehand, so that the planner can refuse it.
+degrees: `Neighborhoods.work` computes it beforehand, so that the planner can refuse it.
 """
 
 from __future__ import annotations
@@ -54,8 +54,10 @@ def _add_similarities(sets: Sets, seeds: Array, weight: float, scratch: Scratch)
 def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size: int) -> int:
     """Add `weight` times the similarity to `seed` to the scores of all that share an element.
 
-    Vertices whose score was zero are appended to the first `size` of `scratch.active`; returns how
-    many there are then.
+    Vertices whose score was zero are appended to the first `size` of `scratch.active`.
+
+    Returns:
+        The new `size`.
     """
     offsets, closed = sets.offsets, sets.closed
     counts, touched = scratch.counts, scratch.touched
@@ -78,7 +80,8 @@ def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size:
 def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
     """Count in `scratch.counts` the elements that each vertex shares with `seed`.
 
-    Returns how many vertices share any; they are the first of `scratch.touched`.
+    Returns:
+        The number of vertices that share any; they are the first of `scratch.touched`.
     """
     offsets, elements, holder_offsets, holders, closed, _ = sets
     counts, touched = scratch.counts, scratch.touched
@@ -133,7 +136,10 @@ def intersection(sets: Sets, a: int, b: int, examples: Array) -> int:
 def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, out: Array) -> int:
     """`out[i]`: the sum of the exact similarities of `vertices[i]` to the seeds.
 
-    Vertices are taken in order while the look-ups stay within `budget`; returns how many were.
+    Vertices are taken in order while the look-ups stay within `budget`.
+
+    Returns:
+        The number of vertices that were taken.
     """
     offsets, closed = sets.offsets, sets.closed
     no_examples = np.empty(0, dtype=np.int64)
@@ -158,10 +164,13 @@ def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, ou
 def shared_with_seeds(
     sets: Sets, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array
 ) -> Array:
-    """How many elements each member shares with each seed, `[members, seeds]`; -1: not counted.
+    """Count the elements that each member shares with each seed.
 
     `examples` is `[members, seeds, e]` and takes the first shared elements, `adjacent` whether the
     member's set has the seed. Comparisons whose look-ups would pass `budget` in sum are left out.
+
+    Returns:
+        `[members, seeds]` int64; -1: not counted.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     counts = np.full((len(members), len(seeds)), -1, dtype=np.int64)
@@ -189,15 +198,15 @@ def grow(
         sets: the sets.
         scratch: `members` marks the seeds, `scores` has the sums of similarities to them, the
             first `size` of `active` are the vertices that have one.
-        seeds: how many seeds there are.
-        size: how many vertices are active.
-        budget: entries of compressed rows and of the list of candidates that may be read.
+        seeds: number of seeds.
+        size: number of active vertices.
+        budget: most entries of compressed rows and of the list of candidates to read.
         order: int64, takes the new members, first to last.
-        means: float64, takes the mean similarity of each to all who were there before it.
+        means: float64, takes the mean similarity of each to all members before it.
 
     Returns:
-        How many joined, the new `size`, and how many joined without adding their similarities
-        because reading them did not fit into what was left of the budget.
+        The number that joined, the new `size`, and the number that joined without adding their
+        similarities, because reading them did not fit into the rest of the budget.
     """
     scores, active, members = scratch.scores, scratch.active, scratch.members
     joined = unread = 0

@@ -47,7 +47,7 @@ class Neighborhoods:
         holders: `[m, n]` pattern, the vertices whose set has an element; `sets` itself where the
             graph is undirected.
         closed: each set also has its own vertex.
-        walk: how a walk finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
+        walk: the way a walk finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
             (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
     """
 
@@ -90,7 +90,7 @@ class Neighborhoods:
         return self.degrees(vertices) + self.closed
 
     def work(self, vertices: Array, limit: int) -> Ints:
-        """Entries that exact comparison with each vertex reads; counting stops above `limit`."""
+        """Count the entries that exact comparison with each vertex reads, up to `limit`."""
         work: Ints = _work(self.bundle, vertices, limit)
         return work
 
@@ -98,8 +98,8 @@ class Neighborhoods:
 class Scratch(NamedTuple):
     """Work arrays of one thread, reused so that a query touches only what it reaches.
 
-    All of `counts`, `scores` and `members` are zero between uses. They take 21 bytes a vertex, and
-    `push` 36 bytes a node; pages never touched are never allocated.
+    All of `counts`, `scores` and `members` are zero between uses. They take 21 bytes per vertex,
+    and `push` 36 bytes per node; pages never touched are never allocated.
 
     Attributes:
         counts: int32, shared elements of each vertex with the one that is compared.
@@ -107,7 +107,7 @@ class Scratch(NamedTuple):
         scores: float64, sum of similarities of each vertex.
         active: int32, the vertices that have a score, in order of contact.
         members: uint8, 1 for seeds and members of a community that grows.
-        push: of PageRank.
+        push: work arrays of PageRank.
     """
 
     counts: Array
@@ -139,7 +139,7 @@ def set_size(offsets: Array, closed: bool, vertex: int) -> Any:
 
 @kernel
 def comparison_work(sets: Sets, vertex: int, limit: int) -> Any:
-    """Entries that `exact.count_shared` reads for a vertex; counting stops above `limit`."""
+    """Count the entries that `exact.count_shared` reads for a vertex, up to `limit`."""
     offsets, holder_offsets, closed = sets.offsets, sets.holder_offsets, sets.closed
     total = np.int64(0)
     if closed:  # the vertex is an element of its own set, and a holder of itself

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from graphagg.communities.build.spark import ENTRIES_A_BLOCK, write_with_spark
+from graphagg.communities.build.spark import job_of as job_of
+from graphagg.communities.build.spark import stages as stages
 from graphagg.communities.config import IndexConfig
 from graphagg.communities.index import CommunityIndex
 from graphagg.graph.reading.settings import Reading, ReadingOptions

@@ -1,4 +1,4 @@
-"""Edges as files: what is read is written chunk by chunk, and read again as often as needed."""
+"""Edges in files: written chunk by chunk while they are read, and read again as often as needed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ EDGES_A_CHUNK = 1 << 22
 
 @dataclass(frozen=True)
 class FileColumn(Sequence[Any]):
-    """A column of ids in files, a file a chunk; see `buffer.Column`.
+    """A column of ids in files, one file per chunk; see `buffer.Column`.
 
     Attributes:
-        folder: where the files are.
-        name: of the column.
-        length: how many chunks there are.
+        folder: folder of the files.
+        name: name of the column.
+        length: number of chunks.
         is_integer: whether the ids are integers; None while there are none.
         largest: the largest integer; -1 where there is none.
     """
@@ -87,12 +87,12 @@ def write_edges(
     Args:
         folder: an empty folder.
         source: the edges.
-        name: what messages call it.
+        name: name of the source in messages.
         vertices: vertices that are there even without an edge.
-        step: called after each chunk with how many edges were read, twice.
+        step: called after each chunk with the number of edges read, twice.
 
     Returns:
-        What `columns_of` needs, as JSON, and how many edges there are.
+        The argument of `columns_of`, as JSON, with the number of edges.
     """
     columns = {"first": IdColumn(), "second": IdColumn()}
     chunks = edges = waiting = 0

@@ -1,9 +1,9 @@
-"""A graph over files: the `Graph` that `load_graph` gives, its rows mapped.
+"""A graph over files: the ids and rows that `load_graph` gives.
 
 Stages, each of which ends in the work folder, so that a build that was killed goes on:
 
 1. `edges`: read, checked, written chunk by chunk.
-2. `pairs`: ids numbered and written; pairs dealt out by ranges of rows.
+2. `pairs`: ids numbered and written; pairs distributed over ranges of rows.
 3. `sets`, `holders`: each range sorted, freed of repeats, appended to the compressed rows.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from graphagg.errors import EmptyGraph
-from graphagg.graph.csr import Csr
-from graphagg.graph.graph import Graph, GraphKind, ReadReport
-from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.graph.graph import GraphKind, ReadReport
+from graphagg.graph.ids import VertexId
 from graphagg.graph.large.edges import columns_of, write_edges
 from graphagg.graph.large.rows import Dealt, Pairs, deal, remove, write_rows
 from graphagg.graph.reading.batches import ReadCounts
@@ -32,8 +31,6 @@ from graphagg.graph.reading.settings import Reading
 from graphagg.graph.reading.tables import BROKEN_PARQUET
 from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import check_space
-from graphagg.store.reading import map_array
-from graphagg.store.strings import StringTable
 from graphagg.store.work import WorkFolder
 
 MARKED = 200_000_000
@@ -42,12 +39,12 @@ MARKED = 200_000_000
 
 @dataclass(frozen=True)
 class Source:
-    """Where edges come from.
+    """Edges to read, and how they are read.
 
     Attributes:
-        edges: what `load_graph` takes.
-        kind: which graph.
-        reading: how they are read.
+        edges: anything that `load_graph` takes.
+        kind: kind of the graph.
+        reading: the options of the reader.
         vertices: vertices that are there even without an edge.
     """
 
@@ -62,8 +59,8 @@ class Files:
     """Files of a graph in a folder, by the names that a community index gives them.
 
     Attributes:
-        folder: where they are.
-        kind: which graph.
+        folder: the folder.
+        kind: kind of the graph.
         inward: directed: `sets` are the in-neighbors, and `holders` the out-neighbors.
     """
 
@@ -73,7 +70,7 @@ class Files:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The compressed rows, those of the adjacency first."""
+        """Names of the compressed rows; the rows of the adjacency come first."""
         if self.kind == "undirected":
             return ("sets",)
         return ("holders", "sets") if self.inward else ("sets", "holders")
@@ -82,33 +79,13 @@ class Files:
         """The file of an array."""
         return self.folder / f"{name}.npy"
 
-    def ids(self, name: str) -> VertexIds:
-        """Ids, mapped."""
-        if self.path(name).exists():
-            return VertexIds(map_array(self.path(name)))
-        parts = (map_array(self.path(f"{name}.{part}")) for part in ("utf8", "offsets"))
-        return VertexIds(StringTable(*parts))
 
-    def rows(self, name: str, columns: int) -> Csr:
-        """Compressed rows, mapped."""
-        parts = (map_array(self.path(f"{name}.{part}")) for part in ("indptr", "indices"))
-        indptr, indices = parts
-        return Csr(indptr, indices, None, columns)
-
-    def graph(self, report: ReadReport) -> Graph:
-        """The graph, mapped."""
-        rows = self.ids("vertices")
-        columns = self.ids("elements") if self.kind == "two-mode" else rows
-        adjacency = self.rows(self.names[0], len(columns))
-        return Graph(self.kind, rows, columns, adjacency, report)
-
-
-def load_large(work: WorkFolder, files: Files, source: Source, index_bytes: Any) -> Graph:
-    """Read a graph into files.
+def load_large(work: WorkFolder, files: Files, source: Source, index_bytes: Any) -> ReadReport:
+    """Read a graph into files: ids, and compressed rows.
 
     Args:
         work: the folder of the build.
-        files: where ids and rows go.
+        files: files for ids and rows.
         source: the edges.
         index_bytes: gives the size of the index on disk from vertices, elements and entries.
 
@@ -117,8 +94,7 @@ def load_large(work: WorkFolder, files: Files, source: Source, index_bytes: Any)
         WriteFailed: the disk has less room than the rest of the work needs.
     """
     read = work.stage("edges", lambda: _read(work, source))
-    report = ReadReport(**read["report"])
-    edges = read["written"]["edges"]
+    edges_read = read["written"]["edges"]
     dealt = work.stage("pairs", lambda: _deal(work, files, source, read, index_bytes))
     shutil.rmtree(work.folder / "edges", ignore_errors=True)
     repeats = []
@@ -129,19 +105,18 @@ def load_large(work: WorkFolder, files: Files, source: Source, index_bytes: Any)
         remove(pairs)
     loops, each_way = dealt["dealt"][0][2], 2 if source.kind == "undirected" else 1
     duplicates = repeats[0] // each_way
-    graph = files.graph(
-        _with(report, edges_read=edges, edges=edges - loops - duplicates, self_loops=loops,
-              duplicates=duplicates)
-    )  # fmt: skip
-    if not graph.edges:
+    edges = edges_read - loops - duplicates
+    if not edges:
         raise EmptyGraph(
             f"{read['name']}: {loops:,} self-loops and no edge, wanted at least one edge"
         )
-    return graph
-
-
-def _with(report: ReadReport, **counts: int) -> ReadReport:
-    return ReadReport(**{**asdict(report), **counts})
+    return replace(
+        ReadReport(**read["report"]),
+        edges_read=edges_read,
+        edges=edges,
+        self_loops=loops,
+        duplicates=duplicates,
+    )
 
 
 def _read(work: WorkFolder, source: Source) -> dict[str, Any]:
@@ -228,7 +203,7 @@ def _deal(
 
 
 def _write(work: WorkFolder, files: Files, name: str, pairs: Dealt, columns: int) -> int:
-    indptr, indices = (files.path(f"{name}.{part}") for part in ("indptr", "indices"))
+    indptr, indices = files.path(f"{name}.indptr"), files.path(f"{name}.indices")
     return write_rows(pairs, columns, indptr, indices, work.step(name))
 
 

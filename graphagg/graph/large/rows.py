@@ -1,7 +1,7 @@
 """Compressed rows of more pairs than memory holds.
 
 Pairs are dealt out into files, each of which has the pairs of a range of rows; then one file after
-another is sorted, freed of repeats and appended to the rows. What is in memory is 8 bytes a row, a
+another is sorted, freed of repeats and appended to the rows. In memory are 8 bytes per row, a
 chunk of the pairs and the pairs of one range.
 """
 
@@ -34,8 +34,8 @@ class Pairs:
     Attributes:
         sources: the first of each pair, by chunk.
         targets: the second.
-        rows: how many numbers the first may have.
-        columns: how many the second.
+        rows: number of rows, which the first of a pair is below.
+        columns: number of columns, which the second is below.
         loops: keep pairs of a number with itself.
     """
 
@@ -57,11 +57,11 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Dealt:
-    """Where pairs were dealt out to.
+    """Files that pairs were dealt out to.
 
     Attributes:
-        folder: a file a range of rows.
-        bounds: where each range begins, and how many rows there are.
+        folder: the folder, with one file per range of rows.
+        bounds: first row of each range, and the number of rows.
         sizes: pairs of each range.
         loops: pairs of a row with itself, which were left out.
     """
@@ -77,13 +77,13 @@ class Dealt:
 
 
 def deal(pairs: Pairs, folder: Path, *, symmetric: bool, step: Callable[[int, int], None]) -> Dealt:
-    """Deal pairs out into a file a range of rows.
+    """Deal pairs out into one file per range of rows.
 
     Args:
         pairs: the pairs; repeats allowed.
         folder: an empty folder.
         symmetric: take each pair both ways.
-        step: called after each chunk with how many are done, and of how many.
+        step: called after each chunk with the chunks done, and all chunks.
     """
     counts, loops, total = np.zeros(pairs.rows, dtype=np.int64), 0, 2 * len(pairs.sources)
     for i, (sources, targets) in enumerate(pairs.chunks(), start=1):
@@ -109,7 +109,7 @@ def deal(pairs: Pairs, folder: Path, *, symmetric: bool, step: Callable[[int, in
 
 
 def _ranges(counts: Ints) -> list[int]:
-    """Where ranges of rows begin that have about `PAIRS_A_RANGE` pairs, and their end."""
+    """Divide the rows into ranges of about `PAIRS_A_RANGE` pairs: their first rows, and the end."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     size = max(PAIRS_A_RANGE, -(-total // _MOST_RANGES))
@@ -127,13 +127,13 @@ def write_rows(
 
     Args:
         dealt: the pairs.
-        columns: how many columns there are.
+        columns: number of columns.
         indptr: file of the offsets.
         indices: file of the columns of all rows, ascending and distinct in each.
-        step: called after each range with how many are done, and of how many.
+        step: called after each range with the ranges done, and all ranges.
 
     Returns:
-        How many pairs were repeats.
+        The number of pairs that were repeats.
     """
     lengths, repeats = np.zeros(dealt.bounds[-1], dtype=np.int64), 0
     file = GrowingFile(indices, np.int32)
@@ -162,7 +162,7 @@ def remove(dealt: Dealt) -> None:
 
 
 def _one_row(path: Path, columns: int) -> Dense:
-    """The columns of a row that alone has more pairs than a range: by marking."""
+    """Read the columns of a row that alone has more pairs than a range, by marking."""
     seen = np.zeros(columns, dtype=np.bool_)
     with path.open("rb") as file:
         while len(keys := np.fromfile(file, dtype=np.uint64, count=_READ)):
@@ -172,7 +172,7 @@ def _one_row(path: Path, columns: int) -> Dense:
 
 @kernel
 def _count(sources: Array, targets: Array, symmetric: bool, loops: bool, counts: Array) -> int:
-    """Count the pairs of each row; returns how many are left out as loops."""
+    """Count the pairs of each row. Returns: the number of loops, which are left out."""
     dropped = 0
     for i in range(len(sources)):
         if not loops and sources[i] == targets[i]:
@@ -212,7 +212,7 @@ def _deal(
 
 @kernel
 def _distinct(keys: Array, first: int, lengths: Array, columns: Array) -> Any:
-    """The columns of sorted keys without repeats, and how many each row has; how many in all."""
+    """Write the columns of sorted keys without repeats, and count them per row and in all."""
     kept = 0
     for i in range(len(keys)):
         if i > 0 and keys[i] == keys[i - 1]:

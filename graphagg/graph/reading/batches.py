@@ -1,4 +1,4 @@
-"""What readers of edges give: batches of edges, and counts of what else they saw."""
+"""Batches of edges, and counts of all else that a reader of edges saw."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ReadCounts:
         third_ignored: rows whose column of weights holds text; it was ignored.
         weights_ignored: edges with a weight, which counts only where weights are not used.
         bad_rows: rows that were left out, because they cannot be read.
-        first_bad: what is wrong with the first of them.
+        first_bad: the fault of the first bad row.
     """
 
     lines: int = 0

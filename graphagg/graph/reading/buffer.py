@@ -26,7 +26,7 @@ _SEARCHED = 1 << 20
 
 
 class IdColumn:
-    """One column of ids, in chunks: 4 bytes an id below 2^32 or a string, else 8."""
+    """One column of ids, in chunks: 4 bytes per id below 2^32 or string, else 8."""
 
     def __init__(self) -> None:
         self._chunks: list[Any] = []
@@ -44,7 +44,7 @@ class IdColumn:
         return self._integer
 
     def add(self, ids: Ids, name: str) -> None:
-        """Append a chunk; `InvalidGraph` if its type is not that of the chunks before."""
+        """Append a chunk; `InvalidGraph` if it has another type than the chunks before."""
         if not len(ids):
             return
         integer = isinstance(ids, np.ndarray)
@@ -109,8 +109,8 @@ def number_together(
 
     Args:
         columns: columns of one id space.
-        name: what messages call their source.
-        marked: integers up to which each value is marked; None: by how many ids there are.
+        name: name of their source in messages.
+        marked: integers below this are numbered by marking each value; None: by the number of ids.
 
     Returns:
         The ids in ascending order, and for each column the dense numbers of its ids, by chunk.
@@ -122,12 +122,12 @@ def number_together(
             "read the ids as strings (--ids string), or build a two-mode graph"
         )
     if types == {False}:
-        ids, numbers = _string_numbers(columns)
+        ids, numbered = _string_numbers(columns)
     else:
-        ids, numbers = _integer_numbers(columns, marked)
+        ids, numbered = _integer_numbers(columns, marked)
     if len(ids) >= 2**31:
         raise InvalidGraph(f"{len(ids):,} vertices, wanted fewer than 2^31; split the graph")
-    return ids, numbers
+    return ids, numbered
 
 
 class Column(Protocol):
@@ -183,21 +183,20 @@ def _integer_numbers(
             for chunk in column.chunks:
                 _mark(chunk, seen)
         ids = np.flatnonzero(seen)
-        number = np.cumsum(seen, dtype=np.int32) - np.int32(1)
+        dense = np.cumsum(seen, dtype=np.int32) - np.int32(1)
         return VertexIds(ids.astype(np.int64)), [
-            Numbers(column.chunks, lambda _, chunk: number[chunk]) for column in columns
+            Numbers(column.chunks, lambda _, chunk: dense[chunk]) for column in columns
         ]
     ids = _distinct(chunk for column in columns for chunk in column.chunks)
 
     def search(_: int, chunk: Any) -> Dense:
-        found: Dense
         if len(ids) < _SEARCHED:
-            found = np.searchsorted(ids, chunk).astype(np.int32)
-            return found
+            dense: Dense = np.searchsorted(ids, chunk).astype(np.int32)
+            return dense
         # In the order of the ids, so that neighbors in the search are neighbors in memory.
-        ascending, places = np.unique(chunk, return_inverse=True)
-        found = np.searchsorted(ids, ascending).astype(np.int32)[places]
-        return found
+        ascending, positions = np.unique(chunk, return_inverse=True)
+        dense = np.searchsorted(ids, ascending).astype(np.int32)[positions]
+        return dense
 
     return VertexIds(ids), [Numbers(column.chunks, search) for column in columns]
 
@@ -223,17 +222,17 @@ def _string_numbers(columns: Sequence[Column]) -> tuple[VertexIds, list[Numbers]
     positions = pc.index_in(dictionaries, value_set=ordered).to_numpy().astype(np.int32)
     sizes = [len(chunk) for chunk in dictionaries.chunks]
     of_dictionaries = iter(np.split(positions, np.cumsum(sizes)[:-1]))
-    numbers = []
+    numbered = []
     for column in columns:
-        known = list(islice(of_dictionaries, len(column.chunks)))
-        numbers.append(Numbers(column.chunks, partial(_of_entries, known)))
-    return VertexIds(table), numbers
+        of_column = list(islice(of_dictionaries, len(column.chunks)))
+        numbered.append(Numbers(column.chunks, partial(_of_entries, of_column)))
+    return VertexIds(table), numbered
 
 
-def _of_entries(known: Sequence[Dense], i: int, chunk: Any) -> Dense:
-    """The numbers of a chunk's entries, by those of its dictionary."""
-    found: Dense = known[i][chunk.indices.to_numpy(zero_copy_only=False)]
-    return found
+def _of_entries(positions: Sequence[Dense], i: int, chunk: Any) -> Dense:
+    """Number a chunk's entries by the numbers of its dictionary."""
+    dense: Dense = positions[i][chunk.indices.to_numpy(zero_copy_only=False)]
+    return dense
 
 
 @kernel

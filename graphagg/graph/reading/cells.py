@@ -35,17 +35,17 @@ def split_lines(
     Args:
         text: whole lines, each ends in LF.
         separator: what sets cells apart, a byte.
-        skip: how many lines to leave out at the top.
+        skip: number of lines to leave out at the top.
         columns: of source, of target and of weight, counted from 0; -1: no weights.
         lenient: go on after a line that has no two ids.
         spans: `[lines, 6]`, filled in: begin and end of two cells, and of the weight or nothing.
         line_of: `[lines]`, filled in: the 0-based line of each row of `spans`.
 
     Returns:
-        Rows; how many lines have no two ids, the first of them (0-based, or -1) and why; comment
-        lines; lines whose weight is text; lines whose weight is a number.
+        The number of rows; of lines without two ids, the first such line (0-based, or -1) and the
+        reason; of comments; of lines whose weight is text; of lines whose weight is a number.
     """
-    rows = comments = texts = numbers = line = start = bad = reason = 0
+    rows = comments = texts = numeric = line = start = bad = reason = 0
     bad_line = -1
     for end in range(len(text)):
         if text[end] != _NEWLINE:
@@ -58,7 +58,7 @@ def split_lines(
             kind = _split_line(text, at, end, separator, columns, spans[rows])
             if kind >= 0:
                 texts += kind == 1
-                numbers += kind == 2
+                numeric += kind == 2
                 line_of[rows] = line
                 rows += 1
             else:
@@ -69,12 +69,12 @@ def split_lines(
                     break
         line += 1
         start = end + 1
-    return rows, (bad, bad_line, reason), comments, texts, numbers
+    return rows, (bad, bad_line, reason), comments, texts, numeric
 
 
 @kernel
 def line_start(text: Bytes, start: int, end: int, separator: int) -> int:
-    """Where the first cell of a line begins; negative for a blank line and for a comment."""
+    """Find where the first cell of a line begins; negative for a blank line and for a comment."""
     at = past_blanks(text, start, end)
     if at == end:
         return _BLANK_LINE
@@ -87,7 +87,11 @@ def line_start(text: Bytes, start: int, end: int, separator: int) -> int:
 def _split_line(
     text: Bytes, at: int, end: int, separator: int, columns: tuple[int, int, int], span: Spans
 ) -> int:
-    """Write where the cells are; 1, 2: the weight is text, a number; negative: refused."""
+    """Write the spans of the cells.
+
+    Returns:
+        1 or 2: the weight is text or a number; negative: the line is refused.
+    """
     source, target, weight = columns
     last = max(source, target)
     kind = 0
@@ -120,7 +124,7 @@ def _split_line(
 
 @kernel
 def _weight_cell(text: Bytes, at: int, stop: int, span: Spans) -> int:
-    """Write where the weight is; 0: there is none, 1: it is text, 2: a number."""
+    """Write the span of the weight. Returns: 0: there is none, 1: it is text, 2: a number."""
     span[4] = span[5] = at
     if stop < 0:
         return 1  # an open quote: text without a value
@@ -138,12 +142,12 @@ def _weight_cell(text: Bytes, at: int, stop: int, span: Spans) -> int:
     return 2 if _is_number(text, low, high) else 1
 
 
-# Functions called several times a line return one number: a tuple would double their time in numba.
+# Functions called several times per line return one number: a tuple would double their time.
 
 
 @kernel
 def cell_stop(text: Bytes, at: int, end: int, separator: int) -> int:
-    """Where the cell that begins at `at` ends; negative if its quote is not closed."""
+    """Find where the cell that begins at `at` ends; negative if its quote is not closed."""
     if separator != TAB and separator != SPACE:
         low = past_blanks(text, at, end)
         if low < end and text[low] == _QUOTE:
@@ -170,7 +174,7 @@ def _quoted_stop(text: Bytes, at: int, end: int, separator: int) -> int:
 
 @kernel
 def next_cell(text: Bytes, stop: int, end: int, separator: int) -> int:
-    """Where the cell after one that ends at `stop` begins."""
+    """Find where the cell after one that ends at `stop` begins."""
     return past_blanks(text, stop + 1, end) if separator == SPACE else min(stop + 1, end)
 
 
@@ -184,7 +188,7 @@ def past_blanks(text: Bytes, at: int, end: int) -> int:
 
 @kernel
 def before_blanks(text: Bytes, at: int, end: int) -> int:
-    """Where the text before `end` ends, without blanks; at least `at`."""
+    """Find where the text before `end` ends, without blanks; at least `at`."""
     while end > at and _is_blank(text[end - 1]):
         end -= 1
     return end

@@ -1,10 +1,10 @@
-"""Which columns hold sources, targets and weights: by the names in a header or a table.
+"""Find the columns of sources, targets and weights by the names in a header or a table.
 
 Names are compared without case and without anything but letters and digits, so that `Source`,
 `FromNodeId` and `node_1` are known. A pair of known names may stand anywhere and in any order. A
 first line of text is a header
 
-1. where the options say so, or name a column;
+1. where the options say so, or give the name of a column;
 2. where it holds no number and a pair of known names that are no ids in the lines below.
 
 It is taken for a header that is not known, which is an error, where it holds no number and
@@ -13,8 +13,8 @@ It is taken for a header that is not known, which is an error, where it holds no
 4. none of its ids comes again in the first 1,000 lines, while most lines below it share an id with
    another line, as the edges of a graph do.
 
-Any other first line is an edge. So no line is lost, and no name becomes a vertex, without a word:
-what was decided is in the report.
+Any other first line is an edge. The report says what was decided, so that no line is lost and no
+name becomes a vertex unnoticed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Columns(NamedTuple):
     names: tuple[str, ...]
 
     def said(self, two_mode: bool) -> str:
-        """What was decided, for people."""
+        """Say for people which columns are read."""
         roles = ("element", "set") if two_mode else ("source", "target")
         said = ", ".join(
             f"{role} {self._called(at)}"
@@ -79,8 +79,8 @@ class Columns(NamedTuple):
     @property
     def weight_is_named(self) -> bool:
         """Whether a header gives the column of weights a known name."""
-        known = self.header and 0 <= self.weight < len(self.names)
-        return known and _plain(self.names[self.weight]) in _WEIGHTS
+        has_name = self.header and 0 <= self.weight < len(self.names)
+        return has_name and _plain(self.names[self.weight]) in _WEIGHTS
 
     @property
     def weight_called(self) -> str:
@@ -101,8 +101,8 @@ def named_columns(names: Sequence[str], reading: Reading, where: str) -> Columns
     """
     chosen = [_position(names, asked, where) for asked in reading.ends]
     if None in chosen:
-        for number, known in enumerate(_known_pair(names, chosen) or ()):
-            chosen[number] = known
+        for end, column in enumerate(_known_pair(names, chosen) or ()):
+            chosen[end] = column
     source, target = chosen
     if source is None or target is None:
         raise InvalidGraph(
@@ -117,8 +117,8 @@ def text_columns(rows: Sequence[Sequence[str]], reading: Reading, where: str) ->
 
     Args:
         rows: the cells of the first lines, one line at least.
-        reading: what the options say.
-        where: what messages call the text.
+        reading: the options.
+        where: name of the text in messages.
 
     Raises:
         InvalidGraph: as `named_columns`; or the first line is a header that is not known.
@@ -203,7 +203,7 @@ def _reads_as_header(
 
 
 def _known_pair(names: Sequence[str], chosen: Iterable[int | None]) -> tuple[int, int] | None:
-    """Positions of the first pair of known names that agrees with what is chosen already."""
+    """Find the first pair of known names that agrees with the columns chosen already."""
     plain = [_plain(name) for name in names]
     for pair in _PAIRS:
         if all(name in plain for name in pair):
@@ -224,7 +224,7 @@ def _weight(names: Sequence[str], reading: Reading, where: str) -> int:
 
 
 def _position(names: Sequence[str], asked: str | None, where: str) -> int | None:
-    """Where the column asked for stands: by name, by name without case, or by number."""
+    """Find a column by name, by name without case, or by number."""
     if asked is None:
         return None
     for spelled in (str, str.casefold):

@@ -1,4 +1,4 @@
-"""Which files hold edges, and files as bytes and as blocks of whole lines; gzip is unpacked."""
+"""Find files of edges, and read them as bytes or blocks of whole lines; gzip is unpacked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLOCK = 1 << 23
 """Bytes of text parsed at once; a block needs about eight times as much memory."""
 
 BROKEN_GZIP = (OSError, EOFError, zlib.error)
-"""What reading a damaged or truncated gzip stream raises."""
+"""Errors that reading a damaged or truncated gzip stream raises."""
 
 
 PARQUET = (".parquet", ".pq")
@@ -75,7 +75,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def mixed_folder(folder: str, other: str) -> str:
-    """What is wrong with a folder that holds Parquet and other files."""
+    """Message about a folder that holds Parquet and other files."""
     return (
         f"{folder}: Parquet and other files ({other}), wanted files of one kind; give a pattern, "
         "such as folder/*.parquet"

@@ -63,6 +63,11 @@ def load_graph(
         InvalidGraph, UnreadableFile: see the message.
         EmptyGraph: there is no edge.
         InvalidParameter: an option has a value that it does not take.
+
+    Example:
+        >>> graph = load_graph({"fans": ["ann", "bob"], "critics": ["bob"]}, "two-mode")
+        >>> list(graph.rows), list(graph.columns), graph.edges
+        (['critics', 'fans'], ['ann', 'bob'], 3)
     """
     return read_graph(edges, kind, Reading(**reading), vertices=vertices, allow_empty=allow_empty)[
         0

@@ -1,4 +1,4 @@
-"""How edges are read: the options of every reader, in Python and on the command line."""
+"""Options of reading edges, in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -15,21 +15,26 @@ _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 @dataclass(frozen=True)
 class Reading:
-    """How edges are read.
+    """Options of reading edges.
 
     Columns are named as the header of the text or the table names them; a number counts columns
     from 1 where no column is called so.
 
     Attributes:
-        ids: how text ids are read.
+        ids: type of ids in text: recognized (`auto`), `integer` or `string`.
         header: whether the first line of text is a header; `--header` with names that are not
             known takes the first two columns. None: recognized.
         source: column of the sources. None: a known name, else the first column.
         target: column of the targets. None: a known name, else the second column.
         element: two-mode: column of the elements, another word for `source`.
         set: two-mode: column of the sets, another word for `target`.
-        delimiter: what sets columns of text apart: a character, or tab or space. None: recognized.
-        skip_bad_rows: leave out the rows that cannot be read, count them and name the first.
+        delimiter: separator of the columns of text: a character, or tab or space. None:
+            recognized.
+        skip_bad_rows: leave out rows that cannot be read, count them and name the first.
+
+    Example:
+        >>> Reading(source="from_user", delimiter="space").given()
+        {'source': 'from_user', 'delimiter': ' '}
     """
 
     ids: IdType = field(default="auto", metadata=_PANEL)
@@ -83,18 +88,22 @@ class Reading:
         return False
 
     def given(self) -> dict[str, Any]:
-        """The fields that differ from their defaults: what tells one reading from another."""
+        """The fields that differ from their defaults, which identify a reading."""
         default = type(self)()
         return {name: value for name, value in vars(self).items() if value != vars(default)[name]}
 
 
 @dataclass(frozen=True)
 class WeightedReading(Reading):
-    """How edges are read where weights count.
+    """Options of reading edges with weights.
 
     Attributes:
         weight: column of the weights. None: a known name; without a header the third column.
         weighted: use the weights where edges carry any.
+
+    Example:
+        >>> WeightedReading(weight="calls").weight_column
+        'calls'
     """
 
     weight: str | None = field(default=None, metadata=_PANEL)

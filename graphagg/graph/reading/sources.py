@@ -48,7 +48,7 @@ def read_sets_json(path: Path) -> EdgeSource:
 def parse_json(
     content: bytes | str, path: Path, repeated: type[GraphAggError] = InvalidGraph
 ) -> Any:
-    """JSON without equal keys in an object, which would be lost: they raise `repeated`."""
+    """Parse JSON; equal keys in an object, of which one would be lost, raise `repeated`."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         unique: dict[str, Any] = {}
@@ -124,9 +124,9 @@ def _gml_value(token: str) -> str:
 def _gml_names(nodes: list[tuple[str, str | None]]) -> dict[str, VertexId]:
     labels = [label for _, label in nodes]
     if None not in labels and len(set(labels)) == len(labels):
-        return {number: str(label) for number, label in nodes}
-    integer = _all_integers(number for number, _ in nodes)
-    return {number: int(number) if integer else number for number, _ in nodes}
+        return {node: str(label) for node, label in nodes}
+    integer = _all_integers(node for node, _ in nodes)
+    return {node: int(node) if integer else node for node, _ in nodes}
 
 
 def jlg_vertices(path: Path) -> range:
@@ -167,7 +167,7 @@ def read_tuples(
 
     Args:
         edges: the pairs.
-        name: what messages call them.
+        name: their name in messages.
         counts: filled in.
         weighted: take the third of triples as weights, where all edges are triples.
     """
@@ -178,9 +178,9 @@ def read_tuples(
             if not _is_pair(edge):
                 raise InvalidGraph(f"{name}: {edge!r}, wanted pairs (source, target) or triples")
             if len(edge) == 3:
-                number = isinstance(edge[2], Real | np.number)
-                counts.weights_ignored += number
-                counts.third_ignored += not number
+                is_weight = isinstance(edge[2], Real | np.number)
+                counts.weights_ignored += is_weight
+                counts.third_ignored += not is_weight
         weighted = weighted and all(map(_is_weighted, batch))
         weights = _third(batch, name) if weighted else None
         sources, targets = (id_array([edge[end] for edge in batch]) for end in (0, 1))
@@ -203,14 +203,14 @@ def _third(edges: list[Any], name: str) -> Doubles:
 
 
 def _is_pair(pair: Any) -> bool:
-    """Two or three things in an order."""
+    """Whether a value is an ordered pair or triple."""
     if isinstance(pair, str | bytes) or not hasattr(pair, "__getitem__"):
         return False
     return not isinstance(pair, Mapping) and hasattr(pair, "__len__") and 2 <= len(pair) <= 3
 
 
 def id_array(ids: list[Any]) -> Ids:
-    """Checked ids as an int64 or an Arrow string array."""
+    """Check ids, and make an int64 or an Arrow string array of them."""
     check_ids(ids)
     if ids and isinstance(ids[0], str):
         return pa.array(ids, type=pa.large_string()).dictionary_encode()
@@ -303,9 +303,9 @@ def _count(column: np.ndarray[Any, Any]) -> str:
 
 def _networkx_batches(graph: Any, counts: ReadCounts, weighted: bool) -> Batches:
     name = "the networkx graph"
-    known = sum(1 for *_, weight in graph.edges(data="weight") if weight is not None)
-    counts.weights_ignored += known
-    if weighted and known:
+    with_weight = sum(1 for *_, weight in graph.edges(data="weight") if weight is not None)
+    counts.weights_ignored += with_weight
+    if weighted and with_weight:
         return read_tuples(_networkx_triples(graph), name, weighted=True)
     return read_tuples(graph.edges(), name)
 
@@ -313,13 +313,13 @@ def _networkx_batches(graph: Any, counts: ReadCounts, weighted: bool) -> Batches
 def _networkx_triples(graph: Any) -> Iterator[tuple[Any, Any, float]]:
     for source, target, weight in graph.edges(data="weight"):
         try:
-            number = 1.0 if weight is None else float(weight)
+            value = 1.0 if weight is None else float(weight)
         except (TypeError, ValueError):
             raise InvalidGraph(
                 f"the networkx graph: edge {source!r} - {target!r} has the weight {weight!r}, "
                 "wanted a number; convert it"
             ) from None
-        yield source, target, number
+        yield source, target, value
 
 
 def _tensor_batches(tensor: Any) -> Batches:
@@ -366,6 +366,10 @@ def bundled_graph(name: str) -> Any:
     Raises:
         InvalidParameter: no graph has this name.
         MissingExtra: networkx is not installed.
+
+    Example:
+        >>> bundled_graph("karate_club").number_of_nodes()
+        34
     """
     one_of("bundled graph", name, BUNDLED)
     try:

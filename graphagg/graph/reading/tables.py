@@ -19,7 +19,7 @@ from graphagg.tables import parquet_batches
 
 EDGES_AT_ONCE = 1 << 18
 BROKEN_PARQUET = (pa.ArrowInvalid, OSError)
-"""What reading a damaged Parquet file raises."""
+"""Errors that reading a damaged Parquet file raises."""
 
 
 def read_parquet(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
@@ -48,8 +48,8 @@ def read_stream(table: Any, name: str, counts: ReadCounts, reading: Reading) -> 
 
 
 def _wanted(columns: Columns, reading: Reading) -> list[str]:
-    places = [*columns[:2], *([columns.weight] if _weighted(columns, reading) else [])]
-    return [columns.names[place] for place in places]
+    positions = [*columns[:2], *([columns.weight] if _weighted(columns, reading) else [])]
+    return [columns.names[position] for position in positions]
 
 
 def _weighted(columns: Columns, reading: Reading) -> bool:
@@ -68,36 +68,36 @@ def _edges(
     for batch in batches:
         if columns.weight >= 0:
             counts.weights_ignored += len(batch)
-        parts = [batch.column(name) for name in names]
-        kept = _without_nulls(parts, names, where, seen, counts, reading)
+        values = [batch.column(name) for name in names]
+        kept = _without_nulls(values, names, where, seen, counts, reading)
         seen += len(batch)
         if kept is not None:
-            parts = [part.filter(kept) for part in parts]
-        sources, targets = (_ids(parts[end], where, names[end]) for end in (0, 1))
-        weights = _weights(parts[2], where, names[2]) if len(names) == 3 else None
+            values = [column.filter(kept) for column in values]
+        sources, targets = (_ids(values[end], where, names[end]) for end in (0, 1))
+        weights = _weights(values[2], where, names[2]) if len(names) == 3 else None
         yield EdgeBatch(sources, targets, weights)
 
 
 def _without_nulls(
-    parts: list[pa.Array],
+    values: list[pa.Array],
     names: list[str],
     where: str,
     seen: int,
     counts: ReadCounts,
     reading: Reading,
 ) -> pa.Array | None:
-    """Which rows have both ids, where bad rows are skipped; else a null is an error."""
+    """Mask of the rows that have both ids, where bad rows are skipped; else a null is an error."""
     if not reading.skip_bad_rows:
-        for part, name in zip(parts[:2], names, strict=False):
-            if part.null_count:
+        for column, name in zip(values[:2], names, strict=False):
+            if column.null_count:
                 raise InvalidGraph(
-                    f"{where}: column {name} holds {part.null_count:,} nulls, wanted an id in "
+                    f"{where}: column {name} holds {column.null_count:,} nulls, wanted an id in "
                     "every row; remove those rows, or leave them out (--skip-bad-rows)"
                 )
         return None
-    kept = np.ones(len(parts[0]), dtype=np.bool_)
-    for part in parts:
-        kept &= part.is_valid().to_numpy(zero_copy_only=False)
+    kept = np.ones(len(values[0]), dtype=np.bool_)
+    for column in values:
+        kept &= column.is_valid().to_numpy(zero_copy_only=False)
     if kept.all():
         return None
     row = int(np.argmin(kept))

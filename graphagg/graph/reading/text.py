@@ -1,4 +1,4 @@
-"""Edges from text files: SNAP, CSV, TSV; streamed in blocks, no Python object an edge."""
+"""Edges from text files: SNAP, CSV, TSV; streamed in blocks, no Python object per edge."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def read_text(
 
     Args:
         file: the text.
-        name: what messages call it.
+        name: name of the text in messages.
         counts: filled in.
-        reading: how it is read.
+        reading: the options.
 
     Raises:
         InvalidGraph: a header that is not known; and, unless bad rows are skipped, a line without
@@ -86,12 +86,12 @@ def read_text(
 
 @dataclass
 class TextLayout:
-    """How the lines of one text are read.
+    """Layout of the lines of one text.
 
     Attributes:
-        name: what messages call the text.
-        separator: what sets columns apart, a byte.
-        columns: which columns are read.
+        name: name of the text in messages.
+        separator: separator of columns, a byte.
+        columns: the columns that are read.
         integer: whether each of the two columns of ids holds integers.
         automatic: whether the types of ids were told by the first line.
         skip: lines at the top of the next block to leave out: the header.
@@ -132,8 +132,8 @@ class TextLayout:
             counts.header = counts.header or lines[0][1].decode("utf-8", "replace").strip()
         row = rows[1 if header and len(rows) > 1 else 0]
         ids = [row[at] if at < len(row) else "" for at in columns[:2]]
-        known = None if reading.ids == "auto" else reading.ids == "integer"
-        integer = [_looks_integer(cell.encode()) if known is None else known for cell in ids]
+        asked = None if reading.ids == "auto" else reading.ids == "integer"
+        integer = [_looks_integer(cell.encode()) if asked is None else asked for cell in ids]
         weighted = None if reading.wants_weights and columns.weight >= 0 else False
         if weighted is None and (reading.weight_column or columns.weight_is_named):
             weighted = True
@@ -148,7 +148,7 @@ class TextLayout:
         lines = block.count(b"\n")
         spans = np.empty((lines, 6), dtype=np.int32)
         line_of = np.empty(lines, dtype=np.int64)
-        rows, refused, comments, texts, numbers = split_lines(
+        rows, refused, comments, texts, numeric = split_lines(
             text, self.separator, self.skip, self.columns[:3], self.lenient, spans, line_of
         )
         if refused[0]:
@@ -165,7 +165,7 @@ class TextLayout:
         counts.lines += lines
         counts.comments += comments
         counts.third_ignored += texts
-        counts.weights_ignored += numbers
+        counts.weights_ignored += numeric
         self.skip = 0
         batch = EdgeBatch(sources, targets, weights)
         if bad.any():
@@ -237,10 +237,10 @@ class TextLayout:
         if self.separator == SEMICOLON:
             cells = pc.replace_substring(cells, ",", ".")  # decimal commas
         try:
-            numbers: Doubles = pc.cast(cells, pa.float64()).to_numpy()
+            values: Doubles = pc.cast(cells, pa.float64()).to_numpy()
         except pa.ArrowInvalid:
             return None
-        return numbers
+        return values
 
     def _check_strings(
         self, encoded: pa.Array, line_of: Ints, bad: Mask, counts: ReadCounts
@@ -262,8 +262,8 @@ class TextLayout:
         self, block: bytes, refused: tuple[int, int, int], counts: ReadCounts
     ) -> None:
         """Lines without two ids: the first of them is an error, or all are counted."""
-        count, number, reason = refused
-        line = block.split(b"\n", number + 1)[number]
+        count, first, reason = refused
+        line = block.split(b"\n", first + 1)[first]
         shown = line.decode("utf-8", "replace").rstrip()[:80]
         if reason == UNCLOSED:
             about = (
@@ -275,7 +275,7 @@ class TextLayout:
                 f"one column ({shown!r}), wanted two vertex ids; remove the line, begin it with #, "
                 "or leave bad lines out (--skip-bad-rows)"
             )
-        self._refuse(about, counts.lines + number + 1, counts)
+        self._refuse(about, counts.lines + first + 1, counts)
         counts.bad_rows += count
 
     def _refuse(self, about: str, line: int, counts: ReadCounts) -> None:
@@ -287,7 +287,7 @@ class TextLayout:
 
 
 def _about_id(cell: bytes) -> str:
-    """What is wrong with an id among integers."""
+    """Message about a bad id among integers."""
     shown = cell.decode("utf-8", "replace")
     if cell[:1] == b"-" and cell[1:].isdigit():
         return (
@@ -307,10 +307,10 @@ def _about_id(cell: bytes) -> str:
 
 def _data_lines(block: bytes) -> Iterator[tuple[int, bytes]]:
     """The lines that hold data, stripped, each with its number from 1."""
-    for number, line in enumerate(io.BytesIO(block), 1):
+    for line_number, line in enumerate(io.BytesIO(block), 1):
         text = line.strip(b" \n")
         if text.strip() and text.lstrip()[:1] not in (b"#", b"%"):
-            yield number, text
+            yield line_number, text
 
 
 def _arrow_strings(text: Bytes, spans: Spans) -> pa.Array:

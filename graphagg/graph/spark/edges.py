@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
 _BAD = "bad_rows int, bad string"
-"""Columns of the rows that stand for what was left out: how many, and what is wrong with one."""
+"""Columns of the rows that stand for bad rows: their number, and the fault of one."""
 
 
 @dataclass(frozen=True)
 class EdgeInput(SparkInput):
-    """Where edges come from and how they are read.
+    """Edges that Spark reads, and how they are read.
 
     Attributes:
-        reading: how they are read.
+        reading: the options.
     """
 
     reading: Reading
@@ -64,12 +64,12 @@ class EdgeInput(SparkInput):
         return cls(None, paths, reading)
 
     def identity(self) -> list[Any]:
-        """What changes when the input, or how it is read, changes, as far as it is known."""
+        """Identity of the input and of the options, as far as it can be seen."""
         if self.is_frame:
             return ["DataFrame", [], self.reading.given()]
         seen = [fingerprint(path) for path in self.paths]
-        known = [files for _, files in seen]
-        return [[path for path, _ in seen], known if all(known) else [], self.reading.given()]
+        files = [listed for _, listed in seen]
+        return [[path for path, _ in seen], files if all(files) else [], self.reading.given()]
 
     def frame(self, work: Work, kind: GraphKind) -> DataFrame:
         """Phase `edges`: columns `src`, `dst` and perhaps `weight`, bad rows left out."""
@@ -163,7 +163,7 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
     types = dict(frame.dtypes)
     columns = counts.columns = named_columns(frame.columns, reading, name)
     weighted = reading.wants_weights and columns.weight >= 0
-    used = [frame.columns[place] for place in (columns[:3] if weighted else columns[:2])]
+    used = [frame.columns[position] for position in (columns[:3] if weighted else columns[:2])]
     check_columns(frame, used, InvalidGraph)
     casts = []
     for end, alias in zip(columns[:2], ("src", "dst"), strict=True):
@@ -220,12 +220,12 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             text = [line for line in batch.column(0).to_pylist() if line.strip() != head]
-            found = ReadCounts()
-            parsed = layout.parse(("\n".join(text) + "\n").encode("utf-8"), found)
+            batch_counts = ReadCounts()
+            parsed = layout.parse(("\n".join(text) + "\n").encode("utf-8"), batch_counts)
             edges = _record_batch(parsed, layout.lenient)
             yield edges if parsed.weights is None else _check_weights(edges, name)
-            if found.bad_rows:
-                yield _bad_rows(edges.schema, found)
+            if batch_counts.bad_rows:
+                yield _bad_rows(edges.schema, batch_counts)
 
     types = ["long" if i else "string" for i in layout.integer]
     schema = f"src {types[0]}, dst {types[1]}"

@@ -37,30 +37,30 @@ class Numbering:
     Attributes:
         blocks: the folder of the blocks.
         name: stage of the blocks.
-        counts: how many ids each block holds.
-        numbers: number of each block in its file names.
+        counts: number of ids in each block.
+        block_ids: number of each block in its file names.
         sizes: bytes of each block's strings; None for integers.
     """
 
     blocks: Blocks
     name: str
     counts: tuple[int, ...]
-    numbers: tuple[int, ...]
+    block_ids: tuple[int, ...]
     sizes: tuple[int, ...] | None
 
     def to_json(self) -> dict[str, Any]:
         """The fields that a note of an unfinished job holds."""
-        return {k: getattr(self, k) for k in ("name", "counts", "numbers", "sizes")}
+        return {k: getattr(self, k) for k in ("name", "counts", "block_ids", "sizes")}
 
     @classmethod
     def from_json(cls, blocks: Blocks, note: dict[str, Any]) -> Numbering:
         """The numbering that `to_json` described."""
         sizes = None if note["sizes"] is None else tuple(note["sizes"])
-        return cls(blocks, note["name"], tuple(note["counts"]), tuple(note["numbers"]), sizes)
+        return cls(blocks, note["name"], tuple(note["counts"]), tuple(note["block_ids"]), sizes)
 
     @property
     def total(self) -> int:
-        """How many ids there are."""
+        """Number of ids."""
         return sum(self.counts)
 
     def start(self, i: int) -> int:
@@ -69,11 +69,11 @@ class Numbering:
 
     def load(self, i: int) -> VertexIds:
         """The ids of block `i`."""
-        number = self.numbers[i]
+        block = self.block_ids[i]
         if self.sizes is None:
-            return VertexIds(self.blocks.load(self.name, number, "ids"))
-        data = self.blocks.load(self.name, number, "utf8")
-        return VertexIds(StringTable(data, self.blocks.load(self.name, number, "offsets")))
+            return VertexIds(self.blocks.load(self.name, block, "ids"))
+        data = self.blocks.load(self.name, block, "utf8")
+        return VertexIds(StringTable(data, self.blocks.load(self.name, block, "offsets")))
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """Columns `id` and `number` (dense)."""
@@ -84,9 +84,9 @@ class Numbering:
             for batch in batches:
                 for i in batch.column(0).to_pylist():
                     ids = self.load(i)
-                    numbers = np.arange(starts[i], starts[i] + len(ids), dtype=np.int32)
+                    dense = np.arange(starts[i], starts[i] + len(ids), dtype=np.int32)
                     values = pa.array(ids.table) if integer else pa.array(list(ids), pa.string())
-                    yield pa.RecordBatch.from_arrays([values, pa.array(numbers)], ["id", "number"])
+                    yield pa.RecordBatch.from_arrays([values, pa.array(dense)], ["id", "number"])
 
         count = len(self.counts)
         schema = f"id {'long' if integer else 'string'}, number int"
@@ -101,14 +101,14 @@ def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Nu
     """
     integer = dict(ids.dtypes)["id"] == "bigint"
 
-    def write(number: int, table: pa.Table) -> dict[str, int]:
+    def write(block: int, table: pa.Table) -> dict[str, int]:
         column = table.column(0)
         if integer:
             values = column.to_numpy()
-            blocks.save(name, number, ids=values)
+            blocks.save(name, block, ids=values)
             return {"count": len(values), "smallest": int(values[0])}
         packed = StringTable.pack(column.to_pylist())
-        blocks.save(name, number, utf8=packed.data, offsets=packed.offsets)
+        blocks.save(name, block, utf8=packed.data, offsets=packed.offsets)
         return {"count": len(packed), "bytes": len(packed.data)}
 
     ordered = ids.distinct().repartitionByRange(partitions, "id").sortWithinPartitions("id")

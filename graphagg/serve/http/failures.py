@@ -65,7 +65,7 @@ def body_of(error: GraphAggError) -> dict[str, Any]:
 
 
 def status_of(error: GraphAggError) -> int:
-    """The HTTP status of an error: 400 unless it is one of those below."""
+    """The HTTP status of an error: 400 unless it is named below."""
     absent = UnknownVertex | UnknownPassage | UnknownTheme | UnknownEntity | NoSuchIndex
     if isinstance(error, absent):
         return 404

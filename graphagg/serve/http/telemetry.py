@@ -1,7 +1,7 @@
 """OpenTelemetry: a span per request by its instrumentation of FastAPI, and a span per stage.
 
-Requests are not slowed down: what ended is put into a bounded queue, and a thread of the SDK sends
-it. Where the collector is down or slow, the oldest spans of the queue are dropped.
+Requests are not slowed down: spans are put into a bounded queue, and a thread of the SDK sends
+them. Where the collector is down or slow, the oldest spans of the queue are dropped.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def explanation(why: Answer) -> str:
 
 
 def community(answer: Answer) -> str:
-    """The members of a community, a line each, with what they share with the seeds."""
+    """The members of a community, one per line, with the neighbors they share with the seeds."""
     lines = [f"note: {note}" for note in answer["notes"]]
     lines += [_member(member) for member in answer["members"]]
     return "\n".join(lines) or "no member found"

@@ -1,8 +1,8 @@
 """The stages of a request: what was done for it, from when to when.
 
-A request has one `Trace`, which whatever works on it writes to, in any thread. Where the trace goes
-when the request ends (metrics, log, the list of slow ones, OpenTelemetry) is decided in one place,
-`graphagg.serve.http.requests`; so answering costs two clock readings per stage.
+A request has one `Trace`; code that works on the request adds its stages, in any thread. Where the
+trace goes when the request ends (metrics, log, the list of slow ones, OpenTelemetry) is decided in
+one place, `graphagg.serve.http.requests`; so answering costs two clock readings per stage.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Trace:
     Attributes:
         identifier: the request's id.
         stages: in the order in which they ended.
-        details: the question, the mode, ..., for those who may see them.
+        details: the question, the mode, ..., for operators.
     """
 
     def __init__(self, identifier: str = "") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.training import aggregators
+from benchmarks.training import aggregators, kept
 
 
 def cell(aggregator: str, seed: int, test: float) -> dict:
@@ -27,9 +27,9 @@ def test_the_table_gives_mean_interval_and_what_is_missing() -> None:
 def test_kept_cells_are_laid_down_and_not_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known, found = cell("sum", 0, 0.5), tmp_path / "cells"
-    (tmp_path / "known.json").write_text(json.dumps([known]))
-    aggregators.restore(found, tmp_path / "known.json")
-    monkeypatch.setattr(aggregators, "train", None)  # would be called for a cell that is not there
-    assert aggregators.run_cell(found, "ENZYMES", "sum", 0) == known
-    assert aggregators.read_cells(found) == [known]
+    result, folder = cell("sum", 0, 0.5), tmp_path / "cells"
+    (tmp_path / "known.json").write_text(json.dumps([result]))
+    kept.restore(folder, tmp_path / "known.json", aggregators.file_of)
+    monkeypatch.setattr(kept, "train", None)  # would be called for a cell that is not there
+    assert aggregators.run_cell(folder, (0, "ENZYMES", "sum")) == result
+    assert kept.read_all(folder) == [result]

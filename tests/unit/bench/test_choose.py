@@ -3,45 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from graphagg.rag.best.tuning.kernel import Weights
-from graphagg.rag.best.tuning.search import value_of, with_value
 
-from benchmarks.choose.search import GRID, MIDDLE, Search
+from benchmarks.choose import GRID, MIDDLE, EncodedQuestions, Search, with_value
 from graphagg.arrays import Array
+from graphagg.rag import MultihopConfig, PassageIndex, read_passages
+from graphagg.rag.evaluation.measure import evaluate, read_questions
 
+DEMO = Path(__file__).parents[3] / "graphagg" / "rag" / "demo"
 NAMES = ("a", "b", "c", "d-untitled")
 
 
 class _Set:
     """A set whose recall is a function of the constants."""
 
-    def __init__(self, recall: Callable[[Weights], float]) -> None:
+    def __init__(self, recall: Callable[[MultihopConfig], float]) -> None:
         self._recall = recall
 
-    def recall(self, weights: Weights) -> Array:
-        return np.array([0.0, self._recall(weights)])
+    def recall(self, config: MultihopConfig) -> Array:
+        return np.array([0.0, self._recall(config)])
 
 
-def _search(plain: float = 0.0, **recalls: Callable[[Weights], float]) -> Search:
-    flat: Callable[[Weights], float] = lambda _: 50.0  # noqa: E731
+def _search(plain: float = 0.0, **recalls: Callable[[MultihopConfig], float]) -> Search:
+    flat: Callable[[MultihopConfig], float] = lambda _: 50.0  # noqa: E731
     sets: Any = {name: _Set(recalls.get(name[0], flat)) for name in NAMES}
     return Search(sets, {name: np.array([0.0, plain]) for name in NAMES})
 
 
 def test_the_middle_is_in_each_range_and_stays_where_nothing_gains() -> None:
     for name, values in GRID.items():
-        assert values[0] < value_of(MIDDLE, name) < values[-1]
+        assert with_value(MIDDLE, name, values[0]) != MIDDLE != with_value(MIDDLE, name, values[-1])
     assert _search().choose(NAMES) == MIDDLE
 
 
 def test_what_all_sets_gain_by_is_taken() -> None:
     every = {name: lambda w: 50.0 + w.coverage for name in "abcd"}
-    wanted = with_value(MIDDLE, "coverage", GRID["coverage"][-1])
-    assert _search(**every).choose(NAMES) == wanted
-    assert _search(**every).choose(NAMES[:1]) == wanted  # one set alone has no error
+    expected = with_value(MIDDLE, "coverage", GRID["coverage"][-1])
+    assert _search(**every).choose(NAMES) == expected
+    assert _search(**every).choose(NAMES[:1]) == expected  # one set alone has no error
 
 
 def test_what_one_set_gains_by_is_not_taken() -> None:
@@ -53,6 +55,17 @@ def test_what_one_set_gains_by_is_not_taken() -> None:
 def test_what_a_plain_method_has_more_counts_twice() -> None:
     names = ["a", "b"]
     gains = {"a": lambda w: 50.0 + 10.0 * w.own, "b": lambda w: 50.0 + w.own}
-    short = _search(**gains)._sure_gain(MIDDLE, with_value(MIDDLE, "own", 0.4), names)
-    ahead = _search(plain=60.0, **gains)._sure_gain(MIDDLE, with_value(MIDDLE, "own", 0.4), names)
+    short = _search(**gains).sure_gain(MIDDLE, with_value(MIDDLE, "own", 0.4), names)
+    ahead = _search(plain=60.0, **gains).sure_gain(MIDDLE, with_value(MIDDLE, "own", 0.4), names)
     assert np.isclose(ahead, 3.0 * short)
+
+
+def test_recall_is_that_of_an_evaluation(tmp_path: Path) -> None:
+    asked = read_questions(DEMO / "questions.jsonl")
+    passages = read_passages(DEMO / "passages.jsonl")
+    with PassageIndex.build(passages, tmp_path / "idx", profile="fast") as index:
+        encoded = EncodedQuestions(index, asked)
+        for config in (MultihopConfig(), with_value(MultihopConfig(), "passage.similarity", 0.0)):
+            quality = evaluate(index, asked, mode="best", config=config).quality
+            expected = [quality["recall@2"], quality["recall@5"]]
+            assert np.allclose(encoded.recall(config), expected)

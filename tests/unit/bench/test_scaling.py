@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -12,23 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.generated_corpus import GeneratedCorpus, word, zipf
 from benchmarks.report import Report
-from benchmarks.scaling.fit import InvertedFile, Series, load, marginal, series, widest
-from benchmarks.scaling.inputs import name, passages, power_law_edges, word, zipf
-from benchmarks.scaling.study import JOBS, SCALES, all_cells
-from benchmarks.scaling.tables import grouped, write
-
-PHASES = [{"phase": "edges", "cpu": 1.0}, {"phase": "pass1.2+pass1.3", "cpu": 2.0}]
+from benchmarks.scaling.cells import JOBS, SCALES, Series, all_cells, load, series, widest
+from benchmarks.scaling.inputs import power_law_edges
+from benchmarks.scaling.tables import draw, write
 
 
 def cell(job: str, scale: int, workers: int, cpu: float) -> dict[str, object]:
     amount = JOBS[job].base * scale if job in JOBS else 0
-    sizes = ("wall", "shuffle_written", "spilled", "executor_pss", "executor_anonymous",
-             "driver_pss", "work_peak", "index", "tasks")  # fmt: skip
-    found: dict[str, object] = dict.fromkeys(sizes, 1000 * scale)
-    return found | {
+    sizes = ("wall", "shuffle_written", "spilled", "executor_pss", "work_peak", "index", "tasks")
+    figures: dict[str, object] = dict.fromkeys(sizes, 1000 * scale)
+    return figures | {
         "job": job, "scale": scale, "workers": workers, "amount": amount, "cpu": cpu,
-        "phases": PHASES,
     }  # fmt: skip
 
 
@@ -40,12 +35,12 @@ def results(exponent: float, empty: float = 7.0, a: float = 0.01) -> list[dict[s
 
 @pytest.mark.parametrize("exponent", [0.8, 1.0, 1.3])
 def test_the_exponent_comes_back(exponent: float) -> None:
-    found = series(results(exponent), "embed", 2, "cpu")
-    assert found.exponent == pytest.approx(exponent)
-    assert found.last_exponent == pytest.approx(exponent)
-    assert found.growth() == pytest.approx(10**exponent)
-    grown = found.values[-1] * (10**9 / found.amounts[-1]) ** max(exponent, 1.0)
-    assert found.projected(10**9) == pytest.approx(grown)
+    fitted = series(results(exponent), "embed", 2, "cpu")
+    assert fitted.exponent == pytest.approx(exponent)
+    assert fitted.last_exponent == pytest.approx(exponent)
+    assert fitted.growth() == pytest.approx(10**exponent)
+    grown = fitted.values[-1] * (10**9 / fitted.amounts[-1]) ** max(exponent, 1.0)
+    assert fitted.projected(10**9) == pytest.approx(grown)
 
 
 def test_what_a_job_pays_once_makes_no_projection_better() -> None:
@@ -54,7 +49,6 @@ def test_what_a_job_pays_once_makes_no_projection_better() -> None:
     with_start = Series(amounts, tuple(50.0 + 2.0 * n for n in amounts))
     assert with_start.exponent is not None and with_start.exponent < 0.7
     assert with_start.projected(10**6) >= plain.projected(10**6)  # type: ignore[operator]
-    assert marginal(with_start) == pytest.approx(2.0)
 
 
 def test_no_law_from_too_little() -> None:
@@ -63,11 +57,6 @@ def test_no_law_from_too_little() -> None:
     assert Series((5, 15), (1.0, 3.0)).growth() is None
     assert Series((5, 50), (-1.0, 3.0)).exponent is None
     assert series([cell("embed", 1, 2, 9.0)], "embed", 2, "cpu").amounts == ()  # no empty job yet
-
-
-def test_the_inverted_file_grows_by_its_formulas() -> None:
-    found = InvertedFile(50_000, 10.0, 2.0).projected(200_000)
-    assert found == pytest.approx((40.0, 16.0))
 
 
 def test_tables_of_any_part_of_the_study(tmp_path: Path) -> None:
@@ -79,15 +68,12 @@ def test_tables_of_any_part_of_the_study(tmp_path: Path) -> None:
             path = folder / f"{result['job']}_{result['scale']}x_{result['workers']}w.json"
             path.write_text(json.dumps(result), encoding="utf-8")
         report = Report(folder)
-        write(report, load(folder), InvertedFile(50_000, 10.0, 2.0))
+        write(report, load(folder))
         text = report.save().read_text(encoding="utf-8")
         assert ("| NO |" in text) == (number == len(all_results))  # 10^1.2 is more than 12
     assert "15.85" in text
     assert widest(all_results, "embed") == 2
-
-
-def test_phases_of_one_kind_are_one() -> None:
-    assert grouped([*PHASES, {"phase": "pass2.1", "cpu": 3.0}]) == {"edges": 1.0, "pass": 5.0}
+    assert draw(all_results, tmp_path).read_bytes()[:4] == b"\x89PNG"
 
 
 def test_cells_are_told_apart() -> None:
@@ -114,41 +100,24 @@ def test_degrees_keep_their_law() -> None:
 def test_inputs_hang_on_their_seed_alone() -> None:
     assert np.array_equal(edges_of(2_000), edges_of(2_000))
     assert not np.array_equal(edges_of(2_000), edges_of(2_000, 1))
-    assert list(passages(30)) == list(passages(30))
+    assert list(GeneratedCorpus(30)) == list(GeneratedCorpus(30))
 
 
 def test_names_and_words_are_told_apart() -> None:
     assert len({word(i) for i in range(50_000)}) == 50_000
-    assert len({name(i) for i in range(50_000)}) == 50_000
-    ranks = zipf(1000, 100_000, np.random.default_rng(0))
+    ranks = zipf(np.random.default_rng(0), 1000, (100_000, 1)).ravel()
     counts = np.bincount(ranks, minlength=1000)
     assert ranks.max() < 1000 and counts[0] > counts[10] > counts[100] > counts[900]
 
 
 def test_passages_have_the_lengths_of_a_corpus() -> None:
-    found = list(passages(500))
-    words = [len(p["text"].split()) for p in found]
+    passages = list(GeneratedCorpus(500))
+    words = [len(passage.text.split()) for passage in passages]
     assert 60 < np.mean(words) < 110
-    assert len({p["title"] for p in found}) == len(found)
-    assert all(p["text"].startswith(p["title"]) for p in found)
+    assert len({passage.title for passage in passages}) == len(passages)
+    assert all(passage.text.startswith(passage.title) for passage in passages)
 
 
-ORPHAN = """
-import subprocess, sys, time
-import psutil
-from benchmarks.scaling.processes import TreeMeter, become_reaper, meter, reap_orphans
-become_reaper()
-burn = "import time\\nwhile time.process_time() < 0.5: pass"
-parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {burn!r}])"
-with meter() as best:
-    for used in (TreeMeter(), best):
-        before = used.cpu()
-        subprocess.run([sys.executable, "-c", parent], check=True)
-        while psutil.Process().children():
-            reap_orphans(())
-            time.sleep(0.02)
-        assert used.cpu() - before >= 0.5, (used.name, used.cpu() - before)
-"""
 IGNORED = """
 import subprocess, sys
 from benchmarks.scaling.processes import meter
@@ -158,17 +127,20 @@ parent += f"subprocess.run([sys.executable, '-c', {burn!r}])"
 with meter() as used:
     before = used.cpu()
     subprocess.run([sys.executable, "-c", parent], check=True)
-    found = used.cpu() - before
-assert found >= 0.5 or used.name == "tree", found
+    spent = used.cpu() - before
+assert spent >= 0.5, spent
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("code", [ORPHAN, IGNORED], ids=["orphan", "ignored"])
-def test_cpu_of_all_processes_is_counted(code: str) -> None:
-    """Of one whose parent has gone, and of one whose parent ignores its end, as PySpark's does."""
+def test_cpu_of_a_process_whose_parent_ignores_its_end_is_counted() -> None:
+    """As PySpark's daemon does."""
     root = Path(__file__).parents[3]
-    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, env=dict(os.environ))
+    command = [sys.executable, "-c", IGNORED]
+    done = subprocess.run(command, cwd=root, stderr=subprocess.PIPE, text=True)
+    if "no control group" in done.stderr:
+        pytest.skip("no control group can be made here")
+    assert done.returncode == 0, done.stderr
 
 
 def test_growing_inputs_are_seen_in_their_order() -> None:

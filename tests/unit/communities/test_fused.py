@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
 from graphagg.communities.config import FusedConfig
-from graphagg.communities.similarity.marked import similarity_sums
+from graphagg.communities.similarity.member_sums import similarity_sums
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
 
 EDGES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=5, max_size=250)
@@ -127,4 +127,4 @@ def test_sets_beyond_the_budget_are_compared_one_by_one(tmp_path):
     cut = made.rank(seeds, 40, config=QueryConfig(exact_work=0, pair_work=500))
     assert any("comparison budget" in note for note in cut.notes)
     walk = made.rank(seeds, 40, config=QueryConfig(exact_work=0, pair_work=0))
-    assert not walk.parts["jaccard"].any()  # nothing is compared: the walk alone decides
+    assert not walk.components["jaccard"].any()  # nothing is compared: the walk alone decides

@@ -163,6 +163,22 @@ def test_the_command_refuses_before_it_binds(call, indices: Sources, tmp_path: P
     assert "above 0" in call("serve", *communities, "--body-bytes", 0).error
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("body_bytes = 0", "body_bytes is 0"), ("strange = 1", "unknown 'strange'"),
+        ('allowed_hosts = ["a.org", "https://b.org"]', "allowed host is 'https://b.org'"),
+        ('root_path = "/v1"', "root path is '/v1'"),
+    ],
+)  # fmt: skip
+def test_limits_come_from_a_file(
+    call, indices: Sources, tmp_path: Path, line: str, said: str
+) -> None:
+    (tmp_path / "serve.toml").write_text(f"[serve]\n{line}\n")
+    command = ("serve", "--communities", indices.communities, "--config", tmp_path / "serve.toml")
+    assert said.lower() in call(*command).error.lower()
+
+
 def test_small_answers_are_not_held_back() -> None:
     """asyncio leaves Nagle's algorithm on for sockets that do not name their protocol: 40 ms."""
     with bind("127.0.0.1", 0) as listening:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.training import kept
 from benchmarks.training.cells import ROOT, Cell, all_cells, quick_cells, run_cell
 from benchmarks.training.models import MODELS
-from benchmarks.training.table import markdown, read_cells
+from benchmarks.training.table import by_split, markdown
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,13 +20,13 @@ pytestmark = [
 
 def test_cells_are_kept_and_the_table_says_what_is_missing(tmp_path: Path) -> None:
     for cell in quick_cells():
-        found = run_cell(cell, tmp_path, epochs=3)
-        assert found["epochs"] == 3 and 0 <= found["test"] <= 1
-        changed = found | {"test": 0.125}
+        result = run_cell(cell, tmp_path, epochs=3)
+        assert result["epochs"] == 3 and 0 <= result["test"] <= 1
+        changed = result | {"test": 0.125}
         (tmp_path / cell.file).write_text(json.dumps(changed))
         assert run_cell(cell, tmp_path) == changed
     sets = dict.fromkeys(cell.data for cell in all_cells())
-    table = markdown(read_cells(tmp_path), sets, MODELS)
+    table = markdown(by_split(kept.read_all(tmp_path)), sets, MODELS)
     assert table.count("12.5 (1/3)") == 3 and "3 of 264 cells" in table
     assert all(model in table.splitlines()[0] for model in MODELS)
     assert len({cell.file for cell in all_cells()}) == len(all_cells()) == 264

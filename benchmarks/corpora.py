@@ -1,4 +1,4 @@
-"""The sets that constants are chosen on: passages, questions, and an index of each."""
+"""Question sets: passages, questions, and an index of each, for every benchmark that asks them."""
 
 from __future__ import annotations
 

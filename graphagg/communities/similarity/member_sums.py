@@ -1,8 +1,8 @@
-"""Exact Jaccard similarity of some vertices to a few members, by marks on the members' elements.
+"""Sums of exact Jaccard similarities of given vertices to a few members, by marked elements.
 
-`exact` reaches all that share an element with a seed, which next to a hub is nearly everything.
-Where it is known beforehand who is to be compared, only their own sets are read: each element has a
-bit a member whose set holds it. So the work is the entries of the sets, whatever the degrees of
+`exact` reaches all vertices that share an element with a seed, next to a hub nearly all. Where the
+vertices to compare are known beforehand, only their own sets are read: each element has one bit per
+member whose set holds it. So the work is the entries of the sets, whatever the degrees of
 their elements.
 """
 
@@ -19,19 +19,19 @@ from graphagg.kernels.prefetch import prefetch
 _BITS = 64
 _SEEN = 1 << 12  # words of 64 elements
 _AHEAD = 8  # vertices whose sets are asked for before they are compared
-_LOOK_UPS = 16  # of a binary search, about what reading so many entries in a row costs
+_LOOK_UPS = 16  # one binary search costs about as much as reading 16 entries in order
 
 
 def similarity_sums(
     hoods: Neighborhoods, members: Array, vertices: Array, marked: int, scratch: Scratch
 ) -> tuple[Doubles, Array]:
-    """The sum of the exact similarities of each vertex to the members.
+    """Sum the exact similarities of each vertex to the members.
 
     Args:
         hoods: the sets.
         members: `[m]` int64 ascending.
         vertices: `[c]` int64.
-        marked: entries of the members' sets that may be marked; the smallest sets come first.
+        marked: most entries of the members' sets to mark; the smallest sets come first.
         scratch: the thread's work arrays.
 
     Returns:
@@ -41,7 +41,7 @@ def similarity_sums(
     fits = np.cumsum(hoods.sizes(members)[order]) <= marked
     compared, costly = np.sort(members[order[fits]]), members[order[~fits]]
     sums = np.zeros(len(vertices))
-    marks = scratch.scores.view(np.uint64)  # zeros, 8 bytes an element, as they are wanted here
+    marks = scratch.scores.view(np.uint64)  # zeros, and 8 bytes per element
     for low in range(0, len(compared), _BITS):
         _add_marked(hoods.bundle, compared[low : low + _BITS], vertices, marks, sums)
     return sums, costly
@@ -50,7 +50,11 @@ def similarity_sums(
 def pair_sums(
     hoods: Neighborhoods, members: Array, vertices: Array, look_ups: int
 ) -> tuple[Doubles, int]:
-    """The same one by one, the first vertices first, and how many of them `look_ups` allow."""
+    """Compare one by one, in order, as far as `look_ups` allow.
+
+    Returns:
+        `[c]` sums as in `similarity_sums`, and the number of vertices that were compared.
+    """
     sums = np.zeros(len(vertices))
     return sums, pair_similarities(hoods.bundle, members, vertices, look_ups, sums)
 
@@ -90,7 +94,7 @@ def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: 
 
 @kernel
 def _ask_ahead(offsets: Array, elements: Array, vertices: Array, i: int) -> None:
-    """Ask for where a later vertex's set begins, and for the beginning of a nearer one's."""
+    """Prefetch the offset of a later vertex, and the first elements of a nearer one."""
     if i + 2 * _AHEAD < len(vertices):
         prefetch(offsets, vertices[i + 2 * _AHEAD])
         prefetch(elements, offsets[vertices[i + _AHEAD]])
@@ -98,9 +102,12 @@ def _ask_ahead(offsets: Array, elements: Array, vertices: Array, i: int) -> None
 
 @kernel
 def _mark(sets: Sets, members: Array, marks: Array, seen: Array, clear: bool) -> int:
-    """Set a bit a member at the elements of its set, or clear all of them; how many entries.
+    """Set one bit per member at the elements of its set, or clear all bits.
 
     `seen` gets the bit of each element modulo its length.
+
+    Returns:
+        The number of entries of the members' sets.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     entries = 0

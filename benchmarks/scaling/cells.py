@@ -1,4 +1,4 @@
-"""Growth of what was measured, and what it says about inputs that were not run.
+"""The cells of the study, and the growth of what they measured.
 
 A cost is c(n) = a n^b, fitted by least squares on logarithms after an empty job's CPU is
 subtracted. What a job pays once (models, sessions, code compiled at first use) stays in c: it makes
@@ -9,7 +9,6 @@ that was run and goes on with the exponent between the two largest, or 1, whiche
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,64 @@ from typing import Any
 
 import numpy as np
 
-Result = dict[str, Any]
-EMPTY = "empty"
+SCALES = (1, 3, 10)
+WORKERS = (1, 2)
+EMPTY, EMPTY_RUNS = "empty", 3
 LIMIT = 12.0  # times the CPU at 10 times the input
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that is measured.
+
+    Attributes:
+        unit: what its input is counted in.
+        base: edges or passages at 1x.
+        options: of the script, but for input and output.
+    """
+
+    unit: str
+    base: int
+    options: tuple[str, ...] = ()
+
+
+JOBS = {
+    "communities": Job("edges", 4_500_000),
+    "embed": Job("edges", 45_000, ("--max-piece-edges", "30000", "--partitioner", "streaming")),
+    "trigraph": Job("passages", 3_000, ("--passages-a-task", "500")),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A job on `scale` times its smallest input, `amount` edges or passages.
+
+    For the empty job, `scale` counts the runs.
+    """
+
+    job: str
+    scale: int
+    workers: int
+    amount: int
+
+    @property
+    def file(self) -> str:
+        """Name of its result."""
+        return f"{self.job}_{self.scale}x_{self.workers}w.json"
+
+
+def all_cells(divisor: int = 1) -> list[Cell]:
+    """Every cell, two workers first, small inputs before large ones; divided for a trial."""
+    cells = []
+    for workers in reversed(WORKERS):
+        cells += [Cell(EMPTY, run, workers, 0) for run in range(EMPTY_RUNS)]
+        cells += [
+            Cell(name, scale, workers, job.base * scale // divisor)
+            for scale in SCALES
+            for name, job in JOBS.items()
+        ]
+    return cells
 
 
 @dataclass(frozen=True)
@@ -29,7 +83,7 @@ class Series:
 
     Attributes:
         amounts: edges or passages, ascending.
-        values: what was measured, of CPU less an empty job's.
+        values: the measure; of CPU less an empty job's.
     """
 
     amounts: tuple[int, ...]
@@ -49,10 +103,10 @@ class Series:
 
     def growth(self, times: int = 10) -> float | None:
         """How many times the smallest input's cost `times` times that input has."""
-        wanted = self.amounts[0] * times if self.amounts else 0
-        if wanted not in self.amounts or self.values[0] <= 0:
+        amount = self.amounts[0] * times if self.amounts else 0
+        if amount not in self.amounts or self.values[0] <= 0:
             return None
-        return self.values[self.amounts.index(wanted)] / self.values[0]
+        return self.values[self.amounts.index(amount)] / self.values[0]
 
     def projected(self, amount: float) -> float | None:
         """The cost of another input, from the largest that was run."""
@@ -63,9 +117,9 @@ class Series:
 
 
 def load(folder: Path) -> list[Result]:
-    """All cells of a folder."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*x_*w.json")]
-    return sorted(found, key=lambda r: (r["job"], r["workers"], r["scale"]))
+    """All results in a folder."""
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*x_*w.json")]
+    return sorted(results, key=lambda r: (r["job"], r["workers"], r["scale"]))
 
 
 def empty_cpu(results: Iterable[Result], workers: int) -> float | None:
@@ -76,48 +130,16 @@ def empty_cpu(results: Iterable[Result], workers: int) -> float | None:
 
 def series(results: Sequence[Result], job: str, workers: int, measure: str) -> Series:
     """A measure by size; `cpu` is less the empty job's."""
-    less = 0.0
-    if measure == "cpu":
-        found = empty_cpu(results, workers)
-        if found is None:
-            return Series((), ())
-        less = found
+    less = empty_cpu(results, workers) if measure == "cpu" else 0.0
+    if less is None:
+        return Series((), ())
     rows = [r for r in results if r["job"] == job and r["workers"] == workers]
     return Series(tuple(r["amount"] for r in rows), tuple(r[measure] - less for r in rows))
 
 
 def widest(results: Sequence[Result], job: str) -> int:
-    """The number of workers with the most sizes; of equals the larger."""
+    """The number of workers with the most sizes; the larger of equals."""
     counts = {w: 0 for w in sorted({r["workers"] for r in results}, reverse=True)}
     for result in results:
         counts[result["workers"]] += result["job"] == job
     return max(counts, key=lambda w: counts[w], default=1)
-
-
-def marginal(found: Series) -> float | None:
-    """Cost of one more edge or passage, between the two largest sizes."""
-    if len(found.amounts) < 2:
-        return None
-    return (found.values[-1] - found.values[-2]) / (found.amounts[-1] - found.amounts[-2])
-
-
-@dataclass(frozen=True)
-class InvertedFile:
-    """CPU of the inverted file of W vectors, from one run of `inverted_job`.
-
-    k-means over 64 vectors a list and 4 sqrt(W) lists is linear in W; filling compares every vector
-    with every list.
-
-    Attributes:
-        vectors: W of the run.
-        train, fill: CPU seconds.
-    """
-
-    vectors: int
-    train: float
-    fill: float
-
-    def projected(self, vectors: float) -> tuple[float, float]:
-        """CPU seconds of training, which is one task, and of filling, which is many."""
-        ratio = vectors / self.vectors
-        return self.train * ratio, self.fill * math.pow(ratio, 1.5)

@@ -1,1 +1,0 @@
-"""Choosing the constants of `mode="multihop"` on many sets, and checking them on others."""

@@ -1,0 +1,1 @@
+"""Building an index: one list of stages (`engine`) over arrays in memory, in files, or of a job."""

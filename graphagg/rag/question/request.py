@@ -99,7 +99,7 @@ class Request:
     recency: Recency | None = None
     reranker: Reranker | None = None
     rerank_first: int = field(default=RERANKED, metadata={"least": 1})
-    window: int = field(default=0, metadata={"least": 0})
+    window: int = 0
     min_score: float | None = None
 
     def __post_init__(self) -> None:

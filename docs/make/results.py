@@ -10,8 +10,7 @@ from benchmarks.report import markdown
 from benchmarks.training import aggregators
 from benchmarks.training import table as training
 from graphagg.nn.presets import preset
-from graphagg.nn.presets.published import PUBLISHED
-from graphagg.nn.presets.sources import source_of
+from graphagg.nn.presets.sources import PUBLISHED, source_of
 
 _MADE = re.compile(r"<!-- made: (\w+) -->")
 _HEAD = """# Results of the last runs

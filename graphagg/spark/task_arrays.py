@@ -1,4 +1,4 @@
-"""Arrays that tasks write one by one, and their joining into the `.npy` files of an index.
+"""Arrays of which each task writes a share, and their joining into the `.npy` files of an index.
 
 Each task writes its share of every array of a stage. Joined, the arrays are byte for byte what one
 process would write of the concatenated arrays. Arrays of bounds (`<name>.bounds` of `<name>`,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _BOUNDED = {"bounds": "", "offsets": ".utf8"}
-"""Ends of the names of bounds, and of the arrays that they count in."""
+"""Suffixes of the names of bounds, and of the arrays that the bounds count in."""
 _WIDTH = "width of "
 
 
@@ -30,7 +30,7 @@ class ArrayCollector(ArtifactWriter):
     """An `ArtifactWriter` that keeps arrays in memory in place of writing them.
 
     Args:
-        folder: for files of other kinds; a caller that has none of them gives none.
+        folder: for files of other kinds; None: there are none.
 
     Attributes:
         arrays: by name, without `.npy`.
@@ -56,31 +56,31 @@ class TaskArrays:
     def __init__(self, blocks: Blocks, stage: str) -> None:
         self.blocks, self.stage = blocks, stage
 
-    def save(self, number: int, arrays: Mapping[str, Array], **more: int) -> Stats:
-        """Write the arrays of task `number`; the last file written says that all are there.
+    def save(self, task: int, arrays: Mapping[str, Array], **more: int) -> Stats:
+        """Write the arrays of task `task`; the last file written says that all are there.
 
         Returns:
             The length of each array, by name, `more`, and the bytes of a value of each.
         """
-        self.blocks.save(self.stage, number, **arrays)
+        self.blocks.save(self.stage, task, **arrays)
         stats: Stats = {name: len(array) for name, array in arrays.items()} | more
         stats |= {_WIDTH + name: array.itemsize for name, array in arrays.items()}
-        self.blocks.note(self.stage, number, stats)
+        self.blocks.note(self.stage, task, stats)
         return stats
 
-    def known(self, number: int) -> Stats | None:
-        """What `save` returned, if the task finished before."""
-        known: Stats | None = self.blocks.noted(self.stage, number)
-        return known
+    def known(self, task: int) -> Stats | None:
+        """Read the result of `save`; None if the task has not finished before."""
+        stats: Stats | None = self.blocks.noted(self.stage, task)
+        return stats
 
-    def array(self, number: int, name: str) -> Array:
-        """An array of task `number`."""
-        return self.blocks.load(self.stage, number, name)
+    def array(self, task: int, name: str) -> Array:
+        """An array of task `task`."""
+        return self.blocks.load(self.stage, task, name)
 
-    def strings(self, number: int, name: str) -> StringTable:
-        """A string table of task `number`."""
-        data = self.array(number, f"{name}.utf8")
-        return StringTable(data, self.array(number, f"{name}.offsets"))
+    def strings(self, task: int, name: str) -> StringTable:
+        """A string table of task `task`."""
+        data = self.array(task, f"{name}.utf8")
+        return StringTable(data, self.array(task, f"{name}.offsets"))
 
     def join(
         self,
@@ -92,30 +92,30 @@ class TaskArrays:
     ) -> None:
         """Write `<name>.npy` for each name: the tasks' arrays one after another, by as many tasks.
 
-        Where their types differ, as those of narrow integers do, the widest holds all.
+        Where their types differ, as narrow integers do, the widest holds all.
 
         Args:
             spark: the session.
-            stats: what `save` returned, in the order of the result; `block` is the task's number.
+            stats: results of `save`, in the order of the joined arrays; `block` is the task.
             files: where the arrays go.
             names: which arrays.
-            bounds: for arrays of bounds whose name does not tell: the array that they count in.
+            bounds: for arrays of bounds whose name does not tell, the array that they count in.
         """
         assert stats, f"stage {self.stage} has no arrays to join"
         owners = {name: owner for name in names if (owner := _counted(name, bounds or {}))}
         # Bounds are one longer than what they bound; each task's first repeats the one before.
         starts = {name: _starts([s[name] - (name in owners) for s in stats]) for name in names}
         bases = {name: _starts([s[owner] for s in stats]) for name, owner in owners.items()}
-        numbers = [s["block"] for s in stats]
+        tasks = [s["block"] for s in stats]
         for name in names:
             widest = max(range(len(stats)), key=lambda i: stats[i][_WIDTH + name])
-            like = self.array(numbers[widest], name)
+            like = self.array(tasks[widest], name)
             rows = starts[name][-1] + (name in owners)
             files.create(name, like.dtype, (rows, *like.shape[1:]))
 
         def write(i: int) -> Stats:
             for name in names:
-                array, start = self.array(numbers[i], name), starts[name][i]
+                array, start = self.array(tasks[i], name), starts[name][i]
                 if name in owners:
                     array, start = array[1:] + bases[name][i], start + 1
                 files.write(name, start, array)

@@ -1,4 +1,4 @@
-"""`metrics.csv`: a row an epoch, also across interruptions."""
+"""`metrics.csv`: a row per epoch, also across interruptions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ COLUMNS = ("epoch", "loss", "lr", "val")
 
 
 class EpochLog:
-    """Writes a row after each epoch.
-
-    Lightning's own CSV log loses its rows when a run is resumed; this one keeps the rows of the
-    epochs that the checkpoint holds.
+    """Writes a row after each epoch; a resumed run keeps the rows that its checkpoint holds.
 
     Args:
         path: the file.
@@ -34,10 +31,10 @@ class EpochLog:
 
         write_whole(path, rows)
 
-    def write(self, epoch: int, loss: float, rate: float, val: float) -> None:
+    def write(self, epoch: int, loss: float, lr: float, val: float) -> None:
         """Add the row of `epoch`, counted from 1."""
         with self._path.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow((epoch, loss, rate, val))
+            csv.writer(file).writerow((epoch, loss, lr, val))
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:

@@ -115,7 +115,7 @@ class LocalConfig:
     """The local, message-passing part of a layer.
 
     Attributes:
-        name: such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.local`. `none`: no local
+        name: such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.base`. `none`: no local
             part.
         aggregation: what combines the messages, such as `lcm`; see
             `graphagg.nn.aggr.aggregation`. Empty: what the convolution was published with.

@@ -1,46 +1,38 @@
-"""The Lightning module: one model, one loss, one metric, one rate."""
+"""What is trained: one model, one loss, one metric, one rate."""
 
 from __future__ import annotations
 
 import copy
 import math
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import (
-    InvalidDataset,
-    InvalidFeatures,
-    NotFinite,
-    TrainingDiverged,
-)
-from graphagg.nn.training.batches import Batches, seeded
-from graphagg.nn.training.config import Metric, TrainingConfig
+from graphagg.errors import InvalidDataset, InvalidFeatures, NotFinite, TrainingDiverged
+from graphagg.nn.config.training import Metric, TrainingConfig
+from graphagg.nn.training.batches import Batches
 from graphagg.nn.training.data.dataset import Level
-from graphagg.nn.training.fit.epochs import EpochLog
 from graphagg.nn.training.metrics import known, loss_of, score
 from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
-from graphagg.nn.training.shares import here
-
-_KEY = "graphagg"
 
 
-class Learner(LightningModule):
-    """Trains a model whose `forward` takes a `Data` and gives one row an answer.
+class Learner(torch.nn.Module):
+    """A model whose `forward` takes a `Data` and gives one row per answer, with loss and metric.
+
+    Attributes:
+        stage: the part of the training that errors name.
+        losses: finite losses of the batches with a known label, since it was last emptied.
 
     Args:
         model: the model.
         training: settings.
         metric: the metric to measure: `training.metric`, with `auto` resolved.
         level: what a row of answers is about.
-        fingerprint: JSON of the run's settings, written into its checkpoints: `RunFolder.last`
-            refuses those of another run.
 
     Raises:
         InvalidParameter: a loss that does not fit the metric.
@@ -48,23 +40,14 @@ class Learner(LightningModule):
     """
 
     def __init__(
-        self,
-        model: torch.nn.Module,
-        training: TrainingConfig,
-        metric: Metric,
-        level: Level,
-        fingerprint: str = "",
+        self, model: torch.nn.Module, training: TrainingConfig, metric: Metric, level: Level
     ) -> None:
         super().__init__()
         self.model, self.training_config, self.metric, self.level = model, training, metric, level
-        self.fingerprint = fingerprint
         self.stage = "evaluation"
+        self.losses: list[float] = []
         self._objective = training.objective(metric)
         check_level(metric, level)
-        self._validation = Answers(self)
-        self._losses: list[float] = []
-        self._rate = 0.0
-        self.log_to: EpochLog | None = None
 
     def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
         """The answers that count, `[n, C]`, and their labels.
@@ -141,17 +124,8 @@ class Learner(LightningModule):
             f"{found} in {self.stage}{more}; lower training.lr ({training.lr:g}) or {clip}"
         )
 
-    def on_train_epoch_start(self) -> None:
-        """Seed dropout by the epoch's number, so that a resumed run draws the same."""
-        state = seeded(self.training_config.random_state, self.current_epoch)
-        rank, _ = here()  # each device drops others
-        torch.manual_seed(int(torch.randint(2**62, (1 + rank,), generator=state)[rank]))
-        self.stage = f"epoch {self.current_epoch + 1}"
-        self._losses = []
-        self._rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
-
-    def training_step(self, batch: Data) -> Tensor:
-        """The loss of a batch.
+    def forward(self, batch: Data) -> Tensor:
+        """Compute the loss of a batch, and note it.
 
         Raises:
             TrainingDiverged: the loss is no finite number.
@@ -167,53 +141,8 @@ class Learner(LightningModule):
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}")
         if bool(known(self._objective, wanted).any()):  # else its 0 says nothing
-            self._losses.append(value)
+            self.losses.append(value)
         return loss
-
-    def on_train_epoch_end(self) -> None:
-        """Log the mean loss of the epoch's batches with a known label, and its rate.
-
-        Raises:
-            InvalidDataset: there was none.
-        """
-        total = torch.tensor([math.fsum(self._losses), len(self._losses)], dtype=torch.float64)
-        if here()[1] > 1:
-            total = self.trainer.strategy.reduce(total.to(self.device), reduce_op="sum")
-        if not float(total[1]):
-            raise InvalidDataset(
-                "the training part has no known label, all are -1 or NaN; wanted at least one"
-            )
-        loss = float(total[0] / total[1])
-        self.log_dict({"loss": loss, "lr": self._rate}, batch_size=1)
-        if self.log_to is not None and self.trainer.is_global_zero:
-            val = float(self.trainer.callback_metrics["val"])
-            self.log_to.write(self.current_epoch + 1, loss, self._rate, val)
-
-    def validation_step(self, batch: Data) -> None:
-        """Collect the answers."""
-        self._validation.add(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the metric that chooses the best epoch."""
-        self.log("val", self._validation.score("the validation part"), batch_size=1)
-        self._validation = Answers(self)
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW and the rate of each epoch."""
-        training = self.training_config
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=training.lr, weight_decay=training.weight_decay,
-            # One pass over all weights: a step of hundreds of small tensors is otherwise thousands
-            # of operations, a tenth of the time of a small batch. Under autocast Lightning does not
-            # clip beside it.
-            fused=self.device.type in ("cpu", "cuda") and training.precision != "bfloat16",
-        )  # fmt: skip
-        rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda e: rate(training, e))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "epoch"}}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write the settings of the run into its checkpoint."""
-        checkpoint[_KEY] = self.fingerprint
 
 
 class Answers:
@@ -286,11 +215,10 @@ def rate(training: TrainingConfig, epoch: int) -> float:
     return (1.0 + math.cos(math.pi * min(done, 1.0))) / 2.0
 
 
-@torch.no_grad()
 def evaluate(
     learner: Learner, batches: Batches, device: torch.device, part: str = "a part of the data"
 ) -> float:
-    """The metric of the model over a part of the data, in evaluation mode.
+    """Compute the metric of the model over a part of the data, in evaluation mode.
 
     Args:
         learner: the model.
@@ -303,11 +231,34 @@ def evaluate(
         TrainingDiverged: answers that cannot be measured.
     """
     learner.stage = part
+    return answers_of(learner, batches, device).score(part)
+
+
+@torch.no_grad()
+def answers_of(
+    learner: Learner,
+    batches: Batches,
+    device: torch.device,
+    between: Callable[[], None] = lambda: None,
+) -> Answers:
+    """Run the model over a part of the data; `between` is called before each batch."""
     answers = Answers(learner)
     learner.to(device).eval()
-    low = learner.training_config.precision == "bfloat16"
     for batch in batches:
-        moved = batch.to(device.type if device.index is None else str(device))
-        with torch.autocast(device.type, torch.bfloat16) if low else nullcontext():
-            answers.add(moved)
-    return answers.score(part)
+        between()
+        with autocast(learner.training_config, device):
+            answers.add(moved(batch, device))
+    return answers
+
+
+def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextManager[Any]:
+    """Compute in bfloat16 inside the `with` block, where the training is in that precision."""
+    if training.precision == "bfloat16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def moved(batch: Data, device: torch.device) -> Data:
+    """Copy a batch to a device, where it is not there."""
+    there: Data = batch.to(device.type if device.index is None else str(device))
+    return there

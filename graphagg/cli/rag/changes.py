@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,21 +22,56 @@ from graphagg.cli.output.console import (
     progress_report,
     resources,
 )
-from graphagg.cli.request import PassageFile
 from graphagg.errors import InvalidParameter, UnreadableFile
-from graphagg.rag.documents.reading.settings import ReadReport
+from graphagg.progress import Progress
+from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.models.chunking import Source
 from graphagg.rag.models.vector_cache import CacheConfig
 from graphagg.store.manifest import Manifest
 
-Vectors = Annotated[CacheConfig, "How it runs"]
+if TYPE_CHECKING:
+    from graphagg.rag import PassageIndex
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus that changes an index.
+
+    Attributes:
+        passages: a folder of documents, JSONL (.gz) or Parquet.
+        reading: which files of a folder are read.
+        columns: names of the columns of a table.
+        vectors: the cache of vectors.
+    """
+
+    passages: Path = field(metadata={"argument": True})
+    reading: Reading = field(default_factory=ReadConfig)
+    columns: Columns = field(default_factory=RowConfig)
+    vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
+
+    def change(
+        self,
+        directory: PathLike[str],
+        as_json: bool,
+        change: Callable[[PassageIndex, Iterable[Source], Progress], dict[str, int]],
+    ) -> None:
+        """Change an index by the corpus, and print the counts that the change returns."""
+        from graphagg.rag import PassageIndex
+
+        meter, files = Meter(), ReadReport()
+        sources = read_corpus(self.passages, self.reading, files, self.columns)
+        with (
+            PassageIndex.open(directory, cache=self.vectors.open()) as index,
+            progress_report() as report,
+        ):
+            counts = change(index, sources, report)
+            print_changed(directory, counts, index.manifest, meter, as_json, files)
 
 
 def add(
     directory: Directory,
-    passages: PassageFile,
-    reading: Reading,
-    columns: Columns,
-    vectors: Vectors,
+    corpus: Corpus,
     replace: Annotated[
         bool,
         typer.Option(
@@ -47,41 +84,24 @@ def add(
 
     Long documents are split as the index was built.
     """
-    from graphagg.rag import PassageIndex
 
-    meter = Meter()
-    files = ReadReport()
-    new = list(read_corpus(passages, reading, files, columns))
-    with (
-        PassageIndex.open(directory, cache=vectors.open()) as index,
-        progress_report() as report,
-    ):
+    def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> dict[str, int]:
+        new = list(sources)
         replaced = index.add(new, replace=replace, progress=report)
-        change = {"added": len(new) - replaced, "replaced": replaced}
-        print_changed(directory, change, index.manifest, meter, as_json, files)
+        return {"added": len(new) - replaced, "replaced": replaced}
+
+    corpus.change(directory, as_json, change)
 
 
-def update(
-    directory: Directory,
-    passages: PassageFile,
-    reading: Reading,
-    columns: Columns,
-    vectors: Vectors,
-    as_json: AsJson = False,
-) -> None:
+def update(directory: Directory, corpus: Corpus, as_json: AsJson = False) -> None:
     """Replace passages of the same ids, documents with all their chunks; all must be there."""
-    from graphagg.rag import PassageIndex
 
-    meter = Meter()
-    files = ReadReport()
-    new = list(read_corpus(passages, reading, files, columns))
-    with (
-        PassageIndex.open(directory, cache=vectors.open()) as index,
-        progress_report() as report,
-    ):
+    def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> dict[str, int]:
+        new = list(sources)
         index.update(new, progress=report)
-        change = {"replaced": len(new)}
-        print_changed(directory, change, index.manifest, meter, as_json, files)
+        return {"replaced": len(new)}
+
+    corpus.change(directory, as_json, change)
 
 
 def delete(

@@ -21,12 +21,12 @@ Each section is made from the file that a benchmark keeps in `docs/results`; no 
 
 def pages(folder: Path) -> dict[str, str]:
     """The Markdown of the page that shows every kept benchmark, by its place in the site."""
-    parts = [_HEAD]
+    sections = [_HEAD]
     for path in sorted(folder.glob("*.json")):
         kept = json.loads(path.read_text(encoding="utf-8"))
-        parts.append(f"## {kept['benchmark']}\n\n`{kept['command']}`; {kept['machine']}.\n")
-        parts.append(markdown(kept["blocks"]).replace("\n## ", "\n### "))
-    return {"results/kept.md": "\n".join(parts)}
+        sections.append(f"## {kept['benchmark']}\n\n`{kept['command']}`; {kept['machine']}.\n")
+        sections.append(markdown(kept["blocks"]).replace("\n## ", "\n### "))
+    return {"results/kept.md": "\n".join(sections)}
 
 
 def filled(text: str, docs: Path) -> str:

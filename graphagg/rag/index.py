@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from graphagg.checks import integer
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.loading import IndexModels, read_snapshot
-from graphagg.rag.build.publish import KIND, compact
+from graphagg.rag.build.change import compact
+from graphagg.rag.build.opening import IndexModels, read_snapshot
+from graphagg.rag.build.publish import KIND
 from graphagg.rag.build.sync import SyncReport
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
@@ -152,8 +153,8 @@ class PassageIndex(Index[Version]):
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
                 PyTorch; `exact`: float32 throughout.
-            with_linearrag: keep the vectors of entity names, with which mode `linearrag` compares
-                names that no passage holds. Without them it computes them at its first such
+            with_linearrag: keep the vectors of entity names, which mode `linearrag` compares names
+                with that no passage holds. Without them it computes them at its first such
                 question, of at most 50,000 names.
             progress: called with stage, done, total; total is 0 while it is not known.
             force: build also where nothing changed.

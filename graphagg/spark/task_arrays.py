@@ -1,4 +1,4 @@
-"""Arrays of which each task writes a share, and their joining into the `.npy` files of an index.
+"""Arrays that tasks write one by one, and their joining into the `.npy` files of an index.
 
 Each task writes its share of every array of a stage. Joined, the arrays are byte for byte what one
 process would write of the concatenated arrays. Arrays of bounds (`<name>.bounds` of `<name>`,
@@ -7,22 +7,20 @@ process would write of the concatenated arrays. Arrays of bounds (`<name>.bounds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from graphagg.arrays import Array, offsets
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files
-from graphagg.spark.tasks import Stats, run_tasks
+from graphagg.spark.tasks import Stats
 from graphagg.store import ArtifactWriter
 from graphagg.store.strings import StringTable
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
+Run = Callable[[int, Callable[[int], Stats]], list[Stats]]
+"""Runs `task(i)` for i below a count: `graphagg.spark.tasks.run_tasks` of a session, or a loop."""
 _BOUNDED = {"bounds": "", "offsets": ".utf8"}
-"""Suffixes of the names of bounds, and of the arrays that the bounds count in."""
+"""Ends of the names of bounds, and of the arrays that they count in."""
 _WIDTH = "width of "
 
 
@@ -30,7 +28,7 @@ class ArrayCollector(ArtifactWriter):
     """An `ArtifactWriter` that keeps arrays in memory in place of writing them.
 
     Args:
-        folder: for files of other kinds; None: there are none.
+        folder: for files of other kinds; a caller that has none of them gives none.
 
     Attributes:
         arrays: by name, without `.npy`.
@@ -56,35 +54,44 @@ class TaskArrays:
     def __init__(self, blocks: Blocks, stage: str) -> None:
         self.blocks, self.stage = blocks, stage
 
-    def save(self, task: int, arrays: Mapping[str, Array], **more: int) -> Stats:
-        """Write the arrays of task `task`; the last file written says that all are there.
+    def save(self, block: int, arrays: Mapping[str, Array], **more: int) -> Stats:
+        """Write the arrays of task `block`; the last file written says that all are there.
 
         Returns:
             The length of each array, by name, `more`, and the bytes of a value of each.
         """
-        self.blocks.save(self.stage, task, **arrays)
+        self.blocks.save(self.stage, block, **arrays)
         stats: Stats = {name: len(array) for name, array in arrays.items()} | more
         stats |= {_WIDTH + name: array.itemsize for name, array in arrays.items()}
-        self.blocks.note(self.stage, task, stats)
+        self.blocks.note(self.stage, block, stats)
         return stats
 
-    def known(self, task: int) -> Stats | None:
-        """Read the result of `save`; None if the task has not finished before."""
-        stats: Stats | None = self.blocks.noted(self.stage, task)
-        return stats
+    def known(self, block: int) -> Stats | None:
+        """What `save` returned, if the task finished before."""
+        known: Stats | None = self.blocks.noted(self.stage, block)
+        return known
 
-    def array(self, task: int, name: str) -> Array:
-        """An array of task `task`."""
-        return self.blocks.load(self.stage, task, name)
+    def array(self, block: int, name: str) -> Array:
+        """An array of task `block`."""
+        return self.blocks.load(self.stage, block, name)
 
-    def strings(self, task: int, name: str) -> StringTable:
-        """A string table of task `task`."""
-        data = self.array(task, f"{name}.utf8")
-        return StringTable(data, self.array(task, f"{name}.offsets"))
+    def map(self, block: int, name: str) -> Array:
+        """An array of task `block`, memory-mapped if it is in a file."""
+        return self.blocks.map(self.stage, block, name)
+
+    def strings(self, block: int, name: str) -> StringTable:
+        """A string table of task `block`."""
+        data = self.map(block, f"{name}.utf8")
+        return StringTable(data, self.map(block, f"{name}.offsets"))
+
+    def widest(self, stats: Sequence[Stats], name: str) -> Array:
+        """The array of the task whose type holds the values of all tasks."""
+        widest = max(stats, key=lambda each: int(each[_WIDTH + name]))
+        return self.map(widest["block"], name)
 
     def join(
         self,
-        spark: SparkSession,
+        run: Run,
         stats: Sequence[Stats],
         files: Files,
         names: Sequence[str],
@@ -92,14 +99,14 @@ class TaskArrays:
     ) -> None:
         """Write `<name>.npy` for each name: the tasks' arrays one after another, by as many tasks.
 
-        Where their types differ, as narrow integers do, the widest holds all.
+        Where their types differ, as those of narrow integers do, the widest holds all.
 
         Args:
-            spark: the session.
-            stats: results of `save`, in the order of the joined arrays; `block` is the task.
+            run: runs the tasks.
+            stats: what `save` returned, in the order of the result; `block` is the task's number.
             files: where the arrays go.
             names: which arrays.
-            bounds: for arrays of bounds whose name does not tell, the array that they count in.
+            bounds: for arrays of bounds whose name does not tell: the array that they count in.
         """
         assert stats, f"stage {self.stage} has no arrays to join"
         owners = {name: owner for name in names if (owner := _counted(name, bounds or {}))}
@@ -108,8 +115,7 @@ class TaskArrays:
         bases = {name: _starts([s[owner] for s in stats]) for name, owner in owners.items()}
         tasks = [s["block"] for s in stats]
         for name in names:
-            widest = max(range(len(stats)), key=lambda i: stats[i][_WIDTH + name])
-            like = self.array(tasks[widest], name)
+            like = self.widest(stats, name)
             rows = starts[name][-1] + (name in owners)
             files.create(name, like.dtype, (rows, *like.shape[1:]))
 
@@ -121,7 +127,7 @@ class TaskArrays:
                 files.write(name, start, array)
             return {}
 
-        run_tasks(spark, len(stats), write)
+        run(len(stats), write)
 
 
 def _counted(name: str, bounds: Mapping[str, str]) -> str | None:

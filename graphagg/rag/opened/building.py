@@ -8,9 +8,9 @@ from typing import Any
 
 from graphagg.checks import one_of
 from graphagg.progress import Progress
-from graphagg.rag.build.build import Recipe, build
-from graphagg.rag.build.loading import is_built
-from graphagg.rag.build.passages import PassageFiles, reading
+from graphagg.rag.build.build import build
+from graphagg.rag.build.passage_files import PassageFiles, reading
+from graphagg.rag.build.publish import Recipe
 from graphagg.rag.config.limits import Limits
 from graphagg.rag.config.profile import PROFILES, Profile
 from graphagg.rag.documents.languages import check_language, language_of_corpus
@@ -74,12 +74,10 @@ def build_here(
         encoder, extractor = chosen.loaded()
         encoding = cached(encoder, chosen.cache)
         models = Models(encoding, extractor, chosen.language, chosen.profile)
-        built = given is None and is_built(
-            directory, corpus.digest(), models, chunking, with_linearrag
-        )
-        if force or not built:
+        recipe = Recipe(models, chunking, with_linearrag)
+        is_built = given is None and recipe.is_built(directory, corpus.digest())
+        if force or not is_built:
             checked = None if given is None else checked_vectors(given, corpus, encoder)
-            recipe = Recipe(models, chunking, with_linearrag)
             build(publication, corpus, recipe, scratch, progress, checked, limits)
     return encoder, extractor
 
@@ -96,15 +94,18 @@ def build_by_spark(
     force: bool,
 ) -> None:
     """Build by the active session of Spark; see `PassageIndex.build`."""
-    from graphagg.rag.spark.records import PassageInput
-    from graphagg.rag.spark.stages import GivenModels
-    from graphagg.rag.spark.write import write_with_spark
-    from graphagg.spark.build import SparkBuild
+    from graphagg.rag.spark.build import build_with_spark
+    from graphagg.rag.spark.models import GivenModels
 
-    write_with_spark(
-        SparkBuild.of(session_of(passages), directory, None, progress, force),
-        PassageInput.of(passages, columns),
-        GivenModels(Models(*chosen.loaded(processes=1), chosen.language, chosen.profile)),
+    models = Models(*chosen.loaded(processes=1), chosen.language, chosen.profile)
+    build_with_spark(
+        session_of(passages),
+        passages,
+        directory,
+        columns=columns,
         chunking=chunking,
-        with_faithful=with_linearrag,
+        models=GivenModels(models),
+        with_linearrag=with_linearrag,
+        progress=progress,
+        force=force,
     )

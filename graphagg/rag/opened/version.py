@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphagg.rag.build.loading import IndexModels
+from graphagg.rag.build.opening import IndexModels
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.store import Artifact
 

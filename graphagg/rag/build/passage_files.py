@@ -16,6 +16,7 @@ from graphagg.arrays import Array
 from graphagg.errors import DuplicateId, EmptyCorpus
 from graphagg.progress import Progress
 from graphagg.rag.build.merging import order_of
+from graphagg.rag.build.publish import write_id_order
 from graphagg.rag.documents.passages import Passage, iterable
 from graphagg.rag.models.chunking import ChunkConfig, Source, clash, split
 from graphagg.rag.tables.segments import PassageTable, segment_prefix
@@ -29,7 +30,7 @@ _RUN = 200_000  # ids that are sorted together
 _PREFIX = f"{segment_prefix(0)}passages"
 _STRINGS = ("ids", "titles", "metadata", "documents")
 _NAMES = "taken"
-_DOCUMENT, _CHUNK, _PASSAGE = 0, 1, 2  # whose name it is: a document that was split, ...
+_DOCUMENT, _CHUNK, _PASSAGE = 0, 1, 2  # kinds of names; a document has one if it was split
 
 
 class _InputFailed(Exception):
@@ -83,12 +84,12 @@ class PassageFiles(Sequence[Passage]):
             DuplicateId: two passages share an id.
         """
         batch: list[tuple[int, list[Passage]]] = []
-        for number, given in enumerate(_guarded(documents)):
-            batch.append((number, split(given, chunking, f"passage {number}")))
+        for i, given in enumerate(_guarded(documents)):
+            batch.append((i, split(given, chunking, f"passage {i}")))
             if len(batch) == _BATCH:
                 self._append(batch)
                 batch = []
-                progress("reading", len(self), 0)  # of nobody knows how many
+                progress("reading", len(self), 0)  # the total is not known
         self._append(batch)
         if not len(self):
             raise EmptyCorpus("the corpus holds no passages; give at least one")
@@ -103,7 +104,7 @@ class PassageFiles(Sequence[Passage]):
 
     def _append(self, batch: Sequence[tuple[int, list[Passage]]]) -> None:
         names: list[str] = []
-        for number, passages in batch:
+        for document, passages in batch:
             is_split = len(passages) > 1
             kinds = [_DOCUMENT] if is_split else []
             names += [passages[0].document] if is_split else []
@@ -112,7 +113,7 @@ class PassageFiles(Sequence[Passage]):
             rows = range(len(self), len(self) + len(passages))
             self._rows.extend([rows[0], *rows] if is_split else rows)
             self._kinds.extend(kinds)
-            self._documents.extend([number] * len(kinds))
+            self._documents.extend([document] * len(kinds))
             self._sizes.extend(len(passage.text) for passage in passages)
         self._names.append(StringTable.pack(names))
         table = PassageTable.of([passage for _, passages in batch for passage in passages])
@@ -145,7 +146,12 @@ class PassageFiles(Sequence[Passage]):
         return hashlib.sha256(self.table.digests.data).hexdigest()
 
     def blocks(self, passages: int, characters: int) -> list[range]:
-        """The rows of each block: of at most so many passages, ended by the last character."""
+        """Cut the rows into blocks.
+
+        Args:
+            passages: passages of a block, at most.
+            characters: characters of its texts from which on a block ends before that.
+        """
         bounds, size = [0], 0
         for row, length in enumerate(self._sizes):
             if row - bounds[-1] == passages or size >= characters:
@@ -161,11 +167,7 @@ class PassageFiles(Sequence[Passage]):
         self._check_names(names, order)
         kinds = np.frombuffer(bytes(self._kinds), np.uint8)
         by_id = np.array(self._rows, np.int32)[order[kinds[order] != _DOCUMENT]]
-        ranks = np.empty(len(self), np.int32)
-        ranks[by_id] = np.arange(len(self))
-        self._writer.array("rows.alive", np.ones(len(self), np.bool_))
-        self._writer.array("rows.rank", ranks)
-        self._writer.array("rows.by_id", by_id)
+        write_id_order(self._writer, by_id, len(self))
 
     def _check_names(self, names: StringTable, order: Array) -> None:
         """Refuse a name that is taken; the error is about the first that was taken before."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 from graphagg.errors import UnsupportedFormat
-from graphagg.rag.build.publish import KIND, REVISION, parameters
+from graphagg.rag.build.publish import REVISION
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_rule.extractor import PREFIX as RULES
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
-from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.models.multilingual import encoder_named
@@ -20,36 +18,17 @@ from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.store import Artifact
-from graphagg.store.artifact import current_manifest
 
 
 def read_snapshot(artifact: Artifact) -> Snapshot:
     """The parts of an opened version; raises `UnsupportedFormat` for another revision."""
-    found = artifact.manifest.parameters.get("revision")
-    if found != REVISION:
+    revision = artifact.manifest.parameters.get("revision")
+    if revision != REVISION:
         raise UnsupportedFormat(
-            f"{artifact.directory}: a passage index of revision {found}, this graphagg reads "
+            f"{artifact.directory}: a passage index of revision {revision}, this graphagg reads "
             f"{REVISION}; build the index again"
         )
     return Snapshot(artifact)
-
-
-def is_built(
-    directory: str | os.PathLike[str],
-    digest: str,
-    models: Models,
-    chunking: ChunkConfig | None,
-    with_faithful: bool = False,
-) -> bool:
-    """Whether building again would give the index that is there."""
-    manifest = current_manifest(directory, KIND)
-    return (
-        manifest is not None
-        and manifest.inputs == {"passages": digest}
-        and manifest.counts.get("segments") == 1
-        and manifest.parameters == parameters(models, chunking, with_faithful)
-        and manifest.models == models.to_json()
-    )
 
 
 class IndexModels:
@@ -86,7 +65,7 @@ class IndexModels:
         self.lock = threading.RLock()
 
     def of(self, artifact: Artifact) -> IndexModels:
-        """The models of another version of the index; what is loaded of them already is kept.
+        """The models of another version of the index; models that are loaded already are kept.
 
         Raises:
             ModelMismatch: that version was built with another model than the given one.
@@ -127,7 +106,7 @@ class IndexModels:
             return self._extractor
 
     def both(self) -> Models:
-        """What new passages need."""
+        """Encoder, extractor and profile, for new passages."""
         encoder = cached(self.encoder(), self._given[2])
         return Models(encoder, self.extractor(), None, self._profile)
 

@@ -8,18 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, WriteFailed
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
-from graphagg.rag.build import blocks as blocks_module
+from graphagg.rag.build.state import KeptBlocks
 from graphagg.rag.config.limits import Limits
 from graphagg.rag.documents.passages import check_corpus
 from graphagg.rag.models.chunking import chunk_documents
 from graphagg.rag.models.extractor import Annotation
+from graphagg.spark import files as files_module
+from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import GrowingFile
 from tests.fakes import FakeExtractor
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, POOLING, SENTENCES, TITLES, build, corpora
@@ -165,18 +166,20 @@ def test_a_disk_that_fills_leaves_the_index_that_was_there(
         if left < 0:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    append, write = GrowingFile.append, np.save
+    def guarded(write: Any) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
+            full()
+            return write(*args, **options)
 
-    def guarded_append(self: GrowingFile, values: Any) -> None:
-        full()
-        append(self, values)
+        return call
 
-    def guarded_write(*args: Any, **options: Any) -> None:
-        full()
-        write(*args, **options)
-
-    monkeypatch.setattr(GrowingFile, "append", guarded_append)
-    monkeypatch.setattr(blocks_module.np, "save", guarded_write)
+    for owner, name in (
+        (GrowingFile, "append"),
+        (files_module, "write_range"),
+        (ArtifactWriter, "array"),
+        (KeptBlocks, "save"),
+    ):
+        monkeypatch.setattr(owner, name, guarded(getattr(owner, name)))
     failed = 0
     for room in (0, 8, 40, 75, 100, 130, 160, 200, 10_000):
         left = room

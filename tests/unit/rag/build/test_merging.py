@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.arrays import narrow, offsets
-from graphagg.rag.build.merging import Entries, merge_strings, order_of, transposed
+from graphagg.rag.build.merging import (
+    entries_between,
+    in_key_order,
+    insert_sorted,
+    key_ranges,
+    merge_strings,
+    order_of,
+)
 from graphagg.store.ranges import GrowingStrings
 from graphagg.store.reading import ArrayFolder
 from graphagg.store.strings import StringTable
@@ -31,6 +39,15 @@ def test_strings_of_blocks_become_one_table(
         assert [found[n] for n in number] == list(table)
 
 
+@given(st.sets(WORDS), st.sets(WORDS))
+def test_a_table_inserted_into_another_is_their_merge(large: set[str], small: set[str]) -> None:
+    tables = [StringTable.pack(sorted(words, key=str.encode)) for words in (large, small)]
+    merged, *numbers = insert_sorted(*tables)
+    assert list(merged) == sorted(large | small, key=str.encode)
+    for table, number in zip(tables, numbers, strict=True):
+        assert [merged[n] for n in number] == list(table)
+
+
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3)), max_size=8), max_size=4),
     st.integers(1, 30),
@@ -44,8 +61,13 @@ def test_entries_of_blocks_by_key(blocks: list[list[tuple[int, int]]], most: int
         keys, counts = np.unique([key for key, _, _ in entries], return_counts=True)
         lengths[keys.astype(int)] += counts
         columns = [np.array([e[c] for e in entries], np.int32) for c in (1, 2)]
-        made.append(Entries(keys.astype(np.int32), offsets(counts), columns, 4 * b))
-    parts = list(transposed(lambda: made, offsets(lengths), most)) if blocks else []
+        made.append((keys.astype(np.int32), offsets(counts), [columns[0] + 4 * b, columns[1]]))
+    cuts = key_ranges(offsets(lengths), most) if blocks else []
+    assert cuts == sorted(set(cuts)) and (not cuts or (cuts[0] == 0 and cuts[-1] == 7))
+    parts = [
+        in_key_order([entries_between(*block, first, last) for block in made])
+        for first, last in pairwise(cuts)
+    ]
     found = [tuple(map(int, entry)) for part in parts for entry in zip(*part, strict=True)]
     assert found == [(row, i) for _, _, row, i in sorted(wanted)]
     largest = max(lengths, default=0)
@@ -53,9 +75,9 @@ def test_entries_of_blocks_by_key(blocks: list[list[tuple[int, int]]], most: int
 
 
 @given(st.lists(WORDS, max_size=20), st.integers(1, 7))
-def test_an_order_of_strings(words: list[str], a_run: int) -> None:
+def test_an_order_of_strings(words: list[str], per_run: int) -> None:
     wanted = sorted(range(len(words)), key=lambda i: words[i].encode())
-    assert list(order_of(StringTable.pack(words), a_run)) == wanted
+    assert list(order_of(StringTable.pack(words), per_run)) == wanted
 
 
 @pytest.mark.parametrize(

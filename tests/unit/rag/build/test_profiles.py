@@ -88,9 +88,9 @@ def test_exact_keeps_the_vectors_as_they_are(tmp_path: Path) -> None:
         PassageIndex.build(corpus, tmp_path / "e", profile="exact", **models) as exact,  # type: ignore[arg-type]
         PassageIndex.build(corpus, tmp_path / "s", **models) as packed,  # type: ignore[arg-type]
     ):
-        plain = exact.snapshot.corpus.windows.parts[0]
+        plain = exact.snapshot.corpus.windows.matrices[0]
         np.testing.assert_array_equal(plain, FakeEncoder().encode([p.full_text for p in corpus]))
-        rows = packed.snapshot.corpus.windows.parts[0]
+        rows = packed.snapshot.corpus.windows.matrices[0]
         assert rows.dtype == np.int8
         np.testing.assert_allclose(unpack(rows), plain, atol=1 / 200)
         assert exact.weights == packed.weights == MultihopConfig()

@@ -71,13 +71,13 @@ class EncodedQuestions:
 
     def __init__(self, index: PassageIndex, asked: Sequence[GoldQuestion]) -> None:
         self._index, self._gold = index, [question.gold for question in asked]
-        first = index.retriever("best", MultihopConfig())
+        first = index.retriever(config=MultihopConfig())
         read = first.read([question.text for question in asked], index.models)
         self._encoded = first.encode(read, index.models)
 
     def recall(self, config: MultihopConfig) -> Array:
         """Mean recall@2 and recall@5 in percent."""
-        answers = self._index.retriever("best", config).answer(self._encoded, 5)
+        answers = self._index.retriever(config=config).answer(self._encoded, 5)
         shares = []
         for gold, hits in zip(self._gold, answers, strict=True):
             ids = [{hit.passage.id, *hit.copies} for hit in hits]

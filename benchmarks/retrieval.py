@@ -27,7 +27,7 @@ from graphagg.rag.evaluation.measure import Evaluation, evaluate
 from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
 from graphagg.rag.modes.protocol import Asked
 from graphagg.rag.modes.registry import AnyRetriever
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Request
 from tests.conftest import DATA
 
 FOLDER = DATA / "2wikimultihopqa"
@@ -149,12 +149,12 @@ def _filter(report: Report, index: PassageIndex, questions: list[GoldQuestion]) 
     texts = [question.text for question in questions[:300]]
     filters = {"a half": {"year": {"gte": sum(YEARS) // 2}}, "a tenth": {"shelf": "s3"}}
     rows = []
-    plain = _encoded(index, texts, Selection())
+    plain = _encoded(index, texts, Request())
     _times(*plain)
     for name, conditions in filters.items():
-        selection = Selection(filter=conditions)
-        first = cost(lambda s=selection: index.retriever("best", None, s), time.thread_time)
-        filtered = _encoded(index, texts, selection)
+        request = Request(filter=conditions)
+        first = cost(lambda r=request: index.retriever(r), time.thread_time)
+        filtered = _encoded(index, texts, request)
         pairs = [(_times(*plain), _times(*filtered)) for _ in range(3)]
         ratio = median(median(b) / median(a) for a, b in pairs)
         rows.append([name, *map(percentiles, pairs[-1]), ratio, 1e3 * first.cpu])
@@ -163,9 +163,9 @@ def _filter(report: Report, index: PassageIndex, questions: list[GoldQuestion]) 
 
 
 def _encoded(
-    index: PassageIndex, texts: Sequence[str], selection: Selection
+    index: PassageIndex, texts: Sequence[str], request: Request
 ) -> tuple[AnyRetriever, list[Asked]]:
-    retriever = index.retriever("best", None, selection)
+    retriever = index.retriever(request)
     return retriever, retriever.encode(retriever.read(texts, index.models), index.models)
 
 

@@ -38,7 +38,7 @@ Folder = Annotated[
 
 
 def info(directory: Directory, as_json: AsJson = False) -> None:
-    """Show what an index holds: its manifest; of one on a store, nothing else is read."""
+    """Show the manifest of an index: kind, version, counts, models and parameters."""
     if isinstance(parse_location(directory), Address):
         manifest = manifest_at(directory)
     else:
@@ -63,7 +63,7 @@ def info(directory: Directory, as_json: AsJson = False) -> None:
 
 
 def verify(directory: Directory, as_json: AsJson = False) -> None:
-    """Compare every file of an index with its checksum; of one on a store, nothing is kept here."""
+    """Compare every file of an index with its checksum; nothing is changed or kept."""
     files = len(verify_at(directory).files)
     if as_json:
         print_json({"directory": fspath(directory), "files": files, "intact": True})
@@ -72,7 +72,7 @@ def verify(directory: Directory, as_json: AsJson = False) -> None:
 
 
 def push(directory: Folder, url: Url, as_json: AsJson = False) -> None:
-    """Publish an index on a store; what is there already is not sent again."""
+    """Publish an index on a store; objects that it has already are not sent again."""
     with progress_report() as progress:
         sent = push_index(directory, url, progress=progress)
     if as_json:
@@ -87,7 +87,7 @@ def push(directory: Folder, url: Url, as_json: AsJson = False) -> None:
 
 
 def pull(url: Url, directory: Folder, as_json: AsJson = False) -> None:
-    """Bring an index from a store into a folder; what is here already does not come again."""
+    """Fetch an index from a store into a folder; files that are here already are kept."""
     with progress_report() as progress:
         brought = pull_index(url, directory, progress=progress)
     if as_json:
@@ -103,11 +103,11 @@ def pull(url: Url, directory: Folder, as_json: AsJson = False) -> None:
 
 def ls(url: Url, as_json: AsJson = False) -> None:
     """List the indices at an address, and in the folders directly below it."""
-    found = indices_below(url)
+    indices = indices_below(url)
     if as_json:
-        print_json([asdict(each) for each in found])
+        print_json([asdict(each) for each in indices])
         return
     table = Table("index", "kind", "version", "files", "bytes", box=None, pad_edge=False)
-    for each in found:
+    for each in indices:
         table.add_row(each.url, each.kind, each.version, f"{each.files:,}", f"{each.bytes:,}")
     out.print(table)

@@ -1,4 +1,4 @@
-"""`graphagg communities`: build, ask and change an index of communities, or part a graph.
+"""`graphagg communities`: build, query and change an index of communities, or partition a graph.
 
 The options of `build` are the fields of the dataclasses that `cli/builds/communities.py` names,
 which the jobs on Spark and the files of `--config` share.
@@ -6,21 +6,23 @@ which the jobs on Spark and the files of `--config` share.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.builds.build import Built
 from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.graphs import find_edges
 from graphagg.cli.builds.run import build_command
-from graphagg.cli.folders import PLACE, Directory, OutDir
+from graphagg.cli.folders import PLACE, Directory, K, OutDir
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
+    Built,
     Meter,
     current_version,
     err,
@@ -40,11 +42,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
 
-Seeds = Annotated[list[str] | None, typer.Option("--seed", help="A seed vertex; repeat it.")]
-TopK = Annotated[int, typer.Option("--top-k", "-k", help="Members besides the seeds.")]
-Sweep = Annotated[bool, typer.Option("--sweep", help="A sweep cut chooses how many members.")]
-MethodName = Annotated[Method, typer.Option(help="How members are found and ranked.")]
-PlanName = Annotated[Plan, typer.Option(help="How candidates are found.")]
 RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
 
 _BUILD = "Example: graphagg communities build edges.txt.gz --out comm --kind undirected"
@@ -55,7 +52,7 @@ _ADD = "Example: graphagg communities add comm new_edges.csv"
 _REMOVE = "Example: graphagg communities remove comm --vertex alice --vertex bob"
 _MERGE = "Example: graphagg communities merge comm-2024 comm-2025 --out comm"
 _DETECT = "Example: graphagg communities detect edges.csv --out communities.csv"
-_TABLE_OUT = "Write it here: .csv, .parquet or .json; the graph as .graphml or .gexf."
+_TABLE_OUT = "File to write: .csv, .parquet or .json; the graph as .graphml or .gexf."
 _SHOWN = 1_000
 """Members that a table shows at most: drawing 100,000 would take 20 seconds."""
 _SIZES = 10
@@ -69,19 +66,41 @@ _SHELL = (
 app.command("build", epilog=_BUILD)(build_command(CommunitiesBuild))
 
 
-@app.command("query", epilog=_QUERY)
+@dataclass(frozen=True)
+class Query:
+    """A query of the community of some vertices.
+
+    Attributes:
+        seed: seed vertex; repeat it for several.
+        k: number of members besides the seeds.
+        sweep: choose the number of members by a sweep cut.
+        method: how members are found and ranked.
+        plan: how candidates are found.
+    """
+
+    seed: list[str] | None = None
+    k: int = field(default=50, metadata=K)
+    sweep: bool = field(default=False, metadata={"flags": "--sweep"})
+    method: Method = "fused"
+    plan: Plan = "auto"
+
+    def community(self, directory: PathLike[str]) -> Community:
+        """Answer the query by an index."""
+        from graphagg.communities import CommunityIndex
+
+        k = None if self.sweep else self.k
+        with CommunityIndex.open(directory) as index:
+            return index.query(self.seed or [], k, method=self.method, plan=self.plan)
+
+
 def query(
     directory: Directory,
-    seed: Seeds = None,
-    top_k: TopK = 50,
-    sweep: Sweep = False,
-    method: MethodName = "fused",
-    plan: PlanName = "auto",
+    query: Query,
     target: Annotated[Path | None, typer.Option("--out", help=_TABLE_OUT)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the community of some vertices."""
-    community = _ask(directory, seed, top_k, sweep, method, plan)
+    community = query.community(directory)
     if target is not None:
         community.save(target)
         err.print(f"wrote {target}", markup=False)
@@ -92,7 +111,7 @@ def query(
     for name in ("vertex", "score", "why"):
         table.add_column(name, justify="right" if name == "score" else "left")
     for member in community.members[:_SHOWN]:
-        table.add_row(_plain(member.id), f"{member.score:.4g}", _plain(member.explain()))
+        table.add_row(escape(str(member.id)), f"{member.score:.4g}", escape(member.explain()))
     out.print(table)
     if len(community) > _SHOWN:
         left = f"{len(community) - _SHOWN:,} of {len(community):,} members are not shown"
@@ -104,9 +123,9 @@ def query(
         err.print(f"note: {note}", markup=False)
 
 
-@app.command("structure", epilog=_STRUCTURE)
 def structure(
     directory: Directory,
+    query: Query,
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -115,38 +134,33 @@ def structure(
             "graph (.graphml, .gexf).",
         ),
     ] = None,
-    seed: Seeds = None,
-    top_k: TopK = 50,
-    sweep: Sweep = False,
-    method: MethodName = "fused",
-    plan: PlanName = "auto",
     resolution: Annotated[float, typer.Option(help="Larger gives more sub-communities.")] = 1.0,
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Part a community into sub-communities, and draw it."""
-    community = _ask(directory, seed, top_k, sweep, method, plan)
-    parts = community.structure(resolution=resolution, random_state=random_state)
+    """Split a community into sub-communities, and draw them."""
+    community = query.community(directory)
+    similarity = community.structure(resolution=resolution, random_state=random_state)
     if picture is not None:
         names = ", ".join(str(name) for name in community.seeds[:5])
-        parts.save(picture, title=f"Community of {names}")
+        similarity.save(picture, title=f"Community of {names}")
         err.print(f"wrote {picture}", markup=False)
     if as_json:
-        print_json(parts.to_json())
+        print_json(similarity.to_json())
         return
-    for number, vertices in enumerate(parts.communities(), 1):
-        out.print(f"{number}: {' '.join(map(str, vertices))}", markup=False)
+    for rank, vertices in enumerate(similarity.communities(), 1):
+        out.print(f"{rank}: {' '.join(map(str, vertices))}", markup=False)
 
 
 @app.command("shell", epilog=_SHELL)
 def shell(
     directory: Directory,
-    seed: Seeds = None,
-    method: MethodName = "fused",
+    seed: Annotated[list[str] | None, typer.Option(help="A seed vertex; repeat it.")] = None,
+    method: Annotated[Method, typer.Option(help="How members are found and ranked.")] = "fused",
 ) -> None:
-    """Explore communities at a prompt, or by commands on standard input, one a line."""
+    """Explore communities at a prompt, or by commands on standard input, one per line."""
     from graphagg.cli.shell.communities import CommunityShell
-    from graphagg.cli.shell.prompt import converse
+    from graphagg.cli.shell.session import converse
     from graphagg.communities import CommunityIndex
 
     with CommunityIndex.open(directory) as index:
@@ -158,12 +172,12 @@ def shell(
 def evaluate(
     directory: Directory,
     communities: Annotated[Path, typer.Argument(help="The true communities.")],
-    seeds: Annotated[int, typer.Option(help="Seeds drawn of each community.")] = 5,
-    draws: Annotated[int, typer.Option(help="How often seeds are drawn.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Number of seeds drawn per community.")] = 5,
+    draws: Annotated[int, typer.Option(help="Number of draws of seeds per community.")] = 5,
     min_size: Annotated[int, typer.Option(help="Smallest community.")] = 12,
     max_size: Annotated[int | None, typer.Option(help="Largest community.")] = None,
     max_communities: Annotated[
-        int | None, typer.Option(help="How many communities, drawn at random.")
+        int | None, typer.Option(help="Number of communities, drawn at random.")
     ] = None,
     method: Annotated[
         list[str] | None,
@@ -175,7 +189,7 @@ def evaluate(
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how much of true communities is found from a few of their members."""
+    """Measure the recall of true communities from a few of their members."""
     from graphagg.communities import CommunityIndex
     from graphagg.communities.evaluation.ground_truth import read_communities
     from graphagg.communities.evaluation.measure import draw_seeds
@@ -210,7 +224,7 @@ def detect_all(
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Part a whole graph into communities, without an index and without seeds."""
+    """Partition a whole graph into communities, without an index and without seeds."""
     from graphagg.communities import detect
 
     partition = detect(
@@ -259,7 +273,7 @@ def remove(
     vertex: Annotated[list[str] | None, typer.Option(help="A vertex to remove; repeat it.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove edges, or vertices with their edges; the result equals a build of what is left."""
+    """Remove edges, or vertices with their edges; the result equals a build of the rest."""
     from graphagg.communities import CommunityIndex
 
     if (edges is None) == (not vertex):
@@ -272,6 +286,8 @@ def remove(
     print_change(directory, change.to_json(), as_json)
 
 
+app.command("query", epilog=_QUERY)(command(query))
+app.command("structure", epilog=_STRUCTURE)(command(structure))
 app.command("detect", epilog=_DETECT)(command(detect_all))
 app.command("add", epilog=_ADD)(command(add))
 app.command("remove", epilog=_REMOVE)(command(remove))
@@ -298,20 +314,6 @@ def merge(
     print_built(out_dir, merged, before, meter, as_json)
 
 
-def _ask(
-    directory: PathLike[str],
-    seed: list[str] | None,
-    top_k: int,
-    sweep: bool,
-    method: Method,
-    plan: Plan,
-) -> Community:
-    from graphagg.communities import CommunityIndex
-
-    with CommunityIndex.open(directory) as index:
-        return index.query(seed or [], None if sweep else top_k, method=method, plan=plan)
-
-
 def _print_evaluations(results: list[Evaluation], unknown: int) -> None:
     rows = [{**result.to_json(), "unknown_members": unknown} for result in results]
     print_json(rows[0] if len(rows) == 1 else {"runs": rows})
@@ -334,8 +336,3 @@ def _table_evaluations(results: list[Evaluation]) -> None:
             f"{run.latency_ms['p99']:.2f}",
         )
     out.print(table)
-
-
-def _plain(value: object) -> str:
-    """Text with nothing that the console would take for markup."""
-    return str(value).replace("[", r"\[")

@@ -1,4 +1,4 @@
-"""`graphagg demo`: what graphagg does, on bundled data."""
+"""`graphagg demo`: a tour on bundled data."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def demo(
     meter = Meter()
     figures: dict[str, Any] = {}
     left_out: dict[str, MissingExtra] = {}
-    parts = {"passages": _passages, "communities": _communities, "embedding": _embedding}
-    for name, run in parts.items():
+    demos = {"passages": _passages, "communities": _communities, "embedding": _embedding}
+    for name, run in demos.items():
         try:
             figures.update(run(out_dir / name, not as_json))
         except MissingExtra as error:
             left_out[name] = error
-    if len(left_out) == len(parts):
+    if len(left_out) == len(demos):
         raise left_out["passages"]
     if as_json:
         print_json({**figures, "left_out": {name: str(why) for name, why in left_out.items()}})
         return
     for name, why in left_out.items():
         out.print(f"Left out: {name}: {why}\n", markup=False)
-    _print_next(out_dir, [name for name in parts if name not in left_out], meter)
+    _print_next(out_dir, [name for name in demos if name not in left_out], meter)
 
 
 def _passages(directory: Path, shown: bool) -> dict[str, Any]:
@@ -66,14 +66,14 @@ def _passages(directory: Path, shown: bool) -> dict[str, Any]:
     recall = _recall(questions, answers)
     if shown:
         out.print(
-            f"[green]*[/green] needed for the answer: {100 * recall:.0f} % of those are among the "
+            f"[green]*[/green] needed for the answer: {100 * recall:.0f} % of them are among the "
             "first 3.\n"
         )
-    found = [
+    shown_answers = [
         {"question": question.text, "hits": [hit.to_json() for hit in hits]}
         for question, hits in zip(questions, answers, strict=True)
     ]
-    return {"recall@3": recall, "answers": found}
+    return {"recall@3": recall, "answers": shown_answers}
 
 
 def _communities(directory: Path, shown: bool) -> dict[str, Any]:
@@ -103,14 +103,14 @@ def _embedding(directory: Path, shown: bool) -> dict[str, Any]:
     return {"neighbors": {_VERTEX: [{"id": n.id, "score": n.score} for n in near]}}
 
 
-def _print_next(out_dir: Path, parts: list[str], meter: Meter) -> None:
+def _print_next(out_dir: Path, names: list[str], meter: Meter) -> None:
     commands = {
         "passages": 'rag search {} "your question" --explain',
         "communities": "communities query {} --seed Valjean --top-k 10",
         "embedding": "embed neighbors {} --vertex Javert --top-k 5",
     }
-    out.print(f"{meter.read()['wall_seconds']} s in all." + (" Go on with:" if parts else ""))
-    for name in parts:
+    out.print(f"{meter.read()['wall_seconds']} s in all." + (" Go on with:" if names else ""))
+    for name in names:
         out.print(f"  graphagg {commands[name].format(out_dir / name)}", markup=False)
 
 
@@ -169,5 +169,5 @@ def _print_community(community: Community) -> None:
 
 
 def _width() -> int | None:
-    """Of tables: a terminal's; in a pipe 100 columns, for these are to be read."""
+    """Width of tables: the terminal's; in a pipe 100 columns."""
     return None if out.is_terminal else 100

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from graphagg.cli.builds.embedding import EmbeddingBuild, embedding_config
 from graphagg.cli.builds.graphs import find_edges
 from graphagg.cli.builds.run import build_command
-from graphagg.cli.folders import Directory
+from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Vectors of vertices, from pieces of a graph.", no_args_is_help=True)
 
 RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
-SideName = Annotated[Side, typer.Option(help="Directed and two-mode graphs: vectors of which end.")]
+SideName = Annotated[
+    Side, typer.Option(help="Directed and two-mode graphs: use the vectors of this end.")
+]
 
 _BUILD = "Example: graphagg embed build edges.txt.gz --out emb --dim 64 --max-piece-edges 2000000"
 _ADD = "Example: graphagg embed add emb new_edges.txt"
@@ -69,19 +72,21 @@ app.command("add", epilog=_ADD)(command(add))
 def neighbors(
     directory: Directory,
     vertex: Annotated[str, typer.Option(help="The vertex.")],
-    top_k: Annotated[int, typer.Option(help="How many.")] = 10,
+    k: Annotated[int, typer.Option(*K["flags"], help="Number of neighbors.")] = 10,
     of: SideName = "from",
     among: Annotated[
-        Side | None, typer.Option(help="Compared with vectors of which end.", show_default="of")
+        Side | None, typer.Option(help="Compare with the vectors of this end.", show_default="of")
     ] = None,
-    dot: Annotated[bool, typer.Option("--dot", help="By dot product instead of cosine.")] = False,
+    dot: Annotated[
+        bool, typer.Option("--dot", help="Rank by dot product instead of cosine.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the vertices whose vectors are nearest."""
     from graphagg.embedding import NodeEmbedding
 
     with NodeEmbedding.open(directory) as index:
-        nearest = index.neighbors(vertex, top_k, of=of, among=among, normalized=not dot)
+        nearest = index.neighbors(vertex, k, of=of, among=among, normalized=not dot)
     if as_json:
         print_json(
             {"vertex": vertex, "neighbors": [{"id": n.id, "score": n.score} for n in nearest]}
@@ -91,7 +96,7 @@ def neighbors(
     table.add_column("vertex")
     table.add_column("dot" if dot else "cosine", justify="right")
     for neighbor in nearest:
-        table.add_row(str(neighbor.id).replace("[", r"\["), f"{neighbor.score:.4f}")
+        table.add_row(escape(str(neighbor.id)), f"{neighbor.score:.4f}")
     out.print(table)
 
 
@@ -138,10 +143,12 @@ def evaluate(
     edges: Annotated[list[str], typer.Argument(help="Edges, as embed build takes them.")],
     config: Annotated[EmbeddingConfig, embedding_config, "Embedding"],
     reading: WeightedReading,
-    labels: Annotated[Path | None, typer.Option(help="Labels: classify nodes too.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="File of labels: classify nodes too.")] = None,
     holdout: Annotated[float, typer.Option(help="Share of edges held out; 0: no links.")] = 0.3,
-    repeats: Annotated[int, typer.Option(help="Splits and embeddings.")] = 3,
-    shuffles: Annotated[int, typer.Option(help="Of the labeled nodes, an embedding.")] = 10,
+    repeats: Annotated[int, typer.Option(help="Number of splits and embeddings.")] = 3,
+    shuffles: Annotated[
+        int, typer.Option(help="Shuffles of the labeled nodes per embedding.")
+    ] = 10,
     as_json: AsJson = False,
 ) -> None:
     """Measure an embedding beside the unpartitioned control and simple heuristics."""

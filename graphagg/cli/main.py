@@ -23,7 +23,7 @@ _GROUPS = {
 }  # fmt: skip
 """The file of each group of commands, which has an `app`."""
 _COMMANDS = {
-    "demo": "demo", "dedup": "rag.dedup", "build": "build", "train": "train",
+    "demo": "demo", "dedup": "rag.dedup", "build": "builds.recipe", "train": "train",
     "predict": "predict", "mcp": "mcp", "serve": "serve", "info": "artifact", "verify": "artifact",
     "push": "artifact", "pull": "artifact", "ls": "artifact",
 }  # fmt: skip

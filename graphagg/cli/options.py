@@ -1,10 +1,10 @@
 """Options of commands, derived from dataclasses: an option is declared once, as a field.
 
-`command` gives a function whose parameters are dataclasses one option a field:
+`command` gives a function whose parameters are dataclasses one option per field:
 
     field `max_piece_edges`     option `--max-piece-edges`, environment variable
                                 `GRAPHAGG_MAX_PIECE_EDGES`, key `max_piece_edges` of a TOML table
-    its type                    what is accepted; a `Literal` is a choice; a dataclass gives its
+    its type                    the accepted values; a `Literal` is a choice; a dataclass gives its
                                 own fields
     its default                 the default; without one the option is required
     its text in "Attributes"    the help: the first sentence; `None: ...` is shown as the default
@@ -13,7 +13,8 @@
                                 (several names in a tuple)
 
 A function in `Annotated[Config, function]` makes the value: its parameters are options too, and
-with `**fields` it also takes those of `Config`.
+with `**fields` it also takes the fields of `Config`. A `Group` in its place holds the options
+itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from functools import cache
 from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -31,6 +31,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 import typer
 
 from graphagg.cli.settings import use_file
+from graphagg.fields import text_of
 
 T = TypeVar("T")
 PREFIX = "GRAPHAGG"
@@ -57,7 +58,7 @@ class Group:
                 yield each
 
     def value(self, values: Mapping[str, Any]) -> Any:
-        """The value, given those of all options of the command."""
+        """Make the value from the values of all options of the command."""
         return self.make(
             **{
                 name: each.value(values) if isinstance(each, Group) else values[name]
@@ -131,6 +132,9 @@ def _unlisted(parameter: Parameter) -> Parameter:
 def _group(annotation: Any, positional: bool) -> Group | None:
     """The options of a dataclass, or of the function that makes the value; None for all else."""
     kind, *extra = get_args(annotation) if get_origin(annotation) is Annotated else [annotation]
+    for each in extra:
+        if isinstance(each, Group):
+            return each
     panel = next((each for each in extra if isinstance(each, str)), None)
     make = next((each for each in extra if inspect.isfunction(each)), None)
     if make is None:
@@ -162,19 +166,22 @@ def _option(
     default = Parameter.empty if each.default is MISSING else each.default
     settings = dict(each.metadata)
     flags, argument = settings.pop("flags", ()), settings.pop("argument", False)
+    names = (each.name, *settings.pop("aliases", ()))
+    if isinstance(flags, str) or not flags:
+        flags = (flags,) if flags else tuple(map(flag, names)) if names[1:] else ()
     text, shown = help_of(kind, each.name)
     settings.setdefault("help", text)
     if shown is not None and default is None:
         settings["show_default"] = shown
     settings |= {
-        "envvar": settings.pop("envvar", f"{PREFIX}_{each.name.upper()}"),
+        "envvar": settings.pop("envvar", [f"{PREFIX}_{name.upper()}" for name in names]),
         "show_envvar": False,
         "rich_help_panel": settings.pop("panel", panel),
     }
     if argument and positional:
         info = typer.Argument(**settings)
     else:
-        info = typer.Option(*([flags] if isinstance(flags, str) else flags), **settings)
+        info = typer.Option(*flags, **settings)
     annotation: Any = Annotated[hint, info]
     return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
@@ -207,25 +214,23 @@ def _config_file(table: str) -> Parameter:
 
 
 def help_of(kind: type, name: str) -> tuple[str, str | None]:
-    """The help of a field, and what its default None stands for, from the class's docstring."""
-    text = next((texts[name] for texts in map(_attributes, kind.__mro__) if name in texts), "")
-    names = {each.name for each in fields(kind)}
-    text = re.sub(r"`(\w+)`", lambda m: _flag(m[1]) if m[1] in names else m[1], text)
+    """The help of a field, and what None stands for, from the docstring of its class."""
+    return help_in(text_of(kind, name), {each.name for each in fields(kind)})
+
+
+def help_in(text: str, names: Collection[str]) -> tuple[str, str | None]:
+    """The help of an option, and what None stands for, from its documentation.
+
+    Args:
+        text: the documentation.
+        names: of options; in backticks they stand for their flags.
+    """
+    text = re.sub(r"`(\w+)`", lambda m: flag(m[1]) if m[1] in names else m[1], text)
     first, *others = re.split(r"(?<=[.?]) (?=[A-Z0-9])", text.replace("`", ""))
     none = next((s.removeprefix("None: ") for s in others if s.startswith("None: ")), None)
     return first[:1].upper() + first[1:], none.rstrip(".") if none else None
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """The flag of an option on the command line."""
     return f"--{name.replace('_', '-')}"
-
-
-@cache
-def _attributes(kind: type) -> dict[str, str]:
-    """The texts of the section "Attributes" of a class's own docstring, by field."""
-    texts: dict[str, str] = {}
-    _, _, section = inspect.cleandoc(kind.__dict__.get("__doc__") or "").partition("Attributes:\n")
-    for entry in re.split(r"\n(?=    \S)", section.split("\n\n")[0]):
-        name, _, text = entry.strip().partition(": ")
-        texts[name] = " ".join(text.split())
-    return texts

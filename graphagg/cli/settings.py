@@ -23,8 +23,14 @@ TABLES = (
 def use_file(context: typer.Context, path: Path | None, table: str) -> Path | None:
     """Take the values of a TOML file as defaults; callback of the eager option `--config`."""
     if path is not None:
-        known = {str(parameter.name) for parameter in context.command.params}
-        values = read_table(path, table, known - {"config", "help"})
+        names = {
+            flag.removeprefix("--").replace("-", "_"): str(parameter.name)
+            for parameter in context.command.params
+            for flag in (f"--{parameter.name}", *parameter.opts)
+            if flag.startswith("--") and parameter.name not in ("config", "help")
+        }
+        given = read_table(path, table, set(names))
+        values = {names[name]: value for name, value in given.items()}
         lists = {
             p.name for p in context.command.params if getattr(p, "multiple", False) or p.nargs < 0
         }
@@ -35,7 +41,7 @@ def use_file(context: typer.Context, path: Path | None, table: str) -> Path | No
     return path
 
 
-def read_table(path: Path, table: str, known: set[str]) -> dict[str, str | list[str]]:
+def read_table(path: Path, table: str, options: set[str]) -> dict[str, str | list[str]]:
     """The values of a table as the words that an option would have; a list for several.
 
     Raises:
@@ -51,9 +57,9 @@ def read_table(path: Path, table: str, known: set[str]) -> dict[str, str | list[
     values = document.get(table, {})
     if not isinstance(values, dict):
         raise InvalidParameter(f"{path}: {table} is no table; write [{table}]")
-    unknown = sorted(values.keys() - known)
+    unknown = sorted(values.keys() - options)
     if unknown:
-        choices = ", ".join(sorted(known))
+        choices = ", ".join(sorted(options))
         raise InvalidParameter(
             f"{path}: unknown {_listed(unknown)} in [{table}]; the options are {choices}"
         )
@@ -88,8 +94,8 @@ def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:
         if name not in names:
             raise InvalidParameter(f"{key} is unknown, wanted one of {', '.join(names)}")
         types = (hints[name], *get_args(hints[name]))
-        part = next((each for each in types if is_dataclass(each)), None)
-        if part is None:
+        nested = next((each for each in types if is_dataclass(each)), None)
+        if nested is None:
             try:
                 values[name] = TypeAdapter(hints[name]).validate_python(value, strict=True)
             except ValidationError as error:
@@ -98,7 +104,7 @@ def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:
         elif value is False and type(None) in types:
             values[name] = None
         elif isinstance(value, Mapping):
-            values[name] = from_table(part, value, f"{where}{name}.")  # type: ignore[arg-type]
+            values[name] = from_table(nested, value, f"{where}{name}.")  # type: ignore[arg-type]
         else:
             raise InvalidParameter(f"{key} is {shown(value)}, wanted a table")
     return kind(**values)

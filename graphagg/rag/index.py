@@ -1,37 +1,62 @@
-"""`PassageIndex`: built and opened here; what it does lies in `graphagg.rag.opened`."""
+"""`PassageIndex`: builds, opens, asks and changes an index of passages.
+
+The methods document what they take and give; the work is done by functions of
+`graphagg.rag.opened`, and a question goes on to a mode in `graphagg.rag.modes`.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
-from graphagg.checks import one_of
+from graphagg.checks import integer
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.publish import KIND, Recipe
+from graphagg.rag.build.change import compact
+from graphagg.rag.build.opening import IndexModels, read_snapshot
+from graphagg.rag.build.publish import KIND
+from graphagg.rag.build.sync import SyncReport
+from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
-from graphagg.rag.documents.languages import check_language, language_of_corpus
+from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile
+from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.graph.corpus_graph import CorpusGraph, corpus_graph
+from graphagg.rag.corpus.similar import By, Likes, similar_entities, similar_passages
+from graphagg.rag.corpus.themes.results import ThemeMap
+from graphagg.rag.corpus.themes.storage import current_map, map_of_view
 from graphagg.rag.documents.metadata import ValueType
-from graphagg.rag.documents.passages import Passage
+from graphagg.rag.documents.passages import Passage, iterable
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
+from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, Source
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.models.given import Given, checked_vectors
-from graphagg.rag.models.named import Models, encoder_of, extractor_named
-from graphagg.rag.models.vector_cache import VectorCache, cached
-from graphagg.rag.opened.asking import Asking
-from graphagg.rag.opened.changing import Changing, rows_of
-from graphagg.rag.opened.exploring import Exploring
-from graphagg.spark.sources import is_of_spark, refuse, session_of
-from graphagg.store import open_artifact, write_artifact
+from graphagg.rag.models.given import Given
+from graphagg.rag.models.vector_cache import VectorCache
+from graphagg.rag.modes.registry import AnyRetriever
+from graphagg.rag.opened import asking, changing
+from graphagg.rag.opened.building import ChosenModels, build_by_spark, build_here
+from graphagg.rag.opened.version import Version
+from graphagg.rag.question.request import Request, RequestFields, VisibleFields
+from graphagg.rag.question.results import DocumentHit, Explanation, Hits
+from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.spark.frames import passages_frame
+from graphagg.spark.sources import is_of_spark, refuse
+from graphagg.store import Artifact, open_artifact
+from graphagg.store.index import Index
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from graphagg.rag.models.endpoint import Endpoint
 
 _COLUMNS = RowConfig()
+_DEFAULT = Request()
+_GRAPH = GraphConfig()
+_MAP = MapConfig()
 
 
-class PassageIndex(Asking, Changing, Exploring):
+class PassageIndex(Index[Version]):
     """An index of passages, opened from its directory.
 
     Use `PassageIndex.build` or `PassageIndex.open`. Models load at the first question. The index
@@ -39,7 +64,44 @@ class PassageIndex(Asking, Changing, Exploring):
     or a change of its own. Reading is safe from several threads. `reopen` and changes raise
     `ModelMismatch` where the newest version was built with another model than the given one; the
     opened version then stays.
+
+    Example:
+        >>> import tempfile
+        >>> passages = [
+        ...     {"id": "ada", "text": "Ada Lovelace was born in London."},
+        ...     {"id": "london", "text": "London lies on the Thames.", "metadata": {"year": 2024}},
+        ...     {"id": "seine", "text": "The Seine flows through Paris."},
+        ... ]
+        >>> index = PassageIndex.build(passages, tempfile.mkdtemp(), profile="fast")
+        >>> [hit.passage.id for hit in index.retrieve("Where was Ada Lovelace born?", k=1)]
+        ['ada']
+        >>> index.retrieve("Which river?", filter={"year": {"gte": 2024}})[0].passage.id
+        'london'
+        >>> index.explain("Where was Ada Lovelace born?", "ada").rank
+        1
+        >>> index.add([{"id": "paris", "text": "Paris is the capital of France."}])
+        0
+        >>> index.delete(["seine"]), len(index)
+        (1, 3)
+        >>> index.close()
     """
+
+    KIND = KIND
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        encoder: Encoder | None = None,
+        extractor: EntityExtractor | None = None,
+        cache: VectorCache | None = None,
+    ) -> None:
+        self._given = encoder, extractor, cache
+        super().__init__(artifact)
+
+    def _read(self, artifact: Artifact, before: Version | None) -> Version:
+        snapshot = read_snapshot(artifact)
+        models = before.models.of(artifact) if before else IndexModels(artifact, *self._given)
+        return Version(snapshot, models)
 
     @classmethod
     def build(
@@ -73,8 +135,8 @@ class PassageIndex(Asking, Changing, Exploring):
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
                 `document`, `position`; documents, as `read_documents` gives them; or a data frame
-                or Arrow table, a row a passage. A Spark DataFrame, or `table:NAME` of the active
-                session: then Spark builds, as `build_with_spark`, without vectors and cache.
+                or Arrow table with one row per passage. A Spark DataFrame, or `table:NAME` of the
+                active session: then Spark builds, without vectors and cache.
             directory: where the index goes; made if it is not there. An address of a store, such
                 as `s3://bucket/idx`, is published to when the index is complete.
             chunking: how a text that is longer than a chunk is split; None keeps all whole. The
@@ -82,13 +144,12 @@ class PassageIndex(Asking, Changing, Exploring):
             columns: which fields of mappings and tables are what, where they have other names.
             vectors: `[P, d]` of the passages by this very encoder, or the field of each row that
                 holds its own: they are not encoded again, and none is split. Sentences still are.
-            language: code of the language that all passages are in, such as `de`; `auto`: that of
-                each passage is recognized. None: that of the extractor; where that is not given
-                either, the one of nine of ten passages, or `auto` for several, told by 200 of them.
-            encoder: default that of the profile; of `standard`, `SentenceTransformerEncoder()`.
-            extractor: default that of the profile; of `standard`, `SpacyExtractor()`, in another
-                language than English rules, and in several these two by the language of each
-                passage.
+            language: code of the language that all passages are in, such as `de`; `auto`
+                recognizes the language of each passage. None: the extractor's language; without an
+                extractor the language of nine of ten passages, or `auto`, judged by 200 of them.
+            encoder: None: by profile; for `standard` a `SentenceTransformerEncoder()`.
+            extractor: None: by profile and language; for `standard` a `SpacyExtractor()` for
+                English, rules for other languages, and both for several languages.
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
                 PyTorch; `exact`: float32 throughout.
@@ -105,40 +166,19 @@ class PassageIndex(Asking, Changing, Exploring):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
-        check_language(language)
+        chosen = ChosenModels(encoder, extractor, profile, language, cache)
+        options: dict[str, Any] = {
+            "chunking": chunking, "columns": columns, "with_linearrag": with_linearrag,
+            "progress": progress, "force": force,
+        }  # fmt: skip
         if is_of_spark(passages):
-            own = None if limits == DEFAULT_LIMITS else limits
-            refuse(vectors=vectors, cache=cache, limits=own)
-            from graphagg.rag.spark.build import build_with_spark
-            from graphagg.rag.spark.models import GivenModels
-
-            extractor = extractor or extractor_named(profile, None, language, 1)
-            models = Models(encoder or encoder_of(profile), extractor, language, profile)
-            build_with_spark(
-                session_of(passages), passages, directory, columns=columns, chunking=chunking,
-                models=GivenModels(models), with_linearrag=with_linearrag, progress=progress,
-                force=force,
-            )  # fmt: skip
+            usual = limits == DEFAULT_LIMITS
+            refuse(vectors=vectors, cache=cache, limits=None if usual else limits)
+            build_by_spark(passages, directory, chosen, **options)
             return cls.open(directory, encoder=encoder, extractor=extractor)
-        rows, given = rows_of(passages, columns, vectors)
-        one_of("profile", profile, PROFILES)
-        chunking = chunking if given is None else None
-        from graphagg.rag.build.build import build
-        from graphagg.rag.build.passage_files import PassageFiles, reading
-
-        with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
-            corpus = PassageFiles(publication.writer, scratch)
-            corpus.write(rows, chunking, progress)
-            if language is None and extractor is None:
-                language = language_of_corpus(corpus)
-            extractor = extractor or extractor_named(profile, None, language)
-            encoder = encoder or encoder_of(profile)
-            models = Models(cached(encoder, cache), extractor, language, profile)
-            recipe = Recipe(models, chunking, with_linearrag)
-            is_built = given is None and recipe.is_built(directory, corpus.digest())
-            if force or not is_built:
-                known = None if given is None else checked_vectors(given, corpus, encoder)
-                build(publication, corpus, recipe, scratch, progress, known, limits)
+        encoder, extractor = build_here(
+            passages, directory, chosen, vectors=vectors, limits=limits, **options
+        )
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
     @classmethod
@@ -168,7 +208,7 @@ class PassageIndex(Asking, Changing, Exploring):
         return cls(open_artifact(directory, kind=KIND, verify=verify), encoder, extractor, cache)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        """Sent to another process, it opens the directory there, with the models it was given."""
+        """Pickle the location and the given models; another process opens the directory there."""
         return _reopened, (self.location, *self._given)
 
     def __len__(self) -> int:
@@ -194,18 +234,354 @@ class PassageIndex(Asking, Changing, Exploring):
 
     @property
     def chunking(self) -> ChunkConfig | None:
-        """How long texts are split; None: not at all."""
+        """The splitting of long texts; None: they stay whole."""
         return self.snapshot.chunking
 
     @property
     def weights(self) -> MultihopConfig:
-        """Settings that mode `multihop` uses without a config: those of the profile."""
+        """Settings of mode `multihop` without a config, by the profile."""
         return self.snapshot.multihop_config
 
     @property
     def profile(self) -> Profile:
-        """What the index was built for: `standard`, `fast` or `exact`."""
+        """The profile of the build: `standard`, `fast` or `exact`."""
         return self.snapshot.profile
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The tables of the opened version."""
+        return self._version.snapshot
+
+    @property
+    def models(self) -> IndexModels:
+        """The models of questions and new passages; each is loaded at its first use."""
+        return self._version.models
+
+    def load_encoder(self) -> Encoder:
+        """Load the encoder of the index, by its recorded name unless it was given."""
+        return self.models.encoder()
+
+    def load_extractor(self) -> EntityExtractor:
+        """Load the extractor of the index, by its recorded name unless it was given."""
+        return self.models.extractor()
+
+    # --- questions -------------------------------------------------------------------------------
+
+    def retrieve(
+        self,
+        question: str,
+        k: int = 5,
+        request: Request = _DEFAULT,
+        **fields: Unpack[RequestFields],
+    ) -> Hits:
+        """Retrieve the `k` best passages for a question, best first: a list, and a table.
+
+        Args:
+            question: at most 10,000 characters.
+            k: number of passages of distinct texts; all where fewer are visible. A hit names its
+                `copies`, the other visible passages with exactly its text.
+            request: mode, visible passages, reranker and more; see `Request`.
+            fields: fields of `Request` by name, such as `mode="bm25"`; they override `request`.
+
+        Raises:
+            InvalidQuestion: the question is empty, too long, or no string.
+            InvalidParameter: `k` is under 1, a field is out of range, `config` is of another mode,
+                or `as_of` is given and no passage has a date.
+            InvalidScores: the reranker did not give one finite number per text.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            ModelMismatch: the installed model is not the one the index was built with.
+        """
+        return asking.answers(self._version, [question], k, request.with_fields(**fields))[0]
+
+    def retrieve_batch(
+        self,
+        questions: Iterable[str],
+        k: int = 5,
+        request: Request = _DEFAULT,
+        **fields: Unpack[RequestFields],
+    ) -> list[Hits]:
+        """Retrieve for many questions by one call of the model; `retrieve` gives the same answers.
+
+        Scores of mode `linearrag` are the same to 1e-8: a block of questions is walked together.
+        """
+        return asking.answers(self._version, questions, k, request.with_fields(**fields))
+
+    async def aretrieve(
+        self,
+        question: str,
+        k: int = 5,
+        request: Request = _DEFAULT,
+        **fields: Unpack[RequestFields],
+    ) -> Hits:
+        """Run `retrieve` in a thread, for callers with an event loop."""
+        import asyncio  # here, as it takes longer to load than a question takes
+
+        return await asyncio.to_thread(self.retrieve, question, k, request, **fields)
+
+    def retrieve_on_spark(
+        self,
+        frame: DataFrame,
+        column: str = "question",
+        k: int = 5,
+        request: Request = _DEFAULT,
+        **fields: Unpack[RequestFields],
+    ) -> DataFrame:
+        """Retrieve for a column of questions: one row per hit, as a lazy DataFrame.
+
+        Each worker opens the index and loads its models once. The executors see its directory by
+        the same path, or it lies on a store.
+
+        Args:
+            frame: its columns are kept; `rank` (from 1), `passage` (an id), `score`, `title` and
+                `text` come after them.
+            column: name of the column of questions.
+            k: as for `retrieve`.
+            request: as for `retrieve`.
+            fields: as for `retrieve`.
+        """
+        request = request.with_fields(**fields)
+        asking.retriever_for(self._version, request)  # raises for what it does not take
+        options = {"k": integer("k", k, 1), "request": request}
+        return passages_frame(frame, self, column, self._given, options)
+
+    def retrieve_documents(
+        self,
+        question: str,
+        k: int = 5,
+        request: Request = _DEFAULT,
+        *,
+        chunks: int = 10,
+        **fields: Unpack[RequestFields],
+    ) -> list[DocumentHit]:
+        """Retrieve documents: the best `chunks * k` passages by document, scored by its best one.
+
+        A passage without a document is a document of its own.
+        """
+        count = integer("chunks", chunks, 1) * integer("k", k, 1)
+        return asking.by_document(self.retrieve(question, count, request, **fields), k)
+
+    def explain(
+        self,
+        question: str,
+        passage_id: str,
+        k: int = 5,
+        request: Request = _DEFAULT,
+        **fields: Unpack[RequestFields],
+    ) -> Explanation:
+        """Explain why a passage is, or is not, among the `k` best for a question.
+
+        Takes what `retrieve` takes; `window` and `min_score` change nothing here.
+
+        Raises:
+            UnknownPassage: there is no such passage.
+            GraphAggError: what `retrieve` raises.
+        """
+        request = request.with_fields(**fields)
+        return asking.explanation(self._version, question, passage_id, k, request)
+
+    def retriever(
+        self, request: Request = _DEFAULT, **fields: Unpack[RequestFields]
+    ) -> AnyRetriever:
+        """Make the retriever of a request, whose stages can be run one by one."""
+        return asking.retriever_for(self._version, request.with_fields(**fields))
+
+    # --- changes ---------------------------------------------------------------------------------
+
+    def add(
+        self,
+        passages: Iterable[Source],
+        *,
+        columns: RowConfig = _COLUMNS,
+        vectors: Given | None = None,
+        replace: bool = False,
+        progress: Progress = silent,
+    ) -> int:
+        """Add passages, all or none, and move on to the version that holds them.
+
+        Every answer equals the answer of a rebuild. Long texts are split as the index was built
+        (`chunking`).
+
+        Args:
+            passages: as for `build`.
+            columns: as for `build`.
+            vectors: as for `build`; passages with vectors stay whole.
+            replace: a passage replaces the one of its id, and a document all its earlier chunks;
+                without it an id that is in the index is an error.
+            progress: called with stage, done, total.
+
+        Returns:
+            Number of given passages and documents that were in the index before.
+
+        Raises:
+            EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
+            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+            ModelMismatch: the newest version was built with other models than the given ones.
+        """
+        rows, given = changing.rows_of(passages, columns, vectors)
+        sources = list(rows)
+        with self._changing() as (publication, newest):
+            return changing.add_passages(publication, newest, sources, given, replace, progress)
+
+    def update(self, passages: Iterable[Source], *, progress: Progress = silent) -> None:
+        """Replace passages of the same ids, and documents with all their chunks.
+
+        Raises:
+            UnknownPassage: an id is not in the index; nothing was changed.
+            GraphAggError: what `add` raises.
+        """
+        sources = list(iterable(passages))
+        with self._changing() as (publication, newest):
+            changing.update_passages(publication, newest, sources, progress)
+
+    def sync(
+        self,
+        passages: Iterable[Source],
+        *,
+        dry_run: bool = False,
+        progress: Progress = silent,
+    ) -> SyncReport:
+        """Make the index hold exactly these passages, by one new version at most.
+
+        Passages that are not given are deleted, different ones replaced, equal ones left alone;
+        only new texts are encoded. Every answer equals the answer of a rebuild.
+
+        Args:
+            passages: all that the index should hold, as for `build`; for a folder, the result of
+                `read_documents`.
+            dry_run: compare, and change nothing.
+            progress: called with stage, done, total.
+
+        Raises:
+            EmptyCorpus: there is no passage; nothing was deleted.
+            GraphAggError: what `add` raises.
+        """
+        sources = list(iterable(passages))
+        if dry_run:
+            self.reopen()
+            return changing.compared(self.snapshot, sources).report
+        with self._changing() as (publication, newest):
+            return changing.sync_passages(publication, newest, sources, progress)
+
+    def delete(self, ids: Iterable[str], *, ignore_missing: bool = False) -> int:
+        """Delete passages and move on to the version without them.
+
+        Entities and words that nothing else holds go with them; the texts themselves leave the disk
+        with `compact`.
+
+        Args:
+            ids: of passages, or of documents with all their chunks.
+            ignore_missing: skip ids that are not in the index; without it they are an error.
+
+        Returns:
+            Number of deleted passages.
+
+        Raises:
+            InvalidParameter: an id is no string.
+            UnknownPassage: an id is not in the index; nothing was deleted.
+            EmptyCorpus: no passage would be left.
+        """
+        names = changing.ids_of(ids)
+        with self._changing() as (publication, newest):
+            return changing.delete_passages(publication, newest, names, ignore_missing)
+
+    def compact(self) -> None:
+        """Join all segments into one without a trace of deleted passages.
+
+        The files equal a build of the remaining passages byte for byte, where the
+        vectors of your encoder depend on their text alone. An inverted file is trained anew.
+        """
+        with self._changing() as (publication, newest):
+            compact(publication, newest.snapshot)
+
+    # --- the corpus as a whole -------------------------------------------------------------------
+
+    def graph(
+        self, *, config: GraphConfig = _GRAPH, **visible: Unpack[VisibleFields]
+    ) -> CorpusGraph:
+        """Make the graph of passages and entities; no model is loaded.
+
+        It equals the graph of an index of exactly the visible passages.
+
+        Args:
+            config: how entities are linked.
+            visible: `filter`, `include` and `exclude` of `Request`.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter: ids are no list.
+        """
+        snapshot = self.snapshot
+        return corpus_graph(snapshot, snapshot.scope(Request(**visible).selection).view, config)
+
+    def map(
+        self,
+        *,
+        config: MapConfig = _MAP,
+        update: bool = True,
+        labels: Endpoint | None = None,
+        progress: Progress = silent,
+        **visible: Unpack[VisibleFields],
+    ) -> ThemeMap:
+        """Find the themes of the corpus at several resolutions; no model is loaded.
+
+        The map of all passages is kept in the folder `map` of the index, and computed again only
+        where passages, models or settings changed. The map of a selection is made in memory; it
+        equals the map of an index of exactly the visible passages.
+
+        Args:
+            config: resolutions, and what a theme lists.
+            update: compute an outdated map again; else it is returned as it is, with `is_old`.
+            labels: a language model that names the themes; None: their distinctive words do.
+            progress: called with stage, done, total.
+            visible: `filter`, `include` and `exclude` of `Request`.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter: ids are no list, or `config.when` dates no passage.
+            EndpointError: the language model did not answer; nothing was written.
+            ArtifactBusy, ArtifactError, WriteFailed: about the folder of the map.
+            MissingExtra: scikit-network is not installed.
+        """
+        selection = Request(**visible).selection
+        if selection.is_all:
+            return current_map(self.snapshot, config, update, labels, progress)
+        return map_of_view(self.snapshot, selection, config, labels, progress)
+
+    def similar_passages(
+        self, passage_id: str, k: int = 10, *, by: By = "text", **visible: Unpack[VisibleFields]
+    ) -> Likes:
+        """Find the `k` visible passages most similar to one; no model is loaded.
+
+        Args:
+            passage_id: the passage.
+            k: number of passages.
+            by: `text`: vectors of the texts; `graph`: entities that the passages name.
+            visible: `filter`, `include` and `exclude` of `Request`.
+
+        Raises:
+            UnknownPassage: there is no such passage, or it is not visible.
+            InvalidParameter: `k` is under 1, or `by` is unknown.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+        """
+        return similar_passages(self.snapshot, Request(**visible).selection, passage_id, k, by)
+
+    def similar_entities(
+        self, name: str, k: int = 10, *, by: By = "graph", **visible: Unpack[VisibleFields]
+    ) -> Likes:
+        """Find the `k` entities most similar to one, by its name in any case; no model is loaded.
+
+        Args:
+            name: the entity.
+            k: number of entities.
+            by: `graph`: passages and sentences that name them; `text`: vectors of these passages.
+            visible: `filter`, `include` and `exclude` of `Request`.
+
+        Raises:
+            UnknownEntity: no visible passage names it.
+            InvalidParameter: `k` is under 1, or `by` is unknown.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+        """
+        return similar_entities(self.snapshot, Request(**visible).selection, name, k, by)
 
 
 def _reopened(

@@ -43,38 +43,36 @@ class Embedding:
         """Close the index."""
         self.slot.close()
 
-    async def nearest(self, vertex: VertexId, top_k: int) -> Answer:
+    async def nearest(self, vertex: VertexId, k: int) -> Answer:
         """The vertices nearest to one, by cosine."""
-        results, timed = await self.neighbors([vertex], top_k)
+        results, timed = await self.neighbors([vertex], k)
         return results[0] | timed
 
-    async def nearest_batch(self, vertices: Sequence[VertexId], top_k: int) -> Answer:
+    async def nearest_batch(self, vertices: Sequence[VertexId], k: int) -> Answer:
         """The vertices nearest to each of several."""
-        results, timed = await self.neighbors(vertices, top_k)
+        results, timed = await self.neighbors(vertices, k)
         return {"results": results, **timed}
 
-    async def neighbors(
-        self, vertices: Sequence[VertexId], top_k: int
-    ) -> tuple[list[Answer], Answer]:
+    async def neighbors(self, vertices: Sequence[VertexId], k: int) -> tuple[list[Answer], Answer]:
         """The nearest vertices of each vertex, and the time it took."""
         watch = Watch()
         if self._pool is not None:
             results, timed = await self._pool.ask(
-                "embedding.neighbors", vertices=list(vertices), top_k=top_k
+                "embedding.neighbors", vertices=list(vertices), k=k
             )
             return results, timed | {"latency_ms": watch.latency_ms}
         with self.slot.lease() as index, current_trace().stage("query"):
-            answers, cpu_ms = await self._lane.run(_neighbors, index, vertices, top_k)
+            answers, cpu_ms = await self._lane.run(_neighbors, index, vertices, k)
         return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
 
-def _neighbors(index: NodeEmbedding, vertices: Sequence[VertexId], top_k: int) -> list[Answer]:
+def _neighbors(index: NodeEmbedding, vertices: Sequence[VertexId], k: int) -> list[Answer]:
     return [
         {
             "vertex": shown_id(index.vertices[index.find(vertex)]),
             "neighbors": [
                 {"id": shown_id(each.id), "score": each.score}
-                for each in index.neighbors(vertex, top_k)
+                for each in index.neighbors(vertex, k)
             ],
         }
         for vertex in map(str, vertices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,11 +16,11 @@ from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.models.present import check_present
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.question.checks import check_request, instant_of
+from graphagg.rag.question.checks import check_request
 from graphagg.rag.question.excerpts import NEIGHBORS
-from graphagg.rag.question.rescoring import RERANKED, Recency, Rescoring
+from graphagg.rag.question.request import Request
+from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
-from graphagg.rag.question.selection import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER
@@ -155,28 +155,29 @@ class Passages:
                 "models": {role: model["name"] for role, model in manifest.models.items()},
             }
 
-    async def search(self, request: SearchRequest) -> Answer:
+    async def search(self, search: SearchRequest) -> Answer:
         """The hits of one question."""
-        results, timed = await self.answered([request.question], request)
-        return {"hits": results[0], "mode": request.mode, **timed}
+        results, timed = await self.answered([search.question], search)
+        return {"hits": results[0], "mode": search.request.mode, **timed}
 
-    async def search_batch(self, request: SearchBatchRequest) -> Answer:
+    async def search_batch(self, search: SearchBatchRequest) -> Answer:
         """The hits of several questions."""
-        results, timed = await self.answered(request.questions, request)
-        return {"results": [{"hits": hits} for hits in results], "mode": request.mode, **timed}
+        results, timed = await self.answered(search.questions, search)
+        answers = [{"hits": hits} for hits in results]
+        return {"results": answers, "mode": search.request.mode, **timed}
 
     async def answered(
-        self, questions: Sequence[str], request: Search
+        self, questions: Sequence[str], search: Search
     ) -> tuple[list[list[Answer]], Answer]:
-        """The hits of each question under the options of a request, and the time it took."""
-        watch, trace = Watch(), current_trace()
+        """The hits of each question under the options of a search, and the time it took."""
+        watch, trace, request = Watch(), current_trace(), self._request(search)
         trace.detail("question", questions[0] if questions else "")
         trace.detail("mode", request.mode)
-        check_request(questions, request.top_k)
+        check_request(questions, search.k)
         if self._pool is not None:
-            body = request.model_dump()
+            body = search.model_dump()
             results, timed = await self._pool.ask(
-                "passages.answered", questions=list(questions), request=body
+                "passages.answered", questions=list(questions), search=body
             )
             return results, timed | {"latency_ms": watch.latency_ms}
         with self.slot.lease() as index:
@@ -184,7 +185,7 @@ class Passages:
             encoded = await self._encode(index, retriever, request, questions)
             trace.stages += encoded.stages
             results, hits_ms = await self._lane.run(
-                self._hits, index, retriever, encoded, request, trace, begun=True
+                self._hits, index, retriever, encoded, request, search, trace, begun=True
             )
         cpu_ms = round(scope_ms + encoded.cpu_ms + hits_ms, 3)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
@@ -193,10 +194,10 @@ class Passages:
         self,
         index: PassageIndex,
         retriever: AnyRetriever,
-        request: Search,
+        request: Request,
         questions: Sequence[str],
     ) -> Encoded:
-        scope = {"filter": request.filter, "as_of": request.as_of}
+        scope = asdict(request.selection)
         future = self._batcher.submit(index, retriever, request.mode, scope, questions)
         encoded = await asyncio.wrap_future(future)
         self._keep_models(index)
@@ -210,27 +211,28 @@ class Passages:
         if extractor is not None:
             self._extractors = {extractor.spec.sha256: extractor}
 
-    def _rescoring(self, request: Search) -> Rescoring:
-        recency = Recency(request.recency, request.half_life) if request.recency else None
-        return Rescoring(recency, self._reranker, self._first, instant_of(request.as_of))
+    def _request(self, search: Search) -> Request:
+        """The request of a search, with the reranker of this service."""
+        return search.request.with_fields(reranker=self._reranker, rerank_first=self._first)
 
     def _hits(
         self,
         index: PassageIndex,
         retriever: AnyRetriever,
         encoded: Encoded,
-        request: Search,
+        request: Request,
+        search: Search,
         trace: Trace,
     ) -> list[list[Answer]]:
         with trace.stage("retrieve"):
             answers = retriever.answer(
-                encoded.asked, request.top_k, request.min_score, self._rescoring(request)
+                encoded.asked, search.k, request.min_score, request.rescoring
             )
         with trace.stage("explain"):
-            visible = index.snapshot.mask(_selection(request))
+            visible = index.snapshot.mask(request.selection)
             return [
                 [
-                    _shown(index, _with_neighbors(index.snapshot, hit, visible), request)
+                    _shown(index, _with_neighbors(index.snapshot, hit, visible), search)
                     for hit in hits
                 ]
                 for hits in answers
@@ -245,26 +247,25 @@ class Passages:
         with self.slot.lease() as index:
             return await self._lane.run(call, index)
 
-    async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
-        """Why a passage is, or is not, among the first for a question."""
-        question, mode = request.question, request.mode
-        check_request([question], request.top_k)
+    async def explain(self, search: SearchRequest, passage_id: str) -> Answer:
+        """Explain why a passage is, or is not, among the first for a question."""
+        question, request = search.question, self._request(search)
+        check_request([question], search.k)
         if self._pool is not None:
-            body = request.model_dump()
+            body = search.model_dump()
             answer: Answer = await self._pool.ask(
-                "passages.explain", request=body, passage_id=passage_id
+                "passages.explain", search=body, passage_id=passage_id
             )
             return answer
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
             retriever, _ = await self._lane.run(_scope, index, request, current_trace())
             encoded = await self._encode(index, retriever, request, [question])
-            asked, rescoring = encoded.asked[0], self._rescoring(request)
             why, _ = await self._lane.run(
-                retriever.explain, asked, row, request.top_k, rescoring, begun=True
+                retriever.explain, encoded.asked[0], row, search.k, request.rescoring, begun=True
             )
-        hit = None if why.hit is None else why.hit.to_json(request.characters)
-        return {"passage_id": passage_id, "mode": mode, **why.to_json(), "hit": hit}
+        hit = None if why.hit is None else why.hit.to_json(search.characters)
+        return {"passage_id": passage_id, "mode": request.mode, **why.to_json(), "hit": hit}
 
 
 def _load_models(index: PassageIndex) -> None:
@@ -280,13 +281,9 @@ def _warmed(index: PassageIndex) -> tuple[Mode, ...]:
     )
 
 
-def _scope(index: PassageIndex, request: Search, trace: Trace) -> AnyRetriever:
+def _scope(index: PassageIndex, request: Request, trace: Trace) -> AnyRetriever:
     with trace.stage("scope"):
-        return index.retriever(request.mode, selection=_selection(request))
-
-
-def _selection(request: Search) -> Selection:
-    return Selection(request.filter, as_of=instant_of(request.as_of))
+        return index.retriever(request)
 
 
 def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
@@ -296,10 +293,10 @@ def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
     return replace(hit, neighbors=tuple(snapshot.corpus.read(r) for r in around if r != row))
 
 
-def _shown(index: PassageIndex, hit: Hit, request: Search) -> Answer:
-    characters = min(request.characters, MOST_TEXT // request.top_k)
+def _shown(index: PassageIndex, hit: Hit, search: Search) -> Answer:
+    characters = min(search.characters, MOST_TEXT // search.k)
     answer = hit.to_json(characters)
-    if request.explain:
+    if search.explain:
         start, end = hit.excerpt(characters).span
         answer["mentions"] = [
             {**mention, "start": mention["start"] - start, "end": mention["end"] - start}

@@ -89,12 +89,8 @@ class Themes:
 
     async def light(self, request: LightRequest) -> Answer:
         """The themes in which the passages of a question lie."""
-        search = SearchRequest(
-            question=request.question,
-            top_k=request.top_k,
-            filter=request.filter,
-            characters=1,
-            explain=False,
+        search = SearchRequest.model_validate(
+            {**request.model_dump(), "characters": 1, "explain": False}
         )
         hits = (await self._service.passages.search(search))["hits"]
 
@@ -124,9 +120,9 @@ class Themes:
             by: dict[str, Any] = {} if request.by is None else {"by": request.by}
             options = {"filter": request.filter, **by}
             if request.passage is not None:
-                return index.similar_passages(request.passage, request.top_k, **options).to_json()
+                return index.similar_passages(request.passage, request.k, **options).to_json()
             assert request.entity is not None
-            return index.similar_entities(request.entity, request.top_k, **options).to_json()
+            return index.similar_entities(request.entity, request.k, **options).to_json()
 
         return await self._timed(answer)
 

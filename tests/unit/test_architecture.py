@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "graphagg"
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
-    {"arrays", "checks", "errors", "extras", "kernels", "lazy", "progress"},
+    {"arrays", "checks", "errors", "extras", "fields", "kernels", "lazy", "progress"},
     {"store", "tables"},
     {"spark"},
     {"graph"},

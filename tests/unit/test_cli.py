@@ -85,7 +85,7 @@ def test_bad_recipes(call: Call, tmp_path: Path, content: str, message: str) -> 
 
 
 def test_the_bundled_recipe_fits_its_model() -> None:
-    from graphagg.cli.build import read_recipe
+    from graphagg.cli.builds.recipe import read_recipe
 
     assert Path(read_recipe(RECIPE).source).exists()
 

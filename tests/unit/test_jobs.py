@@ -244,10 +244,10 @@ class Session:
     [
         (None, 0, ""),
         (EmptyGraph("no edge in it"), 2, "EmptyGraph error: no edge in it"),
-        (JobFailed("Spark gave up: Lost: x"), 1, "in stage pairs (2 of 3); what is finished stays"),
+        (JobFailed("Spark gave up: Lost: x"), 1, "in stage pairs (2 of 3); finished stages stay"),
         (WriteFailed("disk full"), 1, "WriteFailed error: disk full, in stage pairs"),
         (OSError(28, "No space left on device", "/a/b"), 1, "/a/b: No space left on device, in"),
-        (KeyboardInterrupt(), 130, "interrupted, in stage pairs (2 of 3); what is finished stays"),
+        (KeyboardInterrupt(), 130, "interrupted, in stage pairs (2 of 3); finished stages stay"),
     ],
 )
 def test_exit_codes(

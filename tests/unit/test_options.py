@@ -14,9 +14,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from graphagg.cli.build import BUILDS, read_recipe
 from graphagg.cli.builds import run as running
 from graphagg.cli.builds.build import Build, RunOptions
+from graphagg.cli.builds.recipe import BUILDS, read_recipe
 from graphagg.cli.builds.run import main as run_job
 from graphagg.cli.main import main
 from graphagg.cli.options import command, help_of

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from graphagg.cli.folders import PLACE
+from graphagg.cli.output.console import Built
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-    from rich.table import Table
-
-    from graphagg.store.manifest import Manifest
 
 Engine = Literal["local", "spark"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -24,19 +21,19 @@ _HOW = {"panel": "How it runs"}
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a build runs.
+    """Options of how a build runs.
 
     Attributes:
         out: folder of the index, or an address such as s3://bucket/idx; with Spark a folder is on a
             file system that driver and executors share.
-        work: where the unfinished job of Spark lies: a shared folder, or an address. None: beside
+        work: folder of an unfinished Spark job, shared or an address. None: beside
             the index.
-        engine: what builds: local (this process) or spark.
+        engine: engine of the build: local (this process) or spark.
         master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
         force: build also where nothing changed, or over an unfinished job.
         dry_run: print what would run and which stages are finished, and write nothing.
-        log_level: how much a job and its Spark log.
+        log_level: log level of a job and its Spark.
         json: print JSON instead of text.
     """
 
@@ -49,31 +46,6 @@ class RunOptions:
     dry_run: bool = field(default=False, metadata=_HOW)
     log_level: LogLevel = field(default="info", metadata=_HOW | {"case_sensitive": False})
     json: bool = field(default=False, metadata=_HOW)
-
-
-@dataclass(frozen=True)
-class Built:
-    """The result of a build.
-
-    Attributes:
-        counts: sizes, by what is counted.
-        details: further JSON.
-        bytes: size of the index; None where a job stops before there is one.
-        notes: sentences for a person.
-        table: for a person.
-    """
-
-    counts: dict[str, int]
-    details: dict[str, Any] = field(default_factory=dict)
-    bytes: int | None = None
-    notes: Sequence[str] = ()
-    table: Table | None = None
-
-    @classmethod
-    def of(cls, manifest: Manifest, **more: Any) -> Built:
-        """The sizes in a manifest."""
-        size = sum(entry.bytes for entry in manifest.files.values())
-        return cls(dict(manifest.counts), bytes=size, **more)
 
 
 class Build(ABC):

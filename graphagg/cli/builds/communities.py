@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from graphagg.cli.builds.build import Built
 from graphagg.cli.builds.graphs import GraphBuild
+from graphagg.cli.output.console import Built
 from graphagg.communities.config import IndexConfig
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import Reading
@@ -37,8 +37,8 @@ class CommunitiesBuild(GraphBuild):
     """Index a graph; an index that is there stays until the new one is complete.
 
     Attributes:
-        entries_a_block: entries of compressed rows that a Spark task holds, 100 bytes each. None:
-            2,000,000.
+        entries_per_block: entries of compressed rows that a Spark task holds, 100 bytes each.
+            None: 2,000,000.
     """
 
     name: ClassVar[str] = "communities"
@@ -48,7 +48,10 @@ class CommunitiesBuild(GraphBuild):
     # Options are the fields of `IndexConfig` and the arguments of `index_config`, which makes it.
     parameters: Annotated[IndexConfig, index_config, "Index"] = field(default_factory=IndexConfig)
     reading: Reading = field(default_factory=Reading)
-    entries_a_block: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
+    entries_per_block: int | None = field(
+        default=None,
+        metadata={"panel": "How it runs", "min": 1, "aliases": ("entries_a_block",)},
+    )
 
     def index_class(self) -> Any:
         """The class of the index."""
@@ -71,7 +74,7 @@ class CommunitiesBuild(GraphBuild):
 
     def task_size(self) -> Mapping[str, int]:
         """Entries that a task holds."""
-        return {"entries_a_block": self.entries_a_block} if self.entries_a_block else {}
+        return {"entries_a_block": self.entries_per_block} if self.entries_per_block else {}
 
     def built(self, index: Any) -> Built:
         """The result, with what was left out on reading."""

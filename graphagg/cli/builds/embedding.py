@@ -10,8 +10,9 @@ import typer
 from rich.table import Table
 
 from graphagg.checks import bytes_of
-from graphagg.cli.builds.build import Built, RunOptions
+from graphagg.cli.builds.build import RunOptions
 from graphagg.cli.builds.graphs import GraphBuild
+from graphagg.cli.output.console import Built
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import WeightedReading
@@ -51,8 +52,8 @@ class EmbeddingBuild(GraphBuild):
     """Embed a graph; an index that is there stays until the new one is complete.
 
     Attributes:
-        memory: what the build may take, such as 8GiB; chooses how large pieces are and how they are
-            cut where that is left open. None: as configured.
+        memory: memory limit of the build, such as 8GiB; chooses the size of pieces and the cut
+            where other options leave them open. None: as configured.
     """
 
     name: ClassVar[str] = "embed"
@@ -72,7 +73,7 @@ class EmbeddingBuild(GraphBuild):
             bytes_of("memory", self.memory)
 
     def local_options(self) -> dict[str, Any]:
-        """What the build in process takes besides."""
+        """Arguments that only the build in this process takes."""
         return {"memory": self.memory}
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
@@ -133,7 +134,7 @@ class EmbeddingBuild(GraphBuild):
 
 
 class GraphPreparation(EmbeddingBuild):
-    """Read and number a graph, and stop; the jobs `partition` and `embed` go on from there."""
+    """Read a graph and stop; the jobs `partition` and `embed` go on from there."""
 
     name, until = "prepare_graph", "entries"
 
@@ -158,7 +159,7 @@ def _partition_table(report: dict[str, Any]) -> Table:
     title = f"partition by {report['partitioner']}, {report['hubs']} nodes split"
     names = [name.replace("_", " ") for name in _LEVEL]
     table = Table("level", *names, title=title, title_justify="left", box=None, pad_edge=False)
-    for number, level in enumerate(report["levels"], start=1):
+    for rank, level in enumerate(report["levels"], start=1):
         shares = (f"{level[name]:.3f}" for name in _LEVEL[1:])
-        table.add_row(str(number), str(level["pieces"]), *shares)
+        table.add_row(str(rank), str(level["pieces"]), *shares)
     return table

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from graphagg.cli.builds.build import Build, Built, RunOptions
+from graphagg.cli.builds.build import Build, RunOptions
+from graphagg.cli.output.console import Built
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 

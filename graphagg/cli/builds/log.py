@@ -1,4 +1,4 @@
-"""Logging of jobs: `time level job stage message` on stderr, a line a finished stage."""
+"""Logging of jobs: `time level job stage message` on stderr, one line per finished stage."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class StageLog:
 
     Args:
         stages: the job's stages, in their order.
-        finished: those that an earlier run of the job has finished.
+        finished: stages that an earlier run of the job has finished.
     """
 
     def __init__(self, stages: Sequence[str], finished: Sequence[str] = ()) -> None:
@@ -66,8 +66,8 @@ class StageLog:
     @property
     def current(self) -> str:
         """The stage after the last finished one; some are left out where they have no work."""
-        places = [self.stages.index(stage) for stage in self.finished]
-        return self.stages[min(max(places, default=-1) + 1, len(self.stages) - 1)]
+        done = [self.stages.index(stage) for stage in self.finished]
+        return self.stages[min(max(done, default=-1) + 1, len(self.stages) - 1)]
 
     @property
     def place(self) -> str:
@@ -81,6 +81,6 @@ class StageLog:
             return
         now = time.monotonic()
         self.finished.append(stage)
-        place = self.stages.index(stage) + 1
-        say("stage %d of %d done, %.1f s", place, len(self.stages), now - self._since, stage=stage)
+        rank = self.stages.index(stage) + 1
+        say("stage %d of %d done, %.1f s", rank, len(self.stages), now - self._since, stage=stage)
         self._since = now

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from graphagg.cli.builds.build import Build, Built, RunOptions
+from graphagg.cli.builds.build import Build, RunOptions
+from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
@@ -27,7 +28,7 @@ _SPLITTING = "How documents are split"
 _NAMED = 20  # files that are named one by one
 _ROWS = "Rows of CSV, JSON and Parquet"
 Columns = Annotated[RowConfig, _ROWS]
-Reading = Annotated[ReadConfig, "What is read of a folder"]
+Reading = Annotated[ReadConfig, "Files of a folder to read"]
 
 
 def chunk_config(
@@ -50,7 +51,7 @@ def chunk_config(
         bool, typer.Option("--no-chunks", help="Keep every document whole, however long.")
     ] = False,
 ) -> ChunkConfig | None:
-    """How documents are split; None: each is one passage.
+    """The splitting of documents; None: each is one passage.
 
     Raises:
         InvalidParameter: a value is out of range, or is given for documents that stay whole.
@@ -84,7 +85,7 @@ class PassagesBuild(Build):
             that no passage holds. Without them it computes them at its first such question.
         dedup: leave out passages that share at least this share of their shingles of 3 words with
             a longer one that stays, as `graphagg dedup` does. None: keep all.
-        processes: processes that find entities. None: by the size of the corpus.
+        processes: number of processes that find entities. None: by the size of the corpus.
         passages_per_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
 
@@ -109,7 +110,10 @@ class PassagesBuild(Build):
         metadata={"flags": ("--with-linearrag", "--with-faithful"), "panel": "Models"},
     )
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
-    passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
+    passages_per_task: int | None = field(
+        default=None,
+        metadata={"panel": "How it runs", "min": 1, "aliases": ("passages_a_task",)},
+    )
 
     @property
     def source(self) -> str:
@@ -221,9 +225,9 @@ def read_corpus(
 
     Args:
         path: a file of passages, or a folder or file of documents.
-        reading: what is read of a folder.
-        report: what of it is left out is noted in it.
-        columns: which columns of a table are what.
+        reading: which files of a folder are read.
+        report: notes the files that are left out.
+        columns: names of the columns of a table.
         vector_column: rows stay as they are, for the index to take this column's vectors from.
 
     Raises:
@@ -248,7 +252,7 @@ def read_corpus(
 def without_duplicates(
     corpus: list[Source], threshold: float, columns: RowConfig
 ) -> tuple[Iterable[Source], str]:
-    """A corpus without near duplicates, and what is said of those."""
+    """A corpus without near duplicates, and a sentence about the duplicates."""
     from graphagg.rag.config.dedup import DedupConfig
     from graphagg.rag.corpus.dedup.files import keep_of
 

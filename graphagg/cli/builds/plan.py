@@ -78,15 +78,15 @@ def _measure(source: str | list[str]) -> dict[str, Any]:
         if path is None:
             return {"path": shown, "files": None, "bytes": None}
         matches = [path] if path.exists() else map(Path, sorted(glob(str(path), recursive=True)))
-        found = [file for match in matches for file in _files(match)]
-        if not found:
+        below = [file for match in matches for file in _files(match)]
+        if not below:
             raise UnreadableFile(f"{each}: no such file, or no file in it; check the path")
-        files += found
+        files += below
     return {"path": shown, "files": len(files), "bytes": sum(f.stat().st_size for f in files)}
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The file, or those of the folder that are not hidden."""
+    """The file, or all files below the folder that are not hidden."""
     for file in path.rglob("*") if path.is_dir() else [path]:
         if file.is_file() and (file == path or not file.name.startswith((".", "_"))):
             yield file

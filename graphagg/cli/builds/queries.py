@@ -1,4 +1,4 @@
-"""Jobs that answer a table of questions by an index: a row an answer, as Parquet."""
+"""Jobs that answer a table of questions by an index: one row per answer, as Parquet."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphagg.cli.builds.build import LogLevel
 from graphagg.cli.builds.log import follow, say, start_logging
-from graphagg.cli.folders import PLACE
+from graphagg.cli.folders import PLACE, K
 from graphagg.cli.options import command
 from graphagg.cli.output.console import out, print_json
+from graphagg.cli.request import Asked
 from graphagg.communities.config import Method
 from graphagg.errors import WriteFailed
-from graphagg.rag.config.modes import Mode, mode_named
+from graphagg.rag.question.request import Request
 from graphagg.spark.failures import named_errors
 from graphagg.spark.session import session, with_settings
 from graphagg.spark.sources import hadoop_path, read_table, settings_for
@@ -29,14 +31,14 @@ _HOW = {"panel": "How it runs"}
 
 @dataclass(frozen=True)
 class AnswerOptions:
-    """Where answers go, and how the job runs.
+    """Options of where answers go, and how the job runs.
 
     Attributes:
         out: folder of Parquet that the answers go to, on any path that Spark writes.
         master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
         force: replace answers that are there.
-        log_level: how much a job and its Spark log.
+        log_level: log level of a job and its Spark.
         json: print JSON instead of text.
     """
 
@@ -54,15 +56,18 @@ class Answering(ABC):
     Attributes:
         name: of the job, and the table of a TOML file that `--config` reads.
         questions: the field that names the table of questions.
+        package: module and class of the index.
     """
 
     name: ClassVar[str]
     questions: ClassVar[str]
+    package: ClassVar[str]
 
     @property
-    @abstractmethod
     def index_class(self) -> Any:
         """The class of the index."""
+        module, _, name = self.package.partition(".")
+        return getattr(import_module(f"graphagg.{module}"), name)
 
     @abstractmethod
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
@@ -76,35 +81,29 @@ class CommunityQueries(Answering):
     Attributes:
         index: folder of the community index, seen by every executor, or its address.
         seeds: table of seeds: Parquet, CSV with a header, JSON lines, or table:NAME.
-        column: column that holds a seed, or an array of them.
-        top_k: members besides the seeds.
+        column: column that holds a seed, or an array of seeds.
+        k: members besides the seeds.
         method: how members are found and ranked.
         skip_unknown: leave out rows of unknown seeds.
     """
 
     name: ClassVar[str] = "query_communities"
     questions: ClassVar[str] = "seeds"
+    package: ClassVar[str] = "communities.CommunityIndex"
 
     index: PathLike[str] = field(metadata=PLACE)
     seeds: str
     column: str = "seeds"
-    top_k: int = field(default=50, metadata={"min": 1})
+    k: int = field(default=50, metadata=K | {"min": 1})
     method: Method = "fused"
     skip_unknown: bool = False
 
-    @property
-    def index_class(self) -> Any:
-        """The class of the index."""
-        from graphagg.communities import CommunityIndex
-
-        return CommunityIndex
-
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Members of each community."""
-        found: DataFrame = index.query_on_spark(
-            frame, self.column, self.top_k, method=self.method, skip_unknown=self.skip_unknown
+        members: DataFrame = index.query_on_spark(
+            frame, self.column, self.k, method=self.method, skip_unknown=self.skip_unknown
         )
-        return found
+        return members
 
 
 @dataclass(frozen=True)
@@ -114,33 +113,27 @@ class NeighborQueries(Answering):
     Attributes:
         index: folder of the embedding, seen by every executor, or its address.
         vertices: table of vertices: Parquet, CSV with a header, JSON lines, or table:NAME.
-        column: column that holds them.
-        top_k: neighbors of a vertex.
+        column: column that holds the vertices.
+        k: neighbors per vertex.
         skip_unknown: leave out vertices that have no vector.
     """
 
     name: ClassVar[str] = "neighbors"
     questions: ClassVar[str] = "vertices"
+    package: ClassVar[str] = "embedding.NodeEmbedding"
 
     index: PathLike[str] = field(metadata=PLACE)
     vertices: str
     column: str = "vertex"
-    top_k: int = field(default=10, metadata={"min": 1})
+    k: int = field(default=10, metadata=K | {"min": 1})
     skip_unknown: bool = False
-
-    @property
-    def index_class(self) -> Any:
-        """The class of the index."""
-        from graphagg.embedding import NodeEmbedding
-
-        return NodeEmbedding
 
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Neighbors of each vertex."""
-        found: DataFrame = index.neighbors_on_spark(
-            frame, self.column, self.top_k, skip_unknown=self.skip_unknown
+        neighbors: DataFrame = index.neighbors_on_spark(
+            frame, self.column, self.k, skip_unknown=self.skip_unknown
         )
-        return found
+        return neighbors
 
 
 @dataclass(frozen=True)
@@ -150,31 +143,25 @@ class Retrieval(Answering):
     Attributes:
         index: folder of the passage index, seen by every executor, or its address.
         questions_from: table of questions: Parquet, CSV with a header, JSON lines, or table:NAME.
-        column: column that holds them.
-        top_k: passages of a question.
-        mode: how passages are found.
+        column: column that holds the questions.
+        k: passages per question.
+        request: how passages are found.
     """
 
     name: ClassVar[str] = "retrieve"
     questions: ClassVar[str] = "questions_from"
+    package: ClassVar[str] = "rag.PassageIndex"
 
     index: PathLike[str] = field(metadata=PLACE)
     questions_from: str = field(metadata={"flags": "--questions"})
     column: str = "question"
-    top_k: int = field(default=5, metadata={"min": 1})
-    mode: Mode = field(default="multihop", metadata={"parser": mode_named, "metavar": "MODE"})
-
-    @property
-    def index_class(self) -> Any:
-        """The class of the index."""
-        from graphagg.rag import PassageIndex
-
-        return PassageIndex
+    k: int = field(default=5, metadata=K | {"min": 1})
+    request: Asked = field(default_factory=Request)
 
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Passages for each question."""
-        found: DataFrame = index.retrieve_on_spark(frame, self.column, self.top_k, mode=self.mode)
-        return found
+        passages: DataFrame = index.retrieve_on_spark(frame, self.column, self.k, self.request)
+        return passages
 
 
 def answering_command(kind: type[Answering]) -> Callable[..., None]:

@@ -17,11 +17,12 @@ from typing import Any, NoReturn
 
 import typer
 
-from graphagg.cli.builds.build import Build, Built, LogLevel, RunOptions
+from graphagg.cli.builds.build import Build, LogLevel, RunOptions
 from graphagg.cli.builds.log import StageLog, follow, say, start_logging
 from graphagg.cli.builds.plan import plan_of, print_plan
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
+    Built,
     Meter,
     current_version,
     err,
@@ -150,7 +151,7 @@ def _place(run: RunOptions, log: StageLog | None) -> str:
     if log is None:
         return ""
     folder = work_of(run.out, run.work)
-    left = f"what is finished stays in {folder}, and the same command goes on from there"
+    left = f"finished stages stay in {folder}, and the same command goes on from there"
     if isinstance(folder, Path) and not folder.exists():
         left = "the same command starts from the beginning"
     return f", in stage {log.place}; {left}"

@@ -6,8 +6,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +27,9 @@ from graphagg.progress import Progress
 from graphagg.store import manifest_at
 
 if TYPE_CHECKING:
-    from graphagg.cli.builds.build import Built
+    from rich.table import Table
+
+    from graphagg.store.manifest import Manifest
 
 _PIPE_WIDTH = 100_000  # in a pipe a row stays on its line, for grep and cut; COLUMNS changes that
 
@@ -48,9 +51,9 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def print_part(part: RenderableType) -> None:
+def print_renderable(shown: RenderableType) -> None:
     """Print text as it stands, and a table with its markup."""
-    out.print(part, markup=not isinstance(part, str))
+    out.print(shown, markup=not isinstance(shown, str))
 
 
 @contextmanager
@@ -117,16 +120,41 @@ def current_version(directory: PathLike[str]) -> str | None:
         return None
 
 
+@dataclass(frozen=True)
+class Built:
+    """The result of a build.
+
+    Attributes:
+        counts: sizes by name, such as vertices.
+        details: further JSON.
+        bytes: size of the index; None where a job stops before there is one.
+        notes: sentences for a person.
+        table: for a person.
+    """
+
+    counts: dict[str, int]
+    details: dict[str, Any] = field(default_factory=dict)
+    bytes: int | None = None
+    notes: Sequence[str] = ()
+    table: Table | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest, **more: Any) -> Built:
+        """The sizes in a manifest."""
+        size = sum(entry.bytes for entry in manifest.files.values())
+        return cls(dict(manifest.counts), bytes=size, **more)
+
+
 def print_built(
     directory: PathLike[str], built: Built, before: str | None, meter: Meter, as_json: bool
 ) -> None:
-    """Print what a build gave; `before` is the version that was there."""
+    """Print the result of a build; `before` is the version before it."""
     unchanged = before is not None and before == current_version(directory)
     used = meter.read()
     size = {} if built.bytes is None else {"bytes": built.bytes}
     if as_json:
-        known = {"index": str(directory), "unchanged": unchanged}
-        print_json({**known, **built.counts, **size, **built.details, **used})
+        head = {"index": str(directory), "unchanged": unchanged}
+        print_json({**head, **built.counts, **size, **built.details, **used})
         return
     sizes = {**built.counts, **size}
     counts = ", ".join(f"{n:,} {unit.replace('_', ' ')}" for unit, n in sizes.items())
@@ -137,7 +165,7 @@ def print_built(
 
 
 def print_change(directory: PathLike[str], change: Mapping[str, int], as_json: bool) -> None:
-    """Print what a change did to an index."""
+    """Print the counts of a change of an index."""
     if as_json:
         print_json({"index": str(directory), **change})
         return
@@ -161,7 +189,7 @@ class Meter:
     def read(self) -> dict[str, float]:
         """`wall_seconds` since then; `cpu_seconds` and `peak_memory_mib` of the whole process.
 
-        CPU seconds are those of its children too; Windows tells neither these nor the peak.
+        CPU seconds include the children of the process; Windows reports neither these nor the peak.
         """
         figures = {
             "wall_seconds": round(time.perf_counter() - self._wall, 1),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.output.console import out, print_part
+from graphagg.cli.output.console import out, print_renderable
 from graphagg.rag.question.excerpts import ELLIPSIS
 
 if TYPE_CHECKING:
@@ -75,12 +75,12 @@ def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:
 
 
 def _matched(hit: Hit) -> str:
-    """The place of a passage that matched, the closest sentence in bold, and its copies."""
+    """An excerpt of the passage with the closest sentence in bold, and its copies."""
     shown = hit.excerpt(_SHORTENED)
     start, end = shown.match
     text, mark = shown.marked, len(ELLIPSIS) if shown.span.start else 0
-    parts = (text[: mark + start], text[mark + start : mark + end], text[mark + end :])
-    before, sentence, after = (escape(_one_line(part)) for part in parts)
+    pieces = (text[: mark + start], text[mark + start : mark + end], text[mark + end :])
+    before, sentence, after = (escape(_one_line(piece)) for piece in pieces)
     shown_text = f"{before}[bold]{sentence}[/bold]{after}" if sentence else before + after
     return shown_text + _copies(hit)
 
@@ -106,12 +106,12 @@ def _sentence(hit: Hit) -> str:
 def explain_hit(hit: Hit, index: PassageIndex) -> str:
     """A hit's hop path and the parts of its score that are worth showing, in rich markup."""
     digits, least = (2, _LEAST_SHOWN) if hit.method == "multihop" else (4, 0.0)
-    parts = "  ".join(
+    components = "  ".join(
         f"{name}={value:.{digits}f}"
         for name, value in hit.components.items()
         if abs(value) >= least
     )
-    return f"{_path(hit, index)}\n[dim]{parts}[/dim]{_copies(hit)}"
+    return f"{_path(hit, index)}\n[dim]{components}[/dim]{_copies(hit)}"
 
 
 def _path(hit: Hit, index: PassageIndex) -> str:
@@ -150,8 +150,8 @@ def _texts(hit: Hit) -> Iterator[str]:
 
 def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
     """Print why a passage is where it is: the reason, the parts of its score, and its path."""
-    for part in explanation_parts(explanation, index):
-        print_part(part)
+    for shown in explanation_parts(explanation, index):
+        print_renderable(shown)
 
 
 def explanation_parts(
@@ -161,11 +161,11 @@ def explanation_parts(
     if explanation.hit is None:
         return (explanation.reason,)
     hit = explanation.hit
-    parts = Table("part of the score", "", box=None, pad_edge=False)
-    parts.columns[1].justify = "right"
+    components = Table("part of the score", "", box=None, pad_edge=False)
+    components.columns[1].justify = "right"
     for name, value in hit.components.items():
-        parts.add_row(name.replace("_", " "), f"{value:.4f}")
-    parts.add_row("[bold]score[/bold]", f"[bold]{hit.score:.4f}[/bold]")
+        components.add_row(name.replace("_", " "), f"{value:.4f}")
+    components.add_row("[bold]score[/bold]", f"[bold]{hit.score:.4f}[/bold]")
     path = Table("hop", "", "its own score", "adds", box=None, pad_edge=False)
     path.columns[2].justify = path.columns[3].justify = "right"
     for hop, text in zip(hit.path, _texts(hit), strict=True):
@@ -176,7 +176,7 @@ def explanation_parts(
         path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
     path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
     closest = f'closest sentence: "{_sentence(hit)}"' if hit.sentence else "no sentence matches"
-    return f"{explanation.reason}\n{closest}", "", parts, "", path
+    return f"{explanation.reason}\n{closest}", "", components, "", path
 
 
 # --- evaluation ----------------------------------------------------------------------------------
@@ -193,9 +193,9 @@ def print_evaluations(
         _add_summary(table, name, report.overall, metrics)
     for name, summary in differences.items():
         _add_summary(table, f"{name} - {first}", summary, metrics, sign="+")
-    for kind, part in reports[first].by_type.items():
+    for kind, summary in reports[first].by_type.items():
         table.add_section()
-        table.add_row(f"[bold]{escape(kind)}[/bold] ({part.questions:,})")
+        table.add_row(f"[bold]{escape(kind)}[/bold] ({summary.questions:,})")
         for name, report in reports.items():
             _add_summary(table, name, report.by_type[kind], metrics)
     out.print(table)
@@ -244,12 +244,12 @@ def _times(reports: Mapping[str, Evaluation]) -> Table:
 
 
 def print_ablation(ablation: Ablation) -> None:
-    """Print the whole, and the difference that each part makes when it is switched off."""
+    """Print the whole mode, and the difference without each of its parts."""
     compared = [metric for metric in _COMPARED if metric in ablation.whole.percent]
     table = _metrics_table(compared, "without")
     table.add_row("[bold]nothing[/bold]", *(_beside(ablation.whole, metric) for metric in compared))
-    for part, summary in ablation.differences.items():
-        table.add_row(part, *(_beside(summary, metric, sign="+") for metric in compared))
+    for name, summary in ablation.differences.items():
+        table.add_row(name, *(_beside(summary, metric, sign="+") for metric in compared))
     out.print(table)
     out.print(
         f"\n{ablation.whole.questions:,} questions; the first line in percent, the others the "
@@ -264,7 +264,7 @@ def _beside(summary: Summary, metric: str, sign: str = "") -> str:
 
 
 def print_failures(failed: Sequence[Failure], file: Path) -> None:
-    """Print how many questions fail by which cause."""
+    """Print the number of failed questions by cause."""
     from graphagg.rag.evaluation.failures import KINDS, count_kinds
 
     out.print()

@@ -8,21 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphagg.cli.folders import Directory
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json
-from graphagg.cli.rag.options import (
-    Characters,
-    Directory,
-    Exclude,
-    Filters,
-    Include,
-    MinScore,
-    ModeName,
-    Question,
-    TopK,
-    selected,
-)
+from graphagg.cli.request import Characters, K, Question, request_group
 from graphagg.errors import UnreadableFile
+from graphagg.rag.models.endpoint import Endpoint
 from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
+from graphagg.rag.question.request import Request
 
 if TYPE_CHECKING:
     from graphagg.rag.answer.generate import Answer
@@ -36,29 +29,16 @@ EPILOG = (
 def answer(
     directory: Directory,
     question: Question,
-    base_url: Annotated[
-        str, typer.Option(help="An OpenAI-compatible API, such as http://localhost:8000/v1.")
-    ],
-    model: Annotated[str, typer.Option(help="The model's name there.")],
-    api_key_env: Annotated[
-        str, typer.Option(help="The environment variable that holds the key.")
-    ] = "OPENAI_API_KEY",
-    top_k: TopK = 5,
-    mode: ModeName = "multihop",
+    endpoint: Annotated[Endpoint, "Language model"],
+    request: Annotated[Request, request_group(window=NEIGHBORS)],
+    k: K = 5,
     broad: Annotated[
         bool, typer.Option("--broad", help="The same as --mode broad: passages of several themes.")
     ] = False,
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
-    window: Annotated[
-        int, typer.Option(help="Chunks beside a passage that the model gets if they fit.", min=0)
-    ] = NEIGHBORS,
-    min_score: MinScore = None,
     characters: Characters = CHARACTERS,
     prompt: Annotated[
         Path | None,
-        typer.Option(help="File with what the model is told before passages and question."),
+        typer.Option(help="Text file of instructions that stand before passages and question."),
     ] = None,
     stream: Annotated[
         bool | None,
@@ -68,40 +48,29 @@ def answer(
             show_default="in a terminal",
         ),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for the whole answer.")] = 60.0,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest answer.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="Of the sampling.", show_default="the endpoint's")
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the passages found, by a language model that cites them."""
     from graphagg.rag import PassageIndex
     from graphagg.rag.answer.generate import RULES
     from graphagg.rag.answer.generate import answer as answer_from
-    from graphagg.rag.models.endpoint import Endpoint
 
-    visible = selected(filters, include, exclude, False)
-    endpoint = Endpoint(base_url, model, api_key_env, timeout, max_tokens, temperature)
+    if broad:
+        request = request.with_fields(mode="broad")
     streams = not as_json and (sys.stdout.isatty() if stream is None else stream)
     with PassageIndex.open(directory) as opened:
         reply = answer_from(
             opened,
             question,
             endpoint,
-            k=top_k,
-            mode="broad" if broad else mode,
-            filter=visible["filter"],
-            include=visible["include"],
-            exclude=visible["exclude"],
-            window=window,
-            min_score=min_score,
+            k=k,
+            request=request,
             characters=characters,
             prompt=RULES if prompt is None else _text_of(prompt),
             heard=_say if streams else None,
         )
     if as_json:
-        print_json({"question": question, "model": model, **reply.to_json()})
+        print_json({"question": question, "model": endpoint.model, **reply.to_json()})
     else:
         _print(reply, said=streams)
 
@@ -130,8 +99,8 @@ def _print(reply: Answer, said: bool) -> None:
     if not reply.citations:
         err.print("the answer cites no passage", markup=False)
     if reply.unknown:
-        numbers = ", ".join(map(str, reply.unknown))
-        err.print(f"the answer cites what it was not given: {numbers}", markup=False)
+        unknown = ", ".join(map(str, reply.unknown))
+        err.print(f"the answer cites passages that it was not given: {unknown}", markup=False)
     if reply.cut:
         err.print(
             f"{len(reply.cut)} of {len(reply.hits)} passages were cut to {reply.characters:,} "
@@ -140,4 +109,4 @@ def _print(reply: Answer, said: bool) -> None:
         )
 
 
-COMMANDS = {"answer": (answer, EPILOG)}
+COMMANDS = {"answer": (command(answer), EPILOG)}

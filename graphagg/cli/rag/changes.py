@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
+from graphagg.cli.folders import Directory
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -19,68 +22,86 @@ from graphagg.cli.output.console import (
     progress_report,
     resources,
 )
-from graphagg.cli.rag.options import Directory, PassageFile
 from graphagg.errors import InvalidParameter, UnreadableFile
-from graphagg.rag.documents.reading.settings import ReadReport
+from graphagg.progress import Progress
+from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.models.chunking import Source
 from graphagg.rag.models.vector_cache import CacheConfig
 from graphagg.store.manifest import Manifest
 
-Vectors = Annotated[CacheConfig, "How it runs"]
+if TYPE_CHECKING:
+    from graphagg.rag import PassageIndex
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus that changes an index.
+
+    Attributes:
+        passages: a folder of documents, JSONL (.gz) or Parquet.
+        reading: which files of a folder are read.
+        columns: names of the columns of a table.
+        vectors: the cache of vectors.
+    """
+
+    passages: Path = field(metadata={"argument": True})
+    reading: Reading = field(default_factory=ReadConfig)
+    columns: Columns = field(default_factory=RowConfig)
+    vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
+
+    def change(
+        self,
+        directory: PathLike[str],
+        as_json: bool,
+        change: Callable[[PassageIndex, Iterable[Source], Progress], dict[str, int]],
+    ) -> None:
+        """Change an index by the corpus, and print the counts that the change returns."""
+        from graphagg.rag import PassageIndex
+
+        meter, files = Meter(), ReadReport()
+        sources = read_corpus(self.passages, self.reading, files, self.columns)
+        with (
+            PassageIndex.open(directory, cache=self.vectors.open()) as index,
+            progress_report() as report,
+        ):
+            counts = change(index, sources, report)
+            print_changed(directory, counts, index.manifest, meter, as_json, files)
 
 
 def add(
     directory: Directory,
-    passages: PassageFile,
-    reading: Reading,
-    columns: Columns,
-    vectors: Vectors,
+    corpus: Corpus,
     replace: Annotated[
         bool,
         typer.Option(
-            "--replace", help="What is there is replaced, a document with all its chunks."
+            "--replace", help="Replace passages of the same ids, documents with all their chunks."
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add passages: all of them or, if one is refused, none; answers equal those of a rebuild.
+    """Add passages, all or none; answers equal the answers of a rebuild.
 
     Long documents are split as the index was built.
     """
-    from graphagg.rag import PassageIndex
 
-    meter = Meter()
-    files = ReadReport()
-    new = list(read_corpus(passages, reading, files, columns))
-    with (
-        PassageIndex.open(directory, cache=vectors.open()) as index,
-        progress_report() as report,
-    ):
+    def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> dict[str, int]:
+        new = list(sources)
         replaced = index.add(new, replace=replace, progress=report)
-        change = {"added": len(new) - replaced, "replaced": replaced}
-        print_changed(directory, change, index.manifest, meter, as_json, files)
+        return {"added": len(new) - replaced, "replaced": replaced}
+
+    corpus.change(directory, as_json, change)
 
 
-def update(
-    directory: Directory,
-    passages: PassageFile,
-    reading: Reading,
-    columns: Columns,
-    vectors: Vectors,
-    as_json: AsJson = False,
-) -> None:
+def update(directory: Directory, corpus: Corpus, as_json: AsJson = False) -> None:
     """Replace passages of the same ids, documents with all their chunks; all must be there."""
-    from graphagg.rag import PassageIndex
 
-    meter = Meter()
-    files = ReadReport()
-    new = list(read_corpus(passages, reading, files, columns))
-    with (
-        PassageIndex.open(directory, cache=vectors.open()) as index,
-        progress_report() as report,
-    ):
+    def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> dict[str, int]:
+        new = list(sources)
         index.update(new, progress=report)
-        change = {"replaced": len(new)}
-        print_changed(directory, change, index.manifest, meter, as_json, files)
+        return {"replaced": len(new)}
+
+    corpus.change(directory, as_json, change)
 
 
 def delete(
@@ -88,9 +109,9 @@ def delete(
     ids: Annotated[
         list[str] | None, typer.Argument(help="Ids of passages, or of documents with all chunks.")
     ] = None,
-    ids_file: Annotated[Path | None, typer.Option(help="A text file, an id a line.")] = None,
+    ids_file: Annotated[Path | None, typer.Option(help="A text file with one id per line.")] = None,
     ignore_missing: Annotated[
-        bool, typer.Option("--ignore-missing", help="Pass over ids that are not there.")
+        bool, typer.Option("--ignore-missing", help="Skip ids that are not in the index.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -139,7 +160,7 @@ def print_changed(
     as_json: bool,
     files: ReadReport | None = None,
 ) -> None:
-    """Print what a change did to an index, and what of the files was left out."""
+    """Print the counts of a change of an index, and the files that were left out."""
     used, counts = meter.read(), manifest.counts
     read = what_was_read(files) if files else {}
     if as_json:

@@ -10,7 +10,7 @@ import typer
 
 from graphagg.cli.builds.passages import Columns
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
-from graphagg.cli.rag.options import PassageFile
+from graphagg.cli.request import PassageFile
 from graphagg.rag.config.dedup import DedupConfig
 
 EPILOG = (
@@ -27,16 +27,18 @@ def dedup(
     columns: Columns,
     out_file: Annotated[
         Path,
-        typer.Option("--out", dir_okay=False, help="What is kept: a .jsonl or .parquet file."),
+        typer.Option("--out", dir_okay=False, help="File for the kept texts: .jsonl or .parquet."),
     ],
     dropped: Annotated[
         Path | None,
         typer.Option(
-            dir_okay=False, help="JSON lines: what goes, and which text is kept in its place."
+            dir_okay=False,
+            help="JSON lines of dropped texts, each with the text that is kept.",
         ),
     ] = None,
     pairs: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="JSON lines: all pairs that were found.")
+        Path | None,
+        typer.Option(dir_okay=False, help="JSON lines of all near-duplicate pairs."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from graphagg.checks import one_of
+from graphagg.cli.folders import Directory
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.passages import print_ablation, print_evaluations, print_failures
-from graphagg.cli.rag.options import MODE_OPTION, Directory, Preset, SemanticsName, settings
+from graphagg.cli.request import MODE_OPTION, Preset, SemanticsName, settings
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, renamed
 from graphagg.rag.config.linearrag import SEMANTICS, LinearRAGConfig, Semantics
@@ -34,7 +35,7 @@ def evaluate(
     ],
     mode: Annotated[
         Mode | None,
-        typer.Option(help="How passages are found.", show_default="multihop", **MODE_OPTION),
+        typer.Option(help="Retrieval mode.", show_default="multihop", **MODE_OPTION),
     ] = None,
     compare: Annotated[
         str | None,
@@ -47,7 +48,9 @@ def evaluate(
         Path | None,
         typer.Option(help="JSONL file for the questions that multihop fails, with the cause."),
     ] = None,
-    half: Annotated[_Half | None, typer.Option(help="Only that half of the questions.")] = None,
+    half: Annotated[
+        _Half | None, typer.Option(help="Measure only this half of the questions.")
+    ] = None,
     random_state: Annotated[
         int, typer.Option(help="Seed of the halves and of the bootstrap intervals.", min=0)
     ] = 0,
@@ -55,7 +58,7 @@ def evaluate(
     semantics: SemanticsName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure recall of gold passages or documents, and of answers, and latency a question.
+    """Measure recall of gold passages or documents, and of answers, and latency per question.
 
     Each question has gold_passage_ids, gold_document_ids or answers; intervals are of 95 %.
     """
@@ -75,12 +78,12 @@ def evaluate(
             failed = find_failures(opened, gold, progress=report)
             write_failures(failed, failures)
     said = {"half": half, "random_state": random_state}
-    for part in result.parts.values():
-        part |= said
+    for run in result.runs.values():
+        run |= said
     if failures:
         result.best["failures"] = {"file": str(failures), "by_kind": count_kinds(failed)}
     if as_json:
-        print_json(result.parts if compare else next(iter(result.parts.values())))
+        print_json(result.runs if compare else next(iter(result.runs.values())))
         return
     result.show()
     asked = f"the {half} half of the questions" if half else "all questions (--half takes one)"
@@ -89,7 +92,7 @@ def evaluate(
         print_failures(failed, failures)
 
 
-# --- what is asked for ---------------------------------------------------------------------------
+# --- options -------------------------------------------------------------------------------------
 
 
 def _runs(
@@ -102,7 +105,7 @@ def _runs(
         mode = mode or "multihop"
         return {mode: (mode, settings(mode, preset, semantics))}
     runs: Runs = {}
-    for name in (part.strip() for part in compare.split(",")):
+    for name in map(str.strip, compare.split(",")):
         before, _, after = name.partition(":")
         kind = mode_named(before)
         reading = one_of("semantics", cast(Semantics, after), SEMANTICS) if after else None
@@ -140,7 +143,7 @@ def _questions(path: Path, name: _Half | None, random_state: int) -> list[GoldQu
     return questions if name is None else half(questions, name, random_state)
 
 
-# --- what is done --------------------------------------------------------------------------------
+# --- runs ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -148,17 +151,17 @@ class _Result:
     """Results of an evaluation.
 
     Attributes:
-        parts: JSON, by run.
+        runs: JSON by run.
         show: prints it.
     """
 
-    parts: dict[str, dict[str, Any]]
+    runs: dict[str, dict[str, Any]]
     show: Callable[[], None]
 
     @property
     def best(self) -> dict[str, Any]:
         """The JSON of mode multihop."""
-        return self.parts["multihop"]
+        return self.runs["multihop"]
 
 
 def _evaluated(

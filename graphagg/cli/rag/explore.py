@@ -10,18 +10,19 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from graphagg.cli.folders import Directory
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
-from graphagg.cli.rag.options import Directory, Exclude, Filters, Include, selected
+from graphagg.cli.request import K, Visible
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph.corpus_graph import EdgeKind
 from graphagg.rag.corpus.similar import By
+from graphagg.rag.models.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from graphagg.rag.corpus.themes.results import Theme, ThemeMap
-    from graphagg.rag.models.endpoint import Endpoint
 
 GRAPH = (
     "Example: graphagg rag graph idx --out edges.parquet --edges entities\n\n"
@@ -47,23 +48,20 @@ def graph(
         Path, typer.Option("--out", help="File: .parquet, .csv; of all edges .graphml, .gexf too.")
     ],
     config: GraphConfig,
+    visible: Visible,
     edges: Annotated[
         EdgeKind,
         typer.Option(help="all; entities (of two that share sentences); passages (with entities)."),
     ] = "all",
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the graph of passages and entities, for `communities build` and `embed build` too."""
     from graphagg.rag import PassageIndex
 
-    visible = _visible(filters, include, exclude)
     with PassageIndex.open(directory) as opened:
-        found = opened.graph(config=config, **visible)
-    found.save(target, edges)
-    sizes = found.to_json()
+        corpus = opened.graph(config=config, **visible)
+    corpus.save(target, edges)
+    sizes = corpus.to_json()
     if as_json:
         print_json({"file": str(target), "edges": edges, **sizes})
         return
@@ -74,20 +72,29 @@ def graph(
     )
 
 
-def _visible(
-    filters: list[str] | None, include: list[str] | None, exclude: list[str] | None
-) -> dict[str, Any]:
-    """What is part of a corpus."""
-    chosen = selected(filters, include, exclude, False)
-    return {name: chosen[name] for name in ("filter", "include", "exclude")}
+def labeling_model(
+    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible API.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model at that API.")] = None,
+    **fields: Any,
+) -> Endpoint | None:
+    """The language model of the options; None where there is none."""
+    if base_url is None and model is None:
+        return None
+    if base_url is None or model is None:
+        raise InvalidParameter("give --base-url and --model together, or neither")
+    return Endpoint(base_url, model, **fields)
 
 
 def map_(
     directory: Directory,
     config: MapConfig,
+    labels: Annotated[Endpoint, labeling_model, "Language model that names the themes"],
+    visible: Visible,
     resolution: Annotated[
         list[float] | None,
-        typer.Option(help="One a level, ascending; repeat it.", show_default="1, 4 and 16"),
+        typer.Option(
+            help="Resolution of a level, ascending; repeat it.", show_default="2, 8 and 24"
+        ),
     ] = None,
     theme: Annotated[
         str | None, typer.Option(help="Show this theme, by its id.", show_default="all")
@@ -101,25 +108,13 @@ def map_(
     no_update: Annotated[
         bool, typer.Option("--no-update", help="Show an old map as it is.")
     ] = False,
-    base_url: Annotated[
-        str | None, typer.Option(help="An OpenAI-compatible API that names the themes.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="The model's name there.")] = None,
-    api_key_env: Annotated[
-        str, typer.Option(help="The environment variable that holds the key.")
-    ] = "OPENAI_API_KEY",
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the themes of a corpus: what it is about, and which passages tell it best."""
+    """Show the themes of a corpus, with their typical passages."""
     from graphagg.rag import PassageIndex
 
-    labels = _endpoint(base_url, model, api_key_env)
     if resolution:
         config = replace(config, resolutions=tuple(resolution))
-    visible = _visible(filters, include, exclude)
     with PassageIndex.open(directory) as opened, progress_report() as report:
         made = opened.map(
             config=config, update=not no_update, labels=labels, progress=report, **visible
@@ -136,19 +131,9 @@ def map_(
         _show_level(made, made.level if level is None else level)
 
 
-def _endpoint(base_url: str | None, model: str | None, api_key_env: str) -> Endpoint | None:
-    if base_url is None and model is None:
-        return None
-    if base_url is None or model is None:
-        raise InvalidParameter("give --base-url and --model together, or neither")
-    from graphagg.rag.models.endpoint import Endpoint
-
-    return Endpoint(base_url, model, api_key_env)
-
-
 def _show_level(made: ThemeMap, level: int) -> None:
     themes = sorted(made.levels[level], key=lambda theme: -theme.passages) if made.levels else []
-    table = Table("theme", "passages", "what it is about", "names", "time", expand=out.is_terminal)
+    table = Table("theme", "passages", "label", "names", "time", expand=out.is_terminal)
     for theme in themes[:_SHOWN]:
         table.add_row(
             theme.id, f"{theme.passages:,}", escape(theme.label),
@@ -175,7 +160,7 @@ def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
     for note in made.notes if made.is_old else ():
         err.print(f"note: {note}", markup=False)
     time = f"; {_time(theme)}" if theme.span else ""
-    parts = {
+    sections = {
         f"{theme.id}  {theme.label}": f"{theme.passages:,} passages, {theme.members:,} names{time}",
         "words": ", ".join(theme.words),
         "names": ", ".join(entity.name for entity in theme.entities),
@@ -184,7 +169,7 @@ def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
         "near": "\n".join(f"  {near.id}  {made[near.id].label}" for near in theme.neighbors),
         "inside": "\n".join(f"  {child}  {made[child].label}" for child in theme.children),
     }
-    for name, text in parts.items():
+    for name, text in sections.items():
         if text:
             out.print(f"{name}:{chr(10) if text.startswith(' ') else ' '}{text}", markup=False)
 
@@ -199,28 +184,25 @@ def _time(theme: Theme) -> str:
 def similar(
     directory: Directory,
     name: Annotated[str, typer.Argument(help="Id of a passage, or with --entity a name.")],
+    visible: Visible,
     entity: Annotated[bool, typer.Option("--entity", help="Entities like an entity.")] = False,
     by: Annotated[
         By | None,
         typer.Option(
-            help="text (vectors of the texts) or graph (what is named together).",
+            help="text (vectors of the texts) or graph (entities named together).",
             show_default="text of passages, graph of entities",
         ),
     ] = None,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many.")] = 10,
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
+    k: K = 10,
     as_json: AsJson = False,
 ) -> None:
     """Show the passages most like a passage, or the entities most like an entity."""
     from graphagg.rag import PassageIndex
 
-    visible = _visible(filters, include, exclude)
     with PassageIndex.open(directory) as opened:
         ask = opened.similar_entities if entity else opened.similar_passages
-        chosen: dict[str, Any] = visible if by is None else {**visible, "by": by}
-        likes = ask(name, top_k, **chosen)
+        chosen: dict[str, Any] = {**visible} if by is None else {**visible, "by": by}
+        likes = ask(name, k, **chosen)
     if as_json:
         print_json(likes.to_json())
         return
@@ -234,5 +216,5 @@ def similar(
 COMMANDS = {
     "graph": (command(graph), GRAPH),
     "map": (command(map_, hidden=HIDDEN), MAP),
-    "similar": (similar, SIMILAR),
+    "similar": (command(similar), SIMILAR),
 }

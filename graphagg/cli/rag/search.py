@@ -6,29 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphagg.cli.folders import Directory
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
-from graphagg.cli.rag.options import (
-    AsOf,
-    BridgeThrough,
-    Directory,
-    Exclude,
-    Filters,
-    HalfLife,
-    Include,
-    MinScore,
-    ModeName,
-    Preset,
-    Question,
-    RecencyWeight,
-    RerankerName,
-    RerankFirst,
-    SemanticsName,
-    TopK,
-    rescored,
-    selected,
-    settings,
-)
+from graphagg.cli.request import Asked, K, Question, request_group
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit
@@ -41,25 +23,12 @@ _SHELL = "Example: graphagg rag shell idx --mode linearrag --filter 'year>=2000'
 def search(
     directory: Directory,
     question: Question,
-    top_k: TopK = 5,
-    mode: ModeName = "multihop",
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
-    bridge_through: BridgeThrough = False,
-    as_of: AsOf = None,
-    recency: RecencyWeight = 0.0,
-    half_life: HalfLife = 30.0,
-    reranker: RerankerName = None,
-    rerank_first: RerankFirst = 50,
-    min_score: MinScore = None,
-    window: Annotated[int, typer.Option(help="Chunks to show before and after each hit.")] = 0,
+    request: Asked,
+    k: K = 5,
     documents: Annotated[bool, typer.Option("--documents", help="Group hits by document.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show the parts of scores and the hop paths.")
     ] = False,
-    preset: Preset = None,
-    semantics: SemanticsName = None,
     characters: Annotated[
         int | None,
         typer.Option(
@@ -73,32 +42,21 @@ def search(
     """Retrieve the passages that answer a question."""
     from graphagg.rag import PassageIndex
 
-    config = settings(mode, preset, semantics)
-    visible = selected(filters, include, exclude, bridge_through, as_of)
-    visible |= rescored(recency, half_life, reranker, rerank_first)
-    options: dict[str, Any] = {
-        "mode": mode,
-        "config": config,
-        "window": window,
-        "min_score": min_score,
-    }
-    options |= visible
     with PassageIndex.open(directory) as opened:
         if documents:
-            groups = opened.retrieve_documents(question, top_k, **options)
+            groups = opened.retrieve_documents(question, k, request)
             if as_json:
-                _print_answer(
-                    question, mode, "documents", [_document(each, characters) for each in groups]
-                )
+                shown = [_document(each, characters) for each in groups]
+                _print_answer(question, request.mode, "documents", shown)
             else:
                 print_documents(groups, opened, explain)
             return
-        hits = opened.retrieve(question, top_k, **options)
+        hits = opened.retrieve(question, k, request)
         if as_json:
-            _print_answer(question, mode, "hits", [hit.to_json(characters) for hit in hits])
+            _print_answer(question, request.mode, "hits", [hit.to_json(characters) for hit in hits])
             return
         print_hits(hits, opened, explain)
-        if mode == "linearrag" and hits and hits[0].method == "dense":
+        if request.mode == "linearrag" and hits and hits[0].method == "dense":
             err.print("the question names no entity: ranked by similarity alone")
 
 
@@ -106,51 +64,32 @@ def explain(
     directory: Directory,
     question: Question,
     passage_id: Annotated[str, typer.Argument(help="Id of the passage; search shows ids.")],
-    top_k: TopK = 5,
-    mode: ModeName = "multihop",
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
-    bridge_through: BridgeThrough = False,
-    as_of: AsOf = None,
-    recency: RecencyWeight = 0.0,
-    half_life: HalfLife = 30.0,
-    reranker: RerankerName = None,
-    rerank_first: RerankFirst = 50,
-    preset: Preset = None,
-    semantics: SemanticsName = None,
+    request: Asked,
+    k: K = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a passage is, or is not, among the first for a question."""
+    """Explain why a passage is, or is not, among the first k for a question."""
     from graphagg.rag import PassageIndex
 
-    config = settings(mode, preset, semantics)
-    visible = selected(filters, include, exclude, bridge_through, as_of)
-    visible |= rescored(recency, half_life, reranker, rerank_first)
     with PassageIndex.open(directory) as opened:
-        explanation = opened.explain(
-            question, passage_id, top_k, mode=mode, config=config, **visible
-        )
+        explanation = opened.explain(question, passage_id, k, request)
         if as_json:
-            print_json({"passage_id": passage_id, "mode": mode, **explanation.to_json()})
+            shown = {"passage_id": passage_id, "mode": request.mode, **explanation.to_json()}
+            print_json(shown)
         else:
             print_explanation(explanation, opened)
 
 
 def shell(
-    directory: Directory,
-    top_k: TopK = 5,
-    mode: ModeName = "multihop",
-    filters: Filters = None,
-    min_score: MinScore = None,
+    directory: Directory, settings: Annotated[dict[str, Any], request_group(dict)], k: K = 5
 ) -> None:
     """Ask at a prompt, or by lines on standard input; the model loads at the first question."""
     from graphagg.cli.shell.passages import PassageShell
-    from graphagg.cli.shell.prompt import converse
+    from graphagg.cli.shell.session import converse
     from graphagg.rag import PassageIndex
 
     with PassageIndex.open(directory) as opened:
-        code = converse(PassageShell(opened, top_k, mode, filters or (), min_score), "rag")
+        code = converse(PassageShell(opened, k, **settings), "rag")
     raise typer.Exit(code)
 
 
@@ -164,7 +103,7 @@ def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
 
 
 COMMANDS = {
-    "search": (search, _SEARCH),
-    "explain": (explain, _EXPLAIN),
-    "shell": (shell, _SHELL),
+    "search": (command(search), _SEARCH),
+    "explain": (command(explain), _EXPLAIN),
+    "shell": (command(shell), _SHELL),
 }

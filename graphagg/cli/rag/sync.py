@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graphagg.cli.builds.passages import Columns, Reading, read_corpus
+from graphagg.cli.folders import Directory
 from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, Meter, err, progress_report
-from graphagg.cli.rag.changes import Vectors, print_changed
-from graphagg.cli.rag.options import Directory, PassageFile
+from graphagg.cli.output.console import AsJson, err
+from graphagg.cli.rag.changes import Corpus
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
-from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
-from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.models.vector_cache import CacheConfig
+from graphagg.progress import Progress
+from graphagg.rag.models.chunking import Source
 from graphagg.store.addresses import parse_location
+
+if TYPE_CHECKING:
+    from graphagg.rag import PassageIndex
 
 EPILOG = (
     "Example: graphagg rag sync idx articles/ --dry-run\n\n"
@@ -34,56 +35,35 @@ _LOOK = 1_000  # ms after which the watcher gives control back, so that the firs
 
 def sync(
     directory: Directory,
-    passages: PassageFile,
-    reading: Reading,
-    columns: Columns,
-    vectors: Vectors,
+    corpus: Corpus,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and sync at every change, until Ctrl-C.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
+        bool, typer.Option("--dry-run", help="Show the changes, and make none.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make an index hold what a folder holds now: add, update and delete, as one new version.
+    """Make an index hold exactly the files of a folder: add, update, delete, as one version.
 
-    Only texts are encoded that are new; answers equal those of a rebuild. Counts are of documents.
+    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents.
     """
     if watch and dry_run:
         raise InvalidParameter("give --watch or --dry-run, not both")
 
+    def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> dict[str, int]:
+        return index.sync(sources, dry_run=dry_run, progress=report).to_json()
+
     def once() -> None:
-        _sync(directory, passages, reading, columns, vectors, dry_run, as_json)
+        corpus.change(directory, as_json, change)
+        if dry_run:
+            err.print("a dry run: nothing was changed", markup=False)
 
     if watch:
         with _interrupts() as interrupted:
-            follow(_changes(passages, directory, interrupted), once)
+            follow(_changes(corpus.passages, directory, interrupted), once)
     else:
         once()
-
-
-def _sync(
-    directory: PathLike[str],
-    source: Path,
-    reading: ReadConfig,
-    columns: RowConfig,
-    vectors: CacheConfig,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    from graphagg.rag import PassageIndex
-
-    meter, files = Meter(), ReadReport()
-    corpus = read_corpus(source, reading, files, columns)
-    with (
-        PassageIndex.open(directory, cache=vectors.open()) as index,
-        progress_report() as report,
-    ):
-        change = index.sync(corpus, dry_run=dry_run, progress=report).to_json()
-        print_changed(directory, change, index.manifest, meter, as_json, files)
-    if dry_run:
-        err.print("a dry run: nothing was changed", markup=False)
 
 
 def follow(changes: Iterator[bool], once: Callable[[], None]) -> None:
@@ -117,7 +97,7 @@ def _interrupts() -> Iterator[Event]:
     """
     event = Event()
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(signum: int, frame: FrameType | None) -> None:
         if event.is_set():
             raise KeyboardInterrupt
         event.set()
@@ -134,8 +114,8 @@ def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
     """Whether a file below the source changed; at once, then after each burst of changes.
 
     Args:
-        source: what is watched.
-        index: a folder that is not.
+        source: the watched file or folder.
+        index: a folder that is not watched.
         stop: ends it, once it is set.
     """
     try:
@@ -143,11 +123,11 @@ def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
     except ImportError:
         raise MissingExtra("watchfiles", "watch") from None
     # What the index itself writes is no change, wherever it lies.
-    place = parse_location(index)
-    ignored = [place.absolute()] if isinstance(place, Path) else []
-    wanted = DefaultFilter(ignore_paths=ignored)
+    location = parse_location(index)
+    ignored = [location.absolute()] if isinstance(location, Path) else []
+    changed = DefaultFilter(ignore_paths=ignored)
     bursts = watch(
-        source, watch_filter=wanted, debounce=_QUIET, rust_timeout=_LOOK, yield_on_timeout=True,
+        source, watch_filter=changed, debounce=_QUIET, rust_timeout=_LOOK, yield_on_timeout=True,
         stop_event=stop,
     )  # fmt: skip
     return (bool(changes) for changes in bursts)

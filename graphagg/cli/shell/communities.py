@@ -7,20 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
-from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.shell.commands import (
-    Candidates,
-    Command,
-    Outcome,
-    expect_count,
-    expect_one,
-)
-from graphagg.cli.shell.history import History
-from graphagg.cli.shell.interpreter import CommandInterpreter
+from graphagg.cli.shell.session import Parts, Session, expect_count, expect_one
 from graphagg.communities import Community, CommunityIndex, Member
 from graphagg.communities.config import METHODS, Method, check_method
 from graphagg.communities.vertices import Vertices
@@ -42,7 +34,7 @@ class View:
     Attributes:
         seeds: the vertices asked for, in the order in which they were added.
         method: how members are ranked.
-        size: how many are shown.
+        size: number of members to show.
     """
 
     seeds: tuple[VertexId, ...] = ()
@@ -50,18 +42,21 @@ class View:
     size: int = FIRST
 
 
-Session = History[View]
-Shown = Outcome[View]
-
-
-class CommunityShell(CommandInterpreter[View]):
+class CommunityShell(Session[View]):
     """Explores the communities of an index.
 
     Args:
         index: the index.
-        seeds: what a session begins with, as `seed` takes them.
-        method: likewise.
+        seeds: first seeds, as `seed` takes them.
+        method: first method.
     """
+
+    ALIASES: ClassVar = {"k": "top"}
+    FILES = ("draw", "save")
+    USAGE: ClassVar = {
+        "seed": "VERTEX...", "drop": "VERTEX...", "more": "[N]", "top": "N", "method": "[NAME]",
+        "why": "VERTEX", "draw": "[FILE]", "save": "FILE",
+    }  # fmt: skip
 
     def __init__(
         self, index: CommunityIndex, seeds: Sequence[str] = (), method: str = "fused"
@@ -69,175 +64,137 @@ class CommunityShell(CommandInterpreter[View]):
         self._index = index
         self._vertices = Vertices(index.opened)
         self.answer = lru_cache(_KEPT)(self._answer)
-        known = dict.fromkeys(index.vertices[index.find(seed)] for seed in seeds)
-        super().__init__(
-            View(tuple(known), check_method(method)),
-            {
-                "seed": Command(
-                    "VERTEX...", "add seeds; #3 is the third member", self.seed, self._any_vertex
-                ),
-                "drop": Command("VERTEX...", "remove seeds", self.drop, self._a_seed),
-                "more": Command("[N]", f"show N more members ({FIRST})", self.more),
-                "top": Command("N", "show N members", self.top),
-                "method": Command(
-                    "[NAME]", "rank by " + ", ".join(METHODS), self.method, _a_method
-                ),
-                "why": Command(
-                    "VERTEX", "why it is a member; #3 is the third", self.why, self._a_member
-                ),
-                "draw": Command(
-                    "[FILE]", "list the sub-communities; with .png or .svg draw them", self.draw,
-                    files=True,
-                ),
-                "save": Command(
-                    "FILE", "write members (.csv, .parquet, .json) or the graph (.graphml, .gexf)",
-                    self.save, files=True,
-                ),
-            },
-            self.show,
-        )  # fmt: skip
+        first = dict.fromkeys(index.vertices[index.find(seed)] for seed in seeds)
+        super().__init__(View(tuple(first), check_method(method)))
 
     def _answer(self, view: View) -> Community:
-        return self._index.query(view.seeds, view.size, method=view.method)
-
-    def _current(self, history: Session) -> Community:
-        if not history.now.seeds:
+        if not view.seeds:
             raise InvalidSeeds("there are no seeds yet; add one: seed VERTEX")
-        return self.answer(history.now)
-
-    def status(self, view: View) -> str:
-        """Seeds, method and size."""
-        names = ", ".join(str(seed) for seed in view.seeds[:5]) or "none"
-        more = f" and {len(view.seeds) - 5} more" if len(view.seeds) > 5 else ""
-        return f"seeds: {names}{more} | method: {view.method} | members: {view.size}"
+        return self._index.query(view.seeds, view.size, method=view.method)
 
     def prepare(self) -> None:
         """Load the compiled kernels, by a query of any vertex that has a neighbor."""
         with suppress(InvalidSeeds):  # the first vertex may have none
             self._answer(View(tuple(self._index.vertices[:1])))
 
+    def show(self, view: View, after: int = 0) -> Parts:
+        """The members beyond the first `after`."""
+        if not view.seeds:
+            return ("no seeds; add one: seed VERTEX",)
+        return _listed(self.answer(view), after)
+
     # --- changing --------------------------------------------------------------------------------
 
-    def show(self, history: Session, after: int = 0) -> Shown:
-        """The members beyond the first `after`."""
-        if not history.now.seeds:
-            return Outcome(history, ("no seeds; add one: seed VERTEX",))
-        return Outcome(history, _listed(self.answer(history.now), after))
-
-    def seed(self, history: Session, words: Sequence[str]) -> Shown:
-        """Add seeds."""
+    def do_seed(self, words: Sequence[str]) -> Parts:
+        """Add seeds; #3 is the third member."""
         if not words:
             raise InvalidSeeds("nothing is given, wanted a vertex; Tab completes its name")
-        added = [self._vertex(history, word) for word in words]
-        seeds = tuple(dict.fromkeys([*history.now.seeds, *added]))
-        return self.show(history.to(replace(history.now, seeds=seeds)))
+        added = [self._vertex(word) for word in words]
+        return self.go(replace(self.view, seeds=tuple(dict.fromkeys([*self.view.seeds, *added]))))
 
-    def drop(self, history: Session, words: Sequence[str]) -> Shown:
+    def do_drop(self, words: Sequence[str]) -> Parts:
         """Remove seeds."""
         if not words:
             raise InvalidSeeds("nothing is given, wanted a seed; Tab lists them")
-        gone = [self._vertex(history, word) for word in words]
+        gone = [self._vertex(word) for word in words]
         for vertex in gone:
-            if vertex not in history.now.seeds:
-                names = ", ".join(map(str, history.now.seeds)) or "none"
+            if vertex not in self.view.seeds:
+                names = ", ".join(map(str, self.view.seeds)) or "none"
                 raise InvalidSeeds(f"{vertex!r} is no seed; the seeds are: {names}")
-        left = tuple(seed for seed in history.now.seeds if seed not in gone)
-        return self.show(history.to(replace(history.now, seeds=left)))
+        left = tuple(seed for seed in self.view.seeds if seed not in gone)
+        return self.go(replace(self.view, seeds=left))
 
-    def more(self, history: Session, words: Sequence[str]) -> Shown:
-        """Show more members."""
-        count = expect_count(words, "how many more", FIRST, 1_000)
-        before = self._current(history).members
-        wider = history.to(replace(history.now, size=history.now.size + count))
-        after = self.answer(wider.now).members
+    def do_more(self, words: Sequence[str]) -> Parts:
+        """Show N more members, 10 without N."""
+        count = expect_count(words, "the number of further members", FIRST, 1_000)
+        before = self.answer(self.view).members
+        wider = replace(self.view, size=self.view.size + count)
+        after = self.answer(wider).members
         if len(after) <= len(before):
-            return Outcome(history, (f"these {len(before):,} members are all there are",))
-        known = [m.id for m in after[: len(before)]] == [m.id for m in before]
-        return self.show(wider, len(before) if known else 0)
+            return (f"these {len(before):,} members are all there are",)
+        same = [m.id for m in after[: len(before)]] == [m.id for m in before]
+        return self.go(wider, self.show(wider, len(before) if same else 0))
 
-    def top(self, history: Session, words: Sequence[str]) -> Shown:
-        """Show another number of members."""
-        size = expect_count(words, "how many members", None, _FAR)
-        return self.show(history.to(replace(history.now, size=size)))
+    def do_top(self, words: Sequence[str]) -> Parts:
+        """Show N members; k is the same."""
+        size = expect_count(words, "the number of members", None, _FAR)
+        return self.go(replace(self.view, size=size))
 
-    def method(self, history: Session, words: Sequence[str]) -> Shown:
-        """Rank by another method."""
+    def do_method(self, words: Sequence[str]) -> Parts:
+        """Rank by another method, or name the methods."""
         if not words:
-            return Outcome(history, (f"method {history.now.method}, one of {', '.join(METHODS)}",))
-        name = check_method(expect_one(words, "a method"))
-        return self.show(history.to(replace(history.now, method=name)))
+            return (f"method {self.view.method}, one of {', '.join(METHODS)}",)
+        return self.go(replace(self.view, method=check_method(expect_one(words, "a method"))))
 
     # --- looking ---------------------------------------------------------------------------------
 
-    def why(self, history: Session, words: Sequence[str]) -> Shown:
-        """Why a vertex is, or is not, a member."""
+    def do_why(self, words: Sequence[str]) -> Parts:
+        """Explain why it is, or is not, a member; #3 is the third."""
         word = expect_one(words, "a vertex")
-        community = self._current(history)
-        vertex = self._vertex(history, word)
+        community, view = self.answer(self.view), self.view
+        vertex = self._vertex(word)
         if vertex in community.seeds:
-            return Outcome(history, (f"{vertex} is a seed",))
-        wide = replace(history.now, size=max(_FAR, history.now.size))
-        for view, note in ((history.now, ()), (wide, (f"asked for {wide.size:,} members:",))):
-            answer = self.answer(view)
+            return (f"{vertex} is a seed",)
+        wide = replace(view, size=max(_FAR, view.size))
+        for asked, note in ((view, ()), (wide, (f"asked for {wide.size:,} members:",))):
+            answer = self.answer(asked)
             for rank, member in enumerate(answer.members, 1):
                 if member.id == vertex:
-                    return Outcome(history, (*note, *_reasons(member, rank, answer)))
-        line = f"{vertex} is not among the first {wide.size:,} members by {wide.method}"
-        return Outcome(history, (line,))
+                    return (*note, *_reasons(member, rank, answer))
+        return (f"{vertex} is not among the first {wide.size:,} members by {wide.method}",)
 
-    def draw(self, history: Session, words: Sequence[str]) -> Shown:
-        """List the sub-communities, or draw them into a file."""
-        structure = self._current(history).structure()
+    def do_draw(self, words: Sequence[str]) -> Parts:
+        """List the sub-communities; with a file .png or .svg draw them."""
+        structure = self.answer(self.view).structure()
         if not words:
-            parts = enumerate(structure.communities(), 1)
-            lines = (f"{number}: {' '.join(map(str, part))}" for number, part in parts)
-            return Outcome(history, tuple(lines))
+            listed = enumerate(structure.communities(), 1)
+            return [f"{rank}: {' '.join(map(str, members))}" for rank, members in listed]
         target = expect_one(words, "a file")
-        names = ", ".join(str(seed) for seed in history.now.seeds[:5])
+        names = ", ".join(str(seed) for seed in self.view.seeds[:5])
         structure.draw(Path(target).expanduser(), title=f"Community of {names}")
-        return Outcome(history, (f"wrote {target}",))
+        return (f"wrote {target}",)
 
-    def save(self, history: Session, words: Sequence[str]) -> Shown:
-        """Write the members, or their graph."""
+    def do_save(self, words: Sequence[str]) -> Parts:
+        """Write members (.csv, .parquet, .json) or their graph (.graphml, .gexf)."""
         target = expect_one(words, "a file")
-        self._current(history).save(Path(target).expanduser())
-        return Outcome(history, (f"wrote {target}",))
+        self.answer(self.view).save(Path(target).expanduser())
+        return (f"wrote {target}",)
 
     # --- words -----------------------------------------------------------------------------------
 
-    def _vertex(self, history: Session, word: str) -> VertexId:
-        """The vertex of a name, or of a rank such as #3 where no vertex is called so."""
-        number = self._index.vertices.find(word)
-        if number is None and word[:1] == "#" and word[1:].isascii() and word[1:].isdigit():
-            members = self._current(history).members
+    def _vertex(self, word: str) -> VertexId:
+        """The vertex of a name, or of a rank such as #3 where no vertex has that name."""
+        row = self._index.vertices.find(word)
+        if row is None and word[:1] == "#" and word[1:].isascii() and word[1:].isdigit():
+            members = self.answer(self.view).members
             rank = expect_count([word[1:]], "the rank of a member", None, len(members))
             return members[rank - 1].id
-        return self._index.vertices[self._index.find(word) if number is None else number]
+        return self._index.vertices[self._index.find(word) if row is None else row]
 
-    def _any_vertex(self, history: Session, prefix: str) -> Candidates:
+    def args_seed(self, prefix: str) -> list[str]:
+        """Complete a vertex."""
         if not prefix:
-            return self._a_member(history, prefix)
-        listing = self._vertices.starting_with(prefix, _OFFERED)
-        return [(str(each.id), f"degree {each.degree:,}") for each in listing.vertices]
+            return self.args_why(prefix)
+        return [str(v.id) for v in self._vertices.starting_with(prefix, _OFFERED).vertices]
 
-    def _a_seed(self, history: Session, prefix: str) -> Candidates:
-        names = [str(seed) for seed in history.now.seeds]
-        return [(name, "seed") for name in names if name.startswith(prefix)]
+    def args_drop(self, prefix: str) -> list[str]:
+        """Complete a seed."""
+        return [str(seed) for seed in self.view.seeds]
 
-    def _a_member(self, history: Session, prefix: str) -> Candidates:
-        if not history.now.seeds:
-            return ()
-        members = enumerate(self.answer(history.now).members, 1)
-        named = [(str(member.id), f"#{rank}") for rank, member in members]
-        matches = [each for each in named if each[0].startswith(prefix)]
-        return matches or self._any_vertex(history, prefix) if prefix else matches
+    def args_why(self, prefix: str) -> list[str]:
+        """Complete a member, or any vertex where no member fits."""
+        if not self.view.seeds:
+            return []
+        names = [str(member.id) for member in self.answer(self.view).members]
+        matches = [name for name in names if name.startswith(prefix)]
+        return matches if matches or not prefix else self.args_seed(prefix)
+
+    def args_method(self, prefix: str) -> list[str]:
+        """Complete a method."""
+        return list(METHODS)
 
 
-def _a_method(history: Session, prefix: str) -> Candidates:
-    return [(name, "") for name in METHODS if name.startswith(prefix)]
-
-
-def _listed(community: Community, after: int) -> tuple[RenderableType, ...]:
+def _listed(community: Community, after: int) -> Parts:
     table = Table(box=None, pad_edge=False)
     for name in ("#", "vertex", "score", "why"):
         table.add_column(name, justify="right" if name in ("#", "score") else "left")
@@ -251,10 +208,10 @@ def _listed(community: Community, after: int) -> tuple[RenderableType, ...]:
     return (table, about, *(f"note: {note}" for note in community.notes))
 
 
-def _reasons(member: Member, rank: int, community: Community) -> tuple[RenderableType, ...]:
-    parts = ", ".join(f"{name} {value:.4g}" for name, value in member.scores.items())
+def _reasons(member: Member, rank: int, community: Community) -> Parts:
+    scores = ", ".join(f"{name} {value:.4g}" for name, value in member.scores.items())
     first = f"{member.id}: #{rank} by {community.method}, score {member.score:.4g}"
-    lines = [f"{first} ({parts})" if parts else first]
+    lines = [f"{first} ({scores})" if scores else first]
     if not member.reason:
         return (*lines, "it shares no neighbor with a seed: it is reached through others")
     table = Table(box=None, pad_edge=False)

@@ -1,33 +1,38 @@
-"""The commands of `graphagg rag shell`."""
+"""The commands of `graphagg rag shell`; its settings derive from `Request`."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
+from types import NoneType
+from typing import Any, ClassVar, get_args
 
-from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
 
+from graphagg.checks import one_of
+from graphagg.cli.options import help_in
 from graphagg.cli.output.passages import explanation_parts, hits_table
-from graphagg.cli.rag.options import selected
-from graphagg.cli.shell.commands import Candidates, Command, Outcome, expect_count, expect_one
-from graphagg.cli.shell.history import History
-from graphagg.cli.shell.interpreter import CommandInterpreter
-from graphagg.cli.shell.saving import save_hits
+from graphagg.cli.request import OPTIONS
+from graphagg.cli.shell.session import Parts, Session, expect_count, expect_one
 from graphagg.cli.shell.words import scan
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnknownPassage
-from graphagg.rag import Hit, PassageIndex
-from graphagg.rag.config.modes import MODES, Mode, mode_named
-from graphagg.rag.question.checks import check_min_score
+from graphagg.rag import Hit, Hits, PassageIndex
+from graphagg.rag.config.modes import mode_named
+from graphagg.rag.documents.filters import compile_filter
+from graphagg.rag.question.plain import request_of
+from graphagg.tables import json_writer, save, table_writers
 
 FIRST = 5
 """Passages that are shown at first, and that `more` adds."""
 
 _KEPT = 64  # answers that are kept, so that undo is free
 _MOST = 1_000
-_NO_FILTER = "none"
+_NONE = "none"  # takes a setting back to its default
+_COLUMNS = ["rank", "id", "title", "score", "text"]
 
 
 @dataclass(frozen=True)
@@ -36,221 +41,205 @@ class View:
 
     Attributes:
         question: the question; empty before the first.
-        top: how many passages are shown.
-        mode: how passages are ranked.
-        filters: conditions on metadata, as written; all must hold.
-        min_score: what scores less is not shown; None: nothing is left out.
+        k: number of passages to show.
+        settings: names and values of the options of a request that differ from their defaults.
     """
 
     question: str = ""
-    top: int = FIRST
-    mode: Mode = "multihop"
-    filters: tuple[str, ...] = ()
-    min_score: float | None = None
+    k: int = FIRST
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    def set(self, name: str, value: Any) -> View:
+        """Change a setting."""
+        values = {**dict(self.settings), name: tuple(value) if isinstance(value, list) else value}
+        differing = {
+            name: values[name] for name, option in OPTIONS.items()
+            if name in values and values[name] not in (option.default, ())
+        }  # fmt: skip
+        return replace(self, settings=tuple(differing.items()))
+
+    def get(self, name: str) -> Any:
+        """The value of a setting."""
+        return dict(self.settings).get(name, OPTIONS[name].default)
 
 
-Session = History[View]
-Shown = Outcome[View]
+_request = lru_cache(_KEPT)(lambda settings: request_of(dict(settings)))  # keeps a reranker
 
 
-class PassageShell(CommandInterpreter[View]):
+class PassageShell(Session[View]):
     """Asks a passage index; a line that begins with no command is a question.
 
     Args:
         index: the index; its model loads at the first question.
-        top: how many passages a session begins with.
-        mode: how it begins to rank.
-        filters: what it begins with, as `filter` takes them.
-        min_score: likewise, as `min-score` takes it.
+        k: number of passages that a session begins with.
+        settings: options of a request in words that it begins with, by name.
 
     Raises:
-        InvalidParameter, InvalidFilter: about what it should begin with.
+        InvalidParameter, InvalidFilter: about `k` and the settings.
     """
 
-    def __init__(
-        self,
-        index: PassageIndex,
-        top: int = FIRST,
-        mode: str = "multihop",
-        filters: Sequence[str] = (),
-        min_score: float | None = None,
-    ) -> None:
-        self._index = index
-        expect_count([str(top)], "how many passages", None, _MOST)
-        check_min_score(min_score)
-        self._check(tuple(filters))
-        self.answer = lru_cache(_KEPT)(self._answer)
-        super().__init__(
-            View("", top, mode_named(mode), tuple(filters), min_score),
-            {
-                "ask": Command("QUESTION", "ask; the word ask may be left out", self.ask),
-                "more": Command("[N]", f"show N more passages ({FIRST})", self.more),
-                "top": Command("[N]", "show N passages", self.top),
-                "min-score": Command(
-                    "[SCORE]", "leave out what scores less; none shows all", self.min_score
-                ),
-                "mode": Command("[NAME]", "rank by " + ", ".join(MODES), self.mode, _a_mode),
-                "filter": Command(
-                    "[CONDITION]", "keep only what fits, such as year>=2000; none drops all",
-                    self.filter, self._a_key,
-                ),
-                "why": Command(
-                    "N", "the path and score of hit N, or of a passage by its id", self.why,
-                    self._a_hit,
-                ),
-                "open": Command("N", "the whole text of hit N, or of a passage by its id",
-                    self.open, self._a_hit),
-                "save": Command("FILE", "write the hits as .csv, .json or .jsonl", self.save,
-                    files=True),
-            },
-            self.show,
-        )  # fmt: skip
+    ALIASES: ClassVar = {"top": "k"}
+    FILES = ("save",)
+    USAGE: ClassVar = {
+        "ask": "QUESTION", "more": "[N]", "k": "[N]", "set": "[NAME [VALUE]]", "mode": "[NAME]",
+        "filter": "[CONDITION]", "min_score": "[SCORE]", "why": "N", "open": "N", "save": "FILE",
+    }  # fmt: skip
 
-    def run(self, history: Session, line: str) -> Shown:
-        """Do what a line says; a line that begins with no command is a question."""
+    def __init__(self, index: PassageIndex, k: int = FIRST, **settings: Any) -> None:
+        self._index = index
+        expect_count([str(k)], "the number of passages", None, _MOST)
+        view = View("", k)
+        for name, value in settings.items():
+            view = view.set(name, value)
+        self._check(view)
+        self.answer = lru_cache(_KEPT)(self._answer)
+        super().__init__(view)
+
+    def run(self, line: str) -> Parts:
+        """Run a line; a line that begins with no command is a question."""
         if self._is_question(line):
-            return self._asked(history, line.strip())
+            return self.do_ask([line.strip()])
         first = next(iter(scan(line)), None)
         if first is not None and first.text == "ask":  # quotes within a question are its own
-            return self._asked(history, line[first.start + len("ask") :].strip())
+            return self.do_ask([line[first.start + len("ask") :].strip()])
         try:
-            return super().run(history, line)
+            return super().run(line)
         except InvalidParameter as error:
             if len(list(scan(line))) <= 2:
                 raise
             raise InvalidParameter(f"{error}; to ask it, write ask before it") from None
 
     def _is_question(self, line: str) -> bool:
-        """Whether a line is no command: `why 2` is one, `why did he leave?` is none."""
+        """Whether a line is no command: `why 2` is a command, `why did he leave?` a question."""
         words = [word.text for word in scan(line)]
         if not words or words[0] == "ask":
             return False
-        if words[0] in self.commands:
+        if self.ALIASES.get(words[0], words[0]).replace("-", "_") in self.commands():
             return line.rstrip().endswith("?") and len(words) > 2
-        if len(words) <= 2 and (near := get_close_matches(words[0], self.commands, 1, 0.6)):
+        if len(words) <= 2 and (near := self.closest(words[0], 0.6)):
             raise InvalidParameter(
-                f"{words[0]!r} is no command; did you mean {near[0]!r}? To ask it: ask {line}"
+                f"{words[0]!r} is no command; did you mean {near!r}? To ask it: ask {line}"
             )
         return True
 
     def _answer(self, view: View) -> tuple[Hit, ...]:
-        visible = selected(list(view.filters), None, None, False)
-        hits = self._index.retrieve(view.question, view.top, mode=view.mode,
-            min_score=view.min_score, **visible)  # fmt: skip
-        return tuple(hits)
-
-    def _hits(self, history: Session) -> tuple[Hit, ...]:
-        if not history.now.question:
+        if not view.question:
             raise InvalidQuestion("nothing is asked yet; write a question")
-        return self.answer(history.now)
+        return tuple(self._index.retrieve(view.question, view.k, _request(view.settings)))
 
-    def status(self, view: View) -> str:
-        """Mode, number of passages and filters."""
-        filters = " and ".join(view.filters) or "none"
-        least = "" if view.min_score is None else f" | min-score: {view.min_score:g}"
-        return f"mode: {view.mode} | passages: {view.top} | filter: {filters}{least}"
+    def _check(self, view: View) -> None:
+        """Refuse a setting that is out of range, or a filter that does not fit the index."""
+        compile_filter(_request(view.settings).filter or {}, self._index.schema)
 
     # --- changing --------------------------------------------------------------------------------
 
-    def show(self, history: Session, note: str = "") -> Shown:
-        """The hits of the question."""
-        if not history.now.question:
-            return Outcome(history, (note or "write a question; help lists the commands",))
-        hits = self.answer(history.now)
-        shown: tuple[RenderableType, ...] = (history.now.question,)
+    def show(self, view: View, note: str = "") -> Parts:
+        """The hits of the question; before the first question, a note."""
+        if not view.question:
+            return (note or "write a question; help lists the commands",)
+        hits = self.answer(view)
         if not hits:
-            least = "" if history.now.min_score is None else " and reaches the least score"
-            return Outcome(history, (*shown, f"no passage fits the filter{least}"))
-        shown = (*shown, hits_table(hits, self._index, False))
-        if history.now.mode == "linearrag" and hits[0].method == "dense":
-            shown = (*shown, "the question names no entity: ranked by similarity alone")
-        return Outcome(history, shown)
+            least = "" if view.get("min_score") is None else " and reaches min-score"
+            return (view.question, f"no passage fits the filter{least}")
+        table = hits_table(hits, self._index, False)
+        if view.get("mode") == "linearrag" and hits[0].method == "dense":
+            return (
+                view.question,
+                table,
+                "the question names no entity: ranked by similarity alone",
+            )
+        return (view.question, table)
 
-    def ask(self, history: Session, words: Sequence[str]) -> Shown:
-        """Ask a question given as words."""
-        return self._asked(history, " ".join(words))
-
-    def _asked(self, history: Session, question: str) -> Shown:
-        if not question:
+    def do_ask(self, words: Sequence[str]) -> Parts:
+        """Ask a question; the word ask may be left out."""
+        if not any(words):
             raise InvalidQuestion("the question is empty; ask something")
-        return self.show(history.to(replace(history.now, question=question)))
+        return self.go(replace(self.view, question=" ".join(words)))
 
-    def top(self, history: Session, words: Sequence[str]) -> Shown:
-        """Show another number of passages."""
+    def do_more(self, words: Sequence[str]) -> Parts:
+        """Show N more passages, 5 without N."""
+        count = expect_count(words, "the number of further passages", FIRST, _MOST)
+        wider = replace(self.view, k=min(self.view.k + count, _MOST))
+        if wider.question and len(self.answer(wider)) <= (shown := len(self.answer(self.view))):
+            return (f"these {shown:,} passages are all there are",)
+        return self.go(wider, self.show(wider, f"{wider.k} passages"))
+
+    def do_k(self, words: Sequence[str]) -> Parts:
+        """Show N passages; top is the same."""
         if not words:
-            return Outcome(history, (f"{history.now.top} passages",))
-        count = expect_count(words, "how many passages", None, _MOST)
-        return self.show(history.to(replace(history.now, top=count)), f"{count} passages")
+            return (f"{self.view.k} passages",)
+        view = replace(self.view, k=expect_count(words, "the number of passages", None, _MOST))
+        return self.go(view, self.show(view, f"{view.k} passages"))
 
-    def more(self, history: Session, words: Sequence[str]) -> Shown:
-        """Show more passages."""
-        count = expect_count(words, "how many more", FIRST, _MOST)
-        total = min(history.now.top + count, _MOST)
-        wider = history.to(replace(history.now, top=total))
-        if history.now.question and len(self.answer(wider.now)) <= len(self.answer(history.now)):
-            shown = len(self.answer(history.now))
-            return Outcome(history, (f"these {shown:,} passages are all there are",))
-        return self.show(wider, f"{total} passages")
+    def do_set(self, words: Sequence[str]) -> Parts:
+        """Change how questions are answered, or list the settings; none resets one."""
+        if words:
+            name = words[0].removeprefix("--").replace("-", "_")
+            return self._set(one_of("setting", name, OPTIONS), words[1:])
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for name, option in OPTIONS.items():
+            value = escape(_text(self.view.get(name)))
+            summary = escape(help_in(option.text, OPTIONS)[0])
+            table.add_row(f"[bold]{_spelled(name)}[/bold]", value, summary)
+        return (table,)
 
-    def min_score(self, history: Session, words: Sequence[str]) -> Shown:
-        """Leave out what scores less."""
-        if not words:
-            return Outcome(history, (_least(history.now),))
-        text = expect_one(words, "a score")
-        value = None if text == _NO_FILTER else _number(text)
-        view = replace(history.now, min_score=value)
-        return self.show(history.to(view), _least(view))
+    def do_mode(self, words: Sequence[str]) -> Parts:
+        """Rank by another mode, as set mode does."""
+        return self._set("mode", words)
 
-    def mode(self, history: Session, words: Sequence[str]) -> Shown:
-        """Rank by another mode."""
-        if not words:
-            return Outcome(history, (f"mode {history.now.mode}, one of {', '.join(MODES)}",))
-        name = mode_named(expect_one(words, "a mode"))
-        return self.show(history.to(replace(history.now, mode=name)), f"mode {name}")
+    def do_filter(self, words: Sequence[str]) -> Parts:
+        """Keep only what fits, such as year>=2000, as set filter does; none drops all."""
+        return self._set("filter", words)
 
-    def filter(self, history: Session, words: Sequence[str]) -> Shown:
-        """Add a condition, or drop all."""
-        if not words:
-            now = " and ".join(history.now.filters) or "no filter"
+    def do_min_score(self, words: Sequence[str]) -> Parts:
+        """Leave out hits with a lower score, as set min-score does; none shows all."""
+        return self._set("min_score", words)
+
+    def _set(self, name: str, words: Sequence[str]) -> Parts:
+        """Change a setting, or show it with the values that it takes."""
+        now = f"{_spelled(name)} {_text(self.view.get(name))}"
+        if not words and name == "filter":
             keys = ", ".join(f"{key} ({kind})" for key, kind in self._index.schema.items())
-            return Outcome(history, (now, f"keys: {keys or 'none'}"))
-        text = " ".join(words)
-        filters = () if text == _NO_FILTER else (*history.now.filters, text)
-        self._check(filters)
-        note = " and ".join(filters) or "no filter"
-        return self.show(history.to(replace(history.now, filters=filters)), note)
+            return (now, f"keys: {keys or 'none'}")
+        if not words:
+            choices = ", ".join(self._choices(name))
+            return (f"{now}, one of {choices}" if choices else now,)
+        view = self.view.set(name, _value(name, words, self.view.get(name)))
+        self._check(view)
+        return self.go(view, self.show(view, f"{_spelled(name)} {_text(view.get(name))}"))
 
-    def _check(self, filters: tuple[str, ...]) -> None:
-        """Raise `InvalidFilter` where a condition does not fit the index."""
-        from graphagg.rag.documents.filters import compile_filter
-
-        compile_filter(selected(list(filters), None, None, False)["filter"] or {},
-            self._index.schema)  # fmt: skip
+    def _choices(self, name: str) -> list[str]:
+        return [each for each in get_args(OPTIONS[name].type) if isinstance(each, str)]
 
     # --- looking ---------------------------------------------------------------------------------
 
-    def why(self, history: Session, words: Sequence[str]) -> Shown:
-        """Why a passage is, or is not, among the hits."""
-        hits, view = self._hits(history), history.now
-        visible = selected(list(view.filters), None, None, False)
-        explanation = self._index.explain(
-            view.question, self._identifier(hits, words), view.top, mode=view.mode, **visible
-        )
-        return Outcome(history, explanation_parts(explanation, self._index))
+    def do_why(self, words: Sequence[str]) -> Parts:
+        """Explain the path and score of hit N, or of a passage by its id."""
+        view, identifier = self.view, self._identifier(self.answer(self.view), words)
+        request = _request(view.settings)
+        explanation = self._index.explain(view.question, identifier, view.k, request)
+        return explanation_parts(explanation, self._index)
 
-    def open(self, history: Session, words: Sequence[str]) -> Shown:
-        """A passage as a whole."""
-        hits = self._hits(history) if history.now.question else ()
+    def do_open(self, words: Sequence[str]) -> Parts:
+        """Show the whole text of hit N, or of a passage by its id."""
+        hits = self.answer(self.view) if self.view.question else ()
         passage = self._index[self._identifier(hits, words)]
         metadata = [f"{key}: {value}" for key, value in passage.metadata.items()]
         head = f"{passage.title} [{passage.id}]" if passage.title else f"[{passage.id}]"
-        return Outcome(history, (head, *metadata, "", passage.text))
+        return (head, *metadata, "", passage.text)
 
-    def save(self, history: Session, words: Sequence[str]) -> Shown:
-        """Write the hits."""
-        target = expect_one(words, "a file")
-        save_hits(history.now.question, self._hits(history), Path(target).expanduser())
-        return Outcome(history, (f"wrote {target}",))
+    def do_save(self, words: Sequence[str]) -> Parts:
+        """Write the hits as .csv, .parquet, .json or .jsonl."""
+        target, hits = expect_one(words, "a file"), Hits(self.answer(self.view))
+        plain = [hit.to_json() for hit in hits]
+        lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in plain)
+        writers = {
+            **table_writers(lambda: hits.to_arrow().select(_COLUMNS)),
+            **json_writer(lambda: {"question": self.view.question, "hits": plain}),
+            ".jsonl": lambda path: path.write_text(lines, encoding="utf-8"),
+        }
+        save(Path(target).expanduser(), writers)
+        return (f"wrote {target}",)
 
     # --- words -----------------------------------------------------------------------------------
 
@@ -266,32 +255,53 @@ class PassageShell(CommandInterpreter[View]):
             )
         return word
 
-    def _a_key(self, history: Session, prefix: str) -> Candidates:
-        keys = [(key, str(kind)) for key, kind in self._index.schema.items()]
-        return [each for each in [*keys, (_NO_FILTER, "")] if each[0].startswith(prefix)]
+    def args_set(self, prefix: str) -> list[str]:
+        """Complete the name of a setting."""
+        return [_spelled(name) for name in OPTIONS]
 
-    def _a_hit(self, history: Session, prefix: str) -> Candidates:
-        if not history.now.question:
-            return ()
-        hits = enumerate(self.answer(history.now), 1)
-        named = [(str(rank), hit.passage.title or hit.passage.id) for rank, hit in hits]
-        return [each for each in named if each[0].startswith(prefix)]
+    def args_mode(self, prefix: str) -> list[str]:
+        """Complete a mode."""
+        return self._choices("mode")
+
+    def args_filter(self, prefix: str) -> list[str]:
+        """Complete a key of the metadata."""
+        return [*self._index.schema, _NONE]
+
+    def args_why(self, prefix: str) -> list[str]:
+        """Complete the number of a hit."""
+        hits = self.answer(self.view) if self.view.question else ()
+        return [str(rank) for rank in range(1, len(hits) + 1)]
+
+    args_open = args_why
 
 
-def _least(view: View) -> str:
-    return "no least score" if view.min_score is None else f"least score {view.min_score:g}"
-
-
-def _number(text: str) -> float:
+def _value(name: str, words: Sequence[str], now: Any) -> Any:
+    """Read the value of a setting; values of a list are added to it."""
+    option = OPTIONS[name]
+    if list(words) == [_NONE]:
+        return option.default
+    if option.type == list[str] | None:
+        return (*(now or ()), *([" ".join(words)] if name == "filter" else words))
+    word = expect_one(words, "a value")
+    if name == "mode":
+        return mode_named(word)
+    kinds = [kind for kind in get_args(option.type) or (option.type,) if kind is not NoneType]
+    if bool in kinds:
+        return one_of(_spelled(name), word, ("true", "false")) == "true"
+    if isinstance(kinds[0], str):
+        return one_of(_spelled(name), word, kinds)
     try:
-        value = float(text)
-        check_min_score(value)
-    except (ValueError, InvalidParameter):
-        raise InvalidParameter(
-            f"the least score is {text!r}, wanted a number such as 1.5, or {_NO_FILTER}"
-        ) from None
-    return value
+        return kinds[0](word)
+    except ValueError:
+        message = f"{_spelled(name)} is {word!r}, wanted a number, or {_NONE}"
+        raise InvalidParameter(message) from None
 
 
-def _a_mode(history: Session, prefix: str) -> Candidates:
-    return [(name, "") for name in MODES if name.startswith(prefix)]
+def _spelled(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _text(value: Any) -> str:
+    if value is None or value == ():
+        return _NONE
+    return " and ".join(value) if isinstance(value, tuple) else str(value)

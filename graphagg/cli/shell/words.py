@@ -1,13 +1,18 @@
-"""A line's words: split where there is white space, quoted where a word holds some."""
+"""Split a line into words: at white space, with quotes around words that hold some."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphagg.errors import InvalidParameter
 
-_QUOTES = "\"'"
+_WORD = re.compile(
+    r"""\s*(?: (?P<quote>["']) (?P<inner>(?: \\. | (?!(?P=quote)). )*) (?P<end>(?P=quote))?
+            | (?P<plain>\S+) )""",
+    re.VERBOSE | re.DOTALL,
+)
 _ESCAPES = {"\n": "n", "\r": "r", "\t": "t"}
 _ESCAPED = {letter: character for character, letter in _ESCAPES.items()}
 
@@ -18,7 +23,7 @@ class Word:
 
     Attributes:
         text: without its quotes.
-        start: where it begins in the line, its quote included.
+        start: position in the line, of its quote if it has one.
         quote: the quote that it began with and that is not closed; else empty.
     """
 
@@ -28,48 +33,27 @@ class Word:
 
 
 def scan(line: str) -> Iterator[Word]:
-    """The words of a line, the last perhaps with an open quote.
+    """Find the words of a line, the last perhaps with an open quote.
 
-    A quote opens only where a word begins, so that O'Brien is one word as it stands; within quotes
-    a backslash takes the quote and itself literally, and stands before n, r and t for a new line,
-    a carriage return and a tab.
+    A quote opens only at the beginning of a word, so that O'Brien is one word; within quotes a
+    backslash escapes the quote and itself, and `n`, `r`, `t` stand for line breaks and a tab.
     """
-    at, end = 0, len(line)
-    while True:
-        while at < end and line[at].isspace():
-            at += 1
-        if at == end:
-            return
-        start = at
-        if line[at] in _QUOTES:
-            text, at, closed = _quoted(line, at)
-            yield Word(text, start, "" if closed else line[start])
+    for match in _WORD.finditer(line):
+        if (quote := match["quote"]) is None:
+            yield Word(match["plain"], match.start("plain"))
         else:
-            while at < end and not line[at].isspace():
-                at += 1
-            yield Word(line[start:at], start)
+            text = re.sub(
+                r"\\(.)", lambda m, q=quote: _unescaped(m[1], q), match["inner"], flags=re.S
+            )
+            yield Word(text, match.start("quote"), "" if match["end"] else quote)
 
 
-def _quoted(line: str, start: int) -> tuple[str, int, bool]:
-    """The text of a quoted word, where it ends, and whether its quote is closed."""
-    at = start + 1
-    text: list[str] = []
-    while at < len(line):
-        character = line[at]
-        if character == line[start]:
-            return "".join(text), at + 1, True
-        if character == "\\" and at + 1 < len(line):
-            at += 1
-            following = line[at]
-            taken = following in (line[start], "\\")
-            character = following if taken else _ESCAPED.get(following, "\\" + following)
-        text.append(character)
-        at += 1
-    return "".join(text), at, False
+def _unescaped(letter: str, quote: str) -> str:
+    return letter if letter in (quote, "\\") else _ESCAPED.get(letter, "\\" + letter)
 
 
 def split(line: str) -> list[str]:
-    """The words of a whole line; `InvalidParameter` where a quote is not closed."""
+    """Split a whole line; raises `InvalidParameter` where a quote is not closed."""
     words = list(scan(line))
     if words and words[-1].quote:
         raise InvalidParameter(
@@ -80,13 +64,13 @@ def split(line: str) -> list[str]:
 
 
 def quote(text: str) -> str:
-    """A word that `split` reads as this text; in quotes only where it must be."""
-    plain = text and text[0] not in _QUOTES and not any(c.isspace() for c in text)
+    """Write a word that `split` reads as this text; in quotes only where it must be."""
+    plain = text and text[0] not in "\"'" and not any(c.isspace() for c in text)
     return text if plain else quoted(text, '"')
 
 
 def quoted(text: str, mark: str) -> str:
-    """The text in quotes of one kind."""
+    """Write the text in quotes of one kind."""
     inner = text.replace("\\", "\\\\").replace(mark, "\\" + mark)
     for character, letter in _ESCAPES.items():
         inner = inner.replace(character, "\\" + letter)

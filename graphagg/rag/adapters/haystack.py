@@ -16,9 +16,9 @@ from typing import Any
 from graphagg.errors import InvalidFilter, MissingExtra
 from graphagg.rag.adapters.shared import metadata_of, opened
 from graphagg.rag.adapters.store import Store, passage
-from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
+from graphagg.rag.question.request import Request
 from graphagg.rag.question.results import Hit
 
 try:
@@ -42,25 +42,24 @@ class GraphAggRetriever:
     Args:
         index: an opened index, the directory of one, or a `GraphAggDocumentStore`, of which it sees
             every change.
-        top_k: how many documents.
-        mode: `multihop`, `linearrag`, `dense` or `bm25`.
+        top_k: number of documents.
         filters: conditions on metadata: as `PassageIndex.retrieve` takes them, or in Haystack's
             form of `field`, `operator` and `value`.
-        min_score: leave out documents that score less.
+        fields: other fields of `Request` by name, such as `mode="bm25"`. A component that is saved
+            takes plain values alone.
     """
 
     def __init__(
         self,
         index: PassageIndex | GraphAggDocumentStore | str | os.PathLike[str],
         top_k: int = 5,
-        mode: Mode = "multihop",
         filters: dict[str, Any] | None = None,
-        min_score: float | None = None,
+        **fields: Any,
     ) -> None:
         self._where = index
         self._index: PassageIndex | Store | None = None
-        self.top_k, self.mode, self.filters = top_k, mode, filters
-        self.min_score = min_score
+        self.top_k, self.filters, self.fields = top_k, filters, fields
+        Request(**fields)  # raises for what it does not take
 
     def warm_up(self) -> None:
         """Open the index; no model is loaded."""
@@ -75,10 +74,8 @@ class GraphAggRetriever:
         if isinstance(where, PassageIndex):
             where = where.directory
         index = where.to_dict() if isinstance(where, GraphAggDocumentStore) else os.fspath(where)
-        return default_to_dict(
-            self, index=index, top_k=self.top_k, mode=self.mode, filters=self.filters,
-            min_score=self.min_score,
-        )  # fmt: skip
+        options = {"top_k": self.top_k, "filters": self.filters, **self.fields}
+        return default_to_dict(self, index=index, **options)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> GraphAggRetriever:
@@ -110,12 +107,11 @@ class GraphAggRetriever:
         return self._index
 
     def _options(self, filters: dict[str, Any] | None, top_k: int | None) -> dict[str, Any]:
-        wanted = self.filters if filters is None else filters
+        conditions = self.filters if filters is None else filters
         return {
+            **self.fields,
             "k": self.top_k if top_k is None else top_k,
-            "mode": self.mode,
-            "filter": None if wanted is None else own_filter(wanted),
-            "min_score": self.min_score,
+            "filter": None if conditions is None else own_filter(conditions),
         }
 
 
@@ -157,7 +153,7 @@ class GraphAggDocumentStore:
         return made
 
     def count_documents(self) -> int:
-        """How many documents there are."""
+        """Count the documents."""
         return len(self.store)
 
     def filter_documents(self, filters: dict[str, Any] | None = None) -> list[Document]:
@@ -167,16 +163,15 @@ class GraphAggDocumentStore:
             FilterError: the filter is unsound, or compares what has no order.
         """
         try:
-            wanted = own_filter(filters) if filters else None
-            found = self.store.passages(wanted)
+            passages = self.store.passages(own_filter(filters) if filters else None)
         except (InvalidFilter, KeyError) as error:
             raise FilterError(str(error)) from error
-        return [Document(id=p.id, content=p.text, meta=dict(p.metadata)) for p in found]
+        return [Document(id=p.id, content=p.text, meta=dict(p.metadata)) for p in passages]
 
     def write_documents(
         self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
     ) -> int:
-        """Write documents, all or none; returns how many.
+        """Write documents, all or none; returns their number.
 
         Args:
             documents: with content.
@@ -193,24 +188,24 @@ class GraphAggDocumentStore:
         there = {p.id for p in self.store.get([d.id for d in documents])}
         given: dict[str, Document] = {}
         for document in documents:
-            known = document.id in there or document.id in given
-            if known and policy in (DuplicatePolicy.NONE, DuplicatePolicy.FAIL):
+            is_known = document.id in there or document.id in given
+            if is_known and policy in (DuplicatePolicy.NONE, DuplicatePolicy.FAIL):
                 raise DuplicateDocumentError(f"document {document.id!r} is there; nothing written")
-            if not (known and policy == DuplicatePolicy.SKIP):
+            if not (is_known and policy == DuplicatePolicy.SKIP):
                 given[document.id] = document
         self.store.write([_passage(document) for document in given.values()])
         return len(given)
 
     def delete_documents(self, document_ids: list[str]) -> None:
-        """Delete documents by their ids; those that are not there are passed over."""
+        """Delete documents by their ids; unknown ids are skipped."""
         self.store.delete(document_ids)
 
 
 def _passage(document: Document) -> Passage:
     meta = document.meta
-    source, place = meta.get("source_id"), meta.get("split_id")
-    chunk = isinstance(source, str) and isinstance(place, int) and place >= 0
-    where = (str(source), int(place or 0)) if chunk else ("", 0)
+    source, position = meta.get("source_id"), meta.get("split_id")
+    chunk = isinstance(source, str) and isinstance(position, int) and position >= 0
+    where = (str(source), int(position or 0)) if chunk else ("", 0)
     return passage(document.id, document.content or "", meta, *where)
 
 
@@ -243,8 +238,8 @@ def own_filter(filters: dict[str, Any]) -> dict[str, Any]:
     if set(filters) == {"field", "operator", "value"}:
         operator = str(filters["operator"])
         if operator not in _OPERATORS:
-            known = ", ".join(_OPERATORS)
-            raise InvalidFilter(f"operator is {operator!r}, wanted one of {known}")
+            choices = ", ".join(_OPERATORS)
+            raise InvalidFilter(f"operator is {operator!r}, wanted one of {choices}")
         field = str(filters["field"]).removeprefix("meta.")
         return {field: _condition(operator, filters["value"])}
     return filters
@@ -256,5 +251,5 @@ def _condition(operator: str, value: Any) -> dict[str, Any]:
         raise InvalidFilter(f"{operator!r} has {value!r}, wanted a list")
     if value is None:
         absent = {"==": {"exists": False}, "!=": {"exists": True}}
-        return absent.get(operator, {"in": []})  # nothing is more or less than what is not there
+        return absent.get(operator, {"in": []})  # no value is more or less than a missing one
     return {_OPERATORS[operator]: value}

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from graphagg.errors import InvalidParameter, MissingExtra
-from graphagg.rag.adapters.shared import metadata_of, opened
+from graphagg.rag.adapters.shared import metadata_of, opened, request_and_rest
 from graphagg.rag.adapters.store import Store, last_of_each, passage
-from graphagg.rag.config.modes import Mode, current_name
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
+from graphagg.rag.question.request import Request, RequestFields
 from graphagg.rag.question.results import Hit
 
 try:
@@ -43,22 +43,36 @@ class GraphAggRetriever(BaseRetriever):
 
     Attributes:
         index: an opened index, or the directory of one.
-        k: how many documents.
-        mode: `multihop`, `linearrag`, `dense` or `bm25`.
-        filter: conditions on metadata, as `PassageIndex.retrieve` takes them.
-        min_score: leave out documents that score less.
+        k: number of documents.
+        request: how they are retrieved; its fields can be given by name, such as `mode="bm25"`.
 
     A document's metadata holds the passage's own and `title`, `score`, `components`, `path` and
-    `method`. Every attribute can be given for one call: `retriever.invoke(question, k=3)`.
+    `method`. `k` and the fields of a request can be given for one call too:
+    `retriever.invoke(question, k=3, filter={"lang": "en"})`.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     index: Any = Field(exclude=True)
     k: int = Field(default=5, ge=1)
-    mode: Annotated[Mode, BeforeValidator(current_name)] = "multihop"
-    filter: dict[str, Any] | None = None
-    min_score: float | None = None
+    request: Any = Request()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            index: PassageIndex | str | os.PathLike[str],
+            k: int = 5,
+            request: Request = ...,
+            **fields: Unpack[RequestFields],
+        ) -> None: ...
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, options: dict[str, Any]) -> dict[str, Any]:
+        request, rest = request_and_rest(options)
+        return {**rest, "request": request}
 
     @field_validator("index")
     @classmethod
@@ -68,7 +82,8 @@ class GraphAggRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
-        return [_document(hit) for hit in self.index.retrieve(query, **self._options(options))]
+        hits = self.index.retrieve(query, **self._options(options))
+        return [_document(hit) for hit in hits]
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
@@ -77,8 +92,7 @@ class GraphAggRetriever(BaseRetriever):
         return [_document(hit) for hit in hits]
 
     def _options(self, given: dict[str, Any]) -> dict[str, Any]:
-        own = {"k": self.k, "mode": self.mode, "filter": self.filter, "min_score": self.min_score}
-        return own | given
+        return {"k": self.k, "request": self.request} | given
 
 
 def _document(hit: Hit) -> Document:
@@ -106,17 +120,17 @@ class GraphAggVectorStore(VectorStore):
 
     @property
     def directory(self) -> str:
-        """Where the index lies."""
+        """The directory of the index."""
         return str(self._store.directory)
 
     # --- writing ---------------------------------------------------------------------------------
 
     def add_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:
-        """Add documents, or replace those of the same ids.
+        """Add documents; a document replaces an earlier one of its id.
 
         Args:
             documents: with ids, or without: an id then follows from text and metadata.
-            kwargs: `ids`, in place of those of the documents.
+            kwargs: `ids`, in place of the documents' own.
 
         Returns:
             Their ids, in order.
@@ -214,8 +228,8 @@ class GraphAggVectorStore(VectorStore):
         return [(_as_added(hit.passage), hit.score) for hit in hits]
 
 
-def _as_added(found: Passage) -> Document:
-    return Document(id=found.id, page_content=found.text, metadata=dict(found.metadata))
+def _as_added(added: Passage) -> Document:
+    return Document(id=added.id, page_content=added.text, metadata=dict(added.metadata))
 
 
 def _no_more(options: dict[str, Any]) -> None:

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.adapters.shared import QUIET, metadata_of, opened
+from graphagg.rag.adapters.shared import QUIET, metadata_of, opened, request_and_rest
 from graphagg.rag.adapters.store import Store, last_of_each, passage
-from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
@@ -49,11 +48,9 @@ class GraphAggRetriever(BaseRetriever):
 
     Args:
         index: an opened index, or the directory of one; or the store of a `GraphAggStore`.
-        k: how many nodes.
-        mode: `multihop`, `linearrag`, `dense` or `bm25`.
-        filter: conditions on metadata, as `PassageIndex.retrieve` takes them.
-        min_score: leave out nodes that score less.
-        options: of LlamaIndex's `BaseRetriever`, such as `callback_manager`.
+        k: number of nodes.
+        options: fields of `Request`, such as `mode="bm25"`, or a `request`; and options of
+            LlamaIndex's `BaseRetriever`, such as `callback_manager`.
     """
 
     def __init__(
@@ -61,22 +58,18 @@ class GraphAggRetriever(BaseRetriever):
         index: PassageIndex | Store | str | os.PathLike[str],
         *,
         k: int = 5,
-        mode: Mode = "multihop",
-        filter: Mapping[str, Any] | None = None,
-        min_score: float | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        self._request, rest = request_and_rest(options)
+        super().__init__(**rest)
         self._index = index if isinstance(index, Store) else opened(index)
-        self._asked: dict[str, Any] = {
-            "k": k, "mode": mode, "filter": filter, "min_score": min_score,
-        }  # fmt: skip
+        self._k = k
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return _nodes(self._index.retrieve(query_bundle.query_str, **self._asked))
+        return _nodes(self._index.retrieve(query_bundle.query_str, self._k, self._request))
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return _nodes(await self._index.aretrieve(query_bundle.query_str, **self._asked))
+        return _nodes(await self._index.aretrieve(query_bundle.query_str, self._k, self._request))
 
 
 def _nodes(hits: Sequence[Hit]) -> list[NodeWithScore]:
@@ -130,7 +123,7 @@ class GraphAggStore(TransformComponent):
         return nodes
 
     def add(self, nodes: Sequence[BaseNode]) -> list[str]:
-        """Add nodes, or replace those of the same ids; returns their ids.
+        """Add nodes; a node replaces an earlier one of its id. Returns their ids.
 
         Raises:
             GraphAggError: what `PassageIndex.add` raises; nothing was written.
@@ -145,18 +138,18 @@ class GraphAggStore(TransformComponent):
         return [each.id for each in made]
 
     def delete(self, ref_doc_id: str) -> int:
-        """Delete the nodes of a source document; returns how many there were."""
+        """Delete the nodes of a source document; returns their number."""
         return self._store.delete([ref_doc_id])
 
     def delete_nodes(self, node_ids: Sequence[str]) -> int:
-        """Delete nodes by their ids; those that are not there are passed over."""
+        """Delete nodes by their ids; unknown ids are skipped."""
         return self._store.delete(node_ids)
 
     def get_nodes(self, node_ids: Sequence[str]) -> list[TextNode]:
-        """The nodes of these ids, without those that are not there."""
+        """The nodes of these ids, without unknown ids."""
         return [
-            TextNode(id_=found.id, text=found.text, metadata=dict(found.metadata))
-            for found in self._store.get(node_ids)
+            TextNode(id_=passage.id, text=passage.text, metadata=dict(passage.metadata))
+            for passage in self._store.get(node_ids)
         ]
 
     def as_retriever(self, **options: Any) -> GraphAggRetriever:

@@ -1,4 +1,4 @@
-"""An index that a framework writes to: made by the first write, gone with its last passage.
+"""An index behind a framework's store: made by the first write, removed with its last passage.
 
 Frameworks have stores that may be empty; an index holds one passage at least. So a store is a
 directory, and whether there is an index in it is looked up when it is asked.
@@ -19,6 +19,7 @@ from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.question.request import Request
 from graphagg.rag.question.results import Hits
 from graphagg.rag.question.selection import Selection
 from graphagg.store import write_artifact
@@ -35,8 +36,8 @@ class Store:
 
     Args:
         index: the directory, whether it holds an index yet or not; or an opened index.
-        encoder: of a new index, or what the index was built with; None: the default one, or what
-            it was built with, by name.
+        encoder: encoder of a new index, or the one the index was built with; None: the default, or
+            the recorded one, by name.
         extractor: likewise.
         chunking: how a new index splits long texts; None: not at all, for frameworks split
             documents themselves. An index that is there splits as it was built.
@@ -83,7 +84,7 @@ class Store:
         return 0 if self.index is None else len(self.index)
 
     def write(self, passages: Sequence[Passage]) -> None:
-        """Add passages; what is there of the same ids is replaced. One new version, or an error.
+        """Add passages by one new version; a passage replaces an earlier one of its id.
 
         Raises:
             GraphAggError: what `PassageIndex.build` and `add` raise; nothing was written.
@@ -100,29 +101,29 @@ class Store:
             self._stamp = self._stamp_now()
 
     def delete(self, ids: Iterable[str]) -> int:
-        """Delete passages, and documents with all their chunks; ids that are not there are passed.
+        """Delete passages, and documents with all their chunks; unknown ids are skipped.
 
         Returns:
-            How many passages were deleted.
+            Number of deleted passages.
         """
-        wanted = list(dict.fromkeys(ids))
+        names = list(dict.fromkeys(ids))
         with self._lock:
-            while (index := self.index) is not None and wanted:
+            while (index := self.index) is not None and names:
                 deleted: int | None
                 try:
-                    deleted = index.delete(wanted, ignore_missing=True)
+                    deleted = index.delete(names, ignore_missing=True)
                 except EmptyCorpus:
-                    deleted = self._delete_all(index, wanted)
+                    deleted = self._delete_all(index, names)
                 if deleted is not None:
                     self._stamp = self._stamp_now()
                     return deleted
         return 0
 
-    def _delete_all(self, index: PassageIndex, wanted: Sequence[str]) -> int | None:
-        """Take the index away if these ids are all it holds; None where that is so no more."""
+    def _delete_all(self, index: PassageIndex, names: Sequence[str]) -> int | None:
+        """Remove the index if these ids are all it holds; None if it gained others meanwhile."""
         with write_artifact(self.directory) as publication:
             index.reopen()
-            named = {row for name in wanted for row in index.snapshot.rows_named(name)}
+            named = {row for name in names for row in index.snapshot.rows_named(name)}
             if len(named) < len(index):
                 return None
             publication.withdraw()
@@ -136,7 +137,7 @@ class Store:
                     publication.withdraw()
 
     def get(self, ids: Iterable[str]) -> list[Passage]:
-        """The passages of these ids, in their order, without those that are not there."""
+        """The passages of these ids, in their order, without unknown ids."""
         index = self.index
         return [] if index is None else [index[name] for name in ids if name in index]
 
@@ -149,14 +150,14 @@ class Store:
         rows = snapshot.mask(Selection(filter)).nonzero()[0].tolist()
         return [snapshot.corpus[row] for row in rows]
 
-    def retrieve(self, question: str, k: int, **options: Any) -> Hits:
+    def retrieve(self, question: str, k: int, *request: Request, **fields: Any) -> Hits:
         """The hits of a question, as `PassageIndex.retrieve` gives them; none without an index."""
         index = self.index
-        return Hits() if index is None else index.retrieve(question, k, **options)
+        return Hits() if index is None else index.retrieve(question, k, *request, **fields)
 
-    async def aretrieve(self, question: str, k: int, **options: Any) -> Hits:
-        """`retrieve` for callers with an event loop."""
-        return await asyncio.to_thread(self.retrieve, question, k, **options)
+    async def aretrieve(self, question: str, k: int, *request: Request, **fields: Any) -> Hits:
+        """Run `retrieve` in a thread, for callers with an event loop."""
+        return await asyncio.to_thread(self.retrieve, question, k, *request, **fields)
 
 
 def passage(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, Unpack
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from graphagg.rag.evaluation.recall import (
 )
 from graphagg.rag.modes.protocol import QuestionModels
 from graphagg.rag.modes.registry import AnyRetriever
+from graphagg.rag.question.request import Request, RequestFields
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import Snapshot
 
@@ -53,8 +54,8 @@ class EvaluatedIndex(Protocol):
     def weights(self) -> MultihopConfig:
         """Settings of mode `multihop` without a config."""
 
-    def retriever(self, mode: Mode = ..., config: Config | None = ...) -> AnyRetriever:
-        """The retriever of a mode over all passages."""
+    def retriever(self, request: Request = ..., **fields: Unpack[RequestFields]) -> AnyRetriever:
+        """The retriever that answers a request."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _evaluate(
 ) -> Evaluation:
     k, metrics = max(RECALL_AT), metrics_of(questions)
     missing = check_gold(index.snapshot, questions)
-    retriever = index.retriever(mode, config)
+    retriever = index.retriever(mode=mode, config=config)
 
     def ask(text: str) -> tuple[list[Hit], _Clock]:
         clock = _Clock()
@@ -246,14 +247,14 @@ def ablate(
     variants = {name: config.without(name) for name in names}
     metrics = metrics_of(questions)
     check_gold(index.snapshot, questions)
-    retriever, encoded = index.retriever("multihop", config), list[Any]()
+    retriever, encoded = index.retriever(config=config), list[Any]()
     for done, question in enumerate(questions, start=1):  # each alone, as `evaluate` does
         reading = retriever.read([question.text], index.models)
         encoded += retriever.encode(reading, index.models)
         progress("questions", done, len(questions))
 
     def outcomes(variant: MultihopConfig) -> Outcomes:
-        answer = index.retriever("multihop", variant).answer
+        answer = index.retriever(config=variant).answer
         answers = (answer([question], max(RECALL_AT))[0] for question in encoded)
         return outcomes_of(questions, [[found_of(index.snapshot, h) for h in a] for a in answers])
 

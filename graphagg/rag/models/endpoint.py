@@ -38,12 +38,12 @@ class Endpoint:
     """Where a language model is asked.
 
     Attributes:
-        base_url: up to the version, such as `http://localhost:8000/v1`.
-        model: its name there.
-        api_key_env: the environment variable that holds the key; where it is not set, none is sent.
+        base_url: address of an OpenAI-compatible API, such as http://localhost:8000/v1.
+        model: name of the model at that API.
+        api_key_env: environment variable that holds the key; without it no key is sent.
         timeout: seconds for the whole answer.
-        max_tokens: of the answer; None leaves it to the endpoint.
-        temperature: of the sampling; None leaves it to the endpoint, as some models want.
+        max_tokens: longest answer in tokens. None: the endpoint's limit.
+        temperature: temperature of sampling. None: the endpoint's.
 
     Raises:
         InvalidParameter: the address is no http(s) address, or a number is out of range.

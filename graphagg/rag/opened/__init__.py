@@ -1,1 +1,1 @@
-"""What an opened passage index does: answers, changes, and what it says of its corpus."""
+"""Functions behind `PassageIndex`: build, answer and change one opened version."""

@@ -1,4 +1,4 @@
-"""The selection of passages that a caller may see."""
+"""The passages that a request leaves visible."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Selection:
-    """The passages that a caller may see.
+    """The passages that a request leaves visible.
 
     Attributes:
         filter: conditions on metadata; see `graphagg.rag.documents.filters`. None: all.
         include: ids of documents or passages; None: all. A document's id takes all its chunks.
         exclude: ids of documents or passages to leave out.
-        bridge_through: whether hidden passages may still lead to visible ones. They then change
+        bridge_through_filtered: whether hidden passages may lead to visible ones. They then change
             scores and appear in paths.
         as_of: a moment in microseconds since 1970; passages whose `when` is later are hidden.
-            None: all.
+            None: none.
     """
 
     filter: Mapping[str, Any] | None = None
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
-    bridge_through: bool = False
+    bridge_through_filtered: bool = False
     as_of: int | None = None
 
     @property

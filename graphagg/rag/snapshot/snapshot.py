@@ -157,7 +157,7 @@ class Snapshot:
         if selection.is_all:
             return Scope(self.view(None), None)
         allowed = self.mask(selection)
-        if selection.bridge_through:
+        if selection.bridge_through_filtered:
             return Scope(self.view(None), allowed)
         return Scope(self.view(allowed), None)
 

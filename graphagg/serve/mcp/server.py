@@ -31,8 +31,8 @@ from graphagg.serve.limits import (
 )
 from graphagg.serve.mcp import passages, text, themes
 from graphagg.serve.models.graphs import CommunityRequest, NearestRequest
-from graphagg.serve.models.passages import SearchRequest
-from graphagg.serve.models.values import ModeName, Request
+from graphagg.serve.models.passages import OPTIONS, SearchRequest
+from graphagg.serve.models.values import K, Request
 from graphagg.serve.service import Service
 
 try:
@@ -59,20 +59,8 @@ _LEAST_CHARACTERS = 1_000
 
 Q = TypeVar("Q", bound=Request)
 R = TypeVar("R")
-Filter = Annotated[
-    dict[str, Any] | None, Field(description='Conditions on metadata: {"year": {"gte": 2000}}.')
-]
 Question = Annotated[str, Field(description="A whole question in plain words, names in it.")]
-AsOf = Annotated[
-    str | None,
-    Field(description="An ISO 8601 date (and time): what was written later is not seen."),
-]
-RecencyWeight = Annotated[
-    float, Field(ge=0, description="What the newest passages gain: 0.3 is some, 1 is much.")
-]
-HalfLife = Annotated[float, Field(gt=0, description="Days after which they gain half as much.")]
-TopHits = Annotated[int, Field(ge=1, le=MOST_HITS)]
-MinScore = Annotated[float | None, Field(description="Leave out passages that score less.")]
+Count = Annotated[int, Field(ge=1, le=MOST_HITS, validation_alias=K, description="Number of hits.")]
 Characters = Annotated[
     int, Field(ge=_LEAST_CHARACTERS, le=MOST_TEXT, description="Longest answer.")
 ]
@@ -147,18 +135,12 @@ def http_app(server: MCPServer, service: Service, access: Access) -> Starlette:
 
 
 def _add_search(server: MCPServer, service: Service) -> None:
-    @_tool(server)
     async def search_passages(
         question: Question,
-        top_k: TopHits = 5,
-        mode: ModeName = "multihop",
-        filter: Filter = None,
-        as_of: AsOf = None,
-        recency: RecencyWeight = 0.0,
-        half_life: HalfLife = 30.0,
-        min_score: MinScore = None,
+        k: Count = 5,
         characters: Characters = _CHARACTERS,
         show: Show = [],  # noqa: B006 - it is never changed
+        **options: Any,
     ) -> str:
         """Retrieve the passages that answer a question, best first.
 
@@ -168,43 +150,39 @@ def _add_search(server: MCPServer, service: Service) -> None:
         request = _checked(
             SearchRequest,
             question=question,
-            top_k=top_k,
-            mode=mode,
-            filter=filter,
-            as_of=as_of,
-            recency=recency,
-            half_life=half_life,
-            min_score=min_score,
+            k=k,
             characters=min(characters, MOST_CHARACTERS),
             explain=False,
+            **options,
         )
         answer = await _asked(service, lambda: service.passages.search(request))
         return text.search(answer["hits"], characters, show)
 
-    @_tool(server)
     async def explain_path(
-        question: Question,
-        passage_id: PassageId,
-        top_k: TopHits = 5,
-        mode: ModeName = "multihop",
-        filter: Filter = None,
-        as_of: AsOf = None,
-        recency: RecencyWeight = 0.0,
-        half_life: HalfLife = 30.0,
+        question: Question, passage_id: PassageId, k: Count = 5, **options: Any
     ) -> str:
         """Say why a passage is, or is not, among the first: its rank, score parts and hop path."""
-        request = _checked(
-            SearchRequest,
-            question=question,
-            top_k=top_k,
-            mode=mode,
-            filter=filter,
-            as_of=as_of,
-            recency=recency,
-            half_life=half_life,
-        )
+        request = _checked(SearchRequest, question=question, k=k, **options)
         answer = await _asked(service, lambda: service.passages.explain(request, passage_id))
         return text.explanation(answer)
+
+    for function in (search_passages, explain_path):
+        _tool(server)(_with_options(function))
+
+
+def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Replace `**options` in the signature of a tool by the options of a passage request."""
+    signature = inspect.signature(function, eval_str=True)
+    *named, _ = signature.parameters.values()
+    derived = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=info.default,
+            annotation=Annotated[kind, info],
+        )
+        for name, (kind, info) in OPTIONS.items()
+    ]  # fmt: skip
+    function.__signature__ = signature.replace(parameters=[*named, *derived])  # type: ignore[attr-defined]
+    return function
 
 
 def _add_reading(server: _Server, service: Service) -> None:
@@ -258,22 +236,22 @@ def _add_communities(server: MCPServer, service: Service) -> None:
     @_tool(server)
     async def community_of(
         seeds: Annotated[list[str | int], Field(min_length=1, max_length=MOST_SEEDS)],
-        top_k: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 20,
+        k: Annotated[
+            int, Field(ge=1, le=MOST_MEMBERS, validation_alias=K, description="Number of members.")
+        ] = 20,
         method: Method = "fused",
     ) -> str:
         """Find the community around some vertices: a line per member, with what it shares."""
-        request = _checked(CommunityRequest, seeds=seeds, top_k=top_k, method=method)
+        request = _checked(CommunityRequest, seeds=seeds, k=k, method=method)
         return text.community(await _asked(service, lambda: service.communities.query(request)))
 
 
 def _add_embedding(server: MCPServer, service: Service) -> None:
     @_tool(server)
-    async def similar_vertices(vertex: str | int, top_k: TopHits = 10) -> str:
+    async def similar_vertices(vertex: str | int, k: Count = 10) -> str:
         """Find the vertices whose vectors are nearest to the vector of a vertex, by cosine."""
-        request = _checked(NearestRequest, vertex=vertex, top_k=top_k)
-        answer = await _asked(
-            service, lambda: service.embedding.nearest(request.vertex, request.top_k)
-        )
+        request = _checked(NearestRequest, vertex=vertex, k=k)
+        answer = await _asked(service, lambda: service.embedding.nearest(request.vertex, request.k))
         return text.nearest(answer)
 
 

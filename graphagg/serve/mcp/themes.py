@@ -10,6 +10,7 @@ from pydantic import Field
 from graphagg.rag.corpus.similar import By
 from graphagg.serve.limits import MOST_HITS
 from graphagg.serve.models.themes import Filter, SimilarRequest, ThemeRequest, ThemesRequest
+from graphagg.serve.models.values import K
 from graphagg.serve.service import Service
 from graphagg.serve.themes import Answer, Themes
 
@@ -17,7 +18,9 @@ INSTRUCTIONS = (
     "corpus_themes lists the subjects of a corpus, theme_passages the content of one theme; "
     "similar_passages and similar_entities find the ones most like a passage or an entity."
 )
-TopHits = Annotated[int, Field(ge=1, le=MOST_HITS)]
+TopHits = Annotated[
+    int, Field(ge=1, le=MOST_HITS, validation_alias=K, description="Number of results.")
+]
 Most = Annotated[int, Field(ge=1, le=200, description="Lines of the answer at most.")]
 _NAMES = 4  # names of a theme's line
 
@@ -62,17 +65,17 @@ def add_tools(
         return "\n".join(_theme(answer, most))
 
     async def similar_passages(
-        passage: str, by: By = "text", top_k: TopHits = 10, filter: Filter = None
+        passage: str, by: By = "text", k: TopHits = 10, filter: Filter = None
     ) -> str:
         """Find the passages most like one, by text vectors or by what both name (graph)."""
-        request = checked(SimilarRequest, passage=passage, by=by, top_k=top_k, filter=filter)
+        request = checked(SimilarRequest, passage=passage, by=by, k=k, filter=filter)
         return "\n".join(_likes(await asked(service, lambda: explorer.similar(request))))
 
     async def similar_entities(
-        entity: str, by: By = "graph", top_k: TopHits = 10, filter: Filter = None
+        entity: str, by: By = "graph", k: TopHits = 10, filter: Filter = None
     ) -> str:
         """Find the entities most like one, by the graph or by the vectors of their passages."""
-        request = checked(SimilarRequest, entity=entity, by=by, top_k=top_k, filter=filter)
+        request = checked(SimilarRequest, entity=entity, by=by, k=k, filter=filter)
         return "\n".join(_likes(await asked(service, lambda: explorer.similar(request))))
 
     for function in (corpus_themes, theme_passages, similar_passages, similar_entities):

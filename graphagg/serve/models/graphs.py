@@ -10,6 +10,7 @@ from graphagg.communities.config import Method, Plan
 from graphagg.serve.limits import MOST_BATCH
 from graphagg.serve.models.values import (
     Hits,
+    K,
     Members,
     Request,
     Result,
@@ -24,7 +25,9 @@ class CommunityRequest(Request):
     """A query of the community of some seeds."""
 
     seeds: Seeds
-    top_k: Members | None = Field(default=50, description="null: a sweep cut chooses.")
+    k: Members | None = Field(
+        default=50, validation_alias=K, description="Number of members; null: a sweep cut chooses."
+    )
     method: Method = "fused"
     plan: Plan = "auto"
 
@@ -140,14 +143,14 @@ class NearestRequest(Request):
     """A query of the vertices nearest to one."""
 
     vertex: Vertex
-    top_k: Hits = 10
+    k: Hits = Field(default=10, validation_alias=K, description="Number of neighbors.")
 
 
 class NearestBatchRequest(Request):
     """Several vertices."""
 
     vertices: Annotated[list[Vertex], Field(min_length=1, max_length=MOST_BATCH)]
-    top_k: Hits = 10
+    k: Hits = Field(default=10, validation_alias=K, description="Number of neighbors.")
 
 
 class Nearest(Result):

@@ -2,53 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.question.excerpts import CHARACTERS
+from graphagg.rag.question.plain import Option, options, request_of
+from graphagg.rag.question.request import Request as PassageRequest
 from graphagg.rag.question.results import HopKind
 from graphagg.serve.limits import MOST_BATCH, MOST_TEXT
 from graphagg.serve.models.values import (
     Characters,
-    Days,
     Hits,
-    ModeName,
-    Moment,
+    K,
     Question,
     Request,
     Result,
-    Score,
     Timed,
-    Weight,
+    strict_type,
 )
 
 
-class _SearchOptions(Request):
-    top_k: Hits = 5
-    mode: ModeName = "multihop"
-    filter: dict[str, Any] | None = Field(
-        default=None, description='Conditions on metadata: {"year": {"gte": 2000}}.'
-    )
-    as_of: Moment = Field(
-        default=None,
-        description="An ISO 8601 date (and time); passages whose metadata `when` is later are not "
-        "seen.",
-    )
-    recency: Weight = Field(
-        default=0.0, description="What the newest passages gain; 0: age changes nothing."
-    )
-    half_life: Days = Field(default=30.0, description="Days after which they gain half as much.")
-    min_score: Score = Field(default=None, description="Leave out hits that score less.")
+def json_field(option: Option) -> tuple[Any, Any]:
+    """The pydantic type and field of an option of a request."""
+    bounds: dict[str, Any] = {
+        {"least": "ge", "above": "gt"}[name]: value for name, value in option.bounds.items()
+    }
+    text = option.text[:1].upper() + option.text[1:]
+    info = Field(default=option.default, description=text, **bounds)
+    return strict_type(option.type), info
+
+
+OPTIONS = {option.name: json_field(option) for option in options("json")}
+"""Fields of a body, derived from `graphagg.rag.question.request.Request`."""
+if TYPE_CHECKING:
+    _Options = Request
+else:
+    _Options = create_model("_Options", __base__=Request, **OPTIONS)
+
+
+class _SearchOptions(_Options):
+    k: Hits = Field(default=5, validation_alias=K, description="Number of hits.")
     characters: Characters = Field(
         default=CHARACTERS,
-        description="Of a hit and the chunks around it; with many hits each has its share of "
-        f"{MOST_TEXT:,}.",
+        description="Characters of a hit and the chunks around it; with many hits each has its "
+        f"share of {MOST_TEXT:,}.",
     )
     explain: bool = Field(
         default=True, description="Say where entities stand in the hits, and titles on the way."
     )
+
+    @property
+    def request(self) -> PassageRequest:
+        """How the questions are answered."""
+        return request_of({name: getattr(self, name) for name in OPTIONS})
 
 
 class SearchRequest(_SearchOptions):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphagg.rag.corpus.similar import By
-from graphagg.serve.models.values import Hits, Name, Number, Question, Request, Result, Timed
+from graphagg.serve.models.values import Hits, K, Name, Number, Question, Request, Result, Timed
 
 MOST_THEMES = 1_000
 """Themes of one answer, the largest first."""
@@ -42,7 +42,7 @@ class LightRequest(Request):
     """A question whose passages are looked for on the map."""
 
     question: Question
-    top_k: Hits = 20
+    k: Hits = Field(default=20, validation_alias=K, description="Number of hits.")
     filter: Filter = None
 
 
@@ -52,7 +52,7 @@ class SimilarRequest(Request):
     passage: Name | None = None
     entity: Name | None = None
     by: By | None = Field(default=None, description="null: text of passages, graph of entities.")
-    top_k: Hits = 10
+    k: Hits = Field(default=10, validation_alias=K, description="Number of results.")
     filter: Filter = None
 
 

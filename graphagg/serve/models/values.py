@@ -6,10 +6,14 @@ JavaScript holds exactly come back as strings; both forms are taken everywhere.
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -65,11 +69,26 @@ Question = Annotated[
 Hits = Annotated[int, Field(ge=1, le=MOST_HITS), BeforeValidator(_whole)]
 Characters = Annotated[int, Field(ge=1, le=MOST_CHARACTERS), BeforeValidator(_whole)]
 Score = Annotated[float | None, Field(allow_inf_nan=False, strict=False)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
-Days = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
-Moment = Annotated[str | None, StringConstraints(max_length=LONGEST_NAME)]
+K = AliasChoices("k", "top_k")
+"""Names of the number of results: `k`, and the name that it had before."""
 Members = Annotated[int, Field(ge=1, le=MOST_MEMBERS), BeforeValidator(_whole)]
 Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
+
+
+def strict_type(kind: Any) -> Any:
+    """The type of a plain value of a request, with the limits that all requests have."""
+    names = [strict_type(each) for each in get_args(kind)]
+    if kind == Mode:
+        return ModeName
+    if kind is int:
+        return Annotated[int, BeforeValidator(_whole)]
+    if kind is float:
+        return Annotated[float, Field(allow_inf_nan=False, strict=False)]
+    if kind is str:
+        return Name
+    if isinstance(kind, UnionType):
+        return reduce(or_, names)
+    return list[names[0]] if get_origin(kind) is list else kind  # type: ignore[valid-type]
 
 
 class Request(BaseModel):

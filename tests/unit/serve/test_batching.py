@@ -70,7 +70,8 @@ def test_a_failure_reaches_those_of_its_batch_alone(indices: Sources) -> None:
     results = []
     for encoder in (failing, good, failing):
         index = PassageIndex.open(indices.passages, encoder=encoder)
-        results.append(batcher.submit(index, index.retriever("dense"), "dense", None, ["Ada?"]))
+        retriever = index.retriever(mode="dense")
+        results.append(batcher.submit(index, retriever, "dense", None, ["Ada?"]))
     assert isinstance(results[0].exception(SECONDS), InvalidParameter)
     assert len(results[1].result(SECONDS).asked) == 1
     assert isinstance(results[2].exception(SECONDS), InvalidParameter)
@@ -82,13 +83,10 @@ def test_a_cancelled_question_is_not_encoded(indices: Sources) -> None:
     encoder = HeldEncoder()
     index = PassageIndex.open(indices.passages, encoder=encoder)
     batcher = Batcher()
-    jobs = [
-        batcher.submit(index, index.retriever("dense"), "dense", None, ["Ada?"]) for _ in range(1)
-    ]
+    retriever = index.retriever(mode="dense")
+    jobs = [batcher.submit(index, retriever, "dense", None, ["Ada?"])]
     assert encoder.entered.wait(SECONDS)
-    jobs += [
-        batcher.submit(index, index.retriever("dense"), "dense", None, ["Ada?"]) for _ in range(3)
-    ]
+    jobs += [batcher.submit(index, retriever, "dense", None, ["Ada?"]) for _ in range(3)]
     assert jobs[2].cancel()
     encoder.gate.set()
     for job in (jobs[0], jobs[1], jobs[3]):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,13 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.cli.shell.communities import CommunityShell, View
-from graphagg.cli.shell.history import History
-from graphagg.cli.shell.interpreter import complete
 from graphagg.communities import CommunityIndex
 from graphagg.communities.config import METHODS
 from graphagg.errors import GraphAggError, InvalidParameter, InvalidSeeds, UnknownVertex
 from graphagg.graph import bundled_graph
-from tests.unit.shell.talk import talk, text_of
+from tests.unit.shell.talk import fresh, talk, text_of
 
 NAMES = sorted(bundled_graph("les_miserables").nodes)
 
@@ -35,8 +34,8 @@ lines = st.one_of(
 
 def test_seeds_are_answered_as_the_library_answers(shell: CommunityShell) -> None:
     outcome = talk(shell, "seed Enjolras Gavroche")
-    assert outcome.history.now == View(("Enjolras", "Gavroche"))
-    found = shell.answer(outcome.history.now)
+    assert outcome.view == View(("Enjolras", "Gavroche"))
+    found = shell.answer(outcome.view)
     shown = text_of(outcome)
     for rank, member in enumerate(found.members, 1):
         assert any(
@@ -50,56 +49,53 @@ def test_seeds_are_answered_as_the_library_answers(shell: CommunityShell) -> Non
 @given(st.lists(lines, max_size=12))
 def test_undo_is_the_way_back(shell: CommunityShell, typed: list[str]) -> None:
     """Against a plain stack of views: errors and looking change nothing, undo pops."""
-    history, stack = shell.start, [shell.start.now]
+    session, stack = fresh(shell), [shell.view]
     for line in typed:
-        before = history
-        try:
-            history = shell.run(history, line).history
-        except GraphAggError:
-            assert history is before
+        before = session.view
+        with suppress(GraphAggError):
+            session.run(line)
         if line.split()[:1] == ["undo"] and len(stack) > 1:
             stack.pop()
-        elif history.now != stack[-1]:
-            stack.append(history.now)
-        assert (*history.past, history.now) == tuple(stack)
-    while history.past:
-        history = shell.run(history, "undo").history
-    assert history == shell.start
+        elif session.view != before:
+            stack.append(session.view)
+        assert [*session.past, session.view] == stack
+        assert all(a != b for a, b in pairwise(stack))
+    while session.past:
+        session.run("undo")
+    assert session.view == shell.view
     with pytest.raises(InvalidParameter, match="nothing to undo"):
-        shell.run(history, "undo")
+        session.run("undo")
 
 
-@given(st.lists(st.integers(0, 3), max_size=20))
-def test_history_never_repeats_a_view(views: list[int]) -> None:
-    history = History(0)
-    for view in views:
-        history = history.to(view)
-    steps = [*history.past, history.now]
-    assert all(a != b for a, b in pairwise(steps))
-    assert [view for view in history.past] == steps[:-1]
+@pytest.mark.parametrize("line", ["seed nobody", "more 0", "method luck", "drop Javert", 'seed "'])
+def test_a_mistake_changes_nothing(shell: CommunityShell, line: str) -> None:
+    session = talk(shell, "seed Valjean").session
+    with pytest.raises(GraphAggError):
+        session.run(line)
+    assert (session.view, len(session.past)) == (View(("Valjean",)), 1)
 
 
 def test_seeds_by_rank_and_without_repeats(shell: CommunityShell) -> None:
     first = shell.answer(View(("Enjolras",))).members[0].id
     outcome = talk(shell, "seed Enjolras Enjolras", "seed #1", "seed Enjolras")
-    assert outcome.history.now.seeds == ("Enjolras", first)
-    assert len(outcome.history.past) == 2
-    assert talk(shell, "seed Enjolras", "seed #1", "drop Enjolras").history.now.seeds == (first,)
+    assert outcome.view.seeds == ("Enjolras", first)
+    assert len(outcome.session.past) == 2
+    assert talk(shell, "seed Enjolras", "seed #1", "drop Enjolras").view.seeds == (first,)
 
 
 def test_more_shows_only_what_is_new_where_the_first_stay(shell: CommunityShell) -> None:
     outcome = talk(shell, "method jaccard", "seed Valjean", "more 5")
     ranks = [line.split()[0] for line in text_of(outcome).splitlines()]
     assert ranks == ["#", "11", "12", "13", "14", "15", "seeds"]
-    assert outcome.history.now.size == 15
+    assert outcome.view.size == 15
     everything = talk(shell, "seed Valjean", "more 1000", "more")
-    assert everything.history.now.size == 1010 and "all there are" in text_of(everything)
+    assert everything.view.size == 1010 and "all there are" in text_of(everything)
 
 
 def test_top_shows_so_many_members(shell: CommunityShell) -> None:
     outcome = talk(shell, "seed Valjean", "top 3")
-    assert outcome.history.now.size == len(shell.answer(outcome.history.now).members) == 3
-    assert talk(shell, "seed Valjean", "top 3", "more 2").history.now.size == 5
+    assert outcome.view.size == len(shell.answer(outcome.view).members) == 3
+    assert talk(shell, "seed Valjean", "top 3", "more 2").view.size == 5
     with pytest.raises(InvalidParameter, match="a number from 1 to 1,000"):
         talk(shell, "seed Valjean", "top 0")
 
@@ -150,7 +146,7 @@ def test_without_seeds_it_says_how_to_begin(shell: CommunityShell, line: str) ->
     with pytest.raises(InvalidSeeds, match="add one: seed VERTEX"):
         talk(shell, line)
     assert text_of(talk(shell, "")) == "no seeds; add one: seed VERTEX\n"
-    assert talk(shell, "seed Valjean", "drop Valjean").history.now.seeds == ()
+    assert talk(shell, "seed Valjean", "drop Valjean").view.seeds == ()
 
 
 def test_what_is_saved_is_what_the_library_gives(shell: CommunityShell, tmp_path: Path) -> None:
@@ -181,22 +177,23 @@ def test_sub_communities_part_what_is_shown(shell: CommunityShell) -> None:
 
 def test_help_lists_every_command_and_describes_one(shell: CommunityShell) -> None:
     shown = text_of(talk(shell, "help"))
-    for name, command in shell.commands.items():
-        assert f"{name} {command.arguments}".strip() in shown and command.summary in shown
-    assert talk(shell, "quit").leave
+    for name, summary in shell.commands().items():
+        usage = f"{name} {shell.USAGE.get(name, '')}".strip()
+        assert usage in shown and summary in shown
+    assert "seed VERTEX..." in text_of(talk(shell, "help seed"))
+    assert talk(shell, "quit").session.left
 
 
 # --- completion ----------------------------------------------------------------------------------
 
 
 def offered(shell: CommunityShell, line: str, *before: str) -> list[str]:
-    history = talk(shell, *before).history if before else shell.start
-    start, found, _ = complete(shell.commands, history, line)
-    return [line[:start] + text for text, _ in found]
+    start, found = talk(shell, *before).session.complete(line)
+    return [line[:start] + text for text in found]
 
 
 def test_commands_complete(shell: CommunityShell) -> None:
-    assert offered(shell, "") == list(shell.commands)
+    assert offered(shell, "") == list(shell.commands())
     assert offered(shell, " s") == [" seed", " save"]
     assert offered(shell, "xyz") == offered(shell, "xyz abc") == []
 
@@ -208,7 +205,6 @@ def test_vertices_complete_by_prefix_the_best_known_first(shell: CommunityShell)
     assert offered(shell, "seed ") == []  # no seeds, so nothing to go by
     assert offered(shell, "drop ", "seed Valjean Javert") == ["drop Valjean", "drop Javert"]
     assert offered(shell, "method p") == ["method pagerank"]
-    assert complete(shell.commands, shell.start, "draw ") == (5, (), True)
 
 
 def test_members_complete_first_after_why(shell: CommunityShell) -> None:
@@ -225,7 +221,7 @@ def test_names_with_spaces_are_completed_in_quotes(tmp_path: Path) -> None:
         assert offered(shell, "seed 'Ann L") == ["seed 'Ann Lee'"]
         assert offered(shell, "seed Cy") == [r'seed "Cy \"C\" Dee"']
         for line in (*offered(shell, "seed Ann"), *offered(shell, "seed Cy")):
-            assert len(talk(shell, line).history.now.seeds) == 1
+            assert len(talk(shell, line).view.seeds) == 1
 
 
 @settings(max_examples=40, deadline=None)
@@ -244,7 +240,6 @@ def test_integers_complete_by_their_digits(tmp_path_factory, ids, prefix) -> Non
 def test_a_session_can_begin_with_seeds(les_miserables: Path) -> None:
     with CommunityIndex.open(les_miserables) as index:
         shell = CommunityShell(index, ["Valjean", "Valjean"], "pagerank")
-        assert shell.start.now == View(("Valjean",), "pagerank")
-        assert "seeds: Valjean | method: pagerank" in shell.status(shell.start.now)
+        assert shell.view == View(("Valjean",), "pagerank")
         with pytest.raises(UnknownVertex):
             CommunityShell(index, ["nobody"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graphagg.cli.shell.interpreter import complete
+from graphagg.cli.request import OPTIONS
 from graphagg.cli.shell.passages import PassageShell, View
 from graphagg.errors import (
     GraphAggError,
@@ -38,61 +38,79 @@ def shell(index: PassageIndex) -> PassageShell:
 
 def test_a_line_is_a_question(shell: PassageShell, index: PassageIndex) -> None:
     outcome = talk(shell, ASKED)
-    assert outcome.history.now == View(ASKED)
-    assert list(shell.answer(outcome.history.now)) == index.retrieve(ASKED)
+    assert outcome.view == View(ASKED)
+    assert list(shell.answer(outcome.view)) == index.retrieve(ASKED)
     shown = text_of(outcome)
     assert shown.startswith(ASKED + "\n") and index.retrieve(ASKED)[0].passage.id in shown
-    assert talk(shell, f"ask {ASKED}").history.now == View(ASKED)
+    assert talk(shell, f"ask {ASKED}").view == View(ASKED)
 
 
 @pytest.mark.parametrize(
     "line", ["why did Ada leave?", "open questions about London?", "Ada", "London Thames Ada"]
 )
 def test_questions_may_begin_like_commands(shell: PassageShell, line: str) -> None:
-    assert talk(shell, line).history.now.question == line
+    assert talk(shell, line).view.question == line
 
 
 def test_quotes_in_a_question_are_its_own(shell: PassageShell) -> None:
-    assert talk(shell, 'ask  who said "never').history.now.question == 'who said "never'
-    assert talk(shell, 'who said "never').history.now.question == 'who said "never'
-    assert talk(shell, "ask top 5").history.now.question == "top 5"
+    assert talk(shell, 'ask  who said "never').view.question == 'who said "never'
+    assert talk(shell, 'who said "never').view.question == 'who said "never'
+    assert talk(shell, "ask top 5").view.question == "top 5"
 
 
 def test_top_mode_and_filter_apply_to_the_question(
     shell: PassageShell, index: PassageIndex
 ) -> None:
     outcome = talk(shell, ASKED, "top 2", "mode bm25", "filter kind=city")
-    view = outcome.history.now
-    assert view == View(ASKED, 2, "bm25", ("kind=city",))
+    view = outcome.view
+    assert view == View(ASKED, 2, (("mode", "bm25"), ("filter", ("kind=city",))))
     wanted = index.retrieve(ASKED, 2, mode="bm25", filter={"kind": "city"})
     assert list(shell.answer(view)) == wanted
     back = talk(shell, ASKED, "top 2", "mode bm25", "undo", "undo")
-    assert back.history.now == View(ASKED) and ASKED in text_of(back)
-    assert talk(shell, "filter kind=city", "filter none").history.now == View()
+    assert back.view == View(ASKED) and ASKED in text_of(back)
+    assert talk(shell, "filter kind=city", "filter none").view == View()
     assert "kind=city" in text_of(talk(shell, "filter kind=city", "filter"))
     assert "kind (string)" in text_of(talk(shell, "filter"))
     assert "no passage fits" in text_of(talk(shell, ASKED, "filter kind=nothing"))
 
 
 def test_settings_may_come_before_the_question(shell: PassageShell) -> None:
-    assert talk(shell, "top 1", "mode dense", ASKED).history.now == View(ASKED, 1, "dense")
+    assert talk(shell, "top 1", "mode dense", ASKED).view == View(ASKED, 1, (("mode", "dense"),))
     assert "mode dense" in text_of(talk(shell, "mode dense"))
 
 
 def test_more_and_min_score(shell: PassageShell, index: PassageIndex) -> None:
     wider = talk(shell, ASKED, "top 2", "more 2")
-    assert wider.history.now.top == 4
-    assert list(shell.answer(wider.history.now)) == index.retrieve(ASKED, 4)
+    assert wider.view.k == 4
+    assert list(shell.answer(wider.view)) == index.retrieve(ASKED, 4)
     assert "these 5 passages are all there are" in text_of(talk(shell, ASKED, "more"))
     hits = index.retrieve(ASKED)
     least = f"min-score {hits[1].score!r}"
     asked = talk(shell, ASKED, least)
-    assert list(shell.answer(asked.history.now)) == hits[:2]
-    assert "least score" in text_of(talk(shell, ASKED, least, "min-score"))
-    assert talk(shell, ASKED, least, "min-score none").history.now == View(ASKED)
-    assert "reaches the least score" in text_of(talk(shell, ASKED, "min-score 1e9"))
-    with pytest.raises(InvalidParameter, match="the least score is 'nan', wanted a number"):
+    assert list(shell.answer(asked.view)) == hits[:2]
+    assert "min-score 0" in text_of(talk(shell, "min-score 0.5", "min-score"))
+    assert talk(shell, ASKED, least, "min-score none").view == View(ASKED)
+    assert "reaches min-score" in text_of(talk(shell, ASKED, "min-score 1e9"))
+    with pytest.raises(InvalidParameter, match="min_score is nan, wanted a finite number"):
         talk(shell, "min-score nan")
+
+
+def test_every_option_of_a_request_can_be_set(shell: PassageShell, index: PassageIndex) -> None:
+    listed = text_of(talk(shell, "set"))
+    assert all(name.replace("_", "-") in listed for name in OPTIONS)
+    session = talk(
+        shell, ASKED, "set exclude p3", "set window 1", "set bridge-through-filtered true"
+    ).session
+    options = {"exclude": ["p3"], "window": 1, "bridge_through_filtered": True}
+    assert list(session.answer(session.view)) == index.retrieve(ASKED, **options)  # type: ignore[arg-type]
+    assert "window 1" in text_of(talk(session, "set window"))
+    for name in ("exclude", "window", "bridge-through-filtered"):
+        session.run(f"set {name} none")
+    assert session.view == View(ASKED)
+    with pytest.raises(InvalidParameter, match="setting is 'luck'"):
+        session.run("set luck 1")
+    with pytest.raises(InvalidParameter, match="window is 'wide', wanted a number, or none"):
+        session.run("set window wide")
 
 
 def test_why_by_number_and_by_id(shell: PassageShell, index: PassageIndex) -> None:
@@ -144,10 +162,10 @@ def test_saved_hits_are_those_that_are_shown(
 def test_mistakes_are_named_and_change_nothing(
     shell: PassageShell, line: str, error: type[Exception], message: str
 ) -> None:
-    history = talk(shell, ASKED).history
+    session = talk(shell, ASKED).session
     with pytest.raises(error, match=message):
-        shell.run(history, line)
-    assert text_of(shell.run(history, "")) == text_of(talk(shell, ASKED))
+        session.run(line)
+    assert (session.view, len(session.past)) == (View(ASKED), 1)
 
 
 @pytest.mark.parametrize("line", ["why 1", "save hits.csv"])
@@ -176,8 +194,7 @@ def test_no_model_is_loaded_before_the_first_question(index: PassageIndex) -> No
 
 def test_words_complete(shell: PassageShell) -> None:
     def offered(line: str, *before: str) -> list[str]:
-        history = talk(shell, *before).history if before else shell.start
-        return [text for text, _ in complete(shell.commands, history, line)[1]]
+        return talk(shell, *before).session.complete(line)[1]  # type: ignore[no-any-return]
 
     assert offered("mo") == ["more", "mode"]
     assert offered("mode ") == list(MODES)
@@ -187,11 +204,11 @@ def test_words_complete(shell: PassageShell) -> None:
 
 
 def test_a_session_can_begin_with_settings(index: PassageIndex) -> None:
-    start = PassageShell(index, 3, "bm25", ["kind=city"]).start.now
-    assert start == View("", 3, "bm25", ("kind=city",))
+    start = PassageShell(index, 3, mode="bm25", filter=["kind=city"]).view
+    assert start == View("", 3, (("mode", "bm25"), ("filter", ("kind=city",))))
     with pytest.raises(InvalidParameter, match="mode"):
-        PassageShell(index, 3, "luck")
+        PassageShell(index, 3, mode="luck")
     with pytest.raises(InvalidParameter, match="a number from 1 to 1,000"):
         PassageShell(index, 0)
     with pytest.raises(InvalidFilter, match="color"):
-        PassageShell(index, filters=["color=red"])
+        PassageShell(index, filter=["color=red"])

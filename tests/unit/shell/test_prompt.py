@@ -1,7 +1,8 @@
-"""The prompt with keys as a terminal sends them, and lines from a pipe."""
+"""The prompt with lines as a terminal sends them, and lines from a pipe."""
 
 from __future__ import annotations
 
+import builtins
 import io
 import sys
 from collections.abc import Callable
@@ -9,43 +10,54 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.completion import CompleteEvent
-from prompt_toolkit.document import Document
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output import DummyOutput
 
 from graphagg.cli.shell.communities import CommunityShell, View
-from graphagg.cli.shell.prompt import Now, ask_at_terminal, attempt, converse, make_session
-from graphagg.errors import MissingExtra
+from graphagg.cli.shell.session import Completer, attempt, converse
 from tests.unit.commands import Answer, run
-
-CTRL_C, CTRL_D, TAB, ENTER = "\x03", "\x04", "\t", "\r"
-
-
-def typed(shell: CommunityShell, keys: str) -> View:
-    """What is looked at after some keys, the last of which leave."""
-    now = Now(shell)
-    with create_pipe_input() as keyboard, create_app_session(keyboard, DummyOutput()):
-        keyboard.send_text(keys)
-        ask_at_terminal(shell, make_session(shell, now), now, "communities")
-    return now.history.now  # type: ignore[no-any-return]
+from tests.unit.shell.talk import fresh
 
 
-@pytest.mark.parametrize("leave", [CTRL_D, f"quit{ENTER}"])
-def test_lines_are_commands_until_it_is_left(shell: CommunityShell, leave: str) -> None:
-    keys = f"seed Valjean{ENTER}method pagerank{ENTER}{leave}seed Javert{ENTER}"
-    assert typed(shell, keys) == View(("Valjean",), "pagerank")
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
-def test_ctrl_c_clears_the_line(shell: CommunityShell) -> None:
-    keys = f"seed Valjean{CTRL_C}seed Javert{ENTER}{CTRL_C}{CTRL_C}more 2{ENTER}{CTRL_D}"
-    assert typed(shell, keys) == View(("Javert",), size=12)
+def typed(
+    shell: CommunityShell, monkeypatch: pytest.MonkeyPatch, *keys: str | type[BaseException]
+) -> View:
+    """The view after some lines, Ctrl-C and Ctrl-D at a terminal."""
+    session, waiting = fresh(shell), iter(keys)
+
+    def line(prompt: str) -> str:
+        assert prompt == "communities> "
+        key = next(waiting)
+        if isinstance(key, str):
+            return key
+        raise key
+
+    monkeypatch.setattr(builtins, "input", line)
+    assert converse(session, "communities", Terminal()) == 0
+    return session.view  # type: ignore[no-any-return]
 
 
-def test_errors_do_not_end_it(shell: CommunityShell, capsys: pytest.CaptureFixture[str]) -> None:
-    keys = f'luck{ENTER}seed nobody{ENTER}seed "{ENTER}undo{ENTER}seed Valjean{ENTER}{CTRL_D}'
-    assert typed(shell, keys) == View(("Valjean",))
+@pytest.mark.parametrize("leave", [EOFError, "quit"])
+def test_lines_are_commands_until_it_is_left(
+    shell: CommunityShell, monkeypatch: pytest.MonkeyPatch, leave: Any
+) -> None:
+    view = typed(shell, monkeypatch, "seed Valjean", "method pagerank", leave, "seed Javert")
+    assert view == View(("Valjean",), "pagerank")
+
+
+def test_ctrl_c_clears_the_line(shell: CommunityShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = (KeyboardInterrupt, "seed Javert", KeyboardInterrupt, "more 2", EOFError)
+    assert typed(shell, monkeypatch, *keys) == View(("Javert",), size=12)
+
+
+def test_errors_do_not_end_it(
+    shell: CommunityShell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = ("luck", "seed nobody", 'seed "', "undo", "seed Valjean", EOFError)
+    assert typed(shell, monkeypatch, *keys) == View(("Valjean",))
     complaints = capsys.readouterr().err
     assert complaints.count("error: ") == 4 and "Traceback" not in complaints
 
@@ -69,40 +81,26 @@ def test_not_even_a_fault_of_the_program_ends_it(
         raise fault
 
     monkeypatch.setattr(shell, "run", fail)
-    assert attempt(shell, shell.start, "seed Valjean") is None
+    assert not attempt(shell, "seed Valjean")
     assert said in capsys.readouterr().err
 
 
 def test_tab_completes_vertices_and_files(
     shell: CommunityShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with create_pipe_input() as keyboard, create_app_session(keyboard, DummyOutput()):
-        completer = make_session(shell, Now(shell)).completer
-
     def completed(line: str) -> list[str]:
-        found = completer.get_completions(Document(line), CompleteEvent(completion_requested=True))
-        return [line[: len(line) + each.start_position] + each.text for each in found]
+        before = line[: line.rfind(" ") + 1]  # readline replaces what follows the last blank
+        return [before + each for each in Completer(shell).matches(line, line[len(before) :])]
 
     assert completed("seed Valj") == ["seed Valjean"]
+    assert completed('seed "Valj') == ['seed "Valjean"']
     assert completed("wh") == ["why"]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "found.csv").touch()
+    (tmp_path / "what was found.csv").touch()
     assert completed("save fo") == ["save found.csv"]
+    assert completed('save "what was') == ['save "what was found.csv"']
     assert completed("why #1") == []
-
-
-def test_without_the_extra_a_terminal_is_told_and_a_pipe_works(
-    shell: CommunityShell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
-    with pytest.raises(MissingExtra, match=r'pip install .*\[shell\]"'):
-        converse(shell, "communities", Terminal("seed Valjean\n"))
-    assert converse(shell, "communities", io.StringIO("seed Valjean\n")) == 0
-    assert "Javert" in capsys.readouterr().out
 
 
 # --- pipes -----------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from graphagg.store import Artifact, ArtifactWriter
 
 PACKAGED = "static-minilm-l6-v2-96"
-"""The table that comes with graphagg: what `graphagg rag distill --dimension 96` makes."""
+"""The table that comes with graphagg: made by `distill.distill(..., dimension=96)`."""
 _PACKAGED_SHA256 = "0531ee75a28c9b5b0e19b32068e4648117e6c47452692656df53ba4aea2cba07"
 _BATCH = 4096  # texts that are tokenized together
 _FEW = 64  # texts up to here are summed without compiled code: a question loads none
@@ -115,7 +115,7 @@ class StaticTable:
         except ValueError as error:
             raise CorruptArtifact(
                 f"{where}: no table of a static encoder ({error}); make it again with "
-                "`graphagg rag distill`, or build the index again"
+                "graphagg.rag.models.static.distill, or build the index again"
             ) from None
         return cls(codes, shifts, arrays["tokenizer"].tobytes(), settings)
 
@@ -137,7 +137,7 @@ class StaticTable:
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise UnreadableFile(
                 f"{path}: no table of a static encoder ({error}); make one with "
-                "`graphagg rag distill --out FILE`"
+                "graphagg.rag.models.static.distill"
             ) from None
         return cls.of_arrays(arrays, str(path))
 

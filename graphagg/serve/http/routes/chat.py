@@ -26,7 +26,7 @@ from graphagg.rag.question.excerpts import CHARACTERS
 from graphagg.serve.chat import Answers, Hit, Pieces, citations
 from graphagg.serve.http.failures import body_of, documented
 from graphagg.serve.models.passages import SearchRequest
-from graphagg.serve.models.values import Characters, Hits, ModeName, Score, unicode_text
+from graphagg.serve.models.values import Characters, Hits, K, ModeName, Score, unicode_text
 
 MODEL = "graphagg"
 """The name under which the service answers."""
@@ -69,7 +69,7 @@ class ChatRequest(BaseModel):
     max_completion_tokens: Tokens = None
     n: Literal[1] | None = None
     tools: Annotated[list[Any] | None, Field(max_length=0, description="It calls none.")] = None
-    top_k: Hits = 5
+    k: Hits = Field(default=5, validation_alias=K, description="Number of passages.")
     mode: ModeName = "multihop"
     filter: dict[str, Any] | None = None
     min_score: Score = None
@@ -82,7 +82,7 @@ class ChatRequest(BaseModel):
             raise InvalidParameter(
                 f"the last message is of the {last.role}; wanted a question of the user"
             )
-        options = self.model_dump(include={"top_k", "mode", "filter", "min_score", "characters"})
+        options = self.model_dump(include={"k", "mode", "filter", "min_score", "characters"})
         try:
             return SearchRequest(question=last.text, explain=False, **options)
         except ValidationError as error:

@@ -112,11 +112,11 @@ def embedding(service: Service) -> APIRouter:
     @routes.post("/neighbors", response_model=graphs.NearestAnswer)
     async def neighbors(request: NearestRequest) -> JSONResponse:
         """The vertices whose vectors are nearest to the vector of a vertex, by cosine."""
-        return JSONResponse(await service.embedding.nearest(request.vertex, request.top_k))
+        return JSONResponse(await service.embedding.nearest(request.vertex, request.k))
 
     @routes.post("/neighbors/batch", response_model=graphs.NearestBatchAnswer)
     async def neighbors_batch(request: NearestBatchRequest) -> JSONResponse:
         """The nearest vertices of several."""
-        return JSONResponse(await service.embedding.nearest_batch(request.vertices, request.top_k))
+        return JSONResponse(await service.embedding.nearest_batch(request.vertices, request.k))
 
     return routes

@@ -86,7 +86,7 @@ export const neighbors = (vertex, limit, signal) =>
   call("communities/neighbors", { params: { vertex, limit }, signal });
 
 export const similar = (vertex, top_k, signal) =>
-  call("embedding/neighbors", { body: { vertex, top_k }, signal });
+  call("embedding/neighbors", { body: { vertex, k: top_k }, signal });
 
 export const themes = (body, signal) => call("passages/themes", { body, signal });
 

@@ -207,7 +207,7 @@ def test_a_question_under_way_keeps_its_version(
     with build(corpus, tmp_path / "i") as index:
         expected = index.retrieve("How many did Ada see?", mode="dense")
         index.reopen()
-        retriever, old = index.retriever("dense"), index.snapshot.artifact.folder
+        retriever, old = index.retriever(mode="dense"), index.snapshot.artifact.folder
         index.delete([hit.passage.id for hit in expected])
         index.compact()
         models = index.models

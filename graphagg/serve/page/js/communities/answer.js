@@ -30,5 +30,5 @@ export async function structure(state, signal) {
 }
 
 function request({ seeds, method, size }) {
-  return { seeds, top_k: size, method };
+  return { seeds, k: size, method };
 }

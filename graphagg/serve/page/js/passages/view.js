@@ -97,7 +97,7 @@ export class PassagesView {
     }
     try {
       const filter = toFilter(filters, this.#types);
-      const request = { question, mode, top_k: size, filter };
+      const request = { question, mode, k: size, filter };
       const answer = await busy(ask(request, asked.signal), "The first question loads the models; this takes a moment.");
       this.#show(answer);
     } catch (error) {

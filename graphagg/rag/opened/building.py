@@ -1,0 +1,111 @@
+"""Builds of a passage index from a corpus: in this process, or by Spark."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+from graphagg.checks import one_of
+from graphagg.progress import Progress
+from graphagg.rag.build.build import build
+from graphagg.rag.build.passage_files import PassageFiles, reading
+from graphagg.rag.build.publish import Recipe
+from graphagg.rag.config.limits import Limits
+from graphagg.rag.config.profile import PROFILES, Profile
+from graphagg.rag.documents.languages import check_language, language_of_corpus
+from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.models.given import Given, checked_vectors
+from graphagg.rag.models.named import Models, encoder_of, extractor_named
+from graphagg.rag.models.vector_cache import VectorCache, cached
+from graphagg.rag.opened.changing import rows_of
+from graphagg.spark.sources import session_of
+from graphagg.store import write_artifact
+
+
+@dataclass(frozen=True)
+class ChosenModels:
+    """Models that the caller chose; None: by profile and language."""
+
+    encoder: Encoder | None
+    extractor: EntityExtractor | None
+    profile: Profile
+    language: str | None
+    cache: VectorCache | None
+
+    def __post_init__(self) -> None:
+        check_language(self.language)
+
+    def loaded(self, processes: int | None = None) -> tuple[Encoder, EntityExtractor]:
+        """Encoder and extractor, the defaults where the caller chose none."""
+        extractor = self.extractor or extractor_named(self.profile, None, self.language, processes)
+        return self.encoder or encoder_of(self.profile), extractor
+
+
+def build_here(
+    passages: Any,
+    directory: str | os.PathLike[str],
+    chosen: ChosenModels,
+    *,
+    chunking: ChunkConfig | None,
+    columns: RowConfig,
+    vectors: Given | None,
+    with_linearrag: bool,
+    progress: Progress,
+    force: bool,
+    limits: Limits,
+) -> tuple[Encoder, EntityExtractor]:
+    """Build in this process; see `PassageIndex.build`.
+
+    Returns:
+        Encoder and extractor, which may be loaded.
+    """
+    rows, given = rows_of(passages, columns, vectors)
+    one_of("profile", chosen.profile, PROFILES)
+    chunking = chunking if given is None else None
+    with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
+        corpus = PassageFiles(publication.writer, scratch)
+        corpus.write(rows, chunking, progress)
+        if chosen.language is None and chosen.extractor is None:
+            chosen = replace(chosen, language=language_of_corpus(corpus))
+        encoder, extractor = chosen.loaded()
+        encoding = cached(encoder, chosen.cache)
+        models = Models(encoding, extractor, chosen.language, chosen.profile)
+        recipe = Recipe(models, chunking, with_linearrag)
+        is_built = given is None and recipe.is_built(directory, corpus.digest())
+        if force or not is_built:
+            checked = None if given is None else checked_vectors(given, corpus, encoder)
+            build(publication, corpus, recipe, scratch, progress, checked, limits)
+    return encoder, extractor
+
+
+def build_by_spark(
+    passages: Any,
+    directory: str | os.PathLike[str],
+    chosen: ChosenModels,
+    *,
+    chunking: ChunkConfig | None,
+    columns: RowConfig,
+    with_linearrag: bool,
+    progress: Progress,
+    force: bool,
+) -> None:
+    """Build by the active session of Spark; see `PassageIndex.build`."""
+    from graphagg.rag.spark.build import build_with_spark
+    from graphagg.rag.spark.models import GivenModels
+
+    models = Models(*chosen.loaded(processes=1), chosen.language, chosen.profile)
+    build_with_spark(
+        session_of(passages),
+        passages,
+        directory,
+        columns=columns,
+        chunking=chunking,
+        models=GivenModels(models),
+        with_linearrag=with_linearrag,
+        progress=progress,
+        force=force,
+    )

@@ -1,0 +1,125 @@
+"""One request: an option that is added to `Request` is there wherever questions are asked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from graphagg.errors import InvalidFilter, InvalidParameter
+from graphagg.rag import Recency
+from graphagg.rag.question.plain import options, request_of
+from graphagg.rag.question.request import Request, RequestFields
+
+ADDED = '''
+import dataclasses, json, sys
+from graphagg.rag.question import request
+
+@dataclasses.dataclass(frozen=True)
+class Request(request.Request):
+    """How questions are answered.
+
+    Attributes:
+        sample: number of things to sample.
+    """
+
+    sample: int = 3
+
+    def __post_init__(self):
+        super().__post_init__()
+        seen.append(self.sample)
+
+seen = []
+request.Request = Request
+
+from typer.testing import CliRunner
+from graphagg.cli.main import app
+from graphagg.cli.shell.passages import PassageShell
+from graphagg.rag import PassageIndex
+from graphagg.serve.mcp import create_server
+from graphagg.serve.models.passages import SearchRequest
+from graphagg.serve.service import Service, Sources
+
+corpus = [{"id": f"p{i}", "text": f"Ada saw engine {i}."} for i in range(3)]
+index = PassageIndex.build(corpus, sys.argv[1], profile="fast")
+found = {}
+index.retrieve("Ada?", sample=41)
+found["python"] = 41 in seen
+CliRunner().invoke(app, ["rag", "search", sys.argv[1], "Ada?", "--sample", "42"])
+shown = CliRunner().invoke(app, ["rag", "search", "--help"], env={"COLUMNS": "200"})
+found["cli"] = 42 in seen and "Number of things to sample." in shown.stdout
+schema = SearchRequest.model_json_schema()["properties"]["sample"]
+body = SearchRequest.model_validate({"question": "Ada?", "sample": 43})
+found["http"] = body.request.sample == 43 and schema["description"] == "Number of things to sample."
+server = create_server(Service(Sources(passages=sys.argv[1])))
+tools = {tool.name: tool for tool in server._tool_manager.list_tools()}
+found["mcp"] = all(
+    tools[name].parameters["properties"]["sample"]["default"] == 3
+    for name in ("search_passages", "explain_path")
+)
+shell = PassageShell(index)
+shell.run("set sample 44")
+shell.run("Ada?")
+found["shell"] = 44 in seen
+print(json.dumps(found))
+'''
+
+
+def test_an_added_option_is_in_python_command_line_http_mcp_and_shell(tmp_path: Path) -> None:
+    (tmp_path / "added.py").write_text(ADDED, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, tmp_path / "added.py", tmp_path / "idx"],
+        capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout.splitlines()[-1])
+    places = ("python", "cli", "http", "mcp", "shell")
+    assert {name: found[name] for name in places} == dict.fromkeys(places, True), found
+
+
+def test_type_checkers_see_every_field() -> None:
+    assert list(RequestFields.__annotations__) and set(RequestFields.__annotations__) == {
+        each.name for each in fields(Request)
+    }
+
+
+@pytest.mark.parametrize("form", ["words", "json"])
+def test_every_option_has_a_text_and_a_default_that_changes_nothing(form: str) -> None:
+    listed = list(options(form))  # type: ignore[arg-type]
+    assert all(option.text for option in listed)
+    assert request_of({option.name: option.default for option in listed}) == Request()
+
+
+def test_plain_values_make_the_same_request() -> None:
+    made = request_of(
+        {"mode": "bm25", "filter": ["year>=2000", "lang=en"], "exclude": ["p7"], "recency": 0.5}
+    )
+    conditions = {"and": [{"year": {"gte": "2000"}}, {"lang": {"eq": "en"}}]}
+    assert made == Request(mode="bm25", filter=conditions, exclude=["p7"], recency=Recency(0.5))
+    assert request_of({"filter": {"year": 2000}}).filter == {"year": 2000}
+    with pytest.raises(InvalidFilter):
+        request_of({"filter": ["year"]})
+    with pytest.raises(InvalidParameter, match="half_life"):
+        request_of({"half_life": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mode": "luck"}, "mode is luck|mode is 'luck'"),
+        ({"include": "p1"}, "include is 'p1', wanted a list of ids"),
+        ({"exclude": None}, "exclude is None, wanted a list of ids"),
+        ({"as_of": "yesterday"}, "as_of is 'yesterday', wanted an ISO 8601 date"),
+        ({"recency": 0.5}, "recency is a float, wanted a Recency"),
+        ({"rerank_first": 0}, "rerank_first is 0"),
+        ({"window": -1}, "window is -1"),
+        ({"min_score": float("nan")}, "min_score is nan, wanted a finite number"),
+    ],
+)
+def test_a_value_out_of_range_is_named(values: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        Request(**values)  # type: ignore[arg-type]

@@ -263,7 +263,7 @@ def what_was_read(report: ReadReport) -> dict[str, Any]:
     """Details (JSON) and notes (sentences) on the files of a folder; none if it was no folder."""
     if not report.read:
         return {}
-    named = [each for each in (*report.left_out, *report.parts) if each.reason]
+    named = [each for each in (*report.left_out, *report.refused) if each.reason]
     notes = [f"left out: {each}" for each in named[:_NAMED]]
     if len(named) > _NAMED:
         notes.append(f"and {len(named) - _NAMED:,} more, which --json lists")

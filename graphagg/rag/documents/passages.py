@@ -151,9 +151,7 @@ def _plain(value: Any, where: str, depth: int = 0) -> Any:
         return [_plain(inside, where, depth + 1) for inside in value]
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist(), where, depth + 1)
-    if isinstance(
-        value, date
-    ):  # a datetime is one; the NaT of pandas too, not equal to itself
+    if isinstance(value, date):  # a datetime is one; the NaT of pandas too, not equal to itself
         return value.isoformat() if value == value else None
     if not isinstance(value, float) or math.isfinite(value):
         return value

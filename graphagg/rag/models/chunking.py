@@ -30,7 +30,6 @@ was tried for this: it finds no sentence end inside a run of Chinese or Japanese
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -40,7 +39,7 @@ from typing import Any, NamedTuple
 from graphagg.checks import integer
 from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag.documents.passages import Passage, checked_passage, iterable
-from graphagg.rag.documents.reading.document import Document, Mark
+from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.documents.tokens import UNSPACED
 from graphagg.rag.models.extractor import EntityExtractor
 
@@ -216,13 +215,10 @@ def _placed(document: Passage, marks: Sequence[Mark], offset: int) -> dict[str, 
 
     A text that begins with a mark's white space belongs to that mark.
     """
-    place = bisect_right(marks, offset, key=lambda mark: mark.offset)
-    found: dict[str, Any] = {}
-    if place:
-        mark = marks[place - 1]
-        found = {"heading": list(mark.heading)} if mark.heading else {}
-        found |= {} if mark.page is None else {"page": mark.page}
-    return {**found, **document.metadata}
+    mark = mark_at(marks, offset)
+    heading = {"heading": list(mark.heading)} if mark.heading else {}
+    page = {} if mark.page is None else {"page": mark.page}
+    return {**heading, **page, **document.metadata}
 
 
 def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:

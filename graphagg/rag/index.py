@@ -17,11 +17,11 @@ from graphagg.rag.documents.languages import check_language, language_of_corpus
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.models.by_name import Models, encoder_of, extractor_named
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.models.given import Given, checked_vectors
-from graphagg.rag.models.named import Models, encoder_of, extractor_named
+from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.opened.asking import Asking
 from graphagg.rag.opened.changing import Changing, rows_of
@@ -50,7 +50,7 @@ class PassageIndex(Asking, Changing, Exploring):
         *,
         chunking: ChunkConfig | None = DEFAULT_CHUNKING,
         columns: RowConfig = _COLUMNS,
-        vectors: Given | None = None,
+        vectors: SuppliedVectors | None = None,
         language: str | None = None,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,

@@ -15,8 +15,8 @@ from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.documents.rows import RowConfig, read_rows
+from graphagg.rag.models.by_name import NamedModels
 from graphagg.rag.models.chunking import ChunkConfig, Source
-from graphagg.rag.models.named import NamedModels
 from graphagg.rag.models.vector_cache import CacheConfig
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class PassagesBuild(Build):
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
         from graphagg.rag import PassageIndex
-        from graphagg.rag.models.named import encoder_of, extractor_named
+        from graphagg.rag.models.by_name import encoder_of, extractor_named
 
         report = ReadReport()
         path = Path(self.passages)

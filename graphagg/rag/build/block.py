@@ -15,8 +15,8 @@ from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.languages import CODES
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import is_capital
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.models.named import Models
 from graphagg.rag.tables.mentions import NewRow, Spans
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.store.strings import StringTable

@@ -21,8 +21,8 @@ from graphagg.rag.build.words import write_lexicon
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.models.named import Models
 from graphagg.rag.snapshot import dense
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE
 from graphagg.rag.tables.gazetteer import Gazetteer

@@ -15,7 +15,7 @@ from graphagg.rag.build.sync import Difference, SyncReport, difference
 from graphagg.rag.documents.passages import Passage, check_corpus, iterable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
-from graphagg.rag.models.given import Given, checked_vectors, rows_and_vectors
+from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors, rows_and_vectors
 from graphagg.rag.opened.base import Opened
 from graphagg.rag.question.selection import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
@@ -35,7 +35,7 @@ class Changing(Opened):
         passages: Iterable[Source],
         *,
         columns: RowConfig = _COLUMNS,
-        vectors: Given | None = None,
+        vectors: SuppliedVectors | None = None,
         replace: bool = False,
         progress: Progress = silent,
     ) -> int:
@@ -211,7 +211,7 @@ def _check_free(before: Snapshot, new: Sequence[Passage], gone: Sequence[int]) -
 
 
 def rows_of(
-    passages: Iterable[Source], columns: RowConfig, vectors: Given | None
+    passages: Iterable[Source], columns: RowConfig, vectors: SuppliedVectors | None
 ) -> tuple[Iterator[Source], npt.ArrayLike | None]:
     """Passages and documents with fields as `as_passage` knows them, and vectors that are given.
 

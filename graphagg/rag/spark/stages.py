@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from graphagg.rag.models.named import Models
-from graphagg.rag.models.named import NamedModels as NamedModels
+from graphagg.rag.models.by_name import Models
+from graphagg.rag.models.by_name import NamedModels as NamedModels
 from graphagg.spark.files import Files
 from graphagg.spark.job import Work
 from graphagg.spark.task_arrays import TaskArrays

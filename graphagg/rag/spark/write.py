@@ -24,8 +24,8 @@ from typing import Any
 from graphagg.arrays import offsets
 from graphagg.rag.build.loading import is_built
 from graphagg.rag.build.publish import KIND, parameters
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
-from graphagg.rag.models.named import Models
 from graphagg.rag.spark.entities import write_gazetteer
 from graphagg.rag.spark.postings import write_lexicon
 from graphagg.rag.spark.records import PassageInput, write_passages

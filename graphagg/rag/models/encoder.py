@@ -136,7 +136,7 @@ class SentenceTransformerEncoder:
     """Any sentence-transformers model; it is loaded at first use.
 
     A text longer than the model's window is never cut off: `split` gives its overlapping windows;
-    the passage index keeps one vector per window and scores a passage by the best of them (max over
+    the passage index keeps one vector per window and ranks a passage by the best of them (max over
     windows). Other long texts (sentences, questions) get the normalized mean of their windows.
 
     The vector of a text depends on the text alone, to the bit: not on the texts beside it, their

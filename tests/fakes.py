@@ -21,9 +21,9 @@ from graphagg.rag.build.state import BLOCK, InProcess, MemoryBlocks, State
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, unit
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.models.named import Models
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.dense import DenseIndex

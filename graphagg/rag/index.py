@@ -31,7 +31,7 @@ from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, Source
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.models.given import Given
+from graphagg.rag.models.supplied_vectors import SuppliedVectors
 from graphagg.rag.models.vector_cache import VectorCache
 from graphagg.rag.modes.registry import AnyRetriever
 from graphagg.rag.opened import asking, changing
@@ -111,7 +111,7 @@ class PassageIndex(Index[Version]):
         *,
         chunking: ChunkConfig | None = DEFAULT_CHUNKING,
         columns: RowConfig = _COLUMNS,
-        vectors: Given | None = None,
+        vectors: SuppliedVectors | None = None,
         language: str | None = None,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
@@ -392,7 +392,7 @@ class PassageIndex(Index[Version]):
         passages: Iterable[Source],
         *,
         columns: RowConfig = _COLUMNS,
-        vectors: Given | None = None,
+        vectors: SuppliedVectors | None = None,
         replace: bool = False,
         progress: Progress = silent,
     ) -> int:

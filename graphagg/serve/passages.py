@@ -13,7 +13,7 @@ import numpy as np
 from graphagg.arrays import Mask
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
-from graphagg.rag.models.present import check_present
+from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
 from graphagg.rag.question.checks import check_request
@@ -116,7 +116,7 @@ class Passages:
         with self.slot.lease() as index:
             self._check_models(index)
         if isinstance(self._reranker, CrossEncoderReranker):
-            check_present({"reranker": {"name": self._reranker.name}})
+            check_installed({"reranker": {"name": self._reranker.name}})
 
     def prepare(self) -> None:
         """Load the models, and answer a question in each mode that has code of its own to load.
@@ -141,7 +141,7 @@ class Passages:
         if StaticTable.open(index.snapshot.artifact) is not None:
             given.pop("encoder")  # the index holds it
         recorded = index.manifest.models
-        check_present({role: recorded[role] for role, model in given.items() if model is None})
+        check_installed({role: recorded[role] for role, model in given.items() if model is None})
 
     def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""

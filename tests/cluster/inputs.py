@@ -15,7 +15,7 @@ import numpy as np
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.rag import PassageIndex
-from graphagg.rag.models.named import Models
+from graphagg.rag.models.by_name import Models
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, FakeExtractor
 

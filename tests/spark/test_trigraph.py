@@ -17,7 +17,7 @@ import pytest
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag import ChunkConfig, PassageIndex, read_passages
 from graphagg.rag.build.engine import Engine
-from graphagg.rag.models.named import Models
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.snapshot import dense as dense_search
 from graphagg.rag.spark.build import build_with_spark
 from graphagg.spark.job import Work

@@ -16,8 +16,8 @@ from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.documents.rows import RowConfig, read_rows
+from graphagg.rag.models.by_name import NamedModels
 from graphagg.rag.models.chunking import ChunkConfig, Source
-from graphagg.rag.models.named import NamedModels
 from graphagg.rag.models.vector_cache import CacheConfig
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class PassagesBuild(Build):
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
         from graphagg.rag import PassageIndex
-        from graphagg.rag.models.named import encoder_of, extractor_named
+        from graphagg.rag.models.by_name import encoder_of, extractor_named
 
         report = ReadReport()
         path = Path(self.passages)
@@ -269,7 +269,7 @@ def what_was_read(report: ReadReport) -> dict[str, Any]:
     """Details (JSON) and notes (sentences) on the files of a folder; none if it was no folder."""
     if not report.read:
         return {}
-    named = [each for each in (*report.left_out, *report.parts) if each.reason]
+    named = [each for each in (*report.left_out, *report.refused) if each.reason]
     notes = [f"left out: {each}" for each in named[:_NAMED]]
     if len(named) > _NAMED:
         notes.append(f"and {len(named) - _NAMED:,} more, which --json lists")

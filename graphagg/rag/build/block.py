@@ -16,8 +16,8 @@ from graphagg.rag.documents.languages import CODES, language_of_text
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import is_capital
 from graphagg.rag.models.by_language import ByLanguage
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
-from graphagg.rag.models.named import Models
 from graphagg.rag.tables.gazetteer import kind_of
 from graphagg.rag.tables.mentions import RowTokens, found_keys, title_keys
 from graphagg.rag.tables.segments import Ragged

@@ -37,7 +37,7 @@ from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.config.profile import STORAGE
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, corpus_digest
-from graphagg.rag.models.named import Models
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
 from graphagg.rag.snapshot import dense, inverted_file
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE, Snapshot

@@ -14,8 +14,8 @@ from graphagg.progress import Progress
 from graphagg.rag.build.block import Arrays, Block, block_of
 from graphagg.rag.build.mentions import COLUMNS, mention_arrays, mentions_of_block
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.models.named import Models
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.matching import key_table
 from graphagg.rag.tables.segments import Corpus, PassageTable, Ragged, Segment

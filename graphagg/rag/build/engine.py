@@ -32,7 +32,7 @@ from graphagg.rag.build.encoding import encode_texts
 from graphagg.rag.build.mentions import COLUMNS, mentions_of_block
 from graphagg.rag.build.merging import entries_between, in_key_order, key_ranges
 from graphagg.rag.build.state import BLOCK, FileArrays, Loops, State, write_whole
-from graphagg.rag.models.named import Models
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.tables.gazetteer import DEFINES, NAME_ROW, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.matching import KeyTable, key_table

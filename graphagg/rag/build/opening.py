@@ -8,12 +8,11 @@ from graphagg.errors import UnsupportedFormat
 from graphagg.rag.build.publish import REVISION
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.models.by_language import ByLanguage
+from graphagg.rag.models.by_name import Models, encoder_named
 from graphagg.rag.models.by_rule.extractor import PREFIX as RULES
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
-from graphagg.rag.models.multilingual import encoder_named
-from graphagg.rag.models.named import Models
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.snapshot.snapshot import Snapshot

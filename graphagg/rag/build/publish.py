@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.models.named import Models
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.artifact import current_manifest
 from graphagg.store.manifest import Manifest

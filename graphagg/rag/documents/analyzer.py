@@ -1,27 +1,28 @@
-"""Stems and stop words: of one language, or of each passage's own.
+"""Stems and stop words, in the language of an index or of each passage.
 
-In an index of several languages (`auto`) a passage is read in its own language, and a term is the
-code of the language with the stem: `de:haus`. A word of a question is looked up by its stem in each
-language that a visible passage is written in, so that every passage is matched as an index of its
-language alone would do, and names meet across languages. Which words of the question are stop words
-its own language tells, the likeliest of the visible ones.
+In an index of several languages (`auto`) each passage is analyzed in its own language, and a term
+is a language code with a stem: `de:haus`. A word of a question is looked up by its stem in every
+language of the visible passages, so that a passage is matched as in an index of its language alone,
+and names meet across languages. The stop words of a question come from the likeliest of those
+languages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, cached_property
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.languages import AUTO, LANGUAGES, language_of_text, likeliest
-from graphagg.rag.documents.stopwords import stop_words_of
 from graphagg.rag.documents.tokens import tokenize
 
 Term = tuple[str, ...]
-"""A word of a question: the stems under which a lexicon may hold it, one a language."""
+"""A word of a question: the stems under which a lexicon may hold it, one per language."""
 
-# Words that ask or bind, missing in the library's lists; the English ones are no names either.
+# Question words and conjunctions that the library's lists lack; the English ones are no names.
 _MORE_STOP_WORDS = {"en": "whose name many much also would could shall may might upon"}
 _QUESTION_WORDS = {
     "de": "wer wen wem wessen wann warum weshalb wieso wieviel viele woher wohin womit",
@@ -31,11 +32,29 @@ _QUESTION_WORDS = {
 }
 
 
+@cache
+def _stop_word_lists() -> Mapping[str, Sequence[str]]:
+    """Read the lists of bm25s, such as `STOPWORDS_GERMAN`, from its file.
+
+    Importing bm25s itself would import numba and other engines, which a question does not need.
+    """
+    package = find_spec("bm25s")
+    if package is None or not package.submodule_search_locations:
+        raise MissingExtra("bm25s", "search")
+    path = Path(next(iter(package.submodule_search_locations))) / "stopwords.py"
+    spec = spec_from_file_location("graphagg_stopwords", path)
+    assert spec is not None and spec.loader is not None, "a Python file has a loader"
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return vars(module)
+
+
 class Analyzer:
     """Stems and stop words of one language.
 
     Args:
-        language: ISO 639-1 code, as spaCy names its pipelines; another one has neither.
+        language: ISO 639-1 code, as in the names of spaCy pipelines; a language without stems and
+            stop words keeps its words as they are.
         is_marked: whether stems begin with the code.
     """
 
@@ -55,9 +74,10 @@ class Analyzer:
 
     @cached_property
     def stop_words(self) -> frozenset[str]:
-        """Tokens that say nothing of a question's subject."""
+        """Tokens that say nothing about the subject of a question."""
         name = "EN_PLUS" if self.language == "en" else LANGUAGES.get(self.language, "").upper()
-        plain = (tokenize(word) for word in stop_words_of(name) if "'" not in word)
+        listed = _stop_word_lists().get(f"STOPWORDS_{name}", ())
+        plain = (tokenize(word) for word in listed if "'" not in word)
         words = [tokens[0] for tokens in plain if len(tokens) == 1]
         return frozenset([*words, *_MORE_STOP_WORDS.get(self.language, "").split()])
 
@@ -66,11 +86,11 @@ class Analyzer:
         return self.stop_words.union(_QUESTION_WORDS.get(self.language, "").split())
 
     def is_content(self, word: str) -> bool:
-        """Whether a token of a question says something of its subject."""
+        """Whether a token of a question says something about its subject."""
         return word not in self._not_content
 
     def stem(self, word: str) -> str:
-        """The stem of a token."""
+        """Stem a token."""
         stem: str | None = self._stems.get(word)
         if stem is None:
             stem = self._mark + (self._stemmer.stemWord(word) if self._stemmer else word)
@@ -78,7 +98,7 @@ class Analyzer:
         return stem
 
     def content(self, words: Iterable[str]) -> list[str]:
-        """Distinct stems of the words that are no stop words, in order."""
+        """Distinct stems of the words that are not stop words, in order."""
         return list(dict.fromkeys(self.stem(word) for word in words if self.is_content(word)))
 
 
@@ -86,10 +106,10 @@ class Analyzers:
     """The analyzers of an index.
 
     Args:
-        language: the code of all its passages; `auto`: each has its own.
+        language: the code of the language of all passages, or `auto`: each has its own.
 
     Attributes:
-        is_mixed: whether each passage has its own.
+        is_mixed: whether each passage has its own language.
     """
 
     def __init__(self, language: str) -> None:
@@ -99,42 +119,41 @@ class Analyzers:
     def of(self, code: str) -> Analyzer:
         """The analyzer of passages in a language."""
         code = code if self.is_mixed else self.language
-        found = self._by_code.get(code)
-        if found is None:
-            found = self._by_code[code] = Analyzer(code, is_marked=self.is_mixed)
-        return found
+        if code not in self._by_code:
+            self._by_code[code] = Analyzer(code, is_marked=self.is_mixed)
+        return self._by_code[code]
 
     def of_text(self, text: str) -> Analyzer:
         """The analyzer of a passage by its full text."""
         return self.of(language_of_text(text) if self.is_mixed else self.language)
 
     def each(self, codes: Iterable[str]) -> list[Analyzer]:
-        """The analyzers of passages in some languages; of an index of one language, its own."""
+        """One analyzer per code; a single one for an index of one language."""
         return [self.of(code) for code in (codes if self.is_mixed else (self.language,))]
 
     @cached_property
     def stop_words(self) -> frozenset[str]:
-        """Tokens that name nothing: of an index of several languages, in any of them."""
+        """Tokens that name nothing; in an index of several languages, in any of them."""
         codes = LANGUAGES if self.is_mixed else (self.language,)
         return frozenset().union(*(self.of(code).stop_words for code in codes))
 
     def terms(self, text: str, words: Sequence[str], codes: Sequence[str]) -> tuple[Term, ...]:
-        """The distinct words of a question that are no stop words, in order.
+        """The distinct words of a question that are not stop words, in order.
 
         Args:
             text: the question.
             words: its tokens.
-            codes: languages of the passages that may be found, ascending; () in an index of one.
+            codes: languages of the visible passages, ascending; () in an index of one language.
         """
         readers = self.each(codes)
         if not readers:
             return ()
-        own = self.of(likeliest(text, codes)) if self.is_mixed else readers[0]
-        # Words with one stem in the question's language are one term, also where another language
+        main = self.of(likeliest(text, codes)) if self.is_mixed else readers[0]
+        # Words with one stem in the question's language are one term, even where another language
         # tells them apart.
         grouped: dict[str, dict[str, None]] = {}
         for word in words:
-            if own.is_content(word):
+            if main.is_content(word):
                 stems = dict.fromkeys(reader.stem(word) for reader in readers)
-                grouped.setdefault(own.stem(word), {}).update(stems)
+                grouped.setdefault(main.stem(word), {}).update(stems)
         return tuple(tuple(stems) for stems in grouped.values())

@@ -1,4 +1,4 @@
-"""Filters over passage metadata: from the words of a user to a mask of rows.
+"""Filters on passage metadata: a user's conditions become a mask of rows.
 
 A filter is a mapping. Several keys in one mapping are joined by and:
 
@@ -9,17 +9,17 @@ A filter is a mapping. Several keys in one mapping are joined by and:
 
 - `{}` and an empty `and` match every passage, an empty `in` none; an empty `or` is an error.
 - `ne`, `nin` and `not` are complements: they also match passages that lack the key.
-- On a key with lists, `eq` and `in` mean "holds an element that is", so `ne` and `nin` mean
-  "holds none". Lists and booleans have no order.
+- On a key with lists, `eq` and `in` match if any element does, so `ne` and `nin` match if none
+  does. Lists and booleans have no order.
 - `exists` takes true or false; null in a passage counts as absent.
 - Strings compare by Unicode code points, dates by the instant they name (`parse_instant`), numbers
   exactly. A key of dates and other strings is of type string: dates then compare as text.
-- A key whose values differ in type is filtered by those of the type that most of them have; the
-  others match nothing but `exists`, and the complements.
+- Values of a key that are not of the key's type, which is the type of most of them, match only
+  `exists` and the complements.
 - A metadata key named `and`, `or` or `not` cannot be filtered.
 
 A filter is compiled once against the merged schema of all segments, which finds every mistake, and
-then gives one mask a segment.
+then gives one mask per segment.
 """
 
 from __future__ import annotations
@@ -37,12 +37,7 @@ import numpy as np
 from graphagg.arrays import Mask
 from graphagg.checks import shown
 from graphagg.errors import InvalidFilter
-from graphagg.rag.documents.metadata import (
-    MetadataTable,
-    ValueType,
-    exact,
-    parse_instant,
-)
+from graphagg.rag.documents.metadata import MetadataTable, ValueType, exact, parse_instant
 from graphagg.store.strings import StringTable
 
 MAX_DEPTH = 32
@@ -50,7 +45,7 @@ MAX_CLAUSES = 1_000
 
 _EQUALITY = ("eq", "ne", "in", "nin", "exists")
 _ORDER = {"gt": "greater", "gte": "greater_equal", "lt": "less", "lte": "less_equal"}
-"""Operators, and the function of numpy and of Arrow that each is."""
+"""Operators, and the name of each in numpy and Arrow."""
 _ORDERED: tuple[ValueType, ...] = ("string", "number", "date")
 _TEXTS: tuple[ValueType, ...] = ("string", "list of strings", "empty list")
 _NUMBERS: tuple[ValueType, ...] = ("number", "list of numbers", "empty list")
@@ -68,7 +63,7 @@ _KEYS_SHOWN = 20
 _SEVERAL = (list, tuple, set, frozenset)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-# --- the command line's form -------------------------------------------------------------------
+# --- filters of a command line --------------------------------------------------------------------
 
 _SIGN = re.compile(r"!=|>=|<=|==?|<|>|(?<=\s)in(?!\S)")
 _SIGNS = {"=": "eq", "==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
@@ -77,7 +72,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class CliText(str):
-    """A value that was written without a type: it takes that of the key it is compared with."""
+    """A value written without a type: it takes the type of the key it is compared with."""
 
 
 def parse_cli(text: str) -> dict[str, Any]:
@@ -85,11 +80,11 @@ def parse_cli(text: str) -> dict[str, Any]:
 
     Takes `k=v`, `k!=v`, `k>v`, `k>=v`, `k<v`, `k<=v`, `k in a,b` or a JSON object; `==` is `=`. The
     first sign counts, white space around keys and values is dropped, and values are `CliText`.
-    JSON, with the types as written, is for everything else: a sign in a key, a comma in a listed
+    JSON, with the types as written, serves everything else: a sign in a key, a comma in a listed
     value, `or`, `not`, `exists`.
 
     Raises:
-        InvalidFilter: the text has none of these forms.
+        InvalidFilter: the text has another form.
     """
     text = text.strip()
     if text.startswith("{"):
@@ -121,7 +116,7 @@ def _parse_json(text: str) -> dict[str, Any]:
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; a key given twice would silently lose a condition."""
+    """Make a JSON object; refuse a repeated key, which would silently lose a condition."""
     members: dict[str, Any] = {}
     for key, value in pairs:
         if key in members:
@@ -131,7 +126,7 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _typed(kind: ValueType, text: CliText) -> object:
-    """A value of the command line as one of the key's type, or the text if it is none."""
+    """Convert a value of the command line to the key's type; the text itself if it has another."""
     if kind == "boolean":
         return {"true": True, "false": False}.get(text.lower(), text)
     if kind not in ("number", "list of numbers"):
@@ -141,15 +136,15 @@ def _typed(kind: ValueType, text: CliText) -> object:
     return float(text) if _NUMBER.fullmatch(text) else text
 
 
-# --- the compiled form -------------------------------------------------------------------------
+# --- compiled filters ---------------------------------------------------------------------------
 
 _Node = tuple[Any, ...]
-"""A filter without its spelling:
+"""A filter in canonical form:
 
-- `("and", NODE, ...)` and `("or", NODE, ...)`, whose parts differ and are in canonical order;
+- `("and", NODE, ...)` and `("or", NODE, ...)`, whose nodes are distinct and sorted;
 - `("not", NODE)`;
-- `(OPERATOR, key, type, operand, ...)` with `in`, `gt`, `gte`, `lt`, `lte` or `exists`: the type is
-  that of the key in the merged schema, operands differ, and dates are instants.
+- `(OPERATOR, key, type, operand, ...)` with `in`, `gt`, `gte`, `lt`, `lte` or `exists`: the key's
+  type in the merged schema, then distinct operands; dates are instants.
 """
 
 
@@ -166,7 +161,7 @@ class Predicate:
     _root: _Node = field(repr=False, compare=False)
 
     def mask(self, table: MetadataTable) -> Mask:
-        """Which rows match, `[rows]` bool; O(rows) for each comparison.
+        """Mask `[rows]` of rows that match; O(rows) per comparison.
 
         Raises:
             InvalidFilter: a column's type does not fit the schema of the compilation.
@@ -178,30 +173,30 @@ def _mask(node: _Node, table: MetadataTable) -> Mask:
     match node:
         case ("not", inner):
             return ~_mask(inner, table)
-        case ("and" | "or" as name, *parts):
+        case ("and" | "or" as name, *inner_nodes):
             combine = np.logical_and if name == "and" else np.logical_or
             mask = np.full(table.rows, name == "and")
-            for part in parts:
-                combine(mask, _mask(part, table), out=mask)
+            for inner in inner_nodes:
+                combine(mask, _mask(inner, table), out=mask)
             return mask
     operator, key, kind, *operands = node
     if operator == "exists":
         return table.rows_with(key)
-    own_kind = table.kind_of(key, kind)
+    table_kind = table.kind_of(key, kind)
     if kind == "date" and table.kind_of(key, "string") == "string":
         raise InvalidFilter(
             f"key {key!r} is of type string in this segment, the filter was "
             f"compiled for {kind}; compile it with the schema of this index"
         )
-    if own_kind is None:
+    if table_kind is None:
         return np.zeros(table.rows, np.bool_)
-    values = table.distinct(key, own_kind, as_text=kind == "string")
-    return table.rows_matching(key, own_kind, _matches(values, operator, operands))
+    values = table.distinct(key, table_kind, as_text=kind == "string")
+    return table.rows_matching(key, table_kind, _matches(values, operator, operands))
 
 
 def _matches(values: Any, operator: str, operands: list[Any]) -> Mask:
-    """Which of a key's distinct values satisfy a comparison, `[d]`."""
-    if not len(values):  # of a key that holds `[]` alone, which any value is compared with
+    """Mask `[d]` of a key's distinct values that satisfy a comparison."""
+    if not len(values):  # the key holds only `[]`, which may be compared with any value
         return np.zeros(0, np.bool_)
     if isinstance(values, np.ndarray):
         if values.dtype == np.complex128:
@@ -224,7 +219,7 @@ def _matches(values: Any, operator: str, operands: list[Any]) -> Mask:
 
 
 def compile_filter(filter: Mapping[str, Any], schema: Mapping[str, ValueType]) -> Predicate:
-    """Check a filter against the merged schema of all segments and make it ready to evaluate.
+    """Check a filter against the merged schema of all segments and compile it.
 
     Args:
         filter: see the head of this file; values of type `CliText` take the type of their key.
@@ -251,17 +246,17 @@ class _Compiler:
                 f"filter {shown(condition)}: a {type(condition).__name__}, "
                 'wanted a mapping like {"year": {"gte": 2000}}'
             )
-        return _junction("and", [self.part(*item, depth) for item in condition.items()])
+        return _junction("and", [self.entry(*item, depth) for item in condition.items()])
 
-    def part(self, key: object, condition: object, depth: int) -> _Node:
+    def entry(self, key: object, condition: object, depth: int) -> _Node:
         if key == "not":
             return _negated(self.filter(condition, depth + 1))
         if key not in ("and", "or"):
             return self.condition(key, condition)
         if not isinstance(condition, list | tuple) or (key == "or" and not condition):
-            wanted = "a list of filters" if key == "and" else "a list of at least one filter"
-            raise InvalidFilter(f"{key!r} wants {wanted}, found {shown(condition)}")
-        return _junction(str(key), [self.filter(part, depth + 1) for part in condition])
+            expected = "a list of filters" if key == "and" else "a list of at least one filter"
+            raise InvalidFilter(f"{key!r} wants {expected}, found {shown(condition)}")
+        return _junction(str(key), [self.filter(each, depth + 1) for each in condition])
 
     def condition(self, key: object, condition: object) -> _Node:
         if not isinstance(key, str):
@@ -310,7 +305,7 @@ def _comparison(key: str, kind: ValueType, operator: str, value: Any) -> _Node:
 
 
 def _operand(key: str, kind: ValueType, operator: str, value: object) -> str | float:
-    """The value in the form in which it is compared."""
+    """Convert a value to the form in which it is compared."""
     typed = _typed(kind, value) if isinstance(value, CliText) else value
     if kind == "boolean" and isinstance(typed, bool):
         return typed
@@ -334,9 +329,9 @@ def _operand(key: str, kind: ValueType, operator: str, value: object) -> str | f
     )
 
 
-def _junction(name: str, parts: Iterable[_Node]) -> _Node:
-    flat = (part[1:] if part[0] == name else (part,) for part in parts)
-    distinct = {json.dumps(part): part for inner in flat for part in inner}
+def _junction(name: str, nodes: Iterable[_Node]) -> _Node:
+    flat = (node[1:] if node[0] == name else (node,) for node in nodes)
+    distinct = {json.dumps(node): node for inner in flat for node in inner}
     if len(distinct) == 1:
         return next(iter(distinct.values()))
     return (name, *(distinct[text] for text in sorted(distinct)))

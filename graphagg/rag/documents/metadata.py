@@ -1,26 +1,26 @@
-"""The metadata of a segment's passages: one memory-mapped Arrow table, a row a key and type.
+"""The metadata of a segment's passages: a memory-mapped Arrow table, one row per key and type.
 
 Values have types:
 
 | type | values |
 | --- | --- |
 | `string` | strings |
-| `date` | strings, where every one is an ISO 8601 date or date and time (`parse_instant`) |
+| `date` | strings, each an ISO 8601 date or date and time (`parse_instant`) |
 | `number` | numbers; floats as float64, integers of up to 100 bits exactly |
 | `boolean` | true, false |
 | `list of strings`, `list of numbers` | lists of one kind |
-| `empty list` | `[]`; it counts for the kind of the key's other lists |
+| `empty list` | `[]`; it counts as the kind of the key's other lists |
 | `mixed` | anything else: objects, larger integers, lists of differing kinds; not kept |
 
-A key is of the type that most of its values have, over all segments; of equally many, of the first
-of `_FAMILIES`, and `mixed` only if all are. It is filtered by its values of this type: one passage
-with `year: unknown` does not hide the years of the others. null and NaN count as absent, so a key
-without any other value is not in the schema.
+A key has the type that most of its values have, over all segments; ties go to the first type of
+`_FAMILIES`, and a key is `mixed` only if all its values are. A filter on the key sees only values
+of its type: one passage with `year: unknown` does not hide the years of the others. null and NaN
+count as absent, so a key without any other value is not in the schema.
 
-The columns of `NAME.arrow` (Arrow IPC) are `key`, `type`, and the lists of `_columns`.
-The distinct values of a key are kept once, ascending, and every entry is a place among them: a
-condition is decided once a distinct value. Rows that lack a key take no space, so a table is linear
-in the values there are, however many keys they have.
+The columns of `NAME.arrow` (Arrow IPC) are `key`, `type`, and the lists of `_columns`. The distinct
+values of a key are stored once, ascending, and each entry is an index into them: a condition is
+evaluated once per distinct value. Rows that lack a key take no space, so a table is linear in the
+number of values, however many keys they have.
 """
 
 from __future__ import annotations
@@ -45,45 +45,38 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ValueType = Literal[
-    "string",
-    "number",
-    "boolean",
-    "date",
-    "list of strings",
-    "list of numbers",
-    "empty list",
-    "mixed",
-]
+    "string", "number", "boolean", "date",
+    "list of strings", "list of numbers", "empty list", "mixed",
+]  # fmt: skip
 
 WHEN = "when"
-"""The key whose dates say when a passage was written, or when that was which it tells."""
+"""The key whose dates say when a passage was written, or when the events in it happened."""
 NEVER = -(2**63)
-"""In place of an instant where there is no date; before all others."""
+"""The instant of a passage without a date; before all others."""
 _INTEGER_BITS = 100
-"""float64 rounds such an integer by less than 2**47, so that the second part is exact too."""
+"""float64 rounds such an integer by less than 2**47, which the second part of `exact` can hold."""
 
 # --- types -------------------------------------------------------------------------------------
 
 _LISTS: tuple[ValueType, ...] = ("list of strings", "list of numbers")
 _FAMILIES: tuple[ValueType, ...] = ("string", "date", "number", "boolean", *_LISTS, "empty list")
-"""The types that can be filtered; of equally many values, the first is the key's."""
-
+"""The types that can be filtered, in the order of preference between equally frequent ones."""
 
 Counts = Mapping[str, Mapping[ValueType, int]]
-"""By key, how many passages have a value of each type."""
+"""Per key, the number of passages with a value of each type."""
 
 
 def merge_schemas(counts: Iterable[Counts]) -> dict[str, ValueType]:
-    """The type of each key over all segments, keys ascending; that of one table of all rows."""
+    """Merge the counts of all segments into the type of each key, keys ascending."""
     merged: defaultdict[str, Counter[ValueType]] = defaultdict(Counter)
-    for of_segment in counts:
-        for key, of_key in of_segment.items():
-            merged[key].update(of_key)
+    for segment_counts in counts:
+        for key, key_counts in segment_counts.items():
+            merged[key].update(key_counts)
     return {key: _main_type(merged[key]) for key in sorted(merged)}
 
 
 def _main_type(counts: Counter[ValueType]) -> ValueType:
-    """The type of a key whose values have these; a key of dates and other strings is text."""
+    """Choose the type of a key by the counts of its values; dates and other strings are text."""
     families = Counter({kind: counts[kind] for kind in _FAMILIES})
     lists = [kind for kind in _LISTS if counts[kind]]
     if counts["string"]:
@@ -96,7 +89,7 @@ def _main_type(counts: Counter[ValueType]) -> ValueType:
 
 
 def _kind(value: object) -> ValueType | None:
-    """The type of one value, None where it counts as absent; a date is a string here."""
+    """The type of one value, None if it counts as absent; a date is a string here."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -129,11 +122,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_instant(text: str) -> int | None:
-    """Microseconds since 1970 in UTC of an ISO 8601 date, or date and time; None if it is neither.
+    """Parse an ISO 8601 date, or date and time.
 
     Takes `YYYY-MM-DD`, then optionally `T` or a blank and `hh:mm[:ss[.fraction]]` with or without
-    `Z` or `+hh[[:]mm]`. A date is the instant at which it begins; what names no offset is UTC;
+    `Z` or `+hh[[:]mm]`. A date is the instant at which it begins; without an offset it is in UTC;
     digits finer than a microsecond are cut.
+
+    Returns:
+        Microseconds since 1970 in UTC; None for any other text.
     """
     if not _DATE.fullmatch(text):
         return None
@@ -146,7 +142,10 @@ def parse_instant(text: str) -> int | None:
 
 
 def exact(value: float) -> complex:
-    """A number as its float64 and what that lacks: numpy orders such pairs as the numbers."""
+    """Represent a number exactly, by its float64 and the rounding error of it.
+
+    numpy orders such pairs as the numbers.
+    """
     rounded = float(value)
     return complex(rounded, value - int(rounded) if isinstance(value, int) else 0.0)
 
@@ -160,11 +159,11 @@ def _columns() -> pa.Schema:
 
     lists = {
         "rows": pa.int32(),  # the rows that have the key, ascending; null: every row
-        "bounds": pa.int64(),  # row i of them holds codes[bounds[i]:bounds[i + 1]]; null: one each
-        "codes": pa.int32(),  # places among the distinct values
+        "bounds": pa.int64(),  # entry i holds codes[bounds[i]:bounds[i + 1]]; null: one code each
+        "codes": pa.int32(),  # indices into the distinct values
         "texts": pa.large_string(),  # distinct strings, in the order of their code points
-        "numbers": pa.float64(),  # distinct numbers and booleans, two parts each: see `exact`
-        "instants": pa.int64(),  # of dates, the instant of each text: see `parse_instant`
+        "numbers": pa.float64(),  # distinct numbers and booleans, two floats each: see `exact`
+        "instants": pa.int64(),  # for dates, the instant of each text: see `parse_instant`
     }
     columns = [(name, pa.large_list(values)) for name, values in lists.items()]
     return pa.schema([("key", pa.string()), ("type", pa.string()), *columns])
@@ -174,8 +173,8 @@ class MetadataTable:
     """The metadata of one segment; immutable.
 
     Args:
-        read: gives the table, a row a key and type, ascending, the number of passages in the
-            metadata of its schema; called when it is first needed.
+        read: returns the table, one row per key and type, ascending, with the number of passages in
+            the metadata of its schema; called at first use.
     """
 
     def __init__(self, read: Callable[[], pa.Table]) -> None:
@@ -192,12 +191,12 @@ class MetadataTable:
 
     @cached_property
     def counts(self) -> Counts:
-        """How many rows have a value, by key and type; keys ascending."""
+        """Number of rows with a value, by key and type; keys ascending."""
         import pyarrow.compute as pc
 
         counts: dict[str, dict[ValueType, int]] = {}
         lengths = pc.list_value_length(self._table["rows"]).to_pylist()
-        for (key, kind), rows in zip(self._place, lengths, strict=True):
+        for (key, kind), rows in zip(self._table_rows, lengths, strict=True):
             counts.setdefault(key, {})[kind] = self.rows if rows is None else rows
         return MappingProxyType(counts)
 
@@ -207,16 +206,16 @@ class MetadataTable:
         return MappingProxyType(merge_schemas([self.counts]))
 
     @cached_property
-    def _place(self) -> dict[tuple[str, ValueType], int]:
+    def _table_rows(self) -> dict[tuple[str, ValueType], int]:
         keys, types = (self._table[name].to_pylist() for name in ("key", "type"))
-        return {place: row for row, place in enumerate(zip(keys, types, strict=True))}
+        return {column: row for row, column in enumerate(zip(keys, types, strict=True))}
 
     @classmethod
     def build(cls, metadata: Iterable[Mapping[str, Any]]) -> MetadataTable:
-        """Encode the metadata of a segment's passages, row i that of passage i.
+        """Encode the metadata of a segment's passages; row i belongs to passage i.
 
-        Linear in the values but for sorting the distinct ones of each key, which are held in
-        memory, with 8 bytes a value. A segment takes fewer than 2**31 rows and list elements.
+        Linear in the values except for sorting the distinct ones of each key, which are held in
+        memory, with 8 bytes per value. A segment has fewer than 2**31 rows and list elements.
 
         Raises:
             InvalidPassage: a key is no string, or a string is not Unicode text.
@@ -225,20 +224,20 @@ class MetadataTable:
 
         keys: defaultdict[tuple[str, ValueType], _Entries] = defaultdict(_Entries)
         count = 0
-        for row, of_passage in enumerate(metadata):
+        for row, passage_metadata in enumerate(metadata):
             count = row + 1
-            for key, value in of_passage.items():
+            for key, value in passage_metadata.items():
                 kind = _kind(value)
                 if kind is not None:
                     keys[key, kind].add(row, kind, value)
-        columns = [_encoded(*place, entries, count) for place, entries in keys.items()]
+        columns = [_encoded(*column, entries, count) for column, entries in keys.items()]
         columns.sort(key=lambda column: (column["key"], column["type"]))
         schema = _columns().with_metadata({"rows": str(count)})
         table = pa.Table.from_pylist(columns, schema)
         return cls(lambda: table)
 
     def rows_with(self, key: str) -> Mask:
-        """Which rows have a key with a value of any type, `[]` too, `[rows]`; O(rows + e)."""
+        """Mask `[rows]` of rows with a value of any type, even `[]`, under a key; O(rows + e)."""
         mask = np.zeros(self.rows, np.bool_)
         for kind in self.counts.get(key, ()):
             rows = self._cell(key, kind, "rows")
@@ -246,28 +245,28 @@ class MetadataTable:
         return mask
 
     def instants(self, key: str) -> npt.NDArray[np.int64]:
-        """`[rows]` microseconds since 1970 of a key's dates; `NEVER` where a row has none.
+        """Instants `[rows]` of a key's dates in microseconds since 1970; `NEVER` for other rows.
 
-        Each value counts by itself, also where others of the key are no dates.
+        Each value counts by itself, even if the key has other values that are not dates.
         """
         instants = np.full(self.rows, NEVER, np.int64)
-        kind = self.kind_of(key, "string")  # which is that of dates too
+        kind = self.kind_of(key, "string")  # includes dates
         if kind is None:
             return instants
-        texts = self._table["texts"][self._place[key, kind]].values.to_pylist()
+        texts = self._table["texts"][self._table_rows[key, kind]].values.to_pylist()
         parsed = [parse_instant(text) for text in texts]
-        of_text = np.array([NEVER if instant is None else instant for instant in parsed], np.int64)
+        distinct = np.array([NEVER if instant is None else instant for instant in parsed], np.int64)
         rows = self._cell(key, kind, "rows")
-        instants[slice(None) if rows is None else rows] = of_text[self._cell(key, kind, "codes")]
+        instants[slice(None) if rows is None else rows] = distinct[self._cell(key, kind, "codes")]
         return instants
 
     def rows_matching(self, key: str, kind: ValueType, matches: Mask) -> Mask:
-        """Which rows have a value that matches or, of a list, an element, `[rows]`; O(rows + e).
+        """Mask `[rows]` of rows whose value, or an element of it, matches; O(rows + e).
 
         Args:
             key: a key of the schema.
-            kind: a type that it has here; see `kind_of`.
-            matches: `[d]`, which of the distinct values count.
+            kind: a type of its values in this table; see `kind_of`.
+            matches: mask `[d]` of the distinct values.
         """
         mask = np.zeros(self.rows, np.bool_)
         rows, bounds = self._cell(key, kind, "rows"), self._cell(key, kind, "bounds")
@@ -279,14 +278,14 @@ class MetadataTable:
         return mask
 
     def kind_of(self, key: str, kind: ValueType) -> ValueType | None:
-        """The type here of a key's values that are of a type of the merged schema; None: no such.
+        """The type in this table of values with a type of the merged schema; None without any.
 
-        What is a date here may be text elsewhere.
+        Dates of this table are text in the merged schema if other tables have other strings.
         """
-        of_key = self.counts.get(key, {})
-        if kind == "string" and "date" in of_key:
+        kinds = self.counts.get(key, {})
+        if kind == "string" and "date" in kinds:
             return "date"
-        return kind if kind in of_key else None
+        return kind if kind in kinds else None
 
     def distinct(
         self, key: str, kind: ValueType, as_text: bool = False
@@ -295,25 +294,25 @@ class MetadataTable:
 
         Args:
             key: a key of the schema.
-            kind: a type that it has here.
-            as_text: dates as strings.
+            kind: a type of its values in this table.
+            as_text: whether dates stay strings.
 
         Returns:
-            Instants (int64) of dates, complex numbers (see `exact`) of numbers and booleans, else
+            Instants (int64) for dates, complex numbers (see `exact`) for numbers and booleans, else
             an Arrow array of strings.
         """
         if kind == "date" and not as_text:
             return self._cell(key, kind, "instants")
         if kind in ("number", "boolean", "list of numbers"):
             return self._cell(key, kind, "numbers").view(np.complex128)
-        return self._table["texts"][self._place[key, kind]].values
+        return self._table["texts"][self._table_rows[key, kind]].values
 
     def _cell(self, key: str, kind: ValueType, name: str) -> Any:
-        values = self._table[name][self._place[key, kind]].values
+        values = self._table[name][self._table_rows[key, kind]].values
         return None if values is None else np.asarray(values)
 
     def save(self, writer: ArtifactWriter, name: str) -> None:
-        """Write as `<name>.arrow`."""
+        """Write the table as `NAME.arrow`."""
         import pyarrow as pa
 
         table = self._table.combine_chunks()  # one batch, so that no cell is searched for
@@ -323,10 +322,10 @@ class MetadataTable:
 
     @classmethod
     def open(cls, artifact: Artifact, name: str) -> MetadataTable:
-        """Map what `save` wrote; reading it later grows with the keys, never with the rows.
+        """Map a table that `save` wrote; the time to read it grows with the keys, not the rows.
 
         Raises:
-            CorruptArtifact: the file is missing or, when it is read, not what `save` writes.
+            CorruptArtifact: the file is missing or, at first use, not a table as `save` writes.
         """
         path = artifact.path(f"{name}.arrow")
         content = np.memmap(path, np.uint8, "r")
@@ -348,7 +347,7 @@ class MetadataTable:
 
     @classmethod
     def joined(cls, tables: Iterable[MetadataTable]) -> MetadataTable:
-        """One table of at least one table of the same rows; all keys differ and ascend."""
+        """Join at least one table of the same rows, whose keys all differ and ascend."""
         import pyarrow as pa
 
         table = pa.concat_tables([table._table for table in tables])
@@ -356,18 +355,18 @@ class MetadataTable:
 
 
 class _Entries:
-    """What passages have of one key and type.
+    """The values of one key and type.
 
     Attributes:
-        rows: those that have a value, ascending.
-        lengths: of lists, how many elements each has.
-        numbers: the distinct values, in the order in which they first occur.
-        codes: the number of each value, those of a list one after another.
+        rows: the rows with a value, ascending.
+        lengths: number of elements per list.
+        positions: the distinct values, numbered in the order in which they first occur.
+        codes: the position of each value; the elements of a list follow each other.
     """
 
     def __init__(self) -> None:
         self.rows, self.lengths, self.codes = array("i"), array("i"), array("i")
-        self.numbers: dict[Any, int] = {}
+        self.positions: dict[Any, int] = {}
 
     def add(self, row: int, kind: ValueType, value: Any) -> None:
         """Add the value of a row."""
@@ -377,17 +376,17 @@ class _Entries:
         if is_list:
             self.lengths.append(len(value))
         for each in values:
-            self.codes.append(self.numbers.setdefault(each, len(self.numbers)))
+            self.codes.append(self.positions.setdefault(each, len(self.positions)))
 
 
 def _encoded(key: object, kind: ValueType, entries: _Entries, count: int) -> dict[str, Any]:
-    """The table's row of one key and type that some of `count` passages have."""
+    """The table's row of one key and type; the segment has `count` passages."""
     if not isinstance(key, str):
         raise InvalidPassage(f"metadata key {key!r}: a {type(key).__name__}, wanted a string")
     rows, bounds = np.array(entries.rows, np.int32), None
     if kind in ("empty list", *_LISTS):
         bounds = offsets(np.array(entries.lengths, np.int64))
-    distinct = sorted(entries.numbers)
+    distinct = sorted(entries.positions)
     texts = distinct if distinct and isinstance(distinct[0], str) else []
     instants = [parse_instant(text) for text in texts] if kind == "string" else [None]
     is_date = None not in instants
@@ -398,15 +397,15 @@ def _encoded(key: object, kind: ValueType, entries: _Entries, count: int) -> dic
             f"metadata key {key!r}: it or one of its values holds a lone surrogate, "
             "not Unicode text; remove it"
         ) from None
-    numbers = np.fromiter(map(entries.numbers.__getitem__, distinct), np.int64, len(distinct))
-    places = np.empty(len(distinct), np.int32)
-    places[numbers] = np.arange(len(distinct))
+    positions = np.fromiter(map(entries.positions.__getitem__, distinct), np.int64, len(distinct))
+    ranks = np.empty(len(distinct), np.int32)
+    ranks[positions] = np.arange(len(distinct))
     return {
         "key": key,
         "type": "date" if is_date else kind,
         "rows": None if len(rows) == count else rows,
         "bounds": bounds,
-        "codes": places[np.array(entries.codes, np.int64)],
+        "codes": ranks[np.array(entries.codes, np.int64)],
         "texts": texts,
         "numbers": np.array([] if texts else [*map(exact, distinct)], complex).view(np.float64),
         "instants": instants if is_date else [],

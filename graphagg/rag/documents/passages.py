@@ -1,4 +1,4 @@
-"""Passages: the unit that is indexed and returned, and the readers that bring them in."""
+"""Passages, the unit that is indexed and returned: reading and checking them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,19 @@ _FIELDS = frozenset({"id", "text", "title", "metadata", "document", "position"})
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of text with a unique id.
+    r"""A piece of text with a unique id.
 
     Attributes:
         id: unique in its corpus.
-        text: what is searched and returned.
+        text: the text that is searched and returned.
         title: optional; it is indexed in front of the text.
         metadata: any JSON values, returned with each hit.
-        document: id of the document that it is a chunk of; "" if it is none.
-        position: its place among the chunks of its document, from 0.
+        document: id of the document that this passage is a chunk of; "" for a whole document.
+        position: index among the chunks of the document, from 0.
+
+    Example:
+        >>> Passage("p1", "She was born in Warsaw.", title="Marie Curie").full_text
+        'Marie Curie\nShe was born in Warsaw.'
     """
 
     id: str
@@ -59,18 +63,28 @@ class Passage:
 def read_passages(
     path: str | os.PathLike[str], columns: RowConfig | None = None
 ) -> Iterator[Passage]:
-    """Read passages from a file or folder, one at a time.
+    r"""Read passages from a file or folder, one at a time.
 
     Takes JSON lines (gzip is recognized by its magic bytes), a JSON list, CSV and Parquet with the
-    fields `id`, `text` and optionally `title`, `metadata`, `document` and `position` (any other
-    field becomes metadata; `columns` names others).
-    A folder, or a file of another kind, is read by `read_documents`: a passage is a whole document,
-    and what cannot be read is left out with a warning.
+    fields `id`, `text` and optionally `title`, `metadata`, `document` and `position`; any other
+    field becomes metadata. A folder, or a file of another kind, is read by `read_documents`: a
+    passage is a whole document, and files that cannot be read are left out with a warning.
+
+    Args:
+        path: a file or folder.
+        columns: other names of the fields `id`, `text` and `title`.
 
     Raises:
         UnreadableFile: the path is missing, not UTF-8 or not JSON.
         InvalidPassage: a field is missing or of the wrong type.
         EmptyCorpus: nothing in the folder can be read.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "facts.csv"
+        >>> _ = path.write_text("id,text,year\n7,Warsaw is in Poland.,1900\n")
+        >>> next(read_passages(path))
+        Passage(id='7', text='Warsaw is in Poland.', title='', metadata={'year': 1900}, ...)
     """
     source, columns = Path(path), columns or RowConfig()
     if not source.exists():
@@ -91,14 +105,13 @@ def _row_passages(source: Path, columns: RowConfig) -> Iterator[Passage]:
 def holds_documents(source: Path) -> bool:
     """Whether a path holds documents, to be split into passages: a folder, or a file such as a PDF.
 
-    Other files hold passages: JSON lines, Parquet, and what has no suffix that documents have.
+    Any other file, such as JSON lines or Parquet, holds passages.
     """
-    suffix = source.suffix.lower()
-    return source.is_dir() or suffix in DOCUMENTS
+    return source.is_dir() or source.suffix.lower() in DOCUMENTS
 
 
 def as_passage(record: Mapping[str, Any], where: str) -> Passage:
-    """Check one record; `where` names it in messages. Fields of other names become metadata."""
+    """Check one record; `where` names it in messages. Unknown fields become metadata."""
     identifier, text = _id(record.get("id")), record.get("text")
     if not isinstance(identifier, str) or not identifier:
         raise InvalidPassage(
@@ -110,25 +123,25 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
         )
     title = _string(record, "title", where)
     document = _string({"document": _id(record.get("document"))}, "document", where)
-    given = record.get("metadata")
-    if given is not None and not isinstance(given, Mapping):
-        raise InvalidPassage(f"{where}: metadata is {_shown(given)}, wanted an object")
-    metadata = {key: value for key, value in record.items() if key not in _FIELDS}
+    metadata = record.get("metadata")
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InvalidPassage(f"{where}: metadata is {_shown(metadata)}, wanted an object")
+    others = {key: value for key, value in record.items() if key not in _FIELDS}
     _check_unicode((identifier, title, text, document), where)
-    plain = _plain(metadata | dict(given or {}), where)
+    plain = _plain(others | dict(metadata or {}), where)
     return Passage(identifier, text, title, plain, document, _position(record, where))
 
 
 def _id(value: object) -> object:
-    """An id as a string, where it is an integer of Python or numpy."""
+    """Convert an integer of Python or numpy to a string."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     return str(int(value)) if whole else value  # type: ignore[call-overload]
 
 
 def _plain(value: Any, where: str, depth: int = 0) -> Any:
-    """Metadata as JSON has it: None for NaN, which says that there is nothing; dates as ISO text.
+    """Convert metadata to JSON values: NaN becomes None, dates become ISO text.
 
-    What JSON has no form for stays, and is refused by `metadata_json`.
+    Values without a JSON form stay; `metadata_json` refuses them.
     """
     if depth > _DEEPEST:
         raise InvalidPassage(f"{where}: metadata is nested more than {_DEEPEST} deep; flatten it")
@@ -138,7 +151,7 @@ def _plain(value: Any, where: str, depth: int = 0) -> Any:
         return [_plain(inside, where, depth + 1) for inside in value]
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist(), where, depth + 1)
-    if isinstance(value, date):  # a datetime is one, and so is what pandas has for none
+    if isinstance(value, date):  # a datetime is one; the NaT of pandas too, not equal to itself
         return value.isoformat() if value == value else None
     if not isinstance(value, float) or math.isfinite(value):
         return value
@@ -184,18 +197,18 @@ def _check_unicode(strings: Iterable[str], where: str) -> None:
 
 
 def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passage]:
-    """Collect a corpus and check it as a whole.
+    """Collect the passages of a corpus and check them together.
 
     Raises:
         EmptyCorpus: there is no passage.
-        InvalidPassage: a passage is unsound, or its metadata is no JSON.
+        InvalidPassage: a passage is invalid, or its metadata is not JSON.
         DuplicateId: two passages share an id.
     """
     corpus: list[Passage] = []
     seen: set[str] = set()
-    for position, given in enumerate(iterable(passages)):
+    for position, record in enumerate(iterable(passages)):
         where = f"passage {position}"
-        passage = checked_passage(given, where)
+        passage = checked_passage(record, where)
         if passage.id in seen:
             raise DuplicateId(
                 f"{where}: id {passage.id!r} was used before; ids must be unique in a corpus"
@@ -208,23 +221,23 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
     return corpus
 
 
-def checked_passage(given: Passage | Mapping[str, Any], where: str) -> Passage:
+def checked_passage(record: Passage | Mapping[str, Any], where: str) -> Passage:
     """Check one passage; `where` names it in messages. Raises `InvalidPassage`."""
-    if not isinstance(given, Passage | Mapping):
-        raise InvalidPassage(f"{where} is {_shown(given)}, wanted a Passage or a mapping")
-    return as_passage(vars(given) if isinstance(given, Passage) else given, where)
+    if not isinstance(record, Passage | Mapping):
+        raise InvalidPassage(f"{where} is {_shown(record)}, wanted a Passage or a mapping")
+    return as_passage(vars(record) if isinstance(record, Passage) else record, where)
 
 
 def iterable(passages: Iterable[Any]) -> Iterable[Any]:
-    """The passages as they are, of a data frame or an Arrow table its rows.
+    """Iterate over passages, or over the rows of a data frame or an Arrow table.
 
     Raises:
-        InvalidPassage: it is no iterable, but one thing.
+        InvalidPassage: a single passage, path or other value that cannot be iterated over.
     """
-    if hasattr(passages, "__arrow_c_stream__"):  # before asking for `__iter__`: that is of columns
+    if hasattr(passages, "__arrow_c_stream__"):  # first, as `__iter__` of a table gives columns
         return _table_rows(passages)
-    one = isinstance(passages, str | bytes | os.PathLike | Mapping)
-    if one or not hasattr(passages, "__iter__"):
+    is_single = isinstance(passages, str | bytes | os.PathLike | Mapping)
+    if is_single or not hasattr(passages, "__iter__"):
         raise InvalidPassage(
             f"the passages are a {type(passages).__name__}, wanted an iterable of them (a file is "
             "read by read_passages)"
@@ -243,7 +256,7 @@ def _table_rows(table: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def metadata_json(passage: Passage) -> str:
-    """The metadata as canonical JSON; raises `InvalidPassage` for values that JSON cannot hold."""
+    """Write metadata as canonical JSON; raise `InvalidPassage` for values that JSON cannot hold."""
     try:
         return canonical_json(passage.metadata).decode("utf-8")
     except (TypeError, ValueError) as error:
@@ -253,10 +266,11 @@ def metadata_json(passage: Passage) -> str:
 
 
 def passage_digest(passage: Passage) -> bytes:
-    """The sha256 over every field, and the place in a document if set."""
-    fields = [passage.id, passage.title, passage.text, metadata_json(passage)]
-    place = [passage.document, passage.position] if passage.document or passage.position else []
-    return hashlib.sha256(canonical_json([*fields, *place])).digest()
+    """The sha256 over every field; document and position count only if one is set."""
+    fields: list[Any] = [passage.id, passage.title, passage.text, metadata_json(passage)]
+    if passage.document or passage.position:
+        fields += [passage.document, passage.position]
+    return hashlib.sha256(canonical_json(fields)).digest()
 
 
 def corpus_digest(digests: Iterable[bytes]) -> str:

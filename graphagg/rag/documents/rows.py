@@ -1,4 +1,4 @@
-"""Rows of tables as passages: which column is what, and the files that hold such rows."""
+"""Rows of tables as passages: their columns, and the files that hold such rows."""
 
 from __future__ import annotations
 
@@ -17,19 +17,25 @@ from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.tables import parquet_batches
 
 Row = tuple[Mapping[str, Any], str]
-"""A row by its columns, and `file:line` or the like for messages."""
+"""A row by its columns, and its name for messages, such as `file:line`."""
 _GZIP_MAGIC = b"\x1f\x8b"
-_BESIDE = ("document", "position")
+_KEPT = ("document", "position")  # fields of a passage that keep their names
 
 
 @dataclass(frozen=True)
 class RowConfig:
-    """Which columns of a table, or fields of an object, are what; all others become metadata.
+    """The columns of a table, or fields of an object, that hold id, text and title of a passage.
+
+    All others become metadata.
 
     Attributes:
         id_column: column of the ids; integers become strings.
         text_column: column of the texts.
-        title_column: column of the titles; it need not be there.
+        title_column: column of the titles; may be missing.
+
+    Example:
+        >>> RowConfig(text_column="body").record({"id": 7, "body": "Hello.", "year": 1900}, "row 0")
+        {'id': 7, 'text': 'Hello.', 'title': None, 'metadata': {'year': 1900}}
     """
 
     id_column: str = "id"
@@ -46,25 +52,25 @@ class RowConfig:
             )
 
     def record(self, row: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-        """The fields of the passage in a row; see `as_passage`.
+        """Convert a row to the fields of a passage; see `as_passage`.
 
         Raises:
-            InvalidPassage: a column that was named is not there.
+            InvalidPassage: the column of ids or texts is missing.
         """
         if self == _PLAIN:
             return row
         self.check(row, where)
         fields = {"id": self.id_column, "text": self.text_column, "title": self.title_column}
-        taken = {*fields.values(), *_BESIDE, "metadata"}
-        others = {name: value for name, value in row.items() if name not in taken}
-        given = row.get("metadata")
+        taken = {*fields.values(), *_KEPT, "metadata"}
+        metadata = {name: value for name, value in row.items() if name not in taken}
+        if isinstance(row.get("metadata"), Mapping):
+            metadata |= row["metadata"]
         record = {name: row.get(column) for name, column in fields.items()}
-        record |= {name: row[name] for name in _BESIDE if name in row}
-        return record | {"metadata": others | dict(given) if isinstance(given, Mapping) else others}
+        record |= {name: row[name] for name in _KEPT if name in row}
+        return record | {"metadata": metadata}
 
 
 _PLAIN = RowConfig()
-
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
 """Suffixes of files whose rows all have the same columns."""
@@ -73,10 +79,10 @@ TABLES = (".csv", ".tsv", ".parquet", ".pq")
 def read_rows(path: Path, columns: RowConfig = _PLAIN) -> Iterator[Row]:
     """Read the rows of a file: JSON lines (also gzip), a JSON list, CSV, TSV or Parquet.
 
-    Ids, texts and titles of CSV stay as they are written: 007 is no 7.
+    Ids, texts and titles of CSV stay as they are written: 007 does not become 7.
 
     Raises:
-        UnreadableFile: the file is missing, or not of its kind.
+        UnreadableFile: the file is missing, or its content does not fit its suffix.
     """
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
@@ -96,7 +102,7 @@ def _numbered(path: Path, parse: Any) -> Iterator[Row]:
         raise UnreadableFile(f"{path}: {fault}") from None
     if records is None:
         raise UnreadableFile(f"{path}: no JSON list of objects; wanted [{{...}}, ...]")
-    return ((record, f"{path}: row {number}") for number, record in enumerate(records))
+    return ((record, f"{path}: row {row}") for row, record in enumerate(records))
 
 
 def _read_parquet(path: Path) -> Iterator[Row]:
@@ -140,7 +146,7 @@ def _open_binary(path: Path) -> IO[bytes]:
 
 
 def parse_line(line: bytes, where: str) -> dict[str, Any]:
-    """The JSON object of a line; raises `UnreadableFile` where it is none."""
+    """Parse the JSON object of a line; raise `UnreadableFile` for anything else."""
     try:
         record = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -149,7 +155,7 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
         ) from None
     except json.JSONDecodeError as error:
         raise UnreadableFile(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
-    except ValueError as error:  # an integer of thousands of digits
+    except ValueError as error:  # an integer with thousands of digits
         raise UnreadableFile(f"{where}: not JSON that can be read ({error})") from None
     except RecursionError:
         raise UnreadableFile(f"{where}: JSON nested too deep") from None

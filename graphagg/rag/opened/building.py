@@ -15,11 +15,11 @@ from graphagg.rag.config.limits import Limits
 from graphagg.rag.config.profile import PROFILES, Profile
 from graphagg.rag.documents.languages import check_language, language_of_corpus
 from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.models.by_name import Models, encoder_of, extractor_named
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.models.given import Given, checked_vectors
-from graphagg.rag.models.named import Models, encoder_of, extractor_named
+from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.opened.changing import rows_of
 from graphagg.spark.sources import session_of
@@ -52,7 +52,7 @@ def build_here(
     *,
     chunking: ChunkConfig | None,
     columns: RowConfig,
-    vectors: Given | None,
+    vectors: SuppliedVectors | None,
     with_linearrag: bool,
     progress: Progress,
     force: bool,

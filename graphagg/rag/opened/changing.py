@@ -14,7 +14,7 @@ from graphagg.rag.build.sync import Difference, SyncReport, difference
 from graphagg.rag.documents.passages import Passage, check_corpus, iterable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
-from graphagg.rag.models.given import Given, checked_vectors, rows_and_vectors
+from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors, rows_and_vectors
 from graphagg.rag.opened.version import Version
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.store.writing import Publication
@@ -115,7 +115,7 @@ def ids_of(ids: Iterable[str]) -> list[str]:
 
 
 def rows_of(
-    passages: Iterable[Source], columns: RowConfig, vectors: Given | None
+    passages: Iterable[Source], columns: RowConfig, vectors: SuppliedVectors | None
 ) -> tuple[Iterator[Source], npt.ArrayLike | None]:
     """Read passages and documents one by one, and the vectors that come with them.
 

@@ -28,8 +28,8 @@ from graphagg.rag.build.engine import MENTIONS, NAMES, Engine
 from graphagg.rag.build.publish import KIND, Recipe, publish_build
 from graphagg.rag.build.state import BLOCK, State
 from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.models.by_name import NamedModels
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
-from graphagg.rag.models.named import NamedModels
 from graphagg.rag.spark.engine import SparkLoops
 from graphagg.rag.spark.models import ModelLoader, loaded
 from graphagg.rag.spark.records import (

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Protocol
 
-from graphagg.rag.models.named import Models
+from graphagg.rag.models.by_name import Models
 
 
 class ModelLoader(Protocol):

@@ -20,9 +20,9 @@ from graphagg.rag.documents.passages import (
 )
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.document import Document
+from graphagg.rag.documents.reading.files import ReadFile
 from graphagg.rag.documents.reading.folder import converted
 from graphagg.rag.documents.reading.settings import ReadConfig
-from graphagg.rag.documents.reading.walk import ReadFile
 from graphagg.rag.documents.rows import RowConfig, parse_line
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.spark.engine import SparkLoops

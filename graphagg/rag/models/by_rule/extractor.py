@@ -1,12 +1,12 @@
 """Sentences and names by rule: no model, no library, any language.
 
-Names are those of the rules in `graphagg.rag.models.extractor`, runs of capitalized words, and what
-a text says first that it is about: up to eight words from its beginning to "(" or a form of "to
-be", with a capital or a digit, as in "Gone with the Wind is a film".
+Names are runs of capitalized words (`graphagg.rag.models.by_rule.names`), and the subject at the
+beginning of a text: up to eight words before "(" or a form of "to be", with a capital or a digit,
+as in "Gone with the Wind is a film".
 
-A sentence ends at final punctuation that white space follows and no lower-case letter, and at an
-empty line; a stop after an initial or a known abbreviation ends none. Where a script has full stops
-of its own, no white space is needed.
+A sentence ends at final punctuation before white space, unless a lower-case letter follows, and at
+an empty line; a stop after an initial or a known abbreviation does not end one. Full stops of other
+scripts need no white space.
 """
 
 from __future__ import annotations
@@ -17,26 +17,25 @@ from collections.abc import Iterator, Sequence
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.analyzer import Analyzer
-from graphagg.rag.models.by_rule.names import names_in, revision_of
-from graphagg.rag.models.extractor import Annotation, capitals
+from graphagg.rag.models.by_rule.names import capitals, names_in, revision_of
+from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec
 
 PREFIX = "rule:"
-"""How such an extractor is named: `rule:` and the code of a language."""
+"""Prefix of the names of these extractors, `rule:CODE` with the code of a language."""
 DEFAULT_RULES = f"{PREFIX}en"
-_REVISION = 2  # raised when the rules find something else in the same text
+_REVISION = 2  # raised when the rules find other sentences or names in the same text
 
 _CODE = re.compile("[a-z]{2,3}")
 _CLOSERS = "\"'\u2019\u201d\u00bb)\\]\u300d\u300f\uff09"
-# A word, a stop, what closes, and white space; or a stop of a script without spaces; or a blank
-# line. The word decides whether the stop is one of an abbreviation.
+# A word, a stop, closing marks, and white space; or a stop of a script without spaces; or a blank
+# line. The word decides whether the stop belongs to an abbreviation.
 _END = re.compile(
     rf"(?P<word>[^\W_]*)(?P<stop>[.!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362]+)[{_CLOSERS}]*\s+"
     rf"|[\u3002\uff01\uff1f\uff61]+[{_CLOSERS}]*\s*|\n\s*\n\s*"
 )
 _EMPTY_LINE = re.compile(r"\n\s*\n")
-# Stops that belong to the word in front of them, in English, German, French, Spanish, Italian,
-# Portuguese and Dutch.
+# English, German, French, Spanish, Italian, Portuguese and Dutch.
 _ABBREVIATIONS = frozenset(
     "adm aug av bros bzw ca capt cf cia co col corp dec dept dr dra ed eds eg esp est etc exc feb "
     "fr ft gen gov hon hrsg ie inc jan jr lt ltd maj mgr mlle mm mme mr mrs ms mt mts nov oct pres "
@@ -51,7 +50,7 @@ _IS = (
     "är|var|er"
 )
 _LEAD = re.compile(
-    "[\\s\"'\u201c\u201e\u00ab\u2018]*"  # what opens
+    "[\\s\"'\u201c\u201e\u00ab\u2018]*"  # opening marks
     r"(?P<name>\S(?:[^\n(]{0,80}?\S)?)"
     f"[\\s\"'\u201d\u00bb\u2019]*(?:\\(|,?\\s(?:{_IS})\\s)"
 )
@@ -62,10 +61,10 @@ class RuleExtractor:
     """Finds sentences and names by rule.
 
     Args:
-        language: code (ISO 639) whose stop words begin no name; `xx`: of no language.
+        language: code (ISO 639) of the language, whose stop words begin no name; `xx`: any.
 
     Raises:
-        InvalidParameter: the language is no code.
+        InvalidParameter: the language is not a code.
     """
 
     def __init__(self, language: str = "en") -> None:
@@ -86,34 +85,34 @@ class RuleExtractor:
 
     @property
     def spec(self) -> ModelSpec:
-        """Name, and the sha256 of the revision of the rules, the language and its stop words."""
+        """Name, and the sha256 over the revision of the rules, the language and its stop words."""
         return self._spec
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
-        """Yield one annotation a text, in order; each depends on its own text only."""
+        """Yield one annotation per text, in order; each depends on its own text only."""
         for text in texts:
-            found = tuple(sentences(text))
-            capitalized = capitals(text, found, self._stop_words)
+            spans = tuple(sentences(text))
+            capitalized = capitals(text, spans, self._stop_words)
             names = list(names_in(text, capitalized, self._language))
-            about = self._about(text, found)
-            if about is not None and about not in names:
-                names.insert(0, about)
-            yield Annotation(found, tuple(names))
+            subject = self._subject(text, spans)
+            if subject is not None and subject not in names:
+                names.insert(0, subject)
+            yield Annotation(spans, tuple(names))
 
-    def _about(self, text: str, sentences: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-        """Where a text names what it is about; None where it begins in another way."""
+    def _subject(self, text: str, sentences: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+        """The span of the subject at the beginning of a text; None if it begins otherwise."""
         match = _LEAD.match(text)
         if match is None or match.end("name") > sentences[0][1]:
             return None
         words = match["name"].split()
-        first = words[0].casefold().strip(".,") in self._stop_words
-        named = words[1:] if first else words
+        begins_with_stop_word = words[0].casefold().strip(".,") in self._stop_words
+        named = words[1:] if begins_with_stop_word else words
         is_name = any(word[0].isupper() or word[0].isdigit() for word in named)
         return match.span("name") if is_name and len(words) <= _MOST_WORDS else None
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Where the sentences of a text begin and end, `(start, end)`, without white space around."""
+    """Find the sentences of a text, `(start, end)`, without white space around."""
     start = len(text) - len(text.lstrip())
     for match in _END.finditer(text, start):
         if _ends_sentence(text, match):

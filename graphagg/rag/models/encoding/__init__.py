@@ -1,1 +1,1 @@
-"""How texts become vectors: windows of tokens, inference, and sentences out of their passage."""
+"""From texts to vectors: windows of tokens, inference, and pooling of sentences."""

@@ -1,12 +1,12 @@
-"""BERT over texts laid end to end: no padding between them, and each as if it was alone.
+"""BERT over texts that lie end to end, without padding; each is encoded as if alone.
 
-All that BERT does to a token but attention is a product of its row with a matrix, or a sum over the
-row. So the tokens of several texts run as one matrix of a fixed number of rows, whatever the texts'
-lengths are, and attention runs over each text in its own length. No sum runs over two texts, and
-the shape of every product is fixed, or follows from the length of the text, or its sums are exact:
-its vectors are the same bits in any company, at any place. `tests/unit/rag/models` shows it.
+Except for attention, BERT multiplies the row of a token by matrices, or sums over the row. So the
+tokens of several texts run as one matrix of a fixed number of rows, whatever the lengths of the
+texts, and attention runs over each text in its own length. No sum runs over two texts, and the
+shape of every product is fixed, or follows from the length of the text, or its sums are exact: the
+vectors of a text have the same bits beside any other texts. `tests/unit/rag/models` shows it.
 
-Beside the same model of transformers with padded batches, this takes about .9 of the CPU seconds.
+This takes about .9 of the CPU seconds of the same model in transformers with padded batches.
 
 Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other encoders are built.
 """
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
-_STEP = 4  # rows of a text alone are its multiples, so that oneDNN has few shapes to keep
-_ROWS = 512  # tokens of a batch, at least; small enough to stay in a core's cache
+_STEP = 4  # the rows of a single text are a multiple, so that oneDNN keeps few shapes
+_ROWS = 512  # tokens of a batch at least; small enough to stay in a core's cache
 
 
 class _Batch(NamedTuple):
-    """Texts end to end; r rows.
+    """Texts that lie end to end, in r rows.
 
     Attributes:
-        ids, positions, segments: `[r]` of each token.
-        lengths: tokens of each text; texts of one length follow each other.
+        ids, positions, segments: `[r]`, per token.
+        lengths: tokens per text; texts of one length follow each other.
     """
 
     ids: torch.Tensor
@@ -48,23 +48,23 @@ class _Batch(NamedTuple):
 
 
 class BertRunner:
-    """Runs a BERT whose vector of a text is the mean of its tokens' vectors, on a CPU.
+    """Runs a BERT with mean pooling on a CPU.
 
     Args:
-        model: one that `is_bert` takes.
-        dtype: of weights and activations; with int8 all but products is float32.
-        alone: one text a batch, in a shape that follows from its length, for a few texts that
-            somebody waits for; else batches of a fixed number of tokens.
+        model: a model for which `is_bert` holds.
+        dtype: dtype of weights and activations; with int8, everything but products is float32.
+        alone: one text per batch, in a shape that follows from its length, for a few urgent texts;
+            else batches of a fixed number of tokens.
     """
 
     def __init__(self, model: SentenceTransformer | BertFiles, dtype: Kind, *, alone: bool) -> None:
         import torch
 
-        weights, shape = _parts_of(model)
+        weights, shape = _weights_and_shape(model)
         self._epsilon = shape.epsilon
         self._rows = None if alone else max(_ROWS, int(model.max_seq_length or 0))
         self._is_full = not alone and dtype != "int8"
-        # A table of words is the largest part of a small model: half its size is enough.
+        # The word embeddings are most of a small model: float16 halves them.
         self._dtype = torch.float32 if dtype == "int8" else getattr(torch, dtype)
         kept = torch.float16 if dtype == "int8" else self._dtype
         self._words, self._places, self._segments = (
@@ -76,23 +76,23 @@ class BertRunner:
         self._layers = BertLayers(weights, shape, dtype, packed=alone)
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Fill batches with the longest text that fits, until none does."""
+        """Fill each batch with the longest texts that still fit."""
         order = np.argsort(np.asarray(lengths, np.int64), kind="stable").tolist()
         if self._rows is None:
             return [[i] for i in reversed(order)]
         ascending, batches = [lengths[i] for i in order], []
         while order:
             batch, room = [], self._rows
-            while (place := bisect_right(ascending, room) - 1) >= 0:
-                batch.append(order.pop(place))
-                room -= ascending.pop(place)
+            while (longest := bisect_right(ascending, room) - 1) >= 0:
+                batch.append(order.pop(longest))
+                room -= ascending.pop(longest)
             batches.append(batch)
         return batches
 
     def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> _Batch:
-        """Lay the tokens of windows end to end, and fill up with rows that nothing reads.
+        """Lay the tokens of windows end to end, and add unused rows.
 
-        Whole numbers need none: their products are exact in any shape.
+        int8 needs no fixed number of rows, as its products are exact in any shape.
         """
         import torch
 
@@ -107,7 +107,7 @@ class BertRunner:
         return _Batch(ids, positions, segments, lengths)
 
     def run(self, prepared: _Batch) -> list[Encoded]:
-        """The vectors of each window and its tokens."""
+        """Encode a batch: the vectors of each window and its tokens."""
         import torch
         from torch.nn.functional import layer_norm
 
@@ -121,7 +121,7 @@ class BertRunner:
         return [Encoded(each.sum(axis=0) / np.float32(len(each)), each) for each in tokens]
 
 
-def _parts_of(
+def _weights_and_shape(
     model: SentenceTransformer | BertFiles,
 ) -> tuple[Mapping[str, torch.Tensor], BertShape]:
     if isinstance(model, BertFiles):
@@ -133,7 +133,7 @@ def _parts_of(
 
 
 def is_bert(model: SentenceTransformer | BertFiles) -> bool:
-    """Whether `BertRunner` computes what a model does."""
+    """Whether `BertRunner` can run a model."""
     if isinstance(model, BertFiles):
         return True
     bert: Any = getattr(model[0], "auto_model", None)

@@ -1,9 +1,8 @@
-"""A BERT read from the files of a sentence-transformers model, without that library.
+"""Read a BERT from the files of a sentence-transformers model, without that library.
 
-Importing sentence-transformers takes longer than all else that a search does before its first
-answer: it brings training, model cards and three libraries of statistics. For a BERT whose vector
-of a text is the mean of its tokens' vectors, weights and a tokenizer are all that is needed. Where
-the files say anything else, the library reads them.
+Importing sentence-transformers takes longer than everything else before the first answer of a
+search: it brings training, model cards and three libraries of statistics. A BERT with mean pooling
+needs only weights and a tokenizer. The library reads the files of any other model.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ _WEIGHTS, _TOKENIZER = "model.safetensors", "tokenizer.json"
 
 @dataclass(frozen=True)
 class BertShape:
-    """What the weights of a BERT do not say.
+    """Hyperparameters of a BERT that its weights do not state.
 
     Attributes:
-        layers, heads: of the model.
-        epsilon: of its layer norms.
+        layers, heads: their numbers.
+        epsilon: added to variances in layer norms.
     """
 
     layers: int
@@ -38,15 +37,15 @@ class BertShape:
 
 @dataclass(frozen=True)
 class BertFiles:
-    """A model as its files have it; the names are those of `SentenceTransformer`.
+    """A model read from its files, with the attribute names of `SentenceTransformer`.
 
     Attributes:
         weights: by their names in BERT.
-        shape: of the model.
+        shape: hyperparameters.
         tokenizer: neither truncates nor pads.
         device: the CPU.
-        max_seq_length: tokens that it reads at once.
-        prompts, default_prompt_name: what is put in front of texts.
+        max_seq_length: tokens that the model reads at once.
+        prompts, default_prompt_name: prefixes of texts.
     """
 
     weights: Mapping[str, torch.Tensor]
@@ -63,15 +62,15 @@ class BertFiles:
 
     @classmethod
     def read(cls, folder: Path) -> BertFiles | None:
-        """Read a model's folder; None where it holds another kind of model, or is none."""
-        parts = _plain_bert(folder)
-        if parts is None:
+        """Read a model's folder; None for another kind of model or any other folder."""
+        settings = _plain_bert(folder)
+        if settings is None:
             return None
         import torch
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
 
-        config, window, prompts = parts
+        config, window, prompts = settings
         tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -106,7 +105,7 @@ def _plain_bert(folder: Path) -> tuple[dict[str, Any], int, dict[str, Any]] | No
             and (folder / _WEIGHTS).is_file()
             and _is_mean(pooling)
         )
-    except (OSError, ValueError, KeyError, TypeError):  # the library says what is wrong
+    except (OSError, ValueError, KeyError, TypeError):  # the library raises an error that says so
         return None
     return (config, window, prompts) if is_plain else None
 

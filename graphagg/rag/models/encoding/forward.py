@@ -1,16 +1,16 @@
 """Inference whose result for a text depends on that text alone, to the bit.
 
-A matrix product rounds a row by the shape of the whole matrix: the library takes another kernel, or
-cuts the sums elsewhere. So the texts that happen to share a batch would change a vector's last
-digits, and an index that was changed would differ from one built anew. Here every product that a
-text takes part in has a shape that follows from the length of that text alone:
+The rounding of a matrix product depends on the shape of the whole matrix: the library may take
+another kernel, or split sums elsewhere. So the texts that share a batch would change the last
+digits of a vector, and a changed index would differ from a rebuilt one. Here the shape of every
+product follows from the length of the text alone:
 
-- on a CPU a text is run on its own, in the length that it has: nothing is padded. Several texts run
-  side by side, one thread each, which costs .7 of the CPU seconds of all threads on one text;
-- on other devices texts run in batches of a fixed number of rows, padded to a few fixed lengths,
-  the last batch of a length filled up with copies.
+- on a CPU each text runs on its own, without padding. Several texts run in parallel, one thread
+  each, which takes .7 of the CPU seconds of all threads on one text;
+- on other devices texts run in batches of a fixed number of rows, padded to a few fixed lengths;
+  copies fill the last batch of a length.
 
-`graphagg.rag.models.encoding.bert` does the same with less waste for the models that it knows.
+`graphagg.rag.models.encoding.bert` does the same with less waste for the models that it supports.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.rag.models.encoding.pooling import Vectors
 from graphagg.rag.models.encoding.windows import Window
 
 if TYPE_CHECKING:
@@ -34,15 +34,13 @@ if TYPE_CHECKING:
 _STEP = 32  # padded lengths are its multiples
 _TOKENS = 65_536  # of a padded batch
 
-Vectors = npt.NDArray[np.float32]
-
 
 class Encoded(NamedTuple):
     """A window after inference.
 
     Attributes:
-        vector: `[d]`, of any length.
-        tokens: `[n, d]`, the vectors of its tokens; None where the model gives none.
+        vector: `[d]`, not scaled.
+        tokens: `[n, d]`, the vectors of its tokens; None if the model gives none.
     """
 
     vector: Vectors
@@ -53,24 +51,21 @@ class Runner(Protocol):
     """Runs windows through a model."""
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Which windows run together, by their tokens; windows are named by their positions."""
-        ...
+        """Group windows into batches by their numbers of tokens; a batch lists window indices."""
 
     def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> Any:
-        """The input of a batch; called by one thread at a time."""
-        ...
+        """Make the input of a batch; called by one thread at a time."""
 
     def run(self, prepared: Any) -> list[Encoded]:
-        """Its result, window by window; called by several threads at once."""
-        ...
+        """Encode a batch, window by window; called by several threads at once."""
 
 
 class ModuleRunner:
-    """Runs a model of sentence-transformers as it is.
+    """Runs any model of sentence-transformers.
 
     Args:
-        model: in evaluation, on any device, of any dtype.
-        prompt: put in front of each text.
+        model: on any device, of any dtype.
+        prompt: prefix of each text.
     """
 
     def __init__(self, model: SentenceTransformer, prompt: str) -> None:
@@ -79,7 +74,7 @@ class ModuleRunner:
         self._longest = model.max_seq_length
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """On a CPU each on its own, the longest first; else by padded length."""
+        """One window per batch on a CPU, the longest first; else by padded length."""
         order = np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist()
         if self._alone:
             return [[i] for i in order]
@@ -98,7 +93,7 @@ class ModuleRunner:
         return padded if self._longest is None else max(length, min(padded, self._longest))
 
     def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> Any:
-        """The features of a batch, with copies of its last text where rows are left."""
+        """Make the features of a batch, with copies of its last text in the remaining rows."""
         prompt = self._prompt or None
         if self._alone:
             return len(texts), self._model.preprocess(list(texts), prompt=prompt)
@@ -108,18 +103,18 @@ class ModuleRunner:
         return len(texts), self._model.preprocess(filled, prompt=prompt, processing_kwargs=padded)
 
     def run(self, prepared: Any) -> list[Encoded]:
-        """The sentence embeddings, and the token embeddings where the model has them."""
+        """Encode a batch; with token vectors if the model gives them."""
         import torch
         from sentence_transformers.util import batch_to_device
 
         count, features = prepared
         with torch.inference_mode():
-            found = self._model(batch_to_device(features, self._model.device))
-            vectors = found["sentence_embedding"][:count].float().cpu().numpy()
-            if "token_embeddings" not in found:
+            output = self._model(batch_to_device(features, self._model.device))
+            vectors = output["sentence_embedding"][:count].float().cpu().numpy()
+            if "token_embeddings" not in output:
                 return [Encoded(vector, None) for vector in vectors]
-            masks = found["attention_mask"][:count].bool().cpu()
-            tokens = found["token_embeddings"][:count].float().cpu()
+            masks = output["attention_mask"][:count].bool().cpu()
+            tokens = output["token_embeddings"][:count].float().cpu()
             return [
                 Encoded(vector, rows[mask].numpy())
                 for vector, rows, mask in zip(vectors, tokens, masks, strict=True)
@@ -129,16 +124,16 @@ class ModuleRunner:
 def forward(
     runner: Runner, windows: Sequence[Window], texts: Sequence[str], threads: int
 ) -> Iterator[tuple[int, Encoded]]:
-    """Run windows through a model, side by side on as many threads.
+    """Run windows through a model, several batches in parallel.
 
     Args:
         runner: the model.
         windows: `[n]`.
-        texts: `[n]` their texts, without a prompt.
-        threads: how many batches run at once.
+        texts: `[n]` texts of the windows, without a prompt.
+        threads: number of batches that run at once.
 
     Yields:
-        The position of each window, in the order in which they are ready, and its result.
+        The index of each window and its result, in the order in which they are ready.
     """
     batches = runner.batches([len(window.ids) for window in windows])
 
@@ -146,7 +141,7 @@ def forward(
         return runner.prepare([windows[i] for i in batch], [texts[i] for i in batch])
 
     workers = min(threads, len(batches))
-    if workers <= 1:  # what a thread of its own costs is a tenth of a question
+    if workers <= 1:  # a thread would cost a tenth of a question's time
         with _one_thread():
             for batch in batches:
                 yield from zip(batch, runner.run(prepare(batch)), strict=True)
@@ -170,7 +165,7 @@ def forward(
 
 @cache
 def _threads(count: int) -> ThreadPoolExecutor:
-    """Threads in which an operation of PyTorch takes one; kept, as new ones take memory anew."""
+    """Threads in which PyTorch is single-threaded; kept, as new threads would take more memory."""
     import torch
 
     return ThreadPoolExecutor(count, "inference", initializer=torch.set_num_threads, initargs=(1,))
@@ -182,7 +177,7 @@ if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let PyTorch take one thread for an operation, until the end of the block."""
+    """Let PyTorch use one thread per operation, until the end of the block."""
     import torch
 
     before = torch.get_num_threads()
@@ -194,5 +189,5 @@ def _one_thread() -> Iterator[None]:
 
 
 def _rows(length: int) -> int:
-    """Rows of a batch of texts padded to a length."""
+    """Number of rows of a batch of texts padded to a length."""
     return max(1, _TOKENS // length)

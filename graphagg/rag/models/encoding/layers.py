@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     Pair = tuple[torch.Tensor, torch.Tensor]
 
 JOINT = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
-"""Modules whose products are one: queries, keys and values."""
+"""Modules that run as one product: queries, keys and values."""
 
 
 def parameters_of(weights: Weights, *modules: str) -> Pair:
-    """Weight and bias of modules, one below the other; float32, in whatever dtype they are kept."""
+    """Weight and bias of modules, stacked, as float32."""
     import torch
 
     weight, bias = (
@@ -35,7 +35,7 @@ def parameters_of(weights: Weights, *modules: str) -> Pair:
 
 
 class _Layer(NamedTuple):
-    """Each step of a layer; the first makes queries, keys and values, `widen` ends in GELU."""
+    """The steps of a layer; `attend` makes queries, keys and values, `widen` ends in GELU."""
 
     attend: Product
     project: Product
@@ -46,12 +46,12 @@ class _Layer(NamedTuple):
 
 
 class BertLayers:
-    """The layers of a BERT: all that comes after the embeddings of its tokens.
+    """The layers of a BERT after the embeddings of its tokens.
 
     Args:
         weights: by their names in BERT.
-        shape: of the model.
-        dtype: of weights and activations; `int8` keeps all but the products in float32.
+        shape: hyperparameters.
+        dtype: dtype of weights and activations; with `int8`, everything but products is float32.
         packed: lay the weights out for a few rows at a time.
     """
 
@@ -79,7 +79,7 @@ class BertLayers:
                 product(f"{layer}.output.dense"),
                 pair(f"{layer}.output.LayerNorm"),
             )
-            for layer in (f"encoder.layer.{number}" for number in range(shape.layers))
+            for layer in (f"encoder.layer.{index}" for index in range(shape.layers))
         ]
 
     def run(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
@@ -107,7 +107,7 @@ def attention_within(joint: torch.Tensor, lengths: Sequence[int], heads: int) ->
     Args:
         joint: `[r, 3 d]`, queries, keys and values.
         lengths: tokens of each text.
-        heads: of the model.
+        heads: number of heads.
     """
     from torch.nn.functional import scaled_dot_product_attention
 

@@ -1,19 +1,18 @@
-"""Vectors of sentences out of the passage that they stand in ("late chunking").
+"""Vectors of sentences from the token vectors of their passage ("late chunking").
 
-A model that takes the mean of its tokens' vectors for the vector of a text has read a passage's
-sentences when it has read the passage: the vector of a sentence is the mean over the tokens of the
-sentence, made a unit vector. So one forward pass gives both, and a sentence that says "she" is near
-to whom the passage is about.
+If the vector of a text is the mean of its token vectors, then encoding a passage also encodes its
+sentences: the vector of a sentence is the mean over its tokens, scaled to unit length. So one
+forward pass gives both, and a sentence that says "she" is near the person the passage is about.
 
-Method: Guenther et al., Late Chunking, arXiv 2409.04701. Departure: a sentence of a passage longer
-than the model's window is taken from the first window that it lies in whole, and else from all
-windows that hold a part of it.
+Method: Guenther et al., Late Chunking, arXiv 2409.04701. Departure: in a passage longer than the
+model's window, a sentence is read from the first window that contains it, else from all windows
+that overlap it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,84 +21,84 @@ from graphagg.rag.models.encoding.windows import Window
 
 Vectors = npt.NDArray[np.float32]
 Spans = npt.NDArray[np.integer]
-"""`[s, 2]`, where the sentences of a text begin and end, in characters."""
+"""Start and end of each sentence of a text, `[s, 2]`, in characters."""
+T = TypeVar("T", bound=Hashable)
+
+
+def distinct(items: Iterable[T]) -> tuple[list[T], npt.NDArray[np.int64]]:
+    """Deduplicate: the distinct items in order, and the index `[n]` of each item among them."""
+    positions: dict[T, int] = {}
+    rows = [positions.setdefault(item, len(positions)) for item in items]
+    return list(positions), np.array(rows, np.int64)
 
 
 class PassageVectors(NamedTuple):
     """The unit vectors of one passage.
 
     Attributes:
-        windows: `[w, d]`, of its windows, at least one.
-        sentences: `[s, d]`, of its sentences.
+        windows: `[w, d]`, one per window, at least one.
+        sentences: `[s, d]`, one per sentence.
     """
 
     windows: Vectors
     sentences: Vectors
 
 
-class Part(NamedTuple):
-    """The tokens `first` to `last` of a window, which belong to a sentence."""
-
-    sentence: int
-    first: int
-    last: int
-
-
 class SentencePool:
-    """Sums up token vectors by sentence; s sentences of one text.
+    """Sums up token vectors by sentence, for the s sentences of one text.
 
-    Which windows come first, and beside which others they were read, changes no bit.
+    The order in which windows arrive changes no bit.
 
     Args:
         text: the text.
-        sentences: where its sentences are.
+        sentences: spans of its sentences.
         windows: its windows, in order.
     """
 
     def __init__(self, text: str, sentences: Spans, windows: Sequence[Window]) -> None:
         self._count = len(sentences)
-        self.parts: list[list[Part]] = [[] for _ in windows]
-        """The parts of each window."""
+        # Per window, each sentence with its first token there and the one after its last.
+        self._tokens: list[list[tuple[int, int, int]]] = [[] for _ in windows]
         self._sums: dict[tuple[int, int], Vectors] = {}
-        for number, (start, end) in enumerate(sentences.tolist()):
+        for sentence, (start, end) in enumerate(sentences.tolist()):
             stripped = text[start:end].strip()
             begin = text.find(stripped, start) if stripped else start
-            within = [
-                place
-                for place, window in enumerate(windows)
+            containing = [
+                i
+                for i, window in enumerate(windows)
                 if window.start <= begin and begin + len(stripped) <= window.end
             ]
-            for place in within[:1] or range(len(windows)):
-                first, last = _tokens_in(windows[place], start, end)
-                if first < last:
-                    self.parts[place].append(Part(number, first, last))
+            for i in containing[:1] or range(len(windows)):
+                first, stop = _tokens_in(windows[i], start, end)
+                if first < stop:
+                    self._tokens[i].append((sentence, first, stop))
 
-    def add(self, place: int, tokens: Vectors) -> None:
-        """Take the token vectors `[n, d]` of the window number `place`."""
-        for sentence, first, last in self.parts[place]:
-            self._sums[sentence, place] = tokens[first:last].sum(axis=0)
+    def add(self, window: int, tokens: Vectors) -> None:
+        """Add the token vectors `[n, d]` of a window, by its index."""
+        for sentence, first, stop in self._tokens[window]:
+            self._sums[sentence, window] = tokens[first:stop].sum(axis=0)
 
     def vectors(self, otherwise: Vectors) -> Vectors:
-        """The sentences' vectors, `[s, d]`; of one without a token, `otherwise` `[d]`."""
+        """The vectors of the sentences, `[s, d]`; without tokens, a sentence gets `otherwise`."""
         vectors = np.tile(otherwise.astype(np.float32), (self._count, 1))
         totals: dict[int, Vectors] = {}
-        for sentence, place in sorted(self._sums):  # in the order of windows: one order of the sum
-            part = self._sums[sentence, place]
-            totals[sentence] = totals[sentence] + part if sentence in totals else part
+        for sentence, window in sorted(self._sums):  # always add windows in the same order
+            window_sum = self._sums[sentence, window]
+            totals[sentence] = totals[sentence] + window_sum if sentence in totals else window_sum
         for sentence, total in totals.items():
             vectors[sentence] = total
         return unit(vectors)
 
 
 def unit(vectors: Vectors) -> Vectors:
-    """Vectors `[n, d]` made as long as 1; each by its own values alone."""
+    """Scale vectors `[n, d]` to length 1, each by its own values alone."""
     lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
     scaled: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
     return scaled
 
 
 def _tokens_in(window: Window, start: int, end: int) -> tuple[int, int]:
-    """The tokens of a window that begin between two places of the text: first and last plus one."""
+    """First and last plus one of the tokens that begin in `text[start:end]`."""
     begins = window.spans[:, 0]
     inside = np.flatnonzero((begins >= start) & (begins < end))
     return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)

@@ -1,7 +1,7 @@
 """Products of activations with the weights of a layer: for a few rows at a time, and exact ones.
 
-For the twenty tokens of a question most of a product's time goes into reading the weights and
-laying them out for the processor. Here they are laid out once, by oneDNN, where PyTorch has it.
+For the twenty tokens of a question, a product spends most of its time on reading the weights and
+laying them out for the processor. Here oneDNN lays them out once, if PyTorch has it.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     import torch
 
     Product = Callable[[torch.Tensor], torch.Tensor]
-"""Takes `[r, i]` to `[r, o]`."""
+"""Maps `[r, i]` to `[r, o]`."""
 
-EXACT_TERMS = 1024  # so many products of two numbers of 8 bits stay below 2^24: exact in float32
+EXACT_TERMS = 1024  # the sum of 1024 products of 8-bit integers is below 2^24: exact in float32
 
 
 def product_of(weight: torch.Tensor, bias: torch.Tensor, gelu: bool, *, packed: bool) -> Product:
-    """A linear layer, with GELU behind it or without.
+    """Make a linear layer, with or without GELU.
 
     Args:
         weight: `[o, i]`.
         bias: `[o]`.
         gelu: whether GELU follows.
-        packed: lay the weights out for a few rows; the product is the same to a few roundings.
+        packed: lay the weights out for a few rows; equal up to rounding.
     """
     from torch.nn.functional import gelu as activation
     from torch.nn.functional import linear
@@ -35,8 +35,8 @@ def product_of(weight: torch.Tensor, bias: torch.Tensor, gelu: bool, *, packed: 
         laid_out, name = ops._reorder_linear_weight(weight), "gelu" if gelu else "none"
 
         def product(x: torch.Tensor) -> torch.Tensor:
-            found: torch.Tensor = ops._linear_pointwise(x, laid_out, bias, name, [], "none")
-            return found
+            output: torch.Tensor = ops._linear_pointwise(x, laid_out, bias, name, [], "none")
+            return output
 
         return product
     if gelu:
@@ -45,10 +45,9 @@ def product_of(weight: torch.Tensor, bias: torch.Tensor, gelu: bool, *, packed: 
 
 
 def _packing(dtype: torch.dtype) -> Any:
-    """What PyTorch's compiler uses for it; None where this PyTorch or processor has none.
+    """PyTorch's internal operators for packed weights; None if it or the processor has none.
 
-    The names are not promised to anybody: `tests/unit/rag/models/test_products.py` states what is
-    taken for granted.
+    They are not a public API: `tests/unit/rag/models/test_products.py` states the assumptions.
     """
     import torch
 
@@ -60,7 +59,7 @@ def _packing(dtype: torch.dtype) -> Any:
 
 
 def exact_product(weight: torch.Tensor) -> Product:
-    """The product of rows with weights `[o, i]`, both int8; int32, exactly."""
+    """Make the exact int32 product of int8 rows with int8 weights `[o, i]`."""
     import torch
     from torch.nn.functional import linear
 
@@ -68,12 +67,12 @@ def exact_product(weight: torch.Tensor) -> Product:
         turned = weight.t().contiguous()
         return lambda x: torch._int_mm(x, turned)
     cuts = [slice(at, at + EXACT_TERMS) for at in range(0, weight.shape[1], EXACT_TERMS)]
-    parts = [weight[:, cut].float() for cut in cuts]
+    blocks = [weight[:, cut].float() for cut in cuts]
 
     def product(x: torch.Tensor) -> torch.Tensor:
         total = torch.zeros(len(x), len(weight), dtype=torch.int32)
-        for cut, part in zip(cuts, parts, strict=True):
-            total += linear(x[:, cut].float(), part).int()
+        for cut, block in zip(cuts, blocks, strict=True):
+            total += linear(x[:, cut].float(), block).int()
         return total
 
     return product
@@ -81,10 +80,10 @@ def exact_product(weight: torch.Tensor) -> Product:
 
 @cache
 def multiplies_exactly() -> bool:
-    """Whether the library's product of int8 is exact, and not a slow way to the same.
+    """Whether the library's product of int8 is exact and fast.
 
     Processors without instructions for it (AVX512-VNNI, AMX) sum pairs of products in 16 bits,
-    where large ones are cut off; `test_products.py` shows what is taken for granted.
+    which saturate; `test_products.py` states the assumptions.
     """
     import torch
 

@@ -1,7 +1,7 @@
-"""Texts as windows of tokens, each no longer than a model reads at once.
+"""Cut texts into windows of tokens, each no longer than a model reads at once.
 
-A text that fits is one window. A longer one is cut at word boundaries into windows that share some
-tokens, so that nothing is lost and what stands at a cut is read with its surroundings once.
+A text that fits is one window. A longer one is cut at word boundaries into windows that overlap, so
+that nothing is lost and words at a cut are read within their context once.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Span = tuple[int, int]
 
 
 class Window(NamedTuple):
-    """A window of a text, as a model reads it; n tokens.
+    """A window of a text in n tokens, as a model reads it.
 
     Attributes:
-        text: number of the text that it belongs to.
-        start, end: where it lies in the text, in characters.
-        ids: `[n]` numbers of its tokens, those of the prompt and the special ones among them.
-        spans: `[n, 2]` int64, where each token lies in the text, in characters; -1 for the special
-            ones and those of the prompt.
-        segments: `[n]` which of two texts each token is of, where the model wants to know.
+        text: index of its text.
+        start, end: its span in the text, in characters.
+        ids: `[n]` token ids, with the tokens of the prompt and special tokens.
+        spans: `[n, 2]` int64, the span of each token in the text, in characters; -1 for special
+            tokens and tokens of the prompt.
+        segments: `[n]` segment ids (token types), if the model takes them.
     """
 
     text: int
@@ -46,14 +46,14 @@ class Windows:
 
     Args:
         tokenizer: a fast one of transformers, or one of tokenizers that neither truncates nor pads.
-        longest: tokens of a window with the special ones and without a prompt; None: any number.
+        longest: tokens of a window at most, with special tokens, without a prompt; None: any.
     """
 
     tokenizer: Any
     longest: int | None
 
     def lengths(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Tokens of each text with the special ones, `[n]`."""
+        """Number of tokens of each text with special tokens, `[n]`."""
         lengths = np.zeros(len(texts), dtype=np.int64)
         for start in range(0, len(texts), _BLOCK):
             block = self._encodings(texts[start : start + _BLOCK])
@@ -61,29 +61,29 @@ class Windows:
         return lengths
 
     def spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        """Where the windows of each text begin and end, in characters."""
+        """Start and end of the windows of each text, in characters."""
         return [
             [(0, len(text))] if self.longest is None or n <= self.longest else self._cut(text)
             for text, n in zip(texts, self.lengths(texts).tolist(), strict=True)
         ]
 
     def of(self, texts: Sequence[str], prompt: str = "") -> Iterator[Window]:
-        """The windows of all texts, text after text, each with a prompt put in front of it."""
+        """Yield the windows of all texts, text after text, each with the prompt in front of it."""
         for begin in range(0, len(texts), _BLOCK):
             block = texts[begin : begin + _BLOCK]
             encodings = self._encodings([prompt + text for text in block])
             lengths = (
                 [len(e.ids) for e in encodings] if not prompt else self.lengths(block).tolist()
             )
-            for number, encoding in enumerate(encodings):
-                text, place = block[number], begin + number
-                if self.longest is None or lengths[number] <= self.longest:
-                    yield _window(place, (0, len(text)), len(prompt), encoding)
+            for i, encoding in enumerate(encodings):
+                text, position = block[i], begin + i
+                if self.longest is None or lengths[i] <= self.longest:
+                    yield _window(position, (0, len(text)), len(prompt), encoding)
                     continue
                 spans = self._cut(text)
                 pieces = self._encodings([prompt + text[start:end] for start, end in spans])
                 for span, piece in zip(spans, pieces, strict=True):
-                    yield _window(place, span, len(prompt), piece)
+                    yield _window(position, span, len(prompt), piece)
 
     def _cut(self, text: str) -> list[Span]:
         """Cut one text into overlapping windows of at most `longest` tokens."""
@@ -106,7 +106,7 @@ class Windows:
             return []
         if hasattr(self.tokenizer, "encode_batch"):
             return list(self.tokenizer.encode_batch(list(texts), add_special_tokens=special))
-        found = self.tokenizer(
+        encoded = self.tokenizer(
             list(texts),
             add_special_tokens=special,
             return_offsets_mapping=True,
@@ -114,19 +114,19 @@ class Windows:
             padding=False,
             verbose=False,
         )
-        return list(found.encodings)
+        return list(encoded.encodings)
 
 
-def _window(number: int, span: Span, prompt: int, encoding: Any) -> Window:
-    """A window by its place in the text and the characters of the prompt before it."""
-    places = np.array(encoding.offsets, np.int64).reshape(-1, 2) - prompt + span[0]
-    outside = np.array(encoding.special_tokens_mask, bool) | (places[:, 0] < span[0])
-    places[outside] = -1
-    return Window(number, *span, encoding.ids, places, encoding.type_ids)
+def _window(text: int, span: Span, prompt: int, encoding: Any) -> Window:
+    """Make a window from its span in the text and the characters of the prompt before it."""
+    spans = np.array(encoding.offsets, np.int64).reshape(-1, 2) - prompt + span[0]
+    outside = np.array(encoding.special_tokens_mask, bool) | (spans[:, 0] < span[0])
+    spans[outside] = -1
+    return Window(text, *span, encoding.ids, spans, encoding.type_ids)
 
 
 def _word_boundary(words: Sequence[int | None], position: int, after: int) -> int:
-    """The last token position in (after, position] where a word begins; `position` if none."""
+    """The last token position in (after, position] at which a word begins; `position` if none."""
     if position >= len(words):
         return position
     for candidate in range(position, after, -1):

@@ -1,1 +1,1 @@
-"""A static encoder: a table in place of a model, and the making of tables."""
+"""Static encoder: a table of token vectors in place of a model, and the making of tables."""

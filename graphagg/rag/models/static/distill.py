@@ -1,13 +1,13 @@
-"""Making the table of a static encoder out of any sentence-transformers model.
+"""Make the table of a static encoder from any sentence-transformers model.
 
-1. Every token of the vocabulary is read by the model, alone between its special tokens: V vectors.
-2. They are centered and rotated to their principal axes, of which the first d are kept.
-3. Each is weighted by a / (a + p), where p is how often the token occurs: frequent tokens say
-   little (Arora et al. 2017, smooth inverse frequency). p follows from the token's place in the
+1. The model encodes every token of the vocabulary alone between special tokens: V vectors.
+2. They are centered and rotated to their principal axes; the first d axes are kept.
+3. Each vector is weighted by a / (a + p) with the frequency p of the token: frequent tokens say
+   little (Arora et al. 2017, smooth inverse frequency). p follows from the token's rank in the
    vocabulary, which tokenizers order by frequency (Zipf's law).
 
-That is Model2Vec's recipe (Tulkens and van Dongen, 2024), from its description. A table of a model
-is made once a user and kept in the cache folder, by the sha256 of the model's weights.
+This is the recipe of Model2Vec (Tulkens and van Dongen, 2024), from its description. The table of a
+model is made once per user and kept in the cache folder, by the sha256 of the model's weights.
 """
 
 from __future__ import annotations
@@ -17,24 +17,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
-from graphagg.progress import Progress, silent
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 from graphagg.rag.models.vector_cache import default_folder
-from graphagg.rag.models.weights import DEFAULT_ENCODER, load
+from graphagg.rag.models.weights import load
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 DIMENSION = 256
 _REVISION = 1  # raised when the same model gives another table
-_SMOOTHING = 1e-5  # a of the weights; chosen on first halves of two sets
-_BATCH = 1024  # tokens that are read together
+_SMOOTHING = 1e-5  # a of the weights; chosen on the first halves of two sets
+_BATCH = 1024  # tokens per batch
 
 
 def distilled(model: str, device: str | None = None) -> StaticEncoder:
-    """The static encoder of a model: its table is made unless it is in the cache.
+    """Make the static encoder of a model, with its table from the cache if it is there.
 
     Args:
         model: a sentence-transformers name or path.
@@ -56,44 +54,19 @@ def distilled(model: str, device: str | None = None) -> StaticEncoder:
     return StaticEncoder(table, model)
 
 
-def distill(
-    model: str = DEFAULT_ENCODER,
-    dimension: int = DIMENSION,
-    device: str | None = None,
-    progress: Progress = silent,
-) -> StaticTable:
-    """The table of a model; raises what `distilled` raises.
-
-    Args:
-        model: a sentence-transformers name or path.
-        dimension: d at most; the model's own where that is less.
-        device: where the model runs.
-        progress: called with stage, done, total.
-    """
-    loaded, sha256 = load(model, device)
-    origin = {"distilled_from": model, "distilled_sha256": sha256}
-    return table_of(loaded, origin, dimension, progress)
-
-
 def table_of(
-    model: SentenceTransformer,
-    origin: dict[str, str],
-    dimension: int = DIMENSION,
-    progress: Progress = silent,
+    model: SentenceTransformer, origin: dict[str, str], dimension: int = DIMENSION
 ) -> StaticTable:
-    """The table of a loaded model; a static model's own table is taken as it is.
+    """Make the table of a loaded model; a static model has one already.
 
     Args:
         model: with a fast tokenizer, or a static one.
-        origin: what the table's settings say of it.
-        dimension: d at most; the model's own where that is less.
-        progress: called with stage, done, total.
+        origin: settings of the table: the model it is made from.
+        dimension: d at most; the model's own if that is less.
     """
-    integer("dimension", dimension, 1)
-    given = _static_rows(model)
-    if given is not None:
-        rows, tokenizer = given
-        return StaticTable.of(rows, tokenizer, origin)
+    static = _static_rows(model)
+    if static is not None:
+        return StaticTable.of(*static, origin)
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise InvalidParameter(
@@ -101,44 +74,38 @@ def table_of(
             "static table can be made of it; use a model with a fast tokenizer"
         )
     usable = _usable(model.tokenizer)
-    vectors = _token_vectors(model, usable, progress)
+    vectors = _token_vectors(model, usable)
     rows = np.zeros((len(model.tokenizer), min(dimension, vectors.shape[1])))
-    weights = _SMOOTHING / (_SMOOTHING + _zipf(len(usable)))
+    frequencies = 1.0 / np.arange(2, len(usable) + 2)  # Zipf's law
+    weights = _SMOOTHING / (_SMOOTHING + frequencies / frequencies.sum())
     rows[usable] = principal(vectors, rows.shape[1]) * weights[:, None]
     return StaticTable.of(rows, backend.to_str().encode(), origin)
 
 
 def principal(vectors: npt.NDArray[np.float64], dimension: int) -> npt.NDArray[np.float64]:
-    """Vectors `[n, D]`, centered, by their first principal axes; `[n, d]`."""
+    """Project vectors `[n, D]`, centered, on their first d principal axes, `[n, d]`."""
     centered = vectors - vectors.mean(axis=0)
     _, axes = np.linalg.eigh(centered.T @ centered)
     kept: npt.NDArray[np.float64] = centered @ axes[:, ::-1][:, :dimension]
     return kept
 
 
-def _zipf(count: int) -> npt.NDArray[np.float64]:
-    """How often each of so many tokens occurs, the most frequent first; sums to 1."""
-    shares: npt.NDArray[np.float64] = 1.0 / np.arange(2, count + 2)
-    shares /= shares.sum()
-    return shares
-
-
 def _usable(tokenizer: Any) -> npt.NDArray[np.int64]:
-    """Ids of the tokens that a text may have: no special and no unused ones."""
+    """Ids of the tokens that occur in texts: neither special nor unused ones."""
     special = set(tokenizer.all_special_ids)
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     ids = [
-        number
-        for number, token in enumerate(tokens)
-        if token is not None and number not in special and not token.startswith("[unused")
+        token_id
+        for token_id, token in enumerate(tokens)
+        if token is not None and token_id not in special and not token.startswith("[unused")
     ]
     return np.array(ids, np.int64)
 
 
 def _token_vectors(
-    model: SentenceTransformer, ids: npt.NDArray[np.int64], progress: Progress
+    model: SentenceTransformer, ids: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """The model's vector of each token, alone between the special tokens of a text; `[n, D]`."""
+    """Encode each token alone between the special tokens of a text, `[n, D]`."""
     import torch
 
     empty = model.tokenizer("")["input_ids"]
@@ -147,19 +114,18 @@ def _token_vectors(
     inputs = np.empty((len(ids), len(empty) + 1), np.int64)
     inputs[:, :before], inputs[:, before + 1 :] = empty[:before], empty[before:]
     inputs[:, before] = ids
-    found = []
+    vectors = []
     model.eval()
     with torch.inference_mode():
         for start in range(0, len(ids), _BATCH):
             batch = torch.from_numpy(inputs[start : start + _BATCH]).to(model.device)
             features: Any = {"input_ids": batch, "attention_mask": torch.ones_like(batch)}
-            found.append(model(features)["sentence_embedding"].double().cpu().numpy())
-            progress("tokens", min(start + _BATCH, len(ids)), len(ids))
-    return np.concatenate(found)
+            vectors.append(model(features)["sentence_embedding"].double().cpu().numpy())
+    return np.concatenate(vectors)
 
 
 def _static_rows(model: SentenceTransformer) -> tuple[npt.NDArray[np.float64], bytes] | None:
-    """Rows and tokenizer of a static model of sentence-transformers; None of any other."""
+    """Rows and tokenizer of a static model of sentence-transformers; None for any other model."""
     from sentence_transformers.sentence_transformer import modules
 
     first = model[0]

@@ -2,8 +2,8 @@
 
 It reads a text of any length, needs no forward pass, and runs without PyTorch. Rows are integers:
 the sum of a text is exact in any order, so that its vector has the same bytes in any batch, on any
-machine. How a table is made is in `graphagg.rag.models.static.distill`. An index holds the table
-that it was built with.
+machine. `graphagg.rag.models.static.distill` makes tables. An index holds the table with which it
+was built.
 
 Source of the idea: Model2Vec (Tulkens and van Dongen, 2024). Departures: rows are fixed-point
 integers, and texts are summed, not averaged; the length of a sum does not matter to a unit vector.
@@ -35,6 +35,7 @@ from graphagg.errors import (
 )
 from graphagg.kernels import kernel
 from graphagg.progress import Progress, silent
+from graphagg.rag.models.encoding.pooling import Vectors
 from graphagg.rag.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -45,18 +46,18 @@ if TYPE_CHECKING:
     from graphagg.store import Artifact, ArtifactWriter
 
 PACKAGED = "static-minilm-l6-v2-96"
-"""The table that comes with graphagg: made by `distill.distill(..., dimension=96)`."""
+"""The table that comes with graphagg: `distill.table_of` of the default model, 96 dimensions."""
 _PACKAGED_SHA256 = "0531ee75a28c9b5b0e19b32068e4648117e6c47452692656df53ba4aea2cba07"
 _BATCH = 4096  # texts that are tokenized together
 _FEW = 64  # texts up to here are summed without compiled code: a question loads none
 _STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 15 bits
-_PARTS = ("codes", "shifts", "tokenizer", "settings")
+_FIELDS = ("codes", "shifts", "tokenizer", "settings")
 TABLE_PREFIX = "encoder"
 
 
 @dataclass(frozen=True)
 class StaticTable:
-    """Rows of all tokens, and the tokenizer that gives them; V tokens.
+    """The rows of V tokens, and their tokenizer.
 
     The row of token t is `codes[t] * 2 ** shifts[t]`.
 
@@ -64,7 +65,7 @@ class StaticTable:
         codes: `[V, d]` int8.
         shifts: `[V]` uint8, 0 to 7.
         tokenizer: `tokenizer.json` of the tokenizers library.
-        settings: where the table comes from.
+        settings: origin of the table.
     """
 
     codes: npt.NDArray[np.int8]
@@ -76,7 +77,7 @@ class StaticTable:
     def of(
         cls, rows: npt.NDArray[np.floating[Any]], tokenizer: bytes, settings: Mapping[str, Any]
     ) -> StaticTable:
-        """Round real rows `[V, d]` to integers; only their direction and relative length count."""
+        """Round real rows `[V, d]` to integers; keeps their directions and relative lengths."""
         largest = np.abs(rows).max(axis=1)
         unit = max(float(largest.max()), 1e-30) / (127 << _STEPS)
         needed = np.log2(np.maximum(largest / (127 * unit), 2.0**-_STEPS))
@@ -91,21 +92,20 @@ class StaticTable:
 
     @cached_property
     def sha256(self) -> str:
-        """Over all that decides a vector."""
-        digest = hashlib.sha256()
-        for part in (self.codes.tobytes(), self.shifts.tobytes(), self.tokenizer):
-            digest.update(hashlib.sha256(part).digest())
-        return digest.hexdigest()
+        """The sha256 over everything that decides a vector."""
+        contents = (self.codes.tobytes(), self.shifts.tobytes(), self.tokenizer)
+        digests = (hashlib.sha256(content).digest() for content in contents)
+        return hashlib.sha256(b"".join(digests)).hexdigest()
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """All parts as arrays, by name."""
+        """All fields as arrays, by name."""
         settings = json.dumps(dict(self.settings), sort_keys=True).encode()
-        texts = (np.frombuffer(part, np.uint8) for part in (self.tokenizer, settings))
-        return dict(zip(_PARTS, (self.codes, self.shifts, *texts), strict=True))
+        texts = (np.frombuffer(text, np.uint8) for text in (self.tokenizer, settings))
+        return dict(zip(_FIELDS, (self.codes, self.shifts, *texts), strict=True))
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], where: str) -> StaticTable:
-        """What `arrays` gave; raises `CorruptArtifact` where they do not fit together."""
+        """Make a table of the result of `arrays`; raise `CorruptArtifact` if they do not fit."""
         codes, shifts = arrays["codes"], arrays["shifts"]
         try:
             settings = json.loads(arrays["settings"].tobytes())
@@ -114,44 +114,44 @@ class StaticTable:
                 raise ValueError(f"codes {codes.dtype}{list(codes.shape)}")
         except ValueError as error:
             raise CorruptArtifact(
-                f"{where}: no table of a static encoder ({error}); make it again with "
-                "graphagg.rag.models.static.distill, or build the index again"
+                f"{where}: no table of a static encoder ({error}); restore it, or build the index "
+                "again"
             ) from None
         return cls(codes, shifts, arrays["tokenizer"].tobytes(), settings)
 
     def save(self, path: Path) -> None:
-        """Write as one file (`.npz`): equal tables give equal bytes."""
+        """Write the table as one `.npz` file; equal tables give equal bytes."""
         with path.open("wb") as file:
             np.savez_compressed(file, **self.arrays())  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: Path | Traversable) -> StaticTable:
-        """Read what `save` wrote.
+        """Read a table that `save` wrote.
 
         Raises:
-            UnreadableFile: the file is missing or no such table.
+            UnreadableFile: the file is missing or is not such a table.
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in _PARTS}
+                arrays = {name: stored[name] for name in _FIELDS}
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise UnreadableFile(
-                f"{path}: no table of a static encoder ({error}); make one with "
-                "graphagg.rag.models.static.distill"
+                f"{path}: no table of a static encoder ({error}); give the file of one, "
+                "or a model's name, of which profile fast makes a table"
             ) from None
         return cls.of_arrays(arrays, str(path))
 
     def write(self, writer: ArtifactWriter) -> None:
-        """Write into an index."""
+        """Write the table into an index."""
         for name, array in self.arrays().items():
             writer.array(f"{TABLE_PREFIX}.{name}", array)
 
     @classmethod
     def open(cls, artifact: Artifact) -> StaticTable | None:
-        """The table of an index; None where it has none."""
+        """The table of an index; None if it has none."""
         if f"{TABLE_PREFIX}.codes.npy" not in artifact:
             return None
-        arrays = {name: artifact.array(f"{TABLE_PREFIX}.{name}") for name in _PARTS}
+        arrays = {name: artifact.array(f"{TABLE_PREFIX}.{name}") for name in _FIELDS}
         return cls.of_arrays(arrays, str(artifact.directory))
 
 
@@ -159,11 +159,11 @@ class StaticEncoder:
     """Encodes texts by a table; see the module.
 
     Args:
-        table: of the rows.
-        name: what the index calls the model.
+        table: the rows of all tokens.
+        name: name of the model in the index.
 
     Raises:
-        MissingExtra: the tokenizers library is not installed (at first use).
+        MissingExtra: at first use, the tokenizers library is not installed.
     """
 
     def __init__(self, table: StaticTable, name: str) -> None:
@@ -171,12 +171,12 @@ class StaticEncoder:
 
     @classmethod
     def load(cls, path: Path) -> StaticEncoder:
-        """The encoder of a table in a file."""
+        """Load the table of a file."""
         return cls(StaticTable.load(path), str(path))
 
     @classmethod
     def packaged(cls) -> StaticEncoder:
-        """The encoder of the table that comes with graphagg.
+        """Load the table that comes with graphagg.
 
         Raises:
             ModelMismatch: the file was altered.
@@ -202,11 +202,11 @@ class StaticEncoder:
         return self.table.dimension
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """Each text is one window, however long."""
+        """Keep each text as one window, however long."""
         return [[text] for text in texts]
 
-    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
-        """Unit vectors, `[n, d]` float32; 0 for a text without a known token."""
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
+        """Embed texts as unit vectors, `[n, d]` float32; 0 for a text without a known token."""
         vectors = np.empty((len(texts), self.dimension), np.float32)
         done = 0
         for ids, lengths in self._tokens(texts):
@@ -217,20 +217,19 @@ class StaticEncoder:
 
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Embed questions and names as texts of the corpus."""
+    ) -> tuple[Vectors, Vectors]:
+        """Embed questions and names like texts of the corpus."""
         return self.encode(questions), self.encode(names)
 
     def _tokens(
         self, texts: Sequence[str]
     ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        """Ids of the tokens of some texts, one text after another, and how many each has."""
+        """Yield the token ids of a batch, text after text, and the number of tokens per text."""
         for start in range(0, len(texts), _BATCH):
             batch = list(texts[start : start + _BATCH])
             encoded = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
-            found = [encoding.ids for encoding in encoded]
-            lengths = np.array([len(ids) for ids in found], np.int64)
-            ids = np.fromiter((i for ids in found for i in ids), np.int64, int(lengths.sum()))
+            lengths = np.array([len(each.ids) for each in encoded], np.int64)
+            ids = np.fromiter((i for each in encoded for i in each.ids), np.int64)
             yield ids, lengths
 
     @cached_property
@@ -253,16 +252,16 @@ class StaticEncoder:
 def _sums(
     table: StaticTable, ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Sums of the rows of each text's tokens, `[n, d]`, exact."""
+    """Sum the rows of each text's tokens exactly, `[n, d]`."""
     bounds = offsets(lengths)
     sums = np.zeros((len(lengths), table.dimension), np.int64)
     if len(lengths) > _FEW:
         _add_rows(table.codes, table.shifts, ids, bounds, sums)
         return sums
-    for number, (start, end) in enumerate(pairwise(bounds.tolist())):
+    for text, (start, end) in enumerate(pairwise(bounds.tolist())):
         rows = ids[start:end]
         shifts = table.shifts[rows].astype(np.int64)
-        sums[number] = (table.codes[rows].astype(np.int64) << shifts[:, None]).sum(axis=0)
+        sums[text] = (table.codes[rows].astype(np.int64) << shifts[:, None]).sum(axis=0)
     return sums
 
 
@@ -277,9 +276,9 @@ def _add_rows(codes: Array, shifts: Array, ids: Array, bounds: Array, sums: Arra
                 sums[text, j] += factor * codes[token, j]
 
 
-def _unit(sums: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Unit vectors; a sum of 0 stays 0. A row's squares are summed by themselves."""
+def _unit(sums: npt.NDArray[np.int64]) -> Vectors:
+    """Scale sums to unit vectors, each row by itself; a sum of 0 stays 0."""
     values = sums.astype(np.float64)
     lengths = np.sqrt((values * values).sum(axis=1, keepdims=True))
-    vectors: npt.NDArray[np.float32] = (values / np.maximum(lengths, 1.0)).astype(np.float32)
+    vectors: Vectors = (values / np.maximum(lengths, 1.0)).astype(np.float32)
     return vectors

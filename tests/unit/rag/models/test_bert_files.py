@@ -22,7 +22,7 @@ ODD = ("", "\u200b", "长い文 e\u0301té Straße 👍🏽 [MASK] x", "a" * 600
 
 
 def folder() -> Path:
-    return Path(weights._default_model()[0])
+    return Path(weights._path_and_sha256(weights.DEFAULT_ENCODER)[0])
 
 
 def test_equals_the_library_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
 from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
-from graphagg.rag.documents.reading.document import Document, Mark
+from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
 from tests.fakes import FakeExtractor
 
@@ -274,7 +274,7 @@ def test_marks_begin_sections_and_come_as_metadata(
     for chunk in chunks:
         place += len(text[place:]) - len(text[place:].lstrip())
         assert text.startswith(chunk.text, place)
-        mark = document.mark_at(place)
+        mark = mark_at(marks, place)
         heading = {"heading": list(mark.heading)} if mark.heading else {}
         assert chunk.metadata == {"kind": "pdf", "page": mark.page, **heading}
         place += len(chunk.text)

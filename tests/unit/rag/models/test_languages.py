@@ -12,8 +12,9 @@ import pytest
 from graphagg.errors import InvalidParameter, ModelMismatch
 from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.tokens import entity_key, tokenize
+from graphagg.rag.models.by_name import encoder_named
 from graphagg.rag.models.encoder import Encoder
-from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder, encoder_named
+from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
 
 FRENCH = "fr_core_news_sm"
 

@@ -1,1 +1,1 @@
-"""Converters: the bytes or the text of one kind of file, as text with headings and pages."""
+"""Converters of one kind of file each, from bytes or text to text with headings and pages."""

@@ -1,4 +1,4 @@
-"""HTML as text: blocks become paragraphs, headings give the sections, navigation is left out.
+"""HTML to text: blocks become paragraphs, headings begin sections, navigation is left out.
 
 libxml2's parser (lxml) reports tags one by one and builds no tree, so that memory does not grow
 with the depth of a page. Python's own `html.parser` takes 8 seconds for 80 kB of `<!--`.
@@ -27,22 +27,19 @@ _SPACE = re.compile(r"[^\S\xa0]+")
 
 
 def html(text: str) -> Content:
-    """A page. Its title is the h1 that the title in its head begins with, else that title."""
+    """Convert a page. Its title is an h1 that begins the title in its head, else the latter."""
     composer = Composer()
     page = HtmlText(composer)
     read_html(text, page)
     title = " ".join(page.title.split())
     tops = (heading.text for heading in composer.headings if heading.level == 1)
     # Sites add their name to the title, and some write it as an h1 on every page.
-    return composer.content(next((h for h in tops if _begins(title, h)), title))
-
-
-def _begins(title: str, heading: str) -> bool:
-    return title.casefold().startswith(heading.casefold())
+    folded = title.casefold()
+    return composer.content(next((h for h in tops if folded.startswith(h.casefold())), title))
 
 
 def read_html(text: str, target: HtmlText) -> None:
-    """Give the tags and texts of a page to a target; `MissingExtra` if lxml is not installed."""
+    """Feed the tags and texts of a page to a target; `MissingExtra` if lxml is not installed."""
     try:
         from lxml import etree
     except ModuleNotFoundError:
@@ -57,7 +54,7 @@ def read_html(text: str, target: HtmlText) -> None:
 
 
 class HtmlText:
-    """What the parser calls, tag by tag; writes to a composer.
+    """A target of the parser, called tag by tag; writes to a composer.
 
     Attributes:
         title: the text of the element `title`.
@@ -69,7 +66,7 @@ class HtmlText:
         self._texts: list[str] = []  # of the block so far
         self._heading = 0  # level of the heading that is open
         self._pre = 0  # elements pre that are open
-        self._hidden: tuple[str, int] = ("", 0)  # the element that hides, and how many of its name
+        self._hidden: tuple[str, int] = ("", 0)  # name of the hiding element, and its open count
         self._in_title = False
         self._gap = "\n\n"
 
@@ -95,7 +92,7 @@ class HtmlText:
             self._in_title = True
 
     def end(self, tag: str) -> None:
-        """An element ends; the parser also says so of those that are never closed."""
+        """An element ends; the parser also reports the end of elements that are never closed."""
         name, depth = self._hidden
         if depth:
             self._hidden = (name, depth - (tag == name))

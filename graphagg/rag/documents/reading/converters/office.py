@@ -1,7 +1,7 @@
-"""DOCX (python-docx), ODT and EPUB as text, with their headings.
+"""DOCX (python-docx), ODT and EPUB to text, with their headings.
 
-The three are zip files. What they unpack to is read in the zip's directory before anything is
-unpacked; Python unpacks no more of a file than the directory says.
+The three are zip files. The zip's directory gives the unpacked size before anything is unpacked;
+Python unpacks no more of a file than the directory says.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 _TEXTS = (".xml", ".xhtml", ".html", ".htm", ".rels", ".opf")
-_UNPACKED = 16  # what pictures and all else unpack to, in multiples of the limit of texts
+_UNPACKED = 16  # limit for all files, pictures too, in multiples of the limit for texts
 _MOST_FILES = 100_000
 _ODF_TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 
 
 def _opened(content: bytes, most: int) -> ZipFile:
-    """The zip file, if it unpacks to texts of `most` bytes at most and all else is in proportion.
+    """Open a zip file with at most `most` unpacked bytes of text.
 
     Raises:
-        Unread: it is broken, encrypted, or unpacks to more.
+        Unread: the file is broken, encrypted, or unpacks to more.
     """
     try:
         opened = ZipFile(BytesIO(content))
@@ -58,10 +58,10 @@ def _opened(content: bytes, most: int) -> ZipFile:
 
 
 def docx(content: bytes, most: int) -> Content:
-    """A Word document: its paragraphs and tables; headings are the styles Title and Heading.
+    """Convert a Word document: paragraphs and tables; headings have the styles Title and Heading.
 
     Raises:
-        Unread: it is broken, or unpacks to more than `most` bytes of text.
+        Unread: the file is broken, or unpacks to more than `most` bytes of text.
         MissingExtra: python-docx is not installed.
     """
     if content.startswith(b"\xd0\xcf\x11\xe0"):  # how Word stores a document with a password
@@ -76,7 +76,7 @@ def docx(content: bytes, most: int) -> Content:
     for item in document.iter_inner_content():
         style = getattr(item.style, "name", None) or "" if hasattr(item, "runs") else None
         if style is None:
-            for row in _rows(item):  # type: ignore[arg-type]  # what has no runs is a table
+            for row in _rows(item):  # type: ignore[arg-type]  # without runs it is a table
                 composer.block(row, "\n")
         elif style == "Title" and not title:
             title = item.text.strip()  # type: ignore[union-attr]
@@ -91,16 +91,17 @@ def docx(content: bytes, most: int) -> Content:
 
 def _rows(table: Table) -> Iterator[str]:
     for row in table.rows:
-        cells = {id(cell._tc): " ".join(cell.text.split()) for cell in row.cells}  # joined: once
+        # Merged cells share one element and are listed once.
+        cells = {id(cell._tc): " ".join(cell.text.split()) for cell in row.cells}
         yield " | ".join(cells.values())
 
 
 def _word_properties(document: WordDocument, title: str) -> tuple[str, dict[str, Any]]:
     try:
-        given = document.core_properties
-        properties = {"author": given.author, "created": given.created}
-        return title or given.title, {key: value for key, value in properties.items() if value}
-    except Exception:  # a part that is broken; the text was read
+        stated = document.core_properties
+        properties = {"author": stated.author, "created": stated.created}
+        return title or stated.title, {key: value for key, value in properties.items() if value}
+    except Exception:  # broken properties; the text was read
         return title, {}
 
 
@@ -108,10 +109,10 @@ def _word_properties(document: WordDocument, title: str) -> tuple[str, dict[str,
 
 
 def odt(content: bytes, most: int) -> Content:
-    """A text in the OpenDocument format: paragraphs and headings.
+    """Convert an OpenDocument text: paragraphs and headings.
 
     Raises:
-        Unread: it is broken, or unpacks to more than `most` bytes of text.
+        Unread: the file is broken, or unpacks to more than `most` bytes of text.
         MissingExtra: lxml is not installed.
     """
     composer = Composer()
@@ -129,7 +130,7 @@ def odt(content: bytes, most: int) -> Content:
 
 
 def _odf_text(element: _Element) -> Iterator[str]:
-    """The text of a paragraph; paragraphs inside it, such as notes, come later on their own."""
+    """The text of a paragraph; paragraphs inside it, such as notes, follow as their own blocks."""
     yield element.text or ""
     for child in element:
         if child.tag in (f"{_ODF_TEXT}s", f"{_ODF_TEXT}tab", f"{_ODF_TEXT}line-break"):
@@ -143,10 +144,10 @@ def _odf_text(element: _Element) -> Iterator[str]:
 
 
 def epub(content: bytes, most: int) -> Content:
-    """An electronic book: its pages in the order of the spine.
+    """Convert an electronic book: its pages in the order of the spine.
 
     Raises:
-        Unread: it is broken, or unpacks to more than `most` bytes of text.
+        Unread: the file is broken, or unpacks to more than `most` bytes of text.
         MissingExtra: lxml is not installed.
     """
     composer = Composer()
@@ -163,7 +164,7 @@ def epub(content: bytes, most: int) -> Content:
 
 
 def _package(file: ZipFile) -> tuple[_Element, str]:
-    """The description of a book, and the folder that its names start at."""
+    """The description of a book, and the folder to which its file names are relative."""
     container = _xml(file, "META-INF/container.xml")
     roots = container.iter("{*}rootfile") if container is not None else iter(())
     path = next((root.get("full-path") for root in roots), None) or ""
@@ -177,7 +178,7 @@ def _package(file: ZipFile) -> tuple[_Element, str]:
 
 
 def _xml(file: ZipFile, name: str) -> _Element | None:
-    """A part of the zip file; None if it is not there. Nothing outside of it is read."""
+    """Parse a file of a zip file; None if it is missing. Reads nothing outside of it."""
     try:
         from lxml import etree
     except ModuleNotFoundError:
@@ -189,9 +190,9 @@ def _xml(file: ZipFile, name: str) -> _Element | None:
 
 
 def _first(element: _Element | None, name: str) -> str:
-    """The text of the first element of the Dublin Core that has a name."""
-    found = element.iter(f"{_DC}{name}") if element is not None else iter(())
-    return next((each.text for each in found if each.text), "")
+    """The text of the first Dublin Core element with this name."""
+    elements = element.iter(f"{_DC}{name}") if element is not None else iter(())
+    return next((each.text for each in elements if each.text), "")
 
 
 def _authored(element: _Element | None) -> dict[str, Any]:

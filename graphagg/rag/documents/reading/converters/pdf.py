@@ -1,4 +1,4 @@
-"""PDF as text, page by page (pypdf); the outline gives headings, the properties a title."""
+"""PDF to text, page by page (pypdf), with headings of the outline and title of the properties."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _DEEPEST = 32  # levels of an outline
 
 
 def pdf(content: bytes, most: int) -> Content:
-    """The text of a PDF.
+    """Convert a PDF.
 
     Args:
-        content: of the file.
+        content: bytes of the file.
         most: characters of text at most.
 
     Raises:
-        Unread: it wants a password, has no text or too much of it, or is broken.
+        Unread: the file has a password, no text or too much of it, or is broken.
         MissingExtra: pypdf is not installed.
     """
     try:
         from pypdf import PdfReader
     except ModuleNotFoundError:
         raise MissingExtra("pypdf", "documents") from None
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it mends is no news to a reader
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its repairs do not matter to a reader
     reader = PdfReader(BytesIO(content))
     if reader.is_encrypted and not reader.decrypt(""):
         raise Unread("password", "it wants a password; save a copy without one")
     composer, headings, outline = Composer(), [], _outline(reader)
-    for number, page in enumerate(reader.pages, start=1):
+    for page_number, page in enumerate(reader.pages, start=1):
         text = _HYPHEN.sub("", page.extract_text()).strip()
-        composer.page(number)
+        composer.begin_page(page_number)
         start = composer.block(text)
-        for level, title in outline.get(number, ()):
+        for level, title in outline.get(page_number, ()):
             headings.append(_heading(text, start, level, title))
         if composer.length > most:
             raise Unread("too large", f"its text has more than {most:,} characters; split the file")
@@ -53,7 +53,7 @@ def pdf(content: bytes, most: int) -> Content:
 
 
 def _outline(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
-    """By page, the level and title of each entry of the outline; {} where it is broken."""
+    """Level and title of each entry of the outline, by page; {} if it is broken."""
     entries: dict[int, list[tuple[int, str]]] = {}
     try:
         for level, entry in _entries(reader.outline, 1):
@@ -61,7 +61,7 @@ def _outline(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
             if page is not None and page >= 0:
                 title = " ".join(str(entry.title).split())
                 entries.setdefault(page + 1, []).append((level, title))
-    except Exception:  # the pages can be read all the same
+    except Exception:  # the pages can still be read
         return {}
     return entries
 
@@ -75,7 +75,7 @@ def _entries(outline: list[Any], level: int) -> Iterator[tuple[int, Any]]:
 
 
 def _heading(text: str, start: int, level: int, title: str) -> Heading:
-    """A heading where its words stand on the page, else at the page's head."""
+    """A heading at its words on the page, else at the head of the page."""
     words = r"\s+".join(map(re.escape, title.split()))
     match = re.search(rf"^.{{0,12}}{words}\s*$", text, re.M) if words else None
     first, last = match.span() if match else (0, 0)
@@ -85,10 +85,10 @@ def _heading(text: str, start: int, level: int, title: str) -> Heading:
 def _properties(reader: PdfReader) -> tuple[str, dict[str, Any]]:
     """The title and the other properties that are set."""
     try:
-        given = reader.metadata
-        if given is None:
+        stated = reader.metadata
+        if stated is None:
             return "", {}
-        properties = {"author": given.author, "created": given.creation_date}
-        return str(given.title or ""), {key: value for key, value in properties.items() if value}
-    except Exception:  # a date that is none
+        properties = {"author": stated.author, "created": stated.creation_date}
+        return str(stated.title or ""), {key: value for key, value in properties.items() if value}
+    except Exception:  # an invalid date
         return "", {}

@@ -1,7 +1,7 @@
-"""Rows as documents: CSV, JSON lists and JSON lines.
+"""Rows of CSV, JSON lists and JSON lines to documents.
 
-A row with a column `text` is that text; another row is written as lines `column: value`. `title` is
-its title, `id` names it within its file; the other columns are its metadata.
+The text of a row is its column `text`, else lines `column: value`. `title` is its title, `id` names
+it within its file; the other columns are its metadata.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from typing import Any
 
 from graphagg.rag.documents.reading.content import Content, Unread
 
-_MOST_DELIMITERS = ",;\t|"
+_DELIMITERS = ",;\t|"
 
 
 def csv_rows(text: str) -> Iterator[Content | Unread]:
-    """The rows of a CSV table as `csv_records` reads it."""
+    """Convert the rows of a CSV table; see `csv_records`."""
     return _rows((record, "") for record in csv_records(text))
 
 
 def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str, Any]]:
-    """The rows of a CSV table whose first line names the columns; types are those of the columns.
+    """Read a CSV table whose first line names the columns; each column has one type.
 
-    The delimiter is found among comma, semicolon, tab and bar.
+    Recognizes the delimiters comma, semicolon, tab and bar.
 
     Args:
-        text: of the file.
+        text: text of the file.
         strings: columns whose values stay as they are written.
 
     Raises:
-        Unread: no table.
+        Unread: the text is not a table.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow
 
     try:
-        dialect: Any = csv.Sniffer().sniff(text[: 2**13], _MOST_DELIMITERS)
+        dialect: Any = csv.Sniffer().sniff(text[: 2**13], _DELIMITERS)
         delimiter = dialect.delimiter
     except csv.Error:  # one column
         delimiter = ","
@@ -53,7 +53,7 @@ def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str,
 
 
 def json_document(text: str) -> Iterator[Content | Unread]:
-    """The rows of a JSON list of objects; any other JSON is one document, as it is written."""
+    """Convert a JSON list of objects to rows; keep any other JSON as one document."""
     records = json_records(text)
     if records is None:
         return iter([Content(text)])
@@ -61,21 +61,21 @@ def json_document(text: str) -> Iterator[Content | Unread]:
 
 
 def json_records(text: str) -> list[Mapping[str, Any]] | None:
-    """The objects of a JSON list; None for any other JSON.
+    """Read a JSON list of objects; None for any other JSON.
 
     Raises:
-        Unread: no JSON.
+        Unread: the text is not JSON.
     """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Unread("broken", f"not JSON ({error}); correct it") from None
-    rows = isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
-    return value if rows else None
+    is_list = isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
+    return value if is_list else None
 
 
 def json_lines(text: str) -> Iterator[Content | Unread]:
-    """The rows of a file of JSON objects, one a line."""
+    """Convert a file of JSON objects, one per line."""
     return _rows(_objects(text))
 
 
@@ -86,15 +86,15 @@ def _objects(text: str) -> Iterator[tuple[Mapping[str, Any], str]]:
         except (ValueError, RecursionError) as error:
             yield {}, f"not JSON ({error})"
             continue
-        wanted = isinstance(record, dict)
-        yield (record, "") if wanted else ({}, f"a JSON {type(record).__name__}, wanted an object")
+        is_row = isinstance(record, dict)
+        yield (record, "") if is_row else ({}, f"a JSON {type(record).__name__}, wanted an object")
 
 
 def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content | Unread]:
-    """Documents of rows, and those that cannot be read; rows count from 1, ids are unique."""
+    """Make documents of rows, or errors of rows that cannot be read; rows count from 1."""
     seen: set[str] = set()
-    for number, (record, fault) in enumerate(records, start=1):
-        row = _name(record.get("id"), number)
+    for position, (record, fault) in enumerate(records, start=1):
+        row = _name(record.get("id"), position)
         if fault:
             yield Unread("rows that cannot be read", fault, row)
         elif row in seen:
@@ -105,19 +105,19 @@ def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content 
             yield content if content.text.strip() else Unread("rows without text", "no text", row)
 
 
-def _name(identifier: object, number: int) -> str:
-    """What a row is called: its id if that is a number or a string that can end a path."""
+def _name(identifier: object, position: int) -> str:
+    """Name a row: its id if it is an integer or a string that can end a path, else its position."""
     if isinstance(identifier, int) and not isinstance(identifier, bool):
         return str(identifier)
     usable = isinstance(identifier, str) and identifier.strip() and "\n" not in identifier
-    return str(identifier) if usable else str(number)
+    return str(identifier) if usable else str(position)
 
 
 def _content(record: Mapping[str, Any], row: str) -> Content:
     text, title = record.get("text"), record.get("title")
-    given = record.get("metadata")
+    nested = record.get("metadata")
     metadata = {k: v for k, v in record.items() if k not in ("id", "text", "title", "metadata")}
-    metadata |= given if isinstance(given, Mapping) else {}
+    metadata |= nested if isinstance(nested, Mapping) else {}
     if not isinstance(text, str):
         lines = (
             f"{key}: {_written(v)}" for key, v in record.items() if v not in (None, "", [], {})

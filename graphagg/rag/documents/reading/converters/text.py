@@ -1,4 +1,4 @@
-"""Bytes as text: the encoding is recognized, and every line ends with a line feed."""
+"""Decode files: recognize the encoding, and end every line with a line feed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 
 from graphagg.rag.documents.reading.content import Unread
 
-# UTF-32 first: its mark begins with that of UTF-16.
+# UTF-32 first: its mark begins with the mark of UTF-16.
 _MARKED = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -21,12 +21,12 @@ _MOST_CONTROLS = 0.05
 
 
 def decode(content: bytes) -> str:
-    """The text of a file; exact for UTF-8, and for UTF-16 and UTF-32 with a byte order mark.
+    """Decode a file; exact for UTF-8, and for UTF-16 and UTF-32 with a byte order mark.
 
     Other encodings are recognized by charset-normalizer from the first 64 KiB.
 
     Raises:
-        Unread: the file is binary, or in no encoding that is recognized.
+        Unread: the file is binary, or its encoding is not recognized.
     """
     encoding = next((name for mark, name in _MARKED if content.startswith(mark)), None)
     if encoding is None and is_binary(content[:SAMPLE]):
@@ -62,7 +62,7 @@ def _guesses(content: bytes) -> list[str]:
 
 
 def is_binary(sample: bytes) -> bool:
-    """Whether the head of a file is no text: a zero byte, or many control characters."""
+    """Whether the head of a file is not text: a zero byte, or many control characters."""
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
         return False
     controls = len(sample) - len(sample.translate(None, _CONTROLS))

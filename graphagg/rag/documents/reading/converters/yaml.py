@@ -1,7 +1,7 @@
-"""YAML as it stands in front matter: plain values, as YAML 1.2 reads them.
+"""YAML of front matter: plain values, as in YAML 1.2.
 
-YAML 1.1, which PyYAML reads, takes `no`, `on` and `12:30` for something else than what was written.
-Aliases are refused: a few lines of them stand for gigabytes.
+PyYAML reads YAML 1.1, where `no` and `on` are booleans and `12:30` is a number. Aliases are
+refused: a few lines of them expand to gigabytes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ for _tag, _pattern, _first in (
 
 
 def _integer(loader: Loader, node: yaml.ScalarNode) -> int:
-    return int(node.value)  # PyYAML takes 010 for eight
+    return int(node.value)  # PyYAML reads 010 as eight
 
 
 Loader.add_constructor("tag:yaml.org,2002:int", _integer)

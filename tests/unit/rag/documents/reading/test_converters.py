@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.html import html
-from graphagg.rag.documents.reading.converters.markup import markdown, plain, restructured
-from graphagg.rag.documents.reading.converters.notebook import notebook
+from graphagg.rag.documents.reading.converters.markup import markdown, notebook, plain, restructured
 from graphagg.rag.documents.reading.converters.office import docx, epub, odt
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.tables import csv_rows, json_document, json_lines
 from graphagg.rag.documents.reading.converters.text import decode
-from graphagg.rag.documents.reading.document import Document
+from graphagg.rag.documents.reading.document import mark_at
 from tests.unit.rag.documents.reading import files
 
 MOST = 2**20
@@ -149,12 +148,11 @@ def test_marks_are_ascending_places_where_their_heading_stands(text: str) -> Non
     offsets = [mark.offset for mark in content.marks]
     assert offsets == sorted(set(offsets))
     assert text.endswith(content.text)
-    document = Document("x", content.text, marks=content.marks)
     for mark in content.marks:
         line = content.text[mark.offset :].split("\n")[0]
         assert mark.heading[-1].startswith(line.lstrip("# ").strip())
-        assert document.mark_at(mark.offset) == mark
-        assert document.mark_at(mark.offset - 1) != mark
+        assert mark_at(content.marks, mark.offset) == mark
+        assert mark_at(content.marks, mark.offset - 1) != mark
 
 
 def test_restructured_text_and_its_overlined_title() -> None:

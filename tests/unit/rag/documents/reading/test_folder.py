@@ -15,7 +15,7 @@ from graphagg.errors import EmptyCorpus, InvalidParameter, MissingExtra, Unreada
 from graphagg.rag import Document, ReadConfig, ReadReport, read_documents, read_passages
 from graphagg.rag.documents.metadata import parse_instant
 from graphagg.rag.documents.passages import check_corpus
-from graphagg.rag.documents.reading import walk
+from graphagg.rag.documents.reading import files as reading_files
 from tests.unit.rag.documents.reading import files
 from tests.unit.rag.documents.reading.files import write
 
@@ -71,7 +71,7 @@ def test_what_a_folder_holds_is_read_and_the_rest_is_counted(folder: Path) -> No
         "hidden": 2, "empty": 2, "binary (.so)": 1, "binary (.txt)": 1, "broken": 1,
         "of unknown kind (.strange)": 1,
     }  # fmt: skip
-    assert [part.path for part in report.parts] == ["rows.jsonl/2"]
+    assert [part.path for part in report.refused] == ["rows.jsonl/2"]
     assert report.read == 16
     assert str(report).startswith("read 16 of 24 files; left out: 2 ")
     regular = [p for p in folder.rglob("*") if p.is_file() and p.parent.name != ".git"]
@@ -109,7 +109,7 @@ def test_the_metadata_of_a_document_does_not_hide_that_of_its_file(tmp_path: Pat
     metadata = documents["a.md"].metadata
     assert (metadata["path"], metadata["document_path"], metadata["year"]) == ("a.md", "mine", 2020)
     assert "bad" not in metadata
-    assert ["metadata 'bad'" in part.reason for part in report.parts] == [True]
+    assert ["metadata 'bad'" in part.reason for part in report.refused] == [True]
 
 
 def test_passages_of_a_folder_are_sound(folder: Path) -> None:
@@ -130,14 +130,14 @@ WORDS = st.sampled_from(["*", "a", "b.md", "*.md", "?.md", "[ab]*"])
 
 @given(st.lists(NAMES, max_size=9), st.lists(WORDS, max_size=3), st.lists(WORDS, max_size=3))
 def test_globs_without_a_slash_match_a_name_at_any_depth(names, include, exclude) -> None:
-    globs = walk.Globs(ReadConfig(include or None, exclude or None))
+    globs = reading_files.path_filter(ReadConfig(include or None, exclude or None))
 
     def matches(name: str, words: list[str]) -> bool:
         return any(fnmatchcase(part, word) for part in name.split("/") for word in words)
 
     for name in names:
         wanted = (not include or matches(name, include)) and not matches(name, exclude)
-        assert globs.take(name) == wanted, name
+        assert globs(name) == wanted, name
 
 
 def test_globs_with_a_slash_start_at_the_folder(folder: Path) -> None:
@@ -178,7 +178,7 @@ def test_pipes_and_files_without_permission_are_left_out(folder: Path, monkeypat
             raise PermissionError(13, "Permission denied")
         return opened(path, *rest)
 
-    monkeypatch.setattr(walk.os, "open", refuse)
+    monkeypatch.setattr(reading_files.os, "open", refuse)
     _, report = read(folder)
     reasons = {each.path: each.reason for each in report.left_out if each.kind == "unreadable"}
     assert reasons["a.md"] == "Permission denied"
@@ -190,9 +190,9 @@ def test_a_file_that_changes_while_it_is_read_is_left_out(
     folder: Path, tmp_path: Path, monkeypatch, change: str
 ) -> None:
     secret = write(tmp_path / "secret.txt", "Secret.")
-    reading = walk.read_file
+    reading = reading_files.read_file
 
-    def changed(path: Path, most: int) -> walk.ReadFile:
+    def changed(path: Path, most: int) -> reading_files.ReadFile:
         if path.name == "a.md" and change != "grow":
             path.unlink()
             if change == "link":
@@ -209,7 +209,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_out(
         return result
 
     monkeypatch.setattr("graphagg.rag.documents.reading.folder.read_file", changed)
-    monkeypatch.setattr(walk.os, "fstat", grows)
+    monkeypatch.setattr(reading_files.os, "fstat", grows)
     documents, report = read(folder)
     assert "a.md" not in documents
     kind = {each.path: each.kind for each in report.left_out}["a.md"]
@@ -263,10 +263,10 @@ def test_strict_refuses_at_the_first_file(
 
 
 def test_a_folder_without_anything_to_read_says_what_it_holds(tmp_path: Path) -> None:
-    with pytest.raises(EmptyCorpus, match=r"the folder is empty; what is read: txt, Markdown"):
+    with pytest.raises(EmptyCorpus, match=r"the folder is empty; readable formats: txt, Markdown"):
         read(tmp_path)
     write(tmp_path / "x.png", b"\x89PNG\0")
-    with pytest.raises(EmptyCorpus, match=r"left out: 1 binary \(\.png\); what is read: txt"):
+    with pytest.raises(EmptyCorpus, match=r"left out: 1 binary \(\.png\); readable formats: txt"):
         read(tmp_path)
     with pytest.raises(UnreadableFile, match="no such file or folder"):
         read(tmp_path / "nothing")

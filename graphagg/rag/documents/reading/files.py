@@ -1,7 +1,7 @@
-"""The files of a folder: which are read, which are left out, and the bytes of one.
+"""Find the files of a folder that are read, and read the bytes of one.
 
 Nothing outside the folder is read: no symbolic link is followed out of it, and none to a folder, so
-that a circle of them ends nowhere.
+that circular links cannot trap the search.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class FoundFile(NamedTuple):
 
     Attributes:
         name: its POSIX path below the folder.
-        path: where it is, links resolved.
+        path: its path, links resolved.
     """
 
     name: str
@@ -40,26 +40,20 @@ class ReadFile(NamedTuple):
     modified: float
 
 
-class Globs:
-    """Which paths are included and not excluded, by patterns as in a .gitignore file.
+def path_filter(config: ReadConfig) -> Callable[[str], bool]:
+    """Match paths that are included and not excluded, by patterns as in a .gitignore file.
 
     Raises:
-        InvalidParameter: a pattern is none.
+        InvalidParameter: a pattern is invalid.
     """
-
-    def __init__(self, config: ReadConfig) -> None:
-        self._include = _patterns("include", config.include)
-        self._exclude = _patterns("exclude", config.exclude)
-
-    def take(self, name: str) -> bool:
-        """Whether the file of this path is read."""
-        included = self._include is None or self._include(name)
-        return included and not (self._exclude is not None and self._exclude(name))
+    included = _matcher("include", config.include, True)
+    excluded = _matcher("exclude", config.exclude, False)
+    return lambda path: included(path) and not excluded(path)
 
 
-def _patterns(name: str, globs: list[str] | None) -> Callable[[str], bool] | None:
+def _matcher(name: str, globs: list[str] | None, default: bool) -> Callable[[str], bool]:
     if not globs:
-        return None
+        return lambda path: default
     from pathspec import GitIgnoreSpec
 
     try:
@@ -69,9 +63,13 @@ def _patterns(name: str, globs: list[str] | None) -> Callable[[str], bool] | Non
 
 
 def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile]:
-    """The files to read below a folder, by ascending path; the others are noted by `leave`."""
+    """Find the files to read below a folder, by ascending path; `leave` notes the others.
+
+    Raises:
+        InvalidParameter: a glob is invalid.
+    """
     root = Path(os.path.realpath(folder))
-    globs = Globs(config)
+    takes = path_filter(config)
     files: list[FoundFile] = []
     links: list[str] = []
     folders = [""]
@@ -79,8 +77,8 @@ def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile
         for entry, name in _entries(root, folders.pop(), leave):
             if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
                 folders.append(f"{name}/")
-            elif (left := _left_out(entry, name, globs)) is not None:
-                leave(_printable(name), left)
+            elif (fault := _fault(entry, name, takes)) is not None:
+                leave(_printable(name), fault)
             elif entry.is_symlink():
                 links.append(name)
             else:
@@ -103,13 +101,13 @@ def _entries(root: Path, folder: str, leave: Leave) -> list[tuple[os.DirEntry[st
         return []
 
 
-def _left_out(entry: os.DirEntry[str], name: str, globs: Globs) -> Unread | None:
-    """Why a path is not looked at; None if it is."""
+def _fault(entry: os.DirEntry[str], name: str, takes: Callable[[str], bool]) -> Unread | None:
+    """The reason to leave a path out before it is opened; None if there is none."""
     if entry.name.startswith("."):
         return Unread("hidden")
     if _printable(name) != name:
         return Unread("unreadable", "its name is not UTF-8; rename it")
-    if not globs.take(name):
+    if not takes(name):
         return Unread("excluded")
     if not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
         return Unread("unreadable", "no regular file: a socket, a pipe or a device")
@@ -117,7 +115,7 @@ def _left_out(entry: os.DirEntry[str], name: str, globs: Globs) -> Unread | None
 
 
 def _target(root: Path, name: str, names: set[str]) -> Path:
-    """The file that a link leads to, if it is in the folder and not read already."""
+    """Resolve a link to a file that is in the folder and not read already."""
     try:
         target = Path(os.path.realpath(root / name, strict=True))
     except OSError:
@@ -136,14 +134,14 @@ def _printable(name: str) -> str:
 
 
 def read_file(path: Path, most: int) -> ReadFile:
-    """The content of a regular file that nobody changes meanwhile.
+    """Read a regular file that does not change meanwhile.
 
     Args:
         path: without links.
         most: MiB at most.
 
     Raises:
-        Unread: it is not there, not readable, too large, or changed while it was read.
+        Unread: the file is missing, not readable, too large, or changed while it was read.
     """
     # A name may have become a link or a pipe since the folder was listed.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

@@ -1,0 +1,80 @@
+"""Vectors that the caller supplies with the passages, as a vector store does, and their check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.models.encoder import Encoder
+
+_COMPARED = 8  # passages that are encoded to compare their vectors
+_ALIKE = 0.5  # cosine: near 0 for two models, near 1 for two dtypes or prompts of one model
+_UNIT = 1e-6
+
+SuppliedVectors = npt.ArrayLike | str
+"""`[P, d]` in the order of the passages, or the field of each passage's row with its vector."""
+
+
+def rows_and_vectors(
+    rows: Iterable[Any], vectors: SuppliedVectors
+) -> tuple[list[Any], npt.ArrayLike]:
+    """Split rows into passages and vectors; a field with the vectors is removed from the rows.
+
+    Raises:
+        InvalidParameter: a row lacks the field.
+    """
+    passages = list(rows)
+    if not isinstance(vectors, str):
+        return passages, vectors
+    field, collected = vectors, []
+    for position, row in enumerate(passages):
+        if not isinstance(row, Mapping) or row.get(field) is None:
+            raise InvalidParameter(f"passage {position} has no field {field!r}, wanted its vector")
+        collected.append(row[field])
+        passages[position] = {name: value for name, value in row.items() if name != field}
+    return passages, collected
+
+
+def checked_vectors(
+    supplied: npt.ArrayLike, passages: Sequence[Passage], encoder: Encoder
+) -> npt.NDArray[np.float32]:
+    """Check vectors of passages, `[P, d]`, and scale them to unit length.
+
+    Encodes the first passages and compares the vectors.
+
+    Raises:
+        InvalidParameter: the shape is wrong, a vector is 0 or not finite, or another encoder made
+            the vectors.
+    """
+    shape = (len(passages), encoder.dimension)
+    try:
+        vectors = np.array(supplied, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameter(f"vectors are no array of numbers ({error})") from None
+    if vectors.shape != shape:
+        raise InvalidParameter(
+            f"vectors have the shape {list(vectors.shape)}, wanted {list(shape)}: one per passage, "
+            f"of the dimension of the encoder {encoder.spec.name!r}"
+        )
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    bad = np.flatnonzero(~(np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 0)))
+    if len(bad):
+        name = passages[int(bad[0])].id
+        raise InvalidParameter(
+            f"the vector of passage {name!r} is 0 or not finite ({len(bad)} are); correct it"
+        )
+    others = np.abs(lengths[:, 0] - 1) > _UNIT  # unit vectors keep their bits
+    vectors[others] /= lengths[others]
+    windows = encoder.split([passage.full_text for passage in passages[:_COMPARED]])
+    cosines = (encoder.encode([first for first, *_ in windows]) * vectors[:_COMPARED]).sum(axis=1)
+    if np.median(cosines) < _ALIKE:
+        raise InvalidParameter(
+            f"vectors are not of the encoder {encoder.spec.name!r}: the cosine to its own is "
+            f"{np.median(cosines):.2f}, wanted {_ALIKE} at least; give the encoder that made them"
+        )
+    return vectors

@@ -128,7 +128,12 @@ def _headless(path: Path, tree: ast.Module) -> Iterator[Finding]:
 
 
 def _locals(path: Path, tree: ast.Module) -> Iterator[Finding]:
+    """Parameters and names that functions bind; a field of a class is a key that users know."""
+    classes = [node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    keys = {id(each.target) for body in classes for each in body if isinstance(each, ast.AnnAssign)}
     for node in ast.walk(tree):
+        if id(node) in keys:
+            continue
         if isinstance(node, ast.arg) and node.arg in LOCALS:
             yield Finding(path, node.lineno, "name it for what it holds", node.arg)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in LOCALS:

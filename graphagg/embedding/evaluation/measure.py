@@ -91,7 +91,7 @@ def predict_links(
         weights: `[nnz]` of the entries of its adjacency; None: all 1.
         config: parameters; run r takes `random_state + r` for the split and for the embedding.
         holdout: share of the edges.
-        repeats: how many splits.
+        repeats: number of splits.
         methods: of `METHODS`.
         progress: called after each split.
     """

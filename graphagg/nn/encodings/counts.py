@@ -59,7 +59,7 @@ class Degree(Encoding):
 
 @dataclass(frozen=True)
 class CycleCounts(Encoding):
-    """`cycles` `[N, c]`: how many simple cycles of each length run through a vertex, exactly.
+    """`cycles` `[N, c]`: number of simple cycles of each length through a vertex, exact.
 
     Of the undirected graph without self-loops, repeated edges and weights. With A its adjacency and
     d its degrees, and (A^2)_ij the paths of length 2 between i and j:
@@ -145,7 +145,7 @@ def _short_cycles(indptr: Ints, indices: Array) -> Any:
 
 @kernel
 def _two_steps(indptr: Ints, indices: Array, source: int, paths: Ints, ball: Ints) -> int:
-    """Write row `source` of A^2 into paths and where it is not 0 into ball; how many those are."""
+    """Write row `source` of A^2 into paths, its nonzero columns into ball; return their number."""
     count = 0
     for e in range(indptr[source], indptr[source + 1]):
         u = indices[e]

@@ -62,7 +62,7 @@ def train(
         out: folder of the run; see `graphagg.nn.training.folder`.
         training: settings; by default the preset's.
         name: what results call the model; by default the preset's name.
-        splits: how many splits.
+        splits: number of splits.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...; `cuda:0,1` trains on both, each of which
             takes a share of every batch, and measures the validation part by itself.
         resume: go on with the run in `out`.

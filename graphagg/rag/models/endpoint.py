@@ -35,7 +35,7 @@ _SHOWN = 200  # characters of an endpoint's own words in a message
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a language model is asked.
+    """The address and the settings of a language model.
 
     Attributes:
         base_url: address of an OpenAI-compatible API, such as http://localhost:8000/v1.
@@ -57,8 +57,8 @@ class Endpoint:
     temperature: float | None = None
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        address = urlsplit(self.base_url)
+        if address.scheme not in ("http", "https") or not address.hostname:
             raise InvalidParameter(
                 f"base URL is {self.base_url!r}, wanted one such as http://localhost:8000/v1"
             )
@@ -146,7 +146,7 @@ class Endpoint:
         return key
 
     def _chunks(self, response: HTTPResponse, end: float) -> Iterator[bytes]:
-        """What arrives, up to a size and a time."""
+        """Yield the response as it arrives, up to a size and a time."""
         read = 0
         while chunk := self._next(response):
             read += len(chunk)
@@ -194,14 +194,14 @@ class Endpoint:
 def _content_of(url: str, raw: bytes) -> str:
     """The text of a whole chat completion."""
     try:
-        found = json.loads(raw)
+        completion = json.loads(raw)
     except (ValueError, RecursionError):
         raise EndpointAnswer(
             f"{url}: answered with no JSON ({_excerpt(raw)}); check that --base-url is "
-            "that of an OpenAI-compatible API, with its version (.../v1)"
+            "the address of an OpenAI-compatible API, with its version (.../v1)"
         ) from None
     try:
-        content = found["choices"][0]["message"]["content"]
+        content = completion["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):
         content = None
     if not isinstance(content, str):
@@ -242,8 +242,8 @@ def _events(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _delta_of(url: str, raw: bytes) -> tuple[str, bool]:
     """The text of one event of a stream, and whether the model says that it is done."""
     try:
-        found = json.loads(raw)
-        choices = found["choices"]
+        completion = json.loads(raw)
+        choices = completion["choices"]
         delta = choices[0]["delta"] if choices else {}  # an event about usage has no choice
         text, reason = delta.get("content"), choices[0].get("finish_reason") if choices else None
     except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):

@@ -34,8 +34,8 @@ class RowSet:
     """Some of the rows of a corpus.
 
     Args:
-        mask: `[R]`, which.
-        count: how many.
+        mask: `[R]`, True for the rows in the set.
+        count: number of rows in the set.
     """
 
     def __init__(self, mask: npt.NDArray[np.bool_], count: int) -> None:

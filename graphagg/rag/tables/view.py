@@ -55,7 +55,7 @@ class View:
         tie: `[n]` uint8, how each pair is tied; 0 where it is not, or its passage is hidden.
         df: `[E]` int32, how many visible passages each entity is tied to.
         passages: N, how many passages are visible.
-        tokens: how many they have, and how many of their titles.
+        tokens: number of tokens of these passages, and of their titles.
         contain: the contain matrix of these passages, or of more of the index.
     """
 

@@ -55,7 +55,7 @@ class _SearchOptions(_Options):
 
     @property
     def request(self) -> PassageRequest:
-        """How the questions are answered."""
+        """The request that answers the questions."""
         return request_of({name: getattr(self, name) for name in OPTIONS})
 
 

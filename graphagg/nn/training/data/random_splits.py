@@ -26,7 +26,7 @@ def random_splits(
     Args:
         source: what `load_data` and `load_graphs` take; splits are not needed, labels are.
         ratio: shares of training, validation and test; they sum to 1.
-        count: how many splits; split s is drawn by `random_state + s`.
+        count: number of splits; split s is drawn by `random_state + s`.
         random_state: of the draws.
 
     Raises:

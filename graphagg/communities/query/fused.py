@@ -31,7 +31,7 @@ from graphagg.communities.query.planner import Query
 from graphagg.communities.query.ranking import Ranking, descending, largest, nth_largest
 from graphagg.communities.similarity.member_sums import pair_sums, similarity_sums
 
-_SLACK = 1.0 - 1e-9  # bounds are computed otherwise than scores: rounding must exclude nobody
+_SLACK = 1.0 - 1e-9  # bounds and scores round differently, and no bound may exclude a member
 
 
 def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:

@@ -68,7 +68,7 @@ def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: 
     counts = np.zeros(len(members), dtype=np.int64)
     no_examples = np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
-        _ask_ahead(offsets, elements, vertices, i)
+        _prefetch_sets(offsets, elements, vertices, i)
         v = vertices[i]
         size = set_size(offsets, closed, v)
         if size > _LOOK_UPS * entries:  # a hub: the members' elements are searched in its set
@@ -93,7 +93,7 @@ def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: 
 
 
 @kernel
-def _ask_ahead(offsets: Array, elements: Array, vertices: Array, i: int) -> None:
+def _prefetch_sets(offsets: Array, elements: Array, vertices: Array, i: int) -> None:
     """Prefetch the offset of a later vertex, and the first elements of a nearer one."""
     if i + 2 * _AHEAD < len(vertices):
         prefetch(offsets, vertices[i + 2 * _AHEAD])

@@ -25,8 +25,8 @@ from torch_geometric.nn import GINEConv, GPSConv
 from benchmarks.attention import batch_of, zinc_sizes
 from benchmarks.measure import Cost, Peak, cost, in_process, median_cost, ratio
 from benchmarks.report import Report
+from graphagg.nn.config.model import AttentionConfig
 from graphagg.nn.gps import GPSLayer
-from graphagg.nn.model.config import AttentionConfig
 from graphagg.nn.segments import Segments
 
 WIDTH, HEADS = 64, 4

@@ -34,7 +34,7 @@ from torch_geometric.nn import SAGEConv
 
 from benchmarks.measure import Cost, cost, median_cost
 from benchmarks.report import Report
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
     GPSConfig,

@@ -36,7 +36,7 @@ def narrow(array: Array) -> Array:
 
 
 def offsets(lengths: Sequence[int] | Array) -> Ints:
-    """Where each of consecutive ranges begins, and where the last one ends.
+    """Compute the start of each of consecutive ranges, and the end of the last one.
 
     Args:
         lengths: `[N]`, the length of each range.
@@ -50,7 +50,7 @@ def offsets(lengths: Sequence[int] | Array) -> Ints:
 
 
 def distinct(values: Array) -> Array:
-    """What is in an array, once, ascending.
+    """Sort an array and drop repeats.
 
     `numpy.unique` hashes integers, which takes five times as long on a million of them, and more
     where they come as a few ascending runs, as ids do that are joined.

@@ -1,4 +1,4 @@
-"""Checks of parameters: one wording for what was found and what was wanted.
+"""Checks of parameters, with one wording of errors: the value found, and the values wanted.
 
 Each raises `InvalidParameter` and returns the value, so that a check can stand where the value is
 used. Booleans are no numbers here, numpy's integers and floats are.
@@ -23,18 +23,29 @@ _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s*([kmgt]?)(?:i?b)?", re.IGN
 
 
 def one_of(name: str, value: T, choices: Collection[Any]) -> T:
-    """Check a choice."""
+    """Check that a value is one of some choices.
+
+    Example:
+        >>> one_of("kind", "directed", ("directed", "undirected"))
+        'directed'
+    """
     if not any(value is choice or value == choice for choice in choices):
         raise _wrong(name, value, f"one of {', '.join(map(str, choices))}")
     return value
 
 
 def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """Check an integer, bounds included."""
-    found = _plain(value)
-    if not isinstance(found, int) or found < least or (most is not None and found > most):
+    """Check an integer, bounds included.
+
+    Example:
+        >>> integer("k", 0, 1)
+        Traceback (most recent call last):
+        graphagg.errors.InvalidParameter: k is 0, wanted an integer of at least 1
+    """
+    checked = _plain(value)
+    if not isinstance(checked, int) or checked < least or (most is not None and checked > most):
         raise _wrong(name, value, _integers(least, most))
-    return found
+    return checked
 
 
 def number(
@@ -47,32 +58,37 @@ def number(
     below: float = math.inf,
 ) -> float:
     """Check a finite number: at least or above a bound, at most or below another."""
-    found = _plain(value)
+    checked = _plain(value)
     # Integers are compared as they are: a float may hold no number that large.
-    if found is None or not (least <= found <= most and above < found < below):
+    if checked is None or not (least <= checked <= most and above < checked < below):
         raise _wrong(name, value, _numbers(least, above, most, below))
-    return float(found)
+    return float(checked)
 
 
 def bytes_of(name: str, value: int | str) -> int:
-    """A size in bytes: a number, or a text such as `8GiB`, `512 MiB` or `4G` (powers of 1,024)."""
-    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if isinstance(value, str) and found is None:
+    """Check a size: a number of bytes, or a text such as `8GiB`, `512 MiB` or `4G`.
+
+    Example:
+        >>> bytes_of("memory", "4 KiB")
+        4096
+    """
+    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if isinstance(value, str) and match is None:
         raise _wrong(name, value, "a size such as 8GiB or 512MiB")
-    if found is None:
+    if match is None:
         return integer(name, value, 1)
-    return integer(name, int(float(found[1]) * 1024 ** " kmgt".index(found[2].lower() or " ")), 1)
+    return integer(name, int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " ")), 1)
 
 
 def _plain(value: object) -> int | float | None:
-    """The Python number of a number of any library; None for booleans and for all else."""
+    """Convert a number of any library to a Python number; None for booleans and all else."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     return int(value) if isinstance(value, Integral) else float(value)
 
 
 def shown(value: object) -> str:
-    """The value as an error shows it: at most 100 characters."""
+    """Show a value in an error, in at most 100 characters."""
     try:
         text = repr(value)
     except ValueError:  # Python refuses to print integers of thousands of digits
@@ -90,5 +106,5 @@ def _numbers(least: float, above: float, most: float, below: float) -> str:
     return " and ".join([" ".join(["a finite number", *said[:1]]), *said[1:]])
 
 
-def _wrong(name: str, value: object, wanted: str) -> InvalidParameter:
-    return InvalidParameter(f"{name} is {shown(value)}, wanted {wanted}")
+def _wrong(name: str, value: object, allowed: str) -> InvalidParameter:
+    return InvalidParameter(f"{name} is {shown(value)}, wanted {allowed}")

@@ -1,7 +1,12 @@
 """Every error that graphagg raises on purpose.
 
-Each message states what was found, what was wanted, and what to do. `exit_code` is what the
-command line returns: 2 for input that must change, 1 for a run that failed.
+Each message states the value found, the values wanted, and what to do. The command line exits with
+`exit_code`: 2 for input that must change, 1 for a run that failed.
+
+    >>> from graphagg.communities import IndexConfig
+    >>> IndexConfig(bands=0)
+    Traceback (most recent call last):
+    graphagg.errors.InvalidParameter: bands is 0, wanted an integer of 1 to 4096
 """
 
 from __future__ import annotations
@@ -35,10 +40,10 @@ class MissingExtra(GraphAggError):
 
         Args:
             error: the failed import.
-            extra: what the importing code belongs to.
+            extra: the extra that the importing code belongs to.
 
         Returns:
-            A `MissingExtra` where the extra holds what is missing. Else the import's own error: a
+            A `MissingExtra` where the extra holds the package. Else the import's own error: about a
             module of Python that the system lacks, a file of graphagg, or a broken package.
         """
         module = (error.name or "").partition(".")[0]
@@ -49,7 +54,7 @@ class MissingExtra(GraphAggError):
 
 
 class InvalidParameter(GraphAggError):
-    """A parameter lies outside what is allowed."""
+    """A parameter lies outside the allowed values."""
 
 
 class InvalidRecipe(GraphAggError):
@@ -73,15 +78,15 @@ class DuplicateId(GraphAggError):
 
 
 class UnknownPassage(GraphAggError):
-    """No passage of the index has this id."""
+    """The index has no passage of this id."""
 
 
 class UnknownTheme(GraphAggError):
-    """No theme of the map has this id."""
+    """The map has no theme of this id."""
 
 
 class UnknownEntity(GraphAggError):
-    """No visible passage names this entity."""
+    """An entity that no visible passage names."""
 
 
 class InvalidQuestion(GraphAggError):
@@ -89,7 +94,7 @@ class InvalidQuestion(GraphAggError):
 
 
 class InvalidScores(GraphAggError):
-    """A reranker gave scores that are not one finite number a text."""
+    """A reranker gave scores that are not one finite number per text."""
 
     exit_code = 1
 
@@ -227,7 +232,7 @@ class InvalidDataset(GraphAggError):
 
 
 class UnknownPreset(GraphAggError):
-    """No preset has this name."""
+    """A name that no preset has."""
 
 
 class CheckpointMismatch(GraphAggError):

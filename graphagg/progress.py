@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called with a stage, and how many of how many units of it are done; of 0: not yet known."""
+    """Called with a stage, the units of it that are done, and their total (0: not yet known)."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Report progress."""

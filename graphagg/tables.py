@@ -1,4 +1,4 @@
-"""Tables of PyArrow: read in parts; results as tables and in files whose suffix says which."""
+"""Tables of PyArrow: reading in batches, and writing results in the format of a file's suffix."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Writer = Callable[[Path], None]
 def parquet_batches(
     file: pyarrow.parquet.ParquetFile, rows: int, columns: Sequence[str] | None = None
 ) -> Iterator[pyarrow.RecordBatch]:
-    """The rows of a Parquet file, at most so many at a time; in memory is one row group.
+    """Read a Parquet file in batches of at most `rows` rows, with one row group in memory.
 
-    A reader of several row groups would keep in memory all that it has given.
+    A reader of several row groups would keep all its batches in memory.
     """
     for group in range(file.num_row_groups):
         yield from file.iter_batches(rows, [group], columns)
@@ -61,7 +61,7 @@ def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
     """Write a file by its suffix, whole or not at all.
 
     Raises:
-        InvalidParameter: no writer has the suffix; those that there are, are named.
+        InvalidParameter: no writer has the suffix; the error names the suffixes that there are.
         WriteFailed: the file system refuses.
     """
     path = Path(target)

@@ -1,4 +1,4 @@
-"""Read and number a graph; partition.py and embed.py go on.
+"""Read a graph and number its nodes; partition.py and embed.py go on.
 
 spark-submit jobs/prepare_graph.py --edges EDGES --out DIR [...]
 """

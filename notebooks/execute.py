@@ -31,7 +31,7 @@ def execute(path: Path) -> Any:
 
 
 def main(names: list[str]) -> None:
-    """Execute all notebooks, or those of the names, in place."""
+    """Execute all notebooks, or the named ones, in place."""
     for path in sorted(HERE.glob("*.ipynb")):
         if not names or path.stem in names:
             nbformat.write(execute(path), path)

@@ -8,25 +8,32 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.publish import ranks_of
-from graphagg.rag.build.segment import make_segment
+from graphagg.rag.build.block import block_of
+from graphagg.rag.build.engine import Engine
+from graphagg.rag.build.state import BLOCK, InProcess, MemoryBlocks, State
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, unit
 from graphagg.rag.models.extractor import Annotation
+from graphagg.rag.models.named import Models
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.dense import DenseIndex
-from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
+from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
-from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.segments import Corpus, PassageTable, Segment
 from graphagg.rag.tables.view import View
+from graphagg.spark.files import Files
+from graphagg.store import ArtifactWriter
+from graphagg.store.reading import ArrayFolder
 
 CAPITALISED = r"[A-Z]\w*(?: [A-Z]\w*)*"
 
@@ -147,21 +154,21 @@ class InMemory:
         extractor: FakeExtractor | None = None,
     ) -> InMemory:
         encoder, extractor = encoder or FakeEncoder(), extractor or FakeExtractor()
-        analyzers = Analyzers(str(extractor.spec.settings.get("language", "")))
-        segment, rows = make_segment(
-            passages, extractor, encoder, lambda key: False, silent, packed=False
-        )
-        corpus = Corpus([segment])
-        nothing = np.zeros(0, np.int64)
-        change = Change(corpus, nothing, range(len(passages)), 0)
-        terms = ((row, new.stems(analyzers)) for row, new in enumerate(rows))
-        ranks = ranks_of(((row, p.id.encode()) for row, p in enumerate(passages)), len(passages))
+        models = Models(encoder, extractor, None, "exact")
+        with TemporaryDirectory() as folder:
+            files = Files(Path(folder))
+            PassageTable.of(passages).save(ArtifactWriter(files.folder), "s0.passages")
+            state = State(MemoryBlocks(), files, files)
+            engine = Engine([0, len(passages)], state, InProcess(), 4_000_000)
+            block = state.stage(BLOCK).save(0, block_of(passages, models, None, silent))
+            engine.run([{"block": 0} | block], lambda: models, True)
+            opened = ArrayFolder(files.folder)
+            corpus = Corpus([Segment.open(opened, 0)])
+            gazetteer, lexicon = Gazetteer.open(opened), Lexicon.open(opened)
+        by_id = sorted(range(len(passages)), key=lambda row: passages[row].id.encode())
+        ranks = np.argsort(by_id).astype(np.int32)
         return cls(
-            corpus,
-            changed(Gazetteer.empty(), Lexicon.empty(), change, rows, analyzers),
-            Lexicon.empty(analyzers.is_mixed).changed(nothing, terms, len(passages)),
-            DenseIndex(corpus, ranks),
-            analyzers,
+            corpus, gazetteer, lexicon, DenseIndex(corpus, ranks), Analyzers(models.language)
         )
 
     def view(self, visible: npt.NDArray[np.bool_] | None = None) -> View:

@@ -26,7 +26,7 @@ IMPORTED = (
     "graphagg.cli.rag.index", "graphagg.cli.rag.search", "graphagg.cli.communities",
     "graphagg.cli.embed", "graphagg.cli.train", "graphagg.cli.serve", "graphagg.rag",
     "graphagg.communities", "graphagg.embedding", "graphagg.nn", "graphagg.serve.http.app",
-    "sentence_transformers", "spacy", "torch_geometric.nn", "lightning",
+    "sentence_transformers", "spacy", "torch_geometric.nn",
 )  # fmt: skip
 """What commands import sooner or later. Nothing of it starts threads."""
 

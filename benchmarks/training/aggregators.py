@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from benchmarks.training import kept
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
     GPSConfig,
@@ -35,8 +35,8 @@ from graphagg.nn.model.config import (
     LayerOptions,
     LocalConfig,
 )
+from graphagg.nn.config.training import Metric
 from graphagg.nn.training import GraphData, TrainingConfig, load_data
-from graphagg.nn.training.config import Metric
 from graphagg.nn.training.data.dataset import checked
 from tests.conftest import DATA
 

@@ -15,7 +15,7 @@ import torch
 from torch_geometric.nn import global_add_pool, global_mean_pool
 from torch_geometric.nn.models import GCN, GIN
 
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     EncodingConfig,
     FeatureConfig,
@@ -24,7 +24,7 @@ from graphagg.nn.model.config import (
     LayerOptions,
     LocalConfig,
 )
-from graphagg.nn.training.config import TrainingConfig
+from graphagg.nn.config.training import TrainingConfig
 from graphagg.nn.training.data.dataset import Shape
 
 WIDTH = 64

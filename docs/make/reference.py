@@ -70,7 +70,7 @@ def _api() -> dict[str, str]:
     )
     links = "\n".join(f"* [`{names[0]}`]({page}.md)" for page, names in API.items())
     made["reference/api/index.md"] = (
-        "# Python\n\nMade from the docstrings of what each package exports. "
+        "# Python\n\nMade from the docstrings of the names that each package exports. "
         "Import a name from the package, as in `from graphagg.rag import PassageIndex`.\n\n"
         f"{links}\n* [`graphagg.errors`](errors.md)\n"
     )
@@ -78,22 +78,22 @@ def _api() -> dict[str, str]:
 
 
 def _package_page(packages: tuple[str, ...]) -> str:
-    parts = [f"# {packages[0]}"]
+    lines = [f"# {packages[0]}"]
     for package in packages:
         module = import_module(package)
         if package != packages[0]:
-            parts.append(f"## {package}")
-        parts.append((module.__doc__ or "").partition("\n")[0])
+            lines.append(f"## {package}")
+        lines.append((module.__doc__ or "").partition("\n")[0])
         level = 2 if package == packages[0] else 3
-        parts += [
+        lines += [
             f"::: {package}.{name}\n    options:\n      heading_level: {level}"
             for name in _exported(package)
         ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(lines) + "\n"
 
 
 def _exported(package: str) -> list[str]:
-    """What a package exports, classes first."""
+    """Names that a package exports, classes first."""
     return sorted(import_module(package).__all__, key=lambda name: (name[0].islower(), name))
 
 
@@ -102,11 +102,11 @@ def plain_api() -> dict[str, str]:
     root = griffe.load("graphagg", search_paths=[str(ROOT)])
     made = {}
     for page, packages in API.items():
-        parts = [f"# {packages[0]}"]
+        lines = [f"# {packages[0]}"]
         for package in packages:
             for name in _exported(package):
-                parts += _plain(f"{package}.{name}", root[f"{package}.{name}".partition(".")[2]])
-        made[f"reference/api/{page}.md"] = "\n\n".join(parts) + "\n"
+                lines += _plain(f"{package}.{name}", root[f"{package}.{name}".partition(".")[2]])
+        made[f"reference/api/{page}.md"] = "\n\n".join(lines) + "\n"
     errors = [f"# graphagg.errors\n\n{root['errors'].docstring.value}"]
     for name, each in root["errors"].classes.items():
         errors += _plain(f"graphagg.errors.{name}", each)
@@ -115,14 +115,14 @@ def plain_api() -> dict[str, str]:
 
 
 def _plain(name: str, thing: griffe.Object | griffe.Alias, heading: str = "##") -> list[str]:
-    """Signature and docstring of a function or class, and those of a class's public methods."""
+    """Signature and docstring of a function or class, and of the public methods of a class."""
     shown = name + _parameters(thing)
-    parts = [f"{heading} `{shown}`", thing.docstring.value if thing.docstring else ""]
+    lines = [f"{heading} `{shown}`", thing.docstring.value if thing.docstring else ""]
     if thing.is_class:
         for method, each in thing.all_members.items():
             if each.is_function and not method.startswith("_"):
-                parts += _plain(method, each, "###")
-    return parts
+                lines += _plain(method, each, "###")
+    return lines
 
 
 def _parameters(thing: griffe.Object | griffe.Alias) -> str:

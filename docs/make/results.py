@@ -10,8 +10,7 @@ from benchmarks.report import markdown
 from benchmarks.training import aggregators
 from benchmarks.training import table as training
 from graphagg.nn.presets import preset
-from graphagg.nn.presets.published import PUBLISHED
-from graphagg.nn.presets.sources import source_of
+from graphagg.nn.presets.sources import PUBLISHED, source_of
 
 _MADE = re.compile(r"<!-- made: (\w+) -->")
 _HEAD = """# Results of the last runs
@@ -22,12 +21,12 @@ Each section is made from the file that a benchmark keeps in `docs/results`; no 
 
 def pages(folder: Path) -> dict[str, str]:
     """The Markdown of the page that shows every kept benchmark, by its place in the site."""
-    parts = [_HEAD]
+    sections = [_HEAD]
     for path in sorted(folder.glob("*.json")):
         kept = json.loads(path.read_text(encoding="utf-8"))
-        parts.append(f"## {kept['benchmark']}\n\n`{kept['command']}`; {kept['machine']}.\n")
-        parts.append(markdown(kept["blocks"]).replace("\n## ", "\n### "))
-    return {"results/kept.md": "\n".join(parts)}
+        sections.append(f"## {kept['benchmark']}\n\n`{kept['command']}`; {kept['machine']}.\n")
+        sections.append(markdown(kept["blocks"]).replace("\n## ", "\n### "))
+    return {"results/kept.md": "\n".join(sections)}
 
 
 def filled(text: str, docs: Path) -> str:

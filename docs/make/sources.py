@@ -5,7 +5,7 @@
                                                what the builder leaves out: Markdown beside HTML
 
 Pages come from docs/, from files of the repository's root, and from the program: the reference of
-the command line (`reference.py`), that of Python, and results that benchmarks keep (`results.py`).
+the command line and of Python (`reference.py`), and results that benchmarks keep (`results.py`).
 Links are written as files of the repository, so that they also work where it is browsed; here they
 become links to pages, or to the repository where the site has no such page.
 """
@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="of the pages; what is in it goes")
+    parser.add_argument("folder", type=Path, help="of the pages; its content is replaced")
     parser.add_argument("--finish", type=Path, help="the built site", metavar="SITE")
     given = parser.parse_args()
     if given.finish:
@@ -67,16 +67,16 @@ def write(folder: Path) -> None:
     """Write all pages and pictures into a folder, in place of what was there."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "docs", folder, ignore=shutil.ignore_patterns("make", "*.json", "*.md"))
-    found = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")]
-    written = {source: place_of(source) for source in sorted([*found, *PAGES])}
+    pages = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    written = {source: page_of(source) for source in sorted([*pages, *PAGES])}
     made = reference.pages() | results.pages(ROOT / "docs" / "results")
-    places = {page for page in written.values()} | set(made)
+    targets = {page for page in written.values()} | set(made)
     pictures = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
     settings = read_settings()
     for source, page in written.items():
         text = _without_front_matter((ROOT / source).read_text(encoding="utf-8"))
         text = results.filled(text, ROOT / "docs")
-        made[page] = mended(text, source, page, places | pictures, settings["extra"]["repository"])
+        made[page] = mended(text, source, page, targets | pictures, settings["extra"]["repository"])
     made["llms.txt"] = llms(settings, made)
     for page, text in made.items():
         path = folder / page
@@ -84,8 +84,8 @@ def write(folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def place_of(source: str) -> str:
-    """Where a file of the repository lies in the site; a folder is its index."""
+def page_of(source: str) -> str:
+    """The page of a file of the repository in the site; a folder is its index."""
     if source in PAGES:
         return PAGES[source]
     source = f"{source}/README.md" if (ROOT / source).is_dir() else source
@@ -130,20 +130,20 @@ def llms(settings: dict[str, Any], made: dict[str, str]) -> str:
 
 def title(text: str) -> str:
     """The first heading of a page."""
-    found = re.search(r"^# (.+)$", text, re.MULTILINE)
-    if found is None:
+    heading = re.search(r"^# (.+)$", text, re.MULTILINE)
+    if heading is None:
         raise ValueError(f"a page without a heading: {text[:80]!r}")
-    return found.group(1)
+    return heading.group(1)
 
 
-def mended(text: str, source: str, page: str, known: set[str], repository: str) -> str:
+def mended(text: str, source: str, page: str, targets: set[str], repository: str) -> str:
     """The text with its links as the site wants them; code blocks stay as they are."""
-    parts, outside = [], 0
+    pieces, outside = [], 0
     for block in _FENCE.finditer(text):
-        parts += [_links(text[outside : block.start()], source, page, known, repository)]
-        parts += [_shown(block.group())]
+        pieces += [_links(text[outside : block.start()], source, page, targets, repository)]
+        pieces += [_shown(block.group())]
         outside = block.end()
-    return "".join(parts) + _links(text[outside:], source, page, known, repository)
+    return "".join(pieces) + _links(text[outside:], source, page, targets, repository)
 
 
 def _shown(block: str) -> str:
@@ -152,16 +152,16 @@ def _shown(block: str) -> str:
     return re.sub(r'\s(?!title=)[a-z]+(="[^"]*")?(?=\s|$)', "", first) + "\n" + rest
 
 
-def _links(text: str, source: str, page: str, known: set[str], repository: str) -> str:
+def _links(text: str, source: str, page: str, targets: set[str], repository: str) -> str:
     def mend(match: re.Match[str]) -> str:
         before, target = match.groups()
         if _URL.match(target):
             return match.group()
         path, mark, anchor = target.partition("#")
         inside = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
-        place = place_of(inside)
-        if place in known and (inside in PAGES or inside.startswith("docs/")):
-            return before + os.path.relpath(place, posixpath.dirname(page) or ".") + mark + anchor
+        linked = page_of(inside)
+        if linked in targets and (inside in PAGES or inside.startswith("docs/")):
+            return before + os.path.relpath(linked, posixpath.dirname(page) or ".") + mark + anchor
         kind = "tree" if (ROOT / inside).is_dir() else "blob"
         return f"{before}{repository}/{kind}/main/{inside}{mark}{anchor}"
 

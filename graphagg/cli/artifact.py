@@ -14,7 +14,7 @@ from graphagg.cli.folders import LOCAL, PLACE, Directory
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.store import manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
-from graphagg.store.remote.listing import indices_below
+from graphagg.store.remote.inspecting import indices_below
 from graphagg.store.remote.pulling import pull as pull_index
 from graphagg.store.remote.pushing import push as push_index
 

@@ -125,8 +125,7 @@ def _chosen(name: str, changes: list[str], epochs: int | None, random_state: int
 
 def _print_presets(as_json: bool) -> None:
     from graphagg.nn.presets import preset, presets
-    from graphagg.nn.presets.published import PUBLISHED
-    from graphagg.nn.presets.sources import source_of
+    from graphagg.nn.presets.sources import PUBLISHED, source_of
 
     if as_json:
         known = {name: asdict(figure) for name, figure in PUBLISHED.items()}

@@ -25,37 +25,37 @@ _NODES_A_RANGE = 50_000
 
 @dataclass(frozen=True)
 class Embedded:
-    """What is known of a network's nodes.
+    """The embedded nodes of a network.
 
     Attributes:
-        engine: where vectors are kept, in files perhaps.
-        kept: which of its arrays they are.
-        numbers: `[N]` int64, where each node stands in those arrays; -1: without an edge.
-        parts: `[N]` int32 piece of each node; -1 split, -2 without an edge.
+        engine: holds the vectors, in files perhaps.
+        kept: names the arrays that they are in.
+        positions: `[N]` int64 row of each node in those arrays; -1: without an edge.
+        piece_of: `[N]` int32 piece of each node; -1 split, -2 without an edge.
         report: the partition.
     """
 
     engine: Engine
     kept: Vectors
-    numbers: Ints
-    parts: Parts
+    positions: Ints
+    piece_of: Parts
     report: PartitionReport
 
     @property
     def isolated(self) -> int:
         """Nodes without an edge."""
-        return int(np.count_nonzero(self.parts == ISOLATED))
+        return int(np.count_nonzero(self.piece_of == ISOLATED))
 
     @property
     def width(self) -> int:
-        """How long the vectors are."""
+        """Length of the vectors."""
         return self.engine.width(self.kept)
 
     def blocks(self) -> Iterator[tuple[int, int, Array, Array]]:
         """Ranges of nodes, with the vectors and sources of each (`vectors` and `sources`)."""
-        for low, high in ranges(len(self.numbers)):
+        for low, high in ranges(len(self.positions)):
             with one_thread():
-                rows, sources = self.engine.rotated(self.kept, self.numbers[low:high])
+                rows, sources = self.engine.rotated(self.kept, self.positions[low:high])
             yield low, high, rows, sources
 
     @cached_property
@@ -65,12 +65,12 @@ class Embedded:
 
     @cached_property
     def sources(self) -> Array:
-        """`[N, d]` float32, what the vectors are sums of; see `prone.engine.Vectors`."""
+        """`[N, d]` float32, the terms of the vectors; see `prone.engine.Vectors`."""
         return np.concatenate([sources for _, _, _, sources in self.blocks()])
 
     def log_q_of(self, low: int, high: int) -> Array:
         """`[high - low]` float64, ln q of the log matrix; 0 for nodes without an edge."""
-        return self.engine.log_q_of(self.numbers[low:high])
+        return self.engine.log_q_of(self.positions[low:high])
 
 
 def embed(
@@ -87,8 +87,8 @@ def embed(
         network: the matrix.
         config: parameters.
         progress: called with stage, done, total.
-        folder: an empty folder for what has a row a node, which then takes no memory; it must last
-            as long as the result. None: in memory.
+        folder: an empty folder for arrays with a row per node, which then take no memory; it must
+            last as long as the result. None: in memory.
 
     Raises:
         InvalidParameter: more pieces than nodes.
@@ -96,20 +96,20 @@ def embed(
         WriteFailed: the disk has less room than the cut asks for.
     """
     with one_thread():
-        parts, report = partition(network.matrix, config)
+        piece_of, report = partition(network.matrix, config)
         pieces = report.levels[-1].pieces
         progress("partition", pieces, pieces)
         if folder is not None:
             Needs.of(network).check(folder, config, True, report)
-        layout = Layout.of(parts, pieces)
+        layout = Layout.of(piece_of, pieces)
         engine = in_process(network.matrix, layout, config, _of_leaves(progress), folder)
         engine.prepare()
         vectors = engine.factorize()
         progress("merge", 1, 1)
-        for number in range(1, config.propagate + 1):
-            vectors = engine.propagate(vectors, number)
-            progress("propagation", number, config.propagate)
-    return Embedded(engine, vectors, layout.numbers(network.nodes), parts, report)
+        for turn in range(1, config.propagate + 1):
+            vectors = engine.propagate(vectors, turn)
+            progress("propagation", turn, config.propagate)
+    return Embedded(engine, vectors, layout.numbers(network.nodes), piece_of, report)
 
 
 def ranges(nodes: int) -> list[tuple[int, int]]:
@@ -119,7 +119,7 @@ def ranges(nodes: int) -> list[tuple[int, int]]:
 
 
 def _of_leaves(progress: Progress) -> Progress:
-    """Of the engine's stages, report the one that takes longest."""
+    """Report the longest of the engine's stages alone."""
 
     def report(stage: str, done: int, total: int) -> None:
         if stage == "leaves":

@@ -25,22 +25,29 @@ _LIMIT = 2**31
 
 @dataclass(frozen=True)
 class EmbeddingConfig:
-    """What a graph is embedded with.
+    """Parameters of an embedding.
 
     Attributes:
         dim: length of a vector (d) at most; a small graph gives as many as it has directions.
-        pieces: how many pieces the graph is cut into. None: as many as `max_piece_edges` asks for.
+        pieces: count of the pieces that the graph is cut into. None: as `max_piece_edges` asks for.
         max_piece_edges: entries of the matrix (an edge has two) that a piece holds at most. None:
             5,000,000, or no limit where `pieces` is given.
         partitioner: `metis`, which holds the graph in memory; `streaming`, passes over the rows of
             a graph that need not fit; or `auto`: `metis` up to 100 million entries.
         propagate: passes of spectral propagation over the whole graph, 0 to 2.
-        kind: which graph the edges are; two-mode: an edge is (element, set), as a follower comes
-            before the page.
+        kind: the kind of graph; two-mode: an edge is (element, set), as a follower comes before the
+            page.
         leaf_rank: least rank of a piece's decomposition.
         iterations: power iterations of a piece's decomposition.
         dtype: type of the stored vectors.
         random_state: seed of every random choice.
+
+    Example:
+        >>> EmbeddingConfig(dim=64, pieces=4).width
+        96
+        >>> EmbeddingConfig(dim=0)
+        Traceback (most recent call last):
+        graphagg.errors.InvalidParameter: dim is 0, wanted an integer of 1 to 1024
     """
 
     dim: int = 128

@@ -30,8 +30,8 @@ def write_vectors(
     """Write vectors `[n, d]` with their ids; the whole file or none.
 
     `parquet` has columns `id` and `vector` (a list of d floats); `csv` a column `id` and d columns
-    `v1`, `v2`, ... `word2vec` is its text format: a line `n d`, then a line a vertex; an id with
-    white space in it cannot be written.
+    `v1`, `v2`, ... `word2vec` is its text format: a line `n d`, then one line per vertex; an id
+    with white space in it cannot be written.
 
     Args:
         ids: of the vertices.
@@ -42,6 +42,15 @@ def write_vectors(
     Raises:
         InvalidParameter: another format or suffix, or an id that the format cannot hold.
         WriteFailed: the file system refuses.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> path = Path(mkdtemp()) / "vectors.txt"
+        >>> write_vectors(["a", "b"], np.eye(2, dtype=np.float32), path)
+        >>> print(path.read_text(), end="")
+        2 2
+        a 1 0
+        b 0 1
     """
     writers: dict[str, Writer] = {
         "parquet": lambda partial: _write_parquet(ids, rows, partial),
@@ -112,9 +121,9 @@ def to_networkx(ids: VertexIds, rows: Array, graph: Any, attribute: str = "vecto
     Nodes without a vector stay as they are.
     """
     for node in graph.nodes:
-        number = ids.find(node)
-        if number is not None:
-            graph.nodes[node][attribute] = np.array(rows[number])
+        row = ids.find(node)
+        if row is not None:
+            graph.nodes[node][attribute] = np.array(rows[row])
     return graph
 
 

@@ -1,4 +1,13 @@
-"""Writing the version of an index that has new vertices."""
+"""Vectors for new vertices from their neighbors', without training again.
+
+After a propagation a vector is the sum of its row of A1 over the `sources` of all nodes (see
+`prone.engine.Vectors`); without one, the sum of its row of the log matrix. So the row of a new
+vertex over its neighbors' sources gives its vector: exactly, as far as a new embedding would have
+the same sources. Terms that are not linear are held fixed: the neighbors' strengths and q, the
+rotation, and the lengths that rows were divided by. The source of the new vertex itself, which its
+loop and other new vertices ask for, is taken to be the mean of its neighbors' (a second round
+reaches new vertices that have new neighbors).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from graphagg.arrays import Array, offsets
-from graphagg.embedding.addition import new_vectors
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.report import ADDED, ISOLATED
 from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.sparse import entries_where, multiply, row_sums
 from graphagg.embedding.results import AddReport
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
@@ -20,6 +29,50 @@ from graphagg.graph.weights import align
 from graphagg.store import Artifact, ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
+_ROUNDS = 2
+
+
+def new_vectors(rows: Csr, sources: Array, log_q: Array | None, fresh: Array) -> tuple[Array, ...]:
+    """Vectors and sources of new nodes.
+
+    Args:
+        rows: `[a, N]` weights of the new nodes' edges.
+        sources: `[N, d]` float32; zeros where a node is new.
+        log_q: `[N]` where vectors are not propagated, else None.
+        fresh: `[a]` the numbers of the new nodes, ascending.
+
+    Returns:
+        `[a, d]` vectors and `[a, d]` sources.
+    """
+    sources = sources.astype(np.float32)
+    has_source = np.ones(len(sources), dtype=bool)
+    has_source[fresh] = False
+    for _ in range(_ROUNDS):
+        usable = entries_where(rows, has_source[rows.indices])  # those whose column has a source
+        counts = np.maximum(usable.degrees(), 1)[:, None]
+        weights = usable if log_q is None else _log_rows(usable, log_q)
+        vectors = multiply(weights, sources)
+        means = multiply(_means(usable), sources)
+        if log_q is None:  # the loop weighs as much as the mean edge
+            loops = row_sums(usable.indptr, usable.entries)[:, None] / counts
+            vectors = vectors + (loops * means).astype(np.float32)
+        sources[fresh] = means
+        has_source[fresh] = usable.degrees() > 0
+    return vectors, sources[fresh]
+
+
+def _means(rows: Csr) -> Csr:
+    strength = np.maximum(row_sums(rows.indptr, rows.entries), 1e-30)
+    values = rows.entries / np.repeat(strength, rows.degrees())
+    return Csr(rows.indptr, rows.indices, values.astype(np.float32), rows.columns)
+
+
+def _log_rows(rows: Csr, log_q: Array) -> Csr:
+    strength = np.log(np.maximum(row_sums(rows.indptr, rows.entries), 1e-30))
+    values = np.log(rows.entries.astype(np.float64)) - np.repeat(strength, rows.degrees())
+    values -= log_q[rows.indices]
+    return Csr(rows.indptr, rows.indices, values.astype(np.float32), rows.columns)
+
 
 @dataclass(frozen=True)
 class _Grown:
@@ -28,30 +81,30 @@ class _Grown:
     Attributes:
         rows: ids of the vertices.
         columns: the same object, or the elements of a two-mode graph.
-        places: `[N]` number of each old node among the new ones.
+        positions: `[N]` number of each old node among the new ones.
         fresh: `[N']` nodes that are new, or had no edge before.
     """
 
     rows: VertexIds
     columns: VertexIds
-    places: Array
+    positions: Array
     fresh: Array
 
     @classmethod
     def of(cls, artifact: Artifact, config: EmbeddingConfig, graph: Graph) -> _Grown:
         old_rows = VertexIds.open(artifact, "vertices")
         rows = old_rows.union(graph.rows)
-        columns, places = rows, rows.positions(old_rows)
+        columns, positions = rows, rows.positions(old_rows)
         if config.kind == "directed":
-            places = np.concatenate((places, places + len(rows)))
+            positions = np.concatenate((positions, positions + len(rows)))
         elif config.kind == "two-mode":
             old = VertexIds.open(artifact, "elements")
             columns = old.union(graph.columns)
-            places = np.concatenate((places, columns.positions(old) + len(rows)))
+            positions = np.concatenate((positions, columns.positions(old) + len(rows)))
         count = len(rows) + (len(columns) if config.kind != "undirected" else 0)
         fresh = np.ones(count, dtype=bool)
-        fresh[places] = np.asarray(artifact.array("parts")) == ISOLATED
-        return cls(rows, columns, places, fresh)
+        fresh[positions] = np.asarray(artifact.array("parts")) == ISOLATED
+        return cls(rows, columns, positions, fresh)
 
     def network(self, graph: Graph, weights: Array | None) -> Network:
         """The edges to add, in the new numbers."""
@@ -67,9 +120,9 @@ class _Grown:
         return Network.of(renamed, align(renamed, source, target, weights))
 
     def spread(self, values: Array, fill: float = 0.0) -> Array:
-        """Values of the old nodes at their new places."""
+        """Values of the old nodes at their new positions."""
         whole = np.full((len(self.fresh), *values.shape[1:]), fill, dtype=values.dtype)
-        whole[self.places] = values
+        whole[self.positions] = values
         return whole
 
 
@@ -116,8 +169,8 @@ def _edges_of(network: Network, fresh: Array) -> int:
 def _rows_of(matrix: Csr, nodes: Array) -> Csr:
     lengths = matrix.indptr[nodes + 1] - matrix.indptr[nodes]
     indptr = offsets(lengths)
-    places = matrix.places(nodes)
-    return Csr(indptr, matrix.indices[places], matrix.entries[places], matrix.columns)
+    positions = matrix.places(nodes)
+    return Csr(indptr, matrix.indices[positions], matrix.entries[positions], matrix.columns)
 
 
 def _stacked(artifact: Artifact, name: str, config: EmbeddingConfig) -> Array:
@@ -148,9 +201,9 @@ def _write(
             writer.array(f"{name}.to", whole[n:])
     if config.propagate == 0:
         writer.array("log_q", grown.spread(np.asarray(artifact.array("log_q"))))
-    parts = grown.spread(np.asarray(artifact.array("parts")), ISOLATED)
-    parts[fresh[arrays["vectors"].any(axis=1)]] = ADDED
-    writer.array("parts", parts)
+    piece_of = grown.spread(np.asarray(artifact.array("parts")), ISOLATED)
+    piece_of[fresh[arrays["vectors"].any(axis=1)]] = ADDED
+    writer.array("parts", piece_of)
     report = artifact.path("partition.json").read_text(encoding="utf-8")
     writer.path("partition.json").write_text(report, encoding="utf-8", newline="\n")
 

@@ -1,12 +1,12 @@
-"""`NodeEmbedding`: an embedding on disk, what is asked of it and how it grows.
+"""`NodeEmbedding`: an embedding on disk, with queries and additions.
 
 The files of an index of kind `embedding`, for n vertices (two-mode: n sets and m elements):
 
-    vertices | vertices.utf8, .offsets     ids ascending; a vertex's number is its place
+    vertices | vertices.utf8, .offsets     ids ascending; a vertex's number is its position
     elements | elements.utf8, .offsets     two-mode only
     vectors                                [n, d] float32 or float16, not normalized
     vectors.to                             directed: [n, d] as targets; two-mode: [m, d] elements
-    sources, sources.to                    the same shapes: what `add` makes new vectors of
+    sources, sources.to                    the same shapes: `add` makes new vectors of these
     log_q                                  [N] float64; only where vectors are not propagated
     parts                                  [N] int32 piece of each node; -1 split, -2 no edge
     partition.json                         the partition report
@@ -28,12 +28,11 @@ from graphagg.embedding.config import EmbeddingConfig, Side
 from graphagg.embedding.export import neighbor_graph, to_networkx
 from graphagg.embedding.growth import grow
 from graphagg.embedding.memory import IN_MEMORY, Needs, fitting
-from graphagg.embedding.neighbors import Searcher
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
 from graphagg.embedding.spark.frames import VECTORS_A_TASK, neighbors_frame, vectors_frame
+from graphagg.embedding.version import Version, unit_rows
 from graphagg.embedding.writing import KIND, Sizes, index_manifest, inputs_of, save
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
@@ -52,49 +51,21 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-class _Version:
-    """One version of an embedding, mapped, with the searchers made over it.
-
-    Attributes: see `NodeEmbedding`.
-    """
-
-    def __init__(self, artifact: Artifact) -> None:
-        self.artifact = artifact
-        self.config = EmbeddingConfig.from_json(artifact.manifest.parameters)
-        self.vertices = VertexIds.open(artifact, "vertices")
-        two_mode = self.config.kind == "two-mode"
-        self.targets = VertexIds.open(artifact, "elements") if two_mode else self.vertices
-        self.vectors = artifact.array("vectors")
-        self.target_vectors = self.vectors
-        if self.config.kind != "undirected":
-            self.target_vectors = artifact.array("vectors.to")
-        self.parts = artifact.array("parts")
-        self._searchers: dict[tuple[Side, bool], Searcher] = {}
-
-    def side(self, side: Side) -> tuple[VertexIds, Array]:
-        """Ids and vectors of a side."""
-        one_of("side", side, ("from", "to"))
-        return (
-            (self.targets, self.target_vectors) if side == "to" else (self.vertices, self.vectors)
-        )
-
-    def searcher(self, side: Side, normalized: bool) -> Searcher:
-        """What finds the nearest vectors of a side; made once."""
-        if (side, normalized) not in self._searchers:
-            rows = self.side(side)[1]
-            self._searchers[side, normalized] = Searcher(_unit(rows) if normalized else rows)
-        return self._searchers[side, normalized]
-
-
-def _unit(vectors: Array) -> Array:
-    return normalize_rows(np.asarray(vectors, dtype=np.float32))
-
-
-class NodeEmbedding(Index[_Version]):
+class NodeEmbedding(Index[Version]):
     """Vectors of a graph's vertices, memory-mapped.
 
     Use `build` or `open`. The index keeps the version it opened, also while another process
     publishes a newer one, until `reopen` or a change of its own (`add`).
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+        >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "e")]
+        >>> embedding = NodeEmbedding.build(edges, mkdtemp(), config=EmbeddingConfig(dim=4))
+        >>> len(embedding), embedding.vectors.shape
+        (5, (5, 4))
+        >>> NodeEmbedding.open(embedding.directory).vertices[0]
+        'a'
 
     Attributes:
         read: counts of the edges that were read, where this object built the index; else None.
@@ -103,12 +74,12 @@ class NodeEmbedding(Index[_Version]):
     KIND = KIND
     read: ReadReport | None = None
 
-    def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
-        return _Version(artifact)
+    def _read(self, artifact: Artifact, before: Version | None) -> Version:
+        return Version(artifact)
 
     @property
     def config(self) -> EmbeddingConfig:
-        """What it was built with."""
+        """Parameters of the build."""
         return self._version.config
 
     @property
@@ -161,8 +132,8 @@ class NodeEmbedding(Index[_Version]):
             directory: where the index goes; made if it is not there.
             config: parameters; default `EmbeddingConfig()`.
             vertices: vertices that are there even without an edge.
-            memory: what the build may take, in bytes or as "8GiB": chooses how large pieces are and
-                how they are cut, where the configuration leaves it open. None: as configured.
+            memory: what the build may take, in bytes or as "8GiB": chooses the size of pieces and
+                the partitioner, where the configuration leaves them open. None: as configured.
             progress: called with stage, done, total.
             force: build also where nothing changed.
             reading: the fields of `graphagg.graph.WeightedReading`, for instance `weight="calls"`.
@@ -207,7 +178,7 @@ class NodeEmbedding(Index[_Version]):
 
     @property
     def report(self) -> PartitionReport:
-        """How good the partition is, level by level."""
+        """Quality of the partition, level by level."""
         raw = json.loads(self._version.artifact.path("partition.json").read_text(encoding="utf-8"))
         return PartitionReport.from_json(raw)
 
@@ -218,10 +189,18 @@ class NodeEmbedding(Index[_Version]):
 
     def normalized(self, side: Side = "from") -> Array:
         """Vectors of length 1 (zeros where a vertex has no edge), float32."""
-        return _unit(self.side(side)[1])
+        return unit_rows(self.side(side)[1])
 
     def vector(self, vertex: VertexId, side: Side = "from") -> Array:
-        """The vector of a vertex, `[d]`; `UnknownVertex` names the closest ids."""
+        """The vector of a vertex, `[d]`; `UnknownVertex` names the closest ids.
+
+        Example:
+            >>> from tempfile import mkdtemp
+            >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
+            >>> embedding = NodeEmbedding.build(edges, mkdtemp())
+            >>> bool((embedding.vector("a") == embedding.vectors[0]).all())
+            True
+        """
         ids, vectors = self.side(side)
         return np.asarray(vectors[ids.known(vertex)])
 
@@ -238,28 +217,36 @@ class NodeEmbedding(Index[_Version]):
         among: Side | None = None,
         normalized: bool = True,
     ) -> Neighbors:
-        """The vertices whose vectors are nearest to that of a vertex, found by FAISS.
+        """Find the vertices whose vectors are nearest to the vector of a vertex, by FAISS.
 
         Args:
             vertex: as the user wrote it.
-            k: how many.
-            of: directed and two-mode: which of the vertex's vectors is compared.
-            among: whose vectors it is compared with; None: the same. From `from` to `to`, the
-                likeliest targets of edges (or elements of a set).
+            k: count of neighbors.
+            of: directed and two-mode: the side of the vertex's vector.
+            among: the side of the vectors that it is compared with; None: the same. From `from` to
+                `to`, the likeliest targets of edges (or elements of a set).
             normalized: by cosine; else by the dot product.
 
         Raises:
             UnknownVertex: there is no such vertex.
             InvalidParameter: `k`, or the vertex has no edge and so no direction.
             MissingExtra: FAISS is not installed.
+
+        Example:
+            >>> from tempfile import mkdtemp
+            >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
+            >>> embedding = NodeEmbedding.build(edges, mkdtemp())
+            >>> near = embedding.neighbors("a", 2)
+            >>> [neighbor.id for neighbor in near], near.to_arrow().column_names
+            (['b', 'c'], ['rank', 'vertex', 'score'])
         """
         version = self._version  # one throughout: another thread may reopen the index
         among = of if among is None else among
         ids, vectors = version.side(of)
         others, _ = version.side(among)
         integer("k", k, 1)
-        number = ids.known(vertex)
-        query = np.asarray(vectors[number], dtype=np.float32)
+        row = ids.known(vertex)
+        query = np.asarray(vectors[row], dtype=np.float32)
         if not query.any():
             raise InvalidParameter(
                 f"{vertex!r} has no edge, so its vector is zero and near to nothing; "
@@ -267,9 +254,9 @@ class NodeEmbedding(Index[_Version]):
             )
         if normalized:
             query = query / np.linalg.norm(query)
-        own = number if ids is others else None  # not compared with itself
-        nearest = version.searcher(among, normalized).search(query, k, own)
-        return Neighbors(Neighbor(others[row], score) for row, score in nearest)
+        without = row if ids is others else None  # not compared with itself
+        nearest = version.searcher(among, normalized).search(query, k, without)
+        return Neighbors(Neighbor(others[i], score) for i, score in nearest)
 
     def to_networkx(
         self,
@@ -284,13 +271,21 @@ class NodeEmbedding(Index[_Version]):
             graph: the nodes' vectors are set in a copy of it; nodes that the index does not have
                 stay without. None: a graph of the index's vertices (two-mode: the sets), which
                 also carry `piece`.
-            attribute: what a node's vector, `[d]`, is called.
-            neighbors: without a graph: join each vertex that has an edge with so many of the
-                nearest by cosine, which is the `weight`; O(n^2 d). The index holds no edges.
+            attribute: the name of the node attribute that holds the vector, `[d]`.
+            neighbors: without a graph: join each vertex that has an edge with this count of nearest
+                vertices by cosine, which is the `weight`; O(n^2 d). The index holds no edges.
 
         Raises:
             InvalidParameter: a graph and neighbors are given, or neighbors is negative.
             MissingExtra: networkx, or with neighbors FAISS, is not installed.
+
+        Example:
+            >>> from tempfile import mkdtemp
+            >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
+            >>> embedding = NodeEmbedding.build(edges, mkdtemp())
+            >>> graph = embedding.to_networkx(neighbors=1)
+            >>> sorted(graph.nodes["a"]), graph.number_of_edges() > 0
+            (['piece', 'vector'], True)
         """
         integer("neighbors", neighbors, 0)
         if graph is not None:
@@ -306,13 +301,13 @@ class NodeEmbedding(Index[_Version]):
     ) -> DataFrame:
         """Vectors as a DataFrame of columns `vertex` and `vector` (`array<float>`, not normalized).
 
-        Tasks read the index: the executors see its directory by the same path, or it is one of a
+        Tasks read the index: the executors see its directory by the same path, or it lies on a
         store.
 
         Args:
             spark: the session.
-            side: directed and two-mode: whose vectors.
-            vectors_a_task: how many a task reads.
+            side: directed and two-mode: the side of the vectors.
+            vectors_a_task: vectors that a task reads.
         """
         one_of("side", side, ("from", "to"))
         return vectors_frame(spark, self, side, integer("vectors_a_task", vectors_a_task, 1))
@@ -328,15 +323,15 @@ class NodeEmbedding(Index[_Version]):
         normalized: bool = True,
         skip_unknown: bool = False,
     ) -> DataFrame:
-        """`neighbors` of a column of vertices: a row a neighbor, as a lazy DataFrame.
+        """Find `neighbors` of a column of vertices: a lazy DataFrame with one row per neighbor.
 
         Each worker opens the index once. The executors see its directory by the same path, or it
-        is one of a store.
+        lies on a store.
 
         Args:
             frame: its columns are kept; `rank` (from 1), `neighbor` and `score` come after them.
             column: of the vertices.
-            k: how many neighbors a vertex has.
+            k: neighbors per vertex.
             of: as for `neighbors`.
             among: as for `neighbors`.
             normalized: as for `neighbors`.
@@ -365,8 +360,17 @@ class NodeEmbedding(Index[_Version]):
             reading: as for `build`.
 
         Raises:
-            GraphAggError: what `build` raises.
+            GraphAggError: the errors of `build`.
             ArtifactBusy: the index was built again for another kind of graph since it was opened.
+
+        Example:
+            >>> from tempfile import mkdtemp
+            >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
+            >>> embedding = NodeEmbedding.build(edges, mkdtemp())
+            >>> embedding.add([("e", "a"), ("e", "b")]).vertices_added
+            1
+            >>> len(embedding), bool(embedding.vector("e").any())
+            (5, True)
         """
         if reading.get("ids", "auto") == "auto" and not self.vertices.is_integer:
             reading = {**reading, "ids": "string"}

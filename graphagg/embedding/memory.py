@@ -1,13 +1,13 @@
-"""What an embedding takes of memory and disk, and how large pieces may be for it.
+"""Memory and disk that an embedding takes, and the size of pieces that fits a memory.
 
-A build holds the graph, and then either the partitioner or one piece with what its decomposition
-works in; what has a row a node is in files. A piece is counted with the largest halo that it can
-have, where each entry names another node: most pieces take less. METIS was measured at 93 bytes an
-entry (docs/results/scaling.md).
+A build holds the graph, and then either the partitioner or one piece with the work arrays of its
+decomposition; arrays with a row per node are in files. A piece is counted with the largest halo
+that it can have, where each entry names another node: most pieces take less. METIS was measured at
+93 bytes per entry (docs/results/scaling.md).
 
-Files are counted phase by phase, as `prone.engine` makes and drops them. How many columns the
-pieces have, their halos included, is known once the graph is cut: until then each node counts
-once. So a disk is looked at twice, before the work and before anything is written.
+Files are counted phase by phase, as `prone.engine` makes and drops them. The columns of the pieces,
+their halos included, can be counted once the graph is cut: until then each node counts once. So a
+disk is looked at twice, before the work and before anything is written.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from graphagg.errors import InvalidParameter
 from graphagg.store.ranges import check_space
 
 IN_MEMORY = 4 << 30
-"""Bytes; arrays with a row a node stay in memory while they take a quarter of it."""
+"""Bytes; arrays with a row per node stay in memory while they take a quarter of it."""
 LEAST_PIECE = 100_000
 """Entries of a piece that `fitting` chooses at least."""
 _PROCESS = 200 << 20  # libraries and their code
-_ENTRY, _NODE = 12, 48  # of the graph: its rows and, for covers, those it was made from
-_METIS, _STREAMING = 96, 60  # bytes an entry, bytes a node
-_PIECE = 110  # bytes an entry, while a piece is made and read
-_WORKING = 6  # arrays of a row a column of the piece that a decomposition holds
-_ARRAYS = 5  # of a row a node that exist at a time
+_ENTRY, _NODE = 12, 48  # of the graph: its rows and, for covers, the rows they were made from
+_METIS, _STREAMING = 96, 60  # bytes per entry, bytes per node
+_PIECE = 110  # bytes per entry, while a piece is made and read
+_WORKING = 6  # arrays, with a row per column of the piece, that a decomposition holds
+_ARRAYS = 5  # arrays with a row per node that exist at a time
 _OVERSAMPLES = 10
 _BLOCK = 4096  # bytes that a file takes more than its rows
 
@@ -44,7 +44,7 @@ class Needs(NamedTuple):
 
     Attributes:
         nodes: rows.
-        entries: of the matrix, two an edge.
+        entries: of the matrix, two per edge.
         filled: rows that have an entry.
         ids: bytes of the ids.
     """
@@ -63,17 +63,17 @@ class Needs(NamedTuple):
         return cls(network.nodes, len(matrix.indices), filled, ids)
 
     def pieces(self, config: EmbeddingConfig) -> int:
-        """About how many pieces there will be."""
+        """Estimate the count of pieces."""
         return config.pieces or max(
             1, -(-self.entries // (config.max_piece_edges or MAX_PIECE_EDGES))
         )
 
     def arrays(self, config: EmbeddingConfig) -> int:
-        """Bytes of what has a row a node."""
+        """Bytes of the arrays with a row per node."""
         return _ARRAYS * 4 * self.nodes * config.width
 
     def memory(self, config: EmbeddingConfig) -> int:
-        """Bytes that a build takes at most where what has a row a node is in files."""
+        """Bytes that a build takes at most where arrays with a row per node are in files."""
         pieces = self.pieces(config)
         entries = self.entries // pieces
         columns = min(self.nodes, entries)
@@ -91,7 +91,7 @@ class Needs(NamedTuple):
         Args:
             folder: on the disk.
             config: parameters.
-            files: whether what has a row a node is in files.
+            files: whether arrays with a row per node are in files.
             cut: as in `files`.
         """
         beside = (
@@ -106,7 +106,7 @@ class Needs(NamedTuple):
         )
 
     def files(self, config: EmbeddingConfig, cut: PartitionReport | None = None) -> int:
-        """Bytes of all files, those of the index included, in the phase that takes most.
+        """Bytes of all files, including the files of the index, in the phase that takes most.
 
         Args:
             config: parameters.
@@ -119,17 +119,17 @@ class Needs(NamedTuple):
             4 * size
             for size in (self.entries, self.filled * config.width, self.filled * config.dim)
         )
-        parts = 4 * hubs * pieces * config.width  # what pieces hold of the hubs' rows
+        hub_rows = 4 * hubs * pieces * config.width  # shares of the hubs' rows that pieces hold
         phases = (
             values + 4 * rank * columns + wide,  # leaves, and `start` made of them
             2 * values + 2 * wide + narrow,  # `refined` beside it, `pass1.start` made of it
             values + 4 * narrow,  # a pass
             values + 2 * (narrow if config.propagate else wide) + self.stored(config),
         )
-        levels = pieces.bit_length() + 1  # of the merge, at most: each keeps a map a leaf
+        levels = pieces.bit_length() + 1  # of the merge, at most: each keeps a map per leaf
         maps = 8 * config.width * (levels * pieces * rank + 4 * config.width)
         kept = 8 * (columns + 4 * self.filled + 2 * hubs * pieces) + 2 * values
-        return kept + parts + maps + max(phases) + _BLOCK * (pieces * (levels + 10) + 32)
+        return kept + hub_rows + maps + max(phases) + _BLOCK * (pieces * (levels + 10) + 32)
 
     def columns(self, cut: PartitionReport | None) -> int:
         """Columns of all pieces together, at most; where the cut is not known, at least."""
@@ -141,16 +141,16 @@ class Needs(NamedTuple):
 
     def stored(self, config: EmbeddingConfig) -> int:
         """Bytes of the index: ids, pieces, vectors and their sources."""
-        number = np.dtype(config.dtype).itemsize
-        return (2 * number * config.dim + 12) * self.nodes + self.ids + 16 * _BLOCK
+        width = np.dtype(config.dtype).itemsize
+        return (2 * width * config.dim + 12) * self.nodes + self.ids + 16 * _BLOCK
 
 
 def fitting(config: EmbeddingConfig, needs: Needs, memory: int | None) -> EmbeddingConfig:
-    """The configuration, with pieces and the partitioner chosen for a memory where it leaves them.
+    """Choose pieces and the partitioner for a memory, where the configuration leaves them open.
 
     Pieces are as large as the default while they fit, else halves of it; METIS is taken while it
-    fits. How vectors are stored is not touched: they are written range by range, so that
-    their type changes no peak.
+    fits. The type of stored vectors is not touched: they are written range by range, so that it
+    changes no peak.
 
     Raises:
         InvalidParameter: nothing that may be chosen fits; the least that does is named.

@@ -31,7 +31,7 @@ class Neighbors(tuple[Neighbor, ...]):
     __slots__ = ()
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row a neighbor: `rank` (from 1), `vertex`, `score`."""
+        """A table with one row per neighbor: `rank` (from 1), `vertex`, `score`."""
         import pyarrow as pa
 
         from graphagg.tables import ids_column, ranks_column
@@ -53,13 +53,13 @@ class Neighbors(tuple[Neighbor, ...]):
 
 @dataclass(frozen=True)
 class AddReport:
-    """What `add` did.
+    """Report of `add`.
 
     Attributes:
-        vertices_added: vertices that were not there.
-        vertices_without: those of them with no edge to a vertex that has a vector; they get zeros.
+        vertices_added: vertices that are new.
+        vertices_without: new vertices with no edge to a vertex that has a vector; they get zeros.
         edges_used: edges of an added vertex.
-        edges_ignored: edges between vertices that were there; their vectors stay.
+        edges_ignored: edges between vertices that the index had; their vectors stay.
     """
 
     vertices_added: int

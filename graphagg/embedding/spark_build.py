@@ -77,7 +77,7 @@ def run_until(
 ) -> dict[str, Any]:
     """Run the stages up to the matrix or the partition; `build_with_spark` goes on from there.
 
-    Arguments and errors are those of `build_with_spark`.
+    Arguments and errors are the same as for `build_with_spark`.
 
     Returns:
         Sizes of the matrix, or the partition report.
@@ -87,7 +87,7 @@ def run_until(
     source = EdgeInput.of(edges, WeightedReading(**reading))
     job, a_task = job_of(source, config), config.max_piece_edges or MAX_PIECE_EDGES
     if build.recall(KIND, job) is not None:
-        return _known(directory, stage)
+        return _of_index(directory, stage)
     with small_driver(spark), build.claim(job, source) as job_folder:
         entries = prepare(job_folder, source, config, a_task)
         if stage == "entries":
@@ -96,8 +96,8 @@ def run_until(
         return cut(job_folder, entries, config, a_task).report.to_json()
 
 
-def _known(directory: Location, stage: Stage) -> dict[str, Any]:
-    """What `run_until` gave on the way to the index that is there."""
+def _of_index(directory: Location, stage: Stage) -> dict[str, Any]:
+    """The result of `run_until`, from the index that was built after it."""
     with NodeEmbedding.open(directory) as index:
         counts, report, kind = index.manifest.counts, index.report, index.config.kind
     if stage == "partition":

@@ -24,7 +24,7 @@ KIND = "embedding"
 
 @dataclass(frozen=True)
 class VectorFiles:
-    """The files that hold a row a node, and those of the targets of a directed or two-mode graph.
+    """The files with a row per node, and with a row per target of a directed or two-mode graph.
 
     Attributes:
         files: the arrays of the version that is written.
@@ -49,10 +49,12 @@ class VectorFiles:
         if self.config.propagate == 0:
             self.files.create("log_q", np.float64, (self.nodes,))
 
-    def write(self, low: int, parts: Array, vectors: Array, sources: Array, log_q: Array) -> None:
-        """Write what is known of the nodes from `low` on, `[n]` and `[n, d]`."""
-        split = min(max(self.rows - low, 0), len(parts))
-        self.files.write("parts", low, parts)
+    def write(
+        self, low: int, piece_of: Array, vectors: Array, sources: Array, log_q: Array
+    ) -> None:
+        """Write values of the nodes from `low` on, `[n]` and `[n, d]`."""
+        split = min(max(self.rows - low, 0), len(piece_of))
+        self.files.write("parts", low, piece_of)
         for name, whole in (("vectors", vectors), ("sources", sources)):
             self.files.write(f"{name}", low, whole[:split])
             if self.rows < self.nodes:
@@ -72,7 +74,7 @@ def save(
     files = VectorFiles(Files(writer.folder), len(graph.rows), network.nodes, config)
     files.create(built.width)
     for low, high, vectors, sources in built.blocks():
-        files.write(low, built.parts[low:high], vectors, sources, built.log_q_of(low, high))
+        files.write(low, built.piece_of[low:high], vectors, sources, built.log_q_of(low, high))
     write_report(writer, built.report)
 
 
@@ -107,7 +109,7 @@ def index_manifest(
 
 
 class Sizes(NamedTuple):
-    """How large a graph is."""
+    """The size of a graph."""
 
     vertices: int
     elements: int

@@ -14,87 +14,33 @@ from graphagg.errors import MissingExtra
 from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.nn.aggr import (
-        LCMAggregation as LCMAggregation,
-    )
-    from graphagg.nn.aggr import (
-        MomentAggregation as MomentAggregation,
-    )
-    from graphagg.nn.aggr import (
-        RecurrentAggregation as RecurrentAggregation,
-    )
-    from graphagg.nn.aggr import (
-        aggregation as aggregation,
-    )
-    from graphagg.nn.attention import (
-        GraphAttention as GraphAttention,
-    )
-    from graphagg.nn.conv import (
-        LocalPart as LocalPart,
-    )
-    from graphagg.nn.conv import (
-        local as local,
-    )
-    from graphagg.nn.encodings import (
-        encoder as encoder,
-    )
-    from graphagg.nn.gps import (
-        GPSLayer as GPSLayer,
-    )
-    from graphagg.nn.model.config import (
-        AttentionConfig as AttentionConfig,
-    )
-    from graphagg.nn.model.config import (
-        EncodingConfig as EncodingConfig,
-    )
-    from graphagg.nn.model.config import (
-        FeatureConfig as FeatureConfig,
-    )
-    from graphagg.nn.model.config import (
-        GPSConfig as GPSConfig,
-    )
-    from graphagg.nn.model.config import (
-        HeadConfig as HeadConfig,
-    )
-    from graphagg.nn.model.config import (
-        LayerOptions as LayerOptions,
-    )
-    from graphagg.nn.model.config import (
-        LocalConfig as LocalConfig,
-    )
-    from graphagg.nn.model.encoding import (
-        transforms_of as transforms_of,
-    )
-    from graphagg.nn.model.network import (
-        GPS as GPS,
-    )
-    from graphagg.nn.presets import (
-        Preset as Preset,
-    )
-    from graphagg.nn.presets import (
-        preset as preset,
-    )
-    from graphagg.nn.presets import (
-        read_preset as read_preset,
-    )
-    from graphagg.nn.segments import (
-        Segments as Segments,
-    )
-    from graphagg.nn.training import (
-        TrainingConfig as TrainingConfig,
-    )
-    from graphagg.nn.training import (
-        load as load,
-    )
-    from graphagg.nn.training import (
-        random_splits as random_splits,
-    )
-    from graphagg.nn.training import (
-        save_npz as save_npz,
-    )
-    from graphagg.nn.training import (
-        train as train,
-    )
+    from graphagg.nn.aggr import LCMAggregation as LCMAggregation
+    from graphagg.nn.aggr import MomentAggregation as MomentAggregation
+    from graphagg.nn.aggr import RecurrentAggregation as RecurrentAggregation
+    from graphagg.nn.aggr import aggregation as aggregation
+    from graphagg.nn.attention import GraphAttention as GraphAttention
+    from graphagg.nn.config.model import AttentionConfig as AttentionConfig
+    from graphagg.nn.config.model import EncodingConfig as EncodingConfig
+    from graphagg.nn.config.model import FeatureConfig as FeatureConfig
+    from graphagg.nn.config.model import GPSConfig as GPSConfig
+    from graphagg.nn.config.model import HeadConfig as HeadConfig
+    from graphagg.nn.config.model import LayerOptions as LayerOptions
+    from graphagg.nn.config.model import LocalConfig as LocalConfig
+    from graphagg.nn.conv import LocalPart as LocalPart
+    from graphagg.nn.conv import local as local
+    from graphagg.nn.encodings import encoder as encoder
+    from graphagg.nn.gps import GPSLayer as GPSLayer
+    from graphagg.nn.model.encoding import transforms_of as transforms_of
+    from graphagg.nn.model.network import GPS as GPS
+    from graphagg.nn.presets import Preset as Preset
+    from graphagg.nn.presets import preset as preset
+    from graphagg.nn.presets import read_preset as read_preset
+    from graphagg.nn.segments import Segments as Segments
+    from graphagg.nn.training import TrainingConfig as TrainingConfig
+    from graphagg.nn.training import load as load
+    from graphagg.nn.training import random_splits as random_splits
+    from graphagg.nn.training import save_npz as save_npz
+    from graphagg.nn.training import train as train
 
 for _package in ("torch", "torch_geometric"):
     if find_spec(_package) is None:

@@ -1,4 +1,4 @@
-"""Parts of PyTorch, PyTorch Geometric and Lightning that have no public name, all in one place.
+"""Parts of PyTorch and PyTorch Geometric that have no public name, all in one place.
 
 Each function says what it assumes; `tests/unit/nn/test_compat.py` holds a test for each assumption,
 so that a new version of a library that breaks one is noticed there first.
@@ -16,9 +16,6 @@ from torch_geometric.data import Batch
 
 UNSTEADY = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm, nn.RReLU)
 """Base classes of the modules that in training give another result for the same rows."""
-
-LIGHTNING_LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric")
-"""Names of the loggers through which Lightning gives its advice."""
 
 
 def owner_of(tensor: Tensor) -> Tensor:
@@ -64,22 +61,3 @@ def packed(rows: Tensor, batch_sizes: Tensor) -> PackedSequence:
         batch_sizes: `[steps]` int64 on the CPU, how many sequences run at each step.
     """
     return PackedSequence(rows, batch_sizes)
-
-
-def moved_checkpoint_state(state: dict[str, Any], folder: str, best: str) -> dict[str, Any]:
-    """The state of a `ModelCheckpoint` that keeps one file, as if it had kept it in `folder`.
-
-    Args:
-        state: what its `state_dict` gave.
-        folder: where the checkpoints are now.
-        best: the path of the best one, in that folder.
-    """
-    score = state["best_model_score"]
-    path = "" if score is None else best
-    return {
-        **state,
-        "dirpath": folder,
-        "best_model_path": path,
-        "kth_best_model_path": path,
-        "best_k_models": {} if score is None else {path: score},
-    }

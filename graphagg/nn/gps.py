@@ -26,10 +26,10 @@ from graphagg.checks import integer
 from graphagg.errors import InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import GraphAttention, PairBias
 from graphagg.nn.attention import attention as find_attention
+from graphagg.nn.config.model import OFF, AttentionConfig, LayerOptions, LocalConfig
 from graphagg.nn.conv import LocalPart
 from graphagg.nn.conv import local as find_local
-from graphagg.nn.conv.part import after_linear, find_activation, find_norm
-from graphagg.nn.model.config import OFF, AttentionConfig, LayerOptions, LocalConfig
+from graphagg.nn.conv.base import after_linear, find_activation, find_norm
 from graphagg.nn.segments import Segments
 from graphagg.nn.settings import LARGE
 
@@ -44,7 +44,7 @@ class GPSLayer(torch.nn.Module):
 
     Args:
         channels: d, width of the vertices' vectors.
-        local: the local part: a name of `graphagg.nn.conv.local`, a `LocalConfig`, any convolution
+        local: the local part: a name of `graphagg.nn.conv.base`, a `LocalConfig`, any convolution
             of PyTorch Geometric from `channels` to `channels`, or None.
         attention: the global part: a name of `graphagg.nn.attention.attention`, an
             `AttentionConfig`, a `GraphAttention`, or None.

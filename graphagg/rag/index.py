@@ -8,8 +8,7 @@ from typing import Any
 
 from graphagg.checks import one_of
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.loading import is_built
-from graphagg.rag.build.publish import KIND
+from graphagg.rag.build.publish import KIND, Recipe
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
@@ -93,8 +92,8 @@ class PassageIndex(Asking, Changing, Exploring):
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
                 PyTorch; `exact`: float32 throughout.
-            with_linearrag: keep the vectors of entity names, with which mode `linearrag` compares
-                names that no passage holds. Without them it computes them at its first such
+            with_linearrag: keep the vectors of entity names, which mode `linearrag` compares names
+                with that no passage holds. Without them it computes them at its first such
                 question, of at most 50,000 names.
             progress: called with stage, done, total; total is 0 while it is not known.
             force: build also where nothing changed.
@@ -110,26 +109,22 @@ class PassageIndex(Asking, Changing, Exploring):
         if is_of_spark(passages):
             own = None if limits == DEFAULT_LIMITS else limits
             refuse(vectors=vectors, cache=cache, limits=own)
-            from graphagg.rag.spark.records import PassageInput
-            from graphagg.rag.spark.stages import GivenModels
-            from graphagg.rag.spark.write import write_with_spark
-            from graphagg.spark.build import SparkBuild
+            from graphagg.rag.spark.build import build_with_spark
+            from graphagg.rag.spark.models import GivenModels
 
             extractor = extractor or extractor_named(profile, None, language, 1)
             models = Models(encoder or encoder_of(profile), extractor, language, profile)
-            write_with_spark(
-                SparkBuild.of(session_of(passages), directory, None, progress, force),
-                PassageInput.of(passages, columns),
-                GivenModels(models),
-                chunking=chunking,
-                with_faithful=with_linearrag,
-            )
+            build_with_spark(
+                session_of(passages), passages, directory, columns=columns, chunking=chunking,
+                models=GivenModels(models), with_linearrag=with_linearrag, progress=progress,
+                force=force,
+            )  # fmt: skip
             return cls.open(directory, encoder=encoder, extractor=extractor)
         rows, given = rows_of(passages, columns, vectors)
         one_of("profile", profile, PROFILES)
         chunking = chunking if given is None else None
-        from graphagg.rag.build.build import Recipe, build
-        from graphagg.rag.build.passages import PassageFiles, reading
+        from graphagg.rag.build.build import build
+        from graphagg.rag.build.passage_files import PassageFiles, reading
 
         with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
             corpus = PassageFiles(publication.writer, scratch)
@@ -139,12 +134,10 @@ class PassageIndex(Asking, Changing, Exploring):
             extractor = extractor or extractor_named(profile, None, language)
             encoder = encoder or encoder_of(profile)
             models = Models(cached(encoder, cache), extractor, language, profile)
-            built = given is None and is_built(
-                directory, corpus.digest(), models, chunking, with_linearrag
-            )
-            if force or not built:
+            recipe = Recipe(models, chunking, with_linearrag)
+            is_built = given is None and recipe.is_built(directory, corpus.digest())
+            if force or not is_built:
                 known = None if given is None else checked_vectors(given, corpus, encoder)
-                recipe = Recipe(models, chunking, with_linearrag)
                 build(publication, corpus, recipe, scratch, progress, known, limits)
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 

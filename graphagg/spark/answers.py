@@ -1,7 +1,7 @@
 """Questions in a column of a DataFrame, answered by an index that each worker opens once.
 
-Rows stay on the executors: a batch of Arrow goes in, and comes out as a row an answer, which keeps
-the columns of its question.
+Rows stay on the executors: a batch of Arrow goes in, and comes out with one row per answer, which
+keeps the columns of its question.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Ask = Callable[[Any, list[Any]], Sequence[Answers]]
 
 
 class Opened(Protocol):
-    """What is kept open: an index class's object."""
+    """An index that a worker keeps open."""
 
     @property
     def manifest(self) -> Any:
@@ -46,9 +46,9 @@ def opened(
     Args:
         open_index: opens an index.
         kind: of the index.
-        location: a directory as the executors see it, or an address, of which each of them brings
+        location: a directory as the executors see it, or an address, from which each of them brings
             the index into its cache.
-        version: which one the caller holds.
+        version: the version that the caller has open.
 
     Raises:
         ArtifactBusy: another version is current by now.
@@ -69,7 +69,7 @@ def opened(
 
 
 def of_worker(index: Any, **models: Any) -> Callable[[], Any]:
-    """What gives the index of a worker, of the version that `index` has open.
+    """A function that gives the index of a worker, of the version that `index` has open.
 
     Args:
         index: the opened index.
@@ -126,7 +126,7 @@ def answered(
         import pyarrow as pa
 
         of_arrow = {"long": pa.int64(), "double": pa.float64(), "string": pa.string()}
-        wanted = [of_arrow[kind] for kind in kinds]
+        types_of_answers = [of_arrow[kind] for kind in kinds]
         for batch in batches:
             questions = batch.column(batch.schema.get_field_index(column)).to_pylist()
             if None in questions:
@@ -135,8 +135,8 @@ def answered(
                     "row; filter such rows out"
                 )
             rows, answers = _flat(ask(index(), questions) if questions else [])
-            columns = [pa.array(v, t) for v, t in zip(answers, wanted, strict=True)] or [
-                pa.array([], t) for t in wanted
+            columns = [pa.array(v, t) for v, t in zip(answers, types_of_answers, strict=True)] or [
+                pa.array([], t) for t in types_of_answers
             ]
             kept = [values.take(pa.array(rows, pa.int64())) for values in batch.columns]
             yield pa.RecordBatch.from_arrays([*kept, *columns], names=names)
@@ -148,8 +148,8 @@ def _flat(answers: Sequence[Answers]) -> tuple[list[int], list[list[Any]]]:
     """The row of each answer, and the columns of all: rank and fields; no columns without one."""
     flat = [
         (row, rank, *answer)
-        for row, found in enumerate(answers)
-        for rank, answer in enumerate(found, start=1)
+        for row, of_row in enumerate(answers)
+        for rank, answer in enumerate(of_row, start=1)
     ]
     rows, *columns = map(list, zip(*flat, strict=True)) if flat else ([],)
     return rows, columns
@@ -159,10 +159,10 @@ def one_by_one(
     ask: Callable[[Any], Answers], questions: Sequence[Any], skip: tuple[type[GraphAggError], ...]
 ) -> list[Answers]:
     """Answers one at a time; questions whose answer is an error of `skip` have none."""
-    found: list[Answers] = []
+    answers: list[Answers] = []
     for question in questions:
         try:
-            found.append(ask(question))
+            answers.append(ask(question))
         except skip:
-            found.append(())
-    return found
+            answers.append(())
+    return answers

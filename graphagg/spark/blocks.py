@@ -1,4 +1,4 @@
-"""Blocks: small arrays that tasks write, a task a block, and other tasks read."""
+"""Blocks: small arrays that tasks write, one task per block, and other tasks read."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Blocks:
         self._run = max(self._newest_run() + 1, time.time_ns())
         self.storage.write({f"{_RUNS}/{self._run}": b""})
 
-    def save(self, stage: str, number: int, **arrays: Array) -> None:
+    def save(self, stage: str, block: int, **arrays: Array) -> None:
         """Write the arrays of a block; each whole or not at all, also when a task runs twice.
 
         Raises:
             JobFailed: a newer run has begun; the block is left as it was.
         """
         files: dict[str, bytes | Array] = {
-            _file(stage, number, name): np.asarray(array) for name, array in arrays.items()
+            _file(stage, block, name): np.asarray(array) for name, array in arrays.items()
         }
         self.storage.write(files, self.check_run)
 
@@ -54,25 +54,25 @@ class Blocks:
     def _newest_run(self) -> int:
         return max(map(int, self.storage.names(_RUNS)), default=0)
 
-    def load(self, stage: str, number: int, name: str) -> Array:
+    def load(self, stage: str, block: int, name: str) -> Array:
         """Read an array of a block."""
-        with self.storage.open(_file(stage, number, name)) as file:
+        with self.storage.open(_file(stage, block, name)) as file:
             array: Array = np.lib.format.read_array(file, allow_pickle=False)
         return array
 
-    def map(self, stage: str, number: int, name: str) -> Array:
+    def map(self, stage: str, block: int, name: str) -> Array:
         """Map an array of a block into memory."""
-        path = self.storage.local(_file(stage, number, name))
+        path = self.storage.local(_file(stage, block, name))
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
 
-    def note(self, stage: str, number: int, value: Any) -> None:
+    def note(self, stage: str, block: int, value: Any) -> None:
         """Note that a block is complete, with some value."""
-        self.storage.write_json(f"{stage}.{number:06d}.json", value)
+        self.storage.write_json(f"{stage}.{block:06d}.json", value)
 
-    def noted(self, stage: str, number: int) -> Any:
+    def noted(self, stage: str, block: int) -> Any:
         """Read the value of `note`; None where the block is not complete."""
-        return self.storage.read_json(f"{stage}.{number:06d}.json")
+        return self.storage.read_json(f"{stage}.{block:06d}.json")
 
     def remove(self, stage: str) -> None:
         """Remove the blocks of a stage, where there are any."""
@@ -80,5 +80,5 @@ class Blocks:
         self.storage.remove(name for name in names if _BLOCK.fullmatch(name[len(stage) :]))
 
 
-def _file(stage: str, number: int, name: str) -> str:
-    return f"{stage}.{number:06d}.{name}.npy"
+def _file(stage: str, block: int, name: str) -> str:
+    return f"{stage}.{block:06d}.{name}.npy"

@@ -36,7 +36,7 @@ Job = dict[str, Any]
 
 @dataclass(frozen=True)
 class SparkBuild:
-    """Where and how an index is built by Spark.
+    """A build by Spark: where the index goes, and how.
 
     Attributes:
         spark: the session; its settings are afterward what they were.
@@ -87,7 +87,7 @@ class SparkBuild:
 
         Args:
             kind: the kind of index.
-            job: what tells the job from another.
+            job: its identity.
             source: its input.
             write: runs the stages in the work folder and publishes the version.
 
@@ -131,7 +131,7 @@ def remember(
 
 
 def recall(directory: Path | Address, kind: str, job: Job) -> dict[str, Any] | None:
-    """The note of `remember`, if this job built the current version from the same files."""
+    """Read the note of `remember`; None unless this job built the current version."""
     if not _has_files(job):
         return None
     try:

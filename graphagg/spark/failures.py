@@ -48,7 +48,7 @@ def _is_of_spark(failure: Exception) -> bool:
 
 
 def cause(failure: BaseException) -> str:
-    """One line that says what went wrong, taken from the traceback of a failure of Spark."""
+    """Summarize a failure of Spark in one line of its traceback."""
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
     for match in map(_CAUSE_LINE.match, reversed(lines)):
         if match and not match[1].endswith(_WRAPPERS):
@@ -62,7 +62,7 @@ _WRAPPERS = ("SparkException", "PythonException", "Py4JJavaError")
 
 
 def _named(traceback: str) -> GraphAggError | None:
-    """The error of graphagg that a traceback shows."""
+    """Make the error of graphagg that a traceback shows; None if it shows none."""
     for line in traceback.splitlines():
         match = _ERROR_LINE.search(line)
         kind = getattr(errors, match[1], None) if match else None

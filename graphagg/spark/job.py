@@ -74,7 +74,7 @@ class Work(WorkFolder):
         return {"storage": self.storage, "blocks": self.blocks, "files": self.files}
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
-        """As `WorkFolder.claim`; tasks of earlier runs may write no more."""
+        """Begin the job or continue it; tasks of earlier runs may write no more."""
         super().claim(job, force=force, resume=resume)
         self.blocks.begin()
 
@@ -104,7 +104,7 @@ class Work(WorkFolder):
 
 
 def finished(location: Path | Address, stages: Sequence[str]) -> list[str]:
-    """Which of `stages` the job at a location has finished."""
+    """The stages that the job at a location has finished, of `stages`."""
     has = storage_at(location).has
     return [name for name in stages if has(f"phases/{name}/_SUCCESS") or has(f"{name}.json")]
 
@@ -119,12 +119,12 @@ def claimed(
     resume: bool = True,
     sources: Sequence[str] = (),
 ) -> Iterator[Work]:
-    """Context manager: the job of an index; bad input removes its folder, a failure keeps it.
+    """Context manager: the claimed job of an index, whose folder bad input removes.
 
     Args:
         spark: the session.
         location: of the job, as `graphagg.spark.build.work_of` gives it.
-        job: what tells it from another.
+        job: its identity.
         progress: called after each stage.
         force: begin from nothing, also over an unfinished job of other parameters.
         resume: go on with an unfinished job; False where its input may be another one.

@@ -1,11 +1,11 @@
 """One job at a time over a folder of a store, which has no locks.
 
-    lease          who holds it, and how often that one has said so
-    lease.<who>    made, once and by one alone, by who takes it over from <who>
+    lease              the name of its holder, and a count of its heartbeats
+    lease.<holder>     created by the one process that takes the lease over from <holder>
 
-A holder says every few seconds that it is there. Who finds a lease looks at it until it changes,
-or has not changed for `PATIENCE` seconds of its own clock: then its holder was killed. No clock of
-another machine is read. A holder that slept longer finds that it has lost the lease.
+A holder counts a heartbeat every few seconds. A process that finds a lease looks at it until it
+changes, or has not changed for `PATIENCE` seconds of its own clock: then its holder was killed. No
+clock of another machine is read. A holder that slept longer finds that it has lost the lease.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from graphagg.errors import ArtifactBusy, JobFailed, StoreError
 from graphagg.store.remote.files import Store
 
 PATIENCE = 20.0
-"""Seconds after which an unchanged lease is that of a job that was killed."""
+"""Seconds after which an unchanged lease belongs to a job that was killed."""
 _BEATS = 5
-"""How often in that time a holder says that it is there."""
+"""Heartbeats of a holder in that time."""
 NAME = "lease"
 
 
@@ -40,7 +40,7 @@ class Lease:
         self._beating: threading.Thread | None = None
 
     def take(self) -> None:
-        """Take the lease; that of a job that was killed is taken over.
+        """Take the lease; the lease of a job that was killed is taken over.
 
         Raises:
             ArtifactBusy: another process holds it.

@@ -26,7 +26,7 @@ def create_session(
     """Start a session, or return the one that `spark-submit` started.
 
     Args:
-        name: what the application is called.
+        name: the name of the application.
         master: for instance `local[2]`; None: what `spark-submit` says, else `local[*]`.
         settings: further Spark settings.
         remote: a Spark Connect server, `sc://HOST:15002`, or `local[2]` to start one here.
@@ -121,7 +121,7 @@ def small_driver(spark: SparkSession) -> AbstractContextManager[None]:
     """Context manager: settings of a session under which no data collect in the driver.
 
     Joins shuffle: no side of one has to fit the driver. A sort by ranges takes its bounds from a
-    sample that passes through the driver; it is a fifth of Spark's own, 60 rows a partition, which
+    sample that passes through the driver; it is a fifth of Spark's own, 60 rows per partition, and
     keeps partitions within some 15 % of each other.
     """
     return with_settings(spark, _SMALL_DRIVER)
@@ -129,7 +129,7 @@ def small_driver(spark: SparkSession) -> AbstractContextManager[None]:
 
 @contextmanager
 def with_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
-    """Context manager: settings of a session, which afterward are what they were."""
+    """Context manager: change settings of a session, and set them back afterward."""
     before = {key: spark.conf.get(key, None) for key in settings}
     for key, value in settings.items():
         spark.conf.set(key, value)

@@ -26,7 +26,7 @@ TABLE = "table:"
 
 @dataclass(frozen=True)
 class SparkInput:
-    """Where the input of a job comes from.
+    """The source of a job's input.
 
     Attributes:
         given: a DataFrame; None: paths.
@@ -72,7 +72,7 @@ def is_of_spark(source: Any) -> bool:
 
 
 def session_of(source: Any) -> SparkSession:
-    """The session of a DataFrame, or for a table the one that is active.
+    """The session of a DataFrame, or for a table the active one.
 
     Raises:
         InvalidParameter: a table is named, and no session is active.
@@ -141,7 +141,7 @@ def read_table(spark: SparkSession, source: str) -> DataFrame:
 
 
 def called(source: Any) -> str:
-    """A source as messages call it."""
+    """The name of a source in messages."""
     if is_frame(source):
         return "the DataFrame"
     return source if isinstance(source, str) else ", ".join(map(str, source))[:200]
@@ -172,8 +172,8 @@ def settings_for(*locations: Location) -> dict[str, str]:
     settings: dict[str, str] = {}
     for location in locations:
         with suppress(InvalidParameter):
-            place = parse_location(location)
-            settings |= hadoop_settings(place) if isinstance(place, Address) else {}
+            parsed = parse_location(location)
+            settings |= hadoop_settings(parsed) if isinstance(parsed, Address) else {}
     return settings
 
 

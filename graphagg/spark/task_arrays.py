@@ -7,20 +7,18 @@ process would write of the concatenated arrays. Arrays of bounds (`<name>.bounds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from graphagg.arrays import Array, offsets
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files
-from graphagg.spark.tasks import Stats, run_tasks
+from graphagg.spark.tasks import Stats
 from graphagg.store import ArtifactWriter
 from graphagg.store.strings import StringTable
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
+Run = Callable[[int, Callable[[int], Stats]], list[Stats]]
+"""Runs `task(i)` for i below a count: `graphagg.spark.tasks.run_tasks` of a session, or a loop."""
 _BOUNDED = {"bounds": "", "offsets": ".utf8"}
 """Ends of the names of bounds, and of the arrays that they count in."""
 _WIDTH = "width of "
@@ -56,35 +54,44 @@ class TaskArrays:
     def __init__(self, blocks: Blocks, stage: str) -> None:
         self.blocks, self.stage = blocks, stage
 
-    def save(self, number: int, arrays: Mapping[str, Array], **more: int) -> Stats:
-        """Write the arrays of task `number`; the last file written says that all are there.
+    def save(self, block: int, arrays: Mapping[str, Array], **more: int) -> Stats:
+        """Write the arrays of task `block`; the last file written says that all are there.
 
         Returns:
             The length of each array, by name, `more`, and the bytes of a value of each.
         """
-        self.blocks.save(self.stage, number, **arrays)
+        self.blocks.save(self.stage, block, **arrays)
         stats: Stats = {name: len(array) for name, array in arrays.items()} | more
         stats |= {_WIDTH + name: array.itemsize for name, array in arrays.items()}
-        self.blocks.note(self.stage, number, stats)
+        self.blocks.note(self.stage, block, stats)
         return stats
 
-    def known(self, number: int) -> Stats | None:
+    def known(self, block: int) -> Stats | None:
         """What `save` returned, if the task finished before."""
-        known: Stats | None = self.blocks.noted(self.stage, number)
+        known: Stats | None = self.blocks.noted(self.stage, block)
         return known
 
-    def array(self, number: int, name: str) -> Array:
-        """An array of task `number`."""
-        return self.blocks.load(self.stage, number, name)
+    def array(self, block: int, name: str) -> Array:
+        """An array of task `block`."""
+        return self.blocks.load(self.stage, block, name)
 
-    def strings(self, number: int, name: str) -> StringTable:
-        """A string table of task `number`."""
-        data = self.array(number, f"{name}.utf8")
-        return StringTable(data, self.array(number, f"{name}.offsets"))
+    def map(self, block: int, name: str) -> Array:
+        """An array of task `block`, memory-mapped if it is in a file."""
+        return self.blocks.map(self.stage, block, name)
+
+    def strings(self, block: int, name: str) -> StringTable:
+        """A string table of task `block`."""
+        data = self.map(block, f"{name}.utf8")
+        return StringTable(data, self.map(block, f"{name}.offsets"))
+
+    def widest(self, stats: Sequence[Stats], name: str) -> Array:
+        """The array of the task whose type holds the values of all tasks."""
+        widest = max(stats, key=lambda each: int(each[_WIDTH + name]))
+        return self.map(widest["block"], name)
 
     def join(
         self,
-        spark: SparkSession,
+        run: Run,
         stats: Sequence[Stats],
         files: Files,
         names: Sequence[str],
@@ -95,7 +102,7 @@ class TaskArrays:
         Where their types differ, as those of narrow integers do, the widest holds all.
 
         Args:
-            spark: the session.
+            run: runs the tasks.
             stats: what `save` returned, in the order of the result; `block` is the task's number.
             files: where the arrays go.
             names: which arrays.
@@ -106,22 +113,21 @@ class TaskArrays:
         # Bounds are one longer than what they bound; each task's first repeats the one before.
         starts = {name: _starts([s[name] - (name in owners) for s in stats]) for name in names}
         bases = {name: _starts([s[owner] for s in stats]) for name, owner in owners.items()}
-        numbers = [s["block"] for s in stats]
+        tasks = [s["block"] for s in stats]
         for name in names:
-            widest = max(range(len(stats)), key=lambda i: stats[i][_WIDTH + name])
-            like = self.array(numbers[widest], name)
+            like = self.widest(stats, name)
             rows = starts[name][-1] + (name in owners)
             files.create(name, like.dtype, (rows, *like.shape[1:]))
 
         def write(i: int) -> Stats:
             for name in names:
-                array, start = self.array(numbers[i], name), starts[name][i]
+                array, start = self.array(tasks[i], name), starts[name][i]
                 if name in owners:
                     array, start = array[1:] + bases[name][i], start + 1
                 files.write(name, start, array)
             return {}
 
-        run_tasks(spark, len(stats), write)
+        run(len(stats), write)
 
 
 def _counted(name: str, bounds: Mapping[str, str]) -> str | None:

@@ -1,7 +1,7 @@
 """Tasks: pure functions that run on executors and return a row of statistics each.
 
-What grows with the input stays on the executors: they write arrays into a folder that they share
-with the driver (a local disk, NFS), and only one row of statistics a block comes back.
+Data that grow with the input stay on the executors: they write arrays into a folder that they share
+with the driver (a local disk, NFS), and only one row of statistics per block comes back.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def run_tasks(spark: SparkSession, count: int, task: Callable[[int], Stats]) -> 
         import pyarrow as pa
 
         for batch in batches:
-            for number in batch.column(0).to_pylist():
-                yield _stats_batch(pa, number, task(number))
+            for i in batch.column(0).to_pylist():
+                yield _stats_batch(pa, i, task(i))
 
     rows = spark.range(0, count, 1, count).mapInArrow(each, _STATS_SCHEMA)
     return _collected(rows)
@@ -53,8 +53,8 @@ def write_blocks(frame: DataFrame, write: Callable[[int, pa.Table], Stats]) -> l
         assert context is not None
         rows = [batch for batch in batches if batch.num_rows]
         if rows:
-            number = context.partitionId()
-            yield _stats_batch(pa, number, write(number, pa.Table.from_batches(rows)))
+            partition = context.partitionId()
+            yield _stats_batch(pa, partition, write(partition, pa.Table.from_batches(rows)))
 
     return _collected(frame.mapInArrow(each, _STATS_SCHEMA))
 
@@ -62,13 +62,13 @@ def write_blocks(frame: DataFrame, write: Callable[[int, pa.Table], Stats]) -> l
 _STATS_SCHEMA = "block long, name string, value long, content binary"
 
 
-def _stats_batch(pa: Any, number: int, stats: Stats) -> pa.RecordBatch:
+def _stats_batch(pa: Any, block: int, stats: Stats) -> pa.RecordBatch:
     values = [value if isinstance(value, int) else None for value in stats.values()]
     contents = [value if isinstance(value, bytes) else None for value in stats.values()]
     columns = [
-        pa.array([number] * (len(stats) + 1), pa.int64()),
+        pa.array([block] * (len(stats) + 1), pa.int64()),
         pa.array(["block", *stats], pa.string()),
-        pa.array([number, *values], pa.int64()),
+        pa.array([block, *values], pa.int64()),
         pa.array([None, *contents], pa.binary()),
     ]
     return pa.RecordBatch.from_arrays(columns, names=["block", "name", "value", "content"])
@@ -79,4 +79,4 @@ def _collected(rows: DataFrame) -> list[Stats]:
     for row in rows.collect():
         value = row["value"] if row["content"] is None else bytes(row["content"])
         stats.setdefault(row["block"], {})[row["name"]] = value
-    return [stats[number] for number in sorted(stats)]
+    return [stats[block] for block in sorted(stats)]

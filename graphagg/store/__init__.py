@@ -14,6 +14,20 @@ if it gets the exclusive one. POSIX only. The format for other readers: `indices
 
 An index on an object store is published by `graphagg.store.remote`; `open_artifact` and
 `write_artifact` take a directory or an address.
+
+    >>> from tempfile import mkdtemp
+    >>> import numpy as np
+    >>> from graphagg.store.manifest import Manifest
+    >>> folder = mkdtemp()
+    >>> with write_artifact(folder) as publication:
+    ...     publication.writer.array("squares", np.arange(3) ** 2)
+    ...     publication.writer.strings("names", ["one", "two"])
+    ...     manifest = publication.publish(Manifest("demo", counts={"numbers": 3}))
+    >>> with open_artifact(folder, kind="demo") as artifact:
+    ...     print(artifact.array("squares"), artifact.strings("names")[1])
+    [0 1 4] two
+    >>> manifest_at(folder).counts, verify_at(folder) == manifest
+    ({'numbers': 3}, True)
 """
 
 from graphagg.store.artifact import manifest_at, open_artifact, verify_at, write_artifact

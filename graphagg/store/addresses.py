@@ -144,6 +144,13 @@ def parse_location(location: Location) -> Path | Address:
 
     Raises:
         InvalidParameter: a scheme that is not known, or an address that lacks its bucket.
+
+    Example:
+        >>> parse_location("file:///data/idx")
+        PosixPath('/data/idx')
+        >>> address = parse_location("s3a://bucket/idx")
+        >>> str(address), address.hadoop
+        ('s3://bucket/idx', 's3a://bucket/idx')
     """
     if isinstance(location, Address):
         return location

@@ -12,10 +12,10 @@ from graphagg.store.manifest import MANIFEST_NAME, Manifest, read_manifest
 from graphagg.store.reading import Artifact, open_folder
 from graphagg.store.remote.cache import bring_here, build_folder
 from graphagg.store.remote.files import Store
+from graphagg.store.remote.inspecting import verify as verify_objects
 from graphagg.store.remote.pointers import Token, current, current_or_none
 from graphagg.store.remote.published import Published
 from graphagg.store.remote.pushing import push_over
-from graphagg.store.remote.verifying import verify as verify_objects
 from graphagg.store.writing import Publication, write_folder
 
 _TRIES = 5  # another process may clear the cache between the pull and the opening

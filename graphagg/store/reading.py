@@ -40,12 +40,8 @@ class Closing:
         self.close()
 
 
-class Arrays(Protocol):
-    """A folder of arrays: an opened version, or one that is being written."""
-
-    @property
-    def folder(self) -> Path:
-        """The folder that holds them."""
+class NamedArrays(Protocol):
+    """Arrays by name: of an opened version, or of one that is being written."""
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a data file of this name."""
@@ -55,6 +51,14 @@ class Arrays(Protocol):
 
     def strings(self, name: str) -> StringTable:
         """String table `name`."""
+
+
+class Arrays(NamedArrays, Protocol):
+    """Arrays in a folder."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder."""
 
 
 class ArrayFolder:

@@ -22,6 +22,11 @@ class StringTable(Sequence[str]):
         offsets: `[n + 1]` int64; string i is `data[offsets[i]:offsets[i + 1]]`.
 
     Opening reads nothing; reading string i touches only its own pages.
+
+    Example:
+        >>> table = StringTable.pack(["ada", "grace"])
+        >>> table[1], table.find_sorted("ada"), table.offsets.tolist()
+        ('grace', 0, [0, 3, 8])
     """
 
     def __init__(self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> None:

@@ -42,13 +42,15 @@ def embed(spark: Any, given: argparse.Namespace) -> Any:
 
 
 def trigraph(spark: Any, given: argparse.Namespace) -> Any:
-    """A passage index by fake models, 13 passages a task."""
+    """A passage index by fake models, 13 passages per task."""
+    from graphagg.rag import PassageIndex
     from graphagg.rag.spark.build import build_with_spark
 
-    return build_with_spark(
-        spark, given.source, given.out, models=Fakes(), passages_a_task=13,
-        entries_a_task=2 * given.entries, progress=say, force=given.force,
+    build_with_spark(
+        spark, given.source, given.out, models=Fakes(), passages_per_task=13,
+        entries_per_task=2 * given.entries, progress=say, force=given.force,
     )  # fmt: skip
+    return PassageIndex.open(given.out)
 
 
 JOBS = {"communities": communities, "embed": embed, "trigraph": trigraph}

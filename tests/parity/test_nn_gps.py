@@ -18,7 +18,7 @@ from torch import Tensor
 from torch_geometric.nn import GATConv, GCNConv, GINEConv, GPSConv, ResGatedGraphConv
 
 from graphagg.nn import AttentionConfig, GPSLayer, LayerOptions
-from graphagg.nn.model.config import Norm
+from graphagg.nn.config.model import Norm
 from tests.unit.nn.gps.graphs import ragged_batch
 
 CHANNELS, HEADS = 16, 4

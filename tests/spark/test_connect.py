@@ -50,9 +50,9 @@ for build in (GraphPreparation, Partitioning, EmbeddingBuild):
 for edges in ("negative.txt", "absent.txt"):
     job(CommunitiesBuild, edges, "refused")
 build_with_spark(
-    spark, f"{folder}/p.jsonl", f"{folder}/passages", models=Fakes(), passages_a_task=9,
-    entries_a_task=150,
-).close()
+    spark, f"{folder}/p.jsonl", f"{folder}/passages", models=Fakes(), passages_per_task=9,
+    entries_per_task=150,
+)
 try:
     build_with_spark(spark, f"{folder}/absent.jsonl", f"{folder}/refused", models=Fakes())
 except GraphAggError as error:

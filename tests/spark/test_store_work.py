@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graphagg.embedding.spark.build import build_with_spark as embed_with_spark
 
 from graphagg.communities import CommunityIndex, IndexConfig
-from graphagg.communities.spark import build_with_spark, stages
+from graphagg.communities.spark import build_with_spark
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.embedding.spark_build import build_with_spark as embed_with_spark
+from graphagg.rag import PassageIndex
 from graphagg.rag.spark.build import build_with_spark as index_with_spark
-from graphagg.spark.files import StoreFiles
-from graphagg.spark.storage import store_of
+from graphagg.spark.files import StoreFiles, store_of
 from tests.spark.stores import store_in
 from tests.spark.test_communities import hub_pairs, write_text
 from tests.spark.test_trigraph import Fakes, files, in_process, lines, passages
@@ -48,7 +48,7 @@ def test_communities_go_on_after_a_kill(spark: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     with again, CommunityIndex.build(edges, tmp_path / "local", config=SMALL) as local:
         assert again.manifest.to_json() == local.manifest.to_json()
-    assert ran == list(stages(SMALL))
+    assert ran == ["edges", "vertices", "pairs", "sets", "holders", "bands"]
     assert store_of(store).listed("out.work") == {}
     ran.clear()
     build_with_spark(
@@ -76,11 +76,11 @@ def test_passages(spark: Any, tmp_path: Path) -> None:
     records, store = passages(40), store_in(tmp_path / "store")
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
     in_process(records, tmp_path / "local").close()
-    index = index_with_spark(
-        spark, str(tmp_path / "p.jsonl"), store / "idx", models=Fakes(), passages_a_task=13,
-        entries_a_task=200,
+    index_with_spark(
+        spark, str(tmp_path / "p.jsonl"), store / "idx", models=Fakes(), passages_per_task=13,
+        entries_per_task=200,
     )  # fmt: skip
-    with index:
+    with PassageIndex.open(store / "idx") as index:
         assert files(index.directory) == files(tmp_path / "local")
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag import ChunkConfig, PassageIndex, read_passages
+from graphagg.rag.build.engine import Engine
 from graphagg.rag.models.named import Models
 from graphagg.rag.snapshot import dense as dense_search
 from graphagg.rag.spark.build import build_with_spark
@@ -72,8 +73,13 @@ def in_process(
         language=words,
         encoder=models.encoder,
         extractor=models.extractor,
-        with_linearrag=pools,
+        with_faithful=pools,
     )
+
+
+def opened(directory: Path, fakes: Fakes) -> PassageIndex:
+    models = fakes.load()
+    return PassageIndex.open(directory, encoder=models.encoder, extractor=models.extractor)
 
 
 def files(directory: Path) -> dict[str, str]:
@@ -95,15 +101,17 @@ def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None, pools: bo
         records[i]["text"] += (" Die alten Häuser standen am Fluss.", " 北京是中国的首都。")[i % 2]
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
     in_process(records, tmp_path / "local", words, pools).close()
-    with build_with_spark(
+    fakes = Fakes(words=words, pools=pools)
+    build_with_spark(
         spark,
         str(tmp_path / "p.jsonl"),
         tmp_path / "spark",
-        models=Fakes(words=words, pools=pools),
-        with_linearrag=pools,
-        passages_a_task=13,
-        entries_a_task=200,
-    ) as index:
+        models=fakes,
+        with_faithful=pools,
+        passages_per_task=13,
+        entries_per_task=200,
+    )
+    with opened(tmp_path / "spark", fakes) as index:
         assert len(index) == 60
         index.add([{"id": "new", "text": "Ada met Grace Hopper in Zürich."}])
         assert index.retrieve("Where did Ada meet Grace Hopper?", k=1)[0].passage.id == "new"
@@ -130,10 +138,11 @@ def test_documents_are_split_in_the_tasks_as_in_one_process(
         records, tmp_path / "local", chunking=chunking, encoder=models.encoder,
         extractor=models.extractor,
     ).close()  # fmt: skip
-    with build_with_spark(
+    build_with_spark(
         spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", chunking=chunking, models=Fakes(),
-        passages_a_task=17,
-    ) as index:  # fmt: skip
+        passages_per_task=17,
+    )  # fmt: skip
+    with opened(tmp_path / "spark", Fakes()) as index:
         assert (len(index) > 100) is (chunking is not None)
     assert files(tmp_path / "spark") == files(tmp_path / "local")
     one, other = (read_manifest(tmp_path / name) for name in ("local", "spark"))
@@ -181,7 +190,7 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
         read_passages(source), tmp_path / "local", encoder=models.encoder,
         extractor=models.extractor,
     ).close()  # fmt: skip
-    build_with_spark(spark, str(source), tmp_path / "spark", models=Fakes()).close()
+    build_with_spark(spark, str(source), tmp_path / "spark", models=Fakes())
     assert files(tmp_path / "spark") == files(tmp_path / "local")
 
 
@@ -194,8 +203,8 @@ def test_an_inverted_file_of_parts(
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
     in_process(records, tmp_path / "local").close()
     build_with_spark(
-        spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes(), entries_a_task=300
-    ).close()
+        spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes(), entries_per_task=300
+    )
     assert files(tmp_path / "spark") == files(tmp_path / "local")
     assert {"passages.faiss", "view.contain.by_entity.data.npy"} <= set(files(tmp_path / "spark"))
 
@@ -224,8 +233,6 @@ def test_bad_input_is_named(
 
 @pytest.mark.slow
 def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import graphagg.rag.spark.write as job
-
     records = passages(20, seed=3)
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
     in_process(records, tmp_path / "local").close()
@@ -234,7 +241,7 @@ def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(job, "write_lexicon", killed)
+        patch.setattr(Engine, "write_postings", killed)
         with pytest.raises(KeyboardInterrupt):
             build_with_spark(spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes())
     assert (tmp_path / "spark.work" / "segment.json").exists()
@@ -248,7 +255,7 @@ def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.Mo
         remove(work)
 
     monkeypatch.setattr(Work, "remove", looked_at)
-    build_with_spark(spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes()).close()
+    build_with_spark(spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes())
     assert seen == [written], "the segment was computed once"
     assert files(tmp_path / "spark") == files(tmp_path / "local")
 
@@ -257,9 +264,9 @@ def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_same_again_does_nothing(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").write_text(lines(passages(5)), encoding="utf-8")
     arguments = (spark, str(tmp_path / "p.jsonl"), tmp_path / "idx")
-    build_with_spark(*arguments, models=Fakes()).close()
+    build_with_spark(*arguments, models=Fakes())
     before = (tmp_path / "idx" / "manifest.json").stat().st_mtime_ns
-    build_with_spark(*arguments, models=Fakes()).close()
+    build_with_spark(*arguments, models=Fakes())
     assert (tmp_path / "idx" / "manifest.json").stat().st_mtime_ns == before
-    build_with_spark(*arguments, models=Fakes(), force=True).close()
+    build_with_spark(*arguments, models=Fakes(), force=True)
     assert (tmp_path / "idx" / "manifest.json").stat().st_mtime_ns > before

@@ -29,11 +29,10 @@ from graphagg.store import manifest_at, open_artifact
 from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pointers
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.listing import indices_below
+from graphagg.store.remote.inspecting import indices_below, verify
 from graphagg.store.remote.pointers import current, current_or_none
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push, push_over
-from graphagg.store.remote.verifying import verify
 from tests.store_remote.proxy import faulty
 from tests.store_remote.server import BUCKET, Server
 from tests.store_remote.versions import FILES, read_number, write_version

@@ -12,12 +12,11 @@ from graphagg.errors import ArtifactBusy
 from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pushing
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.listing import indices_below
+from graphagg.store.remote.inspecting import indices_below, verify
 from graphagg.store.remote.pointers import current_or_none
 from graphagg.store.remote.published import sha256_of
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push, push_over
-from graphagg.store.remote.verifying import verify
 from tests.store_remote.hdfs import missing, serving_hdfs
 from tests.store_remote.versions import FILES, read_number, write_version
 

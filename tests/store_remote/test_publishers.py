@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from graphagg.store.remote.inspecting import verify
 from graphagg.store.remote.pushing import push
-from graphagg.store.remote.verifying import verify
 from tests.store_remote.publishers import BUSY, UNCHANGED
 from tests.store_remote.server import BUCKET, Server
 from tests.store_remote.versions import read_number, write_version

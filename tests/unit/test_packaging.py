@@ -76,7 +76,7 @@ def test_all_holds_one_faiss() -> None:
         ),
         (
             "pymetis",
-            "from graphagg.embedding.partition.metis import metis; metis(None, None, 2, 0)",
+            "from graphagg.embedding.partition.cut import metis; metis(None, None, 2, 0)",
             "embedding",
         ),
         (

@@ -80,12 +80,12 @@ class PassagesBuild(Build):
         passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
         vector_column: column of the vectors of passages by this very encoder; they are not
             encoded again, and stay whole. None: none.
-        with_linearrag: keep the vectors of entity names, with which mode linearrag compares names
+        with_linearrag: keep the vectors of entity names, which mode linearrag compares names with
             that no passage holds. Without them it computes them at its first such question.
         dedup: leave out passages that share at least this share of their shingles of 3 words with
             a longer one that stays, as `graphagg dedup` does. None: keep all.
         processes: processes that find entities. None: by the size of the corpus.
-        passages_a_task: passages that a Spark task annotates and encodes. None: 2,000.
+        passages_per_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
 
     name: ClassVar[str] = "trigraph"
@@ -109,7 +109,7 @@ class PassagesBuild(Build):
         metadata={"flags": ("--with-linearrag", "--with-faithful"), "panel": "Models"},
     )
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
-    passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
+    passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
     @property
     def source(self) -> str:
@@ -118,18 +118,19 @@ class PassagesBuild(Build):
 
     def stages(self) -> tuple[str, ...]:
         """The stages of the Spark engine, in their order."""
-        from graphagg.rag.spark.stages import STAGES
+        from graphagg.rag.spark.build import STAGES
 
         return STAGES
 
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and models, which are loaded for it."""
+        from graphagg.rag.build.publish import Recipe
+        from graphagg.rag.spark.build import job_of
+        from graphagg.rag.spark.models import loaded
         from graphagg.rag.spark.records import PassageInput
-        from graphagg.rag.spark.stages import loaded
-        from graphagg.rag.spark.write import job_of
 
         source = PassageInput.of(self.passages, self.columns)
-        return job_of(source, loaded(self.models), self.chunking, self.with_linearrag)
+        return job_of(source, Recipe(loaded(self.models), self.chunking, self.with_linearrag))
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
@@ -174,8 +175,8 @@ class PassagesBuild(Build):
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
-        from graphagg.rag.spark.build import build_with_spark
-        from graphagg.rag.spark.write import PASSAGES_A_TASK
+        from graphagg.rag import PassageIndex
+        from graphagg.rag.spark.build import PASSAGES_PER_TASK, build_with_spark
 
         if self.dedup is not None:
             raise InvalidParameter(
@@ -192,7 +193,7 @@ class PassagesBuild(Build):
                 "--include, --exclude, --max-file-size and --strict are of --engine local; with "
                 "Spark name the files by a glob"
             )
-        with build_with_spark(
+        build_with_spark(
             spark,
             self.passages,
             run.out,
@@ -201,10 +202,11 @@ class PassagesBuild(Build):
             chunking=self.chunking,
             models=self.models,
             with_linearrag=self.with_linearrag,
-            passages_a_task=self.passages_a_task or PASSAGES_A_TASK,
+            passages_per_task=self.passages_per_task or PASSAGES_PER_TASK,
             progress=progress,
             force=run.force,
-        ) as index:
+        )
+        with PassageIndex.open(run.out) as index:
             return Built.of(index.manifest)
 
 

@@ -42,15 +42,15 @@ def embed_random(network: Network, config: EmbeddingConfig) -> Array:
 
 def _undivided(network: Network, config: EmbeddingConfig) -> Engine:
     """The engine of the whole matrix as one piece."""
-    parts = np.where(network.matrix.degrees() > 0, 0, ISOLATED)
-    engine = in_process(network.matrix, Layout.of(parts, 1), replace(config, pieces=1))
+    piece_of = np.where(network.matrix.degrees() > 0, 0, ISOLATED)
+    engine = in_process(network.matrix, Layout.of(piece_of, 1), replace(config, pieces=1))
     engine.prepare()
     return engine
 
 
 def propagated(engine: Engine, rows: Array, network: Network, config: EmbeddingConfig) -> Array:
-    """Spread vectors `[N', d]` in the order of the engine's layout; returns those of all nodes."""
+    """Spread vectors `[N', d]`, in the order of the layout; returns vectors of all nodes."""
     vectors = engine.take(rows)
-    for number in range(1, config.propagate + 1):
-        vectors = engine.propagate(vectors, number)
+    for turn in range(1, config.propagate + 1):
+        vectors = engine.propagate(vectors, turn)
     return engine.rotated(vectors, engine.layout.numbers(network.nodes))[0]

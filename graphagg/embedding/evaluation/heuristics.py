@@ -33,7 +33,7 @@ def heuristic_scores(graph: Graph, pairs: Array) -> dict[str, Array]:
             rows = left[u] @ turned if graph.kind == "two-mode" else left[u]
             both = rows.multiply(turned[v])
             scores[name].append(np.asarray(both.sum(axis=1)).ravel())
-    return {name: np.concatenate(parts) for name, parts in scores.items()}
+    return {name: np.concatenate(batches) for name, batches in scores.items()}
 
 
 def _sparse(matrix: Csr) -> Any:

@@ -20,7 +20,7 @@ from graphagg.graph.reading.files import read_bytes
 
 @dataclass(frozen=True)
 class Labels:
-    """Which labels each vertex has.
+    """The labels of each vertex.
 
     Attributes:
         names: of the labels.
@@ -67,23 +67,23 @@ def number_labels(
     pairs: Iterable[tuple[VertexId, str]], vertices: VertexIds, name: str = "the labels"
 ) -> Labels:
     """Pairs of a vertex and a label as a matrix."""
-    known: list[tuple[int, str]] = []
+    pairs_of_graph: list[tuple[int, str]] = []
     unknown = 0
     for vertex, label in pairs:
-        number = vertices.find(vertex)
-        if number is None:
+        node = vertices.find(vertex)
+        if node is None:
             unknown += 1
         else:
-            known.append((number, label))
-    if not known:
+            pairs_of_graph.append((node, label))
+    if not pairs_of_graph:
         raise InvalidLabels(
             f"{name}: none of {unknown:,} labels is of a vertex of the graph, wanted its ids; "
             "check that labels and edges belong together"
         )
-    names = sorted({label for _, label in known})
+    names = sorted({label for _, label in pairs_of_graph})
     columns = {label: i for i, label in enumerate(names)}
     matrix = np.zeros((len(vertices), len(names)), dtype=bool)
-    matrix[[v for v, _ in known], [columns[label] for _, label in known]] = True
+    matrix[[v for v, _ in pairs_of_graph], [columns[label] for _, label in pairs_of_graph]] = True
     return Labels(tuple(names), matrix, unknown)
 
 
@@ -93,10 +93,10 @@ def _from_text(text: str, path: Path) -> Iterable[tuple[VertexId, str]]:
         return [(vertex, f"{i:06d}") for i, line in enumerate(lines) for vertex in line.split()]
     comma = bool(lines) and "," in lines[0]
     rows = list(csv.reader(io.StringIO("\n".join(lines)))) if comma else [x.split() for x in lines]
-    for number, row in enumerate(rows, 1):
+    for line, row in enumerate(rows, 1):
         if len(row) < 2 or (len(row) != 2 and not comma):
             raise InvalidLabels(
-                f"{path}, line {number} of data: {' '.join(row)[:80]!r}, wanted a vertex and a "
+                f"{path}, line {line} of data: {' '.join(row)[:80]!r}, wanted a vertex and a "
                 "label; mend it, or name the file .cmty if each line is one label's vertices"
             )
     header = comma and rows and rows[0][0].strip().casefold() in ("id", "vertex", "node", "name")

@@ -1,4 +1,4 @@
-"""How good an embedding is, always beside what it must be better than.
+"""Measure an embedding, always beside controls that it must be better than.
 
 Link prediction: edges are held out, the rest is embedded, and pairs are scored by the dot product
 of the unnormalized vectors and by cosine; negatives are drawn uniformly, and as the ends of edges

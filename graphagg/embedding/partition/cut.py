@@ -13,7 +13,6 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
-from graphagg.embedding.partition.metis import metis
 from graphagg.embedding.partition.report import (
     HUB,
     ISOLATED,
@@ -23,8 +22,32 @@ from graphagg.embedding.partition.report import (
     measure,
 )
 from graphagg.embedding.partition.streaming import stream
-from graphagg.errors import InvalidParameter, PieceTooLarge
+from graphagg.errors import InvalidParameter, MissingExtra, PieceTooLarge
 from graphagg.graph.csr import Csr
+
+
+def metis(matrix: Csr, weights: Ints, count: int, seed: int) -> Parts:
+    """Parts `[N]` of a symmetric pattern.
+
+    Raises:
+        MissingExtra: pymetis is not installed.
+    """
+    try:
+        import pymetis
+    except ImportError:
+        raise MissingExtra("pymetis", "embedding") from None
+    if count == 1:
+        return np.zeros(matrix.rows, dtype=np.int32)
+    options = pymetis.Options(ufactor=round(1000 * (SLACK - 1)), seed=seed % 2**31)
+    _, piece_of = pymetis.part_graph(
+        count,
+        pymetis.CSRAdjacency(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)),
+        vweights=np.maximum(weights, 1),
+        options=options,
+        recursive=False,
+    )
+    return np.asarray(piece_of, dtype=np.int32)
+
 
 WORKER_ENTRIES = 100_000_000
 """Entries up to which `auto` takes METIS, which holds the graph in memory."""
@@ -35,10 +58,10 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
 
     Args:
         matrix: `[N, N]`, in memory or mapped; its values do not count.
-        config: how many pieces, or how large; which partitioner; the seed.
+        config: count or size of pieces, the partitioner, the seed.
 
     Returns:
-        The piece of each node (-1: a hub, -2: without an edge), and how good the cut is.
+        The piece of each node (-1: a hub, -2: without an edge), and the quality of the cut.
 
     Raises:
         InvalidParameter: more pieces than nodes with an edge.
@@ -54,20 +77,20 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
     weights = node_weights(matrix, hubs)
     active = filled & ~hubs
     name = chosen_partitioner(config, entries)
-    parts = np.full(matrix.rows, ISOLATED, dtype=np.int32)
-    parts[hubs] = HUB
+    piece_of = np.full(matrix.rows, ISOLATED, dtype=np.int32)
+    piece_of[hubs] = HUB
     if name == "metis" or count == 1:
-        _divide(matrix, parts, weights, active, np.arange(count), config)
+        _divide(matrix, piece_of, weights, active, np.arange(count), config)
     else:
         streamed = stream(matrix, weights, active, count)[active]
-        parts[active] = used(streamed, weights[active], count)
-    levels = [measure(matrix, parts, count)]
-    while (over := _oversized(parts, weights, config.max_piece_edges)) is not None:
-        _divide(matrix, parts, weights, parts == over, np.array([over, count]), config)
+        piece_of[active] = used(streamed, weights[active], count)
+    levels = [measure(matrix, piece_of, count)]
+    while (over := _oversized(piece_of, weights, config.max_piece_edges)) is not None:
+        _divide(matrix, piece_of, weights, piece_of == over, np.array([over, count]), config)
         count += 1
-        levels.append(measure(matrix, parts, count))
-    check_pieces(np.bincount(parts[active], weights[active], count), config.max_piece_edges)
-    return parts, PartitionReport(name, int(np.count_nonzero(hubs)), tuple(levels))
+        levels.append(measure(matrix, piece_of, count))
+    check_pieces(np.bincount(piece_of[active], weights[active], count), config.max_piece_edges)
+    return piece_of, PartitionReport(name, int(np.count_nonzero(hubs)), tuple(levels))
 
 
 def chosen_partitioner(config: EmbeddingConfig, entries: int) -> str:
@@ -78,7 +101,7 @@ def chosen_partitioner(config: EmbeddingConfig, entries: int) -> str:
 
 
 def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:
-    """How many pieces a matrix is cut into.
+    """Choose the count of pieces that a matrix is cut into.
 
     Raises:
         InvalidParameter: there are more pieces than nodes with an edge.
@@ -100,7 +123,7 @@ def hub_bound(config: EmbeddingConfig, entries: int, pieces: int) -> int:
 
 
 def node_weights(matrix: Csr, hubs: Mask) -> Ints:
-    """Entries that a piece holds for each node, `[N]`: its own and those of hubs in its column."""
+    """Entries that a piece holds for each node, `[N]`: of its row, and of hubs in its column."""
     degrees = matrix.degrees()
     if not hubs.any():
         return degrees
@@ -108,28 +131,28 @@ def node_weights(matrix: Csr, hubs: Mask) -> Ints:
     return np.where(hubs, 0, degrees + np.bincount(beside, minlength=matrix.rows))
 
 
-def used(parts: Parts, weights: Array, count: int) -> Parts:
+def used(piece_of: Parts, weights: Array, count: int) -> Parts:
     """Give each part that got no node one of the part with the most nodes, the lightest first."""
-    parts = parts.copy()
-    sizes = np.bincount(parts, minlength=count)
+    piece_of = piece_of.copy()
+    sizes = np.bincount(piece_of, minlength=count)
     for empty in np.flatnonzero(sizes == 0):
-        members = np.flatnonzero(parts == np.argmax(sizes))
-        parts[members[np.argmin(weights[members])]] = empty
-        sizes = np.bincount(parts, minlength=count)
-    return parts
+        members = np.flatnonzero(piece_of == np.argmax(sizes))
+        piece_of[members[np.argmin(weights[members])]] = empty
+        sizes = np.bincount(piece_of, minlength=count)
+    return piece_of
 
 
 def induced(matrix: Csr, nodes: Array) -> Csr:
     """The matrix between some nodes (ascending), renumbered by their order; values kept."""
-    numbers = np.full(matrix.columns, -1, dtype=np.int64)
-    numbers[nodes] = np.arange(len(nodes))
+    position = np.full(matrix.columns, -1, dtype=np.int64)
+    position[nodes] = np.arange(len(nodes))
     owners, columns = matrix.gather(nodes)
-    inside = numbers[columns] >= 0
+    inside = position[columns] >= 0
     data = None
     if matrix.data is not None:
         data = matrix.data[matrix.places(nodes)[inside]]
     indptr = offsets(np.bincount(owners[inside], minlength=len(nodes)))
-    return Csr(indptr, numbers[columns[inside]].astype(np.int32), data, len(nodes))
+    return Csr(indptr, position[columns[inside]].astype(np.int32), data, len(nodes))
 
 
 def check_pieces(entries: Array, limit: int | None) -> None:
@@ -144,7 +167,12 @@ def check_pieces(entries: Array, limit: int | None) -> None:
 
 
 def _divide(
-    matrix: Csr, parts: Parts, weights: Ints, members: Mask, names: Array, config: EmbeddingConfig
+    matrix: Csr,
+    piece_of: Parts,
+    weights: Ints,
+    members: Mask,
+    names: Array,
+    config: EmbeddingConfig,
 ) -> None:
     """Cut some nodes by METIS into one part for each of `names`, in place."""
     nodes = np.flatnonzero(members)
@@ -152,15 +180,15 @@ def _divide(
     if len(nodes) < matrix.rows:
         pattern = induced(pattern, nodes)
     labels = metis(pattern, weights[nodes], len(names), config.random_state)
-    parts[nodes] = names[used(labels, weights[nodes], len(names))]
+    piece_of[nodes] = names[used(labels, weights[nodes], len(names))]
 
 
-def _oversized(parts: Parts, weights: Ints, limit: int | None) -> int | None:
+def _oversized(piece_of: Parts, weights: Ints, limit: int | None) -> int | None:
     """The heaviest part over the limit that has two nodes at least."""
     if limit is None:
         return None
-    active = parts >= 0
-    entries = np.bincount(parts[active], weights[active])
-    sizes = np.bincount(parts[active])
+    active = piece_of >= 0
+    entries = np.bincount(piece_of[active], weights[active])
+    sizes = np.bincount(piece_of[active])
     entries[sizes < 2] = 0
     return int(np.argmax(entries)) if entries.max() > limit else None

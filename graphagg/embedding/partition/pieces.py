@@ -1,13 +1,13 @@
 """A partitioned matrix: row pieces with their halo columns.
 
 A piece holds whole rows of the nodes that it owns, so every edge is in the piece of each of its
-ends, and no edge is dropped. Its columns are the nodes its rows name: its own and its halo. Nodes
-are renumbered so that those of a piece are a range; columns in the new numbers then are sorted by
-their owner, and what one piece sends another is a run of rows on both sides.
+ends, and no edge is dropped. Its columns are the nodes that its rows name: its nodes and its halo.
+Nodes are renumbered so that the nodes of a piece are a range; columns in the new numbers then are
+sorted by their owner, and the rows that one piece sends another are a run on both sides.
 
 A hub, a node with more entries than a piece may hold, belongs to no piece: hubs have the numbers 0
-to h - 1. Entry (hub, u) lies in the piece that owns u, so a hub's row is the sum of what the pieces
-hold of it.
+to h - 1. Entry (hub, u) lies in the piece that owns u, so a hub's row is the sum of the pieces'
+shares of it.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class Piece:
     """Rows of a matrix, with columns of their own numbering.
 
     Attributes:
-        number: which piece.
-        first: the first node that it owns; it owns `first` to `first + own - 1`.
-        own: rows that are whole.
+        index: its position among the pieces.
+        first: the first node that it owns; it owns `first` to `first + whole - 1`.
+        whole: count of whole rows, one per node that it owns.
         hubs: `[p]` ascending numbers of the hubs whose partial rows follow the whole ones.
         columns: `[c]` ascending numbers of the nodes that its entries name.
-        matrix: `[own + p, c]` rows; column j stands for node `columns[j]`.
+        matrix: `[whole + p, c]` rows; column j stands for node `columns[j]`.
     """
 
-    number: int
+    index: int
     first: int
-    own: int
+    whole: int
     hubs: Numbers
     columns: Numbers
     matrix: Csr
@@ -52,7 +52,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Layout:
-    """Which node is where.
+    """The order of nodes by piece.
 
     Attributes:
         order: `[N']` old numbers in the order of the new ones; nodes without an edge are left out.
@@ -65,12 +65,12 @@ class Layout:
 
     @property
     def pieces(self) -> int:
-        """k, how many pieces there are."""
+        """k, the count of pieces."""
         return len(self.starts) - 1
 
     @property
     def hubs(self) -> int:
-        """How many nodes are split."""
+        """Count of the nodes that are split."""
         return int(self.starts[0])
 
     def numbers(self, nodes: int) -> Numbers:
@@ -84,16 +84,16 @@ class Layout:
         return np.asarray(np.searchsorted(self.starts, nodes, side="right") - 1)
 
     @classmethod
-    def of(cls, parts: npt.NDArray[np.integer[Any]], count: int) -> Layout:
-        """Number nodes by their part, then by their old number.
+    def of(cls, piece_of: npt.NDArray[np.integer[Any]], count: int) -> Layout:
+        """Number nodes by their piece, then by their old number.
 
         Args:
-            parts: `[N]` the piece of each node, -1 for hubs, -2 for nodes without an edge.
-            count: how many pieces there are.
+            piece_of: `[N]` the piece of each node, -1 for hubs, -2 for nodes without an edge.
+            count: count of pieces.
         """
-        order = np.argsort(parts, kind="stable")
-        order = order[np.searchsorted(parts[order], -1) :].astype(np.int64)
-        starts = np.searchsorted(parts[order], np.arange(count + 1)).astype(np.int64)
+        order = np.argsort(piece_of, kind="stable")
+        order = order[np.searchsorted(piece_of[order], -1) :].astype(np.int64)
+        starts = np.searchsorted(piece_of[order], np.arange(count + 1)).astype(np.int64)
         return cls(order, starts)
 
 
@@ -127,14 +127,14 @@ def piece_of_entry(layout: Layout, rows: Numbers, columns: Numbers) -> Numbers:
     return np.where(piece < 0, (rows + columns) % layout.pieces, piece)
 
 
-def make_piece(number: int, starts: Numbers, rows: Array, columns: Array, values: Array) -> Piece:
+def make_piece(index: int, starts: Numbers, rows: Array, columns: Array, values: Array) -> Piece:
     """A piece from its entries in new numbers, in any order."""
-    first, own = int(starts[number]), int(starts[number + 1] - starts[number])
+    first, whole = int(starts[index]), int(starts[index + 1] - starts[index])
     hubs = np.unique(rows[rows < starts[0]]).astype(np.int64)
-    local = np.where(rows < starts[0], own + np.searchsorted(hubs, rows), rows - first)
-    names, places = np.unique(columns, return_inverse=True)
-    shape = (own + len(hubs), len(names))
+    local = np.where(rows < starts[0], whole + np.searchsorted(hubs, rows), rows - first)
+    names, positions = np.unique(columns, return_inverse=True)
+    shape = (whole + len(hubs), len(names))
     return Piece(
-        number, first, own, hubs, names.astype(np.int64),
-        Csr.from_pairs(local, places, values.astype(np.float32), shape),
+        index, first, whole, hubs, names.astype(np.int64),
+        Csr.from_pairs(local, positions, values.astype(np.float32), shape),
     )  # fmt: skip

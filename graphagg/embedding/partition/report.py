@@ -1,4 +1,4 @@
-"""How good a partition is."""
+"""Quality of a partition."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SLACK = 1.05
 
 @dataclass(frozen=True)
 class LevelReport:
-    """How good one level of the partition is.
+    """Quality of one level of the partition.
 
     Attributes:
         pieces: parts at this level.
@@ -49,9 +49,15 @@ class PartitionReport:
     """The partition and its quality, level by level.
 
     Attributes:
-        partitioner: which one was used.
+        partitioner: name of the partitioner.
         hubs: nodes that were split.
         levels: the last is the partition that was embedded.
+
+    Example:
+        >>> level = LevelReport(2, 0.1, 1.0, 1.0, 0.2, 1.2, 0.6)
+        >>> report = PartitionReport("metis", 0, (level,))
+        >>> PartitionReport.from_json(report.to_json()) == report
+        True
     """
 
     partitioner: str
@@ -64,13 +70,13 @@ class PartitionReport:
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> PartitionReport:
-        """What `to_json` gave."""
+        """Read the result of `to_json`."""
         levels = tuple(LevelReport(**level) for level in raw["levels"])
         return cls(raw["partitioner"], raw["hubs"], levels)
 
 
 class _Tally(NamedTuple):
-    """Counts by part, `[count]` each: nodes, entries, and of those crossing and in a hub's row."""
+    """Counts by part, `[count]` each: nodes, entries, crossing entries, entries of hubs."""
 
     nodes: Array
     entries: Array
@@ -78,12 +84,12 @@ class _Tally(NamedTuple):
     of_hubs: Array
 
 
-def measure(matrix: Csr, parts: Parts, count: int) -> LevelReport:
+def measure(matrix: Csr, piece_of: Parts, count: int) -> LevelReport:
     """Report on a partition; hubs count as a copy in every part that holds some of them."""
     tally = _Tally(*(np.zeros(count, dtype=np.int64) for _ in _Tally._fields))
     indptr, indices = np.asarray(matrix.indptr), np.asarray(matrix.indices)
-    border, copies = _count(indptr, indices, parts, tally)
-    edges, filled = len(indices) / 2, max(int(np.count_nonzero(parts > ISOLATED)), 1)
+    border, copies = _count(indptr, indices, piece_of, tally)
+    edges, filled = len(indices) / 2, max(int(np.count_nonzero(piece_of > ISOLATED)), 1)
     # An edge within a part is two of its entries, one between parts is one in each of them.
     stored = (tally.entries - tally.crossing) / 2 + tally.crossing - tally.of_hubs
     return LevelReport(
@@ -98,21 +104,21 @@ def measure(matrix: Csr, parts: Parts, count: int) -> LevelReport:
 
 
 @kernel
-def _count(indptr: Array, indices: Array, parts: Array, tally: _Tally) -> tuple[int, int]:
-    """Fill the tally row by row; nodes with a neighbor elsewhere, and copies of all nodes."""
+def _count(indptr: Array, indices: Array, piece_of: Array, tally: _Tally) -> tuple[int, int]:
+    """Fill the tally row by row; returns the counts of border nodes and of copies."""
     border, copies = 0, 0
-    # seen[p] is the last node that a copy in part p was counted for; its last place, which is
-    # what an index of -1 means, stands for the entries between two hubs.
+    # seen[p] is the last node that a copy in part p was counted for; its last element, which an
+    # index of -1 means, stands for the entries between two hubs.
     seen = np.full(len(tally.entries) + 1, -1, dtype=np.int64)
     for row in range(len(indptr) - 1):
-        at = parts[row]
+        at = piece_of[row]
         if at >= 0:
             tally.nodes[at] += 1
             seen[at] = row
             copies += 1
         crosses = False
         for i in range(indptr[row], indptr[row + 1]):
-            to = parts[indices[i]]
+            to = piece_of[indices[i]]
             # A hub's entry lies in the part of its column.
             holder = at if at >= 0 else max(to, 0)
             tally.entries[holder] += 1

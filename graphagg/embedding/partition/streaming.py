@@ -12,7 +12,7 @@ each node a label of its own and the bound on a cluster's weight as capacity, at
 coarser clusters of the finer ones. Against single nodes in 10 passes that divides the cut on
 web-NotreDame by 2 to 4 (`python -m benchmarks.embedding --part partitioners` gives the figures).
 
-The matrix is read row by row and may be a mapped file. In memory are some 60 bytes a node.
+The matrix is read row by row and may be a mapped file. In memory are some 60 bytes per node.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Groups(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """Where nodes are: `of_node[v]` is the label of node v (-1: none), `loads` each label's weight.
+    """Labels of nodes: `of_node[v]` is the label of node v (-1: none), `loads` each label's weight.
 
     `capacity` is the weight that a label may hold.
     """
@@ -69,8 +69,8 @@ def stream(matrix: Csr, weights: Ints, active: Mask, count: int) -> Parts:
     Args:
         matrix: `[N, N]`; its values do not count.
         weights: `[N]` of the nodes.
-        active: `[N]` which nodes get a part.
-        count: how many parts, at most 1.05 times the mean weight each where node weights permit.
+        active: `[N]` mask of the nodes that get a part.
+        count: count of parts, each at most 1.05 times the mean weight where node weights permit.
 
     Returns:
         `[N]` the part of each active node, -1 for the others.
@@ -81,12 +81,12 @@ def stream(matrix: Csr, weights: Ints, active: Mask, count: int) -> Parts:
     levels = [Groups(nodes, np.arange(len(nodes) + 1))]
     for clusters in CLUSTERS_A_PART:
         levels.append(_coarser(rows, weights, levels[-1], total // (clusters * count)))
-    parts = np.full(matrix.rows, _NONE, dtype=np.int32)
+    part_of = np.full(matrix.rows, _NONE, dtype=np.int32)
     capacity = int(np.ceil(SLACK * total / count))
-    labels = Labels(parts, np.zeros(count, dtype=np.int64), capacity)
+    labels = Labels(part_of, np.zeros(count, dtype=np.int64), capacity)
     for groups in reversed(levels):
         _restream(rows, weights, groups, labels, _PART_PASSES)
-    return parts
+    return part_of
 
 
 def _coarser(rows: Rows, weights: Ints, groups: Groups, bound: int) -> Groups:
@@ -96,13 +96,13 @@ def _coarser(rows: Rows, weights: Ints, groups: Groups, bound: int) -> Groups:
     clusters[groups.nodes] = groups.labels
     loads = np.bincount(groups.labels, weights[groups.nodes], count).astype(np.int64)
     _restream(rows, weights, groups, Labels(clusters, loads, bound), _CLUSTER_PASSES)
-    _, first, places, sizes = np.unique(
+    _, first, cluster_of, sizes = np.unique(
         clusters[groups.nodes], return_index=True, return_inverse=True, return_counts=True
     )
     turn = np.argsort(first)
     rank = np.empty(len(turn), dtype=np.int64)
     rank[turn] = np.arange(len(turn))
-    order = np.argsort(rank[places], kind="stable")
+    order = np.argsort(rank[cluster_of], kind="stable")
     return Groups(groups.nodes[order], offsets(sizes[turn]))
 
 
@@ -189,7 +189,7 @@ def _best_label(
 
 @kernel
 def _count_around(rows: Rows, members: Array, labels: Labels, around: Array, touched: Array) -> int:
-    """Count the neighbors of a group by label into `around`; how many labels are `touched`."""
+    """Count the neighbors of a group by label into `around`; returns the size of `touched`."""
     count = 0
     for node in members:
         for i in range(rows.indptr[node], rows.indptr[node + 1]):

@@ -2,7 +2,7 @@
 
 Values of all nodes are in arrays `[N', ...]` in the order of `Layout`. A task takes one piece: it
 reads the rows of the piece's columns, its halo included, and writes the rows of the piece's nodes.
-What the pieces hold of the hubs' rows is added up in a task of its own, in the order of the pieces.
+The pieces' shares of the hubs' rows are added up in a task of its own, in the order of the pieces.
 So each number is computed from the same numbers in the same order on both engines, and they give
 the same bytes.
 
@@ -31,7 +31,7 @@ from graphagg.embedding.partition.pieces import Layout, Piece, cut
 from graphagg.embedding.prone.leaf import scaled_right_vectors
 from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, smoothing, strengths
 from graphagg.embedding.prone.merge import (
-    NODES_A_SHARD,
+    NODES_PER_SHARD,
     Level,
     Rows,
     Wide,
@@ -42,7 +42,15 @@ from graphagg.embedding.prone.merge import merge as merge_leaves
 from graphagg.embedding.prone.merge import shards as shards_of
 from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation, start_rows
 from graphagg.embedding.prone.sparse import gram, multiply
-from graphagg.embedding.prone.state import InProcess, Loops, Memory, State, Stored
+from graphagg.embedding.prone.state import (
+    InProcess,
+    Loops,
+    Memory,
+    State,
+    Stored,
+    load_piece,
+    save_piece,
+)
 from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
 
@@ -57,8 +65,8 @@ class Vectors:
 
     Attributes:
         rows: the vectors, `[N', m]`; a vector is one of these times the rotation.
-        sources: what they are sums of, `[N', m]`: a vector is the sum of its node's matrix row over
-            these, the row of A1 after a propagation, of the log matrix before.
+        sources: the terms of the vectors, `[N', m]`: a vector is the sum of its node's matrix row
+            over these, the row of A1 after a propagation, of the log matrix before.
     """
 
     rows: str
@@ -67,13 +75,13 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Engine:
-    """The pieces of a matrix and what is done with them.
+    """The factorization over the pieces of a matrix.
 
     Attributes:
-        layout: who owns which node; of its `order` only the hubs are read.
+        layout: the nodes by piece; of its `order` only the hubs are read.
         config: parameters.
-        state: where arrays are; pieces are there already (`save_piece`).
-        loops: how tasks are run.
+        state: holds the arrays; pieces are in it already (`save_piece`).
+        loops: runs the tasks.
     """
 
     layout: Layout
@@ -148,9 +156,9 @@ class Engine:
         self._fill("start", (len(singular),), np.float32, len(shards), shard)
         self.state.drop("leaf")
 
-    def _grams(self, level: Level, number: int) -> Iterable[Wide]:
+    def _grams(self, level: Level, depth: int) -> Iterable[Wide]:
         """The Gram matrices of a level of the merge; a task a shard of nodes."""
-        name, shards = f"gram{number}", shards_of(self._nodes)
+        name, shards = f"gram{depth}", shards_of(self._nodes)
         groups, has_maps = level.groups, level.maps is not None
         if level.maps is not None:
             self._save_maps(f"{name}.map", level.maps)
@@ -162,7 +170,7 @@ class Engine:
         return self.loops.total(name, len(shards), shard)
 
     def _leaf_rows(self, low: int, high: int) -> list[Rows]:
-        """The rows that each leaf has of nodes `low` to `high - 1`."""
+        """The rows of nodes `low` to `high - 1` in each leaf."""
         load = self.state.load
         leaves = (
             Rows(load("piece", i, "columns"), load("leaf", i, "values"))
@@ -186,12 +194,12 @@ class Engine:
 
     # --- propagation -----------------------------------------------------------------------------
 
-    def propagate(self, before: Vectors, number: int) -> Vectors:
+    def propagate(self, before: Vectors, pass_number: int) -> Vectors:
         """Stages `pass<number>...`: one pass of spectral propagation over all nodes."""
-        if number == 1:
+        if pass_number == 1:
             self._smoothing()
         turn = self._map(f"{before.rows}.turn")
-        name, width, spans = f"pass{number}", (turn.shape[1],), self._spans
+        name, width, spans = f"pass{pass_number}", (turn.shape[1],), self._spans
 
         def start(s: int) -> None:
             low, high = spans[s]
@@ -212,8 +220,8 @@ class Engine:
     def _product(
         self, name: str, step: int
     ) -> tuple[Callable[[Piece], Array], Callable[[int, Array], Array]]:
-        """The product of a step over a piece's entries, and what becomes of it by node."""
-        needed = [f"{name}.{part}" for part in NEEDS[step]]
+        """Two functions: the product of a step over a piece's entries, and the rows it gives."""
+        needed = [f"{name}.{each}" for each in NEEDS[step]]
 
         def read(piece: Piece) -> Array:
             return self._multiply("smooth", piece, needed[-1])
@@ -256,15 +264,15 @@ class Engine:
     def rotated(self, vectors: Vectors, nodes: Ints) -> tuple[Array, Array]:
         """Vectors and sources of some nodes, zeros for one without an edge (-1); `[n, d]` each."""
         filled, turn = nodes >= 0, self._map(f"{vectors.rows}.turn")
-        ascending, places = np.unique(nodes[filled], return_inverse=True)
+        ascending, positions = np.unique(nodes[filled], return_inverse=True)
         rows, sources = (
-            _spread(self.state.take(name, ascending)[places] @ turn, filled)
+            _spread(self.state.take(name, ascending)[positions] @ turn, filled)
             for name in (vectors.rows, vectors.sources)
         )
         return rows, sources
 
     def width(self, vectors: Vectors) -> int:
-        """How long the vectors are: `dim`, or as many directions as the matrix has."""
+        """Length of the vectors: `dim`, or fewer where the matrix has fewer directions."""
         return int(self._map(f"{vectors.rows}.turn").shape[1])
 
     def log_q_of(self, nodes: Ints) -> Array:
@@ -284,7 +292,7 @@ class Engine:
 
     @property
     def _spans(self) -> list[tuple[int, int]]:
-        """The ranges of nodes: the hubs, then those of each piece."""
+        """The ranges of nodes: the hubs, then the nodes of each piece."""
         return list(pairwise([0, *self.layout.starts.tolist()]))
 
     def _fill(
@@ -306,7 +314,7 @@ class Engine:
         read: Callable[[Piece], Array],
         written: Callable[[int, Array], Array] = lambda first, rows: rows,
     ) -> None:
-        """A stage that makes array `name` of all nodes from what each piece gives of its rows.
+        """A stage that makes array `name` of all nodes from the rows that each piece gives.
 
         Args:
             name: of the array.
@@ -319,16 +327,18 @@ class Engine:
         def piece(i: int) -> None:
             piece = self.piece(i)
             rows = read(piece)
-            self.state.save(f"{name}.hubs", i, rows=rows[piece.own :])
-            for low in range(0, piece.own, NODES_A_SHARD):  # what `written` computes on the way
-                block = rows[low : min(low + NODES_A_SHARD, piece.own)]
+            self.state.save(f"{name}.hubs", i, rows=rows[piece.whole :])
+            for low in range(
+                0, piece.whole, NODES_PER_SHARD
+            ):  # which bounds the memory of `written`
+                block = rows[low : min(low + NODES_PER_SHARD, piece.whole)]
                 self.state.write(name, piece.first + low, written(piece.first + low, block))
 
         def hubs(_: int) -> None:
             total = np.zeros((self.layout.hubs, *row), dtype)
             for i in range(self.layout.pieces):
-                numbers = self.state.load("piece", i, "hubs")
-                total[numbers] += self.state.load(f"{name}.hubs", i, "rows")
+                hub_rows = self.state.load("piece", i, "hubs")
+                total[hub_rows] += self.state.load(f"{name}.hubs", i, "rows")
             self.state.write(name, 0, written(0, total))
 
         def make() -> None:
@@ -340,9 +350,9 @@ class Engine:
         self.loops.stage(name, make)
 
     def _of_rows(self, piece: Piece, name: str) -> Array:
-        """What an array of all nodes says of a piece's rows, those of hubs included."""
+        """The values of a piece's rows, hubs included, in an array of all nodes."""
         whole = self.state.rows(name)
-        mine = whole[piece.first : piece.first + piece.own]
+        mine = whole[piece.first : piece.first + piece.whole]
         return np.concatenate((mine, whole[piece.hubs]))
 
     def _multiply(self, matrix: str, piece: Piece, name: str) -> Array:
@@ -350,19 +360,19 @@ class Engine:
 
         The rows are read some of their columns at a time, where all together take much memory.
         """
-        part = piece.with_values(self.state.load(matrix, piece.number, "values"))
+        piece_matrix = piece.with_values(self.state.load(matrix, piece.index, "values"))
         width = self.state.rows(name).shape[1]
         step = max(_LEAST_WIDTH, _GATHERED // max(len(piece.columns), 1))
         if step >= width:
-            return multiply(part, self.state.take(name, piece.columns))
-        product = np.empty((part.rows, width), self.state.rows(name).dtype)
+            return multiply(piece_matrix, self.state.take(name, piece.columns))
+        product = np.empty((piece_matrix.rows, width), self.state.rows(name).dtype)
         for low in range(0, width, step):
             some = slice(low, min(low + step, width))
-            product[:, some] = multiply(part, self.state.take(name, piece.columns, some))
+            product[:, some] = multiply(piece_matrix, self.state.take(name, piece.columns, some))
         return product
 
     def _total(self, name: str, stage: str, of_rows: Callable[[Array], Array]) -> Array:
-        """The sum of what the hubs' rows and then each piece's rows of an array give."""
+        """Add up `of_rows` of the hubs' rows, and then of each piece's rows, of an array."""
         spans = self._spans
 
         def span(i: int) -> list[Array]:
@@ -377,16 +387,16 @@ class Engine:
         turn = rotation(total, width).astype(np.float32)
         self._save_map(f"{name}.turn", 0, turn)
 
-    def _save_map(self, name: str, number: int, matrix: Array) -> None:
+    def _save_map(self, name: str, index: int, matrix: Array) -> None:
         """Save a matrix that rows are multiplied by, column by column.
 
         The order in memory decides which loop of the linear algebra library multiplies, and so the
         last bits; LAPACK gives columns.
         """
-        self.state.save(name, number, columns=matrix.T)
+        self.state.save(name, index, columns=matrix.T)
 
-    def _map(self, name: str, number: int = 0) -> Array:
-        return self.state.load(name, number, "columns").T
+    def _map(self, name: str, index: int = 0) -> Array:
+        return self.state.load(name, index, "columns").T
 
 
 def _spread(rows: Array, filled: Array) -> Array:
@@ -394,26 +404,6 @@ def _spread(rows: Array, filled: Array) -> Array:
     whole = np.zeros((len(filled), *rows.shape[1:]), dtype=rows.dtype)
     whole[filled] = rows
     return whole
-
-
-def save_piece(state: State, piece: Piece) -> None:
-    """Put a piece where the engine's tasks find it."""
-    matrix = piece.matrix
-    state.save(
-        "piece", piece.number, hubs=piece.hubs, columns=piece.columns,
-        indptr=matrix.indptr, indices=matrix.indices, values=matrix.entries,
-    )  # fmt: skip
-
-
-def load_piece(state: State, layout: Layout, number: int) -> Piece:
-    """What `save_piece` saved."""
-    hubs, columns, indptr, indices, values = (
-        state.load("piece", number, name)
-        for name in ("hubs", "columns", "indptr", "indices", "values")
-    )
-    first, end = (int(start) for start in layout.starts[number : number + 2])
-    matrix = Csr(indptr, indices, values, len(columns))
-    return Piece(number, first, end - first, hubs, columns, matrix)
 
 
 def in_process(
@@ -430,7 +420,7 @@ def in_process(
         layout: its nodes by piece.
         config: parameters.
         progress: called with a stage's name after each of its tasks.
-        folder: where arrays are kept, an empty folder; None: in memory.
+        folder: an empty folder for the arrays; None: in memory.
     """
     state = Memory() if folder is None else Stored.of(folder)
     for piece in cut(matrix, layout):

@@ -21,12 +21,12 @@ _POWER = 0.75
 
 
 def strengths(piece: Piece) -> Array:
-    """D of the piece's rows, `[own + p]` float64; a hub's is what this piece holds of it."""
+    """D of the piece's rows, `[whole + p]` float64; a hub's row is this piece's share of it."""
     return row_sums(piece.matrix.indptr, piece.matrix.entries)
 
 
 def arriving(piece: Piece, strength: Array) -> Array:
-    """sum_i P_ij of the piece's rows j, `[own + p]` float64.
+    """sum_i P_ij of the piece's rows j, `[whole + p]` float64.
 
     Args:
         piece: the piece; the matrix is symmetric, so a row names all i.
@@ -46,7 +46,7 @@ def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
 
     Args:
         piece: the piece.
-        strength: `[own + p]` D of its rows, whole also for hubs.
+        strength: `[whole + p]` D of its rows, whole also for hubs.
         log_q: `[c]` ln q of its columns.
     """
     lengths = piece.matrix.degrees()
@@ -60,8 +60,8 @@ def smoothing(piece: Piece, strength: Array, loops: Array) -> Csr:
 
     Args:
         piece: the piece.
-        strength: `[own + p]` D of its rows, whole also for hubs.
-        loops: `[own + p]` weight of each row's loop.
+        strength: `[whole + p]` D of its rows, whole also for hubs.
+        loops: `[whole + p]` weight of each row's loop.
     """
     scale = 1.0 / (strength + loops)
     values = piece.matrix.entries * np.repeat(scale, piece.matrix.degrees())

@@ -2,12 +2,13 @@
 
 Stacking the rows of all pieces, F^T F is the sum of the pieces' V S^2 V^T. So with Y the V S of the
 pieces side by side (nodes x sum of ranks, zero where a node is no column of a piece), the singular
-values and right singular vectors of F are those of Y^T: eigh(Y^T Y) = W diag(s^2) W^T, V = Y W / s.
-Only nodes that two pieces share give the blocks off the diagonal: the halo does the alignment.
+values and right singular vectors of F are the same as of Y^T: eigh(Y^T Y) = W diag(s^2) W^T and
+V = Y W / s. Only nodes that two pieces share give the blocks off the diagonal: the halo does the
+alignment.
 
 A vertex of the tree takes as many children as keep its Gram matrix small, keeps the leading `width`
 directions (also inside the tree: keeping the leaves' rank loses 0.7 points of AUC) and passes Y W
-up. All of that is linear in the leaves' rows, so what is kept of each leaf is one matrix M_a, and
+up. All of that is linear in the leaves' rows, so one matrix M_a is kept per leaf, and
 sum_a (V_a S_a) M_a is the root's Y W. Rows are taken a shard at a time, a range of nodes of bounded
 size; shards are summed in their order, so both engines add the same numbers in the same order.
 """
@@ -27,7 +28,7 @@ Wide = Doubles
 
 MOST_COLUMNS = 1280
 """Columns of Y at a vertex of the tree; its Gram matrix takes 13 MB."""
-NODES_A_SHARD = 50_000
+NODES_PER_SHARD = 50_000
 _NEGLIGIBLE = 1e-5
 
 
@@ -68,7 +69,7 @@ Grams = Callable[[Level], Iterable[Wide]]
 
 def shards(nodes: int) -> list[tuple[int, int]]:
     """Ranges of nodes that are summed at once."""
-    count = max(1, math.ceil(nodes / NODES_A_SHARD))
+    count = max(1, math.ceil(nodes / NODES_PER_SHARD))
     bounds = np.linspace(0, nodes, count + 1).astype(np.int64).tolist()
     return list(pairwise(bounds))
 
@@ -79,7 +80,7 @@ def merge(ranks: Sequence[int], width: int, grams: Grams) -> tuple[list[Wide], W
     Args:
         ranks: columns of each leaf.
         width: m, directions that are kept.
-        grams: gives the Gram matrices of a level.
+        grams: computes the Gram matrices of a level.
 
     Returns:
         M of each leaf, `[rank, m']`, and the m' <= m singular values of F, descending.
@@ -109,11 +110,11 @@ def merge(ranks: Sequence[int], width: int, grams: Grams) -> tuple[list[Wide], W
 def _group(
     children: Sequence[tuple[int, ...]], sizes: Sequence[int]
 ) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """As few groups of neighbors, of about one size, as keep each under `MOST_COLUMNS`."""
+    """Make the fewest groups of neighbors, of about one size, under `MOST_COLUMNS` each."""
     fan = max(2, MOST_COLUMNS // max(sizes))
     count = math.ceil(len(children) / fan)
-    parts = np.array_split(np.arange(len(children)), count)
-    return tuple(tuple(children[i] for i in part) for part in parts)
+    splits = np.array_split(np.arange(len(children)), count)
+    return tuple(tuple(children[i] for i in split) for split in splits)
 
 
 def leading(matrix: Wide, width: int) -> tuple[Wide, Wide]:
@@ -141,7 +142,7 @@ def fix_signs(vectors: Wide) -> Wide:
 
 
 def level_grams(level: Level, leaves: Sequence[Rows]) -> list[Wide]:
-    """The part of a level's Gram matrices that the rows of one shard give."""
+    """The share of one shard's rows in a level's Gram matrices."""
     return [_group_gram([_child_rows(c, level, leaves) for c in group]) for group in level.groups]
 
 
@@ -156,23 +157,23 @@ def mapped(child: Sequence[int], maps: dict[int, Wide], leaves: Sequence[Rows]) 
     nodes = np.unique(np.concatenate([leaves[leaf].nodes for leaf in child]))
     values = np.zeros((len(nodes), maps[child[0]].shape[1]), dtype=np.float32)
     for leaf in child:
-        places = np.searchsorted(nodes, leaves[leaf].nodes)
-        values[places] += leaves[leaf].values @ maps[leaf].astype(np.float32)
+        positions = np.searchsorted(nodes, leaves[leaf].nodes)
+        values[positions] += leaves[leaf].values @ maps[leaf].astype(np.float32)
     return Rows(nodes, values)
 
 
-def _group_gram(parts: Sequence[Rows]) -> Wide:
+def _group_gram(children: Sequence[Rows]) -> Wide:
     """Y^T Y of children side by side, through the nodes that two of them share."""
-    bounds = offsets([part.values.shape[1] for part in parts])
+    bounds = offsets([child.values.shape[1] for child in children])
     total = np.zeros((bounds[-1], bounds[-1]))
-    if not any(len(part.nodes) for part in parts):
+    if not any(len(child.nodes) for child in children):
         return total
-    low = min(int(part.nodes[0]) for part in parts if len(part.nodes))
-    high = max(int(part.nodes[-1]) for part in parts if len(part.nodes)) + 1
+    low = min(int(child.nodes[0]) for child in children if len(child.nodes))
+    high = max(int(child.nodes[-1]) for child in children if len(child.nodes)) + 1
     row_of_node = np.full(high - low, -1, dtype=np.int64)
-    for a, first in enumerate(parts):
+    for a, first in enumerate(children):
         row_of_node[first.nodes - low] = np.arange(len(first.nodes))
-        for b, second in enumerate(parts[: a + 1]):
+        for b, second in enumerate(children[: a + 1]):
             matches = row_of_node[second.nodes - low]
             shared = matches >= 0
             left = first.values[matches[shared]].astype(np.float64)

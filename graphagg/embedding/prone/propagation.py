@@ -25,13 +25,13 @@ from graphagg.embedding.prone.sparse import normalize_rows
 _MU = 0.2
 _BESSEL = (1.0634833707413236, 0.2578943053908963, 0.031906149177738254)  # I_n(0.5), n = 0, 1, 2
 NEEDS = (("start",), ("start", "0"), ("start", "1"), ("start", "1", "2"), ("3",))
-"""What each step of a pass reads: E, and what the steps before wrote. It multiplies the last."""
+"""Arrays that each step of a pass reads: E, and earlier results. It multiplies the last."""
 STEPS = len(NEEDS)
 """Products with the matrix in a pass."""
 
 
 def advance(step: int, state: list[Array], product: Array) -> Array:
-    """What a step writes: M L0, then L1, M L1, and E - C.
+    """Compute the result of a step: M L0, then L1, M L1, and E - C.
 
     Args:
         step: 0 to 3.

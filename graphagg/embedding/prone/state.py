@@ -1,4 +1,4 @@
-"""Where an engine keeps its arrays and how it runs its loops: the difference of the two engines.
+"""The arrays and loops of an engine, which differ in process and on Spark.
 
 `Memory` keeps arrays in memory, `Stored` in files, of which a step reads its own part; both give
 the same bytes. `InProcess` runs the loops of the build in process; `embedding.spark.engine` has the
@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.embedding.partition.pieces import Layout, Piece
+from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files
@@ -22,16 +24,16 @@ from graphagg.store.ranges import take_rows
 from graphagg.store.work import FolderStorage
 
 Task = Callable[[int], None]
-"""Number `i` of a loop. It may run more than once, and then writes the same to the same places."""
+"""Step `i` of a loop. It may run more than once, and then writes the same bytes again."""
 
 
 class State(Protocol):
     """Arrays by name: small ones of a piece, and arrays of all nodes, written range by range."""
 
-    def save(self, name: str, number: int, **arrays: Array) -> None:
+    def save(self, name: str, piece: int, **arrays: Array) -> None:
         """Write arrays of a piece."""
 
-    def load(self, name: str, number: int, array: str) -> Array:
+    def load(self, name: str, piece: int, array: str) -> Array:
         """An array of a piece, read-only."""
 
     def create(self, name: str, shape: Sequence[int], dtype: Any) -> None:
@@ -72,15 +74,15 @@ class Memory:
         self._small: dict[str, dict[tuple[int, str], Array]] = {}
         self._whole: dict[str, Array] = {}
 
-    def save(self, name: str, number: int, **arrays: Array) -> None:
+    def save(self, name: str, piece: int, **arrays: Array) -> None:
         """Keep arrays of a piece, rows one after another as in a file."""
         small = self._small.setdefault(name, {})
         for key, array in arrays.items():
-            small[number, key] = np.ascontiguousarray(array)
+            small[piece, key] = np.ascontiguousarray(array)
 
-    def load(self, name: str, number: int, array: str) -> Array:
+    def load(self, name: str, piece: int, array: str) -> Array:
         """An array of a piece."""
-        return self._small[name][number, array]
+        return self._small[name][piece, array]
 
     def create(self, name: str, shape: Sequence[int], dtype: Any) -> None:
         """Make an array of all nodes."""
@@ -123,13 +125,13 @@ class Stored:
         """The arrays of a build that does not go on once it was killed."""
         return cls(Files(folder), Blocks(FolderStorage(folder / "blocks")))
 
-    def save(self, name: str, number: int, **arrays: Array) -> None:
+    def save(self, name: str, piece: int, **arrays: Array) -> None:
         """Write arrays of a piece."""
-        self.blocks.save(name, number, **arrays)
+        self.blocks.save(name, piece, **arrays)
 
-    def load(self, name: str, number: int, array: str) -> Array:
+    def load(self, name: str, piece: int, array: str) -> Array:
         """An array of a piece, mapped."""
-        return self.blocks.map(name, number, array)
+        return self.blocks.map(name, piece, array)
 
     def create(self, name: str, shape: Sequence[int], dtype: Any) -> None:
         """Make an array of all nodes."""
@@ -153,6 +155,26 @@ class Stored:
         if not self.keep:
             self.files.drop(name)
             self.blocks.remove(name)
+
+
+def save_piece(state: State, piece: Piece) -> None:
+    """Save a piece for the engine's tasks."""
+    matrix = piece.matrix
+    state.save(
+        "piece", piece.index, hubs=piece.hubs, columns=piece.columns,
+        indptr=matrix.indptr, indices=matrix.indices, values=matrix.entries,
+    )  # fmt: skip
+
+
+def load_piece(state: State, layout: Layout, index: int) -> Piece:
+    """Read a piece that `save_piece` saved."""
+    hubs, columns, indptr, indices, values = (
+        state.load("piece", index, name)
+        for name in ("hubs", "columns", "indptr", "indices", "values")
+    )
+    first, end = (int(start) for start in layout.starts[index : index + 2])
+    matrix = Csr(indptr, indices, values, len(columns))
+    return Piece(index, first, end - first, hubs, columns, matrix)
 
 
 class InProcess:

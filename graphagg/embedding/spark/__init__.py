@@ -1,1 +1,1 @@
-"""The Spark engine: the kernels of `graphagg.embedding`, a piece or a range of nodes a task."""
+"""The Spark engine: the kernels of `graphagg.embedding`, one task per piece or range of nodes."""

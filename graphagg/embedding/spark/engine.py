@@ -32,7 +32,7 @@ def state_of(work: Work) -> Stored:
 
 @dataclass(frozen=True)
 class SparkLoops:
-    """Loops whose steps are Spark tasks; what they make is noted in the job's folder."""
+    """Loops whose steps are Spark tasks; finished stages are noted in the job's folder."""
 
     work: Work
 
@@ -53,10 +53,10 @@ class SparkLoops:
     def total(
         self, name: str, count: int, task: Callable[[int], Sequence[Array]]
     ) -> Iterator[Array]:
-        """Add up the arrays that `task(i)` gives: a task an array, which reads one at a time."""
+        """Add up the arrays that `task(i)` gives: one task per array, which reads one at a time."""
         blocks = self.work.blocks
 
-        def part(i: int) -> Stats:
+        def share(i: int) -> Stats:
             with one_thread():
                 arrays = task(i)
             for j, array in enumerate(arrays):
@@ -71,7 +71,7 @@ class SparkLoops:
             return {}
 
         def make() -> int:
-            arrays: int = run_tasks(self.work.spark, count, part)[0]["arrays"]
+            arrays: int = run_tasks(self.work.spark, count, share)[0]["arrays"]
             run_tasks(self.work.spark, arrays, add)
             return arrays
 

@@ -76,10 +76,10 @@ def prepare(work: Work, source: EdgeInput, config: EmbeddingConfig, a_task: int)
     notes = work.note("numbered", lambda: _number(work, source, frame, config, partitions))
     rows, columns = (Numbering.from_json(work.blocks, note) for note in notes)
     entries = work.phase("entries", lambda: _entries(work, frame, rows, columns, config, weighted))
-    own = entries
+    uncoupled = entries
     if config.kind == "directed":  # without the couplings
-        own = entries.filter(f"abs(col - row) <> {rows.total}")
-    edges = work.note("edges_kept", lambda: own.count() // 2)
+        uncoupled = entries.filter(f"abs(col - row) <> {rows.total}")
+    edges = work.note("edges_kept", lambda: uncoupled.count() // 2)
     if not edges:
         raise EmptyGraph(f"{source}: {counted:,} self-loops and no edge, wanted at least one edge")
     return Entries(entries, rows, columns, config.kind, weighted, edges)
@@ -144,17 +144,17 @@ def _couplings(pairs: DataFrame, n: int) -> DataFrame:
 
 
 def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
-    """What `index.inputs_of` gives of the same graph; one block in memory at a time."""
+    """Digests of the graph, equal to `writing.inputs_of`; one block in memory at a time."""
     return dict(work.note("digests", lambda: _digests(work, entries, a_task)))
 
 
 def _digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
-    numbers = sorted_blocks(work, entries, a_task)
-    hashes = {"graph": _graph_digest(work, entries, numbers)}
+    blocks = sorted_blocks(work, entries, a_task)
+    hashes = {"graph": _graph_digest(work, entries, blocks)}
     if entries.weighted:
         state = hashlib.sha256()
-        for number in numbers:
-            weights = work.blocks.load("sorted", number, "weight")
+        for block in blocks:
+            weights = work.blocks.load("sorted", block, "weight")
             state.update(np.ascontiguousarray(weights[weights > 0]).data)
         hashes["weights"] = state.hexdigest()
     return hashes
@@ -165,20 +165,20 @@ def sorted_blocks(work: Work, entries: Entries, a_task: int) -> list[int]:
 
     A block holds `row`, `col` and, of a weighted graph, `weight`.
     """
-    numbers: list[int] = work.note("sorted", lambda: _sort(work, entries, a_task))
-    return numbers
+    blocks: list[int] = work.note("sorted", lambda: _sort(work, entries, a_task))
+    return blocks
 
 
 def _sort(work: Work, entries: Entries, a_task: int) -> list[int]:
     blocks, weighted = work.blocks, entries.weighted
     partitions = math.ceil(2 * entries.edges / a_task)
 
-    def write(number: int, table: pa.Table) -> Stats:
+    def write(block: int, table: pa.Table) -> Stats:
         row, col = table.column("row").to_numpy(), table.column("col").to_numpy()
         kept = {"row": row, "col": col}
         if weighted:
             kept["weight"] = table.column("weight").to_numpy()
-        blocks.save("sorted", number, **kept)
+        blocks.save("sorted", block, **kept)
         return {"entries": len(row)}
 
     ordered = entries.frame.repartitionByRange(partitions, "row", "col")
@@ -186,7 +186,7 @@ def _sort(work: Work, entries: Entries, a_task: int) -> list[int]:
     return [s["block"] for s in stats]
 
 
-def _graph_digest(work: Work, entries: Entries, numbers: list[int]) -> str:
+def _graph_digest(work: Work, entries: Entries, blocks: list[int]) -> str:
     """`Graph.digest` of the graph, from the sorted entries."""
     n, first = entries.rows.total, 0 if entries.kind == "undirected" else entries.rows.total
     state = hashlib.sha256(entries.kind.encode())
@@ -194,8 +194,8 @@ def _graph_digest(work: Work, entries: Entries, numbers: list[int]) -> str:
         _update_ids(state, numbering)
     state.update(np.zeros(1, dtype=np.int64).data)
     done, total = 0, 0
-    for number in numbers:  # indptr: the end of each row
-        rows = _edges_from(work, entries, number)[0]
+    for block in blocks:  # indptr: the end of each row
+        rows = _edges_from(work, entries, block)[0]
         if not len(rows):
             continue
         last = int(rows[-1])
@@ -203,16 +203,16 @@ def _graph_digest(work: Work, entries: Entries, numbers: list[int]) -> str:
         state.update(np.ascontiguousarray(ends, dtype=np.int64).data)
         done, total = max(done, last), total + len(rows)
     state.update(np.full(n - done, total, dtype=np.int64).data)
-    for number in numbers:
-        columns = _edges_from(work, entries, number)[1] - first
+    for block in blocks:
+        columns = _edges_from(work, entries, block)[1] - first
         state.update(np.ascontiguousarray(columns, dtype=np.int32).data)
     return state.hexdigest()
 
 
-def _edges_from(work: Work, entries: Entries, number: int) -> tuple[Any, Any]:
+def _edges_from(work: Work, entries: Entries, block: int) -> tuple[Any, Any]:
     """Rows and columns of a block's entries that are the graph's adjacency."""
     n = entries.rows.total
-    row, col = (work.blocks.load("sorted", number, name) for name in ("row", "col"))
+    row, col = (work.blocks.load("sorted", block, name) for name in ("row", "col"))
     kept = row < n
     if entries.kind == "directed":
         kept &= col - row != n

@@ -32,9 +32,9 @@ def vectors_frame(spark: SparkSession, index: Any, side: Side, a_task: int) -> D
             for i in batch.column(0).to_pylist():
                 names, rows = worker().side(side)
                 low, high = i * a_task, min((i + 1) * a_task, total)
-                part = np.ascontiguousarray(rows[low:high], dtype=np.float32)
-                starts = np.arange(0, part.size + 1, part.shape[1], dtype=np.int32)
-                lists = pa.ListArray.from_arrays(pa.array(starts), pa.array(part.ravel()))
+                block = np.ascontiguousarray(rows[low:high], dtype=np.float32)
+                starts = np.arange(0, block.size + 1, block.shape[1], dtype=np.int32)
+                lists = pa.ListArray.from_arrays(pa.array(starts), pa.array(block.ravel()))
                 vertices = pa.array(names[low:high], kind)
                 yield pa.RecordBatch.from_arrays([vertices, lists], names=["vertex", "vector"])
 

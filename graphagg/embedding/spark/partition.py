@@ -14,7 +14,7 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import Layout, make_piece, piece_of_entry
 from graphagg.embedding.partition.report import PartitionReport
-from graphagg.embedding.prone.engine import save_piece
+from graphagg.embedding.prone.state import save_piece
 from graphagg.embedding.spark.engine import state_of
 from graphagg.embedding.spark.entries import Entries, sorted_blocks
 from graphagg.graph.csr import Csr
@@ -43,7 +43,7 @@ class Cut:
 def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> Cut:
     """Stages `matrix` and `partition`: cut the matrix in one task.
 
-    METIS holds the matrix in memory, a streaming partition some 60 bytes a node.
+    METIS holds the matrix in memory, a streaming partition some 60 bytes per node.
 
     Raises:
         InvalidParameter: more pieces than nodes with an edge.
@@ -101,9 +101,9 @@ def _partition(work: Work, nodes: int, config: EmbeddingConfig) -> dict[str, Any
 
     def run(_: int) -> Stats:
         matrix = Csr(folder.rows("indptr"), folder.rows("indices"), None, nodes)
-        parts, report = partition(matrix, config)
-        layout = Layout.of(parts, report.levels[-1].pieces)
-        for name, values in (("parts", parts), ("numbers", layout.numbers(nodes))):
+        piece_of, report = partition(matrix, config)
+        layout = Layout.of(piece_of, report.levels[-1].pieces)
+        for name, values in (("parts", piece_of), ("numbers", layout.numbers(nodes))):
             folder.create(name, values.shape, values.dtype)
             folder.write(name, 0, values)
         folder.save("layout", 0, hubs=layout.order[: layout.hubs], starts=layout.starts)
@@ -120,9 +120,9 @@ def write_pieces(work: Work, entries: Entries, layout: Layout) -> None:
     def renumber(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        numbers = folder.rows("numbers")
+        new_numbers = folder.rows("numbers")
         for batch in batches:
-            row, column = (numbers[batch.column(name).to_numpy()] for name in ("row", "col"))
+            row, column = (new_numbers[batch.column(name).to_numpy()] for name in ("row", "col"))
             columns = {
                 "piece": pa.array(piece_of_entry(layout, row, column), pa.int32()),
                 "row": pa.array(row, pa.int64()),
@@ -134,11 +134,11 @@ def write_pieces(work: Work, entries: Entries, layout: Layout) -> None:
     def assemble(table: pa.Table) -> pa.Table:
         import pyarrow as pa
 
-        number = table.column("piece")[0].as_py()
+        index = table.column("piece")[0].as_py()
         values = (table.column(name).to_numpy() for name in ("row", "col", "weight"))
-        piece = make_piece(number, starts, *values)
+        piece = make_piece(index, starts, *values)
         save_piece(folder, piece)
-        return pa.table({"piece": [number], "nodes": [piece.own], "entries": [len(table)]})
+        return pa.table({"piece": [index], "nodes": [piece.whole], "entries": [len(table)]})
 
     work.phase(
         "pieces",

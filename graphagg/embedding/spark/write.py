@@ -6,14 +6,14 @@ last one when it is started again:
 1. `edges`, `entries`: ids numbered by a distributed sort; the symmetric matrix.
 2. `matrix`, `partition`: the matrix as mapped rows, and its parts, in one task.
 3. `pieces`: each piece in blocks; one shuffle of the entries.
-4. `strength`, `arrived`, `leaves`: the log matrix and its decomposition, a task a piece.
+4. `strength`, `arrived`, `leaves`: the log matrix and its decomposition, one task per piece.
 5. `gram...`, `start`, `refined`: the merge and one refinement.
-6. `pass...`: five products with the matrix a pass; tasks read the rows of their halo.
+6. `pass...`: five products with the matrix per pass; tasks read the rows of their halo.
 7. `vectors`: the arrays of the index, written again by each run.
 
-Stages 4 to 6 are those of the build in process, `prone.engine`. What tasks exchange lies where
-`graphagg.spark.job` says. A task holds one piece with its halo or one range of 50,000 nodes; the
-task of the partition holds the graph (`metis`) or 60 bytes a node (`streaming`).
+Stages 4 to 6 are the stages of the build in process, `prone.engine`. A task holds one piece with
+its halo or one range of 50,000 nodes; the task of the partition holds the graph (`metis`) or 60
+bytes per node (`streaming`).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConf
 
 
 def stages(config: EmbeddingConfig, until: Stage | None = None) -> tuple[str, ...]:
-    """The stages of a job that have a name beforehand, in their order."""
+    """Names of the stages of a job, in their order, as far as they are known beforehand."""
     passes = [f"pass{p}.{s}" for p in range(1, config.propagate + 1) for s in range(STEPS)]
     names = (
         "edges", "entries", "matrix", "partition", "pieces", "strength", "arrived", "leaves",
@@ -70,7 +70,7 @@ def stages(config: EmbeddingConfig, until: Stage | None = None) -> tuple[str, ..
 
 
 def job_of(source: EdgeInput, config: EmbeddingConfig) -> dict[str, Any]:
-    """What tells a job from another: its input and parameters."""
+    """Identity of a job: its input and parameters."""
     return {"source": source.identity(), "config": config.to_json()}
 
 
@@ -92,8 +92,8 @@ def _run(
     with one_thread():  # the driver merges and rotates
         engine.prepare()
         vectors = engine.factorize()
-        for number in range(1, config.propagate + 1):
-            vectors = engine.propagate(vectors, number)
+        for turn in range(1, config.propagate + 1):
+            vectors = engine.propagate(vectors, turn)
     files = work.version(published)
     _write_ids(work, entries, files)
     _write_vectors(engine, vectors, entries, files)
@@ -125,8 +125,12 @@ def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, files: Fi
 
     def write(b: int) -> None:
         low, high = blocks[b]
-        numbers, parts = (np.asarray(engine.state.rows(n)[low:high]) for n in ("numbers", "parts"))
-        vector_files.write(low, parts, *engine.rotated(vectors, numbers), engine.log_q_of(numbers))
+        positions, piece_of = (
+            np.asarray(engine.state.rows(n)[low:high]) for n in ("numbers", "parts")
+        )
+        vector_files.write(
+            low, piece_of, *engine.rotated(vectors, positions), engine.log_q_of(positions)
+        )
 
     vector_files.create(engine.width(vectors))
     engine.loops.each(len(blocks), write)

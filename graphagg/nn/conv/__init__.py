@@ -1,9 +1,9 @@
 """Local parts: message passing over the edges, one half of a GPS layer."""
 
 from graphagg.nn.conv.adapter import ConvPart
+from graphagg.nn.conv.base import LocalPart
 from graphagg.nn.conv.gatedgcn import GatedGCN
 from graphagg.nn.conv.gine import GINE
-from graphagg.nn.conv.part import LocalPart
 from graphagg.nn.conv.positions import PositionGate
 from graphagg.nn.conv.resolver import NAMES, degree_histogram, local
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 
 from graphagg.errors import GraphAggError, InvalidParameter
-from graphagg.nn.conv.part import LocalPart
+from graphagg.nn.conv.base import LocalPart
 
 
 class ConvPart(LocalPart):

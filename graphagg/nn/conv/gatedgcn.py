@@ -21,8 +21,8 @@ from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.checks import number
 from graphagg.errors import InvalidParameter
+from graphagg.nn.conv.base import LocalPart, find_activation, find_norm
 from graphagg.nn.conv.messages import aggregate, find_aggregation, sum_messages
-from graphagg.nn.conv.part import LocalPart, find_activation, find_norm
 from graphagg.nn.conv.positions import PositionGate
 from graphagg.nn.settings import PROBABILITY
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
+from graphagg.nn.conv.base import LocalPart, after_linear
 from graphagg.nn.conv.messages import aggregate, find_aggregation
-from graphagg.nn.conv.part import LocalPart, after_linear
 from graphagg.nn.conv.positions import PositionGate
 
 

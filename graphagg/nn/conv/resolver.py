@@ -17,10 +17,10 @@ from torch_geometric.utils import degree
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
 from graphagg.nn.conv.adapter import ConvPart, check_arguments
+from graphagg.nn.conv.base import LocalPart, find_activation
 from graphagg.nn.conv.gatedgcn import GatedGCN
 from graphagg.nn.conv.gine import GINE
 from graphagg.nn.conv.messages import find_aggregation
-from graphagg.nn.conv.part import LocalPart, find_activation
 from graphagg.nn.resolver import build, unknown
 from graphagg.nn.settings import part_width
 
@@ -120,11 +120,7 @@ def _given(
 
 
 def _gin(
-    channels: int,
-    aggregation: Aggregator,
-    *,
-    act: str = "relu",
-    train_eps: bool = False,
+    channels: int, aggregation: Aggregator, *, act: str = "relu", train_eps: bool = False
 ) -> LocalPart:
     mlp = torch.nn.Sequential(
         torch.nn.Linear(channels, channels),

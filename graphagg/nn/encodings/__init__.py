@@ -3,7 +3,7 @@
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.counts import CycleCounts, Degree
 from graphagg.nn.encodings.dataset import encode_dataset
-from graphagg.nn.encodings.eigen.spectrum import NoConvergence
+from graphagg.nn.encodings.eigenpairs import NoConvergence
 from graphagg.nn.encodings.electrostatic import ElstaticSE
 from graphagg.nn.encodings.encoder import Encoder, EquivStableEncoder, LinearEncoder
 from graphagg.nn.encodings.heat import HKdiagSE

@@ -12,7 +12,7 @@ from torch_geometric.data import Data
 from graphagg.checks import integer
 from graphagg.errors import InvalidFeatures
 from graphagg.nn.checks import check_finite
-from graphagg.nn.conv.part import BatchNorm
+from graphagg.nn.conv.base import BatchNorm
 from graphagg.nn.encodings.laplacian import flip_signs
 
 

@@ -13,8 +13,8 @@ from torch_geometric.data import Data
 from graphagg.arrays import Doubles
 from graphagg.checks import number
 from graphagg.errors import InvalidParameter
+from graphagg.nn.encodings.balls import chebyshev_diagonal
 from graphagg.nn.encodings.base import Encoding
-from graphagg.nn.encodings.eigen.krylov import chebyshev_diagonal
 from graphagg.nn.encodings.structure import Component, Structure, components, laplace_structure
 
 _TIMES = tuple(float(t) for t in range(1, 21))

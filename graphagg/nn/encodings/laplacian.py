@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 from graphagg.arrays import Doubles
 from graphagg.errors import InvalidParameter
 from graphagg.nn.encodings.base import Encoding
-from graphagg.nn.encodings.eigen.spectrum import Normalization, fix_signs, lowest, trivial_vector
+from graphagg.nn.encodings.eigenpairs import Normalization, fix_signs, lowest, trivial_vector
 from graphagg.nn.encodings.structure import Component, components, laplace_structure
 from graphagg.nn.segments import Segments, graph_seeds, mix
 from graphagg.nn.settings import check_choices, check_integers

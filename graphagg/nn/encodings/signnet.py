@@ -14,7 +14,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.checks import integer, one_of
-from graphagg.nn.conv.part import BatchNorm, check_edge_index
+from graphagg.nn.conv.base import BatchNorm, check_edge_index
 from graphagg.nn.encodings.encoder import Encoder, mlp
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
 from torch_geometric.data import Data
 
 from graphagg.arrays import Array, Doubles, Ints, offsets
@@ -60,6 +61,10 @@ class Structure:
     def row_sums(self) -> Doubles:
         """The sum of each row's weights, `[N]`."""
         return np.bincount(self.rows, self.weights, self.vertices).astype(np.float64)
+
+    def scipy(self) -> csr_array:
+        """The matrix as SciPy has it."""
+        return csr_array((self.weights, self.indices, self.indptr), 2 * (self.vertices,))
 
     def with_weights(self, weights: Doubles) -> Structure:
         """The same pattern with other weights `[nnz]`."""
@@ -114,7 +119,7 @@ def laplace_structure(data: Data) -> Structure:
     other = walk.transposed()
     if walk.is_symmetric(other):
         return walk
-    return Structure(walk.ptr, *_larger(walk.compressed, other.compressed))
+    return _of_scipy(walk.ptr, walk.scipy().maximum(other.scipy()))
 
 
 @dataclass(frozen=True)
@@ -148,16 +153,14 @@ class Component:
         matrix[np.repeat(np.arange(self.size), np.diff(self.indptr)), self.indices] = self.weights
         return matrix
 
-    def sparse(self) -> Any:
+    def sparse(self) -> csr_array:
         """The adjacency as a `scipy.sparse.csr_array`."""
-        from scipy.sparse import csr_array
-
         return csr_array((self.weights, self.indices, self.indptr), (self.size, self.size))
 
 
 def components(structure: Structure) -> Iterator[Component]:
     """The connected components of a symmetric structure, by their smallest vertex; O(N + nnz)."""
-    labels, count = _label(structure.indptr, structure.indices)
+    count, labels = connected_components(structure.scipy(), directed=False)
     order = np.argsort(labels, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
@@ -237,100 +240,12 @@ def _weights(data: Data, edges: int) -> Doubles:
 def _coalesced(
     ptr: Ints, vertices: int, rows: Array, columns: Array, weights: Doubles
 ) -> Structure:
-    return Structure(ptr, *_coalesce(vertices, rows, columns, weights))
+    """Compressed rows with ascending columns; repeats add up."""
+    return _of_scipy(ptr, coo_array((weights, (rows, columns)), (vertices, vertices)).tocsr())
 
 
-@numba.njit(cache=True, nogil=True)
-def _coalesce(size: int, rows: Array, columns: Array, weights: Doubles) -> Any:
-    """Compressed rows in two counting sorts, O(N + nnz); repeats are summed in their order."""
-    by_column = np.zeros(size + 1, dtype=np.int64)
-    by_row = np.zeros(size + 1, dtype=np.int64)
-    for e in range(len(rows)):
-        by_column[columns[e] + 1] += 1
-        by_row[rows[e] + 1] += 1
-    for v in range(size):
-        by_column[v + 1] += by_column[v]
-        by_row[v + 1] += by_row[v]
-    # By column first: the second sort is stable, so that columns ascend within each row.
-    order = np.empty(len(rows), dtype=np.int64)
-    for e in range(len(rows)):
-        order[by_column[columns[e]]] = e
-        by_column[columns[e]] += 1
-    position = by_row[:-1].copy()
-    indices = np.empty(len(rows), dtype=np.int32)
-    values = np.empty(len(rows), dtype=np.float64)
-    for entry in order:
-        indices[position[rows[entry]]] = columns[entry]
-        values[position[rows[entry]]] = weights[entry]
-        position[rows[entry]] += 1
-    # Repeats lie side by side now. `kept` never overtakes i, so the arrays shrink in place, and
-    # by_row[v] may be overwritten once row v - 1 is done: its old value is in `start`.
-    kept, start = 0, 0
-    for v in range(size):
-        stop = int(by_row[v + 1])
-        first = kept
-        for i in range(start, stop):
-            if kept > first and indices[i] == indices[kept - 1]:
-                values[kept - 1] += values[i]
-            else:
-                indices[kept] = indices[i]
-                values[kept] = values[i]
-                kept += 1
-        start = stop
-        by_row[v + 1] = kept
-    return by_row, indices[:kept].copy(), values[:kept].copy()
-
-
-@numba.njit(cache=True, nogil=True)
-def _larger(a: CompressedRows, b: CompressedRows) -> Any:
-    """The entrywise maximum of two matrices, by merging their rows."""
-    size = len(a.indptr) - 1
-    indptr = np.zeros(size + 1, dtype=np.int64)
-    indices = np.empty(len(a.indices) + len(b.indices), dtype=np.int32)
-    values = np.empty(len(indices), dtype=np.float64)
-    kept = 0
-    for v in range(size):
-        i, j = a.indptr[v], b.indptr[v]
-        while i < a.indptr[v + 1] or j < b.indptr[v + 1]:
-            # A row that is done gives `size`, larger than every column.
-            left = a.indices[i] if i < a.indptr[v + 1] else size
-            right = b.indices[j] if j < b.indptr[v + 1] else size
-            value = 0.0  # of a matrix without this entry; weights are positive
-            if left <= right:
-                value = a.weights[i]
-                i += 1
-            if right <= left:
-                value = max(value, b.weights[j])
-                j += 1
-            indices[kept] = min(left, right)
-            values[kept] = value
-            kept += 1
-        indptr[v + 1] = kept
-    return indptr, indices[:kept].copy(), values[:kept].copy()
-
-
-@numba.njit(cache=True, nogil=True)
-def _label(indptr: Ints, indices: Array) -> Any:
-    """The component of each vertex, numbered by its smallest vertex, and how many there are."""
-    size = len(indptr) - 1
-    labels = np.full(size, -1, dtype=np.int64)  # -1: not reached yet
-    queue = np.empty(size, dtype=np.int64)
-    count = 0
-    # Roots ascend, so each is the smallest vertex of its component.
-    for root in range(size):
-        if labels[root] >= 0:
-            continue
-        labels[root] = count
-        queue[0] = root
-        head, tail = 0, 1
-        while head < tail:
-            u = queue[head]
-            head += 1
-            for i in range(indptr[u], indptr[u + 1]):
-                v = indices[i]
-                if labels[v] < 0:
-                    labels[v] = count  # labeled when queued: each vertex is queued once
-                    queue[tail] = v
-                    tail += 1
-        count += 1
-    return labels, count
+def _of_scipy(ptr: Ints, matrix: Any) -> Structure:
+    matrix.sum_duplicates()
+    return Structure(
+        ptr, matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data
+    )

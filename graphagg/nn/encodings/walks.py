@@ -11,8 +11,8 @@ import torch
 from torch_geometric.data import Data
 
 from graphagg.arrays import Doubles, offsets
+from graphagg.nn.encodings.balls import powers_diagonal, reach, returns, walk_rows
 from graphagg.nn.encodings.base import Encoding
-from graphagg.nn.encodings.eigen.krylov import powers_diagonal, reach, returns, walk_rows
 from graphagg.nn.encodings.structure import Structure, walk_structure
 from graphagg.nn.settings import check_integers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from graphagg.errors import InvalidParameter
+from graphagg.nn.config.model import EncodingConfig, GPSConfig
 from graphagg.nn.encodings import (
     ENCODERS,
     RRWP,
@@ -18,7 +19,6 @@ from graphagg.nn.encodings import (
     LapPE,
     encoder,
 )
-from graphagg.nn.model.config import EncodingConfig, GPSConfig
 from graphagg.nn.resolver import unknown
 
 _OF_VECTORS = ("lappe-", "signnet-", "equivstable")

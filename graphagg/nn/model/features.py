@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.conv.part import find_norm
-from graphagg.nn.model.config import FeatureConfig
+from graphagg.nn.config.model import FeatureConfig
+from graphagg.nn.conv.base import find_norm
 from graphagg.nn.segments import Segments
 
 

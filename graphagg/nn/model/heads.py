@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.conv.part import check_edge_index, find_activation, find_norm
-from graphagg.nn.model.config import Activation, HeadConfig
+from graphagg.nn.config.model import Activation, HeadConfig
+from graphagg.nn.conv.base import check_edge_index, find_activation, find_norm
 from graphagg.nn.model.pooling import pool
 from graphagg.nn.segments import Segments
 

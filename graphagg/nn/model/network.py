@@ -13,9 +13,9 @@ from torch_geometric.data import Data
 from graphagg.errors import InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import PairBias, PairBiasEncoder
 from graphagg.nn.checks import check_finite, looks_at_values, values_known
-from graphagg.nn.conv.part import check_edge_index
+from graphagg.nn.config.model import GPSConfig
+from graphagg.nn.conv.base import check_edge_index
 from graphagg.nn.gps import GPSLayer
-from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.model.encoding import encoder_of, transforms_of
 from graphagg.nn.model.features import FeatureEncoder
 from graphagg.nn.model.heads import Head

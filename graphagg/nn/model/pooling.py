@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from graphagg.nn.model.config import Pooling
+from graphagg.nn.config.model import Pooling
 from graphagg.nn.segments import Segments
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from torch import Tensor
 
 from graphagg.errors import CheckpointMismatch, UnreadableFile
+from graphagg.nn.config.model import GPSConfig
 from graphagg.nn.files import read_json, safetensors, write_json, write_whole
-from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.settings import differences
 
 CONFIG = "config.json"

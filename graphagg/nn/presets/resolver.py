@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.errors import InvalidParameter, UnknownPreset, UnreadableFile
-from graphagg.nn.presets.official import OFFICIAL
-from graphagg.nn.presets.plus import PLUS
 from graphagg.nn.presets.preset import TABLES, Preset
-from graphagg.nn.presets.small import SMALL
+from graphagg.nn.presets.tables import OFFICIAL, PLUS, SMALL
 from graphagg.nn.resolver import find
 
 _ALL = dict(sorted({**OFFICIAL, **SMALL, **PLUS}.items()))

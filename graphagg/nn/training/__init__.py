@@ -8,50 +8,20 @@ from typing import TYPE_CHECKING
 from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.nn.training.config import (
-        TrainingConfig as TrainingConfig,
-    )
-    from graphagg.nn.training.data.chance import (
-        random_splits as random_splits,
-    )
-    from graphagg.nn.training.data.dataset import (
-        GraphData as GraphData,
-    )
-    from graphagg.nn.training.data.dataset import (
-        Shape as Shape,
-    )
-    from graphagg.nn.training.data.dataset import (
-        Split as Split,
-    )
-    from graphagg.nn.training.data.sources import (
-        load_data as load_data,
-    )
-    from graphagg.nn.training.data.sources import (
-        load_graphs as load_graphs,
-    )
-    from graphagg.nn.training.data.writing import (
-        save_npz as save_npz,
-    )
-    from graphagg.nn.training.predictor import (
-        Predictor as Predictor,
-    )
-    from graphagg.nn.training.predictor import (
-        load as load,
-    )
-    from graphagg.nn.training.results import (
-        Score as Score,
-    )
-    from graphagg.nn.training.results import (
-        SplitResult as SplitResult,
-    )
-    from graphagg.nn.training.results import (
-        TrainingResult as TrainingResult,
-    )
-    from graphagg.nn.training.run import (
-        train as train,
-    )
-    from graphagg.nn.training.sampling import (
-        NeighborSampler as NeighborSampler,
-    )
+    from graphagg.nn.config.training import TrainingConfig as TrainingConfig
+    from graphagg.nn.training.data.dataset import GraphData as GraphData
+    from graphagg.nn.training.data.dataset import Shape as Shape
+    from graphagg.nn.training.data.dataset import Split as Split
+    from graphagg.nn.training.data.random_splits import random_splits as random_splits
+    from graphagg.nn.training.data.sources import load_data as load_data
+    from graphagg.nn.training.data.sources import load_graphs as load_graphs
+    from graphagg.nn.training.data.writing import save_npz as save_npz
+    from graphagg.nn.training.predictor import Predictor as Predictor
+    from graphagg.nn.training.predictor import load as load
+    from graphagg.nn.training.results import Score as Score
+    from graphagg.nn.training.results import SplitResult as SplitResult
+    from graphagg.nn.training.results import TrainingResult as TrainingResult
+    from graphagg.nn.training.run import train as train
+    from graphagg.nn.training.sampling import NeighborSampler as NeighborSampler
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

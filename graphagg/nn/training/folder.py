@@ -155,8 +155,9 @@ class RunFolder:
             raise CheckpointMismatch(
                 f"{where / LAST} is of another configuration than {self.path / RUN}; {remedy}"
             )
-        if not isinstance(last.get("epoch"), int) or "callbacks" not in last:
-            raise UnreadableFile(f"{where / LAST} holds no epoch or no callbacks; {remedy}")
+        missing = _STATE - last.keys()
+        if missing:
+            raise UnreadableFile(f"{where / LAST} holds no {', '.join(sorted(missing))}; {remedy}")
         return last
 
     def save_result(self, number: int, result: SplitResult) -> None:
@@ -183,6 +184,7 @@ class RunFolder:
         return sorted(p for p in found if re.fullmatch(r"split-\d+", p.name) and p.is_dir())
 
 
+_STATE = {"epoch", "state_dict", "optimizer", "best", "waited", "over"}
 _REPLACE = "replace the run (--force)"
 _OF_SPLIT = (
     LAST, BEST, RESULT, "metrics.csv", "model.safetensors", "config.json", "hparams.yaml",

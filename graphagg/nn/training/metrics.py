@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from graphagg.arrays import Doubles, Ints
 from graphagg.errors import InvalidDataset
-from graphagg.nn.training.config import Loss
+from graphagg.nn.config.training import Loss
 
 RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1"]
 """Metrics of answers and labels, row by row: all but `mrr`."""

@@ -11,9 +11,9 @@ import torch
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, InvalidParameter
-from graphagg.nn.model.config import FeatureConfig, GPSConfig
+from graphagg.nn.config.model import FeatureConfig, GPSConfig
+from graphagg.nn.config.training import TrainingConfig
 from graphagg.nn.presets import Preset, preset
-from graphagg.nn.training.config import TrainingConfig
 from graphagg.nn.training.data.dataset import Shape
 
 Build: TypeAlias = Callable[[Shape], torch.nn.Module]

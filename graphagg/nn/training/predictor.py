@@ -13,11 +13,11 @@ import torch
 from graphagg.arrays import Array
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.files import read_json
 from graphagg.nn.model.network import GPS
 from graphagg.nn.model.saving import CONFIG
 from graphagg.nn.training.batches import GraphBatches
-from graphagg.nn.training.config import Metric, TrainingConfig
 from graphagg.nn.training.data.dataset import checked_inputs
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import Source, load_graphs, name_of
@@ -38,12 +38,7 @@ class Predictor:
     """
 
     def __init__(
-        self,
-        model: GPS,
-        training: TrainingConfig,
-        metric: Metric,
-        split: int,
-        device: torch.device,
+        self, model: GPS, training: TrainingConfig, metric: Metric, split: int, device: torch.device
     ) -> None:
         self.model, self.metric, self.split = model.to(device).eval(), metric, split
         self._training, self._device = training, device

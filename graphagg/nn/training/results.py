@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphagg.errors import UnreadableFile
-from graphagg.nn.training.config import Metric
+from graphagg.nn.config.training import Metric
 from graphagg.nn.training.data.dataset import PARTS, Level
 
 

@@ -10,24 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback
-from lightning.pytorch.loggers import Logger
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted, TrainingPaused
+from graphagg.nn.config.model import GPSConfig
+from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.files import safetensors, write_json, write_whole
-from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
 from graphagg.nn.training.batches import Feed
-from graphagg.nn.training.config import Metric, TrainingConfig
 from graphagg.nn.training.data.dataset import GraphData, Shape, checked
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import Source, load_data
 from graphagg.nn.training.device import find_devices
-from graphagg.nn.training.fit.loop import Fit, fit_split
-from graphagg.nn.training.fit.module import Learner, check_level
-from graphagg.nn.training.fit.slices import Slice
+from graphagg.nn.training.fit.learner import Learner, check_level
+from graphagg.nn.training.fit.loop import Fit, Logger, fit_split
+from graphagg.nn.training.fit.time_budget import TimeBudget
 from graphagg.nn.training.folder import RunFolder, alone_in
 from graphagg.nn.training.plan import Build, Plan, doubled, plan_of
 from graphagg.nn.training.results import SplitResult, TrainingResult
@@ -46,7 +44,6 @@ def train(
     resume: bool = False,
     force: bool = False,
     minutes: float | None = None,
-    callbacks: Sequence[Callback] = (),
     loggers: Sequence[Logger] = (),
     progress: Progress = silent,
 ) -> TrainingResult:
@@ -73,9 +70,9 @@ def train(
         minutes: stop before an epoch that would end later than so many minutes from now; with
             `resume` the same call goes on, so that a long training can be had from short ones.
             One epoch is always done.
-        callbacks: Lightning's, beside the run's own.
-        loggers: Lightning's, beside the run's CSV and TensorBoard files; they get `loss`, `lr` and
-            `val` of each epoch.
+        loggers: beside the run's CSV and TensorBoard files, functions that are called with `loss`,
+            `lr` and `val` of each epoch, a dict, and its number from 1; such as the method
+            `log_metrics` of Lightning's loggers.
         progress: told of each epoch.
 
     Raises:
@@ -90,10 +87,10 @@ def train(
         TrainingInterrupted: Ctrl-C; the last checkpoint stays.
         TrainingPaused: the minutes are over; the last checkpoint stays.
     """
-    limit = Slice(minutes)
+    budget = TimeBudget(minutes)
     plan, devices = plan_of(model, training, name), find_devices(device)
     where = devices[0]
-    fit = Fit(devices, progress, limit, tuple(callbacks), tuple(loggers))
+    fit = Fit(devices, progress, budget, tuple(loggers))
     dataset = checked(load_data(data))
     splits = integer("splits", splits, 1, len(dataset.splits))
     if plan.training.fanouts and not dataset.single:
@@ -142,13 +139,7 @@ class _Run:
     """One call of `train`, once everything is checked; the data are encoded when needed."""
 
     def __init__(
-        self,
-        plan: Plan,
-        data: GraphData,
-        shape: Shape,
-        metric: Metric,
-        folder: RunFolder,
-        fit: Fit,
+        self, plan: Plan, data: GraphData, shape: Shape, metric: Metric, folder: RunFolder, fit: Fit
     ) -> None:
         self._plan, self._data, self._shape, self._metric = plan, data, shape, metric
         self._folder, self._fit = folder, fit
@@ -195,13 +186,7 @@ class _Run:
         model = self._plan.build(self._shape)
         if training.precision == "float64":
             model = model.double()
-        learner = Learner(
-            model,
-            replace(training, random_state=state),
-            self._metric,
-            data.level,
-            self._folder.fingerprint,
-        )
+        learner = Learner(model, replace(training, random_state=state), self._metric, data.level)
         feed = Feed(data, graphs, split, training.batch_size, training.fanouts, state)
         result = fit_split(learner, feed, self._folder, number, split.name, self._fit)
         save_model(learner.model, self._folder.split(number), self._plan.settings(self._shape))

@@ -1,28 +1,32 @@
-"""What one block of passages gives an index: a pure function of its passages and the models."""
+"""Arrays of a block of passages: a pure function of the passages and the models."""
 
 from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from graphagg.arrays import Array, offsets
+from graphagg.arrays import Array, narrow, offsets
 from graphagg.progress import Progress
-from graphagg.rag.build.segment import annotate, encoded
+from graphagg.rag.build.encoding import encoded
 from graphagg.rag.documents.analyzer import Analyzers
-from graphagg.rag.documents.languages import CODES
+from graphagg.rag.documents.languages import CODES, language_of_text
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import is_capital
-from graphagg.rag.models.extractor import Annotation
+from graphagg.rag.models.by_language import ByLanguage
+from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.models.named import Models
-from graphagg.rag.tables.mentions import NewRow, Spans
+from graphagg.rag.tables.gazetteer import kind_of
+from graphagg.rag.tables.mentions import RowTokens, found_keys, title_keys
+from graphagg.rag.tables.segments import Ragged
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.store.strings import StringTable
 
 Arrays = dict[str, Array]
-"""The arrays of a block by name; those whose names begin with `s0.` are parts of the segment."""
+"""The arrays of a block by name. An array whose name begins with `s0.`, `lexicon.` or `gazetteer.`
+is a part of the file of this name: the arrays of all blocks, one after another, are the file."""
 
 
 def block_of(
@@ -33,127 +37,163 @@ def block_of(
     Args:
         passages: in the order of their rows.
         models: extractor and encoder.
-        given: `[p, d]`, vectors of the passages, where they are known.
+        given: `[p, d]`, vectors of the passages that need not be computed; None: none.
         progress: called with stage, done, total of the block.
     """
-    analyzers = Analyzers(models.language)
-    rows = BlockRows(zip(passages, annotate(passages, models.extractor, progress), strict=True),
-                     analyzers)  # fmt: skip
-    sentences, found = rows.sentences.ragged(), rows.found.ragged()
+    notes = list(annotate(passages, models.extractor, progress))
+    block = Block(passages, notes, Analyzers(models.language))
     windows, vectors = encoded(
-        passages, sentences, models.encoder, given, models.storage.packed, progress
+        passages, block.sentences, models.encoder, given, models.storage.packed, progress
     )
-    segment = {
-        "s0.sentences.lengths": np.diff(sentences.bounds),
-        "s0.sentences": sentences.values,
-        "s0.found.lengths": np.diff(found.bounds),
-        "s0.found": found.values,
-        "s0.windows.lengths": np.diff(windows.bounds),
-        "s0.windows": windows.values,
-        "s0.sentences.vectors": vectors,
-    }
-    return segment | rows.arrays()
+    return block.arrays(windows, vectors)
 
 
-class BlockRows:
-    """The tokens, keys and words of some passages, as arrays.
+def annotate(
+    passages: Sequence[Passage], extractor: EntityExtractor, progress: Progress
+) -> Iterator[Annotation]:
+    """Find entities in titles and texts apart, then put the two together."""
+    texts = [text for passage in passages for text in passage.parts]
+    if isinstance(extractor, ByLanguage):  # a title is too short to tell its language
+        each = [(language_of_text(passage.full_text), len(passage.parts)) for passage in passages]
+        codes = [code for code, count in each for _ in range(count)]
+        notes = extractor.annotate_in(texts, codes)
+    else:
+        notes = extractor.annotate(texts)
+    for count, passage in enumerate(passages, start=1):
+        title = next(notes) if passage.title else None
+        text = next(notes).shifted(len(passage.full_text) - len(passage.text))
+        yield _whole(text if title is None else text.with_title(title), passage)
+        progress("entities", count, len(passages))
+
+
+def _whole(annotation: Annotation, passage: Passage) -> Annotation:
+    """An annotation with at least one sentence, and without empty ones."""
+    sentences = tuple((a, b) for a, b in annotation.sentences if passage.full_text[a:b].strip())
+    everything = ((0, len(passage.full_text)),)
+    return Annotation(sentences or everything, annotation.mentions, annotation.title_end)
+
+
+class Block:
+    """Sentences, tokens, names and words of a block of passages.
 
     Args:
-        notes: each passage with its annotation.
+        passages: in the order of their rows.
+        notes: the annotation of each.
         analyzers: of the index.
 
     Attributes:
-        sentences, found: where sentences and what the extractor found begin and end.
+        sentences, entities: where sentences, and entities of the extractor, begin and end.
     """
 
-    def __init__(self, notes: Iterable[tuple[Passage, Annotation]], analyzers: Analyzers) -> None:
+    def __init__(
+        self, passages: Sequence[Passage], notes: Sequence[Annotation], analyzers: Analyzers
+    ) -> None:
         self._analyzers = analyzers
-        self.sentences, self.found = Spans(), Spans()
-        self._words, self._keys = _numbers(), _numbers()
+        self.sentences = _spans(note.sentences for note in notes)
+        self.entities = _spans(note.mentions for note in notes)
+        self._words, self._keys = _numbering(), _numbering()
         self._found_keys: set[str] = set()
         self._tokens, self._lengths, self._titles = array("i"), array("q"), array("i")
         self._sentence, self._capital = array("i"), bytearray()
         self._inner, self._inner_rows = array("i"), array("i")
         self._inner_titles, self._languages = bytearray(), bytearray()
         self._titled, self._named = array("i"), array("i")
-        for row, (passage, note) in enumerate(notes):
-            self._add(row, NewRow.of(passage, note), note)
+        for row, (passage, note) in enumerate(zip(passages, notes, strict=True)):
+            self._add(row, passage, note)
 
-    def _add(self, row: int, new: NewRow, note: Annotation) -> None:
-        tokens, text = new.tokens, new.passage.full_text
-        self.sentences.add(note.sentences)
-        self.found.add(note.mentions)
-        number, key = self._words.__getitem__, self._keys.__getitem__
-        self._tokens.extend(map(number, tokens.words))
+    def _add(self, row: int, passage: Passage, note: Annotation) -> None:
+        """Append one passage to the columns; words and keys by their numbers in the block."""
+        tokens, text = RowTokens.of(passage), passage.full_text
+        word_number, key_number = self._words.__getitem__, self._keys.__getitem__
+        self._tokens.extend(map(word_number, tokens.words))
         self._lengths.append(len(tokens.words))
         self._titles.append(tokens.titles)
         begins = [start for start, _ in tokens.spans]
-        place = np.searchsorted(new.sentences[:, 0], begins, side="right") - 1
-        self._sentence.frombytes(np.maximum(place, 0).astype(np.int32).tobytes())
+        sentence = np.searchsorted(self.sentences.row(row)[:, 0], begins, side="right") - 1
+        self._sentence.frombytes(np.maximum(sentence, 0).astype(np.int32).tobytes())
         self._capital.extend([is_capital(text[begin]) for begin in begins])
         for words, in_title in zip(tokens.inner, (1, 0), strict=True):
-            self._inner.extend(map(number, words))
+            self._inner.extend(map(word_number, words))
             self._inner_rows.extend([row] * len(words))
             self._inner_titles.extend([in_title] * len(words))
         if self._analyzers.is_mixed:
             self._languages.append(CODES.index(self._analyzers.of_text(text).language))
-        for name, flags in new.titles.items():
-            self._titled.extend((row, key(name), flags))
-        for f in dict.fromkeys(new.found):
-            self._named.extend((row, key(f.key), f.start, f.length))
+        for name, flags in title_keys(passage.title).items():
+            self._titled.extend((row, key_number(name), flags))
+        for f in dict.fromkeys(found_keys(tokens, text, note.mentions)):
+            self._named.extend((row, key_number(f.key), f.start, f.length))
             self._found_keys.add(f.key)
 
-    def arrays(self) -> Arrays:
-        """All of them; words, keys and terms ascend by their UTF-8 bytes."""
+    def arrays(self, windows: Ragged, sentence_vectors: Array) -> Arrays:
+        """All arrays of the block.
+
+        Args:
+            windows: vectors of the windows of each passage.
+            sentence_vectors: `[S, ...]`.
+        """
+        return {
+            "s0.sentences.bounds": self.sentences.bounds,
+            "s0.sentences": narrow(self.sentences.values),
+            "s0.found.bounds": self.entities.bounds,
+            "s0.found": narrow(self.entities.values),
+            "s0.windows.bounds": windows.bounds,
+            "s0.windows": windows.values,
+            "s0.sentences.vectors": sentence_vectors,
+        } | self.names_and_words()
+
+    def names_and_words(self) -> Arrays:
+        """The arrays without vectors; words, keys and terms ascend by their UTF-8 bytes."""
         words, word_of = _sorted(self._words)
         keys, key_of = _sorted(self._keys)
+        rows = len(self._lengths)
         titled = _ints(self._titled).reshape(-1, 3)
         named = _ints(self._named).reshape(-1, 4)
         tokens = word_of[_ints(self._tokens)]
-        lengths = np.array(self._lengths, np.int64)
         return {
-            **_strings("words", words),
+            **string_arrays("words", words),
             "tokens": tokens,
-            "tokens.lengths": lengths,
+            "tokens.bounds": offsets(np.array(self._lengths, np.int64)),
             "token.sentence": _ints(self._sentence),
             "token.capital": np.frombuffer(bytes(self._capital), np.bool_),
-            "gazetteer.title_tokens": _ints(self._titles),
-            **_strings("keys", keys),
-            "keys.found": np.array([name in self._found_keys for name in keys], np.bool_),
-            "titled.row": titled[:, 0],
+            "gazetteer.title_tokens": narrow(_ints(self._titles)),
+            **string_arrays("keys", keys),
+            "keys.kind": np.array([kind_of(key.split(" "), self._analyzers) for key in keys],
+                                  np.uint8),
+            "titled.bounds": offsets(np.bincount(titled[:, 0], minlength=rows)),
             "titled.key": key_of[titled[:, 1]],
             "titled.flags": titled[:, 2].astype(np.uint8),
-            "named.row": named[:, 0],
+            "named.bounds": offsets(np.bincount(named[:, 0], minlength=rows)),
             "named.key": key_of[named[:, 1]],
             "named.start": named[:, 2],
             "named.length": named[:, 3],
-        } | self._postings(words, word_of, tokens, lengths)
+        } | self._postings(words, word_of, tokens)  # fmt: skip
 
-    def _postings(self, words: list[str], word_of: Array, tokens: Array, lengths: Array) -> Arrays:
+    def _postings(self, words: list[str], word_of: Array, tokens: Array) -> Arrays:
         """The stems of the block, each with the passages that hold it."""
+        lengths = np.array(self._lengths, np.int64)
         count = len(lengths)
         rows = np.repeat(np.arange(count), lengths)
         titles = _ints(self._titles)
-        places = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        positions = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         every = np.concatenate([tokens, word_of[_ints(self._inner)]])
         of_row = np.concatenate([rows, _ints(self._inner_rows)])
         in_inner = np.frombuffer(bytes(self._inner_titles), np.bool_)
-        in_title = np.concatenate([places < titles[rows], in_inner])
+        in_title = np.concatenate([positions < titles[rows], in_inner])
         language = np.frombuffer(bytes(self._languages), np.uint8)
         if not self._analyzers.is_mixed:
             language = np.zeros(count, np.uint8)
-        kinds, kind_of = np.unique(
+        spellings, spelling = np.unique(
             language[of_row].astype(np.int64) * max(len(words), 1) + every, return_inverse=True
         )
+        codes, word = (each.tolist() for each in divmod(spellings, max(len(words), 1)))
         stems = [
-            self._analyzers.of(CODES[code]).stem(words[word])
-            for code, word in zip(*(part.tolist() for part in divmod(kinds, max(len(words), 1))),
-                                  strict=True)
-        ]  # fmt: skip
-        numbers = _numbers()
-        stem_numbers = np.fromiter(map(numbers.__getitem__, stems), np.int64, len(stems))
-        terms, term_of = _sorted(numbers)
-        code = term_of[stem_numbers][kind_of].astype(np.int64) * max(count, 1) + of_row
+            self._analyzers.of(CODES[code]).stem(words[i])
+            for code, i in zip(codes, word, strict=True)
+        ]
+        stem_numbers = _numbering()
+        stem_of = np.fromiter(map(stem_numbers.__getitem__, stems), np.int64, len(stems))
+        terms, term_of = _sorted(stem_numbers)
+        code = term_of[stem_of][spelling].astype(np.int64) * max(count, 1) + of_row
         codes, counts = np.unique(code, return_counts=True)
         titled, title_counts = np.unique(code[in_title], return_counts=True)
         in_titles = np.zeros(len(codes), np.int64)
@@ -162,34 +202,45 @@ class BlockRows:
         all_tokens, of_titles = (
             np.bincount(some, minlength=count) for some in (of_row, of_row[in_title])
         )
-        own = {"lexicon.languages": language} if self._analyzers.is_mixed else {}
-        return own | {
-            **_strings("terms", terms),
+        languages = {"lexicon.languages": language} if self._analyzers.is_mixed else {}
+        return languages | {
+            **string_arrays("terms", terms),
             "postings.bounds": offsets(np.bincount(term, minlength=len(terms))),
             "postings.row": row.astype(np.int32),
-            "postings.count": np.minimum(counts, 65535).astype(np.uint16),
-            "postings.title_count": np.minimum(in_titles, 65535).astype(np.uint16),
+            "postings.count": narrow(np.minimum(counts, 65_535)),
+            "postings.title_count": narrow(np.minimum(in_titles, 65_535)),
             "lexicon.lengths": np.stack([all_tokens, of_titles], axis=1).astype(np.int32),
         }
 
 
-def _numbers() -> defaultdict[str, int]:
+def _spans(spans: Iterable[Iterable[Sequence[int]]]) -> Ragged:
+    """The `(start, end)` pairs of each passage, 8 bytes per pair."""
+    values, bounds = array("i"), array("q", [0])
+    for row in spans:
+        for pair in row:
+            values.extend(pair)
+        bounds.append(len(values) // 2)
+    return Ragged(np.frombuffer(bounds, np.int64), _ints(values).reshape(-1, 2))
+
+
+def _numbering() -> defaultdict[str, int]:
     """Numbers strings in the order in which they are first asked for."""
-    numbers: defaultdict[str, int] = defaultdict()
-    numbers.default_factory = numbers.__len__
-    return numbers
+    numbering: defaultdict[str, int] = defaultdict()
+    numbering.default_factory = numbering.__len__
+    return numbering
 
 
-def _sorted(numbers: dict[str, int]) -> tuple[list[str], Array]:
-    """Numbered strings by their UTF-8 bytes, and the place there of each number; int32."""
-    ordered = sorted(numbers, key=str.encode)
-    number = np.fromiter(map(numbers.__getitem__, ordered), np.int64, len(ordered))
-    place = np.empty(len(ordered), np.int32)
-    place[number] = np.arange(len(ordered))
-    return ordered, place
+def _sorted(numbering: dict[str, int]) -> tuple[list[str], Array]:
+    """Numbered strings by their UTF-8 bytes, and the rank of each by its number; int32."""
+    ordered = sorted(numbering, key=str.encode)
+    ranks = np.empty(len(ordered), np.int32)
+    order = np.fromiter(map(numbering.__getitem__, ordered), np.int64, len(ordered))
+    ranks[order] = np.arange(len(ordered))
+    return ordered, ranks
 
 
-def _strings(name: str, strings: list[str]) -> Arrays:
+def string_arrays(name: str, strings: Iterable[str]) -> Arrays:
+    """The two arrays of a string table."""
     table = StringTable.pack(strings)
     return {f"{name}.utf8": table.data, f"{name}.offsets": table.offsets}
 

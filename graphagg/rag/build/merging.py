@@ -1,10 +1,10 @@
-"""Merging what is sorted in each block, in memory that the blocks do not decide."""
+"""Merging sorted strings and entries of several blocks, in memory that the blocks do not decide."""
 
 from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby, repeat
 from operator import itemgetter
 
@@ -18,22 +18,22 @@ _WRITTEN = 65_536  # strings that are appended to a file together
 
 
 def merge_strings(tables: Sequence[StringTable], file: GrowingStrings) -> list[Array]:
-    """Write the distinct strings of some tables, ascending by their UTF-8 bytes.
+    """Write the distinct strings of several tables, ascending by their UTF-8 bytes.
 
     Args:
         tables: each ascending, without repetition.
         file: takes the strings; it is closed.
 
     Returns:
-        For each table the number of each of its strings, int32, ascending; 4 bytes each.
+        Per table, the rank of each of its strings in the file, int32, ascending.
     """
-    numbers = [array("i") for _ in tables]
+    ranks = [array("i") for _ in tables]
     distinct: list[bytes] = []
     total = 0
     streams = (zip(table.raws(), repeat(i)) for i, table in enumerate(tables))
     for raw, owners in groupby(heapq.merge(*streams), key=itemgetter(0)):
         for _, i in owners:
-            numbers[i].append(total)
+            ranks[i].append(total)
         distinct.append(raw)
         total += 1
         if len(distinct) == _WRITTEN:
@@ -41,66 +41,100 @@ def merge_strings(tables: Sequence[StringTable], file: GrowingStrings) -> list[A
             distinct = []
     file.append(StringTable.pack_bytes(distinct))
     file.close()
-    return [np.frombuffer(n, np.int32) if n else np.zeros(0, np.int32) for n in numbers]
+    return [np.frombuffer(r, np.int32) if r else np.zeros(0, np.int32) for r in ranks]
 
 
-class Entries:
-    """A block's entries, those of one key after another.
+def insert_sorted(table: StringTable, new: StringTable) -> tuple[StringTable, Array, Array]:
+    """Merge a small sorted table into a large one; O(m log n) comparisons and one copy.
 
     Args:
-        keys: `[k]` numbers of the keys that the block has, ascending.
-        bounds: `[k + 1]`, where the entries of each begin.
-        columns: what each entry is, `[n]` each; the first is its row in the block.
-        start: the first row of the block.
+        table: n strings, ascending by their UTF-8 bytes, without repetition.
+        new: m strings, likewise; some may be in the table.
+
+    Returns:
+        The merged table, and in it the rank of each string of `table` and of `new`; int32.
     """
+    positions, is_new, low = np.zeros(len(new), np.int64), np.zeros(len(new), bool), 0
+    for i, raw in enumerate(new.raws()):
+        low = positions[i] = table.place_sorted(raw, low)
+        is_new[i] = low == len(table) or table.raw(low) != raw
+    inserted = np.flatnonzero(is_new)
+    new_ranks = positions + np.cumsum(is_new) - is_new
+    old_ranks = np.arange(len(table))
+    old_ranks += np.searchsorted(positions[inserted], old_ranks, side="right")
+    source = np.empty(len(table) + len(inserted), np.int64)
+    source[old_ranks] = np.arange(len(table))
+    source[new_ranks[inserted]] = len(table) + np.arange(len(inserted))
+    merged = table
+    if len(inserted):
+        merged = StringTable.joined([table, new.take(inserted)]).take(source)
+    return merged, old_ranks.astype(np.int32), new_ranks.astype(np.int32)
 
-    def __init__(self, keys: Array, bounds: Array, columns: Sequence[Array], start: int) -> None:
-        self.keys, self.bounds, self._columns, self._start = keys, bounds, columns, start
 
-    def between(self, first: int, last: int) -> tuple[Array, list[Array]]:
-        """The entries of the keys from `first` to before `last`: keys, and columns."""
-        low, high = np.searchsorted(self.keys, [first, last])
-        bounds = self.bounds[low : high + 1]
-        keys = np.repeat(self.keys[low:high], np.diff(bounds))
-        rows, *others = (column[bounds[0] : bounds[-1]] for column in self._columns)
-        return keys, [rows + np.int32(self._start), *others]
-
-
-def transposed(
-    blocks: Callable[[], Iterable[Entries]], bounds: Ints, most: int
-) -> Iterator[list[Array]]:
-    """The entries of all blocks by key, those of a key in the order of the blocks.
+def key_ranges(bounds: Ints, most: int) -> list[int]:
+    """Cut keys into ranges of at most `most` entries; a key with more is a range of its own.
 
     Args:
-        blocks: reads them from the first on.
         bounds: `[K + 1]`, where the entries of each key begin among all.
-        most: entries that are put in order together; more where one key has more.
+        most: entries that are put in order together.
 
-    Yields:
-        The columns, part by part.
+    Returns:
+        The first key of each range, and K.
     """
-    first, keys = 0, len(bounds) - 1
-    while first < keys:
-        last = int(np.searchsorted(bounds, bounds[first] + most, side="right")) - 1
-        last = min(max(last, first + 1), keys)
-        parts = [block.between(first, last) for block in blocks()]
-        order = np.argsort(np.concatenate([key for key, _ in parts]), kind="stable")
-        yield [np.concatenate(column)[order] for column in zip(*(c for _, c in parts), strict=True)]
-        first = last
+    cuts, keys = [0], len(bounds) - 1
+    while cuts[-1] < keys:
+        last = int(np.searchsorted(bounds, bounds[cuts[-1]] + most, side="right")) - 1
+        cuts.append(min(max(last, cuts[-1] + 1), keys))
+    return cuts
 
 
-def order_of(table: StringTable, a_run: int) -> Iterator[int]:
-    """The numbers of the strings of a table in ascending order of the strings; equal ones ascend.
+def entries_between(
+    keys: Array, bounds: Ints, columns: Sequence[Array], first: int, last: int
+) -> tuple[Array, list[Array]]:
+    """The entries of a block whose keys lie in a range.
+
+    Args:
+        keys: `[k]`, the keys of the block, ascending.
+        bounds: `[k + 1]`, where the entries of each begin.
+        columns: of the entries, key after key.
+        first: the first key of the range.
+        last: the key after the range.
+
+    Returns:
+        The key of each entry, and the columns.
+    """
+    low, high = np.searchsorted(keys, [first, last])
+    some = bounds[low : high + 1]
+    columns = [column[some[0] : some[-1]] for column in columns]
+    return np.repeat(keys[low:high], np.diff(some)), columns
+
+
+def in_key_order(blocks: Sequence[tuple[Array, Sequence[Array]]]) -> list[Array]:
+    """Put entries of several blocks in the order of their keys; equal keys stay in block order.
+
+    Args:
+        blocks: keys and columns of each.
+
+    Returns:
+        The columns.
+    """
+    order = np.argsort(np.concatenate([keys for keys, _ in blocks]), kind="stable")
+    columns = zip(*(columns for _, columns in blocks), strict=True)
+    return [np.concatenate(column)[order] for column in columns]
+
+
+def order_of(table: StringTable, per_run: int) -> Iterator[int]:
+    """Positions of the strings of a table in ascending order of the strings; equal ones ascend.
 
     Args:
         table: in any order.
-        a_run: strings that are sorted in memory together.
+        per_run: strings that are sorted in memory together.
     """
 
     def sorted_run(first: int) -> Iterator[tuple[bytes, int]]:
-        last = min(first + a_run, len(table))
+        last = min(first + per_run, len(table))
         order = array("i", sorted(range(first, last), key=table.raw))
-        return ((table.raw(number), number) for number in order)
+        return ((table.raw(i), i) for i in order)
 
-    runs = [sorted_run(first) for first in range(0, len(table), a_run)]
-    return (number for _, number in heapq.merge(*runs))
+    runs = [sorted_run(first) for first in range(0, len(table), per_run)]
+    return (i for _, i in heapq.merge(*runs))

@@ -1,4 +1,4 @@
-"""What a corpus that was read again adds to an index, changes in it, and takes from it.
+"""Comparison of a corpus that was read again with the index of it.
 
 Passages are compared by their digests, over every field. A document is the chunks that name it; a
 passage that names none is one of its own.
@@ -18,11 +18,11 @@ from graphagg.rag.snapshot.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What a sync did, or would do; documents by their ids, a passage without one by its own.
+    """Changes of a sync: documents by their ids, a passage without one by its own id.
 
     Attributes:
         added, updated, deleted: documents, in the order in which they were read, or are indexed.
-        unchanged: how many documents stayed as they are.
+        unchanged: number of documents that stayed as they are.
         passages_added: passages of the new version that the one before did not hold as they are.
         passages_deleted: passages of the version before that the new one does not hold as they are.
     """
@@ -40,7 +40,7 @@ class SyncReport:
         return not (self.added or self.updated or self.deleted)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; how many documents, and passages."""
+        """Plain JSON values: counts of documents, and of passages."""
         lists = {name: len(getattr(self, name)) for name in ("added", "updated", "deleted")}
         return {
             **lists,
@@ -52,7 +52,7 @@ class SyncReport:
 
 @dataclass(frozen=True)
 class Difference:
-    """A corpus less a version.
+    """The difference between a corpus and an indexed version.
 
     Attributes:
         gone: rows of the version that the corpus does not hold as they are.
@@ -72,7 +72,7 @@ def difference(before: Snapshot, corpus: Sequence[Passage]) -> Difference:
         before: the version.
         corpus: passages with distinct ids.
     """
-    wanted = {p.id: passage_digest(p) for p in corpus}
+    digests = {p.id: passage_digest(p) for p in corpus}
     kept: set[str] = set()
     gone: list[int] = []
     touched: dict[str, None] = {}  # documents that lose a passage, or gain one; a set in order
@@ -82,7 +82,7 @@ def difference(before: Snapshot, corpus: Sequence[Passage]) -> Difference:
         identifier = segment.passages.ids[inside]
         document = segment.passages.documents[inside] or identifier
         documents[document] = None
-        if wanted.get(identifier) == segment.passages.digests[inside].tobytes():
+        if digests.get(identifier) == segment.passages.digests[inside].tobytes():
             kept.add(identifier)
         else:
             gone.append(row)

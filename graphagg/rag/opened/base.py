@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphagg.rag.build.loading import IndexModels, read_snapshot
+from graphagg.rag.build.opening import IndexModels, read_snapshot
 from graphagg.rag.build.publish import KIND
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor

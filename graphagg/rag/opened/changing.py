@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidParameter, UnknownPassage
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.publish import change_passages, compact
+from graphagg.rag.build.change import change_passages, compact
 from graphagg.rag.build.sync import Difference, SyncReport, difference
 from graphagg.rag.documents.passages import Passage, check_corpus, iterable
 from graphagg.rag.documents.rows import RowConfig

@@ -1,23 +1,59 @@
-"""The passage index by Spark, written and opened."""
+"""The passage index by Spark, the same artifact as `PassageIndex.build` writes.
+
+Stages, each of which ends on disk in `<directory>.work`, so that a job that was killed goes on:
+
+1. records, passages: read, checked, split where they are long, and written in blocks of
+   consecutive rows, in the order of the input (`records`).
+2. ids: the order of ids, by a distributed sort (`whole`).
+3. segment: entities, sentences, vectors, names and words of each block; models load once per
+   worker process.
+4. The stages of `graphagg.rag.build.engine`, as tasks (`engine`).
+5. metadata, inverted file (`whole`).
+
+One process writes the same files, byte for byte, on machines of one kind.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from graphagg.arrays import offsets
 from graphagg.progress import Progress, silent
+from graphagg.rag.build.block import block_of
+from graphagg.rag.build.engine import MENTIONS, NAMES, Engine
+from graphagg.rag.build.publish import KIND, Recipe, publish_build
+from graphagg.rag.build.state import BLOCK, State
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
-from graphagg.rag.spark.records import PassageInput
-from graphagg.rag.spark.stages import ModelLoader, NamedModels
-from graphagg.rag.spark.write import ENTRIES_A_TASK, PASSAGES_A_TASK, write_with_spark
+from graphagg.rag.models.named import NamedModels
+from graphagg.rag.spark.engine import SparkLoops
+from graphagg.rag.spark.models import ModelLoader, loaded
+from graphagg.rag.spark.records import (
+    PASSAGES,
+    PassageInput,
+    join_passages,
+    load_passages,
+    write_passages,
+)
+from graphagg.rag.spark.whole import IDS, write_inverted_file, write_metadata, write_order
 from graphagg.spark.build import SparkBuild
+from graphagg.spark.job import Work
+from graphagg.spark.tasks import Stats
+from graphagg.store import Publication
 from graphagg.store.addresses import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+PASSAGES_PER_TASK = 2_000
+ENTRIES_PER_TASK = 1_000_000
+"""Pairs or postings that a task holds; about 100 bytes each."""
+STAGES = ("records", PASSAGES, IDS, BLOCK, MENTIONS, NAMES)
+"""The stages that are reported, in their order."""
 _COLUMNS = RowConfig()
 
 
@@ -31,12 +67,12 @@ def build_with_spark(
     chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     models: ModelLoader | None = None,
     with_linearrag: bool = False,
-    passages_a_task: int = PASSAGES_A_TASK,
-    entries_a_task: int = ENTRIES_A_TASK,
+    passages_per_task: int = PASSAGES_PER_TASK,
+    entries_per_task: int = ENTRIES_PER_TASK,
     progress: Progress = silent,
     force: bool = False,
-) -> PassageIndex:
-    """Index a corpus by Spark and open the index.
+) -> None:
+    """Index a corpus by Spark; `PassageIndex.open` opens the index.
 
     Args:
         spark: the session; its settings are afterward what they were.
@@ -50,8 +86,8 @@ def build_with_spark(
         chunking: how long texts are split, by the tasks; None keeps all whole.
         models: how every process loads the models; None: the default ones.
         with_linearrag: as for `PassageIndex.build`.
-        passages_a_task: passages that a task annotates and encodes.
-        entries_a_task: mentions or postings that a task holds in memory.
+        passages_per_task: passages that a task annotates and encodes.
+        entries_per_task: pairs or postings that a task holds in memory.
         progress: called after each stage.
         force: build again also where nothing changed, or over an unfinished job.
 
@@ -63,13 +99,87 @@ def build_with_spark(
         ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
         MissingExtra: an optional dependency or a default model is not installed.
     """
-    here = write_with_spark(
-        SparkBuild.of(spark, directory, work, progress, force),
-        PassageInput.of(passages, columns),
-        models or NamedModels(),
-        chunking=chunking,
-        with_faithful=with_linearrag,
-        passages_a_task=passages_a_task,
-        entries_a_task=entries_a_task,
-    )
-    return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)
+    loader, source = models or NamedModels(), PassageInput.of(passages, columns)
+    recipe = Recipe(loaded(loader), chunking, with_linearrag)
+    build = SparkBuild.of(spark, directory, work, progress, force)
+
+    def write(unfinished: Work, publication: Publication) -> None:
+        job = _Job(unfinished, publication, recipe, loader)
+        job.run(source, passages_per_task, entries_per_task, force)
+
+    build.publish(KIND, job_of(source, recipe), source, write)
+
+
+def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:
+    """Identity of a job: its input, its models, and how long texts are split."""
+    return {
+        "source": source.identity(),
+        "models": recipe.models.to_json(),
+        "parameters": recipe.parameters(),
+    }
+
+
+@dataclass(frozen=True)
+class _Job:
+    """An unfinished job.
+
+    Attributes:
+        work: where its stages are kept.
+        publication: where the index goes.
+        recipe: how it is built.
+        loader: how executors load the models.
+    """
+
+    work: Work
+    publication: Publication
+    recipe: Recipe
+    loader: ModelLoader
+
+    def run(
+        self, source: PassageInput, passages_per_task: int, entries_per_task: int, force: bool
+    ) -> None:
+        """Run all stages and publish; nothing is done where the same passages are indexed."""
+        work, recipe, loops = self.work, self.recipe, SparkLoops(self.work)
+        state = State(work.blocks, work.files, work.version(self.publication))
+        passages = write_passages(loops, source, recipe.chunking, passages_per_task)
+        starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
+        write_order(loops, state, passages, starts, entries_per_task)
+        digest = _digest(state, passages)
+        if not force and recipe.is_built(self.publication.location, digest):
+            return
+        blocks = _annotate(loops, state, passages, self.loader)
+        join_passages(loops, state, passages)
+        engine = Engine(starts, state, loops, entries_per_task)
+        counts = engine.run(blocks, partial(loaded, self.loader), recipe.with_linearrag)
+        write_metadata(loops, state, passages)
+        if recipe.models.storage.inverted:
+            write_inverted_file(loops, state, entries_per_task)
+        state.version.gather(self.publication.writer)
+        sentences = len(state.version.map("s0.sentences.vectors"))
+        counts |= {"passages": starts[-1], "sentences": sentences}
+        publish_build(self.publication, recipe, digest, counts)
+
+
+def _annotate(
+    loops: SparkLoops, state: State, passages: Sequence[Stats], loader: ModelLoader
+) -> list[Stats]:
+    """Stage `segment`: a task annotates and encodes a block, unless it was finished before."""
+    stage = state.stage(BLOCK)
+
+    def annotate(i: int) -> Stats:
+        finished = stage.known(i)
+        if finished is not None:
+            return finished
+        block = load_passages(state, passages[i]["block"])
+        return stage.save(i, block_of(block, loaded(loader), None, silent))
+
+    return loops.stage(BLOCK, lambda: loops.each(len(passages), annotate))
+
+
+def _digest(state: State, passages: Sequence[Stats]) -> str:
+    """`corpus_digest`, block by block."""
+    total = hashlib.sha256()
+    for s in passages:
+        digests: Any = state.stage(PASSAGES).array(s["block"], "s0.passages.digests")
+        total.update(digests.tobytes())
+    return total.hexdigest()

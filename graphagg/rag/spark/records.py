@@ -1,11 +1,11 @@
-"""Passages from any Hadoop path into pieces of consecutive rows, in the order of the input."""
+"""Passages from any Hadoop path into blocks of consecutive rows, in the order of the input."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.rag.build.state import FileArrays, State
 from graphagg.rag.documents.passages import (
     Passage,
     metadata_json,
@@ -24,7 +25,7 @@ from graphagg.rag.documents.reading.settings import ReadConfig
 from graphagg.rag.documents.reading.walk import ReadFile
 from graphagg.rag.documents.rows import RowConfig, parse_line
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
-from graphagg.rag.spark.stages import PASSAGES, Stages
+from graphagg.rag.spark.engine import SparkLoops
 from graphagg.rag.tables.segments import PassageTable
 from graphagg.spark.sources import (
     SparkInput,
@@ -33,8 +34,9 @@ from graphagg.spark.sources import (
     is_frame,
     quoted,
 )
-from graphagg.spark.task_arrays import ArrayCollector
+from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, write_blocks
+from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.manifest import canonical_json
 from graphagg.store.work import fingerprint
 
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _SCHEMA = "file string, block long, place long, part int, split boolean, record binary"
+PASSAGES = "passages"
+_TEXTS = "s0.passages.texts"
 _MOST = ReadConfig.max_file_size
 _PLACE = frozenset({"_file", "_block", "_place"})
 Record = tuple[Source, str]
@@ -52,7 +56,7 @@ PARQUET = (".parquet", ".pq")
 
 @dataclass(frozen=True)
 class PassageInput(SparkInput):
-    """Where passages come from.
+    """The source of passages.
 
     Attributes:
         columns: which columns of a table, or fields of an object, are what.
@@ -69,15 +73,15 @@ class PassageInput(SparkInput):
         return cls(None, tuple(map(os.fspath, paths)), columns)
 
     def identity(self) -> list[Any]:
-        """What changes when the input, or how it is read, changes, as far as it is known."""
+        """Values that change when the input, or how it is read, changes, as far as it is known."""
         fields = [] if self.columns == RowConfig() else [vars(self.columns)]
         if self.is_frame:
             return ["DataFrame", [], *fields]
         seen = [fingerprint(path) for path in self.paths]
         if len(seen) == 1:
             return [*seen[0], *fields]
-        known = [files for _, files in seen]
-        return [[path for path, _ in seen], known if all(known) else [], *fields]
+        files = [of_path for _, of_path in seen]
+        return [[path for path, _ in seen], files if all(files) else [], *fields]
 
 
 def read_records(
@@ -142,7 +146,7 @@ def _placed(spark: SparkSession, source: PassageInput) -> tuple[DataFrame, Parse
 
 
 def _kind_of(spark: SparkSession, source: PassageInput) -> str:
-    """What paths hold, by the names of the files; of a folder elsewhere, Spark lists them."""
+    """The kind of the files of paths, by their names; Spark lists a folder that is elsewhere."""
     paths = [path.rstrip("/").lower() for path in source.paths]
     if all(path.endswith(PARQUET) for path in paths):
         return "parquet"
@@ -181,10 +185,11 @@ def _normalized(
             for row in batch.to_pylist():
                 record = parse(row)
                 passages = () if record is None else split(record[0], chunking, record[1])
-                place = {"file": row["_file"], "block": row["_block"], "place": row["_place"]}
+                origin = {"file": row["_file"], "block": row["_block"], "place": row["_place"]}
+                origin["split"] = len(passages) > 1
                 rows += [
-                    {**place, "part": part, "split": len(passages) > 1, "record": _as_json(passage)}
-                    for part, passage in enumerate(passages)
+                    origin | {"part": i, "record": _as_json(passage)}
+                    for i, passage in enumerate(passages)
                 ]
             yield pa.RecordBatch.from_pylist(rows, schema)
 
@@ -242,46 +247,80 @@ def _as_json(passage: Passage) -> bytes:
 
 
 def write_passages(
-    stages: Stages, source: PassageInput, chunking: ChunkConfig | None, a_task: int
+    loops: SparkLoops, source: PassageInput, chunking: ChunkConfig | None, per_task: int
 ) -> list[Stats]:
-    """Write the passages, about `a_task` a piece, and give the pieces' lengths.
+    """Stage `passages`: write the passages in blocks of consecutive rows.
 
-    Documents are split in the tasks that read them; `split` of a piece says which passages are
-    chunks that come of that.
+    Documents are split in the tasks that read them; array `split` of a block says which passages
+    are chunks that come of that.
+
+    Args:
+        loops: of the job.
+        source: the input.
+        chunking: how long texts are split.
+        per_task: passages of a block, about.
+
+    Returns:
+        The lengths of the arrays of each block; `rows` is the number of its passages.
 
     Raises:
-        EmptyCorpus: there is none.
+        EmptyCorpus: there is no passage.
     """
-    work = stages.work
+    work = loops.work
     records = work.phase("records", lambda: read_records(work.spark, source, chunking))
     count = records.count()
     if not count:
         raise EmptyCorpus(f"{source}: no passages in it; give at least one")
-    place = ("file", "block", "place", "part")
-    ordered = records.repartitionByRange(math.ceil(count / a_task), *place)
-    pieces = stages.pieces(PASSAGES)
+    order = ("file", "block", "place", "part")
+    ordered = records.repartitionByRange(math.ceil(count / per_task), *order)
+    stage = TaskArrays(work.blocks, PASSAGES)
 
-    def write(number: int, table: pa.Table) -> Stats:
+    def write(partition: int, table: pa.Table) -> Stats:
         passages = [Passage(**json.loads(line)) for line in table.column("record").to_pylist()]
         writer = ArrayCollector()
         PassageTable.of(passages).save_plain(writer, "s0.passages")
         was_split = table.column("split").to_numpy()
-        return pieces.save(number, writer.arrays | {"split": was_split}, rows=len(passages))
+        return stage.save(partition, writer.arrays | {"split": was_split}, rows=len(passages))
 
-    return stages.noted(PASSAGES, lambda: write_blocks(ordered.sortWithinPartitions(*place), write))
+    return loops.stage(PASSAGES, lambda: write_blocks(ordered.sortWithinPartitions(*order), write))
 
 
-def load_passages(stages: Stages, number: int) -> list[Passage]:
-    """The passages of a piece."""
-    pieces = stages.pieces(PASSAGES)
+def load_passages(state: State, block: int) -> list[Passage]:
+    """The passages of a block."""
+    stage = state.stage(PASSAGES)
     texts = {
-        name: pieces.strings(number, f"s0.passages.{name}")
+        name: stage.strings(block, f"s0.passages.{name}")
         for name in ("ids", "titles", "texts", "metadata", "documents")
     }
     table = PassageTable(
         **texts,
-        positions=pieces.array(number, "s0.passages.positions"),
+        positions=stage.array(block, "s0.passages.positions"),
         digests=np.zeros((0, 32), np.uint8),
         text_digests=np.zeros(0, np.uint64),
     )
     return [table[row] for row in range(len(table))]
+
+
+def join_passages(loops: SparkLoops, state: State, passages: Sequence[Stats]) -> None:
+    """Write the files of the passages; texts in compressed blocks.
+
+    One task compresses the texts, since where a block ends depends on all texts before it.
+
+    Args:
+        loops: of the job.
+        state: of the job.
+        passages: the results of stage `passages`.
+    """
+    names = [name for name in passages[0] if name.startswith("s0.")]
+    texts = [name for name in names if name.startswith(_TEXTS)]
+    stage, joined, version = state.stage(PASSAGES), state.work, state.version
+    stage.join(loops.each, passages, version, [name for name in names if name not in texts])
+    stage.join(loops.each, passages, joined, texts)
+
+    def compress(_: int) -> Stats:
+        table = FileArrays(joined).strings(_TEXTS)
+        with version.written() as folder:
+            blocks.write(ArtifactWriter(folder), _TEXTS, table)
+        return {}
+
+    loops.each(1, compress)

@@ -10,7 +10,6 @@ back to its passage alone, so the rows of C hold the other entities, and of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -23,8 +22,6 @@ from graphagg.kernels import kernel
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.store import Artifact
-
-_PARTS = ("indptr", "indices", "data")
 
 
 class Allocate(Protocol):
@@ -42,7 +39,7 @@ class Contain:
         by_passage: `[R, E]` float64, the entities found in each passage and in another.
         by_entity: `[E, R]` float64, the passages that each entity was found in.
         leaf_weight: `[R]` float64, the weights of a passage's leaves.
-        leaf_count: `[R]` float64, how many leaves it has: their weights where all weigh the same.
+        leaf_count: `[R]` float64, the number of its leaves: their weights if all weigh the same.
     """
 
     by_passage: Csr
@@ -88,17 +85,9 @@ class Contain:
             leaf_count,
         )
 
-    def arrays(self) -> Iterator[tuple[str, Array]]:
-        """The arrays by name, to be written."""
-        for side in ("by_passage", "by_entity"):
-            for part in _PARTS:
-                yield f"contain.{side}.{part}", getattr(getattr(self, side), part)
-        yield "contain.leaf_weight", self.leaf_weight
-        yield "contain.leaf_count", self.leaf_count
-
     @classmethod
     def open(cls, artifact: Artifact, rows: int, entities: int) -> Contain:
-        """Map what was written with a view."""
+        """Map the matrix of a stored view."""
         return cls(
             Csr.open(artifact, "view.contain.by_passage", entities),
             Csr.open(artifact, "view.contain.by_entity", rows),
@@ -108,7 +97,7 @@ class Contain:
 
 
 class _Pairs(NamedTuple):
-    """The pairs of an entity and a passage as the gazetteer holds them, and what is visible."""
+    """Pairs of an entity and a passage, as the gazetteer holds them, and the visible passages."""
 
     bounds: Array
     rows: Array
@@ -119,7 +108,7 @@ class _Pairs(NamedTuple):
 
 @kernel
 def _count(pairs: _Pairs, words: Array, by_passage: Array, by_entity: Array) -> None:
-    """Count the words of each passage's entities, and the entries of row i in place i + 1."""
+    """Count the words of each passage's entities, and the entries of row i at position i + 1."""
     bounds, rows, counts, flags, visible = pairs
     for entity in range(len(bounds) - 1):
         degree = 0
@@ -127,7 +116,7 @@ def _count(pairs: _Pairs, words: Array, by_passage: Array, by_entity: Array) -> 
             if flags[i] & FOUND and visible[rows[i]]:
                 words[rows[i]] += counts[i]
                 degree += 1
-        by_entity[entity + 1] = degree  # in place i + 1, so that running sums are the offsets
+        by_entity[entity + 1] = degree  # at i + 1, so that running sums are the offsets
         if degree < 2:
             continue
         for i in range(bounds[entity], bounds[entity + 1]):

@@ -1,8 +1,8 @@
-"""Every place of every key in the tokens of many passages, by a table of hashes; compiled.
+"""Every place of every key in the tokens of passages, by a table of hashes; compiled.
 
-The table holds the number of each key at a place that its words decide. A run of tokens is looked
+The table holds the number of each key in a slot that its words decide. A run of tokens is looked
 up by the same hash and compared byte for byte, so a hash decides no answer. The table takes 8 to 16
-bytes a key, whatever the passages; `KeyFinder` does the same for the few passages of a change.
+bytes per key, whatever the passages.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from graphagg.kernels import kernel
 from graphagg.rag.tables.mentions import CAPITAL, FOUND, TITLE
 from graphagg.store.strings import StringTable
 
-_FEWEST = 16  # places of a table at least
+_FEWEST = 16  # slots of a table at least
 _EMPTY = -1
 
 
@@ -42,7 +42,7 @@ class TokenRows(NamedTuple):
 
 
 class KeysOfRows(NamedTuple):
-    """Keys of each of p passages: those that its title gives, or that the extractor found.
+    """Keys of each of p passages: those that its title gives, or that the extractor named.
 
     Attributes:
         bounds: `[p + 1]` int64.
@@ -62,12 +62,12 @@ class KeyTable(NamedTuple):
     """Keys by the hashes of their words.
 
     Attributes:
-        places: `[C]` int32, the number of a key, or -1; C is a power of 2.
+        slots: `[C]` int32, the number of a key, or -1; C is a power of 2.
         longest: `[C]` uint16, the most words of a key whose first word has this hash.
         data, ends: the keys as a string table.
     """
 
-    places: Array
+    slots: Array
     longest: Array
     data: Array
     ends: Array
@@ -86,7 +86,7 @@ def key_table(keys: StringTable) -> KeyTable:
 
 
 def find_mentions(
-    table: KeyTable, tokens: TokenRows, titled: KeysOfRows, found: KeysOfRows
+    table: KeyTable, tokens: TokenRows, titled: KeysOfRows, named: KeysOfRows
 ) -> Array:
     """The mentions of all keys in some passages, as the gazetteer orders them.
 
@@ -94,14 +94,14 @@ def find_mentions(
         table: the keys.
         tokens: of the passages.
         titled: what their titles give.
-        found: what the extractor found; some may lie inside a run without spaces.
+        named: what the extractor found; some may lie inside a run without spaces.
 
     Returns:
         `[m, 6]` int32: row, key, start, length, sentence and flags of each.
     """
     hashes = np.empty(len(tokens.ends) - 1, np.uint64)
     _hash_words(tokens.data, tokens.ends, hashes)
-    records = _find(table, tokens, hashes, titled, found)
+    records = _find(table, tokens, hashes, titled, named)
     row, key, start, length = records.T[:4]
     return np.ascontiguousarray(records[np.lexsort((key, -length, start, row))])
 
@@ -128,38 +128,38 @@ def _joined(value: Any, word: Any) -> Any:
 
 
 @kernel
-def _place(value: Any, size: int) -> Any:
-    """Where a hash begins in a table; the upper bits are the better mixed ones."""
+def _slot(value: Any, size: int) -> Any:
+    """First slot of a hash in a table; the upper bits are the better mixed ones."""
     mixed = (value ^ (value >> np.uint64(32))) * np.uint64(14029467366897019727)
     return np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1))
 
 
 @kernel
 def _fill(table: KeyTable) -> None:
-    """Put every key at the first free place from that of its hash on."""
-    places, longest, data, ends = table
-    size = len(places)
-    for number in range(len(ends) - 1):
+    """Put every key into the first free slot from the slot of its hash on."""
+    slots, longest, data, ends = table
+    size = len(slots)
+    for key in range(len(ends) - 1):
         value: Any = np.uint64(0)
-        words, begin, first = 0, ends[number], np.int64(0)
-        for j in range(ends[number], ends[number + 1] + 1):
-            if j == ends[number + 1] or data[j] == 32:
+        words, begin, first = 0, ends[key], np.int64(0)
+        for j in range(ends[key], ends[key + 1] + 1):
+            if j == ends[key + 1] or data[j] == 32:
                 word = _hash_word(data, begin, j)
                 value, begin = _joined(value, word), j + 1
                 if words == 0:
-                    first = _place(word, size)
+                    first = _slot(word, size)
                 words += 1
         longest[first] = max(longest[first], words)
-        place = _place(value, size)
-        while places[place] != -1:
-            place = (place + 1) & (size - 1)
-        places[place] = number
+        slot = _slot(value, size)
+        while slots[slot] != -1:
+            slot = (slot + 1) & (size - 1)
+        slots[slot] = key
 
 
 @kernel
-def _is_key(table: KeyTable, number: int, tokens: TokenRows, begin: int, end: int) -> bool:
+def _is_key(table: KeyTable, key: int, tokens: TokenRows, begin: int, end: int) -> bool:
     """Whether the tokens from `begin` to `end`, joined by blanks, are a key."""
-    at, last = table.ends[number], table.ends[number + 1]
+    at, last = table.ends[key], table.ends[key + 1]
     for token in range(begin, end):
         word = tokens.words[token]
         if token > begin:
@@ -175,12 +175,12 @@ def _is_key(table: KeyTable, number: int, tokens: TokenRows, begin: int, end: in
 
 @kernel
 def _find(
-    table: KeyTable, tokens: TokenRows, hashes: Array, titled: KeysOfRows, found: KeysOfRows
+    table: KeyTable, tokens: TokenRows, hashes: Array, titled: KeysOfRows, named: KeysOfRows
 ) -> Array:
     """The mentions of `find_mentions`, in the order of rows and tokens."""
-    size = len(table.places)
+    size = len(table.slots)
     records, count = np.empty((1024, 6), np.int32), 0
-    is_matched = np.zeros(len(found.key), np.bool_)
+    is_matched = np.zeros(len(named.key), np.bool_)
     for row in range(len(tokens.titles)):
         first, last = tokens.bounds[row], tokens.bounds[row + 1]
         title_end = first + tokens.titles[row]
@@ -188,7 +188,7 @@ def _find(
             # A key lies in the title or in the text, not across the two.
             end_of_part = title_end if begin < title_end else last
             word = hashes[tokens.words[begin]]
-            most = min(np.int64(table.longest[_place(word, size)]), end_of_part - begin)
+            most = min(np.int64(table.longest[_slot(word, size)]), end_of_part - begin)
             value: Any = np.uint64(0)
             for end in range(begin + 1, begin + most + 1):
                 value = _joined(value, hashes[tokens.words[end - 1]])
@@ -197,15 +197,15 @@ def _find(
                     flags = _flags_of(tokens, begin, end, begin < title_end)
                     if begin < title_end:
                         flags |= _of_title(titled, row, key)
-                    flags |= _match(found, is_matched, row, key, begin - first, end - begin)
+                    flags |= _match(named, is_matched, row, key, begin - first, end - begin)
                     records = _put(records, count, row, key, begin - first, end - begin)
                     records[count, 4], records[count, 5] = tokens.sentence[begin], flags
                     count += 1
-        for i in range(found.bounds[row], found.bounds[row + 1]):
+        for i in range(named.bounds[row], named.bounds[row + 1]):
             if not is_matched[i]:  # part of a run without spaces
-                begin = first + found.start[i]
-                flags = _flags_of(tokens, begin, begin + found.length[i], begin < title_end)
-                records = _put(records, count, row, found.key[i], found.start[i], found.length[i])
+                begin = first + named.start[i]
+                flags = _flags_of(tokens, begin, begin + named.length[i], begin < title_end)
+                records = _put(records, count, row, named.key[i], named.start[i], named.length[i])
                 records[count, 4], records[count, 5] = tokens.sentence[begin], flags | FOUND
                 count += 1
     return records[:count].copy()
@@ -214,18 +214,18 @@ def _find(
 @kernel
 def _look_up(table: KeyTable, tokens: TokenRows, begin: int, end: int, value: Any) -> int:
     """The key that the tokens from `begin` to `end` are, by their hash; -1 for none."""
-    size = len(table.places)
-    place = _place(value, size)
-    while table.places[place] != -1:
-        if _is_key(table, table.places[place], tokens, begin, end):
-            return int(table.places[place])
-        place = (place + 1) & (size - 1)
+    size = len(table.slots)
+    slot = _slot(value, size)
+    while table.slots[slot] != -1:
+        if _is_key(table, table.slots[slot], tokens, begin, end):
+            return int(table.slots[slot])
+        slot = (slot + 1) & (size - 1)
     return -1
 
 
 @kernel
 def _of_title(titled: KeysOfRows, row: int, key: int) -> int:
-    """What a mention of a key in the title of a row is."""
+    """Flags of a mention of a key in the title of a row."""
     flags = 0
     for i in range(titled.bounds[row], titled.bounds[row + 1]):
         if titled.key[i] == key:
@@ -235,12 +235,12 @@ def _of_title(titled: KeysOfRows, row: int, key: int) -> int:
 
 @kernel
 def _match(
-    found: KeysOfRows, is_matched: Array, row: int, key: int, start: int, length: int
+    named: KeysOfRows, is_matched: Array, row: int, key: int, start: int, length: int
 ) -> int:
-    """Mark the key that the extractor found at this very place; `FOUND` where there is one."""
+    """Mark the key that the extractor found at this very position; `FOUND` where there is one."""
     flags = 0
-    for i in range(found.bounds[row], found.bounds[row + 1]):
-        if found.start[i] == start and found.length[i] == length and found.key[i] == key:
+    for i in range(named.bounds[row], named.bounds[row + 1]):
+        if named.start[i] == start and named.length[i] == length and named.key[i] == key:
             is_matched[i] = True
             flags = FOUND
     return flags
@@ -248,7 +248,7 @@ def _match(
 
 @kernel
 def _flags_of(tokens: TokenRows, begin: int, end: int, in_title: bool) -> int:
-    """What the place of a mention says: in the title, or beginning like a name."""
+    """Flags of a position: in the title, or beginning like a name."""
     if in_title:
         return TITLE | CAPITAL
     for token in range(begin, end):

@@ -31,7 +31,7 @@ _QUERY = (64 << _DIGIT) - 1  # the largest component of a query: two digits and 
 _EXACT_AS_FLOAT32 = 2**24 // _LARGEST**2
 _BLOCK = 256  # rows that are multiplied together, so that they stay in a core's cache
 _MANY = 1 << 16  # rows from which on a compiled loop pays for being loaded
-_TERMS = 1024  # so many products are summed in 32 bits: their sum stays below 2^31
+_TERMS = 1024  # products that are summed in 32 bits: their sum stays below 2^31
 
 Packed = npt.NDArray[np.int8]
 
@@ -104,7 +104,7 @@ def products(rows: Packed, query: Query) -> Floats:
 
 
 def _digits(whole: Array) -> Array:
-    """Those of integers `[q, d]`; see `Query`."""
+    """Split integers `[q, d]` into two digits; see `Query`."""
     high = whole >> _DIGIT
     kind = np.float32 if whole.shape[1] <= _EXACT_AS_FLOAT32 else np.float64
     return np.ascontiguousarray(np.concatenate([high, whole - (high << _DIGIT)]).T, kind)
@@ -117,12 +117,12 @@ def _multiply(rows: Any, scales: Any, query: Query, result: Any) -> None:
         for q in range(len(query.whole)):
             total = np.int64(0)
             for start in range(0, query.whole.shape[1], _TERMS):
-                part = np.int32(0)
+                partial = np.int32(0)
                 for j in range(start, min(start + _TERMS, query.whole.shape[1])):
                     at = np.uintp(j)  # without a sign: a negative place would count from the end
                     product = np.int32(rows[i, at]) * np.int32(query.whole[q, at])
-                    part = np.int32(part + np.int32(product))
-                total += part
+                    partial = np.int32(partial + np.int32(product))
+                total += partial
             scale = np.float64(scales[i]) * query.scales[q]
             result[i, q] = np.float32(np.float64(total) * scale)
 

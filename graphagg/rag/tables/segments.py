@@ -1,9 +1,9 @@
 """The passages of an index and all that depends on one passage alone, in immutable segments.
 
-A segment holds what one change added: texts, vectors, sentences, and entities that were found. It
-is never altered; everything that is built over the segments (`Gazetteer`, `Lexicon`) leaves out a
-passage that was deleted, until segments are joined, which drops it for good. A row is the number of
-a passage over all segments, deleted ones included.
+A segment holds the passages that one change added: texts, vectors, sentences, and entities that
+were found. It is never altered; everything that is built over the segments (`Gazetteer`, `Lexicon`)
+leaves out a passage that was deleted, until segments are joined, which drops it for good. A row is
+the number of a passage over all segments, deleted ones included.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -46,7 +46,7 @@ class Ragged:
         return self.values[self.bounds[i] : self.bounds[i + 1]]
 
     def places(self, rows: Rows) -> Rows:
-        """Where the values of some rows lie, row after row."""
+        """Positions of the values of some rows, row after row."""
         return ranges(self.bounds[rows], self.bounds[rows + 1] - self.bounds[rows])
 
     def save(self, writer: ArtifactWriter, name: str) -> None:
@@ -146,27 +146,27 @@ class Segment:
         passages: `[P]`.
         sentences: `[S, 2]`, `narrow`, where the sentences of each passage begin and end, in
             characters of its full text; the title is part of the first one.
-        found: `[F, 2]`, `narrow`, where the entities that the extractor found begin and end.
+        entities: `[F, 2]`, `narrow`, where the entities that the extractor found begin and end.
         windows: `[W, ...]` unit vectors of the windows of each passage, at least one each: `[W, d]`
             float32, or `packed`.
         sentence_vectors: `[S, ...]` likewise.
         names: keys of entities that were new with this segment, ascending by their UTF-8 bytes.
-        name_vectors: `[n, ...]` likewise, one a name.
+        name_vectors: `[n, ...]` likewise, one per name.
     """
 
     passages: PassageTable
     sentences: Ragged
-    found: Ragged
+    entities: Ragged
     windows: Ragged
     sentence_vectors: npt.NDArray[Any]
     names: StringTable
     name_vectors: npt.NDArray[Any]
 
-    def save(self, writer: ArtifactWriter, number: int) -> None:
-        """Write as segment `number`."""
-        prefix = segment_prefix(number)
+    def save(self, writer: ArtifactWriter, segment: int) -> None:
+        """Write as segment number `segment`."""
+        prefix = segment_prefix(segment)
         self.passages.save(writer, f"{prefix}passages")
-        for name, spans in (("sentences", self.sentences), ("found", self.found)):
+        for name, spans in (("sentences", self.sentences), ("found", self.entities)):
             Ragged(spans.bounds, narrow(spans.values)).save(writer, f"{prefix}{name}")
         writer.array(f"{prefix}windows.bounds", self.windows.bounds)
         writer.strings(f"{prefix}names", self.names)
@@ -178,9 +178,9 @@ class Segment:
             writer.array(f"{prefix}{name}", vectors)
 
     @classmethod
-    def open(cls, artifact: Arrays, number: int) -> Segment:
+    def open(cls, artifact: Arrays, segment: int) -> Segment:
         """Map what `save` wrote."""
-        prefix = segment_prefix(number)
+        prefix = segment_prefix(segment)
         return cls(
             PassageTable.open(artifact, f"{prefix}passages"),
             Ragged.open(artifact, f"{prefix}sentences"),
@@ -197,9 +197,9 @@ def text_digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:8]
 
 
-def segment_prefix(number: int) -> str:
+def segment_prefix(segment: int) -> str:
     """The prefix of the names of a segment's files."""
-    return f"s{number}."
+    return f"s{segment}."
 
 
 def table_name(segment: int) -> str:
@@ -227,8 +227,8 @@ class Corpus:
 
     def locate(self, row: int) -> tuple[Segment, int]:
         """The segment that holds a row, and the row's number inside it."""
-        number = bisect_right(self._starts, row) - 1
-        return self.segments[number], row - self._starts[number]
+        i = bisect_right(self._starts, row) - 1
+        return self.segments[i], row - self._starts[i]
 
     def __getitem__(self, row: int) -> Passage:
         segment, inside = self.locate(row)
@@ -281,16 +281,16 @@ class Corpus:
         """`[R + 1]`: the windows of row r are numbered from `[r]` to `[r + 1]`."""
         return _stacked([segment.windows.bounds for segment in self.segments])
 
-    def sentence(self, row: int, number: int, passage: Passage | None = None) -> str:
-        """Text of the passage's sentence `number`, from 0, with single blanks as white space.
+    def sentence(self, row: int, index: int, passage: Passage | None = None) -> str:
+        """Text of a sentence of a passage, with single blanks as white space.
 
         Args:
             row: of the passage.
-            number: of the sentence.
-            passage: that of the row, where it was read before.
+            index: of the sentence, from 0.
+            passage: the passage of the row, if it was read before.
         """
         segment, inside = self.locate(row)
-        start, end = segment.sentences.row(inside)[number].tolist()
+        start, end = segment.sentences.row(inside)[index].tolist()
         return sentence_text(passage or self.read(row), start, end)
 
     def similarity(self, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
@@ -322,71 +322,46 @@ def join_segments(
     corpus: Corpus,
     first: int,
     alive: npt.NDArray[np.bool_],
-    used_names: npt.NDArray[np.bool_],
+    names: StringTable,
+    name_rows: Rows,
 ) -> Segment:
-    """One segment of what is alive in all segments from number `first` on, in the same order.
+    """Join the passages that are alive in all segments from number `first` on, in the same order.
 
     Args:
         corpus: all segments.
         first: number of the first segment to join.
-        alive: `[R]`, which passages to keep.
-        used_names: over `corpus.name_vectors`, which names to keep.
+        alive: `[R]`, the passages to keep.
+        names: names whose vectors are kept, ascending.
+        name_rows: the row of each name's vector in `corpus.name_vectors`.
     """
-    parts = _Parts(corpus.segments[first:], _split(alive, corpus.starts[first:]))
-    names, vectors = _joined_names(corpus, first, used_names)
-    return Segment(
-        parts.passages(),
-        parts.ragged([segment.sentences for segment in parts.segments]),
-        parts.ragged([segment.found for segment in parts.segments]),
-        parts.ragged([segment.windows for segment in parts.segments]),
-        parts.ragged(
-            [Ragged(s.sentences.bounds, s.sentence_vectors) for s in parts.segments]
-        ).values,
-        names,
-        vectors,
-    )
+    segments, starts = corpus.segments[first:], corpus.starts[first:].tolist()
+    rows = [np.flatnonzero(alive[start:end]) for start, end in pairwise(starts)]
 
+    def strings(column: str) -> StringTable:
+        tables = (getattr(s.passages, column).take(k) for s, k in zip(segments, rows, strict=True))
+        return StringTable.joined(list(tables))
 
-@dataclass(frozen=True)
-class _Parts:
-    """Some rows of some segments."""
+    def array(column: str) -> npt.NDArray[Any]:
+        arrays = (getattr(s.passages, column)[k] for s, k in zip(segments, rows, strict=True))
+        return np.concatenate(list(arrays))
 
-    segments: Sequence[Segment]
-    rows: Sequence[Rows]
-
-    def strings(self, tables: Sequence[StringTable | BlockStrings]) -> StringTable:
-        return StringTable.joined([t.take(k) for t, k in zip(tables, self.rows, strict=True)])
-
-    def passages(self) -> PassageTable:
-        tables = [segment.passages for segment in self.segments]
-        ids, titles, texts, metadata, documents = (
-            self.strings([getattr(table, name) for table in tables]) for name in _TEXT_COLUMNS
-        )
-        arrays = [self.array([getattr(table, name) for table in tables]) for name in _ARRAYS]
-        return PassageTable(ids, titles, texts, metadata, documents, *arrays)
-
-    def array(self, arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        return np.concatenate([a[k] for a, k in zip(arrays, self.rows, strict=True)])
-
-    def ragged(self, tables: Sequence[Ragged]) -> Ragged:
-        pairs = list(zip(tables, self.rows, strict=True))
-        lengths = np.concatenate([np.diff(table.bounds)[rows] for table, rows in pairs])
-        values = np.concatenate([table.values[table.places(rows)] for table, rows in pairs])
+    def ragged(tables: Iterable[Ragged]) -> Ragged:
+        pairs = list(zip(tables, rows, strict=True))
+        lengths = np.concatenate([np.diff(table.bounds)[k] for table, k in pairs])
+        values = np.concatenate([table.values[table.places(k)] for table, k in pairs])
         return Ragged(offsets(lengths), values)
 
-
-def _split(mask: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]) -> list[Rows]:
-    return [np.flatnonzero(mask[start:end]) for start, end in pairwise(starts.tolist())]
-
-
-def _joined_names(
-    corpus: Corpus, first: int, used: npt.NDArray[np.bool_]
-) -> tuple[StringTable, npt.NDArray[Any]]:
-    """The used names of the segments from `first` on, ascending, with their vectors."""
-    begin = int(corpus.name_vectors.starts[first])
-    keys = StringTable.joined([segment.names for segment in corpus.segments[first:]])
-    kept = np.array(sorted(np.flatnonzero(used[begin:]).tolist(), key=keys.raw), dtype=np.int64)
-    return keys.take(kept), corpus.name_vectors.rows(kept + begin)
+    passages: dict[str, Any] = {column: strings(column) for column in _TEXT_COLUMNS}
+    passages |= {column: array(column) for column in _ARRAYS}
+    return Segment(
+        PassageTable(**passages),
+        ragged(segment.sentences for segment in segments),
+        ragged(segment.entities for segment in segments),
+        ragged(segment.windows for segment in segments),
+        ragged(Ragged(s.sentences.bounds, s.sentence_vectors) for s in segments).values,
+        names,
+        corpus.name_vectors.rows(name_rows),
+    )
 
 
 def _best_at(
@@ -396,7 +371,7 @@ def _best_at(
     return largest_of(vectors.dots_at(ranges(bounds[rows], lengths), queries), lengths)
 
 
-def _stacked(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    if len(parts) == 1:
-        return parts[0]
-    return offsets(np.concatenate([np.diff(part) for part in parts]))
+def _stacked(bounds: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    if len(bounds) == 1:
+        return bounds[0]
+    return offsets(np.concatenate([np.diff(of_segment) for of_segment in bounds]))

@@ -31,8 +31,8 @@ class Speller:
     def spelling(self, entity: int, row: int) -> str:
         """An entity as a passage writes it first; its key where the passage does not hold it."""
         g = self._gazetteer
-        place = g.mentions(row)
-        mentions = place.start + np.flatnonzero(g.entity[place] == entity)
+        of_row = g.mentions(row)
+        mentions = of_row.start + np.flatnonzero(g.entity[of_row] == entity)
         if not len(mentions):
             return g.keys[entity]
         passage = self.passage(row)

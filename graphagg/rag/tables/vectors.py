@@ -43,7 +43,7 @@ class RowSet:
 
     @classmethod
     def of(cls, rows: Rows, size: int) -> RowSet:
-        """These rows, of so many."""
+        """Make a set of these rows of a corpus of `size` rows."""
         mask = np.zeros(size, bool)
         mask[rows] = True
         return cls(mask, len(rows))
@@ -79,7 +79,7 @@ class Queries:
 
     @classmethod
     def of(cls, vectors: Vectors | Queries) -> Queries:
-        """These vectors."""
+        """Take vectors, or queries as they are."""
         return vectors if isinstance(vectors, Queries) else cls(vectors)
 
     def __len__(self) -> int:
@@ -95,14 +95,14 @@ class Stack:
     """The rows of several matrices, one after another, without copying them.
 
     Args:
-        parts: `[n_i, d]` float32, or all `[n_i, d + 4]` int8 (`packed`); C order, maybe
+        matrices: `[n_i, d]` float32, or all `[n_i, d + 4]` int8 (`packed`); C order, maybe
             memory-mapped.
     """
 
-    def __init__(self, parts: Sequence[Array]) -> None:
-        self.parts = list(parts)
-        self.starts = offsets([len(part) for part in parts])
-        self.dimension = dimension_of(parts[0])
+    def __init__(self, matrices: Sequence[Array]) -> None:
+        self.matrices = list(matrices)
+        self.starts = offsets([len(matrix) for matrix in matrices])
+        self.dimension = dimension_of(matrices[0])
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -114,49 +114,49 @@ class Stack:
 
     def rows(self, rows: Rows) -> Array:
         """A copy of some rows as they are stored."""
-        first = self.parts[0]
-        if len(self.parts) == 1:
+        first = self.matrices[0]
+        if len(self.matrices) == 1:
             return first[rows]
         taken = np.empty((len(rows), first.shape[1]), first.dtype)
-        for part, inside, places in self._split(rows):
-            taken[places] = part[inside]
+        for matrix, inside, positions in self._split(rows):
+            taken[positions] = matrix[inside]
         return taken
 
     def dots(self, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
         """Products of every row with queries `[q, d]`; `[n, q]`."""
-        asked = Queries.of(queries)
-        if is_packed(self.parts[0]):
-            return np.concatenate([products(part, asked.packed) for part in self.parts])
-        dots = np.empty((len(self), len(asked)), dtype=np.float32)
-        for part, start, end in zip(self.parts, self.starts, self.starts[1:], strict=False):
-            _dots(part, asked.vectors, dots[start:end])
+        vectors = Queries.of(queries)
+        if is_packed(self.matrices[0]):
+            return np.concatenate([products(matrix, vectors.packed) for matrix in self.matrices])
+        dots = np.empty((len(self), len(vectors)), dtype=np.float32)
+        for matrix, start, end in zip(self.matrices, self.starts, self.starts[1:], strict=False):
+            _dots(matrix, vectors.vectors, dots[start:end])
         return dots
 
     def dots_at(self, rows: Rows, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
         """Products of some rows with queries `[q, d]`; `[m, q]`."""
-        asked = Queries.of(queries)
-        if is_packed(self.parts[0]):
-            return products(self.rows(rows), asked.packed)
-        dots = np.empty((len(rows), len(asked)), dtype=np.float32)
-        for part, inside, places in self._split(rows):
-            if len(places) == len(rows):
-                _dots_at(part, inside, asked.vectors, dots)
+        vectors = Queries.of(queries)
+        if is_packed(self.matrices[0]):
+            return products(self.rows(rows), vectors.packed)
+        dots = np.empty((len(rows), len(vectors)), dtype=np.float32)
+        for matrix, inside, positions in self._split(rows):
+            if len(positions) == len(rows):
+                _dots_at(matrix, inside, vectors.vectors, dots)
             else:
-                some = np.empty((len(places), len(asked)), dtype=np.float32)
-                _dots_at(part, inside, asked.vectors, some)
-                dots[places] = some
+                some = np.empty((len(positions), len(vectors)), dtype=np.float32)
+                _dots_at(matrix, inside, vectors.vectors, some)
+                dots[positions] = some
         return dots
 
     def _split(self, rows: Rows) -> list[tuple[Array, Rows, Array]]:
-        """Of each part that holds any of the rows: it, the rows inside it, their places."""
-        if len(self.parts) == 1:
-            return [(self.parts[0], rows, np.arange(len(rows)))]
+        """Matrices that hold any of the rows, the rows inside each, and their positions."""
+        if len(self.matrices) == 1:
+            return [(self.matrices[0], rows, np.arange(len(rows)))]
         owner = np.searchsorted(self.starts, rows, side="right") - 1
         split = []
-        for number, part in enumerate(self.parts):
-            places = np.flatnonzero(owner == number)
-            if len(places):
-                split.append((part, rows[places] - self.starts[number], places))
+        for i, matrix in enumerate(self.matrices):
+            positions = np.flatnonzero(owner == i)
+            if len(positions):
+                split.append((matrix, rows[positions] - self.starts[i], positions))
         return split
 
 
@@ -164,8 +164,8 @@ def ranges(starts: Rows, lengths: Rows) -> Rows:
     """`start, start + 1, ...` of each of several ranges, one after another."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
-    places: Rows = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
-    return places
+    positions: Rows = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    return positions
 
 
 def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:

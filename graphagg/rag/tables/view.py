@@ -3,23 +3,22 @@
 Deletion, filters and access lists all come down to which passages are visible. Everything that is a
 property of the corpus and not of one passage is made here, from the visible passages alone: N and
 the mean lengths, which entities there are, which mentions count, and how often each entity occurs.
-So an answer under a filter equals that of an index of exactly the visible passages.
+So an answer under a filter equals the answer of an index of exactly the visible passages.
 
 Which mentions count: of those that begin like a name and whose entity is visible, the leftmost and
 longest; beside them, likewise, the titles of visible passages inside longer names. One pass over
 the mentions decides it, 1 ms for 6,000 passages.
 
 The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
-the entities and passages that it comes to. Any other view holds a byte a mention and a pair and 6
-an entity in memory, and up to 100,000 passages a contain matrix of its own; above, it reads that of
-the index past what it hides.
+the entities and passages that it comes to. Any other view holds a byte per mention and per pair and
+6 per entity in memory, and up to 100,000 passages a contain matrix of its own; above, it reads the
+matrix of the index and skips hidden rows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,7 +89,7 @@ class View:
             allocate: makes the arrays, of zeros; None: in memory.
             contain: the contain matrix of at least these passages; None: it is made.
         """
-        g, make = _as_mapped(gazetteer), allocate or _zeros
+        g, make = gazetteer, allocate or _zeros
         visible = read_only(visible)
         entities = len(g.keys)
         entity, title = np.zeros(entities, bool), make("title", np.bool_, entities)
@@ -110,11 +109,7 @@ class View:
         )  # fmt: skip
 
     def save(self, writer: ArtifactWriter) -> None:
-        """Write the view of all that is alive; skips arrays that `allocate` made on disk."""
-        own = ((name, getattr(self, name)) for name in _STORED)
-        for name, array in chain(own, self.contain.arrays()):
-            if not (writer.folder / f"view.{name}.npy").exists():
-                writer.array(f"view.{name}", array)
+        """Write the counts; the arrays were made on disk by the `allocate` of `of`."""
         writer.array("view.counts", np.array([self.passages, *self.tokens], np.int64))
 
     @classmethod
@@ -125,7 +120,7 @@ class View:
         lexicon: Lexicon,
         visible: npt.NDArray[np.bool_],
     ) -> View:
-        """Map what `save` wrote; every entity of the gazetteer is visible."""
+        """Map the stored view; every entity of the gazetteer is visible."""
         arrays = {name: artifact.array(f"view.{name}") for name in _STORED}
         passages, tokens, of_titles = artifact.array("view.counts").tolist()
         return cls(
@@ -140,11 +135,11 @@ class View:
         )
 
     def counts_as(self, mentions: slice | Array = slice(None)) -> npt.NDArray[np.uint8]:
-        """How some mentions count: `OUTER`, `NESTED`, or 0."""
+        """Kinds of some mentions: `OUTER`, `NESTED`, or 0 for one that does not count."""
         return np.asarray(self.mentions[mentions]) & np.uint8((1 << _TIED) - 1)
 
     def ties(self, mentions: slice | Array) -> npt.NDArray[np.uint8]:
-        """How the passages of some mentions are tied to their entities."""
+        """Ties of the passages of some mentions to their entities."""
         return np.asarray(self.mentions[mentions]) >> np.uint8(_TIED)
 
     @property
@@ -196,15 +191,6 @@ def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
     return np.zeros(length, dtype)
 
 
-def _as_mapped(gazetteer: Gazetteer) -> Gazetteer:
-    """The same with arrays that are not to be written: a kernel is compiled once for both."""
-    fixed: dict[str, Any] = {}
-    for name, array in vars(gazetteer).items():
-        if isinstance(array, np.ndarray):
-            fixed[name] = read_only(array)
-    return replace(gazetteer, **fixed)
-
-
 class _Mentions(NamedTuple):
     """The mentions of a gazetteer, as kernels take them; see `Gazetteer`."""
 
@@ -223,8 +209,8 @@ def _mark_entities(
 ) -> None:
     """Mark the entities that a visible passage defines (`entity`) and titles (`title`), `[E]`.
 
-    `bounds` (`[E + 1]`) is where the pairs of each entity begin, `rows` and `flags` (`[n]`) are
-    those of the pairs.
+    `bounds` (`[E + 1]`) says where the pairs of each entity begin; `rows` and `flags` (`[n]`) are
+    columns of the pairs.
     """
     for e in range(len(bounds) - 1):
         for i in range(bounds[e], bounds[e + 1]):
@@ -318,7 +304,7 @@ def _pair(mentions: _Mentions, entity: int, row: int) -> int:
 
 @kernel
 def _title_tie(flags: int, length: int) -> int:
-    """How a passage is tied to an entity that its title holds; 0: its part is too long a run."""
+    """Tie of a passage to an entity in its title; 0 if the run of its words is too long."""
     if flags & (FULL_TITLE | BASE_TITLE):
         return OWN
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0

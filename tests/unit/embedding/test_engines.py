@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout, cut
 from graphagg.embedding.prone import merge
-from graphagg.embedding.prone.engine import in_process, save_piece
+from graphagg.embedding.prone.engine import in_process
 from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.state import save_piece
 from graphagg.embedding.prone.threads import one_thread
 from graphagg.embedding.spark import engine as by_spark
 from graphagg.embedding.spark import partition as matrices
@@ -62,7 +63,7 @@ def test_files_and_memory_give_the_same_bytes(seed, pieces, hubs, passes):
     numbers = layout.numbers(network.nodes)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, one_thread():
         patch.setattr(merge, "MOST_COLUMNS", 100)  # a tree of several levels
-        patch.setattr(merge, "NODES_A_SHARD", 40)
+        patch.setattr(merge, "NODES_PER_SHARD", 40)
         work = begun(folder)
         engines = [
             in_process(network.matrix, layout, config),

@@ -390,7 +390,7 @@ def test_any_graph_gives_finite_vectors_or_a_named_error(pairs, pieces, kind):
     except GraphAggError:
         return
     assert np.isfinite(found.vectors).all()
-    assert (found.vectors.any(axis=1) | (found.parts == -2)).mean() > 0.3
+    assert (found.vectors.any(axis=1) | (found.piece_of == -2)).mean() > 0.3
 
 
 def test_a_small_graph_gives_as_many_dimensions_as_it_has_directions(tmp_path):

@@ -55,7 +55,7 @@ def test_pieces_hold_each_entry_once(seed, pieces, hubs):
     layout = Layout.of(random_parts(network, pieces, hubs, seed), pieces)
     found = np.zeros((network.nodes, network.nodes))
     for piece in cut(network.matrix, layout):
-        rows = np.concatenate((np.arange(piece.first, piece.first + piece.own), piece.hubs))
+        rows = np.concatenate((np.arange(piece.first, piece.first + piece.whole), piece.hubs))
         for place, row in enumerate(rows):
             columns = piece.columns[piece.matrix.row(place)]
             found[layout.order[row], layout.order[columns]] += piece.matrix.values(place)
@@ -73,8 +73,8 @@ def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
     pieces = pieces_of(whole)
     matrices = [whole.log_matrix(piece) for piece in pieces]
     for piece, matrix in zip(pieces, matrices, strict=True):
-        values = scaled_right_vectors(matrix, 70, 3, [seed, piece.number])
-        whole.state.save("leaf", piece.number, values=values)
+        values = scaled_right_vectors(matrix, 70, 3, [seed, piece.index])
+        whole.state.save("leaf", piece.index, values=values)
     whole.merge()
     found = whole.state.rows("start")
     np.testing.assert_allclose(gram(found), np.eye(found.shape[1]), atol=2e-3)
@@ -102,7 +102,7 @@ def test_log_matrix_is_its_formula(pieces, hubs):
     found = np.zeros_like(wanted)
     for piece in pieces_of(whole):
         matrix = whole.log_matrix(piece)
-        rows = np.concatenate((np.arange(piece.first, piece.first + piece.own), piece.hubs))
+        rows = np.concatenate((np.arange(piece.first, piece.first + piece.whole), piece.hubs))
         for place, row in enumerate(rows):
             columns = whole.layout.order[piece.columns[matrix.row(place)]]
             found[whole.layout.order[row], columns] = matrix.values(place)

@@ -42,7 +42,7 @@ def test_files_and_parts_of_rows_change_no_byte(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "_GATHERED", gathered)
         patch.setattr(ranges, "RESIDENT", resident)
-        patch.setattr(engine, "NODES_A_SHARD", 7)
+        patch.setattr(engine, "NODES_PER_SHARD", 7)
         files = embed(network, config, folder=tmp_path_factory.mktemp("state"))
         np.testing.assert_array_equal(files.vectors, whole.vectors)
         np.testing.assert_array_equal(files.sources, whole.sources)

@@ -1,10 +1,8 @@
-"""What `graphagg.nn.compat` assumes of PyTorch, PyG and Lightning, one test for each assumption."""
+"""What `graphagg.nn.compat` assumes of PyTorch and PyG, one test for each assumption."""
 
 from __future__ import annotations
 
 import gc
-import logging
-from pathlib import Path
 
 import pytest
 import torch
@@ -109,31 +107,3 @@ def test_packed_rows_are_what_pytorch_packs(lengths: list[int], seed: int) -> No
     assert torch.equal(made.batch_sizes, wanted.batch_sizes)
     gru = nn.GRU(3, 2)
     assert torch.equal(gru(made)[1], gru(wanted)[1])
-
-
-@pytest.mark.parametrize("score", [None, torch.tensor(0.5)])
-def test_a_moved_checkpoint_is_all_that_lightning_has_in_its_state(
-    tmp_path: Path, score: torch.Tensor | None
-) -> None:
-    from lightning.pytorch.callbacks import ModelCheckpoint
-
-    old, new = (ModelCheckpoint(tmp_path / name, monitor="val") for name in ("old", "new"))
-    if score is not None:
-        path = str(tmp_path / "old" / "best.ckpt")
-        old.best_model_score, old.best_model_path, old.kth_best_model_path = score, path, path
-        old.best_k_models = {path: score}
-    best = str(tmp_path / "new" / "best.ckpt")
-    moved = compat.moved_checkpoint_state(old.state_dict(), str(new.dirpath), best)
-    assert moved.keys() == old.state_dict().keys()
-    assert str(tmp_path / "old") not in str(moved)
-    new.load_state_dict(moved)
-    assert new.best_model_path == ("" if score is None else best)
-    assert new.best_k_models == ({} if score is None else {best: score})
-
-
-def test_lightning_gives_its_advice_through_these_loggers() -> None:
-    import lightning.fabric.utilities.rank_zero
-    import lightning.pytorch.utilities.rank_zero  # noqa: F401
-
-    known = logging.root.manager.loggerDict
-    assert {"lightning.pytorch", "lightning.fabric"} & set(compat.LIGHTNING_LOGGERS) & set(known)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset
-from graphagg.nn.training.config import Metric, MetricOrAuto
+from graphagg.nn.config.training import Metric, MetricOrAuto
 from graphagg.nn.training.data.checks import (
     check_features,
     check_ids,
@@ -176,10 +176,7 @@ def folded(fold: Tensor, where: str) -> tuple[Split, ...]:
         )
     return tuple(
         Split.of_masks(
-            str(s),
-            (fold != s) & (fold != (s + 1) % count),
-            fold == (s + 1) % count,
-            fold == s,
+            str(s), (fold != s) & (fold != (s + 1) % count), fold == (s + 1) % count, fold == s
         )
         for s in range(count)
     )

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, MissingExtra
+from graphagg.nn.config.training import Metric
 from graphagg.nn.resolver import find
-from graphagg.nn.training.config import Metric
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split, folded
 
 

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset
-from graphagg.nn.training.config import Metric
+from graphagg.nn.config.training import Metric
 from graphagg.nn.training.data.arrays import (
     Arrays,
     columns,

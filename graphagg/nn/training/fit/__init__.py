@@ -1,1 +1,1 @@
-"""The Lightning loop: module, checkpoints, interruption."""
+"""The training loop: learner, epochs, checkpoints, interruption, several processes."""

@@ -7,13 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
-
-from lightning.pytorch import Callback, LightningModule, Trainer
 
 
-class CtrlC(Callback):
-    """Ends a fit between two batches; a second Ctrl-C ends it at once.
+class CtrlC:
+    """Ends a training between two batches; a second Ctrl-C ends it at once.
 
     Python raises `KeyboardInterrupt` wherever it happens to be, also while it holds the lock of a
     log's queue; the lock is then never released, and the process can hang. Here the interrupt is
@@ -25,48 +22,31 @@ class CtrlC(Callback):
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
-        """Handle Ctrl-C inside the `with` block, and restore the handler, which Lightning does not.
+        """Handle Ctrl-C inside the `with` block, and restore the handler.
 
-        The caller's own handler stays, and so does a fit in another thread than the main one.
+        The caller's own handler stays, and so does a training in another thread than the main one.
 
         Raises:
             KeyboardInterrupt: Ctrl-C.
         """
-        if threading.current_thread() is not threading.main_thread():
+        before = signal.getsignal(signal.SIGINT)
+        main = threading.current_thread() is threading.main_thread()
+        if not main or before is not signal.default_int_handler:
             yield
             return
-        before = signal.getsignal(signal.SIGINT)
-        if before is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
         try:
             yield
         finally:
-            if before is not None:
-                signal.signal(signal.SIGINT, before)
-        self._end()
+            signal.signal(signal.SIGINT, before)
+        self.check()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self._asked:
             signal.default_int_handler(number, frame)
         self._asked = True
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Raise here if Ctrl-C was pressed."""
-        self._end()
-
-    def on_validation_batch_start(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Raise here if Ctrl-C was pressed."""
-        self._end()
-
-    def _end(self) -> None:
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` if Ctrl-C was pressed."""
         if self._asked:
             raise KeyboardInterrupt

@@ -14,7 +14,7 @@ CHANNELS, HEADS = 8, 2
 
 # Options that make every branch of a mechanism meet small graphs.
 OPTIONS: dict[str, dict] = {
-    "bigbird": {"block": 2, "window": 1, "random_blocks": 1, "global_blocks": 1},
+    "bigbird": {"block": 2, "window": 1, "random_blocks": 1, "global_blocks": 1}
 }
 
 

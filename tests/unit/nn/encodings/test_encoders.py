@@ -163,14 +163,8 @@ def test_equivstable_gives_positions_for_a_local_part() -> None:
     [
         (lambda: encoder("rswe", 8), r"did you mean 'rwse'.*wanted one of lappe-deepset"),
         (lambda: encoder("rwse", 0), "dim is 0, wanted an integer of at least 1"),
-        (
-            lambda: encoder("rwse", 8, k=3),
-            "no option 'k'; wanted some of width, layers, norm",
-        ),
-        (
-            lambda: encoder("lappe-transformer", 9, heads=4),
-            "heads is 4, wanted a divisor of dim",
-        ),
+        (lambda: encoder("rwse", 8, k=3), "no option 'k'; wanted some of width, layers, norm"),
+        (lambda: encoder("lappe-transformer", 9, heads=4), "heads is 4, wanted a divisor of dim"),
         (lambda: encoder("lappe-deepset", 8, layers=0), "layers is 0"),
         (lambda: encoder("signnet-mlp", 8, rho="sum"), "rho"),
     ],

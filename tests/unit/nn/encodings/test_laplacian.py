@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.linalg import eigh
+from scipy.sparse import linalg
 from torch_geometric.data import Batch, Data
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.encodings import LapPE, NoConvergence, flip_signs
-from graphagg.nn.encodings.eigen import lanczos, spectrum
+from graphagg.nn.encodings import LapPE, NoConvergence, eigenpairs, flip_signs
 from tests.unit.nn.encodings.graphs import laplacian, of, random_graph, undirected
 
 F64 = torch.float64
@@ -85,15 +85,14 @@ def test_no_copy_of_an_eigenvalue_is_left_out(name: str, kind: str) -> None:
         np.testing.assert_allclose(found, wanted[1 : k + 1], rtol=0, atol=1e-9, err_msg=f"k={k}")
 
 
-def test_long_thin_graphs_are_factorized_and_expanders_are_not(
+def test_long_thin_graphs_are_factorized_and_large_expanders_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     factorized = []
-    original = lanczos._shifted_inverse
+    original = linalg.splu
+    monkeypatch.setattr(eigenpairs, "_SMALL", 0)
     monkeypatch.setattr(
-        lanczos,
-        "_shifted_inverse",
-        lambda matrix, bound: factorized.append(matrix.shape[0]) or original(matrix, bound),
+        linalg, "splu", lambda m, **options: factorized.append(m.shape[0]) or original(m, **options)
     )
     for name, size in [("grid", [361]), ("expander", [])]:
         factorized.clear()
@@ -101,18 +100,29 @@ def test_long_thin_graphs_are_factorized_and_expanders_are_not(
         assert factorized == size
 
 
-def test_what_lanczos_leaves_over_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without one converged vector from ARPACK the filter alone finds them."""
-    monkeypatch.setattr(lanczos, "_RESTARTS", 1)
-    data = of(nx.barabasi_albert_graph(320, 2, seed=3))
-    found = LapPE(4, dtype=F64)(data)
-    values = np.linalg.eigvalsh(laplacian(undirected(data), "sym"))
-    np.testing.assert_allclose(found.lap_values[0], values[1:5], rtol=0, atol=1e-10)
+@pytest.mark.parametrize("name", ["expander", "hubs", "hypercube"])
+def test_without_a_factor_they_are_the_dense_ones(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eigenpairs, "_SMALL", 0)
+    data = of(LARGE[name]())
+    for kind in ("sym", "none"):
+        found = LapPE(12, kind, dense_below=100, dtype=F64)(data).lap_values[0]
+        values = np.linalg.eigvalsh(laplacian(undirected(data), kind))
+        np.testing.assert_allclose(found, values[1:13], rtol=0, atol=1e-10 * values[-1])
+
+
+@pytest.mark.parametrize("name", ["star", "torus"])
+def test_repeated_eigenvalues_give_the_same_bits_again(name: str) -> None:
+    """Where the first start meets an invariant space, others follow from the size alone."""
+    data = of({**LARGE, **SYMMETRIC}[name]())
+    first, second = (LapPE(8, dense_below=100, dtype=F64)(data).lap_vectors for _ in range(2))
+    assert torch.equal(first, second)
 
 
 def test_no_convergence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanczos, "_COARSEST", 0.0)  # no residual is small enough
-    monkeypatch.setattr(spectrum, "_PASSES", 2)
+    monkeypatch.setattr(eigenpairs, "_COARSEST", 0.0)  # no residual is small enough
+    monkeypatch.setattr(eigenpairs, "_PASSES", 2)
     with pytest.raises(NoConvergence, match="4 eigenvectors of a graph of 320 vertices"):
         LapPE(4)(of(nx.barabasi_albert_graph(320, 2, seed=3)))
 

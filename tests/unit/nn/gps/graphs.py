@@ -52,10 +52,7 @@ def graph_for(
     count = 2 * vertices if edges is None else edges
     ends = torch.randint(max(vertices, 1), (2, count), generator=generator)
     graph = Data(edge_index=ends, num_nodes=vertices)
-    for name, features, rows in (
-        ("x", config.nodes, vertices),
-        ("edge_attr", config.edges, count),
-    ):
+    for name, features, rows in (("x", config.nodes, vertices), ("edge_attr", config.edges, count)):
         values = columns(features, rows, generator)
         if values is not None:
             graph[name] = values.to(dtype) if values.is_floating_point() else values

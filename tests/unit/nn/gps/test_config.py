@@ -69,11 +69,7 @@ def test_defaults_fill_a_short_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "error", "said"),
     [
-        (
-            "[model]\nlayrs = 3",
-            InvalidParameter,
-            "model.layrs is not a field; .* nodes, edges",
-        ),
+        ("[model]\nlayrs = 3", InvalidParameter, "model.layrs is not a field; .* nodes, edges"),
         ("[model.layer]\nnorms = 3", InvalidParameter, "the fields are norm, activation"),
         (
             "[model]\nencodings = [{name = 'rwse', dim = 8, k = 3}]",
@@ -114,14 +110,8 @@ def test_an_unknown_preset_lists_all_and_the_nearest() -> None:
     ("make", "said"),
     [
         (lambda: GPSConfig(), "nodes has no features"),
-        (
-            lambda: GPSConfig(FeatureConfig(width=3), channels=63),
-            "heads is 4, wanted a divisor of",
-        ),
-        (
-            lambda: replace(preset("zinc").model, channels=28),
-            "leave none to the vertex features",
-        ),
+        (lambda: GPSConfig(FeatureConfig(width=3), channels=63), "heads is 4, wanted a divisor of"),
+        (lambda: replace(preset("zinc").model, channels=28), "leave none to the vertex features"),
         (lambda: FeatureConfig(width=2, constant=True), "drop either"),
         (lambda: FeatureConfig(vocabulary=(0,)), "vocabulary is 0"),
         (lambda: HeadConfig(kind="dot"), "wanted task 'edge' and shape"),

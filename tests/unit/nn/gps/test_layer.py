@@ -102,10 +102,7 @@ def test_either_part_alone_is_the_whole_layer_without_the_other() -> None:
     x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
     bare = LayerOptions(norm="none", feedforward=0)
     both = layer_of("gine", "exact", layer=bare)
-    local, attention = (
-        layer_of("gine", "none", layer=bare),
-        layer_of("none", "exact", layer=bare),
-    )
+    local, attention = (layer_of("gine", "none", layer=bare), layer_of("none", "exact", layer=bare))
     local.local.load_state_dict(both.local.state_dict())
     attention.attention.load_state_dict(both.attention.state_dict())
     parts = [part(x, edge_index, edge_attr, batch=batch)[0] for part in (both, local, attention)]

@@ -71,11 +71,7 @@ def run(model: GPS, data: Data) -> tuple[Tensor, list[Tensor]]:
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4), seed=st.integers(0, 99))
 @settings(max_examples=4, deadline=None)
 def test_a_graph_alone_equals_the_same_graph_in_a_batch(
-    local: str,
-    attention: str,
-    encodings: tuple[EncodingConfig, ...],
-    sizes: list[int],
-    seed: int,
+    local: str, attention: str, encodings: tuple[EncodingConfig, ...], sizes: list[int], seed: int
 ) -> None:
     config = config_of(local, attention, encodings)
     model = model_of(config)

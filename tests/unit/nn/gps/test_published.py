@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from graphagg.nn.presets import presets
-from graphagg.nn.presets.published import PUBLISHED
-from graphagg.nn.presets.sources import source_of
+from graphagg.nn.presets.sources import PUBLISHED, source_of
 
 
 def test_published_figures_are_of_presets_and_say_where_they_stand() -> None:

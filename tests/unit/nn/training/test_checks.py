@@ -218,8 +218,7 @@ def test_sources_that_are_none(source: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "part",
-    ["train", 1.5, True, torch.tensor([0, 1]), torch.tensor(0.5), torch.tensor([]), 3, -1],
+    "part", ["train", 1.5, True, torch.tensor([0, 1]), torch.tensor(0.5), torch.tensor([]), 3, -1]
 )
 def test_a_part_of_a_graph_is_one_of_three_numbers(part: Any) -> None:
     data = many(8)

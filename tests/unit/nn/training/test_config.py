@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
+from graphagg.nn.config.training import LOSSES, Metric
 from graphagg.nn.presets import preset
 from graphagg.nn.training import TrainingConfig
-from graphagg.nn.training.config import LOSSES, Metric
-from graphagg.nn.training.fit.module import rate
+from graphagg.nn.training.fit.learner import rate
 from graphagg.nn.training.metrics import loss_of
 from graphagg.nn.training.overrides import overridden
 

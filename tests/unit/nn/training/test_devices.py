@@ -9,8 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import CSVLogger
 
 from graphagg.errors import (
     DeviceOutOfMemory,
@@ -23,11 +21,12 @@ from graphagg.nn.training import TrainingConfig, train
 from graphagg.nn.training.batches import GraphBatches
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.device import find_devices
-from graphagg.nn.training.fit.children import named_failures
+from graphagg.nn.training.fit.epoch_log import read_epochs
+from graphagg.nn.training.fit.processes import named_failures
 from graphagg.nn.training.folder import read_checkpoint
-from graphagg.nn.training.shares import share_of
+from graphagg.nn.training.shares import here, share_of
 from tests.unit.nn.training.test_train import losses, weights
-from tests.unit.nn.training.toys import Tiny, line, many, single, tiny
+from tests.unit.nn.training.toys import Line, Tiny, line, many, single, tiny
 
 SHORT = TrainingConfig(epochs=2, batch_size=5, lr=1e-2, warmup_epochs=1)
 
@@ -79,20 +78,16 @@ def test_one_whole_graph_has_nothing_to_share(tmp_path: Path) -> None:
         train(tiny, single(), tmp_path / "run", training=SHORT, device="cpu,cpu")
 
 
-def test_own_callbacks_and_loggers_are_heard(tmp_path: Path) -> None:
-    class Counts(Callback):
-        epochs = 0
-
-        def on_train_epoch_end(self, *_: Any) -> None:
-            self.epochs += 1
-
-    counts, logger = Counts(), CSVLogger(tmp_path / "own")
+def test_loggers_are_told_of_each_epoch(tmp_path: Path) -> None:
+    told: list[tuple[dict[str, float], int]] = []
     train(
-        tiny, many(), tmp_path / "run", training=SHORT, callbacks=[counts], loggers=[logger]
+        tiny, many(), tmp_path / "run", training=SHORT,
+        loggers=[lambda values, epoch: told.append((values, epoch))],
     )  # fmt: skip
-    assert counts.epochs == 2
-    table = next((tmp_path / "own").rglob("metrics.csv")).read_text().splitlines()
-    assert {"loss", "lr", "val"} <= set(table[0].split(","))
+    rows = read_epochs(tmp_path / "run" / "split-0" / "metrics.csv")
+    assert [
+        {"epoch": str(epoch), **{k: str(v) for k, v in values.items()}} for values, epoch in told
+    ] == rows
 
 
 class Short(Tiny):
@@ -129,12 +124,14 @@ def test_costs_grow_with_what_a_graph_holds() -> None:
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Without dropout and batch norm, whose results depend on what lies in a batch."""
 
-    class Signs(Callback):
-        def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-            (tmp_path / f"rank {trainer.global_rank} of {trainer.world_size}").touch()
+    class Signs(Line):
+        def forward(self, data: Any) -> torch.Tensor:
+            rank, world = here()
+            (tmp_path / f"rank {rank} of {world}").touch()
+            return super().forward(data)
 
     for name, device in (("one", "cpu"), ("two", "cpu,cpu")):
-        train(line, many(), tmp_path / name, training=SHORT, device=device, callbacks=[Signs()])
+        train(Signs, many(), tmp_path / name, training=SHORT, device=device, name="line")
     signed = {path.name for path in tmp_path.glob("rank *")}
     assert signed == {"rank 0 of 1", "rank 0 of 2", "rank 1 of 2"}
     torch.testing.assert_close(

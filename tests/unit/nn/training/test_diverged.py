@@ -10,7 +10,7 @@ import torch
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, InvalidFeatures, TrainingDiverged
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
     GPSConfig,
@@ -21,8 +21,8 @@ from graphagg.nn.model.config import (
 from graphagg.nn.training import GraphData, Split, TrainingConfig, train
 from graphagg.nn.training.batches import GraphBatches
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.fit.epochs import read_epochs
-from graphagg.nn.training.fit.module import Learner, evaluate
+from graphagg.nn.training.fit.epoch_log import read_epochs
+from graphagg.nn.training.fit.learner import Learner, evaluate
 from tests.unit.nn.training.toys import Tiny, line, many, ring, single, tiny
 
 SHORT = TrainingConfig(epochs=3, batch_size=4, lr=1e-2)

@@ -27,10 +27,7 @@ def random_graph(size: int, edges: int, generator: torch.Generator) -> Data:
 
 
 @settings(max_examples=50, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7)), min_size=1, max_size=6),
-    st.data(),
-)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7)), min_size=1, max_size=6), st.data())
 def test_a_batch_is_what_pyg_collates(sizes: list[tuple[int, int]], data: st.DataObject) -> None:
     generator = torch.Generator().manual_seed(len(sizes))
     graphs = [random_graph(*size, generator) for size in sizes]

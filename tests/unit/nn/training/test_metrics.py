@@ -12,7 +12,7 @@ from sklearn import metrics as sk
 from torch.nn import functional
 
 from graphagg.errors import InvalidDataset
-from graphagg.nn.training.config import LOSSES, Loss
+from graphagg.nn.config.training import LOSSES, Loss
 from graphagg.nn.training.metrics import class_weights, loss_of, score
 
 seeds = st.integers(0, 10_000)

@@ -9,7 +9,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn import GPS, GPSConfig
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     EncodingConfig,
     FeatureConfig,

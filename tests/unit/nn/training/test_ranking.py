@@ -12,7 +12,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidBatch, InvalidDataset, InvalidFeatures
 from graphagg.nn import GPS
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
     GPSConfig,
@@ -22,7 +22,7 @@ from graphagg.nn.model.config import (
 from graphagg.nn.training import GraphData, TrainingConfig, train
 from graphagg.nn.training.batches import GraphBatches
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.fit.module import Learner, evaluate
+from graphagg.nn.training.fit.learner import Learner, evaluate
 from graphagg.nn.training.ranking import mean_over_graphs, ranks, reciprocal_ranks
 from tests.unit.nn.training.toys import many, ring, tiny
 
@@ -205,9 +205,7 @@ def test_labels_of_graphs_are_not_ranked(tmp_path: Any) -> None:
         train(tiny, many(), tmp_path / "run", training=TrainingConfig("mrr", epochs=1))
 
 
-def test_a_model_is_trained_by_the_pairs_that_are_listed_and_measured_by_all(
-    tmp_path: Any,
-) -> None:
+def test_a_model_is_trained_by_the_pairs_that_are_listed_and_measured_by_all(tmp_path: Any) -> None:
     asked: dict[bool, set[int]] = {True: set(), False: set()}
 
     graphs = many().graphs

@@ -8,7 +8,7 @@ import pytest
 
 from graphagg.errors import InvalidParameter, TrainingPaused
 from graphagg.nn.training import TrainingConfig, train
-from graphagg.nn.training.fit.slices import Slice
+from graphagg.nn.training.fit.time_budget import TimeBudget
 from tests.unit.nn.training.test_train import equal_weights, scores
 from tests.unit.nn.training.toys import many, tiny
 
@@ -30,13 +30,13 @@ def test_slices_of_an_epoch_give_the_whole_run(tmp_path: Path) -> None:
 
 
 def test_an_epoch_that_would_end_too_late_is_not_begun() -> None:
-    limit = Slice(60.0)
+    limit = TimeBudget(60.0)
     limit.took(30.0)
     assert not limit.over
     limit.took(2 * 3600.0)
     limit.took(1.0)  # the longest counts
     assert limit.over
-    unlimited = Slice(None)
+    unlimited = TimeBudget(None)
     unlimited.took(1e9)
     assert not unlimited.over
 

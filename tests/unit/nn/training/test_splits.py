@@ -99,11 +99,7 @@ def test_split_arrays_that_do_not_fit(tmp_path: Path, arrays: dict[str, Any], me
 
 def test_vertices_of_one_graph_are_counted_not_graphs(tmp_path: Path) -> None:
     graph = single().graphs[0]
-    arrays = {
-        "x": graph.x.numpy(),
-        "y": graph.y.numpy(),
-        "edges": graph.edge_index.T.numpy(),
-    }
+    arrays = {"x": graph.x.numpy(), "y": graph.y.numpy(), "edges": graph.edge_index.T.numpy()}
     np.savez(tmp_path / "fits.npz", **arrays, fold=np.arange(40) % 5)
     assert len(checked(load_data(tmp_path / "fits.npz")).splits) == 5
     np.savez(tmp_path / "short.npz", **arrays, fold=np.arange(39) % 5)

@@ -11,16 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.rag import LinearRAGConfig, Passage
-from graphagg.rag.build import segment as build_module
+from graphagg.rag import Passage, LinearRAGConfig
+from graphagg.rag.build import encoding, engine
 from graphagg.rag.config.linearrag import SEMANTICS
 from graphagg.rag.modes.linearrag import pagerank
-from graphagg.rag.modes.linearrag import retriever as linearrag
+from graphagg.rag.modes.linearrag import retriever as faithful
 from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
-from graphagg.rag.tables import mentions
 from graphagg.rag.tables.view import View
 from tests.fakes import assert_same_hits
-from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, TITLES, build
+from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES, build
 
 pytestmark = pytest.mark.usefixtures("unsynced")
 
@@ -40,9 +39,9 @@ def test_local_push_comes_to_the_same_answers(
     config = LinearRAGConfig(semantics=semantics, threshold=0.05, prior_top=12)
     with build(some_passages(60, 1), tmp_path / "i") as index:
         index.delete(["p3", "p30"])
-        options: dict[str, Any] = {"mode": "linearrag", "config": config}
+        options: dict[str, Any] = {"mode": "faithful", "config": config}
         wanted = index.retrieve_batch(QUESTIONS, 100, **options)
-        monkeypatch.setattr(linearrag, "FLAT_LIMIT", 20)
+        monkeypatch.setattr(faithful, "FLAT_LIMIT", 20)
         index.reopen()
         rough = index.retrieve_batch(QUESTIONS, 100, **options)
         monkeypatch.setattr(pagerank, "EPSILON", 1e-14)
@@ -65,10 +64,16 @@ def test_the_view_of_everything_is_mapped(tmp_path: Path) -> None:
         made = View.of(snapshot.gazetteer, snapshot.lexicon, snapshot.alive)
         for name in ("entity", "title", "mentions", "tie", "df"):
             assert getattr(stored, name).tolist() == getattr(made, name).tolist()
-        for (name, array), (_, other) in zip(
-            stored.contain.arrays(), made.contain.arrays(), strict=True
-        ):
-            assert array.tolist() == other.tolist(), name
+        matrices = (
+            [c.leaf_weight, c.leaf_count, *(
+                getattr(side, name)
+                for side in (c.by_passage, c.by_entity)
+                for name in ("indptr", "indices", "data")
+            )]
+            for c in (stored.contain, made.contain)
+        )  # fmt: skip
+        for array, other in zip(*matrices, strict=True):
+            assert array.tolist() == other.tolist()
             assert not array.flags.writeable and not array.flags.owndata
         assert not stored.tie.flags.writeable and not stored.tie.flags.owndata
         assert (stored.passages, stored.tokens) == (made.passages, made.tokens)
@@ -115,8 +120,8 @@ def test_best_of_the_rows_that_have_a_score(values: list[float], k: int, data: A
 def test_a_build_in_blocks_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = some_passages(40, 4)
     whole = build(corpus, tmp_path / "i")
-    monkeypatch.setattr(build_module, "BLOCK", 7)
-    monkeypatch.setattr(build_module, "_KEPT_ROWS", 10)
+    monkeypatch.setattr(encoding, "BLOCK", 7)
+    monkeypatch.setattr(engine, "NAMES_PER_TASK", 5)
     reports: list[tuple[str, int, int]] = []
     with build(corpus, tmp_path / "j", progress=lambda *r: reports.append(r)) as index:
         assert index.manifest == whole.manifest
@@ -131,16 +136,3 @@ def test_a_build_in_blocks_is_the_same(tmp_path: Path, monkeypatch: pytest.Monke
             index.add(some_passages(60, 5)[45:])
             index.compact()
             assert index.manifest.data == rebuilt.manifest.data
-
-
-def test_rows_are_read_again_as_they_were() -> None:
-    corpus = some_passages(6, 9)
-    kept, read = (
-        mentions.NewRows(
-            zip(corpus, EXTRACTOR.annotate([p.full_text for p in corpus]), strict=True), keep=keep
-        )
-        for keep in (True, False)
-    )
-    for one, other in zip(kept, read, strict=True):
-        assert one.tokens == other.tokens and one.found == other.found
-        assert one.titles == other.titles and (one.sentences == other.sentences).all()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.rag import Passage
-from graphagg.rag.tables.longer import LongerNames
+from graphagg.rag.tables.gazetteer import LongerNames
 from graphagg.store.strings import StringTable
 from tests.unit.rag.corpora import build
 

@@ -28,9 +28,9 @@ from graphagg.store.addresses import address
 from graphagg.store.remote import files
 from graphagg.store.remote.failures import attempt, named_error
 from graphagg.store.remote.files import ObjectInfo
+from graphagg.store.remote.inspecting import verify
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
-from graphagg.store.remote.verifying import verify
 from tests.store_remote.versions import KIND, number_of, read_number, write_version
 from tests.unit.commands import Answer
 

@@ -20,14 +20,14 @@ from graphagg.serve import reload
 from graphagg.serve.reload import Slot
 from graphagg.store import manifest_at, open_artifact
 from graphagg.store.addresses import address
-from graphagg.store.remote import pulling, pushing, verifying
+from graphagg.store.remote import inspecting, pulling, pushing
 from graphagg.store.remote.cache import build_folder, cached_folder
 from graphagg.store.remote.files import Store
+from graphagg.store.remote.inspecting import verify
 from graphagg.store.remote.pointers import current, current_or_none
 from graphagg.store.remote.published import sha256_of
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push, push_over
-from graphagg.store.remote.verifying import verify
 from tests.store_remote.versions import FILES, KIND, number_of, read_number, write_version
 from tests.unit.store.remote.flawed import Flaws, fail_every
 
@@ -244,7 +244,7 @@ def test_a_manifest_that_changes_while_it_is_read(
                 push(write_version(tmp_path / "a", number), URL)
 
     flaws.before = publish
-    for module in (pulling, verifying):
+    for module in (pulling, inspecting):
         monkeypatch.setattr(module, "in_parallel", lambda work, items: [*map(work, items)])
     use(URL, tmp_path / "here")
     assert next(later, None) is None and manifest_at(URL).parameters == {"number": 3}

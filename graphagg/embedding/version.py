@@ -1,0 +1,80 @@
+"""The opened data of one version of an embedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.checks import one_of
+from graphagg.embedding.config import EmbeddingConfig, Side
+from graphagg.embedding.prone.sparse import normalize_rows
+from graphagg.errors import MissingExtra
+from graphagg.graph.ids import VertexIds
+from graphagg.store import Artifact
+
+
+class Searcher:
+    """Exact search for the largest inner products.
+
+    Args:
+        rows: `[n, d]`.
+
+    Raises:
+        MissingExtra: FAISS is not installed.
+    """
+
+    def __init__(self, rows: Array) -> None:
+        try:
+            import faiss
+        except ImportError:
+            raise MissingExtra("faiss-cpu", "embedding") from None
+        self._rows = len(rows)
+        self._index: Any = faiss.IndexFlatIP(rows.shape[1])
+        self._index.add(np.ascontiguousarray(rows, dtype=np.float32))
+
+    def search(self, query: Array, k: int, without: int | None = None) -> list[tuple[int, float]]:
+        """The k nearest rows and their products, best first, `without` left out."""
+        scores, rows = self._index.search(query[None, :], min(k + 1, self._rows))
+        pairs = zip(rows[0].tolist(), scores[0].tolist(), strict=True)
+        return [pair for pair in pairs if pair[0] != without][:k]
+
+
+class Version:
+    """One version of an embedding, mapped, with the searchers made over it.
+
+    Attributes: see `NodeEmbedding`.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.config = EmbeddingConfig.from_json(artifact.manifest.parameters)
+        self.vertices = VertexIds.open(artifact, "vertices")
+        two_mode = self.config.kind == "two-mode"
+        self.targets = VertexIds.open(artifact, "elements") if two_mode else self.vertices
+        self.vectors = artifact.array("vectors")
+        self.target_vectors = self.vectors
+        if self.config.kind != "undirected":
+            self.target_vectors = artifact.array("vectors.to")
+        self.parts = artifact.array("parts")
+        self._searchers: dict[tuple[Side, bool], Searcher] = {}
+
+    def side(self, side: Side) -> tuple[VertexIds, Array]:
+        """Ids and vectors of a side."""
+        one_of("side", side, ("from", "to"))
+        return (
+            (self.targets, self.target_vectors) if side == "to" else (self.vertices, self.vectors)
+        )
+
+    def searcher(self, side: Side, normalized: bool) -> Searcher:
+        """The searcher of a side's vectors; made once."""
+        if (side, normalized) not in self._searchers:
+            rows = self.side(side)[1]
+            self._searchers[side, normalized] = Searcher(unit_rows(rows) if normalized else rows)
+        return self._searchers[side, normalized]
+
+
+def unit_rows(vectors: Array) -> Array:
+    """Vectors at length 1, float32; zeros stay."""
+    return normalize_rows(np.asarray(vectors, dtype=np.float32))

@@ -1,0 +1,295 @@
+"""Settings of a GPS model: what it reads, what its layers are made of, what it answers.
+
+The defaults are those of the GraphGPS paper (arXiv 2205.12454) where it has one for all data sets.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any, Literal
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.settings import (
+    LARGE,
+    PROBABILITY,
+    STRICT,
+    check_choices,
+    check_integers,
+    check_numbers,
+    check_sizes,
+    parse,
+    part_width,
+)
+
+Norm = Literal["batch", "layer", "none"]
+Activation = Literal["relu", "gelu", "elu", "silu", "tanh"]
+Laplacian = Literal["sym", "rw", "none"]
+Order = Literal["gps", "gnn+"]
+Task = Literal["graph", "node", "edge"]
+HeadKind = Literal["san", "mlp", "dot"]
+Pooling = Literal["add", "mean", "max"]
+
+OFF = "none"
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """Columns of `x` or of `edge_attr`.
+
+    The categorical columns come first, then the real-valued ones. Each categorical column has an
+    embedding, the real-valued ones share a linear map, and all of them are summed.
+
+    Attributes:
+        vocabulary: number of categories of each categorical column; a column holds whole numbers
+            from 0.
+        width: number of real-valued columns.
+        constant: one learned vector for every row; the data is not read.
+        batch_norm: batch norm and ReLU after the sum, for columns without a scale.
+    """
+
+    __pydantic_config__ = STRICT
+
+    vocabulary: tuple[int, ...] = ()
+    width: int = 0
+    constant: bool = False
+    batch_norm: bool = False
+
+    def __post_init__(self) -> None:
+        check_sizes(self, vocabulary=(1, LARGE))
+        check_integers(self, width=(0, LARGE))
+        if self.constant and self.columns:
+            raise InvalidParameter(
+                f"constant features read no column, but {self.columns} are given; "
+                "drop either `constant` or `vocabulary` and `width`"
+            )
+
+    @property
+    def columns(self) -> int:
+        """Number of columns that are read."""
+        return len(self.vocabulary) + self.width
+
+    @property
+    def used(self) -> bool:
+        """Whether there are features at all."""
+        return self.constant or self.columns > 0
+
+
+@dataclass(frozen=True)
+class EncodingConfig:
+    """A positional or structural encoding.
+
+    Attributes:
+        name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
+        dim: its share of the model's width.
+        size: what the transform writes on a vertex: eigenvectors of `lappe-*`, `signnet-*` and
+            `equivstable`, steps of `rwse`, times of `heat`, lengths of `cycles` from 3 on. 0: the
+            transform's default.
+        layers: depth of the encoder. 0: the encoder's default.
+        laplacian: of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
+        trivial: whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: str
+    dim: int
+    size: int = 0
+    layers: int = 0
+    laplacian: Laplacian = "none"
+    trivial: bool = True
+
+    def __post_init__(self) -> None:
+        check_choices(self, laplacian=Laplacian)
+        check_integers(self, dim=(1, LARGE), size=(0, LARGE), layers=(0, 1000))
+
+    @property
+    def relative(self) -> bool:
+        """Whether it gives positions to the local part rather than features to the vertices."""
+        return self.name == "equivstable"
+
+
+@dataclass(frozen=True)
+class LocalConfig:
+    """The local, message-passing part of a layer.
+
+    Attributes:
+        name: such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.base`. `none`: no local
+            part.
+        aggregation: what combines the messages, such as `lcm`; see
+            `graphagg.nn.aggr.aggregation`. Empty: what the convolution was published with.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: str = "gatedgcn"
+    aggregation: str = ""
+
+
+@dataclass(frozen=True)
+class AttentionConfig:
+    """The global part of a layer.
+
+    Attributes:
+        name: such as `exact` or `performer`; see `graphagg.nn.attention.attention`. `none`: no
+            global part.
+        heads: must divide the width.
+        dropout: on the attention weights, where the kind of attention has any.
+        energy_gate: whether the values are gated by a learned projection of the keys.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: str = "exact"
+    heads: int = 4
+    dropout: float = 0.0
+    energy_gate: bool = False
+
+    def __post_init__(self) -> None:
+        check_integers(self, heads=(1, LARGE))
+        check_numbers(self, dropout=PROBABILITY)
+
+
+@dataclass(frozen=True)
+class LayerOptions:
+    """What surrounds the two parts of a layer.
+
+    Attributes:
+        norm: normalization after each residual.
+        activation: of the feed-forward network and of the `gnn+` order.
+        dropout: after each part, and twice in the feed-forward network.
+        feedforward: hidden width of the feed-forward network over the layer's width; 0 has none.
+        order: of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
+            activation and dropout, then residual.
+    """
+
+    __pydantic_config__ = STRICT
+
+    norm: Norm = "batch"
+    activation: Activation = "relu"
+    dropout: float = 0.0
+    feedforward: int = 2
+    order: Order = "gps"
+
+    def __post_init__(self) -> None:
+        check_choices(self, norm=Norm, activation=Activation, order=Order)
+        check_numbers(self, dropout=PROBABILITY)
+        check_integers(self, feedforward=(0, 64))
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """From the vertices' last vectors to answers.
+
+    Attributes:
+        task: what an answer is about: a `graph`, a `node`, or an `edge`: a pair of
+            `edge_label_index`.
+        kind: `san` halves the width `layers` times before the last linear map; `mlp` keeps the
+            width for `layers - 1` hidden layers; `dot`, for edges only, is the dot product of the
+            endpoints, each after `layers` layers.
+        pooling: of a graph's vertices, where the task is `graph`.
+        layers: depth, as `kind` reads it.
+        norm: of the hidden layers of `mlp` and `dot`.
+        shape: of one answer.
+    """
+
+    __pydantic_config__ = STRICT
+
+    task: Task = "graph"
+    kind: HeadKind = "san"
+    pooling: Pooling = "mean"
+    layers: int = 2
+    norm: Norm = "none"
+    shape: tuple[int, ...] = (1,)
+
+    def __post_init__(self) -> None:
+        check_choices(self, task=Task, kind=HeadKind, pooling=Pooling, norm=Norm)
+        if not self.shape:
+            raise InvalidParameter("shape is (); wanted at least one size, such as (1,)")
+        check_integers(self, layers=(1, 100))
+        check_sizes(self, shape=(1, LARGE))
+        if self.kind == "dot" and (self.task != "edge" or self.width != 1):
+            raise InvalidParameter(
+                f"kind 'dot' gives one number a pair, but task is {self.task!r} and shape "
+                f"{self.shape}; wanted task 'edge' and shape (1,)"
+            )
+
+    @property
+    def width(self) -> int:
+        """Numbers in one answer."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class GPSConfig:
+    """A GPS model.
+
+    Attributes:
+        nodes: vertex features.
+        edges: edge features.
+        encodings: positional and structural encodings, concatenated after the vertex features.
+        channels: width d of the layers.
+        layers: number L of layers.
+        local: the local part of every layer.
+        attention: the global part of every layer.
+        rrwp: steps of the random walks whose probabilities bias the attention of each pair of
+            vertices (arXiv 2305.17589, as a bias only); 0 has no bias.
+        layer: what surrounds the two.
+        head: from vertices to answers.
+    """
+
+    __pydantic_config__ = STRICT
+
+    nodes: FeatureConfig = field(default_factory=FeatureConfig)
+    edges: FeatureConfig = field(default_factory=FeatureConfig)
+    encodings: tuple[EncodingConfig, ...] = ()
+    channels: int = 64
+    layers: int = 5
+    local: LocalConfig = field(default_factory=LocalConfig)
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
+    rrwp: int = 0
+    layer: LayerOptions = field(default_factory=LayerOptions)
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self) -> None:
+        check_integers(self, channels=(1, LARGE), layers=(1, 1000), rrwp=(0, 10_000))
+        if OFF == self.local.name == self.attention.name:
+            raise InvalidParameter(
+                "local.name and attention.name are both 'none'; a layer needs at least one of them"
+            )
+        if self.attention.name != OFF:
+            part_width("attention.heads", self.attention.heads, "channels", self.channels)
+        self._check_widths()
+
+    def _check_widths(self) -> None:
+        encoded = self.channels - self.feature_channels
+        if self.nodes.used and self.feature_channels < 1:
+            raise InvalidParameter(
+                f"the encodings take {encoded} of {self.channels} channels and leave none to the "
+                "vertex features; lower their `dim`"
+            )
+        if not self.nodes.used and self.feature_channels:
+            raise InvalidParameter(
+                f"nodes has no features, so the encodings must fill {self.channels} channels, but "
+                f"they have {encoded}; give nodes `vocabulary` or `width`, or set `constant`"
+            )
+
+    @property
+    def feature_channels(self) -> int:
+        """Channels left to the vertex features."""
+        return self.channels - sum(e.dim for e in self.encodings if not e.relative)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, such as JSON and TOML hold."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> GPSConfig:
+        """The inverse of `to_dict`; fields left out have their defaults.
+
+        Raises:
+            InvalidParameter: an unknown field, or a value of the wrong type or out of range.
+        """
+        return parse(cls, values, "model")

@@ -1,1 +1,0 @@
-"""Eigenpairs of graph Laplacians: dense, Krylov, Lanczos."""

@@ -1,0 +1,236 @@
+"""The lowest eigenpairs of the Laplacian of one connected graph.
+
+Small graphs are solved densely, large ones by ARPACK's Lanczos (`scipy.sparse.linalg.eigsh`). Long
+thin graphs (grids, roads, trees), on which products alone need very many restarts, are the ones
+whose factors are small: where the reverse Cuthill-McKee envelope, which bounds the fill, holds at
+most 2 n^1.5 entries, the operator is (L + shift)^-1, elsewhere it is bound - L.
+
+In exact arithmetic one start finds one vector of each eigenspace; rounding brings in the others, in
+time. So a second random start, away from all that is found, looks for a missing copy of a repeated
+eigenvalue, and again until it finds nothing below the largest eigenvalue that is wanted.
+
+The trivial vector is known and projected out: it is never among the vectors found.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from graphagg.arrays import Doubles
+from graphagg.errors import GraphAggError
+from graphagg.nn.encodings.structure import Component
+
+Normalization = Literal["sym", "rw", "none"]
+
+_ROOM = 24  # vectors beside twice the wanted ones that ARPACK keeps
+_TOLERANCE = 1e-12  # of an eigenvalue of the operator, relative to it
+_COARSE = 1e-3  # where an eigenvalue must only be told from another one
+# A residual |L v - l v| must fall below this part of the smallest eigenvalue, so that vectors whose
+# eigenvalues lie as close as that are told apart; within these parts of the bound on the spectrum.
+_APART, _FINEST, _COARSEST = 1e-6, 2e-14, 1e-10
+_PASSES = 20
+_SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
+_SMALL, _MOST_ENTRIES = 10**6, 10**8  # of the envelope: a factor takes no time, or below a GiB
+
+
+class NoConvergence(GraphAggError):
+    """The eigenvectors of a large graph were not found to the tolerance."""
+
+    exit_code = 1
+
+
+def trivial_vector(component: Component, kind: Normalization) -> Doubles:
+    """The unit vector of eigenvalue 0, `[n]`; kind `rw` takes the one of `sym`, see `lowest`."""
+    if component.size == 1:
+        return np.ones(1)
+    vector = np.ones(component.size) if kind == "none" else np.sqrt(component.degrees)
+    unit: Doubles = vector / np.linalg.norm(vector)
+    return unit
+
+
+def lowest(
+    component: Component, count: int, kind: Normalization, dense_below: int
+) -> tuple[Doubles, Doubles]:
+    """Find the `count` smallest eigenvalues above the trivial one, and their unit vectors.
+
+    For `rw` these are the vectors of `sym`; the eigenvectors of D^-1 A are D^-1/2 times them.
+
+    Args:
+        component: a connected graph of n vertices.
+        count: eigenvalues wanted; at most n - 1 are returned.
+        kind: "sym" (I - D^-1/2 W D^-1/2), "rw" (the same spectrum) or "none" (D - W).
+        dense_below: solve graphs of fewer vertices densely, in O(n^3).
+
+    Returns:
+        `[m]` ascending and `[n, m]`, m = min(count, n - 1). The vectors of a repeated eigenvalue
+        are an arbitrary basis of its eigenspace.
+
+    Raises:
+        NoConvergence: the residuals do not fall far enough below the smallest eigenvalue.
+    """
+    count = min(count, component.size - 1)
+    if count < 1:
+        return np.zeros(0), np.zeros((component.size, 0))
+    trivial = trivial_vector(component, kind)
+    # Lanczos needs room beside the wanted vectors.
+    if component.size < max(dense_below, 4 * (count + _ROOM)):
+        return _dense(component, count, kind, trivial)
+    return _sparse(*_laplacian(component, kind), trivial, count)
+
+
+def fix_signs(vectors: Doubles) -> Doubles:
+    """Turn each column so that its first entry of (nearly) the largest size is positive."""
+    if vectors.size == 0:
+        return vectors
+    sizes = np.abs(vectors)
+    first = np.argmax(sizes >= sizes.max(axis=0) * (1 - 1e-6), axis=0)
+    signs = np.where(vectors[first, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
+    fixed: Doubles = vectors * signs
+    return fixed
+
+
+def _dense(
+    component: Component, count: int, kind: Normalization, trivial: Doubles
+) -> tuple[Doubles, Doubles]:
+    weights, degrees = component.dense(), component.degrees
+    if kind == "none":
+        matrix, above = np.diag(degrees) - weights, 2 * degrees.max() + 1
+    else:
+        root = 1 / np.sqrt(degrees)
+        matrix, above = np.eye(component.size) - root[:, None] * weights * root, 3.0
+    # The trivial vector is moved above the spectrum: what is left is orthogonal to it.
+    matrix += above * np.outer(trivial, trivial)
+    if component.size < 64:
+        values, vectors = np.linalg.eigh(matrix)
+    else:
+        from scipy.linalg import eigh
+
+        values, vectors = eigh(matrix, subset_by_index=[0, count - 1])
+    return values[:count], vectors[:, :count]
+
+
+def _laplacian(component: Component, kind: Normalization) -> tuple[Any, float]:
+    """Make the sparse Laplacian, and a bound on its eigenvalues."""
+    from scipy.sparse import csr_array, diags_array
+
+    weights, degrees = component.sparse(), component.degrees
+    if kind == "none":
+        rows = np.repeat(degrees, np.diff(component.indptr))
+        # Anderson and Morley: no eigenvalue exceeds the largest d_u + d_v over the edges.
+        return csr_array(diags_array(degrees) - weights), float(
+            (rows + degrees[component.indices]).max()
+        )
+    root = diags_array(1 / np.sqrt(degrees))
+    return csr_array(diags_array(np.ones(component.size)) - root @ weights @ root), 2.0
+
+
+def _sparse(matrix: Any, bound: float, trivial: Doubles, count: int) -> tuple[Doubles, Doubles]:
+    operator = _operator(matrix, bound)
+    vectors = _extreme(operator, trivial[:, None], count, _TOLERANCE)
+    for _ in range(count):
+        values, vectors = _rayleigh_ritz(matrix, vectors, trivial)
+        found = np.column_stack([trivial, vectors])
+        other = _extreme(operator, found, 1, operator.coarse(float(values[count - 1])))
+        if _rayleigh_ritz(matrix, other, trivial)[0][0] >= (1 - _COARSE) * values[count - 1]:
+            break
+        vectors = np.hstack([vectors, _extreme(operator, found, 1, _TOLERANCE)])
+    allowed = residual = np.inf
+    for _ in range(_PASSES):
+        # Rounding leaves traces of other vectors in copies: subspace iteration takes them out.
+        values, vectors = _rayleigh_ritz(matrix, vectors, trivial)
+        misfit = matrix @ vectors[:, :count] - vectors[:, :count] * values[:count]
+        residual = float(np.linalg.norm(misfit, axis=0).max())
+        allowed = float(np.clip(_APART * values[0], _FINEST * bound, _COARSEST * bound))
+        if residual <= allowed:
+            return np.maximum(values[:count], 0), vectors[:, :count]
+        vectors = np.column_stack([operator.multiply(vector) for vector in vectors.T])
+    raise _no_convergence(
+        count, len(trivial), f"the residual is {residual:.1e}, wanted {allowed:.1e}"
+    )
+
+
+class _Operator(NamedTuple):
+    """An operator whose largest eigenvalues belong to the lowest eigenvectors of L.
+
+    Attributes:
+        multiply: the operator.
+        coarse: from an eigenvalue of L to a tolerance that tells it from others.
+    """
+
+    multiply: Callable[[Doubles], Doubles]
+    coarse: Callable[[float], float]
+
+
+def _operator(matrix: Any, bound: float) -> _Operator:
+    from scipy.sparse import csc_array, eye_array
+    from scipy.sparse.linalg import splu
+
+    size = matrix.shape[0]
+    if _envelope(matrix) > min(max(2 * size**1.5, _SMALL), _MOST_ENTRIES):
+        return _Operator(
+            lambda vector: np.asarray(bound * vector - matrix @ vector),
+            lambda value: _COARSE * value / bound,
+        )
+    shifted = csc_array(matrix + _SHIFT * bound * eye_array(size))
+    symmetric = {"SymmetricMode": True}
+    factor = splu(shifted, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=symmetric)
+    return _Operator(factor.solve, lambda value: _COARSE)
+
+
+def _envelope(matrix: Any) -> int:
+    """Count entries between the first of each row and the diagonal, in Cuthill-McKee order."""
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    order = reverse_cuthill_mckee(matrix, symmetric_mode=True)
+    position = np.empty(len(order), dtype=np.int64)
+    position[order] = np.arange(len(order))
+    first = np.minimum.reduceat(position[matrix.indices], matrix.indptr[:-1])
+    return int((position - np.minimum(first, position)).sum())
+
+
+def _extreme(operator: _Operator, known: Doubles, count: int, tolerance: float) -> Doubles:
+    """Find vectors of the operator's largest eigenvalues, orthogonal to the columns of `known`."""
+    from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+
+    size = len(known)
+
+    def projected(vector: Doubles) -> Doubles:
+        vector = vector.ravel()
+        image = operator.multiply(vector - known @ (known.T @ vector))
+        result: Doubles = image - known @ (known.T @ image)
+        return result
+
+    seed = size + known.shape[1] - 1
+    # Newer versions of SciPy draw a start in an invariant subspace from a generator of ours.
+    seeded = {"rng": seed} if "rng" in inspect.signature(eigsh).parameters else {}
+    try:
+        _, vectors = eigsh(
+            LinearOperator((size, size), matvec=projected, dtype=np.float64),
+            k=count,
+            which="LA",
+            v0=np.random.default_rng(seed).standard_normal(size),
+            ncv=min(size - 1, 2 * count + _ROOM),
+            tol=tolerance,
+            **seeded,
+        )
+    except ArpackError as error:
+        raise _no_convergence(count, size, str(error)) from None
+    return np.asarray(vectors).reshape(size, -1)
+
+
+def _rayleigh_ritz(matrix: Any, block: Doubles, trivial: Doubles) -> tuple[Doubles, Doubles]:
+    """Ritz values, ascending, and their vectors in the span of the block."""
+    block, _ = np.linalg.qr(block - np.outer(trivial, trivial @ block))
+    values, turn = np.linalg.eigh(block.T @ (matrix @ block))
+    return values, block @ turn
+
+
+def _no_convergence(count: int, size: int, why: str) -> NoConvergence:
+    return NoConvergence(
+        f"{count} eigenvectors of a graph of {size} vertices: {why}; ask for fewer vectors, or "
+        "raise dense_below if the graph fits in memory as a dense matrix"
+    )

@@ -1,0 +1,264 @@
+"""What is trained: one model, one loss, one metric, one rate."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidDataset, InvalidFeatures, NotFinite, TrainingDiverged
+from graphagg.nn.config.training import Metric, TrainingConfig
+from graphagg.nn.training.batches import Batches
+from graphagg.nn.training.data.dataset import Level
+from graphagg.nn.training.metrics import known, loss_of, score
+from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
+
+
+class Learner(torch.nn.Module):
+    """A model whose `forward` takes a `Data` and gives one row per answer, with loss and metric.
+
+    Attributes:
+        stage: the part of the training that errors name.
+        losses: finite losses of the batches with a known label, since it was last emptied.
+
+    Args:
+        model: the model.
+        training: settings.
+        metric: the metric to measure: `training.metric`, with `auto` resolved.
+        level: what a row of answers is about.
+
+    Raises:
+        InvalidParameter: a loss that does not fit the metric.
+        InvalidDataset: a metric that does not fit the level.
+    """
+
+    def __init__(
+        self, model: torch.nn.Module, training: TrainingConfig, metric: Metric, level: Level
+    ) -> None:
+        super().__init__()
+        self.model, self.training_config, self.metric, self.level = model, training, metric, level
+        self.stage = "evaluation"
+        self.losses: list[float] = []
+        self._objective = training.objective(metric)
+        check_level(metric, level)
+
+    def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
+        """The answers that count, `[n, C]`, and their labels.
+
+        Raises:
+            InvalidFeatures: the model answers for another number of rows.
+            TrainingDiverged: see `predict`.
+        """
+        predicted = self.predict(batch)
+        wanted = batch.edge_label if self.level == "edge" else batch.y
+        if predicted.size(0) != wanted.size(0):
+            raise InvalidFeatures(
+                f"the model gives {predicted.size(0):,} rows for {wanted.size(0):,} labels; "
+                f"wanted one a {self.level}"
+            )
+        rows = batch.get("rows")
+        return (predicted, wanted) if rows is None else (predicted[rows], wanted[rows])
+
+    def scores(self, batch: Data, pairs: Tensor) -> Tensor:
+        """One score `[P]` for each of other pairs `[2, P]` than the batch's own.
+
+        Raises:
+            InvalidFeatures: the model gives another number of scores.
+            TrainingDiverged: see `predict`; or a score is NaN.
+        """
+        asked = copy.copy(batch)
+        asked.edge_label_index = pairs
+        predicted = self.predict(asked)
+        if predicted.numel() != pairs.size(1):
+            raise InvalidFeatures(
+                f"the model gives {predicted.numel():,} scores for {pairs.size(1):,} pairs; "
+                "wanted one each"
+            )
+        self.check_answers(predicted)
+        return predicted.view(-1)
+
+    def predict(self, batch: Data) -> Tensor:
+        """All answers of the model, `[rows, C]`.
+
+        Raises:
+            TrainingDiverged: the model finds NaN or infinity in its own vectors, since all that it
+                is given is finite.
+        """
+        try:
+            predicted: Tensor = self.model(batch)
+        except NotFinite as error:
+            if not _is_finite(batch):
+                raise
+            raise self._diverged("the model's vectors hold NaN or infinity") from error
+        return predicted.unsqueeze(1) if predicted.dim() == 1 else predicted
+
+    def check_answers(self, predicted: Tensor) -> None:
+        """Refuse answers that cannot be measured.
+
+        Infinity is a logit like another where only the order of answers counts: a class that the
+        model rules out.
+
+        Raises:
+            TrainingDiverged: NaN, or for `mae`, `roc-auc` and `ap` infinity.
+        """
+        numbers = self.metric in ("mae", "roc-auc", "ap")
+        bad = ~predicted.isfinite() if numbers else predicted.isnan()
+        if bool(bad.any()):
+            raise self._diverged(
+                "the model's answers hold NaN or infinity", f" ({int(bad.sum())} of {bad.numel()})"
+            )
+
+    def _diverged(self, found: str, more: str = "") -> TrainingDiverged:
+        training = self.training_config
+        clip = f"training.clip_norm ({training.clip_norm:g})"
+        if not training.clip_norm:
+            clip = "set training.clip_norm (now 0: off)"
+        return TrainingDiverged(
+            f"{found} in {self.stage}{more}; lower training.lr ({training.lr:g}) or {clip}"
+        )
+
+    def forward(self, batch: Data) -> Tensor:
+        """Compute the loss of a batch, and note it.
+
+        Raises:
+            TrainingDiverged: the loss is no finite number.
+        """
+        predicted, wanted = self.answers(batch)
+        if predicted.dtype is torch.bfloat16:
+            predicted = predicted.float()
+        loss = loss_of(self._objective, predicted, wanted)
+        share = batch.get("share")
+        if share is not None:
+            loss = loss * share
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise self._diverged(f"the loss is {value}")
+        if bool(known(self._objective, wanted).any()):  # else its 0 says nothing
+            self.losses.append(value)
+        return loss
+
+
+class Answers:
+    """Answers of a model and their labels, over the batches of one part."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+        self._rows: list[tuple[Tensor, Tensor]] = []
+        self._ranks: list[Tensor] = []
+
+    def add(self, batch: Data) -> None:
+        """Run the model on one batch, and keep its answers.
+
+        Raises:
+            TrainingDiverged: answers that cannot be measured.
+        """
+        learner = self._learner
+        if learner.metric == "mrr":
+            self._ranks.append(reciprocal_ranks(batch, partial(learner.scores, batch)))
+            return
+        predicted, wanted = learner.answers(batch)
+        learner.check_answers(predicted)
+        self._rows.append((predicted.detach().cpu(), wanted.cpu()))
+
+    def score(self, part: str) -> float:
+        """The metric over all of them.
+
+        Raises:
+            InvalidDataset: it is not defined on them.
+        """
+        metric = self._learner.metric
+        if metric == "mrr":
+            return mean_over_graphs(self._ranks, part)
+        predicted, wanted = (torch.cat(rows) for rows in zip(*self._rows, strict=True))
+        return score(metric, predicted, wanted, part)
+
+
+def _is_finite(batch: Data) -> bool:
+    """Whether all numbers are but the labels, which may be unknown."""
+    values = [value for name, value in batch.to_dict().items() if name not in ("y", "edge_label")]
+    dense = [v for v in values if isinstance(v, Tensor) and v.layout is torch.strided]
+    return all(bool(torch.isfinite(v).all()) for v in dense)
+
+
+def check_level(metric: Metric, level: Level) -> None:
+    """Check that a metric is one of such labels.
+
+    Raises:
+        InvalidDataset: `mrr` of labels that are not of pairs.
+    """
+    if metric == "mrr" and level != "edge":
+        raise InvalidDataset(
+            f"metric 'mrr' ranks pairs of vertices, but the data have labels of each {level}; set "
+            "the training's metric, e.g. 'accuracy' or 'mae'"
+        )
+
+
+def rate(training: TrainingConfig, epoch: int) -> float:
+    """Share of `lr` in an epoch, counted from 0.
+
+    In the W epochs of the warm-up `(epoch + 1) / (W + 1)`; then 1 (`constant`), or
+    `(1 + cos(pi (epoch - W) / (epochs - W))) / 2`.
+    """
+    warm = training.warmup_epochs
+    if epoch < warm:
+        return (epoch + 1) / (warm + 1)
+    if training.schedule == "constant":
+        return 1.0
+    done = (epoch - warm) / max(training.epochs - warm, 1)
+    return (1.0 + math.cos(math.pi * min(done, 1.0))) / 2.0
+
+
+def evaluate(
+    learner: Learner, batches: Batches, device: torch.device, part: str = "a part of the data"
+) -> float:
+    """Compute the metric of the model over a part of the data, in evaluation mode.
+
+    Args:
+        learner: the model.
+        batches: the part.
+        device: where the model runs.
+        part: what errors call it.
+
+    Raises:
+        InvalidDataset: the metric is not defined on the part.
+        TrainingDiverged: answers that cannot be measured.
+    """
+    learner.stage = part
+    return answers_of(learner, batches, device).score(part)
+
+
+@torch.no_grad()
+def answers_of(
+    learner: Learner,
+    batches: Batches,
+    device: torch.device,
+    between: Callable[[], None] = lambda: None,
+) -> Answers:
+    """Run the model over a part of the data; `between` is called before each batch."""
+    answers = Answers(learner)
+    learner.to(device).eval()
+    for batch in batches:
+        between()
+        with autocast(learner.training_config, device):
+            answers.add(moved(batch, device))
+    return answers
+
+
+def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextManager[Any]:
+    """Compute in bfloat16 inside the `with` block, where the training is in that precision."""
+    if training.precision == "bfloat16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def moved(batch: Data, device: torch.device) -> Data:
+    """Copy a batch to a device, where it is not there."""
+    there: Data = batch.to(device.type if device.index is None else str(device))
+    return there

@@ -1,0 +1,300 @@
+"""Changes of an index: passages added, replaced and deleted; segments joined.
+
+A change adds a segment or none, and writes the tables over all segments again: gazetteer,
+lexicon, the order of ids, and which rows are alive. They are merged by the stages of a build
+(`graphagg.rag.build.engine`), over two blocks: the rows that stay, whose arrays come from the
+version before, and the new passages. Segments are taken over as they are (their files are linked),
+so that a change costs what it adds plus one pass over the merged lists. Segments are joined when
+the last one is at least half as large as the one before it, so that there are few. `compact` joins
+all: the result is, byte for byte, a build of the passages that are left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from graphagg.arrays import Mask
+from graphagg.progress import Progress, renamed, silent
+from graphagg.rag.build.block import Arrays
+from graphagg.rag.build.change_blocks import NO_STRINGS, StayingRows, new_block, segment_of
+from graphagg.rag.build.encoding import encode_texts
+from graphagg.rag.build.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
+from graphagg.rag.build.merging import insert_sorted
+from graphagg.rag.build.publish import KIND, write_id_order
+from graphagg.rag.build.state import (
+    BLOCK,
+    FileArrays,
+    InProcess,
+    MemoryBlocks,
+    State,
+    write_whole,
+)
+from graphagg.rag.config.limits import DEFAULT_LIMITS
+from graphagg.rag.config.profile import STORAGE
+from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.documents.passages import Passage, corpus_digest
+from graphagg.rag.models.named import Models
+from graphagg.rag.models.static.encoder import TABLE_PREFIX
+from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot.snapshot import INVERTED_FILE, Snapshot
+from graphagg.rag.tables.gazetteer import NAME_ROW
+from graphagg.rag.tables.segments import Corpus, join_segments, segment_prefix, table_name
+from graphagg.rag.tables.vectors import Vectors
+from graphagg.spark.files import Files
+from graphagg.spark.tasks import Stats
+from graphagg.store import ArtifactWriter, Publication
+from graphagg.store.manifest import Manifest
+from graphagg.store.strings import StringTable
+
+
+def change_passages(
+    publication: Publication,
+    before: Snapshot,
+    gone: Iterable[int],
+    new: Sequence[Passage],
+    models: Callable[[], Models],
+    progress: Progress = silent,
+    vectors: Vectors | None = None,
+) -> Manifest:
+    """Publish a version without some rows and with some new passages, at least one in all.
+
+    Args:
+        publication: where it goes.
+        before: the version that changes.
+        gone: rows that are removed.
+        new: passages that are added.
+        models: loads the models; called unless each new passage has the text of one that goes.
+        progress: called with stage, done, total.
+        vectors: `[P, d]` of the new passages, if they are known.
+    """
+    removed = list(gone)
+    alive = np.array(before.alive)
+    alive[np.array(removed, np.int64)] = False
+    block, reusable = None, removed if vectors is None else ()
+    if new:
+        block = new_block(new, before, reusable, models, vectors, progress)
+    return _Change(before, alive, new, block).publish(publication, models, progress)
+
+
+def compact(publication: Publication, before: Snapshot) -> Manifest:
+    """Publish a version of one segment that holds nothing of the passages that were deleted."""
+    change = _Change(before, np.array(before.alive), (), None, join_all=True)
+    return change.publish(publication, None, silent)
+
+
+class _Change:
+    """A version before, and what becomes of its rows.
+
+    Args:
+        before: the version.
+        alive: `[R before]`, the rows that stay.
+        new: the passages that are added.
+        block: their arrays; None: there are none.
+        join_all: join all segments, however large.
+
+    Attributes:
+        corpus: all segments before they are joined, with the one of the new passages.
+        first: number of the first segment that is joined; their number if none is.
+        row_map: `[R before]`, the row of each passage in the new version; -1 where it goes.
+        alive: `[R]` of the new version.
+    """
+
+    def __init__(
+        self,
+        before: Snapshot,
+        alive: Mask,
+        new: Sequence[Passage],
+        block: Arrays | None,
+        join_all: bool = False,
+    ) -> None:
+        self.before, self.block = before, block
+        segments = list(before.corpus.segments)
+        if block is not None:
+            segments.append(segment_of(new, block, segments[0]))
+        self.corpus = Corpus(segments)
+        self._alive = np.concatenate([alive, np.ones(len(new), bool)])
+        self.first = 0 if join_all else _first_to_join(self.corpus)
+        # Up to the segments that are joined, a passage that is gone keeps its row.
+        self._stays = np.array(self._alive)
+        if self.first < len(segments):
+            self._stays[: self.corpus.starts[self.first]] = True
+        else:
+            self._stays[:] = True
+        rows = np.where(self._alive, np.cumsum(self._stays) - 1, -1)
+        self.row_map = rows[: len(before.corpus)]
+        self.alive = self._alive[self._stays]
+
+    def publish(
+        self, publication: Publication, models: Callable[[], Models] | None, progress: Progress
+    ) -> Manifest:
+        """Write and publish the new version."""
+        writer = publication.writer
+        with publication.scratch() as scratch:
+            state = State(MemoryBlocks(), Files(scratch), Files(writer.folder))
+            old_rows = int(np.count_nonzero(self._stays[: len(self.row_map)]))
+            starts = [0, old_rows, len(self.alive)] if self.block else [0, old_rows]
+            engine = Engine(starts, state, InProcess(), DEFAULT_LIMITS.entries)
+            counts = self._merge(engine, old_rows)
+            corpus = self._write_names(engine, models, progress)
+            engine.write_view(self.alive)
+        self._write_segments(writer, corpus)
+        rows = np.flatnonzero(self.alive).tolist()
+        by_id = np.array(sorted(rows, key=corpus.raw_id), np.int32)
+        write_id_order(writer, by_id, len(corpus))
+        self._write_inverted_file(writer, corpus)
+        before = self.before.artifact.manifest
+        for name in before.files:
+            if name.startswith(f"{TABLE_PREFIX}."):  # of a static encoder
+                writer.adopt(self.before.artifact, name)
+        sentences = np.diff(corpus.sentence_bounds)[self.alive]
+        counts |= {
+            "passages": len(rows),
+            "sentences": int(sentences.sum()),
+            "segments": len(corpus.segments),
+        }
+        digest = corpus_digest(_digests(corpus, rows))
+        return publication.publish(
+            Manifest(
+                kind=KIND,
+                parameters=before.parameters,
+                inputs={"passages": digest},
+                models=before.models,
+                counts=counts,
+            )
+        )
+
+    # --- gazetteer and lexicon ---------------------------------------------------------------
+
+    def _merge(self, engine: Engine, rows: int) -> dict[str, int]:
+        """Write gazetteer and lexicon. Returns counts of entities, mentions and terms."""
+        state, staying = engine.state, StayingRows(self.before, self.row_map, rows)
+        old_terms, old_block = staying.words()
+        old_keys = self.before.gazetteer.keys
+        terms, *term_ranks = insert_sorted(old_terms, _strings(self.block, "terms"))
+        keys, *key_ranks = insert_sorted(old_keys, _strings(self.block, "keys"))
+        write_whole(state.version, {"lexicon.terms": terms})
+        write_whole(state.work, {KEYS: keys})
+        blocks: list[Stats] = []
+        for i, arrays in enumerate([old_block] if self.block is None else [old_block, self.block]):
+            merged = {name: arrays[name] for name in arrays if not name.startswith("s0.")}
+            blocks.append({"block": i} | state.stage(BLOCK).save(i, merged))
+            state.stage(KEYS).save(i, {"ranks": key_ranks[i]})
+            state.stage(TERMS).save(i, {"ranks": term_ranks[i]})
+        engine.join(blocks)
+        old_ranks, new_ranks = key_ranks
+        fresh = np.setdiff1d(new_ranks, old_ranks, assume_unique=True)
+        old_mentions = staying.mentions(old_ranks, fresh, keys.take(fresh))
+        state.stage(MENTIONS).save(0, old_mentions)
+        engine.find_mentions(first=1)
+        counts = engine.write_gazetteer()
+        engine.write_postings(blocks)
+        return counts | {"terms": len(terms)}
+
+    # --- segments -----------------------------------------------------------------------------
+
+    def _write_names(
+        self, engine: Engine, models: Callable[[], Models] | None, progress: Progress
+    ) -> Corpus:
+        """Encode names that are new, join segments, and write the rows of the names' vectors.
+
+        Returns:
+            The segments of the new version.
+        """
+        state, corpus = engine.state, self.corpus
+        row = np.full(len(engine.found()), -1, np.int32)
+        entity_of = state.work.map(ENTITY_OF)
+        old = state.stage(KEYS).array(0, "ranks")
+        is_entity = entity_of[old + 1] > entity_of[old]
+        row[entity_of[old[is_entity]]] = self.before.gazetteer.name_row[is_entity]
+        row = np.where(engine.found(), row, -1)
+        keys = FileArrays(state.version).strings("entities.keys")
+        with_vectors = self.before.artifact.manifest.parameters["with_faithful"]
+        fresh = np.flatnonzero(engine.found() & (row < 0)) if with_vectors else np.zeros(0, int)
+        if len(fresh):
+            assert models is not None, "a name is new with a passage"
+            names, needed = keys.take(fresh), models()
+            vectors = encode_texts(
+                names, len(names), needed.encoder, needed.storage.packed,
+                renamed(progress, "names"),
+            )  # fmt: skip
+            row[fresh] = len(corpus.name_vectors) + np.arange(len(fresh))
+            last = replace(corpus.segments[-1], names=names, name_vectors=vectors)
+            corpus = Corpus([*corpus.segments[:-1], last])
+        if self.first < len(corpus.segments):
+            begin = int(corpus.name_vectors.starts[self.first])
+            used = np.flatnonzero(row >= begin)
+            segment = join_segments(
+                corpus, self.first, self._alive, keys.take(used), row[used].astype(np.int64)
+            )
+            corpus = Corpus([*corpus.segments[: self.first], segment])
+            row[used] = begin + np.arange(len(used))
+        if (row >= 0).any():
+            write_whole(state.version, {NAME_ROW: row})
+        return corpus
+
+    def _write_segments(self, writer: ArtifactWriter, corpus: Corpus) -> None:
+        """Take over the segments that stay as they are, and write the others."""
+        artifact, kept = self.before.artifact, min(self.first, len(self.before.corpus.segments))
+        for i, segment in enumerate(corpus.segments):
+            start, end = corpus.starts[i : i + 2].tolist()
+            alive, prefixes = self.alive[start:end], [segment_prefix(i)]
+            if i < kept and np.array_equal(self.before.alive[start:end], alive):
+                prefixes.append(f"{table_name(i)}.")
+            else:
+                texts = segment.passages.metadata
+                metadata = (json.loads(texts[j]) if alive[j] else {} for j in range(len(alive)))
+                MetadataTable.build(metadata).save(writer, table_name(i))
+            if i >= kept:
+                segment.save(writer, i)
+                continue
+            for name in artifact.manifest.files:
+                if name.startswith(tuple(prefixes)):
+                    writer.adopt(artifact, name)
+
+    def _write_inverted_file(self, writer: ArtifactWriter, corpus: Corpus) -> None:
+        """Above the flat limit: extend the inverted file there is, or train one."""
+        before, lengths = self.before, np.diff(corpus.window_bounds)
+        profile = before.artifact.manifest.parameters["profile"]
+        windows = int(lengths[self.alive].sum())
+        if not STORAGE[profile].inverted or windows <= dense.FLAT_LIMIT:
+            return
+        path, kept = writer.path(INVERTED_FILE), min(self.first, len(before.corpus.segments))
+        if not kept or INVERTED_FILE not in before.artifact:
+            dense.train(corpus, self.alive, path)
+            return
+        begin = int(corpus.windows.starts[kept])  # windows from here on are written again
+        was, now = (
+            np.repeat(alive, np.diff(some.window_bounds))
+            for alive, some in ((before.alive, before.corpus), (self.alive, corpus))
+        )
+        died = np.flatnonzero(was[:begin] & ~now[:begin])
+        gone = np.concatenate([died, begin + np.flatnonzero(was[begin:])])
+        new = begin + np.flatnonzero(now[begin:])
+        dense.extend(before.artifact.path(INVERTED_FILE), corpus, gone, new, path)
+
+
+def _first_to_join(corpus: Corpus) -> int:
+    """Number of the first of the segments to join; their number if none are."""
+    sizes = np.diff(corpus.starts).tolist()
+    first, size = len(sizes) - 1, sizes[-1]
+    while first > 0 and sizes[first - 1] < 2 * size:
+        first -= 1
+        size += sizes[first]
+    return first if first < len(sizes) - 1 else len(sizes)
+
+
+def _strings(block: Arrays | None, name: str) -> StringTable:
+    """A string table of a block; without a block, an empty one."""
+    if block is None:
+        return NO_STRINGS
+    return StringTable(block[f"{name}.utf8"], block[f"{name}.offsets"])
+
+
+def _digests(corpus: Corpus, rows: Iterable[int]) -> Iterator[bytes]:
+    for row in rows:
+        segment, inside = corpus.locate(row)
+        yield segment.passages.digests[inside].tobytes()

@@ -1,0 +1,190 @@
+"""The two blocks that a change merges: arrays of the new passages, and of the rows that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import product
+
+import numpy as np
+
+from graphagg.arrays import Array, Ints, Mask, narrow, offsets
+from graphagg.progress import Progress
+from graphagg.rag.build.block import Arrays, Block, block_of
+from graphagg.rag.build.mentions import COLUMNS, mention_arrays, mentions_of_block
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.models.extractor import Annotation
+from graphagg.rag.models.named import Models
+from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.tables.matching import key_table
+from graphagg.rag.tables.segments import Corpus, PassageTable, Ragged, Segment
+from graphagg.rag.tables.vectors import Rows, Stack, Vectors, ranges
+from graphagg.store.strings import StringTable
+
+NO_STRINGS = StringTable.pack([])
+
+
+def new_block(
+    new: Sequence[Passage],
+    before: Snapshot,
+    gone: Iterable[int],
+    models: Callable[[], Models],
+    vectors: Vectors | None,
+    progress: Progress,
+) -> Arrays:
+    """The arrays of the new passages.
+
+    Sentences, entities and vectors depend on title and text alone. So a passage with the title and
+    text of one that goes, as when a file is touched, renamed, or grows in front, takes them from
+    the version before; no model is loaded where all new passages do.
+
+    Args:
+        new: at least one.
+        before: the version that changes.
+        gone: rows of it that the change removes.
+        models: loads the models.
+        vectors: `[P, d]` of the new passages, if they are known.
+        progress: called with stage, done, total.
+    """
+    corpus = before.corpus
+    row_of = {(corpus[row].title, corpus[row].text): row for row in gone}
+    sources = np.array([row_of.get((p.title, p.text), -1) for p in new], np.int64)
+    fresh = [p for p, row in zip(new, sources.tolist(), strict=True) if row < 0]
+    block = None
+    if fresh:
+        language = before.artifact.manifest.parameters["language"]
+        block = block_of(fresh, replace(models(), given=language), vectors, progress)
+    if block is not None and len(fresh) == len(new):
+        return block
+    segments = list(corpus.segments)
+    if block is not None:
+        segments.append(segment_of(fresh, block, segments[0]))
+        sources[sources < 0] = len(corpus) + np.arange(len(fresh))
+    corpus = Corpus(segments)
+    notes = [_annotation(corpus, row) for row in sources.tolist()]
+    windows, counts = _rows_of(corpus.windows, corpus.window_bounds, sources)
+    sentences, _ = _rows_of(corpus.sentence_vectors, corpus.sentence_bounds, sources)
+    joined = Block(new, notes, before.analyzers)
+    return joined.arrays(Ragged(offsets(counts), windows), sentences)
+
+
+def _annotation(corpus: Corpus, row: int) -> Annotation:
+    segment, inside = corpus.locate(row)
+    spans = (segment.sentences.row(inside), segment.entities.row(inside))
+    sentences, entities = (tuple((a, b) for a, b in some.tolist()) for some in spans)
+    return Annotation(sentences, entities)
+
+
+def _rows_of(vectors: Stack, bounds: Rows, rows: Rows) -> tuple[Array, Rows]:
+    """The vectors of some rows as they are stored, row after row, and the number of each row's."""
+    counts = bounds[rows + 1] - bounds[rows]
+    return vectors.rows(ranges(bounds[rows], counts)), counts
+
+
+def segment_of(passages: Sequence[Passage], block: Arrays, like: Segment) -> Segment:
+    """A segment of new passages, without names; `like` is stored as it is."""
+    names = ("sentences", "found", "windows")
+    spans = [Ragged(block[f"s0.{name}.bounds"], block[f"s0.{name}"]) for name in names]
+    sentences, entities, windows = spans
+    no_vectors = like.name_vectors[:0]
+    table = PassageTable.of(passages)
+    vectors = block["s0.sentences.vectors"]
+    return Segment(table, sentences, entities, windows, vectors, NO_STRINGS, no_vectors)
+
+
+@dataclass(frozen=True)
+class StayingRows:
+    """The rows of a version that stay in the next one, as the first block of a merge.
+
+    That such a passage holds a name which is new to the index is seen from its words: only passages
+    that hold all stems of the name are read again.
+
+    Attributes:
+        before: the version.
+        row_map: `[R before]`, the row of each passage in the next version; -1 where it goes.
+        count: rows of the block; some of them may be of passages that are gone.
+    """
+
+    before: Snapshot
+    row_map: Ints
+    count: int
+
+    def words(self) -> tuple[StringTable, Arrays]:
+        """Stems that passages still hold, and the arrays of the block without its names."""
+        lexicon = self.before.lexicon
+        stays = self.row_map[lexicon.rows] >= 0
+        term = np.repeat(np.arange(len(lexicon.terms)), np.diff(lexicon.bounds))[stays]
+        counts = np.bincount(term, minlength=len(lexicon.terms))
+        used = np.flatnonzero(counts)
+        arrays: Arrays = {
+            "postings.bounds": offsets(counts[used]),
+            "postings.row": self.row_map[lexicon.rows[stays]].astype(np.int32),
+            "postings.count": narrow(lexicon.counts[stays]),
+            "postings.title_count": narrow(lexicon.title_counts[stays]),
+            "lexicon.lengths": self._moved(lexicon.lengths),
+            "gazetteer.title_tokens": narrow(self._moved(self.before.gazetteer.title_tokens)),
+            "keys.kind": self.before.gazetteer.kind,
+        }
+        if lexicon.languages is not None:
+            arrays["lexicon.languages"] = self._moved(lexicon.languages)
+        is_same = len(used) == len(lexicon.terms)
+        return lexicon.terms if is_same else lexicon.terms.take(used), arrays
+
+    def _moved(self, values: Array) -> Array:
+        """Values of the rows before, in their new rows; 0 for a passage that is gone."""
+        moved = np.zeros((self.count, *values.shape[1:]), values.dtype)
+        stays = self.row_map >= 0
+        moved[self.row_map[stays]] = values[stays]
+        return moved
+
+    def mentions(self, ranks: Array, fresh: Array, names: StringTable) -> Arrays:
+        """Mentions of the entities before, and of names that are new to the index.
+
+        Args:
+            ranks: of the entities before, among all keys.
+            fresh: `[f]` ranks of the keys that are new.
+            names: `[f]` these keys.
+        """
+        old = self.before.gazetteer
+        row = self.row_map[np.repeat(np.arange(len(self.row_map)), np.diff(old.bounds))]
+        stays = np.flatnonzero(row >= 0)
+        records = np.empty((len(stays), len(COLUMNS)), np.int32)
+        columns = (row, ranks[old.entity], old.start, old.length, old.sentence, old.flags)
+        for i, column in enumerate(columns):
+            records[:, i] = column[stays]
+        more = self._mentions_of_fresh(fresh, names)
+        if len(more):
+            records = np.concatenate([records, more])
+            row, key, start, length = records.T[:4]
+            records = records[np.lexsort((key, -length, start, row))]
+        return mention_arrays(records, self.count)
+
+    def _mentions_of_fresh(self, fresh: Array, names: StringTable) -> Array:
+        """The mentions of new names in rows that stay; `[m, 6]`, see `COLUMNS`."""
+        rows = np.flatnonzero(self._holds_any(names) & (self.row_map >= 0))
+        if not len(rows):
+            return np.zeros((0, len(COLUMNS)), np.int32)
+        corpus = self.before.corpus
+        passages = [corpus.read(row) for row in rows.tolist()]
+        notes = [replace(_annotation(corpus, row), mentions=()) for row in rows.tolist()]
+        block = Block(passages, notes, self.before.analyzers).names_and_words()
+        # Their titles give no new name: it would not be new.
+        block |= {name: block[name][:0] for name in ("titled.key", "titled.flags")}
+        block["titled.bounds"] = np.zeros(len(rows) + 1, np.int64)
+        mentions = mentions_of_block(block.__getitem__, key_table(names), np.zeros(0, np.int32))
+        records = np.stack([mentions[name].astype(np.int32) for name in COLUMNS], axis=1)
+        records[:, 0] = self.row_map[rows[records[:, 0]]]
+        records[:, 1] = fresh[records[:, 1]]
+        return records
+
+    def _holds_any(self, names: StringTable) -> Mask:
+        """`[R before]`, the rows that hold all stems of any of some names."""
+        lexicon, analyzers = self.before.lexicon, self.before.analyzers
+        mask = np.zeros(len(self.row_map), bool)
+        for name, analyzer in product(names, analyzers.each(lexicon.codes())):
+            postings = [lexicon.find(analyzer.stem(word)) for word in set(name.split(" "))]
+            holders = [p.rows for p in postings if p is not None]
+            if len(holders) == len(postings):
+                mask[reduce(np.intersect1d, sorted(holders, key=len))] = True
+        return mask

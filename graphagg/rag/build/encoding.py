@@ -1,0 +1,148 @@
+"""Vectors of passages, sentences and names, as an index stores them.
+
+A passage longer than the encoder reads at once is encoded in several windows (`Encoder.split`). The
+vectors of its sentences come out of the same pass where the encoder gives token vectors
+(`PassageEncoder`); with any other encoder each sentence is encoded as a text of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+
+from graphagg.arrays import Array, offsets
+from graphagg.progress import Progress, renamed
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.models.encoder import Encoder, PassageEncoder, pools_sentences
+from graphagg.rag.tables.packed import pack
+from graphagg.rag.tables.segments import Ragged, sentence_text
+from graphagg.rag.tables.vectors import Vectors
+
+BLOCK = 65_536
+"""Texts that are split, sorted by length and encoded together."""
+_PASSAGES = 8_192  # passages that are encoded together, with their sentences
+
+
+def encoded(
+    passages: Sequence[Passage],
+    sentences: Ragged,
+    encoder: Encoder,
+    given: Vectors | None,
+    packed: bool,
+    progress: Progress,
+) -> tuple[Ragged, Array]:
+    """Encode the windows of passages, and their sentences.
+
+    Args:
+        passages: in the order of their rows.
+        sentences: `[S, 2]`, where they begin and end.
+        encoder: gives vectors.
+        given: `[P, d]`, vectors of the passages that need not be computed: one window each.
+        packed: whether vectors are stored as 8-bit integers.
+        progress: called with stage, done, total.
+
+    Returns:
+        Vectors of the windows per passage, and of all sentences, as a segment stores them.
+    """
+    if pools_sentences(encoder):
+        onward = renamed(progress, "passages")
+        return _pooled(passages, sentences, encoder, given, packed, onward)
+    lengths: list[int] = []
+    if given is None:
+        texts = _windows(passages, encoder, lengths)
+        windows = encode_texts(texts, None, encoder, packed, renamed(progress, "windows"))
+    else:
+        windows, lengths = stored_rows(given, encoder.dimension, packed), [1] * len(passages)
+    texts, count = _sentences(passages, sentences), len(sentences.values)
+    vectors = encode_texts(texts, count, encoder, packed, renamed(progress, "sentences"))
+    return Ragged(offsets(lengths), windows), vectors
+
+
+def _pooled(
+    passages: Sequence[Passage],
+    sentences: Ragged,
+    encoder: PassageEncoder,
+    given: Vectors | None,
+    packed: bool,
+    progress: Progress,
+) -> tuple[Ragged, Array]:
+    """Encode windows and sentences in one pass over each passage."""
+    windows: list[Array] = []
+    vectors: list[Array] = []
+    lengths: list[int] = []
+    for start in range(0, len(passages), _PASSAGES):
+        rows = range(start, min(start + _PASSAGES, len(passages)))
+        encodings = encoder.encode_passages(
+            [passages[row].full_text for row in rows],
+            [sentences.row(row) for row in rows],
+            _onward(progress, start, len(passages)),
+        )
+        in_rows = np.concatenate([each.sentences for each in encodings])
+        vectors.append(stored_rows(in_rows, encoder.dimension, packed))
+        if given is None:
+            in_rows = np.concatenate([each.windows for each in encodings])
+            windows.append(stored_rows(in_rows, encoder.dimension, packed))
+            lengths.extend(len(each.windows) for each in encodings)
+    if given is not None:
+        windows, lengths = [stored_rows(given, encoder.dimension, packed)], [1] * len(given)
+    return Ragged(offsets(lengths), np.concatenate(windows)), np.concatenate(vectors)
+
+
+def encode_texts(
+    texts: Iterable[str], count: int | None, encoder: Encoder, packed: bool, progress: Progress
+) -> Array:
+    """Encode texts, `BLOCK` of them at a time.
+
+    Args:
+        texts: read as they are encoded.
+        count: number of the texts; None: it is not known.
+        encoder: gives vectors.
+        packed: whether vectors are stored as 8-bit integers.
+        progress: called with stage, done, total.
+
+    Returns:
+        The vectors as a segment stores them, one row per text.
+    """
+    blocks: list[Array] = []
+    stream, done = iter(texts), 0
+    block = list(islice(stream, BLOCK))
+    while block or not blocks:
+        following = list(islice(stream, BLOCK))
+        total = count or done + len(block) + len(following)
+        vectors = encoder.encode(block, _onward(progress, done, total))
+        blocks.append(stored_rows(vectors, encoder.dimension, packed))
+        done += len(block)
+        block = following
+    return np.concatenate(blocks)
+
+
+def stored_rows(vectors: Vectors, dimension: int, packed: bool) -> Array:
+    """Vectors `[n, d]` as a segment stores them, one row each: packed, or as they are."""
+    plain = np.asarray(vectors, np.float32).reshape(-1, dimension)
+    return pack(plain) if packed else plain
+
+
+def _onward(progress: Progress, before: int, whole: int) -> Progress:
+    """Report a block of texts as a range of all of them."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        progress(stage, before + done, whole)
+
+    return report
+
+
+def _windows(passages: Sequence[Passage], encoder: Encoder, lengths: list[int]) -> Iterator[str]:
+    """The windows of all passages; appends the number of windows of each to `lengths`."""
+    for start in range(0, len(passages), BLOCK):
+        split = encoder.split([passage.full_text for passage in passages[start : start + BLOCK]])
+        lengths.extend(map(len, split))
+        for windows in split:
+            yield from windows
+
+
+def _sentences(passages: Sequence[Passage], spans: Ragged) -> Iterator[str]:
+    for row, passage in enumerate(passages):
+        for start, end in spans.row(row).tolist():
+            yield sentence_text(passage, start, end)

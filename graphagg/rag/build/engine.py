@@ -1,0 +1,338 @@
+"""The stages that make the tables of an index out of blocks of passages: one text for all builds.
+
+    segment     per block   entities, sentences, vectors, names, words (`graphagg.rag.build.block`)
+    keys        merged      the names of all blocks, each once; then a hash table of them
+    mentions    per block   every place of every name (`graphagg.rag.build.mentions`)
+    entities                names that a passage defines: numbers, kinds, bounds of pairs
+    pairs       by ranges   pairs of an entity and a passage, in the order of entities
+    gazetteer   per block   mentions by the numbers of their entities
+    terms       merged      the stems of all blocks; then postings by ranges of stems
+    names       by ranges   vectors of the names that the extractor found
+    view                    statistics of all passages
+
+A name counts wherever it stands, also in passages before the one that brings it: so mentions wait
+for the names of all blocks. A build runs all stages, in this process over arrays in memory or in
+files, or as Spark tasks; a change runs them over two blocks, the passages that stay and those that
+are new (`graphagg.rag.build.change`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphagg.arrays import Array, Mask, narrow, narrow_type, offsets
+from graphagg.progress import silent
+from graphagg.rag.build.block import Arrays, string_arrays
+from graphagg.rag.build.encoding import encode_texts
+from graphagg.rag.build.mentions import COLUMNS, mentions_of_block
+from graphagg.rag.build.merging import entries_between, in_key_order, key_ranges
+from graphagg.rag.build.state import BLOCK, FileArrays, Loops, State, write_whole
+from graphagg.rag.models.named import Models
+from graphagg.rag.tables.gazetteer import DEFINES, NAME_ROW, Gazetteer
+from graphagg.rag.tables.lexicon import Lexicon
+from graphagg.rag.tables.matching import KeyTable, key_table
+from graphagg.rag.tables.mentions import FOUND
+from graphagg.rag.tables.view import View
+from graphagg.spark.tasks import Stats
+from graphagg.store import ArtifactWriter
+from graphagg.store.ranges import GrowingStrings, preallocate
+from graphagg.store.strings import StringTable
+
+KEYS, TERMS, MENTIONS, GAZETTEER, NAMES = "keys", "terms", "mentions", "gazetteer", "names"
+NAMES_PER_TASK = 20_000
+_READ = 65_536  # keys that are read together
+ENTITY_OF = "entity_of"
+"""`[K + 1]` int32, the number of entities among the keys before each key; K keys."""
+_IS_FOUND = "entity_found"
+"""`[E]` bool, entities that the extractor found in some passage; E entities."""
+_JOINED = ("s0.", "lexicon.", "gazetteer.")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The blocks of an index that is being written.
+
+    Attributes:
+        starts: the first row of each block, and the number of rows.
+        state: where arrays are.
+        loops: how tasks are run.
+        entries: pairs or postings that are put in order together.
+    """
+
+    starts: Sequence[int]
+    state: State
+    loops: Loops
+    entries: int
+
+    def run(
+        self, blocks: Sequence[Stats], models: Callable[[], Models], with_vectors: bool
+    ) -> dict[str, int]:
+        """Run the stages after `segment`.
+
+        Args:
+            blocks: the results of that stage.
+            models: loads the models where a task runs.
+            with_vectors: whether the names that the extractor found get vectors.
+
+        Returns:
+            Counts of entities, mentions and terms.
+        """
+        self.join(blocks)
+        merge = self.loops.merge
+        merge(self.state, KEYS, blocks, self.state.work, KEYS)
+        self.find_mentions()
+        counts = self.write_gazetteer()
+        self._write_names(models, with_vectors)
+        merge(self.state, TERMS, blocks, self.state.version, "lexicon.terms")
+        self.write_postings(blocks)
+        self.write_view(np.ones(self.starts[-1], np.bool_))
+        return counts | {"terms": len(self.state.version.map("lexicon.bounds")) - 1}
+
+    def join(self, blocks: Sequence[Stats]) -> None:
+        """Write the files that are the arrays of all blocks, one after another."""
+        names = [name for name in blocks[0] if name.startswith(_JOINED)]
+        self.state.stage(BLOCK).join(self.loops.each, blocks, self.state.version, names)
+
+    # --- names -----------------------------------------------------------------------------------
+
+    def find_mentions(self, first: int = 0) -> None:
+        """Stage `mentions`, from block `first` on: every place of every key."""
+        self.loops.each(1, self._hash_keys)
+
+        def find(i: int) -> Stats:
+            block, mentions = self.state.stage(BLOCK), self.state.stage(MENTIONS)
+            finished = mentions.known(first + i)
+            if finished is not None:
+                return finished
+            ranks = self.state.stage(KEYS).map(first + i, "ranks")
+            arrays = mentions_of_block(
+                lambda name: block.map(first + i, name), self._key_table(), ranks
+            )
+            return mentions.save(first + i, arrays)
+
+        self.loops.stage(MENTIONS, lambda: self.loops.each(self._count - first, find))
+
+    def write_gazetteer(self) -> dict[str, int]:
+        """Stages `entities`, `pairs` and `gazetteer`. Returns counts of entities and mentions."""
+        (entities,) = self.loops.each(1, self._number_entities)
+        self._write_pairs(narrow_type(entities["largest"]))
+        mentions = self._write_mentions()
+        return {"entities": entities["entities"], "mentions": mentions}
+
+    def _hash_keys(self, _: int) -> Stats:
+        table = key_table(self._keys())
+        write_whole(self.state.work, {"keys.slots": table.slots, "keys.longest": table.longest})
+        return {}
+
+    def _key_table(self) -> KeyTable:
+        keys, work = self._keys(), self.state.work
+        slots, longest = work.map("keys.slots"), work.map("keys.longest")
+        return KeyTable(slots, longest, keys.data, keys.offsets)
+
+    def _keys(self) -> StringTable:
+        return FileArrays(self.state.work).strings(KEYS)
+
+    def _number_entities(self, _: int) -> Stats:
+        """Number the keys that a passage defines, and write all arrays of entities but vectors."""
+        keys, mentions = self._keys(), self.state.stage(MENTIONS)
+        defined, is_found = np.zeros(len(keys), bool), np.zeros(len(keys), bool)
+        counts, kinds = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.uint8)
+        for i in range(self._count):
+            key, flags = (mentions.map(i, name) for name in ("pairs.key", "pairs.union"))
+            defined[key[(flags & DEFINES) > 0]] = True
+            is_found[key[(flags & FOUND) > 0]] = True
+            counts[key] += np.diff(mentions.map(i, "pairs.bounds"))
+            ranks = self.state.stage(KEYS).map(i, "ranks")
+            kinds[ranks] = self.state.stage(BLOCK).map(i, "keys.kind")
+        write_whole(
+            self.state.work,
+            {ENTITY_OF: offsets(defined).astype(np.int32), _IS_FOUND: is_found[defined]},
+        )
+        with self.state.version.written() as folder:
+            names = GrowingStrings(folder, "entities.keys")
+            for first in range(0, len(keys), _READ):
+                names.append(keys.take(first + np.flatnonzero(defined[first : first + _READ])))
+            names.close()
+        bounds = offsets(counts[defined])
+        write_whole(
+            self.state.version,
+            {"gazetteer.kind": kinds[defined], "gazetteer.pair_bounds": bounds},
+        )
+        largest = (self._pairs(i, 0, len(keys))[1][1].max(initial=0) for i in range(self._count))
+        return {"entities": int(defined.sum()), "largest": int(max(largest))}
+
+    def _pairs(self, i: int, first: int, last: int) -> tuple[Array, list[Array]]:
+        """Keys, and rows, counts and flags of the pairs of a block with keys in a range."""
+        mentions = self.state.stage(MENTIONS)
+        columns = [mentions.map(i, f"pairs.{name}") for name in ("row", "count", "flags")]
+        bounds = mentions.map(i, "pairs.bounds")
+        key, columns = entries_between(mentions.map(i, "pairs.key"), bounds, columns, first, last)
+        is_defined = self._is_defined(key)
+        if not is_defined.all():
+            key, columns = key[is_defined], [column[is_defined] for column in columns]
+        return key, [columns[0] + np.int32(self.starts[i]), *columns[1:]]
+
+    def _is_defined(self, keys: Array) -> Mask:
+        entity_of = self.state.work.map(ENTITY_OF)
+        return np.asarray(entity_of[keys + 1] > entity_of[keys])
+
+    def _write_pairs(self, count_type: Any) -> None:
+        """Write rows, counts and flags of all pairs; a task writes a range of entities."""
+        bounds = self.state.version.map("gazetteer.pair_bounds")
+        cuts, starts = self._ranges(bounds)
+        columns = {"row": np.int32, "count": count_type, "pair_flags": np.uint8}
+        for name, dtype in columns.items():
+            self.state.version.create(f"gazetteer.{name}", dtype, (int(bounds[-1]),))
+
+        def write(j: int) -> Stats:
+            entity_of = self.state.work.map(ENTITY_OF)
+            first, last = np.searchsorted(entity_of, cuts[j : j + 2]).tolist()
+            pairs = in_key_order([self._pairs(i, first, last) for i in range(self._count)])
+            for name, column in zip(columns, pairs, strict=True):
+                self.state.version.write(f"gazetteer.{name}", starts[j], column)
+            return {}
+
+        self.loops.each(len(cuts) - 1, write)
+
+    def _write_mentions(self) -> int:
+        """Stage `gazetteer`: write the mentions by their entities. Returns their number."""
+
+        def number(i: int) -> Stats:
+            m = {name: self.state.stage(MENTIONS).map(i, name) for name in COLUMNS}
+            is_defined = self._is_defined(m["key"])
+            if not is_defined.all():
+                m = {name: column[is_defined] for name, column in m.items()}
+            rows = np.bincount(m["row"], minlength=self.starts[i + 1] - self.starts[i])
+            arrays = {
+                "gazetteer.bounds": offsets(rows),
+                "gazetteer.entity": self.state.work.map(ENTITY_OF)[m["key"]],
+                "gazetteer.start": narrow(m["start"]),
+                "gazetteer.length": m["length"],
+                "gazetteer.sentence": narrow(m["sentence"]),
+                "gazetteer.flags": m["flags"],
+            }
+            return self.state.stage(GAZETTEER).save(i, arrays)
+
+        blocks = self.loops.each(self._count, number)
+        names = [name for name in blocks[0] if name.startswith("gazetteer.")]
+        counted = {"gazetteer.bounds": "gazetteer.entity"}
+        gazetteer, version = self.state.stage(GAZETTEER), self.state.version
+        gazetteer.join(self.loops.each, blocks, version, names, counted)
+        return sum(block["gazetteer.entity"] for block in blocks)
+
+    def found(self) -> Mask:
+        """`[E]`, the entities that the extractor found in some passage."""
+        return self.state.work.map(_IS_FOUND)
+
+    def _write_names(self, models: Callable[[], Models], with_vectors: bool) -> None:
+        """Stage `names`: write the names that the extractor found, and their vectors."""
+        count = 0
+        if with_vectors:
+            (stats,) = self.loops.each(1, self._number_names)
+            count = stats["names"]
+
+        def encode(i: int) -> Stats:
+            names = self.state.stage(NAMES)
+            finished = names.known(i)
+            if finished is not None:
+                return finished
+            here, texts = models(), list[str]()
+            if count:
+                rows = np.flatnonzero(self.found())[i * NAMES_PER_TASK : (i + 1) * NAMES_PER_TASK]
+                texts = list(FileArrays(self.state.version).strings("entities.keys").take(rows))
+            vectors = encode_texts(texts, len(texts), here.encoder, here.storage.packed, silent)
+            arrays: Arrays = string_arrays("s0.names", texts) | {"s0.names.vectors": vectors}
+            return names.save(i, arrays)
+
+        tasks = max(1, math.ceil(count / NAMES_PER_TASK))
+        blocks = self.loops.stage(NAMES, lambda: self.loops.each(tasks, encode))
+        files = [name for name in blocks[0] if name.startswith("s0.")]
+        self.state.stage(NAMES).join(self.loops.each, blocks, self.state.version, files)
+
+    def _number_names(self, _: int) -> Stats:
+        """Write the row of each entity's vector, if there are any."""
+        is_found = self.found()
+        if is_found.any():
+            rows = np.where(is_found, np.cumsum(is_found) - 1, -1).astype(np.int32)
+            write_whole(self.state.version, {NAME_ROW: rows})
+        return {"names": int(np.count_nonzero(is_found))}
+
+    # --- words -----------------------------------------------------------------------------------
+
+    def write_postings(self, blocks: Sequence[Stats]) -> None:
+        """Write the postings of all stems; a task writes a range of stems.
+
+        Args:
+            blocks: the results of stage `segment`.
+        """
+        self.loops.each(1, self._count_postings)
+        version = self.state.version
+        bounds = version.map("lexicon.bounds")
+        cuts, starts = self._ranges(bounds)
+        stage = self.state.stage(BLOCK)
+        columns = {"rows": "row", "counts": "count", "title_counts": "title_count"}
+        for name, of_block in columns.items():
+            dtype = stage.widest(blocks, f"postings.{of_block}").dtype
+            version.create(f"lexicon.{name}", dtype, (int(bounds[-1]),))
+
+        def write(j: int) -> Stats:
+            entries = []
+            for i in range(self._count):
+                postings = [stage.map(i, f"postings.{name}") for name in columns.values()]
+                ranks = self.state.stage(TERMS).map(i, "ranks")
+                terms, postings = entries_between(
+                    ranks, stage.map(i, "postings.bounds"), postings, *cuts[j : j + 2]
+                )
+                entries.append((terms, [postings[0] + np.int32(self.starts[i]), *postings[1:]]))
+            for name, column in zip(columns, in_key_order(entries), strict=True):
+                version.write(f"lexicon.{name}", starts[j], column)
+            return {}
+
+        self.loops.each(len(cuts) - 1, write)
+
+    def _count_postings(self, _: int) -> Stats:
+        terms = FileArrays(self.state.version).strings("lexicon.terms")
+        counts = np.zeros(len(terms), np.int64)
+        for i in range(self._count):
+            ranks = self.state.stage(TERMS).map(i, "ranks")
+            counts[ranks] += np.diff(self.state.stage(BLOCK).map(i, "postings.bounds"))
+        write_whole(self.state.version, {"lexicon.bounds": offsets(counts)})
+        return {}
+
+    def _ranges(self, bounds: Array) -> tuple[list[int], list[int]]:
+        """The first key of each range that a task writes, and where its entries begin."""
+        cuts = key_ranges(bounds, self.entries)
+        return cuts, bounds[cuts].tolist()
+
+    # --- all passages ----------------------------------------------------------------------------
+
+    def write_view(self, alive: Mask) -> None:
+        """Write the view of all passages that are alive: over mapped files, into mapped files."""
+        version = self.state.version
+
+        def write(_: int) -> Stats:
+            lexicon = Lexicon.of_lengths(version.map("lexicon.lengths"))
+            with version.written() as folder:
+
+                def allocate(name: str, dtype: Any, length: int) -> Array:
+                    path = folder / f"view.{name}.npy"
+                    preallocate(path, dtype, (length,))
+                    if not length:  # an empty file cannot be mapped
+                        return np.zeros(0, dtype)
+                    return np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
+
+                gazetteer = Gazetteer.open(FileArrays(version))
+                View.of(gazetteer, lexicon, alive, allocate).save(ArtifactWriter(folder))
+            return {}
+
+        self.loops.each(1, write)
+
+    @property
+    def _count(self) -> int:
+        """Number of blocks."""
+        return len(self.starts) - 1

@@ -1,0 +1,155 @@
+"""Files over all rows that Spark makes in its own way: order of ids, metadata, inverted file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphagg.errors import DuplicateId
+from graphagg.rag.build.publish import write_id_order
+from graphagg.rag.build.state import State
+from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot.compat import merge
+from graphagg.rag.snapshot.snapshot import INVERTED_FILE
+from graphagg.rag.spark.engine import SparkLoops
+from graphagg.rag.spark.records import PASSAGES
+from graphagg.rag.tables.segments import table_name
+from graphagg.rag.tables.vectors import Stack
+from graphagg.spark.tasks import Stats, write_blocks
+from graphagg.store import ArtifactWriter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+IDS = "ids"
+_NO_ROW = -1
+_TRAINED = "trained.faiss"
+_VECTORS_PER_TASK = 100_000
+"""Vectors that a task assigns to their lists; about 400 bytes each, and a block of them in full."""
+
+
+def write_order(
+    loops: SparkLoops,
+    state: State,
+    passages: Sequence[Stats],
+    starts: Sequence[int],
+    per_task: int,
+) -> None:
+    """Stage `ids`: write the order of ids, by a distributed sort.
+
+    Args:
+        loops: of the job.
+        state: of the job.
+        passages: the results of stage `passages`.
+        starts: the first row of each block, and the number of rows.
+        per_task: ids that a task sorts.
+
+    Raises:
+        DuplicateId: two passages share an id.
+    """
+    import pyarrow as pa
+
+    stage, ids = state.stage(PASSAGES), state.stage(IDS)
+    partitions = math.ceil(starts[-1] / per_task)
+
+    def identifiers(i: int) -> dict[str, Any]:
+        block = passages[i]["block"]
+        names = list(stage.strings(block, "s0.passages.ids"))
+        rows = np.arange(starts[i], starts[i + 1], dtype=np.int32)
+        # The id of a document that was split is taken too, by its first chunk.
+        positions = stage.array(block, "s0.passages.positions")
+        is_first = stage.array(block, "split") & (positions == 0)
+        documents = stage.strings(block, "s0.passages.documents")
+        names += [documents[i] for i in np.flatnonzero(is_first).tolist()]
+        rows = np.concatenate([rows, np.full(np.count_nonzero(is_first), _NO_ROW, np.int32)])
+        return {"id": pa.array(names, pa.string()), "row": pa.array(rows)}
+
+    def sort(partition: int, table: pa.Table) -> Stats:
+        column = table.column("id").to_pylist()
+        for one, next_one in pairwise(column):
+            if one == next_one:
+                raise DuplicateId(
+                    f"id {one!r} is used by two passages; ids must be unique in a corpus"
+                )
+        rows = table.column("row").to_numpy()
+        return ids.save(partition, {"rows": rows[rows != _NO_ROW]})
+
+    frame = loops.frame(len(passages), identifiers, "id string, row int")
+    ordered = frame.repartitionByRange(partitions, "id").sortWithinPartitions("id")
+    stats = loops.stage(IDS, lambda: write_blocks(ordered, sort))
+    files, row_count = state.version, starts[-1]
+
+    def write(_: int) -> Stats:
+        by_id = np.concatenate([ids.array(s["block"], "rows") for s in stats])
+        with files.written() as folder:
+            write_id_order(ArtifactWriter(folder), by_id, row_count)
+        return {}
+
+    loops.each(1, write)
+
+
+def write_metadata(loops: SparkLoops, state: State, passages: Sequence[Stats]) -> None:
+    """Write the table of metadata: one task, key by key, so that it holds one key's values."""
+    stage, files = state.stage(PASSAGES), state.version
+
+    def values(i: int) -> list[dict[str, Any]]:
+        table = stage.strings(passages[i]["block"], "s0.passages.metadata")
+        return [json.loads(line) for line in table]
+
+    def build(_: int) -> Stats:
+        keys = {key for i in range(len(passages)) for row in values(i) for key in row}
+        rows = sum(s["rows"] for s in passages)
+
+        def of_key(key: str) -> MetadataTable:
+            every = (row for i in range(len(passages)) for row in values(i))
+            return MetadataTable.build([{key: row[key]} if key in row else {} for row in every])
+
+        without_keys = MetadataTable.build([{}] * rows)
+        table = MetadataTable.joined([without_keys, *map(of_key, sorted(keys))])
+        with files.written() as folder:
+            table.save(ArtifactWriter(folder), table_name(0))
+        return {}
+
+    loops.each(1, build)
+
+
+def write_inverted_file(loops: SparkLoops, state: State, per_task: int) -> None:
+    """Above the flat limit: train on a sample, fill parts in tasks, and join the parts on disk."""
+    work, files = state.work, state.version
+    windows = len(files.map("s0.windows"))
+    if windows <= dense.FLAT_LIMIT:
+        return
+
+    def vectors() -> Stack:
+        return Stack([files.map("s0.windows")])
+
+    def train(_: int) -> Stats:
+        with work.written() as folder:
+            dense.save(dense.trained(vectors(), np.arange(windows)), folder / _TRAINED)
+        return {}
+
+    per_task = min(per_task, _VECTORS_PER_TASK)
+    bounds = np.linspace(0, windows, math.ceil(windows / per_task) + 1).astype(np.int64)
+    names = [f"part{i:06d}.faiss" for i in range(len(bounds) - 1)]
+
+    def fill(i: int) -> Stats:
+        index = dense.load(work.path(_TRAINED))
+        dense.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
+        with work.written() as folder:
+            dense.save(index, folder / names[i])
+        return {}
+
+    def join(_: int) -> Stats:
+        filled = [work.path(name) for name in names]
+        with files.written() as folder:
+            merge(work.path(_TRAINED), filled, folder / INVERTED_FILE)
+        return {}
+
+    for count, task in ((1, train), (len(names), fill), (1, join)):
+        loops.each(count, task)

@@ -1,0 +1,107 @@
+"""List the indices at an address; compare one with its checksums, without keeping it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from graphagg.errors import ArtifactError, CorruptArtifact, NotAnArtifact, StoreError
+from graphagg.progress import Progress, silent
+from graphagg.store.addresses import Address, Location, address
+from graphagg.store.remote.files import Store, in_parallel
+from graphagg.store.remote.pointers import current, current_or_none
+from graphagg.store.remote.published import Published
+from graphagg.store.remote.pulling import MissingObject, following
+
+
+def verify(location: Location, *, progress: Progress = silent) -> Published:
+    """Compare every object of an index with its checksum; nothing is written to this disk.
+
+    Args:
+        location: an address, such as `s3://bucket/idx`.
+        progress: called with `verify`, objects done, objects to compare.
+
+    Returns:
+        The version that was compared.
+
+    Raises:
+        CorruptArtifact: names the first object that is missing or altered.
+        NotAnArtifact, UnsupportedFormat, StoreError, MissingExtra: as `pull`.
+    """
+    store = Store(address(location))
+    return following(store, current(store)[0], lambda version: _check(store, version, progress))[0]
+
+
+def _check(store: Store, published: Published, progress: Progress) -> None:
+    files = sorted({(name, entry.bytes, entry.sha256) for entry, name in published.files()})
+    done = 0
+
+    def check(file: tuple[str, int, str]) -> None:
+        nonlocal done
+        name, size, sha256 = file
+        digest = hashlib.sha256()
+        try:
+            for piece in store.pieces(name, size):
+                digest.update(piece)
+        except FileNotFoundError:
+            raise MissingObject(name) from None
+        if digest.hexdigest() != sha256:
+            raise CorruptArtifact(
+                f"{store.address}/{name}: sha256 is {digest.hexdigest()}, the manifest says "
+                f"{sha256}; the object was altered: publish the index again"
+            )
+        done += 1
+        progress("verify", done, len(files))
+
+    in_parallel(check, files)
+
+
+@dataclass(frozen=True)
+class ListedIndex:
+    """An index on a store.
+
+    Attributes:
+        url: its address.
+        kind: the kind of index; if it cannot be read, the name of the error.
+        version: its data folder.
+        files: count of files, including files of artifacts within, and their `bytes`.
+    """
+
+    url: str
+    kind: str
+    version: str
+    files: int
+    bytes: int
+
+
+def indices_below(location: Location) -> list[ListedIndex]:
+    """List the indices at an address and directly below it, by name.
+
+    Raises:
+        NotAnArtifact: there is none.
+        StoreError, MissingExtra: about the store.
+    """
+    root = address(location)
+    store = Store(root)
+    here = _listed(root)
+    names = [] if here is not None else store.folders()
+    below = in_parallel(lambda name: _listed(root / name), names)
+    listed = [each for each in (here, *below) if each is not None]
+    if not listed:
+        store.check_bucket()
+        raise NotAnArtifact(f"{root}: no index there, nor in a folder directly below it")
+    return listed
+
+
+def _listed(folder: Address) -> ListedIndex | None:
+    try:
+        published, _ = current_or_none(Store(folder))
+    except StoreError:
+        raise
+    except ArtifactError as error:
+        return ListedIndex(str(folder), type(error).__name__, "", 0, 0)
+    if published is None:
+        return None
+    files = sum(1 for _ in published.files())
+    manifest = published.manifest
+    return ListedIndex(str(folder), manifest.kind, manifest.data, files, published.size)

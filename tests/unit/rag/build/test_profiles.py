@@ -1,0 +1,148 @@
+"""Profiles: what an index is built for, and what it takes to ask it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch, UnsupportedFormat
+from graphagg.rag import MultihopConfig, Passage, PassageIndex
+from graphagg.rag.config.profile import STORAGE
+from graphagg.rag.models.static.encoder import StaticEncoder
+from graphagg.rag.tables.packed import unpack
+from tests.fakes import FakeEncoder, FakeExtractor
+from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES
+
+HEAVY = (
+    "torch", "sentence_transformers", "transformers", "spacy", "faiss", "bm25s", "numba", "pyarrow",
+)  # fmt: skip
+
+
+def fast(passages: list[Passage], place: Path) -> PassageIndex:
+    return PassageIndex.build(passages, place, profile="fast", language="en", chunking=None)
+
+
+def some(count: int, seed: int) -> list[Passage]:
+    rng = np.random.default_rng(seed)
+    made = []
+    for number in range(count):
+        text = " ".join(rng.choice(SENTENCES, size=3))
+        title = str(rng.choice(TITLES))
+        made.append(Passage(f"p{number}", text, title, {"even": number % 2 == 0}))
+    return made
+
+
+@settings(deadline=None, max_examples=5)
+@given(seed=st.integers(0, 99))
+def test_a_change_of_a_fast_index_equals_a_rebuild_to_the_bit(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    place, corpus = tmp_path_factory.mktemp("fast"), some(14, seed)
+    with fast(corpus[:9], place / "a") as index, fast(corpus[2:], place / "b") as rebuilt:
+        index.delete(["p0", "p1"])
+        index.add(corpus[9:])
+        for question in QUESTIONS:
+            for mode in ("multihop", "dense", "bm25", "rrf"):
+                found = index.retrieve(question, 5, mode=mode)  # type: ignore[arg-type]
+                assert found == rebuilt.retrieve(question, 5, mode=mode)  # type: ignore[arg-type]
+        index.compact()
+        assert index.manifest == rebuilt.manifest
+
+
+def test_the_manifest_names_the_profile_and_holds_the_table(tmp_path: Path) -> None:
+    with fast(some(6, 0), tmp_path / "idx") as index:
+        assert index.profile == "fast" == index.manifest.parameters["profile"]
+        assert index.weights == STORAGE["fast"].weights
+        packaged = StaticEncoder.packaged()
+        assert index.manifest.models["encoder"] == packaged.spec.to_json()
+        assert index.manifest.models["extractor"]["name"] == "rule:en"
+        assert index.load_encoder().spec == packaged.spec
+        codes = np.load(index.directory / index.manifest.data / "encoder.codes.npy")
+        np.testing.assert_array_equal(codes, packaged.table.codes)
+        built = index.manifest
+    with fast(some(6, 0), tmp_path / "idx") as index:
+        assert index.manifest == built
+    PassageIndex.build(
+        some(6, 0),
+        tmp_path / "idx",
+        chunking=None,
+        encoder=FakeEncoder(),
+        extractor=FakeExtractor(),
+    ).close()
+    with PassageIndex.open(tmp_path / "idx", encoder=FakeEncoder()) as index:
+        assert index.profile == "standard" and "encoder.codes.npy" not in index.manifest.files
+        with pytest.raises(ModelMismatch):
+            PassageIndex.open(tmp_path / "idx", encoder=packaged)
+
+
+def test_exact_keeps_the_vectors_as_they_are(tmp_path: Path) -> None:
+    corpus, models = some(9, 3), {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+    with (
+        PassageIndex.build(corpus, tmp_path / "e", profile="exact", **models) as exact,  # type: ignore[arg-type]
+        PassageIndex.build(corpus, tmp_path / "s", **models) as packed,  # type: ignore[arg-type]
+    ):
+        plain = exact.snapshot.corpus.windows.matrices[0]
+        np.testing.assert_array_equal(plain, FakeEncoder().encode([p.full_text for p in corpus]))
+        rows = packed.snapshot.corpus.windows.matrices[0]
+        assert rows.dtype == np.int8
+        np.testing.assert_allclose(unpack(rows), plain, atol=1 / 200)
+        assert exact.weights == packed.weights == MultihopConfig()
+
+
+def test_an_unknown_profile(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="profile is 'quick', wanted one of standard, fast"):
+        PassageIndex.build(some(3, 0), tmp_path / "idx", profile="quick")  # type: ignore[arg-type]
+
+
+def test_an_index_of_another_revision_must_be_built_again(tmp_path: Path) -> None:
+    fast(some(3, 0), tmp_path / "idx").close()
+    path = tmp_path / "idx" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["parameters"]["revision"] = 5
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(UnsupportedFormat, match=r"revision 5.*build the index again"):
+        PassageIndex.open(tmp_path / "idx")
+
+
+def test_a_table_that_does_not_fit(tmp_path: Path) -> None:
+    with fast(some(3, 0), tmp_path / "idx") as index:
+        path = index.directory / index.manifest.data / "encoder.shifts.npy"
+        path.write_bytes(path.read_bytes()[:-1] + b"\x09")  # no shift goes so far
+    with PassageIndex.open(tmp_path / "idx") as index:
+        with pytest.raises(CorruptArtifact, match="no table of a static encoder"):
+            index.retrieve("Who read the New York Times?")
+
+
+def test_asking_loads_no_heavy_library(tmp_path: Path) -> None:
+    fast(some(12, 0), tmp_path / "idx").close()
+    code = (
+        "import sys\nfrom graphagg.cli.main import main\n"
+        "try:\n    main()\nfinally:\n"
+        f"    print(*sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
+    )
+    for more in ((), ("--explain",), ("--mode", "rrf", "--json")):
+        answer = subprocess.run(
+            [sys.executable, "-c", code, "rag", "search", tmp_path / "idx", QUESTIONS[0], *more],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "York" in answer.stdout
+        assert answer.stderr.split() == []
+
+
+def test_where_tokenizers_is_missing(tmp_path: Path) -> None:
+    fast(some(3, 0), tmp_path / "idx").close()
+    code = (
+        "import sys\nsys.modules['tokenizers'] = None\nfrom graphagg.rag import PassageIndex\n"
+        f"PassageIndex.open({str(tmp_path / 'idx')!r}).retrieve('Who read?')"
+    )
+    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "MissingExtra" in failed.stderr and '[search]"' in failed.stderr

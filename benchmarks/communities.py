@@ -161,7 +161,7 @@ def memory_per_vertex(name: str) -> float:
 
 def dblp_seeds(index: Any, count: int) -> list[np.ndarray]:
     """Five seeds per query: half from true communities, half from all vertices."""
-    from graphagg.communities.evaluation.ground_truth import read_communities
+    from graphagg.communities.evaluation import read_communities
 
     generator = np.random.default_rng(0)
     truth = read_communities(DATA / "com_dblp" / "com-dblp.top5000.cmty.txt.gz", index.vertices)

@@ -41,7 +41,8 @@ _PAIRS = tuple(
 
 _WEIGHTS = ("weight", "weights", "edgeweight", "w")
 _NUMBER_LIKE = re.compile(r"[+\-.]*[0-9][0-9+\-.,eE]*")
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+"""A canonical integer, which may be out of range."""
 SAMPLE = 1000
 """Lines of text that tell its columns."""
 
@@ -126,7 +127,7 @@ def text_columns(rows: Sequence[Sequence[str]], reading: Reading, where: str) ->
     first, below = rows[0], rows[1:]
     asked = (*reading.ends, reading.weight_column)
     by_name = any(name is not None and not _is_place(name, first) for name in asked)
-    if reading.header is False or (reading.header is None and any(map(_is_number, first))):
+    if reading.header is False or (reading.header is None and any(map(is_number, first))):
         if by_name:
             raise InvalidGraph(
                 f"{where}: the first line {_shown(first)} is an edge, so that columns have no "
@@ -190,10 +191,10 @@ def _reads_as_header(
     below = [row for row in below if len(row) >= 2]
     if not below or len(first) < 2:
         return False
-    if reading.ids != "string" and all(_INTEGER.fullmatch(cell) for cell in below[0][:2]):
+    if reading.ids != "string" and all(INTEGER.fullmatch(cell) for cell in below[0][:2]):
         return True
     width = min(map(len, below))
-    if any(all(_is_number(row[i]) for row in below) for i in range(2, min(width, len(first)))):
+    if any(all(is_number(row[i]) for row in below) for i in range(2, min(width, len(first)))):
         return True
     lines_with = Counter(cell for row in below for cell in {*row[:2]})
     if any(lines_with[cell] for cell in first[:2]):
@@ -247,7 +248,8 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell is made of digits, signs, points and commas, and so names no column."""
     return _NUMBER_LIKE.fullmatch(cell) is not None
 
 

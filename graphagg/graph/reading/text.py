@@ -32,12 +32,10 @@ from graphagg.graph.reading.cells import (
     split_lines,
     undouble,
 )
-from graphagg.graph.reading.columns import SAMPLE, Columns, text_columns
+from graphagg.graph.reading.columns import INTEGER, SAMPLE, Columns, text_columns
 from graphagg.graph.reading.files import line_blocks, open_bytes
 from graphagg.graph.reading.settings import Reading
 
-_INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)")
-_NUMBER_LIKE = re.compile(rb"[+\-.]*[0-9][0-9+\-.eE]*")
 _ATTRIBUTES = re.compile(rb"(?<=[\s,])\{.*")
 _QUOTED = re.compile(rb'(?:^|(?<=[,;|]))[ \t]*"(?:[^"]|"")*"')
 _PLAIN_COMMA = re.compile(rb"(?<![0-9]),|,(?![0-9])")
@@ -132,8 +130,10 @@ class TextLayout:
             counts.header = counts.header or lines[0][1].decode("utf-8", "replace").strip()
         row = rows[1 if header and len(rows) > 1 else 0]
         ids = [row[at] if at < len(row) else "" for at in columns[:2]]
-        asked = None if reading.ids == "auto" else reading.ids == "integer"
-        integer = [_looks_integer(cell.encode()) if asked is None else asked for cell in ids]
+        if reading.ids == "auto":
+            integer = [INTEGER.fullmatch(cell) is not None for cell in ids]
+        else:
+            integer = [reading.ids == "integer"] * 2
         weighted = None if reading.wants_weights and columns.weight >= 0 else False
         if weighted is None and (reading.weight_column or columns.weight_is_named):
             weighted = True
@@ -294,7 +294,7 @@ def _about_id(cell: bytes) -> str:
             f"negative id {shown}, wanted integers of 0 to 2^63 - 1; "
             "renumber, or read the ids as strings"
         )
-    if _looks_integer(cell):
+    if INTEGER.fullmatch(shown):
         return (
             f"id {shown[:80]} is out of range, wanted integers of 0 to 2^63 - 1; "
             "read the ids as strings (--ids string)"
@@ -354,13 +354,3 @@ def _cells(line: bytes, separator: int) -> list[str]:
     if matches and text and not text.endswith(chr(separator)):
         matches.pop()  # the empty match at the line's end
     return [quoted.replace('""', '"') or plain.strip(" \t") for quoted, plain in matches]
-
-
-def _looks_integer(cell: bytes) -> bool:
-    """Whether an id is written as a canonical integer; it may be out of range."""
-    return _INTEGER.fullmatch(cell) is not None
-
-
-def looks_like_number(cell: str) -> bool:
-    """Whether a cell is made of digits, signs and dots, and so is no name of a column."""
-    return _NUMBER_LIKE.fullmatch(cell.strip().encode("utf-8", "replace")) is not None

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from graphagg.arrays import Array
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.communities.similarity.neighborhood import Neighborhoods
-from graphagg.graph.adjacency import transpose_pattern
+from graphagg.graph.adjacency import transpose
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexIds
-from graphagg.minhash.signatures import Hashes, HashFamily
+from graphagg.minhash.signatures import Hashes, HashFamily, mix
 from graphagg.store import ArtifactWriter
 from graphagg.store.strings import StringTable
 
@@ -38,9 +38,9 @@ class IndexGraph:
         """Take the sets that an index compares, and their inverse, from a graph in memory."""
         sets = holders = graph.adjacency
         if config.kind == "directed-in":
-            sets = transpose_pattern(graph.adjacency)
+            sets = transpose(graph.adjacency)
         elif config.kind != "undirected":
-            holders = transpose_pattern(graph.adjacency)
+            holders = transpose(graph.adjacency)
         return cls(config, graph.rows, graph.columns, Neighborhoods.of(sets, holders, config))
 
     @classmethod
@@ -93,5 +93,4 @@ class IndexGraph:
     def hashes(self) -> Hashes:
         """Hash the elements, and the vertices where sets are closed."""
         family = HashFamily(self.config.permutations, self.config.hash_seed)
-        tokens = self.elements.tokens()
-        return Hashes.of(tokens, tokens if self.config.closed else None, family)
+        return Hashes.of(mix(self.elements.tokens()), self.config.closed, family)

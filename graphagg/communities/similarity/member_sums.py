@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphagg.arrays import Array, Doubles
-from graphagg.communities.similarity.exact import intersection, pair_similarities
+from graphagg.communities.similarity.exact import intersection
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch, Sets, set_size
 from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
@@ -45,18 +45,6 @@ def similarity_sums(
     for low in range(0, len(compared), _BITS):
         _add_marked(hoods.bundle, compared[low : low + _BITS], vertices, marks, sums)
     return sums, costly
-
-
-def pair_sums(
-    hoods: Neighborhoods, members: Array, vertices: Array, look_ups: int
-) -> tuple[Doubles, int]:
-    """Compare one by one, in order, as far as `look_ups` allow.
-
-    Returns:
-        `[c]` sums as in `similarity_sums`, and the number of vertices that were compared.
-    """
-    sums = np.zeros(len(vertices))
-    return sums, pair_similarities(hoods.bundle, members, vertices, look_ups, sums)
 
 
 @kernel

@@ -44,16 +44,7 @@ _ALIKE = 10
 
 
 def read_lines(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
-    """The edges of a file of text, which is opened when the first are asked for."""
-    with open_bytes(path) as file:
-        counts.lines = 0
-        yield from read_text(file, str(path), counts, reading)
-
-
-def read_text(
-    file: io.BufferedIOBase, name: str, counts: ReadCounts, reading: Reading
-) -> Iterator[EdgeBatch]:
-    """Yield the edges of a text, block by block.
+    """Yield the edges of a text, block by block; it is opened when the first are asked for.
 
     Comments begin with `#` or `%`. Columns are set apart by tabs where the first line shows one
     before a `{`; else by semicolons, commas or bars: the first of these that parts the first lines
@@ -64,8 +55,7 @@ def read_text(
     a number in the first line. Lines end in LF, CR LF or CR; a byte order mark is left out.
 
     Args:
-        file: the text.
-        name: name of the text in messages.
+        path: the text.
         counts: filled in.
         reading: the options.
 
@@ -75,11 +65,12 @@ def read_text(
         UnreadableFile: not UTF-8, or a broken gzip stream.
     """
     layout: TextLayout | None = None
-    for block in line_blocks(file, name):
-        if layout is None:
-            layout = TextLayout.sniff(block, name, reading, counts)
-        if layout is not None:
-            yield layout.parse(block, counts)
+    with open_bytes(path) as file:
+        counts.lines = 0
+        for block in line_blocks(file, str(path)):
+            layout = layout or TextLayout.sniff(block, str(path), reading, counts)
+            if layout is not None:
+                yield layout.parse(block, counts)
 
 
 @dataclass

@@ -16,12 +16,10 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.checks import number
-from graphagg.communities.similarity.exact import intersection
-from graphagg.communities.similarity.neighborhood import Sets, set_size
+from graphagg.communities.similarity.exact import pair_similarities
 from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
-from graphagg.kernels import kernel
 from graphagg.tables import Writer, graph_writers, json_writer, save, table_writers
 
 if TYPE_CHECKING:
@@ -35,6 +33,7 @@ MOST_VERTICES = 2_000
 _ALL_NAMED = 60
 """Most vertices of a picture that names them all; a larger one names the seeds alone."""
 _EXTRA = "communities"
+_NO_LIMIT = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -251,8 +250,10 @@ def similarities(snapshot: Snapshot, ids: Sequence[VertexId]) -> Array:
             "ask for fewer"
         )
     vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
-    dense: Array = _similarities(snapshot.hoods.bundle, vertices)
-    return dense
+    dense, sets = np.zeros((len(ids), len(ids))), snapshot.hoods.bundle
+    for i in range(1, len(ids)):
+        pair_similarities(sets, vertices[i : i + 1], vertices[:i], _NO_LIMIT, dense[i, :i])
+    return dense + dense.T
 
 
 def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, Array]:
@@ -272,21 +273,3 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
     positions = Spring(2).fit_transform(matrix, position_init=start)
     positions = positions - positions.mean(axis=0)
     return labels.astype(np.int64), positions / max(float(np.abs(positions).max()), 1e-12)
-
-
-@kernel
-def _similarities(sets: Sets, vertices: Array) -> Array:
-    """Compute the Jaccard similarity of each pair once, `[V, V]`."""
-    offsets, closed = sets.offsets, sets.closed
-    no_examples = np.empty(0, dtype=np.int64)
-    out = np.zeros((len(vertices), len(vertices)))
-    for i in range(len(vertices)):
-        a = vertices[i]
-        for j in range(i):
-            b = vertices[j]
-            shared = intersection(sets, a, b, no_examples)
-            if shared > 0:
-                sizes = set_size(offsets, closed, a) + set_size(offsets, closed, b)
-                out[i, j] = shared / (sizes - shared)
-                out[j, i] = out[i, j]
-    return out

@@ -134,7 +134,8 @@ def text_columns(rows: Sequence[Sequence[str]], reading: Reading, where: str) ->
                 "names; name them by their numbers (--source 2 --target 3)"
             )
         return _placed(first, reading, where, header=False)
-    if by_name or _names_columns(first, below):
+    pair, ids = _known_pair(first, (None, None)), {c for row in below if row != first for c in row}
+    if by_name or (pair and not any(first[at] in ids for at in pair)):
         return named_columns(first, reading, where)
     if reading.header:
         return _placed(first, reading, where, header=True)
@@ -156,13 +157,9 @@ def _placed(first: Sequence[str], reading: Reading, where: str, *, header: bool)
         for asked, default in zip(reading.ends, (0, 1), strict=True)
     )
     assert source is not None and target is not None
-    if reading.weight_column is not None:
-        weight = _position(names, reading.weight_column, where)
-    else:
-        weight = _weight(first, reading, where) if header else -1
-        if weight < 0:
-            weight = next(at for at in (2, 1, 0) if at not in (source, target))
-    assert weight is not None
+    weight = _weight(names, reading, where)
+    if weight < 0:
+        weight = next(at for at in (2, 1, 0) if at not in (source, target))
     return _distinct(first, source, target, weight, header, where)
 
 
@@ -175,13 +172,6 @@ def _distinct(
             "name three different ones"
         )
     return Columns(source, target, weight, header, tuple(names))
-
-
-def _names_columns(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Rule 2 of the module's text."""
-    pair = _known_pair(first, (None, None))
-    ids = {cell for row in below if row != first for cell in row}
-    return pair is not None and not any(first[at] in ids for at in pair)
 
 
 def _reads_as_header(

@@ -68,9 +68,8 @@ def load_graph(
         >>> list(graph.rows), list(graph.columns), graph.edges
         (['critics', 'fans'], ['ann', 'bob'], 3)
     """
-    return read_graph(edges, kind, Reading(**reading), vertices=vertices, allow_empty=allow_empty)[
-        0
-    ]
+    options = Reading(**reading)
+    return read_graph(edges, kind, options, vertices=vertices, allow_empty=allow_empty)[0]
 
 
 def read_graph(

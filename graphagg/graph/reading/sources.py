@@ -16,12 +16,7 @@ import pyarrow as pa
 
 from graphagg.arrays import Array, Doubles
 from graphagg.checks import one_of
-from graphagg.errors import (
-    GraphAggError,
-    InvalidGraph,
-    MissingExtra,
-    UnreadableFile,
-)
+from graphagg.errors import GraphAggError, InvalidGraph, MissingExtra, UnreadableFile
 from graphagg.graph.ids import VertexId, check_ids
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
@@ -111,14 +106,12 @@ def _gml_fields(tokens: list[str], at: int) -> tuple[dict[str, str], int]:
         if at + 1 < len(tokens) and tokens[at + 1] == "[":
             at = _gml_fields(tokens, at + 2)[1]
             continue
-        fields[tokens[at]] = _gml_value(tokens[at + 1]) if at + 1 < len(tokens) else ""
+        value = tokens[at + 1] if at + 1 < len(tokens) else ""
+        if value.startswith('"'):  # GML is ASCII and writes other characters as `&#233;`
+            value = html.unescape(value.strip('"'))
+        fields[tokens[at]] = value
         at += 2
     return fields, at + 1
-
-
-def _gml_value(token: str) -> str:
-    """A value without its quotes; GML is ASCII and writes other characters as `&#233;`."""
-    return html.unescape(token.strip('"')) if token.startswith('"') else token
 
 
 def _gml_names(nodes: list[tuple[str, str | None]]) -> dict[str, VertexId]:

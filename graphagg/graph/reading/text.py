@@ -190,8 +190,19 @@ class TextLayout:
                 f"{self.name}: not UTF-8 near line {line_of[0]}; convert the file to UTF-8"
             ) from None
         encoded = cells.dictionary_encode()
-        if self.automatic:
-            self._check_strings(encoded, line_of, bad, counts)
+        if not self.automatic:
+            return encoded
+        # The column began with text: an integer in it is a mixed type.
+        numeric = pc.match_substring_regex(encoded.dictionary, "^(0|[1-9][0-9]*)$")
+        if pc.any(numeric).as_py():
+            wrong = numeric.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy()]
+            row = int(wrong.argmax())
+            about = (
+                f"id {encoded[row].as_py()!r} is an integer among strings, wanted one type "
+                "of id in a file; read the ids as strings (--ids string), or mend the line"
+            )
+            self._refuse(about, int(line_of[row]), counts)
+            bad |= wrong
         return encoded
 
     def _weights(
@@ -232,22 +243,6 @@ class TextLayout:
         except pa.ArrowInvalid:
             return None
         return values
-
-    def _check_strings(
-        self, encoded: pa.Array, line_of: Ints, bad: Mask, counts: ReadCounts
-    ) -> None:
-        """The column began with text: an integer in it is a mixed type."""
-        numeric = pc.match_substring_regex(encoded.dictionary, "^(0|[1-9][0-9]*)$")
-        if not pc.any(numeric).as_py():
-            return
-        wrong = numeric.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy()]
-        row = int(wrong.argmax())
-        about = (
-            f"id {encoded[row].as_py()!r} is an integer among strings, wanted one type "
-            "of id in a file; read the ids as strings (--ids string), or mend the line"
-        )
-        self._refuse(about, int(line_of[row]), counts)
-        bad |= wrong
 
     def _refuse_lines(
         self, block: bytes, refused: tuple[int, int, int], counts: ReadCounts

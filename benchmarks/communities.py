@@ -71,7 +71,7 @@ def sketch(graph: Any, config: Any) -> Any:
     """Sign a graph and sort its bands in memory: a build without reading and writing."""
     from graphagg.communities.build.engine import Engine
     from graphagg.communities.build.state import InProcess, Memory
-    from graphagg.communities.graph import IndexGraph
+    from graphagg.communities.snapshot import IndexGraph
     from graphagg.progress import silent
 
     state, stored = Memory(), IndexGraph.of(graph, config)

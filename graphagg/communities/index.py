@@ -25,9 +25,8 @@ from graphagg.communities.config import (
     check_method,
     check_plan,
 )
-from graphagg.communities.graph import IndexGraph
 from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.snapshot import Snapshot
+from graphagg.communities.snapshot import IndexGraph, Snapshot
 from graphagg.errors import (
     ArtifactBusy,
     EmptyGraph,

@@ -20,7 +20,7 @@ from graphagg.communities.similarity.exact import pair_similarities
 from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
-from graphagg.tables import Writer, graph_writers, json_writer, save, table_writers
+from graphagg.tables import Writer, graph_writers, json_writer, networkx_module, save, table_writers
 
 if TYPE_CHECKING:
     import networkx
@@ -66,11 +66,7 @@ class Structure:
 
     def to_networkx(self) -> networkx.Graph:
         """Make a networkx graph; nodes carry `community`, `seed` and `pos`, edges `weight`."""
-        try:
-            import networkx
-        except ImportError:
-            raise MissingExtra("networkx", _EXTRA) from None
-        graph = networkx.Graph()
+        graph: networkx.Graph = networkx_module().Graph()
         for i, vertex in enumerate(self.vertices):
             graph.add_node(
                 vertex,
@@ -212,13 +208,8 @@ def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
 
     See `Community.to_networkx`.
     """
-    try:
-        import networkx
-    except ImportError:
-        raise MissingExtra("networkx", _EXTRA) from None
-    kind = snapshot.config.kind
-    directed = kind.startswith("directed")
-    graph = networkx.DiGraph() if directed else networkx.Graph()
+    networkx, kind = networkx_module(), snapshot.config.kind
+    graph = networkx.DiGraph() if kind.startswith("directed") else networkx.Graph()
     graph.add_nodes_from(ids)
     if kind == "two-mode":
         alike = similarities(snapshot, ids)

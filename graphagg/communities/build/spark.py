@@ -28,7 +28,7 @@ import numpy as np
 from graphagg.arrays import Array, offsets
 from graphagg.communities.build.engine import KIND, Engine
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
-from graphagg.communities.graph import IndexGraph
+from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.spark.edges import EdgeInput

@@ -23,6 +23,7 @@ from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCount
 from graphagg.graph.reading.files import BROKEN_GZIP, open_bytes, read_bytes
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.reading.tables import read_stream
+from graphagg.tables import networkx_module
 
 Batches = Iterator[EdgeBatch]
 EDGES_AT_ONCE = 1 << 18
@@ -357,8 +358,4 @@ def bundled_graph(name: str) -> Any:
         34
     """
     one_of("bundled graph", name, BUNDLED)
-    try:
-        import networkx
-    except ImportError:
-        raise MissingExtra("networkx", "communities") from None
-    return getattr(networkx, BUNDLED[name])()
+    return getattr(networkx_module(), BUNDLED[name])()

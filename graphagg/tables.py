@@ -111,15 +111,16 @@ def json_writer(value: Callable[[], object]) -> dict[str, Writer]:
 
 def graph_writers(graph: Callable[[], networkx.Graph]) -> dict[str, Writer]:
     """Writers of a graph for other programs: GraphML and GEXF."""
-
-    def module() -> Any:
-        try:
-            import networkx
-        except ImportError:
-            raise MissingExtra("networkx", "communities") from None
-        return networkx
-
     return {
-        ".graphml": lambda path: module().write_graphml(graph(), path),
-        ".gexf": lambda path: module().write_gexf(graph(), path),
+        ".graphml": lambda path: networkx_module().write_graphml(graph(), path),
+        ".gexf": lambda path: networkx_module().write_gexf(graph(), path),
     }
+
+
+def networkx_module() -> Any:
+    """Import networkx; raises `MissingExtra` where it is not installed."""
+    try:
+        import networkx
+    except ImportError:
+        raise MissingExtra("networkx", "communities") from None
+    return networkx

@@ -38,7 +38,7 @@ from graphagg.graph.reading.settings import Reading, WeightedReading
 
 if TYPE_CHECKING:
     from graphagg.communities import Community
-    from graphagg.communities.evaluation.measure import Evaluation
+    from graphagg.communities.evaluation import Evaluation
 
 app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
 
@@ -191,9 +191,8 @@ def evaluate(
 ) -> None:
     """Measure the recall of true communities from a few of their members."""
     from graphagg.communities import CommunityIndex
-    from graphagg.communities.evaluation.ground_truth import read_communities
-    from graphagg.communities.evaluation.measure import draw_seeds
-    from graphagg.communities.evaluation.measure import evaluate as measure
+    from graphagg.communities.evaluation import draw_seeds, read_communities
+    from graphagg.communities.evaluation import evaluate as measure
 
     methods = [check_method(name) for name in method or ["fused"]]
     plans = [check_plan(name) for name in plan or ["auto"]]

@@ -18,14 +18,20 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.checks import integer, number
-from graphagg.errors import MissingExtra
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.graph import Graph
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.louvain import louvain, modularity
 from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
-from graphagg.tables import graph_writers, json_writer, save, table_writers, to_pandas
+from graphagg.tables import (
+    graph_writers,
+    json_writer,
+    networkx_module,
+    save,
+    table_writers,
+    to_pandas,
+)
 
 if TYPE_CHECKING:
     import networkx
@@ -88,11 +94,7 @@ class Partition:
 
     def to_networkx(self) -> networkx.Graph:
         """Make a networkx graph; nodes carry `community`, edges their `weight` if there are any."""
-        try:
-            import networkx
-        except ImportError:
-            raise MissingExtra("networkx", "communities") from None
-        graph = networkx.Graph()
+        graph: networkx.Graph = networkx_module().Graph()
         ids = list(self.vertices)
         for vertex, label in zip(ids, self.labels.tolist(), strict=True):
             graph.add_node(vertex, community=label)

@@ -12,9 +12,7 @@ import numpy.typing as npt
 
 from graphagg.arrays import Ints
 from graphagg.checks import integer
-from graphagg.communities.answer.answer import answer
-from graphagg.communities.answer.frames import communities_frame
-from graphagg.communities.answer.results import Community
+from graphagg.communities.answer.results import Community, answer
 from graphagg.communities.build.changes import Change, ChangeReport, apply, merge
 from graphagg.communities.build.engine import KIND
 from graphagg.communities.build.files import build
@@ -27,10 +25,16 @@ from graphagg.communities.config import (
     check_method,
     check_plan,
 )
-from graphagg.communities.graph import IndexGraph
 from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.snapshot import Snapshot
-from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidParameter, MissingExtra
+from graphagg.communities.snapshot import IndexGraph, Snapshot
+from graphagg.errors import (
+    ArtifactBusy,
+    EmptyGraph,
+    InvalidParameter,
+    InvalidSeeds,
+    MissingExtra,
+    UnknownVertex,
+)
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.load import load_graph
@@ -38,6 +42,7 @@ from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.minhash.signatures import minima
 from graphagg.progress import Progress, silent
+from graphagg.spark.answers import answered, of_worker, one_by_one
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, Publication, write_artifact
@@ -261,8 +266,19 @@ class CommunityIndex(Index[Snapshot]):
             config: as for `query`.
             skip_unknown: leave out rows whose seeds are unknown or missing, instead of an error.
         """
-        options = {"k": k, "method": check_method(method), "plan": check_plan(plan)}
-        return communities_frame(frame, self, column, skip_unknown, options | {"config": config})
+        check_method(method), check_plan(plan)
+        fields = {"member": "long" if self.vertices.is_integer else "string", "score": "double"}
+        skipped = (UnknownVertex, InvalidSeeds) if skip_unknown else ()
+
+        def ask(index: Any, questions: list[Any]) -> Any:
+            def members(seeds: Any) -> list[tuple[VertexId, float]]:
+                many = seeds if isinstance(seeds, list) else [seeds]
+                community = index.query(many, k, method=method, plan=plan, config=config)
+                return [(member.id, member.score) for member in community.members]
+
+            return one_by_one(members, questions, skipped)
+
+        return answered(frame, column, fields, of_worker(self), ask)
 
     def rank(
         self,

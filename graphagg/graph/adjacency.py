@@ -58,17 +58,10 @@ def rows_from_pairs(
 
 
 def transpose(matrix: Csr) -> Csr:
-    """Rows and columns exchanged, with their values; O(nnz)."""
-    pointers, indices, values = _transpose(
-        matrix.indptr, matrix.indices, matrix.entries, matrix.columns
-    )
-    return Csr(pointers, indices, values, matrix.rows)
-
-
-def transpose_pattern(matrix: Csr) -> Csr:
-    """Rows and columns exchanged, values dropped; O(nnz)."""
-    pointers, indices, _ = _transpose(matrix.indptr, matrix.indices, _UNWEIGHTED, matrix.columns)
-    return Csr(pointers, indices, None, matrix.rows)
+    """Rows and columns exchanged, with their values if there are any; O(nnz)."""
+    carried = _UNWEIGHTED if matrix.data is None else matrix.data
+    pointers, indices, values = _transpose(matrix.indptr, matrix.indices, carried, matrix.columns)
+    return Csr(pointers, indices, None if matrix.data is None else values, matrix.rows)
 
 
 def expand_rows(matrix: Csr) -> Dense:

@@ -87,11 +87,6 @@ class Csr:
         indptr = offsets(np.bincount(rows, minlength=shape[0]))
         return cls(indptr, columns[order].astype(np.int32), ordered, shape[1])
 
-    def transpose(self) -> Csr:
-        """The same matrix with rows and columns exchanged."""
-        rows = np.repeat(np.arange(self.rows, dtype=np.int32), self.degrees())
-        return Csr.from_pairs(self.indices, rows, self.data, (self.columns, self.rows))
-
     def save(self, writer: ArtifactWriter, name: str) -> None:
         """Write as `<name>.indptr`, `<name>.indices` and, with values, `<name>.data`."""
         writer.array(f"{name}.indptr", self.indptr)

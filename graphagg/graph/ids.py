@@ -115,7 +115,14 @@ class VertexIds(Sequence[VertexId]):
         if not len(self):
             return []
         if isinstance(self.table, StringTable):
-            return self._closest_text(str(vertex), count)
+            text = str(vertex)
+            position = self.table.place_sorted(text.encode("utf-8", "replace"))
+            names = self.table[max(0, position - _COMPARED) : position + _COMPARED]
+
+            def unlike(name: str) -> float:
+                return -SequenceMatcher(None, text.casefold(), name.casefold()).ratio()
+
+            return list(sorted(names, key=lambda name: (unlike(name), name))[:count])
         try:
             value = int(str(vertex))
         except ValueError:
@@ -124,23 +131,16 @@ class VertexIds(Sequence[VertexId]):
         near = self[max(0, position - count) : position + count]
         return sorted(near, key=lambda other: (abs(int(other) - value), other))[:count]
 
-    def _closest_text(self, vertex: str, count: int) -> list[VertexId]:
-        assert isinstance(self.table, StringTable)
-        position = self.table.place_sorted(vertex.encode("utf-8", "replace"))
-        near = self.table[max(0, position - _COMPARED) : position + _COMPARED]
-
-        def unlike(name: str) -> float:
-            return -SequenceMatcher(None, vertex.casefold(), name.casefold()).ratio()
-
-        return list(sorted(near, key=lambda name: (unlike(name), name))[:count])
-
     def positions(self, other: VertexIds) -> Ints:
         """Find the position here of each id of `other`, `[len(other)]`; -1 if it is missing."""
         mine, theirs = self.table, other.table
-        if isinstance(mine, StringTable) or isinstance(theirs, StringTable):
-            return _string_positions(self, other)
-        if not len(mine):
+        if not len(mine) or self.is_integer != other.is_integer:
             return np.full(len(theirs), -1, dtype=np.int64)
+        if isinstance(mine, StringTable):
+            import pyarrow.compute as pc
+
+            indices = pc.index_in(_as_arrow(theirs), value_set=_as_arrow(mine))
+            return np.asarray(indices.fill_null(-1), dtype=np.int64)
         positions = np.minimum(np.searchsorted(mine, theirs), len(mine) - 1)
         return np.where(mine[positions] == theirs, positions, -1)
 
@@ -150,9 +150,10 @@ class VertexIds(Sequence[VertexId]):
         if not filled:
             return self
         if len({ids.is_integer for ids in filled}) > 1:
+            examples = {ids.is_integer: ids[0] for ids in reversed(filled)}
             raise InvalidGraph(
-                f"vertex ids are integers here ({_example(filled, True)!r}) and strings there "
-                f"({_example(filled, False)!r}); write all as integers, or read all as strings"
+                f"vertex ids are integers here ({examples[True]!r}) and strings there "
+                f"({examples[False]!r}); write all as integers, or read all as strings"
             )
         if filled[0].is_integer:
             return VertexIds(distinct(np.concatenate([ids.table for ids in filled])))
@@ -216,8 +217,12 @@ def check_ids(ids: Sequence[object]) -> None:
             raise InvalidGraph(
                 f"vertex id {vertex} is out of range; {accepted}: renumber, or quote"
             )
-    if text:
-        _check_unicode(ids)
+    if text and not _is_unicode("".join(map(str, ids))):
+        bad = next(name for name in ids if not _is_unicode(str(name)))
+        raise InvalidGraph(
+            f"vertex id {bad!r} is no Unicode text (half of a surrogate pair), wanted text that "
+            "UTF-8 can hold; mend how it was decoded"
+        )
 
 
 def _is_unicode(text: str) -> bool:
@@ -227,25 +232,6 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _check_unicode(ids: Sequence[Any]) -> None:
-    if not _is_unicode("".join(ids)):
-        bad = next(name for name in ids if not _is_unicode(name))
-        raise InvalidGraph(
-            f"vertex id {bad!r} is no Unicode text (half of a surrogate pair), wanted text that "
-            "UTF-8 can hold; mend how it was decoded"
-        )
-
-
-def _string_positions(mine: VertexIds, theirs: VertexIds) -> Ints:
-    """`positions` where at least one side holds strings."""
-    if mine.is_integer or theirs.is_integer:
-        return np.full(len(theirs), -1, dtype=np.int64)
-    import pyarrow.compute as pc
-
-    positions = pc.index_in(_as_arrow(theirs.table), value_set=_as_arrow(mine.table))
-    return np.asarray(positions.fill_null(-1), dtype=np.int64)
 
 
 def sorted_strings(columns: Sequence[Any]) -> tuple[StringTable, Any]:
@@ -270,7 +256,3 @@ def _as_arrow(table: Any) -> Any:
 
     buffers = [None, pa.py_buffer(table.offsets), pa.py_buffer(table.data)]
     return pa.Array.from_buffers(pa.large_binary(), len(table), buffers)
-
-
-def _example(tables: Sequence[VertexIds], integer: bool) -> Any:
-    return next(ids[0] for ids in tables if ids.is_integer is integer)

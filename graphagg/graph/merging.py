@@ -39,13 +39,13 @@ class Renumbering(NamedTuple):
     def union(cls, first: VertexIds, second: VertexIds) -> Renumbering:
         """All ids of both; `InvalidGraph` if one has integers and the other strings."""
         ids = first.union(second)
-        return cls(ids, _int32(ids.positions(first)), _int32(ids.positions(second)))
+        return cls(ids, *(ids.positions(old).astype(np.int32) for old in (first, second)))
 
     @classmethod
     def of_first(cls, first: VertexIds, second: VertexIds) -> Renumbering:
         """The ids of the first graph alone."""
         kept = np.arange(len(first), dtype=np.int32)
-        return cls(first, kept, _int32(first.positions(second)))
+        return cls(first, kept, first.positions(second).astype(np.int32))
 
     def selected(self, kept: Mask) -> Renumbering:
         """Keep only the ids of the result that a mask selects."""
@@ -99,10 +99,6 @@ class _Side(NamedTuple):
     columns: Array
     sources: Array
     renumbered: Array
-
-
-def _int32(positions: Ints) -> Array:
-    return positions.astype(np.int32)
 
 
 def _inverse(renumbered: Array, count: int) -> Array:

@@ -22,7 +22,7 @@ import numpy as np
 from graphagg.arrays import Array, offsets
 from graphagg.checks import number
 from graphagg.kernels import kernel
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store import Artifact
 from graphagg.store.ranges import forget
 
 BANDS_AT_ONCE = 8
@@ -46,20 +46,9 @@ class BandTables(NamedTuple):
     directory: Array
     ids: Array
 
-    @property
-    def bands(self) -> int:
-        """Number of bands, b."""
-        return len(self.directory)
-
-    def save(self, writer: ArtifactWriter, name: str) -> None:
-        """Write as `<name>.starts`, `.directory` and `.ids`."""
-        writer.array(f"{name}.starts", self.starts)
-        writer.array(f"{name}.directory", self.directory)
-        writer.array(f"{name}.ids", self.ids)
-
     @classmethod
     def open(cls, artifact: Artifact, name: str, rows: int) -> BandTables:
-        """Map what `save` wrote."""
+        """Map the arrays `<name>.starts`, `.directory` and `.ids`."""
         names = ("starts", "directory", "ids")
         return cls(rows, *(artifact.array(f"{name}.{each}") for each in names))
 
@@ -75,7 +64,7 @@ class BandTables(NamedTuple):
         Returns:
             `[c]` int64 ascending distinct vertices, and how many buckets were cut by `cap`.
         """
-        entries = np.empty(len(seeds) * self.bands * cap, dtype=np.int32)
+        entries = np.empty(len(seeds) * len(self.directory) * cap, dtype=np.int32)
         size, cut = _collect(self, sig, seeds, cap, entries)
         vertices, shared = np.unique(entries[:size], return_counts=True)
         if len(vertices) > most:
@@ -180,14 +169,9 @@ def write_keys(sig: Array, first: int, band: int, count: int, rows: int, out: Ar
 
 @kernel
 def _sort_band(
-    keys: Array,
-    filled: Array,
-    cap: int,
-    entries: Array,
-    directory: Array,
-    ids: Array,
+    keys: Array, filled: Array, cap: int, entries: Array, directory: Array, ids: Array,
     counts: Array,
-) -> int:
+) -> int:  # fmt: skip
     """Write one band's `ids` and its row of the directory; returns how many entries stay.
 
     `entries` is room for (key << 32 | vertex) of each vertex, uint64. `counts` is kept up to date:

@@ -63,21 +63,15 @@ class Hashes(NamedTuple):
     shifts: Tokens
 
     @classmethod
-    def of(cls, columns: Tokens, vertices: Tokens | None, family: HashFamily) -> Hashes:
-        """Hash the tokens of a graph.
+    def of(cls, mixed: Tokens, closed: bool | None, family: HashFamily) -> Hashes:
+        """Bundle the hashes of a graph.
 
         Args:
-            columns: `[columns]` the token of each element.
-            vertices: `[rows]` the token of each row, which its set has too (closed neighborhoods);
-                None: open.
+            mixed: `[columns]` `mix` of the token of each element.
+            closed: whether each set has its own vertex too; then elements are vertices.
             family: the hash functions.
         """
-        mixed = mix(columns)
-        if vertices is None:
-            mixed_vertices = mixed[:0]
-        else:
-            mixed_vertices = mixed if vertices is columns else mix(vertices)
-        return cls(mixed, mixed_vertices, family.factors, family.shifts)
+        return cls(mixed, mixed if closed else mixed[:0], family.factors, family.shifts)
 
 
 def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDArray[np.uint16]:
@@ -138,11 +132,6 @@ def agreements(sig: Array, seeds: Array, rows: Array) -> Array:
     equal = np.empty(len(rows), dtype=np.uint32)
     _agreements(sig, seeds, rows, equal)
     return equal
-
-
-def scan(sig: Array, seeds: Array) -> Array:
-    """Count as `agreements` for every row, `[n]` uint32: the whole matrix is read."""
-    return agreements(sig, seeds, np.arange(len(sig)))
 
 
 @kernel

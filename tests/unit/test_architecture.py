@@ -159,6 +159,7 @@ def test_files_that_a_page_names_are_there(page):
     [
         "A question through `multihop`",
         "A passage through indexing",
+        "An edge through an index of communities",
         "A seed through a query",
         "An edge through embedding",
         "A batch through GPS",

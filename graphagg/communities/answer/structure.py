@@ -16,23 +16,24 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.checks import number
-from graphagg.communities.answer.picture import draw
-from graphagg.communities.similarity.exact import intersection
-from graphagg.communities.similarity.neighborhood import Sets, set_size
+from graphagg.communities.similarity.exact import pair_similarities
 from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
-from graphagg.kernels import kernel
-from graphagg.tables import Writer, graph_writers, json_writer, save, table_writers
+from graphagg.tables import Writer, graph_writers, json_writer, networkx_module, save, table_writers
 
 if TYPE_CHECKING:
     import networkx
     import pyarrow
+    from matplotlib.axes import Axes
 
 MOST_VERTICES = 2_000
 """Most vertices whose pairwise similarities are computed: 2 million pairs."""
 
+_ALL_NAMED = 60
+"""Most vertices of a picture that names them all; a larger one names the seeds alone."""
 _EXTRA = "communities"
+_NO_LIMIT = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,7 @@ class Structure:
 
     def to_networkx(self) -> networkx.Graph:
         """Make a networkx graph; nodes carry `community`, `seed` and `pos`, edges `weight`."""
-        try:
-            import networkx
-        except ImportError:
-            raise MissingExtra("networkx", _EXTRA) from None
-        graph = networkx.Graph()
+        graph: networkx.Graph = networkx_module().Graph()
         for i, vertex in enumerate(self.vertices):
             graph.add_node(
                 vertex,
@@ -130,18 +127,52 @@ class Structure:
             MissingExtra: matplotlib is not installed.
             InvalidParameter: the suffix is neither `.png` nor `.svg`.
         """
+        target = Path(path)
+        if target.suffix not in (".png", ".svg"):
+            raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted .png or .svg")
+        try:
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+            from matplotlib.collections import LineCollection
+            from matplotlib.figure import Figure
+        except ImportError:
+            raise MissingExtra("matplotlib", _EXTRA) from None
+        figure = Figure(figsize=(9, 9), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
         heaviest = np.argsort(-self.weights, kind="stable")[:most_edges]
-        draw(
-            Path(path),
-            title,
-            names=[str(vertex) for vertex in self.vertices],
-            seeds=self.seeds,
-            positions=self.positions,
-            labels=self.labels,
-            degrees=np.bincount(self.edges.ravel(), minlength=len(self.vertices)),
-            edges=self.edges[heaviest],
-            weights=self.weights[heaviest],
+        weights = self.weights[heaviest]
+        widths = 0.3 + 1.7 * weights / max(float(weights.max(initial=0.0)), 1e-12)
+        lines = [self.positions[edge] for edge in self.edges[heaviest]]
+        axes.add_collection(
+            LineCollection(lines, linewidths=widths, colors="0.6", alpha=0.5, zorder=1)
         )
+        self._draw_vertices(axes)
+        axes.set_title(title)
+        axes.set_axis_off()
+        axes.margins(0.08)
+        date = {"Date": None} if target.suffix == ".svg" else None
+        figure.savefig(target, dpi=120, metadata=date)
+
+    def _draw_vertices(self, axes: Axes) -> None:
+        """Draw vertices colored by sub-community, as large as their degree, the seeds as stars."""
+        degrees = np.bincount(self.edges.ravel(), minlength=len(self.vertices))
+        sizes = 40 + 160 * degrees / max(int(degrees.max(initial=0)), 1)
+        is_seed = np.arange(len(self.vertices)) < self.seeds
+        for marker, chosen, scale, edge in (
+            ("o", ~is_seed, 1.0, "white"),
+            ("*", is_seed, 2.0, "black"),
+        ):
+            x, y = self.positions[chosen].T
+            axes.scatter(
+                x, y, s=sizes[chosen] * scale, c=self.labels[chosen] % 10, cmap="tab10", vmin=0,
+                vmax=9, marker=marker, edgecolors=edge, linewidths=0.8, zorder=2,
+            )  # fmt: skip
+        named = self.seeds if len(self.vertices) > _ALL_NAMED else len(self.vertices)
+        for i, name in enumerate(map(str, self.vertices[:named])):
+            axes.annotate(
+                name, tuple(self.positions[i]), xytext=(4, 4), textcoords="offset points",
+                fontsize=8, fontweight="bold" if is_seed[i] else "normal", zorder=3,
+            )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -177,13 +208,8 @@ def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
 
     See `Community.to_networkx`.
     """
-    try:
-        import networkx
-    except ImportError:
-        raise MissingExtra("networkx", _EXTRA) from None
-    kind = snapshot.config.kind
-    directed = kind.startswith("directed")
-    graph = networkx.DiGraph() if directed else networkx.Graph()
+    networkx, kind = networkx_module(), snapshot.config.kind
+    graph = networkx.DiGraph() if kind.startswith("directed") else networkx.Graph()
     graph.add_nodes_from(ids)
     if kind == "two-mode":
         alike = similarities(snapshot, ids)
@@ -215,8 +241,10 @@ def similarities(snapshot: Snapshot, ids: Sequence[VertexId]) -> Array:
             "ask for fewer"
         )
     vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
-    dense: Array = _similarities(snapshot.hoods.bundle, vertices)
-    return dense
+    dense, sets = np.zeros((len(ids), len(ids))), snapshot.hoods.bundle
+    for i in range(1, len(ids)):
+        pair_similarities(sets, vertices[i : i + 1], vertices[:i], _NO_LIMIT, dense[i, :i])
+    return dense + dense.T
 
 
 def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, Array]:
@@ -236,21 +264,3 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
     positions = Spring(2).fit_transform(matrix, position_init=start)
     positions = positions - positions.mean(axis=0)
     return labels.astype(np.int64), positions / max(float(np.abs(positions).max()), 1e-12)
-
-
-@kernel
-def _similarities(sets: Sets, vertices: Array) -> Array:
-    """Compute the Jaccard similarity of each pair once, `[V, V]`."""
-    offsets, closed = sets.offsets, sets.closed
-    no_examples = np.empty(0, dtype=np.int64)
-    out = np.zeros((len(vertices), len(vertices)))
-    for i in range(len(vertices)):
-        a = vertices[i]
-        for j in range(i):
-            b = vertices[j]
-            shared = intersection(sets, a, b, no_examples)
-            if shared > 0:
-                sizes = set_size(offsets, closed, a) + set_size(offsets, closed, b)
-                out[i, j] = shared / (sizes - shared)
-                out[j, i] = out[i, j]
-    return out

@@ -16,9 +16,8 @@ import numpy as np
 from graphagg.arrays import Array, Ints, offsets
 from graphagg.communities.build.engine import Engine, Known
 from graphagg.communities.build.state import Folder, InProcess, Memory
-from graphagg.communities.graph import IndexGraph
 from graphagg.communities.similarity.neighborhood import Neighborhoods
-from graphagg.communities.snapshot import Snapshot
+from graphagg.communities.snapshot import IndexGraph, Snapshot
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
 from graphagg.graph.merging import Renumbering, merge_rows

@@ -25,9 +25,8 @@ import numpy as np
 from graphagg.arrays import Array, Mask, offsets
 from graphagg.communities.build.state import Loops, State
 from graphagg.communities.config import IndexConfig, QueryConfig
-from graphagg.communities.graph import IndexGraph
 from graphagg.communities.query.containment import SizePartitions
-from graphagg.communities.snapshot import Snapshot
+from graphagg.communities.snapshot import IndexGraph, Snapshot
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
 from graphagg.kernels import kernel

@@ -16,7 +16,7 @@ from typing import Any
 from graphagg.communities.build.engine import Engine
 from graphagg.communities.build.state import Folder, InProcess, Memory, Resumable
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
-from graphagg.communities.graph import IndexGraph
+from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import GraphAggError
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId

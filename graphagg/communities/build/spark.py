@@ -28,7 +28,7 @@ import numpy as np
 from graphagg.arrays import Array, offsets
 from graphagg.communities.build.engine import KIND, Engine
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
-from graphagg.communities.graph import IndexGraph
+from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.spark.edges import EdgeInput
@@ -47,10 +47,11 @@ if TYPE_CHECKING:
 
 ENTRIES_A_BLOCK = 2_000_000
 """Entries of compressed rows that a task holds; about 100 bytes each."""
-_IDS = ("vertices", "vertices.utf8", "vertices.offsets")
-_ELEMENTS = ("elements", "elements.utf8", "elements.offsets")
-_ROWS = ("sets.indptr", "sets.indices", "holders.indptr", "holders.indices")
-_SKETCHES = ("signatures", "lsh.starts", "lsh.directory", "lsh.ids", "sizes.order", "sizes.bounds")
+_ARRAYS = (
+    "vertices", "vertices.utf8", "vertices.offsets", "elements", "elements.utf8",
+    "elements.offsets", "sets.indptr", "sets.indices", "holders.indptr", "holders.indices",
+    "signatures", "lsh.starts", "lsh.directory", "lsh.ids", "sizes.order", "sizes.bounds",
+)  # fmt: skip
 _HASHES = "hashes"
 
 
@@ -65,8 +66,13 @@ def write_with_spark(
 
     def write(work: Work, publication: Publication) -> dict[str, Any]:
         state = JobState(work.files, work.blocks)
+        family = HashFamily(config.permutations, config.hash_seed)
         graph = _GraphStages(work, config, state, entries_a_block).run(source)
-        engine = Engine(config, state, SparkLoops(work, state), _hashes(config, state))
+
+        def hashes() -> Hashes:
+            return Hashes.of(state.map(_HASHES), config.closed, family)
+
+        engine = Engine(config, state, SparkLoops(work, state), hashes)
         engine.publish(publication, graph, force=spark_build.force)
         return graph.report.to_json()
 
@@ -82,15 +88,6 @@ def stages(config: IndexConfig) -> tuple[str, ...]:
     """The stages of a job, in their order."""
     rows = ("sets",) if config.kind == "undirected" else ("sets", "holders")
     return ("edges", "vertices", "pairs", *rows, "signatures", "bands", "sizes")
-
-
-def _hashes(config: IndexConfig, state: JobState) -> Callable[[], Hashes]:
-    def hashes() -> Hashes:
-        family, mixed = HashFamily(config.permutations, config.hash_seed), state.map(_HASHES)
-        vertices = mixed if config.closed else mixed[:0]
-        return Hashes(mixed, vertices, family.factors, family.shifts)
-
-    return hashes
 
 
 # --- state and loops ------------------------------------------------------------------------------
@@ -127,7 +124,7 @@ class JobState:
 
     def gather(self, writer: ArtifactWriter) -> None:
         """Bring the arrays of the index to the new version."""
-        for name in (*_IDS, *_ELEMENTS, *_ROWS, *_SKETCHES):
+        for name in _ARRAYS:
             if self.exists(name):
                 writer.link(self.files.path(f"{name}.npy"), f"{name}.npy")
 
@@ -325,8 +322,5 @@ def _save_block(blocks: Blocks, name: str, block: int, table: pa.Table) -> Stats
     columns = column[distinct].astype(np.int32)
     rows, lengths = np.unique(row[distinct], return_counts=True)
     blocks.save(name, block, rows=rows, lengths=lengths, columns=columns)
-    return {
-        "first": int(rows[0]),
-        "entries": len(columns),
-        "repeats": len(row) - len(columns),
-    }
+    repeats = len(row) - len(columns)
+    return {"first": int(rows[0]), "entries": len(columns), "repeats": repeats}

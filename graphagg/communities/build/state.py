@@ -139,27 +139,26 @@ class InProcess:
 
     def each(self, name: str, count: int, step: Callable[[int], Stats]) -> list[Stats]:
         """Run the steps in order."""
-        stats = []
-        for i in range(count):
-            stats.append(self.note(f"{name}.{i}", partial(step, i)))
-            self._progress(name, i + 1, count)
-        return stats
+        return self._run(name, count, lambda i, _: step(i))
 
     def join(
         self, name: str, array: str, dtype: Any, count: int,
         step: Callable[[int], tuple[Stats, Array]],
     ) -> list[Stats]:  # fmt: skip
         """Append what each step gives."""
-        lengths = [0]
 
-        def append(i: int) -> Stats:
+        def append(i: int, before: list[Stats]) -> Stats:
             stats, values = step(i)
-            return {**stats, "length": self._state.append(array, dtype, lengths[i], values)}
+            length = before[-1]["length"] if before else 0
+            return {**stats, "length": self._state.append(array, dtype, length, values)}
 
-        stats = []
+        return self._run(name, count, append)
+
+    def _run(self, name: str, count: int, step: Callable[[int, list[Stats]], Stats]) -> list[Stats]:
+        """Run the steps in order; each gets the results of those before it."""
+        stats: list[Stats] = []
         for i in range(count):
-            stats.append(self.note(f"{name}.{i}", partial(append, i)))
-            lengths.append(stats[i]["length"])
+            stats.append(self.note(f"{name}.{i}", partial(step, i, stats)))
             self._progress(name, i + 1, count)
         return stats
 

@@ -21,7 +21,7 @@ from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import count_shared, intersection
 from graphagg.communities.similarity.neighborhood import Sets, set_size
 from graphagg.kernels import kernel
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store import Artifact
 
 THRESHOLD = 0.5
 """The containment that the size partitions are searched for."""
@@ -46,14 +46,9 @@ class SizePartitions:
         bounds = np.linspace(0, len(sizes), count + 1).astype(np.int64)
         return cls(order, bounds)
 
-    def save(self, writer: ArtifactWriter, name: str) -> None:
-        """Write as `<name>.order` and `.bounds`."""
-        writer.array(f"{name}.order", self.order)
-        writer.array(f"{name}.bounds", self.bounds)
-
     @classmethod
     def open(cls, artifact: Artifact, name: str) -> SizePartitions:
-        """Map what `save` wrote."""
+        """Map the arrays `<name>.order` and `.bounds`."""
         return cls(artifact.array(f"{name}.order"), artifact.array(f"{name}.bounds"))
 
 

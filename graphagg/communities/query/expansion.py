@@ -23,7 +23,7 @@ from graphagg.communities.query.planner import (
     jaccard_ranking,
     minhash_ranking,
 )
-from graphagg.communities.query.ranking import Ranking, top_vertices
+from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import grow
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
 from graphagg.graph.push import Limits, degrees_of, push
@@ -111,7 +111,8 @@ class Expander:
         if joined < k:  # the budget ended: the best of the candidates that growing left
             active = scratch.active[:size].astype(np.int64)
             members = np.concatenate([seeds, order])
-            rest = top_vertices(active, scratch.scores[active], k - joined, members)
+            left = Ranking(active, scratch.scores[active], start.plan)
+            rest = active[left.best(k - joined, members)]
         if unread or len(rest):
             notes = (*notes, f"the work budget ended growth after {joined - unread:,} members")
         scores = np.concatenate([means, scratch.scores[rest] / (len(seeds) + joined)])

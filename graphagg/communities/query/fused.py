@@ -29,9 +29,10 @@ from graphagg.arrays import Array, Doubles, Ints
 from graphagg.communities.config import FusedConfig
 from graphagg.communities.query.planner import Query
 from graphagg.communities.query.ranking import Ranking, descending, largest, nth_largest
-from graphagg.communities.similarity.member_sums import pair_sums, similarity_sums
+from graphagg.communities.similarity.exact import pair_similarities
+from graphagg.communities.similarity.member_sums import similarity_sums
 
-_SLACK = 1.0 - 1e-9  # bounds are computed otherwise than scores: rounding must exclude nobody
+_SLACK = 1.0 - 1e-9  # bounds and scores round differently, and no bound may exclude a member
 
 
 def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
@@ -108,9 +109,10 @@ class _Closeness:
             query.hoods, self._members, vertices, query.config.exact_work, query.scratch
         )
         if len(costly):
-            sizes = query.hoods.sizes(vertices)
-            sums_of_costly, done = pair_sums(query.hoods, costly, vertices, self._look_ups)
-            sums += sums_of_costly
+            sizes, extra = query.hoods.sizes(vertices), np.zeros(len(vertices))
+            bundle, look_ups = query.hoods.bundle, self._look_ups
+            done = pair_similarities(bundle, costly, vertices, look_ups, extra)
+            sums += extra
             self._look_ups -= int((sizes[:done] + 1).sum()) * len(costly)
             if done < len(vertices):
                 self._look_ups = 0

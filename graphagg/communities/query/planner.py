@@ -18,7 +18,7 @@ from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import jaccard_to_seeds, pair_similarities
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
 from graphagg.minhash.bands import BandTables
-from graphagg.minhash.signatures import agreements, scan
+from graphagg.minhash.signatures import agreements
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,7 @@ class Sketches:
 
     def scan(self, seeds: Array) -> Array:
         """Equal slots of every vertex with all seeds together, `[n]` uint32: all is read."""
-        return scan(self.sig, self.of(seeds))
-
-    def candidates(self, seeds: Array, cap: int, most: int) -> tuple[Array, int]:
-        """Vertices that share a bucket with a seed, see `BandTables.candidates`."""
-        return self.tables.candidates(self.sig, seeds, cap, most)
+        return self.agreements(seeds, np.arange(len(self.sig)))
 
 
 @dataclass(frozen=True)
@@ -131,8 +127,12 @@ def jaccard_ranking(query: Query) -> Ranking:
     if len(vertices) > config.candidates:  # the least similar are left out
         kept = np.argpartition(-scores, config.candidates)[: config.candidates]
         vertices, scores = vertices[kept], scores[kept]
-    merged, summed = _merge(vertices, scores, others)
-    ordered = _most_alike(sketches, costly, merged, summed, config.candidates)
+    merged = np.union1d(vertices, others)
+    summed = np.zeros(len(merged))
+    summed[np.searchsorted(merged, vertices)] = scores
+    equal = sketches.agreements(costly, merged)
+    likely = summed + equal / (sketches.permutations * len(costly))
+    ordered = np.lexsort((merged, -likely))[: config.candidates]
     extra = np.zeros(len(ordered))
     done = pair_similarities(hoods.bundle, costly, merged[ordered], config.pair_work, extra)
     if done < len(ordered):
@@ -145,27 +145,9 @@ def jaccard_ranking(query: Query) -> Ranking:
 
 def _from_tables(query: Query, seeds: Array) -> tuple[Array, tuple[str, ...]]:
     """The vertices that share LSH buckets with some seeds, and a note if buckets were cut."""
-    cap = query.config.bucket_cap
-    vertices, cut = query.sketches.candidates(seeds, cap, query.config.candidates)
+    cap, sketches = query.config.bucket_cap, query.sketches
+    vertices, cut = sketches.tables.candidates(sketches.sig, seeds, cap, query.config.candidates)
     return vertices, (f"{cut:,} LSH buckets were cut to {cap} vertices",) if cut else ()
-
-
-def _merge(vertices: Array, scores: Array, others: Array) -> tuple[Array, Array]:
-    """Scored vertices with new ones of score 0, ascending."""
-    merged = np.union1d(vertices, others)
-    summed = np.zeros(len(merged))
-    summed[np.searchsorted(merged, vertices)] = scores
-    return merged, summed
-
-
-def _most_alike(
-    sketches: Sketches, seeds: Array, vertices: Array, scores: Array, most: int
-) -> Array:
-    """Positions of the vertices in order of score plus estimated similarity, at most `most`."""
-    equal = sketches.agreements(seeds, vertices)
-    likely = scores + equal / (sketches.permutations * len(seeds))
-    order: Array = np.lexsort((vertices, -likely))[:most]
-    return order
 
 
 def left_out(costly: Array) -> tuple[str, ...]:

@@ -82,13 +82,6 @@ def descending(values: Array, ties: Array) -> Array:
     return order
 
 
-def top_vertices(vertices: Array, scores: Array, k: int, exclude: Array) -> Array:
-    """The `k` best vertices in order, without `exclude` and without scores of 0."""
-    ranking = Ranking(vertices, scores, "")
-    chosen: Array = vertices[ranking.best(k, exclude)]
-    return chosen
-
-
 def sweep_cut(
     hoods: Neighborhoods, seeds: Array, ordered: Array, most: int
 ) -> tuple[int, float] | None:
@@ -117,7 +110,6 @@ def _sweep(
     """Find the best prefix of `ordered`, and its conductance.
 
     `inside` is all zero, `total` the sum of all degrees.
-
 
     The volume of S and the number of edges that leave it are kept up to date: a vertex adds its
     degree to both, and each edge between it and S leaves S no more, at neither end.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphagg.arrays import Array, Doubles
-from graphagg.communities.similarity.exact import intersection, pair_similarities
+from graphagg.communities.similarity.exact import intersection
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch, Sets, set_size
 from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
@@ -47,18 +47,6 @@ def similarity_sums(
     return sums, costly
 
 
-def pair_sums(
-    hoods: Neighborhoods, members: Array, vertices: Array, look_ups: int
-) -> tuple[Doubles, int]:
-    """Compare one by one, in order, as far as `look_ups` allow.
-
-    Returns:
-        `[c]` sums as in `similarity_sums`, and the number of vertices that were compared.
-    """
-    sums = np.zeros(len(vertices))
-    return sums, pair_similarities(hoods.bundle, members, vertices, look_ups, sums)
-
-
 @kernel
 def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: Array) -> None:
     """Add the similarities to at most 64 members; `marks` is all zero before and after."""
@@ -68,7 +56,7 @@ def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: 
     counts = np.zeros(len(members), dtype=np.int64)
     no_examples = np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
-        _ask_ahead(offsets, elements, vertices, i)
+        _prefetch_sets(offsets, elements, vertices, i)
         v = vertices[i]
         size = set_size(offsets, closed, v)
         if size > _LOOK_UPS * entries:  # a hub: the members' elements are searched in its set
@@ -93,7 +81,7 @@ def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: 
 
 
 @kernel
-def _ask_ahead(offsets: Array, elements: Array, vertices: Array, i: int) -> None:
+def _prefetch_sets(offsets: Array, elements: Array, vertices: Array, i: int) -> None:
     """Prefetch the offset of a later vertex, and the first elements of a nearer one."""
     if i + 2 * _AHEAD < len(vertices):
         prefetch(offsets, vertices[i + 2 * _AHEAD])

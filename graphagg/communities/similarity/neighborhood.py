@@ -69,7 +69,7 @@ class Neighborhoods:
 
     @property
     def bundle(self) -> Sets:
-        """The same graph for kernels."""
+        """Bundle the arrays for kernels."""
         sets, holders = self.sets, self.holders
         return Sets(
             sets.indptr, sets.indices, holders.indptr, holders.indices, self.closed, self.walk

@@ -10,29 +10,33 @@ Stages, each of which ends in the work folder, so that a build that was killed g
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphagg.errors import EmptyGraph
 from graphagg.graph.graph import GraphKind, ReadReport
 from graphagg.graph.ids import VertexId
-from graphagg.graph.large.edges import columns_of, write_edges
-from graphagg.graph.large.rows import Dealt, Pairs, deal, remove, write_rows
-from graphagg.graph.reading.batches import ReadCounts
-from graphagg.graph.reading.buffer import number_together
+from graphagg.graph.large.rows import Dealt, Pairs, deal, write_rows
+from graphagg.graph.reading.batches import EdgeSource, ReadCounts
+from graphagg.graph.reading.buffer import IdColumn, number_ends
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.load import open_edges, with_counts
 from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.sources import id_array
 from graphagg.graph.reading.tables import BROKEN_PARQUET
 from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import check_space
 from graphagg.store.work import WorkFolder
 
+EDGES_A_CHUNK = 1 << 22
+"""Edges of a chunk; its two ends take 32 MiB of integers below 2^32."""
 MARKED = 200_000_000
 """Integer ids below this are numbered by marking, 5 bytes each; larger ones by sorting."""
 
@@ -101,8 +105,10 @@ def load_large(work: WorkFolder, files: Files, source: Source, index_bytes: Any)
     for name, each in zip(files.names, dealt["dealt"], strict=True):
         pairs = Dealt(work.folder / f"pairs.{name}", *each)
         columns = dealt["columns"] if name == files.names[0] else dealt["rows"]
-        repeats.append(work.stage(name, partial(_write, work, files, name, pairs, columns)))
-        remove(pairs)
+        indptr, indices = files.path(f"{name}.indptr"), files.path(f"{name}.indices")
+        write = partial(write_rows, pairs, columns, indptr, indices, work.step(name))
+        repeats.append(work.stage(name, write))
+        shutil.rmtree(pairs.folder, ignore_errors=True)
     loops, each_way = dealt["dealt"][0][2], 2 if source.kind == "undirected" else 1
     duplicates = repeats[0] // each_way
     edges = edges_read - loops - duplicates
@@ -163,18 +169,18 @@ def _deal(
 ) -> dict[str, Any]:
     """Number the ids, write them, and deal the pairs out."""
     two_mode, name = source.kind == "two-mode", read["name"]
-    first, second, alone = columns_of(work.folder / "edges", read["written"])
+    columns_read = read["written"]["columns"]
+    first, second, alone = (
+        FileColumn(work.folder / "edges", end, *columns_read[end])
+        for end in ("first", "second", "alone")
+    )
     if two_mode and not read["sets_first"]:
         first, second = second, first
     writer = ArtifactWriter(files.folder)
-    if two_mode:
-        rows, (sources, _) = number_together([first, alone], name, MARKED)
-        columns, (targets,) = number_together([second], name, MARKED)
-        columns.save(writer, "elements")
-    else:
-        rows, (sources, targets, _) = number_together([first, second, alone], name, MARKED)
-        columns = rows
+    rows, columns, sources, targets = number_ends(source.kind, first, second, alone, name, MARKED)
     rows.save(writer, "vertices")
+    if two_mode:
+        columns.save(writer, "elements")
     entries = read["written"]["edges"] * (2 if source.kind == "undirected" else 1)
     turns = len(files.names)
     pairs = 8 * entries * turns
@@ -189,22 +195,13 @@ def _deal(
         f"or, after them, the index ({index:,} bytes at most), less {freed:,} bytes of edges",
     )
     ends = Pairs(sources, targets, len(rows), len(columns), two_mode)
-    dealt = []
-    for turn, of in enumerate(files.names):
-        folder = _empty(work.folder / f"pairs.{of}")
-        each = deal(
-            ends if turn == 0 else ends.turned(),
-            folder,
-            symmetric=source.kind == "undirected",
-            step=work.step("pairs"),
-        )
+    dealt, symmetric = [], source.kind == "undirected"
+    for name in files.names:
+        folder = _empty(work.folder / f"pairs.{name}")
+        each = deal(ends, folder, symmetric=symmetric, step=work.step("pairs"))
         dealt.append([each.bounds, each.sizes, each.loops])
+        ends = ends.turned()
     return {"rows": len(rows), "columns": len(columns), "dealt": dealt}
-
-
-def _write(work: WorkFolder, files: Files, name: str, pairs: Dealt, columns: int) -> int:
-    indptr, indices = files.path(f"{name}.indptr"), files.path(f"{name}.indices")
-    return write_rows(pairs, columns, indptr, indices, work.step(name))
 
 
 def _empty(folder: Path) -> Path:
@@ -212,3 +209,106 @@ def _empty(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+@dataclass(frozen=True)
+class FileColumn(Sequence[Any]):
+    """A column of ids in files, one file per chunk; see `buffer.Column`.
+
+    Attributes:
+        folder: folder of the files.
+        name: name of the column.
+        length: number of chunks.
+        is_integer: whether the ids are integers; None while there are none.
+        largest: the largest integer; -1 where there is none.
+    """
+
+    folder: Path
+    name: str
+    length: int
+    is_integer: bool | None
+    largest: int
+
+    @property
+    def chunks(self) -> Sequence[Any]:
+        """The chunks; each is read when it is asked for."""
+        return self
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, i: Any) -> Any:
+        if not 0 <= i < self.length:
+            raise IndexError(i)
+        with pa.OSFile(self._path(i)) as file:
+            ids = pa.ipc.open_file(file).read_all().column(0).combine_chunks()
+        return ids.to_numpy() if self.is_integer else ids
+
+    def save(self, i: int, chunks: Sequence[Any]) -> None:
+        """Write chunk `i` from the batches that it is made of."""
+        if self.is_integer:
+            ids = np.concatenate(chunks)
+        else:
+            ids = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
+        table = pa.table({"ids": ids})
+        with (
+            pa.OSFile(self._path(i), "wb") as file,
+            pa.ipc.new_file(file, table.schema) as writer,
+        ):
+            writer.write_table(table)
+
+    def _path(self, i: int) -> str:
+        return str(self.folder / f"{self.name}.{i:06d}.arrow")
+
+
+def write_edges(
+    folder: Path,
+    source: EdgeSource,
+    name: str,
+    vertices: Sequence[Any],
+    step: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Write the edges of a source.
+
+    Args:
+        folder: an empty folder.
+        source: the edges.
+        name: name of the source in messages.
+        vertices: vertices that are there even without an edge.
+        step: called after each chunk with the number of edges read, twice.
+
+    Returns:
+        As JSON: the number of edges, and for each column the fields of its `FileColumn`.
+    """
+    columns = {"first": IdColumn(), "second": IdColumn()}
+    chunks = edges = waiting = 0
+
+    def write() -> None:
+        nonlocal chunks, waiting
+        for key, column in columns.items():
+            FileColumn(folder, key, 0, column.is_integer, -1).save(chunks, column.take())
+        chunks, waiting = chunks + 1, 0
+        step(edges, edges)
+
+    for batch in source.batches:
+        if len(batch.sources):
+            columns["first"].add(batch.sources, name)
+            columns["second"].add(batch.targets, name)
+            waiting += len(batch.sources)
+            edges += len(batch.sources)
+        if waiting >= EDGES_A_CHUNK:
+            write()
+    if waiting:
+        write()
+    pa.default_memory_pool().release_unused()
+    columns["alone"] = IdColumn()
+    columns["alone"].add(id_array([*source.vertices, *vertices]), name)
+    if alone := columns["alone"].take():
+        FileColumn(folder, "alone", 0, columns["alone"].is_integer, -1).save(0, alone)
+    counts = {"first": chunks, "second": chunks, "alone": len(alone)}
+    return {
+        "edges": edges,
+        "columns": {
+            key: [counts[key], column.is_integer, column.largest] for key, column in columns.items()
+        },
+    }

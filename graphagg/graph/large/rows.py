@@ -51,8 +51,7 @@ class Pairs:
 
     def chunks(self) -> Iterator[tuple[Dense, Dense]]:
         """The pairs of each chunk."""
-        for i in range(len(self.sources)):
-            yield self.sources[i], self.targets[i]
+        return zip(self.sources, self.targets, strict=True)
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def _ranges(counts: Ints) -> list[int]:
 def write_rows(
     dealt: Dealt, columns: int, indptr: Path, indices: Path, step: Callable[[int, int], None]
 ) -> int:
-    """Write the compressed rows of what was dealt out; each file is removed once it was read.
+    """Write the compressed rows of what was dealt out.
 
     Args:
         dealt: the pairs.
@@ -153,12 +152,6 @@ def write_rows(
     file.close()
     np.save(indptr, offsets(lengths))
     return repeats
-
-
-def remove(dealt: Dealt) -> None:
-    """Remove what was dealt out."""
-    for i in range(len(dealt.sizes)):
-        dealt.path(i).unlink(missing_ok=True)
 
 
 def _one_row(path: Path, columns: int) -> Dense:

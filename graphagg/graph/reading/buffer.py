@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from graphagg.arrays import Doubles
 from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexIds, sorted_strings
+from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import Ids
 from graphagg.kernels import kernel
 
@@ -26,36 +27,26 @@ _SEARCHED = 1 << 20
 
 
 class IdColumn:
-    """One column of ids, in chunks: 4 bytes per id below 2^32 or string, else 8."""
+    """A `Column` in memory: 4 bytes per id below 2^32 or string, else 8."""
 
     def __init__(self) -> None:
-        self._chunks: list[Any] = []
-        self._integer: bool | None = None
+        self.chunks: list[Any] = []
+        self.is_integer: bool | None = None
         self.largest = -1
-
-    @property
-    def chunks(self) -> Sequence[Any]:
-        """The chunks: uint32 or int64 arrays, or Arrow dictionary arrays."""
-        return self._chunks
-
-    @property
-    def is_integer(self) -> bool | None:
-        """Whether the ids are integers; None while there are none."""
-        return self._integer
 
     def add(self, ids: Ids, name: str) -> None:
         """Append a chunk; `InvalidGraph` if it has another type than the chunks before."""
         if not len(ids):
             return
         integer = isinstance(ids, np.ndarray)
-        if self._integer is not None and integer != self._integer:
+        if self.is_integer is not None and integer != self.is_integer:
             raise InvalidGraph(
                 f"{name}: ids mix integers and strings, wanted one type; read them as strings"
             )
-        self._integer = integer
+        self.is_integer = integer
         if not isinstance(ids, np.ndarray):
             encoded = pa.types.is_dictionary(ids.type)
-            self._chunks.append(ids if encoded else ids.dictionary_encode())
+            self.chunks.append(ids if encoded else ids.dictionary_encode())
             return
         smallest, largest = int(ids.min()), int(ids.max())
         if smallest < 0:
@@ -64,42 +55,52 @@ class IdColumn:
                 "renumber, or give the ids as strings"
             )
         self.largest = max(self.largest, largest)
-        self._chunks.append(ids.astype(np.uint32) if largest < 2**32 else ids)
+        self.chunks.append(ids.astype(np.uint32) if largest < 2**32 else ids)
 
     def take(self) -> list[Any]:
         """The chunks, which the column forgets."""
-        chunks, self._chunks = self._chunks, []
+        chunks, self.chunks = self.chunks, []
         return chunks
 
     def __len__(self) -> int:
-        return sum(len(chunk) for chunk in self._chunks)
+        return sum(len(chunk) for chunk in self.chunks)
 
 
-class WeightColumn:
-    """The weights of edges, in chunks; none at all where some edges came without."""
+def join_weights(chunks: Sequence[Doubles | None]) -> Doubles | None:
+    """The weights of all edges, `[E]`; None where some edges came without.
 
-    def __init__(self) -> None:
-        self._chunks: list[Doubles] | None = []
+    Raises:
+        InvalidGraph: a weight is negative or not finite.
+    """
+    present = [chunk for chunk in chunks if chunk is not None]
+    if not present or len(present) < len(chunks):
+        return None
+    weights = np.concatenate(present)
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        raise InvalidGraph(
+            f"edge {bad[0] + 1:,} of {len(weights):,} has the weight {weights[bad[0]]}, wanted "
+            f"a number of 0 or more ({len(bad):,} such edges); mend or drop them"
+        )
+    return weights
 
-    def add(self, weights: Doubles | None) -> None:
-        """Append a chunk, `[n]`."""
-        if weights is None:
-            self._chunks = None
-        elif self._chunks is not None:
-            self._chunks.append(weights)
 
-    def joined(self) -> Doubles | None:
-        """The weights of all edges, `[E]`; `InvalidGraph` if one is negative or not finite."""
-        if not self._chunks:
-            return None
-        weights = np.concatenate(self._chunks)
-        bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-        if len(bad):
-            raise InvalidGraph(
-                f"edge {bad[0] + 1:,} of {len(weights):,} has the weight {weights[bad[0]]}, wanted "
-                f"a number of 0 or more ({len(bad):,} such edges); mend or drop them"
-            )
-        return weights
+def number_ends(
+    kind: GraphKind, first: Column, second: Column, alone: Column, name: str,
+    marked: int | None = None,
+) -> tuple[VertexIds, VertexIds, Numbers, Numbers]:  # fmt: skip
+    """Number the two ends of edges and the vertices beside them; see `number_together`.
+
+    Returns:
+        The ids of rows and of columns, the same object unless two-mode; and the numbers of both
+        ends.
+    """
+    if kind == "two-mode":
+        rows, (source, _) = number_together([first, alone], name, marked)
+        columns, (target,) = number_together([second], name, marked)
+        return rows, columns, source, target
+    rows, (source, target, _) = number_together([first, second, alone], name, marked)
+    return rows, rows, source, target
 
 
 def number_together(
@@ -161,13 +162,13 @@ class Numbers:
     def __len__(self) -> int:
         return len(self.chunks)
 
-    def __getitem__(self, i: int) -> Dense:
-        return self.of_chunk(i, self.chunks[i])
+    def __iter__(self) -> Iterator[Dense]:
+        return (self.of_chunk(i, chunk) for i, chunk in enumerate(self.chunks))
 
     def joined(self) -> Dense:
         """The numbers of all chunks, `[len]` int32."""
         empty = np.zeros(0, dtype=np.int32)
-        return np.concatenate([empty, *(self[i] for i in range(len(self)))])
+        return np.concatenate([empty, *self])
 
 
 def _integer_numbers(

@@ -152,7 +152,9 @@ def cell_stop(text: Bytes, at: int, end: int, separator: int) -> int:
         low = past_blanks(text, at, end)
         if low < end and text[low] == _QUOTE:
             return _quoted_stop(text, low + 1, end, separator)
-    while at < end and not _parts(text[at], separator):
+    while at < end and text[at] != separator:
+        if separator == SPACE and text[at] == TAB:  # both part cells there
+            break
         at += 1
     return at
 
@@ -226,12 +228,6 @@ def _is_wrapping(byte: int) -> bool:
 def _is_quoted(text: Bytes, low: int, high: int) -> bool:
     """Whether a cell begins and ends with a quote."""
     return high - low > 1 and text[low] == _QUOTE and text[high - 1] == _QUOTE
-
-
-@kernel
-def _parts(byte: int, separator: int) -> bool:
-    """Whether a byte ends a cell; with SPACE as the separator, a tab does too."""
-    return byte == separator or (separator == SPACE and _is_blank(byte))
 
 
 @kernel

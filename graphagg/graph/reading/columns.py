@@ -41,7 +41,8 @@ _PAIRS = tuple(
 
 _WEIGHTS = ("weight", "weights", "edgeweight", "w")
 _NUMBER_LIKE = re.compile(r"[+\-.]*[0-9][0-9+\-.,eE]*")
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+"""A canonical integer, which may be out of range."""
 SAMPLE = 1000
 """Lines of text that tell its columns."""
 
@@ -126,14 +127,15 @@ def text_columns(rows: Sequence[Sequence[str]], reading: Reading, where: str) ->
     first, below = rows[0], rows[1:]
     asked = (*reading.ends, reading.weight_column)
     by_name = any(name is not None and not _is_place(name, first) for name in asked)
-    if reading.header is False or (reading.header is None and any(map(_is_number, first))):
+    if reading.header is False or (reading.header is None and any(map(is_number, first))):
         if by_name:
             raise InvalidGraph(
                 f"{where}: the first line {_shown(first)} is an edge, so that columns have no "
                 "names; name them by their numbers (--source 2 --target 3)"
             )
         return _placed(first, reading, where, header=False)
-    if by_name or _names_columns(first, below):
+    pair, ids = _known_pair(first, (None, None)), {c for row in below if row != first for c in row}
+    if by_name or (pair and not any(first[at] in ids for at in pair)):
         return named_columns(first, reading, where)
     if reading.header:
         return _placed(first, reading, where, header=True)
@@ -155,13 +157,9 @@ def _placed(first: Sequence[str], reading: Reading, where: str, *, header: bool)
         for asked, default in zip(reading.ends, (0, 1), strict=True)
     )
     assert source is not None and target is not None
-    if reading.weight_column is not None:
-        weight = _position(names, reading.weight_column, where)
-    else:
-        weight = _weight(first, reading, where) if header else -1
-        if weight < 0:
-            weight = next(at for at in (2, 1, 0) if at not in (source, target))
-    assert weight is not None
+    weight = _weight(names, reading, where)
+    if weight < 0:
+        weight = next(at for at in (2, 1, 0) if at not in (source, target))
     return _distinct(first, source, target, weight, header, where)
 
 
@@ -176,13 +174,6 @@ def _distinct(
     return Columns(source, target, weight, header, tuple(names))
 
 
-def _names_columns(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Rule 2 of the module's text."""
-    pair = _known_pair(first, (None, None))
-    ids = {cell for row in below if row != first for cell in row}
-    return pair is not None and not any(first[at] in ids for at in pair)
-
-
 def _reads_as_header(
     first: Sequence[str], below: Sequence[Sequence[str]], reading: Reading
 ) -> bool:
@@ -190,10 +181,10 @@ def _reads_as_header(
     below = [row for row in below if len(row) >= 2]
     if not below or len(first) < 2:
         return False
-    if reading.ids != "string" and all(_INTEGER.fullmatch(cell) for cell in below[0][:2]):
+    if reading.ids != "string" and all(INTEGER.fullmatch(cell) for cell in below[0][:2]):
         return True
     width = min(map(len, below))
-    if any(all(_is_number(row[i]) for row in below) for i in range(2, min(width, len(first)))):
+    if any(all(is_number(row[i]) for row in below) for i in range(2, min(width, len(first)))):
         return True
     lines_with = Counter(cell for row in below for cell in {*row[:2]})
     if any(lines_with[cell] for cell in first[:2]):
@@ -247,7 +238,8 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell is made of digits, signs, points and commas, and so names no column."""
     return _NUMBER_LIKE.fullmatch(cell) is not None
 
 

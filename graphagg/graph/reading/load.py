@@ -13,11 +13,10 @@ import pyarrow as pa
 from graphagg.arrays import Floats
 from graphagg.checks import one_of
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter
-from graphagg.graph.adjacency import Dense
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
-from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.batches import EdgeSource, ReadCounts
-from graphagg.graph.reading.buffer import IdColumn, WeightColumn, number_together
+from graphagg.graph.reading.buffer import IdColumn, join_weights, number_ends
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.reading.sources import (
@@ -69,9 +68,8 @@ def load_graph(
         >>> list(graph.rows), list(graph.columns), graph.edges
         (['critics', 'fans'], ['ann', 'bob'], 3)
     """
-    return read_graph(edges, kind, Reading(**reading), vertices=vertices, allow_empty=allow_empty)[
-        0
-    ]
+    options = Reading(**reading)
+    return read_graph(edges, kind, options, vertices=vertices, allow_empty=allow_empty)[0]
 
 
 def read_graph(
@@ -88,22 +86,25 @@ def read_graph(
     """
     counts = ReadCounts()
     source, name = open_edges(edges, kind, reading, vertices, counts)
-    first, second, alone, column = IdColumn(), IdColumn(), IdColumn(), WeightColumn()
+    first, second, alone = IdColumn(), IdColumn(), IdColumn()
+    weight_chunks = []
     for batch in source.batches:
         if len(batch.sources):
             first.add(batch.sources, name)
             second.add(batch.targets, name)
-            column.add(batch.weights)
+            weight_chunks.append(batch.weights)
     pa.default_memory_pool().release_unused()  # Arrow keeps what batches took, as much as all ids
-    weights = column.joined()
-    del column
+    weights = join_weights(weight_chunks)
+    weight_chunks.clear()
     alone.add(id_array([*source.vertices, *vertices]), name)
     if not len(first) and not allow_empty:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
     if kind == "two-mode" and not source.sets_first:
         first, second = second, first
-    rows, columns, pairs = _number(kind, first, second, alone, name)
-    del first, second  # a graph of 100 million edges takes 800 MB twice
+    rows, columns, source_numbers, target_numbers = number_ends(kind, first, second, alone, name)
+    pairs = source_numbers.joined(), target_numbers.joined()
+    # A graph of 100 million edges takes 800 MB twice.
+    del first, second, source_numbers, target_numbers
     graph, entries = weighted_graph(kind, rows, columns, pairs, weights)
     report = with_counts(graph.report, counts, kind, weights is not None)
     graph = replace(graph, report=report)
@@ -155,18 +156,6 @@ def open_edges(
     return _open_files(files, counts, reading), ", ".join(map(str, paths))[:200]
 
 
-def _number(
-    kind: GraphKind, first: IdColumn, second: IdColumn, alone: IdColumn, name: str
-) -> tuple[VertexIds, VertexIds, tuple[Dense, Dense]]:
-    """Ids of rows and columns, and the pairs in their numbers."""
-    if kind == "two-mode":
-        rows, (source, _) = number_together([first, alone], name)
-        columns, (target,) = number_together([second], name)
-        return rows, columns, (source.joined(), target.joined())
-    rows, (source, target, _) = number_together([first, second, alone], name)
-    return rows, rows, (source.joined(), target.joined())
-
-
 def _open_files(files: Sequence[Path], counts: ReadCounts, reading: Reading) -> EdgeSource:
     """The edges of several files, as if they were one."""
     sources = [_open_file(file, counts, reading) for file in files]
@@ -175,10 +164,10 @@ def _open_files(files: Sequence[Path], counts: ReadCounts, reading: Reading) -> 
             f"{files[0]} and others: some name sets first and some elements, wanted one form; "
             "read them apart"
         )
-    vertices = [vertex for source in sources for vertex in source.vertices]
-    batches = chain.from_iterable(source.batches for source in sources)
     if len(sources) == 1:
         return sources[0]
+    vertices = [vertex for source in sources for vertex in source.vertices]
+    batches = chain.from_iterable(source.batches for source in sources)
     return EdgeSource(batches, vertices, sources[0].sets_first)
 
 

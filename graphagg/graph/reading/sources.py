@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from numbers import Real
 from pathlib import Path
@@ -16,18 +16,14 @@ import pyarrow as pa
 
 from graphagg.arrays import Array, Doubles
 from graphagg.checks import one_of
-from graphagg.errors import (
-    GraphAggError,
-    InvalidGraph,
-    MissingExtra,
-    UnreadableFile,
-)
+from graphagg.errors import GraphAggError, InvalidGraph, MissingExtra, UnreadableFile
 from graphagg.graph.ids import VertexId, check_ids
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
 from graphagg.graph.reading.files import BROKEN_GZIP, open_bytes, read_bytes
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.reading.tables import read_stream
+from graphagg.tables import networkx_module
 
 Batches = Iterator[EdgeBatch]
 EDGES_AT_ONCE = 1 << 18
@@ -111,14 +107,12 @@ def _gml_fields(tokens: list[str], at: int) -> tuple[dict[str, str], int]:
         if at + 1 < len(tokens) and tokens[at + 1] == "[":
             at = _gml_fields(tokens, at + 2)[1]
             continue
-        fields[tokens[at]] = _gml_value(tokens[at + 1]) if at + 1 < len(tokens) else ""
+        value = tokens[at + 1] if at + 1 < len(tokens) else ""
+        if value.startswith('"'):  # GML is ASCII and writes other characters as `&#233;`
+            value = html.unescape(value.strip('"'))
+        fields[tokens[at]] = value
         at += 2
     return fields, at + 1
-
-
-def _gml_value(token: str) -> str:
-    """A value without its quotes; GML is ASCII and writes other characters as `&#233;`."""
-    return html.unescape(token.strip('"')) if token.startswith('"') else token
 
 
 def _gml_names(nodes: list[tuple[str, str | None]]) -> dict[str, VertexId]:
@@ -181,14 +175,13 @@ def read_tuples(
                 is_weight = isinstance(edge[2], Real | np.number)
                 counts.weights_ignored += is_weight
                 counts.third_ignored += not is_weight
-        weighted = weighted and all(map(_is_weighted, batch))
+        weighted = weighted and all(
+            isinstance(edge, tuple | list) and len(edge) == 3 and not isinstance(edge[2], str)
+            for edge in batch
+        )
         weights = _third(batch, name) if weighted else None
         sources, targets = (id_array([edge[end] for edge in batch]) for end in (0, 1))
         yield EdgeBatch(sources, targets, weights)
-
-
-def _is_weighted(edge: Any) -> bool:
-    return isinstance(edge, tuple | list) and len(edge) == 3 and not isinstance(edge[2], str)
 
 
 def _third(edges: list[Any], name: str) -> Doubles:
@@ -235,7 +228,7 @@ def read_object(edges: Any, kind: GraphKind, counts: ReadCounts, reading: Readin
     if isinstance(edges, Mapping):
         return EdgeSource(read_tuples(_mapping_pairs(edges), "the mapping"), list(edges), True)
     if _are_columns(edges):
-        return EdgeSource(_array_batches(_stacked(edges)))
+        return EdgeSource(_array_batches(_stacked(*edges)))
     if isinstance(edges, Iterable) and not isinstance(edges, bytes):
         return EdgeSource(read_tuples(edges, "the edges", counts, weighted))
     raise InvalidGraph(
@@ -280,25 +273,18 @@ def _mapping_pairs(sets: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
 
 def _are_columns(edges: Any) -> bool:
     """Whether these are two arrays, sources and targets."""
-    return (
-        isinstance(edges, tuple | list)
-        and len(edges) == 2
-        and all(isinstance(column, np.ndarray) for column in edges)
-    )
+    pair = isinstance(edges, tuple | list) and len(edges) == 2
+    return pair and all(isinstance(column, np.ndarray) for column in edges)
 
 
-def _stacked(columns: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-    source, target = columns
+def _stacked(source: Array, target: Array) -> Array:
     if source.shape != target.shape or source.ndim != 1:
+        counts = (f"{len(end):,}" if end.ndim == 1 else list(end.shape) for end in (source, target))
         raise InvalidGraph(
-            f"two arrays of {_count(source)} sources and {_count(target)} targets, wanted two of "
-            "one length; check where they come from"
+            "two arrays of {} sources and {} targets, wanted two of one length; check where they "
+            "come from".format(*counts)
         )
     return np.stack((source, target), axis=1)
-
-
-def _count(column: np.ndarray[Any, Any]) -> str:
-    return f"{len(column):,}" if column.ndim == 1 else f"{list(column.shape)}"
 
 
 def _networkx_batches(graph: Any, counts: ReadCounts, weighted: bool) -> Batches:
@@ -372,8 +358,4 @@ def bundled_graph(name: str) -> Any:
         34
     """
     one_of("bundled graph", name, BUNDLED)
-    try:
-        import networkx
-    except ImportError:
-        raise MissingExtra("networkx", "communities") from None
-    return getattr(networkx, BUNDLED[name])()
+    return getattr(networkx_module(), BUNDLED[name])()

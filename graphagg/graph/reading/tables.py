@@ -48,12 +48,9 @@ def read_stream(table: Any, name: str, counts: ReadCounts, reading: Reading) -> 
 
 
 def _wanted(columns: Columns, reading: Reading) -> list[str]:
-    positions = [*columns[:2], *([columns.weight] if _weighted(columns, reading) else [])]
+    weighted = reading.wants_weights and columns.weight >= 0
+    positions = columns[:3] if weighted else columns[:2]
     return [columns.names[position] for position in positions]
-
-
-def _weighted(columns: Columns, reading: Reading) -> bool:
-    return reading.wants_weights and columns.weight >= 0
 
 
 def _edges(
@@ -88,7 +85,7 @@ def _without_nulls(
 ) -> pa.Array | None:
     """Mask of the rows that have both ids, where bad rows are skipped; else a null is an error."""
     if not reading.skip_bad_rows:
-        for column, name in zip(values[:2], names, strict=False):
+        for column, name in zip(values[:2], names[:2], strict=True):
             if column.null_count:
                 raise InvalidGraph(
                     f"{where}: column {name} holds {column.null_count:,} nulls, wanted an id in "

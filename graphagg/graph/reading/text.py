@@ -32,12 +32,10 @@ from graphagg.graph.reading.cells import (
     split_lines,
     undouble,
 )
-from graphagg.graph.reading.columns import SAMPLE, Columns, text_columns
+from graphagg.graph.reading.columns import INTEGER, SAMPLE, Columns, text_columns
 from graphagg.graph.reading.files import line_blocks, open_bytes
 from graphagg.graph.reading.settings import Reading
 
-_INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)")
-_NUMBER_LIKE = re.compile(rb"[+\-.]*[0-9][0-9+\-.eE]*")
 _ATTRIBUTES = re.compile(rb"(?<=[\s,])\{.*")
 _QUOTED = re.compile(rb'(?:^|(?<=[,;|]))[ \t]*"(?:[^"]|"")*"')
 _PLAIN_COMMA = re.compile(rb"(?<![0-9]),|,(?![0-9])")
@@ -46,16 +44,7 @@ _ALIKE = 10
 
 
 def read_lines(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
-    """The edges of a file of text, which is opened when the first are asked for."""
-    with open_bytes(path) as file:
-        counts.lines = 0
-        yield from read_text(file, str(path), counts, reading)
-
-
-def read_text(
-    file: io.BufferedIOBase, name: str, counts: ReadCounts, reading: Reading
-) -> Iterator[EdgeBatch]:
-    """Yield the edges of a text, block by block.
+    """Yield the edges of a text, block by block; it is opened when the first are asked for.
 
     Comments begin with `#` or `%`. Columns are set apart by tabs where the first line shows one
     before a `{`; else by semicolons, commas or bars: the first of these that parts the first lines
@@ -66,8 +55,7 @@ def read_text(
     a number in the first line. Lines end in LF, CR LF or CR; a byte order mark is left out.
 
     Args:
-        file: the text.
-        name: name of the text in messages.
+        path: the text.
         counts: filled in.
         reading: the options.
 
@@ -77,11 +65,12 @@ def read_text(
         UnreadableFile: not UTF-8, or a broken gzip stream.
     """
     layout: TextLayout | None = None
-    for block in line_blocks(file, name):
-        if layout is None:
-            layout = TextLayout.sniff(block, name, reading, counts)
-        if layout is not None:
-            yield layout.parse(block, counts)
+    with open_bytes(path) as file:
+        counts.lines = 0
+        for block in line_blocks(file, str(path)):
+            layout = layout or TextLayout.sniff(block, str(path), reading, counts)
+            if layout is not None:
+                yield layout.parse(block, counts)
 
 
 @dataclass
@@ -132,8 +121,10 @@ class TextLayout:
             counts.header = counts.header or lines[0][1].decode("utf-8", "replace").strip()
         row = rows[1 if header and len(rows) > 1 else 0]
         ids = [row[at] if at < len(row) else "" for at in columns[:2]]
-        asked = None if reading.ids == "auto" else reading.ids == "integer"
-        integer = [_looks_integer(cell.encode()) if asked is None else asked for cell in ids]
+        if reading.ids == "auto":
+            integer = [INTEGER.fullmatch(cell) is not None for cell in ids]
+        else:
+            integer = [reading.ids == "integer"] * 2
         weighted = None if reading.wants_weights and columns.weight >= 0 else False
         if weighted is None and (reading.weight_column or columns.weight_is_named):
             weighted = True
@@ -199,8 +190,19 @@ class TextLayout:
                 f"{self.name}: not UTF-8 near line {line_of[0]}; convert the file to UTF-8"
             ) from None
         encoded = cells.dictionary_encode()
-        if self.automatic:
-            self._check_strings(encoded, line_of, bad, counts)
+        if not self.automatic:
+            return encoded
+        # The column began with text: an integer in it is a mixed type.
+        numeric = pc.match_substring_regex(encoded.dictionary, "^(0|[1-9][0-9]*)$")
+        if pc.any(numeric).as_py():
+            wrong = numeric.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy()]
+            row = int(wrong.argmax())
+            about = (
+                f"id {encoded[row].as_py()!r} is an integer among strings, wanted one type "
+                "of id in a file; read the ids as strings (--ids string), or mend the line"
+            )
+            self._refuse(about, int(line_of[row]), counts)
+            bad |= wrong
         return encoded
 
     def _weights(
@@ -242,22 +244,6 @@ class TextLayout:
             return None
         return values
 
-    def _check_strings(
-        self, encoded: pa.Array, line_of: Ints, bad: Mask, counts: ReadCounts
-    ) -> None:
-        """The column began with text: an integer in it is a mixed type."""
-        numeric = pc.match_substring_regex(encoded.dictionary, "^(0|[1-9][0-9]*)$")
-        if not pc.any(numeric).as_py():
-            return
-        wrong = numeric.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy()]
-        row = int(wrong.argmax())
-        about = (
-            f"id {encoded[row].as_py()!r} is an integer among strings, wanted one type "
-            "of id in a file; read the ids as strings (--ids string), or mend the line"
-        )
-        self._refuse(about, int(line_of[row]), counts)
-        bad |= wrong
-
     def _refuse_lines(
         self, block: bytes, refused: tuple[int, int, int], counts: ReadCounts
     ) -> None:
@@ -294,7 +280,7 @@ def _about_id(cell: bytes) -> str:
             f"negative id {shown}, wanted integers of 0 to 2^63 - 1; "
             "renumber, or read the ids as strings"
         )
-    if _looks_integer(cell):
+    if INTEGER.fullmatch(shown):
         return (
             f"id {shown[:80]} is out of range, wanted integers of 0 to 2^63 - 1; "
             "read the ids as strings (--ids string)"
@@ -354,13 +340,3 @@ def _cells(line: bytes, separator: int) -> list[str]:
     if matches and text and not text.endswith(chr(separator)):
         matches.pop()  # the empty match at the line's end
     return [quoted.replace('""', '"') or plain.strip(" \t") for quoted, plain in matches]
-
-
-def _looks_integer(cell: bytes) -> bool:
-    """Whether an id is written as a canonical integer; it may be out of range."""
-    return _INTEGER.fullmatch(cell) is not None
-
-
-def looks_like_number(cell: str) -> bool:
-    """Whether a cell is made of digits, signs and dots, and so is no name of a column."""
-    return _NUMBER_LIKE.fullmatch(cell.strip().encode("utf-8", "replace")) is not None

@@ -87,18 +87,18 @@ class EdgeInput(SparkInput):
         if not self.reading.skip_bad_rows:
             return frame
         bad = frame.filter("bad IS NOT NULL")
-        work.note("bad", lambda: _summary(bad))
+
+        def summary() -> dict[str, Any]:
+            row = bad.selectExpr("sum(bad_rows) AS rows", "first(bad) AS first").collect()[0]
+            return {"bad_rows": int(row["rows"] or 0), "first_bad": row["first"]}
+
+        work.note("bad", summary)
         return frame.filter("bad IS NULL").drop("bad_rows", "bad")
 
     def counts(self, work: Work) -> dict[str, Any]:
         """The fields of `ReadReport` that phase `edges` found."""
         bad = work.note("bad", dict) if self.reading.skip_bad_rows else {}
         return {**work.note("columns", dict), **bad}
-
-
-def _summary(bad: DataFrame) -> dict[str, Any]:
-    row = bad.selectExpr("sum(bad_rows) AS rows", "first(bad) AS first").collect()[0]
-    return {"bad_rows": int(row["rows"] or 0), "first_bad": row["first"]}
 
 
 def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadCounts]:
@@ -125,7 +125,8 @@ def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadC
         return _typed(table, source, counts), counts
     try:
         if _is_parquet(spark, source):
-            return _read_parquet(spark, source, counts), counts
+            frame = _recursive(spark.read).parquet(*source.hadoop_paths)
+            return _typed(frame, source, counts), counts
         return _read_text(spark, source, counts), counts
     except AnalysisException as error:
         raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
@@ -149,10 +150,6 @@ def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:
 def _recursive(reader: DataFrameReader) -> DataFrameReader:
     """All files below a folder; the names of folders (`dt=2024`) give no columns."""
     return reader.option("recursiveFileLookup", "true")
-
-
-def _read_parquet(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> DataFrame:
-    return _typed(_recursive(spark.read).parquet(*source.hadoop_paths), source, counts)
 
 
 def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame:
@@ -224,8 +221,10 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
             parsed = layout.parse(("\n".join(text) + "\n").encode("utf-8"), batch_counts)
             edges = _record_batch(parsed, layout.lenient)
             yield edges if parsed.weights is None else _check_weights(edges, name)
-            if batch_counts.bad_rows:
-                yield _bad_rows(edges.schema, batch_counts)
+            if batch_counts.bad_rows:  # a row that stands for them
+                row = {"bad_rows": batch_counts.bad_rows, "bad": batch_counts.first_bad}
+                nulls = dict.fromkeys(edges.schema.names)
+                yield pa.RecordBatch.from_pylist([nulls | row], edges.schema)
 
     types = ["long" if i else "string" for i in layout.integer]
     schema = f"src {types[0]}, dst {types[1]}"
@@ -243,12 +242,6 @@ def _record_batch(edges: EdgeBatch, lenient: bool) -> pa.RecordBatch:
         columns["bad_rows"] = pa.nulls(len(edges.sources), pa.int32())
         columns["bad"] = pa.nulls(len(edges.sources), pa.string())
     return pa.RecordBatch.from_pydict(columns)
-
-
-def _bad_rows(schema: pa.Schema, counts: ReadCounts) -> pa.RecordBatch:
-    """The row that stands for the bad rows of a batch."""
-    row = dict.fromkeys(schema.names) | {"bad_rows": counts.bad_rows, "bad": counts.first_bad}
-    return pa.RecordBatch.from_pylist([row], schema)
 
 
 def _check_weights(edges: pa.RecordBatch, name: str) -> pa.RecordBatch:

@@ -132,20 +132,18 @@ def write_ids(spark: SparkSession, numbering: Numbering, files: Arrays, name: st
     n, sizes = numbering.total, numbering.sizes
     if sizes is None:
         files.create(name, np.int64, (n,))
-
-        def copy(i: int) -> dict[str, int]:
-            files.write(name, numbering.start(i), numbering.load(i).table)  # type: ignore[arg-type]
-            return {}
     else:
         files.create(f"{name}.utf8", np.uint8, (sum(sizes),))
         files.create(f"{name}.offsets", np.int64, (n + 1,))
 
-        def copy(i: int) -> dict[str, int]:
-            table = numbering.load(i).table
-            assert isinstance(table, StringTable)
-            before = sum(sizes[:i])
+    def copy(i: int) -> dict[str, int]:
+        table, start = numbering.load(i).table, numbering.start(i)
+        if isinstance(table, StringTable):
+            before = sum(sizes[:i]) if sizes else 0
             files.write(f"{name}.utf8", before, table.data)
-            files.write(f"{name}.offsets", numbering.start(i) + 1, table.offsets[1:] + before)
-            return {}
+            files.write(f"{name}.offsets", start + 1, table.offsets[1:] + before)
+        else:
+            files.write(name, start, table)
+        return {}
 
     run_tasks(spark, len(numbering.counts), copy)

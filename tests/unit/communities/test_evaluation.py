@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityIndex
-from graphagg.communities.evaluation.ground_truth import number_communities, read_communities
-from graphagg.communities.evaluation.measure import bootstrap_interval, draw_seeds, evaluate
+from graphagg.communities.evaluation import (
+    bootstrap_interval,
+    draw_seeds,
+    evaluate,
+    number_communities,
+    read_communities,
+)
 from graphagg.communities.query.ranking import Ranking
 from graphagg.errors import InvalidCommunities, InvalidParameter, UnreadableFile
 from graphagg.graph import VertexIds

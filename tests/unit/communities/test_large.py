@@ -18,7 +18,7 @@ from graphagg.communities.build import engine
 from graphagg.communities.build import files as large
 from graphagg.communities.build.state import InProcess
 from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
-from graphagg.graph.large import edges, load, rows
+from graphagg.graph.large import load, rows
 from graphagg.graph.reading import buffer
 from graphagg.minhash import bands as lsh
 from graphagg.store import ranges, work
@@ -80,7 +80,7 @@ def test_the_bytes_are_those_of_the_index_in_memory(
         with CommunityIndex.build(source, folder / "memory", config=config, vertices=more) as made:
             reports.append(made.report)
         patch.setattr(large, "LARGE", 0)
-        patch.setattr(edges, "EDGES_A_CHUNK", sizes[0])
+        patch.setattr(load, "EDGES_A_CHUNK", sizes[0])
         patch.setattr(rows, "PAIRS_A_RANGE", sizes[1])
         patch.setattr(rows, "_READ", 3)
         patch.setattr(InProcess, "bands_per_step", sizes[2])
@@ -292,7 +292,7 @@ def test_graphs_of_unusual_shapes_are_those_in_memory(tmp_path, monkeypatch, nam
     monkeypatch.setattr(large, "LARGE", 0)
     monkeypatch.setattr(rows, "PAIRS_A_RANGE", 40)  # of one hub a range is all pairs
     monkeypatch.setattr(rows, "_READ", 7)
-    monkeypatch.setattr(edges, "EDGES_A_CHUNK", 50)
+    monkeypatch.setattr(load, "EDGES_A_CHUNK", 50)
     with CommunityIndex.build(source, tmp_path / "files", config=config, vertices=alone) as made:
         seed = made.vertices[int(np.argmax(np.diff(made.opened.hoods.sets.indptr)))]
         assert len(made.query([seed], 3)) == 3

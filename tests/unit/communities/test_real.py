@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityIndex, IndexConfig
-from graphagg.communities.evaluation.ground_truth import read_communities
-from graphagg.communities.evaluation.measure import draw_seeds, evaluate
+from graphagg.communities.evaluation import draw_seeds, evaluate, read_communities
 
 DATA = Path(os.environ.get("GRAPHAGG_DATA", "../shared/data")) / "communities"
 pytestmark = [

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
-from graphagg.communities.evaluation.ground_truth import read_communities
+from graphagg.communities.evaluation import read_communities
 from graphagg.errors import InvalidCommunities, InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import VertexIds, load_graph
 from graphagg.graph.weights import load_weighted

@@ -17,7 +17,7 @@ from graphagg.cli.main import app
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.graph.csr import Csr
 from graphagg.minhash.bands import write_keys
-from graphagg.minhash.signatures import Hashes, HashFamily, signatures
+from graphagg.minhash.signatures import Hashes, HashFamily, mix, signatures
 from graphagg.rag import DedupConfig, Passage, dedup, read_passages
 from graphagg.rag.corpus.dedup import files
 from graphagg.rag.corpus.dedup.files import keep_of
@@ -120,7 +120,7 @@ def test_keys_are_those_of_the_signatures():
     sets = shingles(edited_texts(1, 30), config)
     tokens = (sets.hashes >> np.uint64(32)).astype(np.uint32)
     rows = Csr(sets.bounds, np.arange(len(tokens), dtype=np.int32), None, len(tokens))
-    sig = signatures(rows, Hashes.of(tokens, None, HashFamily(64, 1)))
+    sig = signatures(rows, Hashes.of(mix(tokens), False, HashFamily(64, 1)))
     keys = np.empty((config.bands, 30), dtype=np.uint32)
     write_keys(sig, 0, 0, config.bands, config.rows, keys)
     np.testing.assert_array_equal(band_keys(sets, np.arange(30), config, range(config.bands)), keys)

@@ -1,4 +1,4 @@
-"""The community index by Spark, written and opened."""
+"""The community index by Spark: the same bytes as `CommunityIndex.build` writes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,0 @@
-"""Measures how well queries recover known communities."""

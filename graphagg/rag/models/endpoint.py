@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
-from typing import IO, Any
+from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -102,15 +102,6 @@ class Endpoint:
             else:
                 yield from _pieces(self.url, chunks)
 
-    def _body(self, messages: Sequence[Mapping[str, str]], streamed: bool) -> bytes:
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [dict(message) for message in messages],
-        }
-        options = {"temperature": self.temperature, "max_tokens": self.max_tokens}
-        body |= {name: value for name, value in options.items() if value is not None}
-        return json.dumps(body | ({"stream": True} if streamed else {})).encode()
-
     @contextmanager
     def _opened(
         self, messages: Sequence[Mapping[str, str]], streamed: bool
@@ -118,10 +109,18 @@ class Endpoint:
         """Send a conversation; yield the response and its deadline, and translate errors."""
         accepted = "text/event-stream, application/json" if streamed else "application/json"
         headers = {"content-type": "application/json", "accept": accepted}
+        body = {
+            "model": self.model,
+            "messages": [dict(message) for message in messages],
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "stream": streamed or None,
+        }
+        given = {name: value for name, value in body.items() if value is not None}
         key = self._key()
         if key:
             headers["authorization"] = f"Bearer {key}"
-        request = Request(self.url, self._body(messages, streamed), headers, method="POST")
+        request = Request(self.url, json.dumps(given).encode(), headers, method="POST")
         end = time.monotonic() + self.timeout
         try:
             with build_opener(_NoRedirect).open(request, timeout=self.timeout) as response:

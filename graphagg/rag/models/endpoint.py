@@ -38,13 +38,12 @@ class Endpoint:
     """Address and options of a language model.
 
     Attributes:
-        base_url: address up to the version, such as `http://localhost:8000/v1`.
-        model: name of the model at the endpoint.
-        api_key_env: the environment variable that holds the key; if it is not set, none is sent.
+        base_url: address of an OpenAI-compatible API, such as http://localhost:8000/v1.
+        model: name of the model at that API.
+        api_key_env: environment variable that holds the key; without it no key is sent.
         timeout: seconds for the whole answer.
-        max_tokens: tokens of an answer at most; None leaves it to the endpoint.
-        temperature: temperature of sampling; None leaves it to the endpoint, which some models
-            require.
+        max_tokens: longest answer in tokens. None: the endpoint's limit.
+        temperature: temperature of sampling. None: the endpoint's.
 
     Raises:
         InvalidParameter: the address is not http(s), the model is empty or the timeout is not

@@ -38,7 +38,8 @@ class Models:
     @property
     def language(self) -> str:
         """The language in which words are stemmed; "" for none."""
-        return language_of(self.extractor, self.given)
+        recorded = str(self.extractor.spec.settings.get("language", ""))
+        return recorded if self.given is None else self.given
 
     @property
     def storage(self) -> Storage:
@@ -49,11 +50,6 @@ class Models:
         """The manifest's entries."""
         specs = {"encoder": self.encoder.spec, "extractor": self.extractor.spec}
         return {role: spec.to_json() for role, spec in specs.items()}
-
-
-def language_of(extractor: EntityExtractor, language: str | None = None) -> str:
-    """The language in which words are stemmed, by default the extractor's; "" for none."""
-    return str(extractor.spec.settings.get("language", "")) if language is None else language
 
 
 @dataclass(frozen=True)

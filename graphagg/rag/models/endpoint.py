@@ -1,8 +1,8 @@
-"""An OpenAI-compatible endpoint of a language model, asked by the standard library alone.
+"""An OpenAI-compatible endpoint of a language model, called with the standard library only.
 
-Redirects are not followed, so that a key goes only where it was meant to go, and an answer is read
-up to a size and a time, so that a bad endpoint cannot hold the caller. An answer that streams comes
-as server-sent events; one that stops before it is complete is an error, not a short answer.
+Redirects are not followed, so that a key reaches only the given address. Answers have a limit of
+size and time, so that a bad endpoint cannot block the caller. A streamed answer arrives as
+server-sent events; if it stops before it is complete, that is an error, not a short answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
-from typing import IO, Any
+from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -35,7 +35,7 @@ _SHOWN = 200  # characters of an endpoint's own words in a message
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The address and the settings of a language model.
+    """Address and options of a language model.
 
     Attributes:
         base_url: address of an OpenAI-compatible API, such as http://localhost:8000/v1.
@@ -46,7 +46,8 @@ class Endpoint:
         temperature: temperature of sampling. None: the endpoint's.
 
     Raises:
-        InvalidParameter: the address is no http(s) address, or a number is out of range.
+        InvalidParameter: the address is not http(s), the model is empty or the timeout is not
+            positive.
     """
 
     base_url: str
@@ -69,29 +70,29 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """The address of chat completions."""
+        """Address of chat completions."""
         return f"{self.base_url.rstrip('/')}/chat/completions"
 
     def complete(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """The model's answer to a conversation.
+        """Ask for the model's answer to a conversation.
 
         Raises:
             EndpointUnauthorized: the key is missing or refused (401, 403).
-            EndpointTimeout: no whole answer in time.
-            EndpointUnreachable: nothing answers there.
-            EndpointAnswer: another error status, a redirect, or no chat completion.
+            EndpointTimeout: the answer is not complete in time.
+            EndpointUnreachable: nothing answers at the address.
+            EndpointAnswer: another error status, a redirect, or not a chat completion.
         """
         with self._opened(messages, streamed=False) as (response, end):
             return _content_of(self.url, b"".join(self._chunks(response, end)))
 
     def stream(self, messages: Sequence[Mapping[str, str]]) -> Iterator[str]:
-        """The model's answer to a conversation, in pieces as they come.
+        """Yield the model's answer to a conversation piece by piece, as the pieces arrive.
 
-        An endpoint that does not stream gives it in one piece.
+        An endpoint that does not stream gives one piece.
 
         Raises:
-            EndpointError: what `complete` raises; `EndpointAnswer` also where a piece is no part of
-                a chat completion, or the stream ends before the answer does.
+            EndpointError: as `complete`; `EndpointAnswer` also if a piece does not belong to a chat
+                completion, or the stream ends before the answer does.
         """
         with self._opened(messages, streamed=True) as (response, end):
             chunks = self._chunks(response, end)
@@ -100,26 +101,25 @@ class Endpoint:
             else:
                 yield from _pieces(self.url, chunks)
 
-    def _body(self, messages: Sequence[Mapping[str, str]], streamed: bool) -> bytes:
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [dict(message) for message in messages],
-        }
-        given = {"temperature": self.temperature, "max_tokens": self.max_tokens}
-        body |= {name: value for name, value in given.items() if value is not None}
-        return json.dumps(body | ({"stream": True} if streamed else {})).encode()
-
     @contextmanager
     def _opened(
         self, messages: Sequence[Mapping[str, str]], streamed: bool
     ) -> Iterator[tuple[HTTPResponse, float]]:
-        """The answer to a conversation and the time by which it must be read; errors by name."""
+        """Send a conversation; yield the response and its deadline, and translate errors."""
         accepted = "text/event-stream, application/json" if streamed else "application/json"
         headers = {"content-type": "application/json", "accept": accepted}
+        body = {
+            "model": self.model,
+            "messages": [dict(message) for message in messages],
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "stream": streamed or None,
+        }
+        given = {name: value for name, value in body.items() if value is not None}
         key = self._key()
         if key:
             headers["authorization"] = f"Bearer {key}"
-        request = Request(self.url, self._body(messages, streamed), headers, method="POST")
+        request = Request(self.url, json.dumps(given).encode(), headers, method="POST")
         end = time.monotonic() + self.timeout
         try:
             with build_opener(_NoRedirect).open(request, timeout=self.timeout) as response:
@@ -146,7 +146,7 @@ class Endpoint:
         return key
 
     def _chunks(self, response: HTTPResponse, end: float) -> Iterator[bytes]:
-        """Yield the response as it arrives, up to a size and a time."""
+        """Read a response up to a size and a time."""
         read = 0
         while chunk := self._next(response):
             read += len(chunk)
@@ -165,7 +165,10 @@ class Endpoint:
             raise EndpointAnswer(_stopped(self.url)) from None
 
     def _refused(self, error: HTTPError, with_key: bool) -> Exception:
-        said = _excerpt(_short(error))
+        try:
+            content = error.read(_CHUNK)
+        except (HTTPException, OSError):
+            content = b""
         if error.code in (401, 403):
             state = "was refused" if with_key else "is not set, and the endpoint wants one"
             return EndpointUnauthorized(
@@ -174,7 +177,9 @@ class Endpoint:
             )
         if error.code in (408, 504):
             return self._late()
-        return EndpointAnswer(f"{self.url}: status {error.code} ({said}); check model and address")
+        return EndpointAnswer(
+            f"{self.url}: status {error.code} ({_excerpt(content)}); check model and address"
+        )
 
     def _late(self) -> EndpointTimeout:
         return EndpointTimeout(
@@ -182,13 +187,13 @@ class Endpoint:
         )
 
     def _unreachable(self, reason: object) -> EndpointUnreachable:
-        said = getattr(reason, "strerror", None) or type(reason).__name__
+        cause = getattr(reason, "strerror", None) or type(reason).__name__
         return EndpointUnreachable(
-            f"{self.url}: {said}; check the address, and that the endpoint runs"
+            f"{self.url}: {cause}; check the address, and that the endpoint runs"
         )
 
 
-# --- what an answer holds -------------------------------------------------------------------------
+# --- content of an answer ------------------------------------------------------------------------
 
 
 def _content_of(url: str, raw: bytes) -> str:
@@ -198,7 +203,7 @@ def _content_of(url: str, raw: bytes) -> str:
     except (ValueError, RecursionError):
         raise EndpointAnswer(
             f"{url}: answered with no JSON ({_excerpt(raw)}); check that --base-url is "
-            "the address of an OpenAI-compatible API, with its version (.../v1)"
+            "an OpenAI-compatible API, with its version (.../v1)"
         ) from None
     try:
         content = completion["choices"][0]["message"]["content"]
@@ -212,7 +217,7 @@ def _content_of(url: str, raw: bytes) -> str:
 
 
 def _pieces(url: str, chunks: Iterator[bytes]) -> Iterator[str]:
-    """The pieces of a streamed chat completion, until it says that it is complete."""
+    """Yield the pieces of a streamed chat completion until it is complete."""
     finished = False
     for raw in _events(chunks):
         if raw == b"[DONE]":
@@ -230,7 +235,7 @@ def _stopped(url: str) -> str:
 
 
 def _events(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The data of server-sent events, one line each, as chat completions send them."""
+    """Yield the data of server-sent events; chat completions send one line per event."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
@@ -240,10 +245,9 @@ def _events(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _delta_of(url: str, raw: bytes) -> tuple[str, bool]:
-    """The text of one event of a stream, and whether the model says that it is done."""
+    """The text of one event of a stream, and whether the answer ends with it."""
     try:
-        completion = json.loads(raw)
-        choices = completion["choices"]
+        choices = json.loads(raw)["choices"]
         delta = choices[0]["delta"] if choices else {}  # an event about usage has no choice
         text, reason = delta.get("content"), choices[0].get("finish_reason") if choices else None
     except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
@@ -256,19 +260,12 @@ def _delta_of(url: str, raw: bytes) -> tuple[str, bool]:
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """A redirect is an error, for the key would go along."""
+    """Makes a redirect an error, as the key would be sent along."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> None:
-        """Follow none."""
-
-
-def _short(error: HTTPError) -> bytes:
-    try:
-        return error.read(_CHUNK)
-    except (HTTPException, OSError):
-        return b""
+        """Follow no redirect."""
 
 
 def _excerpt(raw: bytes) -> str:

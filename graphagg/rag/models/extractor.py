@@ -142,8 +142,7 @@ class SpacyExtractor:
             "language": self._nlp.lang,
             "sentences": _sentence_component(self._nlp),
         }
-        sha256 = _rule_sha256(self._nlp) if self._by_rule else _pipeline_sha256(self._nlp)
-        self._spec = ModelSpec(model, sha256, settings)
+        self._spec = ModelSpec(model, _sha256(self._nlp, self._by_rule), settings)
 
     @property
     def spec(self) -> ModelSpec:
@@ -263,11 +262,6 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _rule_sha256(nlp: Language) -> str:
-    lang = nlp.lang or ""
-    return hashlib.sha256(f"capitals {revision_of(lang)} {lang}".encode()).hexdigest()
-
-
 def _keep_needed(nlp: Language) -> Language:
     if "senter" in nlp.component_names:
         nlp.enable_pipe("senter")
@@ -296,7 +290,10 @@ def _sentence_component(nlp: Language) -> str:
     return next(n for n in ("senter", "parser", "sentencizer") if n in nlp.component_names)
 
 
-def _pipeline_sha256(nlp: Language) -> str:
+def _sha256(nlp: Language, by_rule: bool) -> str:
+    if by_rule:
+        language = nlp.lang or ""
+        return hashlib.sha256(f"capitals {revision_of(language)} {language}".encode()).hexdigest()
     folder = Path(nlp.path) if nlp.path else None
     if folder is None:
         raise InvalidParameter("the spaCy pipeline is in no folder; save it with to_disk first")

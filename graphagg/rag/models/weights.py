@@ -40,7 +40,7 @@ def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | 
     if Path(path).is_dir() and _runs_on_cpu(device):
         files = BertFiles.read(Path(path))
         if files is not None:
-            return files, sha256 or _files_sha256(path)
+            return files, sha256 or _weights_sha256(path)
     return _by_library(model, path, sha256, device)
 
 
@@ -94,13 +94,11 @@ def _path_and_sha256(model: str) -> tuple[str, str | None]:
     return str(folder), sha256
 
 
-def _files_sha256(path: str) -> str:
-    return files_sha256(sorted(Path(path).glob("**/*.safetensors")))
-
-
-def _weights_sha256(path: str, model: SentenceTransformer) -> str:
-    if Path(path).is_dir() and any(Path(path).glob("**/*.safetensors")):
-        return _files_sha256(path)
+def _weights_sha256(path: str, model: SentenceTransformer | None = None) -> str:
+    """The sha256 over the files of a folder with weights, else over the loaded weights."""
+    files = list(Path(path).glob("**/*.safetensors")) if Path(path).is_dir() else []
+    if files or model is None:
+        return files_sha256(files)
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())

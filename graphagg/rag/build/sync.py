@@ -25,6 +25,11 @@ class SyncReport:
         unchanged: number of documents that stayed as they are.
         passages_added: passages of the new version that the one before did not hold as they are.
         passages_deleted: passages of the version before that the new one does not hold as they are.
+
+    Example:
+        >>> from graphagg.rag import SyncReport
+        >>> SyncReport(("new.md",), (), (), 4, 12, 0).is_empty
+        False
     """
 
     added: tuple[str, ...]

@@ -33,6 +33,7 @@ from graphagg.errors import (
 from graphagg.rag import LinearRAGConfig, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.snapshot import dense, inverted_file
+from graphagg.spark import files
 from graphagg.store import ArtifactWriter, write_artifact, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
@@ -211,7 +212,8 @@ def full_from(number: int, real: Callable[..., object]) -> Callable[..., object]
 @pytest.mark.parametrize(
     ("place", "number"),
     [
-        *[("array", 0), ("array", 17), ("adopt", 0), ("adopt", 17), ("sync", 0), ("sync", 17)],
+        *[("array", 0), ("array", 10), ("adopt", 0), ("adopt", 17), ("sync", 0), ("sync", 17)],
+        *[("preallocate", 0), ("write_range", 0), ("write_range", 9)],
         *[("_write", 0), ("_rename", 0), ("_replace", 0)],
     ],
 )
@@ -219,6 +221,7 @@ def test_a_disk_that_fills_while_publishing(
     index: PassageIndex, monkeypatch: pytest.MonkeyPatch, place: str, number: int
 ) -> None:
     owner: Any = ArtifactWriter if place in ("array", "adopt") else writing
+    owner = files if place in ("preallocate", "write_range") else owner
     index.add([Passage("p0", "Charles is Babbage.")])
     changes: dict[str, Callable[[], object]] = {
         "add": lambda: index.add([NEW]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import secrets
 import shutil
@@ -88,10 +87,6 @@ class StoreStorage(FolderStorage):
             self._store.write(name, content.getvalue())
 
         in_parallel(put, list(files))
-
-    def write_json(self, name: str, value: Any) -> None:
-        """Put an object of JSON."""
-        self._store.write(name, json.dumps(value).encode())
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from typing import Any, Protocol
+from typing import Any
 
 from graphagg.errors import ArtifactBusy, NotAnArtifact, NotWritable
 from graphagg.store.manifest import MANIFEST_NAME
@@ -27,11 +27,19 @@ _KEPT = 2  # the current pointer, and the one that a reader may just have listed
 _PROBED: set[tuple[str, str]] = set()
 
 
-class Pointer(Protocol):
-    """The pointer of an index."""
+class Pointer:
+    """The pointer of an index, here of a store that is only read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def read(self) -> tuple[bytes | None, Token]:
         """Read its content, and a token of it; None twice where nothing is published."""
+        try:
+            content = self._store.read(MANIFEST_NAME)
+        except FileNotFoundError:
+            return None, None
+        return content, hashlib.sha256(content).hexdigest()
 
     def swap(self, content: bytes, before: Token) -> None:
         """Replace the pointer, if it is still the one that was read.
@@ -39,16 +47,15 @@ class Pointer(Protocol):
         Raises:
             ArtifactBusy: it is another one; nothing has changed.
         """
+        self._store.write(MANIFEST_NAME, content)  # says that the store is only read
 
 
 def pointer_of(store: Store) -> Pointer:
     """Choose the kind of pointer that a store can keep."""
-    protocol = store.address.scheme.protocol
-    if protocol == "s3":
+    scheme = store.address.scheme
+    if scheme.protocol == "s3":
         return _Conditional(store)
-    if not store.address.scheme.can_write:
-        return _ReadOnly(store)
-    return _Numbered(store)
+    return _Numbered(store) if scheme.can_write else Pointer(store)
 
 
 def current(store: Store) -> tuple[Published, Token]:
@@ -75,26 +82,11 @@ def current_or_none(store: Store) -> tuple[Published | None, Token]:
     return read_published(content, f"{store.address}/{MANIFEST_NAME}"), token
 
 
-class _ReadOnly:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def read(self) -> tuple[bytes | None, Token]:
-        try:
-            content = self._store.read(MANIFEST_NAME)
-        except FileNotFoundError:
-            return None, None
-        return content, hashlib.sha256(content).hexdigest()
-
-    def swap(self, content: bytes, before: Token) -> None:
-        self._store.write(MANIFEST_NAME, content)  # says that the store is only read
-
-
-class _Conditional:
+class _Conditional(Pointer):
     """S3: the entity tag of `manifest.json`."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._bucket, self._key, _ = store.fs.split_path(store.path(MANIFEST_NAME))
 
     def read(self) -> tuple[bytes | None, Token]:
@@ -168,11 +160,8 @@ class _Conditional:
         _PROBED.add(server)
 
 
-class _Numbered:
+class _Numbered(Pointer):
     """Elsewhere: the last number counts."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def read(self) -> tuple[bytes | None, Token]:
         while True:

@@ -255,13 +255,9 @@ class _Download:
             data = store.read(self.name, start, end) if end else b""
         except FileNotFoundError:
             raise MissingObject(self.name) from None
-        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o644)
-        try:
-            os.lseek(descriptor, start, os.SEEK_SET)
-            with os.fdopen(descriptor, "wb", closefd=False) as file:
-                file.write(data)
-        finally:
-            os.close(descriptor)
+        with os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as file:
+            file.seek(start)
+            file.write(data)
         with self._lock, self._notes.open("a", encoding="ascii") as notes:  # after its bytes
             notes.write(f"{start}\n")
         return len(data)

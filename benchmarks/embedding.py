@@ -248,7 +248,7 @@ def leaf_memory(edges: int, entries: int) -> Leaf:
 
 def decompose(path: str, rank: int, iterations: int) -> int:
     """Peak bytes of this process after it decomposed a piece."""
-    from graphagg.embedding.prone.leaf import scaled_right_vectors
+    from graphagg.embedding.prone.matrix import scaled_right_vectors
     from graphagg.graph.csr import Csr
 
     with np.load(path) as stored:

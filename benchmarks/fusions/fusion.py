@@ -27,8 +27,7 @@ from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import HUB, Parts
 from graphagg.embedding.prone.engine import in_process
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.sparse import entries_where
-from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.prone.sparse import entries_where, one_thread
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.prone.sparse import one_thread
 from graphagg.errors import InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.checks import number
-from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.prone.sparse import one_thread
 
 FRACTIONS = (0.1, 0.5)
 

@@ -11,9 +11,9 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import ISOLATED
 from graphagg.embedding.prone.engine import Engine, in_process
-from graphagg.embedding.prone.leaf import truncated_svd
+from graphagg.embedding.prone.matrix import truncated_svd
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.prone.sparse import one_thread
 
 _ITERATIONS = 5
 

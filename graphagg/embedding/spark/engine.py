@@ -8,14 +8,13 @@ driver reads Gram matrices and the pieces' ranks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.prone.engine import Engine
-from graphagg.embedding.prone.state import Stored, Task
-from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.prone.sparse import one_thread
+from graphagg.embedding.prone.state import Loops, Stored, Task
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, run_tasks
 
@@ -30,11 +29,11 @@ def state_of(work: Work) -> Stored:
     return Stored(work.files, work.blocks, keep=True)
 
 
-@dataclass(frozen=True)
-class SparkLoops:
+class SparkLoops(Loops):
     """Loops whose steps are Spark tasks; finished stages are noted in the job's folder."""
 
-    work: Work
+    def __init__(self, work: Work) -> None:
+        self.work = work
 
     def stage(self, name: str, make: Callable[[], None]) -> None:
         """Run `make`, unless the job has finished it."""

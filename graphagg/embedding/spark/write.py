@@ -26,7 +26,7 @@ from graphagg.embedding.build import ranges
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.prone.engine import Engine, Vectors
 from graphagg.embedding.prone.propagation import STEPS
-from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.prone.sparse import one_thread
 from graphagg.embedding.spark.engine import on_spark
 from graphagg.embedding.spark.entries import Entries, digests, prepare
 from graphagg.embedding.spark.partition import cut, write_pieces

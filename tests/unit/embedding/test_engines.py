@@ -16,8 +16,8 @@ from graphagg.embedding.partition.pieces import Layout, cut
 from graphagg.embedding.prone import merge
 from graphagg.embedding.prone.engine import in_process
 from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.sparse import one_thread
 from graphagg.embedding.prone.state import save_piece
-from graphagg.embedding.prone.threads import one_thread
 from graphagg.embedding.spark import engine as by_spark
 from graphagg.embedding.spark import partition as matrices
 from graphagg.graph.csr import Csr

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.rag import Passage, LinearRAGConfig
+from graphagg.rag import LinearRAGConfig, Passage
 from graphagg.rag.build import encoding, engine
 from graphagg.rag.config.linearrag import SEMANTICS
 from graphagg.rag.modes.linearrag import pagerank

@@ -17,7 +17,7 @@ from graphagg.errors import ArtifactError, InvalidSeeds
 from graphagg.graph.ids import VertexId
 from graphagg.minhash.bands import BandTables
 from graphagg.store import Artifact
-from graphagg.store.paging import at_random, is_large
+from graphagg.store.ranges import at_random, is_large
 
 
 @dataclass(frozen=True)

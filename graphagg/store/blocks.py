@@ -19,7 +19,7 @@ from graphagg.store.ranges import GrowingFile
 from graphagg.store.strings import Strings, StringTable
 
 if TYPE_CHECKING:
-    from graphagg.store.reading import Arrays
+    from graphagg.store.reading import ArrayFolder
     from graphagg.store.writing import ArtifactWriter
 
 BLOCK = 32_768
@@ -51,7 +51,7 @@ class BlockStrings(Strings):
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, artifact: Arrays, name: str) -> BlockStrings:
+    def open(cls, artifact: ArrayFolder, name: str) -> BlockStrings:
         """Map the table that `write` wrote."""
         data, blocks, bounds = (
             artifact.array(f"{name}.{suffix}") for suffix in ("zlib", "blocks", "offsets")

@@ -21,9 +21,8 @@ from graphagg.embedding.build import embed
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.evaluation.classification import FRACTIONS, classify
 from graphagg.embedding.evaluation.control import embed_random, embed_whole
-from graphagg.embedding.evaluation.heuristics import heuristic_scores
 from graphagg.embedding.evaluation.labels import Labels
-from graphagg.embedding.evaluation.splits import Split, split_edges
+from graphagg.embedding.evaluation.splits import Split, heuristic_scores, split_edges
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.errors import InvalidParameter

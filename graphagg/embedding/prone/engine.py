@@ -326,9 +326,8 @@ class Engine:
             piece = self.piece(i)
             rows = read(piece)
             self.state.save(f"{name}.hubs", i, rows=rows[piece.whole :])
-            for low in range(
-                0, piece.whole, NODES_PER_SHARD
-            ):  # which bounds the memory of `written`
+            # A shard at a time, which bounds the memory of `written`.
+            for low in range(0, piece.whole, NODES_PER_SHARD):
                 block = rows[low : min(low + NODES_PER_SHARD, piece.whole)]
                 self.state.write(name, piece.first + low, written(piece.first + low, block))
 

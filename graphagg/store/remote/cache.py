@@ -26,7 +26,7 @@ from graphagg.store.addresses import Address
 from graphagg.store.locks import hold, hold_folder
 from graphagg.store.manifest import DATA_FOLDER
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.published import Published
+from graphagg.store.remote.pointers import Published
 from graphagg.store.remote.pulling import is_here, pull_version
 
 _SIZE = "20GiB"

@@ -20,8 +20,7 @@ from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FileEntry, file_sha256, read_manifest
 from graphagg.store.remote.files import PIECE, Store, in_parallel
-from graphagg.store.remote.pointers import current
-from graphagg.store.remote.published import Published
+from graphagg.store.remote.pointers import Published, current
 from graphagg.store.writing import PULLED, Publication, write_folder
 
 T = TypeVar("T")

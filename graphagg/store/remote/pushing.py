@@ -26,8 +26,16 @@ from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry
 from graphagg.store.reading import Artifact, open_folder
 from graphagg.store.remote.files import ObjectInfo, Store, in_parallel
-from graphagg.store.remote.pointers import NUMBERED, Token, current_or_none, pointer_of
-from graphagg.store.remote.published import OBJECTS, Published, object_name, sha256_of
+from graphagg.store.remote.pointers import (
+    NUMBERED,
+    OBJECTS,
+    Published,
+    Token,
+    current_or_none,
+    object_name,
+    pointer_of,
+    sha256_of,
+)
 
 _MARGIN = 60.0  # seconds of the store's clock between objects that are removed and reused
 

@@ -67,9 +67,9 @@ class TaskArrays:
         return stats
 
     def known(self, block: int) -> Stats | None:
-        """What `save` returned, if the task finished before."""
-        known: Stats | None = self.blocks.noted(self.stage, block)
-        return known
+        """The result of `save`, if the task finished before."""
+        noted: Stats | None = self.blocks.noted(self.stage, block)
+        return noted
 
     def array(self, block: int, name: str) -> Array:
         """An array of task `block`."""
@@ -99,7 +99,7 @@ class TaskArrays:
     ) -> None:
         """Write `<name>.npy` for each name: the tasks' arrays one after another, by as many tasks.
 
-        Where their types differ, as those of narrow integers do, the widest holds all.
+        Where their types differ, as types of narrow integers do, the widest holds all.
 
         Args:
             run: runs the tasks.

@@ -98,8 +98,7 @@ def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
 
 def quality(vectors: np.ndarray, whole: Any, split: Any) -> dict[str, float]:
     """AUC of link prediction where there is a split, else micro and macro F1 of classification."""
-    from graphagg.embedding.evaluation.classification import FRACTIONS, classify
-    from graphagg.embedding.evaluation.labels import read_labels
+    from graphagg.embedding.evaluation.classification import FRACTIONS, classify, read_labels
     from graphagg.embedding.prone.sparse import normalize_rows
 
     if split is not None:

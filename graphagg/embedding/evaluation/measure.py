@@ -19,8 +19,7 @@ from graphagg.arrays import Array
 from graphagg.checks import integer
 from graphagg.embedding.build import embed
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.evaluation.classification import FRACTIONS, classify
-from graphagg.embedding.evaluation.labels import Labels
+from graphagg.embedding.evaluation.classification import FRACTIONS, Labels, classify
 from graphagg.embedding.evaluation.splits import Split, heuristic_scores, split_edges
 from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import ISOLATED

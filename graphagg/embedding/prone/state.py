@@ -1,7 +1,7 @@
 """The arrays and loops of an engine, which differ in process and on Spark.
 
 `Memory` keeps arrays in memory, `Stored` in files, of which a step reads its own part; both give
-the same bytes. `Loops` runs the steps of the build in process; `embedding.spark.engine` has the
+the same bytes. `Loops` runs the steps of the build in process; `embedding.spark.partition` has the
 loops of Spark.
 """
 

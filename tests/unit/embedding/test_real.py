@@ -13,7 +13,7 @@ import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.build import embed
-from graphagg.embedding.evaluation.labels import read_labels
+from graphagg.embedding.evaluation.classification import read_labels
 from graphagg.embedding.evaluation.measure import Scores, auc, classify_nodes, predict_links
 from graphagg.embedding.evaluation.splits import split_edges
 from graphagg.embedding.prone.network import Network, _cover

@@ -141,10 +141,9 @@ def _size(entry: Path) -> int:
 
 
 def _used(entry: Path) -> float:
-    try:
+    with suppress(OSError):
         return (entry / "used").stat().st_mtime
-    except OSError:
-        return 0.0
+    return 0.0
 
 
 def _key(address: Address) -> str:

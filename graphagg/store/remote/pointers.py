@@ -69,6 +69,11 @@ class Published:
             yield from each.files()
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each object."""
+        return {name: entry.bytes for entry, name in self.files()}
+
+    @property
     def size(self) -> int:
         """Bytes of all its files."""
         return sum(entry.bytes for entry, _ in self.files())

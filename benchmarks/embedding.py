@@ -98,8 +98,7 @@ def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
 
 def quality(vectors: np.ndarray, whole: Any, split: Any) -> dict[str, float]:
     """AUC of link prediction where there is a split, else micro and macro F1 of classification."""
-    from graphagg.embedding.evaluation.classification import FRACTIONS, classify
-    from graphagg.embedding.evaluation.labels import read_labels
+    from graphagg.embedding.evaluation.classification import FRACTIONS, classify, read_labels
     from graphagg.embedding.prone.sparse import normalize_rows
 
     if split is not None:
@@ -248,7 +247,7 @@ def leaf_memory(edges: int, entries: int) -> Leaf:
 
 def decompose(path: str, rank: int, iterations: int) -> int:
     """Peak bytes of this process after it decomposed a piece."""
-    from graphagg.embedding.prone.leaf import scaled_right_vectors
+    from graphagg.embedding.prone.matrix import scaled_right_vectors
     from graphagg.graph.csr import Csr
 
     with np.load(path) as stored:

@@ -20,6 +20,12 @@ class GraphAggError(Exception):
     exit_code = 2
 
 
+class RunFailed(GraphAggError):
+    """Base of the errors about a run that failed though its input was right."""
+
+    exit_code = 1
+
+
 class MissingExtra(GraphAggError):
     """An optional dependency is not installed.
 
@@ -93,10 +99,8 @@ class InvalidQuestion(GraphAggError):
     """A question is empty, too long or of the wrong type."""
 
 
-class InvalidScores(GraphAggError):
+class InvalidScores(RunFailed):
     """A reranker gave scores that are not one finite number per text."""
-
-    exit_code = 1
 
 
 class ArtifactError(GraphAggError):
@@ -115,10 +119,8 @@ class CorruptArtifact(ArtifactError):
     """A file of the index is missing or is not what the manifest says."""
 
 
-class ArtifactBusy(ArtifactError):
+class ArtifactBusy(ArtifactError, RunFailed):
     """Another process is writing this index."""
-
-    exit_code = 1
 
 
 class ModelMismatch(ArtifactError):
@@ -149,16 +151,12 @@ class InvalidCommunities(GraphAggError):
     """A ground truth of communities cannot be read or fits no vertex of the graph."""
 
 
-class WriteFailed(ArtifactError):
+class WriteFailed(ArtifactError, RunFailed):
     """The index could not be written, for instance because the disk is full."""
 
-    exit_code = 1
 
-
-class StoreError(ArtifactError):
+class StoreError(ArtifactError, RunFailed):
     """An object store, or the way to it, failed; base of the errors about stores."""
-
-    exit_code = 1
 
 
 class StoreUnreachable(StoreError):
@@ -209,10 +207,8 @@ class ParametersDiffer(ArtifactError):
     """A job was started again with other parameters over what it left unfinished."""
 
 
-class JobFailed(ArtifactError):
+class JobFailed(ArtifactError, RunFailed):
     """Spark gave up a job: a task failed too often, an executor or the driver was lost."""
-
-    exit_code = 1
 
 
 class InvalidBatch(GraphAggError):
@@ -243,10 +239,8 @@ class DeviceUnavailable(GraphAggError):
     """The device that was asked for is not there."""
 
 
-class DeviceOutOfMemory(GraphAggError):
+class DeviceOutOfMemory(RunFailed):
     """A batch is too large for the device's memory."""
-
-    exit_code = 1
 
 
 class InsecureBinding(GraphAggError):
@@ -269,32 +263,24 @@ class UnknownModel(NoSuchIndex):
     """A service was asked for an answer by a model that it does not have."""
 
 
-class Overloaded(GraphAggError):
+class Overloaded(RunFailed):
     """A service has as much work as it takes; try again."""
-
-    exit_code = 1
 
 
 class LookupsFlooded(Overloaded):
     """A service is asked for lists faster than it makes them; try again."""
 
 
-class WorkerLost(GraphAggError):
+class WorkerLost(RunFailed):
     """The processes that answer for a service ended again and again."""
 
-    exit_code = 1
 
-
-class PortTaken(GraphAggError):
+class PortTaken(RunFailed):
     """The address that a service should bind cannot be had."""
 
-    exit_code = 1
 
-
-class EndpointError(GraphAggError):
+class EndpointError(RunFailed):
     """Base of the errors about the endpoint of a language model."""
-
-    exit_code = 1
 
 
 class EndpointUnauthorized(EndpointError):
@@ -317,16 +303,12 @@ class RunExists(GraphAggError):
     """The output folder already holds a training run."""
 
 
-class RunBusy(GraphAggError):
+class RunBusy(RunFailed):
     """Another process trains in this folder."""
 
-    exit_code = 1
 
-
-class TrainingDiverged(GraphAggError):
+class TrainingDiverged(RunFailed):
     """The loss is no finite number any more."""
-
-    exit_code = 1
 
 
 class TrainingInterrupted(GraphAggError):

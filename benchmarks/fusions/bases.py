@@ -19,8 +19,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.embedding.partition.pieces import make_piece
-from graphagg.embedding.prone.leaf import truncated_svd
-from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, strengths
+from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, strengths, truncated_svd
 from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows, row_sums
 from graphagg.errors import PieceTooLarge
 from graphagg.graph.adjacency import expand_rows

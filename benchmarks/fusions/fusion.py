@@ -21,14 +21,13 @@ import numpy as np
 from benchmarks.fusions.bases import BaseEmbedder, prone
 from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.evaluation.control import propagated
+from graphagg.embedding.evaluation.measure import propagated
 from graphagg.embedding.partition.cut import induced, partition
 from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import HUB, Parts
 from graphagg.embedding.prone.engine import in_process
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.sparse import entries_where
-from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.prone.sparse import entries_where, one_thread
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 

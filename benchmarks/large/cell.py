@@ -57,9 +57,8 @@ def built(job: str, edges: Any, out: Path, kind: str, spark: Any = None, **given
         if spark is not None:
             return build_with_spark(spark, edges, out, config=config, **given)
         return CommunityIndex.build(edges, out, config=config, **given)
-    from graphagg.embedding.spark.build import build_with_spark as embed_with_spark
-
     from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+    from graphagg.embedding.spark_build import build_with_spark as embed_with_spark
 
     config = EmbeddingConfig(kind=kind)
     if spark is not None:

@@ -130,8 +130,8 @@ def draw(
 ) -> None:
     """Draw the vertices in two dimensions."""
     from graphagg.embedding import NodeEmbedding
-    from graphagg.embedding.evaluation.labels import read_labels
-    from graphagg.embedding.picture import draw as paint
+    from graphagg.embedding.evaluation.classification import read_labels
+    from graphagg.embedding.export import draw as paint
 
     with NodeEmbedding.open(directory) as index:
         names = read_labels(labels, index.vertices).first() if labels is not None else None
@@ -152,7 +152,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure an embedding beside the unpartitioned control and simple heuristics."""
-    from graphagg.embedding.evaluation.labels import read_labels
+    from graphagg.embedding.evaluation.classification import read_labels
     from graphagg.embedding.evaluation.measure import classify_nodes, predict_links
     from graphagg.graph.weights import load_weighted
 

@@ -21,7 +21,7 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.minhash.bands import BandTables
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
 from graphagg.store import Artifact, ArtifactWriter
-from graphagg.store.paging import at_random, is_large
+from graphagg.store.ranges import at_random, is_large
 from graphagg.store.strings import StringTable
 
 

@@ -17,7 +17,7 @@ from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import ISOLATED, PartitionReport, Parts
 from graphagg.embedding.prone.engine import Engine, Vectors, in_process
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.prone.sparse import one_thread
 from graphagg.progress import Progress, silent
 
 _NODES_A_RANGE = 50_000

@@ -140,8 +140,11 @@ def grow(
     config = EmbeddingConfig.from_json(artifact.manifest.parameters)
     grown = _Grown.of(artifact, config, graph)
     network = grown.network(graph, weights)
-    fresh = np.flatnonzero(grown.fresh & (network.matrix.degrees() > 0))
-    rows = _rows_of(network.matrix, fresh)
+    matrix = network.matrix
+    fresh = np.flatnonzero(grown.fresh & (matrix.degrees() > 0))
+    at = matrix.places(fresh)
+    indptr = offsets(matrix.degrees()[fresh])
+    rows = Csr(indptr, matrix.indices[at], matrix.entries[at], matrix.columns)
     log_q = None
     if config.propagate == 0:
         log_q = grown.spread(np.asarray(artifact.array("log_q")))
@@ -153,24 +156,13 @@ def grow(
     new_ids = len(grown.rows) - artifact.manifest.counts["vertices"]
     if config.kind == "two-mode":
         new_ids += len(grown.columns) - artifact.manifest.counts["elements"]
-    used = _edges_of(network, grown.fresh)
+    ends, others = network.graph.pairs()
+    if config.kind != "undirected":
+        others = others + len(grown.rows)
+    used = int(np.count_nonzero(grown.fresh[ends] | grown.fresh[others]))
     report = AddReport(new_ids, int((~vectors.any(axis=1)).sum()), used, network.graph.edges - used)
     published.publish(_manifest(artifact.manifest, grown, graph, report, config))
     return report
-
-
-def _edges_of(network: Network, fresh: Array) -> int:
-    """Edges with a new end."""
-    rows, columns = network.graph.pairs()
-    first = 0 if network.graph.kind == "undirected" else len(network.graph.rows)
-    return int(np.count_nonzero(fresh[rows] | fresh[columns + first]))
-
-
-def _rows_of(matrix: Csr, nodes: Array) -> Csr:
-    lengths = matrix.indptr[nodes + 1] - matrix.indptr[nodes]
-    indptr = offsets(lengths)
-    positions = matrix.places(nodes)
-    return Csr(indptr, matrix.indices[positions], matrix.entries[positions], matrix.columns)
 
 
 def _stacked(artifact: Artifact, name: str, config: EmbeddingConfig) -> Array:

@@ -66,6 +66,18 @@ class NodeEmbedding(Index[Version]):
         (5, (5, 4))
         >>> NodeEmbedding.open(embedding.directory).vertices[0]
         'a'
+        >>> bool((embedding.vector("a") == embedding.vectors[0]).all())
+        True
+        >>> near = embedding.neighbors("a", 2)
+        >>> [neighbor.id for neighbor in near], near.to_arrow().column_names
+        (['b', 'c'], ['rank', 'vertex', 'score'])
+        >>> graph = embedding.to_networkx(neighbors=1)
+        >>> sorted(graph.nodes["a"]), graph.number_of_edges() > 0
+        (['piece', 'vector'], True)
+        >>> embedding.add([("f", "a"), ("f", "b")]).vertices_added
+        1
+        >>> len(embedding), bool(embedding.vector("f").any())
+        (6, True)
 
     Attributes:
         read: counts of the edges that were read, where this object built the index; else None.
@@ -192,15 +204,7 @@ class NodeEmbedding(Index[Version]):
         return unit_rows(self.side(side)[1])
 
     def vector(self, vertex: VertexId, side: Side = "from") -> Array:
-        """The vector of a vertex, `[d]`; `UnknownVertex` names the closest ids.
-
-        Example:
-            >>> from tempfile import mkdtemp
-            >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
-            >>> embedding = NodeEmbedding.build(edges, mkdtemp())
-            >>> bool((embedding.vector("a") == embedding.vectors[0]).all())
-            True
-        """
+        """The vector of a vertex, `[d]`; `UnknownVertex` names the closest ids."""
         ids, vectors = self.side(side)
         return np.asarray(vectors[ids.known(vertex)])
 
@@ -231,14 +235,6 @@ class NodeEmbedding(Index[Version]):
             UnknownVertex: there is no such vertex.
             InvalidParameter: `k`, or the vertex has no edge and so no direction.
             MissingExtra: FAISS is not installed.
-
-        Example:
-            >>> from tempfile import mkdtemp
-            >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
-            >>> embedding = NodeEmbedding.build(edges, mkdtemp())
-            >>> near = embedding.neighbors("a", 2)
-            >>> [neighbor.id for neighbor in near], near.to_arrow().column_names
-            (['b', 'c'], ['rank', 'vertex', 'score'])
         """
         version = self._version  # one throughout: another thread may reopen the index
         among = of if among is None else among
@@ -278,14 +274,6 @@ class NodeEmbedding(Index[Version]):
         Raises:
             InvalidParameter: a graph and neighbors are given, or neighbors is negative.
             MissingExtra: networkx, or with neighbors FAISS, is not installed.
-
-        Example:
-            >>> from tempfile import mkdtemp
-            >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
-            >>> embedding = NodeEmbedding.build(edges, mkdtemp())
-            >>> graph = embedding.to_networkx(neighbors=1)
-            >>> sorted(graph.nodes["a"]), graph.number_of_edges() > 0
-            (['piece', 'vector'], True)
         """
         integer("neighbors", neighbors, 0)
         if graph is not None:
@@ -362,15 +350,6 @@ class NodeEmbedding(Index[Version]):
         Raises:
             GraphAggError: the errors of `build`.
             ArtifactBusy: the index was built again for another kind of graph since it was opened.
-
-        Example:
-            >>> from tempfile import mkdtemp
-            >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
-            >>> embedding = NodeEmbedding.build(edges, mkdtemp())
-            >>> embedding.add([("e", "a"), ("e", "b")]).vertices_added
-            1
-            >>> len(embedding), bool(embedding.vector("e").any())
-            (5, True)
         """
         if reading.get("ids", "auto") == "auto" and not self.vertices.is_integer:
             reading = {**reading, "ids": "string"}

@@ -64,9 +64,8 @@ class Needs(NamedTuple):
 
     def pieces(self, config: EmbeddingConfig) -> int:
         """Estimate the count of pieces."""
-        return config.pieces or max(
-            1, -(-self.entries // (config.max_piece_edges or MAX_PIECE_EDGES))
-        )
+        most = config.max_piece_edges or MAX_PIECE_EDGES
+        return config.pieces or max(1, -(-self.entries // most))
 
     def arrays(self, config: EmbeddingConfig) -> int:
         """Bytes of the arrays with a row per node."""

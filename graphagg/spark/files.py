@@ -170,14 +170,12 @@ class StoreFiles(Files):
 
     def _bring(self, file_name: str, path: Path) -> None:
         size = self._store.size(f"{_WHOLE}/{file_name}")
-        if size is None:
-            self._bring_ranges(file_name.removesuffix(".npy"), path)
+        if size is not None:
+            with path.open("wb") as file:
+                for piece in self._store.pieces(f"{_WHOLE}/{file_name}", size):
+                    file.write(piece)
             return
-        with path.open("wb") as file:
-            for piece in self._store.pieces(f"{_WHOLE}/{file_name}", size):
-                file.write(piece)
-
-    def _bring_ranges(self, name: str, path: Path) -> None:
+        name = file_name.removesuffix(".npy")
         dtype, shape = self._head(name)
         preallocate(path, dtype, shape)
 

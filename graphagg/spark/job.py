@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any
 from graphagg.errors import GraphAggError, JobFailed
 from graphagg.progress import Progress
 from graphagg.spark.blocks import Blocks
-from graphagg.spark.failures import named_errors
 from graphagg.spark.files import Files, StoreFiles
-from graphagg.spark.session import with_settings
+from graphagg.spark.session import named_errors, with_settings
 from graphagg.spark.sources import settings_for
 from graphagg.spark.storage import StoreStorage, storage_at
 from graphagg.spark.tasks import Stats, run_tasks
@@ -43,7 +42,7 @@ class Work(WorkFolder):
     Or below an address of a store:
 
         job.json             identity of the job
-        lease                which process runs it, see `graphagg.spark.lease`
+        lease                which process runs it, see `graphagg.spark.storage`
         <name>.json          notes: small results
         phases/<name>/       Parquet, which Spark writes and reads
         blocks/, arrays/     arrays that tasks exchange, see `Blocks` and `StoreFiles`

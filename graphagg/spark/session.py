@@ -1,19 +1,31 @@
-"""Spark sessions, classic or by Spark Connect: callers use DataFrames only."""
+"""Spark sessions, classic or by Spark Connect, and their failures as errors of graphagg.
+
+Callers use DataFrames only.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from graphagg.errors import InvalidParameter, JobFailed, MissingExtra
-from graphagg.spark.failures import cause
+from graphagg import errors
+from graphagg.errors import (
+    GraphAggError,
+    InvalidParameter,
+    JobFailed,
+    MissingExtra,
+    WriteFailed,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+_ERROR_LINE = re.compile(r"graphagg\.errors\.(\w+): (.*)")
 
 
 def create_session(
@@ -98,7 +110,7 @@ def session(
     Raises:
         As `create_session`.
     """
-    before = _active()
+    before = active_session()
     spark = before or create_session(name, master, remote=remote)
     try:
         yield spark
@@ -108,7 +120,8 @@ def session(
                 spark.stop()
 
 
-def _active() -> SparkSession | None:
+def active_session() -> SparkSession | None:
+    """The session that is active in this process."""
     try:
         from pyspark.sql import SparkSession
     except ImportError:
@@ -148,3 +161,60 @@ _SMALL_DRIVER = {
     "spark.sql.adaptive.autoBroadcastJoinThreshold": "-1",
     "spark.sql.execution.rangeExchange.sampleSizePerPartition": "20",
 }
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Context manager: raises an error of graphagg that a task raised in place of Spark's.
+
+    Raises:
+        WriteFailed: a disk is full.
+        JobFailed: Spark gave up for another reason.
+    """
+    try:
+        yield
+    except Exception as failure:
+        modules = {kind.__module__.partition(".")[0] for kind in type(failure).__mro__}
+        of_spark = modules & {"pyspark", "py4j", "grpc"} or isinstance(failure, ConnectionError)
+        if isinstance(failure, GraphAggError) or not of_spark:
+            raise
+        named = _named(str(failure))
+        if named is not None:
+            raise named from None
+        if any(words in str(failure) for words in _FULL):
+            raise WriteFailed(
+                f"a task found no room on the disk ({cause(failure)}); the index that was there "
+                "is unchanged. Make room where the index and spark.local.dir lie; the same "
+                "command then goes on after the last finished stage"
+            ) from failure
+        raise JobFailed(f"Spark gave up: {cause(failure)}") from failure
+
+
+_FULL = ("No space left on device", "Disk quota exceeded")
+"""How Python and Java both word a full disk."""
+
+
+def cause(failure: BaseException) -> str:
+    """Summarize a failure of Spark in one line of its traceback."""
+    lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
+    for match in map(_CAUSE_LINE.match, reversed(lines)):
+        if match and not match[1].endswith(_WRAPPERS):
+            return f"{match[1].rpartition('.')[2]}: {match[2]}"[:400]
+    return (lines or [type(failure).__name__])[0][:400]
+
+
+_CAUSE_LINE = re.compile(r"(?:Caused by: )?((?:\w+\.)*\w*(?:Error|Exception|Exit)): (.+)")
+_WRAPPERS = ("SparkException", "PythonException", "Py4JJavaError")
+"""Errors that only wrap another one."""
+
+
+def _named(traceback: str) -> GraphAggError | None:
+    """Make the error of graphagg that a traceback shows; None if it shows none."""
+    for line in traceback.splitlines():
+        match = _ERROR_LINE.search(line)
+        kind = getattr(errors, match[1], None) if match else None
+        if match and isinstance(kind, type) and issubclass(kind, GraphAggError):
+            error = kind.__new__(kind)  # some classes take other arguments than a message
+            GraphAggError.__init__(error, match[2])
+            return error
+    return None

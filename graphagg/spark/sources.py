@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from graphagg.errors import InvalidParameter, MissingExtra, UnreadableFile
+from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.spark.session import active_session
 from graphagg.store.addresses import (
     Address,
     Location,
@@ -80,11 +81,7 @@ def session_of(source: Any) -> SparkSession:
     if is_frame(source):
         session: SparkSession = source.sparkSession
         return session
-    try:
-        from pyspark.sql import SparkSession as Session
-    except ImportError:
-        raise MissingExtra("pyspark", "spark") from None
-    active: SparkSession | None = Session.getActiveSession()
+    active = active_session()
     if active is None:
         raise InvalidParameter(
             f"{source}: no Spark session is active, wanted the one that knows the table; start it, "

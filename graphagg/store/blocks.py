@@ -9,18 +9,17 @@ from __future__ import annotations
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import CorruptArtifact
 from graphagg.store.ranges import GrowingFile
-from graphagg.store.strings import StringTable
+from graphagg.store.strings import Strings, StringTable
 
 if TYPE_CHECKING:
-    from graphagg.store.reading import Arrays
+    from graphagg.store.reading import ArrayFolder
     from graphagg.store.writing import ArtifactWriter
 
 BLOCK = 32_768
@@ -29,7 +28,7 @@ _LEVEL = 6
 _KEPT = 64  # blocks that stay decompressed, of each table
 
 
-class BlockStrings(Sequence[str]):
+class BlockStrings(Strings):
     """A table of strings, compressed; safe to read from several threads.
 
     Args:
@@ -52,15 +51,12 @@ class BlockStrings(Sequence[str]):
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, artifact: Arrays, name: str) -> BlockStrings:
+    def open(cls, artifact: ArrayFolder, name: str) -> BlockStrings:
         """Map the table that `write` wrote."""
         data, blocks, bounds = (
             artifact.array(f"{name}.{suffix}") for suffix in ("zlib", "blocks", "offsets")
         )
         return cls(data, blocks, bounds, f"{artifact.folder}: {name}")
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
 
     def raw(self, i: int) -> bytes:
         """The UTF-8 bytes of string `i` (0-based, not negative)."""
@@ -68,20 +64,6 @@ class BlockStrings(Sequence[str]):
         begin = int(self.offsets[self._blocks[block, 0]])
         start, end = (int(bound) - begin for bound in self.offsets[i : i + 2])
         return self._block(block)[start:end]
-
-    @overload
-    def __getitem__(self, i: int) -> str: ...
-    @overload
-    def __getitem__(self, i: slice) -> list[str]: ...
-    def __getitem__(self, i: int | slice) -> str | list[str]:
-        if isinstance(i, slice):
-            return [self.raw(j).decode() for j in range(*i.indices(len(self)))]
-        if not -len(self) <= i < len(self):
-            raise IndexError(i)
-        return self.raw(i % len(self)).decode()
-
-    def __iter__(self) -> Iterator[str]:
-        return (self.raw(i).decode() for i in range(len(self)))
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
         """A plain table of the strings at `rows`, in that order."""
@@ -119,13 +101,12 @@ class BlockWriter:
 
     def __init__(self, writer: ArtifactWriter, name: str) -> None:
         self._writer, self._name = writer, name
-        self._content = writer.path(f"{name}.zlib.npy").open("wb")
-        self._head = _write_header(self._content, 0)
+        self._content = GrowingFile(writer.path(f"{name}.zlib.npy"), np.uint8)
         self._ends = GrowingFile(writer.path(f"{name}.offsets.npy"), np.int64)
         self._ends.append(np.zeros(1, np.int64))
         self._blocks: list[tuple[int, int]] = []
         self._pieces: list[bytes] = []
-        self._count = self._size = self._before = self._total = 0
+        self._count = self._size = self._before = 0
 
     def append(self, table: StringTable | BlockStrings) -> None:
         """Append the strings of a table."""
@@ -141,16 +122,15 @@ class BlockWriter:
         """Write the last block, and the start of each."""
         if self._pieces:
             self._end_block()
-        self._content.seek(0)
-        assert _write_header(self._content, self._total) == self._head, "numpy leaves room for it"
         self._content.close()
         self._ends.close()
         blocks = np.array(self._blocks, np.int64).reshape(-1, 2)
         self._writer.array(f"{self._name}.blocks", blocks)
 
     def _end_block(self) -> None:
-        self._blocks.append((self._count, self._total))
-        self._total += self._content.write(zlib.compress(b"".join(self._pieces), _LEVEL))
+        self._blocks.append((self._count, self._content.length))
+        content = zlib.compress(b"".join(self._pieces), _LEVEL)
+        self._content.append(np.frombuffer(content, np.uint8))
         self._count += len(self._pieces)
         self._pieces, self._size = [], 0
 
@@ -160,10 +140,3 @@ def write(writer: ArtifactWriter, name: str, table: StringTable | BlockStrings) 
     file = BlockWriter(writer, name)
     file.append(table)
     file.close()
-
-
-def _write_header(file: BinaryIO, size: int) -> int:
-    """Write the header of a file of `size` bytes, of the same length for any size."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": (size,)}
-    np.lib.format.write_array_header_1_0(file, header)
-    return int(file.tell())

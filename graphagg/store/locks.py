@@ -39,11 +39,10 @@ def hold(path: Path, busy: GraphAggError) -> int:
         _lock(descriptor, shared=False)
         if os.fstat(descriptor).st_ino != path.stat().st_ino:
             raise FileNotFoundError  # the process that held it has just removed it
-    except (BlockingIOError, FileNotFoundError):
+    except BaseException as error:
         os.close(descriptor)
-        raise busy from None
-    except BaseException:
-        os.close(descriptor)
+        if isinstance(error, BlockingIOError | FileNotFoundError):
+            raise busy from None
         raise
     return descriptor
 

@@ -135,32 +135,21 @@ def manifest_json(content: bytes, where: str) -> dict[str, Any]:
 def manifest_of(raw: Mapping[str, Any], where: str) -> Manifest:
     """The manifest in its JSON; `CorruptArtifact` if it lacks a key."""
     try:
-        return _parse_manifest(raw)
+        if not DATA_FOLDER.fullmatch(raw["data"]):
+            raise ValueError(f"data folder {raw['data']!r}")
+        return Manifest(
+            kind=str(raw["kind"]),
+            **{name: dict(raw[name]) for name in ("parameters", "inputs", "models", "counts")},
+            files={name: _entry(name, entry) for name, entry in raw["files"].items()},
+            library_version=str(raw["library_version"]),
+            data=str(raw["data"]),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptArtifact(f"{where}: bad content ({error!r}); build the index again") from None
 
 
-def _parse_manifest(raw: Mapping[str, Any]) -> Manifest:
-    if not DATA_FOLDER.fullmatch(raw["data"]):
-        raise ValueError(f"data folder {raw['data']!r}")
-    files = {}
-    for name, entry in raw["files"].items():
-        if not FILE_NAME.fullmatch(name):
-            raise ValueError(f"file name {name!r}")
-        shape = entry.get("shape")
-        files[name] = FileEntry(
-            int(entry["bytes"]),
-            str(entry["sha256"]),
-            entry.get("dtype"),
-            None if shape is None else tuple(int(n) for n in shape),
-        )
-    return Manifest(
-        kind=str(raw["kind"]),
-        parameters=dict(raw["parameters"]),
-        inputs=dict(raw["inputs"]),
-        models=dict(raw["models"]),
-        counts=dict(raw["counts"]),
-        files=files,
-        library_version=str(raw["library_version"]),
-        data=str(raw["data"]),
-    )
+def _entry(name: str, raw: Mapping[str, Any]) -> FileEntry:
+    if not FILE_NAME.fullmatch(name):
+        raise ValueError(f"file name {name!r}")
+    shape = None if raw.get("shape") is None else tuple(int(size) for size in raw["shape"])
+    return FileEntry(int(raw["bytes"]), str(raw["sha256"]), raw.get("dtype"), shape)

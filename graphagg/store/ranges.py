@@ -3,6 +3,11 @@
 The pages of a mapped file count as memory of the process from when they are read until they are
 forgotten. So what goes through a file from end to end, or takes rows from all over it, forgets the
 pages behind it; they stay in the kernel's cache.
+
+A page that is not in memory is read with its neighbors, which on many machines are megabytes: of
+an index that is larger than memory, a question would read a hundred times the bytes that it needs.
+So graphagg advises the kernel which files it reads at random, and which ranges it needs next. Where
+advice cannot be given, nothing changes but the time.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ import math
 import mmap
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +28,7 @@ from graphagg.store.strings import StringTable
 
 RESIDENT = 1 << 26
 """Bytes of a mapped array that `take_rows` holds at once."""
+_LONG = 1 << 16  # bytes; a shorter range is left to single pages
 
 
 def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
@@ -152,7 +158,7 @@ def take_rows(array: Array, rows: Array, columns: slice = slice(None)) -> Array:
         rows: `[r]` ascending.
         columns: which of the w.
     """
-    if mapping_of(array) is None or not len(rows) or not array.nbytes:
+    if _mapping_of(array) is None or not len(rows) or not array.nbytes:
         return np.asarray(array[rows, columns])
     taken = np.empty((len(rows), len(range(*columns.indices(array.shape[1])))), array.dtype)
     step = max(1, RESIDENT // (array.nbytes // len(array)))
@@ -170,13 +176,13 @@ def take_rows(array: Array, rows: Array, columns: slice = slice(None)) -> Array:
 def forget(*arrays: Array) -> None:
     """Give back the memory of mapped arrays; the next access reads the file again."""
     for array in arrays:
-        mapping = mapping_of(array) if array.nbytes else None
+        mapping = _mapping_of(array) if array.nbytes else None
         if mapping is not None:
-            begin, length = span_of(array, mapping)
+            begin, length = _span_of(array, mapping)
             mapping.madvise(mmap.MADV_DONTNEED, begin, length)
 
 
-def span_of(array: Array, mapping: mmap.mmap) -> tuple[int, int]:
+def _span_of(array: Array, mapping: mmap.mmap) -> tuple[int, int]:
     """Locate an array in the file that it is a view of.
 
     Returns:
@@ -188,7 +194,7 @@ def span_of(array: Array, mapping: mmap.mmap) -> tuple[int, int]:
     return begin, start - begin + array.nbytes
 
 
-def mapping_of(array: Array) -> mmap.mmap | None:
+def _mapping_of(array: Array) -> mmap.mmap | None:
     """The mapped file that an array is a view of; None of one in memory, and on Windows."""
     if not hasattr(mmap, "MADV_RANDOM"):
         return None  # no advice is taken
@@ -196,3 +202,40 @@ def mapping_of(array: Array) -> mmap.mmap | None:
     while isinstance(owner, np.ndarray):
         owner = owner.base
     return owner if isinstance(owner, mmap.mmap) and hasattr(owner, "madvise") else None
+
+
+def is_large(size: int) -> bool:
+    """Whether files of `size` bytes are more than half of this machine's memory."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return False  # no such question on this system
+    return size > memory // 2
+
+
+def at_random(value: object) -> None:
+    """Advise that the mapped arrays of an object, such as an opened index, are read at random."""
+    for array in _arrays(value):
+        mapping = _mapping_of(array)
+        if mapping is not None:
+            mapping.madvise(mmap.MADV_RANDOM)
+
+
+def will_need(*arrays: Array) -> None:
+    """Advise that (views of) mapped arrays are read next, from end to end."""
+    for array in arrays:
+        mapping = _mapping_of(array) if array.nbytes >= _LONG else None
+        if mapping is not None:
+            mapping.madvise(mmap.MADV_WILLNEED, *_span_of(array, mapping))
+
+
+def _arrays(value: object) -> Iterator[Array]:
+    """The arrays of an object, of the objects that it holds, and so on."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _arrays(inner)
+    elif hasattr(value, "__dict__"):
+        for inner in vars(value).values():
+            yield from _arrays(inner)

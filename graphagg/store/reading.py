@@ -53,16 +53,8 @@ class NamedArrays(Protocol):
         """String table `name`."""
 
 
-class Arrays(NamedArrays, Protocol):
-    """Arrays in a folder."""
-
-    @property
-    def folder(self) -> Path:
-        """The folder."""
-
-
 class ArrayFolder:
-    """The arrays in a folder that is no artifact.
+    """The arrays in a folder, which need not be of an artifact.
 
     Args:
         folder: where they lie.
@@ -74,27 +66,33 @@ class ArrayFolder:
     def __contains__(self, name: str) -> bool:
         return (self.folder / name).exists()
 
+    def path(self, name: str) -> Path:
+        """The path of data file `name`."""
+        return self.folder / name
+
     def array(self, name: str) -> Array:
         """Array `name` (without `.npy`), memory-mapped read-only."""
-        return map_array(self.folder / f"{name}.npy")
+        return map_array(self.path(f"{name}.npy"))
 
     def strings(self, name: str) -> StringTable:
         """String table `name`."""
         return StringTable(self.array(f"{name}.utf8"), self.array(f"{name}.offsets"))
 
 
-class Artifact(Closing):
+class Artifact(ArrayFolder, Closing):
     """An opened index directory. No writer removes the version that it opened until `close`.
 
     Use `open_artifact` of `graphagg.store`. Arrays are memory-mapped, read-only.
 
     Attributes:
         directory: where it lies on this machine, absolute.
+        folder: the data folder of the opened version.
         manifest: what it holds.
         source: the address on a store that it came from; None for a local index.
     """
 
     def __init__(self, directory: Path, manifest: Manifest, lease: int) -> None:
+        super().__init__(directory / manifest.data)
         self.directory = directory
         self.manifest = manifest
         self.source: Address | None = None
@@ -104,11 +102,6 @@ class Artifact(Closing):
     def location(self) -> Path | Address:
         """The location of its newest version: the address that it came from, or its directory."""
         return self.directory if self.source is None else self.source
-
-    @property
-    def folder(self) -> Path:
-        """The data folder of the opened version."""
-        return self.directory / self.manifest.data
 
     def path(self, name: str) -> Path:
         """The path of data file `name`; `CorruptArtifact` if the manifest lists no such file."""
@@ -120,14 +113,6 @@ class Artifact(Closing):
 
     def __contains__(self, name: str) -> bool:
         return name in self.manifest.files
-
-    def array(self, name: str) -> Array:
-        """Array `name` (without `.npy`), memory-mapped read-only."""
-        return map_array(self.path(f"{name}.npy"))
-
-    def strings(self, name: str) -> StringTable:
-        """String table `name`."""
-        return StringTable(self.array(f"{name}.utf8"), self.array(f"{name}.offsets"))
 
     def verify(self) -> None:
         """Compare every file with its checksum; `CorruptArtifact` names the first that differs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, overload
@@ -14,7 +15,35 @@ from graphagg.arrays import offsets
 _READ = 4096  # strings that `raws` takes out of the buffer together
 
 
-class StringTable(Sequence[str]):
+class Strings(Sequence[str], ABC):
+    """Strings by their positions, as UTF-8 between `offsets` `[n + 1]`."""
+
+    offsets: npt.NDArray[np.int64]
+
+    @abstractmethod
+    def raw(self, i: int) -> bytes:
+        """The UTF-8 bytes of string `i` (0-based, not negative)."""
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[str]: ...
+    def __getitem__(self, i: int | slice) -> str | list[str]:
+        if isinstance(i, slice):
+            return [self.raw(j).decode("utf-8") for j in range(*i.indices(len(self)))]
+        count = len(self.offsets) - 1
+        if not -count <= i < count:
+            raise IndexError(i)
+        return self.raw(i % count).decode("utf-8")
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.raw(i).decode("utf-8") for i in range(len(self)))
+
+
+class StringTable(Strings):
     """Strings as one UTF-8 buffer and their offsets.
 
     Args:
@@ -63,9 +92,6 @@ class StringTable(Sequence[str]):
         """Bytes of the strings and their offsets."""
         return int(self.data.nbytes + self.offsets.nbytes)
 
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
     def raw(self, i: int) -> bytes:
         """The UTF-8 bytes of string `i` (0-based, not negative)."""
         return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes()
@@ -78,18 +104,6 @@ class StringTable(Sequence[str]):
             positions = (bounds - bounds[0]).tolist()
             for start, end in pairwise(positions):
                 yield block[start:end]
-
-    @overload
-    def __getitem__(self, i: int) -> str: ...
-    @overload
-    def __getitem__(self, i: slice) -> list[str]: ...
-    def __getitem__(self, i: int | slice) -> str | list[str]:
-        if isinstance(i, slice):
-            return [self.raw(j).decode("utf-8") for j in range(*i.indices(len(self)))]
-        count = len(self.offsets) - 1
-        if not -count <= i < count:
-            raise IndexError(i)
-        return self.raw(i % count).decode("utf-8")
 
     def __iter__(self) -> Iterator[str]:
         return (raw.decode("utf-8") for raw in self.raws())

@@ -99,9 +99,8 @@ class FolderStorage:
                 raise
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write a file of JSON."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / name, value)
+        """Write a file of JSON; whole or not at all, also when two processes write it."""
+        self.write({name: json.dumps(value).encode()})
 
     def read_json(self, name: str) -> Any:
         """Read a file of JSON; None where there is none."""
@@ -179,23 +178,21 @@ class WorkFolder:
         self.storage.lock()
         try:
             unfinished = None if force else self.storage.read_json(_JOB)
-            if unfinished is not None:
-                self._check_same(unfinished, json.loads(json.dumps(job)))
+            said = json.loads(json.dumps(job))
+            for name in sorted({*(unfinished or said), *said}):
+                before, now = (unfinished or said).get(name), said.get(name)
+                if before != now:
+                    raise ParametersDiffer(
+                        f"{self.storage}: an unfinished job with {name} {before!r}, wanted "
+                        f"{now!r}; finish it with its own parameters, or start again with "
+                        "--force, which removes it"
+                    )
             if unfinished is None or not resume:
                 self.storage.empty()
                 self.storage.write_json(_JOB, job)
         except BaseException:
             self.release()
             raise
-
-    def _check_same(self, unfinished: dict[str, Any], job: dict[str, Any]) -> None:
-        for name in sorted({*unfinished, *job}):
-            if unfinished.get(name) != job.get(name):
-                raise ParametersDiffer(
-                    f"{self.storage}: an unfinished job with {name} {unfinished.get(name)!r}, "
-                    f"wanted {job.get(name)!r}; finish it with its own parameters, or start "
-                    "again with --force, which removes it"
-                )
 
     def release(self) -> None:
         """Let another process continue the job."""
@@ -255,10 +252,3 @@ def local_path(source: str) -> Path | None:
     if scheme == "file" and not host:
         return Path(unquote(path))
     return None if "://" in source else Path(source)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a file of JSON; whole or not at all, also when two processes write it."""
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    partial.write_text(json.dumps(value), encoding="utf-8")
-    os.replace(partial, path)

@@ -190,7 +190,9 @@ def _publication(root: Path) -> Iterator[Publication]:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             if created and not (root / MANIFEST_NAME).exists():
-                _remove_empty(root)
+                with suppress(OSError):
+                    (root / ".lock").unlink()
+                    root.rmdir()
 
 
 def _make_root(root: Path) -> bool:
@@ -242,16 +244,10 @@ def _install(root: Path, folder: Path, manifest: Manifest) -> str:
         if not target.exists():
             _rename(folder, target)
             return name
-        if _is_intact(target, manifest):
-            return name
+        with suppress(OSError):
+            if all(_describe(target / file) == entry for file, entry in manifest.files.items()):
+                return name
     raise ArtifactError(f"{root}: too many damaged copies of {base}; build in a new folder")
-
-
-def _is_intact(folder: Path, manifest: Manifest) -> bool:
-    try:
-        return all(_describe(folder / name) == entry for name, entry in manifest.files.items())
-    except OSError:
-        return False
 
 
 def _replace_manifest(root: Path, manifest: Manifest) -> None:
@@ -292,12 +288,6 @@ def _remove_version(folder: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(descriptor)
-
-
-def _remove_empty(root: Path) -> None:
-    with suppress(OSError):
-        (root / ".lock").unlink()
-        root.rmdir()
 
 
 # All changes to the disk in a publish are made by these four functions: the tests stop the process

@@ -15,7 +15,7 @@ from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import ArtifactBusy, InvalidParameter, UnknownVertex, WriteFailed
 from graphagg.rag import PassageIndex
 from graphagg.spark.answers import _OPENED, opened
-from graphagg.spark.failures import named_errors
+from graphagg.spark.session import named_errors
 from tests.spark.test_communities import hub_pairs
 from tests.spark.test_trigraph import Fakes, passages
 

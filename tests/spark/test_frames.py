@@ -22,7 +22,7 @@ from graphagg.graph.spark.edges import EdgeInput, read_edges
 from graphagg.rag import PassageIndex
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.spark.records import PassageInput, read_records
-from graphagg.spark.failures import named_errors
+from graphagg.spark.session import named_errors
 from graphagg.store.manifest import read_manifest
 from tests.spark.test_communities import hub_pairs
 from tests.spark.test_trigraph import Fakes, files, passages

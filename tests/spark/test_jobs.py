@@ -12,9 +12,8 @@ import pytest
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.spark import build_with_spark, stages
 from graphagg.errors import ArtifactBusy, JobFailed, ParametersDiffer
-from graphagg.spark.failures import named_errors
 from graphagg.spark.job import Work, finished
-from graphagg.spark.session import small_driver
+from graphagg.spark.session import named_errors, small_driver
 from graphagg.spark.tasks import run_tasks
 from graphagg.store.work import work_folder
 from tests.spark.test_communities import hub_pairs, write_text

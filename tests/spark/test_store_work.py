@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphagg.embedding.spark.build import build_with_spark as embed_with_spark
 
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.spark import build_with_spark
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+from graphagg.embedding.spark_build import build_with_spark as embed_with_spark
 from graphagg.rag import PassageIndex
 from graphagg.rag.spark.build import build_with_spark as index_with_spark
 from graphagg.spark.files import StoreFiles, store_of

@@ -13,8 +13,7 @@ from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pushing
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.inspecting import indices_below, verify
-from graphagg.store.remote.pointers import current_or_none
-from graphagg.store.remote.published import sha256_of
+from graphagg.store.remote.pointers import current_or_none, sha256_of
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push, push_over
 from tests.store_remote.hdfs import missing, serving_hdfs

@@ -27,7 +27,7 @@ from graphagg.errors import EmptyGraph, GraphAggError, InvalidParameter, JobFail
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.spark.build import recall, remember
-from graphagg.spark.failures import cause
+from graphagg.spark.session import cause
 
 JOBS: dict[str, type[Build]] = {
     build.name: build

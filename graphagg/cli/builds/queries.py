@@ -19,8 +19,7 @@ from graphagg.cli.request import Asked
 from graphagg.communities.config import Method
 from graphagg.errors import WriteFailed
 from graphagg.rag.question.request import Request
-from graphagg.spark.failures import named_errors
-from graphagg.spark.session import session, with_settings
+from graphagg.spark.session import named_errors, session, with_settings
 from graphagg.spark.sources import hadoop_path, read_table, settings_for
 
 if TYPE_CHECKING:

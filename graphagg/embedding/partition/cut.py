@@ -148,9 +148,7 @@ def induced(matrix: Csr, nodes: Array) -> Csr:
     position[nodes] = np.arange(len(nodes))
     owners, columns = matrix.gather(nodes)
     inside = position[columns] >= 0
-    data = None
-    if matrix.data is not None:
-        data = matrix.data[matrix.places(nodes)[inside]]
+    data = None if matrix.data is None else matrix.data[matrix.places(nodes)[inside]]
     indptr = offsets(np.bincount(owners[inside], minlength=len(nodes)))
     return Csr(indptr, position[columns[inside]].astype(np.int32), data, len(nodes))
 

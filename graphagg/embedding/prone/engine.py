@@ -28,8 +28,14 @@ import numpy as np
 from graphagg.arrays import Array, Ints
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout, Piece, cut
-from graphagg.embedding.prone.leaf import scaled_right_vectors
-from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, smoothing, strengths
+from graphagg.embedding.prone.matrix import (
+    arriving,
+    log_matrix,
+    raised,
+    scaled_right_vectors,
+    smoothing,
+    strengths,
+)
 from graphagg.embedding.prone.merge import (
     NODES_PER_SHARD,
     Level,
@@ -40,17 +46,9 @@ from graphagg.embedding.prone.merge import (
 )
 from graphagg.embedding.prone.merge import merge as merge_leaves
 from graphagg.embedding.prone.merge import shards as shards_of
-from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation, start_rows
-from graphagg.embedding.prone.sparse import gram, multiply
-from graphagg.embedding.prone.state import (
-    InProcess,
-    Loops,
-    Memory,
-    State,
-    Stored,
-    load_piece,
-    save_piece,
-)
+from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation
+from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows
+from graphagg.embedding.prone.state import Loops, Memory, State, Stored, load_piece, save_piece
 from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
 
@@ -203,7 +201,7 @@ class Engine:
 
         def start(s: int) -> None:
             low, high = spans[s]
-            rows = start_rows(self.state.rows(before.rows)[low:high] @ turn)
+            rows = normalize_rows(self.state.rows(before.rows)[low:high] @ turn)
             self.state.write(f"{name}.start", low, rows)
 
         self._fill(f"{name}.start", width, np.float32, len(spans), start)
@@ -328,9 +326,8 @@ class Engine:
             piece = self.piece(i)
             rows = read(piece)
             self.state.save(f"{name}.hubs", i, rows=rows[piece.whole :])
-            for low in range(
-                0, piece.whole, NODES_PER_SHARD
-            ):  # which bounds the memory of `written`
+            # A shard at a time, which bounds the memory of `written`.
+            for low in range(0, piece.whole, NODES_PER_SHARD):
                 block = rows[low : min(low + NODES_PER_SHARD, piece.whole)]
                 self.state.write(name, piece.first + low, written(piece.first + low, block))
 
@@ -425,4 +422,4 @@ def in_process(
     state = Memory() if folder is None else Stored.of(folder)
     for piece in cut(matrix, layout):
         save_piece(state, piece)
-    return Engine(layout, config, state, InProcess(progress))
+    return Engine(layout, config, state, Loops(progress))

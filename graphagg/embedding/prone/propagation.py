@@ -20,7 +20,6 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.embedding.prone.merge import Wide, fix_signs
-from graphagg.embedding.prone.sparse import normalize_rows
 
 _MU = 0.2
 _BESSEL = (1.0634833707413236, 0.2578943053908963, 0.031906149177738254)  # I_n(0.5), n = 0, 1, 2
@@ -69,8 +68,3 @@ def rotation(gram: Wide, width: int | None = None) -> Wide:
     scale = np.where(values > floor, np.maximum(values, floor) ** -0.25, 0.0)
     turned: Wide = vectors * scale
     return turned
-
-
-def start_rows(rows: Array) -> Array:
-    """E: the rows at length 1."""
-    return normalize_rows(rows)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Mask, offsets
+from graphagg.errors import MissingExtra
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 
@@ -63,3 +68,21 @@ def normalize_rows(rows: Array) -> Array:
     lengths[lengths == 0] = 1.0
     unit: Array = (rows / lengths[:, None]).astype(rows.dtype)
     return unit
+
+
+def one_thread() -> Any:
+    """Let linear algebra take one thread meanwhile: sums then have one order on any machine."""
+    return _libraries(len(sys.modules)).limit(limits=1)
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> Any:
+    """The libraries with threads of their own, looked up again after an import: some bring one.
+
+    A look-up takes longer than a small task of Spark.
+    """
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        raise MissingExtra("threadpoolctl", "embedding") from None
+    return ThreadpoolController()

@@ -1,7 +1,7 @@
 """The arrays and loops of an engine, which differ in process and on Spark.
 
 `Memory` keeps arrays in memory, `Stored` in files, of which a step reads its own part; both give
-the same bytes. `InProcess` runs the loops of the build in process; `embedding.spark.engine` has the
+the same bytes. `Loops` runs the steps of the build in process; `embedding.spark.partition` has the
 loops of Spark.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -27,48 +27,8 @@ Task = Callable[[int], None]
 """Step `i` of a loop. It may run more than once, and then writes the same bytes again."""
 
 
-class State(Protocol):
-    """Arrays by name: small ones of a piece, and arrays of all nodes, written range by range."""
-
-    def save(self, name: str, piece: int, **arrays: Array) -> None:
-        """Write arrays of a piece."""
-
-    def load(self, name: str, piece: int, array: str) -> Array:
-        """An array of a piece, read-only."""
-
-    def create(self, name: str, shape: Sequence[int], dtype: Any) -> None:
-        """Make an array of all nodes, of zeros."""
-
-    def rows(self, name: str) -> Array:
-        """An array of all nodes, read-only, perhaps mapped."""
-
-    def take(self, name: str, nodes: Array, columns: slice = slice(None)) -> Array:
-        """Rows of some nodes, ascending, of an array of all nodes, or some columns of them."""
-
-    def write(self, name: str, start: int, rows: Array) -> None:
-        """Write rows `start` to `start + len(rows)` of an array of all nodes."""
-
-    def drop(self, name: str) -> None:
-        """Remove everything of a name, where it is there."""
-
-
-class Loops(Protocol):
-    """Runs loops over pieces, ranges of nodes and shards."""
-
-    def stage(self, name: str, make: Callable[[], None]) -> None:
-        """Run `make`, unless it was finished before the job was killed."""
-
-    def each(self, count: int, task: Task) -> None:
-        """Run `task(i)` for i below `count`, in any order."""
-
-    def total(
-        self, name: str, count: int, task: Callable[[int], Sequence[Array]]
-    ) -> Iterable[Array]:
-        """Add up, in the order of i, the arrays that `task(i)` gives: a stage of its own."""
-
-
 class Memory:
-    """Arrays in memory."""
+    """Arrays in memory, by name: small ones of a piece, and arrays of all nodes."""
 
     def __init__(self) -> None:
         self._small: dict[str, dict[tuple[int, str], Array]] = {}
@@ -81,27 +41,27 @@ class Memory:
             small[piece, key] = np.ascontiguousarray(array)
 
     def load(self, name: str, piece: int, array: str) -> Array:
-        """An array of a piece."""
+        """An array of a piece, read-only."""
         return self._small[name][piece, array]
 
     def create(self, name: str, shape: Sequence[int], dtype: Any) -> None:
-        """Make an array of all nodes."""
+        """Make an array of all nodes, of zeros."""
         self._whole[name] = np.zeros(shape, dtype)
 
     def rows(self, name: str) -> Array:
-        """An array of all nodes."""
+        """An array of all nodes, read-only."""
         return self._whole[name]
 
     def take(self, name: str, nodes: Array, columns: slice = slice(None)) -> Array:
-        """Rows of some nodes."""
+        """Rows of some nodes, ascending, of an array of all nodes, or some columns of them."""
         return np.asarray(self._whole[name][nodes, columns])
 
     def write(self, name: str, start: int, rows: Array) -> None:
-        """Write rows of an array of all nodes."""
+        """Write rows `start` to `start + len(rows)` of an array of all nodes."""
         self._whole[name][start : start + len(rows)] = rows
 
     def drop(self, name: str) -> None:
-        """Forget everything of a name."""
+        """Forget everything of a name, where it is there."""
         self._small.pop(name, None)
         self._whole.pop(name, None)
 
@@ -157,6 +117,9 @@ class Stored:
             self.blocks.remove(name)
 
 
+State = Memory | Stored
+
+
 def save_piece(state: State, piece: Piece) -> None:
     """Save a piece for the engine's tasks."""
     matrix = piece.matrix
@@ -177,8 +140,8 @@ def load_piece(state: State, layout: Layout, index: int) -> Piece:
     return Piece(index, first, end - first, hubs, columns, matrix)
 
 
-class InProcess:
-    """Loops that run one step after another.
+class Loops:
+    """Loops over pieces, ranges of nodes and shards; here one step after another.
 
     Args:
         progress: called after each step of a stage with the stage's name.
@@ -188,12 +151,12 @@ class InProcess:
         self._progress, self._stage = progress, ""
 
     def stage(self, name: str, make: Callable[[], None]) -> None:
-        """Run `make`."""
+        """Run `make`; on Spark unless it was finished before the job was killed."""
         self._stage = name
         make()
 
     def each(self, count: int, task: Task) -> None:
-        """Run `task(i)` for i below `count`, in order."""
+        """Run `task(i)` for i below `count`; on Spark in any order."""
         for i in range(count):
             task(i)
             self._progress(self._stage, i + 1, count)
@@ -201,7 +164,7 @@ class InProcess:
     def total(
         self, name: str, count: int, task: Callable[[int], Sequence[Array]]
     ) -> Iterable[Array]:
-        """Add up the arrays that `task(i)` gives."""
+        """Add up, in the order of i, the arrays that `task(i)` gives: a stage of its own."""
         totals = list(task(0))
         for i in range(1, count):
             totals = [total + array for total, array in zip(totals, task(i), strict=True)]

@@ -115,11 +115,10 @@ def _entries(
     left = rows.frame(work.spark).selectExpr("id AS src", "number AS row")
     right = columns.frame(work.spark).selectExpr("id AS dst", "number AS col")
     joined = frame.join(left, "src").join(right, "dst").select("row", "col", "weight")
+    if config.kind != "two-mode":
+        joined = joined.filter("row <> col")
     if config.kind == "undirected":
-        joined = joined.filter("row <> col")
         joined = joined.union(joined.selectExpr("col", "row", "weight"))
-    if config.kind == "directed":
-        joined = joined.filter("row <> col")
     if not weighted:
         pairs = joined.select("row", "col").distinct().selectExpr("row", "col", "1F AS weight")
     else:
@@ -145,19 +144,19 @@ def _couplings(pairs: DataFrame, n: int) -> DataFrame:
 
 def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
     """Digests of the graph, equal to `writing.inputs_of`; one block in memory at a time."""
-    return dict(work.note("digests", lambda: _digests(work, entries, a_task)))
 
+    def make() -> dict[str, str]:
+        blocks = sorted_blocks(work, entries, a_task)
+        hashes = {"graph": _graph_digest(work, entries, blocks)}
+        if entries.weighted:
+            state = hashlib.sha256()
+            for block in blocks:
+                weights = work.blocks.load("sorted", block, "weight")
+                state.update(np.ascontiguousarray(weights[weights > 0]).data)
+            hashes["weights"] = state.hexdigest()
+        return hashes
 
-def _digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
-    blocks = sorted_blocks(work, entries, a_task)
-    hashes = {"graph": _graph_digest(work, entries, blocks)}
-    if entries.weighted:
-        state = hashlib.sha256()
-        for block in blocks:
-            weights = work.blocks.load("sorted", block, "weight")
-            state.update(np.ascontiguousarray(weights[weights > 0]).data)
-        hashes["weights"] = state.hexdigest()
-    return hashes
+    return dict(work.note("digests", make))
 
 
 def sorted_blocks(work: Work, entries: Entries, a_task: int) -> list[int]:

@@ -1,9 +1,15 @@
-"""The partition of a job: the matrix as mapped rows, one task that cuts it, pieces by a shuffle."""
+"""The partition of a job, and the state and the loops of `prone.engine.Engine` on Spark.
+
+The matrix as mapped rows, one task that cuts it, pieces by a shuffle. Arrays are files of the job's
+folder, or objects where that lies on a store. Tasks map them: of an array of all nodes, a task
+reads the rows of its piece's columns and writes a range of its own. The driver reads Gram matrices
+and the pieces' ranks.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +20,8 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import Layout, make_piece, piece_of_entry
 from graphagg.embedding.partition.report import PartitionReport
-from graphagg.embedding.prone.state import save_piece
-from graphagg.embedding.spark.engine import state_of
+from graphagg.embedding.prone.sparse import one_thread
+from graphagg.embedding.prone.state import Loops, Stored, Task, save_piece
 from graphagg.embedding.spark.entries import Entries, sorted_blocks
 from graphagg.graph.csr import Csr
 from graphagg.spark.job import Work
@@ -148,3 +154,57 @@ def write_pieces(work: Work, entries: Entries, layout: Layout) -> None:
             .applyInArrow(assemble, "piece long, nodes long, entries long")
         ),
     )
+
+
+def state_of(work: Work) -> Stored:
+    """The arrays of a job, which a job that goes on may read again."""
+    return Stored(work.files, work.blocks, keep=True)
+
+
+class SparkLoops(Loops):
+    """Loops whose steps are Spark tasks; finished stages are noted in the job's folder."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+
+    def stage(self, name: str, make: Callable[[], None]) -> None:
+        """Run `make`, unless the job has finished it."""
+        self.work.stage(name, make)
+
+    def each(self, count: int, task: Task) -> None:
+        """Run `task(i)` for i below `count`."""
+
+        def alone(i: int) -> Stats:
+            with one_thread():
+                task(i)
+            return {}
+
+        run_tasks(self.work.spark, count, alone)
+
+    def total(
+        self, name: str, count: int, task: Callable[[int], Sequence[Array]]
+    ) -> Iterator[Array]:
+        """Add up the arrays that `task(i)` gives: one task per array, which reads one at a time."""
+        blocks = self.work.blocks
+
+        def share(i: int) -> Stats:
+            with one_thread():
+                arrays = task(i)
+            for j, array in enumerate(arrays):
+                blocks.save(f"{name}.{j}", i, part=array)
+            return {"arrays": len(arrays)}
+
+        def add(j: int) -> Stats:
+            total = blocks.load(f"{name}.{j}", 0, "part")
+            for i in range(1, count):
+                total = total + blocks.map(f"{name}.{j}", i, "part")
+            blocks.save(name, j, total=total)
+            return {}
+
+        def make() -> int:
+            arrays: int = run_tasks(self.work.spark, count, share)[0]["arrays"]
+            run_tasks(self.work.spark, arrays, add)
+            return arrays
+
+        arrays = self.work.stage(name, make)
+        return (blocks.load(name, j, "total") for j in range(arrays))

@@ -26,10 +26,9 @@ from graphagg.embedding.build import ranges
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.prone.engine import Engine, Vectors
 from graphagg.embedding.prone.propagation import STEPS
-from graphagg.embedding.prone.threads import one_thread
-from graphagg.embedding.spark.engine import on_spark
+from graphagg.embedding.prone.sparse import one_thread
 from graphagg.embedding.spark.entries import Entries, digests, prepare
-from graphagg.embedding.spark.partition import cut, write_pieces
+from graphagg.embedding.spark.partition import SparkLoops, cut, state_of, write_pieces
 from graphagg.embedding.writing import (
     KIND,
     Sizes,
@@ -88,7 +87,7 @@ def _run(
         return
     partition = cut(work, entries, config, a_task)
     write_pieces(work, entries, partition.layout)
-    engine = on_spark(work, partition.layout, config)
+    engine = Engine(partition.layout, config, state_of(work), SparkLoops(work))
     with one_thread():  # the driver merges and rotates
         engine.prepare()
         vectors = engine.factorize()

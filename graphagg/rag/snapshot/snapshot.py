@@ -36,7 +36,7 @@ from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Corpus, Segment, table_name
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
-from graphagg.store.paging import at_random
+from graphagg.store.ranges import at_random
 
 Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array
 from graphagg.rag.documents.languages import CODES
-from graphagg.store.paging import will_need
+from graphagg.store.ranges import will_need
 from graphagg.store.reading import NamedArrays
 from graphagg.store.strings import StringTable
 

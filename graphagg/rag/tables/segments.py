@@ -25,7 +25,7 @@ from graphagg.rag.documents.passages import Passage, metadata_json, passage_dige
 from graphagg.rag.tables.vectors import Queries, Rows, Stack, Vectors, largest_of, ranges
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.blocks import BlockStrings
-from graphagg.store.reading import Arrays
+from graphagg.store.reading import ArrayFolder
 from graphagg.store.strings import StringTable
 
 
@@ -55,7 +55,7 @@ class Ragged:
         writer.array(name, self.values)
 
     @classmethod
-    def open(cls, artifact: Arrays, name: str) -> Ragged:
+    def open(cls, artifact: ArrayFolder, name: str) -> Ragged:
         """Map what `save` wrote."""
         return cls(artifact.array(f"{name}.bounds"), artifact.array(name))
 
@@ -128,7 +128,7 @@ class PassageTable:
             writer.array(f"{prefix}.{name}", getattr(self, name))
 
     @classmethod
-    def open(cls, artifact: Arrays, prefix: str) -> PassageTable:
+    def open(cls, artifact: ArrayFolder, prefix: str) -> PassageTable:
         """Map what `save` wrote."""
         columns: dict[str, Any] = {
             name: artifact.strings(f"{prefix}.{name}") for name in _TEXT_COLUMNS if name != _TEXTS
@@ -178,7 +178,7 @@ class Segment:
             writer.array(f"{prefix}{name}", vectors)
 
     @classmethod
-    def open(cls, artifact: Arrays, segment: int) -> Segment:
+    def open(cls, artifact: ArrayFolder, segment: int) -> Segment:
         """Map what `save` wrote."""
         prefix = segment_prefix(segment)
         return cls(

@@ -26,7 +26,7 @@ from graphagg.store.addresses import Address
 from graphagg.store.locks import hold, hold_folder
 from graphagg.store.manifest import DATA_FOLDER
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.published import Published
+from graphagg.store.remote.pointers import Published
 from graphagg.store.remote.pulling import is_here, pull_version
 
 _SIZE = "20GiB"
@@ -40,15 +40,6 @@ def cache_folder() -> Path:
         return Path(said).absolute()
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache").absolute() / "graphagg"
-
-
-def cache_limit() -> int:
-    """Bytes that the cache may hold.
-
-    Raises:
-        InvalidParameter: `GRAPHAGG_CACHE_SIZE` is no size.
-    """
-    return bytes_of("GRAPHAGG_CACHE_SIZE", os.environ.get("GRAPHAGG_CACHE_SIZE") or _SIZE)
 
 
 def build_folder(address: Address) -> Path:
@@ -103,17 +94,16 @@ def _cache_errors(address: Address, root: Path, published: Published) -> Iterato
 
 def _make_room(size: int, spared: Path) -> None:
     """Remove what was not opened for longest, until `size` more bytes fit under the limit."""
-    limit = cache_limit()
+    limit = bytes_of("GRAPHAGG_CACHE_SIZE", os.environ.get("GRAPHAGG_CACHE_SIZE") or _SIZE)
     if size > limit:
         raise WriteFailed(
             f"{spared}: the index has {size:,} bytes, the cache may hold {limit:,}; raise "
             "GRAPHAGG_CACHE_SIZE, or bring it to a folder of your own by `graphagg pull`"
         )
     folder = cache_folder() / "indices"
-    entries = [entry for entry in folder.iterdir() if entry != spared] if folder.is_dir() else []
-    sizes = {entry: _size(entry) for entry in entries}
+    sizes = {entry: _size(entry) for entry in folder.glob("*") if entry != spared}
     total = sum(sizes.values()) + size
-    for entry in sorted(entries, key=_used):
+    for entry in sorted(sizes, key=_used):
         if total <= limit:
             return
         if _evict(entry):
@@ -127,13 +117,12 @@ def _evict(entry: Path) -> bool:
     try:
         if root.is_dir():
             held.append(hold(root / ".lock", ArtifactBusy("open")))
-        for version in [root, *root.glob("*/")]:
-            for folder in version.glob("v-*"):
-                if DATA_FOLDER.fullmatch(folder.name):
-                    descriptor = hold_folder(folder, shared=False)
-                    if descriptor is None:
-                        return False
-                    held.append(descriptor)
+        for folder in [*root.glob("v-*"), *root.glob("*/v-*")]:
+            if DATA_FOLDER.fullmatch(folder.name):
+                descriptor = hold_folder(folder, shared=False)
+                if descriptor is None:
+                    return False
+                held.append(descriptor)
         shutil.rmtree(entry, ignore_errors=True)
     except (OSError, ArtifactError):
         return False
@@ -152,10 +141,9 @@ def _size(entry: Path) -> int:
 
 
 def _used(entry: Path) -> float:
-    try:
+    with suppress(OSError):
         return (entry / "used").stat().st_mtime
-    except OSError:
-        return 0.0
+    return 0.0
 
 
 def _key(address: Address) -> str:

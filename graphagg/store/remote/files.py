@@ -46,6 +46,7 @@ class Store:
         self.address = address
         self.fs = _file_system(address)
         self._is_s3 = address.scheme.protocol == "s3"
+        self._is_hdfs = address.scheme.hadoop in ("hdfs", "webhdfs")
         self._root = (
             address.fsspec
             if address.scheme.protocol.startswith("http")
@@ -84,18 +85,14 @@ class Store:
 
     def write(self, name: str, data: bytes) -> None:
         """Put an object, in place of one of that name."""
-        self.check_writable()
-        self._make_folder(name)
-        self._put(lambda: self.fs.pipe_file(self.path(name), data))
+        self._put(name, lambda: self.fs.pipe_file(self.path(name), data))
 
     def create(self, name: str, data: bytes) -> bool:
         """Put an object unless its name is taken, atomically; returns whether it was put."""
-        self.check_writable()
-        self._make_folder(name)
-        if self.address.scheme.hadoop in ("hdfs", "webhdfs"):
+        if self._is_hdfs:
             return self._created_by_rename(name, data)
         try:
-            self._put(lambda: self.fs.pipe_file(self.path(name), data, mode="create"))
+            self._put(name, lambda: self.fs.pipe_file(self.path(name), data, mode="create"))
         except FileExistsError:
             return self.read(name) == data  # put by an attempt whose answer was lost
         return True
@@ -117,60 +114,52 @@ class Store:
 
     def upload(self, path: Path, name: str) -> None:
         """Put a local file as an object."""
-        self.check_writable()
-        self._make_folder(name)
         # By itself s3fs holds ten parts of 50 MiB of each file that is sent at a time.
         options = {"chunksize": PIECE, "max_concurrency": 2} if self._is_s3 else {}
-        self._put(lambda: self.fs.put_file(str(path), self.path(name), **options))
+        self._put(name, lambda: self.fs.put_file(str(path), self.path(name), **options))
 
-    def _put(self, request: Callable[[], object]) -> None:
+    def _put(self, name: str, request: Callable[[], object]) -> None:
+        self.check_writable()
+        if self._is_hdfs:  # which has folders
+            folder = self.path(name).rpartition("/")[0]
+            self.call(lambda: self.fs.makedirs(folder, exist_ok=True))
         try:
             self.call(request)
-        except FileNotFoundError as error:  # nothing else can be missing
-            raise NoSuchBucket(
-                f"{self.address}: no bucket {self.address.host!r}; check the name, or make it "
-                f"({error})"
-            ) from None
+        except FileNotFoundError as error:  # nothing but the bucket can be missing
+            raise self._no_bucket(f" ({error})") from None
+
+    def _no_bucket(self, reason: str = "") -> NoSuchBucket:
+        host = self.address.host
+        return NoSuchBucket(
+            f"{self.address}: no bucket {host!r}; check the name, or make it{reason}"
+        )
 
     def size(self, name: str) -> int | None:
         """Bytes of an object; None: there is none of that name."""
+        info = self._looked_up(lambda: self.fs.info(self.path(name)))
+        return None if info is None else int(info.get("size") or 0)
 
-        def request() -> int:
+    def _looked_up(self, request: Callable[[], Any]) -> Any:
+        """The answer of the store as it is now; None where there is no such object or folder."""
+
+        def anew() -> Any:
             self.fs.invalidate_cache()
-            return int(self.fs.info(self.path(name)).get("size") or 0)
+            return request()
 
         try:
-            return self.call(request)
+            return self.call(anew)
         except FileNotFoundError:
             return None
 
     def listed(self, folder: str = "") -> dict[str, ObjectInfo]:
         """List all objects below a folder, however deep; none where there is no such folder."""
-
-        def request() -> dict[str, Any]:
-            self.fs.invalidate_cache()
-            entries: dict[str, Any] = self.fs.find(self.path(folder), detail=True)
-            return entries
-
-        try:
-            entries = self.call(request)
-        except FileNotFoundError:
-            return {}
+        entries = self._looked_up(lambda: self.fs.find(self.path(folder), detail=True)) or {}
         skipped = len(self._root) + 1
         return {path[skipped:]: _info(info) for path, info in entries.items()}
 
     def folders(self, folder: str = "") -> list[str]:
         """Names of the folders that lie directly in a folder."""
-
-        def request() -> list[dict[str, Any]]:
-            self.fs.invalidate_cache()
-            entries: list[dict[str, Any]] = self.fs.ls(self.path(folder), detail=True)
-            return entries
-
-        try:
-            infos = self.call(request)
-        except FileNotFoundError:
-            return []
+        infos = self._looked_up(lambda: self.fs.ls(self.path(folder), detail=True)) or []
         names = (str(info["name"]).rstrip("/").rpartition("/")[2] for info in infos
                  if info["type"] == "directory")  # fmt: skip
         return sorted(name for name in names if name)
@@ -198,9 +187,7 @@ class Store:
         try:
             self.call(lambda: self.fs.call_s3("head_bucket", Bucket=self.address.host))
         except FileNotFoundError:
-            raise NoSuchBucket(
-                f"{self.address}: no bucket {self.address.host!r}; check the name, or make it"
-            ) from None
+            raise self._no_bucket() from None
 
     def check_writable(self) -> None:
         """Raise `NotWritable` for a store that is only read."""
@@ -209,12 +196,6 @@ class Store:
                 f"{self.address}: {self.address.scheme.name}:// is only read; copy the folder of "
                 "the index there with the tools of that site: it is read as it is"
             )
-
-    def _make_folder(self, name: str) -> None:
-        """Make the folder of an object, on a file system that has folders."""
-        if self.address.scheme.hadoop in ("hdfs", "webhdfs"):
-            folder = self.path(name).rpartition("/")[0]
-            self.call(lambda: self.fs.makedirs(folder, exist_ok=True))
 
 
 def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
@@ -245,7 +226,9 @@ def _file_system(address: Address) -> Any:
 
     options: dict[str, Any] = {"use_listings_cache": False, **address.options}
     if scheme.protocol == "s3":
-        _keep_clients_short(options)
+        # botocore tries once: `attempt` and s3fs try again, and name what failed.
+        config = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 1}}
+        options["config_kwargs"] = {**config, **options.get("config_kwargs", {})}
     if scheme.hadoop in ("hdfs", "webhdfs") and address.host:
         host, _, port = address.host.rpartition("@")[2].partition(":")
         options = {"host": host, **({"port": int(port)} if port else {}), **options}
@@ -262,12 +245,6 @@ def _file_system(address: Address) -> Any:
                 f"({str(error).partition(chr(10))[0]})"
             ) from None
         raise named_error(address, error) from error
-
-
-def _keep_clients_short(options: dict[str, Any]) -> None:
-    """Let botocore try once: `attempt` and s3fs try again, and name what failed."""
-    config = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 1}}
-    options["config_kwargs"] = {**config, **options.get("config_kwargs", {})}
 
 
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")

@@ -9,8 +9,7 @@ from graphagg.errors import ArtifactError, CorruptArtifact, NotAnArtifact, Store
 from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Address, Location, address
 from graphagg.store.remote.files import Store, in_parallel
-from graphagg.store.remote.pointers import current, current_or_none
-from graphagg.store.remote.published import Published
+from graphagg.store.remote.pointers import Published, current, current_or_none
 from graphagg.store.remote.pulling import MissingObject, following
 
 

@@ -1,4 +1,13 @@
-"""The pointer of an index on a store: the one object whose change publishes a version.
+"""Publications on a store, and the pointer of an index, whose change publishes a version.
+
+    URL/manifest.json              the pointer: the only object that is ever replaced
+    URL/manifests/<number>.json    the pointer of a store without conditional puts: the last counts
+    URL/objects/<sha256>-<nonce>   a file; never changed, named anew whenever it is sent
+
+The pointer is the manifest of the index, with `objects` (of each file), `parts` (the manifests of
+artifacts in folders of the index, such as its map) and `publication` (a random name, by which a
+publisher knows its own). A pointer without `objects` belongs to a folder that was copied as it is:
+its files lie in the folder that `data` names.
 
 S3 replaces `manifest.json` by a conditional put (If-Match, If-None-Match). Elsewhere pointers are
 numbered: a publisher creates the number after the one that it began from, and the store lets one
@@ -8,30 +17,135 @@ alone create it (HDFS by a rename that refuses a taken name). Neither asks a clo
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from graphagg.errors import ArtifactBusy, NotAnArtifact, NotWritable
-from graphagg.store.manifest import MANIFEST_NAME
+from graphagg.errors import ArtifactBusy, CorruptArtifact, NotAnArtifact, NotWritable
+from graphagg.store.manifest import (
+    FILE_NAME,
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+    manifest_json,
+    manifest_of,
+)
 from graphagg.store.remote.failures import is_precondition
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.published import Published, read_published
 
 Token = str | int | None
 """Which pointer was read; None: there was none."""
 
+OBJECTS = "objects"
 NUMBERED = "manifests"
+_OBJECT = re.compile(rf"{OBJECTS}/([0-9a-f]{{64}})-[0-9a-f]{{16}}")
 _NUMBER = re.compile(rf"{NUMBERED}/([0-9]{{12}})\.json")
 _KEPT = 2  # the current pointer, and the one that a reader may just have listed
 _PROBED: set[tuple[str, str]] = set()
 
 
-class Pointer(Protocol):
-    """The pointer of an index."""
+@dataclass(frozen=True)
+class Published:
+    """A version of an index on a store.
+
+    Attributes:
+        manifest: as in a local folder.
+        objects: by file, the name of its object.
+        inner: by folder, the artifacts within the index.
+    """
+
+    manifest: Manifest
+    objects: Mapping[str, str]
+    inner: Mapping[str, Published] = field(default_factory=dict)
+
+    def files(self) -> Iterator[tuple[FileEntry, str]]:
+        """Entry and object of every file, including files of the artifacts within."""
+        for name, entry in self.manifest.files.items():
+            yield entry, self.objects[name]
+        for each in self.inner.values():
+            yield from each.files()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each object."""
+        return {name: entry.bytes for entry, name in self.files()}
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(entry.bytes for entry, _ in self.files())
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The data folders: of the index by an empty name, and of the artifacts within."""
+        return {"": self.manifest.data, **{n: p.manifest.data for n, p in self.inner.items()}}
+
+    def to_bytes(self) -> bytes:
+        """The content of a pointer, which no other publication has."""
+        plain = {**self._plain(), "publication": secrets.token_hex(16)}
+        return (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode()
+
+    def _plain(self) -> dict[str, Any]:
+        inner = {name: each._plain() for name, each in sorted(self.inner.items())}
+        return {**self.manifest.to_json(), "objects": dict(self.objects), "parts": inner}
+
+
+def object_name(sha256: str, nonce: str) -> str:
+    """Name the object of a file; no two publications send to one name."""
+    return f"{OBJECTS}/{sha256}-{nonce}"
+
+
+def sha256_of(name: str) -> str | None:
+    """The checksum in the name of an object; None for any other name."""
+    match = _OBJECT.fullmatch(name)
+    return None if match is None else match[1]
+
+
+def read_published(content: bytes, where: str) -> Published:
+    """Read the content of a pointer.
+
+    Raises:
+        NotAnArtifact, UnsupportedFormat, CorruptArtifact: as `read_manifest`.
+    """
+    return _published(manifest_json(content, where), where)
+
+
+def _published(raw: Mapping[str, Any], where: str) -> Published:
+    manifest = manifest_of(raw, where)
+    plain = {name: f"{manifest.data}/{name}" for name in manifest.files}
+    objects = raw.get("objects", plain)
+    inner = raw.get("parts", {})
+    if not isinstance(objects, dict) or not isinstance(inner, dict):
+        raise CorruptArtifact(f"{where}: bad content; publish the index again")
+    for name, entry in manifest.files.items():
+        held = objects.get(name)
+        if held != plain[name] and (not isinstance(held, str) or sha256_of(held) != entry.sha256):
+            raise CorruptArtifact(
+                f"{where}: file {name!r} is said to be in {held!r}; publish the index again"
+            )
+    for name, each in inner.items():
+        if not FILE_NAME.fullmatch(name) or not isinstance(each, dict):
+            raise CorruptArtifact(f"{where}: bad part {name!r}; publish the index again")
+    below = {name: _published(each, f"{where}: {name}") for name, each in inner.items()}
+    return Published(manifest, {name: objects[name] for name in manifest.files}, below)
+
+
+class Pointer:
+    """The pointer of an index, here of a store that is only read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def read(self) -> tuple[bytes | None, Token]:
         """Read its content, and a token of it; None twice where nothing is published."""
+        try:
+            content = self._store.read(MANIFEST_NAME)
+        except FileNotFoundError:
+            return None, None
+        return content, hashlib.sha256(content).hexdigest()
 
     def swap(self, content: bytes, before: Token) -> None:
         """Replace the pointer, if it is still the one that was read.
@@ -39,16 +153,15 @@ class Pointer(Protocol):
         Raises:
             ArtifactBusy: it is another one; nothing has changed.
         """
+        self._store.write(MANIFEST_NAME, content)  # says that the store is only read
 
 
 def pointer_of(store: Store) -> Pointer:
     """Choose the kind of pointer that a store can keep."""
-    protocol = store.address.scheme.protocol
-    if protocol == "s3":
+    scheme = store.address.scheme
+    if scheme.protocol == "s3":
         return _Conditional(store)
-    if not store.address.scheme.can_write:
-        return _ReadOnly(store)
-    return _Numbered(store)
+    return _Numbered(store) if scheme.can_write else Pointer(store)
 
 
 def current(store: Store) -> tuple[Published, Token]:
@@ -75,26 +188,11 @@ def current_or_none(store: Store) -> tuple[Published | None, Token]:
     return read_published(content, f"{store.address}/{MANIFEST_NAME}"), token
 
 
-class _ReadOnly:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def read(self) -> tuple[bytes | None, Token]:
-        try:
-            content = self._store.read(MANIFEST_NAME)
-        except FileNotFoundError:
-            return None, None
-        return content, hashlib.sha256(content).hexdigest()
-
-    def swap(self, content: bytes, before: Token) -> None:
-        self._store.write(MANIFEST_NAME, content)  # says that the store is only read
-
-
-class _Conditional:
+class _Conditional(Pointer):
     """S3: the entity tag of `manifest.json`."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._bucket, self._key, _ = store.fs.split_path(store.path(MANIFEST_NAME))
 
     def read(self) -> tuple[bytes | None, Token]:
@@ -168,11 +266,8 @@ class _Conditional:
         _PROBED.add(server)
 
 
-class _Numbered:
+class _Numbered(Pointer):
     """Elsewhere: the last number counts."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def read(self) -> tuple[bytes | None, Token]:
         while True:

@@ -20,8 +20,7 @@ from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FileEntry, file_sha256, read_manifest
 from graphagg.store.remote.files import PIECE, Store, in_parallel
-from graphagg.store.remote.pointers import current
-from graphagg.store.remote.published import Published
+from graphagg.store.remote.pointers import Published, current
 from graphagg.store.writing import PULLED, Publication, write_folder
 
 T = TypeVar("T")
@@ -255,13 +254,9 @@ class _Download:
             data = store.read(self.name, start, end) if end else b""
         except FileNotFoundError:
             raise MissingObject(self.name) from None
-        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o644)
-        try:
-            os.lseek(descriptor, start, os.SEEK_SET)
-            with os.fdopen(descriptor, "wb", closefd=False) as file:
-                file.write(data)
-        finally:
-            os.close(descriptor)
+        with os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as file:
+            file.seek(start)
+            file.write(data)
         with self._lock, self._notes.open("a", encoding="ascii") as notes:  # after its bytes
             notes.write(f"{start}\n")
         return len(data)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
@@ -26,8 +26,16 @@ from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry
 from graphagg.store.reading import Artifact, open_folder
 from graphagg.store.remote.files import ObjectInfo, Store, in_parallel
-from graphagg.store.remote.pointers import NUMBERED, Token, current_or_none, pointer_of
-from graphagg.store.remote.published import OBJECTS, Published, object_name, sha256_of
+from graphagg.store.remote.pointers import (
+    NUMBERED,
+    OBJECTS,
+    Published,
+    Token,
+    current_or_none,
+    object_name,
+    pointer_of,
+    sha256_of,
+)
 
 _MARGIN = 60.0  # seconds of the store's clock between objects that are removed and reused
 
@@ -99,7 +107,11 @@ def push_over(
             name: stack.enter_context(open_folder(root / name, verify=True))
             for name in ("", *_inner_artifacts(root))
         }
-        files = _distinct(opened.values())
+        files = {
+            entry.sha256: (entry, artifact.path(name))
+            for artifact in opened.values()
+            for name, entry in artifact.manifest.files.items()
+        }
         held = _held(store, before)
         if _is_there(opened, carried or {}, before, held):
             size = sum(entry.bytes for entry, _ in files.values())
@@ -142,21 +154,12 @@ def _is_there(
     return all(held.get(entry.sha256) == name for entry, name in before.files())
 
 
-def _distinct(opened: Iterable[Artifact]) -> dict[str, tuple[FileEntry, Path]]:
-    """By checksum, the files to publish."""
-    return {
-        entry.sha256: (entry, artifact.path(name))
-        for artifact in opened
-        for name, entry in artifact.manifest.files.items()
-    }
-
-
 def _held(store: Store, before: Published | None) -> dict[str, str]:
     """By checksum, the objects that may be reused: see the head of this file."""
     if before is None:
         return {}
     objects = store.listed()
-    named = dict(_named(before))
+    named = before.sizes
     published_at = _published_at(objects)
     return {
         sha256: name
@@ -164,10 +167,6 @@ def _held(store: Store, before: Published | None) -> dict[str, str]:
         if (sha256 := sha256_of(name)) is not None
         and (named.get(name) == size.bytes or (name not in named and size.modified > published_at))
     }
-
-
-def _named(published: Published) -> Iterable[tuple[str, int]]:
-    return ((name, entry.bytes) for entry, name in published.files())
 
 
 def _published_at(objects: Mapping[str, ObjectInfo]) -> float:
@@ -207,7 +206,7 @@ def _published(
 def _check_sent(store: Store, published: Published) -> None:
     """Check that every object is there in its size, before a version names it."""
     objects = store.listed(OBJECTS)
-    for name, size in _named(published):
+    for name, size in published.sizes.items():
         held = objects[name].bytes if name in objects else store.size(name)  # some stores list late
         if held != size:
             raise ArtifactBusy(
@@ -221,7 +220,7 @@ def _clean(store: Store, content: bytes, published: Published, before: Published
     objects = store.listed()
     if pointer_of(store).read()[0] != content:
         return 0  # whoever published since cleans up; the list may hold its time, not ours
-    kept = {name for version in (published, before) if version for name, _ in _named(version)}
+    kept = {name for version in (published, before) if version for name in version.sizes}
     limit = _published_at(objects) - _MARGIN
     old = [
         name

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout, cut
 from graphagg.embedding.prone import merge
-from graphagg.embedding.prone.engine import in_process
+from graphagg.embedding.prone.engine import Engine, in_process
 from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.sparse import one_thread
 from graphagg.embedding.prone.state import save_piece
-from graphagg.embedding.prone.threads import one_thread
-from graphagg.embedding.spark import engine as by_spark
+from graphagg.embedding.spark import partition as by_spark
 from graphagg.embedding.spark import partition as matrices
 from graphagg.graph.csr import Csr
 from graphagg.spark.job import Work
@@ -67,7 +67,7 @@ def test_files_and_memory_give_the_same_bytes(seed, pieces, hubs, passes):
         work = begun(folder)
         engines = [
             in_process(network.matrix, layout, config),
-            by_spark.on_spark(work, layout, config),
+            Engine(layout, config, by_spark.state_of(work), by_spark.SparkLoops(work)),
         ]
         for piece in cut(network.matrix, layout):
             save_piece(engines[1].state, piece)
@@ -88,7 +88,7 @@ def test_a_finished_stage_is_not_run_again(tmp_path):
     layout = Layout.of(random_parts(network, 3, 1, 0), 3)
     config = EmbeddingConfig(dim=8)
     work = begun(str(tmp_path))
-    engine = by_spark.on_spark(work, layout, config)
+    engine = Engine(layout, config, by_spark.state_of(work), by_spark.SparkLoops(work))
     for piece in cut(network.matrix, layout):
         save_piece(engine.state, piece)
     engine.prepare()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.build import embed
-from graphagg.embedding.evaluation.control import embed_whole
+from graphagg.embedding.evaluation.measure import embed_whole
 from graphagg.embedding.prone.network import Network
 from graphagg.errors import (
     ArtifactError,

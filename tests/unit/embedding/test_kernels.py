@@ -11,11 +11,10 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.evaluation.classification import classify, fit, score
 from graphagg.embedding.partition.pieces import Layout, Piece, cut
 from graphagg.embedding.prone.engine import Engine, in_process
-from graphagg.embedding.prone.leaf import scaled_right_vectors
+from graphagg.embedding.prone.matrix import scaled_right_vectors
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.propagation import rotation
-from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows
-from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows, one_thread
 from graphagg.graph.csr import Csr
 from tests.unit.embedding.graphs import graph
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphagg.errors import ArtifactBusy, JobFailed
-from graphagg.spark.lease import Lease
+from graphagg.spark.storage import Lease
 from graphagg.store.remote.files import Store
 from tests.spark.stores import store_in
 

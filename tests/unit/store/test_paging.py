@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphagg.store.paging import at_random, is_large, will_need
+from graphagg.store.ranges import at_random, is_large, will_need
 
 
 def test_the_range_of_a_view_is_asked_for_in_its_file(tmp_path: Path) -> None:

@@ -24,8 +24,7 @@ from graphagg.store.remote import inspecting, pulling, pushing
 from graphagg.store.remote.cache import build_folder, cached_folder
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.inspecting import verify
-from graphagg.store.remote.pointers import current, current_or_none
-from graphagg.store.remote.published import sha256_of
+from graphagg.store.remote.pointers import current, current_or_none, sha256_of
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push, push_over
 from tests.store_remote.versions import FILES, KIND, number_of, read_number, write_version

@@ -131,7 +131,7 @@ def draw(
     """Draw the vertices in two dimensions."""
     from graphagg.embedding import NodeEmbedding
     from graphagg.embedding.evaluation.classification import read_labels
-    from graphagg.embedding.export import draw as paint
+    from graphagg.embedding.picture import draw as paint
 
     with NodeEmbedding.open(directory) as index:
         names = read_labels(labels, index.vertices).first() if labels is not None else None

@@ -81,7 +81,7 @@ def test_all_holds_one_faiss() -> None:
         ),
         (
             "sklearn.manifold",
-            "from graphagg.embedding.export import project; project(())",
+            "from graphagg.embedding.picture import project; project(())",
             "embedding",
         ),
         (

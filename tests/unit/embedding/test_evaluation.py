@@ -13,7 +13,8 @@ from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.evaluation.classification import number_labels, read_labels
 from graphagg.embedding.evaluation.measure import auc, classify_nodes, hits, predict_links
 from graphagg.embedding.evaluation.splits import heuristic_scores, split_edges
-from graphagg.embedding.export import draw, to_networkx, write_vectors
+from graphagg.embedding.export import to_networkx, write_vectors
+from graphagg.embedding.picture import draw
 from graphagg.errors import InvalidLabels, InvalidParameter, UnreadableFile
 from graphagg.graph import load_graph
 from graphagg.graph.ids import VertexIds

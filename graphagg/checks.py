@@ -25,7 +25,7 @@ _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s*([kmgt]?)(?:i?b)?", re.IGN
 def one_of(name: str, value: T, choices: Collection[Any]) -> T:
     """Check that a value is one of some choices.
 
-    Example:
+    Examples:
         >>> one_of("kind", "directed", ("directed", "undirected"))
         'directed'
     """
@@ -37,7 +37,7 @@ def one_of(name: str, value: T, choices: Collection[Any]) -> T:
 def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
     """Check an integer, bounds included.
 
-    Example:
+    Examples:
         >>> integer("k", 0, 1)
         Traceback (most recent call last):
         graphagg.errors.InvalidParameter: k is 0, wanted an integer of at least 1
@@ -68,7 +68,7 @@ def number(
 def bytes_of(name: str, value: int | str) -> int:
     """Check a size: a number of bytes, or a text such as `8GiB`, `512 MiB` or `4G`.
 
-    Example:
+    Examples:
         >>> bytes_of("memory", "4 KiB")
         4096
     """

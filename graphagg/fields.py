@@ -10,7 +10,7 @@ from functools import cache
 def text_of(kind: type, name: str) -> str:
     """The documentation of a field, in one line; "" where neither the class nor a base has one.
 
-    Example:
+    Examples:
         >>> class Box:
         ...     '''A box.
         ...

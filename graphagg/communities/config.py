@@ -42,7 +42,7 @@ class IndexConfig:
         partitions: number of groups of sets by size, which the method `containment` searches.
         hash_seed: seed of the hash family; 1 is datasketch's default.
 
-    Example:
+    Examples:
         >>> IndexConfig(kind="two-mode").closed
         False
         >>> IndexConfig(permutations=64, bands=32, rows=2).permutations
@@ -99,7 +99,7 @@ class QueryConfig:
         growth_work: most entries that `agglomerative` reads.
         sweep_limit: most members that a sweep cut considers.
 
-    Example:
+    Examples:
         >>> QueryConfig(alpha=0.15, push_work=100_000).fused.stage
         10
     """

@@ -50,7 +50,7 @@ class Partition:
         modularity: share of the edges inside communities, less the share that chance would put
             there.
 
-    Example:
+    Examples:
         >>> partition = detect([("a", "b"), ("c", "d")])
         >>> partition.communities(), len(partition), partition.modularity
         ([['a', 'b'], ['c', 'd']], 2, 0.5)
@@ -154,7 +154,7 @@ def detect(
         InvalidParameter: `resolution` or `random_state`.
         MissingExtra: scikit-network is not installed.
 
-    Example:
+    Examples:
         >>> detect([(1, 2), (2, 3), (1, 3), (4, 5)]).sizes.tolist()
         [3, 2]
     """

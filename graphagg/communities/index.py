@@ -67,7 +67,7 @@ class CommunityIndex(Index[Snapshot]):
     Attributes:
         report: counts of the edges that were read, where this object built the index; else None.
 
-    Example:
+    Examples:
         >>> from tempfile import TemporaryDirectory
         >>> edges = [("ann", "bob"), ("bob", "cat"), ("cat", "ann"), ("cat", "dan")]
         >>> folder = TemporaryDirectory()
@@ -138,7 +138,7 @@ class CommunityIndex(Index[Snapshot]):
             InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
 
-        Example:
+        Examples:
             >>> from tempfile import TemporaryDirectory
             >>> folder, follows = TemporaryDirectory(), [(1, 2), (3, 2), (3, 1)]
             >>> config = IndexConfig(kind="directed-in", permutations=64, bands=32)
@@ -172,7 +172,7 @@ class CommunityIndex(Index[Snapshot]):
         Raises:
             InvalidParameter: fewer than one shard, or shards of different parameters.
 
-        Example:
+        Examples:
             >>> from tempfile import TemporaryDirectory
             >>> folder = TemporaryDirectory()
             >>> shards = [folder.name + "/a", folder.name + "/b"]
@@ -224,7 +224,7 @@ class CommunityIndex(Index[Snapshot]):
             UnknownVertex: a seed is not in the graph; the closest ids are named.
             InvalidParameter: `k`, `method` or `plan`.
 
-        Example:
+        Examples:
             >>> from tempfile import TemporaryDirectory
             >>> folder = TemporaryDirectory()
             >>> index = CommunityIndex.build([(1, 2), (1, 3), (2, 3), (3, 4)], folder.name)
@@ -358,7 +358,7 @@ class CommunityIndex(Index[Snapshot]):
             GraphAggError: what `build` raises.
             ArtifactBusy: the index was built again with other parameters since it was opened.
 
-        Example:
+        Examples:
             >>> from tempfile import TemporaryDirectory
             >>> folder = TemporaryDirectory()
             >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
@@ -380,7 +380,7 @@ class CommunityIndex(Index[Snapshot]):
     ) -> ChangeReport:
         """Remove edges; their vertices stay. Edges that are not there are counted.
 
-        Example:
+        Examples:
             >>> from tempfile import TemporaryDirectory
             >>> folder = TemporaryDirectory()
             >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
@@ -397,7 +397,7 @@ class CommunityIndex(Index[Snapshot]):
     ) -> ChangeReport:
         """Remove vertices with their edges; `UnknownVertex` if one is not there.
 
-        Example:
+        Examples:
             >>> from tempfile import TemporaryDirectory
             >>> folder = TemporaryDirectory()
             >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)

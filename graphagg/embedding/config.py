@@ -42,7 +42,7 @@ class EmbeddingConfig:
         dtype: type of the stored vectors.
         random_state: seed of every random choice.
 
-    Example:
+    Examples:
         >>> EmbeddingConfig(dim=64, pieces=4).width
         96
         >>> EmbeddingConfig(dim=0)

@@ -43,7 +43,7 @@ def write_vectors(
         InvalidParameter: another format or suffix, or an id that the format cannot hold.
         WriteFailed: the file system refuses.
 
-    Example:
+    Examples:
         >>> from tempfile import mkdtemp
         >>> path = Path(mkdtemp()) / "vectors.txt"
         >>> write_vectors(["a", "b"], np.eye(2, dtype=np.float32), path)

@@ -57,7 +57,7 @@ class NodeEmbedding(Index[Version]):
     Use `build` or `open`. The index keeps the version it opened, also while another process
     publishes a newer one, until `reopen` or a change of its own (`add`).
 
-    Example:
+    Examples:
         >>> from tempfile import mkdtemp
         >>> from graphagg.embedding import EmbeddingConfig, NodeEmbedding
         >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "e")]

@@ -22,7 +22,7 @@ class Csr:
         data: `[nnz]` values, or None where only the pattern matters.
         columns: number of columns.
 
-    Example:
+    Examples:
         >>> rows, columns = np.array([0, 2, 0]), np.array([1, 0, 2])
         >>> matrix = Csr.from_pairs(rows, columns, None, (3, 3))
         >>> matrix.row(0).tolist(), matrix.degrees().tolist()

@@ -37,7 +37,7 @@ class ReadReport:
         bad_rows: rows that were left out because they cannot be read.
         first_bad: the fault of the first bad row.
 
-    Example:
+    Examples:
         >>> ReadReport(edges_read=5, edges=3, self_loops=1, duplicates=1).notes()
         ['self loops: 1', 'duplicates: 1']
     """
@@ -80,7 +80,7 @@ class Graph:
             the elements of each set.
         report: counts of what was read and dropped.
 
-    Example:
+    Examples:
         >>> from graphagg.graph import load_graph
         >>> graph = load_graph([("a", "b"), ("b", "a"), ("b", "c")])
         >>> graph.edges, graph.adjacency.row(1).tolist(), list(graph.rows)

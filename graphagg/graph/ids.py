@@ -33,7 +33,7 @@ class VertexIds(Sequence[VertexId]):
     Args:
         table: `[n]` int64, or a table of strings; ascending, distinct.
 
-    Example:
+    Examples:
         >>> ids = VertexIds.of([30, 10, 20, 10])
         >>> list(ids), ids.find(20), ids.find("20"), ids.find(25)
         ([10, 20, 30], 1, 1, None)

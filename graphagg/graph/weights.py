@@ -42,7 +42,7 @@ def load_weighted(
     Raises:
         As `load_graph`; InvalidGraph also for a weight that is negative, infinite or no number.
 
-    Example:
+    Examples:
         >>> graph, weights = load_weighted([("a", "b", 2.0), ("b", "a", 1.0)])
         >>> graph.edges, weights.tolist()
         (1, [3.0, 3.0])

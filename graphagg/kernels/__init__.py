@@ -62,7 +62,7 @@ def kernel(
         fastmath: let sums run in SIMD lanes; their order follows from their lengths.
         nogil: release the interpreter's lock, so that threads run the function side by side.
 
-    Example:
+    Examples:
         >>> @kernel
         ... def square(x: float) -> float:
         ...     return x * x

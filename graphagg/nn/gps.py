@@ -56,7 +56,7 @@ class GPSLayer(torch.nn.Module):
     Raises:
         InvalidParameter: neither part, heads that do not divide the width, an unknown name.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn import GPSLayer
         >>> layer = GPSLayer(8, "gine", "exact", heads=2)

@@ -31,7 +31,7 @@ class Segments:
         ptr: `[S + 1]` int64, non-decreasing, from 0 to N; segment s owns rows `ptr[s]:ptr[s+1]`.
         index: `[N]` int64, the segment of each row; non-decreasing.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn import Segments
         >>> graphs = Segments.from_ptr(torch.tensor([0, 2, 5]), rows=5)

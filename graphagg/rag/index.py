@@ -65,7 +65,7 @@ class PassageIndex(Index[Version]):
     `ModelMismatch` where the newest version was built with another model than the given one; the
     opened version then stays.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> passages = [
         ...     {"id": "ada", "text": "Ada Lovelace was born in London."},

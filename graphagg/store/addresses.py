@@ -145,7 +145,7 @@ def parse_location(location: Location) -> Path | Address:
     Raises:
         InvalidParameter: a scheme that is not known, or an address that lacks its bucket.
 
-    Example:
+    Examples:
         >>> parse_location("file:///data/idx")
         PosixPath('/data/idx')
         >>> address = parse_location("s3a://bucket/idx")

@@ -52,7 +52,7 @@ class StringTable(Strings):
 
     Opening reads nothing; reading string i touches only its own pages.
 
-    Example:
+    Examples:
         >>> table = StringTable.pack(["ada", "grace"])
         >>> table[1], table.find_sorted("ada"), table.offsets.tolist()
         ('grace', 0, [0, 3, 8])

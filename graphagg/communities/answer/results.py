@@ -39,7 +39,7 @@ class Shared:
         examples: up to three of these elements, as the user wrote them.
         adjacent: whether the member's set holds the seed (never in a two-mode graph).
 
-    Example:
+    Examples:
         >>> Shared("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
         2
     """
@@ -69,7 +69,7 @@ class Member:
         scores: the components of the score, by name.
         reason: elements that it shares with each seed; seeds without any are left out.
 
-    Example:
+    Examples:
         >>> Member("dan", 0.5, {"jaccard": 0.5}, (Shared("ann", 2, (), False),)).explain()
         '2 shared with ann'
     """
@@ -112,7 +112,7 @@ class Community:
         notes: facts that the reader should know: buckets that were cut, isolated seeds.
         conductance: conductance of seeds and members together, where a sweep cut chose the size.
 
-    Example:
+    Examples:
         >>> from tempfile import TemporaryDirectory
         >>> from graphagg.communities import CommunityIndex
         >>> folder = TemporaryDirectory()

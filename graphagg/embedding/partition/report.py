@@ -53,7 +53,7 @@ class PartitionReport:
         hubs: nodes that were split.
         levels: the last is the partition that was embedded.
 
-    Example:
+    Examples:
         >>> level = LevelReport(2, 0.1, 1.0, 1.0, 0.2, 1.2, 0.6)
         >>> report = PartitionReport("metis", 0, (level,))
         >>> PartitionReport.from_json(report.to_json()) == report

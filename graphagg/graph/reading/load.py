@@ -63,7 +63,7 @@ def load_graph(
         EmptyGraph: there is no edge.
         InvalidParameter: an option has a value that it does not take.
 
-    Example:
+    Examples:
         >>> graph = load_graph({"fans": ["ann", "bob"], "critics": ["bob"]}, "two-mode")
         >>> list(graph.rows), list(graph.columns), graph.edges
         (['critics', 'fans'], ['ann', 'bob'], 3)

@@ -32,7 +32,7 @@ class Reading:
             recognized.
         skip_bad_rows: leave out rows that cannot be read, count them and name the first.
 
-    Example:
+    Examples:
         >>> Reading(source="from_user", delimiter="space").given()
         {'source': 'from_user', 'delimiter': ' '}
     """
@@ -101,7 +101,7 @@ class WeightedReading(Reading):
         weight: column of the weights. None: a known name; without a header the third column.
         weighted: use the weights where edges carry any.
 
-    Example:
+    Examples:
         >>> WeightedReading(weight="calls").weight_column
         'calls'
     """

@@ -353,7 +353,7 @@ def bundled_graph(name: str) -> Any:
         InvalidParameter: no graph has this name.
         MissingExtra: networkx is not installed.
 
-    Example:
+    Examples:
         >>> bundled_graph("karate_club").number_of_nodes()
         34
     """

@@ -64,7 +64,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     Raises:
         InvalidParameter: an unknown operator, or widths that differ without a projection.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn import LCMAggregation
         >>> fold = LCMAggregation(4, 4)

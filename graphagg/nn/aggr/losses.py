@@ -44,7 +44,7 @@ def monoid_losses(
         identity: `[d]`.
         triples: P.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.aggr import SymmetricMLP, monoid_losses
         >>> losses = monoid_losses(SymmetricMLP(4), torch.randn(9, 4), torch.zeros(4))

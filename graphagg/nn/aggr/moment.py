@@ -34,7 +34,7 @@ class MomentAggregation(SegmentAggregation):
     Raises:
         InvalidParameter: `heads` does not divide `in_channels`, or a width below 1.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn import MomentAggregation
         >>> out = MomentAggregation(8, 4)(torch.randn(5, 8), torch.tensor([0, 0, 1, 1, 1]))

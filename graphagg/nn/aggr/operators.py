@@ -23,7 +23,7 @@ class SymmetricGRU(nn.GRUCell):
     Args:
         channels: width d.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.aggr import SymmetricGRU
         >>> psi, (a, b) = SymmetricGRU(4), torch.randn(2, 3, 4)

@@ -63,7 +63,7 @@ class LCMPlan:
         levels: ceil(log2 of the largest segment).
         blocks: in the order of the elements.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.aggr import LCMPlan
         >>> plan = LCMPlan.from_ptr(torch.tensor([0, 3, 3, 8]))

@@ -20,7 +20,7 @@ class PNAAggregation(SegmentAggregation):
         out_channels: width of the output.
         check_finite: whether NaN and infinity in the input are refused.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.aggr import PNAAggregation
         >>> out = PNAAggregation(3, 4)(torch.randn(5, 3), torch.tensor([0, 0, 1, 1, 1]))

@@ -27,7 +27,7 @@ class RecurrentAggregation(SegmentAggregation):
         random_order: whether rows are permuted inside their segments in training.
         check_finite: whether NaN and infinity in the input are refused.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn import RecurrentAggregation
         >>> out = RecurrentAggregation(6, 4)(torch.randn(5, 6), torch.tensor([0, 0, 1, 1, 1]))

@@ -41,7 +41,7 @@ def aggregation(name_or_module: str | nn.Module, channels: int, **options: Any) 
         InvalidParameter: an unknown name, options that its class does not take, or a module that
             is no aggregation.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import aggregation
         >>> aggregation("lcm", 8)
         LCMAggregation(8, 8, project=True, operator=SymmetricGRU)

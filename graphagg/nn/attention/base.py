@@ -52,7 +52,7 @@ class GraphAttention(torch.nn.Module):
     Raises:
         InvalidParameter: `heads` does not divide `channels`, or a number is out of range.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.attention import attention
         >>> attend = attention("performer", 8, heads=2).eval()

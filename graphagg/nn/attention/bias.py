@@ -30,7 +30,7 @@ class PairBias:
             (so PyG shifts it when it joins graphs, as any attribute named `*index*`).
         values: `[P, H]` the bias of each pair for each head; values of a pair listed twice add up.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.attention import ExactAttention, PairBias
         >>> apart = PairBias(torch.tensor([[0], [2]]), torch.full((1, 2), -torch.inf))

@@ -31,7 +31,7 @@ class EnergyGate(torch.nn.Module):
         heads: H.
         head_channels: d, the width of a key of one head.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.attention import EnergyGate
         >>> gate, keys = EnergyGate(2, 4), torch.randn(5, 2, 4)

@@ -49,7 +49,7 @@ class ExactAttention(ProjectedAttention):
     Raises:
         InvalidParameter: an unknown engine, or what `GraphAttention` raises.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.attention import ExactAttention
         >>> out = ExactAttention(8, 2)(torch.randn(5, 8), ptr=torch.tensor([0, 3, 5]))

@@ -41,7 +41,7 @@ def attention(name: str, channels: int, heads: int = 4, **options: Any) -> Graph
         InvalidParameter: an unknown name or option (the message lists those there are), or what
             the class raises.
 
-    Example:
+    Examples:
         >>> from graphagg.nn.attention import attention
         >>> attention("exact", 16, heads=4, dropout=0.1).head_channels
         4

@@ -48,7 +48,7 @@ class FeatureConfig:
         constant: one learned vector for every row; the data is not read.
         batch_norm: batch norm and ReLU after the sum, for columns without a scale.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import FeatureConfig
         >>> FeatureConfig(vocabulary=(28,), width=3).columns
         4
@@ -95,7 +95,7 @@ class EncodingConfig:
         laplacian: of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
         trivial: whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import EncodingConfig
         >>> EncodingConfig("rwse", 16, size=20).size
         20
@@ -130,7 +130,7 @@ class LocalConfig:
         aggregation: what combines the messages, such as `lcm`; see
             `graphagg.nn.aggr.aggregation`. Empty: what the convolution was published with.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import LocalConfig
         >>> LocalConfig("gine").name
         'gine'
@@ -153,7 +153,7 @@ class AttentionConfig:
         dropout: on the attention weights, where the kind of attention has any.
         energy_gate: whether the values are gated by a learned projection of the keys.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import AttentionConfig
         >>> AttentionConfig("performer", heads=8, dropout=0.5).heads
         8
@@ -183,7 +183,7 @@ class LayerOptions:
         order: of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
             activation and dropout, then residual.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import LayerOptions
         >>> LayerOptions(norm="layer", dropout=0.1).norm
         'layer'
@@ -218,7 +218,7 @@ class HeadConfig:
         norm: of the hidden layers of `mlp` and `dot`.
         shape: of one answer.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import HeadConfig
         >>> HeadConfig(task="node", kind="mlp", shape=(7,)).width
         7
@@ -268,7 +268,7 @@ class GPSConfig:
         layer: what surrounds the two.
         head: from vertices to answers.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import FeatureConfig, GPSConfig
         >>> config = GPSConfig(FeatureConfig(width=3), channels=16, layers=2)
         >>> GPSConfig.from_dict(config.to_dict()) == config

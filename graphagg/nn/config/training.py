@@ -55,7 +55,7 @@ class TrainingConfig:
         precision: `float32`, `bfloat16` (autocast; weights stay float32) or `float64`.
         random_state: seed of the weights, the order of the batches, dropout and sampling.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import TrainingConfig
         >>> TrainingConfig("mae", epochs=10).objective("mae")
         'l1'

@@ -30,7 +30,7 @@ class LocalPart(torch.nn.Module):
         own_residual: the residual, the norm and the dropout are inside.
         needs_positions: `positions` must be given.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn import local
         >>> part = local("gine", 8)

@@ -52,7 +52,7 @@ class GatedGCN(LocalPart):
     Raises:
         InvalidParameter: a width, norm, activation or probability that is not allowed.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.conv import GatedGCN
         >>> edges = torch.tensor([[0, 1], [1, 2]])

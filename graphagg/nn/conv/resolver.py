@@ -62,7 +62,7 @@ def local(
             divide the width, an aggregation where none can be set, or a convolution that needs more
             than a local part has or fits another width.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import local
         >>> type(local("gatedgcn", 8, edge_channels=8)).__name__
         'GatedGCN'
@@ -95,7 +95,7 @@ def degree_histogram(graphs: Iterable[Data]) -> Tensor:
     Returns:
         `[largest degree + 1]` int64. O(edges).
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn.conv import degree_histogram

@@ -32,7 +32,7 @@ class Degree(Encoding):
         log: write log(1 + degree).
         dtype: of the attributes written.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn.encodings import Degree
@@ -77,7 +77,7 @@ class CycleCounts(Encoding):
         log: write log(1 + count).
         dtype: of the attributes written.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn.encodings import CycleCounts

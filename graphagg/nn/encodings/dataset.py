@@ -47,7 +47,7 @@ def encode_dataset(
         CorruptArtifact: the file in `cache_dir` cannot be read.
         WriteFailed: the folder cannot be written.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn.encodings import RWSE, encode_dataset

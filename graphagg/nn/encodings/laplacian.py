@@ -60,7 +60,7 @@ class LapPE(Encoding):
         dense_below: number of vertices from which a component is solved without a dense matrix.
         dtype: of the attributes written.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn.encodings import LapPE
@@ -149,7 +149,7 @@ def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -
     Returns:
         a shallow copy; `data` stays as it is.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn.encodings import LapPE, flip_signs

@@ -50,7 +50,7 @@ def encoder(name: str, dim: int, **options: Any) -> Encoder:
     Raises:
         InvalidParameter: an unknown name or option, or a width that is not allowed.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn import encoder

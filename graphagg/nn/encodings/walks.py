@@ -36,7 +36,7 @@ class RWSE(Encoding):
         steps: K, the longest walk.
         dtype: of the attributes written.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn.encodings import RWSE
@@ -84,7 +84,7 @@ class RRWP(Encoding):
         hops: keep pairs at most this number of steps apart; by default `steps - 1`.
         dtype: of the attributes written.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn.encodings import RRWP

@@ -53,7 +53,7 @@ def transforms_of(config: GPSConfig) -> tuple[Encoding, ...]:
     Raises:
         InvalidParameter: two encodings read other forms of the same attribute.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import EncodingConfig, FeatureConfig, GPSConfig, transforms_of
         >>> walks = EncodingConfig("rwse", 8, size=4)
         >>> config = GPSConfig(FeatureConfig(width=3), encodings=(walks,))

@@ -41,7 +41,7 @@ class GPS(torch.nn.Module):
     Raises:
         InvalidParameter: a part that does not exist, or that lacks what it reads.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn import GPS, FeatureConfig, GPSConfig

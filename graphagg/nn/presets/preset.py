@@ -19,7 +19,7 @@ class Preset:
         model: the model.
         training: how it is trained.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import Preset, preset
         >>> zinc = preset("zinc")
         >>> zinc.model.layers, zinc.training.metric

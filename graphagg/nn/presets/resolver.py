@@ -27,7 +27,7 @@ def preset(name: str) -> Preset:
     Raises:
         UnknownPreset: there is none of this name; the message has the nearest and all others.
 
-    Example:
+    Examples:
         >>> from graphagg.nn import preset
         >>> preset("zinc-small").training.epochs
         40
@@ -46,7 +46,7 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
         UnknownPreset: `preset` names none.
         InvalidParameter: an unknown table or field, or a value of the wrong type or out of range.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> from graphagg.nn import read_preset
         >>> with tempfile.TemporaryDirectory() as folder:

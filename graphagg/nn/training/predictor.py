@@ -97,7 +97,7 @@ def load(
         CheckpointMismatch: the weights belong to another config.
         DeviceUnavailable: the device is not there.
 
-    Example:
+    Examples:
         >>> import tempfile, torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn import FeatureConfig, GPSConfig, TrainingConfig, load, train

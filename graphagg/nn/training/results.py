@@ -64,7 +64,7 @@ _JSON: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (in
 class Score:
     """Mean and standard deviation (divided by n) over the splits.
 
-    Example:
+    Examples:
         >>> from graphagg.nn.training import Score
         >>> Score.of([1.0, 3.0])
         Score(mean=2.0, std=1.0)

@@ -87,7 +87,7 @@ def train(
         TrainingInterrupted: Ctrl-C; the last checkpoint stays.
         TrainingPaused: the minutes are over; the last checkpoint stays.
 
-    Example:
+    Examples:
         >>> import tempfile, torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn import FeatureConfig, GPSConfig, TrainingConfig, train

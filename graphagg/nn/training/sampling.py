@@ -50,7 +50,7 @@ class NeighborSampler:
         InvalidBatch: an id is out of range.
         InvalidParameter: a fan-out below 1, or none.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.training import NeighborSampler
         >>> star = torch.tensor([[1, 2, 3, 4], [0, 0, 0, 0]])

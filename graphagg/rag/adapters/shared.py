@@ -33,7 +33,7 @@ def request_and_rest(
         options: fields of `Request` by name, perhaps a `request`, and others.
         request: what the fields override, unless the options have a `request`.
 
-    Example:
+    Examples:
         >>> request, rest = request_and_rest({"mode": "bm25", "callback_manager": None})
         >>> request.mode, rest
         ('bm25', {'callback_manager': None})

@@ -26,7 +26,7 @@ class SyncReport:
         passages_added: passages of the new version that the one before did not hold as they are.
         passages_deleted: passages of the version before that the new one does not hold as they are.
 
-    Example:
+    Examples:
         >>> from graphagg.rag import SyncReport
         >>> SyncReport(("new.md",), (), (), 4, 12, 0).is_empty
         False

@@ -24,7 +24,7 @@ class BroadConfig:
     Raises:
         InvalidParameter: a value is out of range.
 
-    Example:
+    Examples:
         >>> BroadConfig(spread=0.5).head
         10
     """

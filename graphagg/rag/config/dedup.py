@@ -25,7 +25,7 @@ class DedupConfig:
         permutations: slots of a signature; more find pairs near the threshold more surely.
         bucket: texts of a bucket that each of its texts is compared with at most.
 
-    Example:
+    Examples:
         >>> config = DedupConfig(threshold=0.8)
         >>> config.length, config.bands * config.rows <= config.permutations
         (3, True)

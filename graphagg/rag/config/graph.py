@@ -26,7 +26,7 @@ class GraphConfig:
     Raises:
         InvalidParameter: a value is out of range.
 
-    Example:
+    Examples:
         >>> GraphConfig(weight="jaccard", floor=0.2).neighbors
         20
     """

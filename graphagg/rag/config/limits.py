@@ -17,7 +17,7 @@ class Limits:
         entries: entries of the tables of names and words that are sorted together, about 50 bytes
             each.
 
-    Example:
+    Examples:
         >>> Limits(passages=500).entries
         4000000
     """

@@ -32,7 +32,7 @@ class LinearRAGConfig:
         prior_top: number of passages that carry the prior, best dense similarity first. None: all
             up to 100,000 passages (exact), the best 1,000 above.
 
-    Example:
+    Examples:
         >>> PRESETS["paper"].semantics, LinearRAGConfig().with_semantics("paper").damping
         ('paper', 0.5)
     """

@@ -20,7 +20,7 @@ Config = MultihopConfig | BroadConfig | LinearRAGConfig
 def current_name(mode: Any) -> Any:
     """Give a mode under a former name its present name; leave anything else as it is.
 
-    Example:
+    Examples:
         >>> current_name("best"), current_name("bm25")
         ('multihop', 'bm25')
     """
@@ -33,7 +33,7 @@ def mode_named(name: Any) -> Mode:
     Raises:
         InvalidParameter: there is no such mode; the message lists them.
 
-    Example:
+    Examples:
         >>> mode_named("faithful")
         'linearrag'
     """

@@ -122,7 +122,7 @@ class MultihopConfig:
         beam: passages that lead on; `second_beam`: those that lead on to a third hop.
         most_passages: an entity tied to more passages leads to its own page only.
 
-    Example:
+    Examples:
         >>> config = MultihopConfig(beam=5)
         >>> config.open_terms, config.without("open-terms").open_terms
         (0.6, 0.0)

@@ -31,7 +31,7 @@ class MapConfig:
     Raises:
         InvalidParameter: a value is out of range.
 
-    Example:
+    Examples:
         >>> MapConfig(resolutions=(1.0, 4.0)).near
         10
     """

@@ -70,7 +70,7 @@ class Likes:
         by: the vectors: `text` or `graph`.
         likes: the others, with their cosines.
 
-    Example:
+    Examples:
         >>> likes = Likes("p1", "text", (Like("p2", "Ada", 0.9),))
         >>> likes.to_json()["likes"]
         [{'id': 'p2', 'name': 'Ada', 'score': 0.9}]

@@ -37,7 +37,7 @@ class Passage:
         document: id of the document that this passage is a chunk of; "" for a whole document.
         position: index among the chunks of the document, from 0.
 
-    Example:
+    Examples:
         >>> Passage("p1", "She was born in Warsaw.", title="Marie Curie").full_text
         'Marie Curie\nShe was born in Warsaw.'
     """
@@ -79,7 +79,7 @@ def read_passages(
         InvalidPassage: a field is missing or of the wrong type.
         EmptyCorpus: nothing in the folder can be read.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "facts.csv"
         >>> _ = path.write_text("id,text,year\n7,Warsaw is in Poland.,1900\n")

@@ -33,7 +33,7 @@ class RowConfig:
         text_column: column of the texts.
         title_column: column of the titles; may be missing.
 
-    Example:
+    Examples:
         >>> RowConfig(text_column="body").record({"id": 7, "body": "Hello.", "year": 1900}, "row 0")
         {'id': 7, 'text': 'Hello.', 'title': None, 'metadata': {'year': 1900}}
     """

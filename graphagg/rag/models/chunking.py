@@ -70,7 +70,7 @@ class ChunkConfig:
         overlap_sentences: sentences that a chunk shares with the one before.
         min_words: a last chunk with fewer new words is joined to the one before.
 
-    Example:
+    Examples:
         >>> ChunkConfig(max_words=80, overlap_sentences=1)
         ChunkConfig(max_words=80, overlap_sentences=1, min_words=20)
     """
@@ -141,7 +141,7 @@ def chunk_documents(
         InvalidPassage: a document is invalid or has no text.
         DuplicateId: two documents share an id, or a chunk and a document do.
 
-    Example:
+    Examples:
         >>> document = {"id": "d", "text": "Ada was born. Ada wrote. Ada died."}
         >>> limits = ChunkConfig(max_words=5, min_words=0)
         >>> [(chunk.id, chunk.text) for chunk in chunk_documents([document], limits)]

@@ -49,7 +49,7 @@ class Encoder(Protocol):
     A vector should depend on its text alone, to the bit, and not on the texts beside it: then a
     changed index equals a rebuilt one to the bit.
 
-    Example:
+    Examples:
         >>> from graphagg.rag.models.spec import ModelSpec
         >>> class Vowels:
         ...     spec, dimension = ModelSpec("vowels", "0" * 64), 5

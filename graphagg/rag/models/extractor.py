@@ -83,7 +83,7 @@ class Annotation:
 class EntityExtractor(Protocol):
     """Finds sentences and named entities; any object with `spec` and `annotate`.
 
-    Example:
+    Examples:
         >>> class Rivers:
         ...     spec = ModelSpec("rivers", "0" * 64)
         ...     def annotate(self, texts):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Reranker(Protocol):
     """A model that scores how well texts answer a question; any object with `score`.
 
-    Example:
+    Examples:
         >>> class SharedWords:
         ...     def score(self, question, texts):
         ...         words = set(question.lower().split())
@@ -49,7 +49,7 @@ class CrossEncoderReranker:
         MissingExtra: sentence-transformers is not installed.
         InvalidParameter: there is no such model, or it gives more than one score per text.
 
-    Example:
+    Examples:
         >>> CrossEncoderReranker("cross-encoder/ms-marco-MiniLM-L6-v2", device="cpu").name
         'cross-encoder/ms-marco-MiniLM-L6-v2'
     """

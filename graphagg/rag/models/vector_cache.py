@@ -84,7 +84,7 @@ class VectorCache:
         folder: folder of the file; created at the first write. None: `default_folder()`.
         largest: bytes of the file; above, the vectors unused for longest are deleted.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> cache = VectorCache(tempfile.mkdtemp())
         >>> cache.put([b"key"], np.ones((1, 3), np.float32))

@@ -87,7 +87,7 @@ def request_of(values: Mapping[str, Any]) -> Request:
     Raises:
         InvalidParameter, InvalidFilter: a value is out of range, or a condition is no condition.
 
-    Example:
+    Examples:
         >>> request_of({"filter": ["year>=2000"], "recency": 0.5, "exclude": None}).recency
         Recency(weight=0.5, half_life=30.0)
     """

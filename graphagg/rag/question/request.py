@@ -53,7 +53,7 @@ class Request:
     Passages that `filter`, `include`, `exclude` or `as_of` hide neither score nor lead anywhere:
     the answer is the answer of an index that holds exactly the visible passages.
 
-    Example:
+    Examples:
         >>> request = Request(mode="bm25", filter={"year": {"gte": 2000}}, exclude=["p7"])
         >>> request.with_fields(window=1).window
         1

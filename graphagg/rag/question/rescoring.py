@@ -29,7 +29,7 @@ _DAY = 86_400_000_000  # microseconds
 class Recency:
     """A preference for newer passages: `weight * 2^(-age / half_life)` is added to their scores.
 
-    Example:
+    Examples:
         >>> Recency(0.5, half_life=10).gain("2024-01-01", 1704067200_000_000 + 864_000_000_000)
         0.25
 
@@ -38,7 +38,7 @@ class Recency:
             changes nothing.
         half_life: days after which a passage gains half as much.
 
-    Example:
+    Examples:
         >>> from graphagg.rag.documents.metadata import parse_instant
         >>> recency = Recency(weight=1.0, half_life=10.0)
         >>> recency.gain("2024-05-01", parse_instant("2024-05-11"))

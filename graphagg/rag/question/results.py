@@ -44,7 +44,7 @@ class Hop:
             `broad`, of a theme its worth for the question, and of a passage its relevance, 0 to 1.
         contribution: its part of the hit's score; the contributions of a path add up to the score.
 
-    Example:
+    Examples:
         >>> Hop("entity", "Ada Lovelace", 6.2, 0.4).contribution
         0.4
     """
@@ -78,7 +78,7 @@ class Hit:
             vectors, in `bm25` by words.
         copies: ids of the other visible passages with exactly this text, which are not hits too.
 
-    Example:
+    Examples:
         >>> passage = Passage("p1", "Ada lived in York. She wrote notes.", "Ada")
         >>> hit = Hit(passage, 1.2, {"bm25": 1.2}, (), "bm25", match=Span(0, 18))
         >>> hit.sentence, hit.excerpt(20).marked
@@ -164,7 +164,7 @@ class Hit:
 class Hits(list[Hit]):
     """The hits of a question, best first: a list, and a table.
 
-    Example:
+    Examples:
         >>> passage = Passage("p1", "Ada lived in York.")
         >>> hits = Hits([Hit(passage, 1.2, {"bm25": 1.2}, (), "bm25")])
         >>> hits.to_arrow().select(["rank", "id", "component_bm25"]).to_pylist()
@@ -251,7 +251,7 @@ class DocumentHit:
         score: score of its best chunk.
         hits: its chunks among the hits, best first.
 
-    Example:
+    Examples:
         >>> hit = Hit(Passage("r#0", "Ada lived in York."), 1.2, {}, (), "bm25")
         >>> DocumentHit("r", hit.score, (hit,)).score
         1.2
@@ -275,7 +275,7 @@ class Explanation:
             hidden. Beyond the first `k` the score is what it would be if it were chosen next.
         threshold: the score of the last of the first `k` hits; None if there are no hits.
 
-    Example:
+    Examples:
         >>> why = Explanation("Who is Ada?", None, 5, "left out by the filter", None, 1.5)
         >>> why.to_json()["reason"]
         'left out by the filter'

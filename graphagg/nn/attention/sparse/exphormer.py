@@ -54,7 +54,7 @@ class ExphormerAttention(ProjectedAttention):
     Raises:
         InvalidParameter: a negative count, or what `GraphAttention` raises.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from graphagg.nn.attention import ExphormerAttention
         >>> edges = torch.tensor([[0, 1, 3], [1, 2, 4]])

@@ -33,7 +33,7 @@ def random_splits(
         InvalidParameter: shares that are not positive or do not sum to 1.
         InvalidDataset: fewer than three graphs or vertices with labels.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn import random_splits

@@ -34,7 +34,7 @@ def save_npz(path: str | os.PathLike[str], data: Source) -> None:
         InvalidDataset: another suffix, no graph, or graphs that differ in what they have.
         WriteFailed: the file cannot be written.
 
-    Example:
+    Examples:
         >>> import tempfile, torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn import save_npz

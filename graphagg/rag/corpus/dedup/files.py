@@ -39,7 +39,7 @@ class DedupReport:
         pairs: pairs of near duplicates that were found, equal texts as one.
         buckets_cut: buckets too long for all of their pairs to be compared.
 
-    Example:
+    Examples:
         >>> report = DedupReport(3, 2, 1, 0, 1, 0, 0)
         >>> report.texts - report.kept
         1
@@ -82,7 +82,7 @@ def dedup(
         UnreadableFile, InvalidPassage, EmptyCorpus: about the source.
         InvalidParameter: `out` has another suffix.
 
-    Example:
+    Examples:
         >>> from tempfile import mkdtemp
         >>> folder = Path(mkdtemp())
         >>> for name, text in {"a": "The abbey of 1105.", "b": "the abbey, of 1105"}.items():

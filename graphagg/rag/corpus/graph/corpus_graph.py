@@ -37,7 +37,7 @@ class CorpusGraph:
         counts: `[n]` int64, occurrences N of each entity in the passage.
         shares: of two entities that share sentences, source before target.
 
-    Example:
+    Examples:
         >>> contains = Edges(np.array([0, 1]), np.array([0, 0]), np.array([1.0, 0.5]))
         >>> shares = Edges(np.array([0]), np.array([1]), np.array([0.4]))
         >>> graph = CorpusGraph(["p1"], ["ada", "york"], contains, np.array([1, 1]), shares)

@@ -70,7 +70,7 @@ class Theme:
         neighbors: the themes of its level that it is tied to most.
         children: ids of the themes inside it.
 
-    Example:
+    Examples:
         >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), (), 2, 0, None, (), ())
         >>> Theme.of_json(theme.to_json()) == theme
         True
@@ -127,7 +127,7 @@ class ThemeMap:
         labeled_by: the model that gave the labels; "" where they are the distinctive words.
         is_old: whether the index has changed since the map was made.
 
-    Example:
+    Examples:
         >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), (), 2, 0, None, (), ())
         >>> both, none = np.zeros((1, 2), np.int32), np.zeros((1, 0), np.int32)
         >>> themes = ThemeMap(((theme,),), ["p1", "p2"], both, [], none, None, (0.0,))

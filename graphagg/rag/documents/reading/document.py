@@ -27,7 +27,7 @@ class Mark(NamedTuple):
         heading: the headings that enclose the text from here, outermost first, without the title.
         page: the page of the text from here, from 1; None if the file has no pages.
 
-    Example:
+    Examples:
         >>> Mark(120, ("Rivers", "Europe"), page=3)
         Mark(offset=120, heading=('Rivers', 'Europe'), page=3)
     """
@@ -54,7 +54,7 @@ class Document:
         metadata: JSON values: properties that the file states, and its path, size, ...
         marks: starts of sections and pages, by ascending offset.
 
-    Example:
+    Examples:
         >>> Document("rivers.md", "The Vistula flows through Warsaw.", "Rivers").record["title"]
         'Rivers'
     """

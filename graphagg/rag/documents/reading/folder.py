@@ -53,7 +53,7 @@ def read_documents(
         EmptyCorpus: no file could be read.
         InvalidParameter: a glob is invalid.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> _ = (folder / "vistula.txt").write_text("A river in Poland.")

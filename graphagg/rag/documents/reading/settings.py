@@ -22,7 +22,7 @@ class ReadConfig:
         max_file_size: MiB of a file at most; larger ones are left out.
         strict: refuse the folder at the first file that cannot be read, instead of leaving it out.
 
-    Example:
+    Examples:
         >>> ReadConfig(include=["*.md"], exclude=["drafts/**"]).max_file_size
         64
     """
@@ -64,7 +64,7 @@ class ReadReport:
         refused: rows and metadata values that were left out of files that were read.
         notes: advice, such as how to install a missing library; each note once.
 
-    Example:
+    Examples:
         >>> print(ReadReport(read=2, documents=5, left_out=[LeftOut("a.so", "binary (.so)")]))
         read 2 of 3 files; left out: 1 binary (.so)
     """

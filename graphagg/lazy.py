@@ -48,6 +48,8 @@ def lazy_names(
     load, listed, exported = lazy_loader.attach(_ROOT, submod_attrs=names)
 
     def attribute(name: str) -> Any:
+        if name not in exported:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:
             return load(name)
         except ModuleNotFoundError as error:

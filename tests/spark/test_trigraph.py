@@ -73,7 +73,7 @@ def in_process(
         language=words,
         encoder=models.encoder,
         extractor=models.extractor,
-        with_faithful=pools,
+        with_linearrag=pools,
     )
 
 
@@ -107,7 +107,7 @@ def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None, pools: bo
         str(tmp_path / "p.jsonl"),
         tmp_path / "spark",
         models=fakes,
-        with_faithful=pools,
+        with_linearrag=pools,
         passages_per_task=13,
         entries_per_task=200,
     )

@@ -33,7 +33,7 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_demo(call: Call, tmp_path: Path) -> None:
     shown = call("demo", "--out", tmp_path / "demo").out
-    assert "* needed for the answer" in shown and "-> Warsaw" in shown and "carried=" in shown
+    assert "* needed for the answer" in shown and "-> Warsaw" in shown and "inherited=" in shown
     assert (tmp_path / "demo" / "community.png").read_bytes().startswith(b"\x89PNG")
 
 

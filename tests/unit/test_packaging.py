@@ -127,5 +127,5 @@ def test_every_exported_name_is_there_and_listed():
         assert package.__all__ and set(package.__all__) <= set(dir(package))
         for name in package.__all__:
             assert getattr(package, name) is not None
-    with pytest.raises(AttributeError, match="module 'graphagg.rag' has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match=r"module 'graphagg\.rag' has no attribute 'nothing'"):
         graphagg.rag.nothing  # noqa: B018

@@ -60,7 +60,8 @@ class Corpus:
         from graphagg.rag import PassageIndex
 
         meter, files = Meter(), ReadReport()
-        sources = read_corpus(self.passages, self.reading, files, self.columns)
+        # All of it before the index is opened: a line that is no passage changes nothing.
+        sources = list(read_corpus(self.passages, self.reading, files, self.columns))
         with (
             PassageIndex.open(directory, cache=self.vectors.open()) as index,
             progress_report() as report,

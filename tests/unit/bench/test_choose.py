@@ -11,7 +11,8 @@ import numpy as np
 from benchmarks.choose import GRID, MIDDLE, EncodedQuestions, Search, with_value
 from graphagg.arrays import Array
 from graphagg.rag import MultihopConfig, PassageIndex, read_passages
-from graphagg.rag.evaluation.measure import evaluate, read_questions
+from graphagg.rag.evaluation.measure import evaluate
+from graphagg.rag.evaluation.questions import read_questions
 
 DEMO = Path(__file__).parents[3] / "graphagg" / "rag" / "demo"
 NAMES = ("a", "b", "c", "d-untitled")
@@ -47,16 +48,16 @@ def test_what_all_sets_gain_by_is_taken() -> None:
 
 
 def test_what_one_set_gains_by_is_not_taken() -> None:
-    one = _search(a=lambda w: 50.0 + 20.0 * w.rest)
+    one = _search(a=lambda w: 50.0 + 20.0 * w.open_terms)
     assert one.choose(NAMES) == MIDDLE
     assert one.choose(["a"]).open_terms == GRID["open_terms"][-1]
 
 
 def test_what_a_plain_method_has_more_counts_twice() -> None:
     names = ["a", "b"]
-    gains = {"a": lambda w: 50.0 + 10.0 * w.own, "b": lambda w: 50.0 + w.own}
-    short = _search(**gains).sure_gain(MIDDLE, with_value(MIDDLE, "own", 0.4), names)
-    ahead = _search(plain=60.0, **gains).sure_gain(MIDDLE, with_value(MIDDLE, "own", 0.4), names)
+    gains = {"a": lambda w: 50.0 + 10.0 * w.target, "b": lambda w: 50.0 + w.target}
+    short = _search(**gains).sure_gain(MIDDLE, with_value(MIDDLE, "target", 0.4), names)
+    ahead = _search(plain=60.0, **gains).sure_gain(MIDDLE, with_value(MIDDLE, "target", 0.4), names)
     assert np.isclose(ahead, 3.0 * short)
 
 

@@ -113,18 +113,18 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
     monkeypatch.setattr(InProcess, "bands_per_step", 3)
     CommunityIndex.build(source, tmp_path / "whole", config=config).close()
     wanted = files_of(tmp_path / "whole")
-    write_json = work.write_json
+    write_json = work.FolderStorage.write_json
     noted: list[str] = []
 
     def ends_at(number: int, after: bool):
         left = [number]
 
-        def note(path, value):
+        def note(storage, name, value):
             left[0] -= 1
             if left[0] == 0 and not after:
                 raise Killed
-            write_json(path, value)
-            noted.append(path.name)
+            write_json(storage, name, value)
+            noted.append(name)
             if left[0] == 0:
                 raise Killed
 
@@ -139,9 +139,7 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
                 shutil.rmtree(folder, ignore_errors=True)
             noted.clear()
             with monkeypatch.context() as patch:
-                patch.setitem(
-                    work.WorkFolder.note.__globals__, "write_json", ends_at(number, after)
-                )
+                patch.setattr(work.FolderStorage, "write_json", ends_at(number, after))
                 try:
                     CommunityIndex.build(source, target, config=config).close()
                     done = True
@@ -151,7 +149,7 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
             noted.clear()
             if not done:
                 with monkeypatch.context() as patch:
-                    patch.setitem(work.WorkFolder.note.__globals__, "write_json", ends_at(-1, True))
+                    patch.setattr(work.FolderStorage, "write_json", ends_at(-1, True))
                     CommunityIndex.build(source, target, config=config).close()
                 assert not before & set(noted)  # what was noted is not done again
             assert files_of(target) == wanted

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from graphagg.rag import LinearRAGConfig, Passage
 from graphagg.rag.build import encoding, engine
 from graphagg.rag.config.linearrag import SEMANTICS
-from graphagg.rag.modes.linearrag import pagerank
-from graphagg.rag.modes.linearrag import retriever as faithful
+from graphagg.rag.modes.linearrag import pagerank, search
 from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
 from graphagg.rag.tables.view import View
 from tests.fakes import assert_same_hits
@@ -41,7 +40,7 @@ def test_local_push_comes_to_the_same_answers(
         index.delete(["p3", "p30"])
         options: dict[str, Any] = {"mode": "faithful", "config": config}
         wanted = index.retrieve_batch(QUESTIONS, 100, **options)
-        monkeypatch.setattr(faithful, "FLAT_LIMIT", 20)
+        monkeypatch.setattr(search, "FLAT_LIMIT", 20)
         index.reopen()
         rough = index.retrieve_batch(QUESTIONS, 100, **options)
         monkeypatch.setattr(pagerank, "EPSILON", 1e-14)

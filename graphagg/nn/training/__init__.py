@@ -1,6 +1,6 @@
 """Training of graph models: data, the loop, checkpoints and results.
 
-The names load their modules, and with them Lightning, when they are first used.
+The names load their modules, and with them PyTorch, when they are first used.
 """
 
 from typing import TYPE_CHECKING

@@ -74,7 +74,7 @@ def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
         values = scaled_right_vectors(matrix, 70, 3, [seed, piece.index])
         whole.state.save("leaf", piece.index, values=values)
     whole.merge()
-    found = whole.state.rows("start")
+    found = whole.state.map("start")
     np.testing.assert_allclose(gram(found), np.eye(found.shape[1]), atol=2e-3)
     stacked = np.zeros((sum(m.rows for m in matrices), len(found)))
     at = 0

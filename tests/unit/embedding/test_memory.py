@@ -15,10 +15,10 @@ from graphagg.embedding.build import embed
 from graphagg.embedding.memory import LEAST_PIECE, Needs, fitting
 from graphagg.embedding.prone import engine
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.state import Stored
 from graphagg.errors import InvalidParameter, WriteFailed
 from graphagg.graph.weights import load_weighted
 from graphagg.spark.files import Files
+from graphagg.spark.state import Stored
 from graphagg.store import ranges
 from tests.unit.embedding.graphs import communities, graph
 

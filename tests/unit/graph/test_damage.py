@@ -93,7 +93,7 @@ def test_what_networkx_writes_comes_back_and_other_bytes_are_named(tmp_path, suf
     with pytest.raises(UnreadableFile, match=f"not {suffix[1:].upper()} .*utf-8"):
         load_graph(path)
     path.write_text("nothing < of the kind")
-    with pytest.raises((UnreadableFile, InvalidGraph), match="check the file|no node"):
+    with pytest.raises((UnreadableFile, InvalidGraph), match=r"check the file|no node"):
         load_graph(path)
 
 

@@ -18,7 +18,7 @@ bytes per node (`streaming`).
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -45,8 +45,6 @@ from graphagg.spark.job import Work
 from graphagg.store import Publication
 from graphagg.store.artifact import is_current
 
-Stage = Literal["entries", "partition"]
-
 
 def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConfig) -> ReadReport:
     """Embed a graph by Spark; see `build_with_spark`."""
@@ -58,14 +56,13 @@ def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConf
     return ReadReport(**build.publish(KIND, job_of(source, config), source, write))
 
 
-def stages(config: EmbeddingConfig, until: Stage | None = None) -> tuple[str, ...]:
+def stages(config: EmbeddingConfig) -> tuple[str, ...]:
     """Names of the stages of a job, in their order, as far as they are known beforehand."""
     passes = [f"pass{p}.{s}" for p in range(1, config.propagate + 1) for s in range(STEPS)]
-    names = (
+    return (
         "edges", "entries", "matrix", "partition", "pieces", "strength", "arrived", "leaves",
         "start", "refined", *passes, "vectors",
     )  # fmt: skip
-    return names if until is None else names[: names.index(until) + 1]
 
 
 def job_of(source: EdgeInput, config: EmbeddingConfig) -> dict[str, Any]:

@@ -315,9 +315,3 @@ class TrainingInterrupted(GraphAggError):
     """Training was stopped by Ctrl-C; its last checkpoint is there to go on from."""
 
     exit_code = 130
-
-
-class TrainingPaused(TrainingInterrupted):
-    """The minutes of a call are over; its last checkpoint is there to go on from."""
-
-    exit_code = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -26,7 +27,7 @@ def _pna(channels: int, out_channels: int) -> Aggregation:
     return MultiAggregation(["mean", "min", "max", "std"], mode="proj", mode_kwargs=widths)
 
 
-_WITH_WIDTH = {"lcm": LCMAggregation, "pna": _pna}
+_WITH_WIDTH: dict[str, Callable[..., Any]] = {"lcm": LCMAggregation, "pna": _pna}
 _NAMES = {**_WITH_WIDTH, **dict.fromkeys(_PYG)}
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from graphagg.errors import GraphAggError, NoLanguageModel, Overloaded
 from graphagg.rag.answer.generate import cited, conversation
@@ -57,13 +58,28 @@ def router(service: Service, endpoint: Endpoint | None) -> APIRouter:
             if not request.stream:
                 text = (first + await run_in_threadpool("".join, pieces)).strip()
                 return JSONResponse({"text": text, **_citations(text, hits), "hits": hits})
-        return StreamingResponse(_events(hits, first, pieces), media_type="text/event-stream")
+        return _Events(_events(hits, first, pieces))
 
     return routes
 
 
-def _events(hits: Sequence[Hit], first: str, pieces: Iterator[str]) -> Iterator[bytes]:
-    """Server-sent events; an answer that stops in its middle ends in an error."""
+class _Events(StreamingResponse):
+    """Server-sent events of a generator, which is closed when the client leaves."""
+
+    def __init__(self, events: Generator[bytes]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._events.close()
+
+
+def _events(hits: Sequence[Hit], first: str, pieces: Iterator[str]) -> Generator[bytes]:
+    """The hits, the pieces, the citations; an answer that stops in its middle ends in an error."""
     text = first
     yield _data({"hits": hits})
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from graphagg.cli.serving import LanguageModel
+from graphagg.cli.serving.options import LanguageModel
 from graphagg.errors import InvalidParameter
 from graphagg.rag.answer.generate import RULES
 from graphagg.rag.models.endpoint import Endpoint

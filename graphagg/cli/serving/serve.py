@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphagg.cli.options import command
-from graphagg.cli.serving import (
+from graphagg.cli.serving.options import (
     Host,
     Indices,
     LanguageModel,
@@ -126,7 +126,7 @@ def _run_workers(workers: int, port: int, settings: _Settings) -> None:
     sources, limits, access, _, lazy, _ = settings
     with bind(access.host, port) as listening:
         Service(sources, limits, lazy=lazy).close()  # what cannot be opened is said once, and here
-        _log.info("serving on %s by %d processes", address_of(listening), workers)
+        _log.info("serving on %s", address_of(listening))
         run_workers(partial(_worker_app, *settings), limits, listening, workers)
     _log.info("stopped")
 

@@ -259,20 +259,12 @@ class NoLanguageModel(NoSuchIndex):
     """A service was asked for an answer in words, and has no language model."""
 
 
-class UnknownModel(NoSuchIndex):
-    """A service was asked for an answer by a model that it does not have."""
-
-
 class Overloaded(RunFailed):
     """A service has as much work as it takes; try again."""
 
 
 class LookupsFlooded(Overloaded):
     """A service is asked for lists faster than it makes them; try again."""
-
-
-class WorkerLost(RunFailed):
-    """The processes that answer for a service ended again and again."""
 
 
 class PortTaken(RunFailed):

@@ -29,7 +29,7 @@ from graphagg.rag.models.encoder import Encoder, WordEncoder
 from graphagg.rag.models.encoding.pooling import Spans
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.protocol import Asked, QuestionModels
-from graphagg.rag.modes.registry import AnyRetriever
+from graphagg.rag.opened.asking import AnyRetriever
 from graphagg.serve.limits import KEPT
 from graphagg.serve.observe.stages import Stage, Trace
 

@@ -23,7 +23,7 @@ from graphagg.errors import InvalidParameter, InvalidQuestion, UnknownPassage
 from graphagg.rag import Hit, Hits, PassageIndex
 from graphagg.rag.config.modes import mode_named
 from graphagg.rag.documents.filters import compile_filter
-from graphagg.rag.question.plain import request_of
+from graphagg.rag.question.request import request_of
 from graphagg.tables import json_writer, save, table_writers
 
 FIRST = 5

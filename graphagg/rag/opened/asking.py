@@ -39,12 +39,12 @@ def retriever_for(version: Version, request: Request) -> AnyRetriever:
         InvalidFilter: the filter names an unknown key or does not fit its type.
     """
     snapshot, config, retriever = version.snapshot, request.config, RETRIEVERS[request.mode]
-    wanted = retriever.config_type
-    if wanted is not None and config is None:
-        config = snapshot.multihop_config if wanted is MultihopConfig else wanted()
-    if wanted is not None and not isinstance(config, wanted):
+    config_type = retriever.config_type
+    if config_type is not None and config is None:
+        config = snapshot.multihop_config if config_type is MultihopConfig else config_type()
+    if config_type is not None and not isinstance(config, config_type):
         raise InvalidParameter(
-            f"config is a {type(config).__name__}, wanted a {wanted.__name__} for mode "
+            f"config is a {type(config).__name__}, wanted a {config_type.__name__} for mode "
             f"{request.mode!r}"
         )
     return retriever(snapshot, snapshot.scope(request.selection), config)

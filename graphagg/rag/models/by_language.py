@@ -30,7 +30,7 @@ class ByLanguage:
 
     @property
     def spec(self) -> ModelSpec:
-        """Name of the pipeline; the sha256 covers its sha256 and those of the rules."""
+        """Name of the pipeline; the sha256 covers the pipeline and all rules."""
         return self._spec
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.output.console import out, print_renderable
+from graphagg.cli.output.console import out
 from graphagg.rag.question.excerpts import ELLIPSIS
 
 if TYPE_CHECKING:
@@ -31,15 +31,13 @@ _COMPARED = ("recall@2", "recall@5", "all_gold@5", "contain@5")
 
 def print_hits(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> None:
     """Print hits as a table, with `explain` the parts of their scores and their hop paths."""
-    out.print(hits_table(hits, index, explain) if hits else _NOTHING)
-
-
-def hits_table(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> Table:
-    """Hits, best first, with their texts or with why they are there."""
+    if not hits:
+        out.print(_NOTHING)
+        return
     table = Table("", "score", "passage", "why" if explain else "text", expand=out.is_terminal)
     for rank, hit in enumerate(hits, start=1):
         table.add_row(str(rank), f"{hit.score:.4f}", _name(hit), _detail(hit, index, explain))
-    return table
+    out.print(table)
 
 
 def print_documents(documents: Sequence[DocumentHit], index: PassageIndex, explain: bool) -> None:
@@ -150,16 +148,9 @@ def _texts(hit: Hit) -> Iterator[str]:
 
 def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
     """Print why a passage is where it is: the reason, the parts of its score, and its path."""
-    for shown in explanation_parts(explanation, index):
-        print_renderable(shown)
-
-
-def explanation_parts(
-    explanation: Explanation, index: PassageIndex
-) -> tuple[str] | tuple[str, str, Table, str, Table]:
-    """The reason; then, unless the passage is hidden, the parts of its score and its path."""
     if explanation.hit is None:
-        return (explanation.reason,)
+        out.print(explanation.reason, markup=False)
+        return
     hit = explanation.hit
     components = Table("part of the score", "", box=None, pad_edge=False)
     components.columns[1].justify = "right"
@@ -176,7 +167,9 @@ def explanation_parts(
         path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
     path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
     closest = f'closest sentence: "{_sentence(hit)}"' if hit.sentence else "no sentence matches"
-    return f"{explanation.reason}\n{closest}", "", components, "", path
+    out.print(f"{explanation.reason}\n{closest}", markup=False)
+    for shown in ("", components, "", path):
+        out.print(shown)
 
 
 # --- evaluation ----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from graphagg.checks import one_of
-from graphagg.cli.folders import Directory
+from graphagg.cli.folders import Directory, opened
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.passages import print_ablation, print_evaluations, print_failures
 from graphagg.cli.request import MODE_OPTION, Preset, SemanticsName, settings
@@ -69,13 +69,13 @@ def evaluate(
     _check_together(runs, ablate, compare, failures)
     gold = _questions(questions, half, random_state)
     failed: list[Failure] = []
-    with PassageIndex.open(directory) as opened, progress_report() as report:
+    with opened(PassageIndex, directory) as index, progress_report() as report:
         if ablate:
-            result = _ablated(opened, gold, random_state, report)
+            result = _ablated(index, gold, random_state, report)
         else:
-            result = _evaluated(opened, gold, runs, random_state, report)
+            result = _evaluated(index, gold, runs, random_state, report)
         if failures:
-            failed = find_failures(opened, gold, progress=report)
+            failed = find_failures(index, gold, progress=report)
             write_failures(failed, failures)
     said = {"half": half, "random_state": random_state}
     for run in result.runs.values():

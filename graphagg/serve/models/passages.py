@@ -71,6 +71,12 @@ class SearchBatchRequest(_SearchOptions):
     questions: Annotated[list[Question], Field(min_length=1, max_length=MOST_BATCH)]
 
 
+class AnswerRequest(SearchRequest):
+    """A question to answer in words."""
+
+    stream: bool = Field(default=False, description="Send events as the answer comes.")
+
+
 class PathStep(Result):
     """One step of a hop path; with `explain` a passage, whose id `text` is, has its title too."""
 
@@ -139,6 +145,23 @@ class SearchAnswer(Timed):
 
     hits: list[PassageHit]
     mode: Mode
+
+
+class Citation(Result):
+    """A passage that an answer cites by its number."""
+
+    number: int
+    passage_id: str
+    title: str
+
+
+class WordsAnswer(Result):
+    """An answer in words; without a passage its text is empty and no model was asked."""
+
+    text: str
+    citations: list[Citation]
+    unknown_citations: list[int] = Field(description="Cited numbers that no passage has.")
+    hits: list[PassageHit]
 
 
 class SearchItem(Result):

@@ -44,7 +44,6 @@ class BigBirdAttention(ProjectedAttention):
         random_blocks: blocks drawn for each block.
         seed: mixed into the seed of each graph's draws.
         dropout: probability with which an attention weight is dropped in training.
-        energy_gate: see `GraphAttention`.
 
     Raises:
         InvalidParameter: `block` below 1 or another count below 0, or what `GraphAttention` raises.
@@ -63,9 +62,8 @@ class BigBirdAttention(ProjectedAttention):
         random_blocks: int = 3,
         seed: int = 0,
         dropout: float = 0.0,
-        energy_gate: bool = False,
     ) -> None:
-        super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
+        super().__init__(channels, heads, dropout=dropout)
         self.seed, self.block = seed, integer("block", block, 1)
         self.window = integer("window", window, 0)
         self.global_blocks = integer("global_blocks", global_blocks, 0)

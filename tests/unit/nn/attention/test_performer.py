@@ -1,21 +1,19 @@
-"""Linear attentions: equal to their full kernel matrix, graph by graph."""
+"""Performer: equal to its full kernel matrix, graph by graph, and near softmax attention."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import GraphAttention, attention
-from graphagg.nn.attention.linear.performer import orthogonal_vectors
+from graphagg.nn.attention.performer import kernel_mean, orthogonal_vectors
 from graphagg.nn.attention.tiles import WASTE, Tiles
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged
@@ -30,15 +28,6 @@ def by_head(module: GraphAttention, x: Tensor) -> list[tuple[Tensor, Tensor, Ten
     return list(zip(*(part.split(WIDTH, 1) for part in (q, k, v)), strict=True))
 
 
-def elu_kernel(module: GraphAttention, q: Tensor, k: Tensor) -> Tensor:
-    return (F.elu(q) + 1) @ (F.elu(k) + 1).T
-
-
-def relu_kernel(module: GraphAttention, q: Tensor, k: Tensor) -> Tensor:
-    w = module.projection
-    return (torch.relu(q @ w.T) + 1e-3) @ (torch.relu(k @ w.T) + 1e-3).T
-
-
 def positive_kernel(module: GraphAttention, q: Tensor, k: Tensor) -> Tensor:
     """exp(w.x - |x|^2 / 2), each divided by the largest of the query, or of all the keys."""
     q, k = q / WIDTH**0.25, k / WIDTH**0.25
@@ -47,99 +36,19 @@ def positive_kernel(module: GraphAttention, q: Tensor, k: Tensor) -> Tensor:
     return (left / left.amax(1, keepdim=True) + 1e-6) @ (right / right.amax() + 1e-6).T
 
 
-KERNELS: dict[str, Callable[[GraphAttention, Tensor, Tensor], Tensor]] = {
-    "elu": elu_kernel,
-    "performer-relu": relu_kernel,
-    "performer": positive_kernel,
-}
-
-
-@pytest.mark.parametrize("name", sorted(KERNELS))
 @settings(max_examples=15, deadline=None)
 @given(graphs=batches())
-def test_it_is_the_full_kernel_matrix_of_each_graph(name: str, graphs: Ragged) -> None:
-    module = built(name)
+def test_it_is_the_full_kernel_matrix_of_each_graph(graphs: Ragged) -> None:
+    module = built("performer")
     outs = []
     for x in graphs.x.split(graphs.sizes):
         if not len(x):
             continue
         heads = []
         for q, k, v in by_head(module, x):
-            weights = KERNELS[name](module, q, k)
+            weights = positive_kernel(module, q, k)
             heads.append(weights @ v / weights.sum(1, keepdim=True))
         outs.append(torch.cat(heads, 1) @ module.out_proj.weight.T + module.out_proj.bias)
-    torch.testing.assert_close(module(graphs.x, ptr=graphs.ptr), torch.cat(outs), **TOLERANCE)
-
-
-@settings(max_examples=15, deadline=None)
-@given(graphs=batches())
-def test_norm_attention_is_its_formula(graphs: Ragged) -> None:
-    module = built("norm")
-    outs = []
-    for x in graphs.x.split(graphs.sizes):
-        sums = torch.cat([elu_kernel(module, q, k) @ v for q, k, v in by_head(module, x)], 1)
-        normed = sums / ((sums**2).mean(1, keepdim=True) + 1e-6).sqrt() * module.norm.weight
-        outs.append(normed @ module.out_proj.weight.T + module.out_proj.bias)
-    torch.testing.assert_close(module(graphs.x, ptr=graphs.ptr), torch.cat(outs), **TOLERANCE)
-
-
-@pytest.mark.parametrize("normalize", ["graph", "vertex"])
-@settings(max_examples=15, deadline=None)
-@given(graphs=batches())
-def test_sgformer_is_its_formula(normalize: str, graphs: Ragged) -> None:
-    module = built("sgformer", normalize=normalize)
-    outs = []
-    for x in graphs.x.split(graphs.sizes):
-        n, heads = len(x), []
-        if not n:
-            continue
-        for q, k, v in zip(
-            *(part(x).split(CHANNELS, 1) for part in (module.query, module.key, module.value)),
-            strict=True,
-        ):
-            if normalize == "graph":
-                weights = (q / q.norm()) @ (k / k.norm()).T / n
-            else:
-                weights = F.normalize(q, dim=1) @ F.normalize(k, dim=1).T / n
-            if n == 1:
-                heads.append(v)
-            else:
-                heads.append((v + weights @ v) / (1 + weights.sum(1, keepdim=True)))
-        outs.append(torch.stack(heads).mean(0))
-    torch.testing.assert_close(module(graphs.x, ptr=graphs.ptr), torch.cat(outs), **TOLERANCE)
-
-
-def test_sgformer_of_one_vertex_whose_query_opposes_its_key() -> None:
-    """The denominator 1 + q . k is 0 there; the value of the vertex is what remains."""
-    module = attention("sgformer", 1, 1).double()
-    with torch.no_grad():
-        module.query.weight.fill_(1)
-        module.key.weight.fill_(-1)
-        for part in (module.query, module.key):
-            part.bias.zero_()
-    x = torch.tensor([[2.0], [3.0]], dtype=torch.float64, requires_grad=True)
-    out = module(x, torch.tensor([0, 1]))
-    torch.testing.assert_close(out, module.value(x))
-    out.sum().backward()
-    assert x.grad.isfinite().all()
-
-
-@pytest.mark.parametrize("shared", [True, False])
-@settings(max_examples=10, deadline=None)
-@given(graphs=batches())
-def test_polynormer_is_its_formula(shared: bool, graphs: Ragged) -> None:
-    module = built("polynormer", shared=shared)
-    outs = []
-    for x in graphs.x.split(graphs.sizes):
-        k, v = module.key(x), module.value(x)
-        q = k if shared else module.query(x)
-        heads = []
-        parts = zip(*(part.split(WIDTH, 1) for part in (q, k, v)), strict=True)
-        for q_head, k_head, v_head in parts:
-            weights = torch.sigmoid(q_head) @ torch.sigmoid(k_head).T
-            heads.append(weights @ v_head / weights.sum(1, keepdim=True))
-        gated = module.norm(torch.cat(heads, 1)) * (module.self_gate(x) + module.beta)
-        outs.append(torch.relu(module.out_proj(gated)))
     torch.testing.assert_close(module(graphs.x, ptr=graphs.ptr), torch.cat(outs), **TOLERANCE)
 
 
@@ -202,27 +111,14 @@ def test_redraws_come_on_time_and_repeat() -> None:
     assert int(frozen.steps) == 0
 
 
-@pytest.mark.parametrize("name", ["performer", "performer-relu"])
-def test_a_redraw_leaves_the_gradients_of_passes_before_it(name: str) -> None:
+def test_a_redraw_leaves_the_gradients_of_passes_before_it() -> None:
     graphs = ragged([5, 3], 8)
-    module = built(name, redraw_interval=1).train()
+    module = built("performer", redraw_interval=1).train()
     outs = [module(graphs.x, ptr=graphs.ptr).sum() for _ in range(3)]
     each = [torch.autograd.grad(out, module.in_proj_weight, retain_graph=True)[0] for out in outs]
     (both,) = torch.autograd.grad(outs[0] + outs[1] + outs[2], module.in_proj_weight)
     torch.testing.assert_close(both, each[0] + each[1] + each[2])
     assert not torch.allclose(each[0], each[1])  # they are of other vectors
-
-
-def test_weights_that_are_very_small_are_weights() -> None:
-    module = built("elu").float()
-    with torch.no_grad():
-        module.in_proj_weight.zero_()
-        module.in_proj_bias[: 2 * CHANNELS] = -15.0
-        module.in_proj_bias[2 * CHANNELS :] = 1.0
-        module.out_proj.weight.copy_(torch.eye(CHANNELS))
-        module.out_proj.bias.zero_()
-    out = module(torch.ones(2, CHANNELS))
-    torch.testing.assert_close(out, torch.ones(2, CHANNELS))
 
 
 def test_a_run_that_is_resumed_draws_the_same() -> None:
@@ -235,6 +131,12 @@ def test_a_run_that_is_resumed_draws_the_same() -> None:
     for _ in range(3):
         assert torch.equal(whole(graphs.x, ptr=graphs.ptr), resumed(graphs.x, ptr=graphs.ptr))
     assert torch.equal(whole.projection, resumed.projection)
+
+
+def test_weights_that_are_very_small_are_weights() -> None:
+    small = torch.full((2, 1, 3), 1e-9)
+    out = kernel_mean(small, small, torch.ones(2, 1, 4), Segments.from_ptr(torch.tensor([0, 2]), 2))
+    torch.testing.assert_close(out, torch.ones(2, 1, 4))
 
 
 def test_far_out_features_stay_finite() -> None:
@@ -252,7 +154,6 @@ def test_far_out_features_stay_finite() -> None:
     [
         ("performer", {"features": 0}, "features is 0"),
         ("performer", {"redraw_interval": 0}, "redraw_interval is 0"),
-        ("sgformer", {"normalize": "batch"}, "wanted one of graph, vertex"),
     ],
 )
 def test_options_out_of_range(name: str, options: dict, message: str) -> None:

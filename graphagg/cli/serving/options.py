@@ -92,22 +92,17 @@ class Network:
 
 @dataclass(frozen=True)
 class LogOptions:
-    """The log on stderr, and traces.
+    """The log on stderr.
 
     Attributes:
         log_level: least level of the log on stderr.
         log_format: lines for people, or one JSON object per line.
         access_log: log a line for each request.
-        otlp_endpoint: collector that traces and metrics go to, such as http://localhost:4318.
-            None: none.
     """
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     access_log: bool = True
-    otlp_endpoint: str | None = field(
-        default=None, metadata={"envvar": "OTEL_EXPORTER_OTLP_ENDPOINT"}
-    )
 
 
 @dataclass(frozen=True)
@@ -115,7 +110,7 @@ class LanguageModel:
     """The language model that answers in words.
 
     Attributes:
-        llm_url: an OpenAI-compatible API, through which /v1/chat/completions answers. None: none.
+        llm_url: an OpenAI-compatible API, through which the service answers in words. None: none.
         llm_model: the model's name there.
         llm_key_env: the environment variable that holds its key.
         llm_seconds: longest time for an answer of the model.

@@ -9,7 +9,7 @@ import typer
 
 from graphagg.cli.options import command
 from graphagg.cli.output.console import err
-from graphagg.cli.serving import Host, Indices, Network, TokenFile, prepare_libraries
+from graphagg.cli.serving.options import Host, Indices, Network, TokenFile, prepare_libraries
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphagg.cli.options import command
-from graphagg.cli.serving import (
+from graphagg.cli.serving.options import (
     Host,
     Indices,
     LanguageModel,
@@ -25,17 +24,17 @@ from graphagg.errors import MissingExtra
 from graphagg.serve.limits import Limits
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from graphagg.rag.models.endpoint import Endpoint
     from graphagg.serve.http.security import Access
-    from graphagg.serve.http.telemetry import Telemetry
-    from graphagg.serve.observe.log import LogLevel
-    from graphagg.serve.service import Service, Sources
+    from graphagg.serve.service import Sources
 
 EPILOG = "Example: graphagg serve --passages idx --communities comm --port 8321 --workers 2"
 
 _UNLISTED = {
     *(each.name for each in fields(Limits)),
-    "rerank_first", "root_path", "cors_origins", "access_log", "otlp_endpoint", "llm_key_env",
-    "llm_seconds",
+    "rerank_first", "root_path", "cors_origins", "access_log", "llm_key_env", "llm_seconds",
 }  # fmt: skip
 """Options for the file of `--config` rather than the command line."""
 _log = logging.getLogger("graphagg.serve")
@@ -53,10 +52,8 @@ def _serve(
     token_file: TokenFile = None,
     workers: Annotated[
         int,
-        typer.Option(
-            min=0, help="Processes that answer, each with its own models; 0: the one that serves."
-        ),
-    ] = 0,
+        typer.Option(min=1, help="Processes that answer, each with its own models."),
+    ] = 1,
 ) -> None:
     """Serve indices over HTTP, with a page to explore them; new versions are picked up."""
     try:
@@ -66,11 +63,13 @@ def _serve(
         raise MissingExtra.of(error, "serve") from None
 
     _start_log(log)
-    telemetry = _telemetry(log.otlp_endpoint)
     prepare_libraries(indices.lazy)
     allow_connections()
-    make = partial(_service, sources, limits, workers, indices.lazy, log)
-    _run(make, model, access, port, telemetry)
+    endpoint = model.endpoint()
+    if workers > 1:
+        _run_workers(workers, port, (sources, limits, access, endpoint, indices.lazy, log))
+    else:
+        _run(sources, limits, access, endpoint, indices.lazy, port)
 
 
 serve = command(_serve, table="serve", unlisted=_UNLISTED, name="serve")
@@ -84,44 +83,18 @@ def _start_log(log: LogOptions) -> None:
         logging.getLogger(ACCESS).setLevel(logging.WARNING)
 
 
-def _service(
-    sources: Sources, limits: Limits, workers: int, lazy: bool, log: LogOptions
-) -> Service:
-    """The service that answers, in this process or in workers."""
-    if not workers:
-        from graphagg.serve.service import Service
-
-        return Service(sources, limits, lazy=lazy)
-    from graphagg.serve.pool.pool import pooled_service
-    from graphagg.serve.pool.worker import Job
-
-    level: LogLevel = "debug" if log.log_level == "debug" else "warning"
-    return pooled_service(workers, Job(sources, limits, lazy, level=level, form=log.log_format))
-
-
-def _telemetry(endpoint: str | None) -> Telemetry | None:
-    if not endpoint:
-        return None
-    from graphagg.serve.http.telemetry import Telemetry
-
-    return Telemetry.to(endpoint)
-
-
 def _run(
-    make: Callable[[], Service],
-    model: LanguageModel,
-    access: Access,
+    sources: Sources, limits: Limits, access: Access, endpoint: Endpoint | None, lazy: bool,
     port: int,
-    telemetry: Telemetry | None,
-) -> None:
+) -> None:  # fmt: skip
     """Serve until a signal comes; raises why the models could not be loaded."""
-    from graphagg.serve.chat import Answers
     from graphagg.serve.http.app import create_app
     from graphagg.serve.http.server import address_of, bind, make_server
+    from graphagg.serve.service import Service
 
     failures: list[Exception] = []
     with bind(access.host, port) as listening:
-        service = make()
+        service = Service(sources, limits, lazy=lazy)
 
         def failed(error: Exception) -> None:
             failures.append(error)
@@ -134,16 +107,39 @@ def _run(
             service.stopping = True
             _log.info("stopping: open requests are answered first")
 
-        app = create_app(
-            service,
-            access,
-            answers=Answers(service, model.endpoint()),
-            telemetry=telemetry,
-            failed=failed,
-        )
+        app = create_app(service, access, endpoint=endpoint, failed=failed)
         server = make_server(app, service.limits, ready=ready, stopping=stopping)
         server.run([listening])
-    if telemetry is not None:
-        telemetry.close()
     for error in failures:
         raise error
+
+
+_Settings = tuple["Sources", Limits, "Access", "Endpoint | None", bool, LogOptions]
+"""What a worker process is made of."""
+
+
+def _run_workers(workers: int, port: int, settings: _Settings) -> None:
+    """Serve by several processes until a signal comes."""
+    from graphagg.serve.http.server import address_of, bind, run_workers
+    from graphagg.serve.service import Service
+
+    sources, limits, access, _, lazy, _ = settings
+    with bind(access.host, port) as listening:
+        Service(sources, limits, lazy=lazy).close()  # what cannot be opened is said once, and here
+        _log.info("serving on %s", address_of(listening))
+        run_workers(partial(_worker_app, *settings), limits, listening, workers)
+    _log.info("stopped")
+
+
+def _worker_app(
+    sources: Sources, limits: Limits, access: Access, endpoint: Endpoint | None, lazy: bool,
+    log: LogOptions,
+) -> FastAPI:  # fmt: skip
+    """The application of one process; its models load before it answers."""
+    from graphagg.serve.http.app import create_app
+    from graphagg.serve.service import Service
+
+    _start_log(log)
+    prepare_libraries(lazy)
+    service = Service(sources, limits, lazy=lazy)
+    return create_app(service, access, endpoint=endpoint, failed=None)

@@ -1,4 +1,4 @@
-"""Performer: linear attention with random features, for the softmax kernel (FAVOR+) or ReLU.
+"""Performer: linear attention with random features of the softmax kernel (FAVOR+).
 
 Paper: Rethinking Attention with Performers (arXiv 2009.14794). With x' = x / d^(1/4) and m random
 vectors w_r, the positive features of the softmax kernel (its lemma 1)
@@ -6,7 +6,9 @@ vectors w_r, the positive features of the softmax kernel (its lemma 1)
     phi(x)_r = exp(w_r . x' - |x'|^2 / 2) / sqrt(m),   E[phi(q) . phi(k)] = exp(q . k / sqrt(d))
 
 are unbiased; the w_r are orthogonal within blocks of d, with the lengths of Gaussian vectors.
-The ReLU kernel is phi(x)_r = relu(w_r . x) + 0.001.
+Then, with sums over the vertices of i's graph and nothing else,
+
+    o_i = phi(q_i)^T S / (phi(q_i)^T z),   S = sum_j phi(k_j) v_j^T,   z = sum_j phi(k_j)
 
 Departures:
 - The exponent is stabilized by subtracting a maximum: for a query over its own features, for keys
@@ -24,18 +26,22 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from graphagg.checks import integer
-from graphagg.nn.attention.linear.kernel import KernelAttention
+from graphagg.nn.attention.base import ProjectedAttention
+from graphagg.nn.attention.bias import PairBias
+from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments
 
 FLOOR = 1e-6  # of a feature of the softmax kernel, whose largest is 1
-RELU_FLOOR = 1e-3
 
 
-class PerformerAttention(KernelAttention):
-    """FAVOR+: approximates softmax attention in O(N C m); better as m grows.
+class PerformerAttention(ProjectedAttention):
+    """FAVOR+: approximates softmax attention; better as m grows.
+
+    Time O(N C m) and memory O(N (C + H m) + G C m).
 
     Under `torch.utils.checkpoint` set `redraw_interval` to None: the pass that is computed again in
     the backward pass would count as a training step, and may draw other vectors.
@@ -46,8 +52,7 @@ class PerformerAttention(KernelAttention):
         features: m, random features per head; by default d ln d (at least d), as the paper advises.
         redraw_interval: training steps between two draws of the random vectors; None: never.
         seed: of all draws.
-        dropout: see `KernelAttention`.
-        energy_gate: see `GraphAttention`.
+        dropout: probability with which an entry of the output is dropped in training.
 
     Attributes:
         projection: buffer `[m, d]`, the random vectors; saved with the state.
@@ -69,9 +74,8 @@ class PerformerAttention(KernelAttention):
         redraw_interval: int | None = 1000,
         seed: int = 0,
         dropout: float = 0.0,
-        energy_gate: bool = False,
     ) -> None:
-        super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
+        super().__init__(channels, heads, dropout=dropout)
         d = self.head_channels
         if features is None:
             features = max(d, int(d * math.log(d)))
@@ -91,19 +95,23 @@ class PerformerAttention(KernelAttention):
         # Another tensor: a backward pass still to come may need the vectors of its forward pass.
         self.projection = drawn.to(self.projection)
 
-    def features(self, queries: Tensor, keys: Tensor, graphs: Segments) -> tuple[Tensor, Tensor]:
-        """Random features of queries and keys, redrawn where their time has come."""
+    def attend(self, x: Tensor, graphs: Segments, bias: Tensor | PairBias | None) -> Tensor:
+        """Project, mix, project back, drop."""
+        return F.dropout(super().attend(x, graphs, bias), self.dropout, self.training)
+
+    def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
+        """The kernel's weighted mean of the values of each graph."""
         if self.training and self.redraw_interval is not None:
             done = int(self.steps)
             if done and done % self.redraw_interval == 0:
                 self.redraw(done // self.redraw_interval)
             self.steps += 1
-        return self.map_features(queries, keys, graphs)
+        with torch.autocast(queries.device.type, enabled=False):
+            left, right = self._features(_widened(queries), _widened(keys), graphs)
+            return kernel_mean(left, right, _widened(values), graphs)
 
-    def map_features(
-        self, queries: Tensor, keys: Tensor, graphs: Segments
-    ) -> tuple[Tensor, Tensor]:
-        """Positive features of the softmax kernel, each stabilized within its graph."""
+    def _features(self, queries: Tensor, keys: Tensor, graphs: Segments) -> tuple[Tensor, Tensor]:
+        """Positive features `[N, H, m]` of queries and keys, each stabilized within its graph."""
         left, right = self._exponent(queries), self._exponent(keys)
         largest = left.detach().amax(-1, keepdim=True)
         rows = right.detach().amax(-1)
@@ -115,18 +123,6 @@ class PerformerAttention(KernelAttention):
         scaled = x * math.pow(self.head_channels, -0.25)
         projected = scaled @ self.projection.to(x.dtype).t()
         return projected - scaled.square().sum(-1, keepdim=True) / 2
-
-
-class ReluPerformerAttention(PerformerAttention):
-    """Performer with the ReLU kernel, the one of PyG's `PerformerAttention`."""
-
-    def map_features(
-        self, queries: Tensor, keys: Tensor, graphs: Segments
-    ) -> tuple[Tensor, Tensor]:
-        """relu(W x) + 0.001 of queries and keys."""
-        projection = self.projection.to(queries.dtype).t()
-        left, right = torch.relu(queries @ projection), torch.relu(keys @ projection)
-        return left + RELU_FLOOR, right + RELU_FLOOR
 
 
 def orthogonal_vectors(rows: int, d: int, seed: int) -> Tensor:
@@ -150,3 +146,29 @@ def orthogonal_vectors(rows: int, d: int, seed: int) -> Tensor:
 
 def _floored(exponent: Tensor) -> Tensor:
     return torch.exp(exponent) + FLOOR
+
+
+def kernel_mean(left: Tensor, right: Tensor, values: Tensor, graphs: Segments) -> Tensor:
+    """Mean of a graph's values with weights `left_i . right_j`.
+
+    Args:
+        left: `[N, H, m]` features of queries, not negative.
+        right: `[N, H, m]` features of keys, not negative.
+        values: `[N, H, d]`.
+        graphs: the batch.
+
+    Returns:
+        `[N, H, d]`; 0 where all weights are 0.
+    """
+    tiles = Tiles.of(graphs)
+    # A column of ones beside the values: the same product sums weights and weighted values.
+    ones = values.new_ones(*values.shape[:-1], 1)
+    sums = tiles.apply(left, tiles.outer(right, torch.cat([values, ones], -1)))
+    # The root of the smallest number: its square, in the gradient, is one still.
+    least = torch.finfo(sums.dtype).tiny ** 0.5
+    return sums[..., :-1] / sums[..., -1:].clamp(min=least)
+
+
+def _widened(values: Tensor) -> Tensor:
+    """Values in at least float32: sums over a large graph need the digits."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

@@ -206,7 +206,7 @@ def test_documents_are_split_unless_they_are_to_stay_whole(call: Call, tmp_path:
         json.dumps({"id": "long", "text": words}) + '\n{"id": "short", "text": "One. Two."}\n'
     )
     index = ("rag", "index", tmp_path / "d.jsonl", "--out", tmp_path / "idx")
-    models = ("--extractor", "blank:en")
+    models = ("--extractor", "rule:en")
     assert call(*index, *models, "--json").json["passages"] == 4
     with PassageIndex.open(tmp_path / "idx") as opened:
         assert [p.id for p in opened] == ["long#0", "long#1", "long#2", "short"]

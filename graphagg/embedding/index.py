@@ -31,7 +31,7 @@ from graphagg.embedding.memory import IN_MEMORY, Needs, fitting
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
-from graphagg.embedding.spark.frames import VECTORS_A_TASK, neighbors_frame, vectors_frame
+from graphagg.embedding.spark.frames import VECTORS_PER_TASK, neighbors_frame, vectors_frame
 from graphagg.embedding.version import Version, unit_rows
 from graphagg.embedding.writing import KIND, Sizes, index_manifest, inputs_of, save
 from graphagg.errors import ArtifactBusy, InvalidParameter
@@ -285,7 +285,7 @@ class NodeEmbedding(Index[Version]):
         return neighbor_graph(*self.side("from"), pieces, nearest, attribute)
 
     def to_spark(
-        self, spark: SparkSession, *, side: Side = "from", vectors_a_task: int = VECTORS_A_TASK
+        self, spark: SparkSession, *, side: Side = "from", vectors_per_task: int = VECTORS_PER_TASK
     ) -> DataFrame:
         """Vectors as a DataFrame of columns `vertex` and `vector` (`array<float>`, not normalized).
 
@@ -295,10 +295,10 @@ class NodeEmbedding(Index[Version]):
         Args:
             spark: the session.
             side: directed and two-mode: the side of the vectors.
-            vectors_a_task: vectors that a task reads.
+            vectors_per_task: vectors that a task reads.
         """
         one_of("side", side, ("from", "to"))
-        return vectors_frame(spark, self, side, integer("vectors_a_task", vectors_a_task, 1))
+        return vectors_frame(spark, self, side, integer("vectors_per_task", vectors_per_task, 1))
 
     def neighbors_on_spark(
         self,

@@ -74,7 +74,7 @@ class CommunitiesBuild(GraphBuild):
 
     def task_size(self) -> Mapping[str, int]:
         """Entries that a task holds."""
-        return {"entries_a_block": self.entries_per_block} if self.entries_per_block else {}
+        return {"entries_per_block": self.entries_per_block} if self.entries_per_block else {}
 
     def built(self, index: Any) -> Built:
         """The result, with what was left out on reading."""

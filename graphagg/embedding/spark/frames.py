@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-VECTORS_A_TASK = 50_000
+VECTORS_PER_TASK = 50_000
 
 
-def vectors_frame(spark: SparkSession, index: Any, side: Side, a_task: int) -> DataFrame:
+def vectors_frame(spark: SparkSession, index: Any, side: Side, per_task: int) -> DataFrame:
     """Columns `vertex` and `vector`; see `NodeEmbedding.to_spark`."""
     ids, _ = index.side(side)
     total, integer = len(ids), ids.is_integer
@@ -31,14 +31,14 @@ def vectors_frame(spark: SparkSession, index: Any, side: Side, a_task: int) -> D
         for batch in batches:
             for i in batch.column(0).to_pylist():
                 names, rows = worker().side(side)
-                low, high = i * a_task, min((i + 1) * a_task, total)
+                low, high = i * per_task, min((i + 1) * per_task, total)
                 block = np.ascontiguousarray(rows[low:high], dtype=np.float32)
                 starts = np.arange(0, block.size + 1, block.shape[1], dtype=np.int32)
                 lists = pa.ListArray.from_arrays(pa.array(starts), pa.array(block.ravel()))
                 vertices = pa.array(names[low:high], kind)
                 yield pa.RecordBatch.from_arrays([vertices, lists], names=["vertex", "vector"])
 
-    count = -(-total // a_task)
+    count = -(-total // per_task)
     schema = f"vertex {'long' if integer else 'string'}, vector array<float>"
     return spark.range(0, count, 1, count).mapInArrow(each, schema)
 

@@ -77,12 +77,12 @@ def _run(
     published: Publication,
     build: SparkBuild,
 ) -> None:
-    a_task = config.max_piece_edges or MAX_PIECE_EDGES
-    entries = prepare(work, source, config, a_task)
-    inputs = digests(work, entries, a_task)
+    per_task = config.max_piece_edges or MAX_PIECE_EDGES
+    entries = prepare(work, source, config, per_task)
+    inputs = digests(work, entries, per_task)
     if not build.force and is_current(published.location, KIND, inputs, config.to_json()):
         return
-    partition = cut(work, entries, config, a_task)
+    partition = cut(work, entries, config, per_task)
     write_pieces(work, entries, partition.layout)
     engine = Engine(partition.layout, config, state_of(work), SparkLoops(work))
     with one_thread():  # the driver merges and rotates

@@ -108,7 +108,7 @@ def deal(pairs: Pairs, folder: Path, *, symmetric: bool, step: Callable[[int, in
 
 
 def _ranges(counts: Ints) -> list[int]:
-    """Divide the rows into ranges of about `PAIRS_PER_RANGE` pairs: their first rows, and the end."""
+    """Divide the rows into ranges of about `PAIRS_PER_RANGE` pairs: first rows, and the end."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     size = max(PAIRS_PER_RANGE, -(-total // _MOST_RANGES))

@@ -11,8 +11,9 @@ import typer
 
 from graphagg.cli.builds.graphs import GraphBuild
 from graphagg.cli.output.console import Built
-from graphagg.communities.config import IndexConfig
+from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.errors import InvalidParameter
+from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import Reading
 
 
@@ -52,6 +53,10 @@ class CommunitiesBuild(GraphBuild):
         default=None,
         metadata={"panel": "How it runs", "min": 1, "aliases": ("entries_a_block",)},
     )
+
+    def graph_kind(self) -> GraphKind:
+        """The kind of graph of the kind of index."""
+        return GRAPH_KIND[self.parameters.kind]
 
     def index_class(self) -> Any:
         """The class of the index."""

@@ -15,6 +15,7 @@ from graphagg.cli.builds.graphs import GraphBuild
 from graphagg.cli.output.console import Built
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
+from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import WeightedReading
 from graphagg.progress import Progress
 
@@ -83,6 +84,10 @@ class EmbeddingBuild(GraphBuild):
                 "--max-piece-edges"
             )
         return super().by_spark(spark, run, progress)
+
+    def graph_kind(self) -> GraphKind:
+        """The kind of graph that is embedded."""
+        return self.parameters.kind
 
     def index_class(self) -> Any:
         """The class of the index."""

@@ -71,7 +71,9 @@ def write_with_spark(
         engine.publish(publication, graph, force=spark_build.force)
         return graph.report.to_json()
 
-    return ReadReport(**spark_build.publish(KIND, job_of(source, config), source, write))
+    return ReadReport(
+        **spark_build.publish(KIND, job_of(source, config), source, write, stages(config))
+    )
 
 
 def job_of(source: EdgeInput, config: IndexConfig) -> dict[str, Any]:

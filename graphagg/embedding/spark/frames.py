@@ -9,7 +9,7 @@ import numpy as np
 
 from graphagg.embedding.config import Side
 from graphagg.errors import InvalidParameter, UnknownVertex
-from graphagg.spark.answers import answered, of_worker, one_by_one
+from graphagg.spark.answers import Unknown, answered, of_worker, one_by_one
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,9 +44,9 @@ def vectors_frame(spark: SparkSession, index: Any, side: Side, per_task: int) ->
 
 
 def neighbors_frame(
-    frame: DataFrame, index: Any, column: str, skip: bool, k: int, options: dict[str, Any]
+    frame: DataFrame, index: Any, column: str, unknown: Unknown, k: int, options: dict[str, Any]
 ) -> DataFrame:
-    """The rows with `rank`, `neighbor` and `score`; see `NodeEmbedding.neighbors_on_spark`."""
+    """The rows with their neighbors; see `NodeEmbedding.neighbors_on_spark`."""
     among = options["among"] or options["of"]
     fields = {"neighbor": _type(index.side(among)[0].is_integer), "score": "double"}
 
@@ -54,9 +54,9 @@ def neighbors_frame(
         def one(vertex: Any) -> Any:
             return [(n.id, n.score) for n in embedding.neighbors(vertex, k, **options)]
 
-        return one_by_one(one, vertices, (UnknownVertex, InvalidParameter) if skip else ())
+        return one_by_one(one, vertices, (UnknownVertex, InvalidParameter))
 
-    return answered(frame, column, fields, of_worker(index), ask)
+    return answered(frame, column, fields, of_worker(index), ask, unknown)
 
 
 def _type(integer: bool) -> str:

@@ -53,7 +53,7 @@ def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConf
         _run(work, source, config, published, build)
         return source.counts(work)
 
-    return ReadReport(**build.publish(KIND, job_of(source, config), source, write))
+    return ReadReport(**build.publish(KIND, job_of(source, config), source, write, stages(config)))
 
 
 def stages(config: EmbeddingConfig) -> tuple[str, ...]:

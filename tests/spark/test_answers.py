@@ -73,7 +73,7 @@ def test_communities_of_a_column(spark: Any, tmp_path: Path) -> None:
         assert rows(found, "seeds", "rank", "member", "score") == wanted
         strange = spark.createDataFrame([(10**9,), (seeds[0][0],)], "v long").coalesce(1)
         with (
-            pytest.raises(InvalidParameter, match="'v' holds 1000000000: .*not in"),
+            pytest.raises(InvalidParameter, match="holds 1000000000"),
             named_errors(),
         ):
             index.query_on_spark(strange, "v", strict=True).collect()

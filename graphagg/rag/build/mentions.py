@@ -30,10 +30,8 @@ def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Arr
     tokens = TokenRows(*(read_only(array(name)) for name in names))
     key, none = array("titled.key"), np.zeros(len(array("titled.key")), np.int32)
     titled = KeysOfRows(array("titled.bounds"), ranks[key], array("titled.flags"), none, none)
-    key, no_flags = array("named.key"), np.zeros(len(array("named.key")), np.uint8)
-    named = KeysOfRows(
-        array("named.bounds"), ranks[key], no_flags, array("named.start"), array("named.length")
-    )
+    columns = (array(f"named.{name}") for name in ("flags", "start", "length"))
+    named = KeysOfRows(array("named.bounds"), ranks[array("named.key")], *columns)
     records = find_mentions(
         KeyTable(*map(read_only, table)), tokens,
         KeysOfRows(*map(read_only, titled)), KeysOfRows(*map(read_only, named)),

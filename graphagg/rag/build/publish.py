@@ -15,7 +15,7 @@ from graphagg.store.artifact import current_manifest
 from graphagg.store.manifest import Manifest
 
 KIND = "passages"
-REVISION = 9  # raised when the same corpus and models give another index
+REVISION = 10  # raised when the same corpus and models give another index
 
 
 @dataclass(frozen=True)

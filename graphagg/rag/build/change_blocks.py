@@ -176,8 +176,8 @@ class StayingRows:
         notes = [replace(_annotation(corpus, row), mentions=()) for row in rows.tolist()]
         block = Block(passages, notes, self.before.analyzers).names_and_words()
         keys = StringTable(block["keys.utf8"], block["keys.offsets"])
-        found = (names.find_sorted(key) for key in keys)
-        ranks = np.array([-1 if rank is None else rank for rank in found], np.int32)
+        looked_up = (names.find_sorted(key) for key in keys)
+        ranks = np.array([-1 if rank is None else rank for rank in looked_up], np.int32)
         # Their titles give no new name: it would not be new. Their codes may: one in small letters
         # defines none.
         block |= {name: block[name][:0] for name in ("titled.key", "titled.flags")}

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-_LONGEST = 80  # characters of a code; what is longer is data
+_LONGEST = 80  # characters of a code; longer runs are data
 _STANDARDS = "ISO/IEC|ISO|IEC|IEEE|RFC|CVE|CWE|DIN|EN|BS|ANSI|ASTM|PEP|NIST"
 # Each alternative begins where no word runs on before it; `_` and digits are parts of words.
 _CODE = re.compile(

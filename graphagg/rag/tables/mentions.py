@@ -111,7 +111,7 @@ def found_keys(tokens: RowTokens, text: str, spans: Iterable[Sequence[int]]) -> 
     flags_of: dict[tuple[str, int, int], int] = defaultdict(int)
     for key in keys:
         flags_of[key.key, key.start, key.length] |= key.flags
-    return [FoundKey(*place, flags) for place, flags in flags_of.items()]
+    return [FoundKey(*key_and_tokens, flags) for key_and_tokens, flags in flags_of.items()]
 
 
 def _found_keys(

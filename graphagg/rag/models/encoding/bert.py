@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _STEP = 4  # the rows of a single text are a multiple, so that oneDNN keeps few shapes
-_ROWS = 256  # tokens of a batch at least; small enough to stay in a core's cache
+_ROWS = 512  # tokens of a batch at least; small enough to stay in a core's cache
 
 
 class _Batch(NamedTuple):

@@ -98,7 +98,8 @@ class View:
         tie = make("tie", np.uint8, len(g.row))
         mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair_bounds, g.row)
         usable = entity & ((g.kind & LINKABLE) > 0)
-        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie)
+        pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
+        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie, pairs)
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
@@ -203,7 +204,7 @@ class _Mentions(NamedTuple):
     row: Array
 
 
-@kernel
+@kernel(small=True)
 def _mark_entities(
     bounds: Array, rows: Array, flags: Array, visible: Array, entity: Array, title: Array
 ) -> None:
@@ -221,7 +222,7 @@ def _mark_entities(
                     title[e] = True
 
 
-@kernel
+@kernel(small=True)
 def _resolve(
     mentions: _Mentions,
     title_tokens: Array,
@@ -230,6 +231,7 @@ def _resolve(
     is_title: Array,
     how: Array,
     tie: Array,
+    pairs: Array,
 ) -> None:
     """Choose the mentions that count, and tie their passages to their entities.
 
@@ -241,9 +243,9 @@ def _resolve(
         is_title: `[E]`, entities that title a visible passage.
         how: `[m]`, takes how each mention counts, and how its pair is tied.
         tie: `[n]`, takes how each pair is tied.
+        pairs: room for the pairs of a row's mentions.
     """
     bounds, entities, starts, lengths, flags, _, _ = mentions
-    pairs = np.empty(np.max(bounds[1:] - bounds[:-1]) if len(visible) else 0, np.int64)
     for row in range(len(visible)):
         if not visible[row]:
             continue
@@ -310,7 +312,7 @@ def _title_tie(flags: int, length: int) -> int:
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0
 
 
-@kernel
+@kernel(small=True)
 def _count_ties(bounds: Array, tie: Array, df: Array) -> None:
     """Count the tied pairs of each entity, `[E]`: a pair is one passage."""
     for e in range(len(bounds) - 1):

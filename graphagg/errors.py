@@ -199,10 +199,6 @@ class PieceTooLarge(GraphAggError):
     """A piece of a partitioned graph holds more than a worker may."""
 
 
-class InvalidLabels(GraphAggError):
-    """Labels cannot be read or fit no vertex of the graph."""
-
-
 class ParametersDiffer(ArtifactError):
     """A job was started again with other parameters over what it left unfinished."""
 
@@ -259,20 +255,12 @@ class NoLanguageModel(NoSuchIndex):
     """A service was asked for an answer in words, and has no language model."""
 
 
-class UnknownModel(NoSuchIndex):
-    """A service was asked for an answer by a model that it does not have."""
-
-
 class Overloaded(RunFailed):
     """A service has as much work as it takes; try again."""
 
 
 class LookupsFlooded(Overloaded):
     """A service is asked for lists faster than it makes them; try again."""
-
-
-class WorkerLost(RunFailed):
-    """The processes that answer for a service ended again and again."""
 
 
 class PortTaken(RunFailed):
@@ -315,9 +303,3 @@ class TrainingInterrupted(GraphAggError):
     """Training was stopped by Ctrl-C; its last checkpoint is there to go on from."""
 
     exit_code = 130
-
-
-class TrainingPaused(TrainingInterrupted):
-    """The minutes of a call are over; its last checkpoint is there to go on from."""
-
-    exit_code = 0

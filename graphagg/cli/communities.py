@@ -18,7 +18,7 @@ from rich.table import Table
 from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.graphs import find_edges
 from graphagg.cli.builds.run import build_command
-from graphagg.cli.folders import PLACE, Directory, K, OutDir
+from graphagg.cli.folders import PLACE, Directory, K, OutDir, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -32,6 +32,7 @@ from graphagg.cli.output.console import (
     print_json,
     progress_report,
 )
+from graphagg.cli.shell import EXTRA
 from graphagg.communities.config import Method, Plan, check_method, check_plan
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import Reading, WeightedReading
@@ -58,8 +59,8 @@ _SHOWN = 1_000
 _SIZES = 10
 """Communities whose sizes are printed."""
 _SHELL = (
-    "Example: graphagg communities shell comm --seed alice\n\n"
-    "Example: printf 'seed alice\\nmore 20\\nsave found.csv\\n' | graphagg communities shell comm"
+    "Example: graphagg communities shell comm --method jaccard\n\n"
+    "Example: printf 'alice bob\\nstructure --seed alice\\n' | graphagg communities shell comm"
 )
 
 
@@ -89,7 +90,7 @@ class Query:
         from graphagg.communities import CommunityIndex
 
         k = None if self.sweep else self.k
-        with CommunityIndex.open(directory) as index:
+        with opened(CommunityIndex, directory) as index:
             return index.query(self.seed or [], k, method=self.method, plan=self.plan)
 
 
@@ -152,19 +153,22 @@ def structure(
         out.print(f"{rank}: {' '.join(map(str, vertices))}", markup=False)
 
 
-@app.command("shell", epilog=_SHELL)
-def shell(
-    directory: Directory,
-    seed: Annotated[list[str] | None, typer.Option(help="A seed vertex; repeat it.")] = None,
-    method: Annotated[Method, typer.Option(help="How members are found and ranked.")] = "fused",
-) -> None:
-    """Explore communities at a prompt, or by commands on standard input, one per line."""
-    from graphagg.cli.shell.communities import CommunityShell
-    from graphagg.cli.shell.session import converse
+@app.command("shell", epilog=_SHELL, context_settings=EXTRA)
+def shell(context: typer.Context, directory: Directory) -> None:
+    """Explore communities at a prompt, or by lines on standard input.
+
+    A line is some seed vertices, or a command of this group without the index; help lists them.
+    Options of query given here go with each line of seeds.
+    """
+    from graphagg.cli.shell import Shell, converse, split
     from graphagg.communities import CommunityIndex
 
+    def seeds(line: str) -> list[str]:
+        return [word for seed in split(line) for word in ("--seed", seed)]
+
+    prompt = Shell(app, directory, "query", seeds, context.args)
     with CommunityIndex.open(directory) as index:
-        code = converse(CommunityShell(index, seed or (), method), "communities")
+        code = converse(prompt, index, "communities")
     raise typer.Exit(code)
 
 

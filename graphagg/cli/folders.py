@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from os import PathLike
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, Self, TypeVar
 
 import typer
 
@@ -25,3 +28,42 @@ Directory = Annotated[
     ),
 ]
 OutDir = Annotated[PathLike[str], typer.Option("--out", help="Where the index goes.", **PLACE)]
+
+
+class _Opening(Protocol):
+    """An index class."""
+
+    @classmethod
+    def open(cls, directory: PathLike[str]) -> Self:
+        """Open the index in a directory."""
+
+    def close(self) -> None:
+        """Give it up."""
+
+
+I = TypeVar("I", bound=_Opening)  # noqa: E741 - an index
+_KEPT: ContextVar[Any] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def kept_open(index: Any) -> Iterator[None]:
+    """Let the commands of this block ask an opened index."""
+    token = _KEPT.set(index)
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
+@contextmanager
+def opened(kind: type[I], directory: PathLike[str]) -> Iterator[I]:
+    """The index of a command: in a shell the opened one, else opened here and closed at the end."""
+    kept = _KEPT.get()
+    if isinstance(kept, kind):
+        yield kept
+        return
+    index = kind.open(directory)
+    try:
+        yield index
+    finally:
+        index.close()

@@ -24,8 +24,9 @@ _GROUPS = {
 """The file of each group of commands, which has an `app`."""
 _COMMANDS = {
     "demo": "demo", "warm": "demo", "dedup": "rag.dedup", "build": "builds.recipe",
-    "train": "train", "predict": "predict", "mcp": "mcp", "serve": "serve", "info": "artifact",
-    "verify": "artifact", "push": "artifact", "pull": "artifact", "ls": "artifact",
+    "train": "train", "predict": "predict", "mcp": "serving.mcp", "serve": "serving.serve",
+    "info": "artifact", "verify": "artifact", "push": "artifact", "pull": "artifact",
+    "ls": "artifact",
 }  # fmt: skip
 """The file of each command, which has a function of its name."""
 

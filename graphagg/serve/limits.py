@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from graphagg.checks import integer, number
+from graphagg.checks import number
 
 LONGEST_QUESTION = 2_000
 """Characters of a question."""
@@ -24,8 +24,6 @@ MOST_BATCH = 64
 """Questions or queries of a batch."""
 MOST_LISTED = 1_000
 """Vertices of a list: type-ahead, neighbors."""
-KEPT = 4096
-"""Vectors of questions; of the default encoder they take 6 MiB."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,6 @@ class Limits:
         waiting: requests that are answered or wait for it; the next one is refused.
         lookups: the same for type-ahead and neighbors, which have a thread of their own.
         threads: number of threads that compute answers.
-        question_vectors: number of vectors of questions that are kept for repeated questions.
     """
 
     body_bytes: int = 1 << 20
@@ -54,10 +51,7 @@ class Limits:
     waiting: int = 256
     lookups: int = 256
     threads: int = max(2, min(os.cpu_count() or 1, 16))
-    question_vectors: int = KEPT
 
     def __post_init__(self) -> None:
-        integer("question_vectors", self.question_vectors, 0)
         for name, value in vars(self).items():
-            if name != "question_vectors":
-                number(name, value, above=0)
+            number(name, value, above=0)

@@ -16,16 +16,15 @@ from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.question.checks import check_request
 from graphagg.rag.question.excerpts import NEIGHBORS
-from graphagg.rag.question.request import Request
+from graphagg.rag.question.request import Request, check_request
 from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER
-from graphagg.serve.encoding import Batcher, Encoded, QuestionVectors
-from graphagg.serve.lanes import Lane, Remote
+from graphagg.serve.encoding import Batcher, Encoded
+from graphagg.serve.lanes import Lane
 from graphagg.serve.limits import MOST_TEXT, Limits
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
 from graphagg.serve.observe.metrics import Metrics
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.models.reranker import Reranker
-    from graphagg.rag.modes.registry import AnyRetriever
+    from graphagg.rag.opened.asking import AnyRetriever
 
 Answer = dict[str, Any]
 Search = SearchRequest | SearchBatchRequest
@@ -55,14 +54,13 @@ class Passages:
     Args:
         directory: the index.
         lane: threads that answer.
-        limits: of waiting questions, and of kept vectors.
+        limits: of waiting questions.
         metrics: takes the sizes of batches.
         encoder: the encoder it was built with; None loads it by name, in `prepare` or at the first
             question.
         extractor: likewise; only the mode `linearrag` needs it.
         reranker: reads the first hits of every question; None: none.
         rerank_first: number of hits that it reads.
-        pool: worker processes that answer; None: this process does.
     """
 
     def __init__(
@@ -76,12 +74,10 @@ class Passages:
         extractor: EntityExtractor | None = None,
         reranker: Reranker | None = None,
         rerank_first: int = RERANKED,
-        pool: Remote | None = None,
     ) -> None:
         self._reranker, self._first = reranker, rerank_first
-        self._lane, self._pool = lane, pool
-        vectors = QuestionVectors(limits.question_vectors, metrics.question_vectors)
-        self._batcher = Batcher(capacity=limits.waiting, observe=metrics.encoded, vectors=vectors)
+        self._lane = lane
+        self._batcher = Batcher(capacity=limits.waiting, observe=metrics.encoded)
         self._encoders = {} if encoder is None else {encoder.spec.sha256: encoder}
         self._extractors = {} if extractor is None else {extractor.spec.sha256: extractor}
         self._prepared = False
@@ -94,8 +90,6 @@ class Passages:
         encoder = self._encoders.get(models["encoder"]["sha256"])
         extractor = self._extractors.get(models["extractor"]["sha256"])
         ready = PassageIndex(artifact, encoder, extractor)
-        if self._pool is not None:
-            return ready
         ready.retriever()  # makes the view of all passages
         if self._prepared:  # another model is loaded before questions move to this version
             self._check_models(ready)
@@ -171,15 +165,7 @@ class Passages:
     ) -> tuple[list[list[Answer]], Answer]:
         """The hits of each question under the options of a search, and the time it took."""
         watch, trace, request = Watch(), current_trace(), self._request(search)
-        trace.detail("question", questions[0] if questions else "")
-        trace.detail("mode", request.mode)
         check_request(questions, search.k)
-        if self._pool is not None:
-            body = search.model_dump()
-            results, timed = await self._pool.ask(
-                "passages.answered", questions=list(questions), search=body
-            )
-            return results, timed | {"latency_ms": watch.latency_ms}
         with self.slot.lease() as index:
             retriever, scope_ms = await self._lane.run(_scope, index, request, trace)
             encoded = await self._encode(index, retriever, request, questions)
@@ -251,12 +237,6 @@ class Passages:
         """Explain why a passage is, or is not, among the first for a question."""
         question, request = search.question, self._request(search)
         check_request([question], search.k)
-        if self._pool is not None:
-            body = search.model_dump()
-            answer: Answer = await self._pool.ask(
-                "passages.explain", search=body, passage_id=passage_id
-            )
-            return answer
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
             retriever, _ = await self._lane.run(_scope, index, request, current_trace())

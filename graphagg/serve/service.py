@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from graphagg import __version__
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
-from graphagg.serve.lanes import Lane, Remote
+from graphagg.serve.lanes import Lane
 from graphagg.serve.limits import Limits
 from graphagg.serve.observe.metrics import Metrics
-from graphagg.serve.observe.slow import Slowest
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -71,8 +70,6 @@ class Service:
         lazy: models load at the first question that needs them. Else `prepare` loads them, and
             here it is only checked that they are on this machine.
         metrics: takes the figures of the service; default: a registry of its own.
-        pool: processes that answer, each with models of its own, over the same mapped indices;
-            None: this process answers.
 
     Raises:
         ArtifactError: an index cannot be opened; `MissingModel` names an absent model.
@@ -86,12 +83,9 @@ class Service:
         *,
         lazy: bool = True,
         metrics: Metrics | None = None,
-        pool: Remote | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.metrics = metrics or Metrics()
-        self._pool = pool
-        self.slowest = Slowest()
         self.stopping = False
         self.lazy = lazy
         self._loaded = threading.Event()
@@ -103,7 +97,7 @@ class Service:
             self.metrics.serving(kind, index.slot.version)
         if not lazy and self.has("passages"):
             self.passages.check_models()
-        if self._pool is None and (lazy or not self.has("passages")):
+        if lazy or not self.has("passages"):
             self._is_ready()
 
     def _open(self, sources: Sources) -> dict[str, Passages | Communities | Embedding]:
@@ -119,20 +113,17 @@ class Service:
                 self.metrics,
                 encoder=sources.encoder,
                 extractor=sources.extractor,
-                pool=self._pool,
                 reranker=sources.reranker,
                 rerank_first=sources.rerank_first,
             )
         if sources.communities is not None:
             from graphagg.serve.communities import Communities
 
-            served["communities"] = Communities(
-                sources.communities, self._lane, self._lookups, self._pool
-            )
+            served["communities"] = Communities(sources.communities, self._lane, self._lookups)
         if sources.embedding is not None:
             from graphagg.serve.embedding import Embedding
 
-            served["embedding"] = Embedding(sources.embedding, self._lane, self._pool)
+            served["embedding"] = Embedding(sources.embedding, self._lane)
         return served
 
     # --- the indices -----------------------------------------------------------------------------
@@ -180,9 +171,7 @@ class Service:
             GraphAggError: a model cannot be loaded.
         """
         begin = time.perf_counter()
-        if self._pool is not None:
-            self._pool.wait_until_ready()
-        elif not self.lazy and self.has("passages"):
+        if not self.lazy and self.has("passages"):
             self.passages.prepare()
             _log.info("models loaded in %.1f s", time.perf_counter() - begin)
         self._is_ready()
@@ -196,8 +185,7 @@ class Service:
         """`loading`, `ready` or `stopping`."""
         if self.stopping:
             return "stopping"
-        answers = self._pool is None or self._pool.is_ready  # all workers may have ended at once
-        return "ready" if self._loaded.is_set() and answers else "loading"
+        return "ready" if self._loaded.is_set() else "loading"
 
     @property
     def problems(self) -> dict[str, str]:
@@ -237,18 +225,6 @@ class Service:
         while True:
             await asyncio.sleep(seconds)
             await asyncio.to_thread(self.refresh)
-
-    # --- start and end ---------------------------------------------------------------------------
-
-    async def start(self) -> None:
-        """Start the worker processes, which need a running event loop."""
-        if self._pool is not None:
-            await self._pool.start()
-
-    async def stop(self) -> None:
-        """End the worker processes, after open requests were answered."""
-        if self._pool is not None:
-            await self._pool.close()
 
     def close(self) -> None:
         """End the threads and close the indices."""

@@ -13,7 +13,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
@@ -49,11 +49,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 def print_json(value: object) -> None:
     """Print JSON on stdout."""
     sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def print_renderable(shown: RenderableType) -> None:
-    """Print text as it stands, and a table with its markup."""
-    out.print(shown, markup=not isinstance(shown, str))
 
 
 @contextmanager

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.output.console import out, print_renderable
+from graphagg.cli.output.console import out
 from graphagg.rag.question.excerpts import ELLIPSIS
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex
-    from graphagg.rag.evaluation.failures import Failure
-    from graphagg.rag.evaluation.measure import Ablation, Evaluation
+    from graphagg.rag.evaluation.measure import Evaluation
     from graphagg.rag.evaluation.recall import Summary
 
 _SHORTENED = 240  # characters of a passage in a list of hits
@@ -24,22 +22,19 @@ _SENTENCE = 200  # characters of a sentence in an explanation
 _LEAST_SHOWN = 0.005  # of a part of a score
 _NOTHING = "no passage is visible under these options"
 _STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cyan"}
-_COMPARED = ("recall@2", "recall@5", "all_gold@5", "contain@5")
 
 # --- hits ----------------------------------------------------------------------------------------
 
 
 def print_hits(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> None:
     """Print hits as a table, with `explain` the parts of their scores and their hop paths."""
-    out.print(hits_table(hits, index, explain) if hits else _NOTHING)
-
-
-def hits_table(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> Table:
-    """Hits, best first, with their texts or with why they are there."""
+    if not hits:
+        out.print(_NOTHING)
+        return
     table = Table("", "score", "passage", "why" if explain else "text", expand=out.is_terminal)
     for rank, hit in enumerate(hits, start=1):
         table.add_row(str(rank), f"{hit.score:.4f}", _name(hit), _detail(hit, index, explain))
-    return table
+    out.print(table)
 
 
 def print_documents(documents: Sequence[DocumentHit], index: PassageIndex, explain: bool) -> None:
@@ -150,16 +145,9 @@ def _texts(hit: Hit) -> Iterator[str]:
 
 def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
     """Print why a passage is where it is: the reason, the parts of its score, and its path."""
-    for shown in explanation_parts(explanation, index):
-        print_renderable(shown)
-
-
-def explanation_parts(
-    explanation: Explanation, index: PassageIndex
-) -> tuple[str] | tuple[str, str, Table, str, Table]:
-    """The reason; then, unless the passage is hidden, the parts of its score and its path."""
     if explanation.hit is None:
-        return (explanation.reason,)
+        out.print(explanation.reason, markup=False)
+        return
     hit = explanation.hit
     components = Table("part of the score", "", box=None, pad_edge=False)
     components.columns[1].justify = "right"
@@ -176,7 +164,9 @@ def explanation_parts(
         path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
     path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
     closest = f'closest sentence: "{_sentence(hit)}"' if hit.sentence else "no sentence matches"
-    return f"{explanation.reason}\n{closest}", "", components, "", path
+    out.print(f"{explanation.reason}\n{closest}", markup=False)
+    for shown in ("", components, "", path):
+        out.print(shown)
 
 
 # --- evaluation ----------------------------------------------------------------------------------
@@ -241,37 +231,3 @@ def _times(reports: Mapping[str, Evaluation]) -> Table:
             )
         table.add_row(escape(name), *cells)
     return table
-
-
-def print_ablation(ablation: Ablation) -> None:
-    """Print the whole mode, and the difference without each of its parts."""
-    compared = [metric for metric in _COMPARED if metric in ablation.whole.percent]
-    table = _metrics_table(compared, "without")
-    table.add_row("[bold]nothing[/bold]", *(_beside(ablation.whole, metric) for metric in compared))
-    for name, summary in ablation.differences.items():
-        table.add_row(name, *(_beside(summary, metric, sign="+") for metric in compared))
-    out.print(table)
-    out.print(
-        f"\n{ablation.whole.questions:,} questions; the first line in percent, the others the "
-        "difference to it in percent points; in parentheses the 95 % interval, paired"
-    )
-
-
-def _beside(summary: Summary, metric: str, sign: str = "") -> str:
-    low, high = summary.intervals[metric]
-    between = f"[dim]({low:{sign}.1f}, {high:{sign}.1f})[/dim]"
-    return f"{summary.percent[metric]:{sign}.1f} {between}"
-
-
-def print_failures(failed: Sequence[Failure], file: Path) -> None:
-    """Print the number of failed questions by cause."""
-    from graphagg.rag.evaluation.failures import KINDS, count_kinds
-
-    out.print()
-    table = Table("failure", "questions", "passages", "", box=None, pad_edge=False)
-    table.columns[1].justify = table.columns[2].justify = "right"
-    for kind, count in count_kinds(failed).items():
-        table.add_row(kind, f"{count['questions']:,}", f"{count['passages']:,}", KINDS[kind])
-    if failed:
-        out.print(table)
-    out.print(f"{len(failed):,} questions fail; {file} lists them", markup=False)

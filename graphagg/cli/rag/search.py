@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphagg.cli.folders import Directory
+from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
-from graphagg.cli.request import Asked, K, Question, request_group
+from graphagg.cli.request import Asked, K, Question
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit
@@ -42,20 +42,20 @@ def search(
     """Retrieve the passages that answer a question."""
     from graphagg.rag import PassageIndex
 
-    with PassageIndex.open(directory) as opened:
+    with opened(PassageIndex, directory) as index:
         if documents:
-            groups = opened.retrieve_documents(question, k, request)
+            groups = index.retrieve_documents(question, k, request)
             if as_json:
                 shown = [_document(each, characters) for each in groups]
                 _print_answer(question, request.mode, "documents", shown)
             else:
-                print_documents(groups, opened, explain)
+                print_documents(groups, index, explain)
             return
-        hits = opened.retrieve(question, k, request)
+        hits = index.retrieve(question, k, request)
         if as_json:
             _print_answer(question, request.mode, "hits", [hit.to_json(characters) for hit in hits])
             return
-        print_hits(hits, opened, explain)
+        print_hits(hits, index, explain)
         if request.mode == "linearrag" and hits and hits[0].method == "dense":
             err.print("the question names no entity: ranked by similarity alone")
 
@@ -71,25 +71,28 @@ def explain(
     """Explain why a passage is, or is not, among the first k for a question."""
     from graphagg.rag import PassageIndex
 
-    with PassageIndex.open(directory) as opened:
-        explanation = opened.explain(question, passage_id, k, request)
+    with opened(PassageIndex, directory) as index:
+        explanation = index.explain(question, passage_id, k, request)
         if as_json:
             shown = {"passage_id": passage_id, "mode": request.mode, **explanation.to_json()}
             print_json(shown)
         else:
-            print_explanation(explanation, opened)
+            print_explanation(explanation, index)
 
 
-def shell(
-    directory: Directory, settings: Annotated[dict[str, Any], request_group(dict)], k: K = 5
-) -> None:
-    """Ask at a prompt, or by lines on standard input; the model loads at the first question."""
-    from graphagg.cli.shell.passages import PassageShell
-    from graphagg.cli.shell.session import converse
+def shell(context: typer.Context, directory: Directory) -> None:
+    """Ask at a prompt, or by lines on standard input: an index and its models load once.
+
+    A line is a question, or a command of this group without the index; help lists them. Options of
+    search given here go with each question.
+    """
+    from graphagg.cli.rag.commands import make_app
+    from graphagg.cli.shell import Shell, converse
     from graphagg.rag import PassageIndex
 
-    with PassageIndex.open(directory) as opened:
-        code = converse(PassageShell(opened, k, **settings), "rag")
+    prompt = Shell(make_app(), directory, "search", lambda line: [line], context.args)
+    with PassageIndex.open(directory) as index:
+        code = converse(prompt, index, "rag")
     raise typer.Exit(code)
 
 
@@ -105,5 +108,5 @@ def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
 COMMANDS = {
     "search": (command(search), _SEARCH),
     "explain": (command(explain), _EXPLAIN),
-    "shell": (command(shell), _SHELL),
+    "shell": (shell, _SHELL),
 }

@@ -11,8 +11,14 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, narrow, offsets
 from graphagg.progress import Progress
-from graphagg.rag.build.block import Arrays, Block, block_of
-from graphagg.rag.build.mentions import COLUMNS, mention_arrays, mentions_of_block
+from graphagg.rag.build.block import (
+    COLUMNS,
+    Arrays,
+    Block,
+    block_of,
+    mention_arrays,
+    mentions_of_block,
+)
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation

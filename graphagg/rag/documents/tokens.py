@@ -30,7 +30,7 @@ _PLAIN = re.compile(r"(?<![^\W_])(?<!'(?=s\b))[^\W_]+")
 _PIECE = re.compile(r"(?:[^\s!-/:-@\[-`{-~]|['](?=[sS]\b))+")
 _ARTICLES = ("the", "a", "an")
 _LOWER, _UPPER = "a-z\u00df-\u00f6\u00f8-\u00ff", "A-Z\u00c0-\u00d6\u00d8-\u00de"
-_COMPOUND = re.compile(rf"[^\W_]*[{_LOWER}][{_UPPER}][^\W_]*")
+_HUMP = re.compile(f"[{_LOWER}][{_UPPER}]")
 _PIECE_OF_COMPOUND = re.compile(rf"[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|\d+")
 
 # Marks that readers leave out or cannot see: accents of Latin, Greek and Cyrillic (but not in the
@@ -103,7 +103,9 @@ def inner_words(text: str) -> list[str]:
     `AdamSmith` holds adam and smith, `parseHTTPHeader` holds parse, http and header. Search by
     words takes them beside the whole word.
     """
-    compounds = _COMPOUND.findall(text)
+    if not _HUMP.search(text):
+        return []
+    compounds = (word for word in _WORD.findall(text) if _HUMP.search(word))
     pieces = (piece for word in compounds for piece in _PIECE_OF_COMPOUND.findall(word))
     return [token for piece in pieces for token in _normal(piece)]
 

@@ -13,7 +13,7 @@ from graphagg.serve.limits import Limits
 
 _CLOSE = {"connection": "close"}
 _LONGEST_LENGTH = 18  # digits
-_UNTIMED = "/v1/chat/"
+_UNTIMED = "/v1/passages/answer"
 """An answer in words takes as long as its endpoint may; a stream ends when the client leaves."""
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
 

@@ -28,7 +28,6 @@ from graphagg.errors import (
     UnknownPassage,
     UnknownTheme,
     UnknownVertex,
-    WorkerLost,
 )
 from graphagg.serve.models.values import ErrorAnswer
 
@@ -71,7 +70,7 @@ def status_of(error: GraphAggError) -> int:
         return 404
     if isinstance(error, LookupsFlooded):
         return 429
-    if isinstance(error, Overloaded | WorkerLost):
+    if isinstance(error, Overloaded):
         return 503
     if isinstance(error, MissingExtra | ArtifactError | InvalidScores):
         return 500  # the operator must repair it; the message says how
@@ -108,8 +107,6 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     name = HTTPStatus(error.status_code).phrase.replace(" ", "")
     message = str(error.detail)
-    if error.status_code == 403:
-        message = "this is for operators: ask from the machine itself, or start with --token-file"
     if error.status_code == 404:
         message = "there is nothing at this address; /openapi.json lists what is"
     if error.status_code == 405:

@@ -26,7 +26,6 @@ _PROBES = ("/healthz", "/readyz")
 """Asked by machines that know the address alone; any host name will do."""
 _OPEN_PATHS = ("/", *_PROBES)
 """Paths that need no token, beside the files of the page: they hold nothing of the indices."""
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _ROOT = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _RESERVED_ROOTS = ("v1", "static", "healthz", "readyz", "metrics", "openapi.json")
@@ -154,19 +153,6 @@ class Access:
             name.endswith(each[1:]) if each.startswith("*.") else name == each
             for each in map(str.lower, self.hosts)
         )
-
-    def is_operator(self, scope: Scope) -> bool:
-        """Whether a request that was let in may see what others asked.
-
-        With a token, whoever has it; without one, clients on this machine that use its own name
-        and no proxy.
-        """
-        if self.token is not None:
-            return True
-        headers = Headers(scope=scope)
-        client = (scope.get("client") or ("",))[0]
-        direct = not any(name in headers for name in _FORWARDED)
-        return direct and is_loopback(client) and _name_of(headers.get("host", "")) in _LOCAL_NAMES
 
     def allows_origin(self, origin: str, host: str) -> bool:
         """Whether a page of `origin` may ask: one of this service, or of a listed site."""

@@ -8,7 +8,7 @@ from pydantic import Field, create_model
 
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.question.excerpts import CHARACTERS
-from graphagg.rag.question.plain import Option, options, request_of
+from graphagg.rag.question.request import Option, options, request_of
 from graphagg.rag.question.request import Request as PassageRequest
 from graphagg.rag.question.results import HopKind
 from graphagg.serve.limits import MOST_BATCH, MOST_TEXT
@@ -69,6 +69,12 @@ class SearchBatchRequest(_SearchOptions):
     """Several questions with the same options."""
 
     questions: Annotated[list[Question], Field(min_length=1, max_length=MOST_BATCH)]
+
+
+class AnswerRequest(SearchRequest):
+    """A question to answer in words."""
+
+    stream: bool = Field(default=False, description="Send events as the answer comes.")
 
 
 class PathStep(Result):
@@ -139,6 +145,23 @@ class SearchAnswer(Timed):
 
     hits: list[PassageHit]
     mode: Mode
+
+
+class Citation(Result):
+    """A passage that an answer cites by its number."""
+
+    number: int
+    passage_id: str
+    title: str
+
+
+class WordsAnswer(Result):
+    """An answer in words; without a passage its text is empty and no model was asked."""
+
+    text: str
+    citations: list[Citation]
+    unknown_citations: list[int] = Field(description="Cited numbers that no passage has.")
+    hits: list[PassageHit]
 
 
 class SearchItem(Result):

@@ -19,18 +19,14 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from graphagg.serve.http.routes.about import PAGE
 from graphagg.serve.limits import Limits
-from graphagg.serve.pool.pool import pooled_service
-from graphagg.serve.pool.worker import Job
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until
 
 
-@pytest.fixture(scope="module", params=[0, 2], ids=["alone", "workers"])
-def strict(indices: Sources, request: pytest.FixtureRequest) -> Iterator[Live]:
-    """A service that takes small bodies; by itself, and with worker processes."""
-    limits, workers = patient(Limits(body_bytes=5_000)), request.param
-    service = pooled_service(workers, Job(indices, limits)) if workers else Service(indices, limits)
-    with serving(service) as running:
+@pytest.fixture(scope="module")
+def strict(indices: Sources) -> Iterator[Live]:
+    """A service that takes small bodies."""
+    with serving(Service(indices, patient(Limits(body_bytes=5_000)))) as running:
         until(lambda: running.get("/readyz").is_success)
         yield running
 
@@ -52,7 +48,7 @@ def still_answers(strict: Live) -> Iterator[None]:
 # --- the OpenAPI document ------------------------------------------------------------------------
 
 
-UNASKED = ("/v1/info", "/v1/slow", "/v1/models", "/healthz", "/readyz")
+UNASKED = ("/v1/info", "/healthz", "/readyz")
 """What takes no input, so that none of it can be wrong."""
 UNTOLD = ("as_of is", "level is", "passage and entity: wanted one")
 """How errors begin about what the document does not tell: dates, levels of a map, either of two."""
@@ -62,7 +58,7 @@ UNTOLD = ("as_of is", "level is", "passage and entity: wanted one")
 def test_generated_requests_get_what_the_document_says(live: Live, mode: GenerationMode) -> None:
     document = schemathesis.openapi.from_url(f"{live.url}/openapi.json")
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 19
+    assert len(operations) == 17
     for operation in operations:
         if mode.is_negative and operation.path in UNASKED:
             continue

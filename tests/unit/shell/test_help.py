@@ -64,8 +64,8 @@ def test_every_option_and_argument_has_help(path: tuple[str, ...]) -> None:
 
 def test_help_shows_the_examples(call: Callable[..., Answer]) -> None:
     shown = call("communities", "shell", "--help").out
-    assert "graphagg communities shell comm --seed alice" in shown
-    assert "save found.csv" in shown
+    assert "graphagg communities shell comm --method jaccard" in shown
+    assert "structure --seed alice" in shown
 
 
 def test_version(call: Callable[..., Answer]) -> None:

@@ -17,8 +17,9 @@ matrix of the index and skips hidden rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,7 @@ PLAIN, LEADS, IN_TITLE, OWN = 1, 2, 4, 8
 """How a passage is tied to an entity: mentions it; its text begins with it; its title contains it;
 its title is it."""
 LONGEST_TITLE_PART = 6
+_KEPT = 4096  # terms whose frequency is kept
 _TIED = 2  # bits of a byte of a mention that say how it counts; those above say how it ties
 
 
@@ -158,6 +160,13 @@ class View:
         """The languages of the visible passages; [] in an index of one language."""
         return self.lexicon.codes(self.visible)
 
+    @cached_property
+    def frequency(self) -> Callable[[int, int], int]:
+        """Number of visible passages among the postings from one position to another."""
+        if self.row_set.is_all:
+            return lambda start, end: end - start
+        return lru_cache(_KEPT)(partial(_frequency, self.visible, self.lexicon.rows))
+
     @property
     def mean_lengths(self) -> tuple[float, float]:
         """Mean tokens of a passage, and of its title; 1 where there are none."""
@@ -186,6 +195,10 @@ class View:
 
 
 _STORED = ("title", "mentions", "tie", "df")
+
+
+def _frequency(visible: Array, rows: Array, start: int, end: int) -> int:
+    return int(np.count_nonzero(visible[rows[start:end]]))
 
 
 def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:

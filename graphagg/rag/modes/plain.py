@@ -97,7 +97,8 @@ def bm25_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> li
     """Find the `k` passages that match a question's words best."""
     view = scope.view
     lexical = Lexical(view, question.terms)
-    rows, scores = top_rows(lexical.rows, lexical.scores, k, snapshot.ranks, view, scope.allowed)
+    scored = lexical.best(k, scope.allowed)
+    rows, scores = top_rows(*scored, k, snapshot.ranks, view, scope.allowed)
     return plain_hits(snapshot.corpus, rows, scores, "bm25")
 
 

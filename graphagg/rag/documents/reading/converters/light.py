@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.documents.reading.content import CODE, Composer, Content, Unread
+from graphagg.rag.documents.code import CODE
+from graphagg.rag.documents.reading.content import Composer, Content, Unread
 from graphagg.rag.documents.reading.converters.markup import markdown
 
 _FENCE = "~~~~~~"

@@ -13,7 +13,8 @@ import re
 from collections.abc import Mapping
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.documents.reading.content import CODE, Composer, Content, Reference
+from graphagg.rag.documents.code import CODE
+from graphagg.rag.documents.reading.content import Composer, Content, Reference
 
 _STEP = 2**16  # characters that the parser takes at once
 _HIDDEN = frozenset(

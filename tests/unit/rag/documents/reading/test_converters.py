@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.rag.documents.reading.content import Content, Unread
-from graphagg.rag.documents.reading.converters.html import html
-from graphagg.rag.documents.reading.converters.markup import markdown, notebook, plain, restructured
+from graphagg.rag.documents.reading.converters.markup import markdown, notebook, plain
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
+from graphagg.rag.documents.reading.converters.rest import restructured
+from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.tables import csv_rows, json_document, json_lines
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.document import mark_at
@@ -39,7 +40,7 @@ def test_text_is_decoded_as_it_was_encoded(text: str, encoding: str) -> None:
     given = f"{text.replace(chr(0), '')} a line without control characters, long enough for any"
     wanted = given.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     try:
-        assert decode(given.encode(encoding)).removeprefix("\ufeff") == wanted
+        assert decode(given.encode(encoding)).text.removeprefix("\ufeff") == wanted
     except Unread as fault:  # many control characters, which no text has
         assert fault.kind == "binary"
         assert sum(c < " " and c not in "\t\n\r\f\b\x1b" for c in given) > 3
@@ -58,12 +59,12 @@ def test_text_is_decoded_as_it_was_encoded(text: str, encoding: str) -> None:
     ],
 )
 def test_foreign_encodings_are_recognized(encoding: str, text: str) -> None:
-    assert decode("\r\n".join([text] * 3).encode(encoding)) == "\n".join([text] * 3)
+    assert decode("\r\n".join([text] * 3).encode(encoding)).text == "\n".join([text] * 3)
 
 
 def test_a_character_at_the_end_of_the_sample_does_not_hide_the_encoding() -> None:
     text = "東京は日本の首都であり、世界最大の都市の一つです。\n" * 3_000
-    assert decode(text.encode("shift_jis")) == text
+    assert decode(text.encode("shift_jis")).text == text
 
 
 @pytest.mark.parametrize(

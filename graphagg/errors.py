@@ -200,10 +200,6 @@ class PieceTooLarge(GraphAggError):
     """A piece of a partitioned graph holds more than a worker may."""
 
 
-class InvalidLabels(GraphAggError):
-    """Labels cannot be read or fit no vertex of the graph."""
-
-
 class ParametersDiffer(ArtifactError):
     """A job was started again with other parameters over what it left unfinished."""
 

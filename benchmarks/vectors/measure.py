@@ -14,20 +14,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
+from benchmarks.vectors.classification import FRACTIONS, classify
+from benchmarks.vectors.splits import Split, heuristic_scores, split_edges
 from graphagg.arrays import Array
-from graphagg.checks import integer
 from graphagg.embedding.build import embed
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.evaluation.classification import FRACTIONS, Labels, classify
-from graphagg.embedding.evaluation.splits import Split, heuristic_scores, split_edges
 from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import ISOLATED
 from graphagg.embedding.prone.engine import Engine, in_process
 from graphagg.embedding.prone.matrix import truncated_svd
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import normalize_rows, one_thread
-from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import Graph
 from graphagg.progress import Progress, silent
 
@@ -137,7 +136,6 @@ def predict_links(
         methods: of `METHODS`.
         progress: called after each split.
     """
-    integer("repeats", repeats, 1)
     result = LinkPrediction(Scores(), Scores())
     for turn in range(repeats):
         again = replace(config, random_state=config.random_state + turn)
@@ -178,11 +176,8 @@ def _score_heuristics(result: LinkPrediction, split: Split) -> None:
 
 def auc(positive: Array, negative: Array) -> float:
     """The probability that a positive scores above a negative; ties count half."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.concatenate((positive, negative)))
-    n, m = len(positive), len(negative)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+    truth = np.repeat([1, 0], [len(positive), len(negative)])
+    return float(roc_auc_score(truth, np.concatenate((positive, negative))))
 
 
 def hits(positive: Array, negative: Array, k: int = HITS) -> float:
@@ -196,7 +191,7 @@ def hits(positive: Array, negative: Array, k: int = HITS) -> float:
 def classify_nodes(
     graph: Graph,
     weights: Array | None,
-    labels: Labels,
+    labels: Array,
     config: EmbeddingConfig,
     *,
     repeats: int = 1,
@@ -209,27 +204,22 @@ def classify_nodes(
     Args:
         graph: the graph; of a directed one, both vectors side by side; two-mode: of the sets.
         weights: `[nnz]` of the entries of its adjacency; None: all 1.
-        labels: of its vertices.
+        labels: `[n, L]` bool of its vertices.
         config: parameters; run r takes `random_state + r`.
         repeats: embeddings.
         shuffles: of the nodes, for each embedding.
         methods: of `METHODS`.
         progress: called after each embedding.
     """
-    integer("repeats", repeats, 1)
     network, scores = Network.of(graph, weights), Scores()
-    chosen = np.flatnonzero(labels.matrix.any(axis=1))
-    if len(chosen) < 20:
-        raise InvalidParameter(
-            f"{len(chosen)} vertices have a label, wanted 20 at least: 10 % are trained on"
-        )
+    chosen = np.flatnonzero(labels.any(axis=1))
     for turn in range(repeats):
         again = replace(config, random_state=config.random_state + turn)
         for name in methods:
             rows = _rows_of_vertices(METHODS[name](network, again), graph)[chosen]
             for fraction in FRACTIONS:
                 for shuffle in range(shuffles):
-                    score = classify(rows, labels.matrix[chosen], fraction, shuffle)
+                    score = classify(rows, labels[chosen], fraction, shuffle)
                     scores.add(name, f"micro_f1/{fraction}", score.micro)
                     scores.add(name, f"macro_f1/{fraction}", score.macro)
         progress("classification", turn + 1, repeats)

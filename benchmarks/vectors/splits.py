@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array
-from graphagg.errors import InvalidParameter
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, graph_from_pairs
@@ -39,19 +38,9 @@ class Split:
 
 
 def split_edges(graph: Graph, weights: Array | None, holdout: float, seed: int) -> Split:
-    """Hold out a share of the edges; the same seed gives the same split.
-
-    Raises:
-        InvalidParameter: `holdout` leaves no edge on one side, or the graph is too dense to find
-            pairs without an edge.
-    """
+    """Hold out a share of the edges; the same seed gives the same split."""
     rows, columns = graph.pairs()
     count = int(holdout * len(rows))
-    if not 0 < holdout < 1 or not 0 < count < len(rows):
-        raise InvalidParameter(
-            f"holdout is {holdout} of {len(rows):,} edges, wanted a share between 0 and 1 that "
-            "leaves an edge on each side"
-        )
     generator = np.random.default_rng(seed)
     is_held = np.zeros(len(rows), dtype=bool)
     is_held[generator.choice(len(rows), count, replace=False)] = True
@@ -104,9 +93,8 @@ def _without_edge(graph: Graph, keys: Array, count: int, draw: Any) -> Array:
         total += int(free.sum())
         if total >= count:
             return np.hstack(batches)[:, :count]
-    raise InvalidParameter(
-        f"{total:,} pairs without an edge found, wanted {count:,}: the graph is nearly complete; "
-        "hold out fewer edges"
+    raise ValueError(
+        f"{total:,} pairs without an edge found, wanted {count:,}: hold out fewer edges"
     )
 
 

@@ -1,4 +1,7 @@
-"""Lines of code in a text: they begin with a tab, hold no sentences, and name identifiers."""
+"""Lines of code in a text: they begin with a tab, and hold no sentences and no names but codes.
+
+Codes (`graphagg.rag.documents.codes`) are found in all of a text; extractors read the prose.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from collections.abc import Iterator
 CODE = "\t"
 """Lines of code begin with it."""
 _BLOCK = re.compile(r"^\t.*+(?:\n\t.*+)*+", re.MULTILINE)
-_IDENTIFIER = re.compile(r"(?<![\w.-])[A-Za-z_][\w-]{1,80}(?:\.[A-Za-z_][\w-]{0,80}){0,6}(?![\w-])")
-_JOINED = re.compile(r"[A-Za-z0-9][_.-][A-Za-z0-9]|[a-z][A-Z]|[A-Za-z]{2}\d")
 
 
 def code_blocks(text: str) -> list[tuple[int, int]]:
@@ -26,11 +27,3 @@ def prose(text: str) -> Iterator[tuple[int, int]]:
         start = end
     if text[start:].strip():
         yield start, len(text)
-
-
-def identifiers(text: str) -> Iterator[tuple[int, int]]:
-    """Find the identifiers in the code of a text: words of several parts, such as `max_words`."""
-    for start, end in code_blocks(text):
-        for match in _IDENTIFIER.finditer(text, start, end):
-            if _JOINED.search(match[0]):
-                yield match.span()

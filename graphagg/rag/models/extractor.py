@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra
-from graphagg.rag.documents.code import CODE, identifiers, prose
+from graphagg.rag.documents.code import CODE, prose
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
 if TYPE_CHECKING:
@@ -152,10 +152,10 @@ class SpacyExtractor:
         if processes is None:
             processes = (os.cpu_count() or 1) if len(flat) >= _PROCESSES_FROM else 1
         documents = self._nlp.pipe(flat, batch_size=64, n_process=processes)
-        for text, spans in zip(texts, chunks, strict=True):
+        for spans in chunks:
             with _one_thread():  # left before the caller continues
                 pieces = [self._annotation(next(documents)).shifted(start) for start, _ in spans]
-            yield Annotation.joined([*pieces, Annotation((), tuple(identifiers(text)))])
+            yield Annotation.joined(pieces)
 
     def _annotation(self, document: Doc) -> Annotation:
         sentences = tuple((s.start_char, s.end_char) for s in document.sents)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.analyzer import Analyzer
-from graphagg.rag.documents.code import identifiers, prose
+from graphagg.rag.documents.code import prose
 from graphagg.rag.models.by_rule.names import capitals, names_in, revision_of
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec
@@ -103,7 +103,7 @@ class RuleExtractor:
             subject = self._subject(text, spans)
             if subject is not None and subject not in names:
                 names.insert(0, subject)
-            yield Annotation(spans, (*names, *identifiers(text)))
+            yield Annotation(spans, tuple(names))
 
     def _subject(self, text: str, sentences: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
         """The span of the subject at the beginning of a text; None if it begins otherwise."""

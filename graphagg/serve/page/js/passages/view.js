@@ -15,6 +15,9 @@ import { chain } from "./path.js";
 
 const MODES = { multihop: "Multi-hop", broad: "Broad: several themes", auto: "Multi-hop or broad, by the question", linearrag: "LinearRAG (as published)", dense: "Vectors only", bm25: "Words only" };
 
+/** An answer that is less sure is said to seem none. */
+const DOUBTFUL = 0.1;
+
 /** What an empty page shows: how an answer is reached. */
 function introduction() {
   const path = [
@@ -113,11 +116,12 @@ export class PassagesView {
     errorNotice(place, error, () => this.#ask());
   }
 
-  #show({ hits, latency_ms: took }) {
+  #show({ hits, confidence, latency_ms: took }) {
     const place = byId("passage-notice");
     show(byId("passage-result"), hits.length > 0);
     if (!hits.length) return this.#nothing(place);
-    const text = `${plural(hits.length, "passage")} in ${duration(took)}, best first.`;
+    const doubt = confidence !== null && confidence < DOUBTFUL ? " Nothing here seems to answer this." : "";
+    const text = `${plural(hits.length, "passage")} in ${duration(took)}, best first.${doubt}`;
     put(place, h("p", { class: "quiet", id: "hits-about" }, text));
     announce(text);
     showHits(byId("hits"), hits, this.#state);

@@ -15,10 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from graphagg.errors import (
+    ArtifactBusy,
     ArtifactError,
+    CollectionExists,
     EndpointError,
     EndpointTimeout,
+    Forbidden,
     GraphAggError,
+    InvalidFilter,
     InvalidScores,
     LookupsFlooded,
     MissingExtra,
@@ -28,13 +32,18 @@ from graphagg.errors import (
     UnknownPassage,
     UnknownTheme,
     UnknownVertex,
+    VersionChanged,
+    WriteFailed,
 )
 from graphagg.serve.models.values import ErrorAnswer
+from graphagg.serve.rights import CURRENT
 
 _log = logging.getLogger("graphagg.serve")
 
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\b", re.IGNORECASE)
 _HIDDEN: tuple[tuple[type[GraphAggError], str], ...] = (
+    (ArtifactBusy, "another process writes this index; try again in a while"),
+    (WriteFailed, "it cannot be written, and nothing has changed"),
     (ArtifactError, "the index of this service cannot be used"),
     (EndpointError, "the language model of this service gave no whole answer"),
 )
@@ -56,10 +65,13 @@ def _envelope(name: str, message: str) -> dict[str, Any]:
 def body_of(error: GraphAggError) -> dict[str, Any]:
     """The envelope of an error of this library; a message about this machine is only logged."""
     message = str(error)
+    if isinstance(error, InvalidFilter) and CURRENT.get().filter is not None:
+        message = "the filter does not fit the passages that this token sees"
     for kind, instead in _HIDDEN:
         if isinstance(error, kind):
             _log.error("%s: %s", type(error).__name__, error)
-            message = f"{instead}; its log says why"
+            message = f"{instead}; the log of the service says more"
+            break
     return _envelope(type(error).__name__, message)
 
 
@@ -68,8 +80,16 @@ def status_of(error: GraphAggError) -> int:
     absent = UnknownVertex | UnknownPassage | UnknownTheme | UnknownEntity | NoSuchIndex
     if isinstance(error, absent):
         return 404
+    if isinstance(error, Forbidden):
+        return 403
     if isinstance(error, LookupsFlooded):
         return 429
+    if isinstance(error, ArtifactBusy | CollectionExists):
+        return 409
+    if isinstance(error, WriteFailed):
+        return 507
+    if isinstance(error, VersionChanged):
+        return 412
     if isinstance(error, Overloaded):
         return 503
     if isinstance(error, MissingExtra | ArtifactError | InvalidScores):
@@ -88,7 +108,7 @@ def documented(*more: int) -> dict[int | str, dict[str, Any]]:
 async def _library(request: Request, error: Exception) -> Response:
     assert isinstance(error, GraphAggError)
     status = status_of(error)
-    headers = {"retry-after": "1"} if status in (429, 503) else None
+    headers = {"retry-after": "1"} if status in (409, 429, 503) else None
     said = body_of(error)["error"]
     return refusal(status, said["type"], said["message"], headers)
 

@@ -27,7 +27,7 @@ from graphagg.serve.service import Service, Sources
 from graphagg.serve.shared import Shared
 from graphagg.store.manifest import MANIFEST_NAME
 
-ABOUT = "collection.json"
+ABOUT, STAGED = "collection.json", ".staged-"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 KINDS = ("passages", "communities", "embedding")
 
@@ -131,7 +131,9 @@ class Collections:
 
     def sweep(self) -> None:
         """Remove what a killed process left."""
-        for gone in self.root.glob(".gone-*"):
+        yesterday = time.time() - 86_400  # another process may still take files
+        staged = [each for each in self.root.glob(f"*/{STAGED}*") if _age(each) < yesterday]
+        for gone in (*self.root.glob(".gone-*"), *staged):
             shutil.rmtree(gone, ignore_errors=True)
 
     # --- open collections ------------------------------------------------------------------------
@@ -225,6 +227,12 @@ def indices_of(folder: Path) -> dict[str, Any]:
         return {kind: folder} if kind in KINDS else {}
     folders = {kind: folder / kind for kind in KINDS}
     return {kind: each for kind, each in folders.items() if is_bare(each)}
+
+
+def _age(folder: Path) -> float:
+    with suppress(FileNotFoundError):
+        return folder.stat().st_mtime
+    return time.time()
 
 
 def _exists(folder: Path) -> bool:

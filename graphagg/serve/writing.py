@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import ArtifactBusy, EmptyCorpus, InvalidParameter, VersionChanged
 from graphagg.progress import Progress
-from graphagg.serve.collections import Collections, is_bare
+from graphagg.serve.collections import STAGED, Collections, is_bare
 from graphagg.serve.limits import Limits
 from graphagg.store import manifest_at
 from graphagg.store.locks import locked
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 Call = Callable[[Progress], Answer]
 FILES = "files"
-_STAGED = ".staged-"
 _TOLD = 0.2  # seconds between two reports of a stage, at least
 _OF_A_FILE = ("path", "folder", "suffix", "modified", "size")  # metadata that a read file has
 
@@ -186,7 +185,7 @@ class Writer:
 
     def staged(self, name: str) -> Path:
         """A new folder for files that come."""
-        folder = self.files(name).parent / f"{_STAGED}{secrets.token_hex(8)}"
+        folder = self.files(name).parent / f"{STAGED}{secrets.token_hex(8)}"
         folder.mkdir()
         return folder
 

@@ -68,15 +68,6 @@ bench-train: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.training --zinc
 
-# The full preset of ZINC, 2,000 epochs, in slices: each call goes on from the checkpoint for so many
-# minutes, and says where it stands. ZINC=FILE.npz takes a file instead of PyG's download.
-MINUTES ?= 9
-ZINC ?= pyg:ZINC@data
-DEVICE ?= auto
-train-zinc: $(VENV)/.dev
-	$(BIN)/graphagg train zinc --data $(ZINC) --out runs/zinc --device $(DEVICE) \
-		--minutes $(MINUTES) --resume
-
 # The types of the TypeScript client, from the service's OpenAPI document, and whether its example
 # compiles; needs npm.
 NPX := npx --yes --package openapi-typescript@7.13.0 --package typescript@5.9.3

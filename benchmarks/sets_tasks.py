@@ -110,6 +110,27 @@ def draw(task: str, count: int, sizes: tuple[int, int], crowded: float, seed: in
     return Sets(values[there], ptr, TASKS[task](values, there))
 
 
+class Recurrent(nn.Module):
+    """The last state of a GRU over each set, the aggregator that the paper compares with.
+
+    PyG's `GRUAggregation` gives the state after the padding of a batch.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(width, width)
+
+    def forward(self, x: Tensor, ptr: Tensor) -> Tensor:
+        """`[N, width]` of sets that are not empty, by their offsets, to `[S, width]`."""
+        rows = x.split(ptr.diff().tolist())
+        last: Tensor = self.gru(nn.utils.rnn.pack_sequence(rows, enforce_sorted=False))[1][0]
+        return last
+
+
+def aggregator(name: str, width: int) -> nn.Module:
+    return Recurrent(width) if name == "gru" else aggregation(name, width, **AGGREGATORS[name])
+
+
 class SetModel(nn.Module):
     """Bits of the integers, a perceptron, the aggregator, a perceptron, bits of the answer."""
 
@@ -117,7 +138,7 @@ class SetModel(nn.Module):
         super().__init__()
         width = settings.width
         self.encoder = perceptron(BITS, width, width)
-        self.aggregator = aggregation(name, width, **AGGREGATORS[name])
+        self.aggregator = aggregator(name, width)
         self.head = perceptron(width, width, BITS)
         self.cut = settings.cut if isinstance(self.aggregator, LCMAggregation) else 0.0
 
@@ -193,7 +214,7 @@ def time_by_size(name: str, width: int = 64, sets: int = 16) -> dict[int, float]
 
     On an idle core that is the wall time; on a busy one it still compares.
     """
-    module = aggregation(name, width, **AGGREGATORS[name])
+    module = aggregator(name, width)
     seconds = {}
     for size in TIMED:
         x = torch.randn(sets * size, width, requires_grad=True)

@@ -199,10 +199,6 @@ class PieceTooLarge(GraphAggError):
     """A piece of a partitioned graph holds more than a worker may."""
 
 
-class InvalidLabels(GraphAggError):
-    """Labels cannot be read or fit no vertex of the graph."""
-
-
 class ParametersDiffer(ArtifactError):
     """A job was started again with other parameters over what it left unfinished."""
 
@@ -319,9 +315,3 @@ class TrainingInterrupted(GraphAggError):
     """Training was stopped by Ctrl-C; its last checkpoint is there to go on from."""
 
     exit_code = 130
-
-
-class TrainingPaused(TrainingInterrupted):
-    """The minutes of a call are over; its last checkpoint is there to go on from."""
-
-    exit_code = 0

@@ -39,7 +39,7 @@ def cases() -> dict[str, tuple[Callable[[], torch.nn.Module], Call]]:
     """Module and call by name."""
 
     def attend(module: Any, x: Tensor, ptr: Tensor, edges: Tensor) -> Tensor:
-        out: Tensor = module(x, ptr=ptr, edge_index=edges)
+        out: Tensor = module(x, ptr=ptr)
         return out
 
     def fold(module: Any, x: Tensor, ptr: Tensor, edges: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def cases() -> dict[str, tuple[Callable[[], torch.nn.Module], Call]]:
         out: Tensor = module(x, edges, ptr=ptr)[0]
         return out
 
-    names = ("exact", "performer", "elu", "norm", "polynormer", "exphormer", "bigbird")
+    names = ("exact", "performer", "bigbird")
     found: dict[str, tuple[Callable[[], torch.nn.Module], Call]] = {
         f"attention {name}": (lambda name=name: attention(name, WIDTH, 4), attend)  # type: ignore[misc]
         for name in names

@@ -36,7 +36,7 @@ def item(title: str, module: str, function: str, *needs: str, **options: Any) ->
     return Item(title, run, needs)
 
 
-_TRAINING = ("numba", "safetensors", "scipy", "tensorboard")
+_TRAINING = ("numba", "safetensors", "scipy")
 ITEMS = {
     "equality": item("The device gives what the CPU gives", "gpu.equality", "rows"),
     "layer": item("GPS layer with GINE beside PyG's GPSConv", "gpu.layers", "layers", local=True),

@@ -129,7 +129,5 @@ OURS: dict[str, Callable[[bool], GPSConfig]] = {
     "GPS performer": gps(AttentionConfig("performer", heads=4)),
     "GPS no attention": gps(_NONE),
     "LCM": gps(_NONE, LocalConfig("sage", "lcm")),
-    "moments": gps(_NONE, LocalConfig("sage", "moment")),
-    "GPS energy gate": gps(replace(_EXACT, energy_gate=True)),
 }
 MODELS = (*BASELINES, *OURS)

@@ -14,8 +14,7 @@ from graphagg.cli.options import Group, flag, help_in
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.linearrag import PRESETS, LinearRAGConfig, Semantics, preset
 from graphagg.rag.config.modes import MODES, Mode, mode_named
-from graphagg.rag.question.plain import Option, options, request_of
-from graphagg.rag.question.request import Request, VisibleFields
+from graphagg.rag.question.request import Option, Request, VisibleFields, options, request_of
 
 PassageFile = Annotated[Path, typer.Argument(help="A folder of documents, JSONL (.gz) or Parquet.")]
 Question = Annotated[str, typer.Argument(help="The question.")]

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from graphagg.cli.folders import LOCAL
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
-from graphagg.errors import InvalidParameter, TrainingPaused
+from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from graphagg.nn.presets import Preset
@@ -52,10 +52,6 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
-    minutes: Annotated[
-        float | None,
-        typer.Option(help="Stop after this many minutes; the same command with --resume goes on."),
-    ] = None,
     show: Annotated[bool, typer.Option("--list", help="Print the presets and leave.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -74,18 +70,11 @@ def train(
 
     chosen = _chosen(preset, changes or [], epochs, random_state)
     source = _data(data, split_ratio, splits, chosen.training.random_state)
-    try:
-        with progress_report() as report:
-            result = run(
-                chosen, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
-                resume=resume, force=force, minutes=minutes, progress=report,
-            )  # fmt: skip
-    except TrainingPaused as paused:
-        if as_json:
-            print_json({"paused": str(paused)})
-        else:
-            out.print(str(paused), markup=False)
-        return
+    with progress_report() as report:
+        result = run(
+            chosen, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
+            resume=resume, force=force, progress=report,
+        )  # fmt: skip
     if as_json:
         print_json(result.to_json())
         return

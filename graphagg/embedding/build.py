@@ -100,7 +100,9 @@ def embed(
         pieces = report.levels[-1].pieces
         progress("partition", pieces, pieces)
         if folder is not None:
-            Needs.of(network).check(folder, config, True, report)
+            needs = Needs.of(network)
+            columns = round(report.levels[-1].copies * needs.filled)
+            needs.check(folder, config, columns)
         layout = Layout.of(piece_of, pieces)
         engine = in_process(network.matrix, layout, config, _of_leaves(progress), folder)
         engine.prepare()

@@ -174,7 +174,7 @@ class NodeEmbedding(Index[Version]):
             if force or not is_current(directory, KIND, inputs, config.to_json()):
                 with published.scratch() as folder:
                     small = needs.arrays(config) <= (memory or IN_MEMORY) // 4
-                    needs.check(folder, config, not small)
+                    needs.check(folder, config, None if small else needs.filled)
                     built = embed(network, config, progress, None if small else folder)
                     save(published.writer, network, built, config)
                 sizes = Sizes(len(graph.rows), len(graph.columns), graph.edges)

@@ -17,8 +17,6 @@ from graphagg.lazy import lazy_names
 if TYPE_CHECKING:
     from graphagg.nn.aggr import (
         LCMAggregation as LCMAggregation,
-        MomentAggregation as MomentAggregation,
-        RecurrentAggregation as RecurrentAggregation,
         aggregation as aggregation,
     )
     from graphagg.nn.attention import GraphAttention as GraphAttention

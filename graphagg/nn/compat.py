@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 from torch.utils.weak import WeakIdKeyDictionary
 from torch_geometric.data import Batch
 
@@ -50,14 +49,3 @@ def sigmoid_backward_(grad: Tensor, output: Tensor, into: Tensor) -> None:
 def tanh_backward_(grad: Tensor, output: Tensor, into: Tensor) -> None:
     """Write `grad * (1 - output^2)` into `into`, in one pass; it may be `grad`."""
     torch.ops.aten.tanh_backward.grad_input(grad, output, grad_input=into)
-
-
-def packed(rows: Tensor, batch_sizes: Tensor) -> PackedSequence:
-    """Sequences of unequal lengths as `torch.nn.GRU` takes them, without padding.
-
-    Args:
-        rows: `[N, d]`, step after step; within a step the sequences that still run, which are
-            those that come first.
-        batch_sizes: `[steps]` int64 on the CPU, how many sequences run at each step.
-    """
-    return PackedSequence(rows, batch_sizes)

@@ -147,7 +147,7 @@ class GPSLayer(torch.nn.Module):
             h, edge_attr = self.local(x, edge_index, edge_attr, positions=positions)
             branches.append(self._after_local(x, h))
         if self.attention is not None:
-            h = self.attention(x, batch, ptr, segments=segments, edge_index=edge_index, bias=bias)
+            h = self.attention(x, batch, ptr, segments=segments, bias=bias)
             branches.append(self.attention_norm(x + self.dropout(h)))
         out = branches[0] if len(branches) == 1 else branches[0] + branches[1]
         if self.feedforward is None:
@@ -190,9 +190,7 @@ def _attention(
     if given.name == OFF:
         return None
     options = {"dropout": given.dropout} if given.dropout else {}
-    return find_attention(
-        given.name, channels, heads=given.heads, energy_gate=given.energy_gate, **options
-    )
+    return find_attention(given.name, channels, heads=given.heads, **options)
 
 
 def _feedforward(

@@ -17,9 +17,8 @@ from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.question.checks import check_request
 from graphagg.rag.question.excerpts import NEIGHBORS
-from graphagg.rag.question.request import Request
+from graphagg.rag.question.request import Request, check_request
 from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
 from graphagg.rag.question.selection import Selection
@@ -38,7 +37,7 @@ from graphagg.store import open_artifact
 
 if TYPE_CHECKING:
     from graphagg.rag.models.reranker import Reranker
-    from graphagg.rag.modes.registry import AnyRetriever
+    from graphagg.rag.opened.asking import AnyRetriever
 
 Answer = dict[str, Any]
 Search = SearchRequest | SearchBatchRequest

@@ -16,7 +16,7 @@ from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
 from graphagg.rag.corpus.themes.storage import KIND, folder_of, kept_map, read_map
 from graphagg.rag.question.excerpts import NOWHERE, excerpt, shortened
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Selection
 from graphagg.serve.models.passages import SearchRequest
 from graphagg.serve.models.themes import (
     EXCERPT,

@@ -1,8 +1,8 @@
 """Aggregators beside PyG's.
 
-PyG's LCM and GRU pad every segment to the longest of the batch and take the padding as data. On one
-segment there is no padding, and both must agree with ours; in a batch theirs are expected to
-differ from themselves, and the tests say so: one that fails means that PyG has changed.
+PyG's LCM pads every segment to the longest of the batch and takes the padding as data. On one
+segment there is no padding, and both must agree with ours; in a batch theirs is expected to
+differ from itself, and the tests say so: one that fails means that PyG has changed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import torch
 from hypothesis import given, settings
 from torch import nn
-from torch_geometric.nn.aggr import GRUAggregation
 from torch_geometric.nn.aggr import LCMAggregation as PyGLCMAggregation
 
-from graphagg.nn.aggr import LCMAggregation, RecurrentAggregation
+from graphagg.nn.aggr import LCMAggregation
 from tests.unit.nn.aggr.ragged import Ragged, alone, assert_same, outcome, ragged, randomized
 
 
@@ -23,12 +22,6 @@ def lcm_pair(project: bool) -> tuple[LCMAggregation, nn.Module]:
     ours.operator.load_state_dict(theirs.gru_cell.state_dict())
     if ours.lin is not None:
         ours.lin.load_state_dict(theirs.lin.state_dict())
-    return ours, theirs
-
-
-def gru_pair() -> tuple[RecurrentAggregation, nn.Module]:
-    theirs, ours = randomized(GRUAggregation(4, 3)), RecurrentAggregation(4, 3).double()
-    ours.gru.load_state_dict(theirs.gru.state_dict())
     return ours, theirs
 
 
@@ -58,12 +51,6 @@ def test_lcm_equals_pyg_on_each_vertex_alone(batch: Ragged) -> None:
         assert_equal_to_theirs(*lcm_pair(project), batch)
 
 
-@given(batch=ragged(20, empty=False))
-@settings(max_examples=5, deadline=None)
-def test_gru_equals_pyg_on_each_vertex_alone(batch: Ragged) -> None:
-    assert_equal_to_theirs(*gru_pair(), batch)
-
-
 # 3 rows beside 8 rows, and a vertex without neighbors.
 UNEVEN = Ragged((3, 8, 0), 0)
 
@@ -80,12 +67,6 @@ def test_pyg_lcm_depends_on_the_batch_and_ours_does_not() -> None:
         ours, theirs = lcm_pair(project)
         assert difference(theirs) > 0.01
         assert difference(ours) < 1e-12
-
-
-def test_pyg_gru_depends_on_the_batch_and_ours_does_not() -> None:
-    ours, theirs = gru_pair()
-    assert difference(theirs) > 0.01
-    assert difference(ours) < 1e-12
 
 
 def test_pyg_lcm_gives_a_vertex_without_neighbors_what_the_batch_implies() -> None:

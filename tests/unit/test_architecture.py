@@ -164,6 +164,15 @@ def test_each_step_of_a_trip_names_its_file(trip):
     assert [step for step in steps if "`graphagg/" not in step] == []
 
 
+@pytest.mark.parametrize("trip", ["A question through `multihop`", "A passage through indexing"])
+def test_a_trip_is_short(trip):
+    """At most 15 files, and each is visited once: its name stands in one step."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    steps = text.partition(f"### {trip}\n")[2].partition("\n###")[0]
+    visited = re.findall(r"`(graphagg/[\w/]+\.py)`", steps)
+    assert 5 < len(visited) <= 15 and len(set(visited)) == len(visited)
+
+
 def test_decisions_are_listed():
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"))

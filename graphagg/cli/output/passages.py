@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -15,8 +14,7 @@ from graphagg.rag.question.excerpts import ELLIPSIS
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex
-    from graphagg.rag.evaluation.failures import Failure
-    from graphagg.rag.evaluation.measure import Ablation, Evaluation
+    from graphagg.rag.evaluation.measure import Evaluation
     from graphagg.rag.evaluation.recall import Summary
 
 _SHORTENED = 240  # characters of a passage in a list of hits
@@ -24,7 +22,6 @@ _SENTENCE = 200  # characters of a sentence in an explanation
 _LEAST_SHOWN = 0.005  # of a part of a score
 _NOTHING = "no passage is visible under these options"
 _STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cyan"}
-_COMPARED = ("recall@2", "recall@5", "all_gold@5", "contain@5")
 
 # --- hits ----------------------------------------------------------------------------------------
 
@@ -234,37 +231,3 @@ def _times(reports: Mapping[str, Evaluation]) -> Table:
             )
         table.add_row(escape(name), *cells)
     return table
-
-
-def print_ablation(ablation: Ablation) -> None:
-    """Print the whole mode, and the difference without each of its parts."""
-    compared = [metric for metric in _COMPARED if metric in ablation.whole.percent]
-    table = _metrics_table(compared, "without")
-    table.add_row("[bold]nothing[/bold]", *(_beside(ablation.whole, metric) for metric in compared))
-    for name, summary in ablation.differences.items():
-        table.add_row(name, *(_beside(summary, metric, sign="+") for metric in compared))
-    out.print(table)
-    out.print(
-        f"\n{ablation.whole.questions:,} questions; the first line in percent, the others the "
-        "difference to it in percent points; in parentheses the 95 % interval, paired"
-    )
-
-
-def _beside(summary: Summary, metric: str, sign: str = "") -> str:
-    low, high = summary.intervals[metric]
-    between = f"[dim]({low:{sign}.1f}, {high:{sign}.1f})[/dim]"
-    return f"{summary.percent[metric]:{sign}.1f} {between}"
-
-
-def print_failures(failed: Sequence[Failure], file: Path) -> None:
-    """Print the number of failed questions by cause."""
-    from graphagg.rag.evaluation.failures import KINDS, count_kinds
-
-    out.print()
-    table = Table("failure", "questions", "passages", "", box=None, pad_edge=False)
-    table.columns[1].justify = table.columns[2].justify = "right"
-    for kind, count in count_kinds(failed).items():
-        table.add_row(kind, f"{count['questions']:,}", f"{count['passages']:,}", KINDS[kind])
-    if failed:
-        out.print(table)
-    out.print(f"{len(failed):,} questions fail; {file} lists them", markup=False)

@@ -17,7 +17,7 @@ from graphagg.cli.request import K, Visible
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.themes import MapConfig
-from graphagg.rag.corpus.graph.corpus_graph import EdgeKind
+from graphagg.rag.corpus.graph import EdgeKind
 from graphagg.rag.corpus.similar import By
 from graphagg.rag.models.endpoint import Endpoint
 

@@ -125,7 +125,7 @@ def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, files: Fi
     def write(b: int) -> None:
         low, high = blocks[b]
         positions, piece_of = (
-            np.asarray(engine.state.rows(n)[low:high]) for n in ("numbers", "parts")
+            np.asarray(engine.state.map(n)[low:high]) for n in ("numbers", "parts")
         )
         vector_files.write(
             low, piece_of, *engine.rotated(vectors, positions), engine.log_q_of(positions)

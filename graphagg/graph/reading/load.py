@@ -20,9 +20,10 @@ from graphagg.graph.reading.buffer import IdColumn, join_weights, number_ends
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.reading.sources import (
+    GRAPH_FILES,
     id_array,
     jlg_vertices,
-    read_gml,
+    read_graph_file,
     read_mat,
     read_object,
     read_sets_json,
@@ -45,7 +46,8 @@ def load_graph(
     numbered, and 8 in each of two passes after that. JSON and GML are held in memory whole.
 
     Args:
-        edges: files: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.mat`, `.jlg`, `.json`;
+        edges: files: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.graphml`, `.gexf`, `.net`,
+            `.mat`, `.jlg`, `.json`;
             gzip too), a folder of them, a pattern such as `parts/*.csv`, or a list of paths.
             Tables: anything with `__arrow_c_stream__`, such as a frame of pandas or polars or a
             table of Arrow. Else a networkx graph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two
@@ -180,8 +182,8 @@ def _open_file(path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:
         return read_mat(path)
     if suffix == ".json":
         return read_sets_json(path)
-    if suffix == ".gml":
-        return read_gml(path)
+    if suffix in GRAPH_FILES:
+        return read_graph_file(path, suffix, counts, reading.wants_weights)
     if suffix == ".jlg":
         plain = Reading(ids=reading.ids, header=True, skip_bad_rows=reading.skip_bad_rows)
         return EdgeSource(read_lines(path, counts, plain), jlg_vertices(path))

@@ -115,16 +115,23 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         max_num_elements: int | None = None,
         plan: LCMPlan | None = None,
     ) -> Tensor:
-        """Aggregate; arguments and errors as of `SegmentAggregation.forward`, and one more.
+        """Aggregate.
 
         Args:
             x: `[N, in_channels]` floats, or `[N, H, in_channels]`.
             index: `[N]` segment of each row, in any order.
             ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
-            dim_size: S.
+            dim_size: S; by default one more than the largest index.
             dim: -2 or 0; of heads 0.
-            max_num_elements: not needed.
+            max_num_elements: not needed; PyG's aggregators have it.
             plan: a plan made before, instead of `index` and `ptr`.
+
+        Returns:
+            `[S, out_channels]`, or `[S, H, out_channels]`.
+
+        Raises:
+            InvalidBatch: `index` or `ptr` out of range, unsorted with `ptr`, or of a float type.
+            InvalidFeatures: `x` of another width or type, or with NaN or infinity in it.
         """
         if has_heads(x, dim):
             return by_head(lambda one: self(one, index, ptr, dim_size, plan=plan), x)

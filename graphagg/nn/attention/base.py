@@ -12,9 +12,8 @@ from torch import Tensor
 from graphagg.checks import integer, number
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn.attention.bias import PairBias
-from graphagg.nn.attention.energy import EnergyGate
 from graphagg.nn.checks import check_finite
-from graphagg.nn.segments import Segments, check_index
+from graphagg.nn.segments import Segments
 from graphagg.nn.settings import PROBABILITY, part_width
 
 _Call = TypeVar("_Call", bound=Callable[..., Tensor])
@@ -40,10 +39,8 @@ class GraphAttention(torch.nn.Module):
         channels: C, the width of a vertex.
         heads: H; must divide C.
         dropout: probability; each mechanism says what it drops.
-        energy_gate: gate the values by the energy of the keys (see `graphagg.nn.attention.energy`).
 
     Attributes:
-        needs_edges: `forward` must be given `edge_index`.
         accepts_bias: `forward` takes a pair bias.
         traceable: compilers take it as one operation (`traced`), where it has no bias and the
             graphs are given by `ptr` or `segments`.
@@ -64,19 +61,15 @@ class GraphAttention(torch.nn.Module):
         True
     """
 
-    needs_edges: ClassVar[bool] = False
     accepts_bias: ClassVar[bool] = False
     traceable: ClassVar[bool] = False
     equivariant: ClassVar[bool] = True
 
-    def __init__(
-        self, channels: int, heads: int = 4, *, dropout: float = 0.0, energy_gate: bool = False
-    ) -> None:
+    def __init__(self, channels: int, heads: int = 4, *, dropout: float = 0.0) -> None:
         super().__init__()
         part_width("heads", heads, "channels", integer("channels", channels, 1))
         self.channels, self.heads = channels, heads
         self.dropout = number("dropout", dropout, **PROBABILITY)
-        self.gate = EnergyGate(heads, self.head_channels) if energy_gate else None
 
     @property
     def head_channels(self) -> int:
@@ -90,7 +83,6 @@ class GraphAttention(torch.nn.Module):
         ptr: Tensor | None = None,
         *,
         segments: Segments | None = None,
-        edge_index: Tensor | None = None,
         bias: Tensor | PairBias | None = None,
     ) -> Tensor:
         """Attend within each graph.
@@ -101,7 +93,6 @@ class GraphAttention(torch.nn.Module):
                 `segments` all rows are one graph.
             ptr: `[G + 1]` offsets of the graphs; goes before `batch`, which must then agree.
             segments: the same, already checked; goes before both.
-            edge_index: `[2, E]` source and target of each edge; read where `needs_edges` is set.
             bias: added to the scores where `accepts_bias` is set: see `PairBias` for the layouts.
 
         Returns:
@@ -109,15 +100,15 @@ class GraphAttention(torch.nn.Module):
 
         Raises:
             InvalidFeatures: `x` has the wrong width or type, or holds NaN or infinity.
-            InvalidBatch: the graphs, the edges or the bias do not fit the rows.
+            InvalidBatch: the graphs or the bias do not fit the rows.
             InvalidParameter: a bias was given to a mechanism that takes none.
         """
-        given = segments is not None or ptr is not None or batch is None
-        if torch.compiler.is_compiling() and self.traceable and bias is None and given:
+        by_offsets = segments is not None or ptr is not None or batch is None
+        if torch.compiler.is_compiling() and self.traceable and bias is None and by_offsets:
             if segments is None:
                 segments = Segments.of(x.shape[0], ptr, None, x.device)
             return self.traced(x, segments)
-        return self._checked(x, batch, ptr, segments, edge_index, bias)
+        return self._checked(x, batch, ptr, segments, bias)
 
     def traced(self, x: Tensor, graphs: Segments) -> Tensor:
         """The mechanism as compilers take it, where it is `traceable`."""
@@ -130,7 +121,6 @@ class GraphAttention(torch.nn.Module):
         batch: Tensor | None,
         ptr: Tensor | None,
         segments: Segments | None,
-        edge_index: Tensor | None,
         bias: Tensor | PairBias | None,
     ) -> Tensor:
         check_features(x, self.channels)
@@ -139,14 +129,11 @@ class GraphAttention(torch.nn.Module):
             raise InvalidParameter(
                 f"{type(self).__name__} takes no bias; wanted None, or the attention 'exact'"
             )
-        edges = check_edges(edge_index, graphs, type(self).__name__) if self.needs_edges else None
         if x.shape[0] == 0:
             return x.clone()
-        return self.attend(x, graphs, edges, bias)
+        return self.attend(x, graphs, bias)
 
-    def attend(
-        self, x: Tensor, graphs: Segments, edges: Tensor | None, bias: Tensor | PairBias | None
-    ) -> Tensor:
+    def attend(self, x: Tensor, graphs: Segments, bias: Tensor | PairBias | None) -> Tensor:
         """The mechanism itself, on checked input with at least one row: `[N, C]` to `[N, C]`."""
         raise NotImplementedError
 
@@ -163,10 +150,8 @@ class ProjectedAttention(GraphAttention):
     A subclass says in `mix` what becomes of queries, keys and values.
     """
 
-    def __init__(
-        self, channels: int, heads: int = 4, *, dropout: float = 0.0, energy_gate: bool = False
-    ) -> None:
-        super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
+    def __init__(self, channels: int, heads: int = 4, *, dropout: float = 0.0) -> None:
+        super().__init__(channels, heads, dropout=dropout)
         self.in_proj_weight = torch.nn.Parameter(torch.empty(3 * channels, channels))
         self.in_proj_bias = torch.nn.Parameter(torch.zeros(3 * channels))
         self.out_proj = torch.nn.Linear(channels, channels)
@@ -178,21 +163,14 @@ class ProjectedAttention(GraphAttention):
         torch.nn.init.zeros_(self.in_proj_bias)
         self.out_proj.reset_parameters()
         torch.nn.init.zeros_(self.out_proj.bias)
-        if self.gate is not None:
-            self.gate.reset_parameters()
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and (gated) values, each `[N, H, d]`."""
-        return self.gated(F.linear(x, self.in_proj_weight, self.in_proj_bias))
-
-    def gated(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The three parts `[N, H, d]` of a projection `[N, 3 H d]`, the values gated."""
+        """Queries, keys and values, each `[N, H, d]`."""
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         queries, keys, values = qkv.view(-1, 3, self.heads, self.head_channels).unbind(1)
-        return queries, keys, values if self.gate is None else self.gate(keys, values)
+        return queries, keys, values
 
-    def attend(
-        self, x: Tensor, graphs: Segments, edges: Tensor | None, bias: Tensor | PairBias | None
-    ) -> Tensor:
+    def attend(self, x: Tensor, graphs: Segments, bias: Tensor | PairBias | None) -> Tensor:
         """Project, mix, project back."""
         queries, keys, values = self.project(x)
         mixed = self.mix(queries, keys, values, graphs)
@@ -235,25 +213,3 @@ def graphs_of(
     if batch is not None and not torch.equal(batch.long(), segments.index):
         raise InvalidBatch("batch and ptr disagree; give one of them, or both from the same batch")
     return segments
-
-
-def check_edges(edge_index: Tensor | None, graphs: Segments, name: str) -> Tensor:
-    """Edges as int64 `[2, E]` after a check that each stays in its graph.
-
-    Raises:
-        InvalidBatch: no edges given, a wrong shape or type, a vertex that is not there, or an edge
-            between two graphs.
-    """
-    if edge_index is None:
-        raise InvalidBatch(f"{name} attends along edges; wanted edge_index of shape [2, E]")
-    if edge_index.dim() != 2 or edge_index.shape[0] != 2:
-        raise InvalidBatch(f"edge_index has shape {tuple(edge_index.shape)}; wanted [2, E]")
-    edges = check_index(edge_index.flatten(), graphs.rows).view(2, -1)
-    source, target = graphs.index[edges[0]], graphs.index[edges[1]]
-    if not torch.equal(source, target):
-        at = int((source != target).nonzero()[0])
-        raise InvalidBatch(
-            f"edge {at} leads from vertex {int(edges[0, at])} of graph {int(source[at])} to vertex "
-            f"{int(edges[1, at])} of graph {int(target[at])}; edges must stay in their graph"
-        )
-    return edges

@@ -5,8 +5,8 @@ No form of it is N x N over the batch. A bias of G graphs with n_g vertices is o
 - a flat tensor `[sum n_g^2, H]`: graph after graph, within a graph row (query) after row, the same
   order as `scores[g].flatten()`; Graphormer's spatial bias fits here: `embedding(distance)` of the
   distances that each graph's transform stored as `[n_g^2]` (PyG concatenates them);
-- a `PairBias`: a list of pairs and their values; pairs that are not listed have bias 0. RRWP fits
-  here: `PairBias(batch.rrwp_index, linear(batch.rrwp))`, see `PairBiasEncoder`.
+- a `PairBias`: a list of pairs and their values; pairs that are not listed have bias 0. Features of
+  pairs such as RRWP fit here, through a linear map without offset.
 """
 
 from __future__ import annotations
@@ -40,25 +40,6 @@ class PairBias:
 
     index: Tensor
     values: Tensor
-
-
-class PairBiasEncoder(torch.nn.Module):
-    """From features of pairs (RRWP) to their bias: one linear map without offset.
-
-    Without an offset a pair that is not listed, whose features are all 0, has bias 0 as it should.
-
-    Args:
-        pair_channels: K, the width of a pair's features.
-        heads: H.
-    """
-
-    def __init__(self, pair_channels: int, heads: int) -> None:
-        super().__init__()
-        self.linear = torch.nn.Linear(pair_channels, heads, bias=False)
-
-    def forward(self, index: Tensor, features: Tensor) -> PairBias:
-        """Pairs `[2, P]` with features `[P, K]` to their bias."""
-        return PairBias(index, self.linear(features))
 
 
 def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:

@@ -43,7 +43,6 @@ class ExactAttention(ProjectedAttention):
         channels: C.
         heads: H; must divide C.
         dropout: probability with which an attention weight is dropped in training.
-        energy_gate: see `GraphAttention`.
         engine: `auto` chooses by device and input; `buckets`, `flex` or `varlen` insist.
 
     Raises:
@@ -66,15 +65,12 @@ class ExactAttention(ProjectedAttention):
         heads: int = 4,
         *,
         dropout: float = 0.0,
-        energy_gate: bool = False,
         engine: Engine = "auto",
     ) -> None:
-        super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
+        super().__init__(channels, heads, dropout=dropout)
         self.engine = one_of("engine", engine, get_args(Engine))
 
-    def attend(
-        self, x: Tensor, graphs: Segments, edges: Tensor | None, bias: Tensor | PairBias | None
-    ) -> Tensor:
+    def attend(self, x: Tensor, graphs: Segments, bias: Tensor | PairBias | None) -> Tensor:
         """Attend with the engine that fits device and input."""
         flat = None if bias is None else flat_bias(bias, graphs, self.heads)
         dropout = self.dropout if self.training else 0.0
@@ -99,17 +95,12 @@ class ExactAttention(ProjectedAttention):
 
     def traced(self, x: Tensor, graphs: Segments) -> Tensor:
         """Attend in one operation; see `graphagg.nn.attention.opaque`."""
-        qkv = self._gated(F.linear(x, self.in_proj_weight, self.in_proj_bias))
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         dropout = self.dropout if self.training else 0.0
         seed = torch.randint(2**62, (1,), device=x.device)
         mixed = ragged_softmax(qkv, graphs.ptr, graphs.index, self.heads, dropout, seed)
         out: Tensor = self.out_proj(mixed)
         return out
-
-    def _gated(self, qkv: Tensor) -> Tensor:
-        if self.gate is None:
-            return qkv
-        return torch.cat([rows.flatten(1) for rows in self.gated(qkv)], 1)
 
     def _in_buckets(
         self, x: Tensor, graphs: Segments, bias: Tensor | None, dropout: float

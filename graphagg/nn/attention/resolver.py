@@ -5,25 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from graphagg.nn.attention.base import GraphAttention
+from graphagg.nn.attention.bigbird import BigBirdAttention
 from graphagg.nn.attention.exact import ExactAttention
-from graphagg.nn.attention.linear.kernel import EluAttention
-from graphagg.nn.attention.linear.performer import PerformerAttention, ReluPerformerAttention
-from graphagg.nn.attention.linear.polynormer import PolynormerAttention
-from graphagg.nn.attention.linear.sgformer import SGFormerAttention
-from graphagg.nn.attention.norm import NormAttention
-from graphagg.nn.attention.sparse.bigbird import BigBirdAttention
-from graphagg.nn.attention.sparse.exphormer import ExphormerAttention
+from graphagg.nn.attention.performer import PerformerAttention
 from graphagg.nn.resolver import build, find
 
 ATTENTIONS: dict[str, type[GraphAttention]] = {
     "exact": ExactAttention,
     "performer": PerformerAttention,
-    "performer-relu": ReluPerformerAttention,
-    "elu": EluAttention,
-    "norm": NormAttention,
-    "sgformer": SGFormerAttention,
-    "polynormer": PolynormerAttention,
-    "exphormer": ExphormerAttention,
     "bigbird": BigBirdAttention,
 }
 
@@ -35,7 +24,7 @@ def attention(name: str, channels: int, heads: int = 4, **options: Any) -> Graph
         name: one of `ATTENTIONS`.
         channels: C, the width of a vertex.
         heads: H; must divide C.
-        **options: what the class takes besides, for instance `dropout` or `energy_gate`.
+        **options: what the class takes besides, for instance `dropout` or `features`.
 
     Raises:
         InvalidParameter: an unknown name or option (the message lists those there are), or what

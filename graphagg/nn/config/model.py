@@ -89,7 +89,7 @@ class EncodingConfig:
         name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
         dim: its share of the model's width.
         size: what the transform writes on a vertex: eigenvectors of `lappe-*`, `signnet-*` and
-            `equivstable`, steps of `rwse`, times of `heat`, lengths of `cycles` from 3 on. 0: the
+            `equivstable`, steps of `rwse`, times of `heat`. 0: the
             transform's default.
         layers: depth of the encoder. 0: the encoder's default.
         laplacian: of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
@@ -151,7 +151,6 @@ class AttentionConfig:
             global part.
         heads: must divide the width.
         dropout: on the attention weights, where the kind of attention has any.
-        energy_gate: whether the values are gated by a learned projection of the keys.
 
     Examples:
         >>> from graphagg.nn import AttentionConfig
@@ -164,7 +163,6 @@ class AttentionConfig:
     name: str = "exact"
     heads: int = 4
     dropout: float = 0.0
-    energy_gate: bool = False
 
     def __post_init__(self) -> None:
         check_integers(self, heads=(1, LARGE))
@@ -263,8 +261,6 @@ class GPSConfig:
         layers: number L of layers.
         local: the local part of every layer.
         attention: the global part of every layer.
-        rrwp: steps of the random walks whose probabilities bias the attention of each pair of
-            vertices (arXiv 2305.17589, as a bias only); 0 has no bias.
         layer: what surrounds the two.
         head: from vertices to answers.
 
@@ -284,12 +280,11 @@ class GPSConfig:
     layers: int = 5
     local: LocalConfig = field(default_factory=LocalConfig)
     attention: AttentionConfig = field(default_factory=AttentionConfig)
-    rrwp: int = 0
     layer: LayerOptions = field(default_factory=LayerOptions)
     head: HeadConfig = field(default_factory=HeadConfig)
 
     def __post_init__(self) -> None:
-        check_integers(self, channels=(1, LARGE), layers=(1, 1000), rrwp=(0, 10_000))
+        check_integers(self, channels=(1, LARGE), layers=(1, 1000))
         if OFF == self.local.name == self.attention.name:
             raise InvalidParameter(
                 "local.name and attention.name are both 'none'; a layer needs at least one of them"

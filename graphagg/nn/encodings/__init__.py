@@ -1,8 +1,6 @@
 """Encodings: where a vertex lies in its graph and what surrounds it, as vectors."""
 
 from graphagg.nn.encodings.base import Encoding
-from graphagg.nn.encodings.counts import CycleCounts, Degree
-from graphagg.nn.encodings.dataset import encode_dataset
 from graphagg.nn.encodings.eigenpairs import NoConvergence
 from graphagg.nn.encodings.electrostatic import ElstaticSE
 from graphagg.nn.encodings.encoder import Encoder, EquivStableEncoder, LinearEncoder
@@ -11,15 +9,12 @@ from graphagg.nn.encodings.laplacian import LapPE, flip_signs
 from graphagg.nn.encodings.resolver import ENCODERS, encoder
 from graphagg.nn.encodings.sets import DeepSetEncoder, TransformerEncoder
 from graphagg.nn.encodings.signnet import SignNet
-from graphagg.nn.encodings.walks import RRWP, RWSE
+from graphagg.nn.encodings.walks import RWSE
 
 __all__ = [
     "ENCODERS",
-    "RRWP",
     "RWSE",
-    "CycleCounts",
     "DeepSetEncoder",
-    "Degree",
     "ElstaticSE",
     "Encoder",
     "Encoding",
@@ -30,7 +25,6 @@ __all__ = [
     "NoConvergence",
     "SignNet",
     "TransformerEncoder",
-    "encode_dataset",
     "encoder",
     "flip_signs",
 ]

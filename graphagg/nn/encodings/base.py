@@ -23,8 +23,7 @@ class Encoding(BaseTransform):  # type: ignore[misc]
     graph what it gives the graph alone. Applied twice, it writes the same again. Numbers are
     computed in float64 and written as `dtype`, on the device of `edge_index`.
 
-    Subclasses are frozen dataclasses: their `repr` names all parameters, and with the content of a
-    graph it is the key of the cache in `encode_dataset`.
+    Subclasses are frozen dataclasses: two with the same parameters are equal.
 
     Attributes:
         names: the attributes that it writes.

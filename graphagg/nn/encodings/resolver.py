@@ -32,8 +32,6 @@ _MAKERS: dict[str, Callable[..., Encoder]] = {
     "rwse": _linear("rwse", 20),
     "heat": _linear("heat", 20),
     "electrostatic": _linear("electrostatic", 10),
-    "degree": _linear("degree", 1),
-    "cycles": _linear("cycles", 4),
 }
 ENCODERS = tuple(_MAKERS)
 

@@ -1,4 +1,4 @@
-"""Random walks: RWSE (arXiv 2110.07875) and the relative RRWP (GRIT, arXiv 2305.17589)."""
+"""Random walks: RWSE (arXiv 2110.07875)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.arrays import Doubles, offsets
-from graphagg.nn.encodings.balls import powers_diagonal, reach, returns, walk_rows
+from graphagg.arrays import Doubles
+from graphagg.nn.encodings.balls import powers_diagonal, returns
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.structure import Structure, walk_structure
 from graphagg.nn.settings import check_integers
@@ -61,57 +61,6 @@ class RWSE(Encoding):
         inverse_root = np.sqrt(_inverse(adjacency.row_sums))
         weights = inverse_root[adjacency.rows] * adjacency.weights * inverse_root[adjacency.indices]
         return {"rwse": powers_diagonal(adjacency.with_weights(weights), self.steps)}
-
-
-@dataclass(frozen=True)
-class RRWP(Encoding):
-    """`rrwp` `[P, steps]` at the pairs `rrwp_index` `[2, P]`: P^0, ..., P^(steps - 1) of each pair.
-
-    Paper: Ma et al., Graph Inductive Biases in Transformers without Message Passing,
-    arXiv 2305.17589, Section 3.1; with I as the first entry.
-
-    Pairs are those with an entry that is not 0: j within `steps - 1` steps of i. Their number can
-    reach N^2 on a large graph; `hops` keeps the pairs within that many steps, each with all of its
-    `steps` entries. Row 0 of `rrwp_index` is where the walk starts, row 1 where it is; pairs are
-    ascending. Directed graphs are walked along their edges. `rrwp_index` follows the vertices when
-    PyG batches graphs.
-
-    O(sum over the vertices of the entries in the ball of radius steps, times steps) time,
-    O(P steps) memory.
-
-    Attributes:
-        steps: K, the number of powers.
-        hops: keep pairs at most this number of steps apart; by default `steps - 1`.
-        dtype: of the attributes written.
-
-    Examples:
-        >>> import torch
-        >>> from torch_geometric.data import Data
-        >>> from graphagg.nn.encodings import RRWP
-        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
-        >>> tuple(RRWP(4)(path).rrwp.shape)  # a row per pair at most 3 steps apart
-        (9, 4)
-    """
-
-    names: ClassVar[tuple[str, ...]] = ("rrwp_index", "rrwp")
-    steps: int = 20
-    hops: int | None = None
-    dtype: torch.dtype = torch.float32
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_integers(self, steps=(1, None))
-        if self.hops is not None:
-            check_integers(self, hops=(1, None))
-
-    def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
-        """`rrwp_index` and `rrwp` of `data`."""
-        walk = _transition(walk_structure(data))
-        hops = self.steps - 1 if self.hops is None else min(self.hops, self.steps - 1)
-        counts = reach(walk.compressed, hops)
-        columns, values = walk_rows(walk.compressed, self.steps, offsets(counts))
-        rows = np.repeat(np.arange(walk.vertices), counts)
-        return {"rrwp_index": np.stack([rows, columns]), "rrwp": values}
 
 
 def _transition(adjacency: Structure) -> Structure:

@@ -8,10 +8,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.nn.config.model import EncodingConfig, GPSConfig
 from graphagg.nn.encodings import (
     ENCODERS,
-    RRWP,
     RWSE,
-    CycleCounts,
-    Degree,
     ElstaticSE,
     Encoder,
     Encoding,
@@ -23,14 +20,12 @@ from graphagg.nn.resolver import unknown
 
 _OF_VECTORS = ("lappe-", "signnet-", "equivstable")
 # What a transform writes where the config names no size.
-_SIZES = {"rwse": 20, "heat": 20, "electrostatic": 10, "degree": 1, "cycles": 4}
+_SIZES = {"rwse": 20, "heat": 20, "electrostatic": 10}
 _VECTORS = 8
 _TRANSFORMS: dict[str, Callable[[int], Encoding]] = {
     "rwse": RWSE,
     "heat": lambda size: HKdiagSE(times=tuple(range(1, size + 1))),
     "electrostatic": lambda size: ElstaticSE(),
-    "degree": lambda size: Degree(),
-    "cycles": lambda size: CycleCounts(lengths=tuple(range(3, size + 3))),
 }
 
 
@@ -61,8 +56,6 @@ def transforms_of(config: GPSConfig) -> tuple[Encoding, ...]:
         [('rwse',)]
     """
     transforms = [transform_of(encoding) for encoding in config.encodings]
-    if config.rrwp:
-        transforms.append(RRWP(config.rrwp))
     by_name: dict[tuple[str, ...], Encoding] = {}
     for transform in transforms:
         same = by_name.setdefault(transform.names, transform)
@@ -89,7 +82,7 @@ def encoder_of(config: EncodingConfig) -> Encoder:
 
 
 def _size(config: EncodingConfig) -> int:
-    if config.name in ("electrostatic", "degree") and config.size not in (0, _SIZES[config.name]):
+    if config.name == "electrostatic" and config.size not in (0, _SIZES[config.name]):
         raise InvalidParameter(
             f"encodings.size of {config.name!r} is {config.size}; wanted {_SIZES[config.name]}"
         )

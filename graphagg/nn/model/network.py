@@ -11,7 +11,6 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidFeatures, InvalidParameter
-from graphagg.nn.attention import PairBias, PairBiasEncoder
 from graphagg.nn.checks import check_finite, looks_at_values, values_known
 from graphagg.nn.config.model import GPSConfig
 from graphagg.nn.conv.base import check_edge_index
@@ -30,8 +29,8 @@ class GPS(torch.nn.Module):
     arXiv 2205.12454.
 
     It reads from a `Data` or a batch of them, and writes nothing there: `x` `[N, columns]`,
-    `edge_index` `[2, E]`, `edge_attr` `[E, columns]`, what the transforms of `encodings` and `rrwp`
-    wrote, `edge_label_index` `[2, P]` for an edge task, and `ptr` or `batch`. In evaluation mode
+    `edge_index` `[2, E]`, `edge_attr` `[E, columns]`, what the transforms of `encodings` wrote,
+    `edge_label_index` `[2, P]` for an edge task, and `ptr` or `batch`. In evaluation mode
     the answer for a graph does not depend on the batch around it; in training, batch norm makes it
     so.
 
@@ -57,7 +56,6 @@ class GPS(torch.nn.Module):
         self.nodes = _features(config, config.nodes.used, config.feature_channels, "x")
         self.edges = _features(config, config.edges.used, config.channels, "edge_attr")
         self.encodings = torch.nn.ModuleList(encoder_of(e) for e in config.encodings)
-        self.pairs = PairBiasEncoder(config.rrwp, config.attention.heads) if config.rrwp else None
         transforms_of(config)  # encodings that exclude each other are refused here
         edge_channels = config.channels if config.edges.used else None
         layers = [
@@ -92,7 +90,7 @@ class GPS(torch.nn.Module):
         graphs = graphs_of(data)
         x, positions = self._vertices(data, graphs)
         edge_attr = self._edges(data, graphs)
-        x = self._through(x, data.edge_index, edge_attr, graphs, positions, self._bias(data))
+        x = self._through(x, data.edge_index, edge_attr, graphs, positions)
         out: Tensor = self.head(x, graphs, getattr(data, "edge_label_index", None))
         return out
 
@@ -103,15 +101,12 @@ class GPS(torch.nn.Module):
         edge_attr: Tensor | None,
         graphs: Segments,
         positions: Tensor | None,
-        bias: PairBias | None,
     ) -> Tensor:
         """The layers: the first one looks at the values that it is given, the others need not."""
         for depth, layer in enumerate(self.layers):
             checked = depth > 0 and not torch.compiler.is_compiling()
             with values_known() if checked else nullcontext():
-                x, edge_attr = layer(
-                    x, edge_index, edge_attr, segments=graphs, positions=positions, bias=bias
-                )
+                x, edge_attr = layer(x, edge_index, edge_attr, segments=graphs, positions=positions)
         if looks_at_values():
             check_finite(x)
         return x
@@ -135,19 +130,6 @@ class GPS(torch.nn.Module):
         source = data.edge_index[0]
         owner = Segments(graphs.ptr, graphs.index[source])
         out: Tensor = self.edges(getattr(data, "edge_attr", None), source.numel(), owner)
-        return out
-
-    def _bias(self, data: Data) -> PairBias | None:
-        if self.pairs is None:
-            return None
-        index, values = getattr(data, "rrwp_index", None), getattr(data, "rrwp", None)
-        if index is None or values is None or values.shape[1:] != (self.config.rrwp,):
-            given = "missing" if index is None or values is None else f"{tuple(values.shape)}"
-            raise InvalidFeatures(
-                f"rrwp is {given}; wanted rrwp_index [2, P] and rrwp [P, {self.config.rrwp}] of "
-                "the transform RRWP"
-            )
-        out: PairBias = self.pairs(index, values)
         return out
 
     @property
@@ -228,11 +210,6 @@ def _check_parts(config: GPSConfig, layer: GPSLayer) -> None:
         raise InvalidParameter(
             f"{gives}, but local.name {config.local.name!r} {use}; wanted both the encoding "
             "'equivstable' and a local part such as 'gatedgcn-pe', or neither"
-        )
-    if config.rrwp and (layer.attention is None or not layer.attention.accepts_bias):
-        raise InvalidParameter(
-            f"rrwp is {config.rrwp}, but attention.name {config.attention.name!r} takes no bias; "
-            "wanted rrwp 0 or the attention 'exact'"
         )
 
 

@@ -15,7 +15,6 @@ from torch_geometric.data import Data
 from graphagg.nn.training.data.dataset import GraphData, Split
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.sampling import NeighborSampler, cut
-from graphagg.nn.training.shares import here, share_of
 
 _PRIME = 1_000_003  # seeds of two epochs of two random states are hardly ever the same
 
@@ -50,13 +49,7 @@ class GraphBatches:
         if self._epoch is not None:
             ids = ids[torch.randperm(len(ids), generator=seeded(self._state, self._epoch()))]
         for chunk in torch.split(ids, self._size):
-            if self._epoch is None or here() == (0, 1):  # validation: every device measures all
-                yield self._graphs.batch(chunk)
-                continue
-            share = share_of(self._graphs.costs(chunk), *here())
-            batch = self._graphs.batch(chunk[share.positions])
-            batch.share = share.weight
-            yield batch
+            yield self._graphs.batch(chunk)
 
 
 class WholeGraph:
@@ -106,12 +99,9 @@ class SampledBatches:
         generator = seeded(self._state, self._epoch())
         rows = self._rows[torch.randperm(len(self._rows), generator=generator)]
         for seeds in torch.split(rows, self._size):
-            share = share_of(torch.ones(len(seeds)), *here())
-            seeds = seeds[share.positions]
             sample = self._sampler.sample(seeds, generator)
             batch = cut(self._graph, sample, len(seeds))
             batch.rows = torch.arange(len(seeds))
-            batch.share = share.weight
             yield batch
 
 

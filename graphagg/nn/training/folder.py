@@ -5,7 +5,7 @@
     split-0/last.ckpt     state after the last epoch: to resume from
     split-0/best.ckpt     state after the best one
     split-0/model.safetensors, config.json    the model of the best epoch
-    split-0/metrics.csv, events.*             a row per epoch, and the same for TensorBoard
+    split-0/metrics.csv   a row per epoch
     split-0/result.json   once the split is done
     .lock                 held by the process that trains
 
@@ -184,11 +184,10 @@ class RunFolder:
         return sorted(p for p in inside if re.fullmatch(r"split-\d+", p.name) and p.is_dir())
 
 
-_STATE = {"epoch", "state_dict", "optimizer", "best", "waited", "over"}
+_STATE = {"epoch", "state_dict", "optimizer", "rows", "best", "waited", "over"}
 _REPLACE = "replace the run (--force)"
 _OF_SPLIT = (
-    LAST, BEST, RESULT, "metrics.csv", "model.safetensors", "config.json", "hparams.yaml",
-    "events.out.tfevents.*", "*.partial",
+    LAST, BEST, RESULT, "metrics.csv", "model.safetensors", "config.json", "*.partial",
 )  # fmt: skip
 
 

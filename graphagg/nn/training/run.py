@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from graphagg.checks import integer
-from graphagg.errors import InvalidParameter, TrainingInterrupted, TrainingPaused
+from graphagg.errors import InvalidParameter, TrainingInterrupted
 from graphagg.nn.config.model import GPSConfig
 from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.files import safetensors, write_json, write_whole
@@ -22,10 +22,9 @@ from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.data.dataset import GraphData, Shape, checked
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import Source, load_data
-from graphagg.nn.training.device import find_devices
+from graphagg.nn.training.device import find_device
 from graphagg.nn.training.fit.learner import Learner, check_level
 from graphagg.nn.training.fit.loop import Fit, Logger, fit_split
-from graphagg.nn.training.fit.time_budget import TimeBudget
 from graphagg.nn.training.folder import RunFolder, alone_in
 from graphagg.nn.training.plan import Build, Plan, doubled, plan_of
 from graphagg.nn.training.results import SplitResult, TrainingResult
@@ -43,7 +42,6 @@ def train(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
-    minutes: float | None = None,
     loggers: Sequence[Logger] = (),
     progress: Progress = silent,
 ) -> TrainingResult:
@@ -63,16 +61,12 @@ def train(
         training: settings; by default the preset's.
         name: what results call the model; by default the preset's name.
         splits: number of splits.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, ...; `cuda:0,1` trains on both, each of which
-            takes a share of every batch, and measures the validation part by itself.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         resume: go on with the run in `out`.
         force: replace the run in `out`.
-        minutes: stop before an epoch that would end later than this, counted from now; with
-            `resume` the same call goes on, so that a long training can be had from short ones.
-            One epoch is always done.
-        loggers: beside the run's CSV and TensorBoard files, functions that are called with `loss`,
-            `lr` and `val` of each epoch, a dict, and its number from 1; such as the method
-            `log_metrics` of Lightning's loggers.
+        loggers: beside the run's CSV file, functions that are called with `loss`, `lr` and `val` of
+            each epoch, a dict, and its number from 1; such as the method `log_metrics` of
+            Lightning's loggers.
         progress: told of each epoch.
 
     Raises:
@@ -85,7 +79,6 @@ def train(
         CheckpointMismatch: the run in `out` has other settings.
         TrainingDiverged: the loss is no finite number.
         TrainingInterrupted: Ctrl-C; the last checkpoint stays.
-        TrainingPaused: the minutes are over; the last checkpoint stays.
 
     Examples:
         >>> import tempfile, torch
@@ -103,15 +96,12 @@ def train(
         >>> result.metric, result.splits[0].epochs
         ('mae', 1)
     """
-    budget = TimeBudget(minutes)
-    plan, devices = plan_of(model, training, name), find_devices(device)
-    where = devices[0]
-    fit = Fit(devices, progress, budget, tuple(loggers))
+    plan, where = plan_of(model, training, name), find_device(device)
+    fit = Fit(where, progress, tuple(loggers))
     dataset = checked(load_data(data))
     splits = integer("splits", splits, 1, len(dataset.splits))
     if plan.training.fanouts and not dataset.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
-    _check_devices(fit, plan.training, dataset)
     metric = dataset.metric_of(plan.training.metric)
     check_level(metric, dataset.level)
     plan.training.objective(metric)  # refuses a loss that does not fit
@@ -122,8 +112,7 @@ def train(
         "training": {**plan.training.to_dict(), "metric": metric},
         "data": {"name": dataset.name, "digest": dataset.digest()},
     }
-    # Processes cannot be made of one that has begun with CUDA.
-    states = [where] if where.type == "cuda" and len(devices) == 1 else []
+    states = [where] if where.type == "cuda" else []
     with alone_in(Path(out)), torch.random.fork_rng(states):
         folder = RunFolder(Path(out), settings, resume=resume, force=force)
         try:
@@ -131,15 +120,6 @@ def train(
             return run.all(splits)
         except KeyboardInterrupt:
             raise TrainingInterrupted(_interrupted(folder)) from None
-
-
-def _check_devices(fit: Fit, training: TrainingConfig, data: GraphData) -> None:
-    """`InvalidParameter` where there is nothing that several devices could share."""
-    if len(fit.devices) > 1 and data.single and not training.fanouts:
-        raise InvalidParameter(
-            f"{len(fit.devices)} devices share the batches of many graphs, or samples of one; the "
-            "data are one whole graph: name one device, or set training.fanouts"
-        )
 
 
 def _interrupted(folder: RunFolder) -> str:
@@ -167,15 +147,10 @@ class _Run:
         earlier = {index: self._folder.done(index) for index in range(len(self._data.splits))}
         results = {index: result for index, result in earlier.items() if result is not None}
         self._encoding = self._folder.encoding_seconds()
-        missing = [index for index in range(splits) if index not in results]
-        for index in missing:
-            results[index] = self._split(index)
-            self._folder.save_results(self._result(results).to_json())
-            if index != missing[-1] and self._fit.once:
-                raise TrainingPaused(
-                    f"split {index} is done; several CUDA devices train one split a call: run the "
-                    "same command with --resume to go on"
-                )
+        for index in range(splits):
+            if index not in results:
+                results[index] = self._split(index)
+                self._folder.save_results(self._result(results).to_json())
         result = self._result(results)
         self._folder.save_results(result.to_json())
         return result
@@ -220,7 +195,7 @@ class _Run:
             if self._plan.training.precision == "float64":
                 data = data.transformed(doubled)
             if data.single and not self._plan.training.fanouts:
-                data = data.transformed(lambda graph: graph.to(str(self._fit.devices[0])))
+                data = data.transformed(lambda graph: graph.to(str(self._fit.device)))
             self._encoded = data, None if data.single else Graphs.of(data.graphs)
         return self._encoded
 

@@ -14,8 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphagg.errors import InvalidFilter, MissingExtra
-from graphagg.rag.adapters.shared import metadata_of, opened
-from graphagg.rag.adapters.store import Store, passage
+from graphagg.rag.adapters.store import Store, metadata_of, opened, passage
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request

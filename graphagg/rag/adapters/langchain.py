@@ -18,8 +18,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from graphagg.errors import InvalidParameter, MissingExtra
-from graphagg.rag.adapters.shared import metadata_of, opened, request_and_rest
-from graphagg.rag.adapters.store import Store, last_of_each, passage
+from graphagg.rag.adapters.store import (
+    Store,
+    last_of_each,
+    metadata_of,
+    opened,
+    passage,
+    request_and_rest,
+)
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request, RequestFields

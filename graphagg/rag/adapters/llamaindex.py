@@ -16,8 +16,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.adapters.shared import QUIET, metadata_of, opened, request_and_rest
-from graphagg.rag.adapters.store import Store, last_of_each, passage
+from graphagg.rag.adapters.store import (
+    QUIET,
+    Store,
+    last_of_each,
+    metadata_of,
+    opened,
+    passage,
+    request_and_rest,
+)
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig

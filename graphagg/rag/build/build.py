@@ -1,12 +1,17 @@
-"""A build in this process: block by block, in memory that the corpus does not decide."""
+"""A build in this process: block by block, in memory that the corpus does not decide.
+
+`Recipe` is what the manifest records of it, for a build by Spark too.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +20,11 @@ from graphagg.progress import Progress
 from graphagg.rag.build.block import block_of
 from graphagg.rag.build.engine import Engine
 from graphagg.rag.build.passage_files import PassageFiles
-from graphagg.rag.build.publish import Recipe, publish_build
 from graphagg.rag.build.state import BLOCK, InProcess, KeptBlocks, MemoryBlocks, State
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.models.by_name import Models
+from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot import dense, inverted_file
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE
 from graphagg.rag.tables.segments import Corpus, Segment, table_name
@@ -27,6 +33,7 @@ from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication
+from graphagg.store.artifact import current_manifest
 from graphagg.store.manifest import Manifest
 from graphagg.store.reading import ArrayFolder
 from graphagg.store.work import FolderStorage, work_folder
@@ -134,3 +141,73 @@ def _in_passages(progress: Progress, rows: range, whole: int) -> Progress:
         progress(stage, rows.start + done * len(rows) // max(total, 1), whole)
 
     return report
+
+
+KIND = "passages"
+REVISION = 10  # raised when the same corpus and models give another index
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Models and parameters that an index is built by.
+
+    Attributes:
+        models: find entities and give vectors.
+        chunking: how the passages were split; None: not at all.
+        with_linearrag: whether entity names get vectors.
+    """
+
+    models: Models
+    chunking: ChunkConfig | None
+    with_linearrag: bool = False
+
+    def parameters(self) -> dict[str, object]:
+        """The parameters that decide an index beside its passages and models, for the manifest."""
+        return {
+            "revision": REVISION,
+            "profile": self.models.profile,
+            "language": self.models.language,
+            "chunking": None if self.chunking is None else asdict(self.chunking),
+            "with_faithful": self.with_linearrag,  # the key of the format
+        }
+
+    def is_built(self, directory: str | os.PathLike[str], digest: str) -> bool:
+        """Whether building again would give the index that is there.
+
+        Args:
+            directory: of the index.
+            digest: of the passages.
+        """
+        manifest = current_manifest(directory, KIND)
+        return (
+            manifest is not None
+            and manifest.inputs == {"passages": digest}
+            and manifest.counts.get("segments") == 1
+            and manifest.parameters == self.parameters()
+            and manifest.models == self.models.to_json()
+        )
+
+
+def publish_build(
+    publication: Publication, recipe: Recipe, digest: str, counts: dict[str, int]
+) -> Manifest:
+    """Publish a version of one segment whose files are written.
+
+    Args:
+        publication: where it goes.
+        recipe: how it was built.
+        digest: of the passages.
+        counts: of its parts.
+    """
+    table = getattr(recipe.models.encoder, "table", None)
+    if table is not None:  # of a static encoder: a question needs nothing else
+        table.write(publication.writer)
+    return publication.publish(
+        Manifest(
+            kind=KIND,
+            parameters=recipe.parameters(),
+            inputs={"passages": digest},
+            models=recipe.models.to_json(),
+            counts=counts | {"segments": 1},
+        )
+    )

@@ -11,8 +11,14 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, narrow, offsets
 from graphagg.progress import Progress
-from graphagg.rag.build.block import Arrays, Block, block_of
-from graphagg.rag.build.mentions import COLUMNS, mention_arrays, mentions_of_block
+from graphagg.rag.build.block import (
+    COLUMNS,
+    Arrays,
+    Block,
+    block_of,
+    mention_arrays,
+    mentions_of_block,
+)
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
@@ -169,10 +175,15 @@ class StayingRows:
         passages = [corpus.read(row) for row in rows.tolist()]
         notes = [replace(_annotation(corpus, row), mentions=()) for row in rows.tolist()]
         block = Block(passages, notes, self.before.analyzers).names_and_words()
-        # Their titles give no new name: it would not be new.
+        keys = StringTable(block["keys.utf8"], block["keys.offsets"])
+        found = (names.find_sorted(key) for key in keys)
+        ranks = np.array([-1 if rank is None else rank for rank in found], np.int32)
+        # Their titles give no new name: it would not be new. Their codes may: one in small letters
+        # defines none.
         block |= {name: block[name][:0] for name in ("titled.key", "titled.flags")}
         block["titled.bounds"] = np.zeros(len(rows) + 1, np.int64)
-        mentions = mentions_of_block(block.__getitem__, key_table(names), np.zeros(0, np.int32))
+        block |= _known_codes(block, ranks)
+        mentions = mentions_of_block(block.__getitem__, key_table(names), ranks)
         records = np.stack([mentions[name].astype(np.int32) for name in COLUMNS], axis=1)
         records[:, 0] = self.row_map[rows[records[:, 0]]]
         records[:, 1] = fresh[records[:, 1]]
@@ -188,3 +199,12 @@ class StayingRows:
             if len(holders) == len(postings):
                 mask[reduce(np.intersect1d, sorted(holders, key=len))] = True
         return mask
+
+
+def _known_codes(block: Arrays, ranks: Array) -> Arrays:
+    """The named keys of a block that have a rank (not -1) among others."""
+    has_rank = ranks[block["named.key"]] >= 0
+    row = np.repeat(np.arange(len(block["named.bounds"]) - 1), np.diff(block["named.bounds"]))
+    counts = np.bincount(row[has_rank], minlength=len(block["named.bounds"]) - 1)
+    columns = (f"named.{name}" for name in ("key", "start", "length", "flags"))
+    return {name: block[name][has_rank] for name in columns} | {"named.bounds": offsets(counts)}

@@ -186,4 +186,4 @@ PARTS: dict[str, dict[str, Any]] = {
     "named-pages": {"named_page": 0.0, "equal_pages": False},
     "third-hop": {"second_beam": 0},
 }
-"""Parts that `without` and `graphagg rag eval --ablate` switch off, with the values that do it."""
+"""Parts that `without` switches off, with the values that do it."""

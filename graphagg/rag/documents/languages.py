@@ -57,7 +57,7 @@ def check_language(language: str | None) -> str | None:
     except InvalidParameter as error:
         raise InvalidParameter(
             f"{error}; another language is indexed by its words as they stand, with the names that "
-            "the extractor blank:CODE finds"
+            "the extractor rule:CODE finds"
         ) from None
 
 

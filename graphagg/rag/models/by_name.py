@@ -61,8 +61,8 @@ class NamedModels:
             spaCy; exact: float32 throughout.
         encoder: name or path of a sentence-transformers model, or use-multilingual-v3, or the file
             of a static table. None: the profile's.
-        extractor: name or path of a spaCy pipeline that finds named entities, or blank:CODE, or
-            rule:CODE. None: by profile and language.
+        extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
+            None: by profile and language.
         language: code of the language of all passages; auto recognizes the language of each
             passage. None: the extractor's.
         dtype: arithmetic of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
@@ -147,20 +147,20 @@ def extractor_named(
 
     Args:
         profile: profile of the index; `fast` finds names by rules.
-        name: name of a pipeline, or `blank:CODE` or `rule:CODE`; None: the default pipeline for
-            English and mixed passages, rules for any other language.
+        name: name of a pipeline, or `rule:CODE` (formerly `blank:CODE`); None: the default
+            pipeline for English and mixed passages, rules for any other language.
         language: a code, or `auto`; None: the extractor's.
         processes: worker processes of a pipeline; see `SpacyExtractor`.
     """
-    from graphagg.rag.models.by_language import ByLanguage, blank_pipeline
+    from graphagg.rag.models.by_language import ByLanguage
     from graphagg.rag.models.by_rule.extractor import PREFIX, RuleExtractor
     from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, SpacyExtractor
 
-    if name is not None and name.startswith(PREFIX):
-        return RuleExtractor(name.removeprefix(PREFIX))
     if name is None and profile == "fast":
-        return RuleExtractor("xx" if language == AUTO else language or "en")
-    if name is None and language not in (None, AUTO, "en"):
-        name = blank_pipeline(str(language))
+        name = PREFIX + ("xx" if language == AUTO else language or "en")
+    elif name is None and language not in (None, AUTO, "en"):
+        name = f"{PREFIX}{language}"
+    if name is not None and name.startswith((PREFIX, "blank:")):
+        return RuleExtractor(name.partition(":")[2])
     pipeline = SpacyExtractor(name or DEFAULT_EXTRACTOR, processes=processes)
     return ByLanguage(pipeline) if language == AUTO else pipeline

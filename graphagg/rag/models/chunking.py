@@ -19,11 +19,8 @@ Markdown, and the marks of a document read from a file. Exceptions:
 A word is a run without white space; in scripts without spaces, such as Chinese, Japanese and Thai,
 it is two characters. A word is never cut, however long.
 
-Sentences are found by rule, for any language and without a model: a full stop, question or
-exclamation mark before white space ends one, unless a lower-case letter follows or the stop belongs
-to an initial, a title or a number of up to two digits; full stops of other scripts always do. A
-blank line, a heading and an item of a list begin a new sentence. spaCy's multilingual sentencizer
-finds no sentence end inside a run of Chinese or Japanese.
+Sentences are found by rule (`graphagg.rag.models.by_rule.extractor.sentences`), for any language
+and without a model. A blank line, a heading and an item of a list begin a new sentence.
 """
 
 from __future__ import annotations
@@ -40,22 +37,10 @@ from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag.documents.passages import Passage, checked_passage, iterable
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.documents.tokens import UNSPACED
+from graphagg.rag.models.by_rule.extractor import sentences as sentences_by_rule
 from graphagg.rag.models.extractor import EntityExtractor
 
 _WORD = re.compile(rf"(?:[{UNSPACED}][^\w\s]*){{1,2}}|[^\s{UNSPACED}]+")
-_CLOSERS = "\"'\u00bb\u2019\u201d\u300d\u300f\uff09)\\]"
-_FULL_STOPS = "\u3002\uff01\uff1f\uff61\u0964\u0965\u06d4\u061f\u1362\u104b\u17d4"
-# A run of stops is matched from its first character only; else the time is its length squared.
-_END = re.compile(
-    rf"(?P<always>[{_FULL_STOPS}]+[{_CLOSERS}]*)"
-    rf"|(?<![.!?\u2026])(?P<stops>[.!?\u2026]++)[{_CLOSERS}]*+(?=\s)"
-)
-_NEXT = re.compile(r"\S")
-_LAST_WORD = re.compile(r"[\w.]*\Z")
-_INITIAL = re.compile(r"(?:.*\.)?\w|\d\d")
-_TITLES = frozenset(
-    "bzw ca cf dr dra etc fr hr inc jr mlle mme mr mrs ms mt nr prof sr sra st ste usw vs".split()
-)
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n|[\f\u2029]")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[^\S\n]\S?.*$", re.MULTILINE)
 _ITEM = re.compile(r"^[^\S\n]*(?:[-*+\u2022]|\d{1,3}[.)])[^\S\n]", re.MULTILINE)
@@ -233,7 +218,8 @@ def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
             f"{where}: id {identifier!r} was used before; ids must be unique in a corpus"
         )
     earlier, _, position = identifier.rpartition("#")
-    if earlier in counts and position in map(str, range(counts[earlier])):
+    is_number = position.isdecimal() and str(int(position[:9])) == position
+    if is_number and int(position) < counts.get(earlier, 0):
         raise DuplicateId(clash(identifier, earlier, identifier, where))
 
 
@@ -249,33 +235,16 @@ def _spans(
     text: str, config: ChunkConfig, extractor: EntityExtractor | None, marks: Sequence[Mark] = ()
 ) -> list[_Span]:
     """Find start and end of each chunk of a text, in characters."""
-    if extractor is None:
-        cuts: Iterable[int] = _sentence_ends(text)
-    else:
+    spans: Iterable[tuple[int, int]] = sentences_by_rule(text)
+    if extractor is not None:
         (annotation,) = extractor.annotate([text])
-        cuts = (start for start, _ in annotation.sentences)
+        spans = annotation.sentences
+    cuts = (start for start, _ in spans)
     sentences = list(_sentences(text, cuts, config.max_words, marks))
     return [
         _Span(sentences[start].start, sentences[end - 1].end, sentences[new].start)
         for start, new, end in _chunks(sentences, config)
     ]
-
-
-def _sentence_ends(text: str) -> Iterator[int]:
-    for match in _END.finditer(text):
-        if match["always"] or _is_end(text, match):
-            yield match.end()
-
-
-def _is_end(text: str, match: re.Match[str]) -> bool:
-    following = _NEXT.search(text, match.end())
-    if following is None or following[0].islower():
-        return False
-    if match["stops"] != ".":
-        return True
-    before = _LAST_WORD.search(text[max(0, match.start() - 12) : match.start()])
-    word = before[0] if before else ""
-    return not (_INITIAL.fullmatch(word) or word.casefold() in _TITLES)
 
 
 def _sentences(
@@ -310,10 +279,10 @@ def _marked_headings(text: str, marks: Sequence[Mark]) -> dict[int, int]:
     """Start and end of the lines of marked headings that are in the text."""
     spans = {}
     for mark in marks:
-        end = text.find("\n", mark.offset)
-        end = len(text) if end < 0 else end
-        if mark.heading and text[mark.offset : end].strip(" \t#") == mark.heading[-1]:
-            spans[mark.offset] = end
+        last = mark.offset + len(mark.heading[-1]) + 16 if mark.heading else mark.offset
+        line = text[mark.offset : last].split("\n", 1)[0]
+        if mark.heading and line.strip(" \t#") == mark.heading[-1]:
+            spans[mark.offset] = mark.offset + len(line)
     return spans
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
 
 from graphagg.arrays import Floats
+from graphagg.rag.documents.analyzer import Analyzer, Term
+from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.modes.protocol import (
     EncodedReading,
     QuestionModels,
@@ -13,14 +18,15 @@ from graphagg.rag.modes.protocol import (
     ReadingRetriever,
     Retriever,
     readings,
+    sentences_by_vector,
 )
 from graphagg.rag.question.reading import Reading
 from graphagg.rag.question.results import Hit, Hop, plain_hits
 from graphagg.rag.snapshot.dense import dense_hits
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_rows
-from graphagg.rag.snapshot.sentences import sentence_by_words, sentences_by_vector
 from graphagg.rag.snapshot.snapshot import Scope, Snapshot
+from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows
 
 RRF_K, RRF_DEPTH = 60, 50
@@ -88,6 +94,17 @@ def bm25_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> li
     lexical = Lexical(view, question.terms)
     rows, scores = top_rows(lexical.rows, lexical.scores, k, snapshot.ranks, view, scope.allowed)
     return plain_hits(snapshot.corpus, rows, scores, "bm25")
+
+
+def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[Term], analyzer: Analyzer) -> int:
+    """The sentence of a row that holds most of a question's terms; the first of equals."""
+    stems = set(chain.from_iterable(terms))
+    count = int(np.diff(corpus.sentence_bounds[row : row + 2])[0])
+    held = [
+        len(stems.intersection(analyzer.content(tokenize(corpus.sentence(row, i)))))
+        for i in range(count)
+    ]
+    return held.index(max(held))
 
 
 class RRF(ReadingRetriever[object]):

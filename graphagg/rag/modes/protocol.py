@@ -16,14 +16,16 @@ import numpy as np
 
 from graphagg.arrays import Floats, Mask
 from graphagg.rag.config.modes import Mode
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.question.excerpts import Span
 from graphagg.rag.question.reading import Reading, read_question
 from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit
-from graphagg.rag.snapshot.sentences import sentence_span, sentences_by_vector
 from graphagg.rag.snapshot.snapshot import Scope, Snapshot
-from graphagg.rag.tables.vectors import Rows
+from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.vectors import Rows, ranges
 
 
 @dataclass(frozen=True)
@@ -301,3 +303,25 @@ def ranked_in(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
         if identifier in (hit.passage.id, *hit.copies):
             return rank, hit
     return None
+
+
+# --- the closest sentence -------------------------------------------------------------------------
+
+
+def sentences_by_vector(corpus: Corpus, rows: Rows, vector: Floats) -> list[int]:
+    """The sentence of each row that is closest to a vector `[d]`; the first of equals."""
+    begins = corpus.sentence_bounds[rows]
+    lengths = corpus.sentence_bounds[rows + 1] - begins
+    similar = corpus.sentence_vectors.dots_at(ranges(begins, lengths), vector[None])[:, 0]
+    return [int(of_row.argmax()) for of_row in np.split(similar, np.cumsum(lengths)[:-1])]
+
+
+def sentence_span(corpus: Corpus, row: int, sentence: int, passage: Passage) -> Span:
+    """The span of a sentence of a row in its passage's text; of the first without the title."""
+    segment, inside = corpus.locate(row)
+    shift = len(passage.full_text) - len(passage.text)
+    span = segment.sentences.row(inside)[sentence].tolist()
+    start, end = (max(edge - shift, 0) for edge in span)
+    piece = passage.text[start:end]
+    start += len(piece) - len(piece.lstrip())
+    return Span(start, max(start, end - (len(piece) - len(piece.rstrip()))))

@@ -11,6 +11,7 @@ stems are read again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,6 +35,7 @@ _MONTHS = frozenset(
     "january february march april may june july august september october november december "
     "bc ad bce ce st nd rd th early mid late century".split()
 )
+_NUMERAL = re.compile(r"\d+(?:st|nd|rd|th|s)?")
 NAME_ROW = "gazetteer.name_row"
 _LENGTHS = range(3, 6)  # words of a longer form
 _KEPT = 4096  # first words whose names are kept
@@ -114,7 +116,7 @@ def kind_of(words: Sequence[str], analyzers: Analyzers) -> int:
     """The flags of an entity by the words of its key."""
     alone = len(words) == 1 and (len(words[0]) < 2 or words[0] in analyzers.stop_words)
     linkable = LINKABLE if len(words) <= LONGEST_KEY and not alone else 0
-    dates = all(word in _MONTHS or any(c.isdigit() for c in word) for word in words)
+    dates = all(word in _MONTHS or _NUMERAL.fullmatch(word) for word in words)
     return linkable | (DATE if dates else 0)
 
 

@@ -6,8 +6,10 @@ the mean lengths, which entities there are, which mentions count, and how often 
 So an answer under a filter equals the answer of an index of exactly the visible passages.
 
 Which mentions count: of those that begin like a name and whose entity is visible, the leftmost and
-longest; beside them, likewise, the titles of visible passages inside longer names. One pass over
-the mentions decides it, 1 ms for 6,000 passages.
+longest; beside them, likewise, the titles of visible passages inside longer names. An entity that
+titles no passage counts nowhere if it is a common word: written in lower case more often than with
+a capital inside a sentence, as "Add", "See" and "How to" are. Two passes over the mentions decide
+it, 1 ms for 6,000 passages.
 
 The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
 the entities and passages that it comes to. Any other view holds a byte per mention and per pair and
@@ -29,7 +31,7 @@ from graphagg.kernels import kernel, lower_bound
 from graphagg.rag.tables.contain_matrix import Allocate, Contain
 from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
-from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FULL_TITLE, TITLE
+from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FULL_TITLE, INITIAL, TITLE
 from graphagg.rag.tables.vectors import RowSet
 from graphagg.store import Artifact, ArtifactWriter
 
@@ -97,7 +99,9 @@ class View:
         how = make("mentions", np.uint8, len(g.entity))
         tie = make("tie", np.uint8, len(g.row))
         mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair_bounds, g.row)
-        usable = entity & ((g.kind & LINKABLE) > 0)
+        is_common = np.zeros(entities, bool)
+        _mark_common(mentions, visible, np.zeros(entities, np.int32), is_common)
+        usable = entity & ((g.kind & LINKABLE) > 0) & (title | ~is_common)
         _resolve(mentions, g.title_tokens, visible, usable, title, how, tie)
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
@@ -222,6 +226,25 @@ def _mark_entities(
 
 
 @kernel
+def _mark_common(mentions: _Mentions, visible: Array, balance: Array, is_common: Array) -> None:
+    """Mark the entities that the visible texts write in lower case more often than as a name.
+
+    A capital at the beginning of a sentence tells nothing. `balance` is `[E]` int32 of zeros.
+    """
+    for row in range(len(visible)):
+        if visible[row]:
+            for i in range(mentions.bounds[row], mentions.bounds[row + 1]):
+                flags, e = mentions.flags[i], mentions.entity[i]
+                if not flags & TITLE:
+                    if not flags & CAPITAL:
+                        balance[e] += 1
+                    elif not flags & INITIAL:
+                        balance[e] -= 1
+    for e in range(len(balance)):
+        is_common[e] = balance[e] > 0
+
+
+@kernel
 def _resolve(
     mentions: _Mentions,
     title_tokens: Array,
@@ -237,7 +260,7 @@ def _resolve(
         mentions: of the gazetteer; of a row by their start, of one start the longest first.
         title_tokens: `[R]`, how many tokens of each row are its title.
         visible: `[R]`.
-        usable: `[E]`, entities that are visible and may be linked.
+        usable: `[E]`, entities that are visible, may be linked and are no common words.
         is_title: `[E]`, entities that title a visible passage.
         how: `[m]`, takes how each mention counts, and how its pair is tied.
         tie: `[n]`, takes how each pair is tied.
@@ -250,7 +273,7 @@ def _resolve(
         first = bounds[row]
         _find_pairs(mentions, row, usable, pairs)
         # Where the last mention that counts ends, of either kind.
-        outer_end, nested_end = np.int64(0), np.int64(0)
+        outer_start, outer_end, nested_end = np.int64(-1), np.int64(0), np.int64(0)
         for i in range(first, bounds[row + 1]):
             e, pair = entities[i], pairs[i - first]
             if pair < 0 or not flags[i] & CAPITAL:
@@ -262,10 +285,10 @@ def _resolve(
                 tie[pair] |= _title_tie(flags[i], lengths[i])
                 continue
             # Starts ascend and the longest comes first: what does not begin inside the last one
-            # that counts is leftmost and longest.
-            if start >= outer_end:
+            # that counts is leftmost and longest; so is another key of the same words.
+            if start >= outer_end or (start == outer_start and end == outer_end):
                 how[i] = OUTER
-                outer_end = end
+                outer_start, outer_end = start, end
                 tie[pair] |= PLAIN
                 if start == title_tokens[row]:  # the first token of the text
                     tie[pair] |= LEADS

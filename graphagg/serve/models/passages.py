@@ -8,7 +8,7 @@ from pydantic import Field, create_model
 
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.question.excerpts import CHARACTERS
-from graphagg.rag.question.plain import Option, options, request_of
+from graphagg.rag.question.request import Option, options, request_of
 from graphagg.rag.question.request import Request as PassageRequest
 from graphagg.rag.question.results import HopKind
 from graphagg.serve.limits import MOST_BATCH, MOST_TEXT

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.build import engine
 from graphagg.communities.build import files as large
-from graphagg.communities.build.state import InProcess
+from graphagg.communities.build.loops import InProcess
 from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
 from graphagg.graph.large import load, rows
 from graphagg.graph.reading import buffer

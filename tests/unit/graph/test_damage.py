@@ -69,14 +69,32 @@ def test_weights_of_triples_are_counted():
     assert (report.weights_ignored, report.third_ignored, report.edges) == (2, 1, 4)
 
 
-def test_gml_that_networkx_writes_comes_back(tmp_path):
-    names = ["é & <b>", 'say "x"', "😀", "plain"]
-    graph = nx.DiGraph(pairwise(names))
-    nx.write_gml(graph, tmp_path / "g.gml")
-    assert edges_of(load_graph(tmp_path / "g.gml", "directed")) == set(graph.edges)
-    (tmp_path / "g.gml").write_bytes('graph [ node [ id 1 label "é" ] ]'.encode("latin-1"))
-    with pytest.raises(UnreadableFile, match="UTF-8"):
-        load_graph(tmp_path / "g.gml")
+@pytest.mark.parametrize(
+    ("suffix", "write"),
+    [
+        (".gml", nx.write_gml),
+        (".graphml", nx.write_graphml),
+        (".gexf", nx.write_gexf),
+        (".net", nx.write_pajek),
+    ],
+)
+def test_what_networkx_writes_comes_back_and_other_bytes_are_named(tmp_path, suffix, write):
+    names = ["é & <b>", "say x", "😀", "plain"]
+    graph = nx.DiGraph()
+    graph.add_weighted_edges_from((*pair, 0.5 + i) for i, pair in enumerate(pairwise(names)))
+    path = tmp_path / f"g{suffix}"
+    write(graph, path)
+    loaded, weights = load_weighted(path, "directed")
+    assert edges_of(loaded) == set(graph.edges)
+    first, second = loaded.pairs()
+    for i, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        assert weights[i] == graph.edges[loaded.rows[a], loaded.rows[b]]["weight"]
+    path.write_bytes('graph [ node [ id 1 label "é" ] ]'.encode("latin-1"))
+    with pytest.raises(UnreadableFile, match=f"not {suffix[1:].upper()} .*utf-8"):
+        load_graph(path)
+    path.write_text("nothing < of the kind")
+    with pytest.raises((UnreadableFile, InvalidGraph), match=r"check the file|no node"):
+        load_graph(path)
 
 
 @pytest.mark.parametrize("suffix", CONTENT)

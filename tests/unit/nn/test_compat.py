@@ -92,18 +92,3 @@ def test_gradients_of_gates_are_those_of_autograd(seed: int, dtype: torch.dtype)
         itself = grad.clone()
         backward(itself, output.detach(), itself)
         assert torch.equal(itself, wanted)
-
-
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(0, 2**31))
-def test_packed_rows_are_what_pytorch_packs(lengths: list[int], seed: int) -> None:
-    lengths.sort(reverse=True)
-    generator = torch.Generator().manual_seed(seed)
-    sequences = [torch.randn(n, 3, generator=generator) for n in lengths]
-    steps = [[s[t] for s in sequences if t < len(s)] for t in range(lengths[0])]
-    rows = torch.stack([row for step in steps for row in step])
-    made = compat.packed(rows, torch.tensor([len(step) for step in steps]))
-    wanted = nn.utils.rnn.pack_sequence(sequences)
-    assert torch.equal(made.data, wanted.data)
-    assert torch.equal(made.batch_sizes, wanted.batch_sizes)
-    gru = nn.GRU(3, 2)
-    assert torch.equal(gru(made)[1], gru(wanted)[1])

@@ -97,13 +97,6 @@ class Graphs:
     def __len__(self) -> int:
         return self.vertex_ptr.numel() - 1
 
-    def costs(self, ids: Tensor) -> Tensor:
-        """Estimate what graphs `ids` cost a model with attention: n^2 and edges, `[B]` floats."""
-        sizes = (self.vertex_ptr[ids + 1] - self.vertex_ptr[ids]).double()
-        edges = self.columns["edge_index"].ptr
-        # A row passes some 64 products of its width; a pair of attention and an edge pass a few.
-        return sizes.square() + 64 * sizes + 4 * (edges[ids + 1] - edges[ids])
-
     def batch(self, ids: Tensor) -> Batch:
         """Graphs `ids` `[B]` int64 as one batch, as PyG's `Batch.from_data_list` gives it."""
         sizes = self.vertex_ptr[ids + 1] - self.vertex_ptr[ids]

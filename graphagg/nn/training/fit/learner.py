@@ -134,9 +134,6 @@ class Learner(torch.nn.Module):
         if predicted.dtype is torch.bfloat16:
             predicted = predicted.float()
         loss = loss_of(self._objective, predicted, labels)
-        share = batch.get("share")
-        if share is not None:
-            loss = loss * share
         value = float(loss.detach())
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}")

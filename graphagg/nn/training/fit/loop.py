@@ -5,32 +5,24 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Callable
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch.nn.parallel import DistributedDataParallel
 
-from graphagg.errors import InvalidDataset, TrainingInterrupted, TrainingPaused
+from graphagg.errors import DeviceOutOfMemory, InvalidDataset, TrainingInterrupted
 from graphagg.nn.files import write_whole
 from graphagg.nn.training.batches import Feed, seeded
 from graphagg.nn.training.data.dataset import PARTS
-from graphagg.nn.training.fit.epoch_log import EpochLog
+from graphagg.nn.training.fit.epoch_log import EpochLog, Row
 from graphagg.nn.training.fit.interrupt import CtrlC
 from graphagg.nn.training.fit.learner import Learner, answers_of, autocast, evaluate, moved, rate
-from graphagg.nn.training.fit.processes import named_failures, on_all, summed
-from graphagg.nn.training.fit.time_budget import TimeBudget
 from graphagg.nn.training.folder import BEST, LAST, RunFolder, read_checkpoint
 from graphagg.nn.training.results import SplitResult
-from graphagg.nn.training.shares import here
 from graphagg.progress import Progress
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 Logger = Callable[[dict[str, float], int], object]
 """Called with `loss`, `lr` and `val` of an epoch, and its number from 1."""
@@ -40,27 +32,17 @@ _PERFECT = 1.0 - 1e-6  # of a float32
 
 @dataclass(frozen=True)
 class Fit:
-    """Devices, time and reports of a call of `train`, the same for every split.
+    """Device and reports of a call of `train`, the same for every split.
 
     Attributes:
-        devices: that it trains on; the first one evaluates.
+        device: that it trains on.
         progress: told of each epoch.
-        budget: the time of the call.
         loggers: the user's own, beside the files of the run.
     """
 
-    devices: tuple[torch.device, ...]
+    device: torch.device
     progress: Progress
-    budget: TimeBudget
     loggers: tuple[Logger, ...] = ()
-
-    @property
-    def once(self) -> bool:
-        """Whether a call trains one split only.
-
-        Measuring a split begins with CUDA, and a process that has begun with it cannot be copied.
-        """
-        return len(self.devices) > 1 and self.devices[0].type == "cuda"
 
 
 def fit_split(
@@ -70,8 +52,8 @@ def fit_split(
 
     Raises:
         TrainingInterrupted: Ctrl-C.
-        TrainingPaused: the time of the call is over.
         TrainingDiverged: the loss is no finite number.
+        DeviceOutOfMemory: a batch is too large for the device.
     """
     wall, cpu = time.perf_counter(), time.process_time()
     where = folder.make_split(index)
@@ -81,9 +63,7 @@ def fit_split(
             best = read_checkpoint(where / BEST)
             learner.load_state_dict(best["state_dict"])
             scores = {
-                subset: evaluate(
-                    learner, feed.evaluation(subset), run.devices[0], f"the {subset} part"
-                )
+                subset: evaluate(learner, feed.evaluation(subset), run.device, f"the {subset} part")
                 for subset in PARTS
             }
     except KeyboardInterrupt:
@@ -99,58 +79,53 @@ def fit_split(
     )
 
 
-def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: Fit) -> int:
-    """Train until the end; return the number of epochs that took.
+@contextmanager
+def named_failures(batch_size: int) -> Iterator[None]:
+    """Say what to do where memory is short.
+
+    Args:
+        batch_size: of the training, for the message.
 
     Raises:
-        TrainingPaused: the minutes ended before.
+        DeviceOutOfMemory: a batch is too large for the device.
     """
-    stage, epochs = f"split {index}", learner.training_config.epochs
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceOutOfMemory(
+            f"the device has too little memory for batches of {batch_size} "
+            f"({str(error).splitlines()[0][:200]}); lower training.batch_size, set "
+            "training.precision to 'bfloat16', or, of one large graph, set training.fanouts"
+        ) from None
+
+
+def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: Fit) -> int:
+    """Train from the last checkpoint until the end; return the number of epochs that took."""
+    where, stage, epochs = folder.split(index), f"split {index}", learner.training_config.epochs
     saved = folder.last(index)
-    if saved is None or not saved["over"]:
-        on_all(run.devices, partial(_train, learner, feed, folder, index, run, saved))
-        saved = folder.last(index)
-    done = 0 if saved is None else int(saved["epoch"]) + 1
-    if saved is None or not saved["over"]:
-        raise TrainingPaused(
-            f"paused after epoch {done} of {epochs}, as the minutes are over: run the same command "
-            "with --resume to go on"
-        )
-    run.progress(stage, epochs, epochs)
-    return done
-
-
-def _train(
-    learner: Learner, feed: Feed, folder: RunFolder, index: int, run: Fit,
-    saved: dict[str, Any] | None, device: torch.device,
-) -> None:  # fmt: skip
-    """Train on a device, from a checkpoint, until training or time is over."""
-    loop = _Loop(learner, feed, device, saved)
-    where, leads, stage = folder.split(index), here()[0] == 0, f"split {index}"
-    logs = _Logs(where, loop.done, run.loggers) if leads else None
-    with closing(logs) if logs else nullcontext(), loop.ctrl_c.awaited():
-        stop = pause = 0.0
-        while not (stop or pause):
-            began = time.monotonic()
-            values, better, stops = loop.epoch()
-            run.budget.took(time.monotonic() - began)
-            # All devices stop where one does.
-            stop, pause = summed([stops, run.budget.over], device)
-            state = loop.state(over=bool(stop), fingerprint=folder.fingerprint)
-            if logs is not None:
-                logs.write(values, loop.done)
-                if better:
-                    _save(where / BEST, state)
-                _save(where / LAST, state)
-                if loop.done < learner.training_config.epochs:
-                    run.progress(stage, loop.done, learner.training_config.epochs)
+    if saved is not None and saved["over"]:
+        return int(saved["epoch"]) + 1
+    loop = _Loop(learner, feed, run.device, saved)
+    log, over = EpochLog(where / "metrics.csv", loop.rows), False
+    with loop.ctrl_c.awaited():
+        while not over:
+            values, better, over = loop.epoch()
+            log.write(loop.rows[-1])
+            for logger in run.loggers:
+                logger(values, loop.done)
+            state = loop.state(over=over, fingerprint=folder.fingerprint)
+            if better:
+                _save(where / BEST, state)
+            _save(where / LAST, state)
+            run.progress(stage, epochs if over else loop.done, epochs)
+    return loop.done
 
 
 class _Loop:
-    """The epochs of a split on one device.
+    """The epochs of a split.
 
     Attributes:
-        done: epochs done.
+        rows: number, loss, rate and validation metric of each epoch done.
         ctrl_c: asked before each batch.
     """
 
@@ -158,7 +133,8 @@ class _Loop:
         self, learner: Learner, feed: Feed, device: torch.device, saved: dict[str, Any] | None
     ) -> None:
         self._learner, self._device, self._training = learner, device, learner.training_config
-        self.done, self._best, self._waited, self.ctrl_c = 0, math.nan, 0, CtrlC()
+        self.rows: list[Row] = []
+        self._best, self._waited, self.ctrl_c = math.nan, 0, CtrlC()
         if saved is not None:
             learner.load_state_dict(saved["state_dict"])
         learner.to(device)
@@ -170,14 +146,15 @@ class _Loop:
         )  # fmt: skip
         if saved is not None:
             self._optimizer.load_state_dict(saved["optimizer"])
-            self.done, self._best = int(saved["epoch"]) + 1, saved["best"]
-            self._waited = saved["waited"]
+            self.rows = [tuple(row) for row in saved["rows"]]
+            self._best, self._waited = saved["best"], saved["waited"]
         self._batches = feed.training(lambda: self.done)
         self._validation = feed.evaluation("val")
-        self._step: torch.nn.Module = learner
-        if here()[1] > 1:
-            ids = [device] if device.type == "cuda" else None
-            self._step = DistributedDataParallel(learner, device_ids=ids)
+
+    @property
+    def done(self) -> int:
+        """Epochs done."""
+        return len(self.rows)
 
     def epoch(self) -> tuple[dict[str, float], bool, bool]:
         """Do an epoch: its loss, rate and validation metric, whether it is the best, or the last.
@@ -187,8 +164,7 @@ class _Loop:
         """
         learner, training = self._learner, self._training
         state = seeded(training.random_state, self.done)
-        rank, _ = here()  # each device drops others
-        torch.manual_seed(int(torch.randint(2**62, (1 + rank,), generator=state)[rank]))
+        torch.manual_seed(int(torch.randint(2**62, (1,), generator=state)))
         lr = training.lr * rate(training, self.done)
         for group in self._optimizer.param_groups:
             group["lr"] = lr
@@ -196,7 +172,7 @@ class _Loop:
         loss = self._batch_losses()
         validation = answers_of(learner, self._validation, self._device, self.ctrl_c.check)
         val = validation.score("the validation part")
-        self.done += 1
+        self.rows.append((self.done + 1, loss, lr, val))
         better, stops = self._compared(val)
         return {"loss": loss, "lr": lr, "val": val}, better, stops
 
@@ -206,19 +182,18 @@ class _Loop:
         for batch in self._batches:
             self.ctrl_c.check()
             with autocast(self._training, self._device):
-                loss = self._step(moved(batch, self._device))
+                loss = self._learner(moved(batch, self._device))
             self._optimizer.zero_grad()
             loss.backward()
             if self._training.clip_norm:
                 torch.nn.utils.clip_grad_norm_(self._learner.parameters(), self._training.clip_norm)
             self._optimizer.step()
         losses = self._learner.losses
-        total, count = summed([math.fsum(losses), len(losses)], self._device)
-        if not count:
+        if not losses:
             raise InvalidDataset(
                 "the training part has no known label, all are -1 or NaN; wanted at least one"
             )
-        return total / count
+        return math.fsum(losses) / len(losses)
 
     def _compared(self, val: float) -> tuple[bool, bool]:
         """Whether the epoch is better than all before, and whether the training ends here."""
@@ -236,34 +211,12 @@ class _Loop:
             "epoch": self.done - 1,
             "state_dict": self._learner.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            "rows": self.rows,
             "best": self._best,
             "waited": self._waited,
             "over": over,
             "graphagg": fingerprint,
         }
-
-
-class _Logs:
-    """`metrics.csv`, TensorBoard's events, and the user's own loggers."""
-
-    def __init__(self, where: Path, done: int, loggers: tuple[Logger, ...]) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._log = EpochLog(where / "metrics.csv", done)
-        self._board: SummaryWriter = SummaryWriter(where, purge_step=done + 1)
-        self._loggers = loggers
-
-    def write(self, values: dict[str, float], epoch: int) -> None:
-        """Write the values of an epoch, counted from 1."""
-        self._log.write(epoch, **values)
-        for name, value in values.items():
-            self._board.add_scalar(name, value, epoch)
-        for logger in self._loggers:
-            logger(values, epoch)
-
-    def close(self) -> None:
-        """Write buffered events, and close the file."""
-        self._board.close()
 
 
 def _save(path: Path, state: dict[str, Any]) -> None:

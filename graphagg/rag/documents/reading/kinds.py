@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 from graphagg.rag.documents.reading.content import Content, Unread
-from graphagg.rag.documents.reading.converters import markup, office, tables
+from graphagg.rag.documents.reading.converters import markup, tables
 from graphagg.rag.documents.reading.converters.html import html
+from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.document import suffix_of
@@ -48,9 +49,9 @@ _DOCUMENT_CONVERTERS = {
     ".rst .rest": _of_text(markup.restructured),
     ".html .htm .xhtml": _of_text(html),
     ".pdf": _of_bytes(pdf),
-    ".docx": _of_bytes(office.docx),
-    ".odt": _of_bytes(office.odt),
-    ".epub": _of_bytes(office.epub),
+    ".doc .docm .docx .epub .odp .ods .odt .ppt .pptm .pptx .rtf .xls .xlsm .xlsx": _of_bytes(
+        office
+    ),
     ".ipynb": _of_text(markup.notebook),
 }
 _TABLE_CONVERTERS = {

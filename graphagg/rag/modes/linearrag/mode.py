@@ -10,9 +10,8 @@ from graphagg.arrays import Floats
 from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, Mention, Question
-from graphagg.rag.modes.protocol import QuestionModels, Ranked, Retriever
+from graphagg.rag.modes.protocol import QuestionModels, Ranked, Retriever, sentences_by_vector
 from graphagg.rag.snapshot.names import NameVectors
-from graphagg.rag.snapshot.sentences import sentences_by_vector
 from graphagg.rag.tables.vectors import Rows
 
 

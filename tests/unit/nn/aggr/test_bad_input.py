@@ -7,14 +7,12 @@ import torch
 from torch import nn
 
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
-from graphagg.nn.aggr import LCMAggregation, LCMPlan, MomentAggregation, aggregation
+from graphagg.nn.aggr import LCMAggregation, LCMPlan, aggregation
 from graphagg.nn.aggr.operators import SymmetricGRU
 
-NAMES = ("lcm", "gru", "moment", "pna")
 X = torch.ones(3, 4)
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("index", "message"),
     [
@@ -26,14 +24,13 @@ X = torch.ones(3, 4)
         (torch.tensor([0, 1]), "2 (entries|rows)"),
     ],
 )
-def test_index(name: str, index: torch.Tensor, message: str) -> None:
-    module = aggregation(name, 4)
+def test_index(index: torch.Tensor, message: str) -> None:
+    module = LCMAggregation(4, 4)
     for _ in range(2):  # a refused index is not cached
         with pytest.raises(InvalidBatch, match=message):
             module(X, index, dim_size=4)
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("ptr", "message"),
     [
@@ -43,45 +40,40 @@ def test_index(name: str, index: torch.Tensor, message: str) -> None:
         (torch.tensor([0.0, 3.0]), "float32; wanted integers"),
     ],
 )
-def test_ptr(name: str, ptr: torch.Tensor, message: str) -> None:
+def test_ptr(ptr: torch.Tensor, message: str) -> None:
     with pytest.raises(InvalidBatch, match=message):
-        aggregation(name, 4)(X, ptr=ptr)
+        LCMAggregation(4, 4)(X, ptr=ptr)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_index_that_is_not_the_one_of_ptr(name: str) -> None:
+def test_an_index_that_is_not_the_one_of_ptr() -> None:
     with pytest.raises(InvalidBatch, match="not the sorted index that ptr describes"):
-        aggregation(name, 4)(X, torch.tensor([1, 0, 0]), ptr=torch.tensor([0, 2, 3]))
-    module, ptr = aggregation(name, 4), torch.tensor([0, 2, 3])
+        LCMAggregation(4, 4)(X, torch.tensor([1, 0, 0]), ptr=torch.tensor([0, 2, 3]))
+    module, ptr = LCMAggregation(4, 4), torch.tensor([0, 2, 3])
     module(X, torch.tensor([0, 0, 1]), ptr=ptr)
     with pytest.raises(InvalidBatch, match="not the sorted index"):  # nor at the next call
         module(X, torch.tensor([0, 1, 1]), ptr=ptr)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_index_for_other_rows_than_the_last_time(name: str) -> None:
-    module, index = aggregation(name, 4), torch.tensor([0, 0, 1])
+def test_an_index_for_other_rows_than_the_last_time() -> None:
+    module, index = LCMAggregation(4, 4), torch.tensor([0, 0, 1])
     module(X, index)
     with pytest.raises(InvalidBatch, match=r"3 (entries|rows)"):
         module(torch.ones(4, 4), index)
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_features_that_are_not_finite(name: str, value: float) -> None:
+def test_features_that_are_not_finite(value: float) -> None:
     x = X.clone()
     x[2, 1] = value
     with pytest.raises(InvalidFeatures, match="row 2 of x holds NaN or infinity"):
-        aggregation(name, 4)(x, torch.tensor([1, 0, 0]))
-    aggregation(name, 4, check_finite=False)(x, torch.tensor([1, 0, 0]))
+        LCMAggregation(4, 4)(x, torch.tensor([1, 0, 0]))
+    LCMAggregation(4, 4, check_finite=False)(x, torch.tensor([1, 0, 0]))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_large_features_whose_sum_overflows_are_not_refused(name: str) -> None:
-    aggregation(name, 4)(torch.full((3, 4), 3e38), torch.tensor([0, 0, 1]))
+def test_large_features_whose_sum_overflows_are_not_refused() -> None:
+    LCMAggregation(4, 4)(torch.full((3, 4), 3e38), torch.tensor([0, 0, 1]))
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("x", "message"),
     [
@@ -90,18 +82,9 @@ def test_large_features_whose_sum_overflows_are_not_refused(name: str) -> None:
         (torch.ones(3, 4, dtype=torch.long), "int64; wanted floats"),
     ],
 )
-def test_features_of_another_shape_or_type(name: str, x: torch.Tensor, message: str) -> None:
+def test_features_of_another_shape_or_type(x: torch.Tensor, message: str) -> None:
     with pytest.raises(InvalidFeatures, match=message):
-        aggregation(name, 4)(x, torch.tensor([0, 0, 1]))
-
-
-def test_heads_that_do_not_divide_the_width() -> None:
-    with pytest.raises(InvalidParameter, match="heads is 3, wanted a divisor of in_channels"):
-        MomentAggregation(4, 4, heads=3)
-    with pytest.raises(InvalidParameter, match="heads is 0"):
-        aggregation("moment", 4, heads=0)
-    with pytest.raises(InvalidParameter, match="moment is 0"):
-        MomentAggregation(4, 4, moment=0)
+        LCMAggregation(4, 4)(x, torch.tensor([0, 0, 1]))
 
 
 def test_widths_that_differ_without_a_projection() -> None:
@@ -110,7 +93,7 @@ def test_widths_that_differ_without_a_projection() -> None:
 
 
 def test_names_and_options() -> None:
-    with pytest.raises(InvalidParameter, match=r"named 'lstmm'.*wanted one of lcm, gru"):
+    with pytest.raises(InvalidParameter, match=r"named 'lstmm'.*wanted one of lcm, pna"):
         aggregation("lstmm", 4)
     with pytest.raises(InvalidParameter, match="no aggregation is named Linear"):
         aggregation(nn.Linear(4, 4), 4)
@@ -128,7 +111,6 @@ def test_names_resolve_and_modules_pass_through() -> None:
     assert isinstance(aggregation("lcm", 4, operator="mlp"), LCMAggregation)
     out = aggregation("sum", 4)(X, torch.tensor([0, 0, 1]))
     assert out.tolist() == [[2.0] * 4, [1.0] * 4]
-    assert aggregation("moment", 8, heads=2, moment=3).moment == 3
 
 
 def test_a_plan_of_a_bad_ptr() -> None:

@@ -22,14 +22,12 @@ from torch_geometric.nn import (
 )
 
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.aggr import LCMAggregation, MomentAggregation, RecurrentAggregation
+from graphagg.nn.aggr import LCMAggregation
 
 WIDTH = 6
 AGGREGATORS = [
     lambda: LCMAggregation(WIDTH, WIDTH),
     lambda: LCMAggregation(WIDTH, WIDTH, operator="mlp"),
-    lambda: RecurrentAggregation(WIDTH, WIDTH),
-    lambda: MomentAggregation(WIDTH, WIDTH, heads=2),
 ]
 WITH_HEADS = [GATConv, GATv2Conv, TransformerConv, SuperGATConv, GeneralConv]
 LAYERS = [

@@ -36,7 +36,7 @@ def sage(name: str) -> nn.Module:
     return SAGEConv((8, 8), 8, aggr=aggregation(name, 8))
 
 
-@pytest.mark.parametrize("name", ["lcm", "gru", "moment", "pna"])
+@pytest.mark.parametrize("name", ["lcm", "pna"])
 @pytest.mark.parametrize("layer", [gine, sage])
 def test_a_layer_trains(name: str, layer: Callable[[str], nn.Module]) -> None:
     torch.manual_seed(0)
@@ -65,10 +65,9 @@ def test_torch_compile_keeps_the_fold_in_one_graph(backend: str) -> None:
     assert_same(gradients(conv, compiled(x, edge_index)), wanted, within=1e-5)
 
 
-@pytest.mark.parametrize("operator", ["mlp", "gru"])
-def test_torch_compile_breaks_the_graph_around_what_it_cannot_hold(operator: str) -> None:
+def test_torch_compile_breaks_the_graph_around_what_it_cannot_hold() -> None:
     torch.manual_seed(0)
-    aggr = LCMAggregation(8, 8, operator="mlp") if operator == "mlp" else aggregation("gru", 8)
+    aggr = LCMAggregation(8, 8, operator="mlp")
     conv, x, edge_index = SAGEConv((8, 8), 8, aggr=aggr), torch.randn(20, 8), ring(20, 60)
     compiled = torch.compile(conv, backend="aot_eager")
     assert_same([compiled(x, edge_index)], [conv(x, edge_index)], within=1e-5)

@@ -20,11 +20,10 @@ OPTIONS: dict[str, dict] = {
 
 @dataclass(frozen=True)
 class Ragged:
-    """Graphs of the given sizes with random features and edges."""
+    """Graphs of the given sizes with random features."""
 
     sizes: list[int]
     x: Tensor
-    edge_index: Tensor
 
     @property
     def ptr(self) -> Tensor:
@@ -33,20 +32,12 @@ class Ragged:
     def alone(self, graph: int) -> Ragged:
         """One graph of the batch by itself."""
         low, high = int(self.ptr[graph]), int(self.ptr[graph + 1])
-        inside = (self.edge_index[0] >= low) & (self.edge_index[0] < high)
-        return Ragged([high - low], self.x[low:high], self.edge_index[:, inside] - low)
+        return Ragged([high - low], self.x[low:high])
 
 
-def ragged(sizes: list[int], seed: int, degree: int = 2, channels: int = CHANNELS) -> Ragged:
+def ragged(sizes: list[int], seed: int, channels: int = CHANNELS) -> Ragged:
     generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(sum(sizes), channels, generator=generator, dtype=torch.float64)
-    edges, start = [torch.zeros(2, 0, dtype=torch.int64)], 0
-    for size in sizes:
-        if size > 1:  # graphs of one vertex have no edge, so some graphs of a batch have none
-            ends = torch.randint(0, size, (2, degree * size), generator=generator)
-            edges.append(ends + start)
-        start += size
-    return Ragged(sizes, x, torch.cat(edges, 1))
+    return Ragged(sizes, torch.randn(sum(sizes), channels, generator=generator).double())
 
 
 def batches(largest: int = 16) -> st.SearchStrategy[Ragged]:
@@ -73,7 +64,7 @@ def run(module: GraphAttention, graphs: Ragged) -> tuple[Tensor, Tensor, dict[st
     """
     module.zero_grad()
     x = graphs.x.clone().requires_grad_()
-    out = module(x, ptr=graphs.ptr, edge_index=graphs.edge_index)
+    out = module(x, ptr=graphs.ptr)
     (out * torch.cos(torch.arange(out.shape[1]) + 3 * graphs.x)).sum().backward()
     assert x.grad is not None
     gradients = {

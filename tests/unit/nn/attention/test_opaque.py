@@ -29,7 +29,7 @@ def test_its_gradient_is_that_of_the_same_draws(dropout: float) -> None:
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 def test_a_compiled_layer_is_one_graph_for_batches_of_all_sizes(kind: torch.dtype) -> None:
     torch.compiler.reset()
-    module = built("exact", energy_gate=True).to(kind)
+    module = built("exact").to(kind)
     bound = 1e-9 if kind == torch.float64 else 1e-4
     compiled = torch.compile(module, backend="aot_eager", fullgraph=True, dynamic=True)
     for sizes in ([4, 0, 9, 1], [12, 3]):

@@ -13,8 +13,6 @@ from graphagg.nn.conv import GatedGCN
 from graphagg.nn.encodings import (
     ENCODERS,
     RWSE,
-    CycleCounts,
-    Degree,
     ElstaticSE,
     Encoder,
     HKdiagSE,
@@ -31,8 +29,6 @@ TRANSFORMS = [
     RWSE(20, dtype=F64),
     HKdiagSE(dtype=F64),
     ElstaticSE(dtype=F64),
-    Degree(dtype=F64),
-    CycleCounts(dtype=F64),
 ]
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings import RRWP, RWSE, CycleCounts, Degree, ElstaticSE, HKdiagSE, LapPE
+from graphagg.nn.encodings import RWSE, ElstaticSE, HKdiagSE, LapPE
 from graphagg.nn.encodings.heat import chebyshev_coefficients
 from tests.unit.nn.encodings.graphs import (
     adjacency,
@@ -39,15 +39,6 @@ def test_random_walks_are_powers_of_the_transition(directed: bool) -> None:
         powers = [np.linalg.matrix_power(transition(data), m) for m in range(10)]
         found = RWSE(9, dtype=F64)(data).rwse.numpy()
         np.testing.assert_allclose(found, np.stack([p.diagonal() for p in powers[1:]], 1), **EXACT)
-        whole = np.stack(powers[:5], -1)
-        for hops in (None, 1):
-            out = RRWP(5, hops=hops, dtype=F64)(data)
-            dense = np.zeros_like(whole)
-            pairs = tuple(out.rrwp_index.numpy())
-            dense[pairs] = out.rrwp.numpy()
-            near = np.any(whole[..., : 5 if hops is None else 2] != 0, axis=-1)
-            np.testing.assert_allclose(dense, whole * near[..., None], **EXACT)
-            assert len(pairs[0]) == near.sum()
 
     check()
 
@@ -124,41 +115,6 @@ def test_electrostatic_statistics_do_not_hang_on_the_blocks() -> None:
     data = of(nx.grid_2d_graph(13, 25))  # 325 vertices: three blocks of columns
     blocked = ElstaticSE(dense_below=0, dtype=F64)(data).electrostatic
     np.testing.assert_allclose(blocked, electrostatic(undirected(data)), **EXACT)
-
-
-def cycles(matrix: np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
-    """By enumeration of the simple cycles."""
-    found = np.zeros((len(matrix), len(lengths)))
-    for cycle in nx.simple_cycles(nx.from_numpy_array(matrix), length_bound=max(lengths)):
-        if len(cycle) in lengths:
-            found[cycle, lengths.index(len(cycle))] += 1
-    return found
-
-
-@settings(max_examples=30, deadline=None)
-@given(graphs(8))
-def test_cycle_counts_are_those_of_the_enumeration(data: Data) -> None:
-    lengths = (3, 4, 5, 6, 7, 8)
-    found = CycleCounts(lengths)(data).cycles
-    assert np.array_equal(found, cycles(undirected(data), lengths))
-    assert torch.equal(CycleCounts((4, 7))(data).cycles, found[:, [1, 4]])
-    assert torch.allclose(CycleCounts((3,), log=True)(data).cycles, found[:, :1].log1p())
-
-
-def test_cycles_of_the_complete_graph() -> None:
-    found = CycleCounts((3, 4, 5, 6, 7))(of(nx.complete_graph(7))).cycles
-    # (n - 1)! / (2 (n - k)!) cycles of length k through a vertex.
-    assert found.unique(dim=0).tolist() == [[15, 60, 180, 360, 360]]
-
-
-@settings(max_examples=20, deadline=None)
-@given(graphs(directed=True))
-def test_degree_is_the_edges_that_arrive(data: Data) -> None:
-    pattern = adjacency(Data(edge_index=data.edge_index, num_nodes=data.num_nodes))
-    assert np.array_equal(Degree()(data).degree[:, 0], pattern.sum(0))
-    weighted = Degree(weighted=True, dtype=F64)(data).degree[:, 0]
-    np.testing.assert_allclose(weighted, adjacency(data).sum(0), **EXACT)
-    assert torch.allclose(Degree(log=True)(data).degree, Degree()(data).degree.log1p())
 
 
 @pytest.mark.parametrize("kind", ["sym", "rw", "none"])

@@ -140,7 +140,7 @@ def test_a_pair_bias_reaches_the_attention() -> None:
     changed = ((only - without).abs() > 1e-9).any(dim=1)
     assert changed[0] and not changed[1:].any()
     with pytest.raises(InvalidParameter, match="no bias"):
-        layer_of("gine", "elu")(x, edge_index, edge_attr, batch=batch, bias=flat)
+        layer_of("gine", "performer")(x, edge_index, edge_attr, batch=batch, bias=flat)
 
 
 @pytest.mark.parametrize("local", ["gatedgcn", "gine"])

@@ -56,15 +56,6 @@ def test_train_prints_what_it_writes(
     assert call(*common, "--resume").code == 0
 
 
-def test_train_in_slices(tmp_path: Path, recipe: Path, call: Callable[..., Answer]) -> None:
-    data, out = write_npz(tmp_path / "rings.npz", many()), tmp_path / "run"
-    common = ("train", recipe, "--data", data, "--out", out, "--device", "cpu", "--epochs", 2)
-    paused = call(*common, "--resume", "--minutes", 1e-9)
-    assert paused.code == 0 and "paused after epoch 1 of 2" in paused.out
-    done = call(*common, "--resume", "--minutes", 1e-9, "--json")
-    assert done.code == 0 and done.json["splits"][0]["epochs"] == 2
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -21,9 +21,8 @@ from graphagg.nn.config.model import (
 from graphagg.nn.training import GraphData, Split, TrainingConfig, train
 from graphagg.nn.training.batches import GraphBatches
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.fit.epoch_log import read_epochs
 from graphagg.nn.training.fit.learner import Learner, evaluate
-from tests.unit.nn.training.toys import Tiny, line, many, ring, single, tiny
+from tests.unit.nn.training.toys import Tiny, line, many, read_epochs, ring, single, tiny
 
 SHORT = TrainingConfig(epochs=3, batch_size=4, lr=1e-2)
 WILD = replace(SHORT, lr=1e30, clip_norm=0.0)

@@ -75,7 +75,6 @@ def config(level: str) -> GPSConfig:
         encodings=(EncodingConfig("rwse", 4, size=4), EncodingConfig("lappe-deepset", 4, size=3)),
         channels=16,
         layers=1,
-        rrwp=3,
         head=head,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,12 @@ from torch_geometric.data import Data
 from torch_geometric.nn import GCNConv, global_add_pool, global_mean_pool
 
 from graphagg.nn.training import GraphData, Shape, Split
+
+
+def read_epochs(path: Path) -> list[dict[str, str]]:
+    """The rows of `metrics.csv`."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 class Tiny(torch.nn.Module):

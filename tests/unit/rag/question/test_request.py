@@ -12,8 +12,7 @@ import pytest
 
 from graphagg.errors import InvalidFilter, InvalidParameter
 from graphagg.rag import Recency
-from graphagg.rag.question.plain import options, request_of
-from graphagg.rag.question.request import Request, RequestFields
+from graphagg.rag.question.request import Request, RequestFields, options, request_of
 
 ADDED = '''
 import dataclasses, json, sys

@@ -27,11 +27,11 @@ _TAG = re.compile(r"<[^>]*>")
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}[^\S\n]*\Z")
 
 
-def markdown(text: str) -> Content:
-    """Convert a Markdown text, with or without front matter."""
-    metadata, text, refused = front_matter(text)
-    title = metadata.pop("title", None)
-    title = "" if title is None else " ".join(str(title).split())
+def markdown(text: str, title: str = "", metadata: Mapping[str, Any] | None = None) -> Content:
+    """Convert a Markdown text, with or without front matter, and what else its file states."""
+    stated, text, refused = front_matter(text)
+    metadata = dict(metadata or {}) | stated
+    title = " ".join(str(metadata.pop("title", None) or title).split())
     headings = list(_markdown_headings(text))
     return sectioned(text, headings, title=title, metadata=metadata, refused=refused)
 
@@ -57,20 +57,40 @@ def front_matter(text: str) -> tuple[dict[str, Any], str, tuple[Unread, ...]]:
 
 
 def _yaml(text: str) -> object:
-    """Parse a YAML text; raise `ValueError` for any other."""
+    """Read a YAML text with the values of JSON; raise `ValueError` for any other.
+
+    YAML 1.1, which PyYAML reads, takes `no` and `on` for booleans and 12:30 for a number. Aliases
+    are refused: a few lines of them expand to gigabytes.
+    """
     import yaml
 
-    from graphagg.rag.documents.reading.converters.yaml import Loader
+    class Loader(yaml.BaseLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.events.AliasEvent):
+                raise yaml.YAMLError("an alias")
+            return super().compose_node(parent, index)
+
+        def construct_scalar(self, node: Any) -> Any:
+            is_plain = node.style is None and isinstance(node, yaml.ScalarNode)
+            return _plain(node.value) if is_plain else super().construct_scalar(node)
 
     try:
-        loader = Loader(text)  # a SafeLoader: plain values only
-        try:
-            value: object = loader.get_single_data()
-        finally:
-            loader.dispose()
+        value: object = yaml.load(text, Loader)  # a BaseLoader makes no objects
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"not YAML that can be read ({error})") from None
     return value
+
+
+def _plain(text: str) -> object:
+    """The value of a scalar without quotation marks: as in JSON, else the text."""
+    try:
+        return None if text in ("", "~") else json.loads(text.lower(), parse_constant=_refuse)
+    except ValueError:
+        return text
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
 
 
 def _markdown_headings(text: str) -> Iterator[Heading]:

@@ -51,15 +51,38 @@ def zipped(parts: dict[str, str]) -> bytes:
     return sink.getvalue()
 
 
-def odt() -> bytes:
-    space = 'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
-    body = (
-        f'<doc {space}><text:h text:outline-level="1">The works</text:h>'
-        "<text:p>Anna<text:s/>led <text:span>the works</text:span>.</text:p>"
-        '<text:h text:outline-level="2">Costs</text:h><text:p>Stone.</text:p></doc>'
+def odf(kind: str, body: str, entity: str = "") -> bytes:
+    """An OpenDocument file of a kind, such as `text`."""
+    names = ("office", "table", "text", "presentation")
+    spaces = " ".join(f'xmlns:{n}="urn:oasis:names:tc:opendocument:xmlns:{n}:1.0"' for n in names)
+    spaces += ' xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"'
+    head = '<!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/passwd">]>' if entity else ""
+    meta = '<m xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:creator>Anna Berg</dc:creator></m>'
+    return zipped(
+        {
+            "mimetype": f"application/vnd.oasis.opendocument.{kind}",
+            "content.xml": f"{head}<office:document-content {spaces}><office:body>"
+            f"{body}</office:body></office:document-content>",
+            "meta.xml": meta,
+        }
     )
-    meta = '<m xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:creator>Anna</dc:creator></m>'
-    return zipped({"content.xml": body, "meta.xml": meta})
+
+
+def odf_table(name: str, rows: list[list[str]]) -> str:
+    cell = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+    lines = ("".join(map(cell.format, row)) for row in rows)
+    body = "".join(f"<table:table-row>{line}</table:table-row>" for line in lines)
+    return f'<table:table table:name="{name}">{body}</table:table>'
+
+
+def odt(entity: str = "") -> bytes:
+    body = (
+        f'<office:text>{entity}<text:h text:outline-level="1">The works</text:h>'
+        "<text:p>Anna<text:s/>led <text:span>the works</text:span>.</text:p>"
+        '<text:h text:outline-level="2">Costs</text:h>'
+        f"{odf_table('t', [['item', 'price'], ['stone', '12']])}</office:text>"
+    )
+    return odf("text", body, entity)
 
 
 def epub() -> bytes:

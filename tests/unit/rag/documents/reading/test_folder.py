@@ -104,7 +104,7 @@ def test_metadata_of_files(folder: Path) -> None:
 
 
 def test_the_metadata_of_a_document_does_not_hide_that_of_its_file(tmp_path: Path) -> None:
-    write(tmp_path / "a.md", "---\npath: mine\nbad: !!set {x}\nyear: 2020\n---\nText.")
+    write(tmp_path / "a.md", f"---\npath: mine\nbad: {2**100}\nyear: 2020\n---\nText.")
     documents, report = read(tmp_path)
     metadata = documents["a.md"].metadata
     assert (metadata["path"], metadata["document_path"], metadata["year"]) == ("a.md", "mine", 2020)
@@ -272,9 +272,7 @@ def test_a_folder_without_anything_to_read_says_what_it_holds(tmp_path: Path) ->
         read(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize(
-    ("name", "package"), [("report.pdf", "pypdf"), ("word.docx", "docx"), ("page.html", "lxml")]
-)
+@pytest.mark.parametrize(("name", "package"), [("report.pdf", "pypdf"), ("page.html", "lxml")])
 def test_a_missing_library_is_named_once(
     folder: Path, monkeypatch, name: str, package: str
 ) -> None:

@@ -1,1 +1,0 @@
-"""Attention at linear cost: kernels, Performer, SGFormer, Polynormer."""

@@ -1,0 +1,174 @@
+"""Performer: linear attention with random features of the softmax kernel (FAVOR+).
+
+Paper: Rethinking Attention with Performers (arXiv 2009.14794). With x' = x / d^(1/4) and m random
+vectors w_r, the positive features of the softmax kernel (its lemma 1)
+
+    phi(x)_r = exp(w_r . x' - |x'|^2 / 2) / sqrt(m),   E[phi(q) . phi(k)] = exp(q . k / sqrt(d))
+
+are unbiased; the w_r are orthogonal within blocks of d, with the lengths of Gaussian vectors.
+Then, with sums over the vertices of i's graph and nothing else,
+
+    o_i = phi(q_i)^T S / (phi(q_i)^T z),   S = sum_j phi(k_j) v_j^T,   z = sum_j phi(k_j)
+
+Departures:
+- The exponent is stabilized by subtracting a maximum: for a query over its own features, for keys
+  over the features of all keys *of the graph*. Both cancel in the weighted mean. A maximum over
+  the batch, the usual choice, would let a graph change another one's digits.
+- 1e-6 is added to each feature after that, as a floor, so that no normalizer is 0. It biases
+  weights that are a millionth of the largest ones.
+- The vectors are redrawn every `redraw_interval` training steps from (seed, number of the draw),
+  on the CPU in float64, so that a run can be repeated and resumed on any device; the paper redraws
+  but says nothing about seeds.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphagg.checks import integer
+from graphagg.nn.attention.base import ProjectedAttention
+from graphagg.nn.attention.bias import PairBias
+from graphagg.nn.attention.tiles import Tiles
+from graphagg.nn.segments import Segments
+
+FLOOR = 1e-6  # of a feature of the softmax kernel, whose largest is 1
+
+
+class PerformerAttention(ProjectedAttention):
+    """FAVOR+: approximates softmax attention; better as m grows.
+
+    Time O(N C m) and memory O(N (C + H m) + G C m).
+
+    Under `torch.utils.checkpoint` set `redraw_interval` to None: the pass that is computed again in
+    the backward pass would count as a training step, and may draw other vectors.
+
+    Args:
+        channels: C.
+        heads: H; must divide C.
+        features: m, random features per head; by default d ln d (at least d), as the paper advises.
+        redraw_interval: training steps between two draws of the random vectors; None: never.
+        seed: of all draws.
+        dropout: probability with which an entry of the output is dropped in training.
+
+    Attributes:
+        projection: buffer `[m, d]`, the random vectors; saved with the state.
+        steps: buffer, int64: forward passes in training so far; saved with the state.
+
+    Raises:
+        InvalidParameter: fewer than one feature or step, or what `GraphAttention` raises.
+    """
+
+    projection: Tensor
+    steps: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int = 4,
+        *,
+        features: int | None = None,
+        redraw_interval: int | None = 1000,
+        seed: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(channels, heads, dropout=dropout)
+        d = self.head_channels
+        if features is None:
+            features = max(d, int(d * math.log(d)))
+        features = integer("features", features, 1)
+        if redraw_interval is not None:
+            redraw_interval = integer("redraw_interval", redraw_interval, 1)
+        self.redraw_interval, self.seed = redraw_interval, seed
+        self.register_buffer("projection", torch.empty(features, d))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.redraw(0)
+
+    @torch.no_grad()
+    def redraw(self, draw: int) -> None:
+        """Put in place the random vectors of the draw with this number, counted from 0."""
+        rows, d = self.projection.shape
+        drawn = orthogonal_vectors(rows, d, self.seed + 1_000_003 * draw)
+        # Another tensor: a backward pass still to come may need the vectors of its forward pass.
+        self.projection = drawn.to(self.projection)
+
+    def attend(self, x: Tensor, graphs: Segments, bias: Tensor | PairBias | None) -> Tensor:
+        """Project, mix, project back, drop."""
+        return F.dropout(super().attend(x, graphs, bias), self.dropout, self.training)
+
+    def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
+        """The kernel's weighted mean of the values of each graph."""
+        if self.training and self.redraw_interval is not None:
+            done = int(self.steps)
+            if done and done % self.redraw_interval == 0:
+                self.redraw(done // self.redraw_interval)
+            self.steps += 1
+        with torch.autocast(queries.device.type, enabled=False):
+            left, right = self._features(_widened(queries), _widened(keys), graphs)
+            return kernel_mean(left, right, _widened(values), graphs)
+
+    def _features(self, queries: Tensor, keys: Tensor, graphs: Segments) -> tuple[Tensor, Tensor]:
+        """Positive features `[N, H, m]` of queries and keys, each stabilized within its graph."""
+        left, right = self._exponent(queries), self._exponent(keys)
+        largest = left.detach().amax(-1, keepdim=True)
+        rows = right.detach().amax(-1)
+        most = rows.new_full((graphs.count, self.heads), -math.inf)
+        most = most.scatter_reduce(0, graphs.index[:, None].expand_as(rows), rows, "amax")
+        return _floored(left - largest), _floored(right - most[graphs.index].unsqueeze(-1))
+
+    def _exponent(self, x: Tensor) -> Tensor:
+        scaled = x * math.pow(self.head_channels, -0.25)
+        projected = scaled @ self.projection.to(x.dtype).t()
+        return projected - scaled.square().sum(-1, keepdim=True) / 2
+
+
+def orthogonal_vectors(rows: int, d: int, seed: int) -> Tensor:
+    """Random vectors `[rows, d]`, float64, orthogonal within each block of d rows.
+
+    Each is distributed as a standard Gaussian vector: a uniform direction, and the length of an
+    independent Gaussian vector.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    blocks: list[Tensor] = []
+    for start in range(0, rows, d):
+        gaussian = torch.randn(d, d, generator=generator, dtype=torch.float64)
+        q, r = torch.linalg.qr(gaussian)
+        # The signs of R's diagonal make Q uniform over the orthogonal matrices.
+        block: Tensor = q * r.diagonal().sign()
+        blocks.append(block.t()[: rows - start])
+    gaussian = torch.randn(rows, d, generator=generator, dtype=torch.float64)
+    lengths: Tensor = torch.linalg.vector_norm(gaussian, dim=1, keepdim=True)
+    return torch.cat(blocks) * lengths
+
+
+def _floored(exponent: Tensor) -> Tensor:
+    return torch.exp(exponent) + FLOOR
+
+
+def kernel_mean(left: Tensor, right: Tensor, values: Tensor, graphs: Segments) -> Tensor:
+    """Mean of a graph's values with weights `left_i . right_j`.
+
+    Args:
+        left: `[N, H, m]` features of queries, not negative.
+        right: `[N, H, m]` features of keys, not negative.
+        values: `[N, H, d]`.
+        graphs: the batch.
+
+    Returns:
+        `[N, H, d]`; 0 where all weights are 0.
+    """
+    tiles = Tiles.of(graphs)
+    # A column of ones beside the values: the same product sums weights and weighted values.
+    ones = values.new_ones(*values.shape[:-1], 1)
+    sums = tiles.apply(left, tiles.outer(right, torch.cat([values, ones], -1)))
+    # The root of the smallest number: its square, in the gradient, is one still.
+    least = torch.finfo(sums.dtype).tiny ** 0.5
+    return sums[..., :-1] / sums[..., -1:].clamp(min=least)
+
+
+def _widened(values: Tensor) -> Tensor:
+    """Values in at least float32: sums over a large graph need the digits."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

@@ -1,1 +1,0 @@
-"""Attention along sparse edges: BigBird, Exphormer."""

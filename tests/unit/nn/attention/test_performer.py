@@ -1,0 +1,187 @@
+"""Performer: equal to its full kernel matrix, graph by graph, and near softmax attention."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.attention import GraphAttention, attention
+from graphagg.nn.attention.performer import kernel_mean, orthogonal_vectors
+from graphagg.nn.attention.tiles import WASTE, Tiles
+from graphagg.nn.segments import Segments
+from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged
+
+TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
+WIDTH = CHANNELS // HEADS
+
+
+def by_head(module: GraphAttention, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Queries, keys and values `[n, d]` of each head."""
+    q, k, v = (x @ module.in_proj_weight.T + module.in_proj_bias).chunk(3, 1)
+    return list(zip(*(part.split(WIDTH, 1) for part in (q, k, v)), strict=True))
+
+
+def positive_kernel(module: GraphAttention, q: Tensor, k: Tensor) -> Tensor:
+    """exp(w.x - |x|^2 / 2), each divided by the largest of the query, or of all the keys."""
+    q, k = q / WIDTH**0.25, k / WIDTH**0.25
+    left = torch.exp(q @ module.projection.T - (q**2).sum(1, keepdim=True) / 2)
+    right = torch.exp(k @ module.projection.T - (k**2).sum(1, keepdim=True) / 2)
+    return (left / left.amax(1, keepdim=True) + 1e-6) @ (right / right.amax() + 1e-6).T
+
+
+@settings(max_examples=15, deadline=None)
+@given(graphs=batches())
+def test_it_is_the_full_kernel_matrix_of_each_graph(graphs: Ragged) -> None:
+    module = built("performer")
+    outs = []
+    for x in graphs.x.split(graphs.sizes):
+        if not len(x):
+            continue
+        heads = []
+        for q, k, v in by_head(module, x):
+            weights = positive_kernel(module, q, k)
+            heads.append(weights @ v / weights.sum(1, keepdim=True))
+        outs.append(torch.cat(heads, 1) @ module.out_proj.weight.T + module.out_proj.bias)
+    torch.testing.assert_close(module(graphs.x, ptr=graphs.ptr), torch.cat(outs), **TOLERANCE)
+
+
+def favor_error(features: int, seed: int) -> float:
+    """Mean distance of FAVOR+ with so many features to softmax attention of the same weights."""
+    torch.manual_seed(0)
+    exact, graphs = attention("exact", CHANNELS, HEADS).double(), ragged([30, 11, 1, 50], 7)
+    module = attention("performer", CHANNELS, HEADS, features=features, seed=seed).double()
+    module.load_state_dict(exact.state_dict(), strict=False)
+    with torch.no_grad():
+        gap = module(graphs.x, ptr=graphs.ptr) - exact(graphs.x, ptr=graphs.ptr)
+    return float(gap.norm(dim=1).mean())
+
+
+def test_favor_comes_nearer_to_softmax_as_its_features_grow() -> None:
+    errors = [
+        sum(favor_error(features, seed) for seed in range(8)) / 8 for features in (8, 128, 2048)
+    ]
+    assert errors[0] > 2 * errors[1] > 4 * errors[2]
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 2**31))
+@settings(max_examples=40, deadline=None)
+def test_random_vectors_are_orthogonal_in_blocks(rows: int, d: int, seed: int) -> None:
+    vectors = orthogonal_vectors(rows, d, seed)
+    assert vectors.shape == (rows, d)
+    for block in vectors.split(d):
+        products = block @ block.T
+        off = products - torch.diag(products.diagonal())
+        assert off.abs().max() < 1e-9
+    assert torch.equal(vectors, orthogonal_vectors(rows, d, seed))
+
+
+def test_random_vectors_have_the_moments_of_gaussian_ones() -> None:
+    vectors = orthogonal_vectors(20_000, 4, 3)
+    assert vectors.mean(0).abs().max() < 0.03
+    assert (vectors.T @ vectors / 20_000 - torch.eye(4)).abs().max() < 0.05
+
+
+def test_redraws_come_on_time_and_repeat() -> None:
+    graphs = ragged([5, 3], 8)
+
+    def draws(steps: int, seed: int) -> list[Tensor]:
+        module = built("performer", redraw_interval=2, seed=seed).train()
+        seen = []
+        for _ in range(steps):
+            module(graphs.x, ptr=graphs.ptr)
+            seen.append(module.projection.clone())
+        return seen
+
+    first, again, other = draws(5, 1), draws(5, 1), draws(5, 2)
+    assert [torch.equal(a, b) for a, b in itertools.pairwise(first)] == [
+        True, False, True, False,
+    ]  # fmt: skip
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+    frozen = built("performer", redraw_interval=2)
+    for _ in range(5):
+        frozen(graphs.x, ptr=graphs.ptr)
+    assert int(frozen.steps) == 0
+
+
+def test_a_redraw_leaves_the_gradients_of_passes_before_it() -> None:
+    graphs = ragged([5, 3], 8)
+    module = built("performer", redraw_interval=1).train()
+    outs = [module(graphs.x, ptr=graphs.ptr).sum() for _ in range(3)]
+    each = [torch.autograd.grad(out, module.in_proj_weight, retain_graph=True)[0] for out in outs]
+    (both,) = torch.autograd.grad(outs[0] + outs[1] + outs[2], module.in_proj_weight)
+    torch.testing.assert_close(both, each[0] + each[1] + each[2])
+    assert not torch.allclose(each[0], each[1])  # they are of other vectors
+
+
+def test_a_run_that_is_resumed_draws_the_same() -> None:
+    graphs = ragged([5, 3], 8)
+    whole = built("performer", redraw_interval=3).train()
+    for _ in range(4):
+        whole(graphs.x, ptr=graphs.ptr)
+    resumed = built("performer", 9, redraw_interval=3).train()
+    resumed.load_state_dict(whole.state_dict())
+    for _ in range(3):
+        assert torch.equal(whole(graphs.x, ptr=graphs.ptr), resumed(graphs.x, ptr=graphs.ptr))
+    assert torch.equal(whole.projection, resumed.projection)
+
+
+def test_weights_that_are_very_small_are_weights() -> None:
+    small = torch.full((2, 1, 3), 1e-9)
+    out = kernel_mean(small, small, torch.ones(2, 1, 4), Segments.from_ptr(torch.tensor([0, 2]), 2))
+    torch.testing.assert_close(out, torch.ones(2, 1, 4))
+
+
+def test_far_out_features_stay_finite() -> None:
+    """Exponents of several hundred: the maximum of the graph keeps them in range."""
+    graphs = ragged([6, 4], 9)
+    module = built("performer").float()
+    x = (graphs.x.float() * 100).requires_grad_()
+    out = module(x, ptr=graphs.ptr)
+    out.sum().backward()
+    assert out.isfinite().all() and x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("performer", {"features": 0}, "features is 0"),
+        ("performer", {"redraw_interval": 0}, "redraw_interval is 0"),
+    ],
+)
+def test_options_out_of_range(name: str, options: dict, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        attention(name, CHANNELS, HEADS, **options)
+
+
+@given(
+    st.lists(st.integers(0, 150), min_size=1, max_size=7).filter(any), st.sampled_from([None, 5])
+)
+@settings(max_examples=30, deadline=None)
+def test_tiles_sum_each_graph_and_waste_little(sizes: list[int], side: int | None) -> None:
+    graphs = Segments.from_ptr(torch.tensor([0, *sizes]).cumsum(0), sum(sizes))
+    tiles = Tiles.of(graphs) if side is None else Tiles.of_side(graphs, side)
+    if side is None:
+        assert tiles.owner.numel() * tiles.side <= (1 + WASTE) * graphs.rows
+    generator = torch.Generator().manual_seed(sum(sizes))
+    left = torch.randn(graphs.rows, 2, 3, generator=generator, dtype=torch.float64)
+    right = torch.randn(graphs.rows, 2, 4, generator=generator, dtype=torch.float64)
+    assert torch.equal(tiles.gather(tiles.spread(left)), left)
+    wanted = torch.stack(
+        [
+            torch.einsum("nhm,nhd->hmd", a, b)
+            for a, b in zip(left.split(sizes), right.split(sizes), strict=True)
+        ]
+    )
+    sums = tiles.outer(left, right)
+    torch.testing.assert_close(sums, wanted, **TOLERANCE)
+    rows = torch.einsum("nhm,nhmd->nhd", left, sums[graphs.index])
+    torch.testing.assert_close(tiles.apply(left, sums), rows, **TOLERANCE)
+    assert math.prod(sums.shape) == len(sizes) * 24

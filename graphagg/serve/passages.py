@@ -18,10 +18,9 @@ from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
 from graphagg.rag.question.excerpts import NEIGHBORS
-from graphagg.rag.question.request import Request, check_request
+from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
-from graphagg.rag.question.selection import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER, View
@@ -164,7 +163,7 @@ class Passages:
     ) -> tuple[list[list[Answer]], Answer]:
         """The hits of each question under the options of a search, and the time it took."""
         watch, trace, request = Watch(), current_trace(), self._request(search)
-        check_request(questions, search.k)
+        check_request(questions, search.ranked)
         with self.slot.lease() as index:
             retriever, scope_ms = await self._lane.run(_scope, index, request, trace)
             encoded = await self._encode(index, retriever, request, questions)
@@ -210,14 +209,14 @@ class Passages:
     ) -> list[list[Answer]]:
         with trace.stage("retrieve"):
             answers = retriever.answer(
-                encoded.asked, search.k, request.min_score, request.rescoring
+                encoded.asked, search.ranked, request.min_score, request.rescoring
             )
         with trace.stage("explain"):
             visible, view = index.snapshot.mask(request.selection), retriever.scope.view
             return [
                 [
                     _shown(index, view, _with_neighbors(index.snapshot, hit, visible), search)
-                    for hit in hits
+                    for hit in hits[search.offset :]
                 ]
                 for hits in answers
             ]

@@ -176,7 +176,9 @@ class Service:
             else None
             for kind in NAMES
         }
-        return {"version": __version__, "limits": limits, "may_write": self.may_write, **shown}
+        return {"version": __version__, "limits": limits, "may_write": self.may_write, **shown} | {
+            "collections": self.sources.root is not None
+        }
 
     @property
     def may_write(self) -> bool:

@@ -110,16 +110,16 @@ def add_routes(
         return service
 
     for kind, router in ROUTERS.items():
-        routes = router(served) if kind in kinds else _absent(kind, NAMES[kind])
-        app.include_router(routes, prefix="/v1")
+        routes = router(served, "/v1") if kind in kinds else _absent(kind, NAMES[kind])
+        app.include_router(routes)
     if "passages" in kinds:
-        app.include_router(answers.router(served, endpoint), prefix="/v1")
+        app.include_router(answers.router(served, "/v1", endpoint))
     if collections is not None and writer is not None:
         app.include_router(written.router(collections, writer))
         at = written.leased(collections)
         for router in ROUTERS.values():
-            app.include_router(router(at), prefix=written.PREFIX)
-        app.include_router(answers.router(at, endpoint), prefix=written.PREFIX)
+            app.include_router(router(at, written.PREFIX))
+        app.include_router(answers.router(at, written.PREFIX, endpoint))
 
 
 def _written(service: Service) -> tuple[Collections | None, Writer | None]:
@@ -187,7 +187,7 @@ def _absent(kind: str, name: str) -> APIRouter:
     """Routes that say which index is not served here, and how to serve it."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.api_route(f"/{kind}/{{path:path}}", methods=["GET", "POST"])
+    @routes.api_route(f"/v1/{kind}/{{path:path}}", methods=["GET", "POST"])
     async def absent(path: str) -> None:
         raise NoSuchIndex(f"this service has no {name}; start it with --{kind} DIR")
 

@@ -6,6 +6,8 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -36,6 +38,7 @@ from graphagg.errors import (
     WriteFailed,
 )
 from graphagg.serve.models.values import ErrorAnswer
+from graphagg.serve.models.values import Request as Asked
 from graphagg.serve.rights import CURRENT
 
 _log = logging.getLogger("graphagg.serve")
@@ -150,7 +153,20 @@ def _line(fault: Any) -> str:
     loc = fault["loc"]
     names = map(str, loc[1:] if loc[:1] in (("body",), ("query",)) else loc)
     where = ".".join(name for name in names if "[" not in name)
-    return f"{where or 'body'}: {_plain(str(fault['msg']))}"[:_LONGEST]
+    said = _plain(str(fault["msg"]))
+    if fault["type"] == "extra_forbidden":
+        near = get_close_matches(str(loc[-1]), names_of_requests(), 1, 0.5)
+        said = f"there is no such key{f'; did you mean {near[0]!r}?' if near else ''}"
+    return f"{where or 'body'}: {said}"[:_LONGEST]
+
+
+@cache
+def names_of_requests() -> list[str]:
+    """The keys of all requests."""
+    kinds: list[type[Any]] = [Asked]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return sorted({name for kind in kinds for name in kind.model_fields})
 
 
 def _plain(message: str) -> str:

@@ -22,7 +22,7 @@ from graphagg.serve.rights import ANYONE, CURRENT, NOBODY, Identity, Tokens, dig
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
 """Asked by machines that know the address alone; any host name will do."""
-_OPEN_PATHS = ("/", *_PROBES)
+_OPEN_PATHS = ("/", "/docs", *_PROBES)
 """Paths that need no token, beside the files of the page: they hold nothing of the indices."""
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _ROOT = re.compile(r"(/[A-Za-z0-9._~-]+)+")

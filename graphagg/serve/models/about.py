@@ -67,6 +67,7 @@ class Info(Result):
 
     version: str
     limits: LimitsInfo
+    collections: bool = Field(description="Whether there are collections.")
     may_write: bool = Field(description="Whether this token may write to collections.")
     passages: PassagesInfo | None
     communities: CommunitiesInfo | None

@@ -30,12 +30,12 @@ _MOST = 32  # answers at a time; each holds a thread
 Hit = Mapping[str, Any]
 
 
-def router(at: At, endpoint: Endpoint | None) -> APIRouter:
+def router(at: At, prefix: str, endpoint: Endpoint | None) -> APIRouter:
     """The route; without a language model it says so."""
     routes = APIRouter(tags=["passages"], responses=documented(404, 502, 504))
     slots = asyncio.Semaphore(_MOST)
 
-    @routes.post("/passages/answer", response_model=WordsAnswer)
+    @routes.post(f"{prefix}/passages/answer", response_model=WordsAnswer)
     async def answer(request: AnswerRequest, service: Service = Depends(at)) -> Response:
         """Answer a question from its passages, by the language model of the service."""
         if endpoint is None:

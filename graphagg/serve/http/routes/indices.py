@@ -40,9 +40,9 @@ Text = Annotated[str, Query(max_length=LONGEST_NAME), AfterValidator(unicode_tex
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 
 
-def passages(at: At) -> APIRouter:
-    """The routes of a service that has a passage index."""
-    routes = APIRouter(prefix="/passages")
+def passages(at: At, prefix: str) -> APIRouter:
+    """The routes of a passage index; metrics know a route by its whole path, prefix included."""
+    routes = APIRouter(prefix=f"{prefix}/passages")
     asking: dict[str, Any] = {"tags": ["passages"], "responses": documented()}
     exploring: dict[str, Any] = {"tags": ["themes"], "responses": documented(404)}
 
@@ -86,9 +86,11 @@ def passages(at: At) -> APIRouter:
     return routes
 
 
-def communities(at: At) -> APIRouter:
+def communities(at: At, prefix: str) -> APIRouter:
     """The routes of a service that has a community index."""
-    routes = APIRouter(prefix="/communities", tags=["communities"], responses=documented(404))
+    routes = APIRouter(
+        prefix=f"{prefix}/communities", tags=["communities"], responses=documented(404)
+    )
 
     @routes.post("/query", response_model=graphs.CommunityAnswer)
     async def query(request: CommunityRequest, service: Service = Depends(at)) -> JSONResponse:
@@ -124,9 +126,9 @@ def communities(at: At) -> APIRouter:
     return routes
 
 
-def embedding(at: At) -> APIRouter:
+def embedding(at: At, prefix: str) -> APIRouter:
     """The routes of a service that has an embedding."""
-    routes = APIRouter(prefix="/embedding", tags=["embedding"], responses=documented(404))
+    routes = APIRouter(prefix=f"{prefix}/embedding", tags=["embedding"], responses=documented(404))
 
     @routes.post("/neighbors", response_model=graphs.NearestAnswer)
     async def neighbors(request: NearestRequest, service: Service = Depends(at)) -> JSONResponse:

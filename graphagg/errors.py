@@ -263,6 +263,10 @@ class NoSuchIndex(GraphAggError):
     """A service was asked for a kind of index that it was not given."""
 
 
+class CollectionEmpty(NoSuchIndex):
+    """A collection was asked before anything was written to it."""
+
+
 class NoLanguageModel(NoSuchIndex):
     """A service was asked for an answer in words, and has no language model."""
 

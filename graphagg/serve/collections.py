@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graphagg.errors import CollectionExists, InvalidParameter, NoSuchIndex
+from graphagg.errors import CollectionEmpty, CollectionExists, InvalidParameter, NoSuchIndex
 from graphagg.rag.config.profile import PROFILES, Profile
 from graphagg.serve.limits import Limits
 from graphagg.serve.service import Service, Sources
@@ -162,7 +162,7 @@ class Collections:
     def _opened(self, name: str, folder: Path) -> Service:
         indices = indices_of(folder)
         if not indices:
-            raise NoSuchIndex(f"collection {name!r} holds nothing yet; add passages or files")
+            raise CollectionEmpty(f"collection {name!r} holds nothing yet; add passages or files")
         return Service(Sources(**indices), self._limits, shared=self._shared)
 
     def forget(self, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -95,7 +96,7 @@ class Service:
         self._is_collection = shared is not None
         self.metrics = metrics or (shared.metrics if shared else Metrics())
         self.shared = shared or Shared(self.limits, self.metrics)
-        self.stopping = False
+        self.stopping = self.answers_in_words = False
         self.lazy = lazy
         self._loaded = threading.Event()
         for given, kept in (
@@ -163,8 +164,8 @@ class Service:
         """Whether there is an index of a kind: `passages`, `communities` or `embedding`."""
         return kind in self._served
 
-    def info(self) -> dict[str, Any]:
-        """Versions, sizes and limits of the served indices."""
+    def info(self, kinds: Collection[str] = tuple(NAMES)) -> dict[str, Any]:
+        """Versions, sizes and limits of the served indices of these kinds."""
         limits = {
             "body_bytes": self.limits.body_bytes,
             "answer_seconds": self.limits.answer_seconds,
@@ -172,12 +173,13 @@ class Service:
         sees_all = CURRENT.get().filter is None
         shown = {
             kind: self._served[kind].info()
-            if self.has(kind) and (sees_all or kind == "passages")
+            if self.has(kind) and kind in kinds and (sees_all or kind == "passages")
             else None
             for kind in NAMES
         }
         return {"version": __version__, "limits": limits, "may_write": self.may_write, **shown} | {
-            "collections": self.sources.root is not None
+            "collections": self.sources.root is not None,
+            "answers_in_words": self.answers_in_words,
         }
 
     @property

@@ -60,6 +60,7 @@ def create_app(
     """
     access = access or Access()
     collections, writer = _written(service)
+    service.answers_in_words = endpoint is not None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -115,7 +116,7 @@ def add_routes(
     if "passages" in kinds:
         app.include_router(answers.router(served, "/v1", endpoint))
     if collections is not None and writer is not None:
-        app.include_router(written.router(collections, writer))
+        app.include_router(written.router(service, collections, writer))
         at = written.leased(collections)
         for router in ROUTERS.values():
             app.include_router(router(at, written.PREFIX))

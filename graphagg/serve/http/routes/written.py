@@ -15,12 +15,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
-from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
+from graphagg.errors import CollectionEmpty, GraphAggError, InvalidParameter, NoSuchIndex
 from graphagg.serve.collections import Collections, Settings
 from graphagg.serve.http.failures import body_of, documented
 from graphagg.serve.models.about import Info
@@ -58,18 +58,19 @@ def leased(collections: Collections) -> Callable[..., Any]:
     return lease
 
 
-def router(collections: Collections, writer: Writer) -> APIRouter:
+def router(service: Service, collections: Collections, writer: Writer) -> APIRouter:
     """The routes of collections as such, and of writes."""
     routes = APIRouter(tags=["collections"], responses=documented(404, 409, 412, 507))
-    add_collections(routes, collections, writer)
+    add_collections(routes, service, collections, writer)
     add_writes(routes, writer)
     add_files(routes, writer)
     return routes
 
 
-def add_collections(routes: APIRouter, collections: Collections, writer: Writer) -> None:
+def add_collections(
+    routes: APIRouter, described: Service, collections: Collections, writer: Writer
+) -> None:
     """Add the routes that list, make and remove collections."""
-    at = leased(collections)
 
     @routes.get("/v1/collections", response_model=CollectionList)
     async def listed() -> CollectionList:
@@ -101,9 +102,13 @@ def add_collections(routes: APIRouter, collections: Collections, writer: Writer)
         return Removed()
 
     @routes.get(PREFIX, response_model=Info)
-    async def info(service: Service = Depends(at)) -> Info:
-        """Show a collection: versions, sizes, modes, metadata keys."""
-        return Info.model_validate(service.info())
+    async def info(name: CollectionName) -> Info:
+        """Show a collection: versions, sizes, modes, metadata keys; null for what it lacks."""
+        try:
+            async with collections.lease(name) as service:
+                return Info.model_validate(service.info())
+        except CollectionEmpty:
+            return Info.model_validate(described.info(()))
 
 
 def add_writes(routes: APIRouter, writer: Writer) -> None:

@@ -112,6 +112,9 @@ export const info = () => call("info", { root: true });
 /** What the chosen collection holds. */
 export const collectionInfo = () => call("");
 
+/** The collection, or else the service. */
+export const current = () => (collection ? collectionInfo() : info());
+
 export const collections = () => call("collections", { root: true });
 
 export const create = (body) => call("collections", { root: true, body });

@@ -5,21 +5,23 @@ import { h } from "../dom.js";
 const HEADING = /^(#{1,6})\s+(?=\S)/;
 const ITEM = /^\s*(?:[-*+•]|(\d{1,3})[.)])\s+(?=\S)/;
 const FENCE = /^\s*(```|~~~)/;
+const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|!?\[([^\]\n]*)\]\([^)\s]*\)/g;
 const RULE = /^\s*\|?[\s:|-]*-[\s:|-]*\|?\s*$/;
 
 /**
  * @param {string} text
- * @param {(start: number, end: number) => Node[]} marked the piece of the text between two offsets.
+ * @param {(start: number, end: number) => Node[]} plain the piece of the text between two offsets.
  * @returns {Node[]}
  */
-export function prose(text, marked) {
+export function prose(text, plain) {
+  const marked = (start, end) => inline(text, start, end, plain);
   const lines = linesOf(text);
   const blocks = [];
   let at = 0;
   while (at < lines.length) {
     const line = lines[at];
     if (!line.text.trim()) at += 1;
-    else if (FENCE.test(line.text)) at = code(lines, at, blocks, marked);
+    else if (FENCE.test(line.text)) at = code(lines, at, blocks, plain);
     else if (HEADING.test(line.text)) {
       const skip = line.text.match(HEADING)[0].length;
       blocks.push(h("h3", {}, marked(line.start + skip, line.end)));
@@ -31,6 +33,22 @@ export function prose(text, marked) {
   return blocks;
 }
 
+/** The piece of a text, its code and strong words as such, and of a link its label alone. */
+function inline(text, start, end, plain) {
+  const nodes = [];
+  let at = start;
+  for (const match of text.slice(start, end).matchAll(INLINE)) {
+    const [code, strong, label] = match.slice(1);
+    const inner = code ?? strong ?? label;
+    const from = start + match.index + match[0].indexOf(inner, code ? 1 : strong ? 2 : match[0].indexOf("[") + 1);
+    if (start + match.index > at) nodes.push(...plain(at, start + match.index));
+    const shown = inner ? plain(from, from + inner.length) : [];
+    nodes.push(...(code ? [h("code", {}, shown)] : strong ? [h("strong", {}, shown)] : shown));
+    at = start + match.index + match[0].length;
+  }
+  return at < end ? [...nodes, ...plain(at, end)] : nodes;
+}
+
 function linesOf(text) {
   let start = 0;
   return text.split("\n").map((line) => {
@@ -40,11 +58,11 @@ function linesOf(text) {
   });
 }
 
-function code(lines, at, blocks, marked) {
+function code(lines, at, blocks, plain) {
   let end = at + 1;
   while (end < lines.length && !FENCE.test(lines[end].text)) end += 1;
   const inner = lines.slice(at + 1, end);
-  if (inner.length) blocks.push(h("pre", { tabindex: "0" }, h("code", {}, marked(inner[0].start, inner.at(-1).end))));
+  if (inner.length) blocks.push(h("pre", { tabindex: "0" }, h("code", {}, plain(inner[0].start, inner.at(-1).end))));
   return end + 1;
 }
 

@@ -40,7 +40,7 @@ function draw({ cell, x, y, w, h }, parent, i, lit, { go, on, off }) {
     svg("title", {}, text),
     svg("rect", { x, y, width: Math.max(w, 0), height: Math.max(h, 0), fill: `hsl(${hue} 55% ${light}%)` }),
     w > 54 && h > 24 ? svg("text", { x: x + 8, y: y + 20 }, label) : null,
-    w > 84 && h > 44 ? svg("text", { class: "size", x: x + 8, y: y + 37 }, hits ? `${cell.size} · ${hits} of the question` : String(cell.size)) : null,
+    w > 84 && h > 44 ? svg("text", { class: "size", x: x + 8, y: y + 37 }, hits && w > 170 ? `${cell.size} · ${hits} of the question` : String(cell.size)) : null,
   );
 }
 

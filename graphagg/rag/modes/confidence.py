@@ -74,10 +74,11 @@ def features_of(
     near, lexical = question.nearest(NEAR), question.lexical
     at_hits = np.array(rows, np.int64)
     best = float(near[0])
-    words = float(lexical.scores.max(initial=0.0))
+    rows_by_words, scores = lexical.best(1)
+    words = float(scores.max(initial=0.0))
     agreement = 0.0
     if words > 0:  # of equal ones the most similar, so that no order of rows decides
-        first = lexical.rows[lexical.scores == words]
+        first = rows_by_words[scores == words]
         agreement = float(question.similarity_at(first).max()) - best
     return {
         "similarity": best,

@@ -39,7 +39,7 @@ def rows(frame: Any, *names: str) -> list[tuple[Any, ...]]:
 def test_vectors(spark: Any, embedding: Any) -> None:
     for side in ("from", "to"):
         ids, vectors = embedding.side(side)
-        found = embedding.to_spark(spark, side=side, vectors_a_task=17).collect()
+        found = embedding.to_spark(spark, side=side, vectors_per_task=17).collect()
         assert [row["vertex"] for row in found] == list(ids)
         assert np.array_equal(np.array([row["vector"] for row in found], np.float32), vectors)
 

@@ -18,7 +18,7 @@ from graphagg.cli.builds import jobs
 from graphagg.cli.builds import run as running
 from graphagg.cli.builds.build import Build, Built, RunOptions
 from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.embedding import EmbeddingBuild, GraphPreparation, Partitioning
+from graphagg.cli.builds.embedding import EmbeddingBuild
 from graphagg.cli.builds.run import main
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.build.engine import KIND
@@ -29,10 +29,7 @@ from graphagg.graph.spark.edges import EdgeInput
 from graphagg.spark.build import recall, remember
 from graphagg.spark.session import cause
 
-JOBS: dict[str, type[Build]] = {
-    build.name: build
-    for build in (CommunitiesBuild, GraphPreparation, Partitioning, EmbeddingBuild)
-}
+JOBS: dict[str, type[Build]] = {build.name: build for build in (CommunitiesBuild, EmbeddingBuild)}
 Start = Callable[..., int]
 
 
@@ -92,14 +89,13 @@ def test_flags_environment_file_defaults(
     )
 
 
-def test_the_file_by_the_environment_and_for_all_three_jobs(
+def test_the_file_by_the_environment(
     start: Start, tmp_path: Path, given: list[Mapping[str, Any]]
 ) -> None:
     file = tmp_path / "job.toml"
     file.write_text('[embed]\nedges = "e"\nout = "o"\nmax_piece_edges = 7\n')
-    for name in ("prepare_graph", "partition", "embed"):
-        assert start(name, GRAPHAGG_CONFIG=str(file)) == 0
-    assert [found["max_piece_edges"] for found in given] == [7, 7, 7]
+    assert start("embed", GRAPHAGG_CONFIG=str(file)) == 0
+    assert given[0]["max_piece_edges"] == 7
 
 
 @pytest.mark.parametrize(

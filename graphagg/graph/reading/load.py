@@ -117,6 +117,16 @@ def read_graph(
     return graph, entries
 
 
+def check_edges(edges: Any, kind: GraphKind, reading: Reading) -> None:
+    """Read the first edges, for the errors that they raise: paths, header, columns, types.
+
+    Raises:
+        As `load_graph`.
+    """
+    source, _ = open_edges(edges, kind, reading, (), ReadCounts())
+    next(source.batches, None)
+
+
 def check_vertices(vertices: Iterable[VertexId]) -> Iterable[VertexId]:
     """Raise `InvalidParameter` for one id in place of several."""
     if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):

@@ -114,9 +114,8 @@ def inner_words(text: str) -> list[str]:
     words takes them beside the whole word, and the keys of codes that are several tokens: IM-22
     holds im22 (`graphagg.rag.documents.codes`).
     """
-    if not _HUMP.search(text):
-        return []
-    compounds = (word for word in _WORD.findall(text) if _HUMP.search(word))
+    words = _WORD.findall(text) if _HUMP.search(text) else ()
+    compounds = (word for word in words if _HUMP.search(word))
     pieces = (piece for word in compounds for piece in _PIECE_OF_COMPOUND.findall(word))
     joined = (
         code.key

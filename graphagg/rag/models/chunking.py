@@ -9,6 +9,7 @@ does not end in a heading unless it holds nothing else. The next chunk begins wi
 `overlap_sentences` sentences of this one, unless a heading begins it. Headings are lines of
 Markdown, and the marks of a document read from a file. Exceptions:
 
+- A block of code counts as a sentence; one of more words is cut between lines.
 - A sentence of more than `max_words` words is cut at words into pieces of similar length, each of
   which counts as a sentence.
 - Chunks share fewer sentences if these and the next one would exceed `max_words`, and never all
@@ -36,6 +37,7 @@ from typing import Any, NamedTuple
 
 from graphagg.checks import integer
 from graphagg.errors import DuplicateId, InvalidParameter
+from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.passages import Passage, checked_passage, iterable, trail
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.documents.tokens import UNSPACED
@@ -45,7 +47,7 @@ from graphagg.rag.models.extractor import EntityExtractor
 _WORD = re.compile(rf"(?:[{UNSPACED}][^\w\s]*){{1,2}}|[^\s{UNSPACED}]+")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n|[\f\u2029]")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[^\S\n]\S?.*$", re.MULTILINE)
-_ITEM = re.compile(r"^[^\S\n]*(?:[-*+\u2022]|\d{1,3}[.)])[^\S\n]", re.MULTILINE)
+_ITEM = re.compile(r"^[^\S\n\t]*(?:[-*+\u2022]|\d{1,3}[.)])[^\S\n]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -276,17 +278,40 @@ def _sentences(
     sections = headings.keys() | _sections(marks)
     opening = sections | {match.end() for match in _PARAGRAPH.finditer(text)}
     items = {match.start() for match in _ITEM.finditer(text)}
-    edges = sorted({0, len(text), *opening, *headings.values(), *items, *cuts})
+    codes = dict(code_blocks(text))
+    edges = sorted(
+        {0, len(text), *opening, *headings.values(), *items, *cuts, *codes, *codes.values()}
+    )
     opens = _Level.PARAGRAPH
     for start, end in pairwise(edges):
         if start in opening:
             opens = max(opens, _Level.SECTION if start in sections else _Level.PARAGRAPH)
+        if start in codes:
+            yield from _code_pieces(text, start, end, longest, opens)
+            opens = _Level.NOTHING
+            continue
         piece = text[start:end]
         left = start + len(piece) - len(piece.lstrip())
         right = left + len(piece.strip())
         if left < right:
             yield from _pieces(text, left, right, longest, opens, start in headings)
             opens = _Level.NOTHING
+
+
+def _code_pieces(
+    text: str, start: int, end: int, longest: int, opens: _Level
+) -> Iterator[_Sentence]:
+    """Yield a block of code whole, or in runs of lines where it has over `longest` words."""
+    first, count = start, 0
+    for line in text[start:end].splitlines(keepends=True):
+        words = sum(1 for _ in _WORD.finditer(line))
+        if count and count + words > longest:
+            yield _Sentence(first, start, count, opens, False)
+            first, count, opens = start, 0, _Level.NOTHING
+        start += len(line)
+        count += words
+    if count:
+        yield _Sentence(first, end, count, opens, False)
 
 
 def _sections(marks: Sequence[Mark]) -> set[int]:

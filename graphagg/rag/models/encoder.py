@@ -171,12 +171,10 @@ class SentenceTransformerEncoder:
             model, sha256 = load_encoder(self._name, self._device)
         if isinstance(model, BertFiles):
             return model, sha256
-        fast = getattr(model.tokenizer, "is_fast", False)  # missing in a static model
-        if model.max_seq_length is not None and not fast:
+        if not getattr(model.tokenizer, "is_fast", False):  # missing in a static model
             raise InvalidParameter(
                 f"encoder {self._name!r}: its tokenizer gives no offsets, so long texts could not "
-                "be split; use a model with a fast tokenizer, or profile fast, which makes a table "
-                "of any model"
+                "be split; use a model with a fast tokenizer"
             )
         return model, sha256
 

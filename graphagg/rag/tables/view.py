@@ -19,8 +19,9 @@ matrix of the index and skips hidden rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +51,7 @@ PLAIN, LEADS, IN_TITLE, OWN = 1, 2, 4, 8
 its title is it."""
 LONGEST_TITLE_PART = 6
 _NAME = CAPITAL | LINK | TARGET  # of these flags a name has the first alone
+_KEPT = 4096  # terms whose frequency is kept
 _TIED = 2  # bits of a byte of a mention that say how it counts; those above say how it ties
 
 
@@ -111,7 +113,8 @@ class View:
         is_common = np.zeros(entities, bool)
         _mark_common(mentions, visible, np.zeros(entities, np.int32), is_common)
         usable = entity & ((g.kind & (LINKABLE | REFERENCE)) > 0) & (title | ~is_common)
-        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie)
+        pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
+        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie, pairs)
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
@@ -170,6 +173,13 @@ class View:
         """The languages of the visible passages; [] in an index of one language."""
         return self.lexicon.codes(self.visible)
 
+    @cached_property
+    def frequency(self) -> Callable[[int, int], int]:
+        """Number of visible passages among the postings from one position to another."""
+        if self.row_set.is_all:
+            return lambda start, end: end - start
+        return lru_cache(_KEPT)(partial(_frequency, self.visible, self.lexicon.rows))
+
     @property
     def mean_lengths(self) -> tuple[float, float]:
         """Mean tokens of a passage, and of its title; 1 where there are none."""
@@ -200,6 +210,10 @@ class View:
 _STORED = ("title", "mentions", "tie", "df")
 
 
+def _frequency(visible: Array, rows: Array, start: int, end: int) -> int:
+    return int(np.count_nonzero(visible[rows[start:end]]))
+
+
 def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
     return np.zeros(length, dtype)
 
@@ -216,7 +230,7 @@ class _Mentions(NamedTuple):
     row: Array
 
 
-@kernel
+@kernel(small=True)
 def _mark_entities(
     bounds: Array, rows: Array, flags: Array, visible: Array, entity: Array, title: Array
 ) -> None:
@@ -234,7 +248,7 @@ def _mark_entities(
                     title[e] = True
 
 
-@kernel
+@kernel(small=True)
 def _mark_common(mentions: _Mentions, visible: Array, balance: Array, is_common: Array) -> None:
     """Mark the entities that the visible texts write in lower case more often than as a name.
 
@@ -253,7 +267,7 @@ def _mark_common(mentions: _Mentions, visible: Array, balance: Array, is_common:
         is_common[e] = balance[e] > 0
 
 
-@kernel
+@kernel(small=True)
 def _resolve(
     mentions: _Mentions,
     title_tokens: Array,
@@ -262,6 +276,7 @@ def _resolve(
     is_title: Array,
     how: Array,
     tie: Array,
+    pairs: Array,
 ) -> None:
     """Choose the mentions that count, and tie their passages to their entities.
 
@@ -273,9 +288,9 @@ def _resolve(
         is_title: `[E]`, entities that title a visible passage.
         how: `[m]`, takes how each mention counts, and how its pair is tied.
         tie: `[n]`, takes how each pair is tied.
+        pairs: room for the pairs of a row's mentions.
     """
     bounds, entities, starts, lengths, flags, _, _ = mentions
-    pairs = np.empty(np.max(bounds[1:] - bounds[:-1]) if len(visible) else 0, np.int64)
     for row in range(len(visible)):
         if not visible[row]:
             continue
@@ -354,7 +369,7 @@ def _title_tie(flags: int, length: int) -> int:
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0
 
 
-@kernel
+@kernel(small=True)
 def _count_ties(bounds: Array, tie: Array, df: Array) -> None:
     """Count the tied pairs of each entity, `[E]`: a pair is one passage."""
     for e in range(len(bounds) - 1):

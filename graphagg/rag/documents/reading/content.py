@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 from graphagg.rag.documents.reading.document import Mark
 
 _NOT_OF_A_SLUG = re.compile(r"[^\w\- ]")
-CODE = "\t"
-"""Lines of code begin with it in a text: no sentences are found there, and names by their form."""
 
 
 class Unread(Exception):

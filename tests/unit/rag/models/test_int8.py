@@ -23,8 +23,10 @@ SIZES = st.integers(1, 40)
 
 def quantized(x: np.ndarray) -> np.ndarray:
     """The values that the quantized rows stand for, `[r, d]` float64."""
-    values, (scale, middle) = np.empty(x.shape, np.int8), np.empty((2, len(x)), np.float32)
-    quantize(x, values, scale, middle)
+    values, least = np.empty(x.shape, np.int8), x.min(axis=1)
+    scale = (x.max(axis=1) - least) / np.float32(255)
+    middle = least + np.float32(128) * scale
+    quantize(x, scale, middle, values)
     return scale[:, None].astype(float) * values + middle[:, None]
 
 

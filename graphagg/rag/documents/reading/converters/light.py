@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.documents.reading.content import CODE, Composer, Content, Unread
+from graphagg.rag.documents.code import CODE
+from graphagg.rag.documents.reading.content import Composer, Content, Unread
 from graphagg.rag.documents.reading.converters.markup import markdown
 
 _FENCE = "~~~~~~"
@@ -45,7 +46,9 @@ def asciidoc(text: str) -> Content:
 
 
 def _asciidoc(lines: list[str]) -> Iterator[str]:
-    fence, cells, names = "", False, 0
+    fence, table = "", False
+    cells: list[str] = []  # of the row that is open
+    columns = 0  # of the table, by its first row
     for line in lines:
         mark = line.rstrip() if len(line) < _MOST else ""
         if fence:
@@ -55,19 +58,19 @@ def _asciidoc(lines: list[str]) -> Iterator[str]:
             fence = mark
             yield _FENCE
         elif mark == "|===":
-            cells, names = not cells, 0
+            table, columns, cells = not table, 0, []
             yield ""
-        elif cells and mark.startswith("|"):
-            columns = _inline(line, _ASCIIDOC_INLINE).strip().strip("|").split("|")
-            yield "| " + " | ".join(cell.strip() for cell in columns) + " |"
-            if not names:
-                yield "|" + " --- |" * len(columns)
-            names += 1
+        elif table and mark.startswith("|"):
+            cells += [cell.strip() for cell in _inline(line, _ASCIIDOC_INLINE).split("|")[1:]]
+            is_first, columns = not columns, columns or len(cells)
+            while len(cells) >= columns:
+                yield f"| {' | '.join(cells[:columns])} |"
+                cells = cells[columns:]
+                yield from ["|" + " --- |" * columns] * is_first
         elif len(mark) > 3 and mark[0] in "=*_" and mark == mark[0] * len(mark):
             yield ""
-        elif not _ASCIIDOC_DROPPED.match(mark):
-            if not (cells and not line.strip()):
-                yield _inline(_begin(line, _ASCIIDOC_LINES), _ASCIIDOC_INLINE)
+        elif not _ASCIIDOC_DROPPED.match(mark) and (line.strip() or not table):
+            yield _inline(_begin(line, _ASCIIDOC_LINES), _ASCIIDOC_INLINE)
 
 
 # --- Org -----------------------------------------------------------------------------------------

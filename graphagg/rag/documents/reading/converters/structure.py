@@ -13,7 +13,8 @@ import re
 from collections.abc import Mapping
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.documents.reading.content import CODE, Composer, Content, Reference
+from graphagg.rag.documents.code import CODE
+from graphagg.rag.documents.reading.content import Composer, Content, Reference
 
 _STEP = 2**16  # characters that the parser takes at once
 _HIDDEN = frozenset(
@@ -31,7 +32,13 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _TIGHT = frozenset(("li", "tr", "dd", "dt"))  # follow the block before without a blank line
 _SPACE = re.compile(r"[^\S\xa0]+")
 _WEB = re.compile(r"(?!(?:ref|doc):)[a-zA-Z][a-zA-Z0-9+.-]{0,20}:|//")  # leads out of the folder
+_PAGE_MARK = re.compile("\ue000(\\d{1,6})\ue001")
 _MOST_LINKS = 100_000
+
+
+def page_mark(page: int) -> str:
+    """The mark of a page that begins, in a text that comes here."""
+    return f"\ue000{page}\ue001"
 
 
 def html(text: str) -> Content:
@@ -155,6 +162,10 @@ class _Page:
         if self._in_title:
             self.title += text
         elif not self._hidden[1]:
+            if "\ue000" in text:
+                for mark in _PAGE_MARK.finditer(text):
+                    self._composer.begin_page(int(mark[1]))
+                text = _PAGE_MARK.sub("", text)
             self._write(text if self._pre else _SPACE.sub(" ", text))
 
     def close(self) -> None:
@@ -233,8 +244,10 @@ class _Page:
             self._composer.links += [Reference(start + at, to) for at, to in self._links]
             self._composer.anchors |= dict.fromkeys(self._anchors, start)
             self._gap, self._anchors = gap, []
-        elif gap == "\n\n":
-            self._gap = gap
+        else:  # links without a label, such as the entries of a table of contents
+            end = self._composer.length
+            self._composer.links += [Reference(end, target) for _, target in self._links]
+            self._gap = gap if gap == "\n\n" else self._gap
         self._texts, self._links, self._size = [], [], 0
         self._heading = 0
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001
 """Short texts in many languages, each in the encodings in which its files come."""
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def inner_words(text: str) -> list[str]:
     words takes them beside the whole word, and the keys of codes that are several tokens: IM-22
     holds im22 (`graphagg.rag.documents.codes`).
     """
-    words = _WORD.findall(text) if _HUMP.search(text) else []
+    words = _WORD.findall(text) if _HUMP.search(text) else ()
     compounds = (word for word in words if _HUMP.search(word))
     pieces = (piece for word in compounds for piece in _PIECE_OF_COMPOUND.findall(word))
     joined = (

@@ -45,10 +45,17 @@ from graphagg.rag.corpus.themes.results import Theme
 from graphagg.rag.corpus.themes.storage import kept_map
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import bm25_hits
-from graphagg.rag.modes.protocol import NOTHING_ADDED, EncodedReading, Ranked, ReadingRetriever
+from graphagg.rag.modes.protocol import (
+    NOTHING_ADDED,
+    USUAL,
+    EncodedReading,
+    Ranked,
+    ReadingRetriever,
+)
 from graphagg.rag.question.reading import Reading
+from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
-from graphagg.rag.question.results import Explanation, Hit, Hop
+from graphagg.rag.question.results import Explanation, Hit, Hits, Hop
 from graphagg.rag.snapshot.dense import dense_hits
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.vectors import Rows
@@ -121,14 +128,10 @@ class Auto(ReadingRetriever[object]):
     mode = "auto"
 
     def answer(
-        self,
-        questions: Sequence[EncodedReading],
-        k: int,
-        min_score: float | None = None,
-        rescoring: Rescoring = NOTHING_ADDED,
-    ) -> list[list[Hit]]:
+        self, questions: Sequence[EncodedReading], k: int, request: Request = USUAL
+    ) -> list[Hits]:
         """Answer each question by the mode that the rule chooses."""
-        return [self._chosen(q).answer([q], k, min_score, rescoring)[0] for q in questions]
+        return [self._chosen(q).answer([q], k, request)[0] for q in questions]
 
     def explain(
         self,

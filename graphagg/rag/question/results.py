@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -164,12 +164,24 @@ class Hit:
 class Hits(list[Hit]):
     """The hits of a question, best first: a list, and a table.
 
+    Args:
+        hits: best first.
+        confidence: see the attribute.
+
+    Attributes:
+        confidence: the chance that the gold passages are among the first k hits, 0 to 1, by
+            `graphagg.rag.modes.confidence`; None where the question has no vector.
+
     Examples:
         >>> passage = Passage("p1", "Ada lived in York.")
         >>> hits = Hits([Hit(passage, 1.2, {"bm25": 1.2}, (), "bm25")])
         >>> hits.to_arrow().select(["rank", "id", "component_bm25"]).to_pylist()
         [{'rank': 1, 'id': 'p1', 'component_bm25': 1.2}]
     """
+
+    def __init__(self, hits: Iterable[Hit] = (), confidence: float | None = None) -> None:
+        super().__init__(hits)
+        self.confidence = confidence
 
     def to_arrow(self) -> pyarrow.Table:
         """Make a table with one row per hit.
@@ -219,6 +231,36 @@ class Hits(list[Hit]):
         from graphagg.tables import to_pandas
 
         return to_pandas(self.to_arrow())
+
+
+PARTS_IN_WORDS = {
+    "similarity": "close to the question in meaning",
+    "sentence": "its closest sentence is close to the question",
+    "lexical": "holds words of the question",
+    "title": "the question names its title",
+    "entities": "names what the question names",
+    "link": "strength of the link that leads to it",
+    "inherited": "share of the score of the passage that leads to it",
+    "joint_coverage": "words of the question that both hold together, and neither alone",
+    "open_terms": "close to the words that the passage before leaves open",
+    "coverage": "words of the question that no hit before it holds",
+    "named_page": "first hit that is the page of what the question names",
+    "dense": "close to the question in meaning",
+    "bm25": "holds words of the question",
+    "entity": "names active entities",
+    "walk": "reached by walks from what the question names",
+    "relevance": "relevant for the question",
+    "theme": "of a theme that no hit before it covers",
+    "fused": "ranked by several modes",
+    "recency": "new",
+    "reranker": "by the reranker",
+}
+"""What each part of a score says, in a few words."""
+
+
+def unanswered(confidence: float) -> str:
+    """The sentence for an answer that is less sure than was asked for."""
+    return f"nothing here seems to answer this (confidence {confidence:.2f})"
 
 
 def plain_hits(corpus: Corpus, rows: Array, scores: Array, method: Method) -> list[Hit]:

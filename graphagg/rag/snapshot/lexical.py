@@ -22,7 +22,7 @@ from graphagg.rag.tables.view import View
 
 CONSTANTS = (1.2, 0.75)
 """k1 and b of BM25 over title and text."""
-MANY = 1 << 18
+MANY = 1 << 16
 """Postings of a question from which on adding up all takes longer than finding the best."""
 _PER_ROW = 64  # postings that are added up in the time in which the terms of a row are looked up
 

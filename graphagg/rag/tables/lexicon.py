@@ -100,9 +100,7 @@ class Lexicon:
             return None
         start, end = int(self.bounds[rank]), int(self.bounds[rank + 1])
         columns: list[Any] = [self.rows, self.counts, self.title_counts]
-        of_term = [column[start:end] for column in columns]
-        will_need(*of_term)
-        return Postings(start, end, *of_term)
+        return Postings(start, end, *(column[start:end] for column in columns))
 
     @classmethod
     def open(cls, arrays: NamedArrays) -> Lexicon:
@@ -125,4 +123,6 @@ class Lexicon:
 def _maxima(
     rows: Array, counts: Array, lengths: Array, start: int, end: int, constants: Constants
 ) -> Array:
-    return maxima(rows[start:end], counts[start:end], lengths, constants)
+    rows, counts = rows[start:end], counts[start:end]
+    will_need(rows, counts)
+    return maxima(rows, counts, lengths, constants)

@@ -21,10 +21,11 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.kernels import kernel, lower_bound
+from graphagg.store.ranges import will_need
 
 Constants: TypeAlias = tuple[float, float, float]
 """k1, b, and the mean length."""
-ROWS = 6
+ROWS = 5
 """A range has 2 to the power of this many rows."""
 _FIRST = 4  # ranges that are added up first, per row that is wanted
 _GROWTH = 4  # how many times more each time after
@@ -77,6 +78,7 @@ def add_up(
     totals, is_held = np.zeros(size), np.zeros(size, bool)
     for some, weight in filled:
         rows, counts = postings.rows[some], postings.counts[some]
+        will_need(rows, counts)
         is_seen = visible[rows]
         if not is_seen.all():
             rows, counts = rows[is_seen], counts[is_seen]

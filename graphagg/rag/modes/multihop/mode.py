@@ -13,7 +13,7 @@ import numpy as np
 
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.models.encoder import gives_words
-from graphagg.rag.modes.multihop.candidates import FEATURES, QuestionScores
+from graphagg.rag.modes.multihop.candidates import FEATURES
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
 from graphagg.rag.modes.multihop.search import Gain, MultihopSearch, Ranking, Step
 from graphagg.rag.modes.protocol import (
@@ -57,7 +57,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         def longer(n: int, hits: Sequence[Hit]) -> list[Hit]:
             return [*hits, *maker.hits(ranking.choose(self.config, n)[len(hits) :])]
 
-        return Ranked(longer(k, ()), longer, self.config.pool)
+        return Ranked(longer(k, ()), longer, self.config.pool, ranking.question)
 
     @property
     def search(self) -> MultihopSearch:
@@ -73,9 +73,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
             k: number of passages that will be chosen.
             extra: rows to score too, which are not chosen.
         """
-        reading, view, dense = question.reading, self.scope.view, self.snapshot.dense
-        compared = QuestionScores(reading, question.vector, question.words, view, dense)
-        return self.search.rank(compared, k, self.scope.allowed, extra)
+        return self.search.rank(self._compared(question), k, self.scope.allowed, extra)
 
     def _explain(
         self, question: EncodedReading, row: int, k: int, distinct: Distinct

@@ -24,7 +24,7 @@ from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.tables.gazetteer import kind_of, or_of
 from graphagg.rag.tables.matching import KeysOfRows, KeyTable, TokenRows, find_mentions
-from graphagg.rag.tables.mentions import RowTokens, found_keys, title_keys
+from graphagg.rag.tables.mentions import RowTokens, found_keys, linked_keys, title_keys
 from graphagg.rag.tables.segments import Ragged
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.store.strings import StringTable
@@ -97,7 +97,6 @@ class Block:
         self.sentences = _spans(note.sentences for note in notes)
         self.entities = _spans(note.mentions for note in notes)
         self._words, self._keys = _numbering(), _numbering()
-        self._found_keys: set[str] = set()
         self._tokens, self._lengths, self._titles = array("i"), array("q"), array("i")
         self._sentence, self._capital = array("i"), bytearray()
         self._inner, self._inner_rows = array("i"), array("i")
@@ -125,9 +124,8 @@ class Block:
             self._languages.append(CODES.index(self._analyzers.of_text(text).language))
         for name, flags in title_keys(passage.title).items():
             self._titled.extend((row, key_number(name), flags))
-        for f in dict.fromkeys(found_keys(tokens, text, note.mentions)):
-            self._named.extend((row, key_number(f.key), f.start, f.length))
-            self._found_keys.add(f.key)
+        for f in (*found_keys(tokens, text, note.mentions), *linked_keys(passage, tokens)):
+            self._named.extend((row, key_number(f.key), f.start, f.length, f.flags))
 
     def arrays(self, windows: Ragged, sentence_vectors: Array) -> Arrays:
         """All arrays of the block.
@@ -152,7 +150,7 @@ class Block:
         keys, key_of = _sorted(self._keys)
         rows = len(self._lengths)
         titled = _ints(self._titled).reshape(-1, 3)
-        named = _ints(self._named).reshape(-1, 4)
+        named = _ints(self._named).reshape(-1, 5)
         tokens = word_of[_ints(self._tokens)]
         return {
             **string_arrays("words", words),
@@ -171,6 +169,7 @@ class Block:
             "named.key": key_of[named[:, 1]],
             "named.start": named[:, 2],
             "named.length": named[:, 3],
+            "named.flags": named[:, 4].astype(np.uint8),
         } | self._postings(words, word_of, tokens)  # fmt: skip
 
     def _postings(self, words: list[str], word_of: Array, tokens: Array) -> Arrays:
@@ -273,10 +272,8 @@ def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Arr
     tokens = TokenRows(*(read_only(array(name)) for name in names))
     key, none = array("titled.key"), np.zeros(len(array("titled.key")), np.int32)
     titled = KeysOfRows(array("titled.bounds"), ranks[key], array("titled.flags"), none, none)
-    key, no_flags = array("named.key"), np.zeros(len(array("named.key")), np.uint8)
-    named = KeysOfRows(
-        array("named.bounds"), ranks[key], no_flags, array("named.start"), array("named.length")
-    )
+    columns = (array(f"named.{name}") for name in ("flags", "start", "length"))
+    named = KeysOfRows(array("named.bounds"), ranks[array("named.key")], *columns)
     records = find_mentions(
         KeyTable(*map(read_only, table)), tokens,
         KeysOfRows(*map(read_only, titled)), KeysOfRows(*map(read_only, named)),

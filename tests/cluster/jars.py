@@ -4,8 +4,8 @@
 
 brings them by Maven into the folder of the tools: hadoop-aws of the Hadoop that PySpark comes with,
 and of the AWS SDK what that needs for S3, in place of the bundle of all services; and Hadoop's
-minicluster, with what it needs to start HDFS and YARN. And by pip the PySpark that the jars of Delta
-and Iceberg start with; these it brings itself.
+minicluster, with what it needs to start HDFS and YARN. And by pip the PySpark that the jars of
+Delta and Iceberg start with; these it brings itself.
 """
 
 from __future__ import annotations

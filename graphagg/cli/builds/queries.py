@@ -210,9 +210,9 @@ def run_answering(asked: Answering, run: AnswerOptions) -> None:
     if run.json:
         print_json({"out": run.out, "answers": rows, "without_answer": without})
     else:
-        why = f", {without:,} rows without one (column reason)" if without else ""
+        why = f"; questions without one: {without:,} (column reason)" if without else ""
         out.print(f"{run.out}: {rows:,} answers{why}", markup=False)
-    say("done: %d answers, %d rows without one", rows, without)
+    say("done: %d answers; questions without one: %d", rows, without)
 
 
 def _check(questions: str, column: str, run: AnswerOptions) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from graphagg.cli.builds.build import Build, RunOptions
+from graphagg.cli.folders import remember_source
 from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
@@ -170,6 +171,7 @@ class PassagesBuild(Build):
             progress=progress,
             force=run.force,
         ) as index:
+            remember_source(run.out, path)
             read = what_was_read(report)
             language = index.manifest.parameters["language"]
             if not named and language != "en":

@@ -150,10 +150,13 @@ class _Reading:
         if converter_of(file.name) is None:
             try:
                 with file.path.open("rb") as opened:
-                    binary = is_binary(opened.read(SAMPLE))
+                    sample = opened.read(SAMPLE)
             except OSError as error:
                 raise Unread("unreadable", error.strerror or str(error)) from None
-            raise Unread("binary" if binary else f"of unknown kind ({suffix_of(file.name)})")
+            if is_binary(sample):
+                raise Unread("binary")
+            fault = screened(file.name, sample, self._config.max_log_size)
+            raise fault or Unread(f"of unknown kind ({suffix_of(file.name)})")
         content = read_file(file.path, self._config.max_file_size)
         if not content.content:
             raise Unread("empty")

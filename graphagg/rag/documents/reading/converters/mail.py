@@ -39,14 +39,15 @@ def eml(content: bytes, attached: Attached, depth: int = 1) -> Iterator[Content 
         Unread: the file holds no mail.
     """
     message = message_from_bytes(content, policy=policy.default)
-    if not any(message.get(name) for name in ("from", "to", "subject", "date")):
+    if not any(_header(message, name) for name in ("from", "to", "subject", "date")):
         raise Unread("broken", "no mail: it has neither sender, recipient, subject nor date")
     composer = Composer()
     body = message.get_body(("plain", "html"))
     if body is not None:
         _write_body(_text_of(body), body.get_content_type() == "text/html", composer)
     texts = {name: _header(message, name) for name in ("from", "to", "cc", "date")}
-    yield _mail(composer, _header(message, "subject"), texts)
+    mail = _mail(composer, _header(message, "subject"), texts)
+    yield from [mail] if mail.text else []
     for position, attachment in enumerate(message.iter_attachments()):
         if position == _MOST_ATTACHMENTS:
             yield Unread("attachments", f"more than {_MOST_ATTACHMENTS} attachments", "more")
@@ -126,7 +127,7 @@ def _mail(composer: Composer, subject: str, headers: dict[str, str]) -> Content:
     except (ValueError, IndexError, TypeError, OverflowError):
         pass
     if not composer.length:
-        composer.block(subject or "(no text)")
+        composer.block(subject)
     return composer.content(subject, metadata)
 
 

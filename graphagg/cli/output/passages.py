@@ -131,6 +131,8 @@ def _steps(hit: Hit, index: PassageIndex) -> Iterator[str]:
             text = index[text].title or text
         elif hop.kind == "sentence":
             text = f'"{text}"'
+        elif hop.kind == "reference":
+            text = f"links to {text}"
         if text != before:
             style = _STYLES.get(hop.kind, "default")
             yield f"[{style}]{escape(text)}[/{style}]"

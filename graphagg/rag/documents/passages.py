@@ -28,6 +28,8 @@ _FEWEST = 5  # documents; below, no language is recognized
 _NOT_PROSE = frozenset(".csv .tsv .json .jsonl .ndjson .xlsx .xls .ods".split())
 _DEEPEST = 64  # levels of metadata
 _LAST_POSITION = 2**31 - 1
+TRAIL = " > "
+"""Stands between the title of a document and the headings above a piece of it."""
 _FIELDS = frozenset({"id", "text", "title", "metadata", "document", "position"})
 
 
@@ -64,6 +66,16 @@ class Passage:
     def parts(self) -> tuple[str, ...]:
         """The texts that are searched for entities: the title, if there is one, and the text."""
         return (self.title, self.text) if self.title else (self.text,)
+
+
+def trail(title: str, headings: Iterable[str]) -> str:
+    """Join a document's title and the headings above a piece of it, each once.
+
+    Examples:
+        >>> trail("Travel policy", ["Travel policy", "Trains"])
+        'Travel policy > Trains'
+    """
+    return TRAIL.join(dict.fromkeys(filter(None, (title, *headings))))
 
 
 def read_passages(

@@ -27,16 +27,18 @@ and without a model. A blank line, a heading and an item of a list begin a new s
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import accumulate, islice, pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from graphagg.checks import integer
 from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag.documents.code import code_blocks
-from graphagg.rag.documents.passages import Passage, checked_passage, iterable
+from graphagg.rag.documents.passages import Passage, checked_passage, iterable, trail
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.documents.tokens import UNSPACED
 from graphagg.rag.models.by_rule.extractor import sentences as sentences_by_rule
@@ -115,9 +117,11 @@ def chunk_documents(
 ) -> Iterator[Passage]:
     """Split documents into passages, one document at a time, in near linear time.
 
-    A chunk's id is its document's id, `#` and its position. It keeps title and metadata of its
-    document, and its text is a piece of the document's. If the document has marks, the metadata
-    state the `page` and the `heading` (a list, outermost first) where the chunk begins.
+    A chunk's id is its document's id, `#` and its position. It keeps the metadata of its document,
+    and its text is a piece of the document's. Its title is the trail from the title of the document
+    to the headings where the chunk begins, if the document has marks: "Travel policy > Trains". The
+    metadata state this `heading` (a list, outermost first), the `page`, and the `links` and
+    `anchors` of the chunk with their offsets.
 
     Args:
         documents: the result of `read_passages`, or mappings with `id`, `text`, ...
@@ -176,22 +180,21 @@ def split(
     Raises:
         InvalidPassage: the document is invalid or has no text.
     """
-    marks: Sequence[Mark] = ()
-    if isinstance(source, Document):
-        marks, source = source.marks, source.record
-    document = checked_passage(source, where)
+    read = source if isinstance(source, Document) else Document("", "")
+    document = checked_passage(source.record if isinstance(source, Document) else source, where)
     text = document.text
     spans = [_Span(0, len(text), 0)]
     if config is not None and not document.document and _may_be_long(text, config):
-        spans = _spans(text, config, extractor, marks)
+        spans = _spans(text, config, extractor, read.marks)
+    placed = _placed(read, document.metadata, spans)
     if len(spans) == 1:
-        return [replace(document, metadata=_placed(document, marks, 0))] if marks else [document]
+        return [replace(document, metadata=next(placed))]
     return [
         Passage(
             f"{document.id}#{position}",
             text[span.start : span.end],
-            document.title,
-            _placed(document, marks, span.new),
+            trail(document.title, mark_at(read.marks, span.new).heading),
+            next(placed),
             document.id,
             position,
         )
@@ -205,12 +208,29 @@ def _may_be_long(text: str, config: ChunkConfig) -> bool:
     return next(islice(words, config.max_words, None), None) is not None
 
 
-def _placed(document: Passage, marks: Sequence[Mark], offset: int) -> dict[str, Any]:
-    """Metadata of a piece that begins at an offset; the document's own metadata take precedence."""
-    mark = mark_at(marks, offset)
-    heading = {"heading": list(mark.heading)} if mark.heading else {}
-    page = {} if mark.page is None else {"page": mark.page}
-    return {**heading, **page, **document.metadata}
+def _placed(
+    read: Document, metadata: Mapping[str, Any], spans: Sequence[_Span]
+) -> Iterator[dict[str, Any]]:
+    """Yield the metadata of each piece; the document's own take precedence.
+
+    A place between two pieces belongs to the later one.
+    """
+    links, anchors = deque(read.links), deque(sorted(read.anchors.items(), key=itemgetter(1)))
+    for span in spans:
+        mark = mark_at(read.marks, span.new)
+        here: dict[str, Any] = {"heading": list(mark.heading)} if mark.heading else {}
+        here |= {} if mark.page is None else {"page": mark.page}
+        targets: dict[str, int] = {}
+        while links and (links[0].offset < span.end or span is spans[-1]):
+            link = links.popleft()
+            target = f"{link.target}#{link.anchor}" if link.anchor else link.target
+            targets.setdefault(target, max(0, link.offset - span.start))
+        names: dict[str, int] = {}
+        while anchors and (anchors[0][1] < span.end or span is spans[-1]):
+            name, offset = anchors.popleft()
+            names[name] = max(0, offset - span.start)
+        here |= ({"links": targets} if targets else {}) | ({"anchors": names} if names else {})
+        yield {**here, **metadata}
 
 
 def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:

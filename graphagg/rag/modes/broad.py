@@ -39,7 +39,6 @@ import numpy as np
 
 from graphagg.arrays import Doubles, Ints
 from graphagg.rag.config.broad import BroadConfig
-from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.themes.results import Theme
 from graphagg.rag.corpus.themes.storage import kept_map
@@ -104,7 +103,7 @@ class Broad(ReadingRetriever[BroadConfig]):
     def rankings(self, question: EncodedReading, depth: int) -> Rankings:
         """Rank by `multihop`, `dense` and `bm25`, `depth` rows each."""
         snapshot, scope = self.snapshot, self.scope
-        config = MultihopConfig()
+        config = snapshot.multihop_config
         ranking = Multihop(snapshot, scope, config).ranking(question, depth)
         chosen = ranking.choose(config, depth)
         positions = [position for position, _ in chosen]
@@ -152,7 +151,7 @@ class Auto(ReadingRetriever[object]):
         snapshot, scope = self.snapshot, self.scope
         if decide(question.reading).is_broad:
             return Broad(snapshot, scope, BroadConfig())
-        return Multihop(snapshot, scope, MultihopConfig())
+        return Multihop(snapshot, scope, snapshot.multihop_config)
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
         return [Ranked(hits) for hits in self.answer(questions, k)]

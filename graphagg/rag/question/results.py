@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from graphagg.arrays import Array
     from graphagg.rag.tables.segments import Corpus
 
-HopKind = Literal["question_entity", "sentence", "entity", "similarity", "theme", "passage"]
+HopKind = Literal[
+    "question_entity", "sentence", "entity", "reference", "similarity", "theme", "passage"
+]
 Method = Literal["multihop", "broad", "linearrag", "rrf", "dense", "bm25"]
 
 
@@ -34,13 +36,14 @@ class Hop:
     """One step of a hop path.
 
     Attributes:
-        kind: `question_entity`, `sentence`, `entity`, `similarity`, `theme` or `passage`.
-        text: the mention in the question, the sentence, the entity's name, the theme's label, or
-            the passage's id.
+        kind: `question_entity`, `sentence`, `entity`, `reference` (a link between documents),
+            `similarity`, `theme` or `passage`.
+        text: the mention in the question, the sentence, the entity's name, what the link leads to,
+            the theme's label, or the passage's id.
         score: of a sentence its cosine with the question; of a `similarity` the cosine of the two
-            passages. In `multihop`, of a passage its direct score F and of an entity its idf. In
-            `linearrag`, of an entity its activation, of the `question_entity` its similarity to the
-            entity that follows, and of the passage the last entity's share of its prior. In
+            passages. In `multihop`, of a passage its direct score F, of an entity or link its idf.
+            In `linearrag`, of an entity its activation, of the `question_entity` its similarity to
+            the entity that follows, and of the passage the last entity's share of its prior. In
             `broad`, of a theme its worth for the question, and of a passage its relevance, 0 to 1.
         contribution: its part of the hit's score; the contributions of a path add up to the score.
 
@@ -65,11 +68,11 @@ class Hit:
         components: the parts of the score, by name; they add up to it. In `multihop` the terms of
             the formula at the head of `config.multihop`: of the passage itself (`similarity`,
             `sentence`, `lexical`, `title`, `entities`), of the path that leads to it (`inherited`,
-            `link`, `joint_coverage`, `open_terms`), and of the choice (`coverage`, `named_page`).
-            In `linearrag`: `dense` and `entity`, the passage's share of the prior, and `walk`, the
-            gain by PageRank. In `broad` `relevance`, `theme` and `fused` (see `broad.choice`). In
-            `rrf` the shares of `dense` and `bm25`; in these modes the one of that name. In any mode
-            `recency` and `reranker`, where they are asked for.
+            `link` or `reference`, `joint_coverage`, `open_terms`), and of the choice (`coverage`,
+            `named_page`). In `linearrag`: `dense` and `entity`, the passage's share of the prior,
+            and `walk`, the gain by PageRank. In `broad` `relevance`, `theme` and `fused` (see
+            `broad.choice`). In `rrf` the shares of `dense` and `bm25`; in these modes the one of
+            that name. In any mode `recency` and `reranker`, where they are asked for.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
             question names no entity.

@@ -129,7 +129,7 @@ def _origin(hit: Answer) -> list[str]:
     passages = [step["text"] for step in before if step["kind"] == "passage"]
     if not passages:
         return []
-    bridges = [step["text"] for step in before if step["kind"] == "entity"]
+    bridges = [step["text"] for step in before if step["kind"] in ("entity", "reference")]
     via = f" via {shortened(bridges[-1])}" if bridges else ""
     return [f"from {passages[-1]}{via}"]
 

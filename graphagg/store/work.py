@@ -178,9 +178,9 @@ class WorkFolder:
         self.storage.lock()
         try:
             unfinished = None if force else self.storage.read_json(_JOB)
-            if unfinished is not None and not self._has_finished():
-                unfinished = None  # nothing that another job could lose
             said = json.loads(json.dumps(job))
+            if unfinished not in (None, said) and not self._has_finished():
+                unfinished = None  # nothing that another job could lose
             for name in sorted({*(unfinished or said), *said}):
                 before, now = (unfinished or said).get(name), said.get(name)
                 if before != now:

@@ -55,7 +55,8 @@ def search(
             return
         hits = index.retrieve(question, k, request)
         if as_json:
-            _print_answer(question, request.mode, "hits", [hit.to_json(characters) for hit in hits])
+            shown = [hit.to_json(characters) for hit in hits]
+            _print_answer(question, request.mode, "hits", shown, confidence=hits.confidence)
             return
         print_hits(hits, index, explain)
         if request.mode == "linearrag" and hits and hits[0].method == "dense":
@@ -121,8 +122,10 @@ def warm(directory: Directory, as_json: AsJson = False) -> None:
         out.print(f"{size / 1e6:,.0f} MB read in {meter.read()['wall_seconds']} s")
 
 
-def _print_answer(question: str, mode: str, name: str, answers: list[dict[str, Any]]) -> None:
-    print_json({"question": question, "mode": mode, name: answers})
+def _print_answer(
+    question: str, mode: str, name: str, answers: list[dict[str, Any]], **more: float | None
+) -> None:
+    print_json({"question": question, "mode": mode, **more, name: answers})
 
 
 def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:

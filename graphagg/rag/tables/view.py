@@ -30,9 +30,17 @@ import numpy.typing as npt
 from graphagg.arrays import Array, read_only
 from graphagg.kernels import kernel, lower_bound
 from graphagg.rag.tables.contain_matrix import Allocate, Contain
-from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, Gazetteer
+from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, REFERENCE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
-from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FULL_TITLE, INITIAL, TITLE
+from graphagg.rag.tables.mentions import (
+    BASE_TITLE,
+    CAPITAL,
+    FULL_TITLE,
+    INITIAL,
+    LINK,
+    TARGET,
+    TITLE,
+)
 from graphagg.rag.tables.vectors import RowSet
 from graphagg.store import Artifact, ArtifactWriter
 
@@ -42,6 +50,7 @@ PLAIN, LEADS, IN_TITLE, OWN = 1, 2, 4, 8
 """How a passage is tied to an entity: mentions it; its text begins with it; its title contains it;
 its title is it."""
 LONGEST_TITLE_PART = 6
+_NAME = CAPITAL | LINK | TARGET  # of these flags a name has the first alone
 _KEPT = 4096  # terms whose frequency is kept
 _TIED = 2  # bits of a byte of a mention that say how it counts; those above say how it ties
 
@@ -103,7 +112,7 @@ class View:
         mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair_bounds, g.row)
         is_common = np.zeros(entities, bool)
         _mark_common(mentions, visible, np.zeros(entities, np.int32), is_common)
-        usable = entity & ((g.kind & LINKABLE) > 0) & (title | ~is_common)
+        usable = entity & ((g.kind & (LINKABLE | REFERENCE)) > 0) & (title | ~is_common)
         pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
         _resolve(mentions, g.title_tokens, visible, usable, title, how, tie, pairs)
         df = make("df", np.int32, entities)
@@ -287,11 +296,12 @@ def _resolve(
             continue
         first = bounds[row]
         _find_pairs(mentions, row, usable, pairs)
+        _tie_links(pairs, flags[first : bounds[row + 1]], how[first : bounds[row + 1]], tie)
         # Where the last mention that counts ends, of either kind.
         outer_start, outer_end, nested_end = np.int64(-1), np.int64(0), np.int64(0)
         for i in range(first, bounds[row + 1]):
             e, pair = entities[i], pairs[i - first]
-            if pair < 0 or not flags[i] & CAPITAL:
+            if pair < 0 or flags[i] & _NAME != CAPITAL:
                 continue
             start = np.int64(starts[i])
             end = start + np.int64(lengths[i])
@@ -323,6 +333,17 @@ def _find_pairs(mentions: _Mentions, row: int, usable: Array, pairs: Array) -> N
     for i in range(first, last):
         entity = mentions.entity[i]
         pairs[i - first] = _pair(mentions, entity, row) if usable[entity] else -1
+
+
+@kernel
+def _tie_links(pairs: Array, flags: Array, how: Array, tie: Array) -> None:
+    """Tie a row to what it links to, and to the links that lead to it; names are beside them."""
+    for i in range(len(flags)):
+        if pairs[i] >= 0 and flags[i] & LINK:
+            how[i] = NESTED
+            tie[pairs[i]] |= PLAIN
+        elif pairs[i] >= 0 and flags[i] & TARGET:
+            tie[pairs[i]] |= OWN
 
 
 @kernel

@@ -35,6 +35,7 @@ class MissingExtra(GraphAggError):
     """
 
     def __init__(self, package: str, extra: str | None) -> None:
+        self.package, self.extra = package, extra
         super().__init__(
             f"this needs the package {package!r}, which is not installed; "
             f"run: {install_line(package, extra)}"
@@ -247,8 +248,24 @@ class InvalidToken(GraphAggError):
     """The file of a service's token is missing, or holds no usable one."""
 
 
+class Forbidden(GraphAggError):
+    """A token has not the right to what it asks for."""
+
+
+class CollectionExists(GraphAggError):
+    """A collection of this name is there already."""
+
+
+class VersionChanged(GraphAggError):
+    """A write was meant for another version of an index than the one that is there."""
+
+
 class NoSuchIndex(GraphAggError):
     """A service was asked for a kind of index that it was not given."""
+
+
+class CollectionEmpty(NoSuchIndex):
+    """A collection was asked before anything was written to it."""
 
 
 class NoLanguageModel(NoSuchIndex):

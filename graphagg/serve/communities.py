@@ -12,11 +12,12 @@ from graphagg.communities.config import METHODS
 from graphagg.communities.vertices import Listing, Vertices
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
-from graphagg.serve.lanes import Lane
 from graphagg.serve.models.graphs import CommunityRequest
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import Watch, current_trace
 from graphagg.serve.reload import Slot
+from graphagg.serve.rights import check_unfiltered
+from graphagg.serve.shared import Shared
 from graphagg.store.manifest import Manifest
 
 Answer = dict[str, Any]
@@ -45,13 +46,11 @@ class Communities:
 
     Args:
         directory: the index.
-        lane: threads that answer queries.
-        lookups: threads that answer type-ahead and neighbors, apart from queries: a flood of
-            either leaves the other its threads.
+        shared: threads that answer queries, and others for type-ahead and neighbors.
     """
 
-    def __init__(self, directory: PathLike[str], lane: Lane, lookups: Lane) -> None:
-        self._lane, self._lookups = lane, lookups
+    def __init__(self, directory: PathLike[str], shared: Shared) -> None:
+        self._lane, self._lookups = shared.lane, shared.lookups
         self.slot: Slot[OpenedCommunities] = Slot(
             directory, lambda folder: OpenedCommunities(CommunityIndex.open(folder))
         )
@@ -92,6 +91,7 @@ class Communities:
         requests: Sequence[CommunityRequest],
     ) -> tuple[list[Answer], Answer]:
         watch = Watch()
+        check_unfiltered("communities")
 
         def answer(index: CommunityIndex) -> list[Answer]:
             return [show(_community(index, request)) for request in requests]
@@ -102,12 +102,14 @@ class Communities:
 
     async def starting_with(self, prefix: str, limit: int) -> Answer:
         """Type-ahead."""
+        check_unfiltered("communities")
         with self.slot.lease() as opened:
             listing = await self._lookup(opened.vertices.starting_with, prefix, limit)
             return {"vertices": _listed(listing), "more": listing.more}
 
     async def neighbors(self, vertex: VertexId, limit: int) -> Answer:
         """The neighbors of a vertex."""
+        check_unfiltered("communities")
         with self.slot.lease() as opened:
             center, listing = await self._lookup(opened.vertices.neighbors, vertex, limit)
             return {

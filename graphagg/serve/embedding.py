@@ -12,6 +12,7 @@ from graphagg.serve.lanes import Lane
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import Watch, current_trace
 from graphagg.serve.reload import Slot
+from graphagg.serve.rights import check_unfiltered
 
 Answer = dict[str, Any]
 
@@ -55,6 +56,7 @@ class Embedding:
     async def neighbors(self, vertices: Sequence[VertexId], k: int) -> tuple[list[Answer], Answer]:
         """The nearest vertices of each vertex, and the time it took."""
         watch = Watch()
+        check_unfiltered("embedding")
         with self.slot.lease() as index, current_trace().stage("query"):
             answers, cpu_ms = await self._lane.run(_neighbors, index, vertices, k)
         return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}

@@ -40,6 +40,12 @@ class Limits:
         waiting: requests that are answered or wait for it; the next one is refused.
         lookups: the same for type-ahead and neighbors, which have a thread of their own.
         threads: number of threads that compute answers.
+        write_bytes: most bytes of passages and edges that come as JSON.
+        upload_bytes: most bytes of the files of one upload.
+        upload_files: most files of one upload.
+        write_seconds: longest time that a write waits for its turn.
+        open_collections: collections that are open at a time; the longest unused is closed.
+        collection_seconds: time without a request after which a collection is closed.
     """
 
     body_bytes: int = 1 << 20
@@ -51,6 +57,12 @@ class Limits:
     waiting: int = 256
     lookups: int = 256
     threads: int = max(2, min(os.cpu_count() or 1, 16))
+    write_bytes: int = 16 << 20
+    upload_bytes: int = 256 << 20
+    upload_files: int = 1_000
+    write_seconds: float = 30.0
+    open_collections: int = 32
+    collection_seconds: float = 600.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

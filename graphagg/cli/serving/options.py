@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from graphagg.cli.folders import PLACE
+from graphagg.cli.folders import LOCAL, PLACE
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _MOST_FILES = 65_536
 Host = Annotated[str, typer.Option(help="Address to bind; beyond loopback it takes a token.")]
 TokenFile = Annotated[
     Path | None,
-    typer.Option("--token-file", help="Holds the bearer token that every request must carry."),
+    typer.Option("--token-file", help="Holds the tokens that requests carry: one, or hashes."),
 ]
 
 
@@ -35,6 +35,8 @@ class Indices:
         passages: a passage index.
         communities: a community index.
         embedding: an embedding.
+        root: folder of collections by name, which are opened when they are asked for and can be
+            written to. None: none.
         reranker: a cross-encoder that reads the first hits of every question: name or path of a
             sentence-transformers model. None: none.
         rerank_first: number of hits that it reads.
@@ -44,6 +46,7 @@ class Indices:
     passages: PathLike[str] | None = field(default=None, metadata=PLACE)
     communities: PathLike[str] | None = field(default=None, metadata=PLACE)
     embedding: PathLike[str] | None = field(default=None, metadata=PLACE)
+    root: Path | None = field(default=None, metadata=LOCAL)
     reranker: str | None = None
     rerank_first: int = field(default=50, metadata={"min": 1})
     lazy: bool = field(default=False, metadata={"flags": "--lazy"})
@@ -54,7 +57,7 @@ class Indices:
         from graphagg.serve.service import Sources
 
         reranker = None if self.reranker is None else CrossEncoderReranker(self.reranker)
-        indices = self.passages, self.communities, self.embedding
+        indices = self.passages, self.communities, self.embedding, self.root
         return Sources(*indices, reranker=reranker, rerank_first=self.rerank_first)
 
 
@@ -77,16 +80,17 @@ class Network:
     cors_origins: list[str] | None = field(default=None, metadata={"flags": "--cors-origin"})
 
     def access(self, host: str, token_file: Path | None) -> Access:
-        """The policy of access; the token is read."""
-        from graphagg.serve.http.security import Access, read_token
+        """The policy of access; tokens are read."""
+        from graphagg.serve.http.security import Access
+        from graphagg.serve.rights import Tokens
 
         return Access(
             host,
-            None if token_file is None else read_token(token_file),
             origins=tuple(self.cors_origins or ()),
             hosts=tuple(self.allowed_hosts or ()),
             root_path=self.root_path,
             proxies=tuple(self.proxies or ()),
+            tokens=None if token_file is None else Tokens(token_file),
         )
 
 

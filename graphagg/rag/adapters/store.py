@@ -13,9 +13,10 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any
 
-from graphagg.errors import EmptyCorpus
+from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.rag.documents.passages import Passage, as_passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
@@ -204,10 +205,15 @@ def last_of_each(passages: Iterable[Passage]) -> list[Passage]:
 
 RESERVED = (
     "title", "score", "components", "path", "method", "document", "position", "match", "copies",
+    "source", "trail",
 )  # fmt: skip
 """Keys of metadata that a hit fills."""
-QUIET = RESERVED[1:]
-"""Keys that a language model or an embedding has no use for: all but the title."""
+_FOR_MODELS = ("title", "source", "trail")
+QUIET = (
+    *(key for key in RESERVED if key not in _FOR_MODELS),
+    "passage_path", "folder", "suffix", "modified", "size", "heading",
+)  # fmt: skip
+"""Keys that a language model or an embedding has no use for."""
 
 
 def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
@@ -235,8 +241,29 @@ def request_and_rest(
     return base.with_fields(**overrides), rest
 
 
+def check_known(options: Iterable[str], names: Iterable[str]) -> None:
+    """Refuse options that nothing takes.
+
+    Args:
+        options: names that are given.
+        names: names that are taken, beside the fields of `Request`.
+
+    Raises:
+        InvalidParameter: one is unknown; the message names the closest.
+    """
+    known = {*names, "request", *(each.name for each in fields(Request))}
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, 1, 0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"wanted one of {sorted(known)}"
+            raise InvalidParameter(f"option {name!r} is unknown; {hint}")
+
+
 def metadata_of(hit: Hit) -> dict[str, Any]:
     """Join a passage's metadata with the values of the hit, as plain JSON values.
+
+    Chains that cite read `source` (the file or address that the passage comes from, else its
+    document or id), `page`, and `trail`, the headings above it.
 
     A key of the passage that is one of `RESERVED` is kept as `passage_<key>`, unless it has the
     value that the hit has under that key.
@@ -245,6 +272,12 @@ def metadata_of(hit: Hit) -> dict[str, Any]:
     reserved = {key: plain[key] for key in RESERVED if key in plain}
     reserved["path"] = [dict(step) for step in plain["path"]]
     metadata: Mapping[str, Any] = plain["metadata"]
+    origins = (metadata.get(key) for key in ("source", "url", "path"))
+    reserved["source"] = next(
+        (each for each in origins if each), hit.passage.document or plain["id"]
+    )
+    if isinstance(heading := metadata.get("heading"), list):
+        reserved["trail"] = " > ".join(map(str, heading))
     kept = {
         f"passage_{key}" if key in RESERVED else key: value
         for key, value in metadata.items()

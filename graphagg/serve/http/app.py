@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
@@ -18,12 +18,14 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from graphagg import __version__
 from graphagg.errors import NoSuchIndex
 from graphagg.rag.models.endpoint import Endpoint
+from graphagg.serve.collections import Collections
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.requests import Observed
-from graphagg.serve.http.routes import about, answers, indices
+from graphagg.serve.http.routes import about, answers, indices, written
 from graphagg.serve.http.security import Access, Guard, RootPath
 from graphagg.serve.service import NAMES, Service
+from graphagg.serve.writing import Writer
 
 ABOUT: dict[str, Any] = {
     "title": "graphagg",
@@ -57,10 +59,12 @@ def create_app(
         endpoint: the language model; None: there is none.
     """
     access = access or Access()
+    collections, writer = _written(service)
+    service.answers_in_words = endpoint is not None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        watcher = asyncio.create_task(service.watch(poll_seconds))
+        watcher = asyncio.create_task(_watch(service, access, collections, poll_seconds))
         if failed is None:
             await asyncio.to_thread(service.prepare)
         else:  # a thread of its own: stopping does not wait for a model that still loads
@@ -71,6 +75,9 @@ def create_app(
             watcher.cancel()
             with suppress(asyncio.CancelledError):
                 await watcher
+            if writer is not None and collections is not None:
+                await writer.close()
+                collections.close()
             service.close()
 
     app = FastAPI(
@@ -80,31 +87,70 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
         middleware=_middleware(service, access),
-        dependencies=[Depends(HTTPBearer(auto_error=False))] if access.token else [],
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if access.is_guarded else [],
     )
     failures.install(app)
     kinds = [kind for kind in ROUTERS if service.has(kind)]
-    add_routes(app, service, endpoint, kinds)
+    add_routes(app, service, endpoint, kinds, collections, writer)
     app.mount("/static", StaticFiles(directory=about.PAGE))
     return app
 
 
 def add_routes(
-    app: FastAPI, service: Service, endpoint: Endpoint | None, kinds: Collection[str]
+    app: FastAPI,
+    service: Service,
+    endpoint: Endpoint | None,
+    kinds: Collection[str],
+    collections: Collections | None,
+    writer: Writer | None,
 ) -> None:
     """Add the routes of a service that has these kinds of indices."""
     app.include_router(about.router(service))
-    if "passages" in kinds:
-        app.include_router(answers.router(service, endpoint))
+
+    def served() -> Service:
+        return service
+
     for kind, router in ROUTERS.items():
-        app.include_router(router(service) if kind in kinds else _absent(kind, NAMES[kind]))
+        routes = router(served, "/v1") if kind in kinds else _absent(kind, NAMES[kind])
+        app.include_router(routes)
+    if "passages" in kinds:
+        app.include_router(answers.router(served, "/v1", endpoint))
+    if collections is not None and writer is not None:
+        app.include_router(written.router(service, collections, writer))
+        at = written.leased(collections)
+        for router in ROUTERS.values():
+            app.include_router(router(at, written.PREFIX))
+        app.include_router(answers.router(at, written.PREFIX, endpoint))
+
+
+def _written(service: Service) -> tuple[Collections | None, Writer | None]:
+    """The collections of a service, and what writes to them."""
+    sources, limits = service.sources, service.limits
+    if sources.root is None:
+        return None, None
+    collections = Collections(sources.root, service.shared, limits)
+    collections.sweep()
+    return collections, Writer(collections, limits, sources.encoder, sources.extractor)
+
+
+async def _watch(
+    service: Service, access: Access, collections: Collections | None, seconds: float
+) -> None:
+    """Look for new versions and new tokens, again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(service.refresh)
+        if access.tokens is not None:
+            access.tokens.refresh()
+        if collections is not None:
+            collections.refresh()
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI document of a service that has all kinds of indices, for clients made from it."""
-    none = cast("Service", None)  # routes use their service only to answer
+    none: Any = object()  # routes use what they are given only to answer
     app = FastAPI(**ABOUT)
-    add_routes(app, none, None, ROUTERS)
+    add_routes(app, none, None, ROUTERS, none, none)
     return app.openapi()
 
 
@@ -119,8 +165,8 @@ def _middleware(service: Service, access: Access) -> list[Middleware]:
         cors = Middleware(
             CORSMiddleware,
             allow_origins=access.origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["authorization", "content-type", "if-match"],
         )
         layers.insert(1, cors)  # before the guard, so that a page can read its refusals
     if access.root_path:

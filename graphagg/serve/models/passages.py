@@ -11,11 +11,12 @@ from graphagg.rag.question.excerpts import CHARACTERS
 from graphagg.rag.question.request import Option, options, request_of
 from graphagg.rag.question.request import Request as PassageRequest
 from graphagg.rag.question.results import HopKind
-from graphagg.serve.limits import MOST_BATCH, MOST_TEXT
+from graphagg.serve.limits import MOST_BATCH, MOST_HITS, MOST_TEXT
 from graphagg.serve.models.values import (
     Characters,
     Hits,
     K,
+    Number,
     Question,
     Request,
     Result,
@@ -27,7 +28,8 @@ from graphagg.serve.models.values import (
 def json_field(option: Option) -> tuple[Any, Any]:
     """The pydantic type and field of an option of a request."""
     bounds: dict[str, Any] = {
-        {"least": "ge", "above": "gt"}[name]: value for name, value in option.bounds.items()
+        {"least": "ge", "above": "gt", "most": "le"}[name]: value
+        for name, value in option.bounds.items()
     }
     text = option.text[:1].upper() + option.text[1:]
     info = Field(default=option.default, description=text, **bounds)
@@ -44,6 +46,9 @@ else:
 
 class _SearchOptions(_Options):
     k: Hits = Field(default=5, validation_alias=K, description="Number of hits.")
+    offset: Annotated[Number, Field(lt=MOST_HITS)] = Field(
+        default=0, description=f"Number of hits to skip, for pages; with k at most {MOST_HITS}."
+    )
     characters: Characters = Field(
         default=CHARACTERS,
         description="Characters of a hit and the chunks around it; with many hits each has its "
@@ -52,6 +57,11 @@ class _SearchOptions(_Options):
     explain: bool = Field(
         default=True, description="Say where entities stand in the hits, and titles on the way."
     )
+
+    @property
+    def ranked(self) -> int:
+        """Number of hits to rank: with the skipped ones."""
+        return min(self.k + self.offset, MOST_HITS)
 
     @property
     def request(self) -> PassageRequest:
@@ -144,6 +154,9 @@ class SearchAnswer(Timed):
     """The hits of a question, best first."""
 
     hits: list[PassageHit]
+    confidence: float | None = Field(
+        description="Chance that the right passages are among the hits; null in mode bm25."
+    )
     mode: Mode
 
 
@@ -168,6 +181,9 @@ class SearchItem(Result):
     """The hits of one question of a batch."""
 
     hits: list[PassageHit]
+    confidence: float | None = Field(
+        description="Chance that the right passages are among the hits; null in mode bm25."
+    )
 
 
 class SearchBatchAnswer(Timed):

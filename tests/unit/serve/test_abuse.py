@@ -58,7 +58,7 @@ UNTOLD = ("as_of is", "level is", "passage and entity: wanted one")
 def test_generated_requests_get_what_the_document_says(live: Live, mode: GenerationMode) -> None:
     document = schemathesis.openapi.from_url(f"{live.url}/openapi.json")
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 17
+    assert len(operations) == 18
     for operation in operations:
         if mode.is_negative and operation.path in UNASKED:
             continue
@@ -368,8 +368,8 @@ def test_a_flood_of_type_ahead_leaves_queries_their_threads(start, indices: Sour
 
 def test_a_flooded_lane_says_429(start, indices: Sources) -> None:
     running = start(indices, Limits(lookups=1))
-    running.service._lookups._open += 1
+    running.service.shared.lookups._open += 1
     answer = running.get("/v1/communities/vertices?prefix=1")
     assert error_of(answer, 429) == "LookupsFlooded" and answer.headers["retry-after"] == "1"
-    running.service._lookups._open -= 1
+    running.service.shared.lookups._open -= 1
     assert running.json("/v1/communities/vertices?prefix=1")["vertices"]

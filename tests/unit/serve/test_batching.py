@@ -34,7 +34,7 @@ def test_what_waits_is_encoded_by_one_call(start, held: Sources, live) -> None:
         first = pool.submit(running.post, "/v1/passages/search", bodies[0])
         assert encoder.entered.wait(SECONDS)
         others = [pool.submit(running.post, "/v1/passages/search", b) for b in bodies[1:]]
-        until(lambda: running.service.passages._batcher._jobs.qsize() == len(bodies) - 1)
+        until(lambda: running.service.shared.batcher._jobs.qsize() == len(bodies) - 1)
         encoder.gate.set()
         answers = [each.result(SECONDS).json()["hits"] for each in (first, *others)]
     assert len(encoder.calls) == 2
@@ -106,7 +106,7 @@ def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
         entered.set()
         assert gate.wait(SECONDS)
 
-    lane: Lane = running.service._lane
+    lane: Lane = running.service.shared.lane
     future = lane._pool.submit(occupy)
     lane._open += 1
     future.add_done_callback(lane._ended)
@@ -128,7 +128,7 @@ def test_the_queue_of_the_encoder_has_an_end(start, held: Sources) -> None:
         assert encoder.entered.wait(SECONDS)
         for waiting in (1, 2):
             asked.append(pool.submit(running.post, "/v1/passages/search", body))
-            until(lambda n=waiting: running.service.passages._batcher._jobs.qsize() == n)
+            until(lambda n=waiting: running.service.shared.batcher._jobs.qsize() == n)
         assert running.error(503, "/v1/passages/search", body) == "Overloaded"
         encoder.gate.set()
         assert [each.result(SECONDS).status_code for each in asked] == [200] * 3

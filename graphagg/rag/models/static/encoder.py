@@ -49,7 +49,7 @@ PACKAGED = "static-minilm-l6-v2-96"
 """The table that comes with graphagg, of the default model: `benchmarks.static_table`."""
 _PACKAGED_SHA256 = "0531ee75a28c9b5b0e19b32068e4648117e6c47452692656df53ba4aea2cba07"
 _BATCH = 4096  # texts that are tokenized together
-_FEW = 64  # texts up to here are summed without compiled code: a question loads none
+_FEW = 1024  # texts up to here are summed without compiled code: loading it takes longer
 _STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 15 bits
 _FIELDS = ("codes", "shifts", "tokenizer", "settings")
 TABLE_PREFIX = "encoder"

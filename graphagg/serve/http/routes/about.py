@@ -24,6 +24,10 @@ def router(service: Service) -> APIRouter:
     async def page() -> Response:
         return FileResponse(PAGE / "index.html")
 
+    @routes.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return FileResponse(PAGE / "docs.html")
+
     @routes.get("/v1/info", response_model=Info, tags=["about"], responses=documented())
     async def info() -> Info:
         """Show the served indices: versions, sizes, modes, methods, metadata keys, limits."""

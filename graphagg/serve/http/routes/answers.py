@@ -11,7 +11,7 @@ import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -21,6 +21,7 @@ from graphagg.rag.answer.generate import cited, conversation
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.rag.question.excerpts import ELLIPSIS
 from graphagg.serve.http.failures import body_of, documented
+from graphagg.serve.http.routes.indices import At
 from graphagg.serve.models.passages import AnswerRequest, WordsAnswer
 from graphagg.serve.service import Service
 
@@ -29,13 +30,13 @@ _MOST = 32  # answers at a time; each holds a thread
 Hit = Mapping[str, Any]
 
 
-def router(service: Service, endpoint: Endpoint | None) -> APIRouter:
+def router(at: At, prefix: str, endpoint: Endpoint | None) -> APIRouter:
     """The route; without a language model it says so."""
     routes = APIRouter(tags=["passages"], responses=documented(404, 502, 504))
     slots = asyncio.Semaphore(_MOST)
 
-    @routes.post("/v1/passages/answer", response_model=WordsAnswer)
-    async def answer(request: AnswerRequest) -> Response:
+    @routes.post(f"{prefix}/passages/answer", response_model=WordsAnswer)
+    async def answer(request: AnswerRequest, service: Service = Depends(at)) -> Response:
         """Answer a question from its passages, by the language model of the service."""
         if endpoint is None:
             raise NoLanguageModel(

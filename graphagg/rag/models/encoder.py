@@ -235,7 +235,7 @@ class SentenceTransformerEncoder:
         return Windows(tokenizer, longest)
 
     @cached_property
-    def _center(self) -> Vectors | None:
+    def center(self) -> Vectors | None:
         """The common direction of the vectors of a model in a narrow cone."""
         if self._name == DEFAULT_ENCODER:
             return None  # as measured; loading it takes a moment less
@@ -252,7 +252,7 @@ class SentenceTransformerEncoder:
             "window": self._model.max_seq_length,
             "sentences": "pooled" if self.pools_sentences else "encoded",
         }
-        if self._center is None:
+        if self.center is None:
             return ModelSpec(self._name, self._loaded[1], settings)
         sha256 = centered_sha256(self._loaded[1])
         return ModelSpec(self._name, sha256, settings | {"centered": True})
@@ -329,7 +329,7 @@ class SentenceTransformerEncoder:
             ]
             vectors = self._run(runner, [texts[i] for i in first], windows, progress, pools)
         passages = [
-            PassageVectors(*(centered(v, self._center) for v in (each, pool.vectors(each[0]))))
+            PassageVectors(*(centered(v, self.center) for v in (each, pool.vectors(each[0]))))
             for each, pool in zip(vectors, pools, strict=True)
         ]
         return [passages[row] for row in rows]
@@ -340,7 +340,7 @@ class SentenceTransformerEncoder:
         with self._lock:
             uniques, rows = distinct(texts)
             vectors = self._run(runner, uniques, self._cut(uniques, prompt), progress)
-        whole = [_of_windows(centered(each, self._center)) for each in vectors]
+        whole = [_of_windows(centered(each, self.center)) for each in vectors]
         stacked: Vectors = np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
         return stacked[rows]
 

@@ -161,7 +161,7 @@ class Passages:
     async def answered(
         self, questions: Sequence[str], search: Search
     ) -> tuple[list[list[Answer]], Answer]:
-        """The hits of each question under the options of a search, and the time it took."""
+        """The hits of each question under the options of a search, with version and time."""
         watch, trace, request = Watch(), current_trace(), self._request(search)
         check_request(questions, search.ranked)
         with self.slot.lease() as index:
@@ -172,7 +172,8 @@ class Passages:
                 self._hits, index, retriever, encoded, request, search, trace, begun=True
             )
         cpu_ms = round(scope_ms + encoded.cpu_ms + hits_ms, 3)
-        return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
+        version = index.manifest.data
+        return results, {"version": version, "latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
 
     async def _encode(
         self,

@@ -86,7 +86,7 @@ def add_collections(
             name=name, passages=None if hidden else counts, version=writer.version(name)
         )
 
-    @routes.post("/v1/collections", response_model=CollectionItem)
+    @routes.post("/v1/collections", response_model=CollectionItem, status_code=201)
     async def create(request: CollectionRequest) -> JSONResponse:
         """Make a collection that holds nothing yet."""
         check_writer()

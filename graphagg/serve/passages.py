@@ -132,11 +132,11 @@ class Passages:
 
     def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
-        own = CURRENT.get().filter
+        limit = CURRENT.get().filter
         with self.slot.lease() as index:
             manifest, keys, counts = index.manifest, dict(index.schema), index.manifest.counts
-            if own is not None:
-                visible = index.snapshot.mask(Selection(own))
+            if limit is not None:
+                visible = index.snapshot.mask(Selection(limit))
                 counts = {"passages": int(visible.sum())}
                 keys = {key: keys[key] for key in facets(index.snapshot, visible)}
             return {

@@ -35,6 +35,7 @@ class MissingExtra(GraphAggError):
     """
 
     def __init__(self, package: str, extra: str | None) -> None:
+        self.package, self.extra = package, extra
         super().__init__(
             f"this needs the package {package!r}, which is not installed; "
             f"run: {install_line(package, extra)}"

@@ -38,7 +38,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import Reading, WeightedReading
 
 if TYPE_CHECKING:
-    from graphagg.communities import Community
+    from graphagg.communities import Community, Partition
     from graphagg.communities.evaluation import Evaluation
 
 app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
@@ -117,7 +117,6 @@ def query(
     if len(community) > _SHOWN:
         left = f"{len(community) - _SHOWN:,} of {len(community):,} members are not shown"
         err.print(f"{left}; --json prints and --out FILE writes all", markup=False)
-    err.print(f"method {community.method}, plan {community.plan}", markup=False)
     if community.conductance is not None:
         err.print(f"conductance {community.conductance:.3f}", markup=False)
     for note in community.notes:
@@ -223,16 +222,24 @@ def detect_all(
     edges: Annotated[list[str], typer.Argument(help="Edges, as communities build takes them.")],
     reading: WeightedReading,
     written: Annotated[Path | None, typer.Option("--out", help=_TABLE_OUT)] = None,
-    resolution: Annotated[float, typer.Option(help="Larger gives more communities.")] = 1.0,
+    resolution: Annotated[
+        list[float] | None,
+        typer.Option(help="Larger gives more communities; repeat it to compare.", show_default="1"),
+    ] = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
     """Partition a whole graph into communities, without an index and without seeds."""
-    from graphagg.communities import detect
+    from graphagg.communities import sweep
 
-    partition = detect(
-        find_edges(edges), resolution=resolution, random_state=random_state, **vars(reading)
-    )
+    asked = resolution or [1.0]
+    if len(asked) > 1 and written is not None:
+        raise InvalidParameter("--out writes one partition; give one --resolution")
+    found = sweep(find_edges(edges), asked, random_state=random_state, **vars(reading))
+    if len(found) > 1:
+        _print_sweep(found, as_json)
+        return
+    (partition,) = found.values()
     if written is not None:
         partition.save(written)
     if as_json:
@@ -253,6 +260,21 @@ def detect_all(
         err.print(f"wrote {written}", markup=False)
     else:
         err.print("--out FILE writes who is where: .csv, .parquet, .json, .graphml", markup=False)
+
+
+def _print_sweep(found: dict[float, Partition], as_json: bool) -> None:
+    rows = [
+        {"resolution": each, "communities": len(p), "largest": int(p.sizes[0]),
+         "modularity": p.modularity}
+        for each, p in found.items()
+    ]  # fmt: skip
+    if as_json:
+        print_json({"sweep": rows})
+        return
+    table = Table(*rows[0], box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(f"{value:.4g}" for value in row.values()))
+    out.print(table)
 
 
 def add(

@@ -98,7 +98,9 @@ def export(
     form: Annotated[
         str | None,
         typer.Option(
-            "--format", help="parquet, csv or word2vec.", show_default="by the suffix of --out"
+            "--format",
+            help="parquet, arrow, npy, csv or word2vec.",
+            show_default="by the suffix of --out",
         ),
     ] = None,
     side: SideName = "from",

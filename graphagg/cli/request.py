@@ -70,7 +70,8 @@ def _parameter(option: Option) -> Parameter:
     text, none = help_in(option.text, OPTIONS)
     if option.type == list[str] | None:
         text = f"{text.rstrip('.')}; repeat it."
-    special = MODE_OPTION if option.name == "mode" else {"min": option.bounds.get("least")}
+    bounds = {"min": option.bounds.get("least"), "max": option.bounds.get("most")}
+    special = MODE_OPTION if option.name == "mode" else bounds
     info = typer.Option(flag(option.name), help=text, **special)
     if option.default is None:
         info.show_default = none or "none"

@@ -52,6 +52,9 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
+    controls: Annotated[
+        bool, typer.Option(help="Also measure simple models on each split.")
+    ] = True,
     show: Annotated[bool, typer.Option("--list", help="Print the presets and leave.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +76,7 @@ def train(
     with progress_report() as report:
         result = run(
             chosen, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
-            resume=resume, force=force, progress=report,
+            resume=resume, force=force, controls=controls, progress=report,
         )  # fmt: skip
     if as_json:
         print_json(result.to_json())
@@ -160,6 +163,8 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
             split.split, *shown, str(split.epoch), str(split.epochs), f"{split.seconds:.1f}"
         )
     out.print(table)
+    if result.controls:
+        out.print(_controls(result, factor, digits))
     test = result.test
     out.print(
         f"{result.model} on {result.data}: test {result.metric} {factor * test.mean:.{digits}f} "
@@ -167,3 +172,23 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
         f"the splits; {result.parameters:,} parameters; {out_dir}",
         markup=False,
     )
+    if result.verdict:
+        out.print(result.verdict, markup=False)
+
+
+def _controls(result: TrainingResult, factor: float, digits: int) -> Table:
+    """Make a row per control: its mean over the splits, or why it failed."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("control", "test", "deviation", "CPU seconds"):
+        table.add_column(column, justify="left" if column == "control" else "right")
+    scores = result.control_scores
+    for control in result.controls[0]:
+        score = scores.get(control.name)
+        seconds = sum(
+            c.cpu_seconds for split in result.controls for c in split if c.name == control.name
+        )
+        shown = [f"failed: {control.note}", ""]
+        if score is not None:
+            shown = [f"{factor * score.mean:.{digits}f}", f"{factor * score.std:.{digits}f}"]
+        table.add_row(control.name, *shown, f"{seconds:.1f}")
+    return table

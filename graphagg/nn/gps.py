@@ -8,7 +8,7 @@ With h the vertices' vectors, e the edges', N a norm and D dropout:
 
 A local part with its own residual (GatedGCN) has residual, dropout, norm and activation inside and
 is normalized once more, as in the authors' configurations. Either part can be left out; then s is
-the other one.
+the other one, or h where both are.
 
 In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(act(N(a))) instead, and one
 with its own residual is not normalized again.
@@ -54,7 +54,8 @@ class GPSLayer(torch.nn.Module):
         layer: norm, dropout, feed-forward network and order.
 
     Raises:
-        InvalidParameter: neither part, heads that do not divide the width, an unknown name.
+        InvalidParameter: neither part nor a feed-forward network, heads that do not divide the
+            width, an unknown name.
 
     Examples:
         >>> import torch
@@ -84,8 +85,10 @@ class GPSLayer(torch.nn.Module):
         if isinstance(attention, str):
             attention = AttentionConfig(attention, heads)
         self.attention = _attention(attention, channels)
-        if self.local is None and self.attention is None:
-            raise InvalidParameter("local and attention are both None; a layer needs one of them")
+        if self.local is None and self.attention is None and not layer.feedforward:
+            raise InvalidParameter(
+                "local and attention are None and layer.feedforward is 0; a layer needs one"
+            )
         self.own_residual = self.local is not None and self.local.own_residual
         self.residual_first = layer.order == "gps"
         if self.local is not None:
@@ -149,7 +152,7 @@ class GPSLayer(torch.nn.Module):
         if self.attention is not None:
             h = self.attention(x, batch, ptr, segments=segments, bias=bias)
             branches.append(self.attention_norm(x + self.dropout(h)))
-        out = branches[0] if len(branches) == 1 else branches[0] + branches[1]
+        out = branches[0] + branches[1] if len(branches) == 2 else [x, *branches][-1]
         if self.feedforward is None:
             return self.skip(out), edge_attr
         return self.norm(self.skip(out) + self.feedforward(out)), edge_attr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields, is_dataclass
+from difflib import get_close_matches
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -75,7 +76,9 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
     """
     for name in values:
         if name not in _names(kind):
-            raise InvalidParameter(f"{where}.{name} is not a field; {_choice(kind)}")
+            close = get_close_matches(name, _names(kind), n=1)
+            meant = f" (did you mean {close[0]!r}?)" if close else ""
+            raise InvalidParameter(f"{where}.{name} is not a field{meant}; {_choice(kind)}")
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
@@ -86,6 +89,11 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
             choice = _choice(_at(kind, location[:-1]))
             raise InvalidParameter(f"{name} is not a field; {choice}") from None
         message = first["msg"][:1].lower() + first["msg"][1:]
+        if first["type"] == "dataclass_type":
+            names = [other for other in _names(_at(kind, location[:-1])) if other != location[-1]]
+            close = get_close_matches(str(location[-1]), names, n=1)
+            meant = f"; did you mean {close[0]!r}?" if close else ""
+            message = f"wanted a table, {_choice(_at(kind, location))}{meant}"
         raise InvalidParameter(f"{name} is {shown(first['input'])}: {message}") from None
     except TypeError as error:
         raise InvalidParameter(f"{where} holds what JSON cannot: {error}") from None

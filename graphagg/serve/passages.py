@@ -150,18 +150,17 @@ class Passages:
     async def search(self, search: SearchRequest) -> Answer:
         """The hits of one question."""
         results, timed = await self.answered([search.question], search)
-        return {"hits": results[0], "mode": search.request.mode, **timed}
+        return {**results[0], "mode": search.request.mode, **timed}
 
     async def search_batch(self, search: SearchBatchRequest) -> Answer:
         """The hits of several questions."""
         results, timed = await self.answered(search.questions, search)
-        answers = [{"hits": hits} for hits in results]
-        return {"results": answers, "mode": search.request.mode, **timed}
+        return {"results": results, "mode": search.request.mode, **timed}
 
     async def answered(
         self, questions: Sequence[str], search: Search
-    ) -> tuple[list[list[Answer]], Answer]:
-        """The hits of each question under the options of a search, with version and time."""
+    ) -> tuple[list[Answer], Answer]:
+        """The hits of each question, how sure they are; the version and the time."""
         watch, trace, request = Watch(), current_trace(), self._request(search)
         check_request(questions, search.ranked)
         with self.slot.lease() as index:
@@ -207,18 +206,19 @@ class Passages:
         request: Request,
         search: Search,
         trace: Trace,
-    ) -> list[list[Answer]]:
+    ) -> list[Answer]:
         with trace.stage("retrieve"):
-            answers = retriever.answer(
-                encoded.asked, search.ranked, request.min_score, request.rescoring
-            )
+            answers = retriever.answer(encoded.asked, search.ranked, request)
         with trace.stage("explain"):
             visible, view = index.snapshot.mask(request.selection), retriever.scope.view
             return [
-                [
-                    _shown(index, view, _with_neighbors(index.snapshot, hit, visible), search)
-                    for hit in hits[search.offset :]
-                ]
+                {
+                    "hits": [
+                        _shown(index, view, _with_neighbors(index.snapshot, hit, visible), search)
+                        for hit in hits[search.offset :]
+                    ],
+                    "confidence": hits.confidence,
+                }
                 for hits in answers
             ]
 

@@ -99,11 +99,10 @@ class Service:
         self.stopping = self.answers_in_words = False
         self.lazy = lazy
         self._loaded = threading.Event()
-        for given, kept in (
-            (sources.encoder, self.shared.encoders), (sources.extractor, self.shared.extractors),
-        ):  # fmt: skip
-            if given is not None:
-                kept[given.spec.sha256] = given  # type: ignore[index]
+        if (encoder := sources.encoder) is not None:
+            self.shared.encoders[encoder.spec.sha256] = encoder
+        if (extractor := sources.extractor) is not None:
+            self.shared.extractors[extractor.spec.sha256] = extractor
         self._served = self._open(sources)
         self._failed: dict[str, GraphAggError | OSError] = {}
         for kind, index in self._served.items():

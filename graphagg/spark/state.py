@@ -78,7 +78,7 @@ class Memory(ArrayCollector):
         self._blocks.pop(name, None)
 
     def gather(self, writer: ArtifactWriter, names: Iterable[str]) -> None:
-        """Write those of some arrays that are there into the folder of a new version."""
+        """Write the named arrays, where they exist, into the folder of a new version."""
         for name in filter(self.exists, names):
             writer.array(name, self.map(name))
 
@@ -150,7 +150,7 @@ class Stored:
             self.blocks.remove(name)
 
     def gather(self, writer: ArtifactWriter, names: Iterable[str]) -> None:
-        """Link those of some arrays that are there into the folder of a new version."""
+        """Link the named arrays, where they exist, into the folder of a new version."""
         for name in filter(self.exists, names):
             path = self.files.path(f"{name}.npy")
             if path.parent != writer.folder.absolute():

@@ -42,7 +42,7 @@ def test_a_killed_community_job_goes_on(spark: Any, tmp_path: Path) -> None:
     for place, after in enumerate(names, start=1):
         with pytest.raises(Killed):
             build_with_spark(
-                spark, edges, out, config=SMALL, entries_a_block=200, progress=die(after)
+                spark, edges, out, config=SMALL, entries_per_block=200, progress=die(after)
             )
         assert not (out / "manifest.json").exists()
         assert finished(work_folder(out), names) == list(names[:place])

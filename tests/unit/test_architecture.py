@@ -35,7 +35,7 @@ LAYERS = (
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 MOST_FILES = 15
-LINES, CODE = 70_000, 43_400  # of graphagg/; docs/decisions/budget.md says how to raise them
+LINES, CODE = 66_000, 41_000
 
 
 def module(path: Path) -> str:

@@ -11,9 +11,10 @@ from rich.table import Table
 
 from graphagg.cli.output.console import out
 from graphagg.rag.question.excerpts import ELLIPSIS
+from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
 if TYPE_CHECKING:
-    from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex
+    from graphagg.rag import DocumentHit, Explanation, Hit, Hits, PassageIndex
     from graphagg.rag.evaluation.measure import Evaluation
     from graphagg.rag.evaluation.recall import Summary
 
@@ -26,15 +27,17 @@ _STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cy
 # --- hits ----------------------------------------------------------------------------------------
 
 
-def print_hits(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> None:
+def print_hits(hits: Hits, index: PassageIndex, explain: bool) -> None:
     """Print hits as a table, with `explain` the parts of their scores and their hop paths."""
     if not hits:
-        out.print(_NOTHING)
+        out.print(unanswered(hits.confidence) if hits.confidence else _NOTHING)
         return
     table = Table("", "score", "passage", "why" if explain else "text", expand=out.is_terminal)
     for rank, hit in enumerate(hits, start=1):
         table.add_row(str(rank), f"{hit.score:.4f}", _name(hit), _detail(hit, index, explain))
     out.print(table)
+    if hits.confidence is not None:
+        out.print(f"[dim]confidence {hits.confidence:.2f}[/dim]")
 
 
 def print_documents(documents: Sequence[DocumentHit], index: PassageIndex, explain: bool) -> None:
@@ -128,6 +131,8 @@ def _steps(hit: Hit, index: PassageIndex) -> Iterator[str]:
             text = index[text].title or text
         elif hop.kind == "sentence":
             text = f'"{text}"'
+        elif hop.kind == "reference":
+            text = f"links to {text}"
         if text != before:
             style = _STYLES.get(hop.kind, "default")
             yield f"[{style}]{escape(text)}[/{style}]"
@@ -144,16 +149,16 @@ def _texts(hit: Hit) -> Iterator[str]:
 
 
 def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
-    """Print why a passage is where it is: the reason, the parts of its score, and its path."""
+    """Print the reason for a rank, the text with its closest sentence, the parts, and the path."""
     if explanation.hit is None:
         out.print(explanation.reason, markup=False)
         return
     hit = explanation.hit
-    components = Table("part of the score", "", box=None, pad_edge=False)
+    components = Table("part of the score", "", "says", box=None, pad_edge=False)
     components.columns[1].justify = "right"
     for name, value in hit.components.items():
-        components.add_row(name.replace("_", " "), f"{value:.4f}")
-    components.add_row("[bold]score[/bold]", f"[bold]{hit.score:.4f}[/bold]")
+        components.add_row(name.replace("_", " "), f"{value:.4f}", PARTS_IN_WORDS[name])
+    components.add_row("[bold]score[/bold]", f"[bold]{hit.score:.4f}[/bold]", "")
     path = Table("hop", "", "its own score", "adds", box=None, pad_edge=False)
     path.columns[2].justify = path.columns[3].justify = "right"
     for hop, text in zip(hit.path, _texts(hit), strict=True):
@@ -163,9 +168,8 @@ def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
         kind = hop.kind.replace("_", " ")
         path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
     path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
-    closest = f'closest sentence: "{_sentence(hit)}"' if hit.sentence else "no sentence matches"
-    out.print(f"{explanation.reason}\n{closest}", markup=False)
-    for shown in ("", components, "", path):
+    out.print(explanation.reason, markup=False)
+    for shown in ("", f"{_name(hit)}\n{_matched(hit)}", "", components, "", path):
         out.print(shown)
 
 

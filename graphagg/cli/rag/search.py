@@ -1,4 +1,4 @@
-"""`graphagg rag search`, `explain` and `shell`: ask an index."""
+"""`graphagg rag search`, `explain`, `shell` and `warm`: ask an index."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, err, print_json
+from graphagg.cli.output.console import AsJson, Meter, err, out, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
 from graphagg.cli.request import Asked, K, Question
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _SEARCH = "Example: graphagg rag search idx 'Who led the works?' --filter 'year>=2000' --explain"
 _EXPLAIN = "Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw"
 _SHELL = "Example: graphagg rag shell idx --mode linearrag --filter 'year>=2000'"
+_WARM = "Example: graphagg rag warm idx"
+_TEXTS = ".texts.zlib.npy"
 
 
 def search(
@@ -53,7 +55,8 @@ def search(
             return
         hits = index.retrieve(question, k, request)
         if as_json:
-            _print_answer(question, request.mode, "hits", [hit.to_json(characters) for hit in hits])
+            shown = [hit.to_json(characters) for hit in hits]
+            _print_answer(question, request.mode, "hits", shown, confidence=hits.confidence)
             return
         print_hits(hits, index, explain)
         if request.mode == "linearrag" and hits and hits[0].method == "dense":
@@ -96,8 +99,33 @@ def shell(context: typer.Context, directory: Directory) -> None:
     raise typer.Exit(code)
 
 
-def _print_answer(question: str, mode: str, name: str, answers: list[dict[str, Any]]) -> None:
-    print_json({"question": question, "mode": mode, name: answers})
+def warm(directory: Directory, as_json: AsJson = False) -> None:
+    """Read into memory what answers read, ahead of the first question.
+
+    On a machine that has just started, a question waits for the disk at each page that it comes to.
+    All files of the index but texts are read from end to end, and one question is asked.
+    """
+    from graphagg.rag import PassageIndex
+    from graphagg.store.ranges import read_ahead
+
+    meter = Meter()
+    with opened(PassageIndex, directory) as index:
+        artifact = index.snapshot.artifact
+        names = [name for name in artifact.manifest.files if not name.endswith(_TEXTS)]
+        size = sum(read_ahead(artifact.path(name)) for name in names)
+        first = next(iter(index), None)
+        if first is not None:
+            index.retrieve(first.title or first.text[:100])
+    if as_json:
+        print_json({"bytes": size, **meter.read()})
+    else:
+        out.print(f"{size / 1e6:,.0f} MB read in {meter.read()['wall_seconds']} s")
+
+
+def _print_answer(
+    question: str, mode: str, name: str, answers: list[dict[str, Any]], **more: float | None
+) -> None:
+    print_json({"question": question, "mode": mode, **more, name: answers})
 
 
 def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
@@ -109,4 +137,5 @@ COMMANDS = {
     "search": (command(search), _SEARCH),
     "explain": (command(explain), _EXPLAIN),
     "shell": (shell, _SHELL),
+    "warm": (warm, _WARM),
 }

@@ -116,9 +116,9 @@ def _claim(work: WorkFolder, source: Source, config: IndexConfig, force: bool) -
     work.claim(job, force=force)
     # Files that the machine had not written to its disk when it went down are not what the notes
     # say: after a start of the machine the build begins again.
-    if work.note("machine", _machine) != _machine():
+    if work.note(".machine", _machine) != _machine():
         work.claim(job, force=True)
-        work.note("machine", _machine)
+        work.note(".machine", _machine)
 
 
 def _machine() -> str:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-ENTRIES_A_BLOCK = 2_000_000
+ENTRIES_PER_BLOCK = 2_000_000
 """Entries of compressed rows that a task holds; about 100 bytes each."""
 _HASHES = "hashes"
 
@@ -55,14 +55,14 @@ def write_with_spark(
     source: EdgeInput,
     config: IndexConfig,
     *,
-    entries_a_block: int = ENTRIES_A_BLOCK,
+    entries_per_block: int = ENTRIES_PER_BLOCK,
 ) -> ReadReport:
     """Index a graph by Spark; see `build_with_spark`."""
 
     def write(work: Work, publication: Publication) -> dict[str, Any]:
         state = Stored(work.files, work.blocks)
         family = HashFamily(config.permutations, config.hash_seed)
-        graph = _GraphStages(work, config, state, entries_a_block).run(source)
+        graph = _GraphStages(work, config, state, entries_per_block).run(source)
 
         def hashes() -> Hashes:
             return Hashes.of(state.map(_HASHES), config.closed, family)
@@ -71,7 +71,9 @@ def write_with_spark(
         engine.publish(publication, graph, force=spark_build.force)
         return graph.report.to_json()
 
-    return ReadReport(**spark_build.publish(KIND, job_of(source, config), source, write))
+    return ReadReport(
+        **spark_build.publish(KIND, job_of(source, config), source, write, stages(config))
+    )
 
 
 def job_of(source: EdgeInput, config: IndexConfig) -> dict[str, Any]:
@@ -144,19 +146,19 @@ class _GraphStages:
         work: the finished stages.
         config: the kind of graph, and the parameters.
         state: the arrays.
-        entries_a_block: entries of compressed rows that one task holds.
+        entries_per_block: entries of compressed rows that one task holds.
     """
 
     work: Work
     config: IndexConfig
     state: Stored
-    entries_a_block: int
+    entries_per_block: int
 
     def run(self, source: EdgeInput) -> Graph:
         """Write ids, their hashes and rows. Returns: the graph, mapped."""
         work, kind = self.work, self.config.kind
         frame, read = self._read(source)
-        partitions = math.ceil(read / self.entries_a_block)
+        partitions = math.ceil(read / self.entries_per_block)
         rows, columns = self._number(frame, partitions)
         loops = 0 if kind == "two-mode" else work.note("loops", frame.filter("src = dst").count)
         pairs = work.phase("pairs", lambda: self._pairs(frame, rows, columns))

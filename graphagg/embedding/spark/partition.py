@@ -47,7 +47,7 @@ class Cut:
     isolated: int
 
 
-def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> Cut:
+def cut(work: Work, entries: Entries, config: EmbeddingConfig, per_task: int) -> Cut:
     """Stages `matrix` and `partition`: cut the matrix in one task.
 
     METIS holds the matrix in memory, a streaming partition some 60 bytes per node.
@@ -56,7 +56,7 @@ def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> C
         InvalidParameter: more pieces than nodes with an edge.
         PieceTooLarge: a piece is over `max_piece_edges` and cannot be cut further.
     """
-    work.stage("matrix", lambda: _write_matrix(work, entries, a_task))
+    work.stage("matrix", lambda: _write_matrix(work, entries, per_task))
     raw = work.stage("partition", lambda: _partition(work, entries.nodes, config))
     load = work.blocks.load
     layout = Layout(load("layout", 0, "hubs"), load("layout", 0, "starts"))
@@ -64,9 +64,9 @@ def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> C
     return Cut(PartitionReport.from_json(raw), layout, isolated)
 
 
-def _write_matrix(work: Work, entries: Entries, a_task: int) -> None:
+def _write_matrix(work: Work, entries: Entries, per_task: int) -> None:
     """The pattern of the entries above 0, as the arrays `indptr` and `indices` of the job."""
-    blocks = sorted_blocks(work, entries, a_task)
+    blocks = sorted_blocks(work, entries, per_task)
     load, weighted, nodes = work.blocks.load, entries.weighted, entries.nodes
 
     def pattern(i: int) -> tuple[Array, Array]:

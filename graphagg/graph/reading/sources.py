@@ -204,10 +204,12 @@ def read_object(edges: Any, kind: GraphKind, counts: ReadCounts, reading: Readin
         return EdgeSource(read_stream(edges, f"the {type(edges).__name__}", counts, reading))
     if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
         return EdgeSource(_networkx_batches(edges, counts, weighted), list(edges.nodes))
-    if getattr(edges, "edge_index", None) is not None:
-        return EdgeSource(_tensor_batches(edges.edge_index), range(edges.num_nodes or 0))
-    if hasattr(edges, "detach") and hasattr(edges, "cpu"):
-        return EdgeSource(_tensor_batches(edges))
+    if hasattr(edges, "get_edge_dataframe") and hasattr(edges, "vs"):
+        return _igraph_edges(edges, counts, weighted)
+    tensor = getattr(edges, "edge_index", None)
+    if tensor is not None or (hasattr(edges, "detach") and hasattr(edges, "cpu")):
+        nodes = getattr(edges, "num_nodes", None) if tensor is not None else None
+        return EdgeSource(_tensor_batches(edges if tensor is None else tensor), range(nodes or 0))
     if isinstance(edges, np.ndarray):
         return EdgeSource(_array_batches(edges, weighted))
     if hasattr(edges, "tocoo"):
@@ -220,9 +222,19 @@ def read_object(edges: Any, kind: GraphKind, counts: ReadCounts, reading: Readin
         return EdgeSource(read_tuples(edges, "the edges", counts, weighted))
     raise InvalidGraph(
         f"edges are a {type(edges).__name__}, wanted a path, a table (pandas, polars, Arrow), a "
-        "networkx graph, PyG Data or EdgeIndex, an [E, 2] array, a SciPy sparse matrix, a mapping "
-        "{set: elements}, or pairs"
+        "graph of networkx or igraph, PyG Data or EdgeIndex, an [E, 2] array, a SciPy sparse "
+        "matrix, a mapping {set: elements}, or pairs"
     )
+
+
+def _igraph_edges(graph: Any, counts: ReadCounts, weighted: bool) -> EdgeSource:
+    """The edges of a graph of igraph; its vertices are called by their `name`, else numbered."""
+    names = graph.vs["name"] if "name" in graph.vs.attributes() else list(range(graph.vcount()))
+    pairs: list[Any] = [(names[a], names[b]) for a, b in graph.get_edgelist()]
+    if "weight" in graph.es.attributes():
+        ends = zip(pairs, graph.es["weight"], strict=True)
+        pairs = [(a, b, 1.0 if weight is None else weight) for (a, b), weight in ends]
+    return EdgeSource(read_tuples(pairs, "the igraph graph", counts, weighted), names)
 
 
 def _matrix_edges(matrix: Any, kind: GraphKind, counts: ReadCounts, weighted: bool) -> EdgeSource:

@@ -285,9 +285,10 @@ class GPSConfig:
 
     def __post_init__(self) -> None:
         check_integers(self, channels=(1, LARGE), layers=(1, 1000))
-        if OFF == self.local.name == self.attention.name:
+        if OFF == self.local.name == self.attention.name and not self.layer.feedforward:
             raise InvalidParameter(
-                "local.name and attention.name are both 'none'; a layer needs at least one of them"
+                "local.name and attention.name are 'none' and layer.feedforward is 0; a layer "
+                "needs at least one of them"
             )
         if self.attention.name != OFF:
             part_width("attention.heads", self.attention.heads, "channels", self.channels)

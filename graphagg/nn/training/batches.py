@@ -137,6 +137,17 @@ class Feed:
         self._data, self._graphs, self._split = data, graphs, split
         self._size, self._fanouts, self._state = size, fanouts, random_state
 
+    @property
+    def single(self) -> bool:
+        """Whether the data are one graph, whose vertices are split."""
+        return self._graphs is None
+
+    def part(self, subset: str) -> Data:
+        """All of a part as one batch, or the one graph with the part's vertices as `rows`."""
+        if self._graphs is None:
+            return next(iter(self.evaluation(subset)))
+        return self._graphs.batch(getattr(self._split, subset))
+
     def training(self, epoch: Callable[[], int]) -> Batches:
         """Shuffled, and sampled where there are fan-outs."""
         if self._graphs is not None:

@@ -7,6 +7,7 @@
     split-0/model.safetensors, config.json    the model of the best epoch
     split-0/metrics.csv   a row per epoch
     split-0/result.json   once the split is done
+    split-0/controls.json what simple models reach on it
     .lock                 held by the process that trains
 
 Checkpoints are read with `weights_only`, so that a file from elsewhere can hold numbers only.
@@ -20,6 +21,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,10 +29,10 @@ import torch
 
 from graphagg.errors import CheckpointMismatch, RunBusy, RunExists, UnreadableFile
 from graphagg.nn.files import read_json, unwritable, write_json
-from graphagg.nn.training.results import SplitResult
+from graphagg.nn.training.results import Control, SplitResult
 from graphagg.store.locks import hold
 
-RUN, RESULTS, RESULT = "run.json", "results.json", "result.json"
+RUN, RESULTS, RESULT, CONTROLS = "run.json", "results.json", "result.json", "controls.json"
 LAST, BEST = "last.ckpt", "best.ckpt"
 _SHOWN = 4
 
@@ -77,11 +79,18 @@ class RunFolder:
         self, path: Path, settings: dict[str, Any], *, resume: bool = False, force: bool = False
     ) -> None:
         self.path = path
-        self.fingerprint = json.dumps(settings, sort_keys=True)
+        self._settings, self._before = settings, 0
         self.begun = resume and (path / RUN).exists()
-        self._settings = settings
+        same = json.loads(json.dumps(settings))
         if self.begun:
-            _compare(path / RUN, read_json(path / RUN, _REPLACE), json.loads(self.fingerprint))
+            saved = read_json(path / RUN, _REPLACE)
+            self._before = _lengthened(path / RUN, saved, same)
+            _compare(path / RUN, saved, same)
+        # A run of a constant rate is the same run for any number of epochs.
+        if same["training"]["schedule"] == "constant":
+            del same["training"]["epochs"]
+        self.fingerprint = json.dumps(same, sort_keys=True)
+        if self.begun:
             return
         there = [path / RUN] if (path / RUN).exists() else self._splits()
         if there and not force:
@@ -97,6 +106,8 @@ class RunFolder:
             WriteFailed: the folder cannot be written.
         """
         if self.begun:
+            if self._before:
+                write_json(self.path / RUN, self._settings)
             return
         try:
             for folder in self._splits():
@@ -137,7 +148,8 @@ class RunFolder:
         values = read_json(path, remedy)
         if values.pop("run", None) != self._run:
             raise CheckpointMismatch(f"{path} is another run's; {remedy}")
-        return SplitResult.of_json(values, path, remedy)
+        result = SplitResult.of_json(values, path, remedy)
+        return None if result.epochs == self._before else result
 
     def last(self, index: int) -> dict[str, Any] | None:
         """The checkpoint in the file `LAST`, from which a split is resumed.
@@ -164,6 +176,23 @@ class RunFolder:
         """Write the result of a split."""
         write_json(self.split(index) / RESULT, {**result.to_json(), "run": self._run})
 
+    def save_controls(self, index: int, controls: Sequence[Control]) -> None:
+        """Write the controls of a split."""
+        plain = [asdict(control) for control in controls]
+        write_json(self.split(index) / CONTROLS, {"controls": plain, "run": self._run})
+
+    def controls(self, index: int) -> tuple[Control, ...] | None:
+        """The controls of a split that an earlier call measured; None where they are not there."""
+        path = self.split(index) / CONTROLS
+        if not self.begun or not path.exists():
+            return None
+        values = read_json(path, remedy := f"remove {path} to measure them again")
+        try:
+            controls = tuple(Control(**control) for control in values["controls"])
+        except (KeyError, TypeError) as error:
+            raise UnreadableFile(f"{path} holds no controls ({error}); {remedy}") from None
+        return controls if values.get("run") == self._run else None
+
     def save_results(self, results: dict[str, Any]) -> None:
         """Write the results of the run."""
         write_json(self.path / RESULTS, results)
@@ -184,10 +213,10 @@ class RunFolder:
         return sorted(p for p in inside if re.fullmatch(r"split-\d+", p.name) and p.is_dir())
 
 
-_STATE = {"epoch", "state_dict", "optimizer", "rows", "best", "waited", "over"}
+_STATE = {"epoch", "state_dict", "optimizer", "rows", "best", "waited"}
 _REPLACE = "replace the run (--force)"
 _OF_SPLIT = (
-    LAST, BEST, RESULT, "metrics.csv", "model.safetensors", "config.json", "*.partial",
+    LAST, BEST, RESULT, CONTROLS, "metrics.csv", "model.safetensors", "config.json", "*.partial",
 )  # fmt: skip
 
 
@@ -219,6 +248,26 @@ def read_checkpoint(path: Path, remedy: str = "remove it to train again") -> dic
     if not isinstance(loaded, dict):
         raise UnreadableFile(f"{path} holds a {type(loaded).__name__}; wanted a checkpoint")
     return cast("dict[str, Any]", loaded)
+
+
+def _lengthened(path: Path, saved: dict[str, Any], settings: dict[str, Any]) -> int:
+    """Epochs of the saved run where now more are wanted, which are then the saved ones too; else 0.
+
+    Raises:
+        CheckpointMismatch: its rate falls by a cosine, which was planned for fewer epochs.
+    """
+    there, now = (values.get("training", {}) for values in (saved, settings))
+    before = there.get("epochs")
+    if not isinstance(before, int) or before >= now["epochs"]:
+        return 0
+    if there.get("schedule") == now["schedule"] == "constant":
+        there["epochs"] = now["epochs"]
+        return before
+    raise CheckpointMismatch(
+        f"{path}: training.epochs is there {before}, now {now['epochs']}, but the rate of the run "
+        f"falls to 0 by a cosine that ends after {before}; only a run with training.schedule "
+        "'constant' can be lengthened: resume with its epochs, or start again (--force)"
+    )
 
 
 def _compare(path: Path, saved: dict[str, Any], settings: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from graphagg.errors import InvalidParameter
@@ -46,7 +47,9 @@ def _put(plain: Any, keys: list[str], value: Any, path: str) -> None:
             choices = ", ".join(plain) if isinstance(plain, dict) else "nothing (it is a value)"
         if at is None:
             parent = ".".join(keys[:depth])
-            raise InvalidParameter(f"there is no setting {path!r}; {parent} has {choices}")
+            close = get_close_matches(key, plain, n=1) if isinstance(plain, dict) else []
+            meant = f" (did you mean {close[0]!r}?)" if close else ""
+            raise InvalidParameter(f"there is no setting {path!r}{meant}; {parent} has {choices}")
         if depth == len(keys) - 1:
             plain[at] = value
         else:

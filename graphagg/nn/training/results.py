@@ -57,6 +57,25 @@ class SplitResult:
         return cls(**values)
 
 
+@dataclass(frozen=True)
+class Control:
+    """A simple model on one split.
+
+    Attributes:
+        name: which one; see `graphagg.nn.training.controls`.
+        val: metric over the validation part; None where it failed.
+        test: metric over the test part.
+        cpu_seconds: CPU time of fitting and measuring.
+        note: why it failed.
+    """
+
+    name: str
+    val: float | None
+    test: float | None
+    cpu_seconds: float
+    note: str = ""
+
+
 _JSON: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
 
 
@@ -91,6 +110,7 @@ class TrainingResult:
         metric: what the scores are.
         splits: one result per split.
         encoding_seconds: CPU time of the encodings, once for all splits.
+        controls: of each split, in its order; empty where they were left out.
     """
 
     task: Level
@@ -100,6 +120,7 @@ class TrainingResult:
     metric: Metric
     splits: tuple[SplitResult, ...]
     encoding_seconds: float = 0.0
+    controls: tuple[tuple[Control, ...], ...] = ()
 
     @property
     def train(self) -> Score:
@@ -121,6 +142,42 @@ class TrainingResult:
         """Wall time of all splits."""
         return sum(split.seconds for split in self.splits)
 
+    @property
+    def control_scores(self) -> dict[str, Score]:
+        """Test scores of each control that worked on every split."""
+        tests: dict[str, list[float]] = {}
+        for control in (control for split in self.controls for control in split):
+            if control.test is not None:
+                tests.setdefault(control.name, []).append(control.test)
+        whole = {name: values for name, values in tests.items() if len(values) == len(self.splits)}
+        return {name: Score.of(values) for name, values in whole.items()}
+
+    @property
+    def verdict(self) -> str:
+        """A sentence on whether the model beats the best of its controls; empty without any."""
+        scores, sign = self.control_scores, -1 if self.metric == "mae" else 1
+        if not scores:
+            return ""
+        name = max(scores, key=lambda name: sign * scores[name].mean)
+        best, lead = scores[name], sign * (self.test.mean - scores[name].mean)
+        against = f"(test {self.metric} {self.test.mean:.4f} against {best.mean:.4f})"
+        if lead <= 0:
+            return (
+                f"{self.model} does not beat the control {name!r} {against}: take that, or let "
+                "the preset 'auto' choose a model by the data"
+            )
+        spread = max(self.test.std, best.std)
+        if len(self.splits) < 2:
+            return (
+                f"{self.model} is ahead of the best control, {name!r} {against}; one split says "
+                "nothing about chance: train on more"
+            )
+        word = "more" if lead > spread else "less"
+        return (
+            f"{self.model} is ahead of the best control, {name!r} {against}, by {word} than the "
+            "deviation over the splits"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The keys of `graphagg train --json`."""
         return {
@@ -133,4 +190,6 @@ class TrainingResult:
             "splits": [split.to_json() for split in self.splits],
             "seconds": round(self.seconds, 2),
             "encoding_cpu_seconds": round(self.encoding_seconds, 2),
+            "controls": [[asdict(control) for control in split] for split in self.controls],
+            "verdict": self.verdict,
         }

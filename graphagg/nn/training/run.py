@@ -21,13 +21,14 @@ from graphagg.nn.presets import Preset
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.data.dataset import GraphData, Shape, checked
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.data.sources import Source, load_data
+from graphagg.nn.training.data.random_splits import with_splits
+from graphagg.nn.training.data.sources import Source
 from graphagg.nn.training.device import find_device
 from graphagg.nn.training.fit.learner import Learner, check_level
 from graphagg.nn.training.fit.loop import Fit, Logger, fit_split
 from graphagg.nn.training.folder import RunFolder, alone_in
 from graphagg.nn.training.plan import Build, Plan, doubled, plan_of
-from graphagg.nn.training.results import SplitResult, TrainingResult
+from graphagg.nn.training.results import Control, SplitResult, TrainingResult
 from graphagg.progress import Progress, silent
 
 
@@ -42,6 +43,7 @@ def train(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
+    controls: bool = True,
     loggers: Sequence[Logger] = (),
     progress: Progress = silent,
 ) -> TrainingResult:
@@ -56,7 +58,8 @@ def train(
         model: a preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and
             returns a module whose `forward` takes a `Data` or batch.
         data: a file or folder or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
-            masks, or a list of `Data` with `split` 0, 1 or 2 each for train, val and test.
+            masks, or a list or PyG `Dataset` of `Data` with `split` 0, 1 or 2 each for train, val
+            and test. Without masks and `split`, random splits 8 : 1 : 1 are drawn.
         out: folder of the run; see `graphagg.nn.training.folder`.
         training: settings; by default the preset's.
         name: what results call the model; by default the preset's name.
@@ -64,6 +67,7 @@ def train(
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         resume: go on with the run in `out`.
         force: replace the run in `out`.
+        controls: also measure simple models on each split; see `graphagg.nn.training.controls`.
         loggers: beside the run's CSV file, functions that are called with `loss`, `lr` and `val` of
             each epoch, a dict, and its number from 1; such as the method `log_metrics` of
             Lightning's loggers.
@@ -98,7 +102,7 @@ def train(
     """
     plan, where = plan_of(model, training, name), find_device(device)
     fit = Fit(where, progress, tuple(loggers))
-    dataset = checked(load_data(data))
+    dataset = checked(with_splits(data, splits, plan.training.random_state))
     splits = integer("splits", splits, 1, len(dataset.splits))
     if plan.training.fanouts and not dataset.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
@@ -116,7 +120,7 @@ def train(
     with alone_in(Path(out)), torch.random.fork_rng(states):
         folder = RunFolder(Path(out), settings, resume=resume, force=force)
         try:
-            run = _Run(plan, dataset, shape, metric, folder, fit)
+            run = _Run(plan, dataset, shape, metric, folder, fit, controls)
             return run.all(splits)
         except KeyboardInterrupt:
             raise TrainingInterrupted(_interrupted(folder)) from None
@@ -135,10 +139,11 @@ class _Run:
     """One call of `train`, once everything is checked; the data are encoded when needed."""
 
     def __init__(
-        self, plan: Plan, data: GraphData, shape: Shape, metric: Metric, folder: RunFolder, fit: Fit
-    ) -> None:
+        self, plan: Plan, data: GraphData, shape: Shape, metric: Metric, folder: RunFolder,
+        fit: Fit, controls: bool,
+    ) -> None:  # fmt: skip
         self._plan, self._data, self._shape, self._metric = plan, data, shape, metric
-        self._folder, self._fit = folder, fit
+        self._folder, self._fit, self._controls = folder, fit, controls
         self._encoded: tuple[GraphData, Graphs | None] | None = None
         self._encoding = 0.0
 
@@ -147,16 +152,21 @@ class _Run:
         earlier = {index: self._folder.done(index) for index in range(len(self._data.splits))}
         results = {index: result for index, result in earlier.items() if result is not None}
         self._encoding = self._folder.encoding_seconds()
+        if self._folder.begun:
+            self._folder.begin()
         for index in range(splits):
             if index not in results:
                 results[index] = self._split(index)
                 self._folder.save_results(self._result(results).to_json())
+            if self._controls and self._folder.controls(index) is None:
+                self._folder.save_controls(index, self._measure_controls(index))
         result = self._result(results)
         self._folder.save_results(result.to_json())
         return result
 
     def _result(self, results: dict[int, SplitResult]) -> TrainingResult:
         splits = tuple(results[index] for index in sorted(results))
+        controls = [self._folder.controls(index) for index in sorted(results)]
         return TrainingResult(
             self._shape.level,
             self._plan.name,
@@ -165,21 +175,40 @@ class _Run:
             self._metric,
             splits,
             self._encoding,
+            tuple(split for split in controls if split is not None),
         )
 
-    def _split(self, index: int) -> SplitResult:
+    def _settings(self, index: int) -> TrainingConfig:
+        """The settings of a split, which has a random state of its own."""
+        state = (self._plan.training.random_state + index) % 2**32
+        return replace(self._plan.training, random_state=state)
+
+    def _feed(self, index: int) -> Feed:
         data, graphs = self._prepared()
+        training = self._settings(index)
+        return Feed(
+            data, graphs, data.splits[index], training.batch_size, training.fanouts,
+            training.random_state,
+        )  # fmt: skip
+
+    def _measure_controls(self, index: int) -> tuple[Control, ...]:
+        from graphagg.nn.training.controls import Task, measured
+
+        self._fit.progress(f"controls of split {index}", 0, 0)
+        training = self._settings(index)
+        feed = self._feed(index)
+        return measured(Task(feed, self._shape, self._metric, training, self._fit.device))
+
+    def _split(self, index: int) -> SplitResult:
+        feed, training = self._feed(index), self._settings(index)
         self._folder.begin()
-        split = data.splits[index]
-        training = self._plan.training
-        state = (training.random_state + index) % 2**32
-        torch.manual_seed(state)
+        torch.manual_seed(training.random_state)
         model = self._plan.build(self._shape)
         if training.precision == "float64":
             model = model.double()
-        learner = Learner(model, replace(training, random_state=state), self._metric, data.level)
-        feed = Feed(data, graphs, split, training.batch_size, training.fanouts, state)
-        result = fit_split(learner, feed, self._folder, index, split.name, self._fit)
+        learner = Learner(model, training, self._metric, self._shape.level)
+        name = self._data.splits[index].name
+        result = fit_split(learner, feed, self._folder, index, name, self._fit)
         save_model(learner.model, self._folder.split(index), self._plan.settings(self._shape))
         self._folder.save_result(index, result)
         return result

@@ -24,7 +24,7 @@ from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.tables.gazetteer import kind_of, or_of
 from graphagg.rag.tables.matching import KeysOfRows, KeyTable, TokenRows, find_mentions
-from graphagg.rag.tables.mentions import RowTokens, found_keys, title_keys
+from graphagg.rag.tables.mentions import RowTokens, found_keys, linked_keys, title_keys
 from graphagg.rag.tables.segments import Ragged
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.store.strings import StringTable
@@ -124,7 +124,7 @@ class Block:
             self._languages.append(CODES.index(self._analyzers.of_text(text).language))
         for name, flags in title_keys(passage.title).items():
             self._titled.extend((row, key_number(name), flags))
-        for f in found_keys(tokens, text, note.mentions):
+        for f in (*found_keys(tokens, text, note.mentions), *linked_keys(passage, tokens)):
             self._named.extend((row, key_number(f.key), f.start, f.length, f.flags))
 
     def arrays(self, windows: Ragged, sentence_vectors: Array) -> Arrays:

@@ -19,6 +19,7 @@ from graphagg.rag.build.block import (
     mention_arrays,
     mentions_of_block,
 )
+from graphagg.rag.documents.links import PREFIX, target_keys
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
@@ -104,7 +105,7 @@ class StayingRows:
     """The rows of a version that stay in the next one, as the first block of a merge.
 
     That such a passage holds a name which is new to the index is seen from its words: only passages
-    that hold all stems of the name are read again.
+    that hold all stems of the name are read again, and where links are new what these lead to.
 
     Attributes:
         before: the version.
@@ -172,14 +173,14 @@ class StayingRows:
         if not len(rows):
             return np.zeros((0, len(COLUMNS)), np.int32)
         corpus = self.before.corpus
-        passages = [corpus.read(row) for row in rows.tolist()]
+        passages = [corpus[row] for row in rows.tolist()]
         notes = [replace(_annotation(corpus, row), mentions=()) for row in rows.tolist()]
         block = Block(passages, notes, self.before.analyzers).names_and_words()
         keys = StringTable(block["keys.utf8"], block["keys.offsets"])
-        found = (names.find_sorted(key) for key in keys)
-        ranks = np.array([-1 if rank is None else rank for rank in found], np.int32)
+        looked_up = (names.find_sorted(key) for key in keys)
+        ranks = np.array([-1 if rank is None else rank for rank in looked_up], np.int32)
         # Their titles give no new name: it would not be new. Their codes may: one in small letters
-        # defines none.
+        # defines none; nor does what a link may lead to.
         block |= {name: block[name][:0] for name in ("titled.key", "titled.flags")}
         block["titled.bounds"] = np.zeros(len(rows) + 1, np.int64)
         block |= _known_codes(block, ranks)
@@ -193,6 +194,10 @@ class StayingRows:
         """`[R before]`, the rows that hold all stems of any of some names."""
         lexicon, analyzers = self.before.lexicon, self.before.analyzers
         mask = np.zeros(len(self.row_map), bool)
+        links = {name for name in names if name.startswith(PREFIX)}
+        if links:
+            for row in np.flatnonzero(self.row_map >= 0).tolist():
+                mask[row] = not links.isdisjoint(target_keys(self.before.corpus[row]))
         for name, analyzer in product(names, analyzers.each(lexicon.codes())):
             postings = [lexicon.find(analyzer.stem(word)) for word in set(name.split(" "))]
             holders = [p.rows for p in postings if p is not None]

@@ -90,6 +90,7 @@ class LinkWeights:
         page: q's title is e.
         lead: q's text begins with e.
         shared: q mentions e, in its text or title.
+        reference: q is what a link of p leads to, or its closest part.
         similar: q is close to p by their vectors; the slope multiplies their cosine.
         sentence: weight of cos(question, sentence of e in p).
     """
@@ -97,6 +98,7 @@ class LinkWeights:
     page: tuple[float, float] = (0.1, 0.3)
     lead: tuple[float, float] = (0.15, 0.15)
     shared: tuple[float, float] = (-0.1, 0.25)
+    reference: tuple[float, float] = (0.0, 0.3)
     similar: tuple[float, float] = (-0.3, 0.6)
     sentence: float = 0.1
 
@@ -179,6 +181,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "page-links": {"link.page": _NO_LINK},
     "lead-links": {"link.lead": _NO_LINK},
     "shared-links": {"link.shared": _NO_LINK},
+    "reference-links": {"link.reference": _NO_LINK},
     "similar-links": {"link.similar": _NO_LINK},
     "joint-coverage": {"joint_coverage": 0.0},
     "open-terms": {"open_terms": 0.0},

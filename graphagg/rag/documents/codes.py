@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-_LONGEST = 80  # characters of a code; what is longer is data
+_LONGEST = 80  # characters of a code; longer runs are data
 _STANDARDS = "ISO/IEC|ISO|IEC|IEEE|RFC|CVE|CWE|DIN|EN|BS|ANSI|ASTM|PEP|NIST"
 # Each alternative begins where no word runs on before it; `_` and digits are parts of words.
 _CODE = re.compile(
@@ -36,7 +36,7 @@ _CODE = re.compile(
     r"|(?P<path>(?:[A-Za-z]:)?[/\\][\w.-]+[/\\][\w./\\-]*|\.{0,2}[\w-][\w.-]*/[\w./-]*\.\w+)"
     r"|(?P<version>[vV]\d+\.[\d.]*\d[\w.+-]*|\d+\.\d+\.\d[\w.+-]*)"
     r"|(?P<part>[A-Za-z]{1,8}-?\d[\w-]*|\d+[A-Z]\w*\d[\w-]*)"
-    r"|(?P<identifier>[A-Za-z]\w*_\w+|_+[A-Za-z]\w*_\w*|[a-z]\w+(?:\.[a-z]\w+)+|[a-z]+[A-Z]\w*)"
+    r"|(?P<identifier>[A-Za-z]\w*_\w+|_+[A-Za-z]\w*_\w*|[a-z]\w++(?:\.[a-z]\w++)++|[a-z]+[A-Z]\w*)"
     r")(?!\w)"
 )
 _MAY_HOLD = re.compile(r"[\d_/\\#-]|[a-z][A-Z]|\w\.\w")  # most words hold none

@@ -67,8 +67,17 @@ def language_of_text(text: str) -> str:
     Raises:
         MissingExtra: py3langid is not installed.
     """
+    return _supported(code_of_text(text))
+
+
+def code_of_text(text: str) -> str:
+    """Recognize the language of a text: the code of a language, supported or not.
+
+    Raises:
+        MissingExtra: py3langid is not installed.
+    """
     code, _ = _identifier().classify(text[:_READ])
-    return _supported(code)
+    return _MODEL_CODES.get(str(code), str(code))
 
 
 def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
@@ -99,12 +108,13 @@ def likeliest(text: str, codes: Collection[str]) -> str:
     """Choose the likeliest language of a text among at least one code."""
     if len(codes) == 1:
         return next(iter(codes))
-    ranked = (_supported(code) for code, _ in _identifier().rank(text[:_READ]))
+    ranked = (
+        _MODEL_CODES.get(str(code), str(code)) for code, _ in _identifier().rank(text[:_READ])
+    )
     return next(code for code in (*ranked, *sorted(codes)) if code in codes)
 
 
 def _supported(code: str) -> str:
-    code = _MODEL_CODES.get(code, code)
     return code if code in LANGUAGES else OTHER
 
 

@@ -22,6 +22,8 @@ from graphagg.store.manifest import canonical_json
 
 _DEEPEST = 64  # levels of metadata
 _LAST_POSITION = 2**31 - 1
+TRAIL = " > "
+"""Stands between the title of a document and the headings above a piece of it."""
 _FIELDS = frozenset({"id", "text", "title", "metadata", "document", "position"})
 
 
@@ -58,6 +60,16 @@ class Passage:
     def parts(self) -> tuple[str, ...]:
         """The texts that are searched for entities: the title, if there is one, and the text."""
         return (self.title, self.text) if self.title else (self.text,)
+
+
+def trail(title: str, headings: Iterable[str]) -> str:
+    """Join a document's title and the headings above a piece of it, each once.
+
+    Examples:
+        >>> trail("Travel policy", ["Travel policy", "Trains"])
+        'Travel policy > Trains'
+    """
+    return TRAIL.join(dict.fromkeys(filter(None, (title, *headings))))
 
 
 def read_passages(

@@ -30,6 +30,7 @@ _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019][sS]\b")
 _PLAIN = re.compile(r"(?<![^\W_])(?<!'(?=s\b))[^\W_]+")
 _PIECE = re.compile(r"(?:[^\s!-/:-@\[-`{-~]|['](?=[sS]\b))+")
+_LONG, _MOST_MARKS = 256, 30
 _ARTICLES = ("the", "a", "an")
 _LOWER, _UPPER = "a-z\u00df-\u00f6\u00f8-\u00ff", "A-Z\u00c0-\u00d6\u00d8-\u00de"
 _HUMP = re.compile(f"[{_LOWER}][{_UPPER}]")
@@ -114,9 +115,8 @@ def inner_words(text: str) -> list[str]:
     words takes them beside the whole word, and the keys of codes that are several tokens: IM-22
     holds im22 (`graphagg.rag.documents.codes`).
     """
-    if not _HUMP.search(text):
-        return []
-    compounds = (word for word in _WORD.findall(text) if _HUMP.search(word))
+    words = _WORD.findall(text) if _HUMP.search(text) else ()
+    compounds = (word for word in words if _HUMP.search(word))
     pieces = (piece for word in compounds for piece in _PIECE_OF_COMPOUND.findall(word))
     joined = (
         code.key
@@ -161,6 +161,8 @@ def _normal(piece: str) -> list[str]:
     if piece.isascii() and piece.isalnum():  # most pieces
         return [piece.lower()]
     piece = _POSSESSIVE.sub("", piece)
+    if len(piece) > _LONG:
+        piece = _few_marks(piece)
     folded = unicodedata.normalize("NFKD", piece).casefold()
     plain = unicodedata.normalize("NFC", _OPTIONAL.sub("", folded)).translate(_LETTERS)
     if not _BEYOND.search(plain):
@@ -168,6 +170,19 @@ def _normal(piece: str) -> list[str]:
     word, unit = _with_marks()
     runs = (run for marked in word.findall(plain) for run in _RUN.findall(marked))
     return [token for run in runs for token in _pairs(run, unit)]
+
+
+def _few_marks(piece: str) -> str:
+    """Cut runs of combining marks after the 30th, as UAX 15 proposes for streams.
+
+    Python sorts the marks of a character in a time that grows with the square of their number.
+    """
+    kept, run = [], 0
+    for character in piece:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 @cache

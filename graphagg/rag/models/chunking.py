@@ -9,6 +9,7 @@ does not end in a heading unless it holds nothing else. The next chunk begins wi
 `overlap_sentences` sentences of this one, unless a heading begins it. Headings are lines of
 Markdown, and the marks of a document read from a file. Exceptions:
 
+- A block of code counts as a sentence; one of more words is cut between lines.
 - A sentence of more than `max_words` words is cut at words into pieces of similar length, each of
   which counts as a sentence.
 - Chunks share fewer sentences if these and the next one would exceed `max_words`, and never all
@@ -26,15 +27,18 @@ and without a model. A blank line, a heading and an item of a list begin a new s
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import accumulate, islice, pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from graphagg.checks import integer
 from graphagg.errors import DuplicateId, InvalidParameter
-from graphagg.rag.documents.passages import Passage, checked_passage, iterable
+from graphagg.rag.documents.code import code_blocks
+from graphagg.rag.documents.passages import Passage, checked_passage, iterable, trail
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.documents.tokens import UNSPACED
 from graphagg.rag.models.by_rule.extractor import sentences as sentences_by_rule
@@ -43,7 +47,7 @@ from graphagg.rag.models.extractor import EntityExtractor
 _WORD = re.compile(rf"(?:[{UNSPACED}][^\w\s]*){{1,2}}|[^\s{UNSPACED}]+")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n|[\f\u2029]")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[^\S\n]\S?.*$", re.MULTILINE)
-_ITEM = re.compile(r"^[^\S\n]*(?:[-*+\u2022]|\d{1,3}[.)])[^\S\n]", re.MULTILINE)
+_ITEM = re.compile(r"^[^\S\n\t]*(?:[-*+\u2022]|\d{1,3}[.)])[^\S\n]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -113,9 +117,11 @@ def chunk_documents(
 ) -> Iterator[Passage]:
     """Split documents into passages, one document at a time, in near linear time.
 
-    A chunk's id is its document's id, `#` and its position. It keeps title and metadata of its
-    document, and its text is a piece of the document's. If the document has marks, the metadata
-    state the `page` and the `heading` (a list, outermost first) where the chunk begins.
+    A chunk's id is its document's id, `#` and its position. It keeps the metadata of its document,
+    and its text is a piece of the document's. Its title is the trail from the title of the document
+    to the headings where the chunk begins, if the document has marks: "Travel policy > Trains". The
+    metadata state this `heading` (a list, outermost first), the `page`, and the `links` and
+    `anchors` of the chunk with their offsets.
 
     Args:
         documents: the result of `read_passages`, or mappings with `id`, `text`, ...
@@ -174,22 +180,21 @@ def split(
     Raises:
         InvalidPassage: the document is invalid or has no text.
     """
-    marks: Sequence[Mark] = ()
-    if isinstance(source, Document):
-        marks, source = source.marks, source.record
-    document = checked_passage(source, where)
+    read = source if isinstance(source, Document) else Document("", "")
+    document = checked_passage(source.record if isinstance(source, Document) else source, where)
     text = document.text
     spans = [_Span(0, len(text), 0)]
     if config is not None and not document.document and _may_be_long(text, config):
-        spans = _spans(text, config, extractor, marks)
+        spans = _spans(text, config, extractor, read.marks)
+    placed = _placed(read, document.metadata, spans)
     if len(spans) == 1:
-        return [replace(document, metadata=_placed(document, marks, 0))] if marks else [document]
+        return [replace(document, metadata=next(placed))]
     return [
         Passage(
             f"{document.id}#{position}",
             text[span.start : span.end],
-            document.title,
-            _placed(document, marks, span.new),
+            trail(document.title, mark_at(read.marks, span.new).heading),
+            next(placed),
             document.id,
             position,
         )
@@ -203,12 +208,29 @@ def _may_be_long(text: str, config: ChunkConfig) -> bool:
     return next(islice(words, config.max_words, None), None) is not None
 
 
-def _placed(document: Passage, marks: Sequence[Mark], offset: int) -> dict[str, Any]:
-    """Metadata of a piece that begins at an offset; the document's own metadata take precedence."""
-    mark = mark_at(marks, offset)
-    heading = {"heading": list(mark.heading)} if mark.heading else {}
-    page = {} if mark.page is None else {"page": mark.page}
-    return {**heading, **page, **document.metadata}
+def _placed(
+    read: Document, metadata: Mapping[str, Any], spans: Sequence[_Span]
+) -> Iterator[dict[str, Any]]:
+    """Yield the metadata of each piece; the document's own take precedence.
+
+    A place between two pieces belongs to the later one.
+    """
+    links, anchors = deque(read.links), deque(sorted(read.anchors.items(), key=itemgetter(1)))
+    for span in spans:
+        mark = mark_at(read.marks, span.new)
+        here: dict[str, Any] = {"heading": list(mark.heading)} if mark.heading else {}
+        here |= {} if mark.page is None else {"page": mark.page}
+        targets: dict[str, int] = {}
+        while links and (links[0].offset < span.end or span is spans[-1]):
+            link = links.popleft()
+            target = f"{link.target}#{link.anchor}" if link.anchor else link.target
+            targets.setdefault(target, max(0, link.offset - span.start))
+        names: dict[str, int] = {}
+        while anchors and (anchors[0][1] < span.end or span is spans[-1]):
+            name, offset = anchors.popleft()
+            names[name] = max(0, offset - span.start)
+        here |= ({"links": targets} if targets else {}) | ({"anchors": names} if names else {})
+        yield here | metadata
 
 
 def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
@@ -256,17 +278,40 @@ def _sentences(
     sections = headings.keys() | _sections(marks)
     opening = sections | {match.end() for match in _PARAGRAPH.finditer(text)}
     items = {match.start() for match in _ITEM.finditer(text)}
-    edges = sorted({0, len(text), *opening, *headings.values(), *items, *cuts})
+    codes = dict(code_blocks(text))
+    edges = sorted(
+        {0, len(text), *opening, *headings.values(), *items, *cuts, *codes, *codes.values()}
+    )
     opens = _Level.PARAGRAPH
     for start, end in pairwise(edges):
         if start in opening:
             opens = max(opens, _Level.SECTION if start in sections else _Level.PARAGRAPH)
+        if start in codes:
+            yield from _code_pieces(text, start, end, longest, opens)
+            opens = _Level.NOTHING
+            continue
         piece = text[start:end]
         left = start + len(piece) - len(piece.lstrip())
         right = left + len(piece.strip())
         if left < right:
             yield from _pieces(text, left, right, longest, opens, start in headings)
             opens = _Level.NOTHING
+
+
+def _code_pieces(
+    text: str, start: int, end: int, longest: int, opens: _Level
+) -> Iterator[_Sentence]:
+    """Yield a block of code whole, or in runs of lines where it has over `longest` words."""
+    first, count = start, 0
+    for line in text[start:end].splitlines(keepends=True):
+        words = sum(1 for _ in _WORD.finditer(line))
+        if count and count + words > longest:
+            yield _Sentence(first, start, count, opens, False)
+            first, count, opens = start, 0, _Level.NOTHING
+        start += len(line)
+        count += words
+    if count:
+        yield _Sentence(first, end, count, opens, False)
 
 
 def _sections(marks: Sequence[Mark]) -> set[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Sequence
 from functools import cached_property, partial
@@ -13,8 +12,8 @@ import numpy as np
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
-from graphagg.rag.models.encoding.bert import BertRunner, is_bert
-from graphagg.rag.models.encoding.bert_files import BertFiles
+from graphagg.rag.models.encoding.bert import BertRunner
+from graphagg.rag.models.encoding.bert_files import BertFiles, pooling_of
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
 from graphagg.rag.models.encoding.pooling import (
     PassageVectors,
@@ -33,10 +32,8 @@ from graphagg.rag.models.weights import (
     Dtype,
     Kind,
     best_dtype,
-    has_token_means,
     load_encoder,
     prompt_of,
-    with_fast_linear,
 )
 
 if TYPE_CHECKING:
@@ -171,12 +168,10 @@ class SentenceTransformerEncoder:
             model, sha256 = load_encoder(self._name, self._device)
         if isinstance(model, BertFiles):
             return model, sha256
-        fast = getattr(model.tokenizer, "is_fast", False)  # missing in a static model
-        if model.max_seq_length is not None and not fast:
+        if not getattr(model.tokenizer, "is_fast", False):  # missing in a static model
             raise InvalidParameter(
                 f"encoder {self._name!r}: its tokenizer gives no offsets, so long texts could not "
-                "be split; use a model with a fast tokenizer, or profile fast, which makes a table "
-                "of any model"
+                "be split; use a model with a fast tokenizer"
             )
         return model, sha256
 
@@ -185,20 +180,15 @@ class SentenceTransformerEncoder:
         return self._loaded[0]
 
     @cached_property
-    def _exact_model(self) -> SentenceTransformer:
-        assert not isinstance(self._model, BertFiles), "BertRunner runs it"
-        return with_fast_linear(self._model)
-
-    @cached_property
     def _query_runner(self) -> Runner:
-        dtype: Kind = self._dtype if is_bert(self._model) else "float32"
+        dtype: Kind = self._dtype if isinstance(self._model, BertFiles) else "float32"
         if dtype == "int8":  # a question is too short to pay for loading compiled code
             dtype = best_dtype("cpu")
         return self._runner(dtype, self._query_prompt, alone=True)
 
     @cached_property
     def _name_runner(self) -> Runner:
-        if is_bert(self._model) and self._dtype == "float32":
+        if isinstance(self._model, BertFiles) and self._dtype == "float32":
             return self._query_runner  # prompts are among the tokens, so one runner serves both
         return self._runner("float32", self._corpus_prompt, alone=True)
 
@@ -208,23 +198,20 @@ class SentenceTransformerEncoder:
 
     def _runner(self, dtype: Kind, prompt: str, *, alone: bool) -> Runner:
         model = self._model
-        if is_bert(model):
+        if isinstance(model, BertFiles):
             return BertRunner(model, dtype, alone=alone)
-        assert not isinstance(model, BertFiles), "BertRunner runs it"
-        if dtype == "float32":
-            return ModuleRunner(self._exact_model, prompt)
-        return ModuleRunner(copy.deepcopy(model).bfloat16(), prompt)
+        return ModuleRunner(model, dtype, prompt)
 
     @cached_property
     def _dtype(self) -> Kind:
-        dtype, can_use_int8 = self._requested_dtype, is_bert(self._model)
+        dtype, model = self._requested_dtype, self._model
+        device = "cpu" if isinstance(model, BertFiles) else model.device.type
         if dtype == "auto":
-            is_fast = can_use_int8 and multiplies_exactly()
-            return "int8" if is_fast else best_dtype(self._model.device.type)
-        if dtype == "int8" and not can_use_int8:
+            is_fast = device == "cpu" and multiplies_exactly() and _is_bert_like(model)
+            return "int8" if is_fast else best_dtype(device)
+        if dtype == "int8" and device != "cpu":
             raise InvalidParameter(
-                f"encoder {self._name!r}: dtype int8 is for BERT models on a CPU whose vector is "
-                "the mean of its tokens' vectors; take float32 or bfloat16"
+                f"encoder {self._name!r}: dtype int8 is for the CPU; take float32 or bfloat16"
             )
         return dtype
 
@@ -267,7 +254,9 @@ class SentenceTransformerEncoder:
     @cached_property
     def pools_sentences(self) -> bool:
         """Whether the model's vector of a text is the mean of its token vectors."""
-        return has_token_means(self._model)
+        model = self._model
+        pooling = model.shape.pooling if isinstance(model, BertFiles) else pooling_of(model)
+        return pooling == "mean"
 
     @property
     def gives_words(self) -> bool:
@@ -385,3 +374,11 @@ def _of_windows(vectors: Vectors) -> Vectors:
     The vector of a single window keeps its bits, which scaling it twice would change.
     """
     return vectors if len(vectors) == 1 else unit(vectors.sum(axis=0, keepdims=True))
+
+
+def _is_bert_like(model: SentenceTransformer | BertFiles) -> bool:
+    """Whether a model keeps its quality in 8 bits; others may have outliers in few channels."""
+    if isinstance(model, BertFiles):
+        return True
+    config: Any = getattr(getattr(model[0], "auto_model", None), "config", None)
+    return getattr(config, "model_type", None) in ("mpnet", "distilbert")

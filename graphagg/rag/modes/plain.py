@@ -11,12 +11,14 @@ import numpy as np
 from graphagg.arrays import Floats
 from graphagg.rag.documents.analyzer import Analyzer, Term
 from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.modes.multihop.candidates import QuestionScores
 from graphagg.rag.modes.protocol import (
     EncodedReading,
     QuestionModels,
     Ranked,
     ReadingRetriever,
     Retriever,
+    compared_with,
     readings,
     sentences_by_vector,
 )
@@ -59,6 +61,9 @@ class Dense(Retriever[object, str, EncodedText]):
         dense, view, allowed = self.snapshot.dense, self.scope.view, self.scope.allowed
         return [Ranked(dense_hits(dense, view, q.vector, k, allowed)) for q in questions]
 
+    def _compared(self, question: EncodedText) -> QuestionScores:
+        return compared_with(self.snapshot, self.scope, question.text, question.vector)
+
     def _closest(self, question: EncodedText, rows: Rows) -> list[int]:
         return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
 
@@ -92,7 +97,8 @@ def bm25_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> li
     """Find the `k` passages that match a question's words best."""
     view = scope.view
     lexical = Lexical(view, question.terms)
-    rows, scores = top_rows(lexical.rows, lexical.scores, k, snapshot.ranks, view, scope.allowed)
+    scored = lexical.best(k, scope.allowed)
+    rows, scores = top_rows(*scored, k, snapshot.ranks, view, scope.allowed)
     return plain_hits(snapshot.corpus, rows, scores, "bm25")
 
 

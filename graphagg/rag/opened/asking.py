@@ -58,13 +58,16 @@ def answers(version: Version, questions: Iterable[str], k: int, request: Request
     if not asked:
         return []
     encoded = _encode(retriever, asked, version)
-    answered = retriever.answer(encoded, k, request.min_score, request.rescoring)
+    answered = retriever.answer(encoded, k, request)
     if not request.window:
-        return [Hits(hits) for hits in answered]
+        return answered
     snapshot = version.snapshot
     visible = snapshot.mask(request.selection)
     return [
-        Hits(_with_neighbors(snapshot, hit, request.window, visible) for hit in hits)
+        Hits(
+            (_with_neighbors(snapshot, hit, request.window, visible) for hit in hits),
+            hits.confidence,
+        )
         for hits in answered
     ]
 

@@ -53,6 +53,7 @@ class RequestFields(VisibleFields, total=False):
     rerank_first: int
     window: int
     min_score: float | None
+    min_confidence: float | None
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,9 @@ class Request:
         window: number of chunks to show before and after each hit from its document.
         min_score: leave out hits with a lower score. Scores compare within one question and one
             mode only. None: no limit.
+        min_confidence: give no hit where the estimated chance that the right passages are among
+            the first k is lower: nothing here seems to answer the question. Not in mode bm25.
+            None: no limit.
     """
 
     mode: Mode = DEFAULT_MODE
@@ -110,6 +114,7 @@ class Request:
     rerank_first: int = field(default=RERANKED, metadata={"least": 1})
     window: int = 0
     min_score: float | None = None
+    min_confidence: float | None = field(default=None, metadata={"least": 0, "most": 1})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mode", mode_named(self.mode))
@@ -125,6 +130,13 @@ class Request:
         integer("window", self.window, 0)
         if self.min_score is not None:
             number("min_score", self.min_score)
+        if self.min_confidence is not None:
+            number("min_confidence", self.min_confidence, least=0, most=1)
+            if self.mode == "bm25":
+                raise InvalidParameter(
+                    "min_confidence: mode 'bm25' makes no vectors, by which answers are judged; "
+                    "take another mode, or min_score"
+                )
 
     def with_fields(self, **fields: Any) -> Request:
         """Replace some fields.
@@ -272,7 +284,7 @@ class Option:
         type: type of its plain value.
         default: its default.
         text: its documentation.
-        bounds: `least` or `above`, the lower bound of a number, inclusive or not.
+        bounds: `least` or `above`, the lower bound of a number, inclusive or not; `most`.
     """
 
     name: str

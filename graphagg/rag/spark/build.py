@@ -107,7 +107,7 @@ def build_with_spark(
         job = _Job(unfinished, publication, recipe, loader)
         job.run(source, passages_per_task, entries_per_task, force)
 
-    build.publish(KIND, job_of(source, recipe), source, write)
+    build.publish(KIND, job_of(source, recipe), source, write, STAGES)
 
 
 def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:

@@ -21,15 +21,16 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array
 from graphagg.rag.documents.analyzer import Analyzers
-from graphagg.rag.tables.mentions import BASE_TITLE, FOUND, FULL_TITLE
+from graphagg.rag.documents.links import PREFIX
+from graphagg.rag.tables.mentions import BASE_TITLE, FOUND, FULL_TITLE, LINK
 from graphagg.store.reading import NamedArrays
 from graphagg.store.strings import StringTable
 
-DEFINES = FOUND | FULL_TITLE | BASE_TITLE
+DEFINES = FOUND | FULL_TITLE | BASE_TITLE | LINK
 """Flags of which a mention needs one to make an entity of its key."""
-LINKABLE, DATE = 1, 2
+LINKABLE, DATE, REFERENCE = 1, 2, 4
 """Flags of an entity: more than a stop word or a letter, at most `LONGEST_KEY` tokens; only numbers
-and months."""
+and months; the target of links between documents, which is no name."""
 LONGEST_KEY = 10
 _MONTHS = frozenset(
     "january february march april may june july august september october november december "
@@ -114,6 +115,8 @@ _ARRAYS = (
 
 def kind_of(words: Sequence[str], analyzers: Analyzers) -> int:
     """The flags of an entity by the words of its key."""
+    if words[0].startswith(PREFIX):
+        return REFERENCE
     alone = len(words) == 1 and (len(words[0]) < 2 or words[0] in analyzers.stop_words)
     linkable = LINKABLE if len(words) <= LONGEST_KEY and not alone else 0
     dates = all(word in _MONTHS or _NUMERAL.fullmatch(word) for word in words)

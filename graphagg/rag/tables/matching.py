@@ -107,7 +107,7 @@ def find_mentions(
     return np.ascontiguousarray(records[np.lexsort((key, -length, start, row))])
 
 
-@kernel
+@kernel(small=True)
 def _hash_words(data: Array, ends: Array, hashes: Array) -> None:
     """FNV-1a of 64 bits of each word."""
     for i in range(len(hashes)):
@@ -135,7 +135,7 @@ def _slot(value: Any, size: int) -> Any:
     return np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1))
 
 
-@kernel
+@kernel(small=True)
 def _fill(table: KeyTable) -> None:
     """Put every key into the first free slot from the slot of its hash on."""
     slots, longest, data, ends = table
@@ -174,7 +174,7 @@ def _is_key(table: KeyTable, key: int, tokens: TokenRows, begin: int, end: int) 
     return bool(at == last)
 
 
-@kernel
+@kernel(small=True)
 def _find(
     table: KeyTable, tokens: TokenRows, hashes: Array, titled: KeysOfRows, named: KeysOfRows
 ) -> Array:
@@ -269,7 +269,9 @@ def _put(records: Array, count: int, row: int, key: int, start: int, length: int
     """The records with one more, of which sentence and flags are yet to be put."""
     if count == len(records):
         more = np.empty((2 * count, records.shape[1]), records.dtype)
-        more[:count] = records
+        for i in range(count):  # numba takes seconds to compile the copy of a slice
+            for j in range(records.shape[1]):
+                more[i, j] = records[i, j]
         records = more
     records[count, 0], records[count, 1] = row, key
     records[count, 2], records[count, 3] = start, length

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from graphagg.rag.documents.codes import Code, code_key, codes
-from graphagg.rag.documents.passages import Passage
+from graphagg.rag.documents.links import link_keys, target_keys
+from graphagg.rag.documents.passages import TRAIL, Passage
 from graphagg.rag.documents.tokens import (
     entity_key,
     inner_words,
@@ -19,9 +20,10 @@ from graphagg.rag.documents.tokens import (
     word_spans,
 )
 
-CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE, INITIAL = 1, 2, 4, 8, 16, 32
+CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE, INITIAL, LINK, TARGET = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags of a mention: begins like a name; found by the extractor; is in the title; is the whole
-title; is the title without its last parentheses; begins a sentence."""
+title; is the title without its last parentheses; begins a sentence; is a link to what the key
+names; the passage is what the key of a link names."""
 _MOST_TOKENS = 100
 
 
@@ -71,7 +73,11 @@ def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, in
 
 
 def title_keys(title: str) -> dict[str, int]:
-    """The keys that a title gives, and whether each is all of it or what parentheses leave."""
+    """The keys that a title gives, and whether each is all of it or what parentheses leave.
+
+    Headings behind the title give none: a name would lead to every section that is called so.
+    """
+    title, _, _ = title.partition(TRAIL)
     key = entity_key(title)
     keys = {key: FULL_TITLE} if key else {}
     head, _, tail = title.rpartition("(")
@@ -111,7 +117,20 @@ def found_keys(tokens: RowTokens, text: str, spans: Iterable[Sequence[int]]) -> 
     flags_of: dict[tuple[str, int, int], int] = defaultdict(int)
     for key in keys:
         flags_of[key.key, key.start, key.length] |= key.flags
-    return [FoundKey(*place, flags) for place, flags in flags_of.items()]
+    return [FoundKey(*key_and_tokens, flags) for key_and_tokens, flags in flags_of.items()]
+
+
+def linked_keys(passage: Passage, tokens: RowTokens) -> Iterator[FoundKey]:
+    """The keys of a passage's links, at the first token of their labels, and of links to it."""
+    if not tokens.words:
+        return
+    shift = len(passage.full_text) - len(passage.text)
+    ends = [end for _, end in tokens.spans]
+    for key, offset in sorted({*link_keys(passage.metadata)}):
+        token = min(bisect_right(ends, offset + shift), len(ends) - 1)
+        yield FoundKey(key, token, 1, LINK | CAPITAL)
+    for key in target_keys(passage):
+        yield FoundKey(key, 0, 1, TARGET | CAPITAL)
 
 
 def _found_keys(
@@ -128,7 +147,7 @@ def _found_keys(
         yield FoundKey(code, first, len(words), CAPITAL | FOUND)
         return
     key = without_article(words)
-    if 0 < len(key) <= _MOST_TOKENS and "|" not in written:
+    if 0 < len(key) <= _MOST_TOKENS and "|" not in written and TRAIL not in written:
         start = first + len(words) - len(key)
         yield FoundKey(" ".join(key), start, len(key), FOUND)
         if (other := transcribed(written)) != written:

@@ -19,8 +19,9 @@ matrix of the index and skips hidden rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,9 +30,17 @@ import numpy.typing as npt
 from graphagg.arrays import Array, read_only
 from graphagg.kernels import kernel, lower_bound
 from graphagg.rag.tables.contain_matrix import Allocate, Contain
-from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, Gazetteer
+from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, REFERENCE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
-from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FULL_TITLE, INITIAL, TITLE
+from graphagg.rag.tables.mentions import (
+    BASE_TITLE,
+    CAPITAL,
+    FULL_TITLE,
+    INITIAL,
+    LINK,
+    TARGET,
+    TITLE,
+)
 from graphagg.rag.tables.vectors import RowSet
 from graphagg.store import Artifact, ArtifactWriter
 
@@ -41,6 +50,8 @@ PLAIN, LEADS, IN_TITLE, OWN = 1, 2, 4, 8
 """How a passage is tied to an entity: mentions it; its text begins with it; its title contains it;
 its title is it."""
 LONGEST_TITLE_PART = 6
+_NAME = CAPITAL | LINK | TARGET  # of these flags a name has the first alone
+_KEPT = 4096  # terms whose frequency is kept
 _TIED = 2  # bits of a byte of a mention that say how it counts; those above say how it ties
 
 
@@ -101,8 +112,9 @@ class View:
         mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair_bounds, g.row)
         is_common = np.zeros(entities, bool)
         _mark_common(mentions, visible, np.zeros(entities, np.int32), is_common)
-        usable = entity & ((g.kind & LINKABLE) > 0) & (title | ~is_common)
-        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie)
+        usable = entity & ((g.kind & (LINKABLE | REFERENCE)) > 0) & (title | ~is_common)
+        pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
+        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie, pairs)
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
@@ -161,6 +173,13 @@ class View:
         """The languages of the visible passages; [] in an index of one language."""
         return self.lexicon.codes(self.visible)
 
+    @cached_property
+    def frequency(self) -> Callable[[int, int], int]:
+        """Number of visible passages among the postings from one position to another."""
+        if self.row_set.is_all:
+            return lambda start, end: end - start
+        return lru_cache(_KEPT)(partial(_frequency, self.visible, self.lexicon.rows))
+
     @property
     def mean_lengths(self) -> tuple[float, float]:
         """Mean tokens of a passage, and of its title; 1 where there are none."""
@@ -191,6 +210,10 @@ class View:
 _STORED = ("title", "mentions", "tie", "df")
 
 
+def _frequency(visible: Array, rows: Array, start: int, end: int) -> int:
+    return int(np.count_nonzero(visible[rows[start:end]]))
+
+
 def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
     return np.zeros(length, dtype)
 
@@ -207,7 +230,7 @@ class _Mentions(NamedTuple):
     row: Array
 
 
-@kernel
+@kernel(small=True)
 def _mark_entities(
     bounds: Array, rows: Array, flags: Array, visible: Array, entity: Array, title: Array
 ) -> None:
@@ -225,7 +248,7 @@ def _mark_entities(
                     title[e] = True
 
 
-@kernel
+@kernel(small=True)
 def _mark_common(mentions: _Mentions, visible: Array, balance: Array, is_common: Array) -> None:
     """Mark the entities that the visible texts write in lower case more often than as a name.
 
@@ -244,7 +267,7 @@ def _mark_common(mentions: _Mentions, visible: Array, balance: Array, is_common:
         is_common[e] = balance[e] > 0
 
 
-@kernel
+@kernel(small=True)
 def _resolve(
     mentions: _Mentions,
     title_tokens: Array,
@@ -253,6 +276,7 @@ def _resolve(
     is_title: Array,
     how: Array,
     tie: Array,
+    pairs: Array,
 ) -> None:
     """Choose the mentions that count, and tie their passages to their entities.
 
@@ -264,19 +288,20 @@ def _resolve(
         is_title: `[E]`, entities that title a visible passage.
         how: `[m]`, takes how each mention counts, and how its pair is tied.
         tie: `[n]`, takes how each pair is tied.
+        pairs: room for the pairs of a row's mentions.
     """
     bounds, entities, starts, lengths, flags, _, _ = mentions
-    pairs = np.empty(np.max(bounds[1:] - bounds[:-1]) if len(visible) else 0, np.int64)
     for row in range(len(visible)):
         if not visible[row]:
             continue
         first = bounds[row]
         _find_pairs(mentions, row, usable, pairs)
+        _tie_links(pairs, flags[first : bounds[row + 1]], how[first : bounds[row + 1]], tie)
         # Where the last mention that counts ends, of either kind.
         outer_start, outer_end, nested_end = np.int64(-1), np.int64(0), np.int64(0)
         for i in range(first, bounds[row + 1]):
             e, pair = entities[i], pairs[i - first]
-            if pair < 0 or not flags[i] & CAPITAL:
+            if pair < 0 or flags[i] & _NAME != CAPITAL:
                 continue
             start = np.int64(starts[i])
             end = start + np.int64(lengths[i])
@@ -311,6 +336,17 @@ def _find_pairs(mentions: _Mentions, row: int, usable: Array, pairs: Array) -> N
 
 
 @kernel
+def _tie_links(pairs: Array, flags: Array, how: Array, tie: Array) -> None:
+    """Tie a row to what it links to, and to the links that lead to it; names are beside them."""
+    for i in range(len(flags)):
+        if pairs[i] >= 0 and flags[i] & LINK:
+            how[i] = NESTED
+            tie[pairs[i]] |= PLAIN
+        elif pairs[i] >= 0 and flags[i] & TARGET:
+            tie[pairs[i]] |= OWN
+
+
+@kernel
 def _note_ties(pairs: Array, tie: Array, how: Array) -> None:
     """Note of each of a row's mentions how its pair is tied, above how it counts."""
     for i in range(len(pairs)):
@@ -333,7 +369,7 @@ def _title_tie(flags: int, length: int) -> int:
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0
 
 
-@kernel
+@kernel(small=True)
 def _count_ties(bounds: Array, tie: Array, df: Array) -> None:
     """Count the tied pairs of each entity, `[E]`: a pair is one passage."""
     for e in range(len(bounds) - 1):

@@ -28,7 +28,8 @@ from graphagg.serve.models.values import (
 def json_field(option: Option) -> tuple[Any, Any]:
     """The pydantic type and field of an option of a request."""
     bounds: dict[str, Any] = {
-        {"least": "ge", "above": "gt"}[name]: value for name, value in option.bounds.items()
+        {"least": "ge", "above": "gt", "most": "le"}[name]: value
+        for name, value in option.bounds.items()
     }
     text = option.text[:1].upper() + option.text[1:]
     info = Field(default=option.default, description=text, **bounds)
@@ -159,6 +160,9 @@ class SearchAnswer(Answered):
     """The hits of a question, best first."""
 
     hits: list[PassageHit]
+    confidence: float | None = Field(
+        description="Chance that the right passages are among the hits; null in mode bm25."
+    )
     mode: Mode
 
 
@@ -183,6 +187,9 @@ class SearchItem(Result):
     """The hits of one question of a batch."""
 
     hits: list[PassageHit]
+    confidence: float | None = Field(
+        description="Chance that the right passages are among the hits; null in mode bm25."
+    )
 
 
 class SearchBatchAnswer(Answered):

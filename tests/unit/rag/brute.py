@@ -115,6 +115,19 @@ class Reader:
         self.sentences = encoder.encode([p.full_text[a:b] for a, b in sentences])
         base, _, tail = p.title.rpartition("(")
         self.pages = {entity_key(p.title), entity_key(base) if tail.endswith(")") else ""} - {""}
+        self.links: list[Mention] = []
+        for target, offset in p.metadata.get("links", {}).items():
+            ends = [b for _, b in text.spans]
+            token = min(sum(end <= offset for end in ends), len(ends) - 1) + len(title.words)
+            path, _, anchor = target.partition("#")
+            bare = {"a": "*/a", "report": "*/report"}.get(path, path.removesuffix(".md"))
+            for key in ([bare] if path else []) + ([f"{bare}#{anchor}"] if anchor else []):
+                sentence = self.sentence_of[token]
+                self.links.append(Mention(f"link:{key}", token, 1, sentence, True))
+        name = p.document or p.id
+        self.targets = {f"link:{name}", f"link:*/{name}"}
+        if "anchors" in p.metadata:
+            self.targets |= {f"link:{name}#top", "link:#top"}
 
     def places(self, key: str) -> list[tuple[int, int]]:
         """Where a key's words stand side by side, in the title or in the text."""
@@ -187,7 +200,7 @@ class Brute:
                 nested_end = start - minus
             if outer or nested:
                 found.append(Mention(key, start, -minus, r.sentence_of[start], not outer))
-        return found
+        return found + r.links
 
     def _ties(self, r: Reader, mentions: list[Mention]) -> dict[str, str]:
         """How the passage is tied to each entity: the strongest way."""
@@ -195,6 +208,8 @@ class Brute:
         in_title = [k for k in self.keys if any(b <= len(r.title) for _, b in r.places(k))]
         ties |= {key: "title" for key in in_title if key.count(" ") < 6}
         ties |= {m.key: "lead" for m in mentions if m.start == len(r.title) and not m.nested}
+        linked = {m.key for other in self.readers for m in other.links}
+        ties |= {key: "page" for key in r.targets & linked}
         return ties | {key: "page" for key in r.pages & self.keys}
 
     def idf(self, key: str) -> float:
@@ -334,6 +349,10 @@ class Brute:
         date = all(w in MONTHS or re.fullmatch(r"\d+(st|nd|rd|th|s)?", w) for w in key.split(" "))
         if tie != "page" and (date or not few):
             return None
+        if key.startswith("link:"):
+            if tie != "page":
+                return None
+            tie = "reference"
         kind, slope = getattr(self.config.link, "shared" if tie == "title" else tie)
         value = kind + slope * self.idf(key)
         return value if value > -5 else None  # switched off

@@ -82,6 +82,12 @@ METADATA = st.fixed_dictionaries(
         "lang": st.sampled_from(["en", "de"]),
         "tags": st.lists(st.sampled_from("xyz"), max_size=3),
         "when": st.dates().map(str),
+        "links": st.dictionaries(
+            st.sampled_from(["a", "b.md", "report", "d.md#top", "#top", "missing/e"]),
+            st.integers(0, 150),
+            max_size=3,
+        ),
+        "anchors": st.just(["top"]),
     },
 )
 

@@ -99,6 +99,16 @@ def test_former_names_of_modes_are_taken(
     assert list(reports) == [mode, "bm25"] and reports[mode]["mode"] == mode
 
 
+def test_warm_reads_every_file_but_texts(call: Call, demo_index: Path) -> None:
+    (version,) = demo_index.glob("v-*")
+    sizes = {file.name: file.stat().st_size for file in version.iterdir()}
+    texts = sum(size for name, size in sizes.items() if ".texts.zlib." in name)
+    assert 0 < texts < sum(sizes.values())
+    said = call("rag", "warm", demo_index, "--json").json
+    assert said["bytes"] == sum(sizes.values()) - texts
+    assert "MB read in" in call("rag", "warm", demo_index).out
+
+
 def test_explain_a_hit_and_one_that_is_none(call: Call, demo_index: Path) -> None:
     found = call("rag", "explain", demo_index, QUESTION, "warsaw", "--json").json
     assert found["rank"] and found["passage_id"] == found["hit"]["id"] == "warsaw"

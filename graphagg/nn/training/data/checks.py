@@ -7,7 +7,7 @@ from copy import copy
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Data, HeteroData
 
 from graphagg.errors import InvalidDataset, InvalidFeatures
 from graphagg.nn.training.data.graphs import Column, Graphs
@@ -20,6 +20,11 @@ _WANTED = {
     "edge_label_index": "[2, P] integers, a tensor",
     "edge_label": "a tensor [P] of labels",
 }
+OF_KINDS = (
+    ". Graphs of several kinds of vertices are for a model of your own, with aggregators of "
+    "graphagg in PyG's layers: HeteroConv({('paper', 'by', 'author'): SAGEConv((-1, -1), 64, "
+    "aggr=LCMAggregation(WIDTH, WIDTH))})"
+)
 _KEPT = (torch.float32, torch.float64, torch.int64)
 
 
@@ -38,6 +43,7 @@ def check_tensors(name: str, graphs: Sequence[object]) -> None:
         if not isinstance(graph, Data):
             raise InvalidDataset(
                 f"{name}: item {index} is a {type(graph).__name__}, wanted a PyG Data"
+                f"{OF_KINDS if isinstance(graph, HeteroData) else ''}"
             )
         for key, requirement in _WANTED.items():
             value = graph.get(key)

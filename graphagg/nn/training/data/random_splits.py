@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,14 @@ from graphagg.checks import integer
 from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.training.data.checks import unknown_rows
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Split
-from graphagg.nn.training.data.sources import Source, level_of, load_graphs, name_of
+from graphagg.nn.training.data.sources import (
+    Source,
+    level_of,
+    load_data,
+    load_graphs,
+    mentions_parts,
+    name_of,
+)
 
 Ratio = tuple[float, float, float]
 EIGHT_ONE_ONE: Ratio = (0.8, 0.1, 0.1)
@@ -60,6 +69,13 @@ def random_splits(
         )
     splits = tuple(_drawn(ids, ratio, s, random_state + s) for s in range(count))
     return GraphData(data.name, data.level, graphs, splits)
+
+
+def with_splits(source: Source, count: int, random_state: int) -> GraphData:
+    """The data; graphs in memory that say nothing of parts are split at random, 8 : 1 : 1."""
+    if isinstance(source, str | os.PathLike | GraphData) or mentions_parts(source):
+        return load_data(source)
+    return random_splits(source, count=max(count, 1), random_state=random_state)
 
 
 def _labeled(data: GraphData) -> Tensor:

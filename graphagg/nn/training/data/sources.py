@@ -10,11 +10,11 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Data, HeteroData
 
 from graphagg.errors import InvalidDataset, UnreadableFile
 from graphagg.nn.training.data.arrays import load_arrays
-from graphagg.nn.training.data.checks import check_tensors
+from graphagg.nn.training.data.checks import OF_KINDS, check_tensors
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split
 from graphagg.nn.training.data.hubs import load_hub, masked_splits
 from graphagg.nn.training.data.npz import read_graph, read_graphs, read_npz
@@ -34,7 +34,7 @@ def load_data(source: Source) -> GraphData:
               (`x`, `edge_index`, `y`, perhaps `edge_attr`), or a folder with one `.npz` data set;
             - `pyg:NAME@ROOT` or `ogb:NAME@ROOT` (see `graphagg.nn.training.data.hubs`);
             - one `Data` with `train_mask`, `val_mask` and `test_mask`;
-            - a list or dataset of `Data`, each with `split`: 0 train, 1 validation, 2 test;
+            - a list or a PyG `Dataset` of `Data`, each with `split`: 0 train, 1 validation, 2 test;
             - a `GraphData`, returned as it is.
 
     Raises:
@@ -48,12 +48,7 @@ def load_data(source: Source) -> GraphData:
         return GraphData("graph", "node", [_plain(source)], masked_splits(source))
     if isinstance(source, str | os.PathLike):
         return _from_path(os.fspath(source))
-    if not hasattr(source, "__iter__") and not hasattr(source, "__getitem__"):
-        raise InvalidDataset(
-            f"the data are of type {type(source).__name__}; wanted a path, a GraphData, a PyG Data "
-            "or a list of them"
-        )
-    return _from_list(list(source))
+    return _from_list(_listed(source))
 
 
 def load_graphs(source: Source) -> list[Data]:
@@ -70,7 +65,7 @@ def load_graphs(source: Source) -> list[Data]:
         return list(source.graphs)
     if isinstance(source, str | os.PathLike):
         return _graphs_of_path(os.fspath(source))
-    graphs = [source] if isinstance(source, Data) else list(source)
+    graphs = [source] if isinstance(source, Data) else _listed(source)
     check_tensors("the data", graphs)
     return [_plain(graph) for graph in graphs]
 
@@ -87,6 +82,17 @@ def _graphs_of_path(source: str) -> list[Data]:
     if not files:
         raise InvalidDataset(f"{path} holds no .npz file; wanted at least one")
     return [graph for file in files for graph in read_graphs(file)]
+
+
+def mentions_parts(source: Data | Sequence[Data]) -> bool:
+    """Whether any of the graphs has a mask or a `split`; True too for what holds no graphs."""
+    graphs = [source] if isinstance(source, Data) else _listed(source)
+    names = ("split", *(f"{subset}_mask" for subset in PARTS))
+    return not graphs or any(
+        not isinstance(graph, Data) or graph.get(name) is not None
+        for graph in graphs
+        for name in names
+    )
 
 
 def has_splits(source: Source) -> bool:
@@ -155,6 +161,17 @@ def _from_folders(path: Path) -> GraphData:
         ends.append(len(graphs))
     subsets = [torch.arange(ends[i], ends[i + 1]) for i in range(3)]
     return GraphData(path.name, level_of(graphs), graphs, (Split("0", *subsets),))
+
+
+def _listed(source: Sequence[Data]) -> list[Data]:
+    """The graphs of a list or of a PyG `Dataset`."""
+    iterable = hasattr(source, "__iter__") or hasattr(source, "__getitem__")
+    if isinstance(source, HeteroData) or not iterable:
+        raise InvalidDataset(
+            f"the data are of type {type(source).__name__}; wanted a path, a GraphData, a PyG Data "
+            f"or a list of them{OF_KINDS if isinstance(source, HeteroData) else ''}"
+        )
+    return list(source)
 
 
 def _from_list(graphs: list[Data]) -> GraphData:

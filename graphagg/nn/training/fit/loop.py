@@ -102,26 +102,23 @@ def named_failures(batch_size: int) -> Iterator[None]:
 def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: Fit) -> int:
     """Train from the last checkpoint until the end; return the number of epochs that took."""
     where, stage, epochs = folder.split(index), f"split {index}", learner.training_config.epochs
-    saved = folder.last(index)
-    if saved is not None and saved["over"]:
-        return int(saved["epoch"]) + 1
-    loop = _Loop(learner, feed, run.device, saved)
-    log, over = EpochLog(where / "metrics.csv", loop.rows), False
+    loop = Loop(learner, feed, run.device, folder.last(index))
+    log = EpochLog(where / "metrics.csv", loop.rows)
     with loop.ctrl_c.awaited():
-        while not over:
-            values, better, over = loop.epoch()
+        while not loop.over:
+            values, better = loop.epoch()
             log.write(loop.rows[-1])
             for logger in run.loggers:
                 logger(values, loop.done)
-            state = loop.state(over=over, fingerprint=folder.fingerprint)
+            state = loop.state(fingerprint=folder.fingerprint)
             if better:
                 _save(where / BEST, state)
             _save(where / LAST, state)
-            run.progress(stage, epochs if over else loop.done, epochs)
+            run.progress(stage, epochs if loop.over else loop.done, epochs)
     return loop.done
 
 
-class _Loop:
+class Loop:
     """The epochs of a split.
 
     Attributes:
@@ -156,8 +153,17 @@ class _Loop:
         """Epochs done."""
         return len(self.rows)
 
-    def epoch(self) -> tuple[dict[str, float], bool, bool]:
-        """Do an epoch: its loss, rate and validation metric, whether it is the best, or the last.
+    @property
+    def over(self) -> bool:
+        """Whether the training ends here: no epochs or no patience left, or nothing to gain."""
+        patience = self._training.patience
+        # Nothing is better than all of it: the first epoch that gets there is the best one.
+        perfect = self._learner.metric != "mae" and self._best > _PERFECT
+        stops = patience and (perfect or self._waited >= patience)
+        return self.done >= self._training.epochs or bool(stops)
+
+    def epoch(self) -> tuple[dict[str, float], bool]:
+        """Do an epoch; return its loss, rate and validation metric, and whether it is the best.
 
         Raises:
             InvalidDataset: the training part has no known label.
@@ -173,8 +179,10 @@ class _Loop:
         validation = answers_of(learner, self._validation, self._device, self.ctrl_c.check)
         val = validation.score("the validation part")
         self.rows.append((self.done + 1, loss, lr, val))
-        better, stops = self._compared(val)
-        return {"loss": loss, "lr": lr, "val": val}, better, stops
+        low = learner.metric == "mae"
+        better = math.isnan(self._best) or (val < self._best if low else val > self._best)
+        self._best, self._waited = (val, 0) if better else (self._best, self._waited + 1)
+        return {"loss": loss, "lr": lr, "val": val}, better
 
     def _batch_losses(self) -> float:
         """Train on every batch; return the mean loss of those with a known label."""
@@ -195,17 +203,7 @@ class _Loop:
             )
         return math.fsum(losses) / len(losses)
 
-    def _compared(self, val: float) -> tuple[bool, bool]:
-        """Whether the epoch is better than all before, and whether the training ends here."""
-        low = self._learner.metric == "mae"
-        better = math.isnan(self._best) or (val < self._best if low else val > self._best)
-        self._best, self._waited = (val, 0) if better else (self._best, self._waited + 1)
-        last, patience = self.done >= self._training.epochs, self._training.patience
-        # Nothing is better than all of it: the first epoch that gets there is the best one.
-        perfect = not low and val > _PERFECT
-        return better, last or bool(patience and (perfect or self._waited >= patience))
-
-    def state(self, *, over: bool, fingerprint: str) -> dict[str, Any]:
+    def state(self, *, fingerprint: str) -> dict[str, Any]:
         """The checkpoint of the epochs done; `fingerprint` is JSON of the run's settings."""
         return {
             "epoch": self.done - 1,
@@ -214,7 +212,6 @@ class _Loop:
             "rows": self.rows,
             "best": self._best,
             "waited": self._waited,
-            "over": over,
             "graphagg": fingerprint,
         }
 

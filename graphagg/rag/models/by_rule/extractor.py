@@ -4,9 +4,9 @@ Names are runs of capitalized words (`graphagg.rag.models.by_rule.names`), and t
 beginning of a text: up to eight words before "(" or a form of "to be", with a capital or a digit,
 as in "Gone with the Wind is a film".
 
-A sentence ends at final punctuation before white space, unless a lower-case letter follows, and at
-an empty line; a stop after an initial or a known abbreviation does not end one. Full stops of other
-scripts need no white space.
+A sentence ends at final punctuation before white space, unless a lower-case letter follows, at an
+empty line, and before an item of a list ("- "); a stop after an initial or a known abbreviation
+does not end one. Full stops of other scripts need no white space. Lines of code hold no sentences.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.analyzer import Analyzer
+from graphagg.rag.documents.code import prose
 from graphagg.rag.models.by_rule.names import capitals, names_in, revision_of
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec
@@ -33,7 +34,7 @@ _STOPS = "[.!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362\u104b\u17d4]"
 # A run of stops is matched from its first character only; else the time is its length squared.
 _END = re.compile(
     rf"(?<!{_STOPS})(?P<stop>{_STOPS}++)[{_CLOSERS}]*+\s++"
-    rf"|[\u3002\uff01\uff1f\uff61]++[{_CLOSERS}]*+\s*+|\n[^\S\n]*+\n\s*+"
+    rf"|[\u3002\uff01\uff1f\uff61]++[{_CLOSERS}]*+\s*+|\n[^\S\n]*+\n\s*+|\n(?=- )"
 )
 _LAST_WORD = re.compile(r"[^\W_]*\Z")
 _LONGEST_ABBREVIATION = 8
@@ -107,7 +108,7 @@ class RuleExtractor:
     def _subject(self, text: str, sentences: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
         """The span of the subject at the beginning of a text; None if it begins otherwise."""
         match = self._lead.match(text)
-        if match is None or match.end("name") > sentences[0][1]:
+        if match is None or not sentences or match.end("name") > sentences[0][1]:
             return None
         words = match["name"].split()
         begins_with_stop_word = words[0].casefold().strip(".,") in self._stop_words
@@ -117,7 +118,12 @@ class RuleExtractor:
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Find the sentences of a text, `(start, end)`, without white space around."""
+    """Find the sentences of a text, `(start, end)`, without white space around, outside of code."""
+    for start, end in prose(text):
+        yield from ((a + start, b + start) for a, b in _sentences(text[start:end]))
+
+
+def _sentences(text: str) -> Iterator[tuple[int, int]]:
     start = len(text) - len(text.lstrip())
     for match in _END.finditer(text, start):
         if _ends_sentence(text, match):

@@ -85,6 +85,23 @@ class QuestionScores:
         """Similarity to each visible row, in their order, every one compared."""
         return self._dense.similarities(self.query, self._view.row_set)
 
+    def nearest(self, count: int) -> Array:
+        """The largest similarities to visible passages, descending; `count` of them if there are.
+
+        Where not every one is compared: of the passages that the inverted file finds.
+        """
+        if not self.is_exact:
+            return self._dense.search(self.vector, count, self._view.row_set)[1]
+        similar = self.similarities
+        if count < len(similar):
+            similar = np.partition(similar, len(similar) - count)[len(similar) - count :]
+        nearest: Array = np.sort(similar)[::-1]
+        return nearest
+
+    def sentences_at(self, rows: Rows) -> Array:
+        """Similarity to the closest sentence of each of some rows, `[m]`."""
+        return self._dense.corpus.sentence_similarity_at(rows, self.query)[:, 0]
+
     def similarity_at(self, rows: Rows) -> Array:
         """Similarity to some rows, `[m]`."""
         if self.is_exact and self._view.row_set.is_all:
@@ -173,13 +190,10 @@ class CandidateScorer:
     def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:
         """The visible rows of greatest prior, in any order; reads only rows that hold a term."""
         weights, ranks = self.config.passage, self.dense.ranks
-        values = weights.lexical * lexical.scores
-        has_words, position = lookup(lexical.rows, titled)
-        values[position[has_words]] += weights.title
-        others = titled[~has_words]
-        scored = np.concatenate([lexical.rows, others])
-        values = np.concatenate([values, np.full(len(others), weights.title)])
-        return top_rows(scored, values, size, ranks, self.view, None)[0]
+        rows = np.union1d(lexical.best(size)[0], titled)
+        values = weights.lexical * lexical.at(rows)
+        values[np.searchsorted(rows, titled)] += weights.title
+        return top_rows(rows, values, size, ranks, self.view, None)[0]
 
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""
@@ -199,7 +213,7 @@ class CandidateScorer:
             entities[is_tied] += idf / total
         features = np.empty((len(rows), len(FEATURES)))
         features[:, 0] = question.similarity_at(rows)
-        features[:, 1] = self.corpus.sentence_similarity_at(rows, question.query)[:, 0]
+        features[:, 1] = question.sentences_at(rows)
         features[:, 2] = question.lexical.at(rows)
         features[:, 3], features[:, 4] = title, entities
         direct = weighted(features, self._weights)

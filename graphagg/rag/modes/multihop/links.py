@@ -16,7 +16,7 @@ from graphagg.arrays import Array
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import QuestionScores, rank_shares
 from graphagg.rag.snapshot.ranking import is_among, lookup, numbered
-from graphagg.rag.tables.gazetteer import DATE
+from graphagg.rag.tables.gazetteer import DATE, REFERENCE
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, Vectors, ranges
 from graphagg.rag.tables.view import IN_TITLE, LEADS, OWN, View
@@ -158,11 +158,13 @@ def _closeness(
 def _strengths(view: View, entity: Array, similarity: Array, config: MultihopConfig) -> Array:
     """Strength of a link to a passage of each kind, `[b, 3]`; -inf where there is none."""
     link = config.link
-    kinds = np.array([link.page, link.lead, link.shared])
-    strength = kinds[:, 0] + kinds[:, 1] * view.idf(entity)[:, None]
+    of_files = (view.gazetteer.kind[entity] & REFERENCE) > 0
+    weights = np.tile([link.page, link.lead, link.shared], (len(entity), 1, 1))
+    weights[of_files, PAGE] = link.reference
+    strength = weights[..., 0] + weights[..., 1] * view.idf(entity)[:, None]
     strength += (link.sentence * similarity)[:, None]
     is_date = (view.gazetteer.kind[entity] & DATE) > 0
-    few = (view.df[entity] <= config.most_passages) & ~is_date
+    few = (view.df[entity] <= config.most_passages) & ~is_date & ~of_files
     strength[~few, 1:] = -np.inf
     return strength
 

@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from graphagg.rag.config.multihop import MultihopConfig
+from graphagg.rag.documents.links import ANYWHERE, PREFIX
 from graphagg.rag.models.encoder import gives_words
-from graphagg.rag.modes.multihop.candidates import FEATURES, QuestionScores
+from graphagg.rag.modes.multihop.candidates import FEATURES
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
 from graphagg.rag.modes.multihop.search import Gain, MultihopSearch, Ranking, Step
 from graphagg.rag.modes.protocol import (
@@ -27,6 +28,7 @@ from graphagg.rag.modes.protocol import (
 )
 from graphagg.rag.question.reading import Reading
 from graphagg.rag.question.results import Explanation, Hit, Hop
+from graphagg.rag.tables.gazetteer import REFERENCE
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import OWN
 
@@ -57,7 +59,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         def longer(n: int, hits: Sequence[Hit]) -> list[Hit]:
             return [*hits, *maker.hits(ranking.choose(self.config, n)[len(hits) :])]
 
-        return Ranked(longer(k, ()), longer, self.config.pool)
+        return Ranked(longer(k, ()), longer, self.config.pool, ranking.question)
 
     @property
     def search(self) -> MultihopSearch:
@@ -73,9 +75,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
             k: number of passages that will be chosen.
             extra: rows to score too, which are not chosen.
         """
-        reading, view, dense = question.reading, self.scope.view, self.snapshot.dense
-        compared = QuestionScores(reading, question.vector, question.words, view, dense)
-        return self.search.rank(compared, k, self.scope.allowed, extra)
+        return self.search.rank(self._compared(question), k, self.scope.allowed, extra)
 
     def _explain(
         self, question: EncodedReading, row: int, k: int, distinct: Distinct
@@ -133,6 +133,7 @@ class HitMaker:
         if step is None:
             return "it is scored by itself: no better passage leads to it"
         kind = KINDS[int(step.round.edges.kind[step.edge])]
+        kind = "reference" if self._target(step) else kind
         parent = self._search.corpus.id(int(step.round.parent[step.edge]))
         return f"passage {parent!r} leads to it by a {kind} link"
 
@@ -163,7 +164,8 @@ class HitMaker:
         passed_on = float(followed.passed_on[edge])
         return {name: config.target * value for name, value in direct.items()} | {
             "inherited": config.inherited * passed_on,
-            "link": passed_on * float(followed.edges.link[edge]),
+            "reference" if self._target(step) else "link": passed_on
+            * float(followed.edges.link[edge]),
             "joint_coverage": config.joint_coverage * float(followed.joint_coverage[edge]),
             "open_terms": config.open_terms * float(followed.open_terms[edge]),
         }
@@ -230,6 +232,18 @@ class HitMaker:
             of_sentence = self._config.link.sentence * similarity
             text = search.corpus.sentence(row, sentence, self._speller.passage(row))
             yield Hop("sentence", text, similarity, passed_on * of_sentence)
-        name = self._speller.spelling(entity, row)
         rarity = float(search.view.idf(np.array([entity]))[0])
-        yield Hop("entity", name, rarity, passed_on * (strength - of_sentence))
+        of_name = passed_on * (strength - of_sentence)
+        if target := self._target(step):
+            yield Hop("reference", target, rarity, of_name)
+        else:
+            yield Hop("entity", self._speller.spelling(entity, row), rarity, of_name)
+
+    def _target(self, step: Step) -> str:
+        """What a hop's link between documents leads to; "" for a hop of another kind."""
+        gazetteer, edge = self._search.view.gazetteer, step.edge
+        bridge = int(step.round.edges.bridge[edge])
+        entity = int(step.round.bridges.entity[bridge]) if bridge >= 0 else -1
+        if entity < 0 or not gazetteer.kind[entity] & REFERENCE:
+            return ""
+        return gazetteer.keys[entity].removeprefix(PREFIX).removeprefix(ANYWHERE)

@@ -197,7 +197,9 @@ def _passages(items: Sequence[PassageItem]) -> list[Any]:
     from graphagg.rag import Passage
 
     return [
-        Passage(each.id, each.text, each.title, each.metadata, each.document, each.position or 0)
+        Passage(
+            each.id, each.text, each.title, each.metadata, each.document or "", each.position or 0
+        )
         for each in items
     ]
 

@@ -69,7 +69,12 @@ def test_defaults_fill_a_short_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "error", "said"),
     [
-        ("[model]\nlayrs = 3", InvalidParameter, "model.layrs is not a field; .* nodes, edges"),
+        (
+            "[model]\nlayrs = 3",
+            InvalidParameter,
+            r"not a field \(did you mean 'layers'.* nodes, edges",
+        ),
+        ("[model]\nlayer = 2", InvalidParameter, "wanted a table.*did you mean 'layers'"),
         ("[model.layer]\nnorms = 3", InvalidParameter, "the fields are norm, activation"),
         (
             "[model]\nencodings = [{name = 'rwse', dim = 8, k = 3}]",

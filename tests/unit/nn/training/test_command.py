@@ -49,7 +49,7 @@ def test_train_prints_what_it_writes(
     assert settings["model"]["channels"] == 16 and settings["training"]["epochs"] == 3
     refused = call(*common)
     assert "already holds a training run" in refused.error
-    assert "training.epochs: there 3, now 6" in call(*common, "--resume").error
+    assert "training.epochs is there 3, now 6" in call(*common, "--resume").error
     table = call(*common, "--force")
     assert table.code == 0 and "small on rings: test accuracy" in table.out
     assert "split 0: 6 done" in table.err and "Lightning" not in table.err
@@ -70,6 +70,7 @@ def test_train_prints_what_it_writes(
         ),
         (("RECIPE", "--data", "DATA#geom", "--out", "o"), "no split 'geom'"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--set", "model.depth=3"), "no setting"),
+        (("RECIPE", "--data", "DATA", "--out", "o", "--set", "model.layrs=3"), "mean 'layers'?"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--epochs", 0), "epochs is 0"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--resume", "--force"), "exclude each other"),
         (("RECIPE", "--data", "pyg:QM9@x", "--out", "o"), "no benchmark of pyg is named 'QM9'"),

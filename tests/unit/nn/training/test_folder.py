@@ -133,7 +133,7 @@ def test_a_checkpoint_with_nothing_in_it_is_named(tmp_path: Path) -> None:
     path = tmp_path / "split-0" / LAST
     torch.save({"graphagg": read_checkpoint(path)["graphagg"], "epoch": 1}, path)
     with pytest.raises(
-        UnreadableFile, match="holds no best, optimizer, over, rows, state_dict, waited; remove"
+        UnreadableFile, match="holds no best, optimizer, rows, state_dict, waited; remove"
     ):
         run(tmp_path, resume=True)
 
@@ -273,3 +273,31 @@ def test_a_file_where_a_split_goes(tmp_path: Path) -> None:
     (tmp_path / "split-0").write_text("mine")
     with pytest.raises(GraphAggError, match="split-0 cannot be written"):
         run(tmp_path)
+
+
+CONSTANT = replace(LONG, schedule="constant")
+
+
+@pytest.mark.parametrize("patience", [0, 2])
+def test_a_lengthened_run_of_constant_rate_equals_one_of_that_length(
+    tmp_path: Path, patience: int
+) -> None:
+    long = replace(CONSTANT, patience=patience)
+    whole = run(tmp_path / "whole", training=long, splits=2, controls=False)
+    for epochs in (3, 5, 8):  # one that is done, and one that was lengthened before
+        settings = replace(long, epochs=epochs)
+        grown = run(
+            tmp_path / "grown", training=settings, splits=2, resume=epochs > 3, controls=False
+        )
+    assert told(grown) == told(whole)
+    for split in ("split-0", "split-1"):
+        files = [tmp_path / name / split / "model.safetensors" for name in ("whole", "grown")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+    with pytest.raises(CheckpointMismatch, match=r"training\.epochs: there 8, now 3"):
+        run(tmp_path / "grown", training=replace(long, epochs=3), splits=2, resume=True)
+
+
+def test_a_schedule_that_ended_is_not_lengthened(tmp_path: Path) -> None:
+    run(tmp_path, training=replace(LONG, epochs=2))
+    with pytest.raises(CheckpointMismatch, match="by a cosine that ends after 2; only a run with"):
+        run(tmp_path, resume=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,26 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric import datasets
-from torch_geometric.data import Data
+from torch_geometric.data import Data, HeteroData
+from torch_geometric.nn import HeteroConv, SAGEConv
 
 from graphagg.errors import InvalidDataset, InvalidParameter
+from graphagg.nn.aggr import LCMAggregation
 from graphagg.nn.presets import presets
 from graphagg.nn.presets.sources import source_of
-from graphagg.nn.training import GraphData, Split, load_data, load_graphs, random_splits, save_npz
+from graphagg.nn.training import (
+    GraphData,
+    Split,
+    TrainingConfig,
+    load_data,
+    load_graphs,
+    random_splits,
+    save_npz,
+    train,
+)
 from graphagg.nn.training.data.dataset import PARTS, checked
 from graphagg.nn.training.data.hubs import _OGB, BENCHMARKS
+from tests.unit.nn.training.toys import many, single, tiny
 
 
 @st.composite
@@ -207,3 +220,41 @@ def test_a_graph_data_is_written_whole(tmp_path: Path):
     data = GraphData("d", "graph", graphs, (Split("a", ids[:1], ids[1:2], ids[2:]),))
     save_npz(tmp_path / "d.npz", data)
     assert checked(load_data(tmp_path / "d.npz")).digest() == checked(data).digest()
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_graphs_that_say_nothing_of_parts_are_split_at_random(tmp_path: Path, one: bool) -> None:
+    data = single() if one else many()
+    source = data.graphs[0] if one else list(data.graphs)
+    short = TrainingConfig(epochs=1, random_state=3)
+    train(tiny, source, tmp_path / "a", training=short, splits=2, controls=False)
+    drawn = random_splits(source, count=2, random_state=3)
+    train(tiny, drawn, tmp_path / "b", training=short, splits=2, controls=False)
+    a, b = (json.loads((tmp_path / n / "run.json").read_text())["data"]["digest"] for n in "ab")
+    assert a == b
+
+
+def test_a_list_of_which_some_graphs_have_a_part_is_not_split(tmp_path: Path) -> None:
+    graphs = [Data(**graph.to_dict(), split=0) for graph in many().graphs[:4]]
+    with pytest.raises(InvalidDataset, match="graph 4 has split None"):
+        train(tiny, [*graphs, *many().graphs[4:]], tmp_path)
+
+
+def test_a_dataset_of_pyg_is_taken_as_it_is(tmp_path: Path) -> None:
+    from torch_geometric.datasets import FakeDataset
+
+    sets = FakeDataset(12, 6, 3, task="graph")
+    result = train(tiny, sets, tmp_path, training=TrainingConfig(epochs=1), controls=False)
+    assert result.task == "graph"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_graphs_of_several_kinds_are_refused_with_an_example_that_works(listed: bool) -> None:
+    graph = HeteroData()
+    graph["paper"].x = torch.randn(3, 4)
+    graph["author"].x = torch.randn(2, 4)
+    graph["paper", "by", "author"].edge_index = torch.tensor([[0, 1, 2], [0, 1, 1]])
+    with pytest.raises(InvalidDataset, match=r"HeteroData.*HeteroConv.*aggr=LCMAggregation"):
+        load_data([graph] if listed else graph)
+    conv = HeteroConv({("paper", "by", "author"): SAGEConv((-1, -1), 8, aggr=LCMAggregation(4, 4))})
+    assert conv(graph.x_dict, graph.edge_index_dict)["author"].shape == (2, 8)

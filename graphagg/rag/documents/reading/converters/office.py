@@ -1,20 +1,31 @@
 """Office files and books to text: anydoc makes Markdown of them, and `markdown` reads it.
 
-anydoc refuses what unpacks to too much, reads no external entity and runs no macro. It leaves the
-properties of a file out, which are Dublin Core in all of these kinds.
+anydoc refuses what unpacks to too much, reads no external entity and runs no macro. It leaves pages
+and properties out: the breaks between pages of DOCX and the slides of PPTX are written into the
+texts before it reads them, and properties are Dublin Core in all of these kinds.
 """
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
+from itertools import count
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.markup import markdown
+from graphagg.rag.documents.reading.converters.structure import page_mark
 
+_BREAK = re.compile(rb"<w:lastRenderedPageBreak/>")
+_HARD_BREAK = re.compile(rb'<w:br w:type="page"/>')
+_SLIDE = re.compile(r"ppt/slides/slide\d{1,5}\.xml")
+_SLIDE_ID = re.compile(rb'<p:sldId [^<>]{0,200}?r:id="([^"]{1,40})"')
+_RELATION = re.compile(rb"<Relationship [^<>]{1,500}>")
+_FIRST_TEXT = re.compile(rb"<a:t>")
 _PROPERTIES = ("docProps/core.xml", "meta.xml", ".opf")
 _MOST_PROPERTIES = 2**20  # bytes
 _NAMES = {"title": "title", "creator": "author", "created": "created", "creation-date": "created"}
@@ -32,7 +43,7 @@ def office(content: bytes, most: int) -> Content:
     except ModuleNotFoundError:
         raise MissingExtra("firecrawl-anydoc", "documents") from None
     try:
-        text = anydoc.to_markdown_bytes(content)
+        text = anydoc.to_markdown_bytes(_with_pages(content, most))
     except anydoc.EncryptedError:
         raise Unread("password", "it wants a password; save a copy without one") from None
     except anydoc.ResourceLimitError as error:
@@ -43,6 +54,53 @@ def office(content: bytes, most: int) -> Content:
         raise Unread("too large", f"its text has more than {most:,} characters; split the file")
     properties = dict(_properties(content))
     return markdown(text, title=properties.pop("title", ""), metadata=properties)
+
+
+def _with_pages(content: bytes, most: int) -> bytes:
+    """Write a mark before each page of a DOCX, and on each slide of a PPTX.
+
+    Files of other kinds, and such as unpack to more than `most` bytes of XML, stay as they are.
+    """
+    try:
+        with ZipFile(BytesIO(content)) as file:
+            texts = [each for each in file.infolist() if each.filename.endswith((".xml", ".rels"))]
+            names = {each.filename for each in texts}
+            is_paged = not names.isdisjoint(("word/document.xml", "ppt/presentation.xml"))
+            if not is_paged or sum(each.file_size for each in texts) > most:
+                return content
+            parts = {name: file.read(name) for name in names}
+    except (BadZipFile, NotImplementedError, RuntimeError, OSError, zlib.error):
+        return content  # anydoc names the fault
+    _mark_pages(parts)
+    _mark_slides(parts)
+    sink = BytesIO()
+    with ZipFile(sink, "w") as written:
+        for name, text in parts.items():
+            written.writestr(name, text)
+    return sink.getvalue()
+
+
+def _mark_pages(parts: dict[str, bytes]) -> None:
+    text = parts.get("word/document.xml", b"")
+    breaks = _BREAK if _BREAK.search(text) else _HARD_BREAK
+    pages = count(2)
+    marked = breaks.sub(lambda _: f"<w:t>{page_mark(next(pages))}</w:t>".encode(), text)
+    if marked != text:
+        parts["word/document.xml"] = marked.replace(b"<w:t>", f"<w:t>{page_mark(1)}".encode(), 1)
+
+
+def _mark_slides(parts: dict[str, bytes]) -> None:
+    relations = parts.get("ppt/_rels/presentation.xml.rels", b"")
+    targets = {}
+    for relation in _RELATION.findall(relations):
+        fields = dict(re.findall(rb'(\w{1,20})="([^"]{0,300})"', relation))
+        targets[fields.get(b"Id")] = fields.get(b"Target", b"").lstrip(b"/").decode("utf-8")
+    for page, name in enumerate(_SLIDE_ID.findall(parts.get("ppt/presentation.xml", b"")), 1):
+        target = targets.get(name, "").removeprefix("ppt/")
+        if _SLIDE.fullmatch(f"ppt/{target}"):
+            text = parts.get(f"ppt/{target}", b"")
+            mark = f"<a:t>{page_mark(page)}".encode()
+            parts[f"ppt/{target}"] = _FIRST_TEXT.sub(mark, text, count=1)
 
 
 def _properties(content: bytes) -> Iterator[tuple[str, Any]]:

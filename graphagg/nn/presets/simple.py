@@ -1,0 +1,78 @@
+"""Four plain models of width 64, one recipe for each kind of task.
+
+`mlp` reads features alone; `gcn` and `sage` are residual layers of PyG's convolutions; `gps` adds
+attention and a positional encoding. They are the controls of a run, and what `auto` chooses from.
+Widths, depths and rates were set beforehand, and are the ones of `benchmarks.training.models`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from graphagg.nn.config.model import (
+    OFF,
+    AttentionConfig,
+    EncodingConfig,
+    FeatureConfig,
+    GPSConfig,
+    HeadConfig,
+    LayerOptions,
+    LocalConfig,
+    Task,
+)
+from graphagg.nn.config.training import TrainingConfig
+from graphagg.nn.presets.preset import Preset
+
+Simple = Literal["mlp", "gcn", "sage", "gps"]
+SIMPLE: tuple[Simple, ...] = get_args(Simple)
+EXACT_UP_TO = 1000
+"""Vertices of a graph up to which `gps` attends exactly; above, by Performer."""
+
+_ONE = TrainingConfig(epochs=200, lr=5e-3, weight_decay=5e-4, warmup_epochs=5, patience=30)
+_MANY = TrainingConfig(epochs=100, warmup_epochs=5, patience=20)
+
+
+def simple(name: Simple, task: Task, vertices: int = 0) -> Preset:
+    """The plain model of a name, with its training.
+
+    Args:
+        name: which one.
+        task: of graphs (three layers), of vertices or of pairs (two layers).
+        vertices: of the largest graph.
+
+    Examples:
+        >>> from graphagg.nn.presets.simple import simple
+        >>> simple("sage", "node").model.local.name
+        'sage'
+    """
+    many, attends = task == "graph", name == "gps"
+    attention = AttentionConfig(OFF)
+    if attends:
+        kind = "exact" if vertices <= EXACT_UP_TO else "performer"
+        attention = AttentionConfig(kind, dropout=0.5)
+    walks, vectors = EncodingConfig("rwse", 16, size=16), EncodingConfig("lappe-deepset", 4, size=4)
+    gated = attends and many
+    model = GPSConfig(
+        FeatureConfig(width=1),  # fitted to the data
+        FeatureConfig(constant=True) if gated else FeatureConfig(),
+        ((walks,) if many else (vectors,)) if attends else (),
+        64,
+        3 if many else 2,
+        local=LocalConfig({"mlp": OFF, "gps": "gatedgcn" if gated else "gcn"}.get(name, name)),
+        attention=attention,
+        layer=LayerOptions(
+            "batch" if many else "none",
+            dropout=0.2 if many else 0.5,
+            feedforward=2 if name in ("mlp", "gps") else 0,
+            order="gps" if attends else "gnn+",
+        ),
+        head=_HEADS[task],
+    )
+    return Preset(model, _MANY if many else _ONE)
+
+
+_HEADS: dict[Task, HeadConfig] = {
+    "graph": HeadConfig(kind="mlp", layers=2, norm="batch"),
+    "node": HeadConfig("node", "mlp", layers=1),
+    "edge": HeadConfig("edge", "dot", layers=1),
+}

@@ -1,0 +1,177 @@
+"""Controls: each by its definition, with a run of every level, and what the verdict says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import Batch, Data
+
+from graphagg.errors import TrainingDiverged, UnreadableFile
+from graphagg.nn.presets.simple import SIMPLE, simple
+from graphagg.nn.training import GraphData, TrainingConfig, TrainingResult, train
+from graphagg.nn.training import controls as module
+from graphagg.nn.training.batches import Feed
+from graphagg.nn.training.controls import AdamicAdar, Task, graph_counts, measured
+from graphagg.nn.training.data.graphs import Graphs
+from graphagg.nn.training.results import Control, SplitResult
+from tests.unit.nn.training.toys import many, ring, single, tiny
+
+SHORT = TrainingConfig(epochs=2, batch_size=8)
+
+
+def task_of(data: GraphData, metric: str, epochs: int = 2) -> Task:
+    graphs = None if data.single else Graphs.of(data.graphs)
+    feed = Feed(data, graphs, data.splits[0], 8, (), 0)
+    training = replace(SHORT, epochs=epochs)
+    return Task(feed, data.shape(metric), metric, training, torch.device("cpu"))
+
+
+def pairs() -> GraphData:
+    graphs = []
+    for graph in many().graphs:
+        label = torch.tensor([[0, 1], [1, 0]])
+        plain = Data(x=graph.x, edge_index=graph.edge_index)
+        plain.edge_label_index, plain.edge_label = label, torch.tensor([1, 0])
+        graphs.append(plain)
+    return GraphData("pairs", "edge", graphs, many().splits)
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        (many, ["constant", "trees on counts", "sage"]),
+        (single, ["constant", "label propagation", "mlp", "gcn", "sage"]),
+        (pairs, ["constant", "Adamic-Adar", "mlp", "sage"]),
+    ],
+)
+def test_a_run_of_each_level_has_its_controls(tmp_path: Path, data, names) -> None:
+    result = train(tiny, data(), tmp_path, training=SHORT)
+    (split,) = result.controls
+    assert [control.name for control in split] == names
+    assert all(c.val is not None and c.test is not None and not c.note for c in split)
+    saved = json.loads((tmp_path / "results.json").read_text())
+    assert [control["name"] for control in saved["controls"][0]] == names
+    assert saved["verdict"] == result.verdict != ""
+
+
+def test_a_run_without_controls_has_the_same_model(tmp_path: Path) -> None:
+    data = many()
+    runs = [
+        train(tiny, data, tmp_path / str(on), training=SHORT, splits=2, controls=on)
+        for on in (True, False)
+    ]
+    assert runs[1].controls == () and runs[1].verdict == ""
+    left, right = ([(s.train, s.val, s.test) for s in run.splits] for run in runs)
+    assert left == right
+    # A run that left them out measures them when it is asked again, and not twice.
+    again = train(tiny, data, tmp_path / "False", training=SHORT, splits=2, resume=True)
+    scores = [[(c.name, c.test) for c in split] for split in again.controls]
+    assert scores == [[(c.name, c.test) for c in split] for split in runs[0].controls]
+    (tmp_path / "False" / "split-0" / "controls.json").write_text('{"controls": [{"x": 1}]}')
+    with pytest.raises(UnreadableFile, match=r"remove .* to measure them again"):
+        train(tiny, data, tmp_path / "False", training=SHORT, splits=2, resume=True)
+
+
+def test_constants_are_medians_and_shares() -> None:
+    regression = many(regression=True)
+    train_labels = torch.cat([regression.graphs[i].y for i in regression.splits[0].train.tolist()])
+    test_labels = torch.cat([regression.graphs[i].y for i in regression.splits[0].test.tolist()])
+    (constant, *_) = measured(task_of(regression, "mae"), networks=False)
+    wanted = (test_labels - train_labels.median()).abs().mean()
+    assert constant.test == pytest.approx(float(wanted))
+    (constant, *_) = measured(task_of(single(), "accuracy"), networks=False)
+    labels = single().graphs[0].y
+    most = labels[single().splits[0].train].mode().values
+    shares = (labels[single().splits[0].test] == most).double().mean()
+    assert constant.test == pytest.approx(float(shares))
+
+
+def test_labels_spread_along_edges() -> None:
+    """Two rings, each of a class: a few known labels say the others."""
+    edges = torch.cat([ring(10), ring(10) + 10], dim=1)
+    y = torch.repeat_interleave(torch.arange(2), 10)
+    rows = torch.arange(20)
+    split = single().splits[0].__class__("0", rows[::5], rows[1::5], rows[2::5])
+    graph = Data(x=torch.ones(20, 1), edge_index=edges, y=y)
+    data = GraphData("rings", "node", [graph], (split,))
+    spread = measured(task_of(data, "accuracy"), networks=False)[1]
+    assert (spread.name, spread.val, spread.test) == ("label propagation", 1.0, 1.0)
+
+
+def test_adamic_adar_is_the_one_of_networkx() -> None:
+    graph = nx.gnm_random_graph(20, 50, seed=1)
+    edges = torch.tensor(list(graph.edges)).T
+    asked = [(u, v) for u in range(20) for v in range(20) if u != v]
+    data = Data(edge_index=edges, num_nodes=20, edge_label_index=torch.tensor(asked).T)
+    wanted = [score for _, _, score in nx.adamic_adar_index(graph, asked)]
+    torch.testing.assert_close(AdamicAdar()(data), torch.tensor(wanted), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("categories", [True, False])
+def test_counts_are_those_of_each_graph_alone(categories: bool) -> None:
+    data = many()
+    if categories:
+        for graph in data.graphs:
+            graph.x = (graph.x > 0).long()
+    shape = data.shape("accuracy")
+    together = graph_counts(Batch.from_data_list(data.graphs), shape)
+    for row, graph in enumerate(data.graphs):
+        alone = graph_counts(Batch.from_data_list([graph]), shape)[0]
+        np.testing.assert_allclose(together[row], alone)
+        assert alone[0] == graph.num_edges and alone[1:10].sum() == graph.num_nodes
+        if categories:
+            counts = [(graph.x[:, c] == value).sum() for c in range(4) for value in (0, 1)]
+            assert alone[10:].tolist() == [float(count) for count in counts]
+
+
+def test_a_graph_without_edges_has_controls() -> None:
+    data = single()
+    data.graphs[0].edge_index = torch.zeros(2, 0, dtype=torch.int64)
+    assert all(control.test is not None for control in measured(task_of(data, "accuracy")))
+
+
+def test_a_control_that_fails_leaves_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(preset, task):
+        raise TrainingDiverged("the loss is nan")
+
+    monkeypatch.setattr(module, "trained", failing)
+    failed = measured(task_of(many(), "accuracy"))[-1]
+    assert (failed.name, failed.test, failed.note) == ("sage", None, "the loss is nan")
+
+
+def result_of(tests: list[float], controls: list[float], metric: str = "accuracy"):
+    splits = tuple(SplitResult("0", 1.0, t, t, 1, 1, 5, 0.1, 0.1) for t in tests)
+    each = tuple(
+        (Control("gcn", c, c, 0.1), Control("mlp", None, None, 0.1, "no")) for c in controls
+    )
+    return TrainingResult("node", "cora", "data", 5, metric, splits, controls=each)
+
+
+@pytest.mark.parametrize(
+    ("tests", "controls", "metric", "said"),
+    [
+        ([0.6, 0.62], [0.78, 0.78], "accuracy", "does not beat the control 'gcn'"),
+        ([0.6, 0.6], [0.5, 0.5], "mae", "does not beat the control 'gcn'"),
+        ([0.7, 0.92], [0.8, 0.8], "accuracy", "by less than the deviation"),
+        ([0.9, 0.91], [0.8, 0.8], "accuracy", "by more than the deviation"),
+        ([0.9], [0.8], "accuracy", "one split says nothing about chance"),
+    ],
+)
+def test_the_verdict(tests, controls, metric, said) -> None:
+    result = result_of(tests, controls, metric)
+    assert said in result.verdict and set(result.control_scores) == {"gcn"}
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+@pytest.mark.parametrize("task", ["graph", "node", "edge"])
+def test_every_plain_model_can_be_built(name, task) -> None:
+    from graphagg.nn import GPS
+
+    model = GPS(simple(name, task, 10).model)
+    assert model.parameter_count > 0

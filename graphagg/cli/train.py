@@ -28,7 +28,7 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="A .npz file (#NAME: its splits of that name), a folder, pyg:NAME@ROOT, "
+            help="A .npz file (#NAME: its splits of that name), pyg:NAME@ROOT, "
             "ogb:NAME@ROOT.  [where the preset's come from: see --list]"
         ),
     ] = None,

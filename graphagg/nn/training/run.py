@@ -62,7 +62,7 @@ def train(
         model: a preset or its name, `auto` (see `graphagg.nn.training.auto`), a `GPSConfig`, or a
             callable that takes the data's `Shape` and returns a module whose `forward` takes a
             `Data` or batch.
-        data: a file or folder or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
+        data: a file or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
             masks, or a list or PyG `Dataset` of `Data` with `split` 0, 1 or 2 each for train, val
             and test. Without masks and `split`, random splits 8 : 1 : 1 are drawn.
         out: folder of the run; see `graphagg.nn.training.folder`.

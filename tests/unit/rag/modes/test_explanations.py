@@ -86,10 +86,11 @@ def passages_of(hit: Hit) -> list[str]:
 def stands(name: str, text: str) -> bool:
     """Whether the words of a name stand in a text; of a code its letters and digits."""
     key = entity_key(name)
-    if not key.replace(" ", "").isalpha():
-        plain = ["".join(filter(str.isalnum, some.casefold())) for some in (key, text)]
-        return plain[0] in plain[1]
-    return any(f" {key} " in f" {' '.join(tokenize(t))} " for t in (text, transcribed(text)))
+    spellings = (" ".join(tokenize(some)) for some in (text, transcribed(text)))
+    if any(f" {key} " in f" {words} " for words in spellings):
+        return True
+    plain = ["".join(filter(str.isalnum, some.casefold())) for some in (key, text)]
+    return not name.isalpha() and plain[0] in plain[1]
 
 
 def test_a_path_of_best_leads_over_what_passages_say(index: PassageIndex) -> None:

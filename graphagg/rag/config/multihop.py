@@ -100,7 +100,7 @@ class LinkWeights:
     page: tuple[float, float] = (0.1, 0.3)
     lead: tuple[float, float] = (0.15, 0.15)
     shared: tuple[float, float] = (-0.1, 0.25)
-    reference: tuple[float, float] = (0.3, 0.0)
+    reference: tuple[float, float] = (0.2, 0.0)
     similar: tuple[float, float] = (-0.3, 0.6)
     sentence: float = 0.1
 

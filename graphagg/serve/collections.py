@@ -34,7 +34,7 @@ KINDS = ("passages", "communities", "embedding")
 
 @dataclass(frozen=True)
 class Settings:
-    """How a collection is built at its first passages.
+    """Settings of the build at the first passages of a collection.
 
     Attributes:
         profile: `standard`, `fast` or `exact`.
@@ -83,8 +83,8 @@ class Collections:
 
     def names(self) -> list[str]:
         """The names of all collections, ascending."""
-        found = (each.name for each in self.root.iterdir() if _NAME.fullmatch(each.name))
-        return sorted(name for name in found if _exists(self.root / name))
+        folders = (each.name for each in self.root.iterdir() if _NAME.fullmatch(each.name))
+        return sorted(name for name in folders if _exists(self.root / name))
 
     def folder(self, name: str) -> Path:
         """The folder of a collection; raises `NoSuchIndex`."""
@@ -99,7 +99,7 @@ class Collections:
         return folder if is_bare(folder) else folder / kind
 
     def settings(self, name: str) -> Settings:
-        """How a collection is built."""
+        """Settings of the build of a collection."""
         folder = self.folder(name)
         return Settings() if is_bare(folder) else Settings(**json.loads(_read(folder / ABOUT)))
 
@@ -125,7 +125,7 @@ class Collections:
         """Remove a collection with all that it holds; requests under way end on what they had."""
         folder = self.folder(name)
         gone = self.root / f".gone-{secrets.token_hex(8)}"
-        folder.rename(gone)  # at once for all; what is killed here is removed at the next start
+        folder.rename(gone)  # at once for all; after a kill the next start removes it
         self.forget(name)
         await asyncio.to_thread(shutil.rmtree, gone, True)
 

@@ -155,7 +155,8 @@ def _structure(community: Community) -> Answer:
 def _drawn(drawn: Structure, scores: dict[VertexId, float]) -> Answer:
     ids = [shown_id(vertex) for vertex in drawn.vertices]
     rows = zip(drawn.vertices, ids, drawn.labels.tolist(), drawn.positions.tolist(), strict=True)
-    pairs = zip(drawn.edges.tolist(), drawn.weights.tolist(), strict=True)
+    joined = drawn.in_graph.tolist()
+    pairs = zip(drawn.edges.tolist(), drawn.weights.tolist(), joined, strict=True)
     return {
         "vertices": [
             {
@@ -169,7 +170,8 @@ def _drawn(drawn: Structure, scores: dict[VertexId, float]) -> Answer:
             for row, (vertex, shown, label, (x, y)) in enumerate(rows)
         ],
         "edges": [
-            {"source": ids[a], "target": ids[b], "weight": weight} for (a, b), weight in pairs
+            {"source": ids[a], "target": ids[b], "weight": weight, "in_graph": in_graph}
+            for (a, b), weight, in_graph in pairs
         ],
         "communities": [
             {"id": label, "size": len(members)} for label, members in enumerate(drawn.communities())

@@ -55,9 +55,9 @@ def _counted(
     distinct: Any = table.distinct(key, here, as_text=True)
     if len(distinct) > _MOST:
         return None
-    for place, value in enumerate(_plain(distinct, kind)):
+    for code, value in enumerate(_plain(distinct, kind)):
         matches = np.zeros(len(distinct), np.bool_)
-        matches[place] = True
+        matches[code] = True
         passages = int((table.rows_matching(key, here, matches) & mask).sum())
         if passages:
             counts[value] = counts.get(value, 0) + passages
@@ -67,7 +67,7 @@ def _counted(
 def _plain(distinct: Any, kind: ValueType) -> list[Any]:
     if not isinstance(distinct, np.ndarray):
         return list(distinct.to_pylist())
-    numbers = distinct.real.tolist()
+    values = distinct.real.tolist()
     if kind == "boolean":
-        return [bool(number) for number in numbers]
-    return [int(number) if number.is_integer() else number for number in numbers]
+        return [bool(value) for value in values]
+    return [int(value) if value.is_integer() else value for value in values]

@@ -132,11 +132,11 @@ class Passages:
 
     def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
-        own = CURRENT.get().filter
+        limit = CURRENT.get().filter
         with self.slot.lease() as index:
             manifest, keys, counts = index.manifest, dict(index.schema), index.manifest.counts
-            if own is not None:
-                visible = index.snapshot.mask(Selection(own))
+            if limit is not None:
+                visible = index.snapshot.mask(Selection(limit))
                 counts = {"passages": int(visible.sum())}
                 keys = {key: keys[key] for key in facets(index.snapshot, visible)}
             return {
@@ -160,7 +160,7 @@ class Passages:
     async def answered(
         self, questions: Sequence[str], search: Search
     ) -> tuple[list[Answer], Answer]:
-        """The hits of each question, how sure they are, and the time it took."""
+        """The hits of each question, how sure they are; the version and the time."""
         watch, trace, request = Watch(), current_trace(), self._request(search)
         check_request(questions, search.ranked)
         with self.slot.lease() as index:
@@ -171,7 +171,8 @@ class Passages:
                 self._hits, index, retriever, encoded, request, search, trace, begun=True
             )
         cpu_ms = round(scope_ms + encoded.cpu_ms + hits_ms, 3)
-        return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
+        version = index.manifest.data
+        return results, {"version": version, "latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
 
     async def _encode(
         self,

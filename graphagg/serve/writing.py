@@ -1,4 +1,4 @@
-"""Writes to collections: one at a time, each a version of its own, on the disk before it is told.
+"""Writes to collections: one at a time, each a version, on the disk before it is answered.
 
 A write goes on where its client leaves; another one waits for its turn, in the order in which they
 came, or is refused. Among processes over one folder a locked file gives the turns.
@@ -164,8 +164,9 @@ class Writer:
         from graphagg.rag import PassageIndex
 
         recorded = manifest_at(folder).models
-        known = (self._models.get(recorded[role]["sha256"]) for role in ("encoder", "extractor"))
-        encoder, extractor = known
+        encoder, extractor = (
+            self._models.get(recorded[role]["sha256"]) for role in ("encoder", "extractor")
+        )
         index = PassageIndex.open(folder, encoder=encoder, extractor=extractor)
         for model in (index.load_encoder(), index.load_extractor()):
             self._models[model.spec.sha256] = model
@@ -262,7 +263,7 @@ def _synced(file: Path) -> None:
 
 
 def _sparse(told: Progress) -> Progress:
-    """Progress that is told when a stage begins, and at most a few times a second."""
+    """Report when a stage begins, and at most a few times a second."""
     last, before = 0.0, ""
 
     def report(stage: str, done: int, total: int) -> None:

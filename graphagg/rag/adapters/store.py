@@ -251,11 +251,11 @@ def check_known(options: Iterable[str], names: Iterable[str]) -> None:
     Raises:
         InvalidParameter: one is unknown; the message names the closest.
     """
-    known = {*names, "request", *(each.name for each in fields(Request))}
+    choices = {*names, "request", *(each.name for each in fields(Request))}
     for name in options:
-        if name not in known:
-            near = get_close_matches(name, known, 1, 0.4)
-            hint = f"did you mean {near[0]!r}?" if near else f"wanted one of {sorted(known)}"
+        if name not in choices:
+            near = get_close_matches(name, choices, 1, 0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"wanted one of {sorted(choices)}"
             raise InvalidParameter(f"option {name!r} is unknown; {hint}")
 
 

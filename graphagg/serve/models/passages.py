@@ -16,7 +16,7 @@ from graphagg.serve.models.values import (
     Characters,
     Hits,
     K,
-    Number,
+    Offset,
     Question,
     Request,
     Result,
@@ -46,7 +46,7 @@ else:
 
 class _SearchOptions(_Options):
     k: Hits = Field(default=5, validation_alias=K, description="Number of hits.")
-    offset: Annotated[Number, Field(lt=MOST_HITS)] = Field(
+    offset: Offset = Field(
         default=0, description=f"Number of hits to skip, for pages; with k at most {MOST_HITS}."
     )
     characters: Characters = Field(
@@ -150,7 +150,13 @@ class PassageHit(Result):
     mentions: list[Mention] | None = None
 
 
-class SearchAnswer(Timed):
+class Answered(Timed):
+    """An answer, with the version of the passages that gave it."""
+
+    version: str
+
+
+class SearchAnswer(Answered):
     """The hits of a question, best first."""
 
     hits: list[PassageHit]
@@ -186,7 +192,7 @@ class SearchItem(Result):
     )
 
 
-class SearchBatchAnswer(Timed):
+class SearchBatchAnswer(Answered):
     """The hits of each question, in their order."""
 
     results: list[SearchItem]

@@ -43,7 +43,7 @@ Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 def passages(at: At, prefix: str) -> APIRouter:
     """The routes of a passage index; metrics know a route by its whole path, prefix included."""
     routes = APIRouter(prefix=f"{prefix}/passages")
-    asking: dict[str, Any] = {"tags": ["passages"], "responses": documented()}
+    asking: dict[str, Any] = {"tags": ["passages"], "responses": documented(404)}
     exploring: dict[str, Any] = {"tags": ["themes"], "responses": documented(404)}
 
     @routes.post("/search", response_model=SearchAnswer, **asking)

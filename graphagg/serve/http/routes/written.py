@@ -86,7 +86,7 @@ def add_collections(
             name=name, passages=None if hidden else counts, version=writer.version(name)
         )
 
-    @routes.post("/v1/collections", response_model=CollectionItem)
+    @routes.post("/v1/collections", response_model=CollectionItem, status_code=201)
     async def create(request: CollectionRequest) -> JSONResponse:
         """Make a collection that holds nothing yet."""
         check_writer()
@@ -180,7 +180,7 @@ def add_files(routes: APIRouter, writer: Writer) -> None:
         """A file of the collection."""
         check_unfiltered("files")
         folder = await run_in_threadpool(writer.files, name)
-        target = folder.joinpath(*_parts(path))
+        target = folder.joinpath(*_path_below(path))
         if not target.is_file() or not target.resolve().is_relative_to(folder.resolve()):
             raise NoSuchIndex("there is no such file in this collection")
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
@@ -197,7 +197,9 @@ def _passages(items: Sequence[PassageItem]) -> list[Any]:
     from graphagg.rag import Passage
 
     return [
-        Passage(each.id, each.text, each.title, each.metadata, each.document or "", each.position or 0)
+        Passage(
+            each.id, each.text, each.title, each.metadata, each.document or "", each.position or 0
+        )
         for each in items
     ]
 
@@ -255,11 +257,11 @@ def _stage(staged: Path, files: Sequence[UploadFile]) -> None:
     """Write files that came below a folder."""
     names: dict[str, str] = {}
     for each in files:
-        parts = _parts(each.filename or "")
-        path = "/".join(parts)
+        names_below = _path_below(each.filename or "")
+        path = "/".join(names_below)
         if names.setdefault(path.casefold(), path) != path or (staged / path).exists():
             raise InvalidParameter(f"file {path!r} comes twice, perhaps in another case")
-        target = staged.joinpath(*parts)
+        target = staged.joinpath(*names_below)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as file:
@@ -270,19 +272,19 @@ def _stage(staged: Path, files: Sequence[UploadFile]) -> None:
             ) from None
 
 
-def _parts(name: str) -> tuple[str, ...]:
+def _path_below(name: str) -> tuple[str, ...]:
     """The path of a file below its folder; raises `InvalidParameter` for one that leads out."""
     path = unicodedata.normalize("NFC", name)
-    parts = PurePosixPath(path).parts
-    sound = parts and len(path.encode("utf-8", "replace")) <= _LONGEST_PATH and all(
-        0 < len(part.encode("utf-8", "replace")) <= _LONGEST_PART
-        and part[0] not in "./"
-        and not _FORBIDDEN & set(part)
-        and not any("\ud800" <= character <= "\udfff" for character in part)
-        for part in parts
+    folders = PurePosixPath(path).parts
+    sound = folders and len(path.encode("utf-8", "replace")) <= _LONGEST_PATH and all(
+        0 < len(each.encode("utf-8", "replace")) <= _LONGEST_PART
+        and each[0] not in "./"
+        and not _FORBIDDEN & set(each)
+        and not any("\ud800" <= character <= "\udfff" for character in each)
+        for each in folders
     )  # fmt: skip
     if not sound:
         raise InvalidParameter(
             f"file name {ascii(name)[:120]}: wanted a path below the folder, no part hidden"
         )
-    return parts
+    return folders

@@ -20,7 +20,7 @@ export function place(hit, state) {
   const parts = [
     file ? linked(file, typeof path === "string" ? path : null, hit.metadata ?? {}, state) : null,
     Number.isInteger(page) ? h("span", {}, `page ${page}`) : null,
-    Array.isArray(heading) && heading.length ? h("span", { class: "trail" }, heading.join(" › ")) : null,
+    Array.isArray(heading) && heading.length ? h("span", { class: "trail" }, heading.join(" > ")) : null,
   ].filter((part) => part !== null);
   return parts.length ? h("p", { class: "place", "aria-label": "Where it stands" }, parts) : null;
 }

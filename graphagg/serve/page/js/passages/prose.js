@@ -27,7 +27,7 @@ export function prose(text, plain) {
       blocks.push(h("h3", {}, marked(line.start + skip, line.end)));
       at += 1;
     } else if (ITEM.test(line.text)) at = list(lines, at, blocks, marked);
-    else if (cellsOf(line).length > 2 && cellsOf(lines[at + 1]).length > 2) at = table(lines, at, blocks, marked);
+    else if (isRow(line)) at = table(lines, at, blocks, marked);
     else at = paragraph(lines, at, blocks, marked);
   }
   return blocks;
@@ -81,6 +81,11 @@ function list(lines, at, blocks, marked) {
   return at;
 }
 
+/** Whether a line is a row of a table. */
+function isRow(line) {
+  return line.text.trim().startsWith("|") && cellsOf(line).length > 1;
+}
+
 /** The cells of a line as offsets. */
 function cellsOf(line) {
   if (!line || !line.text.includes("|")) return [];
@@ -98,7 +103,7 @@ function cellsOf(line) {
 function table(lines, at, blocks, marked) {
   const rows = [];
   let head = false;
-  while (at < lines.length && cellsOf(lines[at]).length > 1) {
+  while (at < lines.length && isRow(lines[at])) {
     if (RULE.test(lines[at].text)) head = head || rows.length === 1;
     else rows.push(cellsOf(lines[at]));
     at += 1;
@@ -117,7 +122,7 @@ function table(lines, at, blocks, marked) {
 function paragraph(lines, at, blocks, marked) {
   const start = lines[at].start;
   let end = at + 1;
-  const begins = ({ text }) => !text.trim() || FENCE.test(text) || HEADING.test(text) || ITEM.test(text);
+  const begins = (line) => !line.text.trim() || [FENCE, HEADING, ITEM].some((kind) => kind.test(line.text)) || isRow(line);
   while (end < lines.length && !begins(lines[end])) end += 1;
   blocks.push(h("p", {}, marked(start, lines[end - 1].end)));
   return end;

@@ -10,7 +10,7 @@ const WORD = /[\p{L}\p{N}]+/gu;
 /** A word without the ends that English gives it. */
 function stem(word) {
   const plain = word.toLowerCase();
-  return plain.length > 4 ? plain.replace(/(?:ies|ing|ed|es|s|y)$/, "") : plain;
+  return plain.length > 3 ? plain.replace(/(?:ies|ing|ed|es|e|s|y)$/, "") : plain;
 }
 
 /** @returns {Set<string>} stems of the words that say something. */

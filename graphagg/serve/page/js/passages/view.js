@@ -145,7 +145,8 @@ export class PassagesView {
     show(byId("passage-result"), hits.length > 0);
     if (!hits.length) return this.#nothing(place, offset);
     const which = offset ? `Passages ${offset + 1} to ${offset + hits.length}` : plural(hits.length, "passage");
-    const text = `${which} in ${duration(took)}, best first.`;
+    const sure = typeof confidence === "number" ? ` Confidence ${Math.round(100 * confidence)} %.` : "";
+    const text = `${which} in ${duration(took)}, best first.${sure}`;
     const weak = offset ? null : doubt(this.#state.question, hits, confidence);
     put(place, weak ? h("div", { class: "weak", role: "note" }, weak.map((line, i) => h("p", { class: i ? null : "notice-title" }, line))) : null, h("p", { class: "quiet", id: "hits-about" }, text));
     announce(weak ? `${weak[0]} ${text}` : text);

@@ -266,7 +266,7 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def pools_sentences(self) -> bool:
-        """Whether the model's vector of a text is the mean of its tokens' or that of the first."""
+        """Whether a text gets the mean of its token vectors, or the vector of its first token."""
         model = self._model
         return isinstance(model, BertFiles) or pooling_of(model) in ("mean", "cls")
 

@@ -105,7 +105,7 @@ def main() -> None:
 
 def _notes(error: BaseException | None) -> list[str]:
     """The notes of an error and of those that it came from."""
-    notes = []
+    notes: list[str] = []
     while error is not None:
         notes += getattr(error, "__notes__", [])
         error = error.__cause__ or error.__context__

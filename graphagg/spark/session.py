@@ -47,6 +47,19 @@ def settings_as_environment() -> None:
         os.environ.setdefault(f"GRAPHAGG_{each._1().upper()}", each._2())
 
 
+def paths_are_local() -> bool:
+    """Whether Spark reads a path without a scheme on this machine, as far as can be seen."""
+    if os.environ.keys() & {"HADOOP_CONF_DIR", "YARN_CONF_DIR"}:
+        return False  # they may name another file system as the default one
+    if SUBMITTED not in os.environ:
+        return True
+    from pyspark.java_gateway import launch_gateway
+
+    gateway: Any = launch_gateway()  # type: ignore[no-untyped-call]
+    default = gateway.jvm.org.apache.spark.SparkConf().get("spark.hadoop.fs.defaultFS", "file:///")
+    return str(default).startswith("file:")
+
+
 def create_session(
     name: str,
     master: str | None = None,

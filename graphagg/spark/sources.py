@@ -7,13 +7,14 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphagg.errors import InvalidParameter, UnreadableFile
-from graphagg.spark.session import active_session, cause, is_classic
+from graphagg.spark.session import active_session, cause, is_classic, paths_are_local
 from graphagg.store.addresses import (
     Address,
     Location,
@@ -142,13 +143,19 @@ def read_table(spark: SparkSession, source: str) -> DataFrame:
     return frame
 
 
+def seen_path(source: str) -> Path | None:
+    """The path of what Spark reads or writes, where it is on this machine; None elsewhere."""
+    path = local_path(source)
+    return path if source.startswith("file:") or paths_are_local() else None
+
+
 def columns_at(source: str) -> list[str] | None:
     """The columns of a table in local files, read without Spark; None where only Spark can tell.
 
     Raises:
         UnreadableFile: there is no such file, or it is damaged.
     """
-    path = local_path(source)
+    path = seen_path(source)
     if path is None or glob.has_magic(source):
         return None
     if not path.exists():

@@ -67,10 +67,10 @@ spark.stop()
 def test_an_index_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
     pairs = skewed_pairs(4)
     (tmp_path / "pairs.json").write_text(str([list(pair) for pair in pairs]))
-    path = f"{pyspark_of_tables()}{os.pathsep}{ROOT}"
+    path, home = f"{pyspark_of_tables()}{os.pathsep}{ROOT}", str(pyspark_of_tables() / "pyspark")
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path), ",".join(TABLES)],
-        env=os.environ | {"PYTHONPATH": path, "PYSPARK_PYTHON": sys.executable, "SPARK_HOME": ""},
+        env=os.environ | {"PYTHONPATH": path, "PYSPARK_PYTHON": sys.executable, "SPARK_HOME": home},
         capture_output=True, text=True, check=False, timeout=1800,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]

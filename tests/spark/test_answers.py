@@ -147,7 +147,7 @@ def test_a_job_that_answers(spark: Any, tmp_path: Path, capsys: pytest.CaptureFi
 
     (tmp_path / "out").mkdir()  # what a failed job may have left
     assert (run(), run(), run("--force")) == (0, 1, 0)
-    assert "8 answers, 1 rows without one" in capsys.readouterr().out
+    assert "8 answers; questions without one: 1" in capsys.readouterr().out
     capsys.readouterr()
     written = spark.read.parquet(str(tmp_path / "out"))
     with CommunityIndex.open(tmp_path / "comm") as index:

@@ -287,6 +287,16 @@ def test_exit_codes(
     assert shown.out.startswith(f"{out}: 3 vertices; ") if code == 0 else shown.out == ""
 
 
+def test_a_path_of_another_default_file_system_is_not_missed(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where Hadoop is configured, a path without a scheme may be of HDFS."""
+    words = ("--edges", "/user/ann/edges", "--out", tmp_path / "out", "--dry-run", "--json")
+    assert start("communities", *words, HADOOP_CONF_DIR=str(tmp_path)) == 0
+    assert json.loads(capsys.readouterr().out)["input"]["files"] is None
+    assert start("communities", *words) == 2
+
+
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_wrong_input_is_named_before_a_session_starts(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

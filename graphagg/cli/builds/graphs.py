@@ -14,7 +14,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.load import check_edges
 from graphagg.progress import Progress
-from graphagg.store.work import local_path
+from graphagg.spark.sources import seen_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -70,7 +70,7 @@ class GraphBuild(Build):
 
     def check(self) -> None:
         """Read the first edges of local files, as Spark will: their columns and types."""
-        if all(local_path(path) is not None for path in self.edges):
+        if all(seen_path(path) is not None for path in self.edges):
             if not self.edges[0].startswith(BUNDLED):
                 check_edges(list(self.edges), self.graph_kind(), self.reading)
 

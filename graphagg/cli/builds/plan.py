@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from glob import glob
 from pathlib import Path
@@ -15,6 +15,7 @@ from graphagg.cli.output.console import current_version, out, print_json
 from graphagg.errors import UnreadableFile
 from graphagg.spark.build import recall, work_of
 from graphagg.spark.job import finished
+from graphagg.spark.sources import seen_path
 from graphagg.store.addresses import parse_location
 from graphagg.store.work import local_path
 from graphagg.store.writing import check_root
@@ -81,7 +82,7 @@ def check(build: Build, run: RunOptions) -> dict[str, Any]:
         ArtifactError: the output is a file, or a folder that holds something else.
         GraphAggError: the first rows of the input are wrong, or name no known columns.
     """
-    source = _measure(build.source)
+    source = _measure(build.source, seen_path if run.engine == "spark" else local_path)
     target = parse_location(run.out)
     if isinstance(target, Path):
         check_root(target)
@@ -89,12 +90,12 @@ def check(build: Build, run: RunOptions) -> dict[str, Any]:
     return source
 
 
-def _measure(source: str | list[str]) -> dict[str, Any]:
+def _measure(source: str | list[str], path_of: Callable[[str], Path | None]) -> dict[str, Any]:
     sources = [source] if isinstance(source, str) else source
     shown = ", ".join(sources)
     files: list[Path] = []
     for each in sources:
-        path = local_path(each)
+        path = path_of(each)
         if path is None:
             return {"path": shown, "files": None, "bytes": None}
         matches = [path] if path.exists() else map(Path, sorted(glob(str(path), recursive=True)))

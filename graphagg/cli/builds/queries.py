@@ -22,8 +22,14 @@ from graphagg.communities.config import Method
 from graphagg.errors import InvalidParameter, WriteFailed
 from graphagg.rag.question.request import Request
 from graphagg.spark.session import described, named_errors, session, with_settings
-from graphagg.spark.sources import check_stores, columns_at, hadoop_path, read_table, settings_for
-from graphagg.store.work import local_path
+from graphagg.spark.sources import (
+    check_stores,
+    columns_at,
+    hadoop_path,
+    read_table,
+    seen_path,
+    settings_for,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -204,9 +210,9 @@ def run_answering(asked: Answering, run: AnswerOptions) -> None:
     if run.json:
         print_json({"out": run.out, "answers": rows, "without_answer": without})
     else:
-        why = f", {without:,} rows without one (column reason)" if without else ""
+        why = f"; questions without one: {without:,} (column reason)" if without else ""
         out.print(f"{run.out}: {rows:,} answers{why}", markup=False)
-    say("done: %d answers, %d rows without one", rows, without)
+    say("done: %d answers; questions without one: %d", rows, without)
 
 
 def _check(questions: str, column: str, run: AnswerOptions) -> None:
@@ -221,13 +227,13 @@ def _check(questions: str, column: str, run: AnswerOptions) -> None:
 
 
 def _exists(folder: str) -> bool:
-    path = local_path(folder)
+    path = seen_path(folder)
     return path is not None and path.exists()
 
 
 def _mode(run: AnswerOptions) -> str:
     """Write over what is there if asked to, and over what a failed job left: an empty folder."""
-    path = local_path(run.out)
+    path = seen_path(run.out)
     left = path is not None and path.is_dir() and not any(map(_is_data, path.iterdir()))
     return "overwrite" if run.force or left else "errorifexists"
 
@@ -247,7 +253,7 @@ def _written(run: AnswerOptions) -> Iterator[None]:
     """Context manager: leave no empty folder where answers could not be written."""
     from pyspark.errors import AnalysisException
 
-    path, existed = local_path(run.out), _exists(run.out)
+    path, existed = seen_path(run.out), _exists(run.out)
     try:
         yield
     except BaseException as error:

@@ -62,7 +62,8 @@ def run_alone(name: str, job: Callable[..., None]) -> None:
         settings_as_environment()
         app(prog_name=f"{name}.py")
     except GraphAggError as error:
-        sys.stderr.write(f"error: {error}\n")
+        start_logging(name, "error")
+        say("%s error: %s", type(error).__name__, error, level=logging.ERROR)
         sys.exit(error.exit_code)
 
 

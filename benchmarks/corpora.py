@@ -13,7 +13,10 @@ from graphagg.rag.evaluation.questions import GoldQuestion, Half, half, read_que
 from tests.conftest import DATA
 
 WIKI = DATA / "2wikimultihopqa"
-SHARED = ("hotpotqa", "musique", "lihua-world", "pubmedqa", "entailmentbank", "xquad-de-es")
+SHARED = (
+    "hotpotqa", "musique", "lihua-world", "pubmedqa", "entailmentbank", "xquad-de-es", "fiqa-gold",
+    "piaf-fr", "feedbackqa",
+)  # fmt: skip
 UNTITLED = "-untitled"
 NAMES = ("2wiki", "2wiki" + UNTITLED, *SHARED, *SETS)
 SEED = 0  # of the halves

@@ -30,8 +30,7 @@ from benchmarks.report import Report
 from graphagg.arrays import offsets
 from graphagg.rag.config.dedup import DedupConfig
 from graphagg.rag.corpus.dedup.files import dedup
-from graphagg.rag.corpus.dedup.pairs import near_duplicates
-from graphagg.rag.corpus.dedup.shingles import Sets, shingles
+from graphagg.rag.corpus.dedup.pairs import Sets, near_duplicates, shingles
 
 COUNT, PEERS_COUNT, SAMPLE = 200_000, 50_000, 2_000
 _WORDS, _COPIES, _EDITS = 50_000, 0.3, 0.15

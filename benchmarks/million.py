@@ -7,7 +7,8 @@ written until it has `--megabytes` or `--passages`; the same numbers give the sa
 It is built in a process of its own; on Linux as root with control groups of version 1, in a group
 that is limited to `--limit-mib`, the file cache counted. Then questions are asked of it: the first
 one in a new process after the file cache was dropped as far as this process may, then all of the
-set twice. Times are CPU seconds, the wall time beside them.
+set twice in each mode. Times are CPU seconds, the wall time beside them. With `--ask` an index that
+is there is asked, for instance by another version of the package.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +34,13 @@ from benchmarks.corpora import passages_of, questions
 from benchmarks.measure import cost, evict, in_process, percentiles, resident
 from benchmarks.profiles import Stages, bytes_of
 from graphagg.rag import Passage, PassageIndex, read_passages
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.profile import PROFILES
 
 _SET = "2wiki"
 _GROUPS = Path("/sys/fs/cgroup/memory")
 _ASKED = 200
+_MODES: tuple[Mode, ...] = ("bm25", "dense", "rrf", "multihop")
 _NAME = re.compile(r"\b[^\W\d_a-z][^\W\d_]{2,}\b")
 _WORD = re.compile(r"\b[a-z]{4,}\b")
 _SYLLABLES = "ba be bi do du fa ga ki la le ma mo na ne po ra ri sa so ta te ti to va ve wo".split()
@@ -48,9 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--passages", type=int, help="passages of it, in place of its size")
     parser.add_argument("--profile", default="fast", choices=PROFILES)
     parser.add_argument("--limit-mib", type=int, help="memory that the build may take")
+    parser.add_argument("--ask", action="store_true", help="ask an index that is there")
     chosen = parser.parse_args(arguments)
     chosen.folder.mkdir(parents=True, exist_ok=True)
     corpus, index = chosen.folder / "corpus.jsonl", chosen.folder / "idx"
+    if not chosen.ask:
+        _build(chosen, corpus, index)
+    for line in (_first_question(index), *_warm_questions(index)):
+        print(line, flush=True)
+
+
+def _build(chosen: argparse.Namespace, corpus: Path, index: Path) -> None:
     count = write_corpus(corpus, chosen.megabytes, chosen.passages)
     print(f"{count:,} passages, {corpus.stat().st_size / 1e6:,.0f} MB of JSON lines", flush=True)
     with _limited(chosen.limit_mib) as group:
@@ -62,8 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             peak = int((group / "memory.max_usage_in_bytes").read_text())
             print(f"peak of the group, file cache counted: {peak / 2**20:,.0f} MiB", flush=True)
     print(f"bytes per passage: {bytes_of(index, count)}", flush=True)
-    for line in (_first_question(index), *_warm_questions(index)):
-        print(line, flush=True)
 
 
 def write_corpus(path: Path, megabytes: float | None, passages: int | None) -> int:
@@ -146,10 +157,14 @@ def _warm_questions(index: Path) -> Iterator[str]:
     opening = cost(lambda: PassageIndex.open(index))
     yield f"opening: {1000 * opening.wall:.0f} ms of wall time"
     with opening.result as opened:
-        for name in ("first", "second"):
-            costs = [cost(lambda t=t: opened.retrieve(t, k=5), time.thread_time) for t in texts]
+        for mode, name in product(_MODES, ("first", "second")):
+            costs = [
+                cost(partial(opened.retrieve, text, k=5, mode=mode), time.thread_time)
+                for text in texts
+            ]
             cpu, wall = (percentiles([1000 * c[i] for c in costs], 1) for i in (0, 1))
-            yield f"{len(texts)} questions, {name} time, ms p50 / p99: CPU {cpu}, wall {wall}"
+            yield f"{mode}, {len(texts)} questions, {name} time, ms p50 / p99: {cpu}, wall {wall}"
+        yield f"resident: {resident('VmRSS') / 2**20:,.0f} MiB"
 
 
 def copies_of(passages: Sequence[Passage], copies: int) -> Iterator[Passage]:

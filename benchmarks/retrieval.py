@@ -26,7 +26,7 @@ from graphagg.rag.config.modes import Config, Mode
 from graphagg.rag.evaluation.measure import Evaluation, evaluate
 from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
 from graphagg.rag.modes.protocol import Asked
-from graphagg.rag.modes.registry import AnyRetriever
+from graphagg.rag.opened.asking import AnyRetriever
 from graphagg.rag.question.request import Request
 from tests.conftest import DATA
 

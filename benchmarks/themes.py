@@ -24,8 +24,8 @@ from benchmarks.report import print_table
 from graphagg.arrays import Ints
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.themes import MapConfig
-from graphagg.rag.corpus.themes.assignment import assign
 from graphagg.rag.corpus.themes.build import theme_map
+from graphagg.rag.corpus.themes.clustering import assign
 from graphagg.rag.corpus.themes.network import whole_vectors
 from graphagg.rag.evaluation.questions import read_questions
 from graphagg.rag.snapshot.snapshot import Snapshot

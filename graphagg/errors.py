@@ -35,6 +35,7 @@ class MissingExtra(GraphAggError):
     """
 
     def __init__(self, package: str, extra: str | None) -> None:
+        self.package, self.extra = package, extra
         super().__init__(
             f"this needs the package {package!r}, which is not installed; "
             f"run: {install_line(package, extra)}"
@@ -199,10 +200,6 @@ class PieceTooLarge(GraphAggError):
     """A piece of a partitioned graph holds more than a worker may."""
 
 
-class InvalidLabels(GraphAggError):
-    """Labels cannot be read or fit no vertex of the graph."""
-
-
 class ParametersDiffer(ArtifactError):
     """A job was started again with other parameters over what it left unfinished."""
 
@@ -251,16 +248,28 @@ class InvalidToken(GraphAggError):
     """The file of a service's token is missing, or holds no usable one."""
 
 
+class Forbidden(GraphAggError):
+    """A token has not the right to what it asks for."""
+
+
+class CollectionExists(GraphAggError):
+    """A collection of this name is there already."""
+
+
+class VersionChanged(GraphAggError):
+    """A write was meant for another version of an index than the one that is there."""
+
+
 class NoSuchIndex(GraphAggError):
     """A service was asked for a kind of index that it was not given."""
 
 
+class CollectionEmpty(NoSuchIndex):
+    """A collection was asked before anything was written to it."""
+
+
 class NoLanguageModel(NoSuchIndex):
     """A service was asked for an answer in words, and has no language model."""
-
-
-class UnknownModel(NoSuchIndex):
-    """A service was asked for an answer by a model that it does not have."""
 
 
 class Overloaded(RunFailed):
@@ -269,10 +278,6 @@ class Overloaded(RunFailed):
 
 class LookupsFlooded(Overloaded):
     """A service is asked for lists faster than it makes them; try again."""
-
-
-class WorkerLost(RunFailed):
-    """The processes that answer for a service ended again and again."""
 
 
 class PortTaken(RunFailed):

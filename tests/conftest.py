@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
+from graphagg import kernels
 from graphagg.rag import PassageIndex
 from graphagg.store import writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
@@ -25,6 +26,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell has its jobs in the background ignore Ctrl-C, and so would commands that tests
     # interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+kernels.SMALL = (
+    0  # what runs on large inputs is tested on small ones, which Python would run itself
+)
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
 os.environ["GRAPHAGG_NO_CACHE"] = "1"  # nor does a test see what another one computed
 

@@ -24,7 +24,7 @@ from typing import Any
 
 IMPORTED = (
     "graphagg.cli.rag.index", "graphagg.cli.rag.search", "graphagg.cli.communities",
-    "graphagg.cli.embed", "graphagg.cli.train", "graphagg.cli.serve", "graphagg.rag",
+    "graphagg.cli.embed", "graphagg.cli.train", "graphagg.cli.serving.serve", "graphagg.rag",
     "graphagg.communities", "graphagg.embedding", "graphagg.nn", "graphagg.serve.http.app",
     "sentence_transformers", "spacy", "torch_geometric.nn",
 )  # fmt: skip

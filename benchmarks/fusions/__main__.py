@@ -11,8 +11,8 @@ import argparse
 
 from benchmarks.fusions.bases import BASES
 from benchmarks.fusions.fusion import Fusion
+from benchmarks.vectors.measure import METHODS, predict_links
 from graphagg.embedding import EmbeddingConfig
-from graphagg.embedding.evaluation.measure import METHODS, predict_links
 from graphagg.graph import load_weighted
 
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.fusions.bases import BaseEmbedder, prone
+from benchmarks.vectors.measure import propagated
 from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.evaluation.measure import propagated
 from graphagg.embedding.partition.cut import induced, partition
 from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import HUB, Parts

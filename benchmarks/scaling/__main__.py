@@ -162,7 +162,7 @@ def arguments(cell: Cell, folder: Path, scratch: Path) -> list[str]:
         source, encoder = inputs / f"passages-{cell.amount}.jsonl", inputs / "encoder"
         generate(source, write_passages, count=cell.amount)
         generate(encoder, write_encoder)
-        given = ["--passages", str(source), "--encoder", str(encoder), "--extractor", "blank:en"]
+        given = ["--passages", str(source), "--encoder", str(encoder), "--extractor", "rule:en"]
     script = str(ROOT / "jobs" / f"{cell.job}.py")
     return [script, *given, "--out", str(scratch / "out"), *job.options]
 

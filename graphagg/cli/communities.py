@@ -18,7 +18,7 @@ from rich.table import Table
 from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.graphs import find_edges
 from graphagg.cli.builds.run import build_command
-from graphagg.cli.folders import PLACE, Directory, K, OutDir
+from graphagg.cli.folders import PLACE, Directory, K, OutDir, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -32,12 +32,13 @@ from graphagg.cli.output.console import (
     print_json,
     progress_report,
 )
+from graphagg.cli.shell import EXTRA
 from graphagg.communities.config import Method, Plan, check_method, check_plan
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import Reading, WeightedReading
 
 if TYPE_CHECKING:
-    from graphagg.communities import Community
+    from graphagg.communities import Community, Partition
     from graphagg.communities.evaluation import Evaluation
 
 app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
@@ -58,8 +59,8 @@ _SHOWN = 1_000
 _SIZES = 10
 """Communities whose sizes are printed."""
 _SHELL = (
-    "Example: graphagg communities shell comm --seed alice\n\n"
-    "Example: printf 'seed alice\\nmore 20\\nsave found.csv\\n' | graphagg communities shell comm"
+    "Example: graphagg communities shell comm --method jaccard\n\n"
+    "Example: printf 'alice bob\\nstructure --seed alice\\n' | graphagg communities shell comm"
 )
 
 
@@ -89,7 +90,7 @@ class Query:
         from graphagg.communities import CommunityIndex
 
         k = None if self.sweep else self.k
-        with CommunityIndex.open(directory) as index:
+        with opened(CommunityIndex, directory) as index:
             return index.query(self.seed or [], k, method=self.method, plan=self.plan)
 
 
@@ -116,7 +117,6 @@ def query(
     if len(community) > _SHOWN:
         left = f"{len(community) - _SHOWN:,} of {len(community):,} members are not shown"
         err.print(f"{left}; --json prints and --out FILE writes all", markup=False)
-    err.print(f"method {community.method}, plan {community.plan}", markup=False)
     if community.conductance is not None:
         err.print(f"conductance {community.conductance:.3f}", markup=False)
     for note in community.notes:
@@ -152,19 +152,22 @@ def structure(
         out.print(f"{rank}: {' '.join(map(str, vertices))}", markup=False)
 
 
-@app.command("shell", epilog=_SHELL)
-def shell(
-    directory: Directory,
-    seed: Annotated[list[str] | None, typer.Option(help="A seed vertex; repeat it.")] = None,
-    method: Annotated[Method, typer.Option(help="How members are found and ranked.")] = "fused",
-) -> None:
-    """Explore communities at a prompt, or by commands on standard input, one per line."""
-    from graphagg.cli.shell.communities import CommunityShell
-    from graphagg.cli.shell.session import converse
+@app.command("shell", epilog=_SHELL, context_settings=EXTRA)
+def shell(context: typer.Context, directory: Directory) -> None:
+    """Explore communities at a prompt, or by lines on standard input.
+
+    A line is some seed vertices, or a command of this group without the index; help lists them.
+    Options of query given here go with each line of seeds.
+    """
+    from graphagg.cli.shell import Shell, converse, split
     from graphagg.communities import CommunityIndex
 
+    def seeds(line: str) -> list[str]:
+        return [word for seed in split(line) for word in ("--seed", seed)]
+
+    prompt = Shell(app, directory, "query", seeds, context.args)
     with CommunityIndex.open(directory) as index:
-        code = converse(CommunityShell(index, seed or (), method), "communities")
+        code = converse(prompt, index, "communities")
     raise typer.Exit(code)
 
 
@@ -219,16 +222,24 @@ def detect_all(
     edges: Annotated[list[str], typer.Argument(help="Edges, as communities build takes them.")],
     reading: WeightedReading,
     written: Annotated[Path | None, typer.Option("--out", help=_TABLE_OUT)] = None,
-    resolution: Annotated[float, typer.Option(help="Larger gives more communities.")] = 1.0,
+    resolution: Annotated[
+        list[float] | None,
+        typer.Option(help="Larger gives more communities; repeat it to compare.", show_default="1"),
+    ] = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
     """Partition a whole graph into communities, without an index and without seeds."""
-    from graphagg.communities import detect
+    from graphagg.communities import sweep
 
-    partition = detect(
-        find_edges(edges), resolution=resolution, random_state=random_state, **vars(reading)
-    )
+    asked = resolution or [1.0]
+    if len(asked) > 1 and written is not None:
+        raise InvalidParameter("--out writes one partition; give one --resolution")
+    partitions = sweep(find_edges(edges), asked, random_state=random_state, **vars(reading))
+    if len(partitions) > 1:
+        _print_sweep(partitions, as_json)
+        return
+    (partition,) = partitions.values()
     if written is not None:
         partition.save(written)
     if as_json:
@@ -249,6 +260,21 @@ def detect_all(
         err.print(f"wrote {written}", markup=False)
     else:
         err.print("--out FILE writes who is where: .csv, .parquet, .json, .graphml", markup=False)
+
+
+def _print_sweep(partitions: dict[float, Partition], as_json: bool) -> None:
+    rows = [
+        {"resolution": each, "communities": len(p), "largest": int(p.sizes[0]),
+         "modularity": p.modularity}
+        for each, p in partitions.items()
+    ]  # fmt: skip
+    if as_json:
+        print_json({"sweep": rows})
+        return
+    table = Table(*rows[0], box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(f"{value:.4g}" for value in row.values()))
+    out.print(table)
 
 
 def add(

@@ -1,16 +1,18 @@
-"""`graphagg demo`: a tour on bundled data."""
+"""`graphagg demo`: a tour on bundled data. `graphagg warm`: what it runs, compiled ahead."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
+from graphagg import kernels
 from graphagg.cli.folders import LOCAL
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
 from graphagg.cli.output.passages import explain_hit
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from graphagg.rag.evaluation.questions import GoldQuestion
 
 EPILOG = "Example: graphagg demo --out build/demo"
+WARM = "Example: graphagg warm"
 
 _SEEDS = ("Enjolras", "Gavroche")
 _VERTEX = "Valjean"
@@ -39,22 +42,46 @@ def demo(
     not installed is left out, with the line that installs it.
     """
     meter = Meter()
-    figures: dict[str, Any] = {}
-    left_out: dict[str, MissingExtra] = {}
-    demos = {"passages": _passages, "communities": _communities, "embedding": _embedding}
-    for name, run in demos.items():
-        try:
-            figures.update(run(out_dir / name, not as_json))
-        except MissingExtra as error:
-            left_out[name] = error
-    if len(left_out) == len(demos):
-        raise left_out["passages"]
+    figures, left_out = _run(out_dir, not as_json)
     if as_json:
         print_json({**figures, "left_out": {name: str(why) for name, why in left_out.items()}})
         return
     for name, why in left_out.items():
         out.print(f"Left out: {name}: {why}\n", markup=False)
-    _print_next(out_dir, [name for name in demos if name not in left_out], meter)
+    _print_next(out_dir, [name for name in _demos() if name not in left_out], meter)
+
+
+def warm() -> None:
+    """Compile what larger inputs need, once per installation, so that no other command does.
+
+    Small inputs need no compiled code. Larger ones are compiled when they first come, which takes
+    half a minute in all.
+    """
+    meter = Meter()
+    kernels.SMALL = 0
+    with TemporaryDirectory() as folder:
+        _, left_out = _run(Path(folder), False)
+    for name, why in left_out.items():
+        out.print(f"Left out: {name}: {why}", markup=False)
+    out.print(f"compiled in {meter.read()['wall_seconds']} s")
+
+
+def _demos() -> dict[str, Callable[[Path, bool], dict[str, Any]]]:
+    return {"passages": _passages, "communities": _communities, "embedding": _embedding}
+
+
+def _run(out_dir: Path, shown: bool) -> tuple[dict[str, Any], dict[str, MissingExtra]]:
+    """Run the parts whose extras are installed; returns their figures, and why others are not."""
+    figures: dict[str, Any] = {}
+    left_out: dict[str, MissingExtra] = {}
+    for name, run in _demos().items():
+        try:
+            figures.update(run(out_dir / name, shown))
+        except MissingExtra as error:
+            left_out[name] = error
+    if len(left_out) == len(_demos()):
+        raise left_out["passages"]
+    return figures, left_out
 
 
 def _passages(directory: Path, shown: bool) -> dict[str, Any]:

@@ -23,9 +23,10 @@ _GROUPS = {
 }  # fmt: skip
 """The file of each group of commands, which has an `app`."""
 _COMMANDS = {
-    "demo": "demo", "dedup": "rag.dedup", "build": "builds.recipe", "train": "train",
-    "predict": "predict", "mcp": "mcp", "serve": "serve", "info": "artifact", "verify": "artifact",
-    "push": "artifact", "pull": "artifact", "ls": "artifact",
+    "demo": "demo", "warm": "demo", "dedup": "rag.dedup", "build": "builds.recipe",
+    "train": "train", "predict": "predict", "mcp": "serving.mcp", "serve": "serving.serve",
+    "info": "artifact", "verify": "artifact", "push": "artifact", "pull": "artifact",
+    "ls": "artifact",
 }  # fmt: skip
 """The file of each command, which has a function of its name."""
 
@@ -97,8 +98,18 @@ def main() -> None:
         sys.exit(_fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1))
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            _fail("interrupted; nothing that was there before has changed", _INTERRUPTED)
+            kept = "".join(f"; {note}" for note in _notes(end))
+            _fail(f"interrupted; nothing that was there before has changed{kept}", _INTERRUPTED)
         raise
+
+
+def _notes(error: BaseException | None) -> list[str]:
+    """The notes of an error and of those that it came from."""
+    notes = []
+    while error is not None:
+        notes += getattr(error, "__notes__", [])
+        error = error.__cause__ or error.__context__
+    return notes
 
 
 def _fail(message: str, code: int) -> int:

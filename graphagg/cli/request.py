@@ -14,8 +14,7 @@ from graphagg.cli.options import Group, flag, help_in
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.linearrag import PRESETS, LinearRAGConfig, Semantics, preset
 from graphagg.rag.config.modes import MODES, Mode, mode_named
-from graphagg.rag.question.plain import Option, options, request_of
-from graphagg.rag.question.request import Request, VisibleFields
+from graphagg.rag.question.request import Option, Request, VisibleFields, options, request_of
 
 PassageFile = Annotated[Path, typer.Argument(help="A folder of documents, JSONL (.gz) or Parquet.")]
 Question = Annotated[str, typer.Argument(help="The question.")]
@@ -71,7 +70,8 @@ def _parameter(option: Option) -> Parameter:
     text, none = help_in(option.text, OPTIONS)
     if option.type == list[str] | None:
         text = f"{text.rstrip('.')}; repeat it."
-    special = MODE_OPTION if option.name == "mode" else {"min": option.bounds.get("least")}
+    bounds = {"min": option.bounds.get("least"), "max": option.bounds.get("most")}
+    special = MODE_OPTION if option.name == "mode" else bounds
     info = typer.Option(flag(option.name), help=text, **special)
     if option.default is None:
         info.show_default = none or "none"

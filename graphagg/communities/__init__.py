@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from graphagg.communities.config import QueryConfig as QueryConfig
     from graphagg.communities.detection import Partition as Partition
     from graphagg.communities.detection import detect as detect
+    from graphagg.communities.detection import sweep as sweep
     from graphagg.communities.index import CommunityIndex as CommunityIndex
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, extra="communities")

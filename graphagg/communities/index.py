@@ -42,7 +42,7 @@ from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.minhash.signatures import minima
 from graphagg.progress import Progress, silent
-from graphagg.spark.answers import answered, of_worker, one_by_one
+from graphagg.spark.answers import answered, of_worker, one_by_one, unknown_of
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, Publication, write_artifact
@@ -251,6 +251,7 @@ class CommunityIndex(Index[Snapshot]):
         plan: Plan = "auto",
         config: QueryConfig = _DEFAULT,
         skip_unknown: bool = False,
+        strict: bool = False,
     ) -> DataFrame:
         """Ask `query` for a column of seeds: one row per member, as a lazy DataFrame.
 
@@ -258,17 +259,18 @@ class CommunityIndex(Index[Snapshot]):
         is one of a store.
 
         Args:
-            frame: its columns are kept; `rank` (from 1), `member` and `score` come after them.
+            frame: its columns are kept; `rank` (from 1), `member`, `score` and `reason` come after
+                them. A row whose seeds are unknown or missing comes once, with the reason alone.
             column: column of the seeds: one vertex per row, or an array of vertices.
             k: as for `query`.
             method: as for `query`.
             plan: as for `query`.
             config: as for `query`.
-            skip_unknown: leave out rows whose seeds are unknown or missing, instead of an error.
+            skip_unknown: leave out rows whose seeds are unknown or missing.
+            strict: fail where seeds are unknown or missing.
         """
         check_method(method), check_plan(plan)
         fields = {"member": "long" if self.vertices.is_integer else "string", "score": "double"}
-        skipped = (UnknownVertex, InvalidSeeds) if skip_unknown else ()
 
         def ask(index: Any, questions: list[Any]) -> Any:
             def members(seeds: Any) -> list[tuple[VertexId, float]]:
@@ -276,9 +278,10 @@ class CommunityIndex(Index[Snapshot]):
                 community = index.query(many, k, method=method, plan=plan, config=config)
                 return [(member.id, member.score) for member in community.members]
 
-            return one_by_one(members, questions, skipped)
+            return one_by_one(members, questions, (UnknownVertex, InvalidSeeds))
 
-        return answered(frame, column, fields, of_worker(self), ask)
+        unknown = unknown_of(strict, skip_unknown)
+        return answered(frame, column, fields, of_worker(self), ask, unknown)
 
     def rank(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
-from graphagg.communities.build.spark import ENTRIES_A_BLOCK, write_with_spark
+from graphagg.communities.build.spark import ENTRIES_PER_BLOCK, write_with_spark
 from graphagg.communities.build.spark import job_of as job_of
 from graphagg.communities.build.spark import stages as stages
 from graphagg.communities.config import IndexConfig
@@ -27,7 +27,7 @@ def build_with_spark(
     *,
     config: IndexConfig | None = None,
     work: Location | None = None,
-    entries_a_block: int = ENTRIES_A_BLOCK,
+    entries_per_block: int = ENTRIES_PER_BLOCK,
     progress: Progress = silent,
     force: bool = False,
     **reading: Unpack[ReadingOptions],
@@ -42,7 +42,7 @@ def build_with_spark(
             address of a store, such as `s3://bucket/comm`: then they share nothing else.
         config: the kind of graph, and the parameters.
         work: where an unfinished job lies, a shared folder or an address; None: beside the index.
-        entries_a_block: entries of compressed rows that one task holds in memory.
+        entries_per_block: entries of compressed rows that one task holds in memory.
         progress: called after each stage.
         force: build again also where nothing changed, or over an unfinished job.
         reading: the fields of `graphagg.graph.Reading`.
@@ -58,7 +58,7 @@ def build_with_spark(
         SparkBuild.of(spark, directory, work, progress, force),
         EdgeInput.of(edges, Reading(**reading)),
         config or IndexConfig(),
-        entries_a_block=entries_a_block,
+        entries_per_block=entries_per_block,
     )
     index = CommunityIndex.open(directory)
     index.report = report

@@ -20,7 +20,7 @@ from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import one_thread
 from graphagg.progress import Progress, silent
 
-_NODES_A_RANGE = 50_000
+_NODES_PER_RANGE = 50_000
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ def embed(
         pieces = report.levels[-1].pieces
         progress("partition", pieces, pieces)
         if folder is not None:
-            Needs.of(network).check(folder, config, True, report)
+            needs = Needs.of(network)
+            columns = round(report.levels[-1].copies * needs.filled)
+            needs.check(folder, config, columns)
         layout = Layout.of(piece_of, pieces)
         engine = in_process(network.matrix, layout, config, _of_leaves(progress), folder)
         engine.prepare()
@@ -114,8 +116,8 @@ def embed(
 
 def ranges(nodes: int) -> list[tuple[int, int]]:
     """Ranges of nodes whose vectors are made at once."""
-    starts = range(0, nodes, _NODES_A_RANGE)
-    return [(start, min(start + _NODES_A_RANGE, nodes)) for start in starts]
+    starts = range(0, nodes, _NODES_PER_RANGE)
+    return [(start, min(start + _NODES_PER_RANGE, nodes)) for start in starts]
 
 
 def _of_leaves(progress: Progress) -> Progress:

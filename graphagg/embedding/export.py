@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     import networkx
     import pyarrow
 
-_FORMS = {".parquet": "parquet", ".csv": "csv", ".txt": "word2vec", ".vec": "word2vec"}
-FORMATS = ("parquet", "csv", "word2vec")
+_FORMS = {
+    ".parquet": "parquet", ".arrow": "arrow", ".npy": "npy", ".csv": "csv", ".txt": "word2vec",
+    ".vec": "word2vec",
+}  # fmt: skip
+FORMATS = ("parquet", "arrow", "npy", "csv", "word2vec")
 
 
 def write_vectors(
@@ -29,15 +32,16 @@ def write_vectors(
 ) -> None:
     """Write vectors `[n, d]` with their ids; the whole file or none.
 
-    `parquet` has columns `id` and `vector` (a list of d floats); `csv` a column `id` and d columns
-    `v1`, `v2`, ... `word2vec` is its text format: a line `n d`, then one line per vertex; an id
-    with white space in it cannot be written.
+    `parquet` and `arrow` (an IPC file) have columns `id` and `vector` (a list of d floats); `npy`
+    has the vectors alone, in the order of the ids; `csv` a column `id` and d columns `v1`, `v2`,
+    ... `word2vec` is its text format: a line `n d`, then one line per vertex; an id with white
+    space in it cannot be written.
 
     Args:
         ids: of the vertices.
         rows: their vectors.
         path: the file.
-        form: the format; None: by the suffix .parquet, .csv, .txt or .vec.
+        form: the format; None: by the suffix .parquet, .arrow, .npy, .csv, .txt or .vec.
 
     Raises:
         InvalidParameter: another format or suffix, or an id that the format cannot hold.
@@ -52,8 +56,12 @@ def write_vectors(
         a 1 0
         b 0 1
     """
+    from pyarrow import feather, parquet
+
     writers: dict[str, Writer] = {
-        "parquet": lambda partial: _write_parquet(ids, rows, partial),
+        "parquet": lambda partial: parquet.write_table(_list_table(ids, rows), partial),
+        "arrow": lambda partial: feather.write_feather(_list_table(ids, rows), partial),
+        "npy": lambda partial: np.save(partial, rows, allow_pickle=False),
         "csv": table_writers(lambda: _wide_table(ids, rows))[".csv"],
         "word2vec": lambda partial: _write_word2vec(ids, rows, partial),
     }
@@ -71,13 +79,12 @@ def _wide_table(ids: Sequence[VertexId], rows: Array) -> pyarrow.Table:
     return pa.table({"id": list(ids), **columns})
 
 
-def _write_parquet(ids: Sequence[VertexId], rows: Array, path: Path) -> None:
+def _list_table(ids: Sequence[VertexId], rows: Array) -> pyarrow.Table:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     flat = pa.array(np.ascontiguousarray(rows).ravel())
     vectors = pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])
-    pq.write_table(pa.table({"id": list(ids), "vector": vectors}), path)
+    return pa.table({"id": list(ids), "vector": vectors})
 
 
 def _write_word2vec(ids: Sequence[VertexId], rows: Array, path: Path) -> None:

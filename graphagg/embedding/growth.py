@@ -121,9 +121,20 @@ class _Grown:
 
     def spread(self, values: Array, fill: float = 0.0) -> Array:
         """Values of the old nodes at their new positions."""
-        whole = np.full((len(self.fresh), *values.shape[1:]), fill, dtype=values.dtype)
+        whole = np.empty((len(self.fresh), *values.shape[1:]), dtype=values.dtype)
+        added = np.ones(len(whole), dtype=np.bool_)
+        added[self.positions] = False
+        whole[added] = fill
         whole[self.positions] = values
         return whole
+
+    def take(self, values: Array, nodes: Array) -> Array:
+        """Values of some nodes, from the values of the old ones; zeros where a node is new."""
+        at = np.minimum(np.searchsorted(self.positions, nodes), len(self.positions) - 1)
+        taken = np.zeros((len(nodes), *values.shape[1:]), dtype=values.dtype)
+        old = np.flatnonzero(self.positions[at] == nodes)
+        taken[old] = values[at[old]]
+        return taken
 
 
 def grow(
@@ -144,12 +155,14 @@ def grow(
     fresh = np.flatnonzero(grown.fresh & (matrix.degrees() > 0))
     at = matrix.places(fresh)
     indptr = offsets(matrix.degrees()[fresh])
-    rows = Csr(indptr, matrix.indices[at], matrix.entries[at], matrix.columns)
+    # Of all nodes, those that the new rows name are read, and the new ones themselves.
+    named, columns = np.unique(np.r_[matrix.indices[at], fresh], return_inverse=True)
+    rows = Csr(indptr, columns[: len(at)].astype(np.int32), matrix.entries[at], len(named))
     log_q = None
     if config.propagate == 0:
-        log_q = grown.spread(np.asarray(artifact.array("log_q")))
-    sources = grown.spread(_stacked(artifact, "sources", config).astype(np.float32))
-    vectors, origins = new_vectors(rows, sources, log_q, fresh)
+        log_q = grown.take(np.asarray(artifact.array("log_q")), named)
+    sources = grown.take(_stacked(artifact, "sources", config), named)
+    vectors, origins = new_vectors(rows, sources, log_q, columns[len(at) :])
     _write(
         artifact, published.writer, grown, config, {"vectors": vectors, "sources": origins}, fresh
     )

@@ -31,7 +31,7 @@ from graphagg.embedding.memory import IN_MEMORY, Needs, fitting
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
-from graphagg.embedding.spark.frames import VECTORS_A_TASK, neighbors_frame, vectors_frame
+from graphagg.embedding.spark.frames import VECTORS_PER_TASK, neighbors_frame, vectors_frame
 from graphagg.embedding.version import Version, unit_rows
 from graphagg.embedding.writing import KIND, Sizes, index_manifest, inputs_of, save
 from graphagg.errors import ArtifactBusy, InvalidParameter
@@ -41,6 +41,7 @@ from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOpti
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
+from graphagg.spark.answers import unknown_of
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.artifact import is_current
@@ -174,7 +175,7 @@ class NodeEmbedding(Index[Version]):
             if force or not is_current(directory, KIND, inputs, config.to_json()):
                 with published.scratch() as folder:
                     small = needs.arrays(config) <= (memory or IN_MEMORY) // 4
-                    needs.check(folder, config, not small)
+                    needs.check(folder, config, None if small else needs.filled)
                     built = embed(network, config, progress, None if small else folder)
                     save(published.writer, network, built, config)
                 sizes = Sizes(len(graph.rows), len(graph.columns), graph.edges)
@@ -285,7 +286,7 @@ class NodeEmbedding(Index[Version]):
         return neighbor_graph(*self.side("from"), pieces, nearest, attribute)
 
     def to_spark(
-        self, spark: SparkSession, *, side: Side = "from", vectors_a_task: int = VECTORS_A_TASK
+        self, spark: SparkSession, *, side: Side = "from", vectors_per_task: int = VECTORS_PER_TASK
     ) -> DataFrame:
         """Vectors as a DataFrame of columns `vertex` and `vector` (`array<float>`, not normalized).
 
@@ -295,10 +296,10 @@ class NodeEmbedding(Index[Version]):
         Args:
             spark: the session.
             side: directed and two-mode: the side of the vectors.
-            vectors_a_task: vectors that a task reads.
+            vectors_per_task: vectors that a task reads.
         """
         one_of("side", side, ("from", "to"))
-        return vectors_frame(spark, self, side, integer("vectors_a_task", vectors_a_task, 1))
+        return vectors_frame(spark, self, side, integer("vectors_per_task", vectors_per_task, 1))
 
     def neighbors_on_spark(
         self,
@@ -310,6 +311,7 @@ class NodeEmbedding(Index[Version]):
         among: Side | None = None,
         normalized: bool = True,
         skip_unknown: bool = False,
+        strict: bool = False,
     ) -> DataFrame:
         """Find `neighbors` of a column of vertices: a lazy DataFrame with one row per neighbor.
 
@@ -317,20 +319,22 @@ class NodeEmbedding(Index[Version]):
         lies on a store.
 
         Args:
-            frame: its columns are kept; `rank` (from 1), `neighbor` and `score` come after them.
+            frame: its columns are kept; `rank` (from 1), `neighbor`, `score` and `reason` come
+                after them. A vertex without a vector comes once, with the reason alone.
             column: of the vertices.
             k: neighbors per vertex.
             of: as for `neighbors`.
             among: as for `neighbors`.
             normalized: as for `neighbors`.
-            skip_unknown: leave out vertices that have no vector, in place of an error.
+            skip_unknown: leave out vertices that have no vector.
+            strict: fail where a vertex has no vector.
 
         Raises:
             InvalidParameter: there is no such column, or one of a name of the answer; or `k`.
         """
         integer("k", k, 1)
         options = {"of": of, "among": among, "normalized": normalized}
-        return neighbors_frame(frame, self, column, skip_unknown, k, options)
+        return neighbors_frame(frame, self, column, unknown_of(strict, skip_unknown), k, options)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""

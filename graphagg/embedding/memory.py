@@ -5,9 +5,8 @@ decomposition; arrays with a row per node are in files. A piece is counted with 
 that it can have, where each entry names another node: most pieces take less. METIS was measured at
 93 bytes per entry (docs/results/scaling.md).
 
-Files are counted phase by phase, as `prone.engine` makes and drops them. The columns of the pieces,
-their halos included, can be counted once the graph is cut: until then each node counts once. So a
-disk is looked at twice, before the work and before anything is written.
+The columns of the pieces, their halos included, can be counted once the graph is cut: until then
+each node counts once. So a disk is looked at twice, before the work and before anything is written.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import numpy as np
 
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.partition.cut import chosen_partitioner
-from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.errors import InvalidParameter
 from graphagg.store.ranges import check_space
@@ -34,8 +32,10 @@ _ENTRY, _NODE = 12, 48  # of the graph: its rows and, for covers, the rows they 
 _METIS, _STREAMING = 96, 60  # bytes per entry, bytes per node
 _PIECE = 110  # bytes per entry, while a piece is made and read
 _WORKING = 6  # arrays, with a row per column of the piece, that a decomposition holds
-_ARRAYS = 5  # arrays with a row per node that exist at a time
+_ARRAYS = 5  # arrays with a row per node that exist at a time, in memory
+_FILES = 4  # and in files, beside the index
 _OVERSAMPLES = 10
+_SMALL = 1 << 20  # what merges write
 _BLOCK = 4096  # bytes that a file takes more than its rows
 
 
@@ -82,61 +82,26 @@ class Needs(NamedTuple):
         cut = _METIS * self.entries if metis else _STREAMING * self.nodes
         return _PROCESS + _ENTRY * self.entries + _NODE * self.nodes + max(piece, cut)
 
-    def check(
-        self, folder: Path, config: EmbeddingConfig, files: bool, cut: PartitionReport | None = None
-    ) -> None:
-        """Raise `WriteFailed` where a disk has less room than a build takes.
+    def check(self, folder: Path, config: EmbeddingConfig, columns: int | None = None) -> None:
+        """Raise `WriteFailed` where a disk has less room than a build takes, or than is sure.
 
         Args:
             folder: on the disk.
             config: parameters.
-            files: whether arrays with a row per node are in files.
-            cut: as in `files`.
+            columns: of all pieces together, where arrays with a row per node are in files; None:
+                only the index is written.
         """
-        beside = (
-            f", and at a time four files of {self.filled:,} such rows, or the decompositions of "
-            f"pieces with {self.columns(cut):,} columns{'' if cut else ' at least'} beside one; "
-            f"{_ENTRY} bytes for each of {self.entries:,} entries"
-        )
+        needed, beside = self.stored(config), ""
+        if columns is not None:
+            rows = _FILES * 4 * self.filled * config.width
+            leaves = 4 * columns * config.rank(self.pieces(config))
+            needed += 2 * _ENTRY * self.entries + rows + leaves + 8 * columns + _SMALL
+            beside = f", {_FILES} files of such rows and the decompositions of {columns:,} columns"
         check_space(
             folder,
-            self.files(config, cut) if files else self.stored(config),
-            f"the embedding: vectors and sources of {self.nodes:,} nodes{beside if files else ''}",
+            needed,
+            f"the embedding: vectors and sources of {self.nodes:,} nodes{beside}",
         )
-
-    def files(self, config: EmbeddingConfig, cut: PartitionReport | None = None) -> int:
-        """Bytes of all files, including the files of the index, in the phase that takes most.
-
-        Args:
-            config: parameters.
-            cut: the partition; None: not known yet. Then halos are not counted, and a build may
-                take more.
-        """
-        pieces, hubs = (cut.levels[-1].pieces, cut.hubs) if cut else (self.pieces(config), 0)
-        columns, rank = self.columns(cut), config.rank(pieces)
-        values, wide, narrow = (
-            4 * size
-            for size in (self.entries, self.filled * config.width, self.filled * config.dim)
-        )
-        hub_rows = 4 * hubs * pieces * config.width  # shares of the hubs' rows that pieces hold
-        phases = (
-            values + 4 * rank * columns + wide,  # leaves, and `start` made of them
-            2 * values + 2 * wide + narrow,  # `refined` beside it, `pass1.start` made of it
-            values + 4 * narrow,  # a pass
-            values + 2 * (narrow if config.propagate else wide) + self.stored(config),
-        )
-        levels = pieces.bit_length() + 1  # of the merge, at most: each keeps a map per leaf
-        maps = 8 * config.width * (levels * pieces * rank + 4 * config.width)
-        kept = 8 * (columns + 4 * self.filled + 2 * hubs * pieces) + 2 * values
-        return kept + hub_rows + maps + max(phases) + _BLOCK * (pieces * (levels + 10) + 32)
-
-    def columns(self, cut: PartitionReport | None) -> int:
-        """Columns of all pieces together, at most; where the cut is not known, at least."""
-        if cut is None:
-            return self.filled
-        # The report counts a hub once for its edges with other hubs, which may lie in any piece.
-        among_hubs = cut.hubs * min(cut.hubs, cut.levels[-1].pieces)
-        return round(cut.levels[-1].copies * self.filled) + among_hubs
 
     def stored(self, config: EmbeddingConfig) -> int:
         """Bytes of the index: ids, pieces, vectors and their sources."""

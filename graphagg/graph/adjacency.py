@@ -72,7 +72,7 @@ def expand_rows(matrix: Csr) -> Dense:
 # In all kernels `values` is as long as the entries, or empty where there are no weights.
 
 
-@kernel
+@kernel(small=True)
 def _by_column(
     rows: Array, columns: Array, values: Array, size: int, symmetric: bool, loops: bool
 ) -> Any:
@@ -98,7 +98,7 @@ def _by_column(
     return pointers, grouped, carried
 
 
-@kernel
+@kernel(small=True)
 def _transpose(pointers: Array, indices: Array, values: Array, size: int) -> Any:
     """Group entries by their column, in the order of their rows: each column ends ascending."""
     turned = np.zeros(size + 1, dtype=np.int64)
@@ -119,7 +119,7 @@ def _transpose(pointers: Array, indices: Array, values: Array, size: int) -> Any
     return turned, grouped, carried
 
 
-@kernel
+@kernel(small=True)
 def _merge_repeats(pointers: Array, indices: Array, values: Array) -> int:
     """Make repeats in ascending rows one entry, in place; returns how many entries are left."""
     kept = 0
@@ -145,7 +145,7 @@ def _merge_repeats(pointers: Array, indices: Array, values: Array) -> int:
     return kept
 
 
-@kernel
+@kernel(small=True)
 def _mirror(pointers: Array, indices: Array, values: Array) -> Any:
     """Add the mirror image to rows that hold only columns above their own number."""
     count = len(pointers) - 1

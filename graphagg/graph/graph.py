@@ -18,6 +18,13 @@ from graphagg.store.ranges import forget
 from graphagg.store.strings import StringTable
 
 _HASHED = 1 << 22  # numbers
+_SAID = {
+    "third_ignored": "rows whose weight is no number, which was ignored",
+    "weights_ignored": "edges whose weight was not used",
+    "bad_rows": "rows left out",
+    "first_bad": "the first of them",
+}
+"""Fields of a report in words, where their names do not say it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class ReadReport:
         """List what a person should know of the reading, one line per fact."""
         counts = {name: value for name, value in vars(self).items() if value}
         return [
-            f"{name.replace('_', ' ')}: {value}"
+            f"{_SAID.get(name, name.replace('_', ' '))}: {value}"
             for name, value in counts.items()
             if name not in ("edges", "edges_read")
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, overload
@@ -20,6 +21,7 @@ VertexId = int | str
 _COMPARED = 200
 """Number of neighbors in the order of the ids that `closest` compares a string with."""
 
+_NUMBERED = re.compile(r"(.*?)([0-9]+)(\D*)")
 _AT_ONCE = 1 << 16
 _DIGITS = len(str(2**63 - 1))
 
@@ -122,7 +124,8 @@ class VertexIds(Sequence[VertexId]):
             def unlike(name: str) -> float:
                 return -SequenceMatcher(None, text.casefold(), name.casefold()).ratio()
 
-            return list(sorted(names, key=lambda name: (unlike(name), name))[:count])
+            nearest = list(sorted(names, key=lambda name: (unlike(name), name))[:count])
+            return list(dict.fromkeys([*self._padded(text, names), *nearest]))[:count]
         try:
             value = int(str(vertex))
         except ValueError:
@@ -130,6 +133,16 @@ class VertexIds(Sequence[VertexId]):
         position = int(np.searchsorted(self.table, min(max(value, 0), 2**63 - 1)))
         near = self[max(0, position - count) : position + count]
         return sorted(near, key=lambda other: (abs(int(other) - value), other))[:count]
+
+    def _padded(self, text: str, near: Sequence[VertexId]) -> list[VertexId]:
+        """The id whose number has more or fewer zeros in front: user-000017 for user-17."""
+        match = _NUMBERED.fullmatch(text)
+        if match is None:
+            return []
+        widths = {len(m[2]) for m in map(_NUMBERED.fullmatch, map(str, near)) if m}
+        digits = match[2].lstrip("0") or "0"
+        names = (f"{match[1]}{digits.zfill(width)}{match[3]}" for width in sorted(widths))
+        return [name for name in names if self.find(name) is not None]
 
     def positions(self, other: VertexIds) -> Ints:
         """Find the position here of each id of `other`, `[len(other)]`; -1 if it is missing."""

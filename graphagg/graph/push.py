@@ -201,7 +201,7 @@ def nodes_of(graph: PushGraph) -> int:
     return max(rows, graph.shift + columns)
 
 
-@kernel
+@kernel(small=True)
 def degrees_of(graph: PushGraph, nodes: Array) -> Array:
     """Count the links of some nodes, `[n]` int64."""
     forward, backward, shift = graph.forward.offsets, graph.backward.offsets, graph.shift
@@ -235,7 +235,7 @@ def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
     return len(starts), tail
 
 
-@kernel
+@kernel(small=True)
 def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
     graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
 ):
@@ -369,7 +369,7 @@ def _leaf_weight(leaves: Array | None, node: int) -> float:
     """The weight of a node's links to leaves."""
     if leaves is None:
         return 0.0
-    return leaves[node] if node < len(leaves) else 0.0
+    return np.float64(leaves[node]) if node < len(leaves) else 0.0
 
 
 @kernel
@@ -377,7 +377,7 @@ def _weight_at(weights: Array | None, j: int) -> float:
     """The weight of link j."""
     if weights is None:
         return 1.0
-    return weights[j]  # type: ignore[no-any-return]
+    return np.float64(weights[j])
 
 
 @kernel

@@ -1,12 +1,16 @@
-"""Compiled functions: numba compiles each at its first call, so importing one does not load numba.
+"""Compiled functions: numba compiles each when it is first called, so importing one loads nothing.
 
-Loading numba takes longer than answering most questions. `kernel` stands for `numba.njit` with
-`cache=True`: compiled code is kept on disk beside the source.
+Compiling a function takes seconds, and loading numba longer than answering most questions.
+`kernel(small=True)` lets Python run the function as it is written while its inputs are small, until
+that has cost about as much as loading its compiled code would. `kernel` stands for `numba.njit`
+with `cache=True`: compiled code is kept on disk beside the source; `graphagg warm` makes it ahead.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import cache, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
@@ -16,23 +20,53 @@ from graphagg.errors import MissingExtra
 P = ParamSpec("P")
 R = TypeVar("R")
 
+SMALL = 1 << 14
+"""Rows of all arrays of a call that Python runs, at most; 0: everything is compiled."""
+PATIENCE = 0.5
+"""CPU seconds that Python may run one kernel in all before it is compiled."""
+_SILENT = 2.0  # seconds of compiling before it is said
+_COMPILES = "%s is being compiled, once per installation; `graphagg warm` compiles everything ahead"
+
+_LOG = logging.getLogger("graphagg")
 _LOCK = threading.RLock()
+_THREAD = threading.local()
 
 
 class Kernel(Generic[P, R]):
-    """A function that numba compiles at its first call; made by `kernel`."""
+    """A function that numba compiles; made by `kernel`."""
 
-    def __init__(self, function: Callable[P, R], options: dict[str, bool]) -> None:
+    def __init__(
+        self, function: Callable[P, R], options: dict[str, bool], small: bool = False
+    ) -> None:
         self.function = function
         self._options = options
         self._compiled: Any = None
+        self._patience = PATIENCE if small else 0.0
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the compiled function."""
-        compiled = self.compiled() if self._compiled is None else self._compiled
-        result: R = compiled(*args, **kwargs)
+        """Run the function, compiled or as it is written."""
+        if getattr(_THREAD, "interprets", False):  # for another kernel
+            return self.function(*args, **kwargs)
+        result: R
+        if self._compiled is None and self._patience > 0 and _rows(args) <= SMALL:
+            result = self._interpret(args, kwargs)
+        else:
+            compiled = self.compiled() if self._compiled is None else self._compiled
+            result = compiled(*args, **kwargs)
         return result
+
+    def _interpret(self, args: Any, kwargs: Any) -> Any:
+        """Run the function as it is written; returns what the compiled one would."""
+        import numpy as np
+
+        begin, _THREAD.interprets = time.thread_time(), True
+        try:
+            with np.errstate(over="ignore"):  # hashes wrap around
+                return _plain(self.function(*args, **kwargs))
+        finally:
+            _THREAD.interprets = False
+            self._patience -= time.thread_time() - begin
 
     def __reduce__(self) -> str:
         """Pickle by name, for another process."""
@@ -50,10 +84,15 @@ class Kernel(Generic[P, R]):
 def kernel(function: Callable[P, R], /) -> Kernel[P, R]: ...
 @overload
 def kernel(
-    *, fastmath: bool = False, nogil: bool = False
+    *, fastmath: bool = False, nogil: bool = False, small: bool = False
 ) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
 def kernel(
-    function: Callable[P, R] | None = None, /, *, fastmath: bool = False, nogil: bool = False
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    fastmath: bool = False,
+    nogil: bool = False,
+    small: bool = False,
 ) -> Any:
     """Compile a function when it is first called: `@kernel` or `@kernel(nogil=True)`.
 
@@ -61,16 +100,18 @@ def kernel(
         function: a function in numba's subset of Python; it may call other kernels.
         fastmath: let sums run in SIMD lanes; their order follows from their lengths.
         nogil: release the interpreter's lock, so that threads run the function side by side.
+        small: let Python run it on small inputs. It must give the same bits there: Python keeps the
+            width of a number, so that what is added up from 8, 16 or 32 bits is converted first.
 
     Examples:
-        >>> @kernel
+        >>> @kernel(small=True)
         ... def square(x: float) -> float:
         ...     return x * x
-        >>> square.function(3.0)
+        >>> square(3.0)
         9.0
     """
     if function is None:
-        return lambda f: Kernel(f, {"fastmath": fastmath, "nogil": nogil})
+        return lambda f: Kernel(f, {"fastmath": fastmath, "nogil": nogil}, small)
     return Kernel(function, {})
 
 
@@ -79,6 +120,7 @@ def _numba() -> Any:
     """Load numba, and let it take a `Kernel` that another kernel calls as its compiled function."""
     try:
         import numba
+        from numba.core import event
         from numba.extending import typeof_impl
     except ImportError:
         raise MissingExtra("numba", "fast") from None
@@ -87,7 +129,46 @@ def _numba() -> Any:
     def typeof_kernel(value: Kernel[..., Any], context: Any) -> Any:
         return numba.typeof(value.compiled())  # type: ignore[no-untyped-call]
 
+    event.register("numba:compile", _listener(event))  # type: ignore[no-untyped-call]
     return numba
+
+
+def _listener(event: Any) -> Any:
+    """Listener of numba that says which kernel is compiled where that takes long."""
+
+    class Listener(event.Listener):  # type: ignore[misc]
+        depth = 0  # what a kernel calls is compiled with it, and one kernel at a time
+        timer: threading.Timer
+
+        def on_start(self, what: Any) -> None:
+            self.depth += 1
+            if self.depth == 1:
+                name = what.data["dispatcher"].py_func.__qualname__
+                self.timer = threading.Timer(_SILENT, _LOG.warning, (_COMPILES, name))
+                self.timer.daemon = True
+                self.timer.start()
+
+        def on_end(self, what: Any) -> None:
+            self.depth -= 1
+            if not self.depth:
+                self.timer.cancel()
+
+    return Listener()
+
+
+def _rows(value: Any) -> int:
+    """Number of rows of the arrays in some arguments, or in a bundle of arrays."""
+    if isinstance(value, tuple):
+        return sum(map(_rows, value))
+    shape = getattr(value, "shape", ())
+    return int(shape[0]) if shape else 0
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as compiled code returns them: Python's, not numpy's."""
+    if type(value) is tuple:
+        return tuple(map(_plain, value))
+    return value.item() if getattr(value, "shape", None) == () else value
 
 
 @kernel

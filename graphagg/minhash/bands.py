@@ -159,7 +159,7 @@ def mix_one(h: Any) -> Any:
     return np.uint32(h ^ (h >> np.uint32(16)))
 
 
-@kernel
+@kernel(small=True)
 def write_keys(sig: Array, first: int, band: int, count: int, rows: int, out: Array) -> None:
     """Keys of the vertices from `first` on in `count` bands from `band` on, into `[count, n]`."""
     for i in range(len(sig)):
@@ -167,7 +167,7 @@ def write_keys(sig: Array, first: int, band: int, count: int, rows: int, out: Ar
             out[j, first + i] = key_of(sig[i], (band + j) * rows, rows)
 
 
-@kernel
+@kernel(small=True)
 def _sort_band(
     keys: Array, filled: Array, cap: int, entries: Array, directory: Array, ids: Array,
     counts: Array,

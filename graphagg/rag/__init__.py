@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.rag.build.sync import SyncReport as SyncReport
     from graphagg.rag.config.broad import BroadConfig as BroadConfig
     from graphagg.rag.config.dedup import DedupConfig as DedupConfig
     from graphagg.rag.config.graph import GraphConfig as GraphConfig
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from graphagg.rag.config.themes import MapConfig as MapConfig
     from graphagg.rag.corpus.dedup.files import DedupReport as DedupReport
     from graphagg.rag.corpus.dedup.files import dedup as dedup
-    from graphagg.rag.corpus.graph.corpus_graph import CorpusGraph as CorpusGraph
+    from graphagg.rag.corpus.graph import CorpusGraph as CorpusGraph
     from graphagg.rag.corpus.similar import Likes as Likes
     from graphagg.rag.corpus.themes.results import Theme as Theme
     from graphagg.rag.corpus.themes.results import ThemeMap as ThemeMap
@@ -74,6 +73,7 @@ if TYPE_CHECKING:
     from graphagg.rag.models.reranker import CrossEncoderReranker as CrossEncoderReranker
     from graphagg.rag.models.reranker import Reranker as Reranker
     from graphagg.rag.models.vector_cache import VectorCache as VectorCache
+    from graphagg.rag.opened.changing import SyncReport as SyncReport
     from graphagg.rag.question.request import Request as Request
     from graphagg.rag.question.rescoring import Recency as Recency
     from graphagg.rag.question.results import (

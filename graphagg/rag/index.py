@@ -7,56 +7,40 @@ The methods document what they take and give; the work is done by functions of
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
 from graphagg.checks import integer
 from graphagg.progress import Progress, silent
 from graphagg.rag.build.change import compact
-from graphagg.rag.build.opening import IndexModels, read_snapshot
-from graphagg.rag.build.publish import KIND
-from graphagg.rag.build.sync import SyncReport
-from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
-from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile
-from graphagg.rag.config.themes import MapConfig
-from graphagg.rag.corpus.graph.corpus_graph import CorpusGraph, corpus_graph
-from graphagg.rag.corpus.similar import By, Likes, similar_entities, similar_passages
-from graphagg.rag.corpus.themes.results import ThemeMap
-from graphagg.rag.corpus.themes.storage import current_map, map_of_view
-from graphagg.rag.documents.metadata import ValueType
-from graphagg.rag.documents.passages import Passage, iterable
+from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, Source
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.supplied_vectors import SuppliedVectors
 from graphagg.rag.models.vector_cache import VectorCache
-from graphagg.rag.modes.registry import AnyRetriever
 from graphagg.rag.opened import asking, changing
+from graphagg.rag.opened.asking import AnyRetriever
 from graphagg.rag.opened.building import ChosenModels, build_by_spark, build_here
-from graphagg.rag.opened.version import Version
-from graphagg.rag.question.request import Request, RequestFields, VisibleFields
+from graphagg.rag.opened.changing import SyncReport
+from graphagg.rag.opened.corpus import IndexedCorpus
+from graphagg.rag.question.request import Request, RequestFields
 from graphagg.rag.question.results import DocumentHit, Explanation, Hits
-from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.spark.frames import passages_frame
 from graphagg.spark.sources import is_of_spark, refuse
-from graphagg.store import Artifact, open_artifact
-from graphagg.store.index import Index
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from graphagg.rag.models.endpoint import Endpoint
 
 _COLUMNS = RowConfig()
 _DEFAULT = Request()
-_GRAPH = GraphConfig()
-_MAP = MapConfig()
 
 
-class PassageIndex(Index[Version]):
+class PassageIndex(IndexedCorpus):
     """An index of passages, opened from its directory.
 
     Use `PassageIndex.build` or `PassageIndex.open`. Models load at the first question. The index
@@ -85,23 +69,6 @@ class PassageIndex(Index[Version]):
         (1, 3)
         >>> index.close()
     """
-
-    KIND = KIND
-
-    def __init__(
-        self,
-        artifact: Artifact,
-        encoder: Encoder | None = None,
-        extractor: EntityExtractor | None = None,
-        cache: VectorCache | None = None,
-    ) -> None:
-        self._given = encoder, extractor, cache
-        super().__init__(artifact)
-
-    def _read(self, artifact: Artifact, before: Version | None) -> Version:
-        snapshot = read_snapshot(artifact)
-        models = before.models.of(artifact) if before else IndexModels(artifact, *self._given)
-        return Version(snapshot, models)
 
     @classmethod
     def build(
@@ -180,90 +147,6 @@ class PassageIndex(Index[Version]):
             passages, directory, chosen, vectors=vectors, limits=limits, **options
         )
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
-
-    @classmethod
-    def open(
-        cls,
-        directory: str | os.PathLike[str],
-        *,
-        encoder: Encoder | None = None,
-        extractor: EntityExtractor | None = None,
-        cache: VectorCache | None = None,
-        verify: bool = False,
-    ) -> PassageIndex:
-        """Open an index in milliseconds; no model is loaded.
-
-        Args:
-            directory: the index, or its address on a store, such as `s3://bucket/idx`: it comes
-                into the local cache first, as far as it is not there.
-            encoder: the encoder it was built with; None loads it by name at the first question.
-            extractor: likewise.
-            cache: keeps the vectors of texts that changes bring; None: nowhere.
-            verify: compare every file's checksum first.
-
-        Raises:
-            NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
-            ModelMismatch: a given model is not the one the index was built with.
-        """
-        return cls(open_artifact(directory, kind=KIND, verify=verify), encoder, extractor, cache)
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        """Pickle the location and the given models; another process opens the directory there."""
-        return _reopened, (self.location, *self._given)
-
-    def __len__(self) -> int:
-        return len(self.snapshot)
-
-    def __contains__(self, identifier: str) -> bool:
-        return self.snapshot.row_of(identifier) is not None
-
-    def __iter__(self) -> Iterator[Passage]:
-        """All passages, in the order in which they were added."""
-        snapshot = self.snapshot
-        return (snapshot.corpus[row] for row in snapshot.alive.nonzero()[0].tolist())
-
-    def __getitem__(self, identifier: str) -> Passage:
-        """The passage of an id; raises `UnknownPassage`."""
-        snapshot = self.snapshot
-        return snapshot.corpus[snapshot.known_row(identifier)]
-
-    @property
-    def schema(self) -> Mapping[str, ValueType]:
-        """The keys that passages can be filtered by, and their types."""
-        return self.snapshot.schema
-
-    @property
-    def chunking(self) -> ChunkConfig | None:
-        """The splitting of long texts; None: they stay whole."""
-        return self.snapshot.chunking
-
-    @property
-    def weights(self) -> MultihopConfig:
-        """Settings of mode `multihop` without a config, by the profile."""
-        return self.snapshot.multihop_config
-
-    @property
-    def profile(self) -> Profile:
-        """The profile of the build: `standard`, `fast` or `exact`."""
-        return self.snapshot.profile
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The tables of the opened version."""
-        return self._version.snapshot
-
-    @property
-    def models(self) -> IndexModels:
-        """The models of questions and new passages; each is loaded at its first use."""
-        return self._version.models
-
-    def load_encoder(self) -> Encoder:
-        """Load the encoder of the index, by its recorded name unless it was given."""
-        return self.models.encoder()
-
-    def load_extractor(self) -> EntityExtractor:
-        """Load the extractor of the index, by its recorded name unless it was given."""
-        return self.models.extractor()
 
     # --- questions -------------------------------------------------------------------------------
 
@@ -492,102 +375,3 @@ class PassageIndex(Index[Version]):
         """
         with self._changing() as (publication, newest):
             compact(publication, newest.snapshot)
-
-    # --- the corpus as a whole -------------------------------------------------------------------
-
-    def graph(
-        self, *, config: GraphConfig = _GRAPH, **visible: Unpack[VisibleFields]
-    ) -> CorpusGraph:
-        """Make the graph of passages and entities; no model is loaded.
-
-        It equals the graph of an index of exactly the visible passages.
-
-        Args:
-            config: how entities are linked.
-            visible: `filter`, `include` and `exclude` of `Request`.
-
-        Raises:
-            InvalidFilter: the filter names an unknown key or does not fit its type.
-            InvalidParameter: ids are no list.
-        """
-        snapshot = self.snapshot
-        return corpus_graph(snapshot, snapshot.scope(Request(**visible).selection).view, config)
-
-    def map(
-        self,
-        *,
-        config: MapConfig = _MAP,
-        update: bool = True,
-        labels: Endpoint | None = None,
-        progress: Progress = silent,
-        **visible: Unpack[VisibleFields],
-    ) -> ThemeMap:
-        """Find the themes of the corpus at several resolutions; no model is loaded.
-
-        The map of all passages is kept in the folder `map` of the index, and computed again only
-        where passages, models or settings changed. The map of a selection is made in memory; it
-        equals the map of an index of exactly the visible passages.
-
-        Args:
-            config: resolutions, and what a theme lists.
-            update: compute an outdated map again; else it is returned as it is, with `is_old`.
-            labels: a language model that names the themes; None: their distinctive words do.
-            progress: called with stage, done, total.
-            visible: `filter`, `include` and `exclude` of `Request`.
-
-        Raises:
-            InvalidFilter: the filter names an unknown key or does not fit its type.
-            InvalidParameter: ids are no list, or `config.when` dates no passage.
-            EndpointError: the language model did not answer; nothing was written.
-            ArtifactBusy, ArtifactError, WriteFailed: about the folder of the map.
-            MissingExtra: scikit-network is not installed.
-        """
-        selection = Request(**visible).selection
-        if selection.is_all:
-            return current_map(self.snapshot, config, update, labels, progress)
-        return map_of_view(self.snapshot, selection, config, labels, progress)
-
-    def similar_passages(
-        self, passage_id: str, k: int = 10, *, by: By = "text", **visible: Unpack[VisibleFields]
-    ) -> Likes:
-        """Find the `k` visible passages most similar to one; no model is loaded.
-
-        Args:
-            passage_id: the passage.
-            k: number of passages.
-            by: `text`: vectors of the texts; `graph`: entities that the passages name.
-            visible: `filter`, `include` and `exclude` of `Request`.
-
-        Raises:
-            UnknownPassage: there is no such passage, or it is not visible.
-            InvalidParameter: `k` is under 1, or `by` is unknown.
-            InvalidFilter: the filter names an unknown key or does not fit its type.
-        """
-        return similar_passages(self.snapshot, Request(**visible).selection, passage_id, k, by)
-
-    def similar_entities(
-        self, name: str, k: int = 10, *, by: By = "graph", **visible: Unpack[VisibleFields]
-    ) -> Likes:
-        """Find the `k` entities most similar to one, by its name in any case; no model is loaded.
-
-        Args:
-            name: the entity.
-            k: number of entities.
-            by: `graph`: passages and sentences that name them; `text`: vectors of these passages.
-            visible: `filter`, `include` and `exclude` of `Request`.
-
-        Raises:
-            UnknownEntity: no visible passage names it.
-            InvalidParameter: `k` is under 1, or `by` is unknown.
-            InvalidFilter: the filter names an unknown key or does not fit its type.
-        """
-        return similar_entities(self.snapshot, Request(**visible).selection, name, k, by)
-
-
-def _reopened(
-    directory: os.PathLike[str],
-    encoder: Encoder | None,
-    extractor: EntityExtractor | None,
-    cache: VectorCache | None,
-) -> PassageIndex:
-    return PassageIndex.open(directory, encoder=encoder, extractor=extractor, cache=cache)

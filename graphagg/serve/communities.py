@@ -12,11 +12,12 @@ from graphagg.communities.config import METHODS
 from graphagg.communities.vertices import Listing, Vertices
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
-from graphagg.serve.lanes import Lane, Remote
 from graphagg.serve.models.graphs import CommunityRequest
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import Watch, current_trace
 from graphagg.serve.reload import Slot
+from graphagg.serve.rights import check_unfiltered
+from graphagg.serve.shared import Shared
 from graphagg.store.manifest import Manifest
 
 Answer = dict[str, Any]
@@ -45,16 +46,11 @@ class Communities:
 
     Args:
         directory: the index.
-        lane: threads that answer queries.
-        lookups: threads that answer type-ahead and neighbors, apart from queries: a flood of
-            either leaves the other its threads.
-        pool: worker processes that answer queries; None: this process does.
+        shared: threads that answer queries, and others for type-ahead and neighbors.
     """
 
-    def __init__(
-        self, directory: PathLike[str], lane: Lane, lookups: Lane, pool: Remote | None = None
-    ) -> None:
-        self._lane, self._lookups, self._pool = lane, lookups, pool
+    def __init__(self, directory: PathLike[str], shared: Shared) -> None:
+        self._lane, self._lookups = shared.lane, shared.lookups
         self.slot: Slot[OpenedCommunities] = Slot(
             directory, lambda folder: OpenedCommunities(CommunityIndex.open(folder))
         )
@@ -75,55 +71,45 @@ class Communities:
 
     async def query(self, request: CommunityRequest) -> Answer:
         """One community."""
-        results, timed = await self.queried([request])
+        results, timed = await self._answered("query", _shown, [request])
         return results[0] | timed
 
     async def query_batch(self, requests: Sequence[CommunityRequest]) -> Answer:
         """Several communities."""
-        results, timed = await self.queried(requests)
+        results, timed = await self._answered("query", _shown, requests)
         return {"results": results, **timed}
 
     async def structure(self, request: CommunityRequest) -> Answer:
         """The similarity graph of a community, its sub-communities and positions."""
-        drawn, timed = await self.drawn([request])
+        drawn, timed = await self._answered("structure", _structure, [request])
         return drawn[0] | timed
-
-    async def queried(self, requests: Sequence[CommunityRequest]) -> tuple[list[Answer], Answer]:
-        """The community of each request, and the time it took."""
-        return await self._answered("queried", _shown, requests)
-
-    async def drawn(self, requests: Sequence[CommunityRequest]) -> tuple[list[Answer], Answer]:
-        """The structure of each community, and the time it took."""
-        return await self._answered("drawn", _structure, requests)
 
     async def _answered(
         self,
-        name: str,
+        stage: str,
         show: Callable[[Community], Answer],
         requests: Sequence[CommunityRequest],
     ) -> tuple[list[Answer], Answer]:
         watch = Watch()
-        if self._pool is not None:
-            bodies = [request.model_dump() for request in requests]
-            results, timed = await self._pool.ask(f"communities.{name}", requests=bodies)
-            return results, timed | {"latency_ms": watch.latency_ms}
+        check_unfiltered("communities")
 
         def answer(index: CommunityIndex) -> list[Answer]:
             return [show(_community(index, request)) for request in requests]
 
-        stage = "query" if name == "queried" else "structure"
         with self.slot.lease() as opened, current_trace().stage(stage):
             answers, cpu_ms = await self._lane.run(answer, opened.index)
         return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
     async def starting_with(self, prefix: str, limit: int) -> Answer:
         """Type-ahead."""
+        check_unfiltered("communities")
         with self.slot.lease() as opened:
             listing = await self._lookup(opened.vertices.starting_with, prefix, limit)
             return {"vertices": _listed(listing), "more": listing.more}
 
     async def neighbors(self, vertex: VertexId, limit: int) -> Answer:
         """The neighbors of a vertex."""
+        check_unfiltered("communities")
         with self.slot.lease() as opened:
             center, listing = await self._lookup(opened.vertices.neighbors, vertex, limit)
             return {
@@ -169,7 +155,8 @@ def _structure(community: Community) -> Answer:
 def _drawn(drawn: Structure, scores: dict[VertexId, float]) -> Answer:
     ids = [shown_id(vertex) for vertex in drawn.vertices]
     rows = zip(drawn.vertices, ids, drawn.labels.tolist(), drawn.positions.tolist(), strict=True)
-    pairs = zip(drawn.edges.tolist(), drawn.weights.tolist(), strict=True)
+    joined = drawn.in_graph.tolist()
+    pairs = zip(drawn.edges.tolist(), drawn.weights.tolist(), joined, strict=True)
     return {
         "vertices": [
             {
@@ -183,7 +170,8 @@ def _drawn(drawn: Structure, scores: dict[VertexId, float]) -> Answer:
             for row, (vertex, shown, label, (x, y)) in enumerate(rows)
         ],
         "edges": [
-            {"source": ids[a], "target": ids[b], "weight": weight} for (a, b), weight in pairs
+            {"source": ids[a], "target": ids[b], "weight": weight, "in_graph": in_graph}
+            for (a, b), weight, in_graph in pairs
         ],
         "communities": [
             {"id": label, "size": len(members)} for label, members in enumerate(drawn.communities())

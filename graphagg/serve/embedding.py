@@ -8,10 +8,11 @@ from typing import Any
 
 from graphagg.embedding import NodeEmbedding
 from graphagg.graph.ids import VertexId
-from graphagg.serve.lanes import Lane, Remote
+from graphagg.serve.lanes import Lane
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import Watch, current_trace
 from graphagg.serve.reload import Slot
+from graphagg.serve.rights import check_unfiltered
 
 Answer = dict[str, Any]
 
@@ -22,11 +23,10 @@ class Embedding:
     Args:
         directory: the index.
         lane: threads that answer.
-        pool: worker processes that answer; None: this process does.
     """
 
-    def __init__(self, directory: PathLike[str], lane: Lane, pool: Remote | None = None) -> None:
-        self._lane, self._pool = lane, pool
+    def __init__(self, directory: PathLike[str], lane: Lane) -> None:
+        self._lane = lane
         self.slot: Slot[NodeEmbedding] = Slot(directory, NodeEmbedding.open)
 
     def info(self) -> Answer:
@@ -56,11 +56,7 @@ class Embedding:
     async def neighbors(self, vertices: Sequence[VertexId], k: int) -> tuple[list[Answer], Answer]:
         """The nearest vertices of each vertex, and the time it took."""
         watch = Watch()
-        if self._pool is not None:
-            results, timed = await self._pool.ask(
-                "embedding.neighbors", vertices=list(vertices), k=k
-            )
-            return results, timed | {"latency_ms": watch.latency_ms}
+        check_unfiltered("embedding")
         with self.slot.lease() as index, current_trace().stage("query"):
             answers, cpu_ms = await self._lane.run(_neighbors, index, vertices, k)
         return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}

@@ -1,10 +1,11 @@
-"""Questions that arrive together are encoded together, and vectors of repeated ones are kept.
+"""Questions that arrive together are encoded together, and the last ones are kept encoded.
 
 A model encodes eight short questions in little more time than one. While it is busy with one batch,
 arriving questions wait and form the next; nothing waits for company, so a lone question loses no
 time. The encoder works in full precision and without padding across lengths, and a vector depends
 on the model and the text alone: an answer does not depend on which questions share its batch, nor
-on whether its vector was kept.
+on whether the question was kept. The next page of hits, the themes of an answer and the answer in
+words ask the same question again.
 """
 
 from __future__ import annotations
@@ -17,140 +18,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, cast
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from graphagg.errors import Overloaded
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import Mode
-from graphagg.rag.models.encoder import Encoder, WordEncoder
-from graphagg.rag.models.encoding.pooling import Spans
-from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.modes.protocol import Asked, QuestionModels
-from graphagg.rag.modes.registry import AnyRetriever
-from graphagg.serve.limits import KEPT
+from graphagg.rag.modes.protocol import Asked
+from graphagg.rag.opened.asking import AnyRetriever
 from graphagg.serve.observe.stages import Stage, Trace
 
-Vectors = npt.NDArray[np.float32]
-_Key = tuple[str, bool | bytes, str]
-"""The model, whether a text was a question or where the words of a question are, and the text."""
-
-
-class QuestionVectors:
-    """A table of vectors of questions and names, least recently used out first. For one thread.
-
-    Args:
-        kept: maximum number of vectors; 0 keeps none.
-        observe: told the number of kept vectors that were used, and of new ones.
-    """
-
-    def __init__(
-        self,
-        kept: int = KEPT,
-        observe: Callable[[int, int], None] = lambda kept, made: None,
-    ) -> None:
-        self._kept, self._observe = kept, observe
-        self._table: OrderedDict[_Key, Vectors] = OrderedDict()
-        self._held = 0
-
-    def __len__(self) -> int:
-        """Number of kept vectors."""
-        return self._held
-
-    def before(self, models: QuestionModels) -> QuestionModels:
-        """The models, with this table before the encoder."""
-        return _Models(models, self) if self._kept else models
-
-    def encode(
-        self, encoder: Encoder, questions: Sequence[str], names: Sequence[str]
-    ) -> tuple[Vectors, Vectors]:
-        """Vectors as of `encoder.encode_query`; only texts that the table lacks are encoded."""
-        model = encoder.spec.sha256
-        keys: list[_Key] = [
-            *((model, True, text) for text in questions),
-            *((model, False, text) for text in names),
-        ]
-
-        def make(lacking: Sequence[_Key]) -> list[Vectors]:
-            texts = [[text for _, kind, text in lacking if kind is each] for each in (True, False)]
-            both = encoder.encode_query(*texts)
-            return [row for vectors in both for row in vectors]  # questions come before names
-
-        vectors = self._vectors(keys, make)
-        stacked = np.array(vectors, np.float32).reshape(len(keys), encoder.dimension)
-        return stacked[: len(questions)], stacked[len(questions) :]
-
-    def encode_asked(
-        self, encoder: WordEncoder, questions: Sequence[str], words: Sequence[Spans]
-    ) -> list[tuple[Vectors, Vectors]]:
-        """Vectors as of `encoder.encode_asked`; only questions that the table lacks are encoded."""
-        model = encoder.spec.sha256
-        pairs: dict[_Key, tuple[str, Spans]] = {}
-        keys: list[_Key] = []
-        for text, spans in zip(questions, words, strict=True):
-            keys.append((model, spans.tobytes(), text))
-            pairs[keys[-1]] = text, spans
-
-        def make(lacking: Sequence[_Key]) -> list[Vectors]:
-            texts, spans = zip(*(pairs[key] for key in lacking), strict=True)
-            encoded = encoder.encode_asked(texts, spans)
-            return [np.concatenate([vector[None], of_words]) for vector, of_words in encoded]
-
-        return [(rows[0], rows[1:]) for rows in self._vectors(keys, make)]
-
-    def _vectors(
-        self, keys: Sequence[_Key], make: Callable[[Sequence[_Key]], Sequence[Vectors]]
-    ) -> list[Vectors]:
-        lacking = [key for key in dict.fromkeys(keys) if key not in self._table]
-        made = dict(zip(lacking, make(lacking), strict=True)) if lacking else {}
-        self._observe(len(keys) - len(lacking), len(lacking))
-        vectors = [made[key] if key in made else self._table[key] for key in keys]
-        for key, new in made.items():
-            self._table[key] = new.copy()  # a row would hold its whole batch
-            self._held += np.atleast_2d(new).shape[0]
-        for key in keys:
-            self._table.move_to_end(key)
-        while self._held > self._kept:
-            self._held -= np.atleast_2d(self._table.popitem(last=False)[1]).shape[0]
-        return vectors
-
-
-@dataclass(frozen=True)
-class _Models:
-    models: QuestionModels
-    table: QuestionVectors
-
-    def encoder(self) -> Encoder:
-        return cast("Encoder", _TableEncoder(self.models.encoder(), self.table))
-
-    def extractor(self) -> EntityExtractor:
-        return self.models.extractor()
-
-
-@dataclass(frozen=True)
-class _TableEncoder:
-    """An encoder behind the table; texts of the corpus pass it by."""
-
-    inner: Any
-    table: QuestionVectors
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    def encode_query(
-        self, questions: Sequence[str], names: Sequence[str]
-    ) -> tuple[Vectors, Vectors]:
-        return self.table.encode(self.inner, questions, names)
-
-    def encode_asked(
-        self, questions: Sequence[str], words: Sequence[Spans]
-    ) -> list[tuple[Vectors, Vectors]]:
-        return self.table.encode_asked(self.inner, questions, words)
-
-
-# --- batches -------------------------------------------------------------------------------------
+_Key = tuple[str, Mode, str, str]
+"""Version, mode, scope and text of a question."""
+_KEPT = 256  # encoded questions that are kept: of the default encoder some 5 MiB
 
 
 @dataclass(frozen=True)
@@ -191,7 +70,6 @@ class Batcher:
         most: maximum number of questions of a batch, unless one request brings more.
         capacity: requests that may wait; the next is refused.
         observe: told the number of questions of each batch.
-        vectors: vectors of earlier questions; None: none are kept.
     """
 
     def __init__(
@@ -199,10 +77,9 @@ class Batcher:
         most: int = 64,
         capacity: int = 256,
         observe: Callable[[int], None] = lambda questions: None,
-        vectors: QuestionVectors | None = None,
     ) -> None:
         self._most, self._capacity, self._observe = most, capacity, observe
-        self._vectors = QuestionVectors(0) if vectors is None else vectors
+        self._kept: OrderedDict[_Key, Asked] = OrderedDict()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -266,18 +143,13 @@ class Batcher:
 
     def _encode(self, jobs: Sequence[_Job]) -> None:
         begin, begun, trace = time.thread_time(), time.time_ns(), Trace()
+        questions = [question for job in jobs for question in job.questions]
         try:
-            questions = [question for job in jobs for question in job.questions]
-            models, retriever = jobs[0].index.models, jobs[0].retriever
-            with trace.stage("read", len(questions)):
-                read = retriever.read(questions, models)
-            with trace.stage("encode", len(questions)):
-                asked = retriever.encode(read, self._vectors.before(models))
+            asked = self._asked(jobs[0], questions, trace)
         except BaseException as error:
             for job in jobs:
                 job.future.set_exception(error)
             return
-        self._observe(len(questions))
         each = (time.thread_time() - begin) * 1000 / len(questions)
         start = 0
         for job in jobs:
@@ -286,3 +158,23 @@ class Batcher:
                 Encoded(asked[start:end], each * len(job.questions), (waited, *trace.stages))
             )
             start = end
+
+    def _asked(self, job: _Job, questions: Sequence[str], trace: Trace) -> list[Asked]:
+        """The encoded questions of a group; only those that are not kept are encoded."""
+        about = job.index.manifest.data, job.mode, job.scope
+        keys = [(*about, question) for question in questions]
+        encoded = {key: self._kept[key] for key in keys if key in self._kept}
+        lacking = [key for key in dict.fromkeys(keys) if key not in encoded]
+        if lacking:
+            models = job.index.models
+            with trace.stage("read", len(lacking)):
+                read = job.retriever.read([key[-1] for key in lacking], models)
+            with trace.stage("encode", len(lacking)):
+                encoded |= zip(lacking, job.retriever.encode(read, models), strict=True)
+            self._observe(len(lacking))
+        for key in dict.fromkeys(keys):
+            self._kept[key] = encoded[key]
+            self._kept.move_to_end(key)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return [encoded[key] for key in keys]

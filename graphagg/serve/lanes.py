@@ -1,4 +1,4 @@
-"""Threads and processes for work that would hold up the event loop."""
+"""Threads for work that would hold up the event loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from graphagg.errors import Overloaded
 from graphagg.serve.observe.stages import Watch
@@ -71,23 +71,3 @@ class Lane:
 def _timed(call: Callable[..., R], *arguments: Any) -> tuple[R, float]:
     watch = Watch()
     return call(*arguments), watch.cpu_ms
-
-
-class Remote(Protocol):
-    """Other processes over the same indices; `graphagg.serve.pool` has them."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether at least one can answer now."""
-
-    async def start(self) -> None:
-        """Start them."""
-
-    def wait_until_ready(self) -> None:
-        """Wait, in a thread, until each has loaded its models; raises why one cannot."""
-
-    async def ask(self, call: str, **arguments: Any) -> Any:
-        """The answer to a call by name, with JSON values."""
-
-    async def close(self) -> None:
-        """End them."""

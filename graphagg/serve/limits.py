@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from graphagg.checks import integer, number
+from graphagg.checks import number
 
 LONGEST_QUESTION = 2_000
 """Characters of a question."""
@@ -24,8 +24,6 @@ MOST_BATCH = 64
 """Questions or queries of a batch."""
 MOST_LISTED = 1_000
 """Vertices of a list: type-ahead, neighbors."""
-KEPT = 4096
-"""Vectors of questions; of the default encoder they take 6 MiB."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,12 @@ class Limits:
         waiting: requests that are answered or wait for it; the next one is refused.
         lookups: the same for type-ahead and neighbors, which have a thread of their own.
         threads: number of threads that compute answers.
-        question_vectors: number of vectors of questions that are kept for repeated questions.
+        write_bytes: most bytes of passages and edges that come as JSON.
+        upload_bytes: most bytes of the files of one upload.
+        upload_files: most files of one upload.
+        write_seconds: longest time that a write waits for its turn.
+        open_collections: collections that are open at a time; the longest unused is closed.
+        collection_seconds: time without a request after which a collection is closed.
     """
 
     body_bytes: int = 1 << 20
@@ -54,10 +57,13 @@ class Limits:
     waiting: int = 256
     lookups: int = 256
     threads: int = max(2, min(os.cpu_count() or 1, 16))
-    question_vectors: int = KEPT
+    write_bytes: int = 16 << 20
+    upload_bytes: int = 256 << 20
+    upload_files: int = 1_000
+    write_seconds: float = 30.0
+    open_collections: int = 32
+    collection_seconds: float = 600.0
 
     def __post_init__(self) -> None:
-        integer("question_vectors", self.question_vectors, 0)
         for name, value in vars(self).items():
-            if name != "question_vectors":
-                number(name, value, above=0)
+            number(name, value, above=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,33 +11,32 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from graphagg.arrays import Mask
+from graphagg.errors import Forbidden, UnknownPassage
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.question.checks import check_request
 from graphagg.rag.question.excerpts import NEIGHBORS
-from graphagg.rag.question.request import Request
+from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.mentions import spans_of
-from graphagg.rag.tables.view import OUTER
-from graphagg.serve.encoding import Batcher, Encoded, QuestionVectors
-from graphagg.serve.lanes import Lane, Remote
-from graphagg.serve.limits import MOST_TEXT, Limits
+from graphagg.rag.tables.view import OUTER, View
+from graphagg.serve.encoding import Encoded
+from graphagg.serve.facets import facets
+from graphagg.serve.limits import MOST_TEXT
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
-from graphagg.serve.observe.metrics import Metrics
 from graphagg.serve.observe.stages import Trace, Watch, current_trace
 from graphagg.serve.reload import Slot
+from graphagg.serve.rights import CURRENT
+from graphagg.serve.shared import Shared
 from graphagg.store import open_artifact
 
 if TYPE_CHECKING:
-    from graphagg.rag.models.encoder import Encoder
-    from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.models.reranker import Reranker
-    from graphagg.rag.modes.registry import AnyRetriever
+    from graphagg.rag.opened.asking import AnyRetriever
 
 Answer = dict[str, Any]
 Search = SearchRequest | SearchBatchRequest
@@ -54,48 +53,37 @@ class Passages:
 
     Args:
         directory: the index.
-        lane: threads that answer.
-        limits: of waiting questions, and of kept vectors.
-        metrics: takes the sizes of batches.
-        encoder: the encoder it was built with; None loads it by name, in `prepare` or at the first
-            question.
-        extractor: likewise; only the mode `linearrag` needs it.
+        shared: threads and models.
+        eager: load the encoder when a version is opened, for indices that come and go.
         reranker: reads the first hits of every question; None: none.
         rerank_first: number of hits that it reads.
-        pool: worker processes that answer; None: this process does.
     """
 
     def __init__(
         self,
         directory: PathLike[str],
-        lane: Lane,
-        limits: Limits,
-        metrics: Metrics,
+        shared: Shared,
         *,
-        encoder: Encoder | None = None,
-        extractor: EntityExtractor | None = None,
+        eager: bool = False,
         reranker: Reranker | None = None,
         rerank_first: int = RERANKED,
-        pool: Remote | None = None,
     ) -> None:
         self._reranker, self._first = reranker, rerank_first
-        self._lane, self._pool = lane, pool
-        vectors = QuestionVectors(limits.question_vectors, metrics.question_vectors)
-        self._batcher = Batcher(capacity=limits.waiting, observe=metrics.encoded, vectors=vectors)
-        self._encoders = {} if encoder is None else {encoder.spec.sha256: encoder}
-        self._extractors = {} if extractor is None else {extractor.spec.sha256: extractor}
+        self._shared, self._lane, self._eager = shared, shared.lane, eager
         self._prepared = False
         self.slot: Slot[PassageIndex] = Slot(directory, self._open)
 
     def _open(self, directory: PathLike[str]) -> PassageIndex:
         """Open a version ready to answer, with the models that are loaded already."""
-        artifact = open_artifact(directory, kind=PassageIndex.KIND)
-        models = artifact.manifest.models
-        encoder = self._encoders.get(models["encoder"]["sha256"])
-        extractor = self._extractors.get(models["extractor"]["sha256"])
-        ready = PassageIndex(artifact, encoder, extractor)
-        if self._pool is not None:
-            return ready
+        with self._shared.loading:
+            artifact = open_artifact(directory, kind=PassageIndex.KIND)
+            models = artifact.manifest.models
+            encoder = self._shared.encoders.get(models["encoder"]["sha256"])
+            extractor = self._shared.extractors.get(models["extractor"]["sha256"])
+            ready = PassageIndex(artifact, encoder, extractor)
+            if self._eager:
+                ready.load_encoder()
+                self._shared.keep(ready)
         ready.retriever()  # makes the view of all passages
         if self._prepared:  # another model is loaded before questions move to this version
             self._check_models(ready)
@@ -103,8 +91,7 @@ class Passages:
         return ready
 
     def close(self) -> None:
-        """End the thread that encodes, and close the index."""
-        self._batcher.close()
+        """Close the index."""
         self.slot.close()
 
     def check_models(self) -> None:
@@ -130,7 +117,7 @@ class Passages:
         """
         with self.slot.lease() as index:
             _load_models(index)
-            self._keep_models(index)
+            self._shared.keep(index)
             for mode in _warmed(index):
                 index.retrieve(_FIRST_QUESTION, 1, mode=mode, reranker=self._reranker)
         self._prepared = True
@@ -145,41 +132,37 @@ class Passages:
 
     def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
+        limit = CURRENT.get().filter
         with self.slot.lease() as index:
-            manifest = index.manifest
+            manifest, keys, counts = index.manifest, dict(index.schema), index.manifest.counts
+            if limit is not None:
+                visible = index.snapshot.mask(Selection(limit))
+                counts = {"passages": int(visible.sum())}
+                keys = {key: keys[key] for key in facets(index.snapshot, visible)}
             return {
                 "version": manifest.data,
-                "counts": dict(manifest.counts),
+                "counts": dict(counts),
                 "modes": list(MODES),
-                "metadata": dict(index.schema),
+                "metadata": keys,
                 "models": {role: model["name"] for role, model in manifest.models.items()},
             }
 
     async def search(self, search: SearchRequest) -> Answer:
         """The hits of one question."""
         results, timed = await self.answered([search.question], search)
-        return {"hits": results[0], "mode": search.request.mode, **timed}
+        return {**results[0], "mode": search.request.mode, **timed}
 
     async def search_batch(self, search: SearchBatchRequest) -> Answer:
         """The hits of several questions."""
         results, timed = await self.answered(search.questions, search)
-        answers = [{"hits": hits} for hits in results]
-        return {"results": answers, "mode": search.request.mode, **timed}
+        return {"results": results, "mode": search.request.mode, **timed}
 
     async def answered(
         self, questions: Sequence[str], search: Search
-    ) -> tuple[list[list[Answer]], Answer]:
-        """The hits of each question under the options of a search, and the time it took."""
+    ) -> tuple[list[Answer], Answer]:
+        """The hits of each question, how sure they are; the version and the time."""
         watch, trace, request = Watch(), current_trace(), self._request(search)
-        trace.detail("question", questions[0] if questions else "")
-        trace.detail("mode", request.mode)
-        check_request(questions, search.k)
-        if self._pool is not None:
-            body = search.model_dump()
-            results, timed = await self._pool.ask(
-                "passages.answered", questions=list(questions), search=body
-            )
-            return results, timed | {"latency_ms": watch.latency_ms}
+        check_request(questions, search.ranked)
         with self.slot.lease() as index:
             retriever, scope_ms = await self._lane.run(_scope, index, request, trace)
             encoded = await self._encode(index, retriever, request, questions)
@@ -188,7 +171,8 @@ class Passages:
                 self._hits, index, retriever, encoded, request, search, trace, begun=True
             )
         cpu_ms = round(scope_ms + encoded.cpu_ms + hits_ms, 3)
-        return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
+        version = index.manifest.data
+        return results, {"version": version, "latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
 
     async def _encode(
         self,
@@ -198,22 +182,21 @@ class Passages:
         questions: Sequence[str],
     ) -> Encoded:
         scope = asdict(request.selection)
-        future = self._batcher.submit(index, retriever, request.mode, scope, questions)
+        future = self._shared.batcher.submit(index, retriever, request.mode, scope, questions)
         encoded = await asyncio.wrap_future(future)
-        self._keep_models(index)
+        self._shared.keep(index)
         return encoded
 
-    def _keep_models(self, index: PassageIndex) -> None:
-        """Let the next version have what this one loaded."""
-        encoder, extractor = index.models.loaded()
-        if encoder is not None:
-            self._encoders = {encoder.spec.sha256: encoder}
-        if extractor is not None:
-            self._extractors = {extractor.spec.sha256: extractor}
-
     def _request(self, search: Search) -> Request:
-        """The request of a search, with the reranker of this service."""
-        return search.request.with_fields(reranker=self._reranker, rerank_first=self._first)
+        """The request of a search, with the reranker of this service, as far as its token sees."""
+        identity, request = CURRENT.get(), search.request
+        if identity.filter is not None and request.bridge_through_filtered:
+            raise Forbidden("bridge_through_filtered: this token sees some passages alone")
+        return request.with_fields(
+            filter=identity.narrowed(request.filter),
+            reranker=self._reranker,
+            rerank_first=self._first,
+        )
 
     def _hits(
         self,
@@ -223,20 +206,32 @@ class Passages:
         request: Request,
         search: Search,
         trace: Trace,
-    ) -> list[list[Answer]]:
+    ) -> list[Answer]:
         with trace.stage("retrieve"):
-            answers = retriever.answer(
-                encoded.asked, search.k, request.min_score, request.rescoring
-            )
+            answers = retriever.answer(encoded.asked, search.ranked, request)
         with trace.stage("explain"):
-            visible = index.snapshot.mask(request.selection)
+            visible, view = index.snapshot.mask(request.selection), retriever.scope.view
             return [
-                [
-                    _shown(index, _with_neighbors(index.snapshot, hit, visible), search)
-                    for hit in hits
-                ]
+                {
+                    "hits": [
+                        _shown(index, view, _with_neighbors(index.snapshot, hit, visible), search)
+                        for hit in hits[search.offset :]
+                    ],
+                    "confidence": hits.confidence,
+                }
                 for hits in answers
             ]
+
+    async def facets(self, filter: Mapping[str, Any] | None) -> Answer:
+        """The keys of the passages that a filter leaves, with their values and counts."""
+        watch, selection = Watch(), Selection(CURRENT.get().narrowed(filter))
+
+        def answer(index: PassageIndex) -> Answer:
+            visible = index.snapshot.mask(selection)
+            return {"passages": int(visible.sum()), "keys": facets(index.snapshot, visible)}
+
+        answered, cpu_ms = await self.ask(answer)
+        return {**answered, "latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
     async def ask(self, call: Callable[[PassageIndex], R]) -> tuple[R, float]:
         """Call a function that needs no model on the served version, in a thread of the lane.
@@ -251,14 +246,10 @@ class Passages:
         """Explain why a passage is, or is not, among the first for a question."""
         question, request = search.question, self._request(search)
         check_request([question], search.k)
-        if self._pool is not None:
-            body = search.model_dump()
-            answer: Answer = await self._pool.ask(
-                "passages.explain", search=body, passage_id=passage_id
-            )
-            return answer
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
+            if CURRENT.get().filter is not None and not index.snapshot.mask(request.selection)[row]:
+                raise UnknownPassage(f"passage {passage_id!r} is not in the index; check its id")
             retriever, _ = await self._lane.run(_scope, index, request, current_trace())
             encoded = await self._encode(index, retriever, request, [question])
             why, _ = await self._lane.run(
@@ -293,14 +284,14 @@ def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
     return replace(hit, neighbors=tuple(snapshot.corpus.read(r) for r in around if r != row))
 
 
-def _shown(index: PassageIndex, hit: Hit, search: Search) -> Answer:
+def _shown(index: PassageIndex, view: View, hit: Hit, search: Search) -> Answer:
     characters = min(search.characters, MOST_TEXT // search.k)
     answer = hit.to_json(characters)
     if search.explain:
         start, end = hit.excerpt(characters).span
         answer["mentions"] = [
             {**mention, "start": mention["start"] - start, "end": mention["end"] - start}
-            for mention in _mentions(index, hit)
+            for mention in _mentions(index, view, hit)
             if start <= mention["start"] and mention["end"] <= end
         ]
         corpus = index.snapshot.corpus
@@ -310,12 +301,12 @@ def _shown(index: PassageIndex, hit: Hit, search: Search) -> Answer:
     return answer
 
 
-def _mentions(index: PassageIndex, hit: Hit) -> list[Answer]:
+def _mentions(index: PassageIndex, view: View, hit: Hit) -> list[Answer]:
     """The entities in a passage's text, leftmost and longest: `[start, end)` in code points."""
     snapshot = index.snapshot
     row = snapshot.row_of(hit.passage.id)
     assert row is not None
-    view, gazetteer = snapshot.view(None), snapshot.gazetteer
+    gazetteer = snapshot.gazetteer
     mentions = gazetteer.mentions(row)
     titles = int(gazetteer.title_tokens[row])
     counts = (view.counts_as(mentions) == OUTER) & (gazetteer.start[mentions] >= titles)

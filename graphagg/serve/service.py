@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from graphagg import __version__
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
-from graphagg.serve.lanes import Lane, Remote
 from graphagg.serve.limits import Limits
 from graphagg.serve.observe.metrics import Metrics
-from graphagg.serve.observe.slow import Slowest
+from graphagg.serve.rights import CURRENT
+from graphagg.serve.shared import Shared
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -38,6 +39,7 @@ class Sources:
     Attributes:
         passages, communities, embedding: directories, or addresses such as `s3://bucket/idx`;
             None: no index of this kind is served.
+        root: folder of collections, which may be written to; None: there are none.
         encoder, extractor: the models that the passage index was built with; None loads them by
             name.
         reranker: reads the first hits of every question; None: none.
@@ -50,15 +52,17 @@ class Sources:
     passages: PathLike[str] | None = None
     communities: PathLike[str] | None = None
     embedding: PathLike[str] | None = None
+    root: Path | None = None
     encoder: Encoder | None = field(default=None, compare=False)
     extractor: EntityExtractor | None = field(default=None, compare=False)
     reranker: Reranker | None = field(default=None, compare=False)
     rerank_first: int = 50
 
     def __post_init__(self) -> None:
-        if not (self.passages or self.communities or self.embedding):
+        if not (self.passages or self.communities or self.embedding or self.root):
             raise InvalidParameter(
-                "no index to serve; give --passages DIR, --communities DIR or --embedding DIR"
+                "no index to serve; give --passages DIR, --communities DIR, --embedding DIR or "
+                "--root DIR"
             )
 
 
@@ -71,8 +75,8 @@ class Service:
         lazy: models load at the first question that needs them. Else `prepare` loads them, and
             here it is only checked that they are on this machine.
         metrics: takes the figures of the service; default: a registry of its own.
-        pool: processes that answer, each with models of its own, over the same mapped indices;
-            None: this process answers.
+        shared: threads and models of another service, of which this is a collection; None: its
+            own, which end with it.
 
     Raises:
         ArtifactError: an index cannot be opened; `MissingModel` names an absent model.
@@ -86,24 +90,27 @@ class Service:
         *,
         lazy: bool = True,
         metrics: Metrics | None = None,
-        pool: Remote | None = None,
+        shared: Shared | None = None,
     ) -> None:
-        self.limits = limits or Limits()
-        self.metrics = metrics or Metrics()
-        self._pool = pool
-        self.slowest = Slowest()
-        self.stopping = False
+        self.limits, self.sources = limits or Limits(), sources
+        self._is_collection = shared is not None
+        self.metrics = metrics or (shared.metrics if shared else Metrics())
+        self.shared = shared or Shared(self.limits, self.metrics)
+        self.stopping = self.answers_in_words = False
         self.lazy = lazy
         self._loaded = threading.Event()
-        self._lane = Lane("answers", self.limits.threads, self.limits.waiting)
-        self._lookups = Lane("lookups", 1, self.limits.lookups)
+        if (encoder := sources.encoder) is not None:
+            self.shared.encoders[encoder.spec.sha256] = encoder
+        if (extractor := sources.extractor) is not None:
+            self.shared.extractors[extractor.spec.sha256] = extractor
         self._served = self._open(sources)
         self._failed: dict[str, GraphAggError | OSError] = {}
         for kind, index in self._served.items():
-            self.metrics.serving(kind, index.slot.version)
+            if not self._is_collection:
+                self.metrics.serving(kind, index.slot.version)
         if not lazy and self.has("passages"):
             self.passages.check_models()
-        if self._pool is None and (lazy or not self.has("passages")):
+        if lazy or not self.has("passages"):
             self._is_ready()
 
     def _open(self, sources: Sources) -> dict[str, Passages | Communities | Embedding]:
@@ -114,25 +121,19 @@ class Service:
 
             served["passages"] = Passages(
                 sources.passages,
-                self._lane,
-                self.limits,
-                self.metrics,
-                encoder=sources.encoder,
-                extractor=sources.extractor,
-                pool=self._pool,
+                self.shared,
+                eager=self._is_collection,
                 reranker=sources.reranker,
                 rerank_first=sources.rerank_first,
             )
         if sources.communities is not None:
             from graphagg.serve.communities import Communities
 
-            served["communities"] = Communities(
-                sources.communities, self._lane, self._lookups, self._pool
-            )
+            served["communities"] = Communities(sources.communities, self.shared)
         if sources.embedding is not None:
             from graphagg.serve.embedding import Embedding
 
-            served["embedding"] = Embedding(sources.embedding, self._lane, self._pool)
+            served["embedding"] = Embedding(sources.embedding, self.shared.lane)
         return served
 
     # --- the indices -----------------------------------------------------------------------------
@@ -162,14 +163,30 @@ class Service:
         """Whether there is an index of a kind: `passages`, `communities` or `embedding`."""
         return kind in self._served
 
-    def info(self) -> dict[str, Any]:
-        """Versions, sizes and limits of the served indices."""
+    def info(self, kinds: Collection[str] = tuple(NAMES)) -> dict[str, Any]:
+        """Versions, sizes and limits of the served indices of these kinds."""
         limits = {
             "body_bytes": self.limits.body_bytes,
             "answer_seconds": self.limits.answer_seconds,
         }
-        shown = {kind: self._served[kind].info() if self.has(kind) else None for kind in NAMES}
-        return {"version": __version__, "limits": limits, **shown}
+        sees_all = CURRENT.get().filter is None
+        shown = {
+            kind: self._served[kind].info()
+            if self.has(kind) and kind in kinds and (sees_all or kind == "passages")
+            else None
+            for kind in NAMES
+        }
+        return {"version": __version__, "limits": limits, "may_write": self.may_write, **shown} | {
+            "collections": self.sources.root is not None,
+            "answers_in_words": self.answers_in_words,
+        }
+
+    @property
+    def may_write(self) -> bool:
+        """Whether whoever asks may write to collections."""
+        identity = CURRENT.get()
+        has_root = self._is_collection or self.sources.root is not None
+        return has_root and identity.role == "write"
 
     # --- readiness -------------------------------------------------------------------------------
 
@@ -180,9 +197,7 @@ class Service:
             GraphAggError: a model cannot be loaded.
         """
         begin = time.perf_counter()
-        if self._pool is not None:
-            self._pool.wait_until_ready()
-        elif not self.lazy and self.has("passages"):
+        if not self.lazy and self.has("passages"):
             self.passages.prepare()
             _log.info("models loaded in %.1f s", time.perf_counter() - begin)
         self._is_ready()
@@ -196,8 +211,7 @@ class Service:
         """`loading`, `ready` or `stopping`."""
         if self.stopping:
             return "stopping"
-        answers = self._pool is None or self._pool.is_ready  # all workers may have ended at once
-        return "ready" if self._loaded.is_set() and answers else "loading"
+        return "ready" if self._loaded.is_set() else "loading"
 
     @property
     def problems(self) -> dict[str, str]:
@@ -222,7 +236,8 @@ class Service:
             self._trouble(kind, None)
             if moved:
                 self.metrics.reloads.labels(kind, "done").inc()
-                self.metrics.serving(kind, slot.version, before)
+                if not self._is_collection:
+                    self.metrics.serving(kind, slot.version, before)
                 _log.info("%s: serving %s, before %s", kind, slot.version, before)
 
     def _trouble(self, kind: str, error: GraphAggError | OSError | None) -> None:
@@ -230,29 +245,12 @@ class Service:
         if error is not None:
             self._failed[kind] = error
         names = [None if each is None else type(each).__name__ for each in (error, before)]
-        self.metrics.troubled(kind, *names)
-
-    async def watch(self, seconds: float) -> None:
-        """Look for new versions, again and again, until cancelled."""
-        while True:
-            await asyncio.sleep(seconds)
-            await asyncio.to_thread(self.refresh)
-
-    # --- start and end ---------------------------------------------------------------------------
-
-    async def start(self) -> None:
-        """Start the worker processes, which need a running event loop."""
-        if self._pool is not None:
-            await self._pool.start()
-
-    async def stop(self) -> None:
-        """End the worker processes, after open requests were answered."""
-        if self._pool is not None:
-            await self._pool.close()
+        if not self._is_collection:
+            self.metrics.troubled(kind, *names)
 
     def close(self) -> None:
-        """End the threads and close the indices."""
-        self._lane.close()
-        self._lookups.close()
+        """Close the indices, and end the threads unless others share them."""
+        if not self._is_collection:
+            self.shared.close()
         for index in self._served.values():
             index.close()

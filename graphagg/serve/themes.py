@@ -16,7 +16,7 @@ from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
 from graphagg.rag.corpus.themes.storage import KIND, folder_of, kept_map, read_map
 from graphagg.rag.question.excerpts import NOWHERE, excerpt, shortened
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Selection
 from graphagg.serve.models.passages import SearchRequest
 from graphagg.serve.models.themes import (
     EXCERPT,
@@ -28,6 +28,7 @@ from graphagg.serve.models.themes import (
     ThemesRequest,
 )
 from graphagg.serve.observe.stages import Watch
+from graphagg.serve.rights import CURRENT
 from graphagg.serve.service import Service
 from graphagg.store.artifact import current_manifest
 
@@ -46,9 +47,10 @@ class Themes:
 
     async def themes(self, request: ThemesRequest) -> Answer:
         """Themes of a level, or the themes inside one."""
+        filter = CURRENT.get().narrowed(request.filter)
 
         def answer(index: PassageIndex) -> Answer:
-            theme_map = _map_of(index, request.filter)
+            theme_map = _map_of(index, filter)
             if request.inside is not None:
                 chosen = [theme_map[child] for child in theme_map[request.inside].children]
                 level = theme_map[request.inside].level + 1
@@ -75,9 +77,10 @@ class Themes:
 
     async def theme(self, request: ThemeRequest) -> Answer:
         """One theme with its passages."""
+        filter = CURRENT.get().narrowed(request.filter)
 
         def answer(index: PassageIndex) -> Answer:
-            theme_map = _map_of(index, request.filter)
+            theme_map = _map_of(index, filter)
             ids = theme_map.passages_of(request.theme)
             return {
                 "theme": _shown(theme_map, theme_map[request.theme]),
@@ -93,9 +96,10 @@ class Themes:
             {**request.model_dump(), "characters": 1, "explain": False}
         )
         hits = (await self._service.passages.search(search))["hits"]
+        filter = CURRENT.get().narrowed(request.filter)
 
         def answer(index: PassageIndex) -> Answer:
-            theme_map = _map_of(index, request.filter)
+            theme_map = _map_of(index, filter)
             lit = [
                 {
                     **_listed(index, hit["id"]),
@@ -115,10 +119,11 @@ class Themes:
         """The passages or entities most like one."""
         if (request.passage is None) == (request.entity is None):
             raise InvalidParameter("passage and entity: wanted one of the two")
+        filter = CURRENT.get().narrowed(request.filter)
 
         def answer(index: PassageIndex) -> Answer:
             by: dict[str, Any] = {} if request.by is None else {"by": request.by}
-            options = {"filter": request.filter, **by}
+            options = {"filter": filter, **by}
             if request.passage is not None:
                 return index.similar_passages(request.passage, request.k, **options).to_json()
             assert request.entity is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from graphagg.errors import ArtifactBusy, GraphAggError, InvalidParameter
 from graphagg.spark.sources import check_columns
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-Answers = Sequence[Sequence[Any]]
-"""The answers to a question, best first: a value for each field that follows `rank`."""
+Answers = Sequence[Sequence[Any]] | str
+"""The answers to a question, best first: a value for each field that follows `rank`; or the reason
+why there is none."""
+Unknown = Literal["reason", "skip", "refuse"]
+"""What becomes of a question without an answer: a row with the reason, no row, or an error."""
 Ask = Callable[[Any, list[Any]], Sequence[Answers]]
 """Answers the questions of a batch by the opened index."""
 
@@ -79,12 +82,20 @@ def of_worker(index: Any, **models: Any) -> Callable[[], Any]:
     return partial(opened, open_index, index.KIND, index.location, index.manifest.data)
 
 
+def unknown_of(strict: bool, skip: bool) -> Unknown:
+    """Choose what becomes of a question without an answer, by two options."""
+    if strict and skip:
+        raise InvalidParameter("strict and skip_unknown exclude each other; give one of them")
+    return "refuse" if strict else "skip" if skip else "reason"
+
+
 def answered(
     frame: DataFrame,
     column: str,
     fields: Mapping[str, str],
     index: Callable[[], Any],
     ask: Ask,
+    unknown: Unknown = "reason",
 ) -> DataFrame:
     """The rows of a frame, each as often as its question has answers: a lazy DataFrame.
 
@@ -92,77 +103,80 @@ def answered(
         frame: of questions.
         column: which of its columns holds them.
         fields: names of the columns of an answer, and their types: `long`, `double` or `string`;
-            `rank`, from 1, comes before them.
+            `rank`, from 1, comes before them, and `reason` after them. A question without an
+            answer is one row, in which `reason` alone is not null.
         index: the index of a worker, as `opened` gives it.
         ask: answers a batch of questions.
+        unknown: what becomes of a question without an answer.
 
     Raises:
         InvalidParameter: there is no such column, or one of an answer's name. When the DataFrame is
-            computed also: a row holds no question.
+            computed, to `refuse`: a question has no answer.
     """
     from pyspark.sql import types
 
     if column not in frame.columns:
         raise InvalidParameter(
-            f"the DataFrame: columns are {frame.columns}, wanted also {column!r}; name the one "
-            "that holds the questions"
+            f"the table: columns are {frame.columns}, none is {column!r}; name the one to ask "
+            "(--column)"
         )
     check_columns(frame, [column], InvalidParameter)
-    clash = sorted({"rank", *fields} & set(frame.columns))
+    more = {"rank": "long", **fields, "reason": "string"}
+    clash = sorted(more.keys() & set(frame.columns))
     if clash:
         raise InvalidParameter(
-            f"the DataFrame: column {clash[0]!r} has the name of a column of answers; rename it"
+            f"the table: column {clash[0]!r} has the name of a column of answers; rename it"
         )
-    names = [*frame.columns, "rank", *fields]
     of_spark = {"long": types.LongType, "double": types.DoubleType, "string": types.StringType}
-    kinds = ["long", *fields.values()]
-    more = [
-        types.StructField(name, of_spark[kind]())
-        for name, kind in zip(("rank", *fields), kinds, strict=True)
-    ]
-    schema = types.StructType([*frame.schema.fields, *more])
+    added = [types.StructField(name, of_spark[kind]()) for name, kind in more.items()]
+    schema = types.StructType([*frame.schema.fields, *added])
+    names = [*frame.columns, *more]
 
     def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
         of_arrow = {"long": pa.int64(), "double": pa.float64(), "string": pa.string()}
-        types_of_answers = [of_arrow[kind] for kind in kinds]
         for batch in batches:
             questions = batch.column(batch.schema.get_field_index(column)).to_pylist()
-            if None in questions:
-                raise InvalidParameter(
-                    f"the DataFrame: column {column!r} holds a null, wanted a question in every "
-                    "row; filter such rows out"
-                )
-            rows, answers = _flat(ask(index(), questions) if questions else [])
-            columns = [pa.array(v, t) for v, t in zip(answers, types_of_answers, strict=True)] or [
-                pa.array([], t) for t in types_of_answers
-            ]
+            asked = [question for question in questions if question is not None]
+            answers = iter(ask(index(), asked) if asked else [])
+            flat = list(_flat(column, questions, answers, len(fields), unknown))
+            rows, *columns = map(list, zip(*flat, strict=True)) if flat else [[]] * (1 + len(more))
             kept = [values.take(pa.array(rows, pa.int64())) for values in batch.columns]
-            yield pa.RecordBatch.from_arrays([*kept, *columns], names=names)
+            arrays = [
+                pa.array(values, of_arrow[kind])
+                for values, kind in zip(columns, more.values(), strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays([*kept, *arrays], names=names)
 
     return frame.mapInArrow(each, schema)
 
 
-def _flat(answers: Sequence[Answers]) -> tuple[list[int], list[list[Any]]]:
-    """The row of each answer, and the columns of all: rank and fields; no columns without one."""
-    flat = [
-        (row, rank, *answer)
-        for row, of_row in enumerate(answers)
-        for rank, answer in enumerate(of_row, start=1)
-    ]
-    rows, *columns = map(list, zip(*flat, strict=True)) if flat else ([],)
-    return rows, columns
+def _flat(
+    column: str, questions: list[Any], answers: Iterator[Answers], width: int, unknown: Unknown
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of the result: the number of the question's row, rank, fields and reason."""
+    for row, question in enumerate(questions):
+        answer = f"column {column!r} is null" if question is None else next(answers)
+        if not isinstance(answer, str):
+            yield from ((row, rank, *each, None) for rank, each in enumerate(answer, start=1))
+        elif unknown == "refuse":
+            raise InvalidParameter(
+                f"column {column!r} holds {question!r}: {answer}; mend that row, or without "
+                "--strict it is a row with this reason"
+            )
+        elif unknown == "reason":
+            yield (row, *[None] * (1 + width), answer)
 
 
 def one_by_one(
-    ask: Callable[[Any], Answers], questions: Sequence[Any], skip: tuple[type[GraphAggError], ...]
+    ask: Callable[[Any], Answers], questions: Sequence[Any], errors: tuple[type[GraphAggError], ...]
 ) -> list[Answers]:
-    """Answers one at a time; questions whose answer is an error of `skip` have none."""
+    """Answers one at a time; one of some errors is the reason why a question has none."""
     answers: list[Answers] = []
     for question in questions:
         try:
             answers.append(ask(question))
-        except skip:
-            answers.append(())
+        except errors as error:
+            answers.append(str(error))
     return answers

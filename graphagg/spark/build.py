@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,13 +68,25 @@ class SparkBuild:
         """Read the note of the current version; None unless `job` built it, or with `force`."""
         return None if self.force else recall(self.directory, kind, job)
 
-    def claim(self, job: Job, source: SparkInput) -> AbstractContextManager[Work]:
+    def claim(
+        self, job: Job, source: SparkInput, kind: str, stages: Sequence[str]
+    ) -> AbstractContextManager[Work]:
         """Context manager: the claimed work folder of the job; see `graphagg.spark.job.claimed`.
 
         What an earlier run left of a DataFrame is not used: nobody can tell that it is the same.
         """
         resume = not source.is_frame
-        return claimed(self.spark, self.work, job, self.progress, self.force, resume, source.paths)
+        return claimed(
+            self.spark,
+            self.work,
+            job,
+            self.progress,
+            self.force,
+            resume,
+            source.paths,
+            kind,
+            stages,
+        )
 
     def publish(
         self,
@@ -82,6 +94,7 @@ class SparkBuild:
         job: Job,
         source: SparkInput,
         write: Callable[[Work, Publication], dict[str, Any] | None],
+        stages: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Run a job to its end, unless it built the current version.
 
@@ -90,6 +103,7 @@ class SparkBuild:
             job: its identity.
             source: its input.
             write: runs the stages in the work folder and publishes the version.
+            stages: their names, as far as they are known.
 
         Returns:
             The report that `write` returned, or that an earlier run noted; empty for None.
@@ -98,7 +112,7 @@ class SparkBuild:
             note = self.recall(kind, job)
             if note is not None:
                 return note["report"] or {}
-            with self.claim(job, source) as work:
+            with self.claim(job, source, kind, stages) as work:
                 report = write(work, publication)
                 work.remove()
         remember(self.directory, kind, job, report)

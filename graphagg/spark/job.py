@@ -21,8 +21,8 @@ from graphagg.errors import GraphAggError, JobFailed
 from graphagg.progress import Progress
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files, StoreFiles
-from graphagg.spark.session import named_errors, with_settings
-from graphagg.spark.sources import settings_for
+from graphagg.spark.session import described, named_errors, with_settings
+from graphagg.spark.sources import check_stores, settings_for
 from graphagg.spark.storage import StoreStorage, storage_at
 from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import Publication
@@ -52,15 +52,24 @@ class Work(WorkFolder):
         spark: the session; tasks, to which this is sent, have none.
         location: a folder or an address.
         progress: called after each phase.
+        kind: the kind of index, by which Spark's page calls the jobs.
+        stages: the stages of the build, as far as they are known.
 
     Attributes:
         blocks: arrays that tasks write a block at a time.
         files: arrays that tasks write range by range.
     """
 
-    def __init__(self, spark: SparkSession, location: Path | Address, progress: Progress) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        location: Path | Address,
+        progress: Progress,
+        kind: str = "graphagg",
+        stages: Sequence[str] = (),
+    ) -> None:
         super().__init__(storage_at(location), progress)
-        self.spark = spark
+        self.spark, self._kind, self._stages, self._current = spark, kind, tuple(stages), ""
         self.blocks = Blocks(self.storage / "blocks")
         if isinstance(self.storage, StoreStorage):
             arrays = self.storage.address / "arrays"
@@ -95,11 +104,33 @@ class Work(WorkFolder):
     def phase(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
         """The rows of a phase: read if it finished before, else computed and written."""
         path = self.storage.spark_path(f"phases/{name}")
-        if not self.storage.has(f"phases/{name}/_SUCCESS"):
-            make().write.mode("overwrite").parquet(path)
-            self.storage.check_lock()
-            self._progress(name, 1, 1)
-        return self.spark.read.parquet(path)
+        with self._shown(name):
+            if not self.storage.has(f"phases/{name}/_SUCCESS"):
+                make().write.mode("overwrite").parquet(path)
+                self.storage.check_lock()
+                self._progress(name, 1, 1)
+            return self.spark.read.parquet(path)
+
+    def note(self, name: str, make: Callable[[], Any]) -> Any:
+        """A small result; Spark's page calls the jobs that make it by its stage."""
+        with self._shown(name):
+            return super().note(name, make)
+
+    @contextmanager
+    def _shown(self, name: str) -> Iterator[None]:
+        """Context manager: name the jobs of a stage, such as `communities: sets, 4 of 7`."""
+        before = self._current
+        if name in self._stages:
+            rank = f"{self._stages.index(name) + 1} of {len(self._stages)}"
+            self._current = f"{self._kind}: {name}, {rank}"
+        text = self._current or f"{self._kind}: {name}"
+        if name not in text:
+            text = f"{text} ({name})"
+        try:
+            with described(self.spark, f"graphagg {self._kind}", text):
+                yield
+        finally:
+            self._current = before
 
 
 def finished(location: Path | Address, stages: Sequence[str]) -> list[str]:
@@ -117,6 +148,8 @@ def claimed(
     force: bool,
     resume: bool = True,
     sources: Sequence[str] = (),
+    kind: str = "graphagg",
+    stages: Sequence[str] = (),
 ) -> Iterator[Work]:
     """Context manager: the claimed job of an index, whose folder bad input removes.
 
@@ -128,6 +161,8 @@ def claimed(
         force: begin from nothing, also over an unfinished job of other parameters.
         resume: go on with an unfinished job; False where its input may be another one.
         sources: paths of the input, whose stores Hadoop has to reach, too.
+        kind: as for `Work`.
+        stages: as for `Work`.
 
     Raises:
         ArtifactBusy, ParametersDiffer: as `Work.claim`.
@@ -135,12 +170,14 @@ def claimed(
         StoreError: about the store.
     """
     settings = settings_for(*sources, location)
-    work = Work(spark, location, progress)
+    check_stores(spark, *sources, location)
+    work = Work(spark, location, progress, kind, stages)
     work.claim(job, force=force, resume=resume)
     try:
         with with_settings(spark, settings), named_errors():
             if not isinstance(location, Address):
-                _check_shared(spark, work.folder)
+                with described(spark, f"graphagg {kind}", f"{kind}: looks for the shared folder"):
+                    _check_shared(spark, work.folder)
             yield work
     except GraphAggError as error:
         if error.exit_code != 1:

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphagg import errors
 from graphagg.errors import (
@@ -26,6 +26,25 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _ERROR_LINE = re.compile(r"graphagg\.errors\.(\w+): (.*)")
+
+
+SUBMITTED = "PYSPARK_GATEWAY_PORT"
+"""The variable by which `spark-submit` tells Python of its JVM."""
+
+
+def settings_as_environment() -> None:
+    """Make variables of the environment of `--conf spark.graphagg.KEY=value`, where none is set.
+
+    So an option is also a setting of Spark: `spark.graphagg.max_piece_edges` is
+    `GRAPHAGG_MAX_PIECE_EDGES`. Without `spark-submit` nothing is done.
+    """
+    if SUBMITTED not in os.environ:
+        return
+    from pyspark.java_gateway import launch_gateway
+
+    gateway: Any = launch_gateway()  # type: ignore[no-untyped-call]
+    for each in gateway.jvm.org.apache.spark.SparkConf().getAllWithPrefix("spark.graphagg."):
+        os.environ.setdefault(f"GRAPHAGG_{each._1().upper()}", each._2())
 
 
 def create_session(
@@ -59,7 +78,7 @@ def create_session(
         )
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers run this very Python
     builder = SparkSession.builder.appName(name)
-    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    submitted = SUBMITTED in os.environ
     if remote is None and master is None and not submitted:
         remote = os.environ.get("SPARK_REMOTE")
         master = None if remote else "local[*]"
@@ -130,6 +149,25 @@ def active_session() -> SparkSession | None:
     return active
 
 
+@contextmanager
+def described(spark: SparkSession, group: str, text: str) -> Iterator[None]:
+    """Context manager: Spark's page shows the jobs that start meanwhile under a name.
+
+    A session of Spark Connect has none to set.
+    """
+    if not is_classic(spark):
+        yield
+        return
+    context, keys = spark.sparkContext, ("spark.jobGroup.id", "spark.job.description")
+    before = [context.getLocalProperty(key) for key in keys]
+    context.setJobGroup(group, text)
+    try:
+        yield
+    finally:
+        for key, value in zip(keys, before, strict=True):
+            context.setLocalProperty(key, value)  # type: ignore[arg-type]  # None unsets it
+
+
 def small_driver(spark: SparkSession) -> AbstractContextManager[None]:
     """Context manager: settings of a session under which no data collect in the driver.
 
@@ -187,7 +225,32 @@ def named_errors() -> Iterator[None]:
                 "is unchanged. Make room where the index and spark.local.dir lie; the same "
                 "command then goes on after the last finished stage"
             ) from failure
-        raise JobFailed(f"Spark gave up: {cause(failure)}") from failure
+        hint = next((hint for words, hint in _HINTS if words in str(failure)), "")
+        raise JobFailed(f"Spark gave up: {cause(failure)}{hint}") from failure
+
+
+_HINTS = (
+    (
+        "No module named 'graphagg'",
+        "; executors run another Python: set PYSPARK_PYTHON to one that has graphagg, on every "
+        "machine, before the session starts, or ship it (--archives, --py-files)",
+    ),
+    (
+        "S3AFileSystem not found",
+        "; s3:// needs Hadoop's client: --packages org.apache.hadoop:hadoop-aws:VERSION, of the "
+        "version of Spark's own Hadoop jars (hadoop-client-api-VERSION.jar)",
+    ),
+    (
+        "org.apache.spark.sql.delta",
+        "; Delta needs its jars: --packages io.delta:delta-spark, see the guide on clusters",
+    ),
+    (
+        "org.apache.iceberg",
+        "; Iceberg needs its jars: --packages org.apache.iceberg:iceberg-spark-runtime, see the "
+        "guide on clusters",
+    ),
+)
+"""Words of a failure, and what to do about it."""
 
 
 _FULL = ("No space left on device", "Disk quota exceeded")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from graphagg.errors import InvalidParameter, UnreadableFile
-from graphagg.spark.session import active_session
+from graphagg.spark.session import active_session, cause, is_classic
 from graphagg.store.addresses import (
     Address,
     Location,
@@ -17,6 +21,7 @@ from graphagg.store.addresses import (
     parse_location,
     spark_path,
 )
+from graphagg.store.work import local_path
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -137,6 +142,31 @@ def read_table(spark: SparkSession, source: str) -> DataFrame:
     return frame
 
 
+def columns_at(source: str) -> list[str] | None:
+    """The columns of a table in local files, read without Spark; None where only Spark can tell.
+
+    Raises:
+        UnreadableFile: there is no such file, or it is damaged.
+    """
+    path = local_path(source)
+    if path is None or glob.has_magic(source):
+        return None
+    if not path.exists():
+        raise UnreadableFile(f"{source}: no such file; check the path")
+    name = path.name.lower().removesuffix(".gz")
+    try:
+        if name.endswith((".csv", ".tsv")):
+            import pyarrow.csv as reader
+
+            options = reader.ParseOptions(delimiter="\t" if name.endswith(".tsv") else ",")
+            return list(reader.open_csv(path, parse_options=options).schema.names)
+        if name.endswith((".json", ".jsonl")) or path.is_dir():
+            return None
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UnreadableFile(f"{source}: cannot be read ({error}); check the file") from None
+
+
 def called(source: Any) -> str:
     """The name of a source in messages."""
     if is_frame(source):
@@ -172,6 +202,41 @@ def settings_for(*locations: Location) -> dict[str, str]:
             parsed = parse_location(location)
             settings |= hadoop_settings(parsed) if isinstance(parsed, Address) else {}
     return settings
+
+
+def check_stores(spark: SparkSession, *locations: Location) -> None:
+    """Raise `InvalidParameter` where this Spark has no file system for the scheme of a location."""
+    if not is_classic(spark):
+        return  # its server tells
+    settings = spark.sparkContext._jsc.hadoopConfiguration()
+    jvm: Any = spark.sparkContext._jvm
+    for scheme in sorted(set(filter(None, map(_scheme_of, locations)))):
+        try:
+            jvm.org.apache.hadoop.fs.FileSystem.getFileSystemClass(scheme, settings)
+        except Exception as error:  # Py4J's
+            version = jvm.org.apache.hadoop.util.VersionInfo.getVersion()
+            package = _PACKAGES.get(scheme)
+            how = f": --packages {package.format(version)}" if package else ""
+            raise InvalidParameter(
+                f"{scheme}://: Spark has no file system for it ({cause(error)}); start Spark with "
+                f"the jars of its client{how}"
+            ) from None
+
+
+_PACKAGES = {
+    "s3a": "org.apache.hadoop:hadoop-aws:{}",
+    "abfs": "org.apache.hadoop:hadoop-azure:{}",
+    "abfss": "org.apache.hadoop:hadoop-azure:{}",
+}
+
+
+def _scheme_of(location: Location) -> str | None:
+    """Hadoop's scheme of a location on a store; None for a table and a local path."""
+    text = str(location)
+    if is_table(text):
+        return None
+    scheme, mark, _ = hadoop_path(text).partition("://")
+    return scheme if mark and scheme != "file" else None
 
 
 def refuse(**given: Any) -> None:

@@ -206,8 +206,10 @@ def hadoop_settings(folder: Address) -> dict[str, str]:
     Credentials that neither the options nor fsspec's configuration hold are found by each side for
     itself: in the environment, the files of the store's own tools, or the machine's role.
     """
-    from fsspec.config import conf
-
+    try:
+        from fsspec.config import conf
+    except ImportError:  # Spark reads by itself
+        conf = {}
     options = {**conf.get(folder.scheme.protocol, {}), **folder.options}
     if folder.scheme.name == "s3":
         return _s3a(options)

@@ -179,6 +179,8 @@ class WorkFolder:
         try:
             unfinished = None if force else self.storage.read_json(_JOB)
             said = json.loads(json.dumps(job))
+            if unfinished not in (None, said) and not self._has_finished():
+                unfinished = None  # nothing that another job could lose
             for name in sorted({*(unfinished or said), *said}):
                 before, now = (unfinished or said).get(name), said.get(name)
                 if before != now:
@@ -193,6 +195,14 @@ class WorkFolder:
         except BaseException:
             self.release()
             raise
+
+    def _has_finished(self) -> bool:
+        """Whether a stage has ended."""
+        notes = (name for name in self.storage.names() if name.endswith(".json"))
+        if any(name != _JOB and not name.startswith(".") for name in notes):
+            return True
+        phases = {name.partition("/")[0] for name in self.storage.names("phases")}
+        return any(self.storage.has(f"phases/{name}/_SUCCESS") for name in phases)
 
     def release(self) -> None:
         """Let another process continue the job."""

@@ -197,17 +197,24 @@ def _publication(root: Path) -> Iterator[Publication]:
 
 def _make_root(root: Path) -> bool:
     """Make the directory if it does not exist; refuse one that holds something else."""
-    if root.exists() and not root.is_dir():
-        raise ArtifactError(f"{root}: a file, wanted a folder for the index; choose another path")
+    check_root(root)
     created = not root.exists()
     root.mkdir(parents=True, exist_ok=True)
+    return created
+
+
+def check_root(root: Path) -> None:
+    """Raise `ArtifactError` for a file, or a folder that holds something else than an index."""
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise ArtifactError(f"{root}: a file, wanted a folder for the index; choose another path")
     foreign = [entry.name for entry in root.iterdir() if not _is_ours(entry.name)]
     if foreign and not (root / MANIFEST_NAME).exists():
         raise ArtifactError(
             f"{root}: the folder holds {sorted(foreign)[0]!r} and no index; "
             "choose an empty or new folder"
         )
-    return created
 
 
 def _is_ours(name: str) -> bool:

@@ -27,7 +27,7 @@ def communities(spark: Any, given: argparse.Namespace) -> Any:
     from graphagg.communities.spark import build_with_spark
 
     return build_with_spark(
-        spark, given.source, given.out, config=SKETCH, entries_a_block=given.entries,
+        spark, given.source, given.out, config=SKETCH, entries_per_block=given.entries,
         progress=say, force=given.force,
     )  # fmt: skip
 

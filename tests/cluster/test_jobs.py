@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from graphagg.store import open_artifact
 from tests.cluster.inputs import (
     SKETCH,
     assert_same_communities,
-    assert_same_embedding,
     skewed_pairs,
     write_pairs,
 )
@@ -54,27 +52,6 @@ def test_communities(cluster: Cluster, tmp_path: Path, kind: str) -> None:
     done = cluster.run(job("communities", "--edges", edges, "--out", out, "--kind", kind, *sketch))
     assert_done(done)
     assert_same_communities(edges, out, config)
-
-
-def test_embedding_in_three_jobs(cluster: Cluster, tmp_path: Path) -> None:
-    """`prepare_graph` and `partition` do the first phases, and `embed` does not do them again."""
-    edges, out = write_pairs(tmp_path / "edges.txt", skewed_pairs(2)), tmp_path / "out"
-    options = ("--edges", edges, "--out", out, "--dim", 8, "--pieces", 3, "--max-piece-edges", 4000)
-    work = out.with_name("out.work")
-    written: list[dict[str, int]] = []
-    for name in ("prepare_graph", "partition"):
-        assert_done(cluster.run(job(name, *options)))
-        assert not (out / "manifest.json").exists()
-        phases = {path.parent.name: path for path in work.glob("phases/*/_SUCCESS")}
-        finished = phases | {path.stem: path for path in work.glob("*.json")}
-        written.append({name: path.stat().st_mtime_ns for name, path in finished.items()})
-    prepared, partitioned = written
-    assert prepared and prepared.items() < partitioned.items()
-    done = cluster.run(job("embed", *options))
-    assert_done(done)
-    ran = re.findall(r" embed (\S+) stage \d+ of \d+ done", done.out)
-    assert ran and not partitioned.keys() & set(ran)
-    assert_same_embedding(edges, out)
 
 
 def test_trigraph_with_the_default_models(cluster: Cluster, tmp_path: Path) -> None:

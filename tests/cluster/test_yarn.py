@@ -141,7 +141,7 @@ def test_the_index_is_that_of_one_process(yarn: Yarn, tmp_path: Path, job: str, 
 
 @pytest.mark.parametrize("mode", ["client", "cluster"])
 def test_the_scripts_of_jobs(yarn: Yarn, tmp_path: Path, mode: str) -> None:
-    """An index of communities, an embedding in three jobs, and a table of answers from each."""
+    """An index of communities, an embedding, and a table of answers from each."""
     edges, at = CASES["embed"].write(tmp_path, 2), f"webhdfs://{yarn.web}/scripts-{mode}"
     given = ("--edges", put(yarn, edges))
     sketch = ("--permutations", SKETCH.permutations, "--bands", SKETCH.bands, "--rows", SKETCH.rows)
@@ -149,9 +149,7 @@ def test_the_scripts_of_jobs(yarn: Yarn, tmp_path: Path, mode: str) -> None:
     run(yarn, tmp_path, JOBS / "communities.py", *given, "--out", index, *sketch, mode=mode)
     CASES["communities"].check(address(index), edges, tmp_path / "comm")
     options = ("--dim", 8, "--pieces", 3, "--max-piece-edges", 4000)
-    for name in ("prepare_graph", "partition", "embed"):
-        script = JOBS / f"{name}.py"
-        run(yarn, tmp_path, script, *given, "--out", vectors, *options, mode=mode)
+    run(yarn, tmp_path, JOBS / "embed.py", *given, "--out", vectors, *options, mode=mode)
     CASES["embed"].check(address(vectors), edges, tmp_path / "emb")
     (tmp_path / "asked.csv").write_text("seeds,vertex\n7,7\n3,3\n")
     asked = put(yarn, tmp_path / "asked.csv")

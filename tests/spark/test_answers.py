@@ -12,7 +12,7 @@ import typer
 from graphagg.cli.builds.jobs import JOBS
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.errors import ArtifactBusy, InvalidParameter, UnknownVertex, WriteFailed
+from graphagg.errors import ArtifactBusy, InvalidParameter, WriteFailed
 from graphagg.rag import PassageIndex
 from graphagg.spark.answers import _OPENED, opened
 from graphagg.spark.session import named_errors
@@ -39,7 +39,7 @@ def rows(frame: Any, *names: str) -> list[tuple[Any, ...]]:
 def test_vectors(spark: Any, embedding: Any) -> None:
     for side in ("from", "to"):
         ids, vectors = embedding.side(side)
-        found = embedding.to_spark(spark, side=side, vectors_a_task=17).collect()
+        found = embedding.to_spark(spark, side=side, vectors_per_task=17).collect()
         assert [row["vertex"] for row in found] == list(ids)
         assert np.array_equal(np.array([row["vector"] for row in found], np.float32), vectors)
 
@@ -55,11 +55,11 @@ def test_neighbors_of_a_column(spark: Any, embedding: Any) -> None:
         for rank, near in enumerate(embedding.neighbors(vertex, 4, **options), start=1)
     ]
     names = ("set", "place", "rank", "neighbor", "score")
-    assert found.columns == list(names) and rows(found, *names) == wanted
+    assert found.columns == [*names, "reason"] and rows(found, *names) == wanted
 
 
 def test_communities_of_a_column(spark: Any, tmp_path: Path) -> None:
-    """Of single seeds, or of arrays of them; unknown ones are an error, or left out."""
+    """Of single seeds, or of arrays of them; unknown ones have a reason, or are left out."""
     config = IndexConfig(permutations=16, bands=8, rows=2)
     with CommunityIndex.build(hub_pairs(2), tmp_path / "comm", config=config) as index:
         seeds = [[int(v) for v in index.vertices[i : i + 2]] for i in (7, 30)]
@@ -72,10 +72,19 @@ def test_communities_of_a_column(spark: Any, tmp_path: Path) -> None:
         ]
         assert rows(found, "seeds", "rank", "member", "score") == wanted
         strange = spark.createDataFrame([(10**9,), (seeds[0][0],)], "v long").coalesce(1)
-        with pytest.raises(UnknownVertex, match="1000000000 is not in the graph"), named_errors():
-            index.query_on_spark(strange, "v").collect()
+        with (
+            pytest.raises(InvalidParameter, match="holds 1000000000"),
+            named_errors(),
+        ):
+            index.query_on_spark(strange, "v", strict=True).collect()
+        told = index.query_on_spark(strange, "v", k=3).collect()
+        assert [row["v"] for row in told if row["rank"] is None] == [10**9]
+        assert "1000000000 is not in the graph" in told[0]["reason"]
+        assert [row["rank"] for row in told[1:]] == [1, 2, 3]
         left = index.query_on_spark(strange, "v", k=3, skip_unknown=True)
         assert {row["v"] for row in left.collect()} == {seeds[0][0]}
+        none = index.query_on_spark(strange.limit(1), "v", k=3, skip_unknown=True)
+        assert none.collect() == [], "a batch without an answer"
 
 
 def test_passages_of_a_column(spark: Any, tmp_path: Path) -> None:
@@ -109,20 +118,20 @@ def test_the_answers_are_of_the_version_that_was_asked(tmp_path: Path) -> None:
 
 def test_what_a_frame_must_hold(spark: Any, embedding: Any) -> None:
     frame = spark.sql("SELECT 1L AS vertex, 2L AS rank")
-    with pytest.raises(InvalidParameter, match=r"wanted also 'v'"):
+    with pytest.raises(InvalidParameter, match=r"none is 'v'; name the one to ask"):
         embedding.neighbors_on_spark(frame, "v")
     with pytest.raises(InvalidParameter, match=r"'rank' has the name of a column of answers"):
         embedding.neighbors_on_spark(frame)
-    with pytest.raises(InvalidParameter, match=r"holds a null"), named_errors():
-        nothing = spark.sql("SELECT CAST(NULL AS LONG) AS vertex")
-        embedding.neighbors_on_spark(nothing).collect()
+    nothing = spark.sql("SELECT CAST(NULL AS LONG) AS vertex")
+    (row,) = embedding.neighbors_on_spark(nothing).collect()
+    assert (row["rank"], row["reason"]) == (None, "column 'vertex' is null")
 
 
 @pytest.mark.slow
 def test_a_job_that_answers(spark: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It writes what the method gives, refuses to write over it, and does with `--force`."""
     CommunityIndex.build(hub_pairs(3), tmp_path / "comm").close()
-    (tmp_path / "seeds.csv").write_text("name,seeds\na,3\nb,7\n")
+    (tmp_path / "seeds.csv").write_text("name,seeds\na,3\nb,7\nc,999999\n")
     words = ["--index", tmp_path / "comm", "--seeds", tmp_path / "seeds.csv", "--top-k", 4]
 
     def run(*more: str) -> int:
@@ -136,10 +145,13 @@ def test_a_job_that_answers(spark: Any, tmp_path: Path, capsys: pytest.CaptureFi
             return 1
         return 0
 
+    (tmp_path / "out").mkdir()  # what a failed job may have left
     assert (run(), run(), run("--force")) == (0, 1, 0)
+    assert "8 answers, 1 rows without one" in capsys.readouterr().out
     capsys.readouterr()
     written = spark.read.parquet(str(tmp_path / "out"))
     with CommunityIndex.open(tmp_path / "comm") as index:
         wanted = [("a", m.id) for m in index.query([3], 4).members]
         wanted += [("b", m.id) for m in index.query([7], 4).members]
-    assert sorted(rows(written, "name", "member")) == sorted(wanted)
+    assert sorted(rows(written.filter("reason IS NULL"), "name", "member")) == sorted(wanted)
+    assert rows(written.filter("reason IS NOT NULL"), "name") == [("c",)]

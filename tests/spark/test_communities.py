@@ -70,21 +70,21 @@ def test_random_graphs(
     monkeypatch.setattr(engine, "ROWS_PER_STEP", 130)
     edges = write_text(tmp_path / "edges.txt", hub_pairs(1))
     config = IndexConfig(kind=kind, permutations=32, bands=16, rows=2)  # type: ignore[arg-type]
-    assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=80)
+    assert_equal_bytes(spark, edges, tmp_path, config, entries_per_block=80)
 
 
 def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
     pairs = [(f"vertex ä{a}", f"vertex ä{b}") for a, b in hub_pairs(2)]
     edges = write_parquet(tmp_path / "edges.parquet", pairs)
     config = IndexConfig(kind="directed-out", closed=False, permutations=16, bands=5, rows=3)
-    assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=80)
+    assert_equal_bytes(spark, edges, tmp_path, config, entries_per_block=80)
 
 
 def test_email(spark: Any, tmp_path: Path) -> None:
     edges = DATA / "communities" / "email_eu_core" / "email-Eu-core.txt.gz"
     if not edges.exists():
         pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    assert_equal_bytes(spark, str(edges), tmp_path, IndexConfig(), entries_a_block=5000)
+    assert_equal_bytes(spark, str(edges), tmp_path, IndexConfig(), entries_per_block=5000)
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_dblp(spark: Any, tmp_path: Path) -> None:
     edges = DATA / "communities" / "com_dblp" / "com-dblp.ungraph.txt.gz"
     if not edges.exists():
         pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    assert_equal_bytes(spark, str(edges), tmp_path, IndexConfig(), entries_a_block=300_000)
+    assert_equal_bytes(spark, str(edges), tmp_path, IndexConfig(), entries_per_block=300_000)
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "edges.txt", hub_pairs(3))
     with dying_workers():
         config = IndexConfig(permutations=16, bands=8, rows=2)
-        assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=80)
+        assert_equal_bytes(spark, edges, tmp_path, config, entries_per_block=80)
 
 
 @pytest.mark.parametrize(

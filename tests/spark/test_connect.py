@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import json, sys
 from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.embedding import EmbeddingBuild, GraphPreparation, Partitioning
+from graphagg.cli.builds.embedding import EmbeddingBuild
 from graphagg.cli.builds.run import main
 from graphagg.errors import GraphAggError
 from graphagg.rag.spark.build import build_with_spark
@@ -45,8 +45,7 @@ def job(build, edges, out, *more):
 
 small = ("--dim", "8", "--pieces", "3")
 job(CommunitiesBuild, "edges.txt", "communities")
-for build in (GraphPreparation, Partitioning, EmbeddingBuild):
-    job(build, "edges.txt", "embedding", *small)
+job(EmbeddingBuild, "edges.txt", "embedding", *small)
 for edges in ("negative.txt", "absent.txt"):
     job(CommunitiesBuild, edges, "refused")
 build_with_spark(
@@ -81,8 +80,6 @@ def test_every_job(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     assert json.loads(done.stdout.splitlines()[-1]) == {
         "communities edges.txt": 0,
-        "prepare_graph edges.txt": 0,
-        "partition edges.txt": 0,
         "embed edges.txt": 0,
         "communities negative.txt": 2,
         "communities absent.txt": 2,

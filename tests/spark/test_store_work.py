@@ -39,11 +39,11 @@ def test_communities_go_on_after_a_kill(spark: Any, tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         build_with_spark(
-            spark, edges, store / "out", config=SMALL, entries_a_block=200, progress=die
+            spark, edges, store / "out", config=SMALL, entries_per_block=200, progress=die
         )
     assert not list((tmp_path / "store").glob("out/manifest*"))
     again = build_with_spark(
-        spark, edges, store / "out", config=SMALL, entries_a_block=200,
+        spark, edges, store / "out", config=SMALL, entries_per_block=200,
         progress=lambda stage, *_: ran.append(stage),
     )  # fmt: skip
     with again, CommunityIndex.build(edges, tmp_path / "local", config=SMALL) as local:

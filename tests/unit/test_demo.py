@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from graphagg import kernels
 from graphagg.cli import demo
 from graphagg.errors import MissingExtra
+from graphagg.rag.tables.matching import _find
 from tests.unit.commands import Answer
 
 
@@ -40,3 +44,30 @@ def test_a_demo_of_nothing_is_an_error(
     for name in ("_passages", "_communities", "_embedding"):
         monkeypatch.setattr(demo, name, missing("faiss", "rag"))
     assert "'faiss'" in call("demo", "--out", tmp_path).error
+
+
+def test_a_demo_that_python_runs_has_the_bits_of_one_that_is_compiled(
+    tmp_path: Path, call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {}
+    for name, small in (("compiled", 0), ("small", 1 << 14)):
+        monkeypatch.setattr(kernels, "SMALL", small)
+        said[name] = call("demo", "--out", tmp_path / name, "--json").json
+        said[name].pop("picture")
+        for kind in ("passages", "communities", "embedding"):
+            said[name][kind] = (tmp_path / name / kind / "manifest.json").read_bytes()
+    assert said["small"] == said["compiled"]
+
+
+def test_a_demo_compiles_nothing(tmp_path: Path) -> None:
+    code = "import sys\nfrom graphagg.cli.demo import _run\nfrom pathlib import Path\n"
+    code += "_run(Path(sys.argv[1]), False)\nassert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
+
+
+def test_warm_compiles_and_leaves_nothing_behind(
+    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "SMALL", 1 << 14)
+    assert "compiled in" in call("warm").out
+    assert _find._compiled is not None

@@ -18,7 +18,7 @@ from graphagg.cli.builds import jobs
 from graphagg.cli.builds import run as running
 from graphagg.cli.builds.build import Build, Built, RunOptions
 from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.embedding import EmbeddingBuild, GraphPreparation, Partitioning
+from graphagg.cli.builds.embedding import EmbeddingBuild
 from graphagg.cli.builds.run import main
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.build.engine import KIND
@@ -29,10 +29,7 @@ from graphagg.graph.spark.edges import EdgeInput
 from graphagg.spark.build import recall, remember
 from graphagg.spark.session import cause
 
-JOBS: dict[str, type[Build]] = {
-    build.name: build
-    for build in (CommunitiesBuild, GraphPreparation, Partitioning, EmbeddingBuild)
-}
+JOBS: dict[str, type[Build]] = {build.name: build for build in (CommunitiesBuild, EmbeddingBuild)}
 Start = Callable[..., int]
 
 
@@ -92,14 +89,13 @@ def test_flags_environment_file_defaults(
     )
 
 
-def test_the_file_by_the_environment_and_for_all_three_jobs(
+def test_the_file_by_the_environment(
     start: Start, tmp_path: Path, given: list[Mapping[str, Any]]
 ) -> None:
     file = tmp_path / "job.toml"
     file.write_text('[embed]\nedges = "e"\nout = "o"\nmax_piece_edges = 7\n')
-    for name in ("prepare_graph", "partition", "embed"):
-        assert start(name, GRAPHAGG_CONFIG=str(file)) == 0
-    assert [found["max_piece_edges"] for found in given] == [7, 7, 7]
+    assert start("embed", GRAPHAGG_CONFIG=str(file)) == 0
+    assert given[0]["max_piece_edges"] == 7
 
 
 @pytest.mark.parametrize(
@@ -186,8 +182,8 @@ def test_a_plan_counts_the_files_of_its_input(
     """Of a folder those that are not hidden; nothing is known where only Spark reads."""
     parts = tmp_path / "parts"
     parts.mkdir()
-    for name in ("a.parquet", "b.parquet", "_SUCCESS", ".hidden"):
-        (parts / name).write_text("12345")
+    for name in ("a.txt", "b.txt", "_SUCCESS", ".hidden"):
+        (parts / name).write_text("12 3\n")
 
     def plan(source: object) -> Any:
         options = ("--edges", source, "--out", tmp_path / "out", "--dry-run", "--json")
@@ -254,12 +250,15 @@ def test_exit_codes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    edges: Path,
     error: BaseException | None,
     code: int,
     message: str,
 ) -> None:
     monkeypatch.setattr(running, "session", Session())
     monkeypatch.setattr(running, "follow", lambda *_: None)
+    monkeypatch.setattr(running, "pulse", Session())
+    monkeypatch.setattr(running, "executors", lambda _: {})
     out = tmp_path / "out"
 
     @dataclass(frozen=True)
@@ -278,7 +277,7 @@ def test_exit_codes(
                 raise error
             return Built({"vertices": 3})
 
-    monkeypatch.setattr("sys.argv", ["test.py", "--edges", "e", "--out", str(out)])
+    monkeypatch.setattr("sys.argv", ["test.py", "--edges", str(edges), "--out", str(out)])
     with pytest.raises(SystemExit) as end:
         main(Test)
     assert (end.value.code or 0) == code
@@ -286,6 +285,32 @@ def test_exit_codes(
     assert "INFO test edges stage 1 of 3 done" in shown.err
     assert message in shown.err and "Traceback" not in shown.err
     assert shown.out.startswith(f"{out}: 3 vertices; ") if code == 0 else shown.out == ""
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_wrong_input_is_named_before_a_session_starts(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], dry: tuple[str, ...],
+) -> None:  # fmt: skip
+    """And before anything is claimed: no folder is made."""
+    monkeypatch.setattr(running, "session", None)
+    (tmp_path / "named.csv").write_text("caller,callee\nann,bob\n")
+    (tmp_path / "table.csv").write_text("source,target\n1,2\n")
+    (tmp_path / "bad.txt").write_text("1 2\n3 -4\n")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.tex").write_text("x")
+    out = tmp_path / "out"
+    for edges, folder, more, code, message in (
+        ("absent.csv", out, (), 2, "no such file"),
+        ("table.csv", out, ("--source", "calller"), 2, "no column is called 'calller'"),
+        ("named.csv", out, ("--header", "--target", "to"), 2, "no column is called 'to'"),
+        ("bad.txt", out, (), 2, "line 2: negative id -4"),
+        ("table.csv", tmp_path / "taken", (), 2, "holds 'thesis.tex' and no index"),
+    ):
+        words = ("--edges", tmp_path / edges, "--out", folder, *more, *dry)
+        assert start("communities", *words) == code
+        assert message in capsys.readouterr().err
+        assert not out.exists() and not out.with_name("out.work").exists()
 
 
 def test_the_cause_of_a_failure_is_one_line() -> None:

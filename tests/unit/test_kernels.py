@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
+from graphagg import kernels
 from graphagg.arrays import Array
 from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
@@ -42,6 +47,57 @@ def _sum_of_places(values: Array, places: Array) -> float:
         prefetch(values, places[i] + 8)
         total += values[places[i]]
     return total
+
+
+@kernel(small=True)
+def _squares(values: Array, factor: Any) -> Any:
+    """Squares, wrapped around, and the least of them."""
+    out = np.empty(len(values), np.uint32)
+    least = np.uint32(0xFFFFFFFF)
+    for i in range(len(values)):
+        out[i] = _square(values[i]) * factor
+        least = min(least, out[i])
+    return out, least
+
+
+def test_python_runs_what_is_small_and_gives_what_compiled_code_gives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kernels, "SMALL", 8)
+    monkeypatch.setattr(_squares, "_compiled", None)
+    few, many = np.arange(8, dtype=np.uint32) << 16, np.arange(9, dtype=np.uint32) << 16
+    factor = np.uint32(0x85EBCA6B)
+    small, least = _squares(few, factor)
+    assert _squares._compiled is None and type(least) is int
+    large, _ = _squares(many, factor)
+    assert _squares._compiled is not None
+    np.testing.assert_array_equal(small, large[:8])
+    assert small.dtype == large.dtype and _squares(few, factor)[1] == least
+
+
+def test_what_costs_more_than_compiling_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "SMALL", 8)
+    monkeypatch.setattr(_squares, "_compiled", None)
+    monkeypatch.setattr(_squares, "_patience", 1e-9)
+    values = np.arange(8, dtype=np.uint32)
+    for is_compiled in (False, True):
+        _squares(values, np.uint32(1))
+        assert (_squares._compiled is not None) is is_compiled
+
+
+def test_what_takes_long_to_compile_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kernels, "_SILENT", 0)
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+
+    @kernel
+    def sums(values: Array) -> float:
+        return float(np.sort(values).sum())
+
+    with caplog.at_level(logging.WARNING, logger="graphagg"):
+        assert sums(np.arange(3.0)) == 3.0
+    assert "sums is being compiled" in caplog.text
 
 
 def test_what_is_asked_for_ahead_may_be_past_the_end() -> None:

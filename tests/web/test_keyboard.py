@@ -82,6 +82,8 @@ def test_the_whole_of_passages_by_keyboard(page: Page):
     tab_to(page, "#question")
     page.press("Where did the mother of Lothair die?", Keys.ENTER)
     page.wait("#hits-about")
+    tab_to(page, "#map-panel summary")
+    page.press(Keys.ENTER)
     tab_to(page, "#map .found")
     title = page.focused.find_element("class name", "hop-text").text
     page.press(Keys.ENTER)

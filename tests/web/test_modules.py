@@ -46,6 +46,7 @@ questions = st.fixed_dictionaries(
         "question": st.text(unicode, max_size=30),
         "mode": st.sampled_from(["multihop", "bm25"]),
         "size": st.integers(1, 100),
+        "page": st.integers(1, 50),
         "filters": st.lists(filters, max_size=3),
     }
 )

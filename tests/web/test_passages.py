@@ -63,6 +63,7 @@ def test_passages_on_a_path_have_titles_also_where_they_are_no_hits(page: Page):
 def test_all_paths_are_drawn_as_one_graph_whose_nodes_lead_to_the_passages(page: Page):
     ask(page)
     titles = page.texts("#hits h2")
+    page.unfold("#map-panel")
     assert sorted(page.texts("#map .found .hop-text")) == sorted(titles)
     assert len(page.all("#map .question")) == 1
     ties = page.js("return document.querySelectorAll('#map path').length")
@@ -75,6 +76,7 @@ def test_all_paths_are_drawn_as_one_graph_whose_nodes_lead_to_the_passages(page:
 
 def test_no_two_nodes_of_the_graph_overlap(page: Page):
     ask(page)
+    page.unfold("#map-panel")
     boxes = page.js(
         "return [...document.querySelectorAll('.map-node')].map((n) => n.getBoundingClientRect())"
         ".map((r) => [r.left, r.top, r.right, r.bottom])"
@@ -158,6 +160,7 @@ def test_every_mode_explains_itself(page: Page, mode: str):
     ask(page, f"?mode={mode}")
     steps = page.js("return document.querySelectorAll('#hits .hop.question').length")
     assert steps == len(page.texts("#hits h2")) > 0
+    page.unfold("#map-panel")
     assert page.texts("#map .found")
 
 

@@ -76,6 +76,10 @@ class Build(ABC):
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and parameters."""
 
+    def check(self) -> None:
+        """Raise the error of an input that can be seen to be wrong before the work begins."""
+        return
+
     @abstractmethod
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""

@@ -11,8 +11,9 @@ import typer
 
 from graphagg.cli.builds.graphs import GraphBuild
 from graphagg.cli.output.console import Built
-from graphagg.communities.config import IndexConfig
+from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.errors import InvalidParameter
+from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import Reading
 
 
@@ -53,6 +54,10 @@ class CommunitiesBuild(GraphBuild):
         metadata={"panel": "How it runs", "min": 1, "aliases": ("entries_a_block",)},
     )
 
+    def graph_kind(self) -> GraphKind:
+        """The kind of graph of the kind of index."""
+        return GRAPH_KIND[self.parameters.kind]
+
     def index_class(self) -> Any:
         """The class of the index."""
         from graphagg.communities import CommunityIndex
@@ -74,7 +79,7 @@ class CommunitiesBuild(GraphBuild):
 
     def task_size(self) -> Mapping[str, int]:
         """Entries that a task holds."""
-        return {"entries_a_block": self.entries_per_block} if self.entries_per_block else {}
+        return {"entries_per_block": self.entries_per_block} if self.entries_per_block else {}
 
     def built(self, index: Any) -> Built:
         """The result, with what was left out on reading."""

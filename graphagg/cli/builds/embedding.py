@@ -1,10 +1,10 @@
-"""The build of an embedding, and the jobs that stop before its end."""
+"""The build of an embedding."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from rich.table import Table
@@ -15,6 +15,7 @@ from graphagg.cli.builds.graphs import GraphBuild
 from graphagg.cli.output.console import Built
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
+from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import WeightedReading
 from graphagg.progress import Progress
 
@@ -60,7 +61,6 @@ class EmbeddingBuild(GraphBuild):
     table: ClassVar[str] = "embed"
     kind: ClassVar[str] = "embedding"
     local_only: ClassVar[tuple[str, ...]] = ("memory",)
-    until: ClassVar[Literal["entries", "partition"] | None] = None
 
     parameters: Annotated[EmbeddingConfig, embedding_config, "Embedding"] = field(
         default_factory=EmbeddingConfig
@@ -85,6 +85,10 @@ class EmbeddingBuild(GraphBuild):
             )
         return super().by_spark(spark, run, progress)
 
+    def graph_kind(self) -> GraphKind:
+        """The kind of graph that is embedded."""
+        return self.parameters.kind
+
     def index_class(self) -> Any:
         """The class of the index."""
         from graphagg.embedding import NodeEmbedding
@@ -98,10 +102,10 @@ class EmbeddingBuild(GraphBuild):
         return spark_build
 
     def stages(self) -> tuple[str, ...]:
-        """The stages up to the one that the job ends with."""
+        """The stages of the job."""
         from graphagg.embedding.spark.write import stages
 
-        return stages(self.parameters, self.until)
+        return stages(self.parameters)
 
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and parameters."""
@@ -123,36 +127,6 @@ class EmbeddingBuild(GraphBuild):
             notes=notes,
             table=_partition_table(report),
         )
-
-    def run_until(self, spark: SparkSession, run: RunOptions, progress: Progress) -> dict[str, Any]:
-        """Run the stages of a job that stops before the end."""
-        from graphagg.embedding.spark_build import run_until
-
-        assert self.until is not None
-        options = self.options(run, progress) | {"work": run.work}
-        return run_until(spark, self.edges, run.out, self.until, **options)
-
-
-class GraphPreparation(EmbeddingBuild):
-    """Read a graph and stop; the jobs `partition` and `embed` go on from there."""
-
-    name, until = "prepare_graph", "entries"
-
-    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
-        """Run the stages up to the matrix."""
-        return Built(self.run_until(spark, run, progress))
-
-
-class Partitioning(EmbeddingBuild):
-    """Cut a graph into pieces, and stop; the job `embed` goes on from there."""
-
-    name, until = "partition", "partition"
-
-    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
-        """Run the stages up to the partition."""
-        report = self.run_until(spark, run, progress)
-        pieces = report["levels"][-1]["pieces"]
-        return Built({"pieces": pieces}, details=report, table=_partition_table(report))
 
 
 def _partition_table(report: dict[str, Any]) -> Table:

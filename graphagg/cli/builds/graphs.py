@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import Built
 from graphagg.errors import InvalidParameter
+from graphagg.graph.kinds import GraphKind
+from graphagg.graph.reading.load import check_edges
 from graphagg.progress import Progress
+from graphagg.store.work import local_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -64,6 +67,16 @@ class GraphBuild(Build):
         """The stages of the Spark engine, in their order."""
         stages: tuple[str, ...] = self.engine().stages(self.parameters)
         return stages
+
+    def check(self) -> None:
+        """Read the first edges of local files, as Spark will: their columns and types."""
+        if all(local_path(path) is not None for path in self.edges):
+            if not self.edges[0].startswith(BUNDLED):
+                check_edges(list(self.edges), self.graph_kind(), self.reading)
+
+    @abstractmethod
+    def graph_kind(self) -> GraphKind:
+        """The kind of graph that the edges are read as."""
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""

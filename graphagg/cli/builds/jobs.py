@@ -8,7 +8,7 @@ import typer
 
 from graphagg.cli.builds.build import Build
 from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.embedding import EmbeddingBuild, GraphPreparation, Partitioning
+from graphagg.cli.builds.embedding import EmbeddingBuild
 from graphagg.cli.builds.passages import PassagesBuild
 from graphagg.cli.builds.queries import (
     Answering,
@@ -19,9 +19,7 @@ from graphagg.cli.builds.queries import (
 )
 from graphagg.cli.builds.run import job_command, run_alone
 
-BUILDS: tuple[type[Build], ...] = (
-    CommunitiesBuild, GraphPreparation, Partitioning, EmbeddingBuild, PassagesBuild,
-)  # fmt: skip
+BUILDS: tuple[type[Build], ...] = (CommunitiesBuild, EmbeddingBuild, PassagesBuild)
 QUERIES: tuple[type[Answering], ...] = (CommunityQueries, NeighborQueries, Retrieval)
 JOBS: dict[str, Callable[..., None]] = {
     **{build.name: job_command(build) for build in BUILDS},
@@ -29,9 +27,7 @@ JOBS: dict[str, Callable[..., None]] = {
 }
 
 _EXAMPLES = {
-    **dict.fromkeys(
-        ("communities", "prepare_graph", "partition", "embed"), "--edges edges.parquet --out idx"
-    ),
+    **dict.fromkeys(("communities", "embed"), "--edges edges.parquet --out idx"),
     "trigraph": "--passages passages.jsonl --out idx",
     "query_communities": "--index comm --seeds seeds.parquet --out members.parquet",
     "neighbors": "--index emb --vertices users.parquet --out near.parquet",

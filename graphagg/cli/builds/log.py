@@ -1,14 +1,22 @@
-"""Logging of jobs: `time level job stage message` on stderr, one line per finished stage."""
+"""Logging of jobs: `time level job stage message` on stderr, and the end in figures.
+
+There is one line per finished stage, and within a stage one every 15 seconds. `spark-submit` joins
+the stderr of Python with its own stdout; so the lines go through its JVM to the stderr of the
+process that was started.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
-from graphagg.spark.session import is_classic
+from graphagg.spark.session import SUBMITTED, is_classic
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,11 +38,79 @@ def start_logging(job: str, level: LogLevel) -> None:
     line = f"%(asctime)s %(levelname)s {job} %(stage)s %(message)s"
     formatter = logging.Formatter(line, "%Y-%m-%dT%H:%M:%SZ", defaults={"stage": "-"})
     formatter.converter = time.gmtime
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _JvmHandler() if SUBMITTED in os.environ else logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     _LOGGER.handlers[:] = [handler]
     _LOGGER.propagate = False
     _LOGGER.setLevel(level.upper())
+
+
+class _JvmHandler(logging.Handler):
+    """Write lines to the stderr of the JVM that runs this Python process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from pyspark.java_gateway import launch_gateway
+
+        gateway: Any = launch_gateway()  # type: ignore[no-untyped-call]
+        self._stderr = gateway.jvm.java.lang.System.err
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; to this process's stderr where the JVM is gone."""
+        try:
+            self._stderr.println(self.format(record))
+        except Exception:  # Py4J's
+            print(self.format(record), file=sys.stderr)
+
+
+@contextmanager
+def pulse(spark: SparkSession, log: StageLog, seconds: float = 15.0) -> Iterator[None]:
+    """Context manager: log every few seconds how many tasks of Spark's active stages are done."""
+    if not is_classic(spark):
+        yield
+        return
+    end, tracker = threading.Event(), spark.sparkContext.statusTracker()
+
+    def beat() -> None:
+        while not end.wait(seconds):
+            with suppress(Exception):  # Py4J's, of a session that ends
+                stages = [tracker.getStageInfo(i) for i in tracker.getActiveStageIds()]
+                tasks = [(s.numCompletedTasks, s.numTasks) for s in stages if s is not None]
+                done, total = (
+                    (sum(counts) for counts in zip(*tasks, strict=True)) if tasks else (0, 0)
+                )
+                say("%d of %d tasks of this step done", done, total, stage=log.current)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+def executors(spark: SparkSession) -> dict[str, float]:
+    """Figures of all executors so far: seconds of tasks, CPU of their JVMs, the largest heap.
+
+    What Python workers take is in the seconds of their tasks alone. Empty for Spark Connect.
+    """
+    if not is_classic(spark):
+        return {}
+    with suppress(Exception):  # of an interface of Spark that is not public
+        store: Any = spark.sparkContext._jsc.sc().statusStore()
+        every = store.executorList(False)
+        infos = [every.apply(i) for i in range(every.size())]
+        peaks = [each.peakMemoryMetrics() for each in infos]
+        heaps = [p.get().getMetricValue("JVMHeapMemory") for p in peaks if p.isDefined()]
+        return {
+            "executors": len([each for each in infos if each.id() != "driver"]) or 1,
+            "task_seconds": round(sum(each.totalDuration() for each in infos) / 1e3, 1),
+            "gc_seconds": round(sum(each.totalGCTime() for each in infos) / 1e3, 1),
+            "shuffle_mib": round(sum(each.totalShuffleWrite() for each in infos) / 2**20, 1),
+            "executor_heap_mib": round(max(heaps, default=0) / 2**20, 1),
+        }
+    return {}
 
 
 def follow(spark: SparkSession, level: LogLevel) -> None:

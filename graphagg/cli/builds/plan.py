@@ -17,6 +17,7 @@ from graphagg.spark.build import recall, work_of
 from graphagg.spark.job import finished
 from graphagg.store.addresses import parse_location
 from graphagg.store.work import local_path
+from graphagg.store.writing import check_root
 
 _STATES = {
     "none": "no index yet",
@@ -55,8 +56,8 @@ class Plan:
 
 
 def plan_of(build: Build, run: RunOptions) -> Plan:
-    """The plan of a build; `UnreadableFile` if its input is not there."""
-    source, job = _measure(build.source), build.job()
+    """The plan of a build; raises what `check` raises."""
+    source, job = check(build, run), build.job()
     state = "none" if current_version(run.out) is None else "not known"
     if recall(parse_location(run.out), build.kind, job) is not None:
         state = "current"
@@ -67,6 +68,25 @@ def plan_of(build: Build, run: RunOptions) -> Plan:
         build.name, run.engine, run.remote or run.master, source, str(run.out), state, parameters,
         str(work), stages, tuple(finished(work, stages)),
     )  # fmt: skip
+
+
+def check(build: Build, run: RunOptions) -> dict[str, Any]:
+    """Check what can be known before a session starts, and before anything is claimed.
+
+    Returns:
+        The path of the input, and how many files of how many bytes; see `Plan.input`.
+
+    Raises:
+        UnreadableFile: the input is not there.
+        ArtifactError: the output is a file, or a folder that holds something else.
+        GraphAggError: the first rows of the input are wrong, or name no known columns.
+    """
+    source = _measure(build.source)
+    target = parse_location(run.out)
+    if isinstance(target, Path):
+        check_root(target)
+    build.check()
+    return source
 
 
 def _measure(source: str | list[str]) -> dict[str, Any]:

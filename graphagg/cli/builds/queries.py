@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphagg.cli.builds.build import LogLevel
@@ -17,10 +19,11 @@ from graphagg.cli.options import command
 from graphagg.cli.output.console import out, print_json
 from graphagg.cli.request import Asked
 from graphagg.communities.config import Method
-from graphagg.errors import WriteFailed
+from graphagg.errors import InvalidParameter, WriteFailed
 from graphagg.rag.question.request import Request
-from graphagg.spark.session import named_errors, session, with_settings
-from graphagg.spark.sources import hadoop_path, read_table, settings_for
+from graphagg.spark.session import described, named_errors, session, with_settings
+from graphagg.spark.sources import check_stores, columns_at, hadoop_path, read_table, settings_for
+from graphagg.store.work import local_path
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -83,7 +86,8 @@ class CommunityQueries(Answering):
         column: column that holds a seed, or an array of seeds.
         k: members besides the seeds.
         method: how members are found and ranked.
-        skip_unknown: leave out rows of unknown seeds.
+        skip_unknown: leave out rows of unknown seeds, which are rows with a reason.
+        strict: fail where seeds are unknown.
     """
 
     name: ClassVar[str] = "query_communities"
@@ -96,11 +100,13 @@ class CommunityQueries(Answering):
     k: int = field(default=50, metadata=K | {"min": 1})
     method: Method = "fused"
     skip_unknown: bool = False
+    strict: bool = False
 
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Members of each community."""
+        unknown = {"skip_unknown": self.skip_unknown, "strict": self.strict}
         members: DataFrame = index.query_on_spark(
-            frame, self.column, self.k, method=self.method, skip_unknown=self.skip_unknown
+            frame, self.column, self.k, method=self.method, **unknown
         )
         return members
 
@@ -114,7 +120,8 @@ class NeighborQueries(Answering):
         vertices: table of vertices: Parquet, CSV with a header, JSON lines, or table:NAME.
         column: column that holds the vertices.
         k: neighbors per vertex.
-        skip_unknown: leave out vertices that have no vector.
+        skip_unknown: leave out vertices that have no vector, which are rows with a reason.
+        strict: fail where a vertex has no vector.
     """
 
     name: ClassVar[str] = "neighbors"
@@ -126,12 +133,12 @@ class NeighborQueries(Answering):
     column: str = "vertex"
     k: int = field(default=10, metadata=K | {"min": 1})
     skip_unknown: bool = False
+    strict: bool = False
 
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Neighbors of each vertex."""
-        neighbors: DataFrame = index.neighbors_on_spark(
-            frame, self.column, self.k, skip_unknown=self.skip_unknown
-        )
+        unknown = {"skip_unknown": self.skip_unknown, "strict": self.strict}
+        neighbors: DataFrame = index.neighbors_on_spark(frame, self.column, self.k, **unknown)
         return neighbors
 
 
@@ -177,32 +184,75 @@ def answering_command(kind: type[Answering]) -> Callable[..., None]:
 def run_answering(asked: Answering, run: AnswerOptions) -> None:
     """Answer the questions by Spark and write the answers."""
     start_logging(asked.name, run.log_level)
+    questions, target = getattr(asked, asked.questions), hadoop_path(run.out)
+    _check(questions, asked.column, run)  # type: ignore[attr-defined]
     index = asked.index_class.open(asked.index)  # type: ignore[attr-defined]
     with index, session(f"graphagg {asked.name}", run.master, run.remote) as spark:
         follow(spark, run.log_level)
-        questions, target = getattr(asked, asked.questions), hadoop_path(run.out)
-        settings = settings_for(questions, run.out)
-        with with_settings(spark, settings), named_errors(), _written(run.out):
+        check_stores(spark, questions, run.out)
+        settings, group = settings_for(questions, run.out), f"graphagg {asked.name}"
+        with (
+            with_settings(spark, settings),
+            described(spark, group, f"{asked.name}: answers to {questions}"),
+            named_errors(),
+            _written(run),
+        ):
             frame = read_table(spark, questions)
-            mode = "overwrite" if run.force else "errorifexists"
-            asked.answers(index, frame).write.mode(mode).parquet(target)
-            rows = spark.read.parquet(target).count()
+            asked.answers(index, frame).write.mode(_mode(run)).parquet(target)
+            counts = spark.read.parquet(target).selectExpr("count(rank)", "count(reason)")
+            rows, without = counts.collect()[0]
     if run.json:
-        print_json({"out": run.out, "answers": rows})
+        print_json({"out": run.out, "answers": rows, "without_answer": without})
     else:
-        out.print(f"{run.out}: {rows:,} answers", markup=False)
-    say("done: %d answers", rows)
+        why = f", {without:,} rows without one (column reason)" if without else ""
+        out.print(f"{run.out}: {rows:,} answers{why}", markup=False)
+    say("done: %d answers, %d rows without one", rows, without)
+
+
+def _check(questions: str, column: str, run: AnswerOptions) -> None:
+    """Raise what can be known before a session starts."""
+    names = columns_at(questions)
+    if names is not None and column not in names:
+        raise InvalidParameter(
+            f"{questions}: columns are {names}, none is {column!r}; name the one to ask (--column)"
+        )
+    if not run.force and _mode(run) == "errorifexists" and _exists(run.out):
+        raise _taken(run.out)
+
+
+def _exists(folder: str) -> bool:
+    path = local_path(folder)
+    return path is not None and path.exists()
+
+
+def _mode(run: AnswerOptions) -> str:
+    """Write over what is there if asked to, and over what a failed job left: an empty folder."""
+    path = local_path(run.out)
+    left = path is not None and path.is_dir() and not any(map(_is_data, path.iterdir()))
+    return "overwrite" if run.force or left else "errorifexists"
+
+
+def _is_data(path: Path) -> bool:
+    return not path.name.startswith((".", "_temporary"))
+
+
+def _taken(folder: str) -> WriteFailed:
+    return WriteFailed(
+        f"{folder}: there is something already; give another folder, or --force to replace it"
+    )
 
 
 @contextmanager
-def _written(folder: str) -> Iterator[None]:
+def _written(run: AnswerOptions) -> Iterator[None]:
+    """Context manager: leave no empty folder where answers could not be written."""
     from pyspark.errors import AnalysisException
 
+    path, existed = local_path(run.out), _exists(run.out)
     try:
         yield
-    except AnalysisException as error:
-        if "PATH_ALREADY_EXISTS" not in str(error):
-            raise
-        raise WriteFailed(
-            f"{folder}: there is something already; give another folder, or --force to replace it"
-        ) from None
+    except BaseException as error:
+        if path is not None and not existed:
+            shutil.rmtree(path, ignore_errors=True)
+        if isinstance(error, AnalysisException) and "PATH_ALREADY_EXISTS" in str(error):
+            raise _taken(run.out) from None
+        raise

@@ -12,14 +12,15 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 
 from graphagg.cli.builds.build import Build, LogLevel, RunOptions
-from graphagg.cli.builds.log import StageLog, follow, say, start_logging
-from graphagg.cli.builds.plan import plan_of, print_plan
+from graphagg.cli.builds.log import StageLog, executors, follow, pulse, say, start_logging
+from graphagg.cli.builds.plan import check, plan_of, print_plan
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     Built,
@@ -33,9 +34,14 @@ from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
 from graphagg.spark.build import work_of
 from graphagg.spark.job import finished
-from graphagg.spark.session import session
+from graphagg.spark.session import session, settings_as_environment
 
 _INTERRUPTED = 130
+_EXECUTORS = (
+    "{executors} executors: {task_seconds} s of tasks, {gc_seconds} s of garbage collection, "
+    "{shuffle_mib} MiB of shuffles, heap of {executor_heap_mib} MiB at most; the seconds and the "
+    "peak below are of the driver"
+)
 
 
 def build_command(build: type[Build]) -> Callable[..., None]:
@@ -53,6 +59,7 @@ def run_alone(name: str, job: Callable[..., None]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(name)(job)
     try:
+        settings_as_environment()
         app(prog_name=f"{name}.py")
     except GraphAggError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -87,6 +94,7 @@ def run_build(build: Build, run: RunOptions) -> None:
     meter, before = Meter(), current_version(run.out)
     with progress_report() as progress:
         if run.engine == "spark":
+            check(build, run)
             built = _by_spark(build, run, progress)
         else:
             built = build.in_process(run, progress)
@@ -100,9 +108,12 @@ def _by_spark(
     build: Build, run: RunOptions, progress: Progress, level: LogLevel | None = None
 ) -> Built:
     with session(f"graphagg {build.name}", run.master, run.remote) as spark:
-        if level is not None:
-            follow(spark, level)
-        return build.by_spark(spark, run, progress)
+        if level is None or not isinstance(progress, StageLog):
+            return build.by_spark(spark, run, progress)
+        follow(spark, level)
+        with pulse(spark, progress):
+            built = build.by_spark(spark, run, progress)
+        return replace(built, details=built.details | executors(spark))
 
 
 # --- jobs ----------------------------------------------------------------------------------------
@@ -115,6 +126,8 @@ def run_job(build: Build, run: RunOptions) -> None:
         with _exit_codes(run, None):
             print_plan(plan_of(build, run), run.json)
         return
+    with _exit_codes(run, None):
+        check(build, run)
     meter, before, stages = Meter(), current_version(run.out), build.stages()
     log = StageLog(stages, [] if run.force else finished(work_of(run.out, run.work), stages))
     with _exit_codes(run, log):
@@ -123,6 +136,8 @@ def run_job(build: Build, run: RunOptions) -> None:
             say("nothing to do: the index is of this input and these parameters")
         for note in built.notes:
             say("%s", note)
+        if "task_seconds" in built.details:
+            say(_EXECUTORS.format(**built.details))
         print_built(run.out, built, before, meter, run.json)
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.output.console import out, print_renderable
+from graphagg.cli.output.console import out
 from graphagg.rag.question.excerpts import ELLIPSIS
+from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
 if TYPE_CHECKING:
-    from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex
-    from graphagg.rag.evaluation.failures import Failure
-    from graphagg.rag.evaluation.measure import Ablation, Evaluation
+    from graphagg.rag import DocumentHit, Explanation, Hit, Hits, PassageIndex
+    from graphagg.rag.evaluation.measure import Evaluation
     from graphagg.rag.evaluation.recall import Summary
 
 _SHORTENED = 240  # characters of a passage in a list of hits
@@ -24,22 +23,21 @@ _SENTENCE = 200  # characters of a sentence in an explanation
 _LEAST_SHOWN = 0.005  # of a part of a score
 _NOTHING = "no passage is visible under these options"
 _STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cyan"}
-_COMPARED = ("recall@2", "recall@5", "all_gold@5", "contain@5")
 
 # --- hits ----------------------------------------------------------------------------------------
 
 
-def print_hits(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> None:
+def print_hits(hits: Hits, index: PassageIndex, explain: bool) -> None:
     """Print hits as a table, with `explain` the parts of their scores and their hop paths."""
-    out.print(hits_table(hits, index, explain) if hits else _NOTHING)
-
-
-def hits_table(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> Table:
-    """Hits, best first, with their texts or with why they are there."""
+    if not hits:
+        out.print(unanswered(hits.confidence) if hits.confidence else _NOTHING)
+        return
     table = Table("", "score", "passage", "why" if explain else "text", expand=out.is_terminal)
     for rank, hit in enumerate(hits, start=1):
         table.add_row(str(rank), f"{hit.score:.4f}", _name(hit), _detail(hit, index, explain))
-    return table
+    out.print(table)
+    if hits.confidence is not None:
+        out.print(f"[dim]confidence {hits.confidence:.2f}[/dim]")
 
 
 def print_documents(documents: Sequence[DocumentHit], index: PassageIndex, explain: bool) -> None:
@@ -60,7 +58,8 @@ def print_documents(documents: Sequence[DocumentHit], index: PassageIndex, expla
 def _name(hit: Hit) -> str:
     passage = hit.passage
     named = f"{escape(passage.title)}\n" if passage.title else ""
-    return f"{named}[dim]{escape(passage.id)}[/dim]"
+    page = f", page {passage.metadata['page']}" if "page" in passage.metadata else ""
+    return f"{named}[dim]{escape(f'{passage.id}{page}')}[/dim]"
 
 
 def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:
@@ -133,6 +132,8 @@ def _steps(hit: Hit, index: PassageIndex) -> Iterator[str]:
             text = index[text].title or text
         elif hop.kind == "sentence":
             text = f'"{text}"'
+        elif hop.kind == "reference":
+            text = f"links to {text}"
         if text != before:
             style = _STYLES.get(hop.kind, "default")
             yield f"[{style}]{escape(text)}[/{style}]"
@@ -149,23 +150,16 @@ def _texts(hit: Hit) -> Iterator[str]:
 
 
 def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
-    """Print why a passage is where it is: the reason, the parts of its score, and its path."""
-    for shown in explanation_parts(explanation, index):
-        print_renderable(shown)
-
-
-def explanation_parts(
-    explanation: Explanation, index: PassageIndex
-) -> tuple[str] | tuple[str, str, Table, str, Table]:
-    """The reason; then, unless the passage is hidden, the parts of its score and its path."""
+    """Print the reason for a rank, the text with its closest sentence, the parts, and the path."""
     if explanation.hit is None:
-        return (explanation.reason,)
+        out.print(explanation.reason, markup=False)
+        return
     hit = explanation.hit
-    components = Table("part of the score", "", box=None, pad_edge=False)
+    components = Table("part of the score", "", "says", box=None, pad_edge=False)
     components.columns[1].justify = "right"
     for name, value in hit.components.items():
-        components.add_row(name.replace("_", " "), f"{value:.4f}")
-    components.add_row("[bold]score[/bold]", f"[bold]{hit.score:.4f}[/bold]")
+        components.add_row(name.replace("_", " "), f"{value:.4f}", PARTS_IN_WORDS[name])
+    components.add_row("[bold]score[/bold]", f"[bold]{hit.score:.4f}[/bold]", "")
     path = Table("hop", "", "its own score", "adds", box=None, pad_edge=False)
     path.columns[2].justify = path.columns[3].justify = "right"
     for hop, text in zip(hit.path, _texts(hit), strict=True):
@@ -175,8 +169,9 @@ def explanation_parts(
         kind = hop.kind.replace("_", " ")
         path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
     path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
-    closest = f'closest sentence: "{_sentence(hit)}"' if hit.sentence else "no sentence matches"
-    return f"{explanation.reason}\n{closest}", "", components, "", path
+    out.print(explanation.reason, markup=False)
+    for shown in ("", f"{_name(hit)}\n{_matched(hit)}", "", components, "", path):
+        out.print(shown)
 
 
 # --- evaluation ----------------------------------------------------------------------------------
@@ -241,37 +236,3 @@ def _times(reports: Mapping[str, Evaluation]) -> Table:
             )
         table.add_row(escape(name), *cells)
     return table
-
-
-def print_ablation(ablation: Ablation) -> None:
-    """Print the whole mode, and the difference without each of its parts."""
-    compared = [metric for metric in _COMPARED if metric in ablation.whole.percent]
-    table = _metrics_table(compared, "without")
-    table.add_row("[bold]nothing[/bold]", *(_beside(ablation.whole, metric) for metric in compared))
-    for name, summary in ablation.differences.items():
-        table.add_row(name, *(_beside(summary, metric, sign="+") for metric in compared))
-    out.print(table)
-    out.print(
-        f"\n{ablation.whole.questions:,} questions; the first line in percent, the others the "
-        "difference to it in percent points; in parentheses the 95 % interval, paired"
-    )
-
-
-def _beside(summary: Summary, metric: str, sign: str = "") -> str:
-    low, high = summary.intervals[metric]
-    between = f"[dim]({low:{sign}.1f}, {high:{sign}.1f})[/dim]"
-    return f"{summary.percent[metric]:{sign}.1f} {between}"
-
-
-def print_failures(failed: Sequence[Failure], file: Path) -> None:
-    """Print the number of failed questions by cause."""
-    from graphagg.rag.evaluation.failures import KINDS, count_kinds
-
-    out.print()
-    table = Table("failure", "questions", "passages", "", box=None, pad_edge=False)
-    table.columns[1].justify = table.columns[2].justify = "right"
-    for kind, count in count_kinds(failed).items():
-        table.add_row(kind, f"{count['questions']:,}", f"{count['passages']:,}", KINDS[kind])
-    if failed:
-        out.print(table)
-    out.print(f"{len(failed):,} questions fail; {file} lists them", markup=False)

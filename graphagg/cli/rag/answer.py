@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graphagg.cli.folders import Directory
+from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json
 from graphagg.cli.request import Characters, K, Question, request_group
@@ -58,9 +58,9 @@ def answer(
     if broad:
         request = request.with_fields(mode="broad")
     streams = not as_json and (sys.stdout.isatty() if stream is None else stream)
-    with PassageIndex.open(directory) as opened:
+    with opened(PassageIndex, directory) as index:
         reply = answer_from(
-            opened,
+            index,
             question,
             endpoint,
             k=k,

@@ -9,11 +9,13 @@ from importlib import import_module
 
 import typer
 
+from graphagg.cli.shell import EXTRA
+
 FILES = {
     "index": "index", "add": "changes", "sync": "sync", "update": "changes", "delete": "changes",
     "compact": "changes", "search": "search", "explain": "search", "shell": "search",
-    "graph": "explore", "map": "explore", "similar": "explore", "answer": "answer",
-    "eval": "evaluation",
+    "warm": "search", "graph": "explore", "map": "explore", "similar": "explore",
+    "answer": "answer", "eval": "evaluation",
 }  # fmt: skip
 """The file of each command, which has it in `COMMANDS`: its function and the end of its help."""
 
@@ -25,5 +27,6 @@ def make_app(only: str | None = None) -> typer.Typer:
     for name, file in FILES.items():
         if only in (None, name):
             function, epilog = import_module(f"graphagg.cli.rag.{file}").COMMANDS[name]
-            app.command(name, epilog=epilog)(function)
+            settings = EXTRA if name == "shell" else None
+            app.command(name, epilog=epilog, context_settings=settings)(function)
     return app

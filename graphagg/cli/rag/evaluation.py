@@ -1,18 +1,16 @@
-"""`graphagg rag eval`: measure a passage index, compare modes, ablate parts, list failures."""
+"""`graphagg rag eval`: measure a passage index, and compare modes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from graphagg.checks import one_of
-from graphagg.cli.folders import Directory
+from graphagg.cli.folders import Directory, opened
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
-from graphagg.cli.output.passages import print_ablation, print_evaluations, print_failures
+from graphagg.cli.output.passages import print_evaluations
 from graphagg.cli.request import MODE_OPTION, Preset, SemanticsName, settings
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, renamed
@@ -21,8 +19,9 @@ from graphagg.rag.config.modes import Mode, mode_named
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.rag.evaluation.failures import Failure
+    from graphagg.rag.evaluation.measure import Evaluation
     from graphagg.rag.evaluation.questions import GoldQuestion
+    from graphagg.rag.evaluation.recall import Summary
 
 Runs = dict[str, tuple[Mode, LinearRAGConfig | None]]
 _Half = Literal["tune", "test"]
@@ -41,13 +40,6 @@ def evaluate(
         str | None,
         typer.Option(help="Modes side by side, e.g. multihop,linearrag:paper,dense,bm25."),
     ] = None,
-    ablate: Annotated[
-        bool, typer.Option("--ablate", help="Measure the mode multihop without each of its parts.")
-    ] = False,
-    failures: Annotated[
-        Path | None,
-        typer.Option(help="JSONL file for the questions that multihop fails, with the cause."),
-    ] = None,
     half: Annotated[
         _Half | None, typer.Option(help="Measure only this half of the questions.")
     ] = None,
@@ -63,33 +55,24 @@ def evaluate(
     Each question has gold_passage_ids, gold_document_ids or answers; intervals are of 95 %.
     """
     from graphagg.rag import PassageIndex
-    from graphagg.rag.evaluation.failures import count_kinds, find_failures, write_failures
 
     runs = _runs(mode, compare, preset, semantics)
-    _check_together(runs, ablate, compare, failures)
     gold = _questions(questions, half, random_state)
-    failed: list[Failure] = []
-    with PassageIndex.open(directory) as opened, progress_report() as report:
-        if ablate:
-            result = _ablated(opened, gold, random_state, report)
-        else:
-            result = _evaluated(opened, gold, runs, random_state, report)
-        if failures:
-            failed = find_failures(opened, gold, progress=report)
-            write_failures(failed, failures)
-    said = {"half": half, "random_state": random_state}
-    for run in result.runs.values():
-        run |= said
-    if failures:
-        result.best["failures"] = {"file": str(failures), "by_kind": count_kinds(failed)}
+    with opened(PassageIndex, directory) as index, progress_report() as report:
+        reports, differences = _evaluated(index, gold, runs, random_state, report)
     if as_json:
-        print_json(result.runs if compare else next(iter(result.runs.values())))
+        results = {
+            name: {"mode": runs[name][0], **each.to_json()} for name, each in reports.items()
+        }
+        for name, summary in differences.items():
+            results[name]["difference"] = {"to": next(iter(reports)), **summary.to_json()}
+        for result in results.values():
+            result |= {"half": half, "random_state": random_state}
+        print_json(results if compare else next(iter(results.values())))
         return
-    result.show()
+    print_evaluations(reports, differences)
     asked = f"the {half} half of the questions" if half else "all questions (--half takes one)"
     out.print(f"{asked}; halves: tune, to choose by, and test; random_state {random_state}")
-    if failures:
-        print_failures(failed, failures)
 
 
 # --- options -------------------------------------------------------------------------------------
@@ -122,46 +105,11 @@ def _runs(
     return runs
 
 
-def _check_together(runs: Runs, ablate: bool, compare: str | None, failures: Path | None) -> None:
-    names = tuple(runs)
-    if ablate and (compare is not None or names != ("multihop",)):
-        raise InvalidParameter("--ablate is about mode multihop; leave --compare and --mode out")
-    if failures is None:
-        return
-    if "multihop" not in names:
-        raise InvalidParameter(
-            f"--failures is about mode multihop, the modes are {names}; add multihop"
-        )
-    if failures.is_dir() or not failures.parent.is_dir():
-        raise InvalidParameter(f"--failures {failures}: not writable; give another path")
-
-
 def _questions(path: Path, name: _Half | None, random_state: int) -> list[GoldQuestion]:
     from graphagg.rag.evaluation.questions import half, read_questions
 
     questions = read_questions(path)
     return questions if name is None else half(questions, name, random_state)
-
-
-# --- runs ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Result:
-    """Results of an evaluation.
-
-    Attributes:
-        runs: JSON by run.
-        show: prints it.
-    """
-
-    runs: dict[str, dict[str, Any]]
-    show: Callable[[], None]
-
-    @property
-    def best(self) -> dict[str, Any]:
-        """The JSON of mode multihop."""
-        return self.runs["multihop"]
 
 
 def _evaluated(
@@ -170,7 +118,8 @@ def _evaluated(
     runs: Runs,
     random_state: int,
     report: Progress,
-) -> _Result:
+) -> tuple[dict[str, Evaluation], dict[str, Summary]]:
+    """Evaluate the runs. Returns their results, and the differences to the first."""
     from graphagg.rag.evaluation.measure import difference
     from graphagg.rag.evaluation.measure import evaluate as run
 
@@ -183,19 +132,7 @@ def _evaluated(
     }  # fmt: skip
     first, *others = reports
     differences = {name: difference(reports[name], reports[first], random_state) for name in others}
-    results = {name: {"mode": runs[name][0], **r.to_json()} for name, r in reports.items()}
-    for name, summary in differences.items():
-        results[name]["difference"] = {"to": first, **summary.to_json()}
-    return _Result(results, lambda: print_evaluations(reports, differences))
-
-
-def _ablated(
-    index: PassageIndex, gold: list[GoldQuestion], random_state: int, report: Progress
-) -> _Result:
-    from graphagg.rag.evaluation.measure import ablate
-
-    ablation = ablate(index, gold, random_state=random_state, progress=report)
-    return _Result({"multihop": ablation.to_json()}, lambda: print_ablation(ablation))
+    return reports, differences
 
 
 _EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare multihop,linearrag,dense,bm25"

@@ -10,14 +10,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.folders import Directory
+from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
 from graphagg.cli.request import K, Visible
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.themes import MapConfig
-from graphagg.rag.corpus.graph.corpus_graph import EdgeKind
+from graphagg.rag.corpus.graph import EdgeKind
 from graphagg.rag.corpus.similar import By
 from graphagg.rag.models.endpoint import Endpoint
 
@@ -58,8 +58,8 @@ def graph(
     """Write the graph of passages and entities, for `communities build` and `embed build` too."""
     from graphagg.rag import PassageIndex
 
-    with PassageIndex.open(directory) as opened:
-        corpus = opened.graph(config=config, **visible)
+    with opened(PassageIndex, directory) as index:
+        corpus = index.graph(config=config, **visible)
     corpus.save(target, edges)
     sizes = corpus.to_json()
     if as_json:
@@ -115,8 +115,8 @@ def map_(
 
     if resolution:
         config = replace(config, resolutions=tuple(resolution))
-    with PassageIndex.open(directory) as opened, progress_report() as report:
-        made = opened.map(
+    with opened(PassageIndex, directory) as index, progress_report() as report:
+        made = index.map(
             config=config, update=not no_update, labels=labels, progress=report, **visible
         )
     if level is not None and level >= len(made.levels):
@@ -199,8 +199,8 @@ def similar(
     """Show the passages most like a passage, or the entities most like an entity."""
     from graphagg.rag import PassageIndex
 
-    with PassageIndex.open(directory) as opened:
-        ask = opened.similar_entities if entity else opened.similar_passages
+    with opened(PassageIndex, directory) as index:
+        ask = index.similar_entities if entity else index.similar_passages
         chosen: dict[str, Any] = {**visible} if by is None else {**visible, "by": by}
         likes = ask(name, k, **chosen)
     if as_json:

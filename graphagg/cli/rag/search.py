@@ -1,4 +1,4 @@
-"""`graphagg rag search`, `explain` and `shell`: ask an index."""
+"""`graphagg rag search`, `explain`, `shell` and `warm`: ask an index."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphagg.cli.folders import Directory
+from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, err, print_json
+from graphagg.cli.output.console import AsJson, Meter, err, out, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
-from graphagg.cli.request import Asked, K, Question, request_group
+from graphagg.cli.request import Asked, K, Question
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _SEARCH = "Example: graphagg rag search idx 'Who led the works?' --filter 'year>=2000' --explain"
 _EXPLAIN = "Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw"
 _SHELL = "Example: graphagg rag shell idx --mode linearrag --filter 'year>=2000'"
+_WARM = "Example: graphagg rag warm idx"
+_TEXTS = ".texts.zlib.npy"
 
 
 def search(
@@ -42,20 +44,21 @@ def search(
     """Retrieve the passages that answer a question."""
     from graphagg.rag import PassageIndex
 
-    with PassageIndex.open(directory) as opened:
+    with opened(PassageIndex, directory) as index:
         if documents:
-            groups = opened.retrieve_documents(question, k, request)
+            groups = index.retrieve_documents(question, k, request)
             if as_json:
                 shown = [_document(each, characters) for each in groups]
                 _print_answer(question, request.mode, "documents", shown)
             else:
-                print_documents(groups, opened, explain)
+                print_documents(groups, index, explain)
             return
-        hits = opened.retrieve(question, k, request)
+        hits = index.retrieve(question, k, request)
         if as_json:
-            _print_answer(question, request.mode, "hits", [hit.to_json(characters) for hit in hits])
+            shown = [hit.to_json(characters) for hit in hits]
+            _print_answer(question, request.mode, "hits", shown, confidence=hits.confidence)
             return
-        print_hits(hits, opened, explain)
+        print_hits(hits, index, explain)
         if request.mode == "linearrag" and hits and hits[0].method == "dense":
             err.print("the question names no entity: ranked by similarity alone")
 
@@ -71,30 +74,58 @@ def explain(
     """Explain why a passage is, or is not, among the first k for a question."""
     from graphagg.rag import PassageIndex
 
-    with PassageIndex.open(directory) as opened:
-        explanation = opened.explain(question, passage_id, k, request)
+    with opened(PassageIndex, directory) as index:
+        explanation = index.explain(question, passage_id, k, request)
         if as_json:
             shown = {"passage_id": passage_id, "mode": request.mode, **explanation.to_json()}
             print_json(shown)
         else:
-            print_explanation(explanation, opened)
+            print_explanation(explanation, index)
 
 
-def shell(
-    directory: Directory, settings: Annotated[dict[str, Any], request_group(dict)], k: K = 5
-) -> None:
-    """Ask at a prompt, or by lines on standard input; the model loads at the first question."""
-    from graphagg.cli.shell.passages import PassageShell
-    from graphagg.cli.shell.session import converse
+def shell(context: typer.Context, directory: Directory) -> None:
+    """Ask at a prompt, or by lines on standard input: an index and its models load once.
+
+    A line is a question, or a command of this group without the index; help lists them. Options of
+    search given here go with each question.
+    """
+    from graphagg.cli.rag.commands import make_app
+    from graphagg.cli.shell import Shell, converse
     from graphagg.rag import PassageIndex
 
-    with PassageIndex.open(directory) as opened:
-        code = converse(PassageShell(opened, k, **settings), "rag")
+    prompt = Shell(make_app(), directory, "search", lambda line: [line], context.args)
+    with PassageIndex.open(directory) as index:
+        code = converse(prompt, index, "rag")
     raise typer.Exit(code)
 
 
-def _print_answer(question: str, mode: str, name: str, answers: list[dict[str, Any]]) -> None:
-    print_json({"question": question, "mode": mode, name: answers})
+def warm(directory: Directory, as_json: AsJson = False) -> None:
+    """Read into memory what answers read, ahead of the first question.
+
+    On a machine that has just started, a question waits for the disk at each page that it comes to.
+    All files of the index but texts are read from end to end, and one question is asked.
+    """
+    from graphagg.rag import PassageIndex
+    from graphagg.store.ranges import read_ahead
+
+    meter = Meter()
+    with opened(PassageIndex, directory) as index:
+        artifact = index.snapshot.artifact
+        names = [name for name in artifact.manifest.files if not name.endswith(_TEXTS)]
+        size = sum(read_ahead(artifact.path(name)) for name in names)
+        first = next(iter(index), None)
+        if first is not None:
+            index.retrieve(first.title or first.text[:100])
+    if as_json:
+        print_json({"bytes": size, **meter.read()})
+    else:
+        out.print(f"{size / 1e6:,.0f} MB read in {meter.read()['wall_seconds']} s")
+
+
+def _print_answer(
+    question: str, mode: str, name: str, answers: list[dict[str, Any]], **more: float | None
+) -> None:
+    print_json({"question": question, "mode": mode, **more, name: answers})
 
 
 def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
@@ -105,5 +136,6 @@ def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
 COMMANDS = {
     "search": (command(search), _SEARCH),
     "explain": (command(explain), _EXPLAIN),
-    "shell": (command(shell), _SHELL),
+    "shell": (shell, _SHELL),
+    "warm": (warm, _WARM),
 }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
+_SHOWN = 5  # members that a printed community names
 _EXAMPLES = 3
 """Shared elements that a reason names."""
 
@@ -99,7 +100,7 @@ class Member:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Community:
     """The answer to a query.
 
@@ -206,6 +207,14 @@ class Community:
         """
         writers = table_writers(self.to_arrow) | json_writer(self.to_json)
         save(path, writers | graph_writers(self.to_networkx))
+
+    def __repr__(self) -> str:
+        best = ", ".join(repr(member.id) for member in self.members[:_SHOWN])
+        more = ", ..." if len(self.members) > _SHOWN else ""
+        return (
+            f"Community({len(self.members)} members of {list(self.seeds[:_SHOWN])} by "
+            f"{self.method}: {best}{more})"
+        )
 
     def _index(self) -> Snapshot:
         if self._snapshot is None:

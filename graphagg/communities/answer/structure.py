@@ -43,8 +43,10 @@ class Structure:
     Attributes:
         vertices: ids; the seeds come first.
         seeds: number of seeds among them.
-        edges: `[E, 2]` int64 positions in `vertices`, first below second.
-        weights: `[E]` float64 exact Jaccard similarity, above 0.
+        edges: `[E, 2]` int64 positions in `vertices`, first below second: pairs that are alike, or
+            joined in the graph.
+        weights: `[E]` float64 exact Jaccard similarity.
+        in_graph: `[E]` bool, whether the graph joins the two, in either direction.
         labels: `[V]` int64 sub-community of each vertex, 0 is the largest.
         positions: `[V, 2]` float64 of the picture, within [-1, 1].
     """
@@ -53,6 +55,7 @@ class Structure:
     seeds: int
     edges: Array
     weights: Array
+    in_graph: Array
     labels: Array
     positions: Array
 
@@ -65,7 +68,11 @@ class Structure:
         ]
 
     def to_networkx(self) -> networkx.Graph:
-        """Make a networkx graph; nodes carry `community`, `seed` and `pos`, edges `weight`."""
+        """Make a networkx graph of similarity.
+
+        Nodes carry `community`, `seed` and `pos`; edges carry the similarity as `weight`, and
+        `in_graph`, whether they are edges of the graph.
+        """
         graph: networkx.Graph = networkx_module().Graph()
         for i, vertex in enumerate(self.vertices):
             graph.add_node(
@@ -74,8 +81,9 @@ class Structure:
                 seed=i < self.seeds,
                 pos=tuple(self.positions[i].tolist()),
             )
-        for (a, b), weight in zip(self.edges.tolist(), self.weights.tolist(), strict=True):
-            graph.add_edge(self.vertices[a], self.vertices[b], weight=weight)
+        pairs = zip(self.edges.tolist(), self.weights.tolist(), self.in_graph.tolist(), strict=True)
+        for (a, b), weight, joined in pairs:
+            graph.add_edge(self.vertices[a], self.vertices[b], weight=weight, in_graph=joined)
         return graph
 
     def to_arrow(self) -> pyarrow.Table:
@@ -118,10 +126,12 @@ class Structure:
     def draw(self, path: str | os.PathLike[str], *, title: str = "", most_edges: int = 400) -> None:
         """Write a picture; the suffix (.png, .svg) chooses the format.
 
+        Edges of the graph are solid and dark; pairs that are alike only, dotted and light.
+
         Args:
             path: the file.
             title: above the picture.
-            most_edges: number of the heaviest edges, which are drawn.
+            most_edges: number of the most similar pairs, which are drawn.
 
         Raises:
             MissingExtra: matplotlib is not installed.
@@ -142,10 +152,18 @@ class Structure:
         heaviest = np.argsort(-self.weights, kind="stable")[:most_edges]
         weights = self.weights[heaviest]
         widths = 0.3 + 1.7 * weights / max(float(weights.max(initial=0.0)), 1e-12)
-        lines = [self.positions[edge] for edge in self.edges[heaviest]]
-        axes.add_collection(
-            LineCollection(lines, linewidths=widths, colors="0.6", alpha=0.5, zorder=1)
-        )
+        joined = self.in_graph[heaviest]
+        for chosen, color, style, label in (
+            (~joined, "0.7", "dotted", "alike"), (joined, "0.35", "solid", "edge of the graph"),
+        ):  # fmt: skip
+            if chosen.any():
+                lines = [self.positions[edge] for edge in self.edges[heaviest][chosen]]
+                options: Any = {"colors": color, "linestyles": style, "label": label}
+                axes.add_collection(
+                    LineCollection(lines, linewidths=widths[chosen], alpha=0.6, zorder=1, **options)
+                )
+        if len(heaviest):
+            axes.legend(loc="lower right", fontsize=8, frameon=False)
         self._draw_vertices(axes)
         axes.set_title(title)
         axes.set_axis_off()
@@ -182,6 +200,7 @@ class Structure:
             "edges": [
                 [self.vertices[a], self.vertices[b], weight]
                 for (a, b), weight in zip(self.edges.tolist(), self.weights.tolist(), strict=True)
+                if weight > 0
             ],
             "labels": self.labels.tolist(),
             "communities": self.communities(),
@@ -195,11 +214,16 @@ def structure_of(
     """Compute similarities, sub-communities and positions of vertices, the seeds first."""
     number("resolution", resolution, above=0)
     dense = similarities(snapshot, ids)
-    first, second = np.nonzero(np.triu(dense, 1))
+    joined = np.zeros(dense.shape, dtype=np.bool_)
+    if snapshot.config.kind != "two-mode":
+        position = {vertex: i for i, vertex in enumerate(ids)}
+        for a, b in subgraph_of(snapshot, ids).edges:
+            joined[position[a], position[b]] = joined[position[b], position[a]] = True
+    first, second = np.nonzero(np.triu(joined | (dense > 0), 1))
     labels, positions = _layout(dense, resolution, random_state)
     return Structure(
-        tuple(ids), seeds, np.stack([first, second], axis=1), dense[first, second], labels,
-        positions,
+        tuple(ids), seeds, np.stack([first, second], axis=1), dense[first, second],
+        joined[first, second], labels, positions,
     )  # fmt: skip
 
 

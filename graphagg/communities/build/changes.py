@@ -15,13 +15,14 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, offsets
 from graphagg.communities.build.engine import Engine, Known
-from graphagg.communities.build.state import Folder, InProcess, Memory
+from graphagg.communities.build.loops import InProcess
 from graphagg.communities.similarity.neighborhood import Neighborhoods
 from graphagg.communities.snapshot import IndexGraph, Snapshot
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
 from graphagg.graph.merging import Renumbering, merge_rows
 from graphagg.progress import Progress
+from graphagg.spark.state import Memory, State, Stored
 from graphagg.store import Publication
 
 LARGE = 1 << 22
@@ -102,7 +103,7 @@ class Change:
         other = Neighborhoods.of(empty, empty, before.config)
         return cls(rows, columns, other, subtract=True)
 
-    def write(self, before: IndexGraph, state: Memory | Folder) -> IndexGraph:
+    def write(self, before: IndexGraph, state: State) -> IndexGraph:
         """Write ids and rows after the change. Returns: the graph, mapped."""
         config, hoods, columns = before.config, before.hoods, self.columns
         if config.kind == "two-mode":
@@ -124,7 +125,7 @@ class Change:
         return IndexGraph.read(config, state.map, state.exists)
 
 
-def _write_rows(state: Memory | Folder, name: str, ranges: Iterable[tuple[Ints, Array]]) -> Ints:
+def _write_rows(state: State, name: str, ranges: Iterable[tuple[Ints, Array]]) -> Ints:
     """Write compressed rows range by range. Returns: the length of each row."""
     size, lengths = state.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
     for some, columns in ranges:
@@ -147,7 +148,7 @@ def apply(
         progress: called with stage, done, total.
     """
     over_files = int(before.hoods.sets.indptr[-1]) >= LARGE
-    state = Folder(publication.writer.folder.absolute()) if over_files else Memory()
+    state = Stored.of(publication.writer.folder.absolute()) if over_files else Memory()
     after = change.write(before, state)
     graph, old_edges, old_vertices = after.graph(), before.graph().edges, len(before.vertices)
     engine = Engine(before.config, state, InProcess(state, progress), cache(after.hashes))

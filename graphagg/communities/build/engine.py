@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array, Mask, offsets
-from graphagg.communities.build.state import Loops, State
+from graphagg.communities.build.loops import Loops
 from graphagg.communities.config import IndexConfig, QueryConfig
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.snapshot import IndexGraph, Snapshot
@@ -32,6 +32,7 @@ from graphagg.graph.graph import Graph
 from graphagg.kernels import kernel
 from graphagg.minhash.bands import BucketCounts, build_tables, directory_bits
 from graphagg.minhash.signatures import Hashes, signatures
+from graphagg.spark.state import State
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication
 from graphagg.store.artifact import is_current
@@ -39,6 +40,11 @@ from graphagg.store.manifest import Manifest
 from graphagg.store.ranges import forget
 
 KIND = "communities"
+ARRAYS = (
+    "vertices", "vertices.utf8", "vertices.offsets", "elements", "elements.utf8",
+    "elements.offsets", "sets.indptr", "sets.indices", "holders.indptr", "holders.indices",
+    "signatures", "lsh.starts", "lsh.directory", "lsh.ids", "sizes.order", "sizes.bounds",
+)  # fmt: skip
 ROWS_PER_STEP = 1 << 15
 """Sets that one step signs."""
 
@@ -113,7 +119,7 @@ class Engine:
         signed = self.sign(others)
         buckets = self.sort_bands()
         isolated = self.group_by_size()
-        self.state.gather(publication.writer)
+        self.state.gather(publication.writer, ARRAYS)
         counts = {
             "vertices": len(graph.rows),
             "elements": len(graph.columns),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.communities.build.engine import Engine
-from graphagg.communities.build.state import Folder, InProcess, Memory, Resumable
+from graphagg.communities.build.loops import InProcess, Resumable
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import GraphAggError
@@ -25,6 +25,7 @@ from graphagg.graph.reading.files import find_files, paths_of
 from graphagg.graph.reading.load import check_vertices, read_graph
 from graphagg.graph.reading.settings import Reading
 from graphagg.progress import Progress
+from graphagg.spark.state import Memory, Stored
 from graphagg.store import Publication
 from graphagg.store.work import WorkFolder, fingerprint, work_folder
 
@@ -86,9 +87,10 @@ def _build_over_files(
     try:
         _claim(work, source, config, force)
         try:
-            state = Folder(work.folder / "index")
-            state.folder.mkdir(exist_ok=True)
-            files = Files(state.folder, source.kind, config.kind == "directed-in")
+            folder = work.folder / "index"
+            folder.mkdir(exist_ok=True)
+            state = Stored.of(folder)
+            files = Files(folder, source.kind, config.kind == "directed-in")
             report = load_large(work, files, source, partial(index_bytes, config))
             stored = IndexGraph.read(config, state.map, state.exists)
             engine = Engine(config, state, Resumable(state, work), cache(stored.hashes))
@@ -114,9 +116,9 @@ def _claim(work: WorkFolder, source: Source, config: IndexConfig, force: bool) -
     work.claim(job, force=force)
     # Files that the machine had not written to its disk when it went down are not what the notes
     # say: after a start of the machine the build begins again.
-    if work.note("machine", _machine) != _machine():
+    if work.note(".machine", _machine) != _machine():
         work.claim(job, force=True)
-        work.note("machine", _machine)
+        work.note(".machine", _machine)
 
 
 def _machine() -> str:

@@ -18,7 +18,7 @@ Where tasks exchange arrays is described in `graphagg.spark.job`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,22 +36,17 @@ from graphagg.graph.spark.numbering import Numbering, number_ids, write_ids
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.build import SparkBuild
-from graphagg.spark.files import Files
 from graphagg.spark.job import Work
+from graphagg.spark.state import Stored
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
-from graphagg.store import ArtifactWriter, Publication
+from graphagg.store import Publication
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-ENTRIES_A_BLOCK = 2_000_000
+ENTRIES_PER_BLOCK = 2_000_000
 """Entries of compressed rows that a task holds; about 100 bytes each."""
-_ARRAYS = (
-    "vertices", "vertices.utf8", "vertices.offsets", "elements", "elements.utf8",
-    "elements.offsets", "sets.indptr", "sets.indices", "holders.indptr", "holders.indices",
-    "signatures", "lsh.starts", "lsh.directory", "lsh.ids", "sizes.order", "sizes.bounds",
-)  # fmt: skip
 _HASHES = "hashes"
 
 
@@ -60,14 +55,14 @@ def write_with_spark(
     source: EdgeInput,
     config: IndexConfig,
     *,
-    entries_a_block: int = ENTRIES_A_BLOCK,
+    entries_per_block: int = ENTRIES_PER_BLOCK,
 ) -> ReadReport:
     """Index a graph by Spark; see `build_with_spark`."""
 
     def write(work: Work, publication: Publication) -> dict[str, Any]:
-        state = JobState(work.files, work.blocks)
+        state = Stored(work.files, work.blocks)
         family = HashFamily(config.permutations, config.hash_seed)
-        graph = _GraphStages(work, config, state, entries_a_block).run(source)
+        graph = _GraphStages(work, config, state, entries_per_block).run(source)
 
         def hashes() -> Hashes:
             return Hashes.of(state.map(_HASHES), config.closed, family)
@@ -76,7 +71,9 @@ def write_with_spark(
         engine.publish(publication, graph, force=spark_build.force)
         return graph.report.to_json()
 
-    return ReadReport(**spark_build.publish(KIND, job_of(source, config), source, write))
+    return ReadReport(
+        **spark_build.publish(KIND, job_of(source, config), source, write, stages(config))
+    )
 
 
 def job_of(source: EdgeInput, config: IndexConfig) -> dict[str, Any]:
@@ -90,43 +87,7 @@ def stages(config: IndexConfig) -> tuple[str, ...]:
     return ("edges", "vertices", "pairs", *rows, "signatures", "bands", "sizes")
 
 
-# --- state and loops ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class JobState:
-    """Arrays of a job, which stay there until it is done.
-
-    Attributes:
-        files: the arrays.
-        blocks: what tasks exchange; it tells whether a newer run of the job writes.
-    """
-
-    files: Files
-    blocks: Blocks
-
-    def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
-        """Make an array of zeros."""
-        self.files.create(name, dtype, shape)
-
-    def write(self, name: str, start: int, rows: Array) -> None:
-        """Write a range; tasks of an earlier run may write no more."""
-        self.blocks.check_run()
-        self.files.write(name, start, rows)
-
-    def map(self, name: str) -> Array:
-        """An array, mapped."""
-        return self.files.map(name)
-
-    def exists(self, name: str) -> bool:
-        """Whether there is an array of this name."""
-        return self.files.exists(name)
-
-    def gather(self, writer: ArtifactWriter) -> None:
-        """Bring the arrays of the index to the new version."""
-        for name in _ARRAYS:
-            if self.exists(name):
-                writer.link(self.files.path(f"{name}.npy"), f"{name}.npy")
+# --- loops -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -134,7 +95,7 @@ class SparkLoops:
     """Steps that are Spark tasks; a stage that is done is noted in the job's folder."""
 
     work: Work
-    state: JobState
+    state: Stored
     bands_per_step: int = 1
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
@@ -185,19 +146,19 @@ class _GraphStages:
         work: the finished stages.
         config: the kind of graph, and the parameters.
         state: the arrays.
-        entries_a_block: entries of compressed rows that one task holds.
+        entries_per_block: entries of compressed rows that one task holds.
     """
 
     work: Work
     config: IndexConfig
-    state: JobState
-    entries_a_block: int
+    state: Stored
+    entries_per_block: int
 
     def run(self, source: EdgeInput) -> Graph:
         """Write ids, their hashes and rows. Returns: the graph, mapped."""
         work, kind = self.work, self.config.kind
         frame, read = self._read(source)
-        partitions = math.ceil(read / self.entries_a_block)
+        partitions = math.ceil(read / self.entries_per_block)
         rows, columns = self._number(frame, partitions)
         loops = 0 if kind == "two-mode" else work.note("loops", frame.filter("src = dst").count)
         pairs = work.phase("pairs", lambda: self._pairs(frame, rows, columns))

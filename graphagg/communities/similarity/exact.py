@@ -132,7 +132,7 @@ def intersection(sets: Sets, a: int, b: int, examples: Array) -> int:
     return shared
 
 
-@kernel
+@kernel(small=True)
 def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, out: Array) -> int:
     """`out[i]`: the sum of the exact similarities of `vertices[i]` to the seeds.
 
@@ -160,7 +160,7 @@ def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, ou
     return len(vertices)
 
 
-@kernel
+@kernel(small=True)
 def shared_with_seeds(
     sets: Sets, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array
 ) -> Array:

@@ -47,7 +47,7 @@ def similarity_sums(
     return sums, costly
 
 
-@kernel
+@kernel(small=True)
 def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: Array) -> None:
     """Add the similarities to at most 64 members; `marks` is all zero before and after."""
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed

@@ -103,7 +103,7 @@ def measure(matrix: Csr, piece_of: Parts, count: int) -> LevelReport:
     )
 
 
-@kernel
+@kernel(small=True)
 def _count(indptr: Array, indices: Array, piece_of: Array, tally: _Tally) -> tuple[int, int]:
     """Fill the tally row by row; returns the counts of border nodes and of copies."""
     border, copies = 0, 0

@@ -28,6 +28,7 @@ import numpy as np
 from graphagg.arrays import Array, Ints
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout, Piece, cut
+from graphagg.embedding.prone.loops import Loops, load_piece, save_piece
 from graphagg.embedding.prone.matrix import (
     arriving,
     log_matrix,
@@ -48,9 +49,9 @@ from graphagg.embedding.prone.merge import merge as merge_leaves
 from graphagg.embedding.prone.merge import shards as shards_of
 from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation
 from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows
-from graphagg.embedding.prone.state import Loops, Memory, State, Stored, load_piece, save_piece
 from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
+from graphagg.spark.state import Memory, State, Stored
 
 _GATHERED = 1 << 27
 """Numbers of an array of all nodes that a product gathers at once; 512 MiB of them."""
@@ -94,7 +95,7 @@ class Engine:
         self._collect("strength", (), np.float64, strengths)
 
         def arrived(piece: Piece) -> Array:
-            return arriving(piece, self.state.rows("strength")[piece.columns])
+            return arriving(piece, self.state.map("strength")[piece.columns])
 
         self._collect("arrived", (), np.float64, arrived, lambda first, sums: raised(sums))
         sums = self._total("arrived", "arrived.sums", lambda rows: rows.sum(keepdims=True))
@@ -103,7 +104,7 @@ class Engine:
     def log_q(self, nodes: Ints) -> Array:
         """Logarithm of q of some nodes, float64."""
         total = float(self.state.load("arrived.total", 0, "value")[0])
-        return np.asarray(np.log(self.state.rows("arrived")[nodes]) - np.log(total))
+        return np.asarray(np.log(self.state.map("arrived")[nodes]) - np.log(total))
 
     def log_matrix(self, piece: Piece) -> Csr:
         """The log matrix of a piece."""
@@ -119,7 +120,7 @@ class Engine:
         def refined(piece: Piece) -> Array:
             return self._multiply("log", piece, "start")
 
-        width = self.state.rows("start").shape[1:]
+        width = self.state.map("start").shape[1:]
         self._collect("refined", width, np.float32, refined)
         self._rotate("refined", self.config.dim)  # fewer where the matrix has fewer directions
         return Vectors("refined", "start")
@@ -185,7 +186,7 @@ class Engine:
 
     def take(self, rows: Array) -> Vectors:
         """Vectors `[N', m]` that were made elsewhere, for `propagate` to go on from."""
-        self.state.create("taken", rows.shape, rows.dtype)
+        self.state.create("taken", rows.dtype, rows.shape)
         self.state.write("taken", 0, rows)
         self._save_map("taken.turn", 0, np.eye(rows.shape[1], dtype=rows.dtype))
         return Vectors("taken", "taken")
@@ -201,7 +202,7 @@ class Engine:
 
         def start(s: int) -> None:
             low, high = spans[s]
-            rows = normalize_rows(self.state.rows(before.rows)[low:high] @ turn)
+            rows = normalize_rows(self.state.map(before.rows)[low:high] @ turn)
             self.state.write(f"{name}.start", low, rows)
 
         self._fill(f"{name}.start", width, np.float32, len(spans), start)
@@ -226,8 +227,8 @@ class Engine:
 
         def written(first: int, product: Array) -> Array:
             mine = slice(first, first + len(product))
-            strength, loops = (self.state.rows(key)[mine] for key in ("strength", "loops"))
-            state = [np.asarray(self.state.rows(key)[mine]) for key in needed]
+            strength, loops = (self.state.map(key)[mine] for key in ("strength", "loops"))
+            state = [np.asarray(self.state.map(key)[mine]) for key in needed]
             kept = (loops / (strength + loops)).astype(np.float32)
             product = product + kept[:, None] * state[-1]
             if step < STEPS - 1:
@@ -243,7 +244,7 @@ class Engine:
             return piece.matrix.degrees().astype(np.float64)
 
         def loops(first: int, counts: Array) -> Array:
-            strength = self.state.rows("strength")[first : first + len(counts)]
+            strength = self.state.map("strength")[first : first + len(counts)]
             return np.asarray(strength / np.maximum(counts, 1))
 
         def smooth(i: int) -> None:
@@ -264,7 +265,7 @@ class Engine:
         filled, turn = nodes >= 0, self._map(f"{vectors.rows}.turn")
         ascending, positions = np.unique(nodes[filled], return_inverse=True)
         rows, sources = (
-            _spread(self.state.take(name, ascending)[positions] @ turn, filled)
+            _spread(self.state.select(name, ascending)[positions] @ turn, filled)
             for name in (vectors.rows, vectors.sources)
         )
         return rows, sources
@@ -299,7 +300,7 @@ class Engine:
         """A stage that makes array `name` of all nodes and lets tasks write its ranges."""
 
         def make() -> None:
-            self.state.create(name, (self._nodes, *row), dtype)
+            self.state.create(name, dtype, (self._nodes, *row))
             self.loops.each(tasks, task)
 
         self.loops.stage(name, make)
@@ -339,7 +340,7 @@ class Engine:
             self.state.write(name, 0, written(0, total))
 
         def make() -> None:
-            self.state.create(name, (self._nodes, *row), dtype)
+            self.state.create(name, dtype, (self._nodes, *row))
             self.loops.each(self.layout.pieces, piece)
             self.loops.each(min(self.layout.hubs, 1), hubs)
             self.state.drop(f"{name}.hubs")
@@ -348,7 +349,7 @@ class Engine:
 
     def _of_rows(self, piece: Piece, name: str) -> Array:
         """The values of a piece's rows, hubs included, in an array of all nodes."""
-        whole = self.state.rows(name)
+        whole = self.state.map(name)
         mine = whole[piece.first : piece.first + piece.whole]
         return np.concatenate((mine, whole[piece.hubs]))
 
@@ -358,14 +359,14 @@ class Engine:
         The rows are read some of their columns at a time, where all together take much memory.
         """
         piece_matrix = piece.with_values(self.state.load(matrix, piece.index, "values"))
-        width = self.state.rows(name).shape[1]
+        width = self.state.map(name).shape[1]
         step = max(_LEAST_WIDTH, _GATHERED // max(len(piece.columns), 1))
         if step >= width:
-            return multiply(piece_matrix, self.state.take(name, piece.columns))
-        product = np.empty((piece_matrix.rows, width), self.state.rows(name).dtype)
+            return multiply(piece_matrix, self.state.select(name, piece.columns))
+        product = np.empty((piece_matrix.rows, width), self.state.map(name).dtype)
         for low in range(0, width, step):
             some = slice(low, min(low + step, width))
-            product[:, some] = multiply(piece_matrix, self.state.take(name, piece.columns, some))
+            product[:, some] = multiply(piece_matrix, self.state.select(name, piece.columns, some))
         return product
 
     def _total(self, name: str, stage: str, of_rows: Callable[[Array], Array]) -> Array:
@@ -374,7 +375,7 @@ class Engine:
 
         def span(i: int) -> list[Array]:
             low, high = spans[i]
-            return [of_rows(self.state.rows(name)[low:high])]
+            return [of_rows(self.state.map(name)[low:high])]
 
         return next(iter(self.loops.total(stage, len(spans), span)))
 

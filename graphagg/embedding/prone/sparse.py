@@ -31,7 +31,7 @@ def multiply(matrix: Csr, dense: Array) -> Array:
     return out
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, small=True)
 def _multiply(indptr: Array, indices: Array, data: Array, dense: Array, out: Array) -> None:
     """Add the product to `out`, a row of `dense` at a time."""
     # The innermost loop runs over neighbors in memory of both matrices, which the compiler turns
@@ -45,7 +45,7 @@ def _multiply(indptr: Array, indices: Array, data: Array, dense: Array, out: Arr
                 out[row, j] += value * dense[column, j]
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, small=True)
 def row_sums(indptr: Array, values: Array) -> Array:
     """The sum of each row's values, `[rows]` float64, in the order of the entries."""
     sums = np.zeros(len(indptr) - 1, dtype=np.float64)

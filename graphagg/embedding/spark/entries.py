@@ -57,7 +57,7 @@ class Entries:
         return self.frame.filter("weight > 0")
 
 
-def prepare(work: Work, source: EdgeInput, config: EmbeddingConfig, a_task: int) -> Entries:
+def prepare(work: Work, source: EdgeInput, config: EmbeddingConfig, per_task: int) -> Entries:
     """Phases `edges` and `entries`.
 
     Raises:
@@ -72,7 +72,7 @@ def prepare(work: Work, source: EdgeInput, config: EmbeddingConfig, a_task: int)
     counted = work.note("read", lambda: frame.count())
     if not counted:
         raise EmptyGraph(f"{source}: no edge in it, wanted at least one; check the path")
-    partitions = math.ceil(2 * counted / a_task)
+    partitions = math.ceil(2 * counted / per_task)
     notes = work.note("numbered", lambda: _number(work, source, frame, config, partitions))
     rows, columns = (Numbering.from_json(work.blocks, note) for note in notes)
     entries = work.phase("entries", lambda: _entries(work, frame, rows, columns, config, weighted))
@@ -142,11 +142,11 @@ def _couplings(pairs: DataFrame, n: int) -> DataFrame:
     return vertices.selectExpr("row", f"row + {n} AS col", f"CAST({weight!r} AS FLOAT) AS weight")
 
 
-def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
+def digests(work: Work, entries: Entries, per_task: int) -> dict[str, str]:
     """Digests of the graph, equal to `writing.inputs_of`; one block in memory at a time."""
 
     def make() -> dict[str, str]:
-        blocks = sorted_blocks(work, entries, a_task)
+        blocks = sorted_blocks(work, entries, per_task)
         hashes = {"graph": _graph_digest(work, entries, blocks)}
         if entries.weighted:
             state = hashlib.sha256()
@@ -159,18 +159,18 @@ def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
     return dict(work.note("digests", make))
 
 
-def sorted_blocks(work: Work, entries: Entries, a_task: int) -> list[int]:
+def sorted_blocks(work: Work, entries: Entries, per_task: int) -> list[int]:
     """The numbers of the blocks `sorted`: all entries by row and column, once.
 
     A block holds `row`, `col` and, of a weighted graph, `weight`.
     """
-    blocks: list[int] = work.note("sorted", lambda: _sort(work, entries, a_task))
+    blocks: list[int] = work.note("sorted", lambda: _sort(work, entries, per_task))
     return blocks
 
 
-def _sort(work: Work, entries: Entries, a_task: int) -> list[int]:
+def _sort(work: Work, entries: Entries, per_task: int) -> list[int]:
     blocks, weighted = work.blocks, entries.weighted
-    partitions = math.ceil(2 * entries.edges / a_task)
+    partitions = math.ceil(2 * entries.edges / per_task)
 
     def write(block: int, table: pa.Table) -> Stats:
         row, col = table.column("row").to_numpy(), table.column("col").to_numpy()

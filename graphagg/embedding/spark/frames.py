@@ -9,16 +9,16 @@ import numpy as np
 
 from graphagg.embedding.config import Side
 from graphagg.errors import InvalidParameter, UnknownVertex
-from graphagg.spark.answers import answered, of_worker, one_by_one
+from graphagg.spark.answers import Unknown, answered, of_worker, one_by_one
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-VECTORS_A_TASK = 50_000
+VECTORS_PER_TASK = 50_000
 
 
-def vectors_frame(spark: SparkSession, index: Any, side: Side, a_task: int) -> DataFrame:
+def vectors_frame(spark: SparkSession, index: Any, side: Side, per_task: int) -> DataFrame:
     """Columns `vertex` and `vector`; see `NodeEmbedding.to_spark`."""
     ids, _ = index.side(side)
     total, integer = len(ids), ids.is_integer
@@ -31,22 +31,22 @@ def vectors_frame(spark: SparkSession, index: Any, side: Side, a_task: int) -> D
         for batch in batches:
             for i in batch.column(0).to_pylist():
                 names, rows = worker().side(side)
-                low, high = i * a_task, min((i + 1) * a_task, total)
+                low, high = i * per_task, min((i + 1) * per_task, total)
                 block = np.ascontiguousarray(rows[low:high], dtype=np.float32)
                 starts = np.arange(0, block.size + 1, block.shape[1], dtype=np.int32)
                 lists = pa.ListArray.from_arrays(pa.array(starts), pa.array(block.ravel()))
                 vertices = pa.array(names[low:high], kind)
                 yield pa.RecordBatch.from_arrays([vertices, lists], names=["vertex", "vector"])
 
-    count = -(-total // a_task)
+    count = -(-total // per_task)
     schema = f"vertex {'long' if integer else 'string'}, vector array<float>"
     return spark.range(0, count, 1, count).mapInArrow(each, schema)
 
 
 def neighbors_frame(
-    frame: DataFrame, index: Any, column: str, skip: bool, k: int, options: dict[str, Any]
+    frame: DataFrame, index: Any, column: str, unknown: Unknown, k: int, options: dict[str, Any]
 ) -> DataFrame:
-    """The rows with `rank`, `neighbor` and `score`; see `NodeEmbedding.neighbors_on_spark`."""
+    """The rows with their neighbors; see `NodeEmbedding.neighbors_on_spark`."""
     among = options["among"] or options["of"]
     fields = {"neighbor": _type(index.side(among)[0].is_integer), "score": "double"}
 
@@ -54,9 +54,9 @@ def neighbors_frame(
         def one(vertex: Any) -> Any:
             return [(n.id, n.score) for n in embedding.neighbors(vertex, k, **options)]
 
-        return one_by_one(one, vertices, (UnknownVertex, InvalidParameter) if skip else ())
+        return one_by_one(one, vertices, (UnknownVertex, InvalidParameter))
 
-    return answered(frame, column, fields, of_worker(index), ask)
+    return answered(frame, column, fields, of_worker(index), ask, unknown)
 
 
 def _type(integer: bool) -> str:

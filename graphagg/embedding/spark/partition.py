@@ -20,11 +20,12 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import Layout, make_piece, piece_of_entry
 from graphagg.embedding.partition.report import PartitionReport
+from graphagg.embedding.prone.loops import Loops, Task, save_piece
 from graphagg.embedding.prone.sparse import one_thread
-from graphagg.embedding.prone.state import Loops, Stored, Task, save_piece
 from graphagg.embedding.spark.entries import Entries, sorted_blocks
 from graphagg.graph.csr import Csr
 from graphagg.spark.job import Work
+from graphagg.spark.state import Stored
 from graphagg.spark.tasks import Stats, run_tasks
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Cut:
     isolated: int
 
 
-def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> Cut:
+def cut(work: Work, entries: Entries, config: EmbeddingConfig, per_task: int) -> Cut:
     """Stages `matrix` and `partition`: cut the matrix in one task.
 
     METIS holds the matrix in memory, a streaming partition some 60 bytes per node.
@@ -55,7 +56,7 @@ def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> C
         InvalidParameter: more pieces than nodes with an edge.
         PieceTooLarge: a piece is over `max_piece_edges` and cannot be cut further.
     """
-    work.stage("matrix", lambda: _write_matrix(work, entries, a_task))
+    work.stage("matrix", lambda: _write_matrix(work, entries, per_task))
     raw = work.stage("partition", lambda: _partition(work, entries.nodes, config))
     load = work.blocks.load
     layout = Layout(load("layout", 0, "hubs"), load("layout", 0, "starts"))
@@ -63,9 +64,9 @@ def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> C
     return Cut(PartitionReport.from_json(raw), layout, isolated)
 
 
-def _write_matrix(work: Work, entries: Entries, a_task: int) -> None:
+def _write_matrix(work: Work, entries: Entries, per_task: int) -> None:
     """The pattern of the entries above 0, as the arrays `indptr` and `indices` of the job."""
-    blocks = sorted_blocks(work, entries, a_task)
+    blocks = sorted_blocks(work, entries, per_task)
     load, weighted, nodes = work.blocks.load, entries.weighted, entries.nodes
 
     def pattern(i: int) -> tuple[Array, Array]:
@@ -106,11 +107,11 @@ def _partition(work: Work, nodes: int, config: EmbeddingConfig) -> dict[str, Any
     folder = state_of(work)
 
     def run(_: int) -> Stats:
-        matrix = Csr(folder.rows("indptr"), folder.rows("indices"), None, nodes)
+        matrix = Csr(folder.map("indptr"), folder.map("indices"), None, nodes)
         piece_of, report = partition(matrix, config)
         layout = Layout.of(piece_of, report.levels[-1].pieces)
         for name, values in (("parts", piece_of), ("numbers", layout.numbers(nodes))):
-            folder.create(name, values.shape, values.dtype)
+            folder.create(name, values.dtype, values.shape)
             folder.write(name, 0, values)
         folder.save("layout", 0, hubs=layout.order[: layout.hubs], starts=layout.starts)
         return {"report": json.dumps(report.to_json()).encode()}
@@ -126,7 +127,7 @@ def write_pieces(work: Work, entries: Entries, layout: Layout) -> None:
     def renumber(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        new_numbers = folder.rows("numbers")
+        new_numbers = folder.map("numbers")
         for batch in batches:
             row, column = (new_numbers[batch.column(name).to_numpy()] for name in ("row", "col"))
             columns = {

@@ -18,7 +18,7 @@ bytes per node (`streaming`).
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -45,8 +45,6 @@ from graphagg.spark.job import Work
 from graphagg.store import Publication
 from graphagg.store.artifact import is_current
 
-Stage = Literal["entries", "partition"]
-
 
 def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConfig) -> ReadReport:
     """Embed a graph by Spark; see `build_with_spark`."""
@@ -55,17 +53,16 @@ def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConf
         _run(work, source, config, published, build)
         return source.counts(work)
 
-    return ReadReport(**build.publish(KIND, job_of(source, config), source, write))
+    return ReadReport(**build.publish(KIND, job_of(source, config), source, write, stages(config)))
 
 
-def stages(config: EmbeddingConfig, until: Stage | None = None) -> tuple[str, ...]:
+def stages(config: EmbeddingConfig) -> tuple[str, ...]:
     """Names of the stages of a job, in their order, as far as they are known beforehand."""
     passes = [f"pass{p}.{s}" for p in range(1, config.propagate + 1) for s in range(STEPS)]
-    names = (
+    return (
         "edges", "entries", "matrix", "partition", "pieces", "strength", "arrived", "leaves",
         "start", "refined", *passes, "vectors",
     )  # fmt: skip
-    return names if until is None else names[: names.index(until) + 1]
 
 
 def job_of(source: EdgeInput, config: EmbeddingConfig) -> dict[str, Any]:
@@ -80,12 +77,12 @@ def _run(
     published: Publication,
     build: SparkBuild,
 ) -> None:
-    a_task = config.max_piece_edges or MAX_PIECE_EDGES
-    entries = prepare(work, source, config, a_task)
-    inputs = digests(work, entries, a_task)
+    per_task = config.max_piece_edges or MAX_PIECE_EDGES
+    entries = prepare(work, source, config, per_task)
+    inputs = digests(work, entries, per_task)
     if not build.force and is_current(published.location, KIND, inputs, config.to_json()):
         return
-    partition = cut(work, entries, config, a_task)
+    partition = cut(work, entries, config, per_task)
     write_pieces(work, entries, partition.layout)
     engine = Engine(partition.layout, config, state_of(work), SparkLoops(work))
     with one_thread():  # the driver merges and rotates
@@ -125,7 +122,7 @@ def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, files: Fi
     def write(b: int) -> None:
         low, high = blocks[b]
         positions, piece_of = (
-            np.asarray(engine.state.rows(n)[low:high]) for n in ("numbers", "parts")
+            np.asarray(engine.state.map(n)[low:high]) for n in ("numbers", "parts")
         )
         vector_files.write(
             low, piece_of, *engine.rotated(vectors, positions), engine.log_q_of(positions)

@@ -35,7 +35,7 @@ from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import check_space
 from graphagg.store.work import WorkFolder
 
-EDGES_A_CHUNK = 1 << 22
+EDGES_PER_CHUNK = 1 << 22
 """Edges of a chunk; its two ends take 32 MiB of integers below 2^32."""
 MARKED = 200_000_000
 """Integer ids below this are numbered by marking, 5 bytes each; larger ones by sorting."""
@@ -296,7 +296,7 @@ def write_edges(
             columns["second"].add(batch.targets, name)
             waiting += len(batch.sources)
             edges += len(batch.sources)
-        if waiting >= EDGES_A_CHUNK:
+        if waiting >= EDGES_PER_CHUNK:
             write()
     if waiting:
         write()

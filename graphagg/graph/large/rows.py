@@ -21,7 +21,7 @@ from graphagg.graph.reading.buffer import Numbers
 from graphagg.kernels import kernel
 from graphagg.store.ranges import GrowingFile
 
-PAIRS_A_RANGE = 1 << 23
+PAIRS_PER_RANGE = 1 << 23
 """Pairs of a range of rows, 8 bytes each and as much again while they are sorted."""
 _MOST_RANGES = 1000  # files that are open at once
 _READ = 1 << 20
@@ -108,10 +108,10 @@ def deal(pairs: Pairs, folder: Path, *, symmetric: bool, step: Callable[[int, in
 
 
 def _ranges(counts: Ints) -> list[int]:
-    """Divide the rows into ranges of about `PAIRS_A_RANGE` pairs: their first rows, and the end."""
+    """Divide the rows into ranges of about `PAIRS_PER_RANGE` pairs: first rows, and the end."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
-    size = max(PAIRS_A_RANGE, -(-total // _MOST_RANGES))
+    size = max(PAIRS_PER_RANGE, -(-total // _MOST_RANGES))
     starts = np.searchsorted(ends, np.arange(size, total, size)) + 1
     hubs = np.flatnonzero(counts > size)  # each a range of its own
     ends = np.concatenate([[0], starts, hubs, hubs + 1, [len(counts)]])
@@ -138,7 +138,7 @@ def write_rows(
     file = GrowingFile(indices, np.int32)
     for i, size in enumerate(dealt.sizes):
         first, end = dealt.bounds[i], dealt.bounds[i + 1]
-        if end - first == 1 and size > 2 * PAIRS_A_RANGE:
+        if end - first == 1 and size > 2 * PAIRS_PER_RANGE:
             kept = _one_row(dealt.path(i), columns)
             lengths[first] = len(kept)
         else:

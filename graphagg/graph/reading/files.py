@@ -52,6 +52,9 @@ def find_files(path: str) -> list[Path]:
         roots = [Path(match) for match in sorted(glob.glob(path, recursive=True))]
         if not roots:
             raise UnreadableFile(f"{path}: no file matches this pattern; check it")
+    for root in roots:
+        if not root.exists():
+            raise UnreadableFile(f"{root}: no such file; check the path")
     return [file for root in roots for file in (_below(root) if root.is_dir() else [root])]
 
 

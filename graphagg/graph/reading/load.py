@@ -20,14 +20,15 @@ from graphagg.graph.reading.buffer import IdColumn, join_weights, number_ends
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.reading.sources import (
+    GRAPH_FILES,
     id_array,
     jlg_vertices,
-    read_gml,
+    read_graph_file,
     read_mat,
     read_object,
     read_sets_json,
 )
-from graphagg.graph.reading.tables import read_parquet
+from graphagg.graph.reading.tables import read_json_lines, read_parquet
 from graphagg.graph.reading.text import read_lines
 
 
@@ -45,12 +46,12 @@ def load_graph(
     numbered, and 8 in each of two passes after that. JSON and GML are held in memory whole.
 
     Args:
-        edges: files: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.mat`, `.jlg`, `.json`;
-            gzip too), a folder of them, a pattern such as `parts/*.csv`, or a list of paths.
-            Tables: anything with `__arrow_c_stream__`, such as a frame of pandas or polars or a
-            table of Arrow. Else a networkx graph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two
-            `[E]` arrays (in a tuple or a list), a SciPy sparse matrix whose entries are edges, a
-            mapping `{set: elements}`, or pairs.
+        edges: files: a path (SNAP text, CSV, TSV, `.parquet`, `.jsonl`, `.gml`, `.graphml`,
+            `.gexf`, `.net`, `.mat`, `.jlg`, `.json`; gzip too), a folder of them, a pattern such as
+            `parts/*.csv`, or a list of paths. Tables: anything with `__arrow_c_stream__`, such as a
+            frame of pandas or polars or a table of Arrow. Else a graph of networkx or igraph, PyG
+            `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays (in a tuple or a list), a
+            SciPy sparse matrix whose entries are edges, a mapping `{set: elements}`, or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
             follower comes before the page; a mapping, JSON and the rows of a matrix are sets.
         vertices: vertices that are there even without an edge; two-mode: sets.
@@ -115,6 +116,16 @@ def read_graph(
     return graph, entries
 
 
+def check_edges(edges: Any, kind: GraphKind, reading: Reading) -> None:
+    """Read the first edges, for the errors that they raise: paths, header, columns, types.
+
+    Raises:
+        As `load_graph`.
+    """
+    source, _ = open_edges(edges, kind, reading, (), ReadCounts())
+    next(source.batches, None)
+
+
 def check_vertices(vertices: Iterable[VertexId]) -> Iterable[VertexId]:
     """Raise `InvalidParameter` for one id in place of several."""
     if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):
@@ -176,12 +187,14 @@ def _open_file(path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:
     suffix = suffix_of(path.name)
     if suffix in PARQUET:
         return EdgeSource(read_parquet(path, counts, reading))
+    if suffix in (".jsonl", ".ndjson"):
+        return EdgeSource(read_json_lines(path, counts, reading))
     if suffix == ".mat":
         return read_mat(path)
     if suffix == ".json":
         return read_sets_json(path)
-    if suffix == ".gml":
-        return read_gml(path)
+    if suffix in GRAPH_FILES:
+        return read_graph_file(path, suffix, counts, reading.wants_weights)
     if suffix == ".jlg":
         plain = Reading(ids=reading.ids, header=True, skip_bad_rows=reading.skip_bad_rows)
         return EdgeSource(read_lines(path, counts, plain), jlg_vertices(path))

@@ -1,8 +1,8 @@
-"""Edges from everything but text and tables: GML, JSON, MATLAB, networkx, PyG, SciPy, pairs."""
+"""Edges from everything but text and tables: files of graphs, JSON, MATLAB, objects of Python."""
 
 from __future__ import annotations
 
-import html
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +27,10 @@ from graphagg.tables import networkx_module
 
 Batches = Iterator[EdgeBatch]
 EDGES_AT_ONCE = 1 << 18
+GRAPH_FILES = (".gml", ".graphml", ".gexf", ".net")
+"""Suffixes that networkx reads."""
+_BAD_GRAPHS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError)
+"""Errors that its readers raise for a damaged file."""
 
 
 def read_sets_json(path: Path) -> EdgeSource:
@@ -69,58 +73,41 @@ def _all_integers(names: Iterable[str]) -> bool:
     return all(re.fullmatch("0|[1-9][0-9]{0,18}", n) and int(n) < 2**63 for n in names)
 
 
-def read_gml(path: Path) -> EdgeSource:
-    """Vertices (their labels where all differ, else their ids) and edges.
+def read_graph_file(path: Path, suffix: str, counts: ReadCounts, weighted: bool) -> EdgeSource:
+    """Vertices and edges of a file that networkx reads: GML, GraphML, GEXF, Pajek.
 
-    A parser for the part of GML that graphs are exchanged in: flat `node` and `edge` lists.
+    Vertices are called by their labels (GraphML of igraph: names) where all have one and all
+    differ, else by their ids.
     """
+    networkx = networkx_module()
     try:
         text = read_bytes(path).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(f"{path}: not UTF-8 ({error}); convert the file to UTF-8") from None
-    tokens = re.findall(r'"[^"]*"|[^\s\[\]]+|\[|\]', re.sub(r"(?m)^\s*#.*$", "", text))
-    records: dict[str, list[dict[str, str]]] = {"node": [], "edge": []}
-    at = 0
-    while at < len(tokens) - 1:
-        if tokens[at] in records and tokens[at + 1] == "[":
-            fields, after = _gml_fields(tokens, at + 2)
-            records[tokens[at]].append(fields)
-            at = after
+        if suffix == ".gml":  # repeated edges are counted, where networkx would refuse the file
+            text = re.sub(r"\bgraph\s*\[", "graph [ multigraph 1", text, count=1)
+            graph = networkx.parse_gml(text, label=None)
+        elif suffix == ".net":
+            graph = networkx.parse_pajek(text)
+        elif suffix == ".gexf":
+            graph = networkx.read_gexf(io.BytesIO(text.encode()))
         else:
-            at += 1
-    if not records["node"]:
-        raise InvalidGraph(f"{path}: no node in it, wanted GML: graph [ node [ id ... ] ... ]")
-    try:
-        name_of = _gml_names([(n["id"], n.get("label")) for n in records["node"]])
-        pairs = [(name_of[e["source"]], name_of[e["target"]]) for e in records["edge"]]
-    except KeyError as error:
-        raise InvalidGraph(
-            f"{path}: {error} is missing, wanted an id in each node, source and target in each edge"
+            graph = networkx.parse_graphml(text)
+    except (*_BAD_GRAPHS, networkx.NetworkXException) as error:
+        raise UnreadableFile(
+            f"{path}: not {suffix[1:].upper()} ({error}); check the file"
         ) from None
-    return EdgeSource(read_tuples(pairs, str(path)), list(name_of.values()))
+    if not len(graph):
+        raise InvalidGraph(f"{path}: no node in it, wanted nodes and edges")
+    named = networkx.relabel_nodes(graph, _names_of(graph))
+    return EdgeSource(_networkx_batches(named, counts, weighted, str(path)), list(named.nodes))
 
 
-def _gml_fields(tokens: list[str], at: int) -> tuple[dict[str, str], int]:
-    """The `key value` pairs up to the closing bracket; nested lists are skipped."""
-    fields: dict[str, str] = {}
-    while at < len(tokens) and tokens[at] != "]":
-        if at + 1 < len(tokens) and tokens[at + 1] == "[":
-            at = _gml_fields(tokens, at + 2)[1]
-            continue
-        value = tokens[at + 1] if at + 1 < len(tokens) else ""
-        if value.startswith('"'):  # GML is ASCII and writes other characters as `&#233;`
-            value = html.unescape(value.strip('"'))
-        fields[tokens[at]] = value
-        at += 2
-    return fields, at + 1
-
-
-def _gml_names(nodes: list[tuple[str, str | None]]) -> dict[str, VertexId]:
-    labels = [label for _, label in nodes]
-    if None not in labels and len(set(labels)) == len(labels):
-        return {node: str(label) for node, label in nodes}
-    integer = _all_integers(node for node, _ in nodes)
-    return {node: int(node) if integer else node for node, _ in nodes}
+def _names_of(graph: Any) -> dict[Any, VertexId]:
+    for key in ("label", "name"):
+        labels = {node: str(label) for node, label in graph.nodes(data=key) if label is not None}
+        if len(set(labels.values())) == len(graph):
+            return dict(labels)
+    integer = _all_integers(map(str, graph))
+    return {node: int(node) if integer else str(node) for node in graph}
 
 
 def jlg_vertices(path: Path) -> range:
@@ -217,10 +204,12 @@ def read_object(edges: Any, kind: GraphKind, counts: ReadCounts, reading: Readin
         return EdgeSource(read_stream(edges, f"the {type(edges).__name__}", counts, reading))
     if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
         return EdgeSource(_networkx_batches(edges, counts, weighted), list(edges.nodes))
-    if getattr(edges, "edge_index", None) is not None:
-        return EdgeSource(_tensor_batches(edges.edge_index), range(edges.num_nodes or 0))
-    if hasattr(edges, "detach") and hasattr(edges, "cpu"):
-        return EdgeSource(_tensor_batches(edges))
+    if hasattr(edges, "get_edge_dataframe") and hasattr(edges, "vs"):
+        return _igraph_edges(edges, counts, weighted)
+    tensor = getattr(edges, "edge_index", None)
+    if tensor is not None or (hasattr(edges, "detach") and hasattr(edges, "cpu")):
+        nodes = getattr(edges, "num_nodes", None) if tensor is not None else None
+        return EdgeSource(_tensor_batches(edges if tensor is None else tensor), range(nodes or 0))
     if isinstance(edges, np.ndarray):
         return EdgeSource(_array_batches(edges, weighted))
     if hasattr(edges, "tocoo"):
@@ -233,9 +222,19 @@ def read_object(edges: Any, kind: GraphKind, counts: ReadCounts, reading: Readin
         return EdgeSource(read_tuples(edges, "the edges", counts, weighted))
     raise InvalidGraph(
         f"edges are a {type(edges).__name__}, wanted a path, a table (pandas, polars, Arrow), a "
-        "networkx graph, PyG Data or EdgeIndex, an [E, 2] array, a SciPy sparse matrix, a mapping "
-        "{set: elements}, or pairs"
+        "graph of networkx or igraph, PyG Data or EdgeIndex, an [E, 2] array, a SciPy sparse "
+        "matrix, a mapping {set: elements}, or pairs"
     )
+
+
+def _igraph_edges(graph: Any, counts: ReadCounts, weighted: bool) -> EdgeSource:
+    """The edges of a graph of igraph; its vertices are called by their `name`, else numbered."""
+    names = graph.vs["name"] if "name" in graph.vs.attributes() else list(range(graph.vcount()))
+    pairs: list[Any] = [(names[a], names[b]) for a, b in graph.get_edgelist()]
+    if "weight" in graph.es.attributes():
+        ends = zip(pairs, graph.es["weight"], strict=True)
+        pairs = [(a, b, 1.0 if weight is None else weight) for (a, b), weight in ends]
+    return EdgeSource(read_tuples(pairs, "the igraph graph", counts, weighted), names)
 
 
 def _matrix_edges(matrix: Any, kind: GraphKind, counts: ReadCounts, weighted: bool) -> EdgeSource:
@@ -287,22 +286,23 @@ def _stacked(source: Array, target: Array) -> Array:
     return np.stack((source, target), axis=1)
 
 
-def _networkx_batches(graph: Any, counts: ReadCounts, weighted: bool) -> Batches:
-    name = "the networkx graph"
+def _networkx_batches(
+    graph: Any, counts: ReadCounts, weighted: bool, name: str = "the networkx graph"
+) -> Batches:
     with_weight = sum(1 for *_, weight in graph.edges(data="weight") if weight is not None)
     counts.weights_ignored += with_weight
     if weighted and with_weight:
-        return read_tuples(_networkx_triples(graph), name, weighted=True)
+        return read_tuples(_networkx_triples(graph, name), name, weighted=True)
     return read_tuples(graph.edges(), name)
 
 
-def _networkx_triples(graph: Any) -> Iterator[tuple[Any, Any, float]]:
+def _networkx_triples(graph: Any, name: str) -> Iterator[tuple[Any, Any, float]]:
     for source, target, weight in graph.edges(data="weight"):
         try:
             value = 1.0 if weight is None else float(weight)
         except (TypeError, ValueError):
             raise InvalidGraph(
-                f"the networkx graph: edge {source!r} - {target!r} has the weight {weight!r}, "
+                f"{name}: edge {source!r} - {target!r} has the weight {weight!r}, "
                 "wanted a number; convert it"
             ) from None
         yield source, target, value

@@ -86,6 +86,7 @@ class TextLayout:
         skip: lines at the top of the next block to leave out: the header.
         weighted: whether the column of weights holds some; None until a line has told.
         lenient: leave out the rows that cannot be read.
+        numbered: whether messages count lines: a task of Spark does not know where its lines are.
     """
 
     name: str
@@ -96,6 +97,7 @@ class TextLayout:
     skip: int
     weighted: bool | None
     lenient: bool
+    numbered: bool = True
 
     @classmethod
     def sniff(
@@ -258,15 +260,15 @@ class TextLayout:
             )
         else:
             about = (
-                f"one column ({shown!r}), wanted two vertex ids; remove the line, begin it with #, "
-                "or leave bad lines out (--skip-bad-rows)"
+                f"an id is missing or empty ({shown!r}), wanted two vertex ids; remove "
+                "the line, begin it with #, or leave bad lines out (--skip-bad-rows)"
             )
         self._refuse(about, counts.lines + first + 1, counts)
         counts.bad_rows += count
 
     def _refuse(self, about: str, line: int, counts: ReadCounts) -> None:
         """Raise `InvalidGraph` about a line, or only note it."""
-        message = f"{self.name}, line {line}: {about}"
+        message = f"{self.name}, line {line}: {about}" if self.numbered else f"{self.name}: {about}"
         if not self.lenient:
             raise InvalidGraph(message)
         counts.first_bad = counts.first_bad or message

@@ -212,7 +212,8 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
     if reading.wants_weights:
         sniffed.parse(block, ReadCounts())  # its first edge tells whether there are weights
-    head, layout = counts.header, replace(sniffed, skip=0, weighted=bool(sniffed.weighted))
+    head = counts.header
+    layout = replace(sniffed, skip=0, weighted=bool(sniffed.weighted), numbered=False)
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

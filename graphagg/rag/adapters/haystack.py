@@ -14,8 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphagg.errors import InvalidFilter, MissingExtra
-from graphagg.rag.adapters.shared import metadata_of, opened
-from graphagg.rag.adapters.store import Store, passage
+from graphagg.rag.adapters.store import Store, check_known, metadata_of, opened, passage
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request
@@ -59,6 +58,7 @@ class GraphAggRetriever:
         self._where = index
         self._index: PassageIndex | Store | None = None
         self.top_k, self.filters, self.fields = top_k, filters, fields
+        check_known(fields, ("top_k", "filters"))
         Request(**fields)  # raises for what it does not take
 
     def warm_up(self) -> None:

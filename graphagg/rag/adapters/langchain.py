@@ -15,11 +15,19 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
+import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from graphagg.errors import InvalidParameter, MissingExtra
-from graphagg.rag.adapters.shared import metadata_of, opened, request_and_rest
-from graphagg.rag.adapters.store import Store, last_of_each, passage
+from graphagg.rag.adapters.store import (
+    Store,
+    check_known,
+    last_of_each,
+    metadata_of,
+    opened,
+    passage,
+    request_and_rest,
+)
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request, RequestFields
@@ -34,6 +42,7 @@ try:
     from langchain_core.embeddings import Embeddings
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.vectorstores import VectorStore
+    from langchain_core.vectorstores.utils import maximal_marginal_relevance
 except ImportError:
     raise MissingExtra("langchain-core", "langchain") from None
 
@@ -71,6 +80,7 @@ class GraphAggRetriever(BaseRetriever):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, options: dict[str, Any]) -> dict[str, Any]:
+        check_known(options, cls.model_fields)
         request, rest = request_and_rest(options)
         return {**rest, "request": request}
 
@@ -92,6 +102,7 @@ class GraphAggRetriever(BaseRetriever):
         return [_document(hit) for hit in hits]
 
     def _options(self, given: dict[str, Any]) -> dict[str, Any]:
+        check_known(given, ("k",))
         return {"k": self.k, "request": self.request} | given
 
 
@@ -107,8 +118,9 @@ class GraphAggVectorStore(VectorStore):
     as the title. Every call of `add_documents` is one new version of the index: add many at once.
 
     Searches take the options of `PassageIndex.retrieve`: `filter`, `mode`, `min_score`, and so on.
-    The index encodes by a model of its own, so no `embedding` is taken. Scores have no scale
-    across questions, so there are no relevance scores from 0 to 1, and no search by vector or MMR.
+    The index encodes by a model of its own, so no `embedding` is taken, and there is no search by
+    vector. Relevance scores are cosines of the vectors of question and document, 0 where they are
+    below it: scores of the modes have no scale. MMR chooses among the hits by the same vectors.
 
     Args:
         index: the directory, whether it holds an index yet or not; or an opened index.
@@ -224,8 +236,59 @@ class GraphAggVectorStore(VectorStore):
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """The best documents for a question with their scores: more is better."""
+        check_known(kwargs, ())
         hits = self._store.retrieve(query, k, **kwargs)
         return [(_as_added(hit.passage), hit.score) for hit in hits]
+
+    def _similarity_search_with_relevance_scores(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        documents = self.similarity_search(query, k, **kwargs)
+        question, vectors = self._vectors(query, documents)
+        cosines = np.clip(vectors @ question, 0, 1).tolist()
+        return list(zip(documents, cosines, strict=True))
+
+    def max_marginal_relevance_search(
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """Choose documents that are close to the question and unlike each other.
+
+        Args:
+            query: the question.
+            k: number of documents.
+            fetch_k: number of hits that they are chosen from.
+            lambda_mult: 1 asks for closeness alone, 0 for variety alone.
+            kwargs: options of a search.
+        """
+        documents = self.similarity_search(query, fetch_k, **kwargs)
+        if not documents:
+            return []
+        question, vectors = self._vectors(query, documents)
+        chosen = maximal_marginal_relevance(question[None], list(vectors), lambda_mult, k)
+        return [documents[each] for each in chosen]
+
+    def similarity_search_by_vector(
+        self, embedding: list[float], k: int = 4, **kwargs: Any
+    ) -> list[Document]:
+        """Refuse: an index reads questions, whose words and names count too."""
+        raise InvalidParameter(
+            "an index is asked by a question, not by a vector: its words and names count too; use "
+            "similarity_search(question)"
+        )
+
+    def _vectors(self, query: str, documents: list[Document]) -> tuple[Any, Any]:
+        """Unit vectors of a question `[d]` and of documents `[n, d]`, by the model of the index."""
+        index = self._store.index
+        if index is None or not documents:
+            return np.zeros(1, np.float32), np.zeros((0, 1), np.float32)
+        texts = [document.page_content for document in documents]
+        questions, vectors = index.load_encoder().encode_query([query], texts)
+        return questions[0], vectors
 
 
 def _as_added(added: Passage) -> Document:

@@ -16,8 +16,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.adapters.shared import QUIET, metadata_of, opened, request_and_rest
-from graphagg.rag.adapters.store import Store, last_of_each, passage
+from graphagg.rag.adapters.store import (
+    QUIET,
+    Store,
+    check_known,
+    last_of_each,
+    metadata_of,
+    opened,
+    passage,
+    request_and_rest,
+)
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
@@ -60,6 +68,7 @@ class GraphAggRetriever(BaseRetriever):
         k: int = 5,
         **options: Any,
     ) -> None:
+        check_known(options, ("callback_manager", "object_map", "objects", "verbose"))
         self._request, rest = request_and_rest(options)
         super().__init__(**rest)
         self._index = index if isinstance(index, Store) else opened(index)
@@ -114,6 +123,8 @@ class GraphAggStore(TransformComponent):
         chunking: ChunkConfig | None = None,
         **data: Any,
     ) -> None:
+        if data.keys() - type(self).model_fields.keys() - {"class_name"}:
+            check_known(data, ("encoder", "extractor", "chunking"))
         super().__init__(**{"directory": os.fspath(directory), **data})
         self._store = Store(directory, encoder=encoder, extractor=extractor, chunking=chunking)
 

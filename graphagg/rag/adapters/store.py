@@ -1,7 +1,8 @@
 """An index behind a framework's store: made by the first write, removed with its last passage.
 
 Frameworks have stores that may be empty; an index holds one passage at least. So a store is a
-directory, and whether there is an index in it is looked up when it is asked.
+directory, and whether there is an index in it is looked up when it is asked. The functions at the
+end open an index, split options and turn a hit into metadata, for all adapters.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any
 
-from graphagg.errors import EmptyCorpus
+from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.rag.documents.passages import Passage, as_passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.question.request import Request
-from graphagg.rag.question.results import Hits
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Request, Selection
+from graphagg.rag.question.results import Hit, Hits
 from graphagg.store import write_artifact
 from graphagg.store.addresses import local_folder
 from graphagg.store.manifest import MANIFEST_NAME, canonical_json
@@ -199,3 +201,86 @@ def passage(
 def last_of_each(passages: Iterable[Passage]) -> list[Passage]:
     """The passages without those that a later one of the same id replaces."""
     return list({made.id: made for made in passages}.values())
+
+
+RESERVED = (
+    "title", "score", "components", "path", "method", "document", "position", "match", "copies",
+    "source", "trail",
+)  # fmt: skip
+"""Keys of metadata that a hit fills."""
+_FOR_MODELS = ("title", "source", "trail")
+QUIET = (
+    *(key for key in RESERVED if key not in _FOR_MODELS),
+    "passage_path", "folder", "suffix", "modified", "size", "heading",
+)  # fmt: skip
+"""Keys that a language model or an embedding has no use for."""
+
+
+def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
+    """Open the index of a directory, without a model; an opened index stays as it is."""
+    return index if isinstance(index, PassageIndex) else PassageIndex.open(index)
+
+
+def request_and_rest(
+    options: Mapping[str, Any], request: Request | None = None
+) -> tuple[Request, dict[str, Any]]:
+    """Split options into a request and the other options.
+
+    Args:
+        options: fields of `Request` by name, perhaps a `request`, and others.
+        request: what the fields override, unless the options have a `request`.
+
+    Examples:
+        >>> request, rest = request_and_rest({"mode": "bm25", "callback_manager": None})
+        >>> request.mode, rest
+        ('bm25', {'callback_manager': None})
+    """
+    rest, names = dict(options), {each.name for each in fields(Request)}
+    overrides = {name: rest.pop(name) for name in options if name in names}
+    base: Request = rest.pop("request", None) or request or Request()
+    return base.with_fields(**overrides), rest
+
+
+def check_known(options: Iterable[str], names: Iterable[str]) -> None:
+    """Refuse options that nothing takes.
+
+    Args:
+        options: names that are given.
+        names: names that are taken, beside the fields of `Request`.
+
+    Raises:
+        InvalidParameter: one is unknown; the message names the closest.
+    """
+    choices = {*names, "request", *(each.name for each in fields(Request))}
+    for name in options:
+        if name not in choices:
+            near = get_close_matches(name, choices, 1, 0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"wanted one of {sorted(choices)}"
+            raise InvalidParameter(f"option {name!r} is unknown; {hint}")
+
+
+def metadata_of(hit: Hit) -> dict[str, Any]:
+    """Join a passage's metadata with the values of the hit, as plain JSON values.
+
+    Chains that cite read `source` (the file or address that the passage comes from, else its
+    document or id), `page`, and `trail`, the headings above it.
+
+    A key of the passage that is one of `RESERVED` is kept as `passage_<key>`, unless it has the
+    value that the hit has under that key.
+    """
+    plain = hit.to_json()
+    reserved = {key: plain[key] for key in RESERVED if key in plain}
+    reserved["path"] = [dict(step) for step in plain["path"]]
+    metadata: Mapping[str, Any] = plain["metadata"]
+    origins = (metadata.get(key) for key in ("source", "url", "path"))
+    reserved["source"] = next(
+        (each for each in origins if each), hit.passage.document or plain["id"]
+    )
+    if isinstance(heading := metadata.get("heading"), list):
+        reserved["trail"] = " > ".join(map(str, heading))
+    kept = {
+        f"passage_{key}" if key in RESERVED else key: value
+        for key, value in metadata.items()
+        if key not in reserved or reserved[key] != value
+    }
+    return kept | reserved

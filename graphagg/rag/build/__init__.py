@@ -1,14 +1,12 @@
-"""Versions of a passage index: built, changed, published and opened.
+"""Versions of a passage index: built, changed and published.
 
     passage_files  passages of a build, checked and written as they come
     block          arrays of a block of passages, by the models; `encoding` makes their vectors
     engine         the stages that merge blocks into gazetteer, lexicon and view, for all builds
     state          where the stages keep arrays, and how they run: in memory or over files; Spark's
                    are in `graphagg.rag.spark.engine`
-    build          a build in this process
-    change         passages added, replaced and deleted, segments joined; `sync` compares corpora
-    publish        the recipe in the manifest, and the publication of a build
-    opening        an opened version, and its models
+    build          a build in this process; the recipe in the manifest, and its publication
+    change         passages added, replaced and deleted, segments joined
 
 The tables of a version are in `graphagg.rag.tables`.
 """

@@ -1,14 +1,18 @@
-"""Arrays of a block of passages: a pure function of the passages and the models."""
+"""Arrays of a block of passages: pure functions of the passages and the models.
+
+`block_of` gives sentences, names, words and vectors; `mentions_of_block` finds, once the names of
+all blocks are known, every place of the block where one stands.
+"""
 
 from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from graphagg.arrays import Array, narrow, offsets
+from graphagg.arrays import Array, narrow, offsets, read_only
 from graphagg.progress import Progress
 from graphagg.rag.build.encoding import encoded
 from graphagg.rag.documents.analyzer import Analyzers
@@ -18,8 +22,9 @@ from graphagg.rag.documents.tokens import is_capital
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
-from graphagg.rag.tables.gazetteer import kind_of
-from graphagg.rag.tables.mentions import RowTokens, found_keys, title_keys
+from graphagg.rag.tables.gazetteer import kind_of, or_of
+from graphagg.rag.tables.matching import KeysOfRows, KeyTable, TokenRows, find_mentions
+from graphagg.rag.tables.mentions import RowTokens, found_keys, linked_keys, title_keys
 from graphagg.rag.tables.segments import Ragged
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.store.strings import StringTable
@@ -92,7 +97,6 @@ class Block:
         self.sentences = _spans(note.sentences for note in notes)
         self.entities = _spans(note.mentions for note in notes)
         self._words, self._keys = _numbering(), _numbering()
-        self._found_keys: set[str] = set()
         self._tokens, self._lengths, self._titles = array("i"), array("q"), array("i")
         self._sentence, self._capital = array("i"), bytearray()
         self._inner, self._inner_rows = array("i"), array("i")
@@ -120,9 +124,8 @@ class Block:
             self._languages.append(CODES.index(self._analyzers.of_text(text).language))
         for name, flags in title_keys(passage.title).items():
             self._titled.extend((row, key_number(name), flags))
-        for f in dict.fromkeys(found_keys(tokens, text, note.mentions)):
-            self._named.extend((row, key_number(f.key), f.start, f.length))
-            self._found_keys.add(f.key)
+        for f in (*found_keys(tokens, text, note.mentions), *linked_keys(passage, tokens)):
+            self._named.extend((row, key_number(f.key), f.start, f.length, f.flags))
 
     def arrays(self, windows: Ragged, sentence_vectors: Array) -> Arrays:
         """All arrays of the block.
@@ -147,7 +150,7 @@ class Block:
         keys, key_of = _sorted(self._keys)
         rows = len(self._lengths)
         titled = _ints(self._titled).reshape(-1, 3)
-        named = _ints(self._named).reshape(-1, 4)
+        named = _ints(self._named).reshape(-1, 5)
         tokens = word_of[_ints(self._tokens)]
         return {
             **string_arrays("words", words),
@@ -166,6 +169,7 @@ class Block:
             "named.key": key_of[named[:, 1]],
             "named.start": named[:, 2],
             "named.length": named[:, 3],
+            "named.flags": named[:, 4].astype(np.uint8),
         } | self._postings(words, word_of, tokens)  # fmt: skip
 
     def _postings(self, words: list[str], word_of: Array, tokens: Array) -> Arrays:
@@ -247,3 +251,62 @@ def string_arrays(name: str, strings: Iterable[str]) -> Arrays:
 
 def _ints(values: array[int]) -> Array:
     return np.frombuffer(values, np.int32) if values else np.zeros(0, np.int32)
+
+
+COLUMNS = ("row", "key", "start", "length", "sentence", "flags")
+
+
+def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Array) -> Arrays:
+    """Find the mentions of all keys in a block.
+
+    Args:
+        array: gives an array of the block by its name (`graphagg.rag.build.block`).
+        table: all keys.
+        ranks: the rank of each key of the block among all keys.
+
+    Returns:
+        The arrays of `mention_arrays`.
+    """
+    names = ("words.utf8", "words.offsets", "tokens", "tokens.bounds", "gazetteer.title_tokens",
+             "token.sentence", "token.capital")  # fmt: skip
+    tokens = TokenRows(*(read_only(array(name)) for name in names))
+    key, none = array("titled.key"), np.zeros(len(array("titled.key")), np.int32)
+    titled = KeysOfRows(array("titled.bounds"), ranks[key], array("titled.flags"), none, none)
+    columns = (array(f"named.{name}") for name in ("flags", "start", "length"))
+    named = KeysOfRows(array("named.bounds"), ranks[array("named.key")], *columns)
+    records = find_mentions(
+        KeyTable(*map(read_only, table)), tokens,
+        KeysOfRows(*map(read_only, titled)), KeysOfRows(*map(read_only, named)),
+    )  # fmt: skip
+    return mention_arrays(records, len(array("tokens.bounds")) - 1)
+
+
+def mention_arrays(records: Array, rows: int) -> Arrays:
+    """The mentions of a block as columns, and its pairs of a key and a row.
+
+    Args:
+        records: `[m, 6]`, the `COLUMNS` of each mention, ordered by row.
+        rows: of the block.
+
+    Returns:
+        The columns, and of P pairs by key and row: `pairs.key` `[k]`, the distinct keys;
+        `pairs.union` `[k]`, the flags of all mentions of a key; `pairs.bounds` `[k + 1]`, where the
+        pairs of a key begin; `pairs.row`, `pairs.count` and `pairs.flags` `[P]`.
+    """
+    row, key, start, length, sentence, flags = records.T
+    codes, pair, count = np.unique(
+        key.astype(np.int64) * max(rows, 1) + row, return_inverse=True, return_counts=True
+    )
+    by_pair = np.argsort(pair, kind="stable")
+    pair_flags = or_of(flags[by_pair].astype(np.uint8), count)
+    pair_key, pair_row = divmod(codes, max(rows, 1))
+    keys, first, pairs = np.unique(pair_key, return_index=True, return_counts=True)
+    return {
+        "row": row, "key": key, "start": start, "length": length.astype(np.uint8),
+        "sentence": sentence, "flags": flags.astype(np.uint8),
+        "pairs.key": keys.astype(np.int32),
+        "pairs.union": or_of(pair_flags, pairs),
+        "pairs.bounds": np.append(first, len(codes)).astype(np.int64),
+        "pairs.row": pair_row.astype(np.int32), "pairs.count": narrow(count),
+        "pairs.flags": pair_flags,
+    }  # fmt: skip

@@ -20,11 +20,12 @@ import numpy as np
 from graphagg.arrays import Mask
 from graphagg.progress import Progress, renamed, silent
 from graphagg.rag.build.block import Arrays
+from graphagg.rag.build.build import KIND
 from graphagg.rag.build.change_blocks import NO_STRINGS, StayingRows, new_block, segment_of
 from graphagg.rag.build.encoding import encode_texts
 from graphagg.rag.build.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
 from graphagg.rag.build.merging import insert_sorted
-from graphagg.rag.build.publish import KIND, write_id_order
+from graphagg.rag.build.passage_files import write_id_order
 from graphagg.rag.build.state import (
     BLOCK,
     FileArrays,

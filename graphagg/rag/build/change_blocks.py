@@ -11,8 +11,15 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, narrow, offsets
 from graphagg.progress import Progress
-from graphagg.rag.build.block import Arrays, Block, block_of
-from graphagg.rag.build.mentions import COLUMNS, mention_arrays, mentions_of_block
+from graphagg.rag.build.block import (
+    COLUMNS,
+    Arrays,
+    Block,
+    block_of,
+    mention_arrays,
+    mentions_of_block,
+)
+from graphagg.rag.documents.links import PREFIX, target_keys
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
@@ -98,7 +105,7 @@ class StayingRows:
     """The rows of a version that stay in the next one, as the first block of a merge.
 
     That such a passage holds a name which is new to the index is seen from its words: only passages
-    that hold all stems of the name are read again.
+    that hold all stems of the name are read again, and where links are new what these lead to.
 
     Attributes:
         before: the version.
@@ -166,13 +173,18 @@ class StayingRows:
         if not len(rows):
             return np.zeros((0, len(COLUMNS)), np.int32)
         corpus = self.before.corpus
-        passages = [corpus.read(row) for row in rows.tolist()]
+        passages = [corpus[row] for row in rows.tolist()]
         notes = [replace(_annotation(corpus, row), mentions=()) for row in rows.tolist()]
         block = Block(passages, notes, self.before.analyzers).names_and_words()
-        # Their titles give no new name: it would not be new.
+        keys = StringTable(block["keys.utf8"], block["keys.offsets"])
+        looked_up = (names.find_sorted(key) for key in keys)
+        ranks = np.array([-1 if rank is None else rank for rank in looked_up], np.int32)
+        # Their titles give no new name: it would not be new. Their codes may: one in small letters
+        # defines none; nor does what a link may lead to.
         block |= {name: block[name][:0] for name in ("titled.key", "titled.flags")}
         block["titled.bounds"] = np.zeros(len(rows) + 1, np.int64)
-        mentions = mentions_of_block(block.__getitem__, key_table(names), np.zeros(0, np.int32))
+        block |= _known_codes(block, ranks)
+        mentions = mentions_of_block(block.__getitem__, key_table(names), ranks)
         records = np.stack([mentions[name].astype(np.int32) for name in COLUMNS], axis=1)
         records[:, 0] = self.row_map[rows[records[:, 0]]]
         records[:, 1] = fresh[records[:, 1]]
@@ -182,9 +194,22 @@ class StayingRows:
         """`[R before]`, the rows that hold all stems of any of some names."""
         lexicon, analyzers = self.before.lexicon, self.before.analyzers
         mask = np.zeros(len(self.row_map), bool)
+        links = {name for name in names if name.startswith(PREFIX)}
+        if links:
+            for row in np.flatnonzero(self.row_map >= 0).tolist():
+                mask[row] = not links.isdisjoint(target_keys(self.before.corpus[row]))
         for name, analyzer in product(names, analyzers.each(lexicon.codes())):
             postings = [lexicon.find(analyzer.stem(word)) for word in set(name.split(" "))]
             holders = [p.rows for p in postings if p is not None]
             if len(holders) == len(postings):
                 mask[reduce(np.intersect1d, sorted(holders, key=len))] = True
         return mask
+
+
+def _known_codes(block: Arrays, ranks: Array) -> Arrays:
+    """The named keys of a block that have a rank (not -1) among others."""
+    has_rank = ranks[block["named.key"]] >= 0
+    row = np.repeat(np.arange(len(block["named.bounds"]) - 1), np.diff(block["named.bounds"]))
+    counts = np.bincount(row[has_rank], minlength=len(block["named.bounds"]) - 1)
+    columns = (f"named.{name}" for name in ("key", "start", "length", "flags"))
+    return {name: block[name][has_rank] for name in columns} | {"named.bounds": offsets(counts)}

@@ -2,7 +2,7 @@
 
     segment     per block   entities, sentences, vectors, names, words (`graphagg.rag.build.block`)
     keys        merged      the names of all blocks, each once; then a hash table of them
-    mentions    per block   every place of every name (`graphagg.rag.build.mentions`)
+    mentions    per block   every place of every name (`graphagg.rag.build.block`)
     entities                names that a passage defines: numbers, kinds, bounds of pairs
     pairs       by ranges   pairs of an entity and a passage, in the order of entities
     gazetteer   per block   mentions by the numbers of their entities
@@ -27,9 +27,8 @@ import numpy as np
 
 from graphagg.arrays import Array, Mask, narrow, narrow_type, offsets
 from graphagg.progress import silent
-from graphagg.rag.build.block import Arrays, string_arrays
+from graphagg.rag.build.block import COLUMNS, Arrays, mentions_of_block, string_arrays
 from graphagg.rag.build.encoding import encode_texts
-from graphagg.rag.build.mentions import COLUMNS, mentions_of_block
 from graphagg.rag.build.merging import entries_between, in_key_order, key_ranges
 from graphagg.rag.build.state import BLOCK, FileArrays, Loops, State, write_whole
 from graphagg.rag.models.by_name import Models

@@ -16,7 +16,6 @@ from graphagg.arrays import Array
 from graphagg.errors import DuplicateId, EmptyCorpus
 from graphagg.progress import Progress
 from graphagg.rag.build.merging import order_of
-from graphagg.rag.build.publish import write_id_order
 from graphagg.rag.documents.passages import Passage, iterable
 from graphagg.rag.models.chunking import ChunkConfig, Source, clash, split
 from graphagg.rag.tables.segments import PassageTable, segment_prefix
@@ -183,6 +182,21 @@ class PassageFiles(Sequence[Passage]):
                 document = self.table.documents[self._rows[one]]
                 raise DuplicateId(clash(name, document, name, where))
         raise DuplicateId(f"{where}: id {name!r} was used before; ids must be unique in a corpus")
+
+
+def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> None:
+    """Write which rows are alive, and the order of their ids.
+
+    Args:
+        writer: of the version.
+        by_id: int32, the rows that are alive, in the order of their ids.
+        rows: number of all rows.
+    """
+    alive, ranks = np.zeros(rows, np.bool_), np.full(rows, -1, np.int32)
+    alive[by_id] = True
+    ranks[by_id] = np.arange(len(by_id))
+    for name, values in (("alive", alive), ("rank", ranks), ("by_id", by_id)):
+        writer.array(f"rows.{name}", values)
 
 
 def _guarded(documents: Iterable[Source]) -> Iterator[Source]:

@@ -47,7 +47,7 @@ comparison are followed alike. The `second_beam` best of the other passages whos
 raised lead on once more through entities, with their path score for F. f(p) is the best of F(p) and
 its paths. Passages are then chosen one after another by
 
-    f(p) + .9 coverage + .2 named_page
+    f(p) + .45 coverage + .2 named_page
 
 - coverage: the share of the question's terms that p holds and no chosen passage does.
 - named_page: the number of named entities of which p is a page and no chosen passage is.
@@ -90,6 +90,7 @@ class LinkWeights:
         page: q's title is e.
         lead: q's text begins with e.
         shared: q mentions e, in its text or title.
+        reference: q is what a link of p leads to, or its closest part.
         similar: q is close to p by their vectors; the slope multiplies their cosine.
         sentence: weight of cos(question, sentence of e in p).
     """
@@ -97,6 +98,7 @@ class LinkWeights:
     page: tuple[float, float] = (0.1, 0.3)
     lead: tuple[float, float] = (0.15, 0.15)
     shared: tuple[float, float] = (-0.1, 0.25)
+    reference: tuple[float, float] = (0.3, 0.0)
     similar: tuple[float, float] = (-0.3, 0.6)
     sentence: float = 0.1
 
@@ -134,7 +136,7 @@ class MultihopConfig:
     target: float = 0.25
     joint_coverage: float = 0.4
     open_terms: float = 0.6
-    coverage: float = 0.9
+    coverage: float = 0.45
     named_page: float = 0.2
     equal_pages: bool = True
     pool: int = 50
@@ -179,6 +181,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "page-links": {"link.page": _NO_LINK},
     "lead-links": {"link.lead": _NO_LINK},
     "shared-links": {"link.shared": _NO_LINK},
+    "reference-links": {"link.reference": _NO_LINK},
     "similar-links": {"link.similar": _NO_LINK},
     "joint-coverage": {"joint_coverage": 0.0},
     "open-terms": {"open_terms": 0.0},
@@ -186,4 +189,4 @@ PARTS: dict[str, dict[str, Any]] = {
     "named-pages": {"named_page": 0.0, "equal_pages": False},
     "third-hop": {"second_beam": 0},
 }
-"""Parts that `without` and `graphagg rag eval --ablate` switch off, with the values that do it."""
+"""Parts that `without` switches off, with the values that do it."""

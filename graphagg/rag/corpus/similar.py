@@ -29,13 +29,12 @@ from graphagg.arrays import Array, Doubles, Ints
 from graphagg.checks import integer, one_of
 from graphagg.errors import UnknownEntity, UnknownPassage
 from graphagg.graph.csr import Csr
-from graphagg.kernels import kernel
 from graphagg.rag.config.graph import GraphConfig
-from graphagg.rag.corpus.graph.ties import Edges
+from graphagg.rag.corpus.graph import Edges
 from graphagg.rag.corpus.themes.clustering import name_hashes, symmetric
 from graphagg.rag.corpus.themes.network import Network, network
 from graphagg.rag.documents.tokens import entity_key
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View
@@ -173,10 +172,7 @@ def _by_text(net: Network) -> Doubles:
         some = slice(start, start + 4096)
         block = net.vectors[net.contains.target[some]] * weights[some, None]
         np.add.at(of_entities, net.contains.source[some], block)
-    vectors = np.concatenate([net.vectors.astype(np.float64), of_entities])
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    unit: Doubles = vectors / np.maximum(lengths, 1e-12)[:, None]
-    return unit
+    return _unit(np.concatenate([net.vectors.astype(np.float64), of_entities]))
 
 
 def _by_graph(snapshot: Snapshot, view: View, net: Network) -> Doubles:
@@ -217,50 +213,30 @@ def projected(adjacency: Csr, weights: Doubles, names: Ints) -> Doubles:
         weights: `[nnz]`.
         names: `[n]`, a number for each name.
     """
+    from scipy.sparse import csr_array
+
+    shape = (len(names), len(names))
+    walk = csr_array((weights, adjacency.indices, adjacency.indptr), shape)
     vectors = _random(names.astype(np.uint64))
     total = np.zeros_like(vectors)
     for alpha in STEPS:
-        following = np.zeros_like(vectors)
-        _step(adjacency.indptr, adjacency.indices, weights, vectors, following)
-        vectors = following
+        vectors = _unit(walk @ vectors)
         total += alpha * vectors
-    _unit(total)
-    return total
+    return _unit(total)
 
 
-@kernel
 def _random(names: Array) -> Doubles:
     """Rows of -1 and 1 by the bits of splitmix64, seeded by each name."""
-    vectors = np.empty((len(names), DIMENSION))
-    for i in range(len(names)):
-        state = names[i]
-        for j in range(DIMENSION):
-            state += np.uint64(0x9E3779B97F4A7C15)
-            z = state
-            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            z = z ^ (z >> np.uint64(31))
-            vectors[i, j] = 1.0 if z >> np.uint64(63) else -1.0
-    return vectors
+    steps = np.arange(1, DIMENSION + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = names[:, None] + steps
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return np.where(z >> np.uint64(63), 1.0, -1.0)
 
 
-@kernel
-def _step(indptr: Array, indices: Array, weights: Array, vectors: Array, following: Array) -> None:
-    """The weighted mean of each vertex's neighbors, of length 1."""
-    for i in range(len(indptr) - 1):
-        for at in range(indptr[i], indptr[i + 1]):
-            for j in range(vectors.shape[1]):
-                following[i, j] += weights[at] * vectors[indices[at], j]
-    _unit(following)
-
-
-@kernel
-def _unit(vectors: Array) -> None:
-    """Scale each row to length 1, in place."""
-    for i in range(len(vectors)):
-        square = 0.0
-        for j in range(vectors.shape[1]):
-            square += vectors[i, j] * vectors[i, j]
-        if square > 0.0:
-            for j in range(vectors.shape[1]):
-                vectors[i, j] /= np.sqrt(square)
+def _unit(vectors: Doubles) -> Doubles:
+    """Rows of length 1; a row of zeros stays."""
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    unit: Doubles = vectors / np.where(lengths > 0, lengths, 1.0)[:, None]
+    return unit

@@ -95,7 +95,7 @@ def read_rows(path: Path, columns: RowConfig = _PLAIN) -> Iterator[Row]:
 
 def _numbered(path: Path, parse: Any) -> Iterator[Row]:
     try:
-        records: Iterable[Mapping[str, Any]] | None = parse(decode(path.read_bytes()))
+        records: Iterable[Mapping[str, Any]] | None = parse(decode(path.read_bytes()).text)
     except OSError as error:
         raise UnreadableFile(f"{path}: {error.strerror or error}; check the path") from None
     except Unread as fault:

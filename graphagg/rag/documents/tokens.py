@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice, pairwise
 
+from graphagg.rag.documents.codes import code_key, codes
+
 # Scripts that write words without spaces, as the inside of a character class: Thai, Lao, Burmese,
 # Khmer, kana (also of half width), bopomofo, Han.
 UNSPACED = (
@@ -28,9 +30,10 @@ _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019][sS]\b")
 _PLAIN = re.compile(r"(?<![^\W_])(?<!'(?=s\b))[^\W_]+")
 _PIECE = re.compile(r"(?:[^\s!-/:-@\[-`{-~]|['](?=[sS]\b))+")
+_LONG, _MOST_MARKS = 256, 30
 _ARTICLES = ("the", "a", "an")
 _LOWER, _UPPER = "a-z\u00df-\u00f6\u00f8-\u00ff", "A-Z\u00c0-\u00d6\u00d8-\u00de"
-_COMPOUND = re.compile(rf"[^\W_]*[{_LOWER}][{_UPPER}][^\W_]*")
+_HUMP = re.compile(f"[{_LOWER}][{_UPPER}]")
 _PIECE_OF_COMPOUND = re.compile(rf"[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|\d+")
 
 # Marks that readers leave out or cannot see: accents of Latin, Greek and Cyrillic (but not in the
@@ -43,6 +46,14 @@ _OPTIONAL = re.compile(
     "\u20d0-\u20ff\u2cef-\u2cf1\u2d7f\u2de0-\u2dff\ufe00-\ufe0f\ufe20-\ufe2f\U000e0100-\U000e01ef"
     "\u180b-\u180d\u00ad\u200c-\u200f\u2060\ufeff]"
 )
+
+
+# Letters that have no accent to leave out, as most keyboards write them.
+_LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
+_TRANSCRIPTIONS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue",
+     "Ø": "Oe", "Å": "Aa"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,11 +112,18 @@ def inner_words(text: str) -> list[str]:
     """Find the words inside compounds in camel case, as in code and user names; Latin letters only.
 
     `AdamSmith` holds adam and smith, `parseHTTPHeader` holds parse, http and header. Search by
-    words takes them beside the whole word.
+    words takes them beside the whole word, and the keys of codes that are several tokens: IM-22
+    holds im22 (`graphagg.rag.documents.codes`).
     """
-    compounds = _COMPOUND.findall(text)
+    words = _WORD.findall(text) if _HUMP.search(text) else ()
+    compounds = (word for word in words if _HUMP.search(word))
     pieces = (piece for word in compounds for piece in _PIECE_OF_COMPOUND.findall(word))
-    return [token for piece in pieces for token in _normal(piece)]
+    joined = (
+        code.key
+        for code in codes(text)
+        if not code.key.isalnum() or code.key != text[code.start : code.end].casefold()
+    )
+    return [*(token for piece in pieces for token in _normal(piece)), *joined]
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -115,9 +133,22 @@ def _pattern(text: str) -> re.Pattern[str]:
 def entity_key(text: str) -> str:
     """Normalize a mention: its tokens without a leading article, joined by blanks.
 
-    Mentions with equal keys are one entity; "" where no word is left.
+    Mentions with equal keys are one entity; "" where no word is left. A code has a key of its own
+    (`graphagg.rag.documents.codes`).
     """
-    return " ".join(without_article(tokenize(text)))
+    return code_key(text.strip()) or " ".join(without_article(tokenize(text)))
+
+
+def transcribed(text: str) -> str:
+    """A text with German and Scandinavian letters written out: Müller is Mueller too.
+
+    The number of tokens stays the same.
+
+    Examples:
+        >>> transcribed("Jørgen Müller"), entity_key("Jørgen Müller")
+        ('Joergen Mueller', 'jorgen muller')
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text).translate(_TRANSCRIPTIONS)
 
 
 def without_article(words: list[str]) -> list[str]:
@@ -130,13 +161,28 @@ def _normal(piece: str) -> list[str]:
     if piece.isascii() and piece.isalnum():  # most pieces
         return [piece.lower()]
     piece = _POSSESSIVE.sub("", piece)
+    if len(piece) > _LONG:
+        piece = _few_marks(piece)
     folded = unicodedata.normalize("NFKD", piece).casefold()
-    plain = unicodedata.normalize("NFC", _OPTIONAL.sub("", folded))
+    plain = unicodedata.normalize("NFC", _OPTIONAL.sub("", folded)).translate(_LETTERS)
     if not _BEYOND.search(plain):
         return _WORD.findall(plain)
     word, unit = _with_marks()
     runs = (run for marked in word.findall(plain) for run in _RUN.findall(marked))
     return [token for run in runs for token in _pairs(run, unit)]
+
+
+def _few_marks(piece: str) -> str:
+    """Cut runs of combining marks after the 30th, as UAX 15 proposes for streams.
+
+    Python sorts the marks of a character in a time that grows with the square of their number.
+    """
+    kept, run = [], 0
+    for character in piece:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 @cache

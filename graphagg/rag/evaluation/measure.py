@@ -1,4 +1,4 @@
-"""Evaluation of retrieval: recall, time per stage, paired differences, and what each part is worth.
+"""Evaluation of retrieval: recall, time per stage, and paired differences.
 
 A paired difference is the mean over questions of how much better one run does than the other; its
 interval draws questions, not runs, so that what makes a question hard for both cancels out. A run
@@ -8,7 +8,7 @@ compared with itself has the difference 0 and the interval [0, 0].
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, Unpack
 
@@ -17,7 +17,6 @@ import numpy as np
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.modes import Config, Mode
-from graphagg.rag.config.multihop import PARTS, MultihopConfig
 from graphagg.rag.evaluation.questions import GoldQuestion, check_gold
 from graphagg.rag.evaluation.recall import (
     RECALL_AT,
@@ -29,7 +28,7 @@ from graphagg.rag.evaluation.recall import (
     outcomes_of,
 )
 from graphagg.rag.modes.protocol import QuestionModels
-from graphagg.rag.modes.registry import AnyRetriever
+from graphagg.rag.opened.asking import AnyRetriever
 from graphagg.rag.question.request import Request, RequestFields
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import Snapshot
@@ -49,10 +48,6 @@ class EvaluatedIndex(Protocol):
     @property
     def models(self) -> QuestionModels:
         """The models of the index."""
-
-    @property
-    def weights(self) -> MultihopConfig:
-        """Settings of mode `multihop` without a config."""
 
     def retriever(self, request: Request = ..., **fields: Unpack[RequestFields]) -> AnyRetriever:
         """The retriever that answers a request."""
@@ -202,67 +197,3 @@ def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summ
             "evaluate both on the same ones"
         )
     return Summary.of(run.outcomes - base.outcomes, random_state, tuple(run.quality))
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """The worth of the parts of `mode="multihop"`.
-
-    Attributes:
-        whole: all parts.
-        without: by part, the run with that part switched off.
-        differences: by part, `without` less `whole`, paired; negative where the part pays.
-    """
-
-    whole: Summary
-    without: Mapping[str, Summary]
-    differences: Mapping[str, Summary]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of `rag eval --ablate --json`."""
-        return {
-            "whole": self.whole.to_json(),
-            "without": {
-                name: summary.to_json() | {"difference": self.differences[name].to_json()}
-                for name, summary in self.without.items()
-            },
-        }
-
-
-def ablate(
-    index: EvaluatedIndex,
-    questions: Sequence[GoldQuestion],
-    *,
-    config: MultihopConfig | None = None,
-    names: Iterable[str] = tuple(PARTS),
-    random_state: int = 0,
-    progress: Progress = silent,
-) -> Ablation:
-    """Evaluate `mode="multihop"` whole and without each part; questions are encoded once.
-
-    Raises:
-        InvalidParameter: a part is unknown.
-    """
-    config = config or index.weights
-    variants = {name: config.without(name) for name in names}
-    metrics = metrics_of(questions)
-    check_gold(index.snapshot, questions)
-    retriever, encoded = index.retriever(config=config), list[Any]()
-    for done, question in enumerate(questions, start=1):  # each alone, as `evaluate` does
-        reading = retriever.read([question.text], index.models)
-        encoded += retriever.encode(reading, index.models)
-        progress("questions", done, len(questions))
-
-    def outcomes(variant: MultihopConfig) -> Outcomes:
-        answer = index.retriever(config=variant).answer
-        answers = (answer([question], max(RECALL_AT))[0] for question in encoded)
-        return outcomes_of(questions, [[found_of(index.snapshot, h) for h in a] for a in answers])
-
-    whole = outcomes(config)
-    summaries, differences = {}, {}
-    for done, (name, variant) in enumerate(variants.items(), start=1):
-        run = outcomes(variant)
-        summaries[name] = Summary.of(run, random_state, metrics)
-        differences[name] = Summary.of(run - whole, random_state, metrics)
-        progress("parts", done, len(variants))
-    return Ablation(Summary.of(whole, random_state, metrics), summaries, differences)

@@ -16,7 +16,7 @@ import numpy as np
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig, read_rows
-from graphagg.rag.question.checks import check_question
+from graphagg.rag.question.request import check_question
 from graphagg.rag.snapshot.snapshot import Snapshot
 
 Half = Literal["tune", "test"]

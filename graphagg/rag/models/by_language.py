@@ -6,39 +6,31 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from graphagg.rag.documents.languages import AUTO, LANGUAGES, language_of_text
-from graphagg.rag.models.by_rule.names import revision_of
-from graphagg.rag.models.extractor import BLANK, Annotation, SpacyExtractor
+from graphagg.rag.models.by_rule.extractor import RuleExtractor
+from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.models.spec import ModelSpec
-
-_WITHOUT_TOKENIZER = ("ko", "yi", "zh")  # spaCy has none, or it asks for more packages
-
-
-def blank_pipeline(language: str) -> str:
-    """Name of spaCy's rules for a language; of its rules for any language where it has none."""
-    has_rules = language in LANGUAGES and language not in _WITHOUT_TOKENIZER
-    return f"{BLANK}{language if has_rules else 'xx'}"
 
 
 class ByLanguage:
     """An extractor for passages of several languages.
 
     The pipeline reads passages in its own language. Any other passage is read by the rules for its
-    language (`SpacyExtractor`, `blank:CODE`), which are loaded with the first such passage.
+    language (`RuleExtractor`), which are loaded with the first such passage.
 
     Args:
         pipeline: the extractor of one language.
     """
 
-    def __init__(self, pipeline: SpacyExtractor) -> None:
+    def __init__(self, pipeline: EntityExtractor) -> None:
         spec = pipeline.spec
         self._by_language = {str(spec.settings["language"]): pipeline}
-        rules = " ".join(f"{code}{revision_of(code)}" for code in LANGUAGES)
+        rules = " ".join(RuleExtractor(code or "xx").spec.sha256 for code in LANGUAGES)
         digest = hashlib.sha256(f"{spec.sha256} {rules}".encode()).hexdigest()
         self._spec = ModelSpec(spec.name, digest, {**spec.settings, "language": AUTO})
 
     @property
     def spec(self) -> ModelSpec:
-        """Name of the pipeline; the sha256 covers its sha256 and the revisions of the rules."""
+        """Name of the pipeline; the sha256 covers the pipeline and all rules."""
         return self._spec
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
@@ -54,7 +46,7 @@ class ByLanguage:
         for language in languages:
             yield next(annotations[language])
 
-    def _of(self, code: str) -> SpacyExtractor:
+    def _of(self, code: str) -> EntityExtractor:
         if code not in self._by_language:
-            self._by_language[code] = SpacyExtractor(blank_pipeline(code))
+            self._by_language[code] = RuleExtractor(code or "xx")
         return self._by_language[code]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphagg.checks import one_of
+from graphagg.errors import InvalidParameter
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, STORAGE, Profile, Storage
 from graphagg.rag.documents.languages import AUTO, check_language
 from graphagg.rag.models.weights import DEFAULT_ENCODER, DTYPES, Dtype
@@ -61,8 +62,8 @@ class NamedModels:
             spaCy; exact: float32 throughout.
         encoder: name or path of a sentence-transformers model, or use-multilingual-v3, or the file
             of a static table. None: the profile's.
-        extractor: name or path of a spaCy pipeline that finds named entities, or blank:CODE, or
-            rule:CODE. None: by profile and language.
+        extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
+            None: by profile and language.
         language: code of the language of all passages; auto recognizes the language of each
             passage. None: the extractor's.
         dtype: arithmetic of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
@@ -101,22 +102,28 @@ def encoder_of(
     """Make the encoder of an index.
 
     Args:
-        profile: profile of the index; `fast` makes a static table of a sentence-transformers model.
-        name: name of a model, or the file of a static table; None: the profile's encoder.
+        profile: profile of the index; `fast` takes only static models.
+        name: name or folder of a model, or the file of a static table; None: the profile's encoder.
         dtype: arithmetic of a model; `auto` of profile `exact` is float32.
         device: where a model runs.
+
+    Raises:
+        InvalidParameter: profile `fast` with a model that is not static.
     """
     from graphagg.rag.models.multilingual import MULTILINGUAL
-    from graphagg.rag.models.static.encoder import StaticEncoder
+    from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 
     if name is not None and name.endswith(TABLE_SUFFIX):
         return StaticEncoder.load(Path(name))
     if name is None and profile == "fast":
         return StaticEncoder.packaged()
-    if name not in (None, MULTILINGUAL) and (profile == "fast" or _is_static(str(name))):
-        from graphagg.rag.models.static.distill import distilled
-
-        return distilled(str(name), device)
+    if name is not None and (table := StaticTable.of_model(Path(name))) is not None:
+        return StaticEncoder(table, name)
+    if name != MULTILINGUAL and profile == "fast":
+        raise InvalidParameter(
+            f"encoder {name!r}: profile fast takes a static model or table ({TABLE_SUFFIX}); "
+            "leave the encoder out for the packaged one, or take profile standard"
+        )
     if profile == "exact" and dtype == "auto":
         dtype = "float32"
     return encoder_named(name or DEFAULT_ENCODER, dtype, device)
@@ -132,14 +139,6 @@ def encoder_named(name: str, dtype: Dtype = "auto", device: str | None = None) -
     return SentenceTransformerEncoder(name, dtype=dtype, device=device)
 
 
-def _is_static(name: str) -> bool:
-    """Whether a folder holds a static model of sentence-transformers."""
-    try:
-        return "StaticEmbedding" in (Path(name) / "modules.json").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
 def extractor_named(
     profile: Profile, name: str | None, language: str | None, processes: int | None = None
 ) -> EntityExtractor:
@@ -147,20 +146,20 @@ def extractor_named(
 
     Args:
         profile: profile of the index; `fast` finds names by rules.
-        name: name of a pipeline, or `blank:CODE` or `rule:CODE`; None: the default pipeline for
-            English and mixed passages, rules for any other language.
+        name: name of a pipeline, or `rule:CODE` (formerly `blank:CODE`); None: the default
+            pipeline for English and mixed passages, rules for any other language.
         language: a code, or `auto`; None: the extractor's.
         processes: worker processes of a pipeline; see `SpacyExtractor`.
     """
-    from graphagg.rag.models.by_language import ByLanguage, blank_pipeline
+    from graphagg.rag.models.by_language import ByLanguage
     from graphagg.rag.models.by_rule.extractor import PREFIX, RuleExtractor
     from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, SpacyExtractor
 
-    if name is not None and name.startswith(PREFIX):
-        return RuleExtractor(name.removeprefix(PREFIX))
     if name is None and profile == "fast":
-        return RuleExtractor("xx" if language == AUTO else language or "en")
-    if name is None and language not in (None, AUTO, "en"):
-        name = blank_pipeline(str(language))
+        name = PREFIX + ("xx" if language == AUTO else language or "en")
+    elif name is None and language not in (None, AUTO, "en"):
+        name = f"{PREFIX}{language}"
+    if name is not None and name.startswith((PREFIX, "blank:")):
+        return RuleExtractor(name.partition(":")[2])
     pipeline = SpacyExtractor(name or DEFAULT_EXTRACTOR, processes=processes)
     return ByLanguage(pipeline) if language == AUTO else pipeline

@@ -9,6 +9,7 @@ does not end in a heading unless it holds nothing else. The next chunk begins wi
 `overlap_sentences` sentences of this one, unless a heading begins it. Headings are lines of
 Markdown, and the marks of a document read from a file. Exceptions:
 
+- A block of code counts as a sentence; one of more words is cut between lines.
 - A sentence of more than `max_words` words is cut at words into pieces of similar length, each of
   which counts as a sentence.
 - Chunks share fewer sentences if these and the next one would exceed `max_words`, and never all
@@ -19,46 +20,34 @@ Markdown, and the marks of a document read from a file. Exceptions:
 A word is a run without white space; in scripts without spaces, such as Chinese, Japanese and Thai,
 it is two characters. A word is never cut, however long.
 
-Sentences are found by rule, for any language and without a model: a full stop, question or
-exclamation mark before white space ends one, unless a lower-case letter follows or the stop belongs
-to an initial, a title or a number of up to two digits; full stops of other scripts always do. A
-blank line, a heading and an item of a list begin a new sentence. spaCy's multilingual sentencizer
-finds no sentence end inside a run of Chinese or Japanese.
+Sentences are found by rule (`graphagg.rag.models.by_rule.extractor.sentences`), for any language
+and without a model. A blank line, a heading and an item of a list begin a new sentence.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import accumulate, islice, pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from graphagg.checks import integer
 from graphagg.errors import DuplicateId, InvalidParameter
-from graphagg.rag.documents.passages import Passage, checked_passage, iterable
+from graphagg.rag.documents.code import code_blocks
+from graphagg.rag.documents.passages import Passage, checked_passage, iterable, trail
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.documents.tokens import UNSPACED
+from graphagg.rag.models.by_rule.extractor import sentences as sentences_by_rule
 from graphagg.rag.models.extractor import EntityExtractor
 
 _WORD = re.compile(rf"(?:[{UNSPACED}][^\w\s]*){{1,2}}|[^\s{UNSPACED}]+")
-_CLOSERS = "\"'\u00bb\u2019\u201d\u300d\u300f\uff09)\\]"
-_FULL_STOPS = "\u3002\uff01\uff1f\uff61\u0964\u0965\u06d4\u061f\u1362\u104b\u17d4"
-# A run of stops is matched from its first character only; else the time is its length squared.
-_END = re.compile(
-    rf"(?P<always>[{_FULL_STOPS}]+[{_CLOSERS}]*)"
-    rf"|(?<![.!?\u2026])(?P<stops>[.!?\u2026]++)[{_CLOSERS}]*+(?=\s)"
-)
-_NEXT = re.compile(r"\S")
-_LAST_WORD = re.compile(r"[\w.]*\Z")
-_INITIAL = re.compile(r"(?:.*\.)?\w|\d\d")
-_TITLES = frozenset(
-    "bzw ca cf dr dra etc fr hr inc jr mlle mme mr mrs ms mt nr prof sr sra st ste usw vs".split()
-)
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n|[\f\u2029]")
 _HEADING = re.compile(r"^ {0,3}#{1,6}[^\S\n]\S?.*$", re.MULTILINE)
-_ITEM = re.compile(r"^[^\S\n]*(?:[-*+\u2022]|\d{1,3}[.)])[^\S\n]", re.MULTILINE)
+_ITEM = re.compile(r"^[^\S\n\t]*(?:[-*+\u2022]|\d{1,3}[.)])[^\S\n]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -128,9 +117,11 @@ def chunk_documents(
 ) -> Iterator[Passage]:
     """Split documents into passages, one document at a time, in near linear time.
 
-    A chunk's id is its document's id, `#` and its position. It keeps title and metadata of its
-    document, and its text is a piece of the document's. If the document has marks, the metadata
-    state the `page` and the `heading` (a list, outermost first) where the chunk begins.
+    A chunk's id is its document's id, `#` and its position. It keeps the metadata of its document,
+    and its text is a piece of the document's. Its title is the trail from the title of the document
+    to the headings where the chunk begins, if the document has marks: "Travel policy > Trains". The
+    metadata state this `heading` (a list, outermost first), the `page`, and the `links` and
+    `anchors` of the chunk with their offsets.
 
     Args:
         documents: the result of `read_passages`, or mappings with `id`, `text`, ...
@@ -189,22 +180,21 @@ def split(
     Raises:
         InvalidPassage: the document is invalid or has no text.
     """
-    marks: Sequence[Mark] = ()
-    if isinstance(source, Document):
-        marks, source = source.marks, source.record
-    document = checked_passage(source, where)
+    read = source if isinstance(source, Document) else Document("", "")
+    document = checked_passage(source.record if isinstance(source, Document) else source, where)
     text = document.text
     spans = [_Span(0, len(text), 0)]
     if config is not None and not document.document and _may_be_long(text, config):
-        spans = _spans(text, config, extractor, marks)
+        spans = _spans(text, config, extractor, read.marks)
+    placed = _placed(read, document.metadata, spans)
     if len(spans) == 1:
-        return [replace(document, metadata=_placed(document, marks, 0))] if marks else [document]
+        return [replace(document, metadata=next(placed))]
     return [
         Passage(
             f"{document.id}#{position}",
             text[span.start : span.end],
-            document.title,
-            _placed(document, marks, span.new),
+            trail(document.title, mark_at(read.marks, span.new).heading),
+            next(placed),
             document.id,
             position,
         )
@@ -218,12 +208,29 @@ def _may_be_long(text: str, config: ChunkConfig) -> bool:
     return next(islice(words, config.max_words, None), None) is not None
 
 
-def _placed(document: Passage, marks: Sequence[Mark], offset: int) -> dict[str, Any]:
-    """Metadata of a piece that begins at an offset; the document's own metadata take precedence."""
-    mark = mark_at(marks, offset)
-    heading = {"heading": list(mark.heading)} if mark.heading else {}
-    page = {} if mark.page is None else {"page": mark.page}
-    return {**heading, **page, **document.metadata}
+def _placed(
+    read: Document, metadata: Mapping[str, Any], spans: Sequence[_Span]
+) -> Iterator[dict[str, Any]]:
+    """Yield the metadata of each piece; the document's own take precedence.
+
+    A place between two pieces belongs to the later one.
+    """
+    links, anchors = deque(read.links), deque(sorted(read.anchors.items(), key=itemgetter(1)))
+    for span in spans:
+        mark = mark_at(read.marks, span.new)
+        here: dict[str, Any] = {"heading": list(mark.heading)} if mark.heading else {}
+        here |= {} if mark.page is None else {"page": mark.page}
+        targets: dict[str, int] = {}
+        while links and (links[0].offset < span.end or span is spans[-1]):
+            link = links.popleft()
+            target = f"{link.target}#{link.anchor}" if link.anchor else link.target
+            targets.setdefault(target, max(0, link.offset - span.start))
+        names: dict[str, int] = {}
+        while anchors and (anchors[0][1] < span.end or span is spans[-1]):
+            name, offset = anchors.popleft()
+            names[name] = max(0, offset - span.start)
+        here |= ({"links": targets} if targets else {}) | ({"anchors": names} if names else {})
+        yield {**here, **metadata}
 
 
 def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
@@ -233,7 +240,8 @@ def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
             f"{where}: id {identifier!r} was used before; ids must be unique in a corpus"
         )
     earlier, _, position = identifier.rpartition("#")
-    if earlier in counts and position in map(str, range(counts[earlier])):
+    is_number = position.isdecimal() and str(int(position[:9])) == position
+    if is_number and int(position) < counts.get(earlier, 0):
         raise DuplicateId(clash(identifier, earlier, identifier, where))
 
 
@@ -249,33 +257,16 @@ def _spans(
     text: str, config: ChunkConfig, extractor: EntityExtractor | None, marks: Sequence[Mark] = ()
 ) -> list[_Span]:
     """Find start and end of each chunk of a text, in characters."""
-    if extractor is None:
-        cuts: Iterable[int] = _sentence_ends(text)
-    else:
+    spans: Iterable[tuple[int, int]] = sentences_by_rule(text)
+    if extractor is not None:
         (annotation,) = extractor.annotate([text])
-        cuts = (start for start, _ in annotation.sentences)
+        spans = annotation.sentences
+    cuts = (start for start, _ in spans)
     sentences = list(_sentences(text, cuts, config.max_words, marks))
     return [
         _Span(sentences[start].start, sentences[end - 1].end, sentences[new].start)
         for start, new, end in _chunks(sentences, config)
     ]
-
-
-def _sentence_ends(text: str) -> Iterator[int]:
-    for match in _END.finditer(text):
-        if match["always"] or _is_end(text, match):
-            yield match.end()
-
-
-def _is_end(text: str, match: re.Match[str]) -> bool:
-    following = _NEXT.search(text, match.end())
-    if following is None or following[0].islower():
-        return False
-    if match["stops"] != ".":
-        return True
-    before = _LAST_WORD.search(text[max(0, match.start() - 12) : match.start()])
-    word = before[0] if before else ""
-    return not (_INITIAL.fullmatch(word) or word.casefold() in _TITLES)
 
 
 def _sentences(
@@ -287,17 +278,40 @@ def _sentences(
     sections = headings.keys() | _sections(marks)
     opening = sections | {match.end() for match in _PARAGRAPH.finditer(text)}
     items = {match.start() for match in _ITEM.finditer(text)}
-    edges = sorted({0, len(text), *opening, *headings.values(), *items, *cuts})
+    codes = dict(code_blocks(text))
+    edges = sorted(
+        {0, len(text), *opening, *headings.values(), *items, *cuts, *codes, *codes.values()}
+    )
     opens = _Level.PARAGRAPH
     for start, end in pairwise(edges):
         if start in opening:
             opens = max(opens, _Level.SECTION if start in sections else _Level.PARAGRAPH)
+        if start in codes:
+            yield from _code_pieces(text, start, end, longest, opens)
+            opens = _Level.NOTHING
+            continue
         piece = text[start:end]
         left = start + len(piece) - len(piece.lstrip())
         right = left + len(piece.strip())
         if left < right:
             yield from _pieces(text, left, right, longest, opens, start in headings)
             opens = _Level.NOTHING
+
+
+def _code_pieces(
+    text: str, start: int, end: int, longest: int, opens: _Level
+) -> Iterator[_Sentence]:
+    """Yield a block of code whole, or in runs of lines where it has over `longest` words."""
+    first, count = start, 0
+    for line in text[start:end].splitlines(keepends=True):
+        words = sum(1 for _ in _WORD.finditer(line))
+        if count and count + words > longest:
+            yield _Sentence(first, start, count, opens, False)
+            first, count, opens = start, 0, _Level.NOTHING
+        start += len(line)
+        count += words
+    if count:
+        yield _Sentence(first, end, count, opens, False)
 
 
 def _sections(marks: Sequence[Mark]) -> set[int]:
@@ -310,10 +324,10 @@ def _marked_headings(text: str, marks: Sequence[Mark]) -> dict[int, int]:
     """Start and end of the lines of marked headings that are in the text."""
     spans = {}
     for mark in marks:
-        end = text.find("\n", mark.offset)
-        end = len(text) if end < 0 else end
-        if mark.heading and text[mark.offset : end].strip(" \t#") == mark.heading[-1]:
-            spans[mark.offset] = end
+        last = mark.offset + len(mark.heading[-1]) + 16 if mark.heading else mark.offset
+        line = text[mark.offset : last].split("\n", 1)[0]
+        if mark.heading and line.strip(" \t#") == mark.heading[-1]:
+            spans[mark.offset] = mark.offset + len(line)
     return spans
 
 

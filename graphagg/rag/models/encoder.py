@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Sequence
 from functools import cached_property, partial
@@ -13,8 +12,9 @@ import numpy as np
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
-from graphagg.rag.models.encoding.bert import BertRunner, is_bert
-from graphagg.rag.models.encoding.bert_files import BertFiles
+from graphagg.rag.models.encoding.bert import BertRunner
+from graphagg.rag.models.encoding.bert_files import BertFiles, pooling_of
+from graphagg.rag.models.encoding.center import TEXTS, center_of, centered, centered_sha256
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
 from graphagg.rag.models.encoding.pooling import (
     PassageVectors,
@@ -33,10 +33,8 @@ from graphagg.rag.models.weights import (
     Dtype,
     Kind,
     best_dtype,
-    has_token_means,
     load_encoder,
     prompt_of,
-    with_fast_linear,
 )
 
 if TYPE_CHECKING:
@@ -171,12 +169,10 @@ class SentenceTransformerEncoder:
             model, sha256 = load_encoder(self._name, self._device)
         if isinstance(model, BertFiles):
             return model, sha256
-        fast = getattr(model.tokenizer, "is_fast", False)  # missing in a static model
-        if model.max_seq_length is not None and not fast:
+        if not getattr(model.tokenizer, "is_fast", False):  # missing in a static model
             raise InvalidParameter(
                 f"encoder {self._name!r}: its tokenizer gives no offsets, so long texts could not "
-                "be split; use a model with a fast tokenizer, or profile fast, which makes a table "
-                "of any model"
+                "be split; use a model with a fast tokenizer"
             )
         return model, sha256
 
@@ -185,20 +181,15 @@ class SentenceTransformerEncoder:
         return self._loaded[0]
 
     @cached_property
-    def _exact_model(self) -> SentenceTransformer:
-        assert not isinstance(self._model, BertFiles), "BertRunner runs it"
-        return with_fast_linear(self._model)
-
-    @cached_property
     def _query_runner(self) -> Runner:
-        dtype: Kind = self._dtype if is_bert(self._model) else "float32"
+        dtype: Kind = self._dtype if isinstance(self._model, BertFiles) else "float32"
         if dtype == "int8":  # a question is too short to pay for loading compiled code
             dtype = best_dtype("cpu")
         return self._runner(dtype, self._query_prompt, alone=True)
 
     @cached_property
     def _name_runner(self) -> Runner:
-        if is_bert(self._model) and self._dtype == "float32":
+        if isinstance(self._model, BertFiles) and self._dtype == "float32":
             return self._query_runner  # prompts are among the tokens, so one runner serves both
         return self._runner("float32", self._corpus_prompt, alone=True)
 
@@ -208,23 +199,20 @@ class SentenceTransformerEncoder:
 
     def _runner(self, dtype: Kind, prompt: str, *, alone: bool) -> Runner:
         model = self._model
-        if is_bert(model):
+        if isinstance(model, BertFiles):
             return BertRunner(model, dtype, alone=alone)
-        assert not isinstance(model, BertFiles), "BertRunner runs it"
-        if dtype == "float32":
-            return ModuleRunner(self._exact_model, prompt)
-        return ModuleRunner(copy.deepcopy(model).bfloat16(), prompt)
+        return ModuleRunner(model, dtype, prompt)
 
     @cached_property
     def _dtype(self) -> Kind:
-        dtype, can_use_int8 = self._requested_dtype, is_bert(self._model)
+        dtype, model = self._requested_dtype, self._model
+        device = "cpu" if isinstance(model, BertFiles) else model.device.type
         if dtype == "auto":
-            is_fast = can_use_int8 and multiplies_exactly()
-            return "int8" if is_fast else best_dtype(self._model.device.type)
-        if dtype == "int8" and not can_use_int8:
+            is_fast = device == "cpu" and multiplies_exactly() and _is_bert_like(model)
+            return "int8" if is_fast else best_dtype(device)
+        if dtype == "int8" and device != "cpu":
             raise InvalidParameter(
-                f"encoder {self._name!r}: dtype int8 is for BERT models on a CPU whose vector is "
-                "the mean of its tokens' vectors; take float32 or bfloat16"
+                f"encoder {self._name!r}: dtype int8 is for the CPU; take float32 or bfloat16"
             )
         return dtype
 
@@ -247,15 +235,27 @@ class SentenceTransformerEncoder:
         return Windows(tokenizer, longest)
 
     @cached_property
+    def center(self) -> Vectors | None:
+        """The common direction of the vectors of a model in a narrow cone."""
+        if self._name == DEFAULT_ENCODER:
+            return None  # as measured; loading it takes a moment less
+        windows = [[window] for window in self._windows.of(TEXTS, self._corpus_prompt)]
+        with self._lock:
+            return center_of(np.concatenate(self._run(self._name_runner, TEXTS, windows, silent)))
+
+    @cached_property
     def spec(self) -> ModelSpec:
-        """Name, sha256, dimension, dtype, window and the method for sentences."""
+        """Name, sha256, dimension, dtype, window, the method for sentences, and the center."""
         settings = {
             "dimension": self.dimension,
             "dtype": self._dtype,
             "window": self._model.max_seq_length,
             "sentences": "pooled" if self.pools_sentences else "encoded",
         }
-        return ModelSpec(self._name, self._loaded[1], settings)
+        if self.center is None:
+            return ModelSpec(self._name, self._loaded[1], settings)
+        sha256 = centered_sha256(self._loaded[1])
+        return ModelSpec(self._name, sha256, settings | {"centered": True})
 
     @property
     def dimension(self) -> int:
@@ -267,7 +267,9 @@ class SentenceTransformerEncoder:
     @cached_property
     def pools_sentences(self) -> bool:
         """Whether the model's vector of a text is the mean of its token vectors."""
-        return has_token_means(self._model)
+        model = self._model
+        pooling = model.shape.pooling if isinstance(model, BertFiles) else pooling_of(model)
+        return pooling == "mean"
 
     @property
     def gives_words(self) -> bool:
@@ -327,7 +329,7 @@ class SentenceTransformerEncoder:
             ]
             vectors = self._run(runner, [texts[i] for i in first], windows, progress, pools)
         passages = [
-            PassageVectors(each, pool.vectors(each[0]))
+            PassageVectors(*(centered(v, self.center) for v in (each, pool.vectors(each[0]))))
             for each, pool in zip(vectors, pools, strict=True)
         ]
         return [passages[row] for row in rows]
@@ -338,7 +340,7 @@ class SentenceTransformerEncoder:
         with self._lock:
             uniques, rows = distinct(texts)
             vectors = self._run(runner, uniques, self._cut(uniques, prompt), progress)
-        whole = [_of_windows(each) for each in vectors]
+        whole = [_of_windows(centered(each, self.center)) for each in vectors]
         stacked: Vectors = np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
         return stacked[rows]
 
@@ -385,3 +387,11 @@ def _of_windows(vectors: Vectors) -> Vectors:
     The vector of a single window keeps its bits, which scaling it twice would change.
     """
     return vectors if len(vectors) == 1 else unit(vectors.sum(axis=0, keepdims=True))
+
+
+def _is_bert_like(model: SentenceTransformer | BertFiles) -> bool:
+    """Whether a model keeps its quality in 8 bits; others may have outliers in few channels."""
+    if isinstance(model, BertFiles):
+        return True
+    config: Any = getattr(getattr(model[0], "auto_model", None), "config", None)
+    return getattr(config, "model_type", None) in ("mpnet", "distilbert")

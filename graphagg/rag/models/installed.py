@@ -15,7 +15,7 @@ from typing import Any
 
 from graphagg.errors import MissingExtra, MissingModel
 from graphagg.rag.models.by_rule.extractor import PREFIX
-from graphagg.rag.models.extractor import BLANK, DEFAULT_EXTRACTOR
+from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
 from graphagg.rag.models.multilingual import MULTILINGUAL
 from graphagg.rag.models.weights import DEFAULT_ENCODER
 
@@ -75,8 +75,6 @@ def _check(role: str, name: str) -> None:
 
 
 def _is_pipeline(name: str) -> bool:
-    if name.startswith(BLANK):  # rules, which need no files
-        return True
     try:
         metadata.distribution(name)
     except (metadata.PackageNotFoundError, ValueError):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +12,7 @@ from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.spec import files_sha256
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer
 
 Kind = Literal["float32", "bfloat16", "int8"]
@@ -28,20 +28,23 @@ def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
 
     Raises:
         MissingExtra: sentence-transformers or the default package is not installed.
-        InvalidParameter: there is no such model.
+        InvalidParameter: there is no such model, or it is damaged.
         ModelMismatch: the default package does not hold the pinned weights.
     """
     return _by_library(model, *_path_and_sha256(model), device)
 
 
 def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | BertFiles, str]:
-    """`load`, but without sentence-transformers if a folder holds a plain BERT for the CPU."""
+    """`load`, but a plain BERT for the CPU as such, by its files if they are in a folder."""
     path, sha256 = _path_and_sha256(model)
     if Path(path).is_dir() and _runs_on_cpu(device):
         files = BertFiles.read(Path(path))
         if files is not None:
+            _check_finite(model, files.weights)
             return files, sha256 or _weights_sha256(path)
-    return _by_library(model, path, sha256, device)
+    loaded, sha256 = _by_library(model, path, sha256, device)
+    _check_finite(model, loaded.state_dict())
+    return BertFiles.of(loaded) or loaded, sha256
 
 
 def _by_library(
@@ -61,6 +64,16 @@ def _by_library(
             f"path, or use the default {DEFAULT_ENCODER!r}"
         ) from None
     return loaded, sha256 or _weights_sha256(path, loaded)
+
+
+def _check_finite(model: str, weights: Mapping[str, torch.Tensor]) -> None:
+    """Refuse damaged weights: attention may turn NaN into 0."""
+    bad = [name for name, weight in weights.items() if not weight.sum().isfinite()]
+    if bad:
+        raise InvalidParameter(
+            f"encoder {model!r}: the weights {bad[0]!r} are not finite ({len(bad)} of "
+            f"{len(weights)} are not); copy the model again"
+        )
 
 
 def _runs_on_cpu(device: str | None) -> bool:
@@ -105,28 +118,6 @@ def _weights_sha256(path: str, model: SentenceTransformer | None = None) -> str:
     return digest.hexdigest()
 
 
-def with_fast_linear(model: SentenceTransformer) -> SentenceTransformer:
-    """Copy a float32 model with oneDNN's linear layers on a CPU; the other weights are shared.
-
-    Equal to 1e-6. It took 0.6 of the CPU seconds on a processor with AVX-512 that MKL does not
-    recognize.
-    """
-    import torch
-
-    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        from torch.utils import mkldnn  # written in TorchScript
-
-    if model.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return model
-    fast = copy.deepcopy(model, {id(tensor): tensor for tensor in model.parameters()})
-    for module in list(fast.modules()):
-        for name, child in list(module.named_children()):
-            if type(child) is torch.nn.Linear:
-                with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-                    setattr(module, name, mkldnn.MkldnnLinear(child, torch.float))
-    return fast
-
-
 def best_dtype(device: str) -> Literal["float32", "bfloat16"]:
     """Choose bfloat16 on a CPU with instructions for it: same ranking, less time."""
     import torch
@@ -145,15 +136,3 @@ def prompt_of(model: SentenceTransformer | BertFiles, *names: str) -> str:
         if prompt:
             return prompt
     return ""
-
-
-def has_token_means(model: SentenceTransformer | BertFiles) -> bool:
-    """Whether a model's vector of a text is the mean of all its token vectors."""
-    if isinstance(model, BertFiles):
-        return True
-    names = [type(module).__name__ for module in model]
-    if names not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
-        return False
-    pooling, takes = model[1], getattr(model[0], "modality_config", {})
-    is_mean = getattr(pooling, "pooling_mode", None) in ("mean", ("mean",))
-    return is_mean and bool(getattr(pooling, "include_prompt", True)) and "message" not in takes

@@ -16,14 +16,19 @@ import numpy as np
 
 from graphagg.arrays import Floats, Mask
 from graphagg.rag.config.modes import Mode
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.modes.confidence import confidence_of
+from graphagg.rag.modes.multihop.candidates import QuestionScores
+from graphagg.rag.question.excerpts import Span
 from graphagg.rag.question.reading import Reading, read_question
+from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
-from graphagg.rag.question.results import Explanation, Hit
-from graphagg.rag.snapshot.sentences import sentence_span, sentences_by_vector
+from graphagg.rag.question.results import Explanation, Hit, Hits
 from graphagg.rag.snapshot.snapshot import Scope, Snapshot
-from graphagg.rag.tables.vectors import Rows
+from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.vectors import Rows, ranges
 
 
 @dataclass(frozen=True)
@@ -35,19 +40,26 @@ class Ranked:
         longer: given n and the hits so far, the first n hits, from the same ranking; None: the mode
             ranks again.
         limit: `longer` gives up to this number of hits.
+        compared: the question beside the corpus, where the mode compared them.
     """
 
     hits: Sequence[Hit]
     longer: Callable[[int, Sequence[Hit]], Sequence[Hit]] | None = None
     limit: int = 0
+    compared: QuestionScores | None = None
 
 
 @dataclass(frozen=True)
 class Distinct:
-    """The hits of distinct texts, and the number of hits that the mode ranked for them."""
+    """The hits of distinct texts, and the number of hits that the mode ranked for them.
+
+    Attributes:
+        compared: the question beside the corpus, where the mode compared them.
+    """
 
     hits: Sequence[Hit]
     asked: int
+    compared: QuestionScores | None = None
 
 
 class QuestionModels(Protocol):
@@ -69,6 +81,7 @@ class Asked(Protocol):
 
 
 NOTHING_ADDED = Rescoring()
+USUAL = Request()
 C = TypeVar("C")
 R = TypeVar("R")
 A = TypeVar("A", bound=Asked)
@@ -103,43 +116,56 @@ class Retriever(ABC, Generic[C, R, A]):
     def encode(self, questions: Sequence[R], models: QuestionModels) -> list[A]:
         """Make the vectors that the questions need, by one call of the encoder."""
 
-    def answer(
-        self,
-        questions: Sequence[A],
-        k: int,
-        min_score: float | None = None,
-        rescoring: Rescoring = NOTHING_ADDED,
-    ) -> list[list[Hit]]:
+    def answer(self, questions: Sequence[A], k: int, request: Request = USUAL) -> list[Hits]:
         """Find the `k` best passages of each question, best first, each text once.
 
         Args:
             questions: read and encoded.
             k: number of hits.
-            min_score: leave out hits that score less; None: none.
-            rescoring: additions to the scores.
+            request: what changes scores, and what they must reach; the scope is chosen already.
         """
         if not self.scope.view.passages:
-            return [[] for _ in questions]
-        least = -math.inf if min_score is None else min_score
-        answers: list[Sequence[Hit]]
-        if rescoring.is_none:
+            return [Hits(confidence=None if self.mode == "bm25" else 0.0) for _ in questions]
+        if request.rescoring.is_none:
             ranked = zip(questions, self._answer(questions, k), strict=True)
-            answers = [self._distinct(question, each, k).hits for question, each in ranked]
+            answers = [self._distinct(question, each, k) for question, each in ranked]
         else:
-            answers = [self._rescored(question, k, rescoring) for question in questions]
+            answers = [self._rescored(question, k, request.rescoring) for question in questions]
         return [
-            self._matched(question, [hit for hit in hits if hit.score >= least])
-            for question, hits in zip(questions, answers, strict=True)
+            self._checked(question, found, k, request)
+            for question, found in zip(questions, answers, strict=True)
         ]
 
-    def _rescored(self, question: A, k: int, rescoring: Rescoring) -> list[Hit]:
+    def _checked(self, question: A, found: Distinct, k: int, request: Request) -> Hits:
+        """The hits that reach what a request asks of them, and how sure they are."""
+        compared = found.compared or self._compared(question)
+        confidence = None
+        if compared is not None:
+            rows = [self.snapshot.known_row(hit.passage.id) for hit in found.hits[:k]]
+            confidence = confidence_of(compared, found.hits[:k], rows, self.snapshot.profile, k)
+            if request.min_confidence is not None and confidence < request.min_confidence:
+                return Hits((), confidence)
+        least = -math.inf if request.min_score is None else request.min_score
+        hits = [hit for hit in found.hits[:k] if hit.score >= least]
+        return Hits(self._matched(question, hits), confidence)
+
+    def _compared(self, question: A) -> QuestionScores | None:
+        """The question beside the corpus; None where the mode makes no vector of it."""
+        return None
+
+    def _rescored(self, question: A, k: int, rescoring: Rescoring) -> Distinct:
+        found = Distinct((), 0)
+
         def ranked(n: int) -> Sequence[Hit]:
-            return self._first(question, n).hits
+            nonlocal found
+            found = self._first(question, n)
+            return found.hits
 
         now = rescoring.as_of
         if now is None and rescoring.recency is not None:
             now = self.snapshot.newest(self._visible)
-        return rescoring.hits(question.text, k, now, ranked)
+        hits = rescoring.hits(question.text, k, now, ranked)
+        return replace(found, hits=hits)
 
     def explain(
         self, question: A, row: int, k: int, rescoring: Rescoring = NOTHING_ADDED
@@ -165,7 +191,7 @@ class Retriever(ABC, Generic[C, R, A]):
         return replace(explanation, hit=self._matched(question, [explanation.hit])[0])
 
     def _explain_rescored(self, question: A, row: int, k: int, rescoring: Rescoring) -> Explanation:
-        seen = self._rescored(question, max(k, rescoring.first), rescoring)
+        seen = self._rescored(question, max(k, rescoring.first), rescoring).hits
         threshold = threshold_of(seen[:k])
         ranked = ranked_in(seen, self.snapshot.corpus.id(row))
         if ranked is None:
@@ -209,7 +235,7 @@ class Retriever(ABC, Generic[C, R, A]):
                     copied.update(copies)
                     distinct.append(replace(hit, copies=copies) if copies else hit)
             if len(distinct) >= k or len(hits) < asked:
-                return Distinct(distinct[:k], asked)
+                return Distinct(distinct[:k], asked, ranked.compared)
             asked = k + len(copied)  # more than before: a hit that was left out is a copy
             if ranked.longer is not None and asked <= ranked.limit:
                 hits = ranked.longer(asked, hits)
@@ -281,6 +307,10 @@ class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
         vectors, _ = models.encoder().encode_query([question.text for question in questions], [])
         return [EncodedReading(*pair) for pair in zip(questions, vectors, strict=True)]
 
+    def _compared(self, question: EncodedReading) -> QuestionScores:
+        view, dense = self.scope.view, self.snapshot.dense
+        return QuestionScores(question.reading, question.vector, question.words, view, dense)
+
     def _closest(self, question: EncodedReading, rows: Rows) -> list[int]:
         return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
 
@@ -288,6 +318,12 @@ class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
 def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
     """Terms and named entities of questions; needs no model."""
     return [read_question(text, scope.view, snapshot.analyzers) for text in questions]
+
+
+def compared_with(snapshot: Snapshot, scope: Scope, text: str, vector: Floats) -> QuestionScores:
+    """Compare a question that was encoded with the visible passages, by words too."""
+    (reading,) = readings(snapshot, scope, [text])
+    return QuestionScores(reading, vector, None, scope.view, snapshot.dense)
 
 
 def threshold_of(hits: Sequence[Hit]) -> float | None:
@@ -301,3 +337,25 @@ def ranked_in(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
         if identifier in (hit.passage.id, *hit.copies):
             return rank, hit
     return None
+
+
+# --- the closest sentence -------------------------------------------------------------------------
+
+
+def sentences_by_vector(corpus: Corpus, rows: Rows, vector: Floats) -> list[int]:
+    """The sentence of each row that is closest to a vector `[d]`; the first of equals."""
+    begins = corpus.sentence_bounds[rows]
+    lengths = corpus.sentence_bounds[rows + 1] - begins
+    similar = corpus.sentence_vectors.dots_at(ranges(begins, lengths), vector[None])[:, 0]
+    return [int(of_row.argmax()) for of_row in np.split(similar, np.cumsum(lengths)[:-1])]
+
+
+def sentence_span(corpus: Corpus, row: int, sentence: int, passage: Passage) -> Span:
+    """The span of a sentence of a row in its passage's text; of the first without the title."""
+    segment, inside = corpus.locate(row)
+    shift = len(passage.full_text) - len(passage.text)
+    span = segment.sentences.row(inside)[sentence].tolist()
+    start, end = (max(edge - shift, 0) for edge in span)
+    piece = passage.text[start:end]
+    start += len(piece) - len(piece.lstrip())
+    return Span(start, max(start, end - (len(piece) - len(piece.rstrip()))))

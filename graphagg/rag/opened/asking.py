@@ -1,23 +1,53 @@
-"""Answers to questions from one version of an index, and why a passage is or is not a hit."""
+"""Answers to questions from one version of an index, by the retriever of the mode.
+
+A new mode is a class, and a line here and in `Mode`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from graphagg.arrays import Mask
-from graphagg.rag.modes.protocol import Asked
-from graphagg.rag.modes.registry import AnyRetriever, retriever_of
+from graphagg.errors import InvalidParameter
+from graphagg.rag.config.modes import Mode
+from graphagg.rag.config.multihop import MultihopConfig
+from graphagg.rag.modes.broad import Auto, Broad
+from graphagg.rag.modes.linearrag.mode import LinearRAG
+from graphagg.rag.modes.multihop.mode import Multihop
+from graphagg.rag.modes.plain import BM25, RRF, Dense
+from graphagg.rag.modes.protocol import Asked, Retriever
 from graphagg.rag.opened.version import Version
-from graphagg.rag.question.checks import check_request, questions_of
-from graphagg.rag.question.request import Request
+from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.snapshot.snapshot import Snapshot
 
+AnyRetriever = Retriever[Any, Any, Any]
+RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
+    "multihop": Multihop, "broad": Broad, "auto": Auto, "linearrag": LinearRAG, "rrf": RRF,
+    "dense": Dense, "bm25": BM25,
+}  # fmt: skip
+"""The class of each mode."""
+
 
 def retriever_for(version: Version, request: Request) -> AnyRetriever:
-    """The retriever of the request's mode over the passages that it leaves visible."""
-    return retriever_of(version.snapshot, request.selection, request.mode, request.config)
+    """The retriever of the request's mode over the passages that it leaves visible.
+
+    Raises:
+        InvalidParameter: `config` is of another mode, or ids are no list.
+        InvalidFilter: the filter names an unknown key or does not fit its type.
+    """
+    snapshot, config, retriever = version.snapshot, request.config, RETRIEVERS[request.mode]
+    config_type = retriever.config_type
+    if config_type is not None and config is None:
+        config = snapshot.multihop_config if config_type is MultihopConfig else config_type()
+    if config_type is not None and not isinstance(config, config_type):
+        raise InvalidParameter(
+            f"config is a {type(config).__name__}, wanted a {config_type.__name__} for mode "
+            f"{request.mode!r}"
+        )
+    return retriever(snapshot, snapshot.scope(request.selection), config)
 
 
 def answers(version: Version, questions: Iterable[str], k: int, request: Request) -> list[Hits]:
@@ -28,13 +58,16 @@ def answers(version: Version, questions: Iterable[str], k: int, request: Request
     if not asked:
         return []
     encoded = _encode(retriever, asked, version)
-    answered = retriever.answer(encoded, k, request.min_score, request.rescoring)
+    answered = retriever.answer(encoded, k, request)
     if not request.window:
-        return [Hits(hits) for hits in answered]
+        return answered
     snapshot = version.snapshot
     visible = snapshot.mask(request.selection)
     return [
-        Hits(_with_neighbors(snapshot, hit, request.window, visible) for hit in hits)
+        Hits(
+            (_with_neighbors(snapshot, hit, request.window, visible) for hit in hits),
+            hits.confidence,
+        )
         for hits in answered
     ]
 

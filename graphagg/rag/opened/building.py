@@ -8,12 +8,12 @@ from typing import Any
 
 from graphagg.checks import one_of
 from graphagg.progress import Progress
-from graphagg.rag.build.build import build
+from graphagg.rag.build.build import Recipe, build
 from graphagg.rag.build.passage_files import PassageFiles, reading
-from graphagg.rag.build.publish import Recipe
 from graphagg.rag.config.limits import Limits
 from graphagg.rag.config.profile import PROFILES, Profile
-from graphagg.rag.documents.languages import check_language, language_of_corpus
+from graphagg.rag.documents.languages import check_language
+from graphagg.rag.documents.passages import language_of_corpus
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.by_name import Models, encoder_of, extractor_named
 from graphagg.rag.models.chunking import ChunkConfig
@@ -94,8 +94,7 @@ def build_by_spark(
     force: bool,
 ) -> None:
     """Build by the active session of Spark; see `PassageIndex.build`."""
-    from graphagg.rag.spark.build import build_with_spark
-    from graphagg.rag.spark.models import GivenModels
+    from graphagg.rag.spark.build import GivenModels, build_with_spark
 
     models = Models(*chosen.loaded(processes=1), chosen.language, chosen.profile)
     build_with_spark(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from graphagg.rag.documents.analyzer import Analyzer, Analyzers, Term
-from graphagg.rag.documents.tokens import Tokens, inner_words, is_capital, scan
+from graphagg.rag.documents.codes import codes
+from graphagg.rag.documents.tokens import Tokens, inner_words, is_capital, scan, transcribed
 from graphagg.rag.tables.gazetteer import LINKABLE
 from graphagg.rag.tables.view import View
 
@@ -57,16 +60,30 @@ def _spans(
 def _names(text: str, tokens: Tokens, view: View) -> Iterator[tuple[int, int, int]]:
     """Find visible entities whose words are in the question: `(start, length, id)`.
 
-    One of their words is capitalized, unless only the question's first word is or none.
+    One of their words is capitalized, unless only the question's first word is or none. A code is
+    found however it is written.
     """
     gazetteer = view.gazetteer
     capital = [is_capital(text[start]) for start, _ in tokens.spans]
     any_case = not any(capital[1:])
-    for start in range(len(tokens)):
-        for length, entity in _keys_at(tokens.words, start, view):
-            if view.entity[entity] and gazetteer.kind[entity] & LINKABLE:
+    other = transcribed(text)
+    spellings = [tokens.words] if other == text else [tokens.words, scan(other).words]
+    for words, start in product(spellings, range(len(tokens))):
+        for length, entity in _keys_at(words, start, view):
+            if _ties_any(entity, view) and gazetteer.kind[entity] & LINKABLE:
                 if any_case or any(capital[start : start + length]):
                     yield start, length, entity
+    starts, ends = ([span[i] for span in tokens.spans] for i in (0, 1))
+    for code in codes(text):
+        entity_of_code = gazetteer.find(code.key)
+        first, last = bisect_right(ends, code.start), bisect_left(starts, code.end)
+        if entity_of_code is not None and _ties_any(entity_of_code, view) and first < last:
+            yield first, last - first, entity_of_code
+
+
+def _ties_any(entity: int, view: View) -> bool:
+    """Whether a visible passage is tied to an entity: none is to a common word."""
+    return bool(view.entity[entity] and view.df[entity])
 
 
 def _keys_at(words: Sequence[str], start: int, view: View) -> Iterator[tuple[int, int]]:
@@ -87,8 +104,8 @@ def _keys_at(words: Sequence[str], start: int, view: View) -> Iterator[tuple[int
 def _leftmost_longest(
     names: Iterator[tuple[int, int, int]],
 ) -> Iterator[tuple[int, int, int]]:
-    end = 0
+    begin, end = -1, 0
     for start, length, entity in sorted(names, key=lambda name: (name[0], -name[1])):
-        if start >= end:
-            end = start + length
+        if start >= end or (start, start + length) == (begin, end):  # or a key of the same words
+            begin, end = start, start + length
             yield start, length, entity

@@ -1,24 +1,33 @@
-"""A request: how questions to a passage index are answered.
+"""A request: how questions to a passage index are answered; checks of questions.
 
 An option is declared once, as a field of `Request`: its type, its default and its documentation.
-Python takes it by name; command line, shell, HTTP and MCP derive their options from the fields, by
-`graphagg.rag.question.plain`. `RequestFields` repeats names and types for type checkers alone.
+Python takes it by name. For command line, shell, HTTP and MCP, `options` gives each field as an
+option in plain values, so a new field needs no other line here but one in `RequestFields`, which
+repeats names and types for type checkers alone. Five fields hold objects; `_FORMS` and `_RECENCY`
+say how they are written:
+
+    filter      words: conditions such as year>=2000, all of which must hold; JSON: an object
+    as_of       a date, or a date and time, as text
+    recency     two numbers, `recency` and `half_life`
+    reranker    words: the name or path of a cross-encoder; JSON: none, a service has its own
+    config      none: the command line has presets of its own
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict, get_type_hints
 
 from graphagg.checks import integer, number, shown
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidParameter, InvalidQuestion
+from graphagg.fields import text_of
 from graphagg.rag.config.modes import DEFAULT_MODE, Config, Mode, mode_named
+from graphagg.rag.documents.filters import parse_cli
 from graphagg.rag.documents.metadata import parse_instant
-from graphagg.rag.models.reranker import Reranker
+from graphagg.rag.models.reranker import CrossEncoderReranker, Reranker
 from graphagg.rag.question.rescoring import RERANKED, Recency, Rescoring
-from graphagg.rag.question.selection import Selection
 
 When = str | date
 """A moment: ISO 8601 text, a date, or a date and time."""
@@ -44,6 +53,7 @@ class RequestFields(VisibleFields, total=False):
     rerank_first: int
     window: int
     min_score: float | None
+    min_confidence: float | None
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,9 @@ class Request:
         window: number of chunks to show before and after each hit from its document.
         min_score: leave out hits with a lower score. Scores compare within one question and one
             mode only. None: no limit.
+        min_confidence: give no hit where the estimated chance that the right passages are among
+            the first k is lower: nothing here seems to answer the question. Not in mode bm25.
+            None: no limit.
     """
 
     mode: Mode = DEFAULT_MODE
@@ -101,6 +114,7 @@ class Request:
     rerank_first: int = field(default=RERANKED, metadata={"least": 1})
     window: int = 0
     min_score: float | None = None
+    min_confidence: float | None = field(default=None, metadata={"least": 0, "most": 1})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mode", mode_named(self.mode))
@@ -116,6 +130,13 @@ class Request:
         integer("window", self.window, 0)
         if self.min_score is not None:
             number("min_score", self.min_score)
+        if self.min_confidence is not None:
+            number("min_confidence", self.min_confidence, least=0, most=1)
+            if self.mode == "bm25":
+                raise InvalidParameter(
+                    "min_confidence: mode 'bm25' makes no vectors, by which answers are judged; "
+                    "take another mode, or min_score"
+                )
 
     def with_fields(self, **fields: Any) -> Request:
         """Replace some fields.
@@ -162,3 +183,159 @@ def instant_of(as_of: When | None) -> int | None:
             "2024-05-31T12:00:00+02:00"
         )
     return instant
+
+
+LONGEST_QUESTION = 10_000
+"""Characters a question may have."""
+
+
+def check_request(questions: Sequence[str], k: int) -> None:
+    """Raise `InvalidParameter` or `InvalidQuestion` for what cannot be answered."""
+    integer("k", k, 1)
+    for question in questions:
+        check_question(question)
+
+
+def questions_of(questions: Iterable[str]) -> list[str]:
+    """Many questions; raises `InvalidQuestion` for one, which would be taken letter by letter."""
+    if isinstance(questions, str) or not hasattr(questions, "__iter__"):
+        raise InvalidQuestion(
+            f"questions is a {type(questions).__name__}, wanted a list of strings; ask a single "
+            "one by retrieve"
+        )
+    return list(questions)
+
+
+def check_question(question: object) -> str:
+    """The question; raises `InvalidQuestion` for anything else."""
+    if not isinstance(question, str):
+        raise InvalidQuestion(f"the question is a {type(question).__name__}, wanted a string")
+    if not question.strip():
+        raise InvalidQuestion("the question is empty; ask something")
+    if len(question) > LONGEST_QUESTION:
+        raise InvalidQuestion(
+            f"the question has {len(question):,} characters, at most {LONGEST_QUESTION:,} are "
+            "taken; shorten it"
+        )
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidQuestion(
+            f"the question's character {error.start} is a lone surrogate, not Unicode text; "
+            "remove it"
+        ) from None
+    return question
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The passages that a request leaves visible.
+
+    Attributes:
+        filter: conditions on metadata; see `graphagg.rag.documents.filters`. None: all.
+        include: ids of documents or passages; None: all. A document's id takes all its chunks.
+        exclude: ids of documents or passages to leave out.
+        bridge_through_filtered: whether hidden passages may lead to visible ones. They then change
+            scores and appear in paths.
+        as_of: a moment in microseconds since 1970; passages whose `when` is later are hidden.
+            None: none.
+    """
+
+    filter: Mapping[str, Any] | None = None
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    bridge_through_filtered: bool = False
+    as_of: int | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every passage is visible."""
+        unnamed = self.filter is None and self.include is None and not self.exclude
+        return unnamed and self.as_of is None
+
+
+Form = Literal["words", "json"]
+
+_IDS = list[str] | None
+_FORMS: dict[str, dict[Form, Any]] = {
+    "config": {},
+    "filter": {"words": _IDS, "json": dict[str, Any] | None},
+    "include": {"words": _IDS, "json": _IDS},
+    "exclude": {"words": _IDS, "json": _IDS},
+    "as_of": {"words": str | None, "json": str | None},
+    "reranker": {"words": str | None},
+    "rerank_first": {"words": int},
+    "window": {"words": int},
+}
+"""Types of the fields that are written otherwise than in Python, by form; none is no option."""
+_RECENCY = {"recency": ("weight", 0.0), "half_life": ("half_life", Recency.half_life)}
+_TEXTS = {
+    ("filter", "words"): "condition on metadata: k=v, k!=v, k>=v, k<v, 'k in a,b' or JSON; all of "
+    "several must hold.",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a request.
+
+    Attributes:
+        name: name of the option.
+        type: type of its plain value.
+        default: its default.
+        text: its documentation.
+        bounds: `least` or `above`, the lower bound of a number, inclusive or not; `most`.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    text: str
+    bounds: Mapping[str, float]
+
+
+def options(form: Form) -> Iterator[Option]:
+    """The options of a request, in the order of the fields of `Request`."""
+    hints = get_type_hints(Request)
+    for each in fields(Request):
+        if each.name == "recency":
+            for name, (attribute, usual) in _RECENCY.items():
+                bounds = {"above": 0.0} if name == "half_life" else {"least": 0.0}
+                yield Option(name, float, usual, text_of(Recency, attribute), bounds)
+            continue
+        types = _FORMS.get(each.name, {form: hints[each.name]})
+        if form in types:
+            default = None if types[form] == _IDS else each.default
+            text = _TEXTS.get((each.name, form), text_of(Request, each.name))
+            yield Option(each.name, types[form], default, text, each.metadata)
+
+
+def request_of(values: Mapping[str, Any]) -> Request:
+    """Make a request from plain values by the names of the options.
+
+    Args:
+        values: of some options, in words or JSON; `config` is taken as it is.
+
+    Raises:
+        InvalidParameter, InvalidFilter: a value is out of range, or a condition is no condition.
+
+    Examples:
+        >>> request_of({"filter": ["year>=2000"], "recency": 0.5, "exclude": None}).recency
+        Recency(weight=0.5, half_life=30.0)
+    """
+    made = dict(values)
+    weight, half_life = (made.pop(name, default) for name, (_, default) in _RECENCY.items())
+    recency = Recency(weight, half_life)
+    conditions = made.pop("filter", None)
+    if isinstance(conditions, list | tuple):
+        parsed = [parse_cli(text) for text in conditions]
+        conditions = {"and": parsed} if parsed else None
+    reranker = made.pop("reranker", None)
+    return Request(
+        filter=conditions,
+        include=made.pop("include", None) or None,
+        exclude=made.pop("exclude", None) or (),
+        recency=recency if weight else None,
+        reranker=CrossEncoderReranker(reranker) if isinstance(reranker, str) else reranker,
+        **made,
+    )

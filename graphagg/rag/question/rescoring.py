@@ -29,10 +29,6 @@ _DAY = 86_400_000_000  # microseconds
 class Recency:
     """A preference for newer passages: `weight * 2^(-age / half_life)` is added to their scores.
 
-    Examples:
-        >>> Recency(0.5, half_life=10).gain("2024-01-01", 1704067200_000_000 + 864_000_000_000)
-        0.25
-
     Attributes:
         weight: gain of the newest passages; scores of mode multihop run from 0 to about 4. 0: age
             changes nothing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from graphagg.arrays import Array
     from graphagg.rag.tables.segments import Corpus
 
-HopKind = Literal["question_entity", "sentence", "entity", "similarity", "theme", "passage"]
+HopKind = Literal[
+    "question_entity", "sentence", "entity", "reference", "similarity", "theme", "passage"
+]
 Method = Literal["multihop", "broad", "linearrag", "rrf", "dense", "bm25"]
 
 
@@ -34,13 +36,14 @@ class Hop:
     """One step of a hop path.
 
     Attributes:
-        kind: `question_entity`, `sentence`, `entity`, `similarity`, `theme` or `passage`.
-        text: the mention in the question, the sentence, the entity's name, the theme's label, or
-            the passage's id.
+        kind: `question_entity`, `sentence`, `entity`, `reference` (a link between documents),
+            `similarity`, `theme` or `passage`.
+        text: the mention in the question, the sentence, the entity's name, what the link leads to,
+            the theme's label, or the passage's id.
         score: of a sentence its cosine with the question; of a `similarity` the cosine of the two
-            passages. In `multihop`, of a passage its direct score F and of an entity its idf. In
-            `linearrag`, of an entity its activation, of the `question_entity` its similarity to the
-            entity that follows, and of the passage the last entity's share of its prior. In
+            passages. In `multihop`, of a passage its direct score F, of an entity or link its idf.
+            In `linearrag`, of an entity its activation, of the `question_entity` its similarity to
+            the entity that follows, and of the passage the last entity's share of its prior. In
             `broad`, of a theme its worth for the question, and of a passage its relevance, 0 to 1.
         contribution: its part of the hit's score; the contributions of a path add up to the score.
 
@@ -65,11 +68,11 @@ class Hit:
         components: the parts of the score, by name; they add up to it. In `multihop` the terms of
             the formula at the head of `config.multihop`: of the passage itself (`similarity`,
             `sentence`, `lexical`, `title`, `entities`), of the path that leads to it (`inherited`,
-            `link`, `joint_coverage`, `open_terms`), and of the choice (`coverage`, `named_page`).
-            In `linearrag`: `dense` and `entity`, the passage's share of the prior, and `walk`, the
-            gain by PageRank. In `broad` `relevance`, `theme` and `fused` (see `broad.choice`). In
-            `rrf` the shares of `dense` and `bm25`; in these modes the one of that name. In any mode
-            `recency` and `reranker`, where they are asked for.
+            `link` or `reference`, `joint_coverage`, `open_terms`), and of the choice (`coverage`,
+            `named_page`). In `linearrag`: `dense` and `entity`, the passage's share of the prior,
+            and `walk`, the gain by PageRank. In `broad` `relevance`, `theme` and `fused` (see
+            `broad.choice`). In `rrf` the shares of `dense` and `bm25`; in these modes the one of
+            that name. In any mode `recency` and `reranker`, where they are asked for.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
             question names no entity.
@@ -164,12 +167,24 @@ class Hit:
 class Hits(list[Hit]):
     """The hits of a question, best first: a list, and a table.
 
+    Args:
+        hits: best first.
+        confidence: see the attribute.
+
+    Attributes:
+        confidence: the chance that the gold passages are among the first k hits, 0 to 1, by
+            `graphagg.rag.modes.confidence`; None where the question has no vector.
+
     Examples:
         >>> passage = Passage("p1", "Ada lived in York.")
         >>> hits = Hits([Hit(passage, 1.2, {"bm25": 1.2}, (), "bm25")])
         >>> hits.to_arrow().select(["rank", "id", "component_bm25"]).to_pylist()
         [{'rank': 1, 'id': 'p1', 'component_bm25': 1.2}]
     """
+
+    def __init__(self, hits: Iterable[Hit] = (), confidence: float | None = None) -> None:
+        super().__init__(hits)
+        self.confidence = confidence
 
     def to_arrow(self) -> pyarrow.Table:
         """Make a table with one row per hit.
@@ -219,6 +234,36 @@ class Hits(list[Hit]):
         from graphagg.tables import to_pandas
 
         return to_pandas(self.to_arrow())
+
+
+PARTS_IN_WORDS = {
+    "similarity": "close to the question in meaning",
+    "sentence": "its closest sentence is close to the question",
+    "lexical": "holds words of the question",
+    "title": "the question names its title",
+    "entities": "names what the question names",
+    "link": "strength of the link that leads to it",
+    "inherited": "share of the score of the passage that leads to it",
+    "joint_coverage": "words of the question that both hold together, and neither alone",
+    "open_terms": "close to the words that the passage before leaves open",
+    "coverage": "words of the question that no hit before it holds",
+    "named_page": "first hit that is the page of what the question names",
+    "dense": "close to the question in meaning",
+    "bm25": "holds words of the question",
+    "entity": "names active entities",
+    "walk": "reached by walks from what the question names",
+    "relevance": "relevant for the question",
+    "theme": "of a theme that no hit before it covers",
+    "fused": "ranked by several modes",
+    "recency": "new",
+    "reranker": "by the reranker",
+}
+"""What each part of a score says, in a few words."""
+
+
+def unanswered(confidence: float) -> str:
+    """The sentence for an answer that is less sure than was asked for."""
+    return f"nothing here seems to answer this (confidence {confidence:.2f})"
 
 
 def plain_hits(corpus: Corpus, rows: Array, scores: Array, method: Method) -> list[Hit]:

@@ -28,7 +28,7 @@ from graphagg.rag.documents.metadata import (
 )
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.snapshot.names import NameVectors
 from graphagg.rag.tables.gazetteer import Gazetteer

@@ -16,22 +16,22 @@ One process writes the same files, byte for byte, on machines of one kind.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.arrays import offsets
 from graphagg.progress import Progress, silent
 from graphagg.rag.build.block import block_of
+from graphagg.rag.build.build import KIND, Recipe, publish_build
 from graphagg.rag.build.engine import MENTIONS, NAMES, Engine
-from graphagg.rag.build.publish import KIND, Recipe, publish_build
 from graphagg.rag.build.state import BLOCK, State
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.models.by_name import NamedModels
+from graphagg.rag.models.by_name import Models, NamedModels
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.spark.engine import SparkLoops
-from graphagg.rag.spark.models import ModelLoader, loaded
 from graphagg.rag.spark.records import (
     PASSAGES,
     PassageInput,
@@ -107,7 +107,7 @@ def build_with_spark(
         job = _Job(unfinished, publication, recipe, loader)
         job.run(source, passages_per_task, entries_per_task, force)
 
-    build.publish(KIND, job_of(source, recipe), source, write)
+    build.publish(KIND, job_of(source, recipe), source, write, STAGES)
 
 
 def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:
@@ -183,3 +183,48 @@ def _digest(state: State, passages: Sequence[Stats]) -> str:
         digests: Any = state.stage(PASSAGES).array(s["block"], "s0.passages.digests")
         total.update(digests.tobytes())
     return total.hexdigest()
+
+
+class ModelLoader(Protocol):
+    """Loads the models; pickled to the executors, equal loaders load the same."""
+
+    def load(self) -> Models:
+        """Encoder and extractor, for one process."""
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class GivenModels:
+    """Models that the caller holds, sent to the executors; equal where they are called the same.
+
+    Attributes:
+        models: encoder, extractor and the rest.
+    """
+
+    models: Models
+
+    def load(self) -> Models:
+        """Encoder and extractor, for one process."""
+        return self.models
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GivenModels) and self._named() == other._named()
+
+    def __hash__(self) -> int:
+        return hash(self._named())
+
+    def _named(self) -> str:
+        models = self.models
+        return json.dumps([models.to_json(), models.given, models.profile], sort_keys=True)
+
+
+_LOADED: dict[ModelLoader, Models] = {}
+
+
+def loaded(loader: ModelLoader) -> Models:
+    """The models of this process."""
+    if loader not in _LOADED:
+        _LOADED.clear()
+        _LOADED[loader] = loader.load()
+    return _LOADED[loader]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphagg.spark.answers import answered, of_worker
+from graphagg.errors import InvalidQuestion
+from graphagg.spark.answers import answered, of_worker, one_by_one
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -31,6 +32,12 @@ def passages_frame(
     """
 
     def ask(passages: Any, questions: list[str]) -> Any:
+        try:
+            return batch(passages, questions)
+        except InvalidQuestion:  # of one of them: each by itself, which tells of which
+            return one_by_one(lambda q: batch(passages, [q])[0], questions, (InvalidQuestion,))
+
+    def batch(passages: Any, questions: list[str]) -> list[Any]:
         return [
             [(h.passage.id, h.score, h.passage.title, h.passage.text) for h in hits]
             for hits in passages.retrieve_batch(questions, **options)

@@ -22,7 +22,6 @@ from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.document import Document
 from graphagg.rag.documents.reading.files import ReadFile
 from graphagg.rag.documents.reading.folder import converted
-from graphagg.rag.documents.reading.settings import ReadConfig
 from graphagg.rag.documents.rows import RowConfig, parse_line
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.spark.engine import SparkLoops
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
 _SCHEMA = "file string, block long, place long, part int, split boolean, record binary"
 PASSAGES = "passages"
 _TEXTS = "s0.passages.texts"
-_MOST = ReadConfig.max_file_size
 _PLACE = frozenset({"_file", "_block", "_place"})
 Record = tuple[Source, str]
 Parse = Callable[[Mapping[str, Any]], Record | None]
@@ -229,7 +227,7 @@ def _texts_below(source: str) -> Parse:
         name = os.path.relpath(path, _plain(root))
         file = ReadFile(row["content"], row["modificationTime"].timestamp())
         try:
-            documents = [d for d in converted(name, file, _MOST) if isinstance(d, Document)]
+            documents = [d for d in converted(name, file) if isinstance(d, Document)]
         except Unread as error:
             raise UnreadableFile(f"{path}: {error}; leave it out") from None
         return documents[0], path

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.errors import DuplicateId
-from graphagg.rag.build.publish import write_id_order
+from graphagg.rag.build.passage_files import write_id_order
 from graphagg.rag.build.state import State
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.snapshot import dense, inverted_file
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE
 from graphagg.rag.spark.engine import SparkLoops
-from graphagg.rag.spark.inverted import join_inverted_files
 from graphagg.rag.spark.records import PASSAGES
 from graphagg.rag.tables.segments import table_name
 from graphagg.rag.tables.vectors import Stack
@@ -120,7 +119,7 @@ def write_metadata(loops: SparkLoops, state: State, passages: Sequence[Stats]) -
 
 
 def write_inverted_file(loops: SparkLoops, state: State, per_task: int) -> None:
-    """Above the flat limit: train on a sample, fill parts in tasks, and join the parts on disk."""
+    """Above the flat limit: train on a sample, fill parts in tasks, and join the parts in one."""
     work, files = state.work, state.version
     windows = len(files.map("s0.windows"))
     if windows <= dense.FLAT_LIMIT:
@@ -148,9 +147,11 @@ def write_inverted_file(loops: SparkLoops, state: State, per_task: int) -> None:
         return {}
 
     def join(_: int) -> Stats:
-        filled = [work.path(name) for name in names]
+        index = inverted_file.load(work.path(_TRAINED))
+        for name in names:
+            index.merge_from(inverted_file.load(work.path(name)), 0)
         with files.written() as folder:
-            join_inverted_files(work.path(_TRAINED), filled, folder / INVERTED_FILE)
+            inverted_file.save(index, folder / INVERTED_FILE)
         return {}
 
     for count, task in ((1, train), (len(names), fill), (1, join)):

@@ -106,7 +106,7 @@ class _Pairs(NamedTuple):
     visible: Array
 
 
-@kernel
+@kernel(small=True)
 def _count(pairs: _Pairs, words: Array, by_passage: Array, by_entity: Array) -> None:
     """Count the words of each passage's entities, and the entries of row i at position i + 1."""
     bounds, rows, counts, flags, visible = pairs
@@ -124,7 +124,7 @@ def _count(pairs: _Pairs, words: Array, by_passage: Array, by_entity: Array) -> 
                 by_passage[rows[i] + 1] += 1
 
 
-@kernel
+@kernel(small=True)
 def _fill(
     pairs: _Pairs,
     words: Array,

@@ -11,6 +11,7 @@ stems are read again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,20 +21,22 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array
 from graphagg.rag.documents.analyzer import Analyzers
-from graphagg.rag.tables.mentions import BASE_TITLE, FOUND, FULL_TITLE
+from graphagg.rag.documents.links import PREFIX
+from graphagg.rag.tables.mentions import BASE_TITLE, FOUND, FULL_TITLE, LINK
 from graphagg.store.reading import NamedArrays
 from graphagg.store.strings import StringTable
 
-DEFINES = FOUND | FULL_TITLE | BASE_TITLE
+DEFINES = FOUND | FULL_TITLE | BASE_TITLE | LINK
 """Flags of which a mention needs one to make an entity of its key."""
-LINKABLE, DATE = 1, 2
+LINKABLE, DATE, REFERENCE = 1, 2, 4
 """Flags of an entity: more than a stop word or a letter, at most `LONGEST_KEY` tokens; only numbers
-and months."""
+and months; the target of links between documents, which is no name."""
 LONGEST_KEY = 10
 _MONTHS = frozenset(
     "january february march april may june july august september october november december "
     "bc ad bce ce st nd rd th early mid late century".split()
 )
+_NUMERAL = re.compile(r"\d+(?:st|nd|rd|th|s)?")
 NAME_ROW = "gazetteer.name_row"
 _LENGTHS = range(3, 6)  # words of a longer form
 _KEPT = 4096  # first words whose names are kept
@@ -112,9 +115,11 @@ _ARRAYS = (
 
 def kind_of(words: Sequence[str], analyzers: Analyzers) -> int:
     """The flags of an entity by the words of its key."""
+    if words[0].startswith(PREFIX):
+        return REFERENCE
     alone = len(words) == 1 and (len(words[0]) < 2 or words[0] in analyzers.stop_words)
     linkable = LINKABLE if len(words) <= LONGEST_KEY and not alone else 0
-    dates = all(word in _MONTHS or any(c.isdigit() for c in word) for word in words)
+    dates = all(word in _MONTHS or _NUMERAL.fullmatch(word) for word in words)
     return linkable | (DATE if dates else 0)
 
 

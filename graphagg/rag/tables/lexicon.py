@@ -10,20 +10,24 @@ In an index of several languages a stem carries the language of its passage; see
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property, lru_cache, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array
 from graphagg.rag.documents.languages import CODES
+from graphagg.rag.tables.scoring import Constants, maxima
 from graphagg.store.ranges import will_need
 from graphagg.store.reading import NamedArrays
 from graphagg.store.strings import StringTable
 
 _ARRAYS = ("bounds", "rows", "counts", "title_counts", "lengths")
 _LANGUAGES = "lexicon.languages"
+_KEPT = 256  # terms whose maxima are kept, a byte per range of rows
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,16 @@ class Lexicon:
     lengths: npt.NDArray[np.int32]
     languages: npt.NDArray[np.uint8] | None = None
 
+    @cached_property
+    def mean_length(self) -> float:
+        """Mean tokens of a passage, of hidden ones too."""
+        return float(self.lengths[:, 0].mean()) if len(self.lengths) else 1.0
+
+    @cached_property
+    def maxima(self) -> Callable[[int, int, Constants], Array]:
+        """The maxima of the postings from one position to another; see `scoring`."""
+        return lru_cache(_KEPT)(partial(_maxima, self.rows, self.counts, self.lengths))
+
     def codes(self, visible: npt.NDArray[np.bool_] | None = None) -> list[str]:
         """The languages of the visible passages (None: of all), ascending; [] without their own."""
         if self.languages is None:
@@ -86,9 +100,7 @@ class Lexicon:
             return None
         start, end = int(self.bounds[rank]), int(self.bounds[rank + 1])
         columns: list[Any] = [self.rows, self.counts, self.title_counts]
-        of_term = [column[start:end] for column in columns]
-        will_need(*of_term)
-        return Postings(start, end, *of_term)
+        return Postings(start, end, *(column[start:end] for column in columns))
 
     @classmethod
     def open(cls, arrays: NamedArrays) -> Lexicon:
@@ -108,57 +120,9 @@ class Lexicon:
         return cls(StringTable.pack([]), np.zeros(1, np.int64), rows, counts, counts, lengths)
 
 
-class TermPostings(NamedTuple):
-    """The postings of t terms of a lexicon.
-
-    Attributes:
-        starts: `[t]` int64, where the postings of each term begin.
-        ends: `[t]` int64, where they end.
-        rows, counts, lengths: of the lexicon.
-    """
-
-    starts: Array
-    ends: Array
-    rows: Array
-    counts: Array
-    lengths: Array
-
-
-def add_up(
-    postings: TermPostings, visible: Array, idf: Array, constants: tuple[float, float, float]
-) -> tuple[Array, Array]:
-    """BM25 of every visible row that holds any of t terms.
-
-    The shares of a row are added in the order of the terms: the same bits under any filter.
-
-    Args:
-        postings: of the terms.
-        visible: `[R]`.
-        idf: `[t]` of the terms; 0 for none.
-        constants: k1, b, and the mean length.
-
-    Returns:
-        The rows, ascending, `[n]` int64, and their scores, `[n]`.
-    """
-    k1, b, average = constants
-    filled = [
-        (slice(start, end), weight)
-        for start, end, weight in zip(
-            postings.starts.tolist(), postings.ends.tolist(), idf.tolist(), strict=True
-        )
-        if end > start
-    ]
-    # Memory that is not written to is never touched: the work follows the postings.
-    size = max((int(postings.rows[some.stop - 1]) for some, _ in filled), default=-1) + 1
-    totals, is_held = np.zeros(size), np.zeros(size, bool)
-    for some, weight in filled:
-        rows, counts = postings.rows[some], postings.counts[some]
-        is_seen = visible[rows]
-        if not is_seen.all():
-            rows, counts = rows[is_seen], counts[is_seen]
-        # The formula is at the head of this file; a row is there once.
-        f, length = counts.astype(np.float64), postings.lengths[rows, 0]
-        totals[rows] += weight * f / (f + k1 * (1.0 - b + b * length / average))
-        is_held[rows] = True
-    rows = np.flatnonzero(is_held)
-    return rows, totals[rows]
+def _maxima(
+    rows: Array, counts: Array, lengths: Array, start: int, end: int, constants: Constants
+) -> Array:
+    rows, counts = rows[start:end], counts[start:end]
+    will_need(rows, counts)
+    return maxima(rows, counts, lengths, constants)

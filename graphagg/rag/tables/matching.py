@@ -13,7 +13,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.kernels import kernel
-from graphagg.rag.tables.mentions import CAPITAL, FOUND, TITLE
+from graphagg.rag.tables.mentions import CAPITAL, INITIAL, TITLE
 from graphagg.store.strings import StringTable
 
 _FEWEST = 16  # slots of a table at least
@@ -47,7 +47,8 @@ class KeysOfRows(NamedTuple):
     Attributes:
         bounds: `[p + 1]` int64.
         key: `[n]` int32.
-        flags: `[n]` uint8, what a mention of the key in the title is (of titles), or 0.
+        flags: `[n]` uint8, what a mention of the key in the title is (of titles), or whether the
+            mention defines an entity or only counts as one (of the extractor and of codes).
         start, length: `[n]` int32, the tokens that were found (of the extractor), or 0.
     """
 
@@ -106,7 +107,7 @@ def find_mentions(
     return np.ascontiguousarray(records[np.lexsort((key, -length, start, row))])
 
 
-@kernel
+@kernel(small=True)
 def _hash_words(data: Array, ends: Array, hashes: Array) -> None:
     """FNV-1a of 64 bits of each word."""
     for i in range(len(hashes)):
@@ -134,7 +135,7 @@ def _slot(value: Any, size: int) -> Any:
     return np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1))
 
 
-@kernel
+@kernel(small=True)
 def _fill(table: KeyTable) -> None:
     """Put every key into the first free slot from the slot of its hash on."""
     slots, longest, data, ends = table
@@ -173,7 +174,7 @@ def _is_key(table: KeyTable, key: int, tokens: TokenRows, begin: int, end: int) 
     return bool(at == last)
 
 
-@kernel
+@kernel(small=True)
 def _find(
     table: KeyTable, tokens: TokenRows, hashes: Array, titled: KeysOfRows, named: KeysOfRows
 ) -> Array:
@@ -194,7 +195,7 @@ def _find(
                 value = _joined(value, hashes[tokens.words[end - 1]])
                 key = _look_up(table, tokens, begin, end, value)
                 if key >= 0:
-                    flags = _flags_of(tokens, begin, end, begin < title_end)
+                    flags = _flags_of(tokens, begin, end, title_end)
                     if begin < title_end:
                         flags |= _of_title(titled, row, key)
                     flags |= _match(named, is_matched, row, key, begin - first, end - begin)
@@ -202,11 +203,14 @@ def _find(
                     records[count, 4], records[count, 5] = tokens.sentence[begin], flags
                     count += 1
         for i in range(named.bounds[row], named.bounds[row + 1]):
-            if not is_matched[i]:  # part of a run without spaces
+            if not is_matched[i]:  # part of a run without spaces, or a code of several tokens
                 begin = first + named.start[i]
-                flags = _flags_of(tokens, begin, begin + named.length[i], begin < title_end)
+                flags = named.flags[i]
+                flags |= _flags_of(tokens, begin, begin + named.length[i], title_end)
+                if begin < title_end:
+                    flags |= _of_title(titled, row, named.key[i])
                 records = _put(records, count, row, named.key[i], named.start[i], named.length[i])
-                records[count, 4], records[count, 5] = tokens.sentence[begin], flags | FOUND
+                records[count, 4], records[count, 5] = tokens.sentence[begin], flags
                 count += 1
     return records[:count].copy()
 
@@ -237,24 +241,27 @@ def _of_title(titled: KeysOfRows, row: int, key: int) -> int:
 def _match(
     named: KeysOfRows, is_matched: Array, row: int, key: int, start: int, length: int
 ) -> int:
-    """Mark the key that the extractor found at this very position; `FOUND` where there is one."""
+    """Mark the key that was found at this very position. Returns: its flags; 0 without one."""
     flags = 0
     for i in range(named.bounds[row], named.bounds[row + 1]):
         if named.start[i] == start and named.length[i] == length and named.key[i] == key:
             is_matched[i] = True
-            flags = FOUND
+            flags |= named.flags[i]
     return flags
 
 
 @kernel
-def _flags_of(tokens: TokenRows, begin: int, end: int, in_title: bool) -> int:
-    """Flags of a position: in the title, or beginning like a name."""
-    if in_title:
+def _flags_of(tokens: TokenRows, begin: int, end: int, title_end: int) -> int:
+    """Flags of a position: in the title, or beginning like a name, or beginning a sentence."""
+    if begin < title_end:
         return TITLE | CAPITAL
+    flags = 0
+    if begin == title_end or tokens.sentence[begin] != tokens.sentence[begin - 1]:
+        flags = INITIAL
     for token in range(begin, end):
         if tokens.capital[token]:
-            return CAPITAL
-    return 0
+            return flags | CAPITAL
+    return flags
 
 
 @kernel
@@ -262,7 +269,9 @@ def _put(records: Array, count: int, row: int, key: int, start: int, length: int
     """The records with one more, of which sentence and flags are yet to be put."""
     if count == len(records):
         more = np.empty((2 * count, records.shape[1]), records.dtype)
-        more[:count] = records
+        for i in range(count):  # numba takes seconds to compile the copy of a slice
+            for j in range(records.shape[1]):
+                more[i, j] = records[i, j]
         records = more
     records[count, 0], records[count, 1] = row, key
     records[count, 2], records[count, 3] = start, length

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from graphagg.rag.documents.passages import Passage
+from graphagg.rag.documents.codes import Code, code_key, codes
+from graphagg.rag.documents.links import link_keys, target_keys
+from graphagg.rag.documents.passages import TRAIL, Passage
 from graphagg.rag.documents.tokens import (
+    entity_key,
     inner_words,
     scan,
     tokenize,
+    transcribed,
     without_article,
     word_spans,
 )
 
-CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE = 1, 2, 4, 8, 16
+CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE, INITIAL, LINK, TARGET = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags of a mention: begins like a name; found by the extractor; is in the title; is the whole
-title; is the title without its last parentheses."""
+title; is the title without its last parentheses; begins a sentence; is a link to what the key
+names; the passage is what the key of a link names."""
 _MOST_TOKENS = 100
 
 
@@ -30,12 +36,14 @@ class RowTokens:
         spans: `(start, end)` of each in characters of the full text.
         titles: number of tokens of the title.
         inner: words inside words of the title, and of the text; for search by words alone.
+        codes: the codes of the title, and of the text, by characters of the full text.
     """
 
     words: list[str]
     spans: list[tuple[int, int]]
     titles: int
     inner: tuple[list[str], list[str]] = ([], [])
+    codes: tuple[Code, ...] = ()
 
     @classmethod
     def of(cls, passage: Passage) -> RowTokens:
@@ -43,7 +51,12 @@ class RowTokens:
         title, text = scan(passage.title), scan(passage.text)
         moved = _moved(passage, text.spans)
         inner = inner_words(passage.title), inner_words(passage.text)
-        return cls(title.words + text.words, title.spans + moved, len(title), inner)
+        shift = len(passage.full_text) - len(passage.text)
+        in_text = (
+            replace(c, start=c.start + shift, end=c.end + shift) for c in codes(passage.text)
+        )
+        every = (*codes(passage.title), *in_text)
+        return cls(title.words + text.words, title.spans + moved, len(title), inner, every)
 
 
 def spans_of(passage: Passage, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:
@@ -60,12 +73,16 @@ def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, in
 
 
 def title_keys(title: str) -> dict[str, int]:
-    """The keys that a title gives, and whether each is all of it or what parentheses leave."""
-    words = without_article(scan(title).words)
-    keys = {" ".join(words): FULL_TITLE} if words else {}
+    """The keys that a title gives, and whether each is all of it or what parentheses leave.
+
+    Headings behind the title give none: a name would lead to every section that is called so.
+    """
+    title, _, _ = title.partition(TRAIL)
+    key = entity_key(title)
+    keys = {key: FULL_TITLE} if key else {}
     head, _, tail = title.rpartition("(")
     if head.strip() and tail.rstrip().endswith(")"):
-        base = " ".join(without_article(scan(head).words))
+        base = entity_key(head)
         if base:
             keys.setdefault(base, BASE_TITLE)
     return keys
@@ -73,33 +90,68 @@ def title_keys(title: str) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class FoundKey:
-    """An entity that the extractor found: its key and the tokens that it covers."""
+    """A name in a passage: its key, the tokens that it covers, and flags of the mention.
+
+    What the extractor found defines an entity (`FOUND`); a code is a name in small letters too
+    (`CAPITAL`), and defines one unless it may be a plain word.
+    """
 
     key: str
     start: int
     length: int
+    flags: int
 
 
 def found_keys(tokens: RowTokens, text: str, spans: Iterable[Sequence[int]]) -> list[FoundKey]:
-    """The keys of spans `(start, end)` of a full text; spans without a word give none."""
+    """The keys of spans `(start, end)` of a full text, and of its codes, each once.
+
+    Spans without a word, and across the cells of a table, give none.
+    """
     starts = [start for start, _ in tokens.spans]
     ends = [end for _, end in tokens.spans]
-    keys = (_found_key(tokens, starts, ends, text, *span) for span in spans)
-    return [key for key in keys if key is not None]
+    keys = [key for span in spans for key in _found_keys(tokens, starts, ends, text, *span)]
+    for code in tokens.codes:
+        first, last = bisect_right(ends, code.start), bisect_left(starts, code.end)
+        flags = CAPITAL | FOUND if code.defines else CAPITAL
+        keys.append(FoundKey(code.key, first, last - first, flags))
+    flags_of: dict[tuple[str, int, int], int] = defaultdict(int)
+    for key in keys:
+        flags_of[key.key, key.start, key.length] |= key.flags
+    return [FoundKey(*key_and_tokens, flags) for key_and_tokens, flags in flags_of.items()]
 
 
-def _found_key(
+def linked_keys(passage: Passage, tokens: RowTokens) -> Iterator[FoundKey]:
+    """The keys of a passage's links, at the first token of their labels, and of links to it."""
+    if not tokens.words:
+        return
+    shift = len(passage.full_text) - len(passage.text)
+    ends = [end for _, end in tokens.spans]
+    for key, offset in sorted({*link_keys(passage.metadata)}):
+        token = min(bisect_right(ends, offset + shift), len(ends) - 1)
+        yield FoundKey(key, token, 1, LINK | CAPITAL)
+    for key in target_keys(passage):
+        yield FoundKey(key, 0, 1, TARGET | CAPITAL)
+
+
+def _found_keys(
     tokens: RowTokens, starts: list[int], ends: list[int], text: str, begin: int, end: int
-) -> FoundKey | None:
+) -> Iterator[FoundKey]:
+    """The key of a span, and the one of its transcription where that is another."""
     first, last = bisect_right(ends, begin), bisect_left(starts, end)
     words = tokens.words[first:last]
     if words and (starts[first] < begin or ends[last - 1] > end):  # inside a run without spaces
         words = tokenize(text[begin:end])
         first += _position(words, tokens.words[first:last])
+    written = text[begin:end].strip()
+    if code := code_key(written):
+        yield FoundKey(code, first, len(words), CAPITAL | FOUND)
+        return
     key = without_article(words)
-    if not 0 < len(key) <= _MOST_TOKENS:
-        return None
-    return FoundKey(" ".join(key), first + len(words) - len(key), len(key))
+    if 0 < len(key) <= _MOST_TOKENS and "|" not in written and TRAIL not in written:
+        start = first + len(words) - len(key)
+        yield FoundKey(" ".join(key), start, len(key), FOUND)
+        if (other := transcribed(written)) != written:
+            yield FoundKey(entity_key(other), start, len(key), FOUND)
 
 
 def _position(words: Sequence[str], among: Sequence[str]) -> int:

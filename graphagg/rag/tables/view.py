@@ -6,8 +6,10 @@ the mean lengths, which entities there are, which mentions count, and how often 
 So an answer under a filter equals the answer of an index of exactly the visible passages.
 
 Which mentions count: of those that begin like a name and whose entity is visible, the leftmost and
-longest; beside them, likewise, the titles of visible passages inside longer names. One pass over
-the mentions decides it, 1 ms for 6,000 passages.
+longest; beside them, likewise, the titles of visible passages inside longer names. An entity that
+titles no passage counts nowhere if it is a common word: written in lower case more often than with
+a capital inside a sentence, as "Add", "See" and "How to" are. Two passes over the mentions decide
+it, 1 ms for 6,000 passages.
 
 The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
 the entities and passages that it comes to. Any other view holds a byte per mention and per pair and
@@ -17,8 +19,9 @@ matrix of the index and skips hidden rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,9 +30,17 @@ import numpy.typing as npt
 from graphagg.arrays import Array, read_only
 from graphagg.kernels import kernel, lower_bound
 from graphagg.rag.tables.contain_matrix import Allocate, Contain
-from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, Gazetteer
+from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, REFERENCE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
-from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FULL_TITLE, TITLE
+from graphagg.rag.tables.mentions import (
+    BASE_TITLE,
+    CAPITAL,
+    FULL_TITLE,
+    INITIAL,
+    LINK,
+    TARGET,
+    TITLE,
+)
 from graphagg.rag.tables.vectors import RowSet
 from graphagg.store import Artifact, ArtifactWriter
 
@@ -39,6 +50,8 @@ PLAIN, LEADS, IN_TITLE, OWN = 1, 2, 4, 8
 """How a passage is tied to an entity: mentions it; its text begins with it; its title contains it;
 its title is it."""
 LONGEST_TITLE_PART = 6
+_NAME = CAPITAL | LINK | TARGET  # of these flags a name has the first alone
+_KEPT = 4096  # terms whose frequency is kept
 _TIED = 2  # bits of a byte of a mention that say how it counts; those above say how it ties
 
 
@@ -97,8 +110,11 @@ class View:
         how = make("mentions", np.uint8, len(g.entity))
         tie = make("tie", np.uint8, len(g.row))
         mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair_bounds, g.row)
-        usable = entity & ((g.kind & LINKABLE) > 0)
-        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie)
+        is_common = np.zeros(entities, bool)
+        _mark_common(mentions, visible, np.zeros(entities, np.int32), is_common)
+        usable = entity & ((g.kind & (LINKABLE | REFERENCE)) > 0) & (title | ~is_common)
+        pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
+        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie, pairs)
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
@@ -157,6 +173,13 @@ class View:
         """The languages of the visible passages; [] in an index of one language."""
         return self.lexicon.codes(self.visible)
 
+    @cached_property
+    def frequency(self) -> Callable[[int, int], int]:
+        """Number of visible passages among the postings from one position to another."""
+        if self.row_set.is_all:
+            return lambda start, end: end - start
+        return lru_cache(_KEPT)(partial(_frequency, self.visible, self.lexicon.rows))
+
     @property
     def mean_lengths(self) -> tuple[float, float]:
         """Mean tokens of a passage, and of its title; 1 where there are none."""
@@ -187,6 +210,10 @@ class View:
 _STORED = ("title", "mentions", "tie", "df")
 
 
+def _frequency(visible: Array, rows: Array, start: int, end: int) -> int:
+    return int(np.count_nonzero(visible[rows[start:end]]))
+
+
 def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
     return np.zeros(length, dtype)
 
@@ -203,7 +230,7 @@ class _Mentions(NamedTuple):
     row: Array
 
 
-@kernel
+@kernel(small=True)
 def _mark_entities(
     bounds: Array, rows: Array, flags: Array, visible: Array, entity: Array, title: Array
 ) -> None:
@@ -221,7 +248,26 @@ def _mark_entities(
                     title[e] = True
 
 
-@kernel
+@kernel(small=True)
+def _mark_common(mentions: _Mentions, visible: Array, balance: Array, is_common: Array) -> None:
+    """Mark the entities that the visible texts write in lower case more often than as a name.
+
+    A capital at the beginning of a sentence tells nothing. `balance` is `[E]` int32 of zeros.
+    """
+    for row in range(len(visible)):
+        if visible[row]:
+            for i in range(mentions.bounds[row], mentions.bounds[row + 1]):
+                flags, e = mentions.flags[i], mentions.entity[i]
+                if not flags & TITLE:
+                    if not flags & CAPITAL:
+                        balance[e] += 1
+                    elif not flags & INITIAL:
+                        balance[e] -= 1
+    for e in range(len(balance)):
+        is_common[e] = balance[e] > 0
+
+
+@kernel(small=True)
 def _resolve(
     mentions: _Mentions,
     title_tokens: Array,
@@ -230,6 +276,7 @@ def _resolve(
     is_title: Array,
     how: Array,
     tie: Array,
+    pairs: Array,
 ) -> None:
     """Choose the mentions that count, and tie their passages to their entities.
 
@@ -237,23 +284,24 @@ def _resolve(
         mentions: of the gazetteer; of a row by their start, of one start the longest first.
         title_tokens: `[R]`, how many tokens of each row are its title.
         visible: `[R]`.
-        usable: `[E]`, entities that are visible and may be linked.
+        usable: `[E]`, entities that are visible, may be linked and are no common words.
         is_title: `[E]`, entities that title a visible passage.
         how: `[m]`, takes how each mention counts, and how its pair is tied.
         tie: `[n]`, takes how each pair is tied.
+        pairs: room for the pairs of a row's mentions.
     """
     bounds, entities, starts, lengths, flags, _, _ = mentions
-    pairs = np.empty(np.max(bounds[1:] - bounds[:-1]) if len(visible) else 0, np.int64)
     for row in range(len(visible)):
         if not visible[row]:
             continue
         first = bounds[row]
         _find_pairs(mentions, row, usable, pairs)
+        _tie_links(pairs, flags[first : bounds[row + 1]], how[first : bounds[row + 1]], tie)
         # Where the last mention that counts ends, of either kind.
-        outer_end, nested_end = np.int64(0), np.int64(0)
+        outer_start, outer_end, nested_end = np.int64(-1), np.int64(0), np.int64(0)
         for i in range(first, bounds[row + 1]):
             e, pair = entities[i], pairs[i - first]
-            if pair < 0 or not flags[i] & CAPITAL:
+            if pair < 0 or flags[i] & _NAME != CAPITAL:
                 continue
             start = np.int64(starts[i])
             end = start + np.int64(lengths[i])
@@ -262,10 +310,10 @@ def _resolve(
                 tie[pair] |= _title_tie(flags[i], lengths[i])
                 continue
             # Starts ascend and the longest comes first: what does not begin inside the last one
-            # that counts is leftmost and longest.
-            if start >= outer_end:
+            # that counts is leftmost and longest; so is another key of the same words.
+            if start >= outer_end or (start == outer_start and end == outer_end):
                 how[i] = OUTER
-                outer_end = end
+                outer_start, outer_end = start, end
                 tie[pair] |= PLAIN
                 if start == title_tokens[row]:  # the first token of the text
                     tie[pair] |= LEADS
@@ -285,6 +333,17 @@ def _find_pairs(mentions: _Mentions, row: int, usable: Array, pairs: Array) -> N
     for i in range(first, last):
         entity = mentions.entity[i]
         pairs[i - first] = _pair(mentions, entity, row) if usable[entity] else -1
+
+
+@kernel
+def _tie_links(pairs: Array, flags: Array, how: Array, tie: Array) -> None:
+    """Tie a row to what it links to, and to the links that lead to it; names are beside them."""
+    for i in range(len(flags)):
+        if pairs[i] >= 0 and flags[i] & LINK:
+            how[i] = NESTED
+            tie[pairs[i]] |= PLAIN
+        elif pairs[i] >= 0 and flags[i] & TARGET:
+            tie[pairs[i]] |= OWN
 
 
 @kernel
@@ -310,7 +369,7 @@ def _title_tie(flags: int, length: int) -> int:
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0
 
 
-@kernel
+@kernel(small=True)
 def _count_ties(bounds: Array, tie: Array, df: Array) -> None:
     """Count the tied pairs of each entity, `[E]`: a pair is one passage."""
     for e in range(len(bounds) - 1):

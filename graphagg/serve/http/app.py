@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
@@ -17,16 +17,15 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from graphagg import __version__
 from graphagg.errors import NoSuchIndex
-from graphagg.serve.chat import Answers
+from graphagg.rag.models.endpoint import Endpoint
+from graphagg.serve.collections import Collections
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.requests import Observed
-from graphagg.serve.http.routes import about, chat, indices
+from graphagg.serve.http.routes import about, answers, indices, written
 from graphagg.serve.http.security import Access, Guard, RootPath
 from graphagg.serve.service import NAMES, Service
-
-if TYPE_CHECKING:
-    from graphagg.serve.http.telemetry import Telemetry
+from graphagg.serve.writing import Writer
 
 ABOUT: dict[str, Any] = {
     "title": "graphagg",
@@ -46,9 +45,8 @@ def create_app(
     access: Access | None = None,
     *,
     poll_seconds: float = 1.0,
-    telemetry: Telemetry | None = None,
-    failed: Callable[[Exception], None] = lambda error: None,
-    answers: Answers | None = None,
+    failed: Callable[[Exception], None] | None = lambda error: None,
+    endpoint: Endpoint | None = None,
 ) -> FastAPI:
     """The ASGI application of a service.
 
@@ -56,25 +54,30 @@ def create_app(
         service: closed when the application ends.
         access: the policy of access; default: anyone on this machine.
         poll_seconds: interval of looking for a newly published version.
-        telemetry: takes the traces of requests.
-        failed: called, in another thread, with the error where the models cannot be loaded.
-        answers: the language model; None: there is none.
+        failed: called, in another thread, with the error where the models cannot be loaded. None:
+            models load before the application starts, which fails without them.
+        endpoint: the language model; None: there is none.
     """
     access = access or Access()
+    collections, writer = _written(service)
+    service.answers_in_words = endpoint is not None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await service.start()
-        watcher = asyncio.create_task(service.watch(poll_seconds))
-        # A thread of its own: stopping does not wait for a model that still loads.
-        threading.Thread(target=_prepare, args=(service, failed), daemon=True).start()
+        watcher = asyncio.create_task(_watch(service, access, collections, poll_seconds))
+        if failed is None:
+            await asyncio.to_thread(service.prepare)
+        else:  # a thread of its own: stopping does not wait for a model that still loads
+            threading.Thread(target=_prepare, args=(service, failed), daemon=True).start()
         try:
             yield
         finally:
             watcher.cancel()
             with suppress(asyncio.CancelledError):
                 await watcher
-            await service.stop()
+            if writer is not None and collections is not None:
+                await writer.close()
+                collections.close()
             service.close()
 
     app = FastAPI(
@@ -83,41 +86,78 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
-        middleware=_middleware(service, access, telemetry),
-        dependencies=[Depends(HTTPBearer(auto_error=False))] if access.token else [],
+        middleware=_middleware(service, access),
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if access.is_guarded else [],
     )
     failures.install(app)
     kinds = [kind for kind in ROUTERS if service.has(kind)]
-    add_routes(app, service, access, answers or Answers(service, None), kinds)
+    add_routes(app, service, endpoint, kinds, collections, writer)
     app.mount("/static", StaticFiles(directory=about.PAGE))
-    if telemetry is not None:
-        telemetry.instrument(app)
     return app
 
 
 def add_routes(
-    app: FastAPI, service: Service, access: Access, answers: Answers, kinds: Collection[str]
+    app: FastAPI,
+    service: Service,
+    endpoint: Endpoint | None,
+    kinds: Collection[str],
+    collections: Collections | None,
+    writer: Writer | None,
 ) -> None:
     """Add the routes of a service that has these kinds of indices."""
-    app.include_router(about.router(service, access))
+    app.include_router(about.router(service))
+
+    def served() -> Service:
+        return service
+
     for kind, router in ROUTERS.items():
-        app.include_router(router(service) if kind in kinds else _absent(kind, NAMES[kind]))
-    app.include_router(chat.router(answers))
+        routes = router(served, "/v1") if kind in kinds else _absent(kind, NAMES[kind])
+        app.include_router(routes)
+    if "passages" in kinds:
+        app.include_router(answers.router(served, "/v1", endpoint))
+    if collections is not None and writer is not None:
+        app.include_router(written.router(service, collections, writer))
+        at = written.leased(collections)
+        for router in ROUTERS.values():
+            app.include_router(router(at, written.PREFIX))
+        app.include_router(answers.router(at, written.PREFIX, endpoint))
+
+
+def _written(service: Service) -> tuple[Collections | None, Writer | None]:
+    """The collections of a service, and what writes to them."""
+    sources, limits = service.sources, service.limits
+    if sources.root is None:
+        return None, None
+    collections = Collections(sources.root, service.shared, limits)
+    collections.sweep()
+    return collections, Writer(collections, limits, sources.encoder, sources.extractor)
+
+
+async def _watch(
+    service: Service, access: Access, collections: Collections | None, seconds: float
+) -> None:
+    """Look for new versions and new tokens, again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(service.refresh)
+        if access.tokens is not None:
+            access.tokens.refresh()
+        if collections is not None:
+            collections.refresh()
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI document of a service that has all kinds of indices, for clients made from it."""
-    none = cast("Service", None)  # routes use their service only to answer
+    none: Any = object()  # routes use what they are given only to answer
     app = FastAPI(**ABOUT)
-    add_routes(app, none, Access(), Answers(none, None), ROUTERS)
+    add_routes(app, none, None, ROUTERS, none, none)
     return app.openapi()
 
 
-def _middleware(service: Service, access: Access, telemetry: Telemetry | None) -> list[Middleware]:
+def _middleware(service: Service, access: Access) -> list[Middleware]:
     """The middleware, the outermost first."""
-    tracing: dict[str, Any] = {} if telemetry is None else {"export": telemetry.export}
     layers = [
-        Middleware(Observed, service=service, **tracing),
+        Middleware(Observed, service=service),
         Middleware(Guard, access=access),
         Middleware(BodyLimit, limits=service.limits),
     ]
@@ -125,8 +165,8 @@ def _middleware(service: Service, access: Access, telemetry: Telemetry | None) -
         cors = Middleware(
             CORSMiddleware,
             allow_origins=access.origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["authorization", "content-type", "if-match"],
         )
         layers.insert(1, cors)  # before the guard, so that a page can read its refusals
     if access.root_path:

@@ -6,6 +6,8 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -15,10 +17,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from graphagg.errors import (
+    ArtifactBusy,
     ArtifactError,
+    CollectionExists,
     EndpointError,
     EndpointTimeout,
+    Forbidden,
     GraphAggError,
+    InvalidFilter,
     InvalidScores,
     LookupsFlooded,
     MissingExtra,
@@ -28,14 +34,19 @@ from graphagg.errors import (
     UnknownPassage,
     UnknownTheme,
     UnknownVertex,
-    WorkerLost,
+    VersionChanged,
+    WriteFailed,
 )
 from graphagg.serve.models.values import ErrorAnswer
+from graphagg.serve.models.values import Request as Asked
+from graphagg.serve.rights import CURRENT
 
 _log = logging.getLogger("graphagg.serve")
 
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\b", re.IGNORECASE)
 _HIDDEN: tuple[tuple[type[GraphAggError], str], ...] = (
+    (ArtifactBusy, "another process writes this index; try again in a while"),
+    (WriteFailed, "it cannot be written, and nothing has changed"),
     (ArtifactError, "the index of this service cannot be used"),
     (EndpointError, "the language model of this service gave no whole answer"),
 )
@@ -57,10 +68,13 @@ def _envelope(name: str, message: str) -> dict[str, Any]:
 def body_of(error: GraphAggError) -> dict[str, Any]:
     """The envelope of an error of this library; a message about this machine is only logged."""
     message = str(error)
+    if isinstance(error, InvalidFilter) and CURRENT.get().filter is not None:
+        message = "the filter does not fit the passages that this token sees"
     for kind, instead in _HIDDEN:
         if isinstance(error, kind):
             _log.error("%s: %s", type(error).__name__, error)
-            message = f"{instead}; its log says why"
+            message = f"{instead}; the log of the service says more"
+            break
     return _envelope(type(error).__name__, message)
 
 
@@ -69,9 +83,17 @@ def status_of(error: GraphAggError) -> int:
     absent = UnknownVertex | UnknownPassage | UnknownTheme | UnknownEntity | NoSuchIndex
     if isinstance(error, absent):
         return 404
+    if isinstance(error, Forbidden):
+        return 403
     if isinstance(error, LookupsFlooded):
         return 429
-    if isinstance(error, Overloaded | WorkerLost):
+    if isinstance(error, ArtifactBusy | CollectionExists):
+        return 409
+    if isinstance(error, WriteFailed):
+        return 507
+    if isinstance(error, VersionChanged):
+        return 412
+    if isinstance(error, Overloaded):
         return 503
     if isinstance(error, MissingExtra | ArtifactError | InvalidScores):
         return 500  # the operator must repair it; the message says how
@@ -89,7 +111,7 @@ def documented(*more: int) -> dict[int | str, dict[str, Any]]:
 async def _library(request: Request, error: Exception) -> Response:
     assert isinstance(error, GraphAggError)
     status = status_of(error)
-    headers = {"retry-after": "1"} if status in (429, 503) else None
+    headers = {"retry-after": "1"} if status in (409, 429, 503) else None
     said = body_of(error)["error"]
     return refusal(status, said["type"], said["message"], headers)
 
@@ -108,8 +130,6 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     name = HTTPStatus(error.status_code).phrase.replace(" ", "")
     message = str(error.detail)
-    if error.status_code == 403:
-        message = "this is for operators: ask from the machine itself, or start with --token-file"
     if error.status_code == 404:
         message = "there is nothing at this address; /openapi.json lists what is"
     if error.status_code == 405:
@@ -133,7 +153,20 @@ def _line(fault: Any) -> str:
     loc = fault["loc"]
     names = map(str, loc[1:] if loc[:1] in (("body",), ("query",)) else loc)
     where = ".".join(name for name in names if "[" not in name)
-    return f"{where or 'body'}: {_plain(str(fault['msg']))}"[:_LONGEST]
+    said = _plain(str(fault["msg"]))
+    if fault["type"] == "extra_forbidden":
+        near = get_close_matches(str(loc[-1]), names_of_requests(), 1, 0.5)
+        said = f"there is no such key{f'; did you mean {near[0]!r}?' if near else ''}"
+    return f"{where or 'body'}: {said}"[:_LONGEST]
+
+
+@cache
+def names_of_requests() -> list[str]:
+    """The keys of all requests."""
+    kinds: list[type[Any]] = [Asked]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return sorted({name for kind in kinds for name in kind.model_fields})
 
 
 def _plain(message: str) -> str:

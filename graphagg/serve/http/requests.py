@@ -7,7 +7,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.http.failures import refusal
 from graphagg.serve.observe.log import ACCESS
-from graphagg.serve.observe.stages import Trace, tracing
+from graphagg.serve.observe.stages import Trace, export, tracing
 from graphagg.serve.service import Service
 
 REQUEST_ID = "x-request-id"
@@ -30,22 +30,18 @@ _log, _faults = logging.getLogger(ACCESS), logging.getLogger("graphagg.serve")
 
 
 class Observed:
-    """Gives each request an id and a trace, and tells metrics, log, the slow list and traces.
+    """Gives each request an id and a trace, and tells metrics, log and OpenTelemetry.
 
     An id that comes in `x-request-id` is taken over where it is short and plain, else one is made;
     every answer carries it. Figures are kept by route, never by raw path.
 
     Args:
         app: the application that answers.
-        service: has the metrics and the list of slow requests; once it stops, clients are asked to
-            close their connections.
-        export: takes the trace of a request that ended, in its context, without waiting.
+        service: has the metrics; once it stops, clients are asked to close their connections.
     """
 
-    def __init__(
-        self, app: ASGIApp, service: Service, export: Callable[[Trace], None] = lambda trace: None
-    ) -> None:
-        self._app, self._service, self._export = app, service, export
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and note what it took."""
@@ -85,7 +81,6 @@ class Observed:
         metrics.answered(route, method, status, seconds)
         for stage in trace.stages:
             metrics.stages.labels(stage.name).observe(stage.seconds)
-        self._service.slowest.add(trace, route, status, seconds * 1000)
         level = logging.DEBUG if route in _QUIET else logging.INFO
         if _log.isEnabledFor(level):
             fields = {
@@ -99,7 +94,7 @@ class Observed:
                 "stages": trace.milliseconds(),
             }
             _log.log(level, "%s", _line(fields), extra={"fields": fields})
-        self._export(trace)
+        export(trace)
 
 
 def _line(fields: Mapping[str, Any]) -> str:

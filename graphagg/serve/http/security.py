@@ -6,27 +6,24 @@ checked here; its `CORSMiddleware` answers pages of listed sites.
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graphagg.errors import InsecureBinding, InvalidParameter, InvalidToken
+from graphagg.errors import InsecureBinding, InvalidParameter
 from graphagg.serve.http.failures import refusal
+from graphagg.serve.rights import ANYONE, CURRENT, NOBODY, Identity, Tokens, digest_of
 
-_SHORTEST_TOKEN = 16
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
 """Asked by machines that know the address alone; any host name will do."""
-_OPEN_PATHS = ("/", *_PROBES)
+_OPEN_PATHS = ("/", "/docs", *_PROBES)
 """Paths that need no token, beside the files of the page: they hold nothing of the indices."""
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _ROOT = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _RESERVED_ROOTS = ("v1", "static", "healthz", "readyz", "metrics", "openapi.json")
@@ -55,37 +52,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def read_token(path: Path) -> str:
-    """Read the token in a file; blanks around it are dropped.
-
-    Raises:
-        InvalidToken: the file cannot be read, or holds no token of 16 printable ASCII characters
-            or more.
-    """
-    try:
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidToken(
-            f"{path}: cannot be read ({getattr(error, 'strerror', 'not text')}); wanted a file "
-            "that holds a token"
-        ) from None
-    if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
-        raise InvalidToken(
-            f"{path}: {len(token)} characters, wanted at least {_SHORTEST_TOKEN}, printable ASCII "
-            "and no blanks; for instance: openssl rand -hex 32"
-        )
-    if " " in token:
-        raise InvalidToken(f"{path}: the token holds a blank; write the token alone")
-    return token
-
-
 @dataclass(frozen=True)
 class Access:
     """The policy of access to a service.
 
     Attributes:
         host: the address that the service binds.
-        token: that requests must carry; None: none is wanted.
+        token: that requests must carry, and that may write; None: none is wanted.
+        tokens: the tokens of a file, with their rights; None: there is no file.
         origins: other sites whose pages may ask, such as `https://app.example.org`.
         hosts: further names that the service goes by, such as `rag.example.org`, or
             `*.example.org` for all below it.
@@ -105,9 +79,10 @@ class Access:
     hosts: tuple[str, ...] = ()
     root_path: str = ""
     proxies: tuple[str, ...] = ()
+    tokens: Tokens | None = None
 
     def __post_init__(self) -> None:
-        if self.token is None and not is_loopback(self.host):
+        if not self.is_guarded and not is_loopback(self.host):
             raise InsecureBinding(
                 f"host is {self.host!r}, which other machines can reach, and there is no token; "
                 "give --token-file, or bind 127.0.0.1"
@@ -155,30 +130,29 @@ class Access:
             for each in map(str.lower, self.hosts)
         )
 
-    def is_operator(self, scope: Scope) -> bool:
-        """Whether a request that was let in may see what others asked.
-
-        With a token, whoever has it; without one, clients on this machine that use its own name
-        and no proxy.
-        """
-        if self.token is not None:
-            return True
-        headers = Headers(scope=scope)
-        client = (scope.get("client") or ("",))[0]
-        direct = not any(name in headers for name in _FORWARDED)
-        return direct and is_loopback(client) and _name_of(headers.get("host", "")) in _LOCAL_NAMES
-
     def allows_origin(self, origin: str, host: str) -> bool:
         """Whether a page of `origin` may ask: one of this service, or of a listed site."""
         return origin in self.origins or urlsplit(origin).netloc.lower() == host.lower()
 
-    def admits(self, authorization: str | None) -> bool:
-        """Whether a request with this header may ask; takes the same time for any wrong token."""
-        if self.token is None:
-            return True
+    @property
+    def is_guarded(self) -> bool:
+        """Whether requests must carry a token."""
+        return self.token is not None or self.tokens is not None
+
+    def identity_of(self, authorization: str | None) -> Identity | None:
+        """The rights of a request with this header; None: it may not ask.
+
+        Hashes are compared, so that the time says nothing about a token.
+        """
+        if not self.is_guarded:
+            return ANYONE
         scheme, _, token = (authorization or "").partition(" ")
-        right = hmac.compare_digest(token.strip().encode("latin-1"), self.token.encode())
-        return right and scheme.lower() == "bearer"
+        if scheme.lower() != "bearer":
+            return None
+        digest = digest_of(token.strip())
+        if self.token is not None and digest == digest_of(self.token):
+            return ANYONE
+        return None if self.tokens is None else self.tokens.identities.get(digest)
 
 
 def _check(sound: object, message: str) -> None:
@@ -241,8 +215,14 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         path = local_path(scope)  # routing changes the scope
+        headers = Headers(scope=scope)
+        given = headers.get("authorization")
+        identity = self._access.identity_of(given)
 
         async def guarded(message: Message) -> None:
+            more = message.get("more_body", False)
+            if more and identity and self._access.identity_of(given) != identity:
+                raise OSError("its token was revoked")  # as if the client had left: the stream ends
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 cache = "no-cache" if path == "/" or path.startswith("/static/") else "no-store"
@@ -250,10 +230,16 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        answer = self._refusal(scope["method"], path, Headers(scope=scope)) or self._app
-        await answer(scope, receive, guarded)
+        answer = self._refusal(scope["method"], path, headers, identity) or self._app
+        token = CURRENT.set(identity or NOBODY)
+        try:
+            await answer(scope, receive, guarded)
+        finally:
+            CURRENT.reset(token)
 
-    def _refusal(self, method: str, path: str, headers: Headers) -> Response | None:
+    def _refusal(
+        self, method: str, path: str, headers: Headers, identity: Identity | None
+    ) -> Response | None:
         hosts, origin = headers.getlist("host"), headers.get("origin")
         probed = path in _PROBES and bool(self._access.hosts)
         if len(hosts) != 1 or not (probed or self._access.knows_host(hosts[0])):
@@ -268,7 +254,7 @@ class Guard:
             )
         open_path = path in _OPEN_PATHS or path.startswith("/static/")
         preflight = method == "OPTIONS" and origin in self._access.origins  # it carries no token
-        if open_path or preflight or self._access.admits(headers.get("authorization")):
+        if open_path or preflight or identity is not None:
             return None
         return refusal(
             401,

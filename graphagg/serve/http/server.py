@@ -7,13 +7,17 @@ a header that does not come or an answer that nobody reads: a reverse proxy has 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
 from graphagg.errors import PortTaken
 from graphagg.serve.limits import Limits
@@ -102,7 +106,28 @@ def make_server(
         ready: called once it answers.
         stopping: called after the signal to stop.
     """
-    config = uvicorn.Config(
+    return Server(_config(app, limits), ready, stopping)
+
+
+def run_workers(
+    make: Callable[[], ASGIApp], limits: Limits, listening: socket.socket, workers: int
+) -> None:
+    """Answer by several processes, each with an application of its own, until a signal.
+
+    Args:
+        make: makes the application of a process; it and what it holds can be pickled.
+        limits: of each process.
+        listening: the socket that all take connections from.
+        workers: number of processes; one that ends is replaced, unless it could not start.
+    """
+    config = _config(make, limits, factory=True, workers=workers)
+    with TemporaryDirectory(prefix="graphagg-") as folder:  # for the metrics of all processes
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
+        Multiprocess(config, [listening]).run()
+
+
+def _config(app: Any, limits: Limits, **more: Any) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         http="h11",
         ws="none",
@@ -116,5 +141,5 @@ def make_server(
         h11_max_incomplete_event_size=limits.header_bytes,
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=int(limits.answer_seconds + limits.receive_seconds) + 1,
+        **more,
     )
-    return Server(config, ready, stopping)

@@ -12,7 +12,7 @@ from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.question.excerpts import ELLIPSIS, fitting, short_metadata
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.serve.mcp.text import number, quoted
 

@@ -156,7 +156,7 @@ def _add_search(server: MCPServer, service: Service) -> None:
             **options,
         )
         answer = await _asked(service, lambda: service.passages.search(request))
-        return text.search(answer["hits"], characters, show)
+        return text.search(answer["hits"], characters, show, answer["confidence"])
 
     async def explain_path(
         question: Question, passage_id: PassageId, k: Count = 5, **options: Any

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphagg.rag.question.excerpts import ELLIPSIS, Span, excerpt, shortened
+from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
 Answer = Mapping[str, Any]
 """An answer of the service, under the keys of its models."""
@@ -48,7 +49,12 @@ def quoted(title: str) -> str:
     return f'"{plain if len(plain) <= _LONGEST_TITLE else plain[:_LONGEST_TITLE] + ELLIPSIS}"'
 
 
-def search(hits: Sequence[Answer], characters: int, show: Sequence[str] = ()) -> str:
+def search(
+    hits: Sequence[Answer],
+    characters: int,
+    show: Sequence[str] = (),
+    confidence: float | None = None,
+) -> str:
     """The hits of a question, best first, within a number of characters.
 
     A passage that is longer than its share is cut around the sentence closest to the question; room
@@ -58,9 +64,10 @@ def search(hits: Sequence[Answer], characters: int, show: Sequence[str] = ()) ->
         hits: as the service answers them.
         characters: longest whole text.
         show: keys of metadata to write beside each hit.
+        confidence: of the answer, which is said where there is no hit.
     """
     if not hits:
-        return "no passage found"
+        return "no passage found" if confidence is None else unanswered(confidence)
     heads = _heads(hits, show)
     for count in range(len(hits), 0, -1):
         left = len(hits) - count
@@ -106,6 +113,8 @@ def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:
             if not hit["text"].startswith(title):
                 words.append(quoted(title))
             titles.add(title)
+        if "page" in hit["metadata"]:
+            words.append(f"page {hit['metadata']['page']}")
         words.append(number(hit["score"]))
         words += _origin(hit)
         if copies := hit.get("copies"):
@@ -122,7 +131,7 @@ def _origin(hit: Answer) -> list[str]:
     passages = [step["text"] for step in before if step["kind"] == "passage"]
     if not passages:
         return []
-    bridges = [step["text"] for step in before if step["kind"] == "entity"]
+    bridges = [step["text"] for step in before if step["kind"] in ("entity", "reference")]
     via = f" via {shortened(bridges[-1])}" if bridges else ""
     return [f"from {passages[-1]}{via}"]
 
@@ -145,12 +154,17 @@ def _piece(hit: Answer, characters: int) -> str:
 
 
 def explanation(why: Answer) -> str:
-    """Why a passage is, or is not, among the hits; its text is not repeated."""
+    """Why a passage is, or is not, among the hits: reason, closest sentence, parts and path."""
     lines = [why["reason"]]  # it begins with the rank
     hit = why["hit"]
     if hit is not None:
-        terms = ", ".join(f"{name} {number(value)}" for name, value in hit["components"].items())
-        lines.append(f"score {number(hit['score'])}{f' = {terms}' if terms else ''}")
+        start, end = hit["match"]["start"], hit["match"]["end"]
+        lines += [f'text: "{shortened(hit["text"][start:end])}"'] if end > start else []
+        lines.append(f"score {number(hit['score'])}, of which")
+        lines += [
+            f"{number(value)} {name.replace('_', ' ')}: {PARTS_IN_WORDS[name]}"
+            for name, value in hit["components"].items()
+        ]
         steps = [f"{step['kind'].replace('_', ' ')} {step['text']}" for step in hit["path"]]
         lines += [f"path: {' -> '.join(map(shortened, steps))}"] if len(steps) > 1 else []
     if why["threshold"] is not None:

@@ -67,6 +67,9 @@ class Info(Result):
 
     version: str
     limits: LimitsInfo
+    collections: bool = Field(description="Whether there are collections.")
+    answers_in_words: bool = Field(description="Whether there is a language model.")
+    may_write: bool = Field(description="Whether this token may write to collections.")
     passages: PassagesInfo | None
     communities: CommunitiesInfo | None
     embedding: EmbeddingInfo | None
@@ -86,21 +89,3 @@ class Ready(Result):
         description="By kind of index, the error of opening its published version; an older "
         "one is served meanwhile."
     )
-
-
-class SlowQuery(Result):
-    """A request that took long."""
-
-    time: float = Field(description="Of its end, in seconds since 1970.")
-    request_id: str
-    route: str
-    status: int
-    milliseconds: float
-    stages: dict[str, float] = Field(description="Milliseconds by stage.")
-    details: dict[str, str] = Field(description="The question, the mode.")
-
-
-class SlowAnswer(Result):
-    """The slowest requests of the last hour, slowest first."""
-
-    requests: list[SlowQuery]

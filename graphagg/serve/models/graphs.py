@@ -94,6 +94,7 @@ class StructureEdge(Result):
     source: ShownVertex
     target: ShownVertex
     weight: float
+    in_graph: bool = Field(description="Whether the graph joins the two, too.")
 
 
 class SubCommunity(Result):

@@ -8,14 +8,15 @@ from pydantic import Field, create_model
 
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.question.excerpts import CHARACTERS
-from graphagg.rag.question.plain import Option, options, request_of
+from graphagg.rag.question.request import Option, options, request_of
 from graphagg.rag.question.request import Request as PassageRequest
 from graphagg.rag.question.results import HopKind
-from graphagg.serve.limits import MOST_BATCH, MOST_TEXT
+from graphagg.serve.limits import MOST_BATCH, MOST_HITS, MOST_TEXT
 from graphagg.serve.models.values import (
     Characters,
     Hits,
     K,
+    Offset,
     Question,
     Request,
     Result,
@@ -27,7 +28,8 @@ from graphagg.serve.models.values import (
 def json_field(option: Option) -> tuple[Any, Any]:
     """The pydantic type and field of an option of a request."""
     bounds: dict[str, Any] = {
-        {"least": "ge", "above": "gt"}[name]: value for name, value in option.bounds.items()
+        {"least": "ge", "above": "gt", "most": "le"}[name]: value
+        for name, value in option.bounds.items()
     }
     text = option.text[:1].upper() + option.text[1:]
     info = Field(default=option.default, description=text, **bounds)
@@ -44,6 +46,9 @@ else:
 
 class _SearchOptions(_Options):
     k: Hits = Field(default=5, validation_alias=K, description="Number of hits.")
+    offset: Offset = Field(
+        default=0, description=f"Number of hits to skip, for pages; with k at most {MOST_HITS}."
+    )
     characters: Characters = Field(
         default=CHARACTERS,
         description="Characters of a hit and the chunks around it; with many hits each has its "
@@ -52,6 +57,11 @@ class _SearchOptions(_Options):
     explain: bool = Field(
         default=True, description="Say where entities stand in the hits, and titles on the way."
     )
+
+    @property
+    def ranked(self) -> int:
+        """Number of hits to rank: with the skipped ones."""
+        return min(self.k + self.offset, MOST_HITS)
 
     @property
     def request(self) -> PassageRequest:
@@ -69,6 +79,12 @@ class SearchBatchRequest(_SearchOptions):
     """Several questions with the same options."""
 
     questions: Annotated[list[Question], Field(min_length=1, max_length=MOST_BATCH)]
+
+
+class AnswerRequest(SearchRequest):
+    """A question to answer in words."""
+
+    stream: bool = Field(default=False, description="Send events as the answer comes.")
 
 
 class PathStep(Result):
@@ -134,20 +150,49 @@ class PassageHit(Result):
     mentions: list[Mention] | None = None
 
 
-class SearchAnswer(Timed):
+class Answered(Timed):
+    """An answer, with the version of the passages that gave it."""
+
+    version: str
+
+
+class SearchAnswer(Answered):
     """The hits of a question, best first."""
 
     hits: list[PassageHit]
+    confidence: float | None = Field(
+        description="Chance that the right passages are among the hits; null in mode bm25."
+    )
     mode: Mode
+
+
+class Citation(Result):
+    """A passage that an answer cites by its number."""
+
+    number: int
+    passage_id: str
+    title: str
+
+
+class WordsAnswer(Result):
+    """An answer in words; without a passage its text is empty and no model was asked."""
+
+    text: str
+    citations: list[Citation]
+    unknown_citations: list[int] = Field(description="Cited numbers that no passage has.")
+    hits: list[PassageHit]
 
 
 class SearchItem(Result):
     """The hits of one question of a batch."""
 
     hits: list[PassageHit]
+    confidence: float | None = Field(
+        description="Chance that the right passages are among the hits; null in mode bm25."
+    )
 
 
-class SearchBatchAnswer(Timed):
+class SearchBatchAnswer(Answered):
     """The hits of each question, in their order."""
 
     results: list[SearchItem]

@@ -67,6 +67,7 @@ Question = Annotated[
     AfterValidator(unicode_text),
 ]
 Hits = Annotated[int, Field(ge=1, le=MOST_HITS), BeforeValidator(_whole)]
+Offset = Annotated[int, Field(ge=0, lt=MOST_HITS), BeforeValidator(_whole)]
 Characters = Annotated[int, Field(ge=1, le=MOST_CHARACTERS), BeforeValidator(_whole)]
 Score = Annotated[float | None, Field(allow_inf_nan=False, strict=False)]
 K = AliasChoices("k", "top_k")

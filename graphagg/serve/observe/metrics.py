@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
 from prometheus_client import (
@@ -13,6 +13,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -26,6 +27,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         kept: dict[str, Any] = {"registry": self.registry}
+        latest = {**kept, "multiprocess_mode": "livemax"}  # of the workers that are there
         self.requests = Counter(
             "graphagg_requests", "Requests answered.", ["route", "method", "status"], **kept
         )
@@ -37,37 +39,26 @@ class Metrics:
             "graphagg_stage_seconds", "Wall time of the stages of requests.", ["stage"],
             buckets=_SECONDS, **kept,
         )  # fmt: skip
-        self.in_flight = Gauge("graphagg_requests_in_flight", "Requests being answered.", **kept)
+        self.in_flight = Gauge(
+            "graphagg_requests_in_flight", "Requests being answered.",
+            multiprocess_mode="livesum", **kept,
+        )  # fmt: skip
         self.batch = Histogram(
             "graphagg_encoder_batch_questions", "Questions encoded by one call of the model.",
             buckets=_QUESTIONS, **kept,
-        )  # fmt: skip
-        self.vectors = Counter(
-            "graphagg_question_vectors", "Vectors of questions, by whether they were kept.",
-            ["outcome"], **kept,
         )  # fmt: skip
         self.reloads = Counter(
             "graphagg_reloads", "Published versions met, by outcome.", ["kind", "outcome"], **kept
         )
         self.index = Gauge(
-            "graphagg_index_info", "1 for the version that is served.", ["kind", "version"], **kept
-        )
-        self.ready = Gauge("graphagg_ready", "1 when every model is loaded.", **kept)
+            "graphagg_index_info", "1 for the version that is served.", ["kind", "version"],
+            **latest,
+        )  # fmt: skip
+        self.ready = Gauge("graphagg_ready", "1 when every model is loaded.", **latest)
         self.problem = Gauge(
             "graphagg_index_problem",
             "1 while the published version cannot be opened, by error; an older one is served.",
-            ["kind", "error"], **kept,
-        )  # fmt: skip
-        self._add_workers(kept)
-
-    def _add_workers(self, kept: dict[str, Any]) -> None:
-        self.workers = Gauge("graphagg_workers", "Worker processes that answer.", **kept)
-        self.workers_lost = Counter(
-            "graphagg_workers_lost", "Worker processes that ended unasked.", **kept
-        )
-        self.worker_bytes = Gauge(
-            "graphagg_worker_own_bytes", "Memory of a worker that is its own, not the index's.",
-            ["worker"], **kept,
+            ["kind", "error"], **latest,
         )  # fmt: skip
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -78,11 +69,6 @@ class Metrics:
     def encoded(self, questions: int) -> None:
         """Note a batch of questions."""
         self.batch.observe(questions)
-
-    def question_vectors(self, kept: int, made: int) -> None:
-        """Note vectors of questions: found in the table, and encoded."""
-        self.vectors.labels("kept").inc(kept)
-        self.vectors.labels("made").inc(made)
 
     def serving(self, kind: str, version: str, before: str | None = None) -> None:
         """Note the version of a kind of index that is served now."""
@@ -98,18 +84,9 @@ class Metrics:
             self.problem.labels(kind, error).set(1)
 
     def text(self) -> bytes:
-        """All metrics in Prometheus's text format."""
-        return generate_latest(self.registry)
-
-
-def own_memory() -> int | None:
-    """Bytes of anonymous memory of this process, without the pages of index files.
-
-    Processes share the pages of index files. None where the system does not tell.
-    """
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return None
-    sizes = [int(line.split()[1]) for line in lines if line.startswith("RssAnon:")]
-    return sizes[0] * 1024 if sizes else None
+        """All metrics in Prometheus's text format; of all workers where there are several."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

@@ -1,19 +1,22 @@
 """The stages of a request: what was done for it, from when to when.
 
 A request has one `Trace`; code that works on the request adds its stages, in any thread. Where the
-trace goes when the request ends (metrics, log, the list of slow ones, OpenTelemetry) is decided in
-one place, `graphagg.serve.http.requests`; so answering costs two clock readings per stage.
+trace goes when the request ends (metrics, log, OpenTelemetry) is decided in one place,
+`graphagg.serve.http.requests`; so answering costs two clock readings per stage.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-_LONGEST = 200  # characters of a detail
+try:
+    from opentelemetry import trace as otel
+except ImportError:
+    otel = None  # type: ignore[assignment]
 
 
 class Stage(NamedTuple):
@@ -44,13 +47,11 @@ class Trace:
     Attributes:
         identifier: the request's id.
         stages: in the order in which they ended.
-        details: the question, the mode, ..., for operators.
     """
 
     def __init__(self, identifier: str = "") -> None:
         self.identifier = identifier
         self.stages: list[Stage] = []
-        self.details: dict[str, str] = {}
 
     @contextmanager
     def stage(self, name: str, shared: int = 1) -> Iterator[None]:
@@ -61,25 +62,12 @@ class Trace:
         finally:
             self.stages.append(Stage(name, begin, time.time_ns(), shared))
 
-    def detail(self, name: str, text: str) -> None:
-        """Note what the request is about."""
-        self.details[name] = text[:_LONGEST]
-
     def milliseconds(self) -> dict[str, float]:
         """Time by stage; stages of one name are added up."""
         spent: dict[str, float] = {}
         for stage in self.stages:
             spent[stage.name] = spent.get(stage.name, 0.0) + stage.seconds * 1000
         return {name: round(each, 3) for name, each in spent.items()}
-
-    def to_json(self) -> dict[str, Any]:
-        """Stages and details for another process, where `add_json` adds them."""
-        return {"stages": self.stages, "details": self.details}
-
-    def add_json(self, other: Mapping[str, Any]) -> None:
-        """Add what another process did for this request."""
-        self.stages += [Stage(*stage) for stage in other["stages"]]
-        self.details |= other["details"]
 
 
 _CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -115,3 +103,13 @@ class Watch:
     def cpu_ms(self) -> float:
         """Thread time so far; meaningful only in the thread that made the watch."""
         return (time.thread_time() - self._cpu) * 1000
+
+
+def export(trace: Trace) -> None:
+    """Make a span of each stage, below the span of the request, where OpenTelemetry is set up."""
+    if otel is None:
+        return
+    tracer = otel.get_tracer("graphagg.serve")
+    for stage in trace.stages:
+        attributes = {"graphagg.questions": stage.shared}
+        tracer.start_span(stage.name, attributes=attributes, start_time=stage.begin).end(stage.end)

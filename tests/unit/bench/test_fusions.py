@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from benchmarks.fusions import bases
 from benchmarks.fusions.bases import BASES
 from benchmarks.fusions.fusion import Fusion, turn_onto
+from benchmarks.vectors.measure import auc
 from graphagg.embedding import EmbeddingConfig
-from graphagg.embedding.evaluation.measure import auc
 from graphagg.embedding.prone.network import Network
 from graphagg.errors import PieceTooLarge
 from graphagg.graph import load_graph

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.build import engine
 from graphagg.communities.build import files as large
-from graphagg.communities.build.state import InProcess
+from graphagg.communities.build.loops import InProcess
 from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
 from graphagg.graph.large import load, rows
 from graphagg.graph.reading import buffer
@@ -80,8 +80,8 @@ def test_the_bytes_are_those_of_the_index_in_memory(
         with CommunityIndex.build(source, folder / "memory", config=config, vertices=more) as made:
             reports.append(made.report)
         patch.setattr(large, "LARGE", 0)
-        patch.setattr(load, "EDGES_A_CHUNK", sizes[0])
-        patch.setattr(rows, "PAIRS_A_RANGE", sizes[1])
+        patch.setattr(load, "EDGES_PER_CHUNK", sizes[0])
+        patch.setattr(rows, "PAIRS_PER_RANGE", sizes[1])
         patch.setattr(rows, "_READ", 3)
         patch.setattr(InProcess, "bands_per_step", sizes[2])
         patch.setattr(engine, "ROWS_PER_STEP", sizes[2])
@@ -239,7 +239,7 @@ def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
         note()
 
     monkeypatch.setattr(load, "check_space", check)
-    monkeypatch.setattr(rows, "PAIRS_A_RANGE", count)
+    monkeypatch.setattr(rows, "PAIRS_PER_RANGE", count)
     ends = np.random.default_rng(3).integers(0, vertices, (2, count))
     source = tmp_path / "edges.parquet"
     pq.write_table(pa.table({"src": ends[0], "dst": ends[1]}), source)
@@ -288,9 +288,9 @@ def test_graphs_of_unusual_shapes_are_those_in_memory(tmp_path, monkeypatch, nam
     config = IndexConfig(permutations=16, bands=8)
     CommunityIndex.build(source, tmp_path / "memory", config=config, vertices=alone).close()
     monkeypatch.setattr(large, "LARGE", 0)
-    monkeypatch.setattr(rows, "PAIRS_A_RANGE", 40)  # of one hub a range is all pairs
+    monkeypatch.setattr(rows, "PAIRS_PER_RANGE", 40)  # of one hub a range is all pairs
     monkeypatch.setattr(rows, "_READ", 7)
-    monkeypatch.setattr(load, "EDGES_A_CHUNK", 50)
+    monkeypatch.setattr(load, "EDGES_PER_CHUNK", 50)
     with CommunityIndex.build(source, tmp_path / "files", config=config, vertices=alone) as made:
         seed = made.vertices[int(np.argmax(np.diff(made.opened.hoods.sets.indptr)))]
         assert len(made.query([seed], 3)) == 3

@@ -18,7 +18,6 @@ def files(tmp_path):
     pairs = communities(120, 5)
     (tmp_path / "edges.txt").write_text("".join(f"{u} {v}\n" for u, v in pairs))
     (tmp_path / "more.txt").write_text("900 1\n900 2\n901 900\n")
-    (tmp_path / "labels.txt").write_text("".join(f"{v} {v % 3}\n" for v in range(120)))
     return tmp_path
 
 
@@ -29,7 +28,7 @@ def run(*arguments):
     return done.stdout
 
 
-def test_build_ask_add_export_and_draw(files):
+def test_build_ask_add_and_export(files):
     built = json.loads(
         run("build", files / "edges.txt", "--out", files / "a", "--dim", 8, "--pieces", 3, "--json")
     )
@@ -48,23 +47,6 @@ def test_build_ask_add_export_and_draw(files):
     assert change["vertices_added"] == 2
     run("export", files / "a", "--out", files / "v.txt", "--format", "word2vec")
     assert (files / "v.txt").read_text().startswith("122 8\n")
-    run("draw", files / "a", "--out", files / "a.png", "--labels", files / "labels.txt")
-    assert (files / "a.png").stat().st_size > 1000
-
-
-def test_eval(files):
-    options = ["--dim", 8, "--pieces", 3, "--repeats", 1, "--shuffles", 2]
-    found = json.loads(
-        run("eval", files / "edges.txt", "--labels", files / "labels.txt", *options, "--json")
-    )
-    for group in ("link_prediction", "link_prediction_degree_matched"):
-        assert 0 <= found[group]["graphagg"]["auc"]["mean"] <= 1
-        assert found[group]["control"]["auc_cosine"]["std"] == 0
-        assert "hits@50" in found[group]["adamic_adar"]
-    assert "0.5" in found["node_classification"]["random"]["macro_f1"]
-    shown = run("eval", files / "edges.txt", *options)
-    assert "link prediction degree matched" in shown
-    assert "common_neighbors" in shown
 
 
 def test_bad_requests_propagate(files):
@@ -79,9 +61,6 @@ def test_bad_requests_propagate(files):
         ["neighbors", files / "nowhere", "--vertex", 1],
         ["add", files / "a", files / "nowhere.txt"],
         ["export", files / "a", "--out", files / "x", "--format", "odd"],
-        ["draw", files / "a", "--out", files / "x.gif"],
-        ["eval", files / "edges.txt", "--holdout", 0],
-        ["eval", files / "edges.txt", "--labels", files / "more.txt", "--dim", 8],
     ):
         with pytest.raises(GraphAggError):
             run(*arguments)

@@ -15,9 +15,9 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout, cut
 from graphagg.embedding.prone import merge
 from graphagg.embedding.prone.engine import Engine, in_process
+from graphagg.embedding.prone.loops import save_piece
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import one_thread
-from graphagg.embedding.prone.state import save_piece
 from graphagg.embedding.spark import partition as by_spark
 from graphagg.embedding.spark import partition as matrices
 from graphagg.graph.csr import Csr

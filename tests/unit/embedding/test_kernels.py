@@ -8,7 +8,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.evaluation.classification import classify, fit, score
 from graphagg.embedding.partition.pieces import Layout, Piece, cut
 from graphagg.embedding.prone.engine import Engine, in_process
 from graphagg.embedding.prone.matrix import scaled_right_vectors
@@ -75,7 +74,7 @@ def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
         values = scaled_right_vectors(matrix, 70, 3, [seed, piece.index])
         whole.state.save("leaf", piece.index, values=values)
     whole.merge()
-    found = whole.state.rows("start")
+    found = whole.state.map("start")
     np.testing.assert_allclose(gram(found), np.eye(found.shape[1]), atol=2e-3)
     stacked = np.zeros((sum(m.rows for m in matrices), len(found)))
     at = 0
@@ -157,28 +156,6 @@ def test_products_do_not_depend_on_how_rows_are_shared_out(seed, rows, split):
     upper = places[:, 0] < split
     top = Csr.from_pairs(places[upper, 0], places[upper, 1], values[upper], (min(split, rows), 9))
     np.testing.assert_array_equal(multiply(top, x), product[: min(split, rows)])
-
-
-def test_classifier_is_liblinears():
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
-
-    rng = np.random.default_rng(0)
-    inputs = rng.standard_normal((120, 6))
-    labels = inputs @ rng.standard_normal((6, 4)) > 0.5
-    ours = fit(np.hstack((inputs, np.ones((120, 1)))), labels)
-    model = OneVsRestClassifier(LogisticRegression(solver="liblinear", C=1.0, tol=1e-8))
-    theirs = model.fit(inputs, labels)
-    wanted = [np.append(e.coef_[0], e.intercept_[0]) for e in theirs.estimators_]
-    np.testing.assert_allclose(ours.T, wanted, atol=2e-3)
-
-
-def test_perfect_and_constant_scores():
-    labels = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0]], dtype=bool)
-    assert score(labels.astype(float), labels).micro == 1.0
-    assert score(1.0 - labels, labels).micro < 0.5
-    vectors = np.repeat(labels.astype(float), 20, axis=0)
-    assert classify(vectors, np.repeat(labels, 20, axis=0), 0.5, 0).micro == 1.0
 
 
 def test_one_thread_is_one():

@@ -15,10 +15,10 @@ from graphagg.embedding.build import embed
 from graphagg.embedding.memory import LEAST_PIECE, Needs, fitting
 from graphagg.embedding.prone import engine
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.state import Stored
 from graphagg.errors import InvalidParameter, WriteFailed
 from graphagg.graph.weights import load_weighted
 from graphagg.spark.files import Files
+from graphagg.spark.state import Stored
 from graphagg.store import ranges
 from tests.unit.embedding.graphs import communities, graph
 
@@ -103,7 +103,6 @@ def taken_and_asked(patch, edges, folder, config):
 
     patch.setattr(index, "IN_MEMORY", 1)
     patch.setattr(memory, "check_space", check)
-    patch.setattr(memory, "_BLOCK", 128)  # that of a header; a disk has larger ones
     for owner, name in ((Stored, "save"), (Stored, "create"), (Files, "write")):
         patch.setattr(owner, name, watched(getattr(owner, name)))
     NodeEmbedding.build(edges, folder, config=config).close()
@@ -136,19 +135,6 @@ def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
     assert most <= asked[1]
 
 
-@pytest.mark.parametrize("dim", [4, 64])
-@pytest.mark.parametrize("reach", [20, 9_000])
-def test_what_a_disk_is_asked_for_is_little_more_than_a_build_takes(
-    tmp_path, monkeypatch, reach, dim
-):
-    generator = np.random.default_rng(0)
-    sources = generator.integers(0, 9_000, 60_000)
-    edges = np.stack([sources, (sources + generator.integers(1, reach, 60_000)) % 9_000], axis=1)
-    config = EmbeddingConfig(dim=dim, pieces=5, iterations=0)
-    most, asked = taken_and_asked(monkeypatch, edges, tmp_path / "index", config)
-    assert asked[0] <= asked[1] <= 1.25 * most
-
-
 def test_a_disk_that_is_too_small_is_named_before_the_work_begins(tmp_path, monkeypatch):
     full(monkeypatch, 1000)
     monkeypatch.setattr(index, "embed", None)
@@ -159,12 +145,18 @@ def test_a_disk_that_is_too_small_is_named_before_the_work_begins(tmp_path, monk
 def test_halos_that_do_not_fit_are_named_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(index, "IN_MEMORY", 1)
     monkeypatch.setattr(build, "in_process", None)
-    needs = Needs.of(Network.of(graph()))
-    full(monkeypatch, needs.files(replace(SMALL, pieces=30)))
-    with pytest.raises(WriteFailed, match=r"GiB are free, wanted .* pieces with [\d,]+ columns "):
-        NodeEmbedding.build(
-            communities(), tmp_path / "a", config=replace(SMALL, pieces=30), vertices=range(240)
-        )
+    many = replace(SMALL, pieces=30, leaf_rank=128)
+    asked = []
+    monkeypatch.setattr(memory, "check_space", lambda folder, needed, what: asked.append(needed))
+    with pytest.raises(TypeError):  # the engine, which is None
+        NodeEmbedding.build(communities(), tmp_path / "a", config=many, vertices=range(240))
+    assert asked[0] < asked[1]
+    monkeypatch.undo()
+    monkeypatch.setattr(index, "IN_MEMORY", 1)
+    monkeypatch.setattr(build, "in_process", None)
+    full(monkeypatch, asked[0])
+    with pytest.raises(WriteFailed, match=r"GiB are free, wanted .* of [\d,]+ columns"):
+        NodeEmbedding.build(communities(), tmp_path / "a", config=many, vertices=range(240))
 
 
 # --- what a memory chooses -----------------------------------------------------------------------

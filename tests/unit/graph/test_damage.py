@@ -69,14 +69,65 @@ def test_weights_of_triples_are_counted():
     assert (report.weights_ignored, report.third_ignored, report.edges) == (2, 1, 4)
 
 
-def test_gml_that_networkx_writes_comes_back(tmp_path):
-    names = ["é & <b>", 'say "x"', "😀", "plain"]
-    graph = nx.DiGraph(pairwise(names))
-    nx.write_gml(graph, tmp_path / "g.gml")
-    assert edges_of(load_graph(tmp_path / "g.gml", "directed")) == set(graph.edges)
-    (tmp_path / "g.gml").write_bytes('graph [ node [ id 1 label "é" ] ]'.encode("latin-1"))
-    with pytest.raises(UnreadableFile, match="UTF-8"):
-        load_graph(tmp_path / "g.gml")
+@pytest.mark.parametrize(
+    ("suffix", "write"),
+    [
+        (".gml", nx.write_gml),
+        (".graphml", nx.write_graphml),
+        (".gexf", nx.write_gexf),
+        (".net", nx.write_pajek),
+    ],
+)
+def test_what_networkx_writes_comes_back_and_other_bytes_are_named(tmp_path, suffix, write):
+    names = ["é & <b>", "say x", "😀", "plain"]
+    graph = nx.DiGraph()
+    graph.add_weighted_edges_from((*pair, 0.5 + i) for i, pair in enumerate(pairwise(names)))
+    path = tmp_path / f"g{suffix}"
+    write(graph, path)
+    loaded, weights = load_weighted(path, "directed")
+    assert edges_of(loaded) == set(graph.edges)
+    first, second = loaded.pairs()
+    for i, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        assert weights[i] == graph.edges[loaded.rows[a], loaded.rows[b]]["weight"]
+    path.write_bytes('graph [ node [ id 1 label "é" ] ]'.encode("latin-1"))
+    with pytest.raises(UnreadableFile, match=f"not {suffix[1:].upper()} .*utf-8"):
+        load_graph(path)
+    path.write_text("nothing < of the kind")
+    with pytest.raises((UnreadableFile, InvalidGraph), match=r"check the file|no node"):
+        load_graph(path)
+
+
+def test_json_lines_and_igraph_are_read_with_weights(tmp_path):
+    path = tmp_path / "e.jsonl"
+    path.write_text(
+        '{"calls": 2.5, "caller": "ann", "callee": "bob"}\n{"caller":"bob","callee":"cy"}\n'
+    )
+    options = {"source": "caller", "target": "callee", "skip_bad_rows": True}
+    assert edges_of(load_graph(path, **options)) == {("ann", "bob"), ("bob", "cy")}
+    loaded, weights = load_weighted(path, weight="calls", **options)
+    assert (edges_of(loaded), weights.tolist()) == ({("ann", "bob")}, [2.5, 2.5])
+    path.write_text("{")
+    with pytest.raises(UnreadableFile, match="not a JSON object per line"):
+        load_graph(path)
+
+    class Attributes(dict):
+        def attributes(self):
+            return list(self)
+
+    class Igraph:
+        """What graphagg asks of a graph of igraph."""
+
+        vs, es = Attributes(name=["ann", "bob", "cy"]), Attributes(weight=[0.5, None])
+        get_edge_dataframe = None
+
+        def vcount(self):
+            return 3
+
+        def get_edgelist(self):
+            return [(0, 1), (1, 2)]
+
+    loaded, weights = load_weighted(Igraph(), "directed")
+    assert (edges_of(loaded), weights.tolist()) == ({("ann", "bob"), ("bob", "cy")}, [0.5, 1.0])
 
 
 @pytest.mark.parametrize("suffix", CONTENT)

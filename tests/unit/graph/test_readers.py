@@ -163,9 +163,9 @@ def test_kinds():
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["0 1", "2"], r"line 2: one column \('2'\)"),
-        (["# c", "0\t1", "", "3\t"], "line 4: one column"),
-        (["0,1", ",2"], "line 2: one column"),
+        (["0 1", "2"], r"line 2: an id is missing or empty \('2'\)"),
+        (["# c", "0\t1", "", "3\t"], "line 4: an id is missing"),
+        (["0,1", ",2"], "line 2: an id is missing"),
         (["0 1", "1 -2"], "line 2: negative id -2"),
         (["-1 2"], "line 1: negative id -1"),
         (["0 1", "x 2"], "line 2: id 'x' among integers"),
@@ -275,7 +275,7 @@ def test_blocks_do_not_show(tmp_path, monkeypatch):
     assert parts.digest() == whole.digest()
     assert parts.report == whole.report
     write(path, [*(f"{a} {b}" for a, b in pairs), "17"])
-    with pytest.raises(InvalidGraph, match="line 3001: one column"):
+    with pytest.raises(InvalidGraph, match="line 3001: an id is missing"):
         load_graph(path)
 
 

@@ -79,7 +79,7 @@ def test_line_ends_do_not_show(tmp_path, monkeypatch, end, block):
         graph = read(tmp_path, end.join(lines) + last)
         assert edges_of(graph) == {(1, 2), (3, 4), (55, 6), (7, 88)}
         assert graph.report.comments == 1
-    with pytest.raises(InvalidGraph, match=r"line 7: one column \('9'\)"):
+    with pytest.raises(InvalidGraph, match=r"line 7: an id is missing or empty \('9'\)"):
         read(tmp_path, end.join([*lines, "9"]))
 
 
@@ -154,7 +154,7 @@ def test_weights_stand_behind_quoted_cells(tmp_path):
 
 @pytest.mark.parametrize("line", ["\tc\td", " \tc\td", "c\t\td", "c\t", '""\td'])
 def test_an_empty_cell_shifts_no_row(tmp_path, line):
-    with pytest.raises(InvalidGraph, match="line 3: one column"):
+    with pytest.raises(InvalidGraph, match="line 3: an id is missing"):
         read(tmp_path, f"a\tb\t1\n\t\t\n{line}\n")
 
 

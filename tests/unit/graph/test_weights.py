@@ -222,7 +222,5 @@ def test_networkx_edges_without_a_weight_weigh_one():
 def test_other_files_have_no_weights(tmp_path: Path) -> None:
     (tmp_path / "g.jlg").write_text("3,2,u,name\n1,2,5\n2,3,6\n")
     (tmp_path / "g.json").write_text(json.dumps({"1": ["x"]}))
-    nodes = "node [ id 1 ] node [ id 2 ]"
-    (tmp_path / "g.gml").write_text(f"graph [ {nodes} edge [ source 1 target 2 weight 3 ] ]")
     for path in sorted(tmp_path.iterdir()):
         assert load_weighted(path, "two-mode")[1] is None

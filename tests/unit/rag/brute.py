@@ -7,6 +7,7 @@ cut, stemmed and keyed. Every passage is looked at for every question.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,15 @@ import numpy as np
 
 from graphagg.rag import MultihopConfig, Passage
 from graphagg.rag.documents.analyzer import Analyzer
-from graphagg.rag.documents.tokens import entity_key, inner_words, is_capital, scan
+from graphagg.rag.documents.codes import codes
+from graphagg.rag.documents.tokens import (
+    Tokens,
+    entity_key,
+    inner_words,
+    is_capital,
+    scan,
+    transcribed,
+)
 from tests.fakes import FakeEncoder, FakeExtractor
 
 _LATER = -1e9  # no link, but a candidate: a later page of a title whose mentions lead nowhere
@@ -81,25 +90,68 @@ class Reader:
         starts = [a for a, _ in title.spans] + [a + shift for a, _ in text.spans]
         self.capital = [is_capital(p.full_text[a]) for a in starts]
         self.found, sentences = set(), []
+        self.codes: list[tuple[str, int, int]] = []
+        self.transcribed: list[tuple[str, int, int]] = []
+        for part, tokens, before in ((p.title, title, 0), (p.text, text, len(title.words))):
+            for code in codes(part):
+                inside = [
+                    i for i, (a, b) in enumerate(tokens.spans) if a < code.end and b > code.start
+                ]
+                self.codes.append((code.key, before + inside[0], before + inside[-1] + 1))
+                self.found |= {code.key} if code.defines else set()
         for part, offset in ((p.title, 0), (p.text, shift)):
             (note,) = extractor.annotate([part])
-            self.found |= {entity_key(part[a:b]) for a, b in note.mentions} - {""}
+            spans = [(a, b) for a, b in note.mentions if "|" not in part[a:b]]
+            self.found |= {entity_key(part[a:b]) for a, b in spans} - {""}
+            tokens, before = (text, len(title.words)) if part is p.text else (title, 0)
+            for a, b in spans:
+                if (key := entity_key(transcribed(part[a:b]))) != entity_key(part[a:b]):
+                    self.found.add(key)
+                    last = before + sum(start < b for start, _ in tokens.spans)
+                    self.transcribed.append((key, last - len(key.split(" ")), last))
             if offset or part is p.text:
                 sentences = [(a + offset, b + offset) for a, b in note.sentences]
         sentences = [(a, b) for a, b in sentences if p.full_text[a:b].strip()]
         if p.title:
             sentences[0] = (0, sentences[0][1])
         self.sentence_of = [max(i for i, (a, _) in enumerate(sentences) if a <= s) for s in starts]
+        before = [-1, *self.sentence_of]
+        begins = [i == len(title.words) or before[i] != s for i, s in enumerate(self.sentence_of)]
+        self.begins = begins
         self.windows = encoder.encode(encoder.split([p.full_text])[0])
         self.sentences = encoder.encode([p.full_text[a:b] for a, b in sentences])
         base, _, tail = p.title.rpartition("(")
         self.pages = {entity_key(p.title), entity_key(base) if tail.endswith(")") else ""} - {""}
+        self.links: list[Mention] = []
+        self._read_links(p, text)
+
+    def _read_links(self, p: Passage, text: Tokens) -> None:
+        """Mentions of the documents and anchors that the passage links to."""
+        for target, offset in p.metadata.get("links", {}).items():
+            ends = [b for _, b in text.spans]
+            token = min(sum(end <= offset for end in ends), len(ends) - 1) + len(self.title)
+            path, _, anchor = target.partition("#")
+            bare = {"a": "*/a", "report": "*/report"}.get(path, path.removesuffix(".md"))
+            for key in ([bare] if path else []) + ([f"{bare}#{anchor}"] if anchor else []):
+                sentence = self.sentence_of[token]
+                self.links.append(Mention(f"link:{key}", token, 1, sentence, True))
+        name = p.document or p.id
+        self.targets = {f"link:{name}", f"link:*/{name}"}
+        if "anchors" in p.metadata:
+            self.targets |= {f"link:{name}#top", "link:#top"}
 
     def places(self, key: str) -> list[tuple[int, int]]:
         """Where a key's words stand side by side, in the title or in the text."""
         wanted, title = key.split(" "), len(self.title)
         spans = ((i, i + len(wanted)) for i in range(len(self.words) - len(wanted) + 1))
-        return [(a, b) for a, b in spans if self.words[a:b] == wanted and not a < title < b]
+        fitting = [(a, b) for a, b in spans if self.words[a:b] == wanted and not a < title < b]
+        return sorted(
+            {*fitting, *((a, b) for other, a, b in self.codes + self.transcribed if other == key)}
+        )
+
+    def is_name(self, key: str, a: int, b: int) -> bool:
+        """Whether a place begins like a name, or is a code."""
+        return any(self.capital[a:b]) or (key, a, b) in self.codes
 
 
 class Brute:
@@ -119,6 +171,7 @@ class Brute:
         titled = {key for r in self.readers for key in r.pages}
         keys = titled | {key for r in self.readers for key in r.found}
         self.keys = {key for key in keys if self._names_something(key)}
+        self.keys = {key for key in self.keys if key in titled or not self._is_common(key)}
         self.titled = titled & self.keys
         self.mentions = [self._mentions(r) for r in self.readers]
         self.ties = [self._ties(r, m) for r, m in zip(self.readers, self.mentions, strict=True)]
@@ -128,6 +181,16 @@ class Brute:
         alone = len(words) == 1 and (len(key) < 2 or key in self.analyzer.stop_words)
         return len(words) <= 10 and not alone
 
+    def _is_common(self, key: str) -> bool:
+        """Written in lower case more often than with a capital inside a sentence."""
+        lower = inside = 0
+        for r in self.readers:
+            for a, b in r.places(key):
+                if a >= len(r.title):
+                    lower += not r.is_name(key, a, b)
+                    inside += r.is_name(key, a, b) and not r.begins[a]
+        return lower > inside
+
     # --- entities --------------------------------------------------------------------------------
 
     def _mentions(self, r: Reader) -> list[Mention]:
@@ -136,19 +199,19 @@ class Brute:
             (a, a - b, key)
             for key in self.keys
             for a, b in r.places(key)
-            if a >= len(r.title) and any(r.capital[a:b])
+            if a >= len(r.title) and r.is_name(key, a, b)
         )
-        found, outer_end, nested_end = [], 0, 0
+        found, outer_start, outer_end, nested_end = [], -1, 0, 0
         for start, minus, key in places:
-            outer = start >= outer_end
+            outer = start >= outer_end or (start, start - minus) == (outer_start, outer_end)
             nested = key in self.titled and start >= nested_end
             if outer:
-                outer_end = start - minus
+                outer_start, outer_end = start, start - minus
             if nested:
                 nested_end = start - minus
             if outer or nested:
                 found.append(Mention(key, start, -minus, r.sentence_of[start], not outer))
-        return found
+        return found + r.links
 
     def _ties(self, r: Reader, mentions: list[Mention]) -> dict[str, str]:
         """How the passage is tied to each entity: the strongest way."""
@@ -156,6 +219,8 @@ class Brute:
         in_title = [k for k in self.keys if any(b <= len(r.title) for _, b in r.places(k))]
         ties |= {key: "title" for key in in_title if key.count(" ") < 6}
         ties |= {m.key: "lead" for m in mentions if m.start == len(r.title) and not m.nested}
+        linked = {m.key for other in self.readers for m in other.links}
+        ties |= {key: "page" for key in r.targets & linked}
         return ties | {key: "page" for key in r.pages & self.keys}
 
     def idf(self, key: str) -> float:
@@ -169,14 +234,24 @@ class Brute:
         tokens = scan(question)
         words, spans = tokens.words, tokens.spans
         capital = [is_capital(question[a]) for a, _ in spans]
-        names, end = [], 0
-        for a in range(len(words)):
-            for b in range(len(words), a, -1):
-                fits = any(capital[a:b]) or not any(capital[1:])
-                if a >= end and fits and " ".join(words[a:b]) in self.keys:
-                    names.append((a, b))
-                    end = b
-        self.named = list(dict.fromkeys(" ".join(words[a:b]) for a, b in names))
+        tied = {key for ties in self.ties for key in ties}
+        names = []
+        for spelled in (words, scan(transcribed(question)).words):
+            for a in range(len(words)):
+                for b in range(len(words), a, -1):
+                    fits = any(capital[a:b]) or not any(capital[1:])
+                    if fits and " ".join(spelled[a:b]) in tied:
+                        names.append((a, -b, " ".join(spelled[a:b])))
+        for code in codes(question):
+            inside = [i for i, (a, b) in enumerate(spans) if a < code.end and b > code.start]
+            if code.key in tied:
+                names.append((inside[0], -inside[-1] - 1, code.key))
+        named, begin, end = [], -1, 0
+        for a, minus, key in sorted(names, key=lambda name: name[:2]):
+            if a >= end or (a, -minus) == (begin, end):
+                named.append(key)
+                begin, end = a, -minus
+        self.named = list(dict.fromkeys(named))
         self.terms = self.analyzer.content([*words, *inner_words(question)])
         (self.vector,) = self.encoder.encode([question])
         stems = [self.analyzer.stem(word) for word in words]
@@ -282,9 +357,13 @@ class Brute:
     def _link(self, key: str, tie: str) -> float | None:
         """Kind and slope of a link; None where there is none."""
         few = sum(key in ties for ties in self.ties) <= self.config.most_passages
-        date = all(w in MONTHS or any(c.isdigit() for c in w) for w in key.split(" "))
+        date = all(w in MONTHS or re.fullmatch(r"\d+(st|nd|rd|th|s)?", w) for w in key.split(" "))
         if tie != "page" and (date or not few):
             return None
+        if key.startswith("link:"):
+            if tie != "page":
+                return None
+            tie = "reference"
         kind, slope = getattr(self.config.link, "shared" if tie == "title" else tie)
         value = kind + slope * self.idf(key)
         return value if value > -5 else None  # switched off

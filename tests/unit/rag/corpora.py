@@ -19,7 +19,8 @@ EXTRACTOR = FakeExtractor("en", names=("中国人民", "人民", "中国", "中"
 
 TITLES = (
     "", "", "", "New York", "New York Times", "York", "Ada Lovelace", "ada", "José Álvarez",
-    "Times (newspaper)", "The Engine", "中国", "how to fix it", "May 1999", "Ada's Engine",
+    "Times (newspaper)", "The Engine", "IM-22", "Jorg Muller", "中国", "how to fix it", "May 1999",
+    "Ada's Engine",
 )  # fmt: skip
 SENTENCES = (
     "Ada Lovelace read the New York Times in New York.",
@@ -35,6 +36,11 @@ SENTENCES = (
     "中国人民日报在中国。",
     "中美关系 was read in York.",
     "Babbage is read by those who fixed it.",
+    "The P300 takes an IM-22 with --dry-run in York.",
+    "York's p300 and the im-22, not IM22, use v2.3.1.",
+    "Jörg Müller of York met Ada.",
+    "Joerg Mueller and Jorg Muller met in New York.",
+    "Engine parts: set max_retries for Ada. Engine and engine.",
 )
 LONGER = (
     "Ada King Lovelace wrote to José Luis Álvarez.",
@@ -50,6 +56,8 @@ QUESTIONS = (
     "what happens when nothing is named?",
     "Was May 1999 the month of Ada's engine?",
     "中国人民在中国吗?",
+    "Where did Jörg Müller meet Ada?",
+    "Which engine of the P300 takes im22 or --dry-run?",
 )
 WAYS: dict[str, tuple[Mode, Config | None]] = {
     "multihop": ("multihop", None),
@@ -74,6 +82,12 @@ METADATA = st.fixed_dictionaries(
         "lang": st.sampled_from(["en", "de"]),
         "tags": st.lists(st.sampled_from("xyz"), max_size=3),
         "when": st.dates().map(str),
+        "links": st.dictionaries(
+            st.sampled_from(["a", "b.md", "report", "d.md#top", "#top", "missing/e"]),
+            st.integers(0, 150),
+            max_size=3,
+        ),
+        "anchors": st.just(["top"]),
     },
 )
 

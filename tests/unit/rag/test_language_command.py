@@ -28,7 +28,7 @@ def written(folder: Path) -> Path:
 
 def test_a_mixed_index_and_moments(call: Call, tmp_path: Path) -> None:
     place = tmp_path / "idx"
-    options = ("--language", "auto", "--extractor", "blank:en", "--out", place)
+    options = ("--language", "auto", "--extractor", "rule:en", "--out", place)
     assert call("rag", "index", written(tmp_path), *options).code == 0
     assert call("info", place, "--json").json["parameters"]["language"] == "auto"
     search = ("rag", "search", place, "Welche Brücke am Rhein?", "--json")

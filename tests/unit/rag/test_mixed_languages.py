@@ -19,12 +19,13 @@ from graphagg.rag.documents.languages import (
     AUTO,
     CODES,
     LANGUAGES,
-    language_of_corpus,
     language_of_text,
     likeliest,
 )
+from graphagg.rag.documents.passages import language_of_corpus
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import NamedModels, extractor_named
+from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, assert_same_hits
 
@@ -61,9 +62,9 @@ PASSAGES = st.lists(
 
 
 class Named:
-    """Capitalized words by `blank:xx`: a real extractor of no language that loads at once."""
+    """Capitalized words by `rule:xx`: a real extractor of no language that loads at once."""
 
-    extractor = SpacyExtractor("blank:xx")
+    extractor = RuleExtractor("xx")
 
 
 def build(passages: Sequence[Passage], directory: Path, language: str) -> PassageIndex:
@@ -204,12 +205,14 @@ def test_names_are_found_by_the_language_of_the_passage(tmp_path: Path) -> None:
 def test_the_extractor_of_a_language() -> None:
     assert extractor_named("standard", None, None).spec == SpacyExtractor().spec
     assert extractor_named("standard", None, "en").spec == SpacyExtractor().spec
-    assert extractor_named("standard", None, "de").spec == SpacyExtractor("blank:de").spec
-    assert extractor_named("standard", None, "zh").spec == SpacyExtractor("blank:xx").spec
-    assert extractor_named("standard", "blank:fr", "de").spec == SpacyExtractor("blank:fr").spec
-    mixed = extractor_named("standard", "blank:fr", AUTO)
-    assert mixed.spec.name == "blank:fr" and mixed.spec.settings["language"] == AUTO
-    assert mixed.spec.sha256 != SpacyExtractor("blank:fr").spec.sha256
+    for profile in ("standard", "fast"):
+        assert extractor_named(profile, None, "de").spec == RuleExtractor("de").spec
+        assert extractor_named(profile, "blank:fr", "de").spec == RuleExtractor("fr").spec
+        assert extractor_named(profile, "rule:fr", AUTO).spec == RuleExtractor("fr").spec
+    mixed = extractor_named("standard", None, AUTO)
+    assert mixed.spec.name == SpacyExtractor().spec.name
+    assert mixed.spec.settings["language"] == AUTO
+    assert mixed.spec.sha256 != SpacyExtractor().spec.sha256
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -262,7 +265,7 @@ def test_an_index_without_a_language_takes_that_of_its_corpus(tmp_path: Path) ->
         assert index.manifest.parameters["language"] == "de"
         index.add([Passage("en", TEXTS["en"][0])])
         assert index.manifest.parameters["language"] == "de"
-    given = {"language": "en"}, {"extractor": SpacyExtractor("blank:en")}
+    given = {"language": "en"}, {"extractor": RuleExtractor("en")}
     for number, options in enumerate(given):
         where = tmp_path / str(number)
         with PassageIndex.build(corpus, where, encoder=FakeEncoder(), **options) as index:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from graphagg.serve.chat import Answers
+from graphagg.rag.models.endpoint import Endpoint
 from graphagg.serve.http.app import create_app
 from graphagg.serve.http.security import Access
 from graphagg.serve.http.server import Server, address_of, bind, make_server
@@ -87,9 +87,8 @@ def serving(
     *,
     port: int = 0,
     poll_seconds: float = 0.02,
-    telemetry: Any = None,
-    failed: Callable[[Exception], None] = lambda error: None,
-    answers: Answers | None = None,
+    failed: Callable[[Exception], None] | None = lambda error: None,
+    endpoint: Endpoint | None = None,
 ) -> Iterator[Live]:
     """A service on a port of loopback (0: any); at the end it stops and has no open request."""
     listening = bind("127.0.0.1", port)
@@ -101,8 +100,7 @@ def serving(
         service,
         access,
         poll_seconds=poll_seconds,
-        answers=answers,
-        telemetry=telemetry,
+        endpoint=endpoint,
         failed=failed,
     )
     server = make_server(app, service.limits, stopping=stopping)

@@ -8,29 +8,27 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from graphagg.serve.http.routes.about import PAGE
 from graphagg.serve.limits import Limits
-from graphagg.serve.pool.pool import pooled_service
-from graphagg.serve.pool.worker import Job
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until
 
 
-@pytest.fixture(scope="module", params=[0, 2], ids=["alone", "workers"])
-def strict(indices: Sources, request: pytest.FixtureRequest) -> Iterator[Live]:
-    """A service that takes small bodies; by itself, and with worker processes."""
-    limits, workers = patient(Limits(body_bytes=5_000)), request.param
-    service = pooled_service(workers, Job(indices, limits)) if workers else Service(indices, limits)
-    with serving(service) as running:
+@pytest.fixture(scope="module")
+def strict(indices: Sources) -> Iterator[Live]:
+    """A service that takes small bodies."""
+    with serving(Service(indices, patient(Limits(body_bytes=5_000)))) as running:
         until(lambda: running.get("/readyz").is_success)
         yield running
 
@@ -52,19 +50,47 @@ def still_answers(strict: Live) -> Iterator[None]:
 # --- the OpenAPI document ------------------------------------------------------------------------
 
 
-UNASKED = ("/v1/info", "/v1/slow", "/v1/models", "/healthz", "/readyz")
+UNASKED = ("/v1/info", "/healthz", "/readyz")
 """What takes no input, so that none of it can be wrong."""
-UNTOLD = ("as_of is", "level is", "passage and entity: wanted one")
+UNTOLD = (
+    "as_of is",
+    "level is",
+    "passage and entity: wanted one",
+    "no edge",
+    "no file",
+    "language",
+)
 """How errors begin about what the document does not tell: dates, levels of a map, either of two."""
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_generated_requests_get_what_the_document_says(live: Live, mode: GenerationMode) -> None:
+    generate(live, mode, 18, "/v1/")
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_generated_writes_get_what_the_document_says(
+    indices: Sources, tmp_path: Path, unsynced: None, mode: GenerationMode
+) -> None:
+    models = {"encoder": indices.encoder, "extractor": indices.extractor}
+    sources = Sources(root=tmp_path / "root", **models)  # type: ignore[arg-type]
+    with serving(Service(sources, patient())) as running:
+        for name in ("a", "b", "0"):  # names that are generated first
+            running.post("/v1/collections", {"name": name})
+            rows = [{"id": "p", "text": "Ada lived in London."}]
+            running.post(f"/v1/collections/{name}/passages", {"passages": rows})
+        generate(running, mode, 29, "/v1/collections")
+
+
+def generate(live: Live, mode: GenerationMode, count: int, below: str) -> None:
+    """Ask the operations of a document below an address with generated requests."""
     document = schemathesis.openapi.from_url(f"{live.url}/openapi.json")
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 19
+    assert len(operations) == count
     for operation in operations:
-        if mode.is_negative and operation.path in UNASKED:
+        if not operation.path.startswith(below) or operation.path.endswith("/files/{path}"):
+            continue
+        if mode.is_negative and (operation.path in UNASKED or operation.body is None):
             continue
 
         @settings(
@@ -79,13 +105,18 @@ def test_generated_requests_get_what_the_document_says(live: Live, mode: Generat
             answer = case.call_and_validate(
                 timeout=SECONDS, excluded_checks=[positive_data_acceptance]
             )
-            if mode.is_positive and answer.status_code not in (200, 404):
+            if mode.is_positive and answer.status_code not in (200, 201, 404, 409):
                 assert answer.status_code == 400, answer.text
                 error = answer.json()["error"]  # what no schema can tell
-                known = error["type"] in ("InvalidFilter", "InvalidQuestion")
+                known = error["type"] in KNOWN
                 assert known or error["message"].startswith(UNTOLD), error
 
-        ask()
+        with suppress(Unsatisfiable):  # nothing about it can be wrong
+            ask()
+
+
+KNOWN = ("InvalidFilter", "InvalidQuestion", "DuplicateId", "EmptyCorpus", "InvalidPassage")
+"""Errors about what the document does not tell."""
 
 
 # --- bodies --------------------------------------------------------------------------------------
@@ -372,8 +403,8 @@ def test_a_flood_of_type_ahead_leaves_queries_their_threads(start, indices: Sour
 
 def test_a_flooded_lane_says_429(start, indices: Sources) -> None:
     running = start(indices, Limits(lookups=1))
-    running.service._lookups._open += 1
+    running.service.shared.lookups._open += 1
     answer = running.get("/v1/communities/vertices?prefix=1")
     assert error_of(answer, 429) == "LookupsFlooded" and answer.headers["retry-after"] == "1"
-    running.service._lookups._open -= 1
+    running.service.shared.lookups._open -= 1
     assert running.json("/v1/communities/vertices?prefix=1")["vertices"]

@@ -34,7 +34,7 @@ def test_what_waits_is_encoded_by_one_call(start, held: Sources, live) -> None:
         first = pool.submit(running.post, "/v1/passages/search", bodies[0])
         assert encoder.entered.wait(SECONDS)
         others = [pool.submit(running.post, "/v1/passages/search", b) for b in bodies[1:]]
-        until(lambda: running.service.passages._batcher._jobs.qsize() == len(bodies) - 1)
+        until(lambda: running.service.shared.batcher._jobs.qsize() == len(bodies) - 1)
         encoder.gate.set()
         answers = [each.result(SECONDS).json()["hits"] for each in (first, *others)]
     assert len(encoder.calls) == 2
@@ -68,10 +68,10 @@ def test_a_failure_reaches_those_of_its_batch_alone(indices: Sources) -> None:
     batcher = Batcher()
     failing, good = Failing(), indices.encoder
     results = []
-    for encoder in (failing, good, failing):
+    for question, encoder in (("Ada?", failing), ("Ada?", good), ("Babbage?", failing)):
         index = PassageIndex.open(indices.passages, encoder=encoder)
         retriever = index.retriever(mode="dense")
-        results.append(batcher.submit(index, retriever, "dense", None, ["Ada?"]))
+        results.append(batcher.submit(index, retriever, "dense", None, [question]))
     assert isinstance(results[0].exception(SECONDS), InvalidParameter)
     assert len(results[1].result(SECONDS).asked) == 1
     assert isinstance(results[2].exception(SECONDS), InvalidParameter)
@@ -86,7 +86,7 @@ def test_a_cancelled_question_is_not_encoded(indices: Sources) -> None:
     retriever = index.retriever(mode="dense")
     jobs = [batcher.submit(index, retriever, "dense", None, ["Ada?"])]
     assert encoder.entered.wait(SECONDS)
-    jobs += [batcher.submit(index, retriever, "dense", None, ["Ada?"]) for _ in range(3)]
+    jobs += [batcher.submit(index, retriever, "dense", None, [name]) for name in ("x", "y", "y z")]
     assert jobs[2].cancel()
     encoder.gate.set()
     for job in (jobs[0], jobs[1], jobs[3]):
@@ -106,7 +106,7 @@ def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
         entered.set()
         assert gate.wait(SECONDS)
 
-    lane: Lane = running.service._lane
+    lane: Lane = running.service.shared.lane
     future = lane._pool.submit(occupy)
     lane._open += 1
     future.add_done_callback(lane._ended)
@@ -128,7 +128,7 @@ def test_the_queue_of_the_encoder_has_an_end(start, held: Sources) -> None:
         assert encoder.entered.wait(SECONDS)
         for waiting in (1, 2):
             asked.append(pool.submit(running.post, "/v1/passages/search", body))
-            until(lambda n=waiting: running.service.passages._batcher._jobs.qsize() == n)
+            until(lambda n=waiting: running.service.shared.batcher._jobs.qsize() == n)
         assert running.error(503, "/v1/passages/search", body) == "Overloaded"
         encoder.gate.set()
         assert [each.result(SECONDS).status_code for each in asked] == [200] * 3
@@ -160,3 +160,23 @@ def test_a_lane_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         asyncio.run(lane.run(lambda: None))
     assert lane._open == 0
+
+
+def test_a_question_that_comes_again_is_not_encoded_again(indices: Sources) -> None:
+    encoder = HeldEncoder()
+    encoder.gate.set()
+    assert indices.passages
+    batcher, index = Batcher(), PassageIndex.open(indices.passages, encoder=encoder)
+    retriever = index.retriever(mode="dense")
+
+    def asked(*questions: str) -> list[str]:
+        job = batcher.submit(index, retriever, "dense", None, questions)
+        return [each.text for each in job.result(SECONDS).asked]
+
+    assert asked("Ada?", "Babbage?", "Ada?") == ["Ada?", "Babbage?", "Ada?"]
+    assert asked("Babbage?", "Engine?") == ["Babbage?", "Engine?"] and encoder.calls == [2, 1]
+    many = [f"Who is {number}?" for number in range(300)]
+    assert asked(*many) == many
+    asked("Ada?")
+    assert encoder.calls == [2, 1, 300, 1]  # the longest unused went first
+    batcher.close()

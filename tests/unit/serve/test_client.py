@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,16 @@ import pytest
 from graphagg.serve.http.app import document
 from graphagg.serve.http.security import Access
 from graphagg.serve.service import Service, Sources
-from tests.unit.serve.live import Live, patient, serving
+from tests.unit.serve.live import patient, serving
 
 CLIENT = Path(__file__).parents[3] / "clients" / "typescript"
 NODE = shutil.which("node")
 TOKEN = "correct-horse-battery-staple"
 
 
-def test_the_document_is_that_of_a_service(live: Live) -> None:
-    assert document() == live.json("/openapi.json")
+def test_the_document_is_that_of_a_service(start, indices: Sources, tmp_path: Path) -> None:
+    running = start(replace(indices, root=tmp_path / "root"))
+    assert document() == running.json("/openapi.json")
 
 
 SCRIPT = """

@@ -141,7 +141,7 @@ def test_a_question_under_way_keeps_its_version(start, tmp_path: Path) -> None:
     PassageIndex.build(CORPUS, directory, encoder=FakeEncoder(), extractor=extractor).close()
     sources = Sources(passages=directory, encoder=encoder, extractor=extractor)
     # The question comes twice, and is encoded twice.
-    running = start(sources, Limits(question_vectors=0))
+    running = start(sources, Limits())
     question = {"question": "Who wrote a letter to Babbage?", "top_k": 10}
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(running.post, "/v1/passages/search", question)

@@ -1,4 +1,4 @@
-"""The prompt with lines as a terminal sends them, and lines from a pipe."""
+"""A line of a shell prints what the command prints; the index stays open, whatever is typed."""
 
 from __future__ import annotations
 
@@ -11,55 +11,86 @@ from typing import Any
 
 import pytest
 
-from graphagg.cli.shell.communities import CommunityShell, View
-from graphagg.cli.shell.session import Completer, attempt, converse
+from graphagg.cli import communities
+from graphagg.cli.rag import commands
+from graphagg.cli.shell import Shell, split
+from graphagg.communities import CommunityIndex
+from graphagg.rag import PassageIndex
 from tests.unit.commands import Answer, run
-from tests.unit.shell.talk import fresh
+
+QUESTION = "On which river does the birthplace of Marie Curie lie?"
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+@pytest.fixture
+def say(call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
+    """Give lines to a command by a pipe."""
+
+    def say(text: str, *words: object) -> Answer:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        return call(*words)
+
+    return say
 
 
-def typed(
-    shell: CommunityShell, monkeypatch: pytest.MonkeyPatch, *keys: str | type[BaseException]
-) -> View:
-    """The view after some lines, Ctrl-C and Ctrl-D at a terminal."""
-    session, waiting = fresh(shell), iter(keys)
-
-    def line(prompt: str) -> str:
-        assert prompt == "communities> "
-        key = next(waiting)
-        if isinstance(key, str):
-            return key
-        raise key
-
-    monkeypatch.setattr(builtins, "input", line)
-    assert converse(session, "communities", Terminal()) == 0
-    return session.view  # type: ignore[no-any-return]
+def test_a_line_of_seeds_is_a_query(say: Any, call: Any, les_miserables: Path) -> None:
+    seeds = ("--seed", "Valjean", "--seed", "Javert")
+    for options in ((), ("--method", "jaccard", "-k", "3")):
+        wanted = call("communities", "query", les_miserables, *seeds, *options)
+        answer = say("Valjean Javert\n", "communities", "shell", les_miserables, *options)
+        assert (answer.code, answer.out) == (0, wanted.out)
 
 
-@pytest.mark.parametrize("leave", [EOFError, "quit"])
-def test_lines_are_commands_until_it_is_left(
-    shell: CommunityShell, monkeypatch: pytest.MonkeyPatch, leave: Any
+def test_every_command_of_an_index_is_one_of_the_shell(
+    say: Any, call: Any, demo_index: Path
 ) -> None:
-    view = typed(shell, monkeypatch, "seed Valjean", "method pagerank", leave, "seed Javert")
-    assert view == View(("Valjean",), "pagerank")
+    lines = {
+        QUESTION: ("search", demo_index, QUESTION, "-k", "2"),
+        f"search '{QUESTION}' --json": ("search", demo_index, QUESTION, "--json"),
+        f"explain '{QUESTION}' warsaw": ("explain", demo_index, QUESTION, "warsaw"),
+        "similar warsaw": ("similar", demo_index, "warsaw"),
+    }
+    for line, words in lines.items():
+        answer = say(f"{line}\n", "rag", "shell", demo_index, "-k", "2")
+        assert (answer.code, answer.out) == (0, call("rag", *words).out)
+    shell = Shell(commands.make_app(), demo_index, "search", lambda line: [line])
+    assert "index" not in shell.commands and {"add", "delete", "eval"} <= shell.commands.keys()
 
 
-def test_ctrl_c_clears_the_line(shell: CommunityShell, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = (KeyboardInterrupt, "seed Javert", KeyboardInterrupt, "more 2", EOFError)
-    assert typed(shell, monkeypatch, *keys) == View(("Javert",), size=12)
-
-
-def test_errors_do_not_end_it(
-    shell: CommunityShell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_options_go_with_each_question_until_they_are_set_anew(
+    say: Any, call: Any, les_miserables: Path
 ) -> None:
-    keys = ("luck", "seed nobody", 'seed "', "undo", "seed Valjean", EOFError)
-    assert typed(shell, monkeypatch, *keys) == View(("Valjean",))
-    complaints = capsys.readouterr().err
-    assert complaints.count("error: ") == 4 and "Traceback" not in complaints
+    script = "Valjean\nset --method pagerank -k 2\nValjean\nset\nValjean\n"
+    answer = say(script, "communities", "shell", les_miserables, "-k", "4")
+    query = ("communities", "query", les_miserables, "--seed", "Valjean")
+    options = (("-k", "4"), ("--method", "pagerank", "-k", "2"), ())
+    assert answer.out == "".join(call(*query, *each).out for each in options)
+
+
+def test_the_index_is_opened_once(
+    say: Any, demo_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, real = [], PassageIndex.open
+    monkeypatch.setattr(
+        PassageIndex, "open", lambda *args, **options: opened.append(1) or real(*args, **options)
+    )
+    assert say(f"{QUESTION}\n{QUESTION}\n", "rag", "shell", demo_index).code == 0
+    assert opened == [1]
+
+
+def test_a_change_shows_in_the_next_line(say: Any, tmp_path: Path) -> None:
+    path, edges = tmp_path / "comm", tmp_path / "more.csv"
+    CommunityIndex.build([("a", "b"), ("b", "c")], path).close()
+    edges.write_text("src,dst\na,x\n")
+    answer = say(f"x\nadd {edges}\nx\n", "communities", "shell", path)
+    assert answer.code == 2 and answer.err.count("'x' is not in the graph") == 1
+
+
+def test_errors_end_nothing_and_show_in_the_exit_code(say: Any, les_miserables: Path) -> None:
+    script = '# who\n\nnobody\nquery --luck\nset --luck\n"Val\nValjean\nquit\nnobody\n'
+    answer = say(script, "communities", "shell", les_miserables)
+    assert answer.code == 2 and answer.err.count("error: ") == 4
+    assert "Traceback" not in answer.err and "unexpectedly" not in answer.err
+    assert "'nobody' is not in the graph" in answer.err and "Javert" in answer.out
 
 
 @pytest.mark.parametrize(
@@ -71,81 +102,50 @@ def test_errors_do_not_end_it(
     ],
 )
 def test_not_even_a_fault_of_the_program_ends_it(
-    shell: CommunityShell,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    fault: BaseException,
-    said: str,
+    say: Any, les_miserables: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException, said: str
 ) -> None:
-    def fail(*_: object) -> Any:
+    def fail(*_: object, **__: object) -> Any:
         raise fault
 
-    monkeypatch.setattr(shell, "run", fail)
-    assert not attempt(shell, "seed Valjean")
-    assert said in capsys.readouterr().err
+    monkeypatch.setattr(CommunityIndex, "query", fail)
+    answer = say("Valjean\nhelp\n", "communities", "shell", les_miserables)
+    assert said in answer.err and "structure" in answer.out
 
 
-def test_tab_completes_vertices_and_files(
-    shell: CommunityShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_it_begins_with_is_checked(say: Any, les_miserables: Path, tmp_path: Path) -> None:
+    assert "without manifest.json" in say("", "communities", "shell", tmp_path).error
+    assert "wanted 'passages'" in say("", "rag", "shell", les_miserables).error
+    assert "luck" in say("", "communities", "shell", les_miserables, "--luck").error
+    assert "'luck'" in say("", "communities", "shell", les_miserables, "--method", "luck").error
+
+
+def test_at_a_terminal_lines_are_typed(
+    say: Any, les_miserables: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def completed(line: str) -> list[str]:
-        before = line[: line.rfind(" ") + 1]  # readline replaces what follows the last blank
-        return [before + each for each in Completer(shell).matches(line, line[len(before) :])]
+    keys = iter([KeyboardInterrupt, "nobody", "help query", EOFError])
 
-    assert completed("seed Valj") == ["seed Valjean"]
-    assert completed('seed "Valj') == ['seed "Valjean"']
-    assert completed("wh") == ["why"]
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "found.csv").touch()
-    (tmp_path / "what was found.csv").touch()
-    assert completed("save fo") == ["save found.csv"]
-    assert completed('save "what was') == ['save "what was found.csv"']
-    assert completed("why #1") == []
+    def line(prompt: str) -> str:
+        assert prompt == "communities> "
+        key = next(keys)
+        if isinstance(key, str):
+            return key
+        raise key
 
-
-# --- pipes -----------------------------------------------------------------------------------
+    monkeypatch.setattr(builtins, "input", line)
+    monkeypatch.setattr(io.StringIO, "isatty", lambda self: True)
+    answer = say("", "communities", "shell", les_miserables)
+    assert answer.code == 0 and "--seed" in answer.out and "nobody" in answer.err
 
 
-def pipe(call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, text: str, *words: object):
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
-    return call(*words)
+def test_words_complete(les_miserables: Path) -> None:
+    shell = Shell(communities.app, les_miserables, "query", lambda line: ["--seed", line])
+    assert shell.completions("str") == ["structure"] and shell.completions("") == []
+    assert shell.completions("query --pl") == ["--plan"]
+    assert shell.completions("set --me") == ["--method"]
 
 
-def test_a_script_runs_to_its_end_and_says_that_a_line_failed(
-    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, les_miserables: Path
-) -> None:
-    script = "# who\nseed Valjean\n\nseed nobody\nmethod jaccard"
-    found = pipe(call, monkeypatch, script, "communities", "shell", les_miserables)
-    assert found.code == 2 and "'nobody' is not in the graph" in found.err
-    assert "method fused" in found.out and "method jaccard" in found.out
-    well = pipe(
-        call, monkeypatch, "more 3\nquit\nluck\n",
-        "communities", "shell", les_miserables, "--seed", "Javert", "--method", "minhash",
-    )  # fmt: skip
-    assert (well.code, well.err) == (0, "") and "method minhash" in well.out
-
-
-def test_wrong_directories_and_seeds_are_refused_at_once(
-    call: Callable[..., Answer], les_miserables: Path, tmp_path: Path
-) -> None:
-    assert "without manifest.json" in call("communities", "shell", tmp_path).error
-    assert "without manifest.json" in call("rag", "shell", tmp_path).error
-    assert "wanted 'passages'" in call("rag", "shell", les_miserables).error
-    assert (
-        "is not in the graph"
-        in call("communities", "shell", les_miserables, "--seed", "nobody").error
-    )
-    assert "'luck'" in call("communities", "shell", les_miserables, "--method", "luck").error
-
-
-def test_passages_from_a_pipe(
-    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, demo_index: Path
-) -> None:
-    script = "On which river does the birthplace of Marie Curie lie?\nwhy 2\ntop 1\n"
-    found = pipe(call, monkeypatch, script, "rag", "shell", demo_index)
-    assert found.code == 0, found.err
-    assert "leads to it by a page link" in found.out and "Vistula" in found.out
-    assert "\x1b" not in found.out
+def test_quotes() -> None:
+    assert split("a 'b c' \"d e\"") == ["a", "b c", "d e"]
 
 
 def test_a_pipe_gets_plain_text_a_row_a_line(les_miserables: Path) -> None:

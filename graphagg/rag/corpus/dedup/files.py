@@ -16,8 +16,7 @@ from graphagg.arrays import offsets
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.dedup import DedupConfig
-from graphagg.rag.corpus.dedup.pairs import Choice, Pairs, choose, near_duplicates
-from graphagg.rag.corpus.dedup.shingles import Sets, shingles
+from graphagg.rag.corpus.dedup.pairs import Choice, Pairs, Sets, choose, near_duplicates, shingles
 from graphagg.rag.documents.passages import Passage, read_passages
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.store.ranges import GrowingFile

@@ -12,7 +12,8 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Ints
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.themes import MapConfig
-from graphagg.rag.corpus.themes.assignment import Assignment, assign, weights_in
+from graphagg.rag.corpus.themes.clustering import Assignment, assign, weights_in
+from graphagg.rag.corpus.themes.labels import Words
 from graphagg.rag.corpus.themes.results import (
     NamedEntity,
     NamedPassage,
@@ -21,7 +22,6 @@ from graphagg.rag.corpus.themes.results import (
     Theme,
     ThemeMap,
 )
-from graphagg.rag.corpus.themes.words import Words
 from graphagg.rag.documents.metadata import parse_instant
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.segments import Corpus

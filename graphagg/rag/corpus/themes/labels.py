@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from graphagg.arrays import Doubles, Ints, Mask
 from graphagg.progress import Progress, silent
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
+from graphagg.rag.documents.analyzer import Analyzers
+from graphagg.rag.documents.tokens import inner_words, tokenize
+from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.tables.view import View
 
 if TYPE_CHECKING:
     from graphagg.rag.models.endpoint import Endpoint
@@ -63,3 +72,109 @@ def _with(made: ThemeMap, labels: Mapping[str, str]) -> tuple[tuple[Theme, ...],
         tuple(replace(theme, label=labels.get(theme.id, theme.label)) for theme in themes)
         for themes in made.levels
     )
+
+
+_READ = 5  # passages that are read to spell a stem
+
+
+class Words:
+    """The words of the themes of one view.
+
+    Args:
+        snapshot: the version.
+        view: the visible passages.
+    """
+
+    def __init__(self, snapshot: Snapshot, view: View) -> None:
+        self._snapshot, self._view = snapshot, view
+        self._spelled: dict[int, str] = {}
+        self._written: dict[int, dict[str, list[str]]] = {}
+        lexicon = view.lexicon
+        term = np.repeat(np.arange(len(lexicon.terms)), np.diff(lexicon.bounds))
+        usable = telling(lexicon.terms, snapshot.analyzers, lexicon.codes(view.visible))
+        counts = view.visible[lexicon.rows] & usable[term]
+        which = np.flatnonzero(counts)
+        self._term, self._row = term[which], np.asarray(lexicon.rows)[which].astype(np.int64)
+        self._count = np.asarray(lexicon.counts)[which].astype(np.int64)
+
+    def distinctive(self, theme: Ints, themes: int, most: int) -> list[list[str]]:
+        """The words of each theme, the most distinctive first.
+
+        Args:
+            theme: `[R]` of each row; hidden rows may have any.
+            themes: the number of themes.
+            most: words per theme.
+        """
+        terms = len(self._view.lexicon.terms)
+        codes, position, held = np.unique(
+            theme[self._row] * max(terms, 1) + self._term, return_inverse=True, return_counts=True
+        )
+        occurrences = np.bincount(position, self._count, len(codes)).astype(np.int64)
+        of_theme, term = codes // max(terms, 1), codes % max(terms, 1)
+        passages = np.bincount(theme[self._view.rows], minlength=themes)
+        weight = self._weights(of_theme, term, occurrences, themes)
+        usual = held >= np.minimum(passages[of_theme], 2)
+        of_theme, term, weight = of_theme[usual], term[usual], weight[usual]
+        order = np.lexsort((term, -weight, of_theme))
+        bounds = np.searchsorted(of_theme[order], np.arange(themes + 1))
+        return [
+            [self._spelling(t) for t in term[order[a:b][:most]].tolist()]
+            for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+        ]
+
+    @staticmethod
+    def _weights(of_theme: Ints, term: Ints, occurrences: Ints, themes: int) -> Doubles:
+        """W of each theme and stem; the formula is at the head of this file."""
+        if not len(term):
+            return np.zeros(0)
+        words = np.bincount(of_theme, occurrences, themes)
+        everywhere = np.bincount(term, occurrences)
+        average = float(words.sum()) / max(int(np.count_nonzero(words)), 1)
+        rarity = np.zeros(len(everywhere))
+        for t in np.flatnonzero(everywhere).tolist():
+            rarity[t] = math.log(1 + average / everywhere[t])
+        weights: Doubles = occurrences / words[of_theme] * rarity[term]
+        return weights
+
+    def _spelling(self, term: int) -> str:
+        """The most frequent spelling of a stem; of equal ones the first by the alphabet."""
+        if term not in self._spelled:
+            lexicon = self._view.lexicon
+            stem = lexicon.terms[term]
+            rows = np.asarray(
+                lexicon.rows[int(lexicon.bounds[term]) : int(lexicon.bounds[term + 1])]
+            )
+            rows = rows[self._view.visible[rows]]
+            first = rows[np.argsort(self._snapshot.ranks[rows])][:_READ].tolist()
+            written = Counter(word for row in first for word in self._words(row).get(stem, ()))
+            self._spelled[term] = min(written, key=lambda w: (-written[w], w)) if written else stem
+        return self._spelled[term]
+
+    def _words(self, row: int) -> dict[str, list[str]]:
+        """The words of a passage under their stems, in its language, as often as they occur."""
+        if row not in self._written:
+            stem = self._snapshot.analyzers.of(self._view.lexicon.language_of(row)).stem
+            text = self._snapshot.corpus[row].full_text
+            under: dict[str, list[str]] = defaultdict(list)
+            for word in (*tokenize(text), *inner_words(text)):
+                under[stem(word)].append(word)
+            self._written[row] = under
+        return self._written[row]
+
+
+def telling(terms: Sequence[str], analyzers: Analyzers, codes: Sequence[str]) -> Mask:
+    """Mask `[T]` of the stems that may stand for a theme: two letters at least, no stop words.
+
+    Args:
+        terms: the stems; in an index of several languages each with the code of its own.
+        analyzers: of the index.
+        codes: languages of the passages.
+    """
+    readers = analyzers.each(codes)
+    stops = {reader.stem(word) for reader in readers for word in reader.stop_words}
+    mask = np.zeros(len(terms), bool)
+    for i, term in enumerate(terms):
+        word = term.partition(":")[2] if analyzers.is_mixed else term
+        long = len(word) > 1 or not word.isascii()
+        mask[i] = long and any(c.isalpha() for c in word) and term not in stops
+    return mask

@@ -25,7 +25,12 @@ import numpy as np
 
 from graphagg.arrays import Array, Doubles, Floats, Ints
 from graphagg.rag.config.graph import GraphConfig
-from graphagg.rag.corpus.graph.ties import Edges, entities_in_graph, entity_ties, passage_ties
+from graphagg.rag.corpus.graph import (
+    Edges,
+    entities_in_graph,
+    entity_ties,
+    passage_ties,
+)
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import ranges
 from graphagg.rag.tables.view import View

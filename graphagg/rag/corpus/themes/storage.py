@@ -22,7 +22,7 @@ from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.themes.build import theme_map
 from graphagg.rag.corpus.themes.labels import labeled
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact, open_artifact, write_artifact

@@ -1,12 +1,15 @@
-"""The result of a converter: text, title, metadata, and starts of sections and pages."""
+"""The result of a converter: text, title, metadata, sections, pages, links and anchors."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from graphagg.rag.documents.reading.document import Mark
+
+_NOT_OF_A_SLUG = re.compile(r"[^\w\- ]")
 
 
 class Unread(Exception):
@@ -23,6 +26,13 @@ class Unread(Exception):
         self.kind, self.reason, self.row = kind, reason, row
 
 
+class Reference(NamedTuple):
+    """A link as a file states it: where its label begins, and its target, such as `a.md#b`."""
+
+    offset: int
+    target: str
+
+
 @dataclass(frozen=True)
 class Content:
     """A converted file, or a row of one.
@@ -32,16 +42,22 @@ class Content:
         title: "" if the file names none.
         metadata: properties that the file states: front matter, columns, document properties.
         marks: starts of sections and pages.
+        links: its links, ascending.
+        anchors: offsets by the names that links may give.
         row: id of a row of a table; "" for a whole file.
         refused: parts that cannot be read, such as front matter that is not YAML.
+        guess: the encoding, where it was guessed; "" where it was stated or UTF-8.
     """
 
     text: str
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
+    links: tuple[Reference, ...] = ()
+    anchors: Mapping[str, int] = field(default_factory=dict)
     row: str = ""
     refused: tuple[Unread, ...] = ()
+    guess: str = ""
 
 
 class Heading(NamedTuple):
@@ -67,37 +83,88 @@ class Page(NamedTuple):
     page: int
 
 
-def sectioned(
-    text: str,
-    headings: Sequence[Heading],
-    *,
-    title: str = "",
-    title_first: bool = False,
-    pages: Sequence[Page] = (),
-    metadata: Mapping[str, Any] | None = None,
-    refused: tuple[Unread, ...] = (),
-) -> Content:
-    """Make the content of a file, with its title and marks.
-
-    The title is `title`, else the first heading of level 1, else a heading before all other text.
-    A title at the head of the text is removed from it: titles are indexed in front of the text.
+class Composer:
+    """Composes a text block by block, with its headings, pages, links and anchors.
 
     Args:
-        text: text of the file.
-        headings: ascending.
-        title: the title that the file states; "" if none.
-        title_first: whether only a heading before all other text may be the title.
-        pages: ascending.
-        metadata: properties that the file states.
-        refused: parts that cannot be read.
+        text: a text to which headings are added, instead of blocks.
     """
-    named = _title_heading(text, headings, title, title_first)
-    title = title or (named.text if named else "")
-    cut = 0
-    if named and not text[: named.start].strip() and text[named.end :].strip():
-        cut = len(text) - len(text[named.end :].lstrip("\r\n"))
-    marks = tuple(_marks([h for h in headings if h is not named], pages, cut))
-    return Content(text[cut:], title, metadata or {}, marks, refused=refused)
+
+    def __init__(self, text: str = "") -> None:
+        self._pieces: list[str] = [text] if text else []
+        self.length = len(text)
+        """Characters so far."""
+        self._page: int | None = None
+        self.headings: list[Heading] = []
+        self.pages: list[Page] = []
+        self.links: list[Reference] = []
+        self.anchors: dict[str, int] = {}
+
+    def block(self, text: str, gap: str = "\n\n") -> int:
+        """Add a block after `gap`, unless it is white space; return its offset."""
+        text = text.strip("\r\n")
+        if not text.strip():
+            return self.length
+        self._add(gap if self._pieces else "")
+        start = self.length
+        if self._page is not None:
+            self.pages.append(Page(start, self._page))
+            self._page = None
+        self._add(text)
+        return start
+
+    def _add(self, text: str) -> None:
+        self._pieces.append(text)
+        self.length += len(text)
+
+    def heading(self, level: int, text: str) -> int:
+        """Add a heading on a line of its own; return its offset."""
+        text = " ".join(text.split())
+        start = self.block(text)
+        if text:
+            self.headings.append(Heading(start, self.length, level, text))
+            slug = _NOT_OF_A_SLUG.sub("", text.lower()).replace(" ", "-")
+            self.anchors.setdefault(slug, start)
+        return start
+
+    def begin_page(self, page: int) -> None:
+        """Begin a page; pages count from 1."""
+        self._page = page
+
+    def content(
+        self,
+        title: str = "",
+        metadata: Mapping[str, Any] | None = None,
+        refused: tuple[Unread, ...] = (),
+        *,
+        title_first: bool = False,
+    ) -> Content:
+        """Finish the text.
+
+        The title is `title`, else the first heading of level 1, else a heading before all other
+        text. A title at the head of the text is removed from it: titles are indexed in front of
+        the text.
+
+        Args:
+            title: the title that the file states; "" if none.
+            metadata: properties that the file states.
+            refused: parts that cannot be read.
+            title_first: whether only a heading before all other text may be the title.
+        """
+        text, title = "".join(self._pieces), " ".join(title.split())
+        named = _title_heading(text, self.headings, title, title_first)
+        cut = 0
+        if named and not text[: named.start].strip() and text[named.end :].strip():
+            cut = len(text) - len(text[named.end :].lstrip("\r\n"))
+        return Content(
+            text[cut:],
+            title or (named.text if named else ""),
+            metadata or {},
+            tuple(_marks([h for h in self.headings if h is not named], self.pages, cut)),
+            tuple(Reference(max(0, at - cut), target) for at, target in sorted(self.links)),
+            {name: max(0, offset - cut) for name, offset in self.anchors.items()},
+            refused=refused,
+        )
 
 
 def _title_heading(
@@ -127,50 +194,3 @@ def _marks(headings: Sequence[Heading], pages: Sequence[Page], cut: int) -> Iter
         following = begins[index + 1].start - cut if index + 1 < len(begins) else None
         if following is None or following > offset:
             yield Mark(offset, tuple(text for _, text in path), page)
-
-
-class Composer:
-    """Composes a text block by block, with its headings and pages."""
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self.length = 0
-        """Characters so far."""
-        self._page: int | None = None
-        self.headings: list[Heading] = []
-        self.pages: list[Page] = []
-
-    def block(self, text: str, gap: str = "\n\n") -> int:
-        """Add a block after `gap`, unless it is white space; return its offset."""
-        text = text.strip("\r\n")
-        if not text.strip():
-            return self.length
-        self._add(gap if self._pieces else "")
-        start = self.length
-        if self._page is not None:
-            self.pages.append(Page(start, self._page))
-            self._page = None
-        self._add(text)
-        return start
-
-    def _add(self, text: str) -> None:
-        self._pieces.append(text)
-        self.length += len(text)
-
-    def heading(self, level: int, text: str) -> None:
-        """Add a heading on a line of its own."""
-        text = " ".join(text.split())
-        if text:
-            start = self.block(text)
-            self.headings.append(Heading(start, self.length, level, text))
-
-    def begin_page(self, page: int) -> None:
-        """Begin a page; pages count from 1."""
-        self._page = page
-
-    def content(self, title: str = "", metadata: Mapping[str, Any] | None = None) -> Content:
-        """Finish the text."""
-        text = "".join(self._pieces)
-        return sectioned(
-            text, self.headings, title=" ".join(title.split()), pages=self.pages, metadata=metadata
-        )

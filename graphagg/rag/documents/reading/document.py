@@ -37,6 +37,28 @@ class Mark(NamedTuple):
     page: int | None = None
 
 
+class Link(NamedTuple):
+    """A link of a text to another file of its folder, or to a heading.
+
+    Links that lead out of the folder, such as web addresses, are not kept.
+
+    Attributes:
+        offset: where its label begins, in characters from the start of the text.
+        target: POSIX path below the folder of the file that it names; the path may lack a suffix
+            (`:doc:`, pages of a site) or its folder (wiki links), and may name a folder. "": any
+            file that has the anchor (`:ref:`).
+        anchor: name of the place in that file (see `Document.anchors`); "" for the whole file.
+
+    Examples:
+        >>> Link(4, "guide/setup.md", "network")
+        Link(offset=4, target='guide/setup.md', anchor='network')
+    """
+
+    offset: int
+    target: str
+    anchor: str = ""
+
+
 def mark_at(marks: Sequence[Mark], offset: int) -> Mark:
     """The mark that applies at an offset of the text; O(log m) for m marks."""
     count = bisect_right(marks, offset, key=lambda mark: mark.offset)
@@ -53,6 +75,8 @@ class Document:
         title: it is indexed in front of the text.
         metadata: JSON values: properties that the file states, and its path, size, ...
         marks: starts of sections and pages, by ascending offset.
+        links: links to other files of the folder and to headings, by ascending offset.
+        anchors: offsets by the names under which links reach them; headings have one each.
 
     Examples:
         >>> Document("rivers.md", "The Vistula flows through Warsaw.", "Rivers").record["title"]
@@ -64,6 +88,8 @@ class Document:
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
+    links: tuple[Link, ...] = ()
+    anchors: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def record(self) -> dict[str, Any]:

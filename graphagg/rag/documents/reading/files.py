@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.reading.content import Unread
+from graphagg.rag.documents.reading.screening import is_built
 from graphagg.rag.documents.reading.settings import ReadConfig
 
 _MIB = 2**20
@@ -76,7 +77,10 @@ def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile
     while folders:
         for entry, name in _entries(root, folders.pop(), leave):
             if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                folders.append(f"{name}/")
+                if config.everything or not is_built(root / name):
+                    folders.append(f"{name}/")
+                else:
+                    leave(f"{name}/", Unread("build folder", "built or fetched by a tool"))
             elif (fault := _fault(entry, name, takes)) is not None:
                 leave(_printable(name), fault)
             elif entry.is_symlink():

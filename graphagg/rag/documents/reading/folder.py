@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from graphagg.errors import EmptyCorpus, GraphAggError, MissingExtra, UnreadableFile
-from graphagg.rag.documents.reading.content import Content, Unread
+from graphagg.rag.documents.reading.bounded import BoundedConverter, faults_of
+from graphagg.rag.documents.reading.content import Content, Reference, Unread
 from graphagg.rag.documents.reading.converters.text import SAMPLE, is_binary
 from graphagg.rag.documents.reading.document import (
     Document,
+    Link,
     file_metadata,
     plain_metadata,
     suffix_of,
 )
 from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
-from graphagg.rag.documents.reading.kinds import CODE, READ, converter_of
+from graphagg.rag.documents.reading.kinds import CODE, READ, Limits, converter_of, is_bounded
+from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import LeftOut, ReadConfig, ReadReport
 
 _MIB = 2**20
@@ -39,8 +44,9 @@ def read_documents(
 ) -> Iterator[Document]:
     """Read the files of a folder, or one file, as documents, one at a time, by ascending path.
 
-    Takes text, Markdown, reStructuredText, HTML, PDF, DOCX, ODT, EPUB, notebooks, source code, and
-    CSV, JSON and JSON lines, where each row is a document. Leaves out files that cannot be read.
+    Takes text, Markdown and other markup, PDF, Office files, mail, notebooks, source code, and CSV,
+    JSON and JSON lines, where each row is a document. Leaves out files that cannot be read, and
+    lock files, built and generated ones, which are no documents.
 
     Args:
         source: a folder, or a file.
@@ -70,8 +76,11 @@ def read_documents(
         files = [FoundFile(path.name, Path(os.path.realpath(path)))]
     else:
         raise UnreadableFile(f"{path}: no such file or folder; check the path")
-    for file in files:
-        yield from reading.documents(file)
+    try:
+        for file in files:
+            yield from reading.documents(file)
+    finally:
+        reading.close()
     if not noted.read:
         reason = f"{noted}" if noted.left_out else "the folder is empty"
         raise EmptyCorpus(f"{path}: nothing in it can be read: {reason}; readable formats: {READ}")
@@ -86,6 +95,11 @@ class _Reading:
         self._config = config
         self._report = report
         self._source = source
+        self._bounded = BoundedConverter(config.max_seconds, config.max_memory)
+
+    def close(self) -> None:
+        """End the process of converters."""
+        self._bounded.close()
 
     def leave(self, name: str, fault: Unread) -> None:
         """Note that a file is left out; raise `UnreadableFile` if `strict` forbids it."""
@@ -103,10 +117,12 @@ class _Reading:
         faults: list[tuple[str, Unread]] = []
         try:
             content = self._content(file)
-            for each in converted(file.name, content, self._config.max_file_size):
+            for each in converted(file.name, content, self._config, self._bounded):
                 if isinstance(each, Document):
                     count += 1
                     yield each
+                elif isinstance(each, LeftOut):
+                    self._report.guessed.append(each)
                 else:
                     faults.append(each)
         except Unread as error:
@@ -134,30 +150,45 @@ class _Reading:
         if converter_of(file.name) is None:
             try:
                 with file.path.open("rb") as opened:
-                    binary = is_binary(opened.read(SAMPLE))
+                    sample = opened.read(SAMPLE)
             except OSError as error:
                 raise Unread("unreadable", error.strerror or str(error)) from None
-            raise Unread("binary" if binary else f"of unknown kind ({suffix_of(file.name)})")
+            if is_binary(sample):
+                raise Unread("binary")
+            fault = screened(file.name, sample, self._config.max_log_size)
+            raise fault or Unread(f"of unknown kind ({suffix_of(file.name)})")
         content = read_file(file.path, self._config.max_file_size)
         if not content.content:
             raise Unread("empty")
+        fault = screened(file.name, content.content, self._config.max_log_size)
+        if fault and not self._config.everything:
+            raise fault
         return content
 
 
-_MEANT = frozenset(("hidden", "excluded", "link to a file that is read", "link to a folder"))
+_MEANT = frozenset(
+    "hidden,excluded,link to a file that is read,link to a folder,build folder,large log".split(",")
+)
 """Kinds of files that are left out on purpose: `strict` allows them."""
 
 
-def converted(name: str, file: ReadFile, most: int) -> Iterator[Document | tuple[str, Unread]]:
+def converted(
+    name: str,
+    file: ReadFile,
+    config: ReadConfig = _DEFAULT,
+    bounded: BoundedConverter | None = None,
+) -> Iterator[Document | LeftOut | tuple[str, Unread]]:
     """Convert a file to documents; the result depends on its name and bytes alone.
 
     Args:
         name: the path of the file below its folder.
         file: its content.
-        most: MiB that it may unpack to.
+        config: limits, and the encoding.
+        bounded: converts kinds of files that may hang or take memory; None: this process does.
 
     Yields:
-        The documents, and `(path, reason)` for rows and metadata values that cannot be read.
+        The documents, a guess of the encoding, and `(path, reason)` for rows and metadata values
+        that cannot be read.
 
     Raises:
         Unread: the file cannot be read.
@@ -167,37 +198,67 @@ def converted(name: str, file: ReadFile, most: int) -> Iterator[Document | tuple
     if converter is None:
         raise Unread(f"of unknown kind ({suffix_of(name)})")
     facts = file_metadata(name, len(file.content), file.modified)
-    for content in _guarded(lambda: converter(file.content, most * _MIB)):
+    limits = Limits(config.max_file_size * _MIB, config.encoding)
+    if bounded is not None and is_bounded(name):
+        contents: Iterable[Content | Unread] = bounded.convert(name, file.content, limits)
+    else:
+        contents = _guarded(name, lambda: converter(file.content, limits))
+    guess = ""
+    for content in contents:
         if isinstance(content, Unread):
             yield f"{name}/{content.row}", content
             continue
+        if not content.row and not content.text.strip():
+            raise Unread("empty", "no text in it")
         where = f"{name}/{content.row}" if content.row else name
+        if content.guess and not guess:
+            guess = content.guess
+            yield LeftOut(name, "guessed encoding", guess)
         metadata, refused = plain_metadata(content.metadata)
         for key, reason in refused.items():
             yield where, Unread("metadata values", f"metadata {key!r} is {reason}")
         for fault in content.refused:
             yield where, fault
-        yield _document(where, content, metadata | facts)
+        yield _document(where, name, content, metadata | facts)
 
 
-def _guarded(convert: Callable[[], Iterable[Content | Unread]]) -> Iterator[Content | Unread]:
+def _guarded(
+    name: str, convert: Callable[[], Iterable[Content | Unread]]
+) -> Iterator[Content | Unread]:
     """Run a converter; its errors, except those that graphagg raises, become `Unread`."""
     try:
-        for content in convert():
-            if isinstance(content, Content) and not content.row and not content.text.strip():
-                raise Unread("empty", "no text in it")
-            yield content
+        yield from convert()
     except (GraphAggError, Unread):
         raise
-    except Exception as error:  # converters raise anything on broken files
-        message = " ".join(str(error).split())[:200]
-        raise Unread("broken", f"it cannot be read ({type(error).__name__}: {message})") from None
+    except Exception as error:
+        raise faults_of(name, error) from None
 
 
-def _document(identifier: str, content: Content, metadata: dict[str, object]) -> Document:
+def _document(
+    identifier: str, file: str, content: Content, metadata: dict[str, object]
+) -> Document:
     title = content.title.strip() or ("" if content.row else name_title(identifier))
     name, text, title = (_SURROGATE.sub("\ufffd", s) for s in (identifier, content.text, title))
-    return Document(name, text, title, metadata, content.marks)
+    links = tuple(filter(None, (_link(file, link) for link in content.links)))
+    return Document(name, text, title, metadata, content.marks, links, content.anchors)
+
+
+def _link(file: str, link: Reference) -> Link | None:
+    """The target of a link below the folder; None if it leads out of the folder."""
+    kind, path = (
+        link.target.partition(":")[::2]
+        if link.target[:4] in ("ref:", "doc:")
+        else ("", link.target)
+    )
+    if kind == "ref":
+        return Link(link.offset, "", path)
+    path, _, anchor = path.partition("#")
+    path = unquote(path.partition("?")[0]).strip()
+    if not path:
+        return Link(link.offset, file, unquote(anchor)) if anchor else None
+    folder = "" if path.startswith("/") else posixpath.dirname(file)
+    target = posixpath.normpath(posixpath.join(folder, path.lstrip("/")))
+    return None if target.startswith("..") else Link(link.offset, target, unquote(anchor))
 
 
 def name_title(name: str) -> str:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from graphagg.rag.documents.reading.content import Content, Unread
-from graphagg.rag.documents.reading.converters import markup, office, tables
-from graphagg.rag.documents.reading.converters.html import html
+from graphagg.rag.documents.reading.converters import light, mail, markup, tables
+from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
+from graphagg.rag.documents.reading.converters.rest import restructured
+from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.document import suffix_of
 
-Converter = Callable[[bytes, int], Iterable[Content | Unread]]
-"""Converts the content of a file to documents; the integer limits the bytes it may unpack to."""
+
+class Limits(NamedTuple):
+    """Limits of a conversion, and what helps it.
+
+    Attributes:
+        most: bytes of text that a file may unpack to.
+        encoding: of text files that neither are UTF-8 nor state one; None: recognized.
+    """
+
+    most: int
+    encoding: str | None = None
+
+
+Converter = Callable[[bytes, Limits], Iterable[Content | Unread]]
+"""Converts the content of a file to documents."""
 
 CODE = frozenset(
     ".asm .awk .bash .bat .c .cc .cfg .clj .cljs .cmake .cmd .coffee .conf .cpp .cs .css .cu "
@@ -21,39 +40,65 @@ CODE = frozenset(
     ".hcl .hh .hpp .hrl .hs .hxx .idl .ini .java .jl .js .jsx .kt .kts .less .lisp .lua .m "
     ".mjs .mk .ml .mli .nim .nix .pas .patch .php .pl .pm .properties .proto .ps1 .pxd .py "
     ".pyi .pyx .r .rb .rkt .rs .sass .scala .scm .scss .sh .sql .swift .tcl .tf .toml .ts "
-    ".tsx .v .vb .vhd .vim .vue .xml .xsd .xsl .yaml .yml .zig .zsh".split()
+    ".tsx .v .vb .vhd .vim .vue .xsd .xsl .yaml .yml .zig .zsh".split()
 )
 """Suffixes of files that are read as text, with the whole file name as title."""
 TEXT = frozenset(
-    ".adoc .asc .asciidoc .bib .debian .log .man .me .nfo .org .pod .po .readme .srt .tex .texi "
-    ".text .txt .vtt .wiki".split()
+    ".asc .bib .debian .log .man .me .nfo .pod .po .readme .tex .texi .text .txt .wiki".split()
 )
 
 
 def _of_text(convert: Callable[[str], Content]) -> Converter:
-    return lambda content, _: [convert(decode(content))]
+    def converted(content: bytes, limits: Limits) -> Iterator[Content]:
+        text, guess = decode(content, limits.encoding)
+        yield replace(convert(text), guess=guess)
+
+    return converted
 
 
 def _of_rows(convert: Callable[[str], Iterable[Content | Unread]]) -> Converter:
-    return lambda content, _: convert(decode(content))
+    def converted(content: bytes, limits: Limits) -> Iterator[Content | Unread]:
+        text, guess = decode(content, limits.encoding)
+        for each in convert(text):
+            yield each if isinstance(each, Unread) else replace(each, guess=guess)
+
+    return converted
 
 
 def _of_bytes(convert: Callable[[bytes, int], Content]) -> Converter:
-    return lambda content, most: [convert(content, most)]
+    return lambda content, limits: [convert(content, limits.most)]
 
 
-_DOCUMENT_CONVERTERS = {
+def _of_mail(convert: mail.Reader) -> Converter:
+    return lambda content, limits: convert(
+        content, lambda name, inside: _attached(name, inside, limits)
+    )
+
+
+def _attached(name: str, content: bytes, limits: Limits) -> Iterable[Content | Unread]:
+    converter = converter_of(name)
+    return [] if converter is None else converter(content, limits)
+
+
+_DOCUMENTS: dict[str, Converter] = {
     ".txt .text": _of_text(markup.plain),
     ".md .markdown .mdown .mkd .mdx .qmd .rmd": _of_text(markup.markdown),
-    ".rst .rest": _of_text(markup.restructured),
+    ".rst .rest": _of_text(restructured),
+    ".adoc .asciidoc": _of_text(light.asciidoc),
+    ".org": _of_text(light.org),
     ".html .htm .xhtml": _of_text(html),
+    ".xml": _of_text(light.xml),
+    ".srt .vtt": _of_text(light.subtitles),
     ".pdf": _of_bytes(pdf),
-    ".docx": _of_bytes(office.docx),
-    ".odt": _of_bytes(office.odt),
-    ".epub": _of_bytes(office.epub),
+    ".doc .docm .docx .epub .odp .ods .odt .ppt .pptm .pptx .rtf .xls .xlsm .xlsx": _of_bytes(
+        office
+    ),
     ".ipynb": _of_text(markup.notebook),
+    ".eml": _of_mail(mail.eml),
+    ".mbox": _of_mail(mail.mbox),
+    ".msg": _of_mail(mail.msg),
 }
-_TABLE_CONVERTERS = {
+_TABLES: dict[str, Converter] = {
     ".csv .tsv": _of_rows(tables.csv_rows),
     ".json": _of_rows(tables.json_document),
     ".jsonl .ndjson": _of_rows(tables.json_lines),
@@ -64,23 +109,50 @@ def _by_suffix(converters: dict[str, Converter]) -> dict[str, Converter]:
     return {suffix: each for names, each in converters.items() for suffix in names.split()}
 
 
-DOCUMENTS = _by_suffix(_DOCUMENT_CONVERTERS)
+DOCUMENTS = _by_suffix(_DOCUMENTS)
 """Converters of documents by suffix; see also `CODE` and `TEXT`."""
-CONVERTERS = DOCUMENTS | _by_suffix(_TABLE_CONVERTERS)
+CONVERTERS = DOCUMENTS | _by_suffix(_TABLES)
 """Converters of documents and of tables, by suffix."""
+BOUNDED = frozenset(
+    ".rst .rest .pdf .doc .docm .docx .epub .odp .ods .odt .ppt .pptm .pptx .rtf .xls .xlsm .xlsx "
+    ".eml .mbox .msg".split()
+)
+"""Suffixes of files that are converted in a process with limits of time and memory."""
 READ = (
-    "txt, Markdown, reStructuredText, HTML, PDF, DOCX, ODT, EPUB, notebooks, CSV, JSON, "
-    "JSON lines, source code, and text files without a suffix"
+    "txt, Markdown, reStructuredText, AsciiDoc, Org, HTML, PDF, Word, Excel, PowerPoint, "
+    "OpenDocument, RTF, EPUB, mail, subtitles, notebooks, CSV, JSON, JSON lines, XML, source code, "
+    "and text files without a suffix"
 )
 """Kinds of files that can be read, for messages."""
+
+
+@cache
+def installed_converters() -> dict[str, Converter]:
+    """Converters that other packages bring, by suffix.
+
+    Each is an entry point of the group `graphagg.converters`: its name is a suffix such as `.png`,
+    its object takes the bytes of a file and returns Markdown.
+    """
+
+    def converter(load: Callable[[], Callable[[bytes], str]]) -> Converter:
+        return lambda content, _: [markup.markdown(load()(content))]
+
+    return {each.name: converter(each.load) for each in entry_points(group="graphagg.converters")}
+
+
+def is_bounded(name: str) -> bool:
+    """Whether files with this name are converted in a process with limits."""
+    suffix = suffix_of(name)
+    return suffix in BOUNDED or suffix in installed_converters()
 
 
 def converter_of(name: str) -> Converter | None:
     """The converter of files with this name; None if they cannot be read."""
     suffix = suffix_of(name)
-    if suffix in CONVERTERS:
-        return CONVERTERS[suffix]
+    converter = installed_converters().get(suffix) or CONVERTERS.get(suffix)
+    if converter is not None:
+        return converter
     if suffix in CODE:
-        return _of_text(Content)
+        return _of_text(light.code)
     is_text = not suffix or suffix in TEXT or PurePosixPath(name).stem.lower() == "readme"
     return _of_text(markup.plain) if is_text else None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from graphagg.checks import integer
+from graphagg.errors import InvalidParameter
 
-_KINDS_SHOWN = 12
+_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,11 @@ class ReadConfig:
             'manual/**', as in a .gitignore file; repeat it. None: all.
         exclude: no file whose path matches such a glob; repeat it. None: no such file.
         max_file_size: MiB of a file at most; larger ones are left out.
+        max_log_size: MiB of a file with the suffix .log at most; larger ones are left out.
+        max_seconds: seconds that the conversion of a file may take.
+        max_memory: MiB of memory that the conversion of a file may take.
+        encoding: of text files that neither are UTF-8 nor state an encoding. None: recognized.
+        everything: read lock files, minified and generated code, and build folders too.
         strict: refuse the folder at the first file that cannot be read, instead of leaving it out.
 
     Examples:
@@ -30,10 +37,22 @@ class ReadConfig:
     include: list[str] | None = None
     exclude: list[str] | None = None
     max_file_size: int = 64
+    max_log_size: int = 1
+    max_seconds: int = 60
+    max_memory: int = 2048
+    encoding: str | None = None
+    everything: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:
-        integer("max_file_size", self.max_file_size, 1, 2**16)
+        for name in ("max_file_size", "max_log_size", "max_seconds", "max_memory"):
+            integer(name, getattr(self, name), 1, 2**16)
+        try:
+            codecs.lookup(self.encoding or "utf-8")
+        except LookupError:
+            raise InvalidParameter(
+                f"encoding is {self.encoding!r}, wanted a name such as cp1252 or shift_jis"
+            ) from None
 
 
 class LeftOut(NamedTuple):
@@ -62,6 +81,7 @@ class ReadReport:
         documents: number of documents; a row of a table is one.
         left_out: files that were not read.
         refused: rows and metadata values that were left out of files that were read.
+        guessed: files whose encoding was guessed, or that hold bytes that were replaced.
         notes: advice, such as how to install a missing library; each note once.
 
     Examples:
@@ -73,6 +93,7 @@ class ReadReport:
     documents: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
     refused: list[LeftOut] = field(default_factory=list)
+    guessed: list[LeftOut] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -91,6 +112,10 @@ class ReadReport:
             text += f"; left out: {_counted(self.kinds)}"
         if self.refused:
             text += f"; left out of files that were read: {_counted(_kinds(self.refused))}"
+        if self.guessed:
+            names = ", ".join(f"{each.path} ({each.reason})" for each in self.guessed[:_NAMED])
+            more = f" and {len(self.guessed) - _NAMED:,} more" if self.guessed[_NAMED:] else ""
+            text += f"; in an encoding that was guessed: {names}{more}"
         return text
 
 
@@ -99,9 +124,15 @@ def _kinds(left_out: list[LeftOut]) -> dict[str, int]:
 
 
 def _counted(kinds: dict[str, int]) -> str:
-    """List the kinds with their counts; the rare ones of many kinds together."""
-    listed = [f"{count:,} {kind}" for kind, count in kinds.items()]
-    if len(listed) > _KINDS_SHOWN:
-        others = list(kinds.values())[_KINDS_SHOWN:]
-        listed[_KINDS_SHOWN:] = [f"{sum(others):,} of {len(others):,} other kinds"]
-    return ", ".join(listed)
+    """List the kinds with their counts, and the suffixes of each together."""
+    suffixes: dict[str, dict[str, int]] = {}
+    for kind, count in kinds.items():
+        name, _, suffix = kind.partition(" (.")
+        suffixes.setdefault(name, {})["." + suffix[:-1] if suffix else ""] = count
+    texts = []
+    for name, counts in suffixes.items():
+        several = [f"{suffix} {count:,}" for suffix, count in counts.items() if suffix]
+        listed = several if len(counts) > 1 else [suffix for suffix in counts if suffix]
+        more = f" ({', '.join(listed)})" if listed else ""
+        texts.append(f"{sum(counts.values()):,} {name}{more}")
+    return ", ".join(texts)

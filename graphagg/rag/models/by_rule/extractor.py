@@ -4,9 +4,9 @@ Names are runs of capitalized words (`graphagg.rag.models.by_rule.names`), and t
 beginning of a text: up to eight words before "(" or a form of "to be", with a capital or a digit,
 as in "Gone with the Wind is a film".
 
-A sentence ends at final punctuation before white space, unless a lower-case letter follows, and at
-an empty line; a stop after an initial or a known abbreviation does not end one. Full stops of other
-scripts need no white space.
+A sentence ends at final punctuation before white space, unless a lower-case letter follows, at an
+empty line, and before an item of a list ("- "); a stop after an initial or a known abbreviation
+does not end one. Full stops of other scripts need no white space. Lines of code hold no sentences.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.analyzer import Analyzer
+from graphagg.rag.documents.code import prose
 from graphagg.rag.models.by_rule.names import capitals, names_in, revision_of
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec
@@ -24,17 +25,20 @@ from graphagg.rag.models.spec import ModelSpec
 PREFIX = "rule:"
 """Prefix of the names of these extractors, `rule:CODE` with the code of a language."""
 DEFAULT_RULES = f"{PREFIX}en"
-_REVISION = 2  # raised when the rules find other sentences or names in the same text
+_REVISION = 3  # raised when the rules find other sentences or names in the same text
 
 _CODE = re.compile("[a-z]{2,3}")
 _CLOSERS = "\"'\u2019\u201d\u00bb)\\]\u300d\u300f\uff09"
-# A word, a stop, closing marks, and white space; or a stop of a script without spaces; or a blank
-# line. The word decides whether the stop belongs to an abbreviation.
+_STOPS = "[.!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362\u104b\u17d4]"
+# Stops, closing marks, and white space; or stops of a script without spaces; or a blank line.
+# A run of stops is matched from its first character only; else the time is its length squared.
 _END = re.compile(
-    rf"(?P<word>[^\W_]*)(?P<stop>[.!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362]+)[{_CLOSERS}]*\s+"
-    rf"|[\u3002\uff01\uff1f\uff61]+[{_CLOSERS}]*\s*|\n\s*\n\s*"
+    rf"(?<!{_STOPS})(?P<stop>{_STOPS}++)[{_CLOSERS}]*+\s++"
+    rf"|[\u3002\uff01\uff1f\uff61]++[{_CLOSERS}]*+\s*+|\n[^\S\n]*+\n\s*+|\n(?=- )"
 )
-_EMPTY_LINE = re.compile(r"\n\s*\n")
+_LAST_WORD = re.compile(r"[^\W_]*\Z")
+_LONGEST_ABBREVIATION = 8
+_EMPTY_LINE = re.compile(r"\n[^\S\n]*+\n")
 # English, German, French, Spanish, Italian, Portuguese and Dutch.
 _ABBREVIATIONS = frozenset(
     "adm aug av bros bzw ca capt cf cia co col corp dec dept dr dra ed eds eg esp est etc exc feb "
@@ -44,15 +48,16 @@ _ABBREVIATIONS = frozenset(
 _BEFORE_NUMBERS = frozenset("fig figs no nos nr op pp vol vols".split())
 
 
-# English, German, Dutch, French, Spanish, Italian, Portuguese and Scandinavian languages.
-_IS = (
-    "is|was|are|were|ist|war|sind|waren|zijn|est|était|sont|es|fue|era|son|è|fu|sono|é|foi|são|"
-    "är|var|er"
-)
-_LEAD = re.compile(
-    "[\\s\"'\u201c\u201e\u00ab\u2018]*"  # opening marks
+_IS = {
+    "da": "er|var", "de": "ist|war|sind|waren", "en": "is|was|are|were", "es": "es|fue|era|son",
+    "fr": "est|était|sont", "it": "è|fu|sono", "nb": "er|var", "nl": "is|was|zijn|waren",
+    "pt": "é|foi|são", "sv": "är|var",
+}  # fmt: skip
+_ANY = "|".join(_IS.values())
+_LEAD = (
+    "[\\s\"'\u201c\u201e\u00ab\u2018]{0,8}+"  # opening marks
     r"(?P<name>\S(?:[^\n(]{0,80}?\S)?)"
-    f"[\\s\"'\u201d\u00bb\u2019]*(?:\\(|,?\\s(?:{_IS})\\s)"
+    "[\\s\"'\u201d\u00bb\u2019]{0,8}(?:\\(|,?\\s(?:"
 )
 _MOST_WORDS = 8
 
@@ -75,6 +80,7 @@ class RuleExtractor:
                 f"'{PREFIX}xx' is any language"
             )
         self._language = language
+        self._lead = re.compile(f"{_LEAD}{_IS.get(language, _ANY)})\\s)")
         self._stop_words = Analyzer(language).stop_words
         words = " ".join(sorted(self._stop_words))
         digest = hashlib.sha256(
@@ -101,8 +107,8 @@ class RuleExtractor:
 
     def _subject(self, text: str, sentences: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
         """The span of the subject at the beginning of a text; None if it begins otherwise."""
-        match = _LEAD.match(text)
-        if match is None or match.end("name") > sentences[0][1]:
+        match = self._lead.match(text)
+        if match is None or not sentences or match.end("name") > sentences[0][1]:
             return None
         words = match["name"].split()
         begins_with_stop_word = words[0].casefold().strip(".,") in self._stop_words
@@ -112,7 +118,12 @@ class RuleExtractor:
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Find the sentences of a text, `(start, end)`, without white space around."""
+    """Find the sentences of a text, `(start, end)`, without white space around, outside of code."""
+    for start, end in prose(text):
+        yield from ((a + start, b + start) for a, b in _sentences(text[start:end]))
+
+
+def _sentences(text: str) -> Iterator[tuple[int, int]]:
     start = len(text) - len(text.lstrip())
     for match in _END.finditer(text, start):
         if _ends_sentence(text, match):
@@ -126,12 +137,16 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _ends_sentence(text: str, match: re.Match[str]) -> bool:
-    word, after = match["word"], match.end()
-    if word is None or after >= len(text) or _EMPTY_LINE.search(match[0]):
+    stop, after = match["stop"], match.end()
+    if stop is None or after >= len(text) or _EMPTY_LINE.search(match[0]):
         return True
     if text[after].islower():
         return False
+    if stop != ".":
+        return True
+    before = _LAST_WORD.search(text[max(0, match.start() - _LONGEST_ABBREVIATION) : match.start()])
+    word = before[0] if before else ""
     is_initial = len(word) == 1 and word.isupper()
     word = word.lower()
     is_short = word in _ABBREVIATIONS or (word in _BEFORE_NUMBERS and text[after].isdigit())
-    return match["stop"] != "." or not (is_initial or is_short)
+    return not (is_initial or is_short)

@@ -18,6 +18,8 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 
+from graphagg.rag.documents.tokens import tokenize
+
 _CAPITALIZED_NOUNS = ("de", "lb")
 _BRACKETED = ("ja", "ko", "xx", "zh")
 _REVISION = 2  # of the exceptions; raised when they find other names in the same text
@@ -70,7 +72,7 @@ def _may_open(
     """Whether the first word of a sentence is part of a name; the sentence ends at `end`."""
     first = names[0]
     word, rest = first[0].casefold(), text[first.end() : end].rstrip(_CLOSERS)
-    if any(form in stop_words for form in (word, word + rest[:1])):
+    if any(form in stop_words for form in tokenize(word)):
         return False
     is_run = len(names) > 1 and _joined(text, first, names[1])
     is_title = not rest.endswith((*_QUESTION, *".!:…"))

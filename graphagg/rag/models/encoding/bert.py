@@ -14,20 +14,19 @@ Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from graphagg.rag.models.encoding.bert_files import BertFiles, BertShape
+from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.encoding.forward import Encoded
 from graphagg.rag.models.encoding.layers import BertLayers, parameters_of
 from graphagg.rag.models.encoding.windows import Window
-from graphagg.rag.models.weights import Kind, has_token_means
+from graphagg.rag.models.weights import Kind
 
 if TYPE_CHECKING:
     import torch
-    from sentence_transformers import SentenceTransformer
 
 _STEP = 4  # the rows of a single text are a multiple, so that oneDNN keeps few shapes
 _ROWS = 512  # tokens of a batch at least; small enough to stay in a core's cache
@@ -48,21 +47,21 @@ class _Batch(NamedTuple):
 
 
 class BertRunner:
-    """Runs a BERT with mean pooling on a CPU.
+    """Runs a BERT on a CPU.
 
     Args:
-        model: a model for which `is_bert` holds.
+        model: weights and hyperparameters.
         dtype: dtype of weights and activations; with int8, everything but products is float32.
         alone: one text per batch, in a shape that follows from its length, for a few urgent texts;
             else batches of a fixed number of tokens.
     """
 
-    def __init__(self, model: SentenceTransformer | BertFiles, dtype: Kind, *, alone: bool) -> None:
+    def __init__(self, model: BertFiles, dtype: Kind, *, alone: bool) -> None:
         import torch
 
-        weights, shape = _weights_and_shape(model)
-        self._epsilon = shape.epsilon
-        self._rows = None if alone else max(_ROWS, int(model.max_seq_length or 0))
+        weights, shape = model.weights, model.shape
+        self._shape = shape
+        self._rows = None if alone else max(_ROWS, model.max_seq_length)
         self._is_full = not alone and dtype != "int8"
         # The word embeddings are most of a small model: float16 halves them.
         self._dtype = torch.float32 if dtype == "int8" else getattr(torch, dtype)
@@ -102,7 +101,9 @@ class BertRunner:
         columns = np.zeros((3, rows), np.int64)
         columns[0, : sum(lengths)] = np.concatenate([window.ids for window in windows])
         columns[1, : sum(lengths)] = np.concatenate([np.arange(n) for n in lengths])
-        columns[2, : sum(lengths)] = np.concatenate([window.segments for window in windows])
+        columns[1] += self._shape.first_position
+        if len(self._segments) > 1:  # RoBERTa has one segment, whatever its tokenizer says
+            columns[2, : sum(lengths)] = np.concatenate([window.segments for window in windows])
         ids, positions, segments = torch.from_numpy(columns)
         return _Batch(ids, positions, segments, lengths)
 
@@ -114,35 +115,10 @@ class BertRunner:
         with torch.inference_mode():
             x = self._words[prepared.ids] + self._segments[prepared.segments]
             x = (x + self._places[prepared.positions]).to(self._dtype)
-            x = layer_norm(x, x.shape[-1:], *self._norm, self._epsilon)
+            x = layer_norm(x, x.shape[-1:], *self._norm, self._shape.epsilon)
             rows = self._layers.run(x, prepared.lengths).float().numpy()
         ends = np.cumsum(prepared.lengths)
         tokens = [rows[end - n : end] for end, n in zip(ends, prepared.lengths, strict=True)]
+        if self._shape.pooling == "cls":
+            return [Encoded(each[0], each) for each in tokens]
         return [Encoded(each.sum(axis=0) / np.float32(len(each)), each) for each in tokens]
-
-
-def _weights_and_shape(
-    model: SentenceTransformer | BertFiles,
-) -> tuple[Mapping[str, torch.Tensor], BertShape]:
-    if isinstance(model, BertFiles):
-        return model.weights, model.shape
-    bert: Any = model[0].auto_model
-    config = bert.config
-    heads, epsilon = int(config.num_attention_heads), float(config.layer_norm_eps)
-    return bert.state_dict(), BertShape(len(bert.encoder.layer), heads, epsilon)
-
-
-def is_bert(model: SentenceTransformer | BertFiles) -> bool:
-    """Whether `BertRunner` can run a model."""
-    if isinstance(model, BertFiles):
-        return True
-    bert: Any = getattr(model[0], "auto_model", None)
-    config: Any = getattr(bert, "config", None)
-    return (
-        model.device.type == "cpu"
-        and has_token_means(model)
-        and type(bert).__name__ == "BertModel"
-        and config.hidden_act == "gelu"
-        and getattr(config, "position_embedding_type", "absolute") == "absolute"
-        and not getattr(config, "is_decoder", False)
-    )

@@ -1,8 +1,10 @@
 """Read a BERT from the files of a sentence-transformers model, without that library.
 
 Importing sentence-transformers takes longer than everything else before the first answer of a
-search: it brings training, model cards and three libraries of statistics. A BERT with mean pooling
-needs only weights and a tokenizer. The library reads the files of any other model.
+search: it brings training, model cards and three libraries of statistics. A BERT needs only weights
+and a tokenizer. RoBERTa and XLM-RoBERTa have the layers of BERT, and positions that begin behind
+the id of the padding. The vector of a text is the mean of its token vectors, or that of its first
+token (`[CLS]`). The library reads the files of any other model.
 """
 
 from __future__ import annotations
@@ -11,14 +13,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
     import torch
+    from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
+Pooling = Literal["mean", "cls"]
 _MODULES = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
+_CLASSES = {"bert": "BertModel", "roberta": "RobertaModel", "xlm-roberta": "XLMRobertaModel"}
+_TEXT = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
 _WEIGHTS, _TOKENIZER = "model.safetensors", "tokenizer.json"
+_WORDS = "embeddings.word_embeddings.weight"
 
 
 @dataclass(frozen=True)
@@ -28,11 +37,42 @@ class BertShape:
     Attributes:
         layers, heads: their numbers.
         epsilon: added to variances in layer norms.
+        first_position: position of the first token.
+        pooling: how token vectors become the vector of a text.
     """
 
     layers: int
     heads: int
     epsilon: float
+    first_position: int
+    pooling: Pooling
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], pooling: object, class_name: str) -> BertShape | None:
+        """Read a configuration; None if it is not that of a plain BERT.
+
+        Args:
+            config: of transformers.
+            pooling: its mode by sentence-transformers.
+            class_name: the class of transformers that runs the model.
+        """
+        kind = config["model_type"]
+        is_plain = (
+            class_name == _CLASSES.get(kind)
+            and config["hidden_act"] == "gelu"
+            and config.get("position_embedding_type", "absolute") == "absolute"
+            and not config.get("is_decoder", False)
+            and pooling in ("mean", "cls")
+        )
+        if not is_plain:
+            return None
+        return cls(
+            config["num_hidden_layers"],
+            config["num_attention_heads"],
+            config["layer_norm_eps"],
+            0 if kind == "bert" else config["pad_token_id"] + 1,
+            "cls" if pooling == "cls" else "mean",
+        )
 
 
 @dataclass(frozen=True)
@@ -43,7 +83,6 @@ class BertFiles:
         weights: by their names in BERT.
         shape: hyperparameters.
         tokenizer: neither truncates nor pads.
-        device: the CPU.
         max_seq_length: tokens that the model reads at once.
         prompts, default_prompt_name: prefixes of texts.
     """
@@ -51,72 +90,148 @@ class BertFiles:
     weights: Mapping[str, torch.Tensor]
     shape: BertShape
     tokenizer: Tokenizer
-    device: torch.device
     max_seq_length: int
-    prompts: Mapping[str, str] = field(default_factory=dict)
+    prompts: Mapping[str, str | None] = field(default_factory=dict)
     default_prompt_name: str | None = None
 
     def get_embedding_dimension(self) -> int:
         """Length d of a vector."""
-        return int(self.weights["embeddings.word_embeddings.weight"].shape[1])
+        return int(self.weights[_WORDS].shape[1])
 
     @classmethod
     def read(cls, folder: Path) -> BertFiles | None:
-        """Read a model's folder; None for another kind of model or any other folder."""
+        """Read a model's folder; None for another kind of model or any other folder.
+
+        Raises:
+            InvalidParameter: weights are missing, or the tokenizer is that of another model.
+        """
         settings = _plain_bert(folder)
         if settings is None:
             return None
-        import torch
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
 
-        config, window, prompts = settings
-        tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        shape = BertShape(
-            config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"]
-        )
-        weights = {name: each.float() for name, each in load_file(folder / _WEIGHTS).items()}
+        shape, window, prompts = settings
+        try:
+            weights = {name: each.float() for name, each in load_file(folder / _WEIGHTS).items()}
+        except SafetensorError as error:
+            raise InvalidParameter(
+                f"encoder {str(folder)!r}: {_WEIGHTS} is damaged ({error}); copy it again"
+            ) from None
         return cls(
-            weights, shape, tokenizer, torch.device("cpu"), window,
+            weights, shape, Tokenizer.from_file(str(folder / _TOKENIZER)), window,
             prompts.get("prompts", {}), prompts.get("default_prompt_name"),
-        )  # fmt: skip
+        ).checked(str(folder))  # fmt: skip
+
+    @classmethod
+    def of(cls, model: SentenceTransformer) -> BertFiles | None:
+        """Take over a model on the CPU that the library has loaded; None if it is no plain BERT."""
+        pooling = pooling_of(model)
+        if pooling is None or model.device.type != "cpu":
+            return None
+        bert: Any = model[0].auto_model
+        shape = BertShape.of(
+            {"hidden_act": "", **bert.config.to_dict()}, pooling, type(bert).__name__
+        )
+        tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
+        if shape is None or tokenizer is None or model.max_seq_length is None:
+            return None
+        copied = type(tokenizer).from_str(tokenizer.to_str())
+        window, prompts, default = model.max_seq_length, model.prompts, model.default_prompt_name
+        own = cls(bert.state_dict(), shape, copied, window, prompts, default)
+        return own.checked(str(bert.config.name_or_path))
+
+    def checked(self, name: str) -> BertFiles:
+        """Check that weights and tokenizer belong together; read whole texts from now on."""
+        layers = (f"encoder.layer.{index}." for index in range(self.shape.layers))
+        modules = [*_EMBEDDINGS, *(layer + module for layer in layers for module in _LAYER)]
+        wanted = [f"{module}.{part}" for module in modules for part in ("weight", "bias")]
+        missing = [each for each in (*_TABLES, *wanted) if each not in self.weights]
+        if missing:
+            raise InvalidParameter(
+                f"encoder {name!r}: its weights lack {missing[0]!r} and {len(missing) - 1} more; "
+                "copy the model's whole folder again"
+            )
+        tokens, rows = self.tokenizer.get_vocab_size(), len(self.weights[_WORDS])
+        if tokens > rows:
+            raise InvalidParameter(
+                f"encoder {name!r}: {rows} token vectors, but its tokenizer has {tokens} tokens; "
+                "give the tokenizer of this model"
+            )
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        return self
 
 
-def _plain_bert(folder: Path) -> tuple[dict[str, Any], int, dict[str, Any]] | None:
-    """Configuration, window and prompts of a folder that `BertFiles` can read."""
+_TABLES = (
+    _WORDS,
+    "embeddings.position_embeddings.weight",
+    "embeddings.token_type_embeddings.weight",
+)
+_EMBEDDINGS = ("embeddings.LayerNorm",)
+_LAYER = (
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    "attention.output.LayerNorm",
+    "intermediate.dense",
+    "output.dense",
+    "output.LayerNorm",
+)
+
+
+def pooling_of(model: SentenceTransformer) -> str | None:
+    """How a transformer's token vectors become the vector of a text; None if otherwise.
+
+    `mean` is that over all tokens: also of the prompt, if there is one.
+    """
+    names = [type(module).__name__ for module in model]
+    if names not in _MODULES or "message" in getattr(model[0], "modality_config", {}):
+        return None
+    pooling: Any = model[1]
+    mode = getattr(pooling, "pooling_mode", None)
+    if not getattr(pooling, "include_prompt", True):
+        return None
+    return mode if isinstance(mode, str) else mode[0] if mode and len(mode) == 1 else None
+
+
+def _plain_bert(folder: Path) -> tuple[BertShape, int, dict[str, Any]] | None:
+    """Hyperparameters, window and prompts of a folder that `BertFiles` can read."""
     try:
         modules = _json(folder / "modules.json")
         kinds = [module["type"].rpartition(".")[2] for module in modules]
         if kinds not in _MODULES or modules[0]["path"] or not (folder / _TOKENIZER).is_file():
             return None
         config, taken = _json(folder / "config.json"), _json(folder / "sentence_bert_config.json")
-        pooling = _json(folder / modules[1]["path"] / "config.json")
         prompts = _json(folder / "config_sentence_transformers.json")
-        window = min(taken["max_seq_length"], config["max_position_embeddings"])
-        is_plain = (
-            config["model_type"] == "bert"
-            and config["architectures"] == ["BertModel"]
-            and config["hidden_act"] == "gelu"
-            and config.get("position_embedding_type", "absolute") == "absolute"
-            and not config.get("is_decoder", False)
-            and not taken["do_lower_case"]
-            and (folder / _WEIGHTS).is_file()
-            and _is_mean(pooling)
-        )
+        pooling = _pooling(_json(folder / modules[1]["path"] / "config.json"))
+        (class_name,) = config["architectures"]
+        shape = BertShape.of(config, pooling, class_name)
+        if shape is None or not (folder / _WEIGHTS).is_file():
+            return None
+        if taken.get("do_lower_case") or taken.get("modality_config", _TEXT) != _TEXT:
+            return None
+        window = taken.get("max_seq_length")
+        if window is None:
+            window = _json(folder / "tokenizer_config.json")["model_max_length"]
+        places = config["max_position_embeddings"] - shape.first_position
+        return shape, min(window, places), prompts
     except (OSError, ValueError, KeyError, TypeError):  # the library raises an error that says so
         return None
-    return (config, window, prompts) if is_plain else None
 
 
-def _is_mean(pooling: Mapping[str, Any]) -> bool:
-    others = (
-        value for name, value in pooling.items()
-        if name.startswith("pooling_mode_") and name != "pooling_mode_mean_tokens"
-    )  # fmt: skip
-    includes = pooling.get("include_prompt", True)
-    return pooling["pooling_mode_mean_tokens"] is True and not any(others) and includes
+def _pooling(config: Mapping[str, Any]) -> str | None:
+    """The only mode of a pooling that includes the prompt; None for any other pooling."""
+    if not config.get("include_prompt", True):
+        return None
+    modes = {"mean_tokens": "mean", "cls_token": "cls"}
+    chosen = [config["pooling_mode"]] if "pooling_mode" in config else [
+        modes.get(name.removeprefix("pooling_mode_"))
+        for name, is_on in config.items() if name.startswith("pooling_mode_") and is_on
+    ]  # fmt: skip
+    return chosen[0] if len(chosen) == 1 else None
 
 
 def _json(path: Path) -> Any:

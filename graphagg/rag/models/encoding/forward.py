@@ -5,8 +5,9 @@ another kernel, or split sums elsewhere. So the texts that share a batch would c
 digits of a vector, and a changed index would differ from a rebuilt one. Here the shape of every
 product follows from the length of the text alone:
 
-- on a CPU each text runs on its own, without padding. Several texts run in parallel, one thread
-  each, which takes .7 of the CPU seconds of all threads on one text;
+- on a CPU each text runs on its own, without padding; in 8 bits, whose sums are exact in any shape,
+  beside texts of the same length. Several batches run in parallel, one thread each, which takes .7
+  of the CPU seconds of all threads on one text;
 - on other devices texts run in batches of a fixed number of rows, padded to a few fixed lengths;
   copies fill the last batch of a length.
 
@@ -15,6 +16,7 @@ product follows from the length of the text alone:
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -25,14 +27,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from graphagg.rag.models.encoding.int8 import int8_product
 from graphagg.rag.models.encoding.pooling import Vectors
+from graphagg.rag.models.encoding.products import product_of
 from graphagg.rag.models.encoding.windows import Window
+from graphagg.rag.models.weights import Kind
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer
+
+    from graphagg.rag.models.encoding.products import Product
 
 _STEP = 32  # padded lengths are its multiples
 _TOKENS = 65_536  # of a padded batch
+_EXACT_TOKENS = 512  # of a batch in 8 bits
 
 
 class Encoded(NamedTuple):
@@ -64,41 +73,47 @@ class ModuleRunner:
     """Runs any model of sentence-transformers.
 
     Args:
-        model: on any device, of any dtype.
+        model: on any device.
+        dtype: dtype of weights and activations; with `int8`, everything but products is float32.
         prompt: prefix of each text.
     """
 
-    def __init__(self, model: SentenceTransformer, prompt: str) -> None:
-        self._model, self._prompt = model.eval(), prompt
-        self._alone = model.device.type == "cpu"
+    def __init__(self, model: SentenceTransformer, dtype: Kind, prompt: str) -> None:
+        self._model, self._prompt = with_products(model, dtype).eval(), prompt
+        self._is_padded = model.device.type != "cpu"
+        self._tokens = _TOKENS if self._is_padded else _EXACT_TOKENS if dtype == "int8" else 1
         self._longest = model.max_seq_length
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """One window per batch on a CPU, the longest first; else by padded length."""
+        """Windows of one (padded) length per batch, the longest first."""
         order = np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist()
-        if self._alone:
-            return [[i] for i in order]
         batches: list[list[int]] = []
         open_length = 0
         for i in order:
             length = self._padded(lengths[i])
-            if length != open_length or len(batches[-1]) == _rows(length):
+            if length != open_length or len(batches[-1]) == self._rows(length):
                 batches.append([])
                 open_length = length
             batches[-1].append(i)
         return batches
 
+    def _rows(self, length: int) -> int:
+        """Number of texts of a (padded) length per batch."""
+        return max(1, self._tokens // length)
+
     def _padded(self, length: int) -> int:
+        if not self._is_padded:
+            return length
         padded = -(-length // _STEP) * _STEP
         return padded if self._longest is None else max(length, min(padded, self._longest))
 
     def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> Any:
         """Make the features of a batch, with copies of its last text in the remaining rows."""
         prompt = self._prompt or None
-        if self._alone:
+        if not self._is_padded:
             return len(texts), self._model.preprocess(list(texts), prompt=prompt)
         length = self._padded(max(len(window.ids) for window in windows))
-        filled = [*texts, *[texts[-1]] * (_rows(length) - len(texts))]
+        filled = [*texts, *[texts[-1]] * (self._rows(length) - len(texts))]
         padded = {"text": {"padding": "max_length", "max_length": length}}
         return len(texts), self._model.preprocess(filled, prompt=prompt, processing_kwargs=padded)
 
@@ -188,6 +203,30 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _rows(length: int) -> int:
-    """Number of rows of a batch of texts padded to a length."""
-    return max(1, _TOKENS // length)
+def with_products(model: SentenceTransformer, dtype: Kind) -> SentenceTransformer:
+    """Copy a model with linear layers of a dtype; on a CPU by oneDNN, which lays out weights once.
+
+    In float32 equal to 1e-6, and the weights are shared.
+    """
+    import torch
+
+    shared = {} if dtype == "bfloat16" else {id(each): each for each in model.parameters()}
+    copied = copy.deepcopy(model, shared)
+    if dtype == "bfloat16":
+        copied.bfloat16()
+    if model.device.type == "cpu":
+        for module in copied.modules():
+            if type(module) is torch.nn.Linear:
+                module.forward = _forward_of(module, dtype)  # type: ignore[method-assign, assignment]
+    return copied
+
+
+def _forward_of(linear: torch.nn.Linear, dtype: Kind) -> Product:
+    """The product of a layer over the last axis."""
+    weight = linear.weight.detach()
+    bias = weight.new_zeros(len(weight)) if linear.bias is None else linear.bias.detach()
+    if dtype == "int8":
+        product = int8_product(weight, bias, gelu=False)
+    else:
+        product = product_of(weight, bias, gelu=False, packed=True)
+    return lambda x: product(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], len(weight))

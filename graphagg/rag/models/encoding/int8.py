@@ -28,26 +28,20 @@ if TYPE_CHECKING:
 
 
 @kernel(fastmath=True, nogil=True)
-def quantize(x: Any, values: Any, scale: Any, middle: Any) -> None:
-    """Round rows to 256 steps between their least and largest values.
+def quantize(x: Any, scale: Any, middle: Any, values: Any) -> None:
+    """Round rows to 256 steps.
 
     Args:
         x: `[r, d]` float32.
+        scale: `[r]` float32, the step of each row.
+        middle: `[r]` float32, the value of each row that becomes 0.
         values: `[r, d]` int8, written: `x_ij` is about `scale_i values_ij + middle_i`.
-        scale: `[r]` float32, written.
-        middle: `[r]` float32, written.
     """
     for i in range(len(x)):
-        row = x[i]
-        least = most = row[0]
-        for value in row:
-            least, most = min(least, value), max(most, value)
-        step = (most - least) * np.float32(1 / 255)
-        steps_per_unit = np.float32(1) / step if step > 0 else np.float32(0)
-        for j in range(len(row)):
-            rounded = np.int32((row[j] - least) * steps_per_unit + np.float32(0.5))
-            values[i, j] = np.int8(rounded - np.int32(128))
-        scale[i], middle[i] = step, least + np.float32(128) * step
+        steps_per_unit = np.float32(1) / scale[i] if scale[i] > 0 else np.float32(0)
+        for j in range(x.shape[1]):
+            shifted = (x[i, j] - middle[i]) * steps_per_unit + np.float32(128.5)
+            values[i, j] = np.int8(np.int32(shifted) - np.int32(128))
 
 
 @kernel(fastmath=True, nogil=True)
@@ -79,7 +73,6 @@ def int8_product(weight: torch.Tensor, bias: torch.Tensor, gelu: bool) -> Produc
         gelu: whether GELU follows.
     """
     import torch
-    from torch.nn.functional import gelu as activation
 
     tiny = torch.finfo(torch.float32).tiny
     column_scale = (weight.abs().amax(dim=1) / 127).clamp(min=tiny)
@@ -89,11 +82,12 @@ def int8_product(weight: torch.Tensor, bias: torch.Tensor, gelu: bool) -> Produc
     multiply = exact_product(weights)
 
     def product(x: torch.Tensor) -> torch.Tensor:
-        values = torch.empty(x.shape, dtype=torch.int8)
-        scale, middle = np.empty((2, len(x)), np.float32)
-        quantize(x.numpy(), values.numpy(), scale, middle)
+        least, values = x.amin(dim=1), torch.empty(x.shape, dtype=torch.int8)
+        scale = (x.amax(dim=1) - least) / 255
+        rows = scale.numpy(), (least + 128 * scale).numpy()
+        quantize(x.numpy(), *rows, values.numpy())
         out = torch.empty(len(x), len(bias))
-        dequantize(multiply(values).numpy(), scale, middle, columns, out.numpy())
-        return activation(out) if gelu else out
+        dequantize(multiply(values).numpy(), *rows, columns, out.numpy())
+        return torch.ops.aten.gelu_(out) if gelu else out
 
     return product

@@ -91,8 +91,8 @@ class BertLayers:
         """
         for layer in self._layers:
             attended = attention_within(layer.attend(x), lengths, self._heads)
-            x = self._normed(layer.project(attended) + x, layer.first_norm)
-            x = self._normed(layer.narrow(layer.widen(x)) + x, layer.second_norm)
+            x = self._normed(layer.project(attended).add_(x), layer.first_norm)
+            x = self._normed(layer.narrow(layer.widen(x)).add_(x), layer.second_norm)
         return x
 
     def _normed(self, x: torch.Tensor, weights: Pair) -> torch.Tensor:

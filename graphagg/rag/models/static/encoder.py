@@ -2,8 +2,7 @@
 
 It reads a text of any length, needs no forward pass, and runs without PyTorch. Rows are integers:
 the sum of a text is exact in any order, so that its vector has the same bytes in any batch, on any
-machine. `graphagg.rag.models.static.distill` makes tables. An index holds the table with which it
-was built.
+machine. `benchmarks.static_table` makes tables. An index holds the table with which it was built.
 
 Source of the idea: Model2Vec (Tulkens and van Dongen, 2024). Departures: rows are fixed-point
 integers, and texts are summed, not averaged; the length of a sum does not matter to a unit vector.
@@ -37,6 +36,7 @@ from graphagg.kernels import kernel
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.pooling import Vectors
 from graphagg.rag.models.spec import ModelSpec
+from graphagg.store.manifest import file_sha256
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from graphagg.store import Artifact, ArtifactWriter
 
 PACKAGED = "static-minilm-l6-v2-96"
-"""The table that comes with graphagg: `distill.table_of` of the default model, 96 dimensions."""
+"""The table that comes with graphagg, of the default model: `benchmarks.static_table`."""
 _PACKAGED_SHA256 = "0531ee75a28c9b5b0e19b32068e4648117e6c47452692656df53ba4aea2cba07"
 _BATCH = 4096  # texts that are tokenized together
-_FEW = 64  # texts up to here are summed without compiled code: a question loads none
+_FEW = 1024  # texts up to here are summed without compiled code: loading it takes longer
 _STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 15 bits
 _FIELDS = ("codes", "shifts", "tokenizer", "settings")
 TABLE_PREFIX = "encoder"
@@ -136,10 +136,25 @@ class StaticTable:
                 arrays = {name: stored[name] for name in _FIELDS}
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise UnreadableFile(
-                f"{path}: no table of a static encoder ({error}); give the file of one, "
-                "or a model's name, of which profile fast makes a table"
+                f"{path}: no table of a static encoder ({error}); give the file of one"
             ) from None
         return cls.of_arrays(arrays, str(path))
+
+    @classmethod
+    def of_model(cls, folder: Path) -> StaticTable | None:
+        """Read the folder of a static model of sentence-transformers; None for any other."""
+        try:
+            modules = (folder / "modules.json").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        if "StaticEmbedding" not in modules:
+            return None
+        from safetensors.numpy import load_file
+
+        path = next(folder.glob("**/model.safetensors"))
+        (rows,) = load_file(path).values()
+        origin = {"distilled_from": str(folder), "distilled_sha256": file_sha256(path)}
+        return cls.of(rows, path.with_name("tokenizer.json").read_bytes(), origin)
 
     def write(self, writer: ArtifactWriter) -> None:
         """Write the table into an index."""

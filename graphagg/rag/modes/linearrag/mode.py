@@ -10,9 +10,15 @@ from graphagg.arrays import Floats
 from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, Mention, Question
-from graphagg.rag.modes.protocol import QuestionModels, Ranked, Retriever
+from graphagg.rag.modes.multihop.candidates import QuestionScores
+from graphagg.rag.modes.protocol import (
+    QuestionModels,
+    Ranked,
+    Retriever,
+    compared_with,
+    sentences_by_vector,
+)
 from graphagg.rag.snapshot.names import NameVectors
-from graphagg.rag.snapshot.sentences import sentences_by_vector
 from graphagg.rag.tables.vectors import Rows
 
 
@@ -57,6 +63,9 @@ class LinearRAG(Retriever[LinearRAGConfig, NamedQuestion, Question]):
     def _answer(self, questions: Sequence[Question], k: int) -> list[Ranked]:
         answers = self._search.retrieve_batch(questions, k, self.config, self.scope.allowed)
         return [Ranked(hits) for hits in answers]
+
+    def _compared(self, question: Question) -> QuestionScores:
+        return compared_with(self.snapshot, self.scope, question.text, question.vector)
 
     def _closest(self, question: Question, rows: Rows) -> list[int]:
         return sentences_by_vector(self.snapshot.corpus, rows, question.vector)

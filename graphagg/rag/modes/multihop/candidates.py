@@ -85,6 +85,13 @@ class QuestionScores:
         """Similarity to each visible row, in their order, every one compared."""
         return self._dense.similarities(self.query, self._view.row_set)
 
+    @property
+    def largest_similarity(self) -> float:
+        """The largest similarity to a visible passage, or of those that the inverted file finds."""
+        if self.is_exact:
+            return float(self.similarities.max())
+        return float(self._dense.search(self.vector, 1, self._view.row_set)[1][0])
+
     def similarity_at(self, rows: Rows) -> Array:
         """Similarity to some rows, `[m]`."""
         if self.is_exact and self._view.row_set.is_all:
@@ -173,13 +180,10 @@ class CandidateScorer:
     def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:
         """The visible rows of greatest prior, in any order; reads only rows that hold a term."""
         weights, ranks = self.config.passage, self.dense.ranks
-        values = weights.lexical * lexical.scores
-        has_words, position = lookup(lexical.rows, titled)
-        values[position[has_words]] += weights.title
-        others = titled[~has_words]
-        scored = np.concatenate([lexical.rows, others])
-        values = np.concatenate([values, np.full(len(others), weights.title)])
-        return top_rows(scored, values, size, ranks, self.view, None)[0]
+        rows = np.union1d(lexical.best(size)[0], titled)
+        values = weights.lexical * lexical.at(rows)
+        values[np.searchsorted(rows, titled)] += weights.title
+        return top_rows(rows, values, size, ranks, self.view, None)[0]
 
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""

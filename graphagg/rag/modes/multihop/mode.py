@@ -1,17 +1,22 @@
-"""The mode `multihop`: direct scores, paths over links, and a choice that covers the question."""
+"""The mode `multihop`: direct scores, paths over links, and a choice that covers the question.
+
+`Multihop` answers and explains; `HitMaker` makes hits of a ranking: the parts of a score, and the
+path that carries it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from graphagg.rag.config.multihop import MultihopConfig
+from graphagg.rag.documents.links import ANYWHERE, PREFIX
 from graphagg.rag.models.encoder import gives_words
-from graphagg.rag.modes.multihop.candidates import QuestionScores
-from graphagg.rag.modes.multihop.hits import HitMaker
-from graphagg.rag.modes.multihop.ranking import Ranking
-from graphagg.rag.modes.multihop.search import MultihopSearch
+from graphagg.rag.modes.multihop.candidates import FEATURES
+from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
+from graphagg.rag.modes.multihop.search import Gain, MultihopSearch, Ranking, Step
 from graphagg.rag.modes.protocol import (
     Distinct,
     EncodedReading,
@@ -22,7 +27,10 @@ from graphagg.rag.modes.protocol import (
     threshold_of,
 )
 from graphagg.rag.question.reading import Reading
-from graphagg.rag.question.results import Explanation, Hit
+from graphagg.rag.question.results import Explanation, Hit, Hop
+from graphagg.rag.tables.gazetteer import REFERENCE
+from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.view import OWN
 
 
 class Multihop(ReadingRetriever[MultihopConfig]):
@@ -51,7 +59,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         def longer(n: int, hits: Sequence[Hit]) -> list[Hit]:
             return [*hits, *maker.hits(ranking.choose(self.config, n)[len(hits) :])]
 
-        return Ranked(longer(k, ()), longer, self.config.pool)
+        return Ranked(longer(k, ()), longer, self.config.pool, ranking.question)
 
     @property
     def search(self) -> MultihopSearch:
@@ -67,9 +75,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
             k: number of passages that will be chosen.
             extra: rows to score too, which are not chosen.
         """
-        reading, view, dense = question.reading, self.scope.view, self.snapshot.dense
-        compared = QuestionScores(reading, question.vector, question.words, view, dense)
-        return self.search.rank(compared, k, self.scope.allowed, extra)
+        return self.search.rank(self._compared(question), k, self.scope.allowed, extra)
 
     def _explain(
         self, question: EncodedReading, row: int, k: int, distinct: Distinct
@@ -98,3 +104,146 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         if is_candidate:
             reason += f"; {maker.reason(row)}"
         return Explanation(question.text, None, k, reason, hit, threshold)
+
+
+class HitMaker:
+    """Makes hits of one ranking, and says how a passage was reached.
+
+    Args:
+        search: that gave the ranking.
+        ranking: of a question.
+    """
+
+    def __init__(self, search: MultihopSearch, ranking: Ranking) -> None:
+        self._search, self._ranking, self._config = search, ranking, search.config
+        self._speller = Speller(search.corpus, search.view.gazetteer)
+
+    def hits(self, chosen: Sequence[tuple[int, Gain]]) -> list[Hit]:
+        """Make a hit of each chosen candidate."""
+        return [self._hit(position, gain) for position, gain in chosen]
+
+    def next_hit(self, row: int, chosen: list[tuple[int, Gain]]) -> Hit:
+        """Make a hit of a candidate as if it were chosen after all others."""
+        position = self._position(row)
+        return self._hit(position, self._ranking.gain_after(chosen, position))
+
+    def reason(self, row: int) -> str:
+        """Say how a candidate was reached."""
+        step = self._ranking.step(row)
+        if step is None:
+            return "it is scored by itself: no better passage leads to it"
+        kind = KINDS[int(step.round.edges.kind[step.edge])]
+        kind = "reference" if self._target(step) else kind
+        parent = self._search.corpus.id(int(step.round.parent[step.edge]))
+        return f"passage {parent!r} leads to it by a {kind} link"
+
+    def _hit(self, position: int, gain: Gain) -> Hit:
+        ranking, config = self._ranking, self._config
+        row = int(ranking.candidates.rows[position])
+        coverage, named_page = config.coverage * gain.terms, config.named_page * gain.pages
+        components = self._components(position, row)
+        components |= {"coverage": coverage, "named_page": named_page}
+        *hops, last = self._path(row, ranking.step(row))
+        last = replace(last, contribution=last.contribution + gain.score(config))
+        return Hit(
+            self._search.corpus[row],
+            float(ranking.score[position]) + coverage + named_page,
+            {name: value for name, value in components.items() if value},
+            (*hops, last),
+            "multihop",
+        )
+
+    def _components(self, position: int, row: int) -> dict[str, float]:
+        features = self._ranking.candidates.features[position].tolist()
+        weights, config = self._config.passage, self._config
+        direct = {n: getattr(weights, n) * x for n, x in zip(FEATURES, features, strict=True)}
+        step = self._ranking.step(row)
+        if step is None:
+            return direct
+        followed, edge = step.round, step.edge
+        passed_on = float(followed.passed_on[edge])
+        return {name: config.target * value for name, value in direct.items()} | {
+            "inherited": config.inherited * passed_on,
+            "reference" if self._target(step) else "link": passed_on
+            * float(followed.edges.link[edge]),
+            "joint_coverage": config.joint_coverage * float(followed.joint_coverage[edge]),
+            "open_terms": config.open_terms * float(followed.open_terms[edge]),
+        }
+
+    def _position(self, row: int) -> int:
+        position = self._ranking.position(row)
+        assert position is not None, "a scored row is a candidate"
+        return position
+
+    # --- paths -----------------------------------------------------------------------------------
+
+    def _path(
+        self, row: int, step: Step | None, share: float = 1.0, lift: float = 0.0
+    ) -> Iterator[Hop]:
+        """The hops to a passage; their contributions add up to `lift` and `share` of its score."""
+        config, identifier = self._config, self._search.corpus.id(row)
+        direct = self._direct(row)
+        if step is None:
+            yield from self._start(row)
+            yield Hop("passage", identifier, direct, share * direct + lift)
+            return
+        followed, edge = step.round, step.edge
+        parent, passed_on = int(followed.parent[edge]), float(followed.passed_on[edge])
+        inherited = share * config.inherited
+        if step.index == 0:  # the path begins with the parent, which may pass on more than its F
+            more = inherited * (passed_on - self._direct(parent))
+            yield from self._path(parent, None, inherited, more)
+        else:
+            yield from self._path(parent, self._ranking.step(parent, step.index), inherited)
+        yield from self._link(step, share * passed_on)
+        end = config.target * direct + config.joint_coverage * float(followed.joint_coverage[edge])
+        end += config.open_terms * float(followed.open_terms[edge])
+        yield Hop("passage", identifier, direct, share * end + lift)
+
+    def _direct(self, row: int) -> float:
+        return float(self._ranking.candidates.direct[self._position(row)])
+
+    def _start(self, row: int) -> Iterator[Hop]:
+        """The question's entity that the passage is tied to: its title's, else the rarest."""
+        question, ties = self._ranking.question, []
+        named = zip(question.reading.names, question.rarity.tolist(), question.tied, strict=True)
+        for name, idf, (rows, tie) in named:
+            position = int(rows.searchsorted(np.int32(row)))
+            if position < len(rows) and rows[position] == row:
+                ties.append((bool(tie[position] & OWN), idf, name))
+        if ties:
+            is_title, _, name = max(ties, key=lambda tie: tie[:2])
+            yield Hop("question_entity", name, float(is_title))
+
+    def _link(self, step: Step, passed_on: float) -> Iterator[Hop]:
+        """The sentence and the entity of a hop, or the similarity alone."""
+        search, bridges, edges = self._search, step.round.bridges, step.round.edges
+        strength = float(edges.link[step.edge])
+        if edges.kind[step.edge] == SIMILAR:
+            kind, slope = self._config.link.similar
+            cosine = (strength - kind) / slope if slope else 0.0
+            yield Hop("similarity", "similar text", cosine, passed_on * strength)
+            return
+        bridge, row = int(edges.bridge[step.edge]), int(step.round.parent[step.edge])
+        entity, sentence = int(bridges.entity[bridge]), int(bridges.sentence[bridge])
+        similarity = float(bridges.similarity[bridge])
+        of_sentence = 0.0
+        if sentence >= 0:
+            of_sentence = self._config.link.sentence * similarity
+            text = search.corpus.sentence(row, sentence, self._speller.passage(row))
+            yield Hop("sentence", text, similarity, passed_on * of_sentence)
+        rarity = float(search.view.idf(np.array([entity]))[0])
+        of_name = passed_on * (strength - of_sentence)
+        if target := self._target(step):
+            yield Hop("reference", target, rarity, of_name)
+        else:
+            yield Hop("entity", self._speller.spelling(entity, row), rarity, of_name)
+
+    def _target(self, step: Step) -> str:
+        """What a hop's link between documents leads to; "" for a hop of another kind."""
+        gazetteer, edge = self._search.view.gazetteer, step.edge
+        bridge = int(step.round.edges.bridge[edge])
+        entity = int(step.round.bridges.entity[bridge]) if bridge >= 0 else -1
+        if entity < 0 or not gazetteer.kind[entity] & REFERENCE:
+            return ""
+        return gazetteer.keys[entity].removeprefix(PREFIX).removeprefix(ANYWHERE)

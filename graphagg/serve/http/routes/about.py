@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter, Request
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from graphagg.serve.http.failures import documented
-from graphagg.serve.http.security import Access
-from graphagg.serve.models.about import Health, Info, Ready, SlowAnswer
+from graphagg.serve.models.about import Health, Info, Ready
 from graphagg.serve.observe.metrics import CONTENT_TYPE
 from graphagg.serve.service import Service
 
@@ -18,13 +16,17 @@ PAGE = Path(__file__).parents[2] / "page"
 """The folder of the page's files."""
 
 
-def router(service: Service, access: Access) -> APIRouter:
+def router(service: Service) -> APIRouter:
     """The routes that every service has."""
     routes = APIRouter()
 
     @routes.get("/", include_in_schema=False)
     async def page() -> Response:
         return FileResponse(PAGE / "index.html")
+
+    @routes.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return FileResponse(PAGE / "docs.html")
 
     @routes.get("/v1/info", response_model=Info, tags=["about"], responses=documented())
     async def info() -> Info:
@@ -46,16 +48,6 @@ def router(service: Service, access: Access) -> APIRouter:
         state = service.state
         body = {"status": state, "problems": service.problems}
         return JSONResponse(body, 200 if state == "ready" else 503)
-
-    @routes.get("/v1/slow", response_model=SlowAnswer, tags=["about"], responses=documented())
-    async def slow(request: Request) -> SlowAnswer:
-        """The slowest requests of the last hour, with their stages and questions.
-
-        Without a token it answers only clients on this machine that use no proxy.
-        """
-        if not access.is_operator(request.scope):
-            raise HTTPException(403)
-        return SlowAnswer(requests=service.slowest.requests())
 
     @routes.get("/metrics", response_class=Response, include_in_schema=False)
     async def metrics() -> Response:

@@ -1,10 +1,14 @@
-"""`/v1/passages`, `/v1/communities` and `/v1/embedding`: questions to the indices."""
+"""`/v1/passages`, `/v1/communities` and `/v1/embedding`: questions to the indices.
+
+The same routes stand below `/v1/collections/NAME`; `at` finds the service of a request.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator
 from starlette.responses import JSONResponse
 
@@ -12,6 +16,7 @@ from graphagg.serve.http.failures import documented
 from graphagg.serve.limits import LONGEST_NAME, MOST_LISTED
 from graphagg.serve.models import graphs
 from graphagg.serve.models import themes as explored
+from graphagg.serve.models.collections import FacetsAnswer, FacetsRequest
 from graphagg.serve.models.graphs import (
     CommunityBatchRequest,
     CommunityRequest,
@@ -29,93 +34,111 @@ from graphagg.serve.models.values import unicode_text
 from graphagg.serve.service import Service
 from graphagg.serve.themes import Themes
 
+At = Callable[..., Any]
+"""A dependency of FastAPI that gives a service."""
 Text = Annotated[str, Query(max_length=LONGEST_NAME), AfterValidator(unicode_text)]
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 
 
-def passages(service: Service) -> APIRouter:
-    """The routes of a service that has a passage index."""
-    routes = APIRouter(prefix="/v1/passages")
-    asking: dict[str, Any] = {"tags": ["passages"], "responses": documented()}
+def passages(at: At, prefix: str) -> APIRouter:
+    """The routes of a passage index; metrics know a route by its whole path, prefix included."""
+    routes = APIRouter(prefix=f"{prefix}/passages")
+    asking: dict[str, Any] = {"tags": ["passages"], "responses": documented(404)}
     exploring: dict[str, Any] = {"tags": ["themes"], "responses": documented(404)}
-    explorer = Themes(service)
 
     @routes.post("/search", response_model=SearchAnswer, **asking)
-    async def search(request: SearchRequest) -> JSONResponse:
+    async def search(request: SearchRequest, service: Service = Depends(at)) -> JSONResponse:
         """Retrieve the passages that answer a question, with scores and hop paths."""
         return JSONResponse(await service.passages.search(request))
 
     @routes.post("/search/batch", response_model=SearchBatchAnswer, **asking)
-    async def search_batch(request: SearchBatchRequest) -> JSONResponse:
+    async def search_batch(
+        request: SearchBatchRequest, service: Service = Depends(at)
+    ) -> JSONResponse:
         """Retrieve for several questions; they are encoded together."""
         return JSONResponse(await service.passages.search_batch(request))
 
     @routes.post("/themes", response_model=explored.ThemesAnswer, **exploring)
-    async def themes(request: ThemesRequest) -> JSONResponse:
+    async def themes(request: ThemesRequest, service: Service = Depends(at)) -> JSONResponse:
         """The themes of a level of the map, or those inside a theme, the largest first."""
-        return JSONResponse(await explorer.themes(request))
+        return JSONResponse(await Themes(service).themes(request))
 
     @routes.post("/theme", response_model=explored.ThemeAnswer, **exploring)
-    async def theme(request: ThemeRequest) -> JSONResponse:
+    async def theme(request: ThemeRequest, service: Service = Depends(at)) -> JSONResponse:
         """One theme with its passages."""
-        return JSONResponse(await explorer.theme(request))
+        return JSONResponse(await Themes(service).theme(request))
 
     @routes.post("/light", response_model=explored.LightAnswer, **exploring)
-    async def light(request: LightRequest) -> JSONResponse:
+    async def light(request: LightRequest, service: Service = Depends(at)) -> JSONResponse:
         """In which themes the passages of a question lie."""
-        return JSONResponse(await explorer.light(request))
+        return JSONResponse(await Themes(service).light(request))
 
     @routes.post("/similar", response_model=explored.SimilarAnswer, **exploring)
-    async def similar(request: SimilarRequest) -> JSONResponse:
+    async def similar(request: SimilarRequest, service: Service = Depends(at)) -> JSONResponse:
         """The passages most like a passage, or the entities most like an entity."""
-        return JSONResponse(await explorer.similar(request))
+        return JSONResponse(await Themes(service).similar(request))
+
+    @routes.post("/facets", response_model=FacetsAnswer, **asking)
+    async def facets(request: FacetsRequest, service: Service = Depends(at)) -> JSONResponse:
+        """The keys of metadata, with their values and the number of passages of each."""
+        return JSONResponse(await service.passages.facets(request.filter))
 
     return routes
 
 
-def communities(service: Service) -> APIRouter:
+def communities(at: At, prefix: str) -> APIRouter:
     """The routes of a service that has a community index."""
-    routes = APIRouter(prefix="/v1/communities", tags=["communities"], responses=documented(404))
+    routes = APIRouter(
+        prefix=f"{prefix}/communities", tags=["communities"], responses=documented(404)
+    )
 
     @routes.post("/query", response_model=graphs.CommunityAnswer)
-    async def query(request: CommunityRequest) -> JSONResponse:
+    async def query(request: CommunityRequest, service: Service = Depends(at)) -> JSONResponse:
         """Find the community of some vertices, with a reason for each member."""
         return JSONResponse(await service.communities.query(request))
 
     @routes.post("/query/batch", response_model=graphs.CommunityBatchAnswer)
-    async def query_batch(request: CommunityBatchRequest) -> JSONResponse:
+    async def query_batch(
+        request: CommunityBatchRequest, service: Service = Depends(at)
+    ) -> JSONResponse:
         """Several queries at once."""
         return JSONResponse(await service.communities.query_batch(request.queries))
 
     @routes.post("/structure", response_model=graphs.StructureAnswer)
-    async def structure(request: CommunityRequest) -> JSONResponse:
+    async def structure(request: CommunityRequest, service: Service = Depends(at)) -> JSONResponse:
         """The similarity graph of a community and its sub-communities, ready to draw."""
         return JSONResponse(await service.communities.structure(request))
 
     @routes.get("/vertices", response_model=graphs.VertexList, responses=documented(429))
-    async def vertices(prefix: Text = "", limit: Limit = 20) -> JSONResponse:
+    async def vertices(
+        prefix: Text = "", limit: Limit = 20, service: Service = Depends(at)
+    ) -> JSONResponse:
         """Type-ahead: the vertices whose ids begin with a prefix, most edges first."""
         return JSONResponse(await service.communities.starting_with(prefix, limit))
 
     @routes.get("/neighbors", response_model=graphs.NeighborList, responses=documented(404, 429))
-    async def neighbors(vertex: Text, limit: Limit = 50) -> JSONResponse:
+    async def neighbors(
+        vertex: Text, limit: Limit = 50, service: Service = Depends(at)
+    ) -> JSONResponse:
         """The neighbors of a vertex, most edges first."""
         return JSONResponse(await service.communities.neighbors(vertex, limit))
 
     return routes
 
 
-def embedding(service: Service) -> APIRouter:
+def embedding(at: At, prefix: str) -> APIRouter:
     """The routes of a service that has an embedding."""
-    routes = APIRouter(prefix="/v1/embedding", tags=["embedding"], responses=documented(404))
+    routes = APIRouter(prefix=f"{prefix}/embedding", tags=["embedding"], responses=documented(404))
 
     @routes.post("/neighbors", response_model=graphs.NearestAnswer)
-    async def neighbors(request: NearestRequest) -> JSONResponse:
+    async def neighbors(request: NearestRequest, service: Service = Depends(at)) -> JSONResponse:
         """The vertices whose vectors are nearest to the vector of a vertex, by cosine."""
         return JSONResponse(await service.embedding.nearest(request.vertex, request.k))
 
     @routes.post("/neighbors/batch", response_model=graphs.NearestBatchAnswer)
-    async def neighbors_batch(request: NearestBatchRequest) -> JSONResponse:
+    async def neighbors_batch(
+        request: NearestBatchRequest, service: Service = Depends(at)
+    ) -> JSONResponse:
         """The nearest vertices of several."""
         return JSONResponse(await service.embedding.nearest_batch(request.vertices, request.k))
 

@@ -2,9 +2,10 @@
 
 const DEFAULTS = {
   communities: { seeds: [], method: "fused", size: 50 },
-  passages: { question: "", mode: "multihop", size: 5, filters: [] },
+  passages: { question: "", mode: "multihop", size: 5, page: 1, filters: [] },
   themes: { theme: "", name: "", question: "", filters: [] },
   similar: { vertex: "", size: 10 },
+  documents: {},
 };
 
 /** The state of a view that nobody has touched. */
@@ -30,8 +31,10 @@ const READERS = {
     question: params.get("q") ?? "",
     mode: params.get("mode") || fallback.mode,
     size: whole(params.get("k"), fallback.size),
+    page: whole(params.get("page"), 1),
     filters: readFilters(params),
   }),
+  documents: () => ({}),
   themes: (params) => ({
     theme: params.get("theme") ?? "",
     name: params.get("name") ?? "",
@@ -82,8 +85,10 @@ const WRITERS = {
     if (state.question) params.set("q", state.question);
     if (state.mode !== fallback.mode) params.set("mode", state.mode);
     if (state.size !== fallback.size) params.set("k", state.size);
+    if ((state.page ?? 1) > 1) params.set("page", state.page);
     writeFilters(params, state);
   },
+  documents() {},
   themes(params, state) {
     if (state.theme) params.set("theme", state.theme);
     if (state.name) params.set("name", state.name);

@@ -17,15 +17,27 @@ export function isAbort(error) {
   return error?.name === "AbortError";
 }
 
-async function send(path, { body, params, signal }, token) {
+let collection = null;
+
+/** Asks a collection from now on. */
+export function useCollection(name) {
+  collection = name;
+}
+
+function address(path, root) {
+  return collection && !root ? `v1/collections/${encodeURIComponent(collection)}${path ? `/${path}` : ""}` : `v1/${path}`;
+}
+
+async function send(path, { body, params, signal, root = false, method = null, accept = "application/json" }, token) {
   const query = params ? `?${new URLSearchParams(params)}` : "";
-  const headers = { accept: "application/json" };
-  if (body !== undefined) headers["content-type"] = "application/json";
+  const headers = { accept };
+  const isForm = body instanceof FormData;
+  if (body !== undefined && !isForm) headers["content-type"] = "application/json";
   if (token) headers.authorization = `Bearer ${token}`;
   try {
-    return await fetch(`v1/${path}${query}`, {
-      method: body === undefined ? "GET" : "POST",
-      body: body === undefined ? undefined : JSON.stringify(body),
+    return await fetch(`${address(path, root)}${query}`, {
+      method: method ?? (body === undefined ? "GET" : "POST"),
+      body: body === undefined || isForm ? body : JSON.stringify(body),
       headers,
       signal,
       cache: "no-store",
@@ -38,6 +50,42 @@ async function send(path, { body, params, signal }, token) {
 }
 
 async function call(path, options = {}) {
+  const response = await admitted(path, options);
+  const answer = await read(response);
+  if (response.ok && answer !== null) {
+    if (options.body !== undefined) dispatchEvent(new Event("answered"));
+    return answer;
+  }
+  throw refusal(response, answer);
+}
+
+function refusal(response, answer) {
+  const { type = "Unexpected", message = "" } = answer?.error ?? {};
+  return new ApiError(response.status, type, message, response.headers.get("retry-after"));
+}
+
+/** Takes server-sent events as they come; an error event is thrown. */
+async function events(path, options, told) {
+  const response = await admitted(path, { ...options, accept: "text/event-stream" });
+  if (!response.ok) throw refusal(response, await read(response));
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    const lines = (rest + value).split("\n\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      const event = JSON.parse(line.replace(/^data: /, ""));
+      if (event.error) throw new ApiError(0, event.error.type, event.error.message);
+      told(event);
+    }
+  }
+  if (rest.trim()) throw new ApiError(0, "Unreachable", "The answer stopped in its middle.");
+}
+
+/** The response to a request, with a token where one is asked for. */
+async function admitted(path, options) {
   let token = storedToken();
   let response = await send(path, options, token);
   while (response.status === 401) {
@@ -47,13 +95,7 @@ async function call(path, options = {}) {
     if (!token) throw new ApiError(401, "Unauthorized", "The service asks for a token.");
     response = await send(path, options, token);
   }
-  const answer = await read(response);
-  if (response.ok && answer !== null) {
-    if (options.body !== undefined) dispatchEvent(new Event("answered"));
-    return answer;
-  }
-  const { type = "Unexpected", message = "" } = answer?.error ?? {};
-  throw new ApiError(response.status, type, message, response.headers.get("retry-after"));
+  return response;
 }
 
 async function read(response) {
@@ -65,7 +107,41 @@ async function read(response) {
   }
 }
 
-export const info = () => call("info");
+export const info = () => call("info", { root: true });
+
+/** What the chosen collection holds. */
+export const collectionInfo = () => call("");
+
+/** The collection, or else the service. */
+export const current = () => (collection ? collectionInfo() : info());
+
+export const collections = () => call("collections", { root: true });
+
+export const create = (body) => call("collections", { root: true, body });
+
+export const removeCollection = () => call("", { method: "DELETE" });
+
+export const remove = (ids) => call("passages/delete", { body: { ids } });
+
+export const upload = (form, told) => events("files", { body: form }, told);
+
+export const sync = (told) => events("sync", { method: "POST" }, told);
+
+export const answer = (body, signal, told) => events("passages/answer", { body: { ...body, stream: true }, signal }, told);
+
+export const facets = (body, signal) => call("passages/facets", { body, signal });
+
+/** The address of a file of the collection; null without one. */
+export function fileAddress(path) {
+  return collection ? address(`files/${path.split("/").map(encodeURIComponent).join("/")}`) : null;
+}
+
+/** A file of the collection as an address that a tab can open, also where a token is wanted. */
+export async function file(path) {
+  const response = await admitted(`files/${path.split("/").map(encodeURIComponent).join("/")}`, { accept: "*/*" });
+  if (!response.ok) throw refusal(response, await read(response));
+  return URL.createObjectURL(await response.blob());
+}
 
 /** Whether the service is ready, and what it cannot open; asked without a token. */
 export async function ready() {

@@ -4,6 +4,8 @@ import * as api from "./api.js";
 import { format, parse, untouched } from "./address.js";
 import { busy } from "./busy.js";
 import { CommunitiesView } from "./communities/view.js";
+import { chooser, chosen } from "./collections.js";
+import { DocumentsView } from "./documents/view.js";
 import { byId, put, show } from "./dom.js";
 import { errorNotice, notice } from "./notice.js";
 import { PassagesView } from "./passages/view.js";
@@ -16,6 +18,7 @@ const KINDS = {
   passages: { has: "passages", make: PassagesView },
   themes: { has: "passages", make: ThemesView },
   similar: { has: "embedding", make: SimilarView },
+  documents: { has: "documents", make: DocumentsView },
 };
 
 const views = new Map();
@@ -63,10 +66,24 @@ function build(info) {
   show(byId("views"), views.size > 1);
 }
 
+/** What the service has, or the chosen one of its collections. */
+async function opened() {
+  const info = await api.info();
+  if (!info.collections) return info;
+  const { collections, may_write: mayWrite } = await api.collections();
+  const name = chosen(collections);
+  chooser(collections, name);
+  if (name === null) return { ...info, documents: mayWrite ? { collections } : null, may_write: mayWrite };
+  api.useCollection(name);
+  const inside = await api.collectionInfo();
+  const documents = mayWrite ? { collections, name, passages: inside.passages?.counts.passages ?? 0 } : null;
+  return { ...info, ...inside, version: info.version, limits: info.limits, documents, may_write: mayWrite, collection: name, answers_in_words: info.answers_in_words };
+}
+
 async function start() {
   const place = byId("boot");
   try {
-    const info = await busy(api.info());
+    const info = await busy(opened());
     put(place);
     build(info);
     status.follow(info);
@@ -76,7 +93,9 @@ async function start() {
   if (!views.size) {
     return notice(place, {
       title: "Nothing to explore yet",
-      text: "This service was started without an index. Give it one: graphagg serve --communities DIR, --passages DIR or --embedding DIR.",
+      text: byId("collection-place").hidden
+        ? "This service was started without an index. Give it one: graphagg serve --communities DIR, --passages DIR or --embedding DIR."
+        : "Choose a collection above.",
     });
   }
   addEventListener("popstate", follow);

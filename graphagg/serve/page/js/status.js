@@ -24,7 +24,7 @@ export function follow(info) {
     if (looking) return;
     looking = true;
     try {
-      const [{ problems }, now] = await Promise.all([api.ready(), api.info()]);
+      const [{ problems }, now] = await Promise.all([api.ready(), api.current()]);
       const served = versions(now);
       tell(Object.keys(problems), KINDS.filter((kind) => served[kind] !== opened[kind]));
     } catch {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from langchain_core.documents import Document
@@ -11,10 +12,14 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnablePassthrough
+from llama_index.core.schema import MetadataMode
 
-from graphagg.errors import InvalidFilter, NotAnArtifact
+from graphagg.errors import InvalidFilter, InvalidParameter, NotAnArtifact
 from graphagg.rag import PassageIndex
+from graphagg.rag.adapters.haystack import GraphAggRetriever as HaystackRetriever
 from graphagg.rag.adapters.langchain import GraphAggRetriever
+from graphagg.rag.adapters.llamaindex import GraphAggRetriever as LlamaRetriever
+from tests.fakes import FakeEncoder, FakeExtractor
 
 QUESTION = "Where was the man born who designed the Engine?"
 
@@ -83,3 +88,33 @@ def test_what_cannot_be_asked(index: PassageIndex, tmp_path) -> None:
         GraphAggRetriever(index=str(tmp_path / "none"))
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         GraphAggRetriever(index=index, k=0)
+
+
+@pytest.mark.parametrize("name", ["top_k", "filtr", "modus", "embedding"])
+def test_an_unknown_option_is_refused(index: PassageIndex, name: str) -> None:
+    with pytest.raises(InvalidParameter, match=f"option '{name}' is unknown"):
+        GraphAggRetriever(index=index, **{name: 3})  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameter, match="unknown"):
+        GraphAggRetriever(index=index).invoke(QUESTION, **{name: 3})
+    with pytest.raises(InvalidParameter, match="unknown"):
+        LlamaRetriever(index, **{name: 3})
+    with pytest.raises(InvalidParameter if name != "top_k" else TypeError):
+        HaystackRetriever(index, 5, None, **{name: 3})
+
+
+def test_a_citation_finds_its_source(tmp_path: Path) -> None:
+    passages = [
+        {"id": "a.pdf#0", "text": "Ada wrote notes.", "document": "a.pdf",
+         "metadata": {"path": "in/a.pdf", "page": 3, "heading": ["Life", "Notes"], "size": 7}},
+        {"id": "b", "text": "The Engine computes.", "metadata": {"source": "https://b.example"}},
+        {"id": "c", "text": "London lies on the Thames."},
+    ]  # fmt: skip
+    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+    with PassageIndex.build(passages, tmp_path / "i", **models) as index:
+        by_id = {d.id: d.metadata for d in GraphAggRetriever(index=index).invoke("Ada?")}
+        assert by_id["a.pdf#0"]["source"] == "in/a.pdf" and by_id["a.pdf#0"]["page"] == 3
+        assert by_id["a.pdf#0"]["trail"] == "Life > Notes"
+        assert (by_id["b"]["source"], by_id["c"]["source"]) == ("https://b.example", "c")
+        (node, *_) = LlamaRetriever(index, k=1).retrieve("Ada wrote notes")
+        said = node.node.get_content(metadata_mode=MetadataMode.LLM)
+        assert "in/a.pdf" in said and "size" not in said and "score" not in said

@@ -152,3 +152,34 @@ def test_an_index_that_splits_goes_on_splitting(tmp_path: Path) -> None:
     assert found[0].id.startswith("d#") and "number7" in found[0].page_content
     store.delete(["d"])
     assert [d.id for d in store.similarity_search("Ada", k=50)] == ["a"]
+
+
+def test_relevance_scores_are_cosines_and_mmr_is_various(tmp_path: Path) -> None:
+    store = new(tmp_path / "i")
+    twin = Document(id="a2", page_content="Ada wrote notes in London too.", metadata={})
+    store.add_documents([ADA, twin, BABBAGE, THAMES])
+    question = "Ada wrote notes in London."
+    scored = store.similarity_search_with_relevance_scores(question, k=4)
+    assert [d for d, _ in scored] == store.similarity_search(question, k=4)
+    assert all(0 <= score <= 1 for _, score in scored)
+    assert dict((d.id, s) for d, s in scored)["a"] == pytest.approx(1, abs=1e-5)
+    best = [d for d, s in scored if s >= 0.9]
+    assert best == store.as_retriever(
+        search_type="similarity_score_threshold", search_kwargs={"score_threshold": 0.9, "k": 4}
+    ).invoke(question)
+    various = store.as_retriever(
+        search_type="mmr", search_kwargs={"k": 2, "fetch_k": 4, "lambda_mult": 0.1}
+    ).invoke(question)
+    assert various[0].id == "a" and various[1].id != "a2"
+    close = store.max_marginal_relevance_search(question, k=2, fetch_k=4, lambda_mult=1.0)
+    assert {d.id for d in close} == {"a", "a2"}
+    assert new(tmp_path / "none").max_marginal_relevance_search("Ada?") == []
+
+
+def test_what_it_does_not_do_says_what_to_do(tmp_path: Path) -> None:
+    store = new(tmp_path / "i")
+    store.add_documents([ADA])
+    with pytest.raises(InvalidParameter, match=r"similarity_search.question."):
+        store.similarity_search_by_vector([0.0])
+    with pytest.raises(InvalidParameter, match="did you mean 'filter'"):
+        store.similarity_search("Ada?", filters={"year": 1843})

@@ -22,7 +22,6 @@ from graphagg.rag.modes.linearrag import search as linearrag_module
 from graphagg.rag.snapshot import dense as dense_module
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.ranking import top_k
-from graphagg.store.manifest import read_manifest
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, assert_same_hits
 
 QUESTIONS = [
@@ -257,15 +256,6 @@ def test_building_the_same_is_no_work_unless_forced(tmp_path: Path) -> None:
     build(tmp_path / "i", extractor=Counting(), encoder=FakeEncoder("other"))
     build(tmp_path / "i", CORPUS[:3], extractor=Counting(), encoder=FakeEncoder("other"))
     assert Counting.calls == 4
-
-
-def test_a_reader_goes_on_while_a_newer_index_is_published(
-    small_index: PassageIndex, tmp_path: Path
-) -> None:
-    before = small_index.retrieve_batch(QUESTIONS)
-    build(tmp_path / "idx", CORPUS[:2]).close()
-    assert read_manifest(tmp_path / "idx").counts["passages"] == 2
-    assert small_index.retrieve_batch(QUESTIONS) == before
 
 
 def test_no_index(tmp_path: Path) -> None:

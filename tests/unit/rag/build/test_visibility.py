@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Selection
 from tests.fakes import assert_same_hits
 from tests.unit.rag.corpora import (
     QUESTIONS,

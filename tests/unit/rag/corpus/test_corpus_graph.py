@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from collections import Counter
 from itertools import combinations
@@ -47,7 +48,9 @@ class Expected:
         self.seen = Brute(corpus, ENCODER, EXTRACTOR, MultihopConfig())
 
     def counts(self, key: str) -> bool:
-        dates = all(word in MONTHS or word[0].isdigit() for word in key.split(" "))
+        dates = all(
+            word in MONTHS or re.fullmatch(r"\d+(st|nd|rd|th|s)?", word) for word in key.split(" ")
+        )
         return self.config.dates or not dates
 
     def contains(self) -> Contains:

@@ -26,8 +26,8 @@ from graphagg.rag.corpus.dedup.pairs import (
     band_keys,
     choose,
     near_duplicates,
+    shingles,
 )
-from graphagg.rag.corpus.dedup.shingles import shingles
 from graphagg.rag.documents.rows import RowConfig
 
 WORDS = st.sampled_from(["a", "b", "ü", "cd", "Cd", "e1", "日本"])

@@ -1,4 +1,4 @@
-"""Intervals, halves, paired differences, ablation and failures, on toys with known answers."""
+"""Intervals, halves and paired differences, on toys with known answers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile, WriteFailed
-from graphagg.rag import PARTS, ChunkConfig, MultihopConfig, Passage, PassageIndex
-from graphagg.rag.evaluation.failures import KINDS, count_kinds, find_failures, write_failures
-from graphagg.rag.evaluation.measure import Evaluation, ablate, difference, evaluate
+from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
+from graphagg.rag import ChunkConfig, Passage, PassageIndex
+from graphagg.rag.evaluation.measure import Evaluation, difference, evaluate
 from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
 from graphagg.rag.evaluation.recall import (
     CONTAIN,
@@ -163,7 +162,6 @@ def test_chunks_count_for_their_document_and_whole_words_for_answers(
 def test_answers_alone_are_enough(chunked: PassageIndex) -> None:
     questions = read_questions([{"question": "Riv0?", "answers": ["riv0"]}])
     assert tuple(evaluate(chunked, questions).quality) == CONTAIN
-    assert tuple(ablate(chunked, questions, names=["links"]).whole.percent) == CONTAIN
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet", "pandas", "polars"])
@@ -191,9 +189,8 @@ def test_questions_come_from_files_and_frames(kind: str, tmp_path: Path) -> None
 
 def test_a_set_whose_gold_is_nowhere_is_an_error(chunked: PassageIndex) -> None:
     lost = [GoldQuestion("1", "Who?", frozenset({"nowhere"}))]
-    for measure in (evaluate, ablate, find_failures):
-        with pytest.raises(InvalidQuestion, match=r"'nowhere'.*'river0#0' of document 'river0'"):
-            measure(chunked, lost)
+    with pytest.raises(InvalidQuestion, match=r"'nowhere'.*'river0#0' of document 'river0'"):
+        evaluate(chunked, lost)
 
 
 def test_questions_need_gold_or_answers_alike(chunked: PassageIndex) -> None:
@@ -259,143 +256,6 @@ def test_only_equal_questions_can_be_paired(
     fewer = evaluate(towns, QUESTIONS[:5], mode="bm25")
     with pytest.raises(InvalidParameter, match="over 24 and 5 questions cannot be paired"):
         difference(runs["bm25"], fewer)
-
-
-class CountingEncoder(FakeEncoder):
-    asked = 0
-
-    def encode_query(self, questions, names):
-        type(self).asked += 1
-        return super().encode_query(questions, names)
-
-
-def test_ablation_equals_evaluating_each_variant(towns: PassageIndex) -> None:
-    CountingEncoder.asked = 0
-    questions = QUESTIONS[:8]
-    with PassageIndex.open(
-        towns.snapshot.artifact.directory, encoder=CountingEncoder(), extractor=FakeExtractor()
-    ) as index:
-        found = ablate(index, questions, random_state=2)
-    assert CountingEncoder.asked == len(questions)  # shared by all variants
-    whole = evaluate(towns, questions, random_state=2)
-    assert found.whole == whole.overall
-    assert tuple(found.without) == tuple(found.differences) == tuple(PARTS)
-    for part in PARTS:
-        config = MultihopConfig().without(part)
-        run = evaluate(towns, questions, config=config, random_state=2)
-        assert found.without[part] == run.overall
-        assert found.differences[part] == difference(run, whole, 2)
-    assert found.differences["links"].percent["all_gold@5"] < 0
-    report = found.to_json()
-    assert report.keys() == {"whole", "without"}
-    assert report["without"]["links"]["difference"].keys() == {"questions", *METRICS, "intervals"}
-
-
-def test_ablation_of_an_unknown_part(towns: PassageIndex) -> None:
-    with pytest.raises(InvalidParameter, match="part is 'lunks', wanted one of"):
-        ablate(towns, QUESTIONS, names=["lunks"])
-
-
-# --- failures ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("part", ["links", "similarity", "coverage"])
-def test_failures_are_the_questions_without_all_gold(towns: PassageIndex, part: str) -> None:
-    config = MultihopConfig().without(part)
-    run = evaluate(towns, QUESTIONS, config=config)
-    failed = find_failures(towns, QUESTIONS, config=config)
-    whole = run.outcomes[:, METRICS.index("all_gold@5")] == 1
-    assert [f.question.id for f in failed] == [
-        question.id for question, found in zip(QUESTIONS, whole, strict=True) if not found
-    ]
-    for failure in failed:
-        assert {place.id for place in failure.gold} == failure.question.gold
-        missed = [place for place in failure.gold if place.kind]
-        assert missed and all(place.rank is None or place.rank > 5 for place in missed)
-        assert all(p.rank <= 5 for p in failure.gold if not p.kind and p.rank)
-        assert failure.kind == next(k for k in KINDS if k in {place.kind for place in missed})
-        first = towns.retrieve(failure.question.text, 5, config=config)
-        assert [(h.passage, h.score, h.path) for h in failure.first] == [
-            (h.passage, h.score, h.path) for h in first
-        ]
-    counts = count_kinds(failed)
-    assert sum(count["questions"] for count in counts.values()) == len(failed)
-    assert list(counts) == [kind for kind in KINDS if kind in counts]
-
-
-FILLER = [Passage(f"f{i:02}", f"nothing of note stands in this one, {i}.") for i in range(90)]
-ASKED = "what is the green copper lamp of Hub for?"
-"""Names Hub; the words are those of the passages named green."""
-
-
-def kinds_of(
-    directory: Path, passages: list[Passage], *gold: str, config: MultihopConfig | None = None
-) -> dict[str, str | None]:
-    question = GoldQuestion("q", ASKED, frozenset(gold))
-    with built(directory / "idx", passages + FILLER) as index:
-        (failure,) = find_failures(index, [question], config=config)
-        write_failures([failure], directory / "failures.jsonl")
-    (line,) = (directory / "failures.jsonl").read_text().splitlines()
-    assert json.loads(line)["kind"] == failure.kind
-    return {place.id: place.kind for place in failure.gold} | {"": failure.kind}
-
-
-def green(i: int, title: str = "") -> Passage:
-    return Passage(f"green{i}", f"the green copper lamp, the lamp of green copper, {i}.", title)
-
-
-def test_gold_that_is_not_in_the_index(tmp_path: Path) -> None:
-    found = kinds_of(tmp_path, [green(1)], "green1", "nowhere")
-    assert found == {"green1": None, "nowhere": "not in the index", "": "not in the index"}
-
-
-def test_gold_behind_siblings(tmp_path: Path) -> None:
-    names = [f"Leaf{i}" for i in range(9)]
-    hub = Passage("hub", f"Hub led to {', '.join(names)}.", "Hub")
-    leaves = [Passage(name, f"{name} has a green copper lamp.", name) for name in names[:-1]]
-    last = Passage("gold", "Leaf8 has nothing.", "Leaf8")
-    found = kinds_of(tmp_path, [hub, *leaves, last], "hub", "gold")
-    assert found == {"hub": None, "gold": "sibling", "": "sibling"}
-
-
-def test_gold_crowded_out_by_one_title(tmp_path: Path) -> None:
-    crowd = [green(i, "Lamp") for i in range(7)]
-    gold = Passage("gold", "the green copper lamp of one sort and quite another kind.", "Copper")
-    assert kinds_of(tmp_path, [*crowd, gold], "gold")[""] == "same title"
-
-
-def test_gold_outscored_and_ranked_low(tmp_path: Path) -> None:
-    gold = Passage("gold", "a green lamp and a good deal else that says less to anybody.")
-    for folder, ahead, kind in (("close", 8, "outscored"), ("low", 30, "ranked low")):
-        (tmp_path / folder).mkdir()
-        passages = [*(green(i) for i in range(ahead)), gold]
-        assert kinds_of(tmp_path / folder, passages, "gold")[""] == kind
-
-
-def test_gold_that_nothing_leads_to(tmp_path: Path) -> None:
-    passages = [*(green(i) for i in range(60)), Passage("gold", "an unrelated remark on weather.")]
-    assert kinds_of(tmp_path, passages, "gold")[""] == "no candidate"
-
-
-def test_gold_behind_a_first_hop_that_was_missed(tmp_path: Path) -> None:
-    parent = Passage("parent", "an unrelated remark by Nobody on Weather.", "Mood")
-    child = Passage("child", "Weather never settles down.", "Weather")
-    found = kinds_of(tmp_path, [*(green(i) for i in range(60)), parent, child], "parent", "child")
-    assert found["child"] == "first hop missed"
-    assert found["parent"] == found[""] == "no candidate"
-
-
-def test_gold_behind_a_passage_that_did_not_lead_on(tmp_path: Path) -> None:
-    parent = Passage("parent", "the green copper lamp of Hub is for Weather.", "Hub")
-    child = Passage("child", "Weather never settles down.", "Weather")
-    passages = [*(green(i) for i in range(60)), parent, child]
-    found = kinds_of(tmp_path, passages, "parent", "child", config=MultihopConfig(beam=0))
-    assert found == {"parent": None, "child": "not followed", "": "not followed"}
-
-
-def test_failures_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(WriteFailed, match="No such file"):
-        write_failures([], tmp_path / "no" / "f.jsonl")
 
 
 # --- the file of questions -----------------------------------------------------------------------

@@ -135,10 +135,9 @@ def test_in_another_process() -> None:
     assert run.stdout.split()[-len(DTYPES) :] == own
 
 
-@pytest.mark.parametrize("dtype", DTYPES[:2])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_a_model_of_another_kind_too(dtype: Dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run as transformers has it: the same bits in any company, and nearly those of our own."""
-    monkeypatch.setattr(encoder_module, "is_bert", lambda model: False)
     monkeypatch.setattr(encoder_module, "load_encoder", load)
     plain = SentenceTransformerEncoder(dtype=dtype)
     some = texts()[::3]
@@ -148,11 +147,11 @@ def test_a_model_of_another_kind_too(dtype: Dtype, monkeypatch: pytest.MonkeyPat
     own = model(dtype).encode(some)
     if dtype == "float32":
         np.testing.assert_allclose(together, own, atol=1e-5)
-    assert ((together * own).sum(axis=1) > 0.999).all()
+    assert ((together * own).sum(axis=1) > 0.998).all()
     found = plain.encode_passages(some, [halves(text) for text in some])
     wanted = model(dtype).encode_passages(some, [halves(text) for text in some])
     for one, other in zip(found, wanted, strict=True):
-        assert ((one.sentences * other.sentences).sum(axis=1) > 0.999).all()
+        assert ((one.sentences * other.sentences).sum(axis=1) > 0.998).all()
 
 
 def test_a_sentence_is_the_mean_of_its_tokens() -> None:

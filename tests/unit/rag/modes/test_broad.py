@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from graphagg.errors import InvalidParameter
 from graphagg.rag import BroadConfig, LinearRAGConfig, Passage
 from graphagg.rag.config.themes import MapConfig
-from graphagg.rag.modes.broad.choice import Candidates, choose, fusion
-from graphagg.rag.modes.broad.decision import decide
+from graphagg.rag.modes.broad import Candidates, choose, decide, fusion
 from graphagg.rag.question.reading import Reading
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, build
 

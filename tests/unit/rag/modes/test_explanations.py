@@ -11,6 +11,7 @@ import pytest
 from graphagg.errors import UnknownPassage
 from graphagg.rag import Explanation, Hit, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.documents.tokens import entity_key, tokenize
+from graphagg.rag.question.results import PARTS_IN_WORDS
 from tests.fakes import assert_same_hits
 from tests.unit.rag.brute import Brute
 from tests.unit.rag.corpora import (
@@ -235,3 +236,4 @@ def test_the_guide_explains_every_part_of_a_score() -> None:
     table = guide.partition("### Parts of a score")[2].partition("\n## ")[0]
     parts = set().union(*COMPONENTS.values())
     assert {part for part in parts if f"`{part}`" not in table} == set()
+    assert parts <= PARTS_IN_WORDS.keys()

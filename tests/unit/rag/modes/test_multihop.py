@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -77,7 +78,12 @@ def test_equals_brute_force_where_names_have_longer_forms(tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def middling(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
     rng = random.Random(11)
-    corpus = [random_passage(rng, n) for n in range(25)]
+    plain = [random_passage(rng, n) for n in range(25)]
+    targets = [plain[(7 * n + 3) % 25].id for n in range(25)]
+    corpus = [
+        replace(p, metadata={"links": {f"{target}.md": 10}} if n % 3 else {})
+        for n, (p, target) in enumerate(zip(plain, targets, strict=True))
+    ]
     return build(corpus, tmp_path_factory.mktemp("middling") / "i", **EXACT, profile="exact")
 
 

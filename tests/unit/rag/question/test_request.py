@@ -12,8 +12,7 @@ import pytest
 
 from graphagg.errors import InvalidFilter, InvalidParameter
 from graphagg.rag import Recency
-from graphagg.rag.question.plain import options, request_of
-from graphagg.rag.question.request import Request, RequestFields
+from graphagg.rag.question.request import Request, RequestFields, options, request_of
 
 ADDED = '''
 import dataclasses, json, sys
@@ -38,7 +37,8 @@ request.Request = Request
 
 from typer.testing import CliRunner
 from graphagg.cli.main import app
-from graphagg.cli.shell.passages import PassageShell
+from graphagg.cli.rag import commands
+from graphagg.cli.shell import Shell
 from graphagg.rag import PassageIndex
 from graphagg.serve.mcp import create_server
 from graphagg.serve.models.passages import SearchRequest
@@ -61,8 +61,8 @@ found["mcp"] = all(
     tools[name].parameters["properties"]["sample"]["default"] == 3
     for name in ("search_passages", "explain_path")
 )
-shell = PassageShell(index)
-shell.run("set sample 44")
+shell = Shell(commands.make_app(), sys.argv[1], "search", lambda line: [line])
+shell.run("set --sample 44")
 shell.run("Ada?")
 found["shell"] = 44 in seen
 print(json.dumps(found))

@@ -10,9 +10,7 @@ import faiss
 import numpy as np
 import pytest
 
-from graphagg.errors import ArtifactError
 from graphagg.rag.snapshot import inverted_file
-from graphagg.rag.spark.inverted import join_inverted_files
 from graphagg.rag.tables.vectors import Stack
 
 VECTORS = 1500
@@ -43,25 +41,16 @@ def test_parts_join_to_the_bytes_that_faiss_writes_of_one(
 ) -> None:
     index = filled(trained, windows, 0, count, tmp_path / "whole")
     some = np.random.default_rng(count).choice(np.arange(1, count), 2, replace=False)
-    parts = []
+    joined = inverted_file.load(trained)
     for begin, end in pairwise([0, *sorted(some.tolist()), count]):
-        parts.append(tmp_path / f"part{begin}")
-        filled(trained, windows, begin, end, parts[-1])
-    join_inverted_files(trained, parts, tmp_path / "joined")
+        joined.merge_from(filled(trained, windows, begin, end, tmp_path / f"part{begin}"), 0)
+    inverted_file.save(joined, tmp_path / "joined")
     assert (tmp_path / "joined").read_bytes() == (tmp_path / "whole").read_bytes()
     opened, queries = inverted_file.open_mapped(tmp_path / "joined"), windows.take(np.arange(5))
     for probed, searched in zip(
         inverted_file.probe(opened, queries, 3), index.search(queries, 3), strict=True
     ):
         assert probed.tolist() == searched.tolist()
-
-
-def test_an_inverted_file_of_another_form_is_refused(
-    windows: Stack, trained: Path, tmp_path: Path
-) -> None:
-    filled(trained, windows, 0, 10, tmp_path / "whole")
-    with pytest.raises(ArtifactError, match=r"wanted .*; use a FAISS of 1\.7 to 1\.15"):
-        join_inverted_files(tmp_path / "whole", [tmp_path / "whole"], tmp_path / "again")
 
 
 def test_the_ranges_that_are_asked_for_are_those_of_the_lists(

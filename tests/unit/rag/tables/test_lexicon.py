@@ -29,7 +29,7 @@ PASSAGES = st.lists(
 def body_scores(view: View, terms: list[str]) -> npt.NDArray[np.float64]:
     """BM25 of every row over the sum of the terms' idf; 0 where hidden."""
     lexical = Lexical(view, [(term,) for term in terms])
-    return spread(lexical.rows, lexical.scores, len(view.visible))
+    return spread(*lexical.all(), len(view.visible))
 
 
 @settings(deadline=None, max_examples=60)

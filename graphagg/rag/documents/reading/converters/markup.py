@@ -1,8 +1,8 @@
-"""Markdown, notebooks, reStructuredText and plain text: keep the text and find its headings.
+"""Markdown, notebooks and plain text.
 
-Markdown is parsed by markdown-it. The headings of reStructuredText are found by their adornment:
-docutils would need every directive and role of the project that a file was written for. A Jupyter
-notebook is read as Markdown, with its code between fences and without outputs.
+Markdown is made HTML by pulldown-cmark (pyromark, linear in its input), after the blocks of
+Jekyll, MkDocs, Docusaurus, GitBook and MyST, which no Markdown knows, are taken apart line by line.
+A Jupyter notebook is read as Markdown, with its code between fences and without outputs.
 """
 
 from __future__ import annotations
@@ -14,33 +14,120 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
-from graphagg.rag.documents.reading.content import Content, Heading, Unread, sectioned
+from graphagg.rag.documents.reading.content import Composer, Content, Heading, Unread
+from graphagg.rag.documents.reading.converters.structure import read_html
 
 _FRONT = re.compile(
-    r"\A(?:\s*\n)?(---|\+\+\+)[^\S\n]*\n(.*?)(?:\n\1|\n\.\.\.)[^\S\n]*(?:\n|\Z)", re.S
+    r"\A(?:\s*+\n)?(---|\+\+\+)[^\S\n]*+\n(.*?)(?:\n\1|\n\.\.\.)[^\S\n]*+(?:\n|\Z)", re.S
 )
 _LONGEST_FRONT = 2**16
 _KEY = re.compile(r"^[\w-]+\s*[:=]", re.M)
-_HTML_HEADING = re.compile(r"<h([1-6])\b[^>]*>(.*?)</h\1\s*>", re.S | re.I)
-_WORDS = ("text", "code_inline", "text_special")
-_TAG = re.compile(r"<[^>]*>")
-_ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}[^\S\n]*\Z")
+_ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}+[^\S\n]*\Z")
+_FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)\s*+(.{0,200})")
+# An admonition or a tab, whose lines are indented: `!!! note "Title"`, `=== "Linux"`.
+_INDENTED = re.compile(r"( {0,12})(?:!!!|\?\?\?\+?|===\+?)\s+(?!=)(.{1,200})\Z")
+_DIRECTIVE = re.compile(r"\s{0,12}:{3,}+\s*+\{?([\w-]{0,40})\}?\s*(.{0,200})\Z")
+_MYST = re.compile(r"\{([\w:-]{1,40})\}\s*(.{0,200})\Z")
+_OF_CODE = re.compile("code|math|mermaid|literalinclude|figure|image|toctree|raw|eval-rst|include")
+_LIQUID = re.compile(r"\{%[^%\n]{0,300}%\}|\{:[^{}\n]{0,100}\}")
+_HTML_LINE = re.compile(
+    r"\s{0,12}</?(?:div|figure|p|center|details|section|article)(?:\s[^<>]{0,300})?>\s*\Z"
+)
+_TITLE = re.compile(r"(?:title|label|name|summary)\s?=\s?\"([^\"\n]{1,100})\"")
+_QUOTED = re.compile(r"\"([^\"\n]{1,200})\"")
+_DROPPED = re.compile(
+    r"\s{0,8}(?:\[\[?_?toc_?\]\]?|-{1,2}8<-{1,2}.*|\{/\*.{0,200}\*/\})\s*\Z", re.I
+)
+_SCRIPT = re.compile(r"(?:import|export)\s")  # of MDX, before all text
 
 
-def markdown(text: str) -> Content:
-    """Convert a Markdown text, with or without front matter."""
-    metadata, text, refused = front_matter(text)
-    title = metadata.pop("title", None)
-    title = "" if title is None else " ".join(str(title).split())
-    headings = list(_markdown_headings(text))
-    return sectioned(text, headings, title=title, metadata=metadata, refused=refused)
+def markdown(text: str, title: str = "", metadata: Mapping[str, Any] | None = None) -> Content:
+    """Convert a Markdown text, with or without front matter, and what else its file states."""
+    import pyromark
+
+    stated, text, refused = front_matter(text)
+    metadata = dict(metadata or {}) | stated
+    title = str(metadata.pop("title", None) or title)
+    kinds = pyromark.Options
+    options = (
+        kinds.ENABLE_TABLES | kinds.ENABLE_FOOTNOTES | kinds.ENABLE_STRIKETHROUGH
+        | kinds.ENABLE_TASKLISTS | kinds.ENABLE_HEADING_ATTRIBUTES | kinds.ENABLE_DEFINITION_LIST
+        | kinds.ENABLE_WIKILINKS | kinds.ENABLE_GFM
+    )  # fmt: skip
+    composer = Composer()
+    read_html(pyromark.html("\n".join(_plain_blocks(text.split("\n"))), options=options), composer)
+    return composer.content(title, metadata, refused)
+
+
+def _plain_blocks(lines: list[str]) -> Iterator[str]:
+    """Write the blocks of site generators as plain Markdown; code stays as it is."""
+    fences, has_text = _Fences(), False
+    indents: list[int] = []  # of the admonitions that are open
+    for line in lines:
+        indent = len(line) - len(line.lstrip(" "))
+        while indents and line.strip() and indent < indents[-1] + 4:
+            indents.pop()
+        line = line[min(indent, 4 * len(indents)) :]
+        fenced = fences.read(line)
+        if fenced is not None:
+            yield fenced
+        elif has_text or not _SCRIPT.match(line):
+            has_text = has_text or (bool(line.strip()) and not line.startswith("#"))
+            if block := _INDENTED.match(line):
+                indents.append(len(block[1]) + 4 * len(indents))
+            yield from _plain_line(line, block)
+
+
+class _Fences:
+    """Fences of code, and of MyST's directives, whose content is Markdown."""
+
+    def __init__(self) -> None:
+        self._code = ""  # the fence of the code that is open
+        self._directives: list[str] = []  # the fences of open directives
+
+    def read(self, line: str) -> str | None:
+        """The line as Markdown, if it is a fence or in code; None for any other line."""
+        mark = _FENCE.match(line)
+        marks, name = (mark[1], mark[2].strip()) if mark else ("", "")
+        if self._code:
+            self._code = "" if marks.startswith(self._code) and not name else self._code
+            return line
+        if mark is None:
+            return None
+        directive = _MYST.match(name)
+        if self._directives and marks == self._directives[-1] and not name:
+            self._directives.pop()
+            return ""
+        if directive and not _OF_CODE.match(directive[1]):
+            self._directives.append(marks)
+            return f"{directive[2]}\n"
+        self._code = marks
+        return line
+
+
+def _plain_line(line: str, block: re.Match[str] | None) -> Iterator[str]:
+    """Write a line that is no code; `block` matches one that begins an admonition or a tab."""
+    if block:
+        title = _QUOTED.search(block[2])
+        yield f"\n{block[1]}{title[1] if title else ''}\n"
+    elif directive := _DIRECTIVE.match(line):
+        yield f"\n{directive[2].strip('[]')}\n"
+    elif _HTML_LINE.match(line):
+        yield f"\n{line.strip()}\n"  # what stands inside is Markdown
+    elif not _DROPPED.match(line):
+        yield _LIQUID.sub(_titled, line) if "{" in line else line
+
+
+def _titled(tag: re.Match[str]) -> str:
+    title = _TITLE.search(tag[0])
+    return title[1] if title else ""
 
 
 def front_matter(text: str) -> tuple[dict[str, Any], str, tuple[Unread, ...]]:
     """Split off the YAML (between `---`) or TOML (`+++`) at the head of a text.
 
     Returns:
-        Its values, the text without it, and an error if it cannot be read and stays in the text.
+        Its values, the text without it, and an error if it cannot be read.
     """
     match = _FRONT.match(text, 0, _LONGEST_FRONT)
     if match is None:
@@ -50,69 +137,56 @@ def front_matter(text: str) -> tuple[dict[str, Any], str, tuple[Unread, ...]]:
     except ValueError as error:
         rule = match[1] == "---" and not _KEY.search(match[2])  # a line across the page
         reason = " ".join(str(error).split())
-        return {}, text, () if rule else (Unread("bad front matter", f"front matter: {reason}"),)
+        if rule:
+            return {}, text, ()
+        return {}, text[match.end() :], (Unread("bad front matter", f"front matter: {reason}"),)
     if not isinstance(values, Mapping):
         return {}, text, ()
     return {str(key): value for key, value in values.items()}, text[match.end() :], ()
 
 
 def _yaml(text: str) -> object:
-    """Parse a YAML text; raise `ValueError` for any other."""
+    """Read a YAML text with the values of JSON; raise `ValueError` for any other.
+
+    YAML 1.1, which PyYAML reads, takes `no` and `on` for booleans and 12:30 for a number. Aliases
+    are refused: a few lines of them expand to gigabytes.
+    """
     import yaml
 
-    from graphagg.rag.documents.reading.converters.yaml import Loader
+    class Loader(yaml.BaseLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.events.AliasEvent):
+                raise yaml.YAMLError("an alias")
+            return super().compose_node(parent, index)
+
+        def construct_scalar(self, node: Any) -> Any:
+            is_plain = node.style is None and isinstance(node, yaml.ScalarNode)
+            return _value(node.value) if is_plain else super().construct_scalar(node)
 
     try:
-        loader = Loader(text)  # a SafeLoader: plain values only
-        try:
-            value: object = loader.get_single_data()
-        finally:
-            loader.dispose()
+        value: object = yaml.load(text, Loader)  # a BaseLoader makes no objects
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"not YAML that can be read ({error})") from None
     return value
 
 
-def _markdown_headings(text: str) -> Iterator[Heading]:
-    from markdown_it import MarkdownIt
-
-    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
-    tokens = MarkdownIt("commonmark").disable("inline").parse(text)  # without inline: 10x as fast
-    for index, token in enumerate(tokens):
-        if token.map is None:
-            continue
-        start, end = starts[token.map[0]], starts[token.map[1]]
-        if token.type == "heading_open" and token.level == 0:  # not in a list or a quotation
-            words = _words(tokens[index + 1].content)
-            if words:
-                yield Heading(start, _line_end(text, start, end), int(token.tag[1]), words)
-        elif token.type == "html_block" and (match := _HTML_HEADING.search(token.content)):
-            words = " ".join(_TAG.sub(" ", match[2]).split())
-            if words:  # only the first: offsets inside a block are not offsets of the text
-                yield Heading(start, _line_end(text, start, end), int(match[1]), words)
+def _value(text: str) -> object:
+    """The value of a scalar without quotation marks: as in JSON, else the text."""
+    try:
+        return None if text in ("", "~") else json.loads(text.lower(), parse_constant=_refuse)
+    except ValueError:
+        return text
 
 
-def _words(content: str) -> str:
-    """The words of a heading, without emphasis, links, pictures and code marks."""
-    from markdown_it import MarkdownIt
-
-    (token,) = MarkdownIt("commonmark").parseInline(content)
-    texts = (c.content if c.type in _WORDS else " " for c in token.children or ())
-    return " ".join("".join(texts).split())
-
-
-def _line_end(text: str, start: int, end: int) -> int:
-    return start + len(text[start:end].rstrip())
-
-
-def restructured(text: str) -> Content:
-    """Convert a text in reStructuredText."""
-    return sectioned(text, list(_adorned(text)))
+def _refuse(name: str) -> None:
+    raise ValueError(name)
 
 
 def plain(text: str) -> Content:
     """Convert plain text; underlined lines are headings, the title too if it comes first."""
-    return sectioned(text, list(_adorned(text)), title_first=True)
+    composer = Composer(text)
+    composer.headings = list(_adorned(text))
+    return composer.content(title_first=True)
 
 
 def _adorned(text: str) -> Iterator[Heading]:
@@ -147,13 +221,12 @@ def notebook(text: str) -> Content:
         content = json.loads(text)
         sheets = content.get("worksheets") or [content]
         cells = [cell for sheet in sheets for cell in sheet["cells"]]
-        language = content.get("metadata", {}).get("kernelspec", {}).get("language", "")
-        return markdown("\n\n".join(_notebook_blocks(cells, str(language))))
+        return markdown("\n\n".join(_notebook_blocks(cells)))
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise Unread("broken", f"not a notebook ({error!r})") from None
 
 
-def _notebook_blocks(cells: list[dict[str, Any]], language: str) -> Iterator[str]:
+def _notebook_blocks(cells: list[dict[str, Any]]) -> Iterator[str]:
     for cell in cells:
         source = cell.get("source", cell.get("input", ""))
         text = (source if isinstance(source, str) else "".join(source)).strip("\n")
@@ -162,4 +235,4 @@ def _notebook_blocks(cells: list[dict[str, Any]], language: str) -> Iterator[str
         if cell["cell_type"] == "heading":  # of format 3
             yield f"{'#' * int(cell.get('level', 1))} {text}"
         else:
-            yield f"```{language}\n{text}\n```" if cell["cell_type"] == "code" else text
+            yield f"~~~~~~\n{text}\n~~~~~~" if cell["cell_type"] == "code" else text

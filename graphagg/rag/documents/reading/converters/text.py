@@ -1,9 +1,19 @@
-"""Decode files: recognize the encoding, and end every line with a line feed."""
+"""Decode files: recognize the encoding, and end every line with a line feed.
+
+In this order: a byte-order mark; UTF-8, where a few bad bytes do not count; UTF-16 by its zero
+bytes; the encoding that the text states, as browsers take it; the encoding that the user named; a
+European one whose letters a language has, cp1252 first; what chardet recognizes; cp1252.
+"""
 
 from __future__ import annotations
 
 import codecs
+import re
+import unicodedata
+from collections import Counter
+from typing import NamedTuple
 
+from graphagg.rag.documents.languages import code_of_text
 from graphagg.rag.documents.reading.content import Unread
 
 # UTF-32 first: its mark begins with the mark of UTF-16.
@@ -18,47 +28,156 @@ SAMPLE = 2**16
 """Bytes from which binary files and encodings are recognized."""
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\r\f\b\x1b"})
 _MOST_CONTROLS = 0.05
+_GOOD_PER_BAD = 4  # characters of several bytes for each bad byte of a text in UTF-8
+_STATED = re.compile(rb"(?:charset|encoding|coding)\s{0,3}[=:]\s{0,3}[\"']?([\w.:-]{2,40})", re.I)
+_HEAD = 1024  # bytes in which a text states its encoding
+_WIDER = {  # what browsers read in place of a narrower encoding
+    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030",
+    "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "tis-620": "cp874",
+}  # fmt: skip
+_EUROPEAN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "cp1257")
+_LETTERS = {  # beyond ASCII
+    "af": "éèêëïîôûáíóú", "ca": "àçèéíïòóúü·", "da": "æøåéòóô", "de": "äöüßé", "en": "éèïôç",
+    "es": "áéíóúñü", "et": "õäöüšž", "fi": "åäöšž", "fr": "éèêëàâçîïôùûœæÿü",
+    "is": "áðéíóúýþæö", "it": "àèéìíòóùú", "nb": "æøåéòóô", "nl": "éëïóöüáíèêú",
+    "pt": "ãáâàçéêíóôõúü", "sq": "ëç", "sv": "åäöé",
+    "cs": "áčďéěíňóřšťúůýž", "hr": "čšžćđ", "hu": "áéíóöőúüű", "lt": "ąčęėįšųūž",
+    "lv": "āčēģīķļņšūž", "pl": "ąćęłńóśźż", "ro": "ăâîșțşţ", "sk": "áäčďéíĺľňóôŕšťúýž",
+    "sl": "čšž", "tr": "çğıöşüâî", "": "äöüßéèêàâçîïôùûæøå",
+}  # fmt: skip
+_SIGNS = frozenset("«»„“”‚‘’–—…€§°•©®™·¡¿ºª²³½¼¾±×µ£\xa0‹›")  # noqa: RUF001
+_MOST_ACCENTED = 0.6  # of all letters
 
 
-def decode(content: bytes) -> str:
-    """Decode a file; exact for UTF-8, and for UTF-16 and UTF-32 with a byte order mark.
+_INSIDE = re.compile("(?<=[^\\W\\d_])[^\x00-\x7f\xad\xb7\u2018\u2019](?=[^\\W\\d_])")
 
-    Other encodings are recognized by charset-normalizer from the first 64 KiB.
+
+class Decoded(NamedTuple):
+    """A text, and its encoding where that was guessed or bytes were replaced; "" else."""
+
+    text: str
+    guess: str = ""
+
+
+def decode(content: bytes, encoding: str | None = None) -> Decoded:
+    """Decode a file.
+
+    Args:
+        content: its bytes.
+        encoding: of files that neither are UTF-8 nor state an encoding; None: recognized.
 
     Raises:
-        Unread: the file is binary, or its encoding is not recognized.
+        Unread: the file is binary, or not in the encoding of its byte-order mark.
     """
-    encoding = next((name for mark, name in _MARKED if content.startswith(mark)), None)
-    if encoding is None and is_binary(content[:SAMPLE]):
+    marked = next((name for mark, name in _MARKED if content.startswith(mark)), None)
+    if marked is not None:
+        text = _decoded(content, marked)
+        if text is None:
+            name = marked.removesuffix("-sig").upper()
+            raise Unread("unknown encoding", f"not text in {name}, as its byte-order mark says")
+        return Decoded(_lines(text))
+    text, guess = _decoded(content, "utf-8"), ""
+    is_wide = text is None or "\0" in text[:SAMPLE]
+    if is_wide and (name := _wide(content)):
+        text, guess = content.decode(name, "replace"), name
+    elif is_binary(content[:SAMPLE]):
         raise Unread("binary")
-    text = _decoded(content, encoding or "utf-8")
-    if text is None and encoding is None:
-        text = next(filter(None, (_decoded(content, name) for name in _guesses(content))), None)
-    if text is None:
-        raise Unread(
-            "unknown encoding",
-            f"not text in {encoding.removesuffix('-sig').upper()}, as its byte order mark says"
-            if encoding
-            else "neither UTF-8 nor another encoding that is recognized; save it as UTF-8",
-        )
+    elif text is None:
+        text, guess = _unmarked(content, encoding)
+    return Decoded(_lines(text or ""), guess)
+
+
+def _unmarked(content: bytes, encoding: str | None) -> tuple[str, str]:
+    """Decode what is not UTF-8, and name the encoding where it is a guess."""
+    text = content.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    if (
+        sum(map(text.count, set(text[:SAMPLE]) - set(map(chr, range(128))))) - bad
+        >= _GOOD_PER_BAD * bad
+    ):
+        return text, f"utf-8, {bad:,} bad bytes replaced"
+    stated = _STATED.search(content, 0, _HEAD)
+    for name in (stated[1].decode("ascii") if stated else "", encoding or ""):
+        try:
+            name = codecs.lookup(name).name
+        except LookupError:
+            continue
+        text_as_stated = _decoded(content, _WIDER.get(name, name))
+        if isinstance(text_as_stated, str):
+            return text_as_stated, ""
+    name = _recognized(content)
+    return content.decode(name, "replace"), name
+
+
+def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _decoded(content: bytes, encoding: str) -> str | None:
     try:
         return content.decode(encoding)
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, LookupError):
         return None
 
 
-def _guesses(content: bytes) -> list[str]:
-    """Names of encodings, the most likely first."""
-    from charset_normalizer import from_bytes
+def _wide(content: bytes) -> str:
+    """Recognize UTF-16 without a mark: every second byte of spaces and line ends is zero."""
+    sample = content[: SAMPLE - SAMPLE % 2]
+    if len(content) % 2 or b"\0" not in sample:
+        return ""
+    names = ("utf-16-le", "utf-16-be")
+    texts = [sample.decode(name, "replace") for name in names]
+    plain = [sum(map(str.isascii, text)) for text in texts]
+    name, text = max(zip(plain, names, texts, strict=True))[1:]
+    categories = Counter(map(unicodedata.category, text))
+    strange = sum(categories[kind] for kind in ("Cc", "Cn", "Co", "Cs"))
+    strange -= sum(map(text.count, "\t\n\r"))
+    return name if strange + text.count("\ufffd") <= len(text) / 50 else ""
 
+
+def _recognized(content: bytes) -> str:
+    """The likeliest encoding of one byte a character, or of several."""
     sample = content
     if len(content) > SAMPLE:  # a cut inside a character would rule its encoding out
         sample = content[: content.rfind(b"\n", 0, SAMPLE) + 1] or content[:SAMPLE]
-    return [match.encoding for match in from_bytes(sample)]
+    costs = ((_strangeness(sample, name), rank) for rank, name in enumerate(_EUROPEAN))
+    cost, rank = min(costs)
+    if cost < 1:
+        return _EUROPEAN[rank]
+    import chardet
+
+    detected = chardet.detect(sample)["encoding"]
+    try:
+        detected = codecs.lookup(detected or "").name
+    except LookupError:
+        return "cp1252"
+    detected = _WIDER.get(detected, detected)
+    return detected if _decoded(sample, detected) is not None else "cp1252"
+
+
+def _strangeness(sample: bytes, encoding: str) -> float:
+    """Cost of an encoding: 0 for a text in a European language, above 1 for any other text.
+
+    A letter counts that no language has beside the others, and a sign inside of a word.
+    """
+    text = sample.decode(encoding, "replace")
+    beyond = Counter(character for character in text if character > "\x7f")
+    letters = {each: count for each, count in beyond.items() if each.isalpha()}
+    total, accented = sum(map(str.isalpha, text)), sum(letters.values())
+    if accented > max(2, _MOST_ACCENTED * total):
+        return 2.0
+    signs = sum(
+        count for each, count in beyond.items() if not each.isalpha() and each not in _SIGNS
+    )
+    inside = sum(1 for sign in _INSIDE.findall(text) if not sign.isalpha())
+    covered = {
+        code: sum(count for each, count in letters.items() if each.lower() in alphabet)
+        for code, alphabet in _LETTERS.items()
+    }
+    is_of_its_language = covered.get(code_of_text(text)) == accented
+    every = max(1, sum(beyond.values()))
+    strange = accented - max(covered.values()) + 2 * signs + 2 * inside
+    return 1.5 * strange / every - 0.1 * is_of_its_language
 
 
 def is_binary(sample: bytes) -> bool:

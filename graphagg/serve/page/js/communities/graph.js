@@ -180,8 +180,8 @@ function nodesOf(vertices) {
   });
 }
 
-function tie({ source, target, weight }) {
-  return { data: { source, target, weight, width: 0.6 + 2.4 * weight } };
+function tie({ source, target, weight, in_graph: joined }) {
+  return { data: { source, target, weight, width: 0.6 + 2.4 * weight }, classes: joined === false ? "alike" : "" };
 }
 
 function short(id) {
@@ -248,6 +248,7 @@ function styles(place) {
       selector: "edge",
       style: { width: "data(width)", "line-color": of("--tie"), "curve-style": "haystack", opacity: 0.7 },
     },
+    { selector: "edge.alike", style: { "curve-style": "bezier", "line-style": "dashed", opacity: 0.6 } },
     {
       selector: "node.seed",
       style: {

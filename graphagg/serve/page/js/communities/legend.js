@@ -39,7 +39,14 @@ export function legend(place, communities, only) {
       h("li", {}, button(place, [mark, `${label} `, h("span", { class: "quiet" }, size)], belongs, only)),
     ),
     h("li", { class: "seed-key" }, h("span", { class: "ring", "aria-hidden": "true" }), "Seed"),
+    h("li", { class: "seed-key" }, line(false), "Edge of the graph"),
+    h("li", { class: "seed-key" }, line(true), "Alike only"),
   );
+}
+
+function line(dashed) {
+  const look = { class: "line", viewBox: "0 0 24 12", "aria-hidden": "true" };
+  return svg("svg", look, svg("path", { d: "M1 6h22", "stroke-dasharray": dashed ? "4 3" : null }));
 }
 
 function button(place, content, belongs, only) {

@@ -9,7 +9,7 @@ import { Undo, same } from "../undo.js";
 import { count, duration, plural } from "../words.js";
 import { members, structure } from "./answer.js";
 import { Card } from "./card.js";
-import { toCsv, toGraphml } from "./export.js";
+import { toCsv, toGraphml, toSvg } from "./export.js";
 import { Picture, prepare } from "./graph.js";
 import { legend } from "./legend.js";
 import { MemberList } from "./members.js";
@@ -170,6 +170,7 @@ export class CommunitiesView {
     byId("save-csv").disabled = !this.#answer.members?.members.length;
     byId("save-graphml").disabled = !this.#answer.structure;
     byId("save-png").disabled = !this.#answer.structure;
+    byId("save-svg").disabled = !this.#answer.structure;
     byId("copy-link").disabled = !this.#state?.seeds.length;
   }
 
@@ -215,6 +216,9 @@ export class CommunitiesView {
     });
     byId("save-graphml").addEventListener("click", () => {
       save(name("graphml"), toGraphml(this.#answer.structure), "application/graphml+xml");
+    });
+    byId("save-svg").addEventListener("click", () => {
+      save(name("svg"), toSvg(this.#answer.structure), "image/svg+xml");
     });
     byId("save-png").addEventListener("click", () => save(name("png"), this.picture.png(), "image/png"));
     document.addEventListener("keydown", (event) => this.#shortcut(event));

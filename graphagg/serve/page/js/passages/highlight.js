@@ -12,28 +12,40 @@ import { h } from "../dom.js";
  * @returns {Node[]}
  */
 export function highlighted(text, mentions, names, sentences, closest = null) {
+  return marker(text, mentions, names, sentences, closest)(0, text.length);
+}
+
+/**
+ * The same for any piece of the text.
+ * @param {{start: number, end: number}[]} words of the question, in JavaScript's units.
+ * @returns {(start: number, end: number) => Node[]}
+ */
+export function marker(text, mentions, names, sentences, closest = null, words = []) {
   const marks = disjoint(mentions === null ? found(text, [...names]) : inUnits(text, mentions));
   const lines = sentences.flatMap((sentence) => {
     const start = text.indexOf(sentence);
     return start < 0 ? [] : [{ start, end: start + sentence.length }];
   });
   const near = closest === null ? [] : inUnits(text, [closest]);
-  const cuts = new Set([0, text.length, ...[...marks, ...lines, ...near].flatMap(({ start, end }) => [start, end])]);
+  const cuts = new Set([0, text.length, ...[...marks, ...lines, ...near, ...words].flatMap(({ start, end }) => [start, end])]);
   const ends = [...cuts].sort((a, b) => a - b);
   const over = (spans, at) => spans.find(({ start, end }) => start <= at && at < end);
-  return ends.slice(0, -1).map((start, i) =>
-    piece(text.slice(start, ends[i + 1]), over(marks, start), over(lines, start), over(near, start), names),
-  );
+  return (from, until) => {
+    const inside = [from, ...ends.filter((end) => from < end && end < until), until];
+    return inside.slice(0, -1).map((start, i) =>
+      piece(text.slice(start, inside[i + 1]), over(marks, start), over(lines, start), over(near, start), names, over(words, start)),
+    );
+  };
 }
 
-function piece(text, mark, line, near, names) {
-  const kinds = [line ? "leads-on" : "", near ? "closest" : ""];
+function piece(text, mark, line, near, names, word) {
+  const kinds = [line ? "leads-on" : "", near ? "closest" : "", word ? "word" : ""];
   if (!mark) {
-    const shown = kinds.join(" ").trim();
+    const shown = kinds.filter(Boolean).join(" ");
     return shown ? h("span", { class: shown }, text) : document.createTextNode(text);
   }
   kinds.unshift(names.has(mark.entity.toLowerCase()) ? "on-path" : "");
-  return h("mark", { class: kinds.join(" ").trim(), title: mark.entity }, text);
+  return h("mark", { class: kinds.filter(Boolean).join(" "), title: mark.entity }, text);
 }
 
 /** Offsets in code points become offsets in JavaScript's units. */

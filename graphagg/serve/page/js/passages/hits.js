@@ -2,17 +2,25 @@
 
 import { h, put } from "../dom.js";
 import { score, spaced } from "../words.js";
-import { highlighted } from "./highlight.js";
+import { marker } from "./highlight.js";
 import { parts } from "./parts.js";
 import { chain } from "./path.js";
 import { place, PLACE_KEYS } from "./place.js";
+import { prose } from "./prose.js";
+import { places, stems } from "./question.js";
 
-/** @param {Object} state of the view: what was asked. */
-export function showHits(list, hits, state) {
+/**
+ * @param {Object} state of the view: what was asked.
+ * @param {{first?: number, remove?: (hit: Object) => void}} options rank of the first hit; how a
+ *   document is deleted, where it may be.
+ */
+export function showHits(list, hits, state, { first = 1, remove = null } = {}) {
   const leading = new Set(
     hits.flatMap((hit) => hit.path.filter((step) => step.kind === "sentence").map((step) => step.label)),
   );
-  put(list, hits.map((hit, i) => item(hit, i, [...leading], state)));
+  const words = stems(state.question ?? "");
+  list.setAttribute("start", String(first));
+  put(list, hits.map((hit, i) => item(hit, first + i, [...leading], state, words, remove)));
 }
 
 /** The element of a hit. */
@@ -20,8 +28,8 @@ export function hitElement(list, id) {
   return [...list.children].find((element) => element.dataset.passage === id) ?? null;
 }
 
-function item(hit, i, sentences, state) {
-  const heading = `hit-${i + 1}`;
+function item(hit, rank, sentences, state, words, remove) {
+  const heading = `hit-${rank}`;
   return h(
     "li",
     { class: "panel hit", "data-passage": hit.id },
@@ -31,25 +39,31 @@ function item(hit, i, sentences, state) {
       h(
         "header",
         {},
-        h("span", { class: "rank", "aria-hidden": "true" }, i + 1),
+        h("span", { class: "rank", "aria-hidden": "true" }, rank),
         h("h2", { id: heading, tabindex: "-1" }, hit.title || hit.id),
         h("span", { class: "score", title: "Score" }, score(hit.score)),
       ),
       place(hit, state),
-      h("p", { class: "text" }, ...text(hit, sentences)),
+      h("div", { class: "text" }, text(hit, sentences, words)),
       copies(hit.copies ?? []),
       metadata(hit.metadata),
       chain(hit.path),
       parts(hit),
+      remove
+        ? h("p", { class: "hit-actions" }, h("button", { type: "button", class: "danger", onclick: () => remove(hit) }, "Delete the document"))
+        : null,
     ),
   );
 }
 
 /** The piece of the passage that the service gives, with an ellipsis where it was cut. */
-function text(hit, sentences) {
+function text(hit, sentences, words) {
   const cut = hit.cut ?? { start: 0, end: 0, characters: 0 };
-  const shown = highlighted(hit.text, hit.mentions, namesOf(hit), sentences, hit.match);
-  return [cut.start > 0 ? "… " : "", ...shown, cut.end < cut.characters ? " …" : ""].filter((part) => part !== "");
+  const marked = marker(hit.text, hit.mentions, namesOf(hit), sentences, hit.match, places(hit.text, words));
+  const blocks = prose(hit.text, marked);
+  if (cut.start > 0) blocks.at(0)?.prepend("… ");
+  if (cut.end < cut.characters) blocks.at(-1)?.append(" …");
+  return blocks;
 }
 
 /** The other passages with the very same text. */

@@ -8,6 +8,7 @@ export const KINDS = {
   theme: "Theme",
   question_entity: "In the question",
   entity: "Entity",
+  reference: "Links to",
   similarity: "Similar text",
   sentence: "Sentence",
   passage: "Passage",

@@ -1,7 +1,9 @@
 /** Where a passage stands: its file, page and heading, linked to the file or to its passages. */
 
+import * as api from "../api.js";
 import { format } from "../address.js";
-import { h } from "../dom.js";
+import { h, toast } from "../dom.js";
+import { storedToken } from "../token.js";
 
 /** Keys of metadata that the place shows, or that follow from it. */
 export const PLACE_KEYS = ["path", "page", "heading", "folder", "suffix"];
@@ -18,7 +20,7 @@ export function place(hit, state) {
   const parts = [
     file ? linked(file, typeof path === "string" ? path : null, hit.metadata ?? {}, state) : null,
     Number.isInteger(page) ? h("span", {}, `page ${page}`) : null,
-    Array.isArray(heading) && heading.length ? h("span", {}, heading.join(" > ")) : null,
+    Array.isArray(heading) && heading.length ? h("span", { class: "trail" }, heading.join(" > ")) : null,
   ].filter((part) => part !== null);
   return parts.length ? h("p", { class: "place", "aria-label": "Where it stands" }, parts) : null;
 }
@@ -26,11 +28,30 @@ export function place(hit, state) {
 function linked(file, path, metadata, state) {
   const address = addressOf(metadata);
   if (address) return h("a", { href: address, rel: "noreferrer", target: "_blank" }, file);
+  const kept = path === null ? null : api.fileAddress(path);
+  if (kept) return h("a", { href: `${kept}${page(metadata)}`, target: "_blank", rel: "noreferrer", class: "file", onclick: (event) => open(event, path) }, file);
   const narrowed = state.filters.some(({ key, operator }) => key === "path" && operator === "eq");
   if (path === null || narrowed) return h("span", {}, file);
   const filters = [...state.filters, { key: "path", operator: "eq", value: path }];
   const href = format("passages", { ...state, filters });
   return h("a", { href, title: "Only passages of this file" }, file);
+}
+
+function page(metadata) {
+  return Number.isInteger(metadata.page) ? `#page=${metadata.page}` : "";
+}
+
+/** Where a token is wanted, a plain link would come without it. */
+async function open(event, path) {
+  if (!storedToken()) return;
+  event.preventDefault();
+  const tab = globalThis.open("about:blank", "_blank");
+  try {
+    tab.location = await api.file(path);
+  } catch (error) {
+    tab?.close();
+    toast(error.message);
+  }
 }
 
 /** The file's own address on the web, at the page, if the metadata names one. */

@@ -12,6 +12,7 @@ import { areas } from "./areas.js";
 import { listed, portrait } from "./portrait.js";
 import { nameCard } from "./names.js";
 import { Time } from "./time.js";
+import { drawTreemap } from "./treemap.js";
 
 export class ThemesView {
   #navigate;
@@ -111,8 +112,8 @@ export class ThemesView {
 
   #show(map, one, lit, alike, before) {
     byId("map-lead").textContent =
-      `${plural(map.passages, "passage")} and ${plural(map.entities, "name")}, parted into ` +
-      `${map.levels.map(count).join(" · ")} themes from coarse to fine, by what passages name and how alike they are.`;
+      `${plural(map.passages, "passage")} and ${plural(map.entities, "name")} in ${map.levels.map(count).join(", ")} themes, ` +
+      "from coarse to fine, by what passages name and how alike they are.";
     const place = byId("map-notice");
     put(place, map.notes.map((text) => h("p", { class: "quiet" }, `${text[0].toUpperCase()}${text.slice(1)}.`)));
     show(byId("map-result"), true);
@@ -124,13 +125,33 @@ export class ThemesView {
       total: map.themes.reduce((sum, each) => sum + each.passages, 0),
       link: (id) => this.#link({ theme: id, name: "" }),
     });
+    this.#picture(map, one, lit);
     const inside = one ? "Themes inside it" : "Themes";
     byId("areas-title").textContent = map.more ? `${inside}: the largest ${count(map.themes.length)}` : inside;
-    show(byId("areas-title").parentElement, map.themes.length > (one ? 1 : 0));
+    show(byId("areas"), map.themes.length > (one ? 1 : 0));
+    show(byId("areas-title"), map.themes.length > (one ? 1 : 0));
     if (!map.themes.length && !one) this.#nothing(place);
     this.#passages(one, lit);
     this.#name(alike);
     this.#say(map, one, lit, before);
+  }
+
+  /** Themes as areas; of a theme without themes inside, its passages. */
+  #picture(map, one, lit) {
+    const isLeaf = Boolean(one) && map.themes.length <= 1;
+    const inside = new Set((lit?.passages ?? []).map(({ id }) => id));
+    const cells = isLeaf
+      ? one.listed.map(({ id, title }) => ({ id, label: title || id, size: 1, parent: one.theme.id }))
+      : map.themes.map(({ id, label, passages, neighbors }) => ({ id, label, size: passages, parent: id.split(".").slice(0, -1).join(".") || id, neighbors }));
+    const marks = lit ? (isLeaf ? Object.fromEntries([...inside].map((id) => [id, 1])) : lit.themes) : null;
+    drawTreemap(byId("treemap"), cells, marks, (id) => {
+      if (isLeaf) byId("theme-passages").scrollIntoView({ block: "start" });
+      else location.hash = this.#link({ theme: id, name: "" }).slice(1);
+    });
+    byId("treemap-about").textContent = isLeaf
+      ? "Each area is a passage."
+      : "The area of a theme says how many passages it has, its color where it belongs; pointing at one shows its ties. The list below says the same.";
+    show(byId("treemap").parentElement, cells.length > 0);
   }
 
   #nothing(place) {

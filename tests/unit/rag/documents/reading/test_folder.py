@@ -16,6 +16,7 @@ from graphagg.rag import Document, ReadConfig, ReadReport, read_documents, read_
 from graphagg.rag.documents.metadata import parse_instant
 from graphagg.rag.documents.passages import check_corpus
 from graphagg.rag.documents.reading import files as reading_files
+from graphagg.rag.documents.reading import folder as reading_folder
 from tests.unit.rag.documents.reading import files
 from tests.unit.rag.documents.reading.files import write
 
@@ -82,7 +83,7 @@ def test_titles(folder: Path) -> None:
     documents, _ = read(folder)
     titles = {name: document.title for name, document in documents.items()}
     assert titles["a.md"] == "A heading"
-    assert documents["a.md"].text == "The text.\n"
+    assert documents["a.md"].text == "The text."
     assert titles["UPPER.MD"] == "UPPER"
     assert titles["pkg/README"] == titles["pkg/README.Debian"] == "pkg README"
     assert titles["pkg/deep/code.py"] == "code.py"
@@ -104,7 +105,7 @@ def test_metadata_of_files(folder: Path) -> None:
 
 
 def test_the_metadata_of_a_document_does_not_hide_that_of_its_file(tmp_path: Path) -> None:
-    write(tmp_path / "a.md", "---\npath: mine\nbad: !!set {x}\nyear: 2020\n---\nText.")
+    write(tmp_path / "a.md", f"---\npath: mine\nbad: {2**100}\nyear: 2020\n---\nText.")
     documents, report = read(tmp_path)
     metadata = documents["a.md"].metadata
     assert (metadata["path"], metadata["document_path"], metadata["year"]) == ("a.md", "mine", 2020)
@@ -272,36 +273,36 @@ def test_a_folder_without_anything_to_read_says_what_it_holds(tmp_path: Path) ->
         read(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize(
-    ("name", "package"), [("report.pdf", "pypdf"), ("word.docx", "docx"), ("page.html", "lxml")]
-)
+@pytest.mark.parametrize(("name", "package"), [("page.html", "lxml"), ("report.pdf", "pypdf")])
 def test_a_missing_library_is_named_once(
     folder: Path, monkeypatch, name: str, package: str
 ) -> None:
+    monkeypatch.setattr(reading_folder, "is_bounded", lambda name: False)
     write(folder / f"second-{name}", (folder / name).read_bytes())
     for module in [each for each in sys.modules if each.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
     documents, report = read(folder)
     assert name not in documents
-    assert "a.md" in documents
+    assert "UPPER.MD" in documents or package == "lxml"
     suffix = Path(name).suffix
     assert report.kinds[f"for want of a library ({suffix})"] == len([*folder.glob(f"*{suffix}")])
-    assert "documents" in report.notes[0]
+    assert package in report.notes[0]
     assert len(report.notes) == 1
     with pytest.raises(MissingExtra):
         read(folder, strict=True, include=[name])
 
 
-def test_a_converter_that_crashes_costs_one_file(folder: Path, monkeypatch) -> None:
-    def crash(*_: object) -> None:
-        raise RecursionError("too deep")
-
-    monkeypatch.setattr("pypdf.PdfReader", crash)
+@pytest.mark.parametrize("is_bounded", [True, False])
+def test_a_converter_that_crashes_costs_one_file(
+    folder: Path, monkeypatch, is_bounded: bool
+) -> None:
+    monkeypatch.setattr(reading_folder, "is_bounded", lambda name: is_bounded)
+    write(folder / "report.pdf", b"%PDF-1.7" + bytes(99))
     documents, report = read(folder)
-    assert "report.pdf" not in documents
+    assert "report.pdf" not in documents and "word.docx" in documents
     left = {each.path: each for each in report.left_out}["report.pdf"]
-    assert left.reason == "it cannot be read (RecursionError: too deep)"
+    assert left.reason.startswith("it cannot be read (")
 
 
 def test_one_file_is_read_as_well(folder: Path) -> None:

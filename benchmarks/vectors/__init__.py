@@ -1,0 +1,1 @@
+"""Quality of embeddings: link prediction and node classification, beside controls."""

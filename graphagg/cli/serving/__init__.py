@@ -1,0 +1,1 @@
+"""Commands that serve indices: over HTTP, and as tools of language models."""

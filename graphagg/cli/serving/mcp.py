@@ -1,0 +1,88 @@
+"""`graphagg mcp`: indices as tools for language models."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphagg.cli.options import command
+from graphagg.cli.output.console import err
+from graphagg.cli.serving.options import Host, Indices, Network, TokenFile, prepare_libraries
+from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+
+    from graphagg.serve.http.security import Access
+    from graphagg.serve.service import Service
+
+EPILOG = "Example: graphagg mcp --passages idx --communities comm"
+
+
+def _mcp(
+    indices: Indices,
+    http: Annotated[
+        bool, typer.Option("--http", help="Streamable HTTP at /mcp instead of stdio.")
+    ] = False,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8322,
+    token_file: TokenFile = None,
+    about: Annotated[
+        str, typer.Option(help="The subject of the passages, in a sentence for the model.")
+    ] = "",
+    answer_seconds: Annotated[
+        float, typer.Option(help="Longest time for an answer.", min=1)
+    ] = 120.0,
+) -> None:
+    """Serve indices as MCP tools, over stdio or HTTP; models load at the start."""
+    try:
+        from graphagg.serve.limits import Limits
+        from graphagg.serve.mcp import create_server
+        from graphagg.serve.service import Service
+
+        if not http and (token_file is not None or host != "127.0.0.1"):
+            raise InvalidParameter(
+                "--host and --token-file are of --http; give it, or leave them out"
+            )
+        access = Network().access(host, token_file)
+    except ImportError as error:
+        raise MissingExtra.of(error, "mcp") from None
+    prepare_libraries(indices.lazy)
+    sources, limits = indices.sources(), Limits(answer_seconds=answer_seconds)
+    service = Service(sources, limits, lazy=indices.lazy)
+    try:
+        # beside the handshake, for which clients do not wait long
+        threading.Thread(target=_prepare, args=(service,), daemon=True).start()
+        server = create_server(service, about)
+        if http:
+            _over_http(server, service, access, port)
+        else:
+            server.run("stdio")
+    finally:
+        service.close()
+
+
+mcp = command(_mcp, name="mcp")
+
+
+def _prepare(service: Service) -> None:
+    """Load the models before a question comes: a client does not wait long for an answer."""
+    try:
+        service.prepare()
+    except GraphAggError as error:  # each question will say so too
+        err.print(f"{type(error).__name__}: {error}", markup=False)
+
+
+def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:
+    from graphagg.serve.http.server import address_of, bind, make_server
+    from graphagg.serve.mcp import http_app
+
+    with bind(access.host, port) as listening:
+
+        def ready() -> None:
+            err.print(f"serving on {address_of(listening)}/mcp", markup=False)
+
+        app = http_app(server, service, access)
+        make_server(app, service.limits, ready=ready).run([listening])

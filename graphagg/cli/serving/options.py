@@ -1,0 +1,166 @@
+"""Options of the commands that serve indices; a field is an option, a key and a line of help."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from graphagg.cli.folders import LOCAL, PLACE
+from graphagg.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from graphagg.rag.models.endpoint import Endpoint
+    from graphagg.serve.http.security import Access
+    from graphagg.serve.service import Sources
+
+_MOST_FILES = 65_536
+
+Host = Annotated[str, typer.Option(help="Address to bind; beyond loopback it takes a token.")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="Holds the tokens that requests carry: one, or hashes."),
+]
+
+
+@dataclass(frozen=True)
+class Indices:
+    """The indices to serve.
+
+    Attributes:
+        passages: a passage index.
+        communities: a community index.
+        embedding: an embedding.
+        root: folder of collections by name, which are opened when they are asked for and can be
+            written to. None: none.
+        reranker: a cross-encoder that reads the first hits of every question: name or path of a
+            sentence-transformers model. None: none.
+        rerank_first: number of hits that it reads.
+        lazy: load models at the first question, not at the start.
+    """
+
+    passages: PathLike[str] | None = field(default=None, metadata=PLACE)
+    communities: PathLike[str] | None = field(default=None, metadata=PLACE)
+    embedding: PathLike[str] | None = field(default=None, metadata=PLACE)
+    root: Path | None = field(default=None, metadata=LOCAL)
+    reranker: str | None = None
+    rerank_first: int = field(default=50, metadata={"min": 1})
+    lazy: bool = field(default=False, metadata={"flags": "--lazy"})
+
+    def sources(self) -> Sources:
+        """The sources of a service; the reranker is loaded at the first question."""
+        from graphagg.rag.models.reranker import CrossEncoderReranker
+        from graphagg.serve.service import Sources
+
+        reranker = None if self.reranker is None else CrossEncoderReranker(self.reranker)
+        indices = self.passages, self.communities, self.embedding, self.root
+        return Sources(*indices, reranker=reranker, rerank_first=self.rerank_first)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The names and sites that a service knows.
+
+    Attributes:
+        allowed_hosts: a name that the service goes by beside its own, such as rag.example.org or
+            *.example.org; repeat it. None: none; any beyond loopback.
+        proxies: address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are
+            believed; repeat it. None: none.
+        root_path: path of a proxy under which the service lies, such as /rag.
+        cors_origins: a site whose pages may ask; repeat it. None: none.
+    """
+
+    allowed_hosts: list[str] | None = field(default=None, metadata={"flags": "--allowed-host"})
+    proxies: list[str] | None = field(default=None, metadata={"flags": "--proxy"})
+    root_path: str = ""
+    cors_origins: list[str] | None = field(default=None, metadata={"flags": "--cors-origin"})
+
+    def access(self, host: str, token_file: Path | None) -> Access:
+        """The policy of access; tokens are read."""
+        from graphagg.serve.http.security import Access
+        from graphagg.serve.rights import Tokens
+
+        return Access(
+            host,
+            origins=tuple(self.cors_origins or ()),
+            hosts=tuple(self.allowed_hosts or ()),
+            root_path=self.root_path,
+            proxies=tuple(self.proxies or ()),
+            tokens=None if token_file is None else Tokens(token_file),
+        )
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """The log on stderr.
+
+    Attributes:
+        log_level: least level of the log on stderr.
+        log_format: lines for people, or one JSON object per line.
+        access_log: log a line for each request.
+    """
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    access_log: bool = True
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """The language model that answers in words.
+
+    Attributes:
+        llm_url: an OpenAI-compatible API, through which the service answers in words. None: none.
+        llm_model: the model's name there.
+        llm_key_env: the environment variable that holds its key.
+        llm_seconds: longest time for an answer of the model.
+    """
+
+    llm_url: str | None = None
+    llm_model: str | None = None
+    llm_key_env: str = "OPENAI_API_KEY"
+    llm_seconds: float = 60.0
+
+    def endpoint(self) -> Endpoint | None:
+        """The endpoint of the options; None: there is none.
+
+        Raises:
+            InvalidParameter: one of address and name is given without the other, or unsound.
+        """
+        from graphagg.rag.models.endpoint import Endpoint
+
+        if self.llm_url is None and self.llm_model is None:
+            return None
+        if self.llm_url is None or self.llm_model is None:
+            raise InvalidParameter("--llm-url and --llm-model go together; give both, or none")
+        return Endpoint(self.llm_url, self.llm_model, self.llm_key_env, self.llm_seconds)
+
+
+def allow_connections() -> None:
+    """Raise the limit of open files as far as the system allows: an idle connection is one."""
+    try:
+        import resource
+    except ImportError:  # Windows, where sockets are no files
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def prepare_libraries(lazy: bool) -> None:
+    """Set what libraries read when they load: bounded caches, and no hub; call it before that.
+
+    By default oneDNN keeps 1,024 kernels, one per shape of batch: over 2,900 questions the process
+    grew from 563 to 674 MiB. With 32 it stays at 510, in the same time, as long as questions have
+    few shapes: see `encoding.bert`. Workers share two heaps among their threads: with one heap per
+    thread, memory of a busy moment would stay in all. A value that is set already stays.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    if not lazy:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models that are not here are not fetched

@@ -1,1 +1,0 @@
-"""Interactive prompts over an index: `graphagg communities shell`, `graphagg rag shell`."""

@@ -1,1 +1,0 @@
-"""Measures embeddings: link prediction, node classification, controls."""

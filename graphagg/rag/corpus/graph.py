@@ -1,0 +1,387 @@
+"""`CorpusGraph`: passages and entities as a graph, in the forms that other tools take.
+
+Two entities are tied where a sentence names both. Which names count is what the view says: the
+leftmost and longest; of the title, which is read as part of the first sentence, the entity that it
+is. With s(a) of S sentences naming a, and s(a, b) naming both:
+
+    pmi(a, b)     = ln(S s(a, b) / (s(a) s(b)))
+    npmi(a, b)    = pmi(a, b) / ln(S / s(a, b)), at most 1 (Bouma 2009)
+    jaccard(a, b) = s(a, b) / (s(a) + s(b) - s(a, b))
+
+An edge of a passage p and an entity e that occurs N times in it, and is tied to df of P passages,
+weighs (1 + ln N) ln(1 + P / df).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
+from graphagg.checks import one_of
+from graphagg.errors import MissingExtra
+from graphagg.kernels import kernel
+from graphagg.rag.config.graph import GraphConfig
+from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.tables.gazetteer import DATE, LINKABLE
+from graphagg.rag.tables.mentions import BASE_TITLE, FULL_TITLE
+from graphagg.rag.tables.view import OUTER, View
+from graphagg.tables import graph_writers, save, table_writers
+
+if TYPE_CHECKING:
+    import networkx
+    import pyarrow
+
+EdgeKind = Literal["all", "entities", "passages"]
+CONTAINS, SHARES = "contains", "shares"
+
+
+@dataclass(frozen=True)
+class CorpusGraph:
+    """The visible passages of an index, the entities that they name, and how they are tied.
+
+    Attributes:
+        passages: `[P]` ids, in the order of the index.
+        entities: `[E]` keys, ascending by their UTF-8 bytes.
+        contains: of an entity (source) and a passage (target): see `graph.ties` for the weights.
+        counts: `[n]` int64, occurrences N of each entity in the passage.
+        shares: of two entities that share sentences, source before target.
+
+    Examples:
+        >>> contains = Edges(np.array([0, 1]), np.array([0, 0]), np.array([1.0, 0.5]))
+        >>> shares = Edges(np.array([0]), np.array([1]), np.array([0.4]))
+        >>> graph = CorpusGraph(["p1"], ["ada", "york"], contains, np.array([1, 1]), shares)
+        >>> graph.to_json()
+        {'passages': 1, 'entities': 2, 'contains': 2, 'shares': 1}
+        >>> graph.entity_edges().to_pylist()
+        [{'source': 'ada', 'target': 'york', 'weight': 0.4}]
+    """
+
+    passages: Sequence[str]
+    entities: Sequence[str]
+    contains: Edges
+    counts: Ints
+    shares: Edges
+
+    def entity_edges(self) -> pyarrow.Table:
+        """Edges of entities: `source`, `target` and `weight`.
+
+        For `CommunityIndex.build(graph.entity_edges(), DIR)`, `NodeEmbedding.build` and, as
+        Parquet, the jobs on Spark.
+        """
+        keys = np.array(self.entities, dtype=object)
+        source, target, weight = self.shares
+        return _table(source=keys[source], target=keys[target], weight=weight)
+
+    def passage_edges(self) -> pyarrow.Table:
+        """Edges of passages and entities: `element`, `set`, `weight` and `count`.
+
+        For `CommunityIndex.build(graph.passage_edges(), DIR, config=IndexConfig(kind="two-mode"))`:
+        entities that the same passages name are alike.
+        """
+        keys, ids = (np.array(names, dtype=object) for names in (self.entities, self.passages))
+        entity, passage, weight = self.contains
+        return _table(element=ids[passage], set=keys[entity], weight=weight, count=self.counts)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """All edges: `source`, `target`, `weight`, `relation` and `count`.
+
+        Ends are named `passage:ID` and `entity:KEY`, so that no name stands for two; `count` is 0
+        where `relation` is `shares`.
+        """
+        ids, keys = self._nodes()
+        first, second = self.contains, self.shares
+        return _table(
+            source=np.concatenate([keys[first.source], keys[second.source]]),
+            target=np.concatenate([ids[first.target], keys[second.target]]),
+            weight=np.concatenate([first.weight, second.weight]),
+            relation=[CONTAINS] * len(first.weight) + [SHARES] * len(second.weight),
+            count=np.concatenate([self.counts, np.zeros(len(second.weight), np.int64)]),
+        )
+
+    def _nodes(self) -> tuple[Any, Any]:
+        return (
+            np.array([f"passage:{identifier}" for identifier in self.passages], dtype=object),
+            np.array([f"entity:{key}" for key in self.entities], dtype=object),
+        )
+
+    def to_networkx(self) -> networkx.Graph:
+        """The graph; nodes as in `to_arrow`, with `kind` and `name`; edges with their columns.
+
+        Raises:
+            MissingExtra: networkx is not installed.
+        """
+        try:
+            import networkx
+        except ImportError:
+            raise MissingExtra("networkx", "communities") from None
+        graph = networkx.Graph()
+        for kind, nodes, names in zip(
+            ("passage", "entity"), self._nodes(), (self.passages, self.entities), strict=True
+        ):
+            for node, name in zip(nodes.tolist(), names, strict=True):
+                graph.add_node(node, kind=kind, name=name)
+        columns = self.to_arrow().to_pydict()
+        for source, target, *values in zip(*columns.values(), strict=True):
+            names = [name for name in columns if name not in ("source", "target")]
+            graph.add_edge(source, target, **dict(zip(names, values, strict=True)))
+        return graph
+
+    def to_pyg(self) -> Any:
+        """A `HeteroData` of PyTorch Geometric.
+
+        Node types `passage` and `entity` with `name` (a list) and `num_nodes`; edge types
+        `("entity", "contains", "passage")`, from an entity to a passage that contains it, and
+        `("entity", "shares", "entity")`, each pair both ways, with `edge_index` `[2, n]` int64 and
+        `edge_weight` `[n]` float32.
+
+        Raises:
+            MissingExtra: PyTorch Geometric is not installed.
+        """
+        try:
+            import torch
+            from torch_geometric.data import HeteroData
+        except ImportError as error:
+            raise MissingExtra.of(error, "nn") from None
+        data = HeteroData()
+        for kind, names in (("passage", self.passages), ("entity", self.entities)):
+            data[kind].num_nodes, data[kind].name = len(names), list(names)
+        a, b, weight = self.shares
+        both = Edges(np.r_[a, b], np.r_[b, a], np.r_[weight, weight])
+        for relation, target, edges in (
+            (CONTAINS, "passage", self.contains), (SHARES, "entity", both),
+        ):  # fmt: skip
+            stored = data["entity", relation, target]
+            stored.edge_index = torch.from_numpy(np.stack([edges.source, edges.target]))
+            stored.edge_weight = torch.from_numpy(edges.weight.astype(np.float32))
+        return data
+
+    def save(self, path: str | os.PathLike[str], edges: EdgeKind = "all") -> None:
+        """Write edges as `.parquet` or `.csv`, or the whole graph as `.graphml` or `.gexf`.
+
+        Args:
+            path: the file; its suffix is the format.
+            edges: `all` (`to_arrow`), `entities` (`entity_edges`) or `passages` (`passage_edges`).
+
+        Raises:
+            InvalidParameter: another suffix, or `edges` is unknown.
+            WriteFailed: the file system refuses.
+        """
+        tables: Mapping[str, Callable[[], pyarrow.Table]] = {
+            "all": self.to_arrow,
+            "entities": self.entity_edges,
+            "passages": self.passage_edges,
+        }
+        writers = table_writers(tables[one_of("edges", edges, get_args(EdgeKind))])
+        save(path, writers | (graph_writers(self.to_networkx) if edges == "all" else {}))
+
+    def to_json(self) -> dict[str, int]:
+        """Sizes, under the keys of the command line's `--json`."""
+        return {
+            "passages": len(self.passages),
+            "entities": len(self.entities),
+            CONTAINS: len(self.contains.weight),
+            SHARES: len(self.shares.weight),
+        }
+
+
+def _table(**columns: Any) -> pyarrow.Table:
+    import pyarrow as pa
+
+    types = {"weight": pa.float64(), "count": pa.int64()}
+    return pa.table({n: pa.array(v, types.get(n, pa.string())) for n, v in columns.items()})
+
+
+def corpus_graph(snapshot: Snapshot, view: View, config: GraphConfig) -> CorpusGraph:
+    """Build the graph of the visible passages; linear in their mentions, but for sorting.
+
+    Args:
+        snapshot: the version.
+        view: the visible passages.
+        config: the ties of entities.
+    """
+    rows = view.rows
+    position = np.full(len(view.visible), -1, np.int64)
+    position[rows] = np.arange(len(rows))
+    entities = np.flatnonzero(entities_in_graph(view, config))
+    contains, counts = passage_ties(view, entities)
+    sentences = np.diff(snapshot.corpus.sentence_bounds)
+    return CorpusGraph(
+        [snapshot.corpus.id(row) for row in rows.tolist()],
+        list(view.gazetteer.keys.take(entities)),
+        contains._replace(target=position[contains.target]),
+        counts,
+        entity_ties(view, entities, sentences, config),
+    )
+
+
+class Edges(NamedTuple):
+    """Weighted edges.
+
+    Attributes:
+        source: `[n]` int64.
+        target: `[n]` int64.
+        weight: `[n]` float64, above 0.
+    """
+
+    source: Ints
+    target: Ints
+    weight: Doubles
+
+
+def entities_in_graph(view: View, config: GraphConfig) -> Mask:
+    """Mask `[E]` of the gazetteer's entities in the graph: each is tied to a visible passage."""
+    kind = view.gazetteer.kind
+    usable: Mask = (np.asarray(view.df) > 0) & view.entity & ((kind & LINKABLE) > 0)
+    return usable if config.dates else usable & ((kind & DATE) == 0)
+
+
+def passage_ties(view: View, entities: Ints) -> tuple[Edges, Ints]:
+    """Edges of entities (source: position in `entities`) and rows (target), and N of each.
+
+    The rows of an entity ascend.
+    """
+    gazetteer = view.gazetteer
+    arrays = (gazetteer.pair_bounds, gazetteer.row, gazetteer.count, view.tie)
+    pairs = _Pairs(*(read_only(array) for array in arrays))
+    size = int(np.asarray(view.df)[entities].sum())
+    source, target, count = (np.empty(size, np.int64) for _ in range(3))
+    weight = np.empty(size)
+    _fill_ties(pairs, entities, view.passages, source, target, count, weight)
+    return Edges(source, target, weight), count
+
+
+class _Pairs(NamedTuple):
+    """Pairs of an entity and a passage as the gazetteer holds them, and how each is tied."""
+
+    bounds: Array
+    rows: Array
+    counts: Array
+    tie: Array
+
+
+@kernel
+def _fill_ties(
+    pairs: _Pairs,
+    entities: Array,
+    passages: int,
+    source: Array,
+    target: Array,
+    count: Array,
+    weight: Array,
+) -> None:
+    """Write the edges of some entities; the formula is at the head of this file."""
+    size = 0
+    for position in range(len(entities)):
+        first, e = size, entities[position]
+        for i in range(pairs.bounds[e], pairs.bounds[e + 1]):
+            if pairs.tie[i]:
+                source[size], target[size], count[size] = position, pairs.rows[i], pairs.counts[i]
+                size += 1
+        rarity = math.log(1.0 + passages / max(size - first, 1))
+        for i in range(first, size):
+            weight[i] = (1.0 + math.log(count[i])) * rarity
+
+
+def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig) -> Edges:
+    """Edges of entities that share sentences: positions in `entities`, source before target.
+
+    Args:
+        view: the visible passages.
+        entities: `[n]` of the gazetteer, ascending.
+        sentences: `[R]`, number of sentences of each passage.
+        config: weight, floor, and the number of ties that an entity keeps.
+    """
+    of_sentence, entity = _named(view, entities, sentences)
+    total = int(sentences[view.visible].sum())
+    sizes = np.bincount(of_sentence, minlength=int(of_sentence.max(initial=-1)) + 1)
+    total -= int(np.count_nonzero(sizes > config.names))
+    short = sizes[of_sentence] <= config.names
+    of_sentence, entity = of_sentence[short], entity[short]
+    pairs = _pairs_of(of_sentence, entity, len(entities))
+    codes, shared = np.unique(pairs, return_counts=True)
+    source, target = codes // max(len(entities), 1), codes % max(len(entities), 1)
+    alone = np.bincount(entity, minlength=len(entities))
+    weight = np.empty(len(codes))
+    weigh = _npmi if config.weight == "npmi" else _jaccard
+    weigh(shared, alone[source], alone[target], total, weight)
+    kept = (weight > 0) & (weight >= config.floor)
+    edges = Edges(source[kept], target[kept], weight[kept])
+    strong = _strongest(edges, config.neighbors)
+    return Edges(edges.source[strong], edges.target[strong], edges.weight[strong])
+
+
+def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
+    """Each distinct pair of a visible sentence and an entity that it names, by sentence.
+
+    Sentences are numbered over all rows, entities by their position in `entities`.
+    """
+    g = view.gazetteer
+    position = np.full(len(g.keys), -1, np.int64)
+    position[entities] = np.arange(len(entities))
+    counts = (view.counts_as() == OUTER) | ((g.flags & (FULL_TITLE | BASE_TITLE)) > 0)
+    which = np.flatnonzero(counts & (position[g.entity] >= 0))
+    rows = np.repeat(np.arange(len(view.visible)), np.diff(g.bounds))[which]
+    seen = view.visible[rows]
+    which, rows = which[seen], rows[seen]
+    starts = np.cumsum(sentences) - sentences
+    sentence = starts[rows] + g.sentence[which]
+    codes = np.unique(sentence * max(len(entities), 1) + position[g.entity[which]])
+    return codes // max(len(entities), 1), codes % max(len(entities), 1)
+
+
+def _pairs_of(of_sentence: Ints, entity: Ints, entities: int) -> Ints:
+    """`a * entities + b` of each two entities a < b of each sentence."""
+    starts = np.flatnonzero(np.diff(of_sentence, prepend=-1) > 0)
+    bounds = np.append(starts, len(of_sentence))
+    lengths = np.diff(bounds)
+    pairs = np.empty(int((lengths * (lengths - 1) // 2).sum()), np.int64)
+    _write_pairs(bounds, entity, entities, pairs)
+    return pairs
+
+
+@kernel
+def _write_pairs(bounds: Array, entity: Array, entities: int, pairs: Array) -> None:
+    """Write the pairs of each sentence, `bounds[s]` to `bounds[s + 1]`; entities ascend there."""
+    size = 0
+    for s in range(len(bounds) - 1):
+        for i in range(bounds[s], bounds[s + 1]):
+            for j in range(i + 1, bounds[s + 1]):
+                pairs[size] = entity[i] * entities + entity[j]
+                size += 1
+
+
+# The logarithms are taken one by one: numpy's may differ in the last bit by the place in an array.
+
+
+@kernel
+def _npmi(shared: Array, first: Array, second: Array, total: int, weight: Array) -> None:
+    for i in range(len(shared)):
+        rest = math.log(total / shared[i])
+        mutual = math.log(total * shared[i] / (first[i] * second[i]))
+        weight[i] = mutual / rest if rest > 0 else 1.0
+
+
+@kernel
+def _jaccard(shared: Array, first: Array, second: Array, total: int, weight: Array) -> None:
+    for i in range(len(shared)):
+        weight[i] = shared[i] / (first[i] + second[i] - shared[i])
+
+
+def _strongest(edges: Edges, most: int) -> Mask:
+    """Mask of the edges among the `most` heaviest of either end; ties go to the first others."""
+    n = len(edges.weight)
+    owner = np.concatenate([edges.source, edges.target])
+    other = np.concatenate([edges.target, edges.source])
+    order = np.lexsort((other, -np.tile(edges.weight, 2), owner))
+    starts = np.flatnonzero(np.diff(owner[order], prepend=-1) > 0)
+    lengths = np.diff(np.append(starts, 2 * n))
+    rank: Any = np.arange(2 * n) - np.repeat(starts, lengths)
+    kept = np.zeros(n, bool)
+    kept[order[rank < most] % max(n, 1)] = True
+    return kept

@@ -1,1 +1,0 @@
-"""The graph of a corpus: which passage names which entity, and which entities share sentences."""

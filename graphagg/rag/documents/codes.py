@@ -1,0 +1,108 @@
+"""Codes in a text: part numbers, errors, tickets, standards, versions, flags, identifiers, paths.
+
+A code is a name in any language. Its key has neither case nor separators, so that "IM-22", "im-22"
+and "IM22" are one code, and `--dry-run`, `dry_run` and `dryRun` are one option. A version keeps its
+dots, since 2.3.1 is not 23.1, and what would be a plain word its marks: `--force`. The kinds:
+
+    kind         examples                              defines a name
+    standard     ISO 9001, RFC-2616, CVE-2021-44228    yes
+    part         IM-22, ABC-123, ORA-00942, TP53       where a letter is a capital
+    version      v2.3, 4.0.16                          yes
+    option       --dry-run                             yes
+    identifier   max_retries, os.path, parseHeader     yes
+    path         /etc/hosts, docs/guide.md             yes
+    number       0x80070005, #1234                     yes
+
+A part in small letters ("top-10", "im-22") is a mention of a name that is written with capitals
+elsewhere, and no name by itself. A number with a unit (5GB, 10km) begins with a digit and is no
+code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+_LONGEST = 80  # characters of a code; longer runs are data
+_STANDARDS = "ISO/IEC|ISO|IEC|IEEE|RFC|CVE|CWE|DIN|EN|BS|ANSI|ASTM|PEP|NIST"
+# Each alternative begins where no word runs on before it; `_` and digits are parts of words.
+_CODE = re.compile(
+    r"(?<![\w.#/\\-])(?:"
+    rf"(?P<standard>(?:{_STANDARDS})[ -]\d[\d:.-]*)"
+    r"|(?P<option>--[A-Za-z][\w-]*)"
+    r"|(?P<number>0x[0-9A-Fa-f]{2,16}|\#\d{2,10})"
+    r"|(?P<path>(?:[A-Za-z]:)?[/\\][\w.-]+[/\\][\w./\\-]*|\.{0,2}[\w-][\w.-]*/[\w./-]*\.\w+)"
+    r"|(?P<version>[vV]\d+\.[\d.]*\d[\w.+-]*|\d+\.\d+\.\d[\w.+-]*)"
+    r"|(?P<part>[A-Za-z]{1,8}-?\d[\w-]*|\d+[A-Z]\w*\d[\w-]*)"
+    r"|(?P<identifier>[A-Za-z]\w*_\w+|_+[A-Za-z]\w*_\w*|[a-z]\w++(?:\.[a-z]\w++)++|[a-z]+[A-Z]\w*)"
+    r")(?!\w)"
+)
+_MAY_HOLD = re.compile(r"[\d_/\\#-]|[a-z][A-Z]|\w\.\w")  # most words hold none
+_DATE = re.compile(r"\d{1,2}\.\d{1,2}\.\d{2,4}")
+_ENDING = re.compile(r"[.:+-]+$|[/\\]+$")
+_SEPARATORS = re.compile(r"[\W_]+")
+_OUTSIDE_VERSION = re.compile(r"[^\w.]+")
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code in a text.
+
+    Attributes:
+        start, end: characters of the text.
+        key: without case and separators.
+        defines: whether it is a name by itself; a part in small letters is not.
+    """
+
+    start: int
+    end: int
+    key: str
+    defines: bool
+
+
+def codes(text: str) -> Iterator[Code]:
+    """Find the codes of a text, ascending; they do not overlap.
+
+    Examples:
+        >>> [code.key for code in codes("The P300 takes IM-22 since v2.3; see `--dry-run`.")]
+        ['p300', 'im22', '2.3', 'dryrun']
+        >>> [(code.key, code.defines) for code in codes("im-22 weighs 5kg")]
+        [('im22', False)]
+    """
+    if not _MAY_HOLD.search(text):
+        return
+    for match in _CODE.finditer(text):
+        kind, written = str(match.lastgroup), match[0]
+        written = _ENDING.sub("", written)
+        key = _key_of(kind, written)
+        if key:
+            defines = kind != "part" or not written.islower()
+            yield Code(match.start(), match.start() + len(written), key, defines)
+
+
+@lru_cache(maxsize=65_536)
+def code_key(text: str) -> str:
+    """The key of a text that is one code and nothing else; "" otherwise.
+
+    Examples:
+        >>> code_key("IM-22"), code_key("Aarhus")
+        ('im22', '')
+    """
+    if len(text) > _LONGEST:
+        return ""
+    code = next(codes(text), None)
+    return code.key if code and (code.start, code.end) == (0, len(text)) and code.defines else ""
+
+
+def _key_of(kind: str, written: str) -> str:
+    """The key of a code; "" for a date, and for what is too long or holds no letter or digit."""
+    if len(written) > _LONGEST or _DATE.fullmatch(written):
+        return ""
+    lower = written.casefold()
+    if kind == "version":
+        return _OUTSIDE_VERSION.sub("", lower.lstrip("v"))
+    key = _SEPARATORS.sub("", lower)
+    has_marks_outside = kind in ("option", "identifier", "number") and key in lower
+    return lower if has_marks_outside else key

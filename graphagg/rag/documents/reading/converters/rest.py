@@ -1,0 +1,142 @@
+"""reStructuredText by docutils, with file insertion and raw text switched off.
+
+The roles and directives of Sphinx, and of any extension, are known by what they show: a role shows
+its label, a directive its argument and content, or a block of code. What a build would
+make (`automodule`), draw or fetch is dropped. `:doc:`, `:ref:` and toctrees are links.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from graphagg.errors import MissingExtra
+from graphagg.rag.documents.reading.content import Composer, Content
+from graphagg.rag.documents.reading.converters.structure import read_html
+
+_ROLE = re.compile(r":([a-zA-Z][\w+.:-]{0,60}):`")
+_DIRECTIVE = re.compile(
+    r"^[ \t]{0,40}\.\.[ \t]{1,9}(?:\|[^|\n]{1,60}\| )?([a-zA-Z][\w+.:-]{0,60})::", re.M
+)
+_LABELLED = re.compile(r"([^<]{0,500}?)\s{0,9}<([^<>]{1,300})>\Z", re.S)
+_LINKS = {"doc": "doc:", "ref": "ref:", "numref": "ref:", "any": "ref:", "download": ""}
+_CODE = frozenset("code code-block sourcecode literalinclude ipython prompt doctest".split())
+_DROPPED = frozenset(
+    "image figure raw include contents index only graphviz plot highlight tabularcolumns math "
+    "meta currentmodule module default-role bibliography testsetup autosummary program".split()
+)
+_SETTINGS = {
+    "file_insertion_enabled": False, "raw_enabled": False, "report_level": 5, "halt_level": 6,
+    "_disable_config": True, "doctitle_xform": False, "initial_header_level": 1,
+    "syntax_highlight": "none", "embed_stylesheet": False, "smart_quotes": False,
+    "line_length_limit": 2**30, "input_encoding": "unicode", "toc_backlinks": False,
+    "footnote_backlinks": False, "section_self_link": False, "table_style": "",
+    "cloak_email_addresses": False, "math_output": "LaTeX",
+}  # fmt: skip
+
+
+def restructured(text: str) -> Content:
+    """Convert a text in reStructuredText.
+
+    Raises:
+        MissingExtra: docutils is not installed.
+    """
+    try:
+        from docutils.core import publish_parts
+    except ModuleNotFoundError:
+        raise MissingExtra("docutils", "documents") from None
+    _teach(text)
+    page = publish_parts(text, writer="html5", settings_overrides=_SETTINGS)
+    composer = Composer()
+    read_html(page["body"], composer)
+    return composer.content()
+
+
+def _teach(text: str) -> None:
+    """Register the roles and directives of a text that docutils does not know."""
+    from docutils.parsers.rst import directives, roles
+
+    for name in {match[1] for match in _ROLE.finditer(text)}:
+        if name.lower() not in roles._role_registry:  # type: ignore[attr-defined]  # docutils knows it
+            roles.register_local_role(name.lower(), _role)
+    shown, dropped = _directives()
+    for name in {match[1].lower() for match in _DIRECTIVE.finditer(text)}:
+        is_dropped = name in _DROPPED or (name.startswith("auto") and ":" in name)
+        if is_dropped or name in _CODE or name not in directives._directive_registry:  # type: ignore[attr-defined]
+            directives.register_directive(name, dropped if is_dropped else shown)
+
+
+def _role(
+    name: str, rawtext: str, text: str, line: int, inliner: Any, *_: Any, **__: Any
+) -> tuple[list[Any], list[Any]]:
+    """Show the label of a role; documents and labels are links."""
+    from docutils import nodes, utils
+
+    text = utils.unescape(text)
+    match = _LABELLED.match(text)
+    label, target = (match[1] or match[2], match[2]) if match else (text, text)
+    kind = name.rpartition(":")[2]
+    label = label.lstrip("~!")
+    if text.startswith("~") and not match:
+        label = label.rpartition(".")[2]
+    if kind not in _LINKS:
+        return [nodes.Text(label)], []
+    address = nodes.make_id(target) if _LINKS[kind] == "ref:" else target
+    label = label.replace("-", " ").replace("_", " ") if not match and kind != "doc" else label
+    return [nodes.reference(rawtext, label, refuri=_LINKS[kind] + address)], []
+
+
+def _directives() -> tuple[type, type]:
+    """The directives that show what they hold, and that show nothing."""
+    from docutils.parsers.rst import Directive, directives
+
+    class AnyOption(dict[str, Any]):
+        def __bool__(self) -> bool:
+            return True
+
+        def __missing__(self, name: str) -> Any:
+            return directives.unchanged
+
+    class Dropped(Directive):
+        has_content, optional_arguments, final_argument_whitespace = True, 1, True
+        option_spec = AnyOption()
+
+        def run(self) -> list[Any]:
+            return []
+
+    class Shown(Dropped):
+        def run(self) -> list[Any]:
+            return _shown(self)
+
+    return Shown, Dropped
+
+
+def _shown(directive: Any) -> list[Any]:
+    """Show a directive: its code, its links, or its argument and content."""
+    from docutils import nodes
+
+    name, argument = directive.name.lower(), " ".join(directive.arguments)
+    if name in _CODE or name.endswith("-code"):
+        code = "\n".join(directive.content)
+        return [nodes.literal_block(code, code)] if code.strip() else []
+    if name == "toctree":
+        return [_entries(directive.content)]
+    container = nodes.container()
+    if argument:
+        container += nodes.paragraph(argument, argument)
+    directive.state.nested_parse(directive.content, directive.content_offset, container)
+    return [container]
+
+
+def _entries(lines: Any) -> Any:
+    """Links to the entries of a table of contents, without labels where it gives none."""
+    from docutils import nodes
+
+    paragraph = nodes.paragraph()
+    for line in lines:
+        match = _LABELLED.match(line.strip())
+        target = match[2] if match else line.strip()
+        if target and ":" not in target:
+            paragraph += nodes.reference("", match[1] if match else "", refuri=f"doc:{target}")
+            paragraph += nodes.Text(" ")
+    return paragraph

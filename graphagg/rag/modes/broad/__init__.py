@@ -1,1 +1,0 @@
-"""The modes `broad` and `auto`: passages from several themes of the corpus."""

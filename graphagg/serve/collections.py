@@ -1,0 +1,245 @@
+"""Collections: any number of indices below a folder, by name, opened when asked for.
+
+A collection is a folder with `collection.json`, which has at most a passage index in `passages/`, a
+community index in `communities/` and the files that were uploaded in `files/`; or it is the folder
+of an index itself. Names are lower-case ASCII, so that no file system confuses two of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graphagg.errors import CollectionEmpty, CollectionExists, InvalidParameter, NoSuchIndex
+from graphagg.rag.config.profile import PROFILES, Profile
+from graphagg.serve.limits import Limits
+from graphagg.serve.service import Service, Sources
+from graphagg.serve.shared import Shared
+from graphagg.store.manifest import MANIFEST_NAME
+
+ABOUT, STAGED = "collection.json", ".staged-"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+KINDS = ("passages", "communities", "embedding")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the build at the first passages of a collection.
+
+    Attributes:
+        profile: `standard`, `fast` or `exact`.
+        language: code of the language of all passages, or `auto`. None: as it is recognized.
+    """
+
+    profile: Profile = "standard"
+    language: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.profile not in PROFILES:
+            raise InvalidParameter(
+                f"profile is {self.profile!r}, wanted one of {', '.join(PROFILES)}"
+            )
+
+
+@dataclass
+class _Open:
+    """A collection that is open.
+
+    Attributes:
+        service: answers from its indices.
+        users: requests that it answers now.
+        used: the end of the last one, by the monotonic clock.
+    """
+
+    service: Service
+    users: int = 0
+    used: float = field(default_factory=time.monotonic)
+
+
+class Collections:
+    """The collections of a folder.
+
+    Args:
+        root: the folder; made if it is not there.
+        shared: threads and models of all of them.
+        limits: of requests, and of open collections.
+    """
+
+    def __init__(self, root: Path, shared: Shared, limits: Limits) -> None:
+        self.root, self._shared, self._limits = root, shared, limits
+        root.mkdir(parents=True, exist_ok=True)
+        self._open: dict[str, _Open] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
+
+    def names(self) -> list[str]:
+        """The names of all collections, ascending."""
+        folders = (each.name for each in self.root.iterdir() if _NAME.fullmatch(each.name))
+        return sorted(name for name in folders if _exists(self.root / name))
+
+    def folder(self, name: str) -> Path:
+        """The folder of a collection; raises `NoSuchIndex`."""
+        folder = self.root / check_name(name)
+        if not _exists(folder):
+            raise NoSuchIndex(f"there is no collection {name!r}; make it by POST /v1/collections")
+        return folder
+
+    def index(self, name: str, kind: str) -> Path:
+        """The folder of an index of a collection, whether or not it is there yet."""
+        folder = self.folder(name)
+        return folder if is_bare(folder) else folder / kind
+
+    def settings(self, name: str) -> Settings:
+        """Settings of the build of a collection."""
+        folder = self.folder(name)
+        return Settings() if is_bare(folder) else Settings(**json.loads(_read(folder / ABOUT)))
+
+    def create(self, name: str, settings: Settings) -> None:
+        """Make a collection that holds nothing; raises `CollectionExists`."""
+        folder = self.root / check_name(name)
+        if _exists(folder):
+            raise CollectionExists(f"there is a collection {name!r} already; take another name")
+        folder.mkdir(exist_ok=True)
+        about = folder / f".{secrets.token_hex(4)}"
+        with about.open("w", encoding="utf-8") as file:
+            json.dump(asdict(settings), file)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(about, folder / ABOUT)  # of two who make it, one does
+        except FileExistsError:
+            raise CollectionExists(f"there is a collection {name!r} already") from None
+        finally:
+            about.unlink()
+
+    async def remove(self, name: str) -> None:
+        """Remove a collection with all that it holds; requests under way end on what they had."""
+        folder = self.folder(name)
+        gone = self.root / f".gone-{secrets.token_hex(8)}"
+        folder.rename(gone)  # at once for all; after a kill the next start removes it
+        self.forget(name)
+        await asyncio.to_thread(shutil.rmtree, gone, True)
+
+    def sweep(self) -> None:
+        """Remove what a killed process left."""
+        yesterday = time.time() - 86_400  # another process may still take files
+        staged = [each for each in self.root.glob(f"*/{STAGED}*") if _age(each) < yesterday]
+        for gone in (*self.root.glob(".gone-*"), *staged):
+            shutil.rmtree(gone, ignore_errors=True)
+
+    # --- open collections ------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def lease(self, name: str) -> AsyncIterator[Service]:
+        """The service of a collection, open until the block ends.
+
+        Raises:
+            NoSuchIndex: there is no such collection, or it holds nothing yet.
+        """
+        folder = self.folder(name)
+        async with self._opening.setdefault(name, asyncio.Lock()):
+            entry = self._open.get(name)
+            if entry is None:
+                entry = _Open(await asyncio.to_thread(self._opened, name, folder))
+                self._open[name] = entry
+            entry.users += 1
+        self._shrink()
+        try:
+            yield entry.service
+        finally:
+            entry.users -= 1
+            entry.used = time.monotonic()
+
+    def _opened(self, name: str, folder: Path) -> Service:
+        indices = indices_of(folder)
+        if not indices:
+            raise CollectionEmpty(f"collection {name!r} holds nothing yet; add passages or files")
+        return Service(Sources(**indices), self._limits, shared=self._shared)
+
+    def forget(self, name: str) -> None:
+        """Close a collection, whose next lease opens it anew."""
+        entry = self._open.pop(name, None)
+        if entry is not None:
+            entry.service.close()  # a version closes with its last lease
+
+    def changed(self, name: str) -> None:
+        """Move to what a write has published."""
+        entry = self._open.get(name)
+        if entry is None:
+            return
+        if all(entry.service.has(kind) for kind in indices_of(self.root / name)):
+            entry.service.refresh()
+        else:
+            self.forget(name)
+
+    def _shrink(self) -> None:
+        idle = sorted((e.used, name) for name, e in self._open.items() if not e.users)
+        for _, name in idle[: max(len(self._open) - self._limits.open_collections, 0)]:
+            self.forget(name)
+
+    def refresh(self) -> None:
+        """Move open collections to their published versions, and close those that are idle."""
+        for name, entry in list(self._open.items()):
+            gone = not _exists(self.root / name)
+            idle = time.monotonic() - entry.used > self._limits.collection_seconds
+            if gone or (idle and not entry.users):
+                self.forget(name)
+            else:
+                self.changed(name)
+
+    def close(self) -> None:
+        """Close all."""
+        for name in list(self._open):
+            self.forget(name)
+
+
+def check_name(name: str) -> str:
+    """Check the name of a collection.
+
+    Raises:
+        InvalidParameter: it is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidParameter(
+            f"collection {name[:80]!r}: wanted 1 to 63 of a-z, 0-9, _ and -, no sign first"
+        )
+    return name
+
+
+def is_bare(folder: Path) -> bool:
+    """Whether a folder is an index itself."""
+    return (folder / MANIFEST_NAME).is_file()
+
+
+def indices_of(folder: Path) -> dict[str, Any]:
+    """The folders of the indices of a collection, by kind."""
+    if is_bare(folder):
+        kind = json.loads(_read(folder / MANIFEST_NAME))["kind"]
+        return {kind: folder} if kind in KINDS else {}
+    folders = {kind: folder / kind for kind in KINDS}
+    return {kind: each for kind, each in folders.items() if is_bare(each)}
+
+
+def _age(folder: Path) -> float:
+    with suppress(FileNotFoundError):
+        return folder.stat().st_mtime
+    return time.time()
+
+
+def _exists(folder: Path) -> bool:
+    return (folder / ABOUT).is_file() or is_bare(folder)
+
+
+def _read(path: Path) -> str:
+    with suppress(FileNotFoundError):
+        return path.read_text(encoding="utf-8")
+    raise NoSuchIndex(f"the collection {path.parent.name!r} was removed just now")

@@ -1,0 +1,117 @@
+"""`/v1/passages/answer`: an answer in words, with citations that were checked.
+
+The passages of a question go to the language model of the service. The answer comes whole, or with
+`stream` as server-sent events: the hits, then each piece of the text, then the citations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from graphagg.errors import GraphAggError, NoLanguageModel, Overloaded
+from graphagg.rag.answer.generate import cited, conversation
+from graphagg.rag.models.endpoint import Endpoint
+from graphagg.rag.question.excerpts import ELLIPSIS
+from graphagg.serve.http.failures import body_of, documented
+from graphagg.serve.http.routes.indices import At
+from graphagg.serve.models.passages import AnswerRequest, WordsAnswer
+from graphagg.serve.service import Service
+
+_MOST = 32  # answers at a time; each holds a thread
+
+Hit = Mapping[str, Any]
+
+
+def router(at: At, prefix: str, endpoint: Endpoint | None) -> APIRouter:
+    """The route; without a language model it says so."""
+    routes = APIRouter(tags=["passages"], responses=documented(404, 502, 504))
+    slots = asyncio.Semaphore(_MOST)
+
+    @routes.post(f"{prefix}/passages/answer", response_model=WordsAnswer)
+    async def answer(request: AnswerRequest, service: Service = Depends(at)) -> Response:
+        """Answer a question from its passages, by the language model of the service."""
+        if endpoint is None:
+            raise NoLanguageModel(
+                "this service has no language model; start it with --llm-url URL and "
+                "--llm-model NAME"
+            )
+        if slots.locked():
+            raise Overloaded(f"{_MOST} answers are under way already; try again in a while")
+        seconds = service.limits.answer_seconds
+        async with slots:
+            try:
+                async with asyncio.timeout(seconds):
+                    hits = (await service.passages.search(request))["hits"]
+            except TimeoutError:
+                raise Overloaded(f"no passages within {seconds:g} s; ask again") from None
+            sources = [(hit["title"], _context(hit)) for hit in hits]
+            asked = conversation(request.question, sources)
+            pieces = endpoint.stream(asked) if hits else iter(())
+            first = await run_in_threadpool(next, pieces, "")  # a refusal has its own status
+            if not request.stream:
+                text = (first + await run_in_threadpool("".join, pieces)).strip()
+                return JSONResponse({"text": text, **_citations(text, hits), "hits": hits})
+        return _Events(_events(hits, first, pieces))
+
+    return routes
+
+
+class _Events(StreamingResponse):
+    """Server-sent events of a generator, which is closed when the client leaves."""
+
+    def __init__(self, events: Generator[bytes]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._events.close()
+
+
+def _events(hits: Sequence[Hit], first: str, pieces: Iterator[str]) -> Generator[bytes]:
+    """The hits, the pieces, the citations; an answer that stops in its middle ends in an error."""
+    text = first
+    yield _data({"hits": hits})
+    try:
+        if first:
+            yield _data({"text": first})
+        for piece in pieces:
+            text += piece
+            yield _data({"text": piece})
+    except GraphAggError as error:
+        yield _data(body_of(error))
+        return
+    yield _data(_citations(text, hits))
+
+
+def _data(value: Mapping[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def _context(hit: Hit) -> str:
+    """The text of a hit between its neighbors, with an ellipsis where it is cut."""
+    if cut := hit.get("cut"):
+        after = ELLIPSIS if cut["end"] < cut["characters"] else ""
+        return f"{ELLIPSIS if cut['start'] else ''}{hit['text']}{after}"
+    around = {each["position"]: each["text"] for each in hit.get("neighbors") or []}
+    around[hit.get("position", 0)] = hit["text"]
+    return "\n".join(around[position] for position in sorted(around))
+
+
+def _citations(text: str, hits: Sequence[Hit]) -> dict[str, Any]:
+    """The passages that a text cites, and the cited numbers that no passage has."""
+    valid, unknown = cited(text, len(hits))
+    passages = ({"number": n, "passage_id": hits[n - 1]["id"], "title": hits[n - 1]["title"]}
+                for n in valid)  # fmt: skip
+    return {"citations": list(passages), "unknown_citations": unknown}

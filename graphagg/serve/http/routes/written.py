@@ -1,0 +1,290 @@
+"""`/v1/collections`: make and remove collections, and write to them.
+
+A write is answered when it is on the disk. With the header `Accept: text/event-stream` it reports
+its progress as server-sent events: `{"progress"}` now and then, at last `{"done"}` or `{"error"}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import mimetypes
+import shutil
+import unicodedata
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+
+from graphagg.errors import CollectionEmpty, GraphAggError, InvalidParameter, NoSuchIndex
+from graphagg.serve.collections import Collections, Settings
+from graphagg.serve.http.failures import body_of, documented
+from graphagg.serve.models.about import Info
+from graphagg.serve.models.collections import (
+    AddRequest,
+    CollectionItem,
+    CollectionList,
+    CollectionName,
+    CollectionRequest,
+    DeleteRequest,
+    EdgesRequest,
+    PassageItem,
+    Removed,
+    UpdateRequest,
+    WriteAnswer,
+)
+from graphagg.serve.rights import CURRENT, check_unfiltered, check_writer
+from graphagg.serve.service import Service
+from graphagg.serve.writing import Call, Writer, discard
+
+PREFIX = "/v1/collections/{name}"
+_LONGEST_PATH, _LONGEST_PART = 1_000, 255
+_FORBIDDEN = frozenset('\\:*?"<>|') | {chr(code) for code in range(32)}
+_SHOWN_HERE = ("text/plain", "application/pdf", "image/png", "image/jpeg")
+"""Kinds of files that a browser may show; others it saves."""
+
+
+def leased(collections: Collections) -> Callable[..., Any]:
+    """A dependency that gives the service of the collection that an address names."""
+
+    async def lease(name: CollectionName) -> AsyncIterator[Service]:
+        async with collections.lease(name) as service:
+            yield service
+
+    return lease
+
+
+def router(service: Service, collections: Collections, writer: Writer) -> APIRouter:
+    """The routes of collections as such, and of writes."""
+    routes = APIRouter(tags=["collections"], responses=documented(404, 409, 412, 507))
+    add_collections(routes, service, collections, writer)
+    add_writes(routes, writer)
+    add_files(routes, writer)
+    return routes
+
+
+def add_collections(
+    routes: APIRouter, described: Service, collections: Collections, writer: Writer
+) -> None:
+    """Add the routes that list, make and remove collections."""
+
+    @routes.get("/v1/collections", response_model=CollectionList)
+    async def listed() -> CollectionList:
+        """List the collections."""
+        identity = CURRENT.get()
+        items = [await run_in_threadpool(item, name) for name in collections.names()]
+        return CollectionList(collections=items, may_write=identity.role == "write")
+
+    def item(name: str) -> CollectionItem:
+        counts = writer.counts(name)
+        hidden = CURRENT.get().filter is not None
+        return CollectionItem(
+            name=name, passages=None if hidden else counts, version=writer.version(name)
+        )
+
+    @routes.post("/v1/collections", response_model=CollectionItem, status_code=201)
+    async def create(request: CollectionRequest) -> JSONResponse:
+        """Make a collection that holds nothing yet."""
+        check_writer()
+        settings = Settings(request.profile, request.language)
+        await run_in_threadpool(collections.create, request.name, settings)
+        return JSONResponse({"name": request.name, "passages": None, "version": None}, 201)
+
+    @routes.delete(PREFIX, response_model=Removed)
+    async def remove(name: CollectionName) -> Removed:
+        """Remove a collection with all that it holds."""
+        check_writer()
+        await collections.remove(name)
+        return Removed()
+
+    @routes.get(PREFIX, response_model=Info)
+    async def info(name: CollectionName) -> Info:
+        """Show a collection: versions, sizes, modes, metadata keys; null for what it lacks."""
+        try:
+            async with collections.lease(name) as service:
+                return Info.model_validate(service.info())
+        except CollectionEmpty:
+            return Info.model_validate(described.info(()))
+
+
+def add_writes(routes: APIRouter, writer: Writer) -> None:
+    """Add the routes that change passages and edges."""
+
+    @routes.post(f"{PREFIX}/passages", response_model=WriteAnswer)
+    async def add(name: CollectionName, request: AddRequest, http: Request) -> Response:
+        """Add passages, all or none; with `replace` in place of the ones that are there."""
+        sources = _passages(request.passages)
+        return await _write(
+            writer, name, http, lambda told: writer.add(name, sources, request.replace, told)
+        )
+
+    @routes.put(f"{PREFIX}/passages", response_model=WriteAnswer)
+    async def update(name: CollectionName, request: UpdateRequest, http: Request) -> Response:
+        """Replace passages that are all there."""
+        sources = _passages(request.passages)
+        return await _write(writer, name, http, lambda told: writer.update(name, sources, told))
+
+    @routes.post(f"{PREFIX}/passages/delete", response_model=WriteAnswer)
+    async def delete(name: CollectionName, request: DeleteRequest, http: Request) -> Response:
+        """Delete passages, all or none."""
+        ids, skip = request.ids, request.ignore_missing
+        return await _write(writer, name, http, lambda told: writer.delete(name, ids, skip))
+
+    @routes.post(f"{PREFIX}/communities/edges", response_model=WriteAnswer)
+    async def edges(name: CollectionName, request: EdgesRequest, http: Request) -> Response:
+        """Add edges to the graph of the collection, and remove some."""
+        if not request.add and not request.remove:
+            raise InvalidParameter("no edge to add or remove; give add or remove")
+        add, remove = ([tuple(pair) for pair in each] for each in (request.add, request.remove))
+        return await _write(writer, name, http, lambda told: writer.edges(name, add, remove, told))
+
+
+def add_files(routes: APIRouter, writer: Writer) -> None:
+    """Add the routes of files."""
+
+    @routes.post(f"{PREFIX}/files", response_model=WriteAnswer)
+    async def upload(name: CollectionName, http: Request) -> Response:
+        """Add files, as `multipart/form-data`; files of the same names are replaced."""
+        check_writer()
+        staged = await run_in_threadpool(writer.staged, name)
+        try:
+            limits = writer.limits
+            async with http.form(max_files=limits.upload_files, max_fields=10) as form:
+                files = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
+                if not files:
+                    raise InvalidParameter("no file came; send files as multipart/form-data")
+                await run_in_threadpool(_stage, staged, files)
+        except BaseException:
+            discard(staged)
+            raise
+
+        def call(told: Any) -> dict[str, Any]:
+            try:
+                return writer.upload(name, staged, told)
+            finally:
+                discard(staged)
+
+        return await _write(writer, name, http, call, lambda: discard(staged))
+
+    @routes.post(f"{PREFIX}/sync", response_model=WriteAnswer)
+    async def sync(name: CollectionName, http: Request) -> Response:
+        """Make the index hold the collection's files as they are; sent passages stay."""
+        return await _write(writer, name, http, lambda told: writer.sync(name, told))
+
+    @routes.get(f"{PREFIX}/files/{{path:path}}", response_class=Response)
+    async def file(name: CollectionName, path: str) -> Response:
+        """A file of the collection."""
+        check_unfiltered("files")
+        folder = await run_in_threadpool(writer.files, name)
+        target = folder.joinpath(*_path_below(path))
+        if not target.is_file() or not target.resolve().is_relative_to(folder.resolve()):
+            raise NoSuchIndex("there is no such file in this collection")
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        if kind.startswith("text/"):
+            kind = "text/plain"  # markup is shown as it stands
+        return FileResponse(
+            target, media_type=kind, filename=target.name,
+            content_disposition_type="inline" if kind in _SHOWN_HERE else "attachment",
+            headers={"content-security-policy": "sandbox; default-src 'none'"},
+        )  # fmt: skip
+
+
+def _passages(items: Sequence[PassageItem]) -> list[Any]:
+    from graphagg.rag import Passage
+
+    return [
+        Passage(
+            each.id, each.text, each.title, each.metadata, each.document or "", each.position or 0
+        )
+        for each in items
+    ]
+
+
+async def _write(
+    writer: Writer, name: str, http: Request, call: Call, refused: Callable[[], None] | None = None
+) -> Response:
+    """Answer a write when it is done, or report its progress."""
+    check_writer()
+    expected = http.headers.get("if-match", "*").strip().strip('"')
+    version = None if expected == "*" else expected
+    if "text/event-stream" in http.headers.get("accept", ""):
+        return StreamingResponse(
+            _events(writer, name, call, version), media_type="text/event-stream"
+        )
+    try:
+        answer = await writer.write(name, call, version, lambda stage, done, total: None)
+    except GraphAggError:
+        if refused is not None:
+            refused()
+        raise
+    return JSONResponse(answer, headers={"etag": f'"{answer["version"]}"'})
+
+
+async def _events(
+    writer: Writer, name: str, call: Call, version: str | None
+) -> AsyncIterator[bytes]:
+    """The progress of a write; it goes on where the client leaves."""
+    loop, events = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
+
+    def told(stage: str, done: int, total: int) -> None:
+        progress = {"stage": stage, "done": done, "total": total}
+        loop.call_soon_threadsafe(events.put_nowait, {"progress": progress})
+
+    async def run() -> None:
+        try:
+            await events.put({"done": await writer.write(name, call, version, told)})
+        except GraphAggError as error:
+            await events.put(body_of(error))
+        except Exception:
+            failed = {"type": "InternalError", "message": "the service failed on this request"}
+            await events.put({"error": failed})
+            raise
+
+    task = asyncio.create_task(run())
+    while True:
+        event = await events.get()
+        yield b"data: " + json.dumps(event).encode() + b"\n\n"
+        if "progress" not in event:
+            break
+    await task
+
+
+def _stage(staged: Path, files: Sequence[UploadFile]) -> None:
+    """Write files that came below a folder."""
+    names: dict[str, str] = {}
+    for each in files:
+        names_below = _path_below(each.filename or "")
+        path = "/".join(names_below)
+        if names.setdefault(path.casefold(), path) != path or (staged / path).exists():
+            raise InvalidParameter(f"file {path!r} comes twice, perhaps in another case")
+        target = staged.joinpath(*names_below)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                shutil.copyfileobj(each.file, file)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise InvalidParameter(
+                f"file {path!r}: another file has the name of its folder"
+            ) from None
+
+
+def _path_below(name: str) -> tuple[str, ...]:
+    """The path of a file below its folder; raises `InvalidParameter` for one that leads out."""
+    path = unicodedata.normalize("NFC", name)
+    folders = PurePosixPath(path).parts
+    sound = folders and len(path.encode("utf-8", "replace")) <= _LONGEST_PATH and all(
+        0 < len(each.encode("utf-8", "replace")) <= _LONGEST_PART
+        and each[0] not in "./"
+        and not _FORBIDDEN & set(each)
+        and not any("\ud800" <= character <= "\udfff" for character in each)
+        for each in folders
+    )  # fmt: skip
+    if not sound:
+        raise InvalidParameter(
+            f"file name {ascii(name)[:120]}: wanted a path below the folder, no part hidden"
+        )
+    return folders

@@ -1,0 +1,141 @@
+"""Collections, and what is written to them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from graphagg.rag.config.profile import Profile
+from graphagg.serve.limits import LONGEST_NAME
+from graphagg.serve.models.values import Name, Number, Request, Result, Timed, Vertex
+
+CollectionName = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9][a-z0-9_-]*$")]
+"""The name of a collection."""
+_MOST = 100_000
+Edge = Annotated[list[Vertex], Field(min_length=2, max_length=2)]
+"""Two vertices."""
+
+
+class CollectionRequest(Request):
+    """A collection to make."""
+
+    name: CollectionName
+    profile: Profile = "standard"
+    language: Annotated[str, Field(max_length=20)] | None = Field(
+        default=None, description="Code of the language of all passages, or auto; null: recognized."
+    )
+
+
+class CollectionItem(Result):
+    """A collection."""
+
+    name: str
+    passages: int | None = Field(description="null: it holds none, or a filter hides how many.")
+    version: str | None
+
+
+class CollectionList(Result):
+    """All collections, by name."""
+
+    collections: list[CollectionItem]
+    may_write: bool
+
+
+class PassageItem(Request):
+    """A passage or a document to add; a longer text is split."""
+
+    id: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+    text: str
+    title: str = ""
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    document: str | None = None
+    position: Number | None = None
+
+
+class AddRequest(Request):
+    """Passages to add, all or none."""
+
+    passages: Annotated[list[PassageItem], Field(min_length=1, max_length=_MOST)]
+    replace: bool = Field(default=False, description="Replace passages of the same ids.")
+
+
+class UpdateRequest(Request):
+    """Passages to replace, which must all be there."""
+
+    passages: Annotated[list[PassageItem], Field(min_length=1, max_length=_MOST)]
+
+
+class DeleteRequest(Request):
+    """Ids of passages, or of documents with all their chunks."""
+
+    ids: Annotated[list[Name], Field(min_length=1, max_length=_MOST)]
+    ignore_missing: bool = False
+
+
+class EdgesRequest(Request):
+    """Edges to add to the graph, and to remove from it."""
+
+    add: Annotated[list[Edge], Field(max_length=_MOST)] = Field(default_factory=list)
+    remove: Annotated[list[Edge], Field(max_length=_MOST)] = Field(default_factory=list)
+
+
+class LeftOutFile(Result):
+    """A file that could not be read."""
+
+    path: str
+    kind: str
+    reason: str
+
+
+class WriteAnswer(Result):
+    """The outcome of a write; it is on the disk."""
+
+    version: str | None = Field(description="Of the passages; for the header If-Match.")
+    passages: int | None = Field(default=None, description="Number of passages that are there now.")
+    added: int | None = None
+    replaced: int | None = None
+    updated: int | None = None
+    deleted: int | None = None
+    unchanged: int | None = None
+    passages_added: int | None = None
+    passages_deleted: int | None = None
+    edges_added: int | None = None
+    edges_removed: int | None = None
+    files: int | None = Field(default=None, description="Number of files that were read.")
+    left_out: list[LeftOutFile] | None = None
+    notes: list[str] | None = None
+
+
+class FacetsRequest(Request):
+    """The passages whose metadata is counted."""
+
+    filter: dict[str, Any] | None = None
+
+
+class FacetValue(Result):
+    """A value, and the number of passages that have it."""
+
+    value: str | float | bool
+    passages: int
+
+
+class Facet(Result):
+    """A key of the metadata."""
+
+    type: str
+    passages: int
+    values: list[FacetValue] | None = Field(description="null: there are more than 50.")
+
+
+class FacetsAnswer(Timed):
+    """The keys of the passages that a filter leaves."""
+
+    passages: int
+    keys: dict[str, Facet]
+
+
+class Removed(Result):
+    """A collection that is gone."""
+
+    removed: Literal[True] = True

@@ -1,0 +1,31 @@
+/** The collections of a service: which one the address names, and the choice of another. */
+
+import { byId, h, put, show } from "./dom.js";
+
+const KEY = "collection";
+
+/** @returns {string|null} the collection of the address; the only one there is; else null. */
+export function chosen(collections) {
+  const named = new URLSearchParams(location.search).get(KEY);
+  if (named !== null) return named;
+  return collections.length === 1 ? collections[0].name : null;
+}
+
+/** The address of a collection. */
+export function addressOf(name, hash = "") {
+  return `${location.pathname}?${new URLSearchParams({ [KEY]: name })}${hash}`;
+}
+
+/** Shows the choice; choosing opens the page of that collection. */
+export function chooser(collections, name) {
+  const names = collections.map((each) => each.name);
+  const all = name !== null && !names.includes(name) ? [name, ...names] : names;
+  const none = name === null ? [h("option", { value: "" }, "Choose …")] : [];
+  const select = byId("collection");
+  put(select, none, all.map((each) => h("option", { value: each }, each)));
+  select.value = name ?? "";
+  select.addEventListener("change", () => {
+    if (select.value) location.href = addressOf(select.value);
+  });
+  show(byId("collection-place"), all.length > 0);
+}

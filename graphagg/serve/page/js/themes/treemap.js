@@ -1,0 +1,85 @@
+/** The themes as a picture: areas by passages, colors by parent, ties where one is pointed at. */
+
+import { put, svg } from "../dom.js";
+import { plural } from "../words.js";
+
+const WIDTH = 1000;
+const HEIGHT = 460;
+const HUES = [212, 32, 150, 340, 265, 96, 12, 185, 48, 300];
+
+/**
+ * @param {HTMLElement} place
+ * @param {Object[]} cells each with `id`, `label`, `size`, `parent`, and perhaps `neighbors`.
+ * @param {?Object<string, number>} lit number of passages of a question, by id.
+ * @param {(id: string) => void} go is called with the id of the cell that is chosen.
+ */
+export function drawTreemap(place, cells, lit, go) {
+  const boxes = squarified([...cells].filter(({ size }) => size > 0).sort((a, b) => b.size - a.size), 0, 0, WIDTH, HEIGHT);
+  const parents = [...new Set(cells.map(({ parent }) => parent))];
+  const ties = svg("g");
+  const centers = new Map(boxes.map(({ cell, x, y, w, h }) => [cell.id, [x + w / 2, y + h / 2]]));
+  const drawn = boxes.map((box, i) => draw(box, parents.indexOf(box.cell.parent), i, lit, {
+    go,
+    on: () => put(ties, (box.cell.neighbors ?? []).flatMap(({ id, weight }) => tie(centers.get(box.cell.id), centers.get(id), weight))),
+    off: () => put(ties),
+  }));
+  put(place, svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}` }, drawn, ties));
+}
+
+function draw({ cell, x, y, w, h }, parent, i, lit, { go, on, off }) {
+  const hits = lit?.[cell.id] ?? 0;
+  const hue = HUES[Math.max(parent, 0) % HUES.length];
+  const light = 70 + ((i * 7) % 16);
+  const room = Math.floor((w - 16) / 7.2);
+  const label = cell.label.length > room ? `${cell.label.slice(0, Math.max(room - 1, 0))}…` : cell.label;
+  const look = ["cell", lit ? (hits ? "lit" : "away") : ""].filter(Boolean).join(" ");
+  const text = `${cell.label}: ${plural(cell.size, "passage")}${hits ? `, ${hits} of the question` : ""}`;
+  return svg(
+    "g",
+    { class: look, onclick: () => go(cell.id), onpointerenter: on, onpointerleave: off },
+    svg("title", {}, text),
+    svg("rect", { x, y, width: Math.max(w, 0), height: Math.max(h, 0), fill: `hsl(${hue} 55% ${light}%)` }),
+    w > 54 && h > 24 ? svg("text", { x: x + 8, y: y + 20 }, label) : null,
+    w > 84 && h > 44 ? svg("text", { class: "size", x: x + 8, y: y + 37 }, hits && w > 170 ? `${cell.size} · ${hits} of the question` : String(cell.size)) : null,
+  );
+}
+
+function tie(from, to, weight) {
+  if (!from || !to) return [];
+  const [x1, y1] = from;
+  const [x2, y2] = to;
+  const [mx, my] = [(x1 + x2) / 2 - (y2 - y1) * 0.15, (y1 + y2) / 2 + (x2 - x1) * 0.15];
+  return [svg("path", { class: "tie", d: `M${x1} ${y1}Q${mx} ${my} ${x2} ${y2}`, "stroke-width": 1 + 9 * weight })];
+}
+
+/** Rows of boxes that are as square as can be, the largest first (Bruls, Huizing, van Wijk 2000). */
+function squarified(cells, x, y, w, h) {
+  const boxes = [];
+  let rest = [...cells];
+  while (rest.length) {
+    const total = rest.reduce((sum, { size }) => sum + size, 0);
+    const short = Math.min(w, h);
+    const scale = (w * h) / total;
+    let row = [rest[0]];
+    while (row.length < rest.length && worst([...row, rest[row.length]], short, scale) <= worst(row, short, scale)) {
+      row = rest.slice(0, row.length + 1);
+    }
+    const depth = (row.reduce((sum, { size }) => sum + size, 0) * scale) / short;
+    let along = 0;
+    for (const cell of row) {
+      const length = (cell.size * scale) / depth;
+      boxes.push(w >= h ? { cell, x, y: y + along, w: depth, h: length } : { cell, x: x + along, y, w: length, h: depth });
+      along += length;
+    }
+    if (w >= h) [x, w] = [x + depth, w - depth];
+    else [y, h] = [y + depth, h - depth];
+    rest = rest.slice(row.length);
+  }
+  return boxes;
+}
+
+function worst(row, short, scale) {
+  const areas = row.map(({ size }) => size * scale);
+  const sum = areas.reduce((a, b) => a + b, 0);
+  return Math.max((short ** 2 * Math.max(...areas)) / sum ** 2, sum ** 2 / (short ** 2 * Math.min(...areas)));
+}

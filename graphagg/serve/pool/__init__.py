@@ -1,1 +1,0 @@
-"""Worker processes: one front process speaks HTTP, several answer over the same mapped indices."""

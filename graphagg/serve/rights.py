@@ -1,0 +1,167 @@
+"""The rights of a request: its role, and the filter that is always applied to what it sees.
+
+A file of tokens is TOML, one table per token. It holds hashes: who reads it has no token yet.
+
+    [[token]]
+    sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    role = "read"                   # or "write"
+    filter = {tenant = "acme"}      # optional, of readers: they see these passages alone
+
+A file that is one line without such a table is a token itself, which may write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import tomllib
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from graphagg.errors import Forbidden, InvalidToken
+
+Role = Literal["read", "write"]
+_SHORTEST_TOKEN = 16
+_SHA256 = re.compile("[0-9a-f]{64}")
+_log = logging.getLogger("graphagg.serve")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The rights of whoever asks.
+
+    Attributes:
+        role: `write` may change collections too.
+        filter: the passages that it sees. None: all.
+    """
+
+    role: Role = "write"
+    filter: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def narrowed(self, filter: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """A filter of a request, below the filter of this identity."""
+        if self.filter is None:
+            return filter
+        return self.filter if filter is None else {"and": [self.filter, filter]}
+
+
+ANYONE = Identity()
+NOBODY = Identity("read", {"not": {"and": []}})
+"""Whoever has no token: sees nothing, should a route ever answer it."""
+CURRENT: ContextVar[Identity] = ContextVar("identity", default=ANYONE)
+"""The identity of the request that a task works on."""
+
+
+def check_unfiltered(what: str) -> None:
+    """Raise `Forbidden` for an identity that sees some passages alone."""
+    if CURRENT.get().filter is not None:
+        raise Forbidden(f"{what}: this token sees some passages alone; ask with one without filter")
+
+
+def check_writer() -> None:
+    """Raise `Forbidden` for an identity that may only read."""
+    if CURRENT.get().role != "write":
+        raise Forbidden("this token may read alone; ask with one of the role write")
+
+
+def digest_of(token: str) -> str:
+    """The hash under which a token is kept."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Tokens:
+    """The tokens of a file, which is read again when it changes; a broken one admits nobody.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InvalidToken: the file cannot be read, or holds no usable token.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = self._stamp_now()
+        self.identities = read_tokens(path)
+
+    def _stamp_now(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def refresh(self) -> None:
+        """Read the file again if it changed."""
+        stamp = self._stamp_now()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self.identities = read_tokens(self._path)
+        except InvalidToken as error:
+            self.identities = {}
+            _log.error("no token is admitted: %s", error)
+
+
+def read_tokens(path: Path) -> dict[str, Identity]:
+    """Read a file of tokens: identities by the hash of their token.
+
+    Raises:
+        InvalidToken: the file cannot be read, or holds no usable token.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidToken(
+            f"{path}: cannot be read ({getattr(error, 'strerror', 'not text')}); wanted a file "
+            "that holds a token"
+        ) from None
+    if "[[token]]" not in text:
+        return {digest_of(_plain_token(path, text)): ANYONE}
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidToken(f"{path}: not readable TOML ({error}); correct it") from None
+    if document.keys() != {"token"}:
+        raise InvalidToken(f"{path}: keys {sorted(document)}, wanted tables [[token]] alone")
+    return dict(_identity(path, table) for table in document["token"])
+
+
+def _plain_token(path: Path, token: str) -> str:
+    if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
+        raise InvalidToken(
+            f"{path}: {len(token)} characters, wanted at least {_SHORTEST_TOKEN}, printable ASCII "
+            "and no blanks; for instance: openssl rand -hex 32"
+        )
+    if " " in token:
+        raise InvalidToken(f"{path}: the token holds a blank; write the token alone")
+    return token
+
+
+def _identity(path: Path, table: Mapping[str, Any]) -> tuple[str, Identity]:
+    unknown = table.keys() - {"sha256", "role", "filter"}
+    digest, role, filter = table.get("sha256"), table.get("role"), table.get("filter")
+    if unknown:
+        raise InvalidToken(f"{path}: unknown {sorted(unknown)}, wanted sha256, role and filter")
+    if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+        raise InvalidToken(f'{path}: sha256 is no hash; make one: printf %s "$TOKEN" | sha256sum')
+    if role not in ("read", "write"):
+        raise InvalidToken(f"{path}: role is {role!r}, wanted read or write")
+    if filter is not None:
+        if not isinstance(filter, dict) or not filter:
+            raise InvalidToken(
+                f'{path}: filter is no table, wanted one such as {{tenant = "acme"}}'
+            )
+        try:
+            json.dumps(filter)
+        except TypeError:
+            raise InvalidToken(f"{path}: a date in a filter; write it in quotes") from None
+        if role == "write":
+            raise InvalidToken(f"{path}: a token that writes has no filter; make two tokens")
+    return digest, Identity(role, filter)

@@ -1,0 +1,65 @@
+"""Threads and models that all indices of a process share."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from graphagg.serve.lanes import Lane
+from graphagg.serve.limits import Limits
+from graphagg.serve.observe.metrics import Metrics
+
+if TYPE_CHECKING:
+    from graphagg.rag import PassageIndex
+    from graphagg.rag.models.encoder import Encoder
+    from graphagg.rag.models.extractor import EntityExtractor
+    from graphagg.serve.encoding import Batcher
+
+
+class Shared:
+    """The threads and models of a process.
+
+    Args:
+        limits: of threads and waiting requests.
+        metrics: takes the sizes of batches.
+
+    Attributes:
+        lane: threads that answer.
+        lookups: threads that answer type-ahead and neighbors, apart from all else: a flood of
+            either leaves the other its threads.
+        encoders, extractors: loaded models of questions by their sha256.
+        loading: held while a model that several indices have is loaded.
+    """
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self.limits, self.metrics = limits, metrics
+        self.lane = Lane("answers", limits.threads, limits.waiting)
+        self.lookups = Lane("lookups", 1, limits.lookups)
+        self.encoders: dict[str, Encoder] = {}
+        self.extractors: dict[str, EntityExtractor] = {}
+        self._batcher: Batcher | None = None
+        self.loading = threading.RLock()
+
+    @property
+    def batcher(self) -> Batcher:
+        """The one thread that encodes questions."""
+        if self._batcher is None:
+            from graphagg.serve.encoding import Batcher
+
+            self._batcher = Batcher(capacity=self.limits.waiting, observe=self.metrics.encoded)
+        return self._batcher
+
+    def keep(self, index: PassageIndex) -> None:
+        """Let other versions and indices have the models that an index has loaded."""
+        encoder, extractor = index.models.loaded()
+        if encoder is not None:
+            self.encoders[encoder.spec.sha256] = encoder
+        if extractor is not None:
+            self.extractors[extractor.spec.sha256] = extractor
+
+    def close(self) -> None:
+        """End the threads."""
+        self.lane.close()
+        self.lookups.close()
+        if self._batcher is not None:
+            self._batcher.close()

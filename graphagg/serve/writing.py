@@ -1,0 +1,280 @@
+"""Writes to collections: one at a time, each a version, on the disk before it is answered.
+
+A write goes on where its client leaves; another one waits for its turn, in the order in which they
+came, or is refused. Among processes over one folder a locked file gives the turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphagg.errors import ArtifactBusy, EmptyCorpus, InvalidParameter, VersionChanged
+from graphagg.progress import Progress
+from graphagg.serve.collections import STAGED, Collections, is_bare
+from graphagg.serve.limits import Limits
+from graphagg.store import manifest_at
+from graphagg.store.locks import locked
+
+if TYPE_CHECKING:
+    from graphagg.rag import PassageIndex
+    from graphagg.rag.documents.reading.settings import ReadReport
+    from graphagg.rag.models.chunking import Source
+    from graphagg.rag.models.encoder import Encoder
+    from graphagg.rag.models.extractor import EntityExtractor
+
+Answer = dict[str, Any]
+Call = Callable[[Progress], Answer]
+FILES = "files"
+_TOLD = 0.2  # seconds between two reports of a stage, at least
+_OF_A_FILE = ("path", "folder", "suffix", "modified", "size")  # metadata that a read file has
+
+
+class Writer:
+    """Writes to the collections of a service.
+
+    Args:
+        collections: the collections.
+        limits: seconds that a write waits for its turn.
+        encoder, extractor: models of new collections; None: by their profile.
+    """
+
+    def __init__(
+        self, collections: Collections, limits: Limits,
+        encoder: Encoder | None = None, extractor: EntityExtractor | None = None,
+    ) -> None:  # fmt: skip
+        self.limits, self._collections = limits, collections
+        self._seconds = limits.write_seconds
+        self._given: Any = encoder, extractor
+        # Beside the models of questions: a model is used by one thread at a time.
+        self._models: dict[str, Any] = {m.spec.sha256: m for m in self._given if m is not None}
+        self._turn = asyncio.Lock()
+        self._running: set[asyncio.Task[Answer]] = set()
+
+    async def write(self, name: str, call: Call, expected: str | None, told: Progress) -> Answer:
+        """Write when it is this one's turn; the write goes on where the caller is cancelled.
+
+        Args:
+            name: of the collection.
+            call: changes it, in a thread.
+            expected: version that the passages must have, as `If-Match` names it; None: any.
+            told: called in the thread with stage, done and total, now and then.
+
+        Raises:
+            ArtifactBusy: the turn does not come in time.
+            VersionChanged: the passages have another version.
+        """
+        task = asyncio.create_task(self._write(name, call, expected, _sparse(told)))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _write(self, name: str, call: Call, expected: str | None, told: Progress) -> Answer:
+        busy = ArtifactBusy("others write; try again in a while")
+        end = time.monotonic() + self._seconds
+        try:
+            await asyncio.wait_for(self._turn.acquire(), self._seconds)
+        except TimeoutError:
+            raise busy from None
+
+        def run() -> Answer:
+            with locked(self._collections.folder(name) / ".writer", busy):
+                if expected is not None and self.version(name) != expected:
+                    raise VersionChanged(
+                        f"the version is {self.version(name)}, and If-Match names another; read it "
+                        "again, and decide anew"
+                    )
+                return {**call(told), "version": self.version(name)}
+
+        try:
+            while True:
+                try:
+                    answer = await asyncio.to_thread(run)
+                    break
+                except ArtifactBusy:  # of another process
+                    if time.monotonic() > end:
+                        raise
+                    await asyncio.sleep(0.1)
+            await asyncio.to_thread(self._collections.changed, name)
+        finally:
+            self._turn.release()
+        return answer
+
+    async def close(self) -> None:
+        """Wait for the write under way."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def version(self, name: str) -> str | None:
+        """The version of a collection's passages; None where it has none."""
+        folder = self._collections.index(name, "passages")
+        return manifest_at(folder).data if is_bare(folder) else None
+
+    def counts(self, name: str) -> int | None:
+        """The number of a collection's passages; None where it has none."""
+        folder = self._collections.index(name, "passages")
+        return manifest_at(folder).counts.get("passages") if is_bare(folder) else None
+
+    # --- passages: each runs in a thread ---------------------------------------------------------
+
+    def add(self, name: str, sources: Sequence[Source], replace: bool, told: Progress) -> Answer:
+        """Add passages and documents, all or none."""
+        folder = self._collections.index(name, "passages")
+        if not is_bare(folder):
+            return {"added": len(sources), "replaced": 0, "passages": self._first(name, sources)}
+        with self._opened(folder) as index:
+            replaced = index.add(sources, replace=replace, progress=told)
+            return {
+                "added": len(sources) - replaced, "replaced": replaced, "passages": len(index),
+            }  # fmt: skip
+
+    def _first(self, name: str, sources: Sequence[Source]) -> int:
+        """Build the index of a collection; returns the number of its passages."""
+        from graphagg.rag import PassageIndex
+
+        folder = self._collections.index(name, "passages")
+        settings = self._collections.settings(name)
+        encoder, extractor = self._given
+        options: Any = {"profile": settings.profile, "language": settings.language}
+        with PassageIndex.build(
+            sources, folder, encoder=encoder, extractor=extractor, **options
+        ) as index:
+            return len(index)
+
+    def update(self, name: str, sources: Sequence[Source], told: Progress) -> Answer:
+        """Replace passages and documents that are all there."""
+        with self._opened(self._collections.index(name, "passages")) as index:
+            index.update(sources, progress=told)
+            return {"replaced": len(sources), "passages": len(index)}
+
+    def delete(self, name: str, ids: Sequence[str], ignore_missing: bool) -> Answer:
+        """Delete passages and documents."""
+        with self._opened(self._collections.index(name, "passages")) as index:
+            deleted = index.delete(ids, ignore_missing=ignore_missing)
+            return {"deleted": deleted, "passages": len(index)}
+
+    def _opened(self, folder: Path) -> PassageIndex:
+        """The index, with the models of writes, which load once."""
+        from graphagg.rag import PassageIndex
+
+        recorded = manifest_at(folder).models
+        encoder, extractor = (
+            self._models.get(recorded[role]["sha256"]) for role in ("encoder", "extractor")
+        )
+        index = PassageIndex.open(folder, encoder=encoder, extractor=extractor)
+        for model in (index.load_encoder(), index.load_extractor()):
+            self._models[model.spec.sha256] = model
+        return index
+
+    # --- files -----------------------------------------------------------------------------------
+
+    def files(self, name: str) -> Path:
+        """The folder of a collection's files; raises `InvalidParameter` where it has none."""
+        folder = self._collections.folder(name)
+        if is_bare(folder):
+            raise InvalidParameter(
+                f"collection {name!r} is an index alone, which keeps no files; send passages"
+            )
+        (folder / FILES).mkdir(exist_ok=True)
+        return folder / FILES
+
+    def staged(self, name: str) -> Path:
+        """A new folder for files that come."""
+        folder = self.files(name).parent / f"{STAGED}{secrets.token_hex(8)}"
+        folder.mkdir()
+        return folder
+
+    def upload(self, name: str, staged: Path, told: Progress) -> Answer:
+        """Add files that lie in a folder; those that can be read then lie with the collection's."""
+        from graphagg.rag import read_documents
+        from graphagg.rag.documents.reading.settings import ReadReport
+
+        report = ReadReport()
+        try:
+            documents = list(read_documents(staged, report=report))
+        except EmptyCorpus:
+            return {**_read(report), "added": 0, "replaced": 0}
+        answer = self.add(name, documents, True, told)
+        left_out = {each.path for each in report.left_out}
+        for file in sorted(each for each in staged.rglob("*") if each.is_file()):
+            path = file.relative_to(staged)
+            if path.as_posix() not in left_out:
+                target = self.files(name) / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _synced(file)
+                os.replace(file, target)
+                _synced(target.parent)
+        return {**answer, **_read(report)}
+
+    def sync(self, name: str, told: Progress) -> Answer:
+        """Make documents of files equal to the files there are; passages that came as such stay."""
+        from graphagg.rag import read_documents
+        from graphagg.rag.documents.reading.settings import ReadReport
+
+        report, files = ReadReport(), self.files(name)
+        has_files = any(each.is_file() for each in files.rglob("*"))
+        documents: Iterable[Source] = read_documents(files, report=report) if has_files else ()
+        folder = self._collections.index(name, "passages")
+        if not is_bare(folder):
+            return {**self.add(name, list(documents), False, told), **_read(report)}
+        with self._opened(folder) as index:
+            change = index.sync(chain(documents, _sent(index)), progress=told)
+            return {**change.to_json(), "passages": len(index), **_read(report)}
+
+    # --- edges -----------------------------------------------------------------------------------
+
+    def edges(self, name: str, add: Sequence[Any], remove: Sequence[Any], told: Progress) -> Answer:
+        """Add and remove edges of the community index."""
+        from graphagg.communities import CommunityIndex
+
+        folder = self._collections.index(name, "communities")
+        if not is_bare(folder):
+            CommunityIndex.build(add, folder, progress=told).close()
+            return {"edges_added": len(add), "edges_removed": 0}
+        with CommunityIndex.open(folder) as index:
+            added = index.add_edges(add, progress=told).edges_added if add else 0
+            removed = index.remove_edges(remove, progress=told).edges_removed if remove else 0
+            return {"edges_added": added, "edges_removed": removed}
+
+
+def _sent(index: PassageIndex) -> Iterator[Any]:
+    """The passages of an index that do not come from a file."""
+    return (each for each in index if not all(key in each.metadata for key in _OF_A_FILE))
+
+
+def _read(report: ReadReport) -> Answer:
+    left_out = [{"path": each.path, "kind": each.kind, "reason": each.reason}
+                for each in report.left_out]  # fmt: skip
+    return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}
+
+
+def _synced(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sparse(told: Progress) -> Progress:
+    """Report when a stage begins, and at most a few times a second."""
+    last, before = 0.0, ""
+
+    def report(stage: str, done: int, total: int) -> None:
+        nonlocal last, before
+        if stage != before or time.monotonic() - last > _TOLD:
+            last, before = time.monotonic(), stage
+            told(stage, done, total)
+
+    return report
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of files that came."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,103 @@
+"""Pools in the form of HippoRAG 2's files: gold by title and text, recall by passage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.published import main, read_pool, recalls
+from graphagg.errors import UnreadableFile
+from graphagg.rag import read_passages
+from graphagg.rag.evaluation.questions import read_questions
+from tests.conftest import DATA
+
+CORPUS = [
+    {"title": "Ada", "text": "Ada lived in York. She wrote notes."},
+    {"title": "Ada", "text": "Ada is a language for aircraft."},
+    {"title": "York", "text": "York lies on the Ouse."},
+    {"title": "York", "text": "York lies on the Ouse."},
+    {"title": "Seine", "text": "The Seine flows through Paris."},
+]
+MUSIQUE = {
+    "question": "On which river does the town of the author of the notes lie?",
+    "paragraphs": [
+        {"title": row["title"], "paragraph_text": row["text"], "is_supporting": i in (0, 2)}
+        for i, row in enumerate(CORPUS)
+    ],
+}
+HOTPOT = {
+    "question": "On which river does the town of the author of the notes lie?",
+    "type": "bridge",
+    "supporting_facts": [["Ada", 0], ["York", 0]],
+    "context": [
+        ["Ada", ["Ada lived in York. ", "She wrote notes."]],
+        ["York", ["York lies on the Ouse."]],
+        ["Seine", ["The Seine flows through Paris."]],
+    ],
+}
+
+
+def write(folder: Path, name: str, corpus: list, questions: list) -> None:
+    (folder / f"{name}_corpus.json").write_text(json.dumps(corpus))
+    (folder / f"{name}.json").write_text(json.dumps(questions))
+
+
+@pytest.mark.parametrize(("name", "question"), [("musique", MUSIQUE), ("hotpotqa", HOTPOT)])
+def test_gold_is_the_passage_of_title_and_text(tmp_path: Path, name: str, question: dict) -> None:
+    write(tmp_path, name, CORPUS, [question])
+    pool = read_pool(tmp_path, name)
+    assert len(pool.passages) == 4  # two are one
+    texts = {p.id: p.text for p in pool.passages}
+    (asked,) = pool.questions
+    assert {texts[i] for i in asked.gold} == {CORPUS[0]["text"], CORPUS[2]["text"]}
+    assert "sha256" in pool.notes[0] and "figures do not compare" in pool.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("corpus", "questions", "said"),
+    [
+        (CORPUS[:1], [MUSIQUE], "does not hold"),
+        (CORPUS, [MUSIQUE | {"paragraphs": []}], "does not hold"),
+        ({"title": "Ada"}, [MUSIQUE], "no list of objects"),
+    ],
+)
+def test_files_that_do_not_fit(tmp_path: Path, corpus: list, questions: list, said: str) -> None:
+    write(tmp_path, "musique", corpus, questions)
+    with pytest.raises(UnreadableFile, match=said):
+        read_pool(tmp_path, "musique")
+
+
+def test_recall_is_printed_beside_published_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "musique", CORPUS, [MUSIQUE])
+    main([str(tmp_path), "--profile", "fast", "--modes", "bm25", "--out", str(tmp_path / "idx")])
+    printed = capsys.readouterr().out
+    assert "| graphagg bm25 | 100.0 / 100.0 |" in printed and "56.1 / 74.7" in printed
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "idx")])
+
+
+def test_a_shared_set_in_the_published_form_has_its_own_recall(tmp_path: Path) -> None:
+    folder = DATA / "retrieval" / "musique"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    passages = {p.id: p for p in read_passages(folder / "passages.jsonl.gz")}
+    asked = read_questions(folder / "questions.jsonl.gz")[:20]
+    needed = {i for q in asked for i in q.gold} | set(list(passages)[:200])
+    rows = [{"title": passages[i].title, "text": passages[i].text} for i in sorted(needed)]
+    records = [
+        {"question": q.text, "paragraphs": [
+            {"title": passages[i].title, "paragraph_text": passages[i].text} for i in q.gold
+        ]} for q in asked
+    ]  # fmt: skip
+    write(tmp_path, "musique", rows, records)
+    pool = read_pool(tmp_path, "musique")
+    names = {p.id: (p.title, p.text) for p in pool.passages}
+    for question, original in zip(pool.questions, asked, strict=True):
+        assert {names[i] for i in question.gold} == {
+            (passages[i].title, passages[i].text) for i in original.gold
+        }
+    assert set(recalls(pool, tmp_path, "fast", ["bm25"])) == {"bm25"}

@@ -1,0 +1,55 @@
+"""Vectors in other programs' forms."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import feather
+
+from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+from graphagg.embedding.export import to_networkx, write_vectors
+from graphagg.errors import InvalidParameter
+from tests.unit.embedding.graphs import communities
+
+SMALL = EmbeddingConfig(dim=8, pieces=3)
+
+
+def test_exports_give_the_vectors_back(tmp_path):
+    from gensim.models import KeyedVectors
+
+    index = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
+    write_vectors(*index.side("from"), tmp_path / "v.parquet", "parquet")
+    table = pq.read_table(tmp_path / "v.parquet")
+    assert table["id"].to_pylist() == list(index.vertices)
+    np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), np.float32), index.vectors)
+    write_vectors(*index.side("from"), tmp_path / "v.arrow")
+    assert feather.read_table(tmp_path / "v.arrow").equals(table)
+    write_vectors(*index.side("from"), tmp_path / "v.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), index.vectors)
+    write_vectors(*index.side("from"), tmp_path / "v.txt", "word2vec")
+    vectors = KeyedVectors.load_word2vec_format(str(tmp_path / "v.txt"))
+    np.testing.assert_array_equal(vectors["17"], index.vector(17))
+    plain = nx.Graph(communities())
+    to_networkx(*index.side("from"), plain)
+    np.testing.assert_array_equal(plain.nodes[17]["vector"], index.vector(17))
+    with pytest.raises(InvalidParameter, match="format is 'odd'"):
+        write_vectors(*index.side("from"), tmp_path / "v.odd", "odd")
+    named = NodeEmbedding.build(
+        [(f"a {u}", f"a {v}") for u, v in communities(60)], tmp_path / "b", config=SMALL
+    )
+    (tmp_path / "kept.txt").write_text("before")
+    with pytest.raises(InvalidParameter, match="white space"):
+        write_vectors(*named.side("from"), tmp_path / "kept.txt", "word2vec")
+    assert (tmp_path / "kept.txt").read_text() == "before"
+
+
+def test_pyg_data_holds_the_vectors(tmp_path):
+    pytest.importorskip("torch_geometric")
+    from graphagg.embedding.export import to_pyg
+
+    index = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
+    data = to_pyg(*index.side("from"))
+    np.testing.assert_array_equal(data.x.numpy(), index.vectors)
+    assert data.vertex == list(index.vertices)

@@ -1,0 +1,225 @@
+"""A company's folder: every kind of file, what is no document, and files that would do harm."""
+
+from __future__ import annotations
+
+import sys
+import time
+import zipfile
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag import Document, ReadConfig, ReadReport, chunk_documents, read_documents
+from graphagg.rag.documents.reading import kinds
+from graphagg.rag.documents.reading.bounded import BoundedConverter
+from graphagg.rag.documents.reading.content import Unread
+from graphagg.rag.documents.reading.converters.mail import msg
+from graphagg.rag.documents.reading.converters.text import decode
+from graphagg.rag.documents.reading.kinds import Limits
+from tests.unit.rag.documents.reading import files
+from tests.unit.rag.documents.reading.encodings import cases, is_european
+from tests.unit.rag.documents.reading.files import write
+
+
+def read(folder: Path, **config: object) -> tuple[dict[str, Document], ReadReport]:
+    report = ReadReport()
+    documents = list(read_documents(folder, ReadConfig(**config), report))  # type: ignore[arg-type]
+    return {document.id: document for document in documents}, report
+
+
+def test_every_kind_is_read(tmp_path: Path) -> None:
+    documents, report = read(files.company(tmp_path))
+    assert report.kinds == {"broken": 1}
+    assert report.left_out[0].path == "old.doc" and "save it" in report.left_out[0].reason
+    expected = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    attachments = {
+        "o.eml/prices.xlsx", "p.mbox/1", "p.mbox/1/prices.xlsx", "p.mbox/2", "p.mbox/2/prices.xlsx",
+    }  # fmt: skip
+    assert documents.keys() == expected - {"old.doc", "p.mbox", "t.csv"} | attachments | {"t.csv/1"}
+    without = {name for name, each in documents.items() if "IM-22" not in each.text}
+    assert without == {"g.docx", "h.odt", "j.epub", "o.eml", "p.mbox/1", "p.mbox/2"}
+    assert documents["sheets/a.xlsx"].text == (
+        "- Part: IM-22; Price: 418 EUR\n\nStaff\n\n- Name: Anna; City: Oslo"
+    )
+    assert documents["i.rtf"].text == "Café IM-22."
+    assert documents["o.eml"].text == "It came."
+    assert documents["o.eml"].title == "Order of IM-22"
+    assert documents["o.eml"].metadata["date"] == "2024-05-27T08:00:00+00:00"
+    linked = {name: {link.target for link in each.links} for name, each in documents.items()}
+    assert {name: targets for name, targets in linked.items() if targets} == {
+        "a.md": {"sheets/a.xlsx"}, "b.rst": {"a"}, "c.adoc": {"a.md"}, "d.org": {"a.md"},
+        "e.html": {"a.md"},
+    }  # fmt: skip
+
+
+def test_pages_and_headings_of_each_kind_are_cited(tmp_path: Path) -> None:
+    documents, _ = read(files.company(tmp_path))
+    from graphagg.rag import ChunkConfig
+
+    placed = {}
+    for chunk in chunk_documents(documents.values(), ChunkConfig(4, 0, 0)):
+        if "IM-22" in chunk.text:
+            heading = [*chunk.metadata.get("heading", ()), ""][0]
+            placed[chunk.document or chunk.id] = (heading, chunk.metadata.get("page"))
+    assert placed["l.pptx"] == ("Impeller", 2)
+    assert placed["n.pdf"] == ("Impeller", 2)
+    assert {placed[name] for name in ("a.md", "c.adoc", "d.org", "e.html")} == {("Impeller", None)}
+    breaks = "<w:p><w:r><w:t>One.</w:t></w:r></w:p>", '<w:r><w:br w:type="page"/></w:r>'
+    source = zipfile.ZipFile(write(tmp_path / "x" / "a.docx", files.docx()))
+    parts = {name: source.read(name).decode() for name in source.namelist() if "xml" in name}
+    parts["word/document.xml"] = parts["word/document.xml"].replace(
+        "Costs</w:t></w:r>", f"Costs</w:t></w:r>{breaks[1]}"
+    )
+    paged, _ = read(write(tmp_path / "y" / "a.docx", files.zipped(parts)).parent)
+    assert [mark.page for mark in paged["a.docx"].marks] == [1, 2]
+
+
+def test_what_is_no_document_stays_out_and_is_said(tmp_path: Path) -> None:
+    for name, content in {
+        "a.md": "Text.", "package-lock.json": "{}", "poetry.lock": "x", "app.min.js": "var a",
+        "app.js.map": "{}", "bundle.js": "x=1;" * 5_000, "api.py": "# DO NOT EDIT\nx = 1\n",
+        "node_modules/p/README.md": "Text.", "web/package.json": '{"name": "web"}',
+        "web/dist/page.html": "<p>Text", "docs/build/guide.md": "Text of a guide.",
+        "big.log": "line\n" * 300_000, "small.log": "line\n", "code.py": "x = 1\n",
+        "x.strange": "Text.", "y.odd": "Text.",
+    }.items():  # fmt: skip
+        write(tmp_path / name, content)
+    documents, report = read(tmp_path)
+    assert list(documents) == [
+        "a.md", "code.py", "docs/build/guide.md", "small.log", "web/package.json",
+    ]  # fmt: skip
+    assert "2 of unknown kind (.strange 1, .odd 1)" in str(report)
+    assert "2 build folder" in str(report) and "2 lock file (.json 1, .lock 1)" in str(report)
+    assert "max_log_size (1 MiB)" in {each.path: each.reason for each in report.left_out}["big.log"]
+    everything, _ = read(tmp_path, everything=True)
+    assert len(everything) == 12
+
+
+# --- encodings -----------------------------------------------------------------------------------
+
+
+def test_short_texts_in_many_encodings() -> None:
+    wrong = [case for case in cases() if decode(case[2].encode(case[1])).text != case[2]]
+    assert len(cases()) > 100
+    assert not [case for case in wrong if is_european(case[0])]
+    assert len(wrong) <= 2
+
+
+def test_guesses_are_reported_and_an_encoding_may_be_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "Hélène Lefèvre, où êtes-vous ?".encode("cp1252"))
+    write(tmp_path / "b.txt", "Žluťoučký kůň".encode() * 9 + b"\xff")
+    write(tmp_path / "c.html", "<meta charset=latin-1><p>Née à “Nice”".encode("cp1252"))
+    write(tmp_path / "d.txt", "Hélène".encode())
+    documents, report = read(tmp_path)
+    assert documents["a.txt"].text == "Hélène Lefèvre, où êtes-vous ?"
+    assert documents["b.txt"].text.endswith("kůň\ufffd")
+    assert documents["c.html"].text == "Née à “Nice”"
+    assert [(each.path, each.reason) for each in report.guessed] == [
+        ("a.txt", "cp1252"), ("b.txt", "utf-8, 1 bad bytes replaced"),
+    ]  # fmt: skip
+    assert "guessed: a.txt (cp1252), b.txt" in str(report)
+    named, report = read(tmp_path, encoding="mac-roman")
+    assert named["a.txt"].text != documents["a.txt"].text and len(report.guessed) == 1
+    with pytest.raises(InvalidParameter, match="encoding is 'klingon', wanted a name such as"):
+        ReadConfig(encoding="klingon")
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+def _slow(content: bytes) -> str:
+    time.sleep(60)
+    return ""
+
+
+def test_a_conversion_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    bounded = BoundedConverter(2, 1024)
+    large = "word\n\n" * 10 + "*`|" * 60_000
+    with pytest.raises(Unread) as caught:
+        monkeypatch.setattr(BoundedConverter, "_start", _sleeping)
+        list(bounded.convert("a.rst", large.encode(), Limits(2**26)))
+    assert caught.value.kind == "too slow" and "max_seconds" in caught.value.reason
+    monkeypatch.undo()
+    (content,) = bounded.convert("a.rst", b"Text.", Limits(2**26))  # a new process
+    assert not isinstance(content, Unread) and content.text == "Text."
+    bounded.close()
+
+
+def _sleeping(self: BoundedConverter) -> object:
+    import subprocess
+
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory is limited on POSIX alone")
+def test_a_conversion_is_bounded_in_memory(tmp_path: Path) -> None:
+    rows = [["a", "b", "c"]] * 100_000
+    write(tmp_path / "a.xlsx", files.xlsx({"Large": rows}))
+    write(tmp_path / "b.rtf", r"{\rtf1 Text.\par}")
+    documents, report = read(tmp_path, max_memory=16)
+    assert list(documents) == ["b.rtf"]
+    assert "max_memory" in report.left_out[0].reason
+
+
+def test_files_that_would_do_harm_cost_themselves_alone(tmp_path: Path) -> None:
+    laughs = "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in pairwise("abcdefgh"))
+    nested = files.eml("deep", "text")
+    for mark in map(str, range(6)):
+        head = f"From: a@x.org\nContent-Type: multipart/mixed; boundary=b{mark}\n\n--b{mark}\n"
+        nested = (head + "Content-Type: message/rfc822\n\n").encode() + nested
+        nested += f"\n--b{mark}--\n".encode()
+    for name, content in {
+        "a.docx": files.zipped({"[Content_Types].xml": "", "word/document.xml": "x" * 2**28}),
+        "b.odt": files.odt("&x;"),
+        "c.xml": f'<!DOCTYPE d [<!ENTITY a "ha">{laughs}]><d>Words &h;</d>',
+        "d.eml": nested,
+        "e.rtf": r"{\rtf1 " + "{" * 100_000 + "x" + "}" * 100_000 + "}",
+        "f.rst": "Text.\n\n.. include:: /etc/passwd\n\n.. raw:: html\n   :file: /etc/passwd\n",
+        "g.xlsx": files.xlsx({"Far": [["a"]]})[:900],
+        "h.pptx": b"PK\x03\x04",
+        "i.txt": "Text.",
+    }.items():
+        write(tmp_path / name, content)
+    documents, report = read(tmp_path, max_seconds=30)
+    assert {"b.odt", "c.xml", "f.rst", "i.txt"} <= documents.keys()
+    assert {"a.docx", "g.xlsx", "h.pptx"} <= {each.path for each in report.left_out}
+    assert not any("root:" in each.text or len(each.text) > 10_000 for each in documents.values())
+    assert any("nested" in each.reason for each in report.refused)
+
+
+# --- converters of others ------------------------------------------------------------------------
+
+
+def test_a_converter_of_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def entry_points(group: str) -> list[object]:
+        assert group == "graphagg.converters"
+        converter = lambda content: f"# Scan\n\n{len(content)} bytes."  # noqa: E731
+        return [SimpleNamespace(name=".png", load=lambda: converter)]
+
+    monkeypatch.setattr(kinds, "entry_points", entry_points)
+    kinds.installed_converters.cache_clear()
+    try:
+        (content,) = kinds.converter_of("a.png")(b"123", Limits(2**20))  # type: ignore[misc]
+    finally:
+        kinds.installed_converters.cache_clear()
+    assert (content.title, content.text) == ("Scan", "3 bytes.")  # type: ignore[union-attr]
+
+
+def test_outlook_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = SimpleNamespace(
+        body="It came.", html_body=None, sender="anna@x.org", subject="Order", sent_date=None,
+        recipients=[SimpleNamespace(email_address="bert@x.org")],
+        attachments=[SimpleNamespace(file_name="a.txt", file_bytes=b"Inside.")],
+    )  # fmt: skip
+    monkeypatch.setattr("oxmsg.Message.load", lambda file: message)
+    attached = kinds.CONVERTERS[".txt"]
+    mail, inside = msg(b"", lambda name, content: attached(content, Limits(2**20)))
+    assert not isinstance(mail, Unread) and not isinstance(inside, Unread)
+    assert (mail.text, mail.title, mail.metadata) == (
+        "It came.", "Order", {"from": "anna@x.org", "to": "bert@x.org"},
+    )  # fmt: skip
+    assert (inside.row, inside.text) == ("a.txt", "Inside.")

@@ -1,0 +1,147 @@
+# ruff: noqa: E501
+"""Work grows with the length of a text, whatever the text: for each function that reads one."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphagg.errors import GraphAggError
+from graphagg.rag.documents.analyzer import Analyzer
+from graphagg.rag.documents.code import code_blocks
+from graphagg.rag.documents.codes import codes
+from graphagg.rag.documents.filters import compile_filter, parse_cli
+from graphagg.rag.documents.languages import language_of_text
+from graphagg.rag.documents.passages import as_passage
+from graphagg.rag.documents.reading.content import Unread
+from graphagg.rag.documents.reading.converters import light, markup, tables
+from graphagg.rag.documents.reading.converters.structure import html
+from graphagg.rag.documents.reading.converters.text import decode
+from graphagg.rag.documents.reading.files import ReadFile
+from graphagg.rag.documents.reading.folder import converted, read_documents
+from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.documents.tokens import entity_key, inner_words, scan, tokenize, word_spans
+from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
+from graphagg.rag.models.chunking import DEFAULT_CHUNKING, split
+from graphagg.rag.models.extractor import _chunks
+from tests.patterns import faults, modules_below, patterns_of
+
+SHAPES = {
+    "letter": "x", "digit": "1", "capital": "X", "humps": "aB", "stop": ".", "marks": "?!",
+    "comma": ",", "dash": "-", "dashes": "--a ", "underscore": "_a", "slash": "/a", "dots": "a.",
+    "equals": "=", "hashes": "#", "stars": "*a ", "ticks": "`a", "pipes": "|a", "table": "| . ",
+    "brackets": "[", "links": "[a](", "braces": "{%", "angles": "<a ", "tags": "<b>", "ends": "</",
+    "quotes": '"', "apostrophes": "'s", "closers": '."', "parens": "a (", "newline": "\n",
+    "space": " ", "tabs": "\tx\n", "lines": "a\n", "items": "- a\n", "rules": "===\n",
+    "titles": "A\n=\n", "combining": "e\u0301", "marks of two classes": "\u0327\u0301",
+    "emoji": "\U0001f600", "han": "日", "bracketed han": "「日」", "thai": "กิ", "base64": "aGVsbG8r",
+    "minified": "a=b(c){d};", "hex": "00ff 1a2b ", "csv": "a,b;c\t", "log": "12:00:01 ERROR x.y(1)\n",
+    "comment": "<!--", "roles": ":a:`b` ", "directive": ".. a:: b\n", "entity": "&#", "colons": "a::b ",
+    "backslash": "\\", "versions": "1.2.3-", "mail": "a@b.c ", "codes": "AB-1_", "control": "\x0b",
+}  # fmt: skip
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "tokens": tokenize,
+    "scan": scan,
+    "word_spans": word_spans,
+    "inner_words": inner_words,
+    "entity_key": entity_key,
+    "codes": lambda text: list(codes(text)),
+    "sentences": lambda text: list(sentences(text)),
+    "code": code_blocks,
+    "names": lambda text: list(RuleExtractor("de").annotate([text])),
+    "pieces for a pipeline": _chunks,
+    "chunks": lambda text: split({"id": "d", "text": text}, DEFAULT_CHUNKING, "d"),
+    "language": language_of_text,
+    "terms": lambda text: Analyzer("en").content(tokenize(text)),
+    "passage": lambda text: as_passage({"id": "a", "text": text, "title": text}, "a"),
+    "command line": parse_cli,
+    "filter": lambda text: compile_filter({"a": {"eq": text}}, {"a": "date"}),
+    "decode": lambda text: decode(text.encode("utf-16")[2:] + b"\n\xe9"),
+    "plain": markup.plain,
+    "markdown": markup.markdown,
+    "html": html,
+    "asciidoc": light.asciidoc,
+    "org": light.org,
+    "subtitles": light.subtitles,
+    "xml": light.xml,
+    "csv": lambda text: list(tables.csv_rows("a,b\n" + text)),
+    "json lines": lambda text: list(tables.json_lines(text)),
+    "eml": lambda text: list(converted("a.eml", ReadFile(f"To: a\n\n{text}".encode(), 0))),
+}
+FAULTS = (GraphAggError, Unread, ValueError, RecursionError)
+"""What a reader may say of a text that is none of its kind."""
+
+
+def seconds(read: Callable[[str], Any], unit: str, size: int) -> float:
+    """CPU seconds of this thread for a text of `size` characters."""
+    text = (unit * (size // len(unit) + 1))[:size]
+    start = time.thread_time()
+    with suppress(*FAULTS):
+        read(text)
+    return time.thread_time() - start
+
+
+def is_steep(read: Callable[[str], Any], unit: str, size: int) -> bool:
+    """Whether four times the text take over nine times the time, in each of three tries.
+
+    Sixteen times is what a quadratic step takes; differences below a tenth of a second are noise.
+    """
+    tries = ((seconds(read, unit, size), seconds(read, unit, 4 * size)) for _ in range(3))
+    return all(long > 9 * short + 0.1 for short, long in tries)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_time_grows_with_the_text(reader: str) -> None:
+    steep = [name for name, unit in SHAPES.items() if is_steep(READERS[reader], unit, 12_500)]
+    assert not steep
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", READERS)
+def test_a_million_characters_of_each_shape(reader: str) -> None:
+    steep = [name for name, unit in SHAPES.items() if is_steep(READERS[reader], unit, 250_000)]
+    assert not steep
+
+
+def test_a_slow_converter_is_stopped(tmp_path: Path) -> None:
+    """docutils is not linear in all texts: its time is bounded, and the file named."""
+    (tmp_path / "a.rst").write_text("`" * 400_000)
+    (tmp_path / "b.rst").write_text("Works\n=====\n\nText.\n")
+    report = ReadReport()
+    documents = list(read_documents(tmp_path, ReadConfig(max_seconds=2), report))
+    assert "b.rst" in [document.id for document in documents]
+    assert report.kinds in ({}, {"too slow": 1}, {"empty": 1})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fault"),
+    [
+        (r"[^\W_]*[a-z][A-Z][^\W_]*", "rescanned"),
+        (r"(?P<word>\w*)(?P<stop>[.!?]+)\s+", "rescanned"),
+        (r"<[^>]*>", "rescanned"),
+        (r"x(a+)+b", "nested"),
+        (r"^\w+\d+x", "adjacent"),
+        (r"(?<!\w)\w++x", ""),
+        (r"\w+", ""),
+    ],
+)
+def test_the_linter_of_patterns(pattern: str, fault: str) -> None:
+    assert (fault in faults(re.compile(pattern))) if fault else not faults(re.compile(pattern))
+
+
+@pytest.mark.parametrize("package", ["documents", "models", "tables", "question"])
+def test_no_pattern_may_take_more_than_linear_time(package: str) -> None:
+    every = [
+        f"{name}: {', '.join(broken)}: {pattern.pattern!r}"
+        for module in modules_below(f"graphagg.rag.{package}")
+        for name, pattern, is_searched in patterns_of(module)
+        if (broken := faults(pattern, is_searched))
+    ]
+    assert not every, "\n".join(every)

@@ -1,0 +1,223 @@
+"""Models of other families, small and random: as sentence-transformers has them, in any company."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag import Passage, SentenceTransformerEncoder
+from graphagg.rag.models.encoding.bert_files import BertFiles
+from graphagg.rag.models.encoding.center import TEXTS as SUBJECTS
+from graphagg.rag.models.encoding.center import center_of, centered
+from graphagg.rag.models.encoding.pooling import unit
+from graphagg.rag.models.spec import files_sha256
+from graphagg.rag.models.supplied_vectors import checked_vectors
+from graphagg.rag.models.weights import Dtype
+from tests.unit.rag.models.test_alone import halves
+
+TEXTS = [
+    "Ada wrote notes on an engine . She met Babbage in London .",
+    "london",
+    "",
+    "Babbage met Ada on an engine in London . " * 5,
+    "She wrote notes .",
+    "Ada met Babbage .",
+    "An engine on notes .",
+]
+WORDS = sorted({word for text in TEXTS for word in text.split()} | {"query:", "passage:", "she"})
+PROMPTS = {"query": "query: ", "document": "passage: "}
+FAMILIES = ["bert", "bert-cls", "roberta", "xlm-roberta-cls", "mpnet", "distilbert", "modernbert"]
+OWN_PASS = ("bert", "bert-cls", "roberta", "xlm-roberta-cls")
+DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "int8")
+
+
+def tokenizer(padding: int, is_cased: bool) -> Any:
+    from tokenizers import Tokenizer, normalizers
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import WhitespaceSplit
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["[CLS]", "[SEP]", "[UNK]"]
+    special.insert(padding, "[PAD]")
+    words = WORDS if is_cased else sorted({word.lower() for word in WORDS})
+    ids = {token: i for i, token in enumerate([*special, *words])}
+    fast = Tokenizer(WordLevel(ids, unk_token="[UNK]"))
+    fast.pre_tokenizer = WhitespaceSplit()
+    if not is_cased:
+        fast.normalizer = normalizers.Lowercase()
+    fast.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[(name, ids[name]) for name in ("[CLS]", "[SEP]")]
+    )
+    names = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=fast, unk_token="[UNK]", model_max_length=30, **names
+    )
+
+
+@cache
+def folder(family: str) -> Path:
+    """Save a model of a family with prompts."""
+    import torch
+    import transformers
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import modules
+
+    kind, is_cls = family.removesuffix("-cls"), family.endswith("-cls")
+    padding = 0 if kind in ("bert", "distilbert", "modernbert") else 1
+    words = tokenizer(padding, is_cased=kind != "bert")
+    sizes = {
+        "vocab_size": len(words), "hidden_size": 24, "num_hidden_layers": 3,
+        "initializer_range": 0.3, "num_attention_heads": 3, "intermediate_size": 40,
+        "max_position_embeddings": 34,
+        "pad_token_id": padding, "initializer_cutoff_factor": 3.0,
+    }  # fmt: skip
+    if kind == "distilbert":
+        sizes |= {"dim": 24, "n_layers": 3, "n_heads": 3, "hidden_dim": 40}
+    config = transformers.AutoConfig.for_model(kind, **sizes)
+    torch.manual_seed(0)
+    saved = Path(mkdtemp())
+    transformers.AutoModel.from_config(config).save_pretrained(saved / "model")
+    words.save_pretrained(saved / "model")
+    first = modules.Transformer(str(saved / "model"))
+    pooling = modules.Pooling(24, pooling_mode="cls" if is_cls else "mean")
+    peer = SentenceTransformer(modules=[first, pooling], prompts=PROMPTS, device="cpu")
+    peer.save(str(saved / "whole"))
+    return saved / "whole"
+
+
+@cache
+def encoder(family: str, dtype: Dtype) -> SentenceTransformerEncoder:
+    return SentenceTransformerEncoder(str(folder(family)), dtype=dtype, device="cpu")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_equals_sentence_transformers(family: str) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    peer = SentenceTransformer(str(folder(family)), device="cpu")
+    own, short = encoder(family, "float32"), [text for text in TEXTS if len(text) < 60]
+    assert (BertFiles.read(folder(family)) is not None) == (family in OWN_PASS)
+    for prompt, vectors in (
+        ("document", own.encode(short)),
+        ("query", own.encode_query(short, [])[0]),
+    ):
+        expected = peer.encode(short, prompt_name=prompt, normalize_embeddings=True)
+        np.testing.assert_allclose(vectors, centered(expected, own.center), atol=1e-4)
+    assert own.pools_sentences != family.endswith("-cls")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_in_any_company(family: str, dtype: Dtype) -> None:
+    """Alone and together: the same bits, near those of float32, for passages and sentences."""
+    own, spans = encoder(family, dtype), [halves(text) for text in TEXTS]
+    together = own.encode_passages(TEXTS, spans)
+    exact = encoder(family, "float32").encode_passages(TEXTS, spans)
+    for text, span, one, other in zip(TEXTS, spans, together, exact, strict=True):
+        (alone,) = own.encode_passages([text], [span])
+        for vectors, lonely, near in zip(one, alone, other, strict=True):
+            assert vectors.tobytes() == lonely.tobytes()
+            assert ((vectors * near).sum(axis=1) > 0.98).all()
+    questions = own.encode_query(TEXTS, [])[0]
+    for text, vector in zip(TEXTS, questions, strict=True):
+        assert own.encode_query([text], [])[0][0].tobytes() == vector.tobytes()
+
+
+def test_long_texts_are_read_whole() -> None:
+    """A text of three windows; no window is longer than the model reads, with its prompt."""
+    for family in FAMILIES:
+        windows = encoder(family, "int8").split([TEXTS[3]])[0]
+        assert len(windows) > 1 and " ".join(windows).startswith("Babbage met Ada")
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1), shift=st.floats(0, 20))
+def test_a_cone_is_opened(seed: int, shift: float) -> None:
+    """Vectors around a common direction are centered, where they are narrow; others are kept."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.normal(size=(200, 40)) + shift * rng.permutation(np.eye(40)[0])
+    vectors = unit(drawn.astype(np.float32))
+    cosine = (vectors[:, None] * vectors).sum(axis=2)[np.triu_indices(200, 1)].mean()
+    center = center_of(vectors)
+    if abs(cosine - 0.2) > 0.01:
+        assert (center is not None) == (cosine > 0.2)
+    opened = centered(vectors, center)
+    assert abs(np.linalg.norm(opened, axis=1) - 1).max() < 1e-5
+    assert (opened @ opened.T)[np.triu_indices(200, 1)].mean() < 0.21
+
+
+def test_the_center_is_part_of_the_identity() -> None:
+    """An index of vectors with a center is not asked by an encoder without one."""
+    own = encoder("bert", "float32")
+    plain = files_sha256([folder("bert") / "model.safetensors"])
+    assert own.center is not None and own.spec.settings["centered"] is True
+    assert own.spec.sha256 != plain
+    assert len(set(SUBJECTS)) == len(SUBJECTS) > 10
+    default = SentenceTransformerEncoder()
+    assert default.center is None and "centered" not in default.spec.settings
+    measured = center_of(default.encode(SUBJECTS))
+    assert measured is None  # so that it needs no measurement
+
+
+@pytest.mark.parametrize("is_centered", [True, False])
+def test_vectors_of_a_vector_store(is_centered: bool) -> None:
+    """Supplied vectors are taken as the encoder gives them, or as the model does."""
+    from sentence_transformers import SentenceTransformer
+
+    own, short = encoder("bert", "float32"), [text for text in TEXTS if 0 < len(text) < 60]
+    expected = own.encode(short)
+    peer = SentenceTransformer(str(folder("bert")), device="cpu")
+    supplied = expected if is_centered else peer.encode(short, prompt_name="document")
+    passages = [Passage(str(i), text) for i, text in enumerate(short)]
+    np.testing.assert_allclose(checked_vectors(supplied, passages, own), expected, atol=1e-4)
+
+
+def copied(tmp_path: Path, change: Any) -> str:
+    import shutil
+
+    place = tmp_path / "copy"
+    shutil.copytree(folder("bert"), place)
+    weights = load_file(place / "model.safetensors")
+    change(weights)
+    save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
+    return str(place)
+
+
+def test_weights_that_are_missing(tmp_path: Path) -> None:
+    name = copied(tmp_path, lambda weights: weights.pop("encoder.layer.1.output.dense.bias"))
+    with pytest.raises(InvalidParameter, match=r"lack 'encoder.layer.1.output.dense.bias' and 0"):
+        SentenceTransformerEncoder(name, device="cpu").encode(["Ada"])
+
+
+def test_a_tokenizer_of_another_model(tmp_path: Path) -> None:
+    def cut(weights: dict[str, np.ndarray]) -> None:
+        name = "embeddings.word_embeddings.weight"
+        weights[name] = weights[name][:7].copy()
+
+    with pytest.raises(InvalidParameter, match="7 token vectors, but its tokenizer has"):
+        SentenceTransformerEncoder(copied(tmp_path, cut), device="cpu").encode(["Ada"])
+
+
+def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
+    def spoil(weights: dict[str, np.ndarray]) -> None:
+        weights["encoder.layer.0.attention.self.query.weight"][3, 5] = np.nan
+
+    with pytest.raises(InvalidParameter, match=r"self\.query\.weight' are not finite"):
+        SentenceTransformerEncoder(copied(tmp_path, spoil), device="cpu").encode(["Ada"])
+
+
+def test_a_damaged_file(tmp_path: Path) -> None:
+    name = copied(tmp_path, lambda weights: None)
+    (Path(name) / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(InvalidParameter, match="is damaged"):
+        SentenceTransformerEncoder(name, device="cpu").encode(["Ada"])

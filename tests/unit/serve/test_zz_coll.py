@@ -1,0 +1,423 @@
+"""Collections that are written to over HTTP: what a write says has happened, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import CollectionExists, InvalidParameter, WriteFailed
+from graphagg.rag import PassageIndex
+from graphagg.serve.collections import Collections, Settings
+from graphagg.serve.limits import Limits
+from graphagg.serve.observe.metrics import Metrics
+from graphagg.serve.service import Service, Sources
+from graphagg.serve.shared import Shared
+from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
+from tests.unit.commands import GRAPHAGG
+from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until
+
+MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+ROWS = [
+    {"id": p.id, "text": p.text, "title": p.title, "metadata": dict(p.metadata)} for p in CORPUS
+]
+QUESTIONS = ["Where did Ada live?", "Who designed the Engine?", "On which river lies London?"]
+A = "/v1/collections/a"
+pytestmark = pytest.mark.usefixtures("unsynced")
+
+
+def root_of(folder: Path) -> Sources:
+    return Sources(root=folder, **MODELS)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    """A service with a collection `a` that holds nothing."""
+    with serving(Service(root_of(tmp_path / "root"), patient())) as running:
+        assert running.post("/v1/collections", {"name": "a"}).status_code == 201
+        yield running
+
+
+def hits(live: Live, question: str = QUESTIONS[0], **options: Any) -> Any:
+    body = {"question": question, "k": 10, **options}
+    return live.json(f"{A}/passages/search", body)["hits"]
+
+
+def write(live: Live, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
+    answer = live.post(f"{A}/{path}", body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def upload(live: Live, *files: tuple[str, bytes]) -> httpx.Response:
+    return live.client.post(f"{A}/files", files=[("file", each) for each in files])
+
+
+# --- collections ---------------------------------------------------------------------------------
+
+
+def test_a_collection_comes_and_goes(live: Live) -> None:
+    empty = {"name": "a", "passages": None, "version": None}
+    assert live.json("/v1/collections") == {"collections": [empty], "may_write": True}
+    assert live.error(409, "/v1/collections", {"name": "a"}) == "CollectionExists"
+    assert live.error(404, f"{A}/passages/search", {"question": "Who?"}) == "CollectionEmpty"
+    assert live.json(A)["passages"] is None
+    version = write(live, "passages", {"passages": ROWS})["version"]
+    assert live.json("/v1/collections")["collections"] == [
+        {"name": "a", "passages": len(ROWS), "version": version}
+    ]
+    assert live.json(A)["passages"]["version"] == version
+    assert live.client.delete(A).json() == {"removed": True}
+    assert live.json("/v1/collections")["collections"] == []
+    assert error_of(live.get(A), 404) == "NoSuchIndex"
+    assert live.post("/v1/collections", {"name": "a"}).status_code == 201
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(name=st.one_of(st.text(max_size=70), st.from_regex(r"[aA.\-_/\\é٣]{1,5}", fullmatch=True)))
+def test_a_name_is_plain_or_refused(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "names"
+    limits = Limits()
+    collections = Collections(root, Shared(limits, Metrics()), limits)
+    sound = name.isascii() and name == name.lower() and 0 < len(name) <= 63
+    sound = sound and all(c.isalnum() or c in "_-" for c in name) and name[0].isalnum()
+    try:
+        collections.create(name, Settings())
+    except CollectionExists:
+        assert sound
+    except InvalidParameter:
+        assert not sound
+        return
+    assert sound and name in collections.names()
+    assert {each.name for each in tmp_path.iterdir()} == {"names"}
+
+
+def test_an_index_of_its_own_is_a_collection_too(tmp_path: Path) -> None:
+    PassageIndex.build(CORPUS, tmp_path / "a", **MODELS).close()
+    with serving(Service(root_of(tmp_path), patient())) as live:
+        assert [hit["id"] for hit in hits(live)]
+        assert write(live, "passages/delete", {"ids": ["p1"]})["passages"] == len(ROWS) - 1
+        assert error_of(upload(live, ("a.txt", b"text")), 400) == "InvalidParameter"
+    with PassageIndex.open(tmp_path / "a", **MODELS) as index:
+        assert "p1" not in index
+
+
+def test_no_more_are_open_than_may_be(tmp_path: Path) -> None:
+    limits = patient(Limits(open_collections=2))
+    names = [f"c{number}" for number in range(6)]
+    for name in names:
+        PassageIndex.build(CORPUS, tmp_path / name, **MODELS).close()
+    service = Service(root_of(tmp_path), limits)
+    with serving(service) as live, ThreadPoolExecutor(8) as pool:
+        paths = [f"/v1/collections/{name}/passages/search" for name in names * 4]
+        answers = list(pool.map(lambda p: live.post(p, {"question": QUESTIONS[0]}), paths))
+        assert {each.status_code for each in answers} == {200}
+        assert len({json.dumps(each.json()["hits"]) for each in answers}) == 1
+        live.post(paths[0], {"question": QUESTIONS[0]})
+        assert len(live.json("/v1/collections")["collections"]) == 6
+
+
+# --- writes --------------------------------------------------------------------------------------
+
+changes = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "put", "update", "delete"]),
+        st.lists(st.integers(0, len(ROWS) - 1), min_size=1, max_size=3, unique=True),
+        st.integers(0, 2),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(changes)
+def test_after_any_writes_answers_are_those_of_a_rebuild(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, list[int], int]]
+) -> None:
+    folder = tmp_path_factory.mktemp("written")
+    texts = ["", " Babbage wrote.", " Paris lies on the Seine."]
+    held = {row["id"]: row for row in ROWS[:3]}
+    with serving(Service(root_of(folder / "root"), patient())) as live:
+        live.post("/v1/collections", {"name": "a"})
+        write(live, "passages", {"passages": ROWS[:3]})
+        for kind, chosen, text in changes:
+            rows = [{**ROWS[i], "text": ROWS[i]["text"] + texts[text]} for i in chosen]
+            ids = [row["id"] for row in rows]
+            there = [name for name in ids if name in held]
+            if kind == "delete":
+                answer = live.post(f"{A}/passages/delete", {"ids": ids})
+                sound = len(there) == len(ids) and len(ids) < len(held)
+                after = {name: row for name, row in held.items() if name not in ids}
+            else:
+                body = {"passages": rows} | ({"replace": True} if kind == "put" else {})
+                method = "PUT" if kind == "update" else "POST"
+                answer = live.client.request(method, f"{A}/passages", json=body)
+                wanted = {"add": not there, "put": True, "update": len(there) == len(ids)}
+                sound, after = wanted[kind], held | {row["id"]: row for row in rows}
+            assert answer.status_code in ((200,) if sound else (400, 404)), answer.text
+            held = after if sound else held
+        answers = [hits(live, question) for question in QUESTIONS]
+    built = folder / "root" / "b"
+    PassageIndex.build(list(held.values()), built, **MODELS).close()
+    with serving(Service(Sources(built, **MODELS), patient())) as live:
+        for question, answer in zip(QUESTIONS, answers, strict=True):
+            body = {"question": question, "k": 10}
+            rebuilt = live.json("/v1/passages/search", body)["hits"]
+            assert {hit["id"]: hit["score"] for hit in answer} == {
+                hit["id"]: hit["score"] for hit in rebuilt
+            }
+
+
+def test_a_write_for_another_version_changes_nothing(live: Live) -> None:
+    first = write(live, "passages", {"passages": ROWS[:3]})["version"]
+    second = write(live, "passages", {"passages": ROWS[3:]}, **{"if-match": f'"{first}"'})
+    gone = {"ids": ["p1"]}
+    answer = live.post(f"{A}/passages/delete", gone, headers={"if-match": first})
+    assert error_of(answer, 412) == "VersionChanged" and second["version"] in answer.text
+    assert len(hits(live)) == len(ROWS)
+    assert write(live, "passages/delete", gone, **{"if-match": second["version"]})["deleted"] == 1
+
+
+def test_questions_meanwhile_see_the_version_before_and_writers_wait_in_order(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(live, "passages", {"passages": ROWS[:2]})
+    before = hits(live)
+    gate, entered, order = threading.Event(), threading.Event(), []
+    add = PassageIndex.add
+
+    def held(self: Any, passages: Any, **options: Any) -> int:
+        order.append(next(iter(passages)).id)
+        entered.set()
+        assert gate.wait(SECONDS)
+        return add(self, passages, **options)
+
+    monkeypatch.setattr(PassageIndex, "add", held)
+    with ThreadPoolExecutor(4) as pool:
+        writes = []
+        for row in ROWS[2:5]:
+            writes.append(pool.submit(write, live, "passages", {"passages": [row]}))
+            entered.wait(SECONDS)
+            open_now = len(writes) + 1  # with the one that reads the figures
+            until(lambda wanted=open_now: int(_in_flight(live)) == wanted)
+        assert hits(live) == before
+        gate.set()
+        counts = [each.result(SECONDS)["passages"] for each in writes]
+    assert order == [row["id"] for row in ROWS[2:5]] and counts == [3, 4, 5]
+    assert len(hits(live)) == 5
+
+
+def _in_flight(live: Live) -> float:
+    line = next(
+        each for each in live.get("/metrics").text.splitlines()
+        if each.startswith("graphagg_requests_in_flight ")
+    )  # fmt: skip
+    return float(line.split()[1])
+
+
+def test_a_turn_that_does_not_come_is_a_conflict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, entered = threading.Event(), threading.Event()
+    delete = PassageIndex.delete
+
+    def held(self: Any, *arguments: Any, **options: Any) -> int:
+        entered.set()
+        assert gate.wait(SECONDS)
+        return delete(self, *arguments, **options)
+
+    monkeypatch.setattr(PassageIndex, "delete", held)
+    service = Service(root_of(tmp_path / "root"), patient(Limits(write_seconds=0.2)))
+    with serving(service) as live, ThreadPoolExecutor(1) as pool:
+        live.post("/v1/collections", {"name": "a"})
+        write(live, "passages", {"passages": ROWS})
+        first = pool.submit(write, live, "passages/delete", {"ids": ["p1"]})
+        assert entered.wait(SECONDS)
+        refused = live.post(f"{A}/passages/delete", {"ids": ["p2"]})
+        assert error_of(refused, 409) == "ArtifactBusy" and refused.headers["retry-after"]
+        assert str(tmp_path) not in refused.text
+        gate.set()
+        assert first.result(SECONDS)["deleted"] == 1
+
+
+def test_a_long_write_tells_its_progress(live: Live) -> None:
+    write(live, "passages", {"passages": ROWS[:2]})
+    headers = {"accept": "text/event-stream"}
+    answer = live.post(f"{A}/passages", {"passages": ROWS[2:]}, headers=headers)
+    events = [json.loads(line[6:]) for line in answer.text.split("\n\n") if line]
+    assert all(set(each["progress"]) == {"stage", "done", "total"} for each in events[:-1])
+    assert len(events) > 1 and events[-1]["done"]["passages"] == len(ROWS)
+    again = live.post(f"{A}/passages", {"passages": ROWS[2:]}, headers=headers)
+    assert '"type": "DuplicateId"' in again.text
+
+
+def test_a_full_disk_leaves_the_version_before(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = write(live, "passages", {"passages": ROWS[:2]})["version"]
+
+    def full(*arguments: Any, **options: Any) -> Any:
+        raise WriteFailed("/somewhere/a: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("graphagg.rag.opened.changing.change_passages", full)
+        refused = live.post(f"{A}/passages", {"passages": ROWS[2:]})
+        assert error_of(refused, 507) == "WriteFailed" and "somewhere" not in refused.text
+    assert live.json(A)["passages"]["version"] == version
+    assert write(live, "passages", {"passages": ROWS[2:]})["passages"] == len(ROWS)
+
+
+def test_edges_come_and_go(live: Live) -> None:
+    write(live, "communities/edges", {"add": [["a", "b"], ["b", "c"], ["c", "d"]]})
+    changed = write(live, "communities/edges", {"add": [["d", "e"]], "remove": [["a", "b"]]})
+    assert (changed["edges_added"], changed["edges_removed"]) == (1, 1)
+    assert live.json(f"{A}/communities/neighbors?vertex=d")["degree"] == 2
+    assert live.error(404, f"{A}/communities/query", {"seeds": ["x"]}) == "UnknownVertex"
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def test_files_are_read_kept_and_synced(live: Live, tmp_path: Path) -> None:
+    write(live, "passages", {"passages": ROWS[:1]})
+    answer = upload(
+        live, ("notes/ada.md", b"# Ada\n\nAda wrote to Babbage."), ("river.txt", b"The Thames."),
+        ("broken.pdf", b"no pdf"), ("empty.txt", b""),
+    ).json()  # fmt: skip
+    assert (answer["files"], answer["added"], answer["passages"]) == (2, 2, 3)
+    assert {each["path"] for each in answer["left_out"]} == {"broken.pdf", "empty.txt"}
+    folder = tmp_path / "root" / "a" / "files"
+    assert sorted(each.name for each in folder.rglob("*") if each.is_file()) == [
+        "ada.md", "river.txt",
+    ]  # fmt: skip
+    assert live.get(f"{A}/files/notes/ada.md").text.startswith("# Ada")
+    assert write(live, "sync")["unchanged"] == 3
+    (folder / "river.txt").unlink()
+    (folder / "new.txt").write_text("Paris lies on the Seine.")
+    changed = write(live, "sync")
+    assert (changed["added"], changed["deleted"], changed["unchanged"]) == (1, 1, 2)
+    ids = {hit["id"] for hit in hits(live)}
+    assert ids == {"p1", "notes/ada.md", "new.txt"}  # what was sent as a passage stays
+    assert not list((tmp_path / "root" / "a").glob(".staged-*"))
+
+
+def test_markup_that_was_uploaded_is_no_page_of_the_service(live: Live) -> None:
+    upload(live, ("evil.html", b"<p>Some text.</p><script>alert(1)</script>"))
+    answer = live.get(f"{A}/files/evil.html")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x.txt", "/etc/x.txt", "a/../../x.txt", ".hidden.txt", "a/.b/x.txt", "c:x.txt", "a\\x.txt",
+     "", "x" * 300 + ".txt"],
+)  # fmt: skip
+def test_no_file_leaves_the_folder(live: Live, tmp_path: Path, name: str) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    assert upload(live, (name, b"text")).status_code in (400, 422)
+    assert [each for each in sorted(tmp_path.rglob("*")) if each.name != "files"] == before
+    assert live.get(f"{A}/files/{name}").status_code in (400, 404)
+
+
+@settings(max_examples=10000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(
+                st.text(max_size=12),
+                st.builds(
+                    "{}.{}".format,
+                    st.text("aA/.é ", max_size=6),
+                    st.sampled_from(["md", "txt", "html", "pdf", "docx", "csv", "json", "jsonl",
+                                     "epub", "odt", "ipynb", "zip", "exe", "py"]),
+                ),
+            ),
+            st.binary(max_size=200),
+        ),
+        max_size=3,
+    ),
+    st.binary(max_size=60),
+)  # fmt: skip
+def test_any_upload_is_answered(fuzzed: Live, files: list[tuple[str, bytes]], raw: bytes) -> None:
+    answer = upload(fuzzed, *files) if files else fuzzed.client.post(f"{A}/files", content=raw)
+    assert answer.status_code in (200, 400, 422), answer.text
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    answer = fuzzed.client.post(f"{A}/files", content=b"--x\r\n" + raw, headers=kind)
+    assert answer.status_code in (200, 400, 422), answer.text
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with serving(Service(root_of(tmp_path_factory.mktemp("fuzzed")), patient())) as running:
+        running.post("/v1/collections", {"name": "a"})
+        yield running
+
+
+def test_an_upload_has_an_end(tmp_path: Path) -> None:
+    limits = patient(Limits(upload_bytes=5_000, upload_files=3, write_bytes=2_000))
+    with serving(Service(root_of(tmp_path / "root"), limits)) as live:
+        live.post("/v1/collections", {"name": "a"})
+        assert error_of(upload(live, ("a.txt", b"x" * 6_000)), 413) == "BodyTooLarge"
+        many = [(f"{number}.txt", b"some text") for number in range(4)]
+        assert upload(live, *many).status_code == 400
+        assert upload(live, *many[:3]).status_code == 200
+        row = {"id": "long", "text": "x" * 3_000}
+        assert live.error(413, f"{A}/passages", {"passages": [row]}) == "BodyTooLarge"
+        assert not list((tmp_path / "root" / "a").glob(".staged-*"))
+
+
+# --- kills ---------------------------------------------------------------------------------------
+
+
+def served(root: Path) -> tuple[subprocess.Popen[str], str]:
+    command = [*GRAPHAGG, "serve", "--root", str(root), "--port", "0", "--no-access-log"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    line = process.stderr.readline()
+    assert line.startswith("serving on "), line + process.stderr.read()
+    return process, line.split()[-1]
+
+
+def test_a_killed_process_loses_no_acknowledged_write(tmp_path: Path) -> None:
+    """Each passage that was acknowledged is there after a kill in the middle of the next write."""
+    acknowledged: list[str] = []
+    for start in range(0, 9, 3):
+        process, url = served(tmp_path)
+        with httpx.Client(base_url=url, timeout=SECONDS, trust_env=False) as client:
+            client.post("/v1/collections", json={"name": "a", "profile": "fast"})
+            if start:
+                answer = client.get(A).json()
+                assert answer["passages"]["counts"]["passages"] in (
+                    len(acknowledged), len(acknowledged) + 1,
+                )  # fmt: skip
+            for number in range(start, start + 3):
+                row = {"id": f"p{number}", "text": f"The {number}th river flows to the sea."}
+                body = {"passages": [row], "replace": True}
+                if number < start + 2:
+                    assert client.post(f"{A}/passages", json=body).status_code == 200
+                    acknowledged.append(row["id"])
+                else:  # the kill meets it
+                    with ThreadPoolExecutor(1) as pool:
+                        pool.submit(_ignored, client, body)
+                        process.send_signal(signal.SIGKILL)
+        process.wait(SECONDS)
+    with PassageIndex.open(tmp_path / "a" / "passages") as index:
+        assert set(acknowledged) <= {passage.id for passage in index}
+
+
+def _ignored(client: httpx.Client, body: Any) -> None:
+    try:
+        client.post(f"{A}/passages", json=body)
+    except httpx.HTTPError:
+        pass

@@ -1,0 +1,180 @@
+"""Collections on the page: made, filled, asked, narrowed, emptied; no serious fault by axe-core."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphagg.rag.models.endpoint import Endpoint
+from graphagg.serve.service import Service, Sources
+from tests.fakes import FakeEncoder, FakeExtractor
+from tests.unit.serve.live import patient, serving
+from tests.upstream import stream_of, upstream
+from tests.web.browser import DESKTOP, PHONE, Page
+
+pytestmark = pytest.mark.web
+
+TEXTS = {
+    "ada.md": "# Ada\n\nAda lived in London.\n\n## Notes\n\n- She wrote **notes**.\n"
+    "- Babbage read `them`.",
+    "london.md": "# London\n\nLondon lies on the Thames.\n\n| year | bridge |\n|---|---|\n"
+    "| 1209 | old |",
+    "engine.txt": "The Engine was designed by Babbage. It computes.",
+    "code.md": "# Code\n\n```\nrun --all <b>\n```\n\nSee [the notes](https://x.example/n).",
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    folder = tmp_path / "upload"
+    folder.mkdir()
+    for name, text in TEXTS.items():
+        (folder / name).write_text(text)
+    (folder / "broken.pdf").write_bytes(b"no pdf")
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    models: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+    with upstream() as model:
+        model.chunks = stream_of("Ada lived ", "in London [1]. ", "Nowhere else [9].")
+        service = Service(Sources(root=tmp_path / "root", **models), patient())
+        with serving(service, endpoint=Endpoint(model.url, "small")) as live:
+            yield live.url
+
+
+@pytest.fixture
+def filled(visit: Callable[[str], Page], url: str, files: list[Path]) -> Page:
+    """The page over a collection that was made and filled by it."""
+    page = visit(url)
+    page.open(ready="#create-form")
+    page.type("#new-name", "handbook")
+    page.click("#create-form button[type=submit]")
+    page.wait_text("#documents-lead", "0 passages")
+    page.wait("#upload-files").send_keys("\n".join(map(str, files)))
+    page.click("#upload-form button[type=submit]")
+    page.wait_text("#upload-result .done", "4 files read, 4 documents added")
+    page.wait_text(".left-out summary", "1 file could not be read")
+    page.click(".ask-link")
+    page.wait("#question")
+    return page
+
+
+def axe(page: Page) -> list[Any]:
+    """The serious findings of axe-core."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None or not found.submodule_search_locations:
+        return []
+    script = Path(found.submodule_search_locations[0]) / "axe.min.js"
+    page.js(script.read_text(encoding="utf-8"))
+    result: list[Any] = page.driver.execute_async_script(
+        "const done = arguments[0];"
+        "axe.run(document, { resultTypes: ['violations'] }).then((r) => done(r.violations"
+        ".filter((v) => ['serious', 'critical'].includes(v.impact))"
+        ".map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 90))])))"
+    )
+    return result
+
+
+def test_files_go_in_and_answers_come_first(filled: Page) -> None:
+    page = filled
+    page.ask("Where did Ada live?")
+    page.wait_text("#words-about", "[9], which it was not given")
+    assert page.texts("#words-text a") == ["[1]"]
+    tops = page.js(
+        "return ['#words', '#hits', '#map-panel']"
+        ".map((each) => document.querySelector(each).getBoundingClientRect().top)"
+    )
+    assert tops == sorted(tops) and not page.js("return document.getElementById('map-panel').open")
+    page.click("#words-text a")
+    page.until(lambda: page.focused.get_attribute("id") == "hit-1")
+    text = " ".join(page.texts("#hits .text"))
+    for mark in ("**", "##", "|", "```", "](", "`"):
+        assert mark not in text
+    assert {"Ada", "lived"} <= set(page.texts("#hits .word"))
+    assert page.texts("#hits .text td") == ["1209", "old"] and page.texts("#hits pre") == [
+        "run --all <b>"
+    ]
+    assert page.texts("#hits .text strong") == ["notes"] and "them" in page.texts(
+        "#hits .text code"
+    )
+    assert axe(page) == []
+
+
+def test_what_nothing_answers_is_said(filled: Page) -> None:
+    filled.ask("What is the capital of Mongolia?")
+    assert "Mongolia" in filled.wait_text(".weak", "Nothing here seems to answer this.")
+    assert axe(filled) == []
+    filled.fill("#question", "Where did Ada live?")
+    filled.click("#question-form .primary")
+    filled.wait_gone(".weak")
+
+
+def test_facets_narrow_and_pages_turn(filled: Page) -> None:
+    page = filled
+    page.ask("Who designed what in London?")
+    page.unfold("#facets")
+    assert [text.strip() for text in page.texts("#facets .facet")] == [".md3", ".txt1"]
+    page.click("#facets li:nth-child(2) .facet")
+    page.until(lambda: page.texts("#hits h2") == ["engine"])
+    assert axe(page) == []
+    page.click("#facets .facet[aria-pressed=true]")
+    page.until(lambda: len(page.texts("#hits h2")) == 4)
+    page.open(
+        f"?{page.driver.current_url.partition('?')[2].partition('#')[0]}"
+        "#/passages?q=Who+designed+what&k=3",
+        ready="#pages",
+    )
+    first = page.texts("#hits h2")
+    page.click("#pages button")
+    page.wait_text("#pages", "Page 2")
+    page.until(lambda: len(page.texts("#hits h2")) == 1)
+    assert not set(page.texts("#hits h2")) & set(first) and page.texts("#hits .rank") == ["4"]
+
+
+def test_a_document_can_be_deleted(filled: Page) -> None:
+    page = filled
+    page.ask("Where did Ada live?")
+    before = page.texts("#hits h2")
+    page.click("#hits li:first-child .danger")
+    page.driver.switch_to.alert.accept()
+    page.until(lambda: len(page.texts("#hits h2")) == len(before) - 1)
+    assert before[0] not in page.texts("#hits h2")
+
+
+def test_the_map_is_a_picture_with_a_list(filled: Page) -> None:
+    page = filled
+    page.open(
+        f"?{page.driver.current_url.partition('?')[2].partition('#')[0]}#/themes",
+        ready="#treemap svg",
+    )
+    cells = page.js("return document.querySelectorAll('#treemap .cell').length")
+    assert cells == len(page.all("#areas > li")) > 0
+    page.type("#light-question", "Where did Ada live?\n")
+    page.wait("#treemap .lit")
+    assert axe(page) == []
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_and_has_contrast(filled: Page, size: tuple[int, int], scheme: Any) -> None:
+    page = filled
+    page.look(size, scheme)
+    page.ask("Where did Ada live?")
+    page.wait("#words-text a")
+    assert page.js("return document.documentElement.scrollWidth <= innerWidth")
+    assert axe(page) == []
+
+
+def test_the_page_of_the_api_lists_every_address(visit: Callable[[str], Page], url: str) -> None:
+    page = visit(url)
+    page.open("docs", ready=".operation")
+    paths = page.texts(".operation summary code")
+    assert "/v1/collections/{name}/files" in paths and "/v1/info" in paths
+    page.click(".operation:first-of-type summary")
+    assert axe(page) == []

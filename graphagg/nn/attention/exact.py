@@ -99,7 +99,8 @@ class ExactAttention(ProjectedAttention):
         dropout = self.dropout if self.training else 0.0
         if graphs is None:
             rows = qkv.view(1, -1, 3, self.heads, self.head_channels).permute(2, 0, 3, 1, 4)
-            mixed = F.scaled_dot_product_attention(*rows.unbind(), dropout_p=dropout)
+            queries, keys, values = rows.unbind()
+            mixed = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
             whole: Tensor = self.out_proj(mixed[0].transpose(0, 1).flatten(1))
             return whole
         seed = torch.randint(2**62, (1,), device=x.device)

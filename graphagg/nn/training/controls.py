@@ -7,8 +7,8 @@
 | edge | constant, Adamic-Adar, `mlp`, `sage` |
 
 The networks are plain models of `graphagg.nn.presets.simple`, trained for at most as many epochs
-as the model, whose epochs cost more; the other controls take seconds. The epoch is chosen by validation,
-and nothing else is.
+as the model, whose epochs cost more; the other controls take seconds. The epoch is chosen by
+validation, and nothing else is.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -158,8 +159,8 @@ def _warm_questions(index: Path) -> Iterator[str]:
     with opening.result as opened:
         for mode, name in product(_MODES, ("first", "second")):
             costs = [
-                cost(lambda t=t, m=mode: opened.retrieve(t, k=5, mode=m), time.thread_time)
-                for t in texts
+                cost(partial(opened.retrieve, text, k=5, mode=mode), time.thread_time)
+                for text in texts
             ]
             cpu, wall = (percentiles([1000 * c[i] for c in costs], 1) for i in (0, 1))
             yield f"{mode}, {len(texts)} questions, {name} time, ms p50 / p99: {cpu}, wall {wall}"

@@ -13,19 +13,23 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch_geometric.data import Data
 from torch_geometric.datasets import FakeDataset
 from torch_geometric.utils import erdos_renyi_graph, stochastic_blockmodel_graph
 
 from benchmarks.training import kept
-from graphagg.nn.presets.simple import SIMPLE, simple
+from graphagg.nn.presets.simple import SIMPLE, Simple, simple
 from graphagg.nn.training import GraphData, load_data, random_splits
+from graphagg.nn.training.auto import homophily
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.controls import Task, measured, trained
 from graphagg.nn.training.data.dataset import checked
@@ -162,6 +166,96 @@ def file_of(cell: dict) -> str:
     return f"{plain}_{cell['model']}_{cell['split']}.json"
 
 
+def markdown(folder: Path) -> str:
+    """A row per set: test score in percent of each model and control, and of `auto` left out."""
+    scores, seconds, tested = by_set(folder)
+    others = ("label propagation", "trees on counts", "constant")
+    heads = ["set", "homophily", *SIMPLE, *others, "auto", "behind the best of four"]
+    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
+    gaps, worse = [], []
+    for name in SETS:
+        if not set(SIMPLE) <= set(scores.get(name, {})):
+            continue
+        model = left_out(name, scores)
+        means = {key: 100 * float(np.mean(values)) for key, values in scores[name].items()}
+        best, control = (max(means[key] for key in keys) for keys in (SIMPLE, means))
+        gaps.append(best - means[model])
+        # Two standard deviations of the mean of two test parts, as a binomial share.
+        share = control / 100
+        chance = 200 * (share * (1 - share) / (SPLITS * tested[name])) ** 0.5
+        if control - means[model] > chance:
+            worse.append(name)
+        row = [
+            f"{np.mean(scores[name][key]) * 100:.1f} ± {np.std(scores[name][key]) * 100:.1f}"
+            if key in means
+            else ""
+            for key in (*SIMPLE, *others)
+        ]
+        shown = f"{homophily_of(name):.2f}" if dataset(name).single else ""
+        lines.append(f"| {name} | {shown} | {' | '.join(row)} | {model} | {gaps[-1]:.1f} |")
+    within = sum(gap <= 1 for gap in gaps)
+    lines += [
+        "",
+        f"Left out, `auto` is within 1 point of the best of four on {within} of {len(gaps)} sets, "
+        f"{np.mean(gaps):.1f} points behind it in the mean, at most {max(gaps):.1f}; below the "
+        f"best model or control by more than chance on {len(worse)}: {', '.join(worse) or 'none'}.",
+        "",
+        "Fitted to all sets: threshold "
+        f"{threshold([n for n in scores if dataset(n).single], scores):.2f}, graphs "
+        f"{constant([n for n in scores if not dataset(n).single], scores)}.",
+        "",
+        "CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()) + ".",
+    ]
+    return "\n".join(lines)
+
+
+Scores = dict[str, dict[str, list[float]]]
+
+
+def by_set(folder: Path) -> tuple[Scores, dict[str, float], dict[str, int]]:
+    scores: Scores = defaultdict(lambda: defaultdict(list))
+    seconds: dict[str, float] = defaultdict(float)
+    tested: dict[str, int] = {}
+    for cell in kept.read_all(folder):
+        seconds[cell["model"]] += cell["cpu_seconds"]
+        tested[cell["set"]] = cell["tested"]
+        for name, (_, test) in cell["scores"].items():
+            scores[cell["set"]][name].append(test)
+    whole = {name: of for name, of in scores.items() if set(SIMPLE) <= set(of)}
+    return whole, seconds, tested
+
+
+@cache
+def homophily_of(name: str) -> float:
+    return homophily(dataset(name))[0]
+
+
+def left_out(name: str, scores: Scores) -> Simple:
+    """What the rule chooses for a set when it is fitted to all others of its kind."""
+    single = dataset(name).single
+    others = [other for other in scores if other != name and dataset(other).single == single]
+    if not single:
+        return constant(others, scores)
+    return "gcn" if homophily_of(name) > threshold(others, scores) else "sage"
+
+
+def threshold(names: list[str], scores: Scores) -> float:
+    """The homophily between `sage` and `gcn` with the best mean score; the middle of equal ones."""
+    values = sorted(homophily_of(name) for name in names)
+    cuts = [-1.0, *((a + b) / 2 for a, b in pairwise(values)), 1.0]
+    means = [
+        np.mean([np.mean(scores[n]["gcn" if homophily_of(n) > cut else "sage"]) for n in names])
+        for cut in cuts
+    ]
+    best = [cut for cut, mean in zip(cuts, means, strict=True) if mean >= max(means) - 1e-9]
+    return float(best[len(best) // 2])
+
+
+def constant(names: list[str], scores: Scores) -> Simple:
+    """The model with the best mean score."""
+    return max(SIMPLE, key=lambda model: np.mean([np.mean(scores[n][model]) for n in names]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -174,7 +268,8 @@ def main() -> None:
         for name in SETS:
             for index in range(SPLITS):
                 for model in (*SIMPLE, "others"):
-                    print(run_cell(chosen.out, (index, name, model)), flush=True)
+                    run_cell(chosen.out, (index, name, model))
+    print(markdown(chosen.out))
 
 
 if __name__ == "__main__":

@@ -235,11 +235,11 @@ def detect_all(
     asked = resolution or [1.0]
     if len(asked) > 1 and written is not None:
         raise InvalidParameter("--out writes one partition; give one --resolution")
-    found = sweep(find_edges(edges), asked, random_state=random_state, **vars(reading))
-    if len(found) > 1:
-        _print_sweep(found, as_json)
+    partitions = sweep(find_edges(edges), asked, random_state=random_state, **vars(reading))
+    if len(partitions) > 1:
+        _print_sweep(partitions, as_json)
         return
-    (partition,) = found.values()
+    (partition,) = partitions.values()
     if written is not None:
         partition.save(written)
     if as_json:
@@ -262,11 +262,11 @@ def detect_all(
         err.print("--out FILE writes who is where: .csv, .parquet, .json, .graphml", markup=False)
 
 
-def _print_sweep(found: dict[float, Partition], as_json: bool) -> None:
+def _print_sweep(partitions: dict[float, Partition], as_json: bool) -> None:
     rows = [
         {"resolution": each, "communities": len(p), "largest": int(p.sizes[0]),
          "modularity": p.modularity}
-        for each, p in found.items()
+        for each, p in partitions.items()
     ]  # fmt: skip
     if as_json:
         print_json({"sweep": rows})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from os import PathLike
+from pathlib import Path
 from typing import Annotated, Any, Protocol, Self, TypeVar
 
 import typer
@@ -16,6 +18,8 @@ LOCAL: dict[str, Any] = {"parser": local_folder, "metavar": "PATH"}
 """Settings of an argument that takes a local folder: the address of a store is refused."""
 PLACE: dict[str, Any] = {"parser": parse_location, "metavar": "PATH"}
 """Settings of an argument that takes a folder, or an address such as `s3://bucket/idx`."""
+
+_SOURCE = "source.json"
 
 K: dict[str, Any] = {"flags": ("--k", "-k", "--top-k"), "envvar": ["GRAPHAGG_K", "GRAPHAGG_TOP_K"]}
 """Settings of the number of results, which was called top_k."""
@@ -67,3 +71,21 @@ def opened(kind: type[I], directory: PathLike[str]) -> Iterator[I]:
         yield index
     finally:
         index.close()
+
+
+def remember_source(directory: PathLike[str], source: Path) -> None:
+    """Note beside the manifest of a local index which folder or file it was made of."""
+    location = parse_location(directory)
+    if isinstance(location, Path):
+        text = json.dumps({"source": str(source.absolute())}, ensure_ascii=False)
+        (location / _SOURCE).write_text(text, encoding="utf-8")
+
+
+def source_of(directory: PathLike[str]) -> Path | None:
+    """The folder or file that an index was made of; None where it is not known."""
+    location = parse_location(directory)
+    try:
+        text = (location / _SOURCE).read_text("utf-8") if isinstance(location, Path) else "{}"
+        return Path(json.loads(text)["source"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -98,8 +98,18 @@ def main() -> None:
         sys.exit(_fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1))
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            _fail("interrupted; nothing that was there before has changed", _INTERRUPTED)
+            kept = "".join(f"; {note}" for note in _notes(end))
+            _fail(f"interrupted; nothing that was there before has changed{kept}", _INTERRUPTED)
         raise
+
+
+def _notes(error: BaseException | None) -> list[str]:
+    """The notes of an error and of those that it came from."""
+    notes = []
+    while error is not None:
+        notes += getattr(error, "__notes__", [])
+        error = error.__cause__ or error.__context__
+    return notes
 
 
 def _fail(message: str, code: int) -> int:

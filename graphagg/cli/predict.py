@@ -25,7 +25,7 @@ def predict(
     run: Annotated[Path, typer.Argument(help="The folder that graphagg train wrote.")],
     data: Annotated[
         str,
-        typer.Option(help="Graphs: an .npz file, a folder of them, pyg:NAME@ROOT; labels or none."),
+        typer.Option(help="Graphs: an .npz file, pyg:NAME@ROOT; labels or none."),
     ],
     out_file: Annotated[
         Path, typer.Option("--out", help="Where the table goes: a .parquet file.")

@@ -23,12 +23,12 @@ _PERCENT = ("accuracy", "weighted-accuracy", "roc-auc", "ap", "f1")
 
 def train(
     preset: Annotated[
-        str | None, typer.Argument(help="A preset (see --list) or a TOML file.")
+        str | None, typer.Argument(help="A preset (see --list), auto, or a TOML file.")
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            help="A .npz file (#NAME: its splits of that name), a folder, pyg:NAME@ROOT, "
+            help="A .npz file (#NAME: its splits of that name), pyg:NAME@ROOT, "
             "ogb:NAME@ROOT.  [where the preset's come from: see --list]"
         ),
     ] = None,
@@ -41,6 +41,9 @@ def train(
         tuple[float, float, float] | None,
         typer.Option(help="Random splits in place of the data's, by these shares: 0.8 0.1 0.1."),
     ] = None,
+    links: Annotated[
+        bool, typer.Option("--links", help="Predict the edges of one graph; they are split.")
+    ] = False,
     epochs: Annotated[
         int | None, typer.Option(help="Largest number of epochs.  [preset's]")
     ] = None,
@@ -69,10 +72,20 @@ def train(
         raise InvalidParameter(f"missing {missing}; e.g. graphagg train csl --data FILE --out DIR")
     if resume and force:
         raise InvalidParameter("--resume and --force exclude each other; give one of them")
+    from graphagg.nn.presets import preset as by_name
+    from graphagg.nn.presets import read_preset
     from graphagg.nn.training import train as run
 
-    chosen = _chosen(preset, changes or [], epochs, random_state)
-    source = _data(data, split_ratio, splits, chosen.training.random_state)
+    source: str | GraphData = data
+    reasons: tuple[str, ...] = ()
+    if preset == "auto":
+        source = _data(data, links, split_ratio, splits, random_state or 0)
+        chosen, reasons = _auto(source)
+    else:
+        chosen = read_preset(preset) if preset.endswith(".toml") else by_name(preset)
+    chosen = _changed(chosen, changes or [], epochs, random_state)
+    if preset != "auto":
+        source = _data(data, links, split_ratio, splits, chosen.training.random_state)
     with progress_report() as report:
         result = run(
             chosen, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
@@ -81,6 +94,8 @@ def train(
     if as_json:
         print_json(result.to_json())
         return
+    for note in (*reasons, *result.notes):
+        out.print(f"note: {note}", markup=False)
     _print_result(result, out_dir)
 
 
@@ -91,20 +106,34 @@ def _source(preset: str | None) -> str | None:
 
 
 def _data(
-    source: str, ratio: tuple[float, float, float] | None, splits: int, state: int
+    source: str, links: bool, ratio: tuple[float, float, float] | None, splits: int, state: int
 ) -> str | GraphData:
-    if ratio is None:
+    if ratio is None and not links:
         return source
-    from graphagg.nn.training import random_splits
+    from graphagg.nn.training import link_splits, random_splits
 
+    if ratio is None or links:
+        shares = ratio or (0.8, 0.1, 0.1)
+        return link_splits(source, shares, count=splits, random_state=state)
     return random_splits(source, ratio, count=splits, random_state=state)
 
 
-def _chosen(name: str, changes: list[str], epochs: int | None, random_state: int | None) -> Preset:
-    from graphagg.nn.presets import preset, read_preset
+def _auto(source: str | GraphData) -> tuple[Preset, tuple[str, ...]]:
+    """The preset that `auto` chooses, with its reasons."""
+    from graphagg.nn.training.auto import choose
+    from graphagg.nn.training.data.dataset import checked
+    from graphagg.nn.training.data.sources import load_data
+
+    data = checked(load_data(source))
+    choice = choose(data, data.metric_of("auto"))
+    return choice.preset, choice.reasons
+
+
+def _changed(
+    chosen: Preset, changes: list[str], epochs: int | None, random_state: int | None
+) -> Preset:
     from graphagg.nn.training.overrides import overridden
 
-    chosen = read_preset(name) if name.endswith(".toml") else preset(name)
     chosen = overridden(chosen, changes)
     training = chosen.training
     if epochs is not None:

@@ -132,8 +132,8 @@ class _Grown:
         """Values of some nodes, from the values of the old ones; zeros where a node is new."""
         at = np.minimum(np.searchsorted(self.positions, nodes), len(self.positions) - 1)
         taken = np.zeros((len(nodes), *values.shape[1:]), dtype=values.dtype)
-        known = np.flatnonzero(self.positions[at] == nodes)
-        taken[known] = values[at[known]]
+        old = np.flatnonzero(self.positions[at] == nodes)
+        taken[old] = values[at[old]]
         return taken
 
 

@@ -136,12 +136,12 @@ class VertexIds(Sequence[VertexId]):
 
     def _padded(self, text: str, near: Sequence[VertexId]) -> list[VertexId]:
         """The id whose number has more or fewer zeros in front: user-000017 for user-17."""
-        parts = _NUMBERED.fullmatch(text)
-        if parts is None:
+        match = _NUMBERED.fullmatch(text)
+        if match is None:
             return []
         widths = {len(m[2]) for m in map(_NUMBERED.fullmatch, map(str, near)) if m}
-        digits = parts[2].lstrip("0") or "0"
-        names = (f"{parts[1]}{digits.zfill(width)}{parts[3]}" for width in sorted(widths))
+        digits = match[2].lstrip("0") or "0"
+        names = (f"{match[1]}{digits.zfill(width)}{match[3]}" for width in sorted(widths))
         return [name for name in names if self.find(name) is not None]
 
     def positions(self, other: VertexIds) -> Ints:

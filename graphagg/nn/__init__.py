@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from graphagg.nn.segments import Segments as Segments
     from graphagg.nn.training import (
         TrainingConfig as TrainingConfig,
+        link_splits as link_splits,
         load as load,
         random_splits as random_splits,
         save_npz as save_npz,

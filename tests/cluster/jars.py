@@ -4,7 +4,8 @@
 
 brings them by Maven into the folder of the tools: hadoop-aws of the Hadoop that PySpark comes with,
 and of the AWS SDK what that needs for S3, in place of the bundle of all services; and Hadoop's
-minicluster, with what it needs to start HDFS and YARN.
+minicluster, with what it needs to start HDFS and YARN. And by pip the PySpark that the jars of
+Delta and Iceberg start with; these it brings itself.
 """
 
 from __future__ import annotations
@@ -104,6 +105,28 @@ MINICLUSTER = Jars(
 )
 
 
+TABLES_PYSPARK = "4.1.4"
+TABLES = (
+    "io.delta:delta-spark_4.1_2.13:4.4.0",
+    "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0",
+)
+"""Delta and Iceberg, as `--packages`; no release of theirs starts with a newer PySpark together."""
+
+
+def pyspark_of_tables() -> Path:
+    """The folder of the PySpark that starts with `TABLES`."""
+    return folder() / f"pyspark-{TABLES_PYSPARK}"
+
+
+def fetch_pyspark() -> Path:
+    """Bring it by pip, unless it is there."""
+    target = pyspark_of_tables()
+    if not target.exists():
+        words = ["pip", "install", "--quiet", "--target", str(target)]
+        subprocess.run([sys.executable, "-m", *words, f"pyspark=={TABLES_PYSPARK}"], check=True)
+    return target
+
+
 def jars() -> list[Path]:
     """Those of S3 for Spark."""
     return S3.paths()
@@ -112,3 +135,4 @@ def jars() -> list[Path]:
 if __name__ == "__main__":
     for each in (S3, MINICLUSTER):
         print(each.fetch())
+    print(fetch_pyspark())

@@ -55,7 +55,7 @@ def test_neighbors_of_a_column(spark: Any, embedding: Any) -> None:
         for rank, near in enumerate(embedding.neighbors(vertex, 4, **options), start=1)
     ]
     names = ("set", "place", "rank", "neighbor", "score")
-    assert found.columns == list(names) and rows(found, *names) == wanted
+    assert found.columns == [*names, "reason"] and rows(found, *names) == wanted
 
 
 def test_communities_of_a_column(spark: Any, tmp_path: Path) -> None:

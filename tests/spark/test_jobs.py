@@ -75,6 +75,32 @@ def test_settings_of_a_job_end_with_it(spark: Any) -> None:
         spark.conf.unset(joins)
 
 
+def test_jobs_are_named_and_the_names_end_with_them(spark: Any, tmp_path: Path) -> None:
+    context, keys = spark.sparkContext, ("spark.jobGroup.id", "spark.job.description")
+    shown = []
+
+    def note(stage: str, done: int, total: int) -> None:
+        shown.append(context.getLocalProperty("spark.job.description"))
+
+    edges = write_text(tmp_path / "edges.txt", hub_pairs(6))
+    build_with_spark(spark, edges, tmp_path / "out", config=SMALL, progress=note).close()
+    assert shown[0] == "communities: edges, 1 of 8" and shown[-1] == "communities: sizes, 8 of 8"
+    assert context.statusTracker().getJobIdsForGroup("graphagg communities")
+    assert [context.getLocalProperty(key) for key in keys] == [None, None]
+
+
+def test_a_job_that_finished_nothing_blocks_nothing(spark: Any, tmp_path: Path) -> None:
+    first, second = (Work(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
+    first.claim({"source": ["wrong", 1]})
+    first.release()
+    second.claim({"source": ["right", 1]})
+    second.note("edges", dict)
+    second.release()
+    with pytest.raises(ParametersDiffer):
+        first.claim({"source": ["wrong", 1]})
+    second.remove()
+
+
 def test_two_jobs_over_one_folder(spark: Any, tmp_path: Path) -> None:
     first, second = (Work(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
     first.claim({"source": ["a", 1]})

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from graphagg.cli.builds.build import Build, RunOptions
+from graphagg.cli.folders import remember_source
 from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
+from graphagg.rag.config.profile import DEFAULT_PROFILE
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.by_name import NamedModels
@@ -170,6 +172,9 @@ class PassagesBuild(Build):
             progress=progress,
             force=run.force,
         ) as index:
+            remember_source(run.out, path)
+            if models.profile == DEFAULT_PROFILE == "fast":
+                notes.append("profile: fast; standard needs what is not installed (.[rag,models])")
             read = what_was_read(report)
             language = index.manifest.parameters["language"]
             if not named and language != "en":

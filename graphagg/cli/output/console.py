@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 
 try:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 100_000  # in a pipe a row stays on its line, for grep and cut; COLUMNS changes that
 
-_QUIET = 15.0  # seconds without a line, at most: a log should show that work goes on
+_QUIET = 15.0  # seconds without a line, at most, while nobody knows how much there is to do
 
 _piped = not sys.stdout.isatty()
 out = Console(
@@ -53,7 +53,7 @@ def print_json(value: object) -> None:
 
 @contextmanager
 def progress_report() -> Iterator[Progress]:
-    """Progress on stderr: bars where it is a terminal, else a line now and then and at the end."""
+    """Progress on stderr: one bar where it is a terminal, else a line for each tenth of a stage."""
     if not err.is_terminal:
         yield plain_report()
         return
@@ -61,38 +61,54 @@ def progress_report() -> Iterator[Progress]:
         TextColumn("{task.description:<10}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     with Bars(*columns, console=err) as bars:
-        tasks: dict[str, Any] = {}
+        bar, left = bars.add_task("", total=None, left=""), _TimeLeft(time.monotonic)
 
         def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=None)
-            bars.update(tasks[stage], completed=done, total=total or None)
+            bars.update(
+                bar, description=stage, completed=done, total=total or None,
+                left=left(stage, done, total),
+            )  # fmt: skip
 
         yield report
 
 
-def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
-    """Lines on stderr: each finished stage, and every `_QUIET` seconds how far one is.
+class _TimeLeft:
+    """The time that a stage may still take, by what was done since its first report.
 
-    How long it may still take follows from what was done since its first report.
+    Args:
+        clock: gives seconds.
     """
-    last, begun = clock(), dict[str, tuple[float, int]]()
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._begun = clock, dict[str, tuple[float, int]]()
+
+    def __call__(self, stage: str, done: int, total: int) -> str:
+        now = self._clock()
+        since, before = self._begun.setdefault(stage, (now, done))
+        if not before < done < total:
+            return ""
+        return f"about {_span((now - since) * (total - done) / (done - before))} left"
+
+
+def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
+    """Lines on stderr: each tenth of a stage and, of a stage of unknown size, every `_QUIET` s."""
+    last, tenths = clock(), dict[str, int]()
+    now, time_left = last, _TimeLeft(lambda: now)
 
     def report(stage: str, done: int, total: int) -> None:
-        nonlocal last
-        now = clock()
-        since, before = begun.setdefault(stage, (now, done))
-        if done != total and now - last < _QUIET:
+        nonlocal last, now
+        now, tenth = clock(), 10 * done // total if total else 0
+        left = time_left(stage, done, total)
+        if total and tenth <= tenths.setdefault(stage, tenth) and done != total:
             return
-        last = now
+        if not total and done and now - last < _QUIET:
+            return
+        last, tenths[stage] = now, tenth
         count = f"{done:,} of {total:,}" if done < total else f"{done:,}"
-        left = ""
-        if before < done < total:
-            left = f", about {_span((now - since) * (total - done) / (done - before))} left"
-        print(f"{stage}: {count} done{left}", file=sys.stderr, flush=True)
+        print(f"{stage}: {count} done{', ' if left else ''}{left}", file=sys.stderr, flush=True)
 
     return report
 

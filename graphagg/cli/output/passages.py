@@ -58,7 +58,8 @@ def print_documents(documents: Sequence[DocumentHit], index: PassageIndex, expla
 def _name(hit: Hit) -> str:
     passage = hit.passage
     named = f"{escape(passage.title)}\n" if passage.title else ""
-    return f"{named}[dim]{escape(passage.id)}[/dim]"
+    page = f", page {passage.metadata['page']}" if "page" in passage.metadata else ""
+    return f"{named}[dim]{escape(f'{passage.id}{page}')}[/dim]"
 
 
 def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graphagg.cli.folders import Directory
+from graphagg.cli.folders import Directory, remember_source, source_of
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err
 from graphagg.cli.rag.changes import Corpus
@@ -23,7 +24,7 @@ from graphagg.rag.models.chunking import Source
 from graphagg.store.addresses import parse_location
 
 if TYPE_CHECKING:
-    from graphagg.rag import PassageIndex
+    from graphagg.rag import PassageIndex, SyncReport
 
 EPILOG = (
     "Example: graphagg rag sync idx articles/ --dry-run\n\n"
@@ -42,17 +43,29 @@ def sync(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the changes, and make none.")
     ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Take another folder, or lose most documents, unasked."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make an index hold exactly the files of a folder: add, update, delete, as one version.
 
-    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents.
+    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents. A
+    folder other than the one before, and the loss of most documents, want a yes.
     """
     if watch and dry_run:
         raise InvalidParameter("give --watch or --dry-run, not both")
 
     def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> dict[str, int]:
-        return index.sync(sources, dry_run=dry_run, progress=report).to_json()
+        planned = index.sync(sources, dry_run=True)
+        if dry_run:
+            return planned.to_json()
+        if not yes:
+            check_agreed(doubts(directory, corpus.passages, planned))
+        done = index.sync(sources, progress=report).to_json()
+        remember_source(directory, corpus.passages)
+        return done
 
     def once() -> None:
         corpus.change(directory, as_json, change)
@@ -64,6 +77,28 @@ def sync(
             follow(_changes(corpus.passages, directory, interrupted), once)
     else:
         once()
+
+
+def doubts(directory: PathLike[str], source: Path, planned: SyncReport) -> list[str]:
+    """Say what speaks for a mistake in a planned sync: another source, or most documents gone."""
+    known, gone = source_of(directory), len(planned.deleted)
+    before = gone + len(planned.updated) + planned.unchanged
+    said = []
+    if known is not None and known != source.absolute():
+        said.append(f"{directory} was made of {known}, and this is {source.absolute()}")
+    if 2 * gone > before:
+        said.append(f"{gone:,} of the {before:,} documents of {directory} are not in {source}")
+    return said
+
+
+def check_agreed(doubts: list[str]) -> None:
+    """Ask at a terminal whether to go on; raise `InvalidParameter` without a yes."""
+    if not doubts:
+        return
+    said = "; ".join(doubts)
+    if sys.stdin.isatty() and typer.confirm(f"{said}. Go on?", err=True):
+        return
+    raise InvalidParameter(f"{said}; nothing was changed. Check the folder, or give --yes")
 
 
 def follow(changes: Iterator[bool], once: Callable[[], None]) -> None:

@@ -200,6 +200,7 @@ class Structure:
             "edges": [
                 [self.vertices[a], self.vertices[b], weight]
                 for (a, b), weight in zip(self.edges.tolist(), self.weights.tolist(), strict=True)
+                if weight > 0
             ],
             "labels": self.labels.tolist(),
             "communities": self.communities(),
@@ -215,9 +216,9 @@ def structure_of(
     dense = similarities(snapshot, ids)
     joined = np.zeros(dense.shape, dtype=np.bool_)
     if snapshot.config.kind != "two-mode":
-        place = {vertex: i for i, vertex in enumerate(ids)}
+        position = {vertex: i for i, vertex in enumerate(ids)}
         for a, b in subgraph_of(snapshot, ids).edges:
-            joined[place[a], place[b]] = joined[place[b], place[a]] = True
+            joined[position[a], position[b]] = joined[position[b], position[a]] = True
     first, second = np.nonzero(np.triu(joined | (dense > 0), 1))
     labels, positions = _layout(dense, resolution, random_state)
     return Structure(

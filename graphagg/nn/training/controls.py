@@ -188,8 +188,11 @@ class _Trees(torch.nn.Module):
         counts = graph_counts(part, task.shape)[:_MOST_GRAPHS]
         for labels in labels_of(part, "graph").T.cpu().numpy()[:, :_MOST_GRAPHS]:
             there = ~np.isnan(labels) if task.metric == "mae" else labels >= 0
-            regression = Regressor(loss="absolute_error", random_state=0)
-            model = regression if task.metric == "mae" else Classifier(random_state=0)
+            # 20, the default, leaves few graphs in one leaf.
+            least = max(2, min(20, int(there.sum()) // 20))
+            regression = Regressor(loss="absolute_error", random_state=0, min_samples_leaf=least)
+            classifier = Classifier(random_state=0, min_samples_leaf=least)
+            model = regression if task.metric == "mae" else classifier
             one = len(np.unique(labels[there])) < 2  # which no classifier is fitted to
             self.columns.append(None if one else model.fit(counts[there], labels[there]))
 

@@ -111,6 +111,7 @@ class TrainingResult:
         splits: one result per split.
         encoding_seconds: CPU time of the encodings, once for all splits.
         controls: of each split, in its order; empty where they were left out.
+        notes: sentences on what was chosen, and on data and settings that do not fit well.
     """
 
     task: Level
@@ -121,6 +122,7 @@ class TrainingResult:
     splits: tuple[SplitResult, ...]
     encoding_seconds: float = 0.0
     controls: tuple[tuple[Control, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def train(self) -> Score:
@@ -192,4 +194,5 @@ class TrainingResult:
             "encoding_cpu_seconds": round(self.encoding_seconds, 2),
             "controls": [[asdict(control) for control in split] for split in self.controls],
             "verdict": self.verdict,
+            "notes": list(self.notes),
         }

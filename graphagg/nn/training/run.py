@@ -18,6 +18,7 @@ from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.files import safetensors, write_json, write_whole
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
+from graphagg.nn.training.auto import choose
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.data.dataset import GraphData, Shape, checked
 from graphagg.nn.training.data.graphs import Graphs
@@ -27,9 +28,12 @@ from graphagg.nn.training.device import find_device
 from graphagg.nn.training.fit.learner import Learner, check_level
 from graphagg.nn.training.fit.loop import Fit, Logger, fit_split
 from graphagg.nn.training.folder import RunFolder, alone_in
+from graphagg.nn.training.notes import notes_on
 from graphagg.nn.training.plan import Build, Plan, doubled, plan_of
 from graphagg.nn.training.results import Control, SplitResult, TrainingResult
 from graphagg.progress import Progress, silent
+
+AUTO = "auto"
 
 
 def train(
@@ -55,9 +59,10 @@ def train(
     gives the numbers of an uninterrupted one.
 
     Args:
-        model: a preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and
-            returns a module whose `forward` takes a `Data` or batch.
-        data: a file or folder or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
+        model: a preset or its name, `auto` (see `graphagg.nn.training.auto`), a `GPSConfig`, or a
+            callable that takes the data's `Shape` and returns a module whose `forward` takes a
+            `Data` or batch.
+        data: a file or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
             masks, or a list or PyG `Dataset` of `Data` with `split` 0, 1 or 2 each for train, val
             and test. Without masks and `split`, random splits 8 : 1 : 1 are drawn.
         out: folder of the run; see `graphagg.nn.training.folder`.
@@ -100,9 +105,14 @@ def train(
         >>> result.metric, result.splits[0].epochs
         ('mae', 1)
     """
-    plan, where = plan_of(model, training, name), find_device(device)
+    where, notes = find_device(device), []
     fit = Fit(where, progress, tuple(loggers))
-    dataset = checked(with_splits(data, splits, plan.training.random_state))
+    plan = None if model == AUTO else plan_of(model, training, name)
+    settings = training or (TrainingConfig() if plan is None else plan.training)
+    dataset = checked(with_splits(data, splits, settings.random_state))
+    if plan is None:
+        choice = choose(dataset, dataset.metric_of(settings.metric))
+        plan, notes = plan_of(choice.preset, training, name or AUTO), [*choice.reasons]
     splits = integer("splits", splits, 1, len(dataset.splits))
     if plan.training.fanouts and not dataset.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
@@ -111,16 +121,17 @@ def train(
     plan.training.objective(metric)  # refuses a loss that does not fit
     shape = dataset.shape(metric)
     plan.build(shape)  # a model that cannot be built is refused before anything is written
-    settings = {
+    notes += notes_on(dataset, shape, plan.model)
+    settings_of_run = {
         "model": plan.settings(shape),
         "training": {**plan.training.to_dict(), "metric": metric},
         "data": {"name": dataset.name, "digest": dataset.digest()},
     }
     states = [where] if where.type == "cuda" else []
     with alone_in(Path(out)), torch.random.fork_rng(states):
-        folder = RunFolder(Path(out), settings, resume=resume, force=force)
+        folder = RunFolder(Path(out), settings_of_run, resume=resume, force=force)
         try:
-            run = _Run(plan, dataset, shape, metric, folder, fit, controls)
+            run = _Run(plan, dataset, shape, metric, folder, fit, controls, tuple(notes))
             return run.all(splits)
         except KeyboardInterrupt:
             raise TrainingInterrupted(_interrupted(folder)) from None
@@ -140,10 +151,10 @@ class _Run:
 
     def __init__(
         self, plan: Plan, data: GraphData, shape: Shape, metric: Metric, folder: RunFolder,
-        fit: Fit, controls: bool,
+        fit: Fit, controls: bool, notes: tuple[str, ...],
     ) -> None:  # fmt: skip
         self._plan, self._data, self._shape, self._metric = plan, data, shape, metric
-        self._folder, self._fit, self._controls = folder, fit, controls
+        self._folder, self._fit, self._controls, self._notes = folder, fit, controls, notes
         self._encoded: tuple[GraphData, Graphs | None] | None = None
         self._encoding = 0.0
 
@@ -176,6 +187,7 @@ class _Run:
             splits,
             self._encoding,
             tuple(split for split in controls if split is not None),
+            self._notes,
         )
 
     def _settings(self, index: int) -> TrainingConfig:

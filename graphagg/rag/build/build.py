@@ -18,7 +18,7 @@ import numpy as np
 
 from graphagg.progress import Progress
 from graphagg.rag.build.block import block_of
-from graphagg.rag.build.engine import Engine
+from graphagg.rag.build.engine import MENTIONS, Engine
 from graphagg.rag.build.passage_files import PassageFiles
 from graphagg.rag.build.state import BLOCK, InProcess, KeptBlocks, MemoryBlocks, State
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
@@ -39,6 +39,11 @@ from graphagg.store.reading import ArrayFolder
 from graphagg.store.work import FolderStorage, work_folder
 
 _FOLDER = "blocks"
+_LEAST, _BLOCKS = 64, 64  # passages of a block at least; blocks that a corpus is cut into at least
+_STAGE = "indexing"
+_OF_BLOCKS = 0.9  # share of the work that blocks are; the stages over all of them are the rest
+_SHARES = {"entities": (0.0, 0.5), "windows": (0.5, 0.6), "sentences": (0.6, 1.0)}
+"""Begin and end of each stage of a block; any other one is its second half."""
 
 
 def build(
@@ -62,11 +67,13 @@ def build(
         limits: what memory holds.
     """
     writer = publication.writer
-    cut = passages.blocks(limits.passages, limits.characters)
+    # A kill loses a block: below 2 % of a larger corpus.
+    most = min(limits.passages, max(_LEAST, len(passages) // _BLOCKS))
+    cut = passages.blocks(most, limits.characters)
     starts = [rows.start for rows in cut] + [len(passages)]
     with _blocks(publication, cut, passages, recipe, vectors) as blocks:
         state = State(blocks, Files(scratch), Files(writer.folder))
-        engine = Engine(starts, state, InProcess(progress), limits.entries)
+        engine = Engine(starts, state, InProcess(_last(progress, len(passages))), limits.entries)
         annotated = _annotate(state, cut, passages, recipe, vectors, progress)
         counts = engine.run(annotated, lambda: recipe.models, recipe.with_linearrag)
         metadata = (json.loads(line) for line in passages.table.metadata)
@@ -105,7 +112,13 @@ def _blocks(
     for other in folder.glob("*"):
         if other != kept:
             shutil.rmtree(other)
-    yield KeptBlocks(FolderStorage(kept))
+    blocks = KeptBlocks(FolderStorage(kept))
+    try:
+        yield blocks
+    except BaseException as error:
+        rows = sum(len(rows) for i, rows in enumerate(cut) if blocks.noted(BLOCK, i) is not None)
+        error.add_note(f"{rows:,} of {cut[-1].stop:,} passages are kept; the same build goes on")
+        raise
     shutil.rmtree(folder)
     with suppress(OSError):  # something else is in it
         folder.parent.rmdir()
@@ -125,20 +138,30 @@ def _annotate(
         stats = stage.known(i)
         if stats is None:
             given = None if vectors is None else vectors[rows.start : rows.stop]
-            onward = _in_passages(progress, rows, len(passages))
+            onward = _of_block(progress, rows, len(passages))
             arrays = block_of(passages[rows.start : rows.stop], recipe.models, given, onward)
             stats = stage.save(i, arrays)
-        else:
-            progress("passages", rows.stop, len(passages))
         done.append({"block": i} | stats)
     return done
 
 
-def _in_passages(progress: Progress, rows: range, whole: int) -> Progress:
-    """Report the progress of a block in passages of the whole, whatever its stages count."""
+def _of_block(progress: Progress, rows: range, whole: int) -> Progress:
+    """Report the stages of a block as one: the share of all work that is done, in passages."""
 
     def report(stage: str, done: int, total: int) -> None:
-        progress(stage, rows.start + done * len(rows) // max(total, 1), whole)
+        begin, end = _SHARES.get(stage, (0.5, 1.0))
+        share = begin + (end - begin) * done / max(total, 1)
+        progress(_STAGE, int(_OF_BLOCKS * (rows.start + share * len(rows))), whole)
+
+    return report
+
+
+def _last(progress: Progress, whole: int) -> Progress:
+    """Report the stages over all blocks as the rest of the work."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        begin, end = (_OF_BLOCKS, 0.97) if stage == MENTIONS else (0.97, 1.0)
+        progress(_STAGE, int((begin + (end - begin) * done / max(total, 1)) * whole), whole)
 
     return report
 

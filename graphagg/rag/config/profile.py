@@ -6,19 +6,31 @@
 | `fast` | a static table | rules | 8-bit integers | many passages, small machines |
 | `exact` | the default encoder, in float32 | the default pipeline | float32 | comparisons |
 
+Without spaCy or sentence-transformers, as where only the extra `fast` is installed, `fast` is the
+default.
 The manifest names the profile, and any other encoder or extractor that was given.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Literal, get_args
 
 from graphagg.rag.config.multihop import FAST, MultihopConfig
 
 Profile = Literal["standard", "fast", "exact"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
-DEFAULT_PROFILE: Profile = "standard"
+_OF_STANDARD, _OF_FAST = ("spacy", "sentence_transformers"), ("bm25s", "tokenizers")
+
+
+def default_profile() -> Profile:
+    """The profile for what is installed: `fast` where only its libraries are, else `standard`."""
+    lacks_one = any(find_spec(module) is None for module in _OF_STANDARD)
+    return "fast" if lacks_one and all(map(find_spec, _OF_FAST)) else "standard"
+
+
+DEFAULT_PROFILE = default_profile()
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ German and Spanish paragraphs, all but 6 of 2,365 questions, and 98.7 % (one-sen
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,6 @@ from graphagg.errors import InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
-
-    from graphagg.rag.documents.passages import Passage
 
 AUTO = "auto"
 """In place of a code: the language of each passage is recognized."""
@@ -44,8 +41,6 @@ _OTHERS = (
 ).split()
 _MODEL_CODES = {"no": "nb"}  # where the model has another code
 _READ = 1_000  # characters of a text that are read: more change nothing
-_SAMPLE = 200  # passages from which the language of a corpus is recognized
-_FEWEST = 5  # passages; below, no language is recognized
 
 
 def check_language(language: str | None) -> str | None:
@@ -80,37 +75,12 @@ def code_of_text(text: str) -> str:
     return _MODEL_CODES.get(str(code), str(code))
 
 
-def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
-    """Choose the language in which to index a corpus, by 200 of its passages.
-
-    In every kind of English corpus that was tried, including code and manual pages, at least 98.5 %
-    of the passages are recognized as English; so a tenth in another language is no recognition
-    error.
-
-    Returns:
-        A code if nine of ten texts are in one language; `auto` if at least two languages have a
-        tenth each; None for English, for languages without stems, and for fewer than 5 passages.
-
-    Raises:
-        MissingExtra: py3langid is not installed.
-    """
-    sample = corpus[:: max(1, len(corpus) // _SAMPLE)]
-    if len(sample) < _FEWEST:
-        return None
-    counts = Counter(language_of_text(passage.full_text) for passage in sample)
-    ((most, count),) = counts.most_common(1)
-    if count >= 0.9 * len(sample):
-        return None if most in ("en", OTHER) else most
-    return AUTO if sum(count >= 0.1 * len(sample) for count in counts.values()) > 1 else None
-
-
 def likeliest(text: str, codes: Collection[str]) -> str:
     """Choose the likeliest language of a text among at least one code."""
     if len(codes) == 1:
         return next(iter(codes))
-    ranked = (
-        _MODEL_CODES.get(str(code), str(code)) for code, _ in _identifier().rank(text[:_READ])
-    )
+    named = (str(code) for code, _ in _identifier().rank(text[:_READ]))
+    ranked = (_supported(_MODEL_CODES.get(code, code)) for code in named)
     return next(code for code in (*ranked, *sorted(codes)) if code in codes)
 
 

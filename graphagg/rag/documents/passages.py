@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from numbers import Integral
@@ -15,11 +16,16 @@ from typing import Any
 import numpy as np
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.rag.documents.code import prose
+from graphagg.rag.documents.languages import AUTO, OTHER, language_of_text
 from graphagg.rag.documents.reading.folder import read_documents
 from graphagg.rag.documents.reading.kinds import DOCUMENTS
 from graphagg.rag.documents.rows import TABLES, RowConfig, read_rows
 from graphagg.store.manifest import canonical_json
 
+_SAMPLE = 200  # documents from which the language of a corpus is recognized
+_FEWEST = 5  # documents; below, no language is recognized
+_NOT_PROSE = frozenset(".csv .tsv .json .jsonl .ndjson .xlsx .xls .ods".split())
 _DEEPEST = 64  # levels of metadata
 _LAST_POSITION = 2**31 - 1
 TRAIL = " > "
@@ -288,3 +294,33 @@ def passage_digest(passage: Passage) -> bytes:
 def corpus_digest(digests: Iterable[bytes]) -> str:
     """Hex sha256 over the digests of passages, in order."""
     return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
+    """Choose the language in which to index a corpus, by the prose of 200 of its documents.
+
+    Each document counts once, by its first passage of the sample; code and tables do not count. In
+    every kind of English corpus that was tried at least 98.5 % of the passages are recognized as
+    English; so a tenth in another language is no recognition error.
+
+    Returns:
+        A code if nine of ten documents are in one language; `auto` if at least two languages have a
+        tenth each; None for English, for languages without stems, and for fewer than 5 documents.
+
+    Raises:
+        MissingExtra: py3langid is not installed.
+    """
+    sample: dict[str, str] = {}
+    for passage in corpus[:: max(1, len(corpus) // (4 * _SAMPLE))]:
+        text = "\n".join(passage.full_text[start:end] for start, end in prose(passage.full_text))
+        if text and passage.metadata.get("suffix") not in _NOT_PROSE:
+            sample.setdefault(passage.document or passage.id, text)
+    texts = list(sample.values())
+    texts = texts[:: max(1, len(texts) // _SAMPLE)]
+    if len(texts) < _FEWEST:
+        return None
+    counts = Counter(language_of_text(text) for text in texts)
+    ((most, count),) = counts.most_common(1)
+    if count >= 0.9 * len(texts):
+        return None if most in ("en", OTHER) else most
+    return AUTO if sum(count >= 0.1 * len(texts) for count in counts.values()) > 1 else None

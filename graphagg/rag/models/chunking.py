@@ -230,7 +230,7 @@ def _placed(
             name, offset = anchors.popleft()
             names[name] = max(0, offset - span.start)
         here |= ({"links": targets} if targets else {}) | ({"anchors": names} if names else {})
-        yield here | metadata
+        yield {**here, **metadata}
 
 
 def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.encoding.center import centered
 
 _COMPARED = 8  # passages that are encoded to compare their vectors
 _ALIKE = 0.5  # cosine: near 0 for two models, near 1 for two dtypes or prompts of one model
@@ -71,10 +72,17 @@ def checked_vectors(
     others = np.abs(lengths[:, 0] - 1) > _UNIT  # unit vectors keep their bits
     vectors[others] /= lengths[others]
     windows = encoder.split([passage.full_text for passage in passages[:_COMPARED]])
-    cosines = (encoder.encode([first for first, *_ in windows]) * vectors[:_COMPARED]).sum(axis=1)
-    if np.median(cosines) < _ALIKE:
+    encoded = encoder.encode([first for first, *_ in windows])
+
+    def closeness(vectors: npt.NDArray[np.float32]) -> float:
+        return float(np.median((encoded * vectors[:_COMPARED]).sum(axis=1)))
+
+    # A vector store may hold vectors of the encoder from before they are centered.
+    opened = centered(vectors, getattr(encoder, "center", None))
+    vectors = max(vectors, opened, key=closeness)
+    if closeness(vectors) < _ALIKE:
         raise InvalidParameter(
             f"vectors are not of the encoder {encoder.spec.name!r}: the cosine to its own is "
-            f"{np.median(cosines):.2f}, wanted {_ALIKE} at least; give the encoder that made them"
+            f"{closeness(vectors):.2f}, wanted {_ALIKE} at least; give the encoder that made them"
         )
     return vectors

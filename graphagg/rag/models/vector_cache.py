@@ -208,6 +208,12 @@ class CachedEncoder:
         return self._encoder.dimension
 
     @property
+    def center(self) -> Vectors | None:
+        """The common direction that the wrapped encoder takes out, if it does."""
+        center: Vectors | None = getattr(self._encoder, "center", None)
+        return center
+
+    @property
     def pools_sentences(self) -> bool:
         """Whether the wrapped encoder embeds sentences together with their passages."""
         return pools_sentences(self._encoder)

@@ -43,7 +43,7 @@ from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.themes.results import Theme
 from graphagg.rag.corpus.themes.storage import kept_map
 from graphagg.rag.modes.multihop.mode import Multihop
-from graphagg.rag.modes.plain import bm25_hits
+from graphagg.rag.modes.plain import bm25_rows
 from graphagg.rag.modes.protocol import (
     NOTHING_ADDED,
     USUAL,
@@ -55,7 +55,7 @@ from graphagg.rag.question.reading import Reading
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit, Hits, Hop
-from graphagg.rag.snapshot.dense import dense_hits
+from graphagg.rag.snapshot.dense import dense_rows
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.vectors import Rows
 
@@ -108,17 +108,14 @@ class Broad(ReadingRetriever[BroadConfig]):
         chosen = ranking.choose(config, depth)
         positions = [position for position, _ in chosen]
         gains = np.array([gain.score(config) for _, gain in chosen])
-        near = dense_hits(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
-        worded = bm25_hits(snapshot, scope, question.reading, depth)
+        near, _ = dense_rows(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
+        worded, scores = bm25_rows(snapshot, scope, question.reading, depth)
         return Rankings(
             ranking.candidates.rows[positions],
             ranking.score[positions] + gains,
-            self._rows(near),
-            self._rows([hit for hit in worded if hit.score > 0]),
+            near,
+            worded[scores > 0],
         )
-
-    def _rows(self, hits: Sequence[Hit]) -> Ints:
-        return np.array([self.snapshot.known_row(hit.passage.id) for hit in hits], np.int64)
 
 
 class Auto(ReadingRetriever[object]):

@@ -24,25 +24,23 @@ from graphagg.rag.config.profile import Profile
 from graphagg.rag.modes.multihop.candidates import QuestionScores
 from graphagg.rag.question.results import Hit
 
-NEAR = 50
-"""Passages of greatest similarity whose spread is looked at."""
 FEATURES = {
     "similarity": "largest similarity of a passage",
-    "spread": "by how much it exceeds the similarity of the 50th passage",
-    "sentence": "largest similarity of a sentence of the first k hits",
     "words": "largest share of the question's words that a passage matches (BM25 over idf)",
     "held": "share of the question's words that the first k hits hold together",
     "agreement": "similarity of the best passage by words, less the largest",
-    "terms": "logarithm of 1 + the number of the question's terms",
     "linked": "share of the first k hits that a link led to",
     "k": "logarithm of k",
 }
 """The features of the model, in words."""
-_FAST: Mapping[str, float] = {
-    "intercept": -6.22, "similarity": -0.63, "spread": -0.25, "sentence": 2.15, "words": 3.23,
-    "held": 2.93, "agreement": 1.7, "terms": 0.39, "linked": 2.94, "k": -0.78,
+_STANDARD: Mapping[str, float] = {
+    "intercept": -6.68, "similarity": 6.24, "words": 2.7, "held": 2.92, "agreement": 3.59,
+    "linked": 2.11, "k": -0.31,
 }  # fmt: skip
-_STANDARD: Mapping[str, float] = {"intercept": 0.0}
+_FAST: Mapping[str, float] = {
+    "intercept": -6.2, "similarity": 0.0, "words": 3.2, "held": 2.9, "agreement": 1.7,
+    "linked": 2.9, "k": -0.78,
+}  # fmt: skip
 COEFFICIENTS: Mapping[Profile, Mapping[str, float]] = {
     "standard": _STANDARD, "exact": _STANDARD, "fast": _FAST,
 }  # fmt: skip
@@ -74,21 +72,16 @@ def features_of(
     question: QuestionScores, hits: Sequence[Hit], rows: Sequence[int], k: int
 ) -> dict[str, float]:
     """Compute `FEATURES`; arguments as for `confidence_of`."""
-    near, lexical = question.nearest(NEAR), question.lexical
-    at_hits = np.array(rows, np.int64)
-    best = float(near[0])
-    scored, scores = lexical.best(1)
+    lexical, at_hits = question.lexical, np.array(rows, np.int64)
+    best, (scored, scores) = question.largest_similarity, lexical.best(1)
     words, agreement = float(scores.max(initial=0.0)), 0.0
     if words > 0:  # of equal ones the most similar, so that no order of rows decides
         agreement = float(question.similarity_at(scored[scores == words]).max()) - best
     return {
         "similarity": best,
-        "spread": best - float(near[-1]),
-        "sentence": float(question.sentences_at(at_hits).max()),
         "words": words,
         "held": float((lexical.covers(at_hits).max(axis=0) * lexical.weights).sum()),
         "agreement": agreement,
-        "terms": math.log(1.0 + len(lexical.weights)),
-        "linked": float(np.mean([len(hit.path) > 1 and "link" in hit.components for hit in hits])),
+        "linked": float(np.mean(["link" in hit.components for hit in hits])),
         "k": math.log(k),
     }

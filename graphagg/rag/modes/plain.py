@@ -23,8 +23,8 @@ from graphagg.rag.modes.protocol import (
     sentences_by_vector,
 )
 from graphagg.rag.question.reading import Reading
-from graphagg.rag.question.results import Hit, Hop, plain_hits
-from graphagg.rag.snapshot.dense import dense_hits
+from graphagg.rag.question.results import Hit, plain_hits
+from graphagg.rag.snapshot.dense import dense_hits, dense_rows
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_rows
 from graphagg.rag.snapshot.snapshot import Scope, Snapshot
@@ -82,7 +82,9 @@ class BM25(Retriever[object, Reading, Reading]):
         return list(questions)
 
     def _answer(self, questions: Sequence[Reading], k: int) -> list[Ranked]:
-        return [Ranked(bm25_hits(self.snapshot, self.scope, each, k)) for each in questions]
+        snapshot, scope = self.snapshot, self.scope
+        best = [bm25_rows(snapshot, scope, question, k) for question in questions]
+        return [Ranked(plain_hits(snapshot.corpus, *each, "bm25")) for each in best]
 
     def _closest(self, question: Reading, rows: Rows) -> list[int]:
         snapshot = self.snapshot
@@ -93,13 +95,11 @@ class BM25(Retriever[object, Reading, Reading]):
         ]
 
 
-def bm25_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> list[Hit]:
-    """Find the `k` passages that match a question's words best."""
-    view = scope.view
-    lexical = Lexical(view, question.terms)
+def bm25_rows(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> tuple[Rows, Floats]:
+    """The `k` passages that match a question's words best, and their scores."""
+    lexical = Lexical(scope.view, question.terms)
     scored = lexical.best(k, scope.allowed)
-    rows, scores = top_rows(*scored, k, snapshot.ranks, view, scope.allowed)
-    return plain_hits(snapshot.corpus, rows, scores, "bm25")
+    return top_rows(*scored, k, snapshot.ranks, scope.view, scope.allowed)
 
 
 def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[Term], analyzer: Analyzer) -> int:
@@ -119,27 +119,19 @@ class RRF(ReadingRetriever[object]):
     mode = "rrf"
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
-        return [Ranked(self._fused(question, max(k, RRF_DEPTH))[:k]) for question in questions]
+        return [Ranked(self._fused(question, k, max(k, RRF_DEPTH))) for question in questions]
 
-    def _fused(self, question: EncodedReading, depth: int) -> list[Hit]:
-        """Fuse `depth` hits of both lists, best first."""
+    def _fused(self, question: EncodedReading, k: int, depth: int) -> list[Hit]:
+        """Fuse `depth` passages of both lists into `k` hits, best first."""
         snapshot, scope = self.snapshot, self.scope
-        near = dense_hits(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
-        worded = bm25_hits(snapshot, scope, question.reading, depth)
-        hits = {hit.passage.id: hit for hit in (*worded, *near)}
-        shares: dict[str, dict[str, float]] = {identifier: {} for identifier in hits}
-        for name, ranked in (("dense", near), ("bm25", [hit for hit in worded if hit.score > 0])):
-            for rank, hit in enumerate(ranked, start=1):
-                shares[hit.passage.id][name] = 1.0 / (RRF_K + rank)
-        scores = {identifier: sum(each.values()) for identifier, each in shares.items()}
-        return [
-            replace(
-                hits[identifier],
-                score=score,
-                components=shares[identifier],
-                path=(Hop("passage", identifier, score, score),),
-                method="rrf",
-            )
-            for identifier, score in sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-            if score > 0
-        ]
+        near, _ = dense_rows(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
+        worded, scores = bm25_rows(snapshot, scope, question.reading, depth)
+        shares: dict[int, dict[str, float]] = {}
+        for name, rows in (("dense", near), ("bm25", worded[scores > 0])):
+            for rank, row in enumerate(rows.tolist(), start=1):
+                shares.setdefault(row, {})[name] = 1.0 / (RRF_K + rank)
+        fused = {row: sum(each.values()) for row, each in shares.items()}
+        best = sorted(fused, key=lambda row: (-fused[row], int(snapshot.ranks[row])))[:k]
+        totals = np.array([fused[row] for row in best])
+        hits = plain_hits(snapshot.corpus, np.array(best, np.int64), totals, "rrf")
+        return [replace(hit, components=shares[row]) for row, hit in zip(best, hits, strict=True)]

@@ -136,9 +136,16 @@ class DenseIndex:
         return self._faiss
 
 
+def dense_rows(
+    dense: DenseIndex, view: View, vector: Vectors, k: int, allowed: npt.NDArray[np.bool_] | None
+) -> tuple[Rows, npt.NDArray[np.float32]]:
+    """The `k` passages most similar to a question `[d]`; `allowed` (`[R]`): only among these."""
+    rows = view.row_set if allowed is None else RowSet(allowed, int(np.count_nonzero(allowed)))
+    return dense.search(vector, k, rows)
+
+
 def dense_hits(
     dense: DenseIndex, view: View, vector: Vectors, k: int, allowed: npt.NDArray[np.bool_] | None
 ) -> list[Hit]:
-    """The `k` passages most similar to a question `[d]`; `allowed` (`[R]`): only among these."""
-    rows = view.row_set if allowed is None else RowSet(allowed, int(np.count_nonzero(allowed)))
-    return plain_hits(dense.corpus, *dense.search(vector, k, rows), "dense")
+    """The passages of `dense_rows` as hits."""
+    return plain_hits(dense.corpus, *dense_rows(dense, view, vector, k, allowed), "dense")

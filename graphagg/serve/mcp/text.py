@@ -113,6 +113,8 @@ def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:
             if not hit["text"].startswith(title):
                 words.append(quoted(title))
             titles.add(title)
+        if "page" in hit["metadata"]:
+            words.append(f"page {hit['metadata']['page']}")
         words.append(number(hit["score"]))
         words += _origin(hit)
         if copies := hit.get("copies"):

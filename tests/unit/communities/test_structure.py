@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityIndex
+from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.errors import InvalidParameter
 from tests.unit.communities.graphs import jaccard, planted, sets_of
 
@@ -31,6 +31,23 @@ def test_weights_are_exact_similarities(made):
             if a != b:
                 weight = graph.edges[a, b]["weight"] if graph.has_edge(a, b) else 0.0
                 assert weight == pytest.approx(jaccard(sets[a], sets[b]))
+
+
+def test_pairs_say_whether_the_graph_joins_them(made):
+    edges, _, structure = made
+    joined = {frozenset(edge) for edge in edges}
+    graph = structure.to_networkx()
+    inside = [edge for edge in joined if edge <= set(structure.vertices)]
+    assert {frozenset((a, b)) for a, b, yes in graph.edges(data="in_graph") if yes} == set(inside)
+    assert len(inside) < graph.number_of_edges(), "some are only alike"
+
+
+def test_joined_vertices_that_share_nothing_are_pairs_too(tmp_path):
+    config = IndexConfig(closed=False)
+    with CommunityIndex.build([(1, 2), (2, 3)], tmp_path / "open", config=config) as index:
+        structure = index.query([1], 2, method="pagerank").structure()
+    found = {tuple(sorted(edge)): w for *edge, w in structure.to_networkx().edges(data="weight")}
+    assert found == {(1, 2): 0.0, (1, 3): 1.0, (2, 3): 0.0}
 
 
 def test_parts_follow_the_planted_communities(made):
@@ -70,7 +87,7 @@ def test_no_similarity_at_all(tmp_path):
 
     index = CommunityIndex.build(config_edges, tmp_path / "a", config=IndexConfig(closed=False))
     structure = index.query([0, 2], 3).structure()
-    assert len(structure.edges) == 0
+    assert not structure.weights.any() and structure.in_graph.all()
     assert structure.to_json()["edges"] == []
     structure.draw(tmp_path / "empty.png")
 

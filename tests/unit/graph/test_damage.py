@@ -97,6 +97,39 @@ def test_what_networkx_writes_comes_back_and_other_bytes_are_named(tmp_path, suf
         load_graph(path)
 
 
+def test_json_lines_and_igraph_are_read_with_weights(tmp_path):
+    path = tmp_path / "e.jsonl"
+    path.write_text(
+        '{"calls": 2.5, "caller": "ann", "callee": "bob"}\n{"caller":"bob","callee":"cy"}\n'
+    )
+    options = {"source": "caller", "target": "callee", "skip_bad_rows": True}
+    assert edges_of(load_graph(path, **options)) == {("ann", "bob"), ("bob", "cy")}
+    loaded, weights = load_weighted(path, weight="calls", **options)
+    assert (edges_of(loaded), weights.tolist()) == ({("ann", "bob")}, [2.5, 2.5])
+    path.write_text("{")
+    with pytest.raises(UnreadableFile, match="not a JSON object per line"):
+        load_graph(path)
+
+    class Attributes(dict):
+        def attributes(self):
+            return list(self)
+
+    class Igraph:
+        """What graphagg asks of a graph of igraph."""
+
+        vs, es = Attributes(name=["ann", "bob", "cy"]), Attributes(weight=[0.5, None])
+        get_edge_dataframe = None
+
+        def vcount(self):
+            return 3
+
+        def get_edgelist(self):
+            return [(0, 1), (1, 2)]
+
+    loaded, weights = load_weighted(Igraph(), "directed")
+    assert (edges_of(loaded), weights.tolist()) == ({("ann", "bob"), ("bob", "cy")}, [0.5, 1.0])
+
+
 @pytest.mark.parametrize("suffix", CONTENT)
 @pytest.mark.parametrize("damage", ["cut", "flipped", "checksum"])
 def test_damaged_gzip_is_named(tmp_path, suffix, damage):

@@ -18,7 +18,14 @@ import numpy as np
 from graphagg.rag import MultihopConfig, Passage
 from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.codes import codes
-from graphagg.rag.documents.tokens import entity_key, inner_words, is_capital, scan, transcribed
+from graphagg.rag.documents.tokens import (
+    Tokens,
+    entity_key,
+    inner_words,
+    is_capital,
+    scan,
+    transcribed,
+)
 from tests.fakes import FakeEncoder, FakeExtractor
 
 _LATER = -1e9  # no link, but a candidate: a later page of a title whose mentions lead nowhere
@@ -116,9 +123,13 @@ class Reader:
         base, _, tail = p.title.rpartition("(")
         self.pages = {entity_key(p.title), entity_key(base) if tail.endswith(")") else ""} - {""}
         self.links: list[Mention] = []
+        self._read_links(p, text)
+
+    def _read_links(self, p: Passage, text: Tokens) -> None:
+        """Mentions of the documents and anchors that the passage links to."""
         for target, offset in p.metadata.get("links", {}).items():
             ends = [b for _, b in text.spans]
-            token = min(sum(end <= offset for end in ends), len(ends) - 1) + len(title.words)
+            token = min(sum(end <= offset for end in ends), len(ends) - 1) + len(self.title)
             path, _, anchor = target.partition("#")
             bare = {"a": "*/a", "report": "*/report"}.get(path, path.removesuffix(".md"))
             for key in ([bare] if path else []) + ([f"{bare}#{anchor}"] if anchor else []):

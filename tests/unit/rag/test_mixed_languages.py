@@ -19,10 +19,10 @@ from graphagg.rag.documents.languages import (
     AUTO,
     CODES,
     LANGUAGES,
-    language_of_corpus,
     language_of_text,
     likeliest,
 )
+from graphagg.rag.documents.passages import language_of_corpus
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import NamedModels, extractor_named
 from graphagg.rag.models.by_rule.extractor import RuleExtractor

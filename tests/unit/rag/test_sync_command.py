@@ -100,3 +100,22 @@ def test_watching_follows_a_folder_until_ctrl_c(
     assert "the index stays as the last sync left it" in errors
     with PassageIndex.open(index, verify=True) as opened:
         assert {p.id for p in opened} == {"a.md", "b.md"}
+
+
+def test_another_folder_and_the_loss_of_most_documents_want_a_yes(
+    tmp_path: Path, call: Callable[..., Answer]
+) -> None:
+    docs, other, index = (tmp_path / name for name in ("docs", "other", "idx"))
+    write(docs, a="Ada met Byron.", b="Babbage built an engine.", c="Nobody is here.")
+    write(other, d="London lies on the Thames.")
+    call("rag", "index", docs, "--out", index)
+    said = call("rag", "sync", index, other).error
+    assert f"was made of {docs}, and this is {other}" in said and "3 of the 3 documents" in said
+    for name in ("a.md", "b.md"):
+        (docs / name).unlink()
+    assert "2 of the 3 documents" in call("rag", "sync", index, docs).error
+    with PassageIndex.open(index) as opened:
+        assert {p.id for p in opened} == {"a.md", "b.md", "c.md"}
+    assert call("rag", "sync", index, docs, "--json", "--yes").json["deleted"] == 2
+    assert call("rag", "sync", index, other, "--json", "--yes").json["added"] == 1
+    assert call("rag", "sync", index, other, "--json").json["unchanged"] == 1

@@ -54,12 +54,7 @@ def random_splits(
         (8, 1, 1)
     """
     integer("count", count, 1)
-    if len(ratio) != len(PARTS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
-        shown = ", ".join(f"{share:g}" for share in ratio)
-        raise InvalidParameter(
-            f"the split ratio is {shown}; wanted three positive shares that sum to 1, such as "
-            "0.8 0.1 0.1"
-        )
+    check_ratio(ratio)
     graphs = load_graphs(source)
     data = GraphData(name_of(source), level_of(graphs), graphs, ())
     ids = _labeled(data)
@@ -69,6 +64,20 @@ def random_splits(
         )
     splits = tuple(_drawn(ids, ratio, s, random_state + s) for s in range(count))
     return GraphData(data.name, data.level, graphs, splits)
+
+
+def check_ratio(ratio: Ratio) -> None:
+    """Refuse shares that are not three, positive, and 1 in all.
+
+    Raises:
+        InvalidParameter: they are not.
+    """
+    if len(ratio) != len(PARTS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
+        shown = ", ".join(f"{share:g}" for share in ratio)
+        raise InvalidParameter(
+            f"the split ratio is {shown}; wanted three positive shares that sum to 1, such as "
+            "0.8 0.1 0.1"
+        )
 
 
 def with_splits(source: Source, count: int, random_state: int) -> GraphData:

@@ -1,4 +1,4 @@
-"""Load training data from files, folders, benchmarks by name, or graphs in memory."""
+"""Load training data from files, benchmarks by name, or graphs in memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 
 from graphagg.errors import InvalidDataset, UnreadableFile
-from graphagg.nn.training.data.arrays import load_arrays
 from graphagg.nn.training.data.checks import OF_KINDS, check_tensors
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split
 from graphagg.nn.training.data.hubs import load_hub, masked_splits
-from graphagg.nn.training.data.npz import read_graph, read_graphs, read_npz
+from graphagg.nn.training.data.npz import read_graphs, read_npz
 
 _HUBS = ("pyg:", "ogb:")
 Source: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
@@ -30,8 +29,6 @@ def load_data(source: Source) -> GraphData:
         source: one of
             - a `.npz` file, perhaps with `#` and the name of its splits (see
               `graphagg.nn.training.data.npz`); a path that is there is never cut at its `#`;
-            - a folder with `train`, `val` and `test`: three folders with one `.npz` a graph
-              (`x`, `edge_index`, `y`, perhaps `edge_attr`), or a folder with one `.npz` data set;
             - `pyg:NAME@ROOT` or `ogb:NAME@ROOT` (see `graphagg.nn.training.data.hubs`);
             - one `Data` with `train_mask`, `val_mask` and `test_mask`;
             - a list or a PyG `Dataset` of `Data`, each with `split`: 0 train, 1 validation, 2 test;
@@ -55,7 +52,7 @@ def load_graphs(source: Source) -> list[Data]:
     """The graphs of anything that `load_data` takes: splits are not needed, nor are labels.
 
     Args:
-        source: as of `load_data`; a folder may also hold any number of `.npz` files.
+        source: as of `load_data`.
 
     Raises:
         UnreadableFile: no such file, or one that cannot be read.
@@ -71,17 +68,9 @@ def load_graphs(source: Source) -> list[Data]:
 
 
 def _graphs_of_path(source: str) -> list[Data]:
-    if source.startswith(_HUBS):
-        return list(load_hub(source).graphs)
-    path, _ = _cut(source)
-    if not path.is_dir():
-        return read_graphs(path)
-    files = sorted(path.glob("*.npz"))
-    if all((path / subset).is_dir() for subset in PARTS):
-        files = [file for subset in PARTS for file in sorted((path / subset).glob("*.npz"))]
-    if not files:
-        raise InvalidDataset(f"{path} holds no .npz file; wanted at least one")
-    return [graph for file in files for graph in read_graphs(file)]
+    return (
+        list(load_hub(source).graphs) if source.startswith(_HUBS) else read_graphs(_cut(source)[0])
+    )
 
 
 def mentions_parts(source: Data | Sequence[Data]) -> bool:
@@ -121,22 +110,7 @@ def name_of(source: Source) -> str:
 def _from_path(source: str) -> GraphData:
     if source.startswith(_HUBS):
         return load_hub(source)
-    path, splits = _cut(source)
-    if not path.is_dir():
-        return read_npz(path, splits)
-    if all((path / subset).is_dir() for subset in PARTS):
-        if splits is not None:
-            raise InvalidDataset(
-                f"{path}: no split {splits!r}; it has one, its folders train, val and test"
-            )
-        return _from_folders(path)
-    files = sorted(path.glob("*.npz"))
-    if len(files) != 1:
-        raise InvalidDataset(
-            f"{path} holds {len(files)} .npz files and no folders train, val and test; wanted "
-            "one data set, or those folders with one .npz a graph"
-        )
-    return read_npz(files[0], splits)
+    return read_npz(*_cut(source))
 
 
 def _cut(source: str) -> tuple[Path, str | None]:
@@ -147,20 +121,9 @@ def _cut(source: str) -> tuple[Path, str | None]:
     if not os.path.exists(name):  # which, unlike pathlib's, is False for what cannot be a path
         also = f", nor is there {source}" if sign else ""
         raise UnreadableFile(f"{name}: no such file{also}")
+    if os.path.isdir(name):
+        raise InvalidDataset(f"{name} is a folder; wanted one .npz file, as save_npz writes it")
     return Path(name), splits or None
-
-
-def _from_folders(path: Path) -> GraphData:
-    graphs: list[Data] = []
-    ends = [0]
-    for subset in PARTS:
-        files = sorted((path / subset).glob("*.npz"))
-        if not files:
-            raise InvalidDataset(f"{path / subset} holds no .npz file; wanted one per graph")
-        graphs += [read_graph(file, load_arrays(file)) for file in files]
-        ends.append(len(graphs))
-    subsets = [torch.arange(ends[i], ends[i + 1]) for i in range(3)]
-    return GraphData(path.name, level_of(graphs), graphs, (Split("0", *subsets),))
 
 
 def _listed(source: Sequence[Data]) -> list[Data]:

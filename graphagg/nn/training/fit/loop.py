@@ -6,7 +6,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ Logger = Callable[[dict[str, float], int], object]
 """Called with `loss`, `lr` and `val` of an epoch, and its number from 1."""
 
 _PERFECT = 1.0 - 1e-6  # of a float32
+SAVE_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -103,17 +104,14 @@ def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: Fit) 
     """Train from the last checkpoint until the end; return the number of epochs that took."""
     where, stage, epochs = folder.split(index), f"split {index}", learner.training_config.epochs
     loop = Loop(learner, feed, run.device, folder.last(index))
-    log = EpochLog(where / "metrics.csv", loop.rows)
-    with loop.ctrl_c.awaited():
+    log, kept = EpochLog(where / "metrics.csv", loop.rows), _Checkpoints(where)
+    with loop.ctrl_c.awaited(), closing(kept):
         while not loop.over:
             values, better = loop.epoch()
+            kept.keep(loop, folder.fingerprint, better)
             log.write(loop.rows[-1])
             for logger in run.loggers:
                 logger(values, loop.done)
-            state = loop.state(fingerprint=folder.fingerprint)
-            if better:
-                _save(where / BEST, state)
-            _save(where / LAST, state)
             run.progress(stage, epochs if loop.over else loop.done, epochs)
     return loop.done
 
@@ -143,7 +141,7 @@ class Loop:
         )  # fmt: skip
         if saved is not None:
             self._optimizer.load_state_dict(saved["optimizer"])
-            self.rows = [tuple(row) for row in saved["rows"]]
+            self.rows = [(int(row[0]), *row[1:]) for row in saved["rows"].tolist()]
             self._best, self._waited = saved["best"], saved["waited"]
         self._batches = feed.training(lambda: self.done)
         self._validation = feed.evaluation("val")
@@ -170,7 +168,10 @@ class Loop:
         """
         learner, training = self._learner, self._training
         state = seeded(training.random_state, self.done)
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=state)))
+        drawn = int(torch.randint(2**62, (1,), generator=state))
+        # `torch.manual_seed` also notes who called it, for devices that are not begun with.
+        seed = torch.default_generator.manual_seed if self._device.type == "cpu" else None
+        (seed or torch.manual_seed)(drawn)
         lr = training.lr * rate(training, self.done)
         for group in self._optimizer.param_groups:
             group["lr"] = lr
@@ -207,13 +208,51 @@ class Loop:
         """The checkpoint of the epochs done; `fingerprint` is JSON of the run's settings."""
         return {
             "epoch": self.done - 1,
-            "state_dict": self._learner.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "rows": self.rows,
+            "state_dict": _copied(self._learner.state_dict()),
+            "optimizer": _copied(self._optimizer.state_dict()),
+            "rows": torch.tensor(self.rows, dtype=torch.float64),
             "best": self._best,
             "waited": self._waited,
             "graphagg": fingerprint,
         }
+
+
+def _copied(state: Any) -> Any:
+    """A state with tensors of its own; `copy.deepcopy` takes as long as a small epoch."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().clone()
+    if isinstance(state, dict):
+        return {name: _copied(value) for name, value in state.items()}
+    return state
+
+
+class _Checkpoints:
+    """The files `LAST` and `BEST`: written once a second, and whatever ends the training.
+
+    To sync two files after each epoch would cost several times what an epoch of a small graph does.
+    A process that is killed loses what it did since; the same numbers come again.
+
+    Args:
+        where: folder of the split.
+    """
+
+    def __init__(self, where: Path) -> None:
+        self._where, self._written = where, time.monotonic()
+        self._pending: dict[str, dict[str, Any]] = {}
+
+    def keep(self, loop: Loop, fingerprint: str, better: bool) -> None:
+        """Keep the epoch that is done, as the last one, and where it is better as the best one."""
+        state = loop.state(fingerprint=fingerprint)
+        self._pending |= {LAST: state, **({BEST: state} if better else {})}
+        if time.monotonic() - self._written >= SAVE_EVERY_S:
+            self.close()
+
+    def close(self) -> None:
+        """Write what is kept, the best first: the last one says how good it was."""
+        pending, self._pending = self._pending, {}
+        for name in sorted(pending):
+            _save(self._where / name, pending[name])
+        self._written = time.monotonic()
 
 
 def _save(path: Path, state: dict[str, Any]) -> None:

@@ -85,22 +85,12 @@ class QuestionScores:
         """Similarity to each visible row, in their order, every one compared."""
         return self._dense.similarities(self.query, self._view.row_set)
 
-    def nearest(self, count: int) -> Array:
-        """The largest similarities to visible passages, descending; `count` of them if there are.
-
-        Where not every one is compared: of the passages that the inverted file finds.
-        """
-        if not self.is_exact:
-            return self._dense.search(self.vector, count, self._view.row_set)[1]
-        similar = self.similarities
-        if count < len(similar):
-            similar = np.partition(similar, len(similar) - count)[len(similar) - count :]
-        nearest: Array = np.sort(similar)[::-1]
-        return nearest
-
-    def sentences_at(self, rows: Rows) -> Array:
-        """Similarity to the closest sentence of each of some rows, `[m]`."""
-        return self._dense.corpus.sentence_similarity_at(rows, self.query)[:, 0]
+    @property
+    def largest_similarity(self) -> float:
+        """The largest similarity to a visible passage, or of those that the inverted file finds."""
+        if self.is_exact:
+            return float(self.similarities.max())
+        return float(self._dense.search(self.vector, 1, self._view.row_set)[1][0])
 
     def similarity_at(self, rows: Rows) -> Array:
         """Similarity to some rows, `[m]`."""
@@ -213,7 +203,7 @@ class CandidateScorer:
             entities[is_tied] += idf / total
         features = np.empty((len(rows), len(FEATURES)))
         features[:, 0] = question.similarity_at(rows)
-        features[:, 1] = question.sentences_at(rows)
+        features[:, 1] = self.corpus.sentence_similarity_at(rows, question.query)[:, 0]
         features[:, 2] = question.lexical.at(rows)
         features[:, 3], features[:, 4] = title, entities
         direct = weighted(features, self._weights)

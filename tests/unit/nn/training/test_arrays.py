@@ -238,17 +238,3 @@ def test_a_path_that_no_file_can_have_is_no_traceback() -> None:
     for path in ("a" * 5000, "a\0b"):
         with pytest.raises(UnreadableFile, match="a"):
             load_data(path)
-
-
-def test_splits_of_folders_have_no_names(tmp_path: Path) -> None:
-    for part in ("train", "val", "test"):
-        (tmp_path / part).mkdir()
-        np.savez(
-            tmp_path / part / "0.npz",
-            x=np.ones((3, 2)),
-            y=np.array([1]),
-            edge_index=ring(3).numpy(),
-        )
-    assert len(load_data(str(tmp_path)).splits) == 1
-    with pytest.raises(InvalidDataset, match=r"no split 'geom'; .* train, val and test"):
-        load_data(f"{tmp_path}#geom")

@@ -139,14 +139,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for name in ("text", "one", "objects", "cut", "absent"):
         with pytest.raises(UnreadableFile, match=name):
             load_data(tmp_path / f"{name}.npz")
-    with pytest.raises(InvalidDataset, match=r"5 \.npz files and no folders"):
+    with pytest.raises(InvalidDataset, match="is a folder; wanted one"):
         load_data(tmp_path)
     with pytest.raises(InvalidDataset, match="no split 'geom'; it has official"):
         load_data(f"{tmp_path / 'whole.npz'}#geom")
-    for part in ("train", "val", "test"):
-        (tmp_path / part).mkdir()
-    with pytest.raises(InvalidDataset, match=r"train holds no \.npz file"):
-        load_data(tmp_path)
 
 
 @pytest.mark.parametrize(

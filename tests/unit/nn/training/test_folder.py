@@ -105,6 +105,7 @@ def test_a_full_disk_keeps_the_checkpoint_that_was_there(
     assert vals == pytest.approx([2 / 6, 4 / 6, 5 / 6, 1, 1, 1, 1, 1])  # batches of 4 and 2
     with monkeypatch.context() as patch:
         patch.setattr(loop, "write_whole", Full(name))
+        patch.setattr(loop, "SAVE_EVERY_S", 0.0)
         with pytest.raises(WriteFailed, match=rf"{name} cannot be written \(No space left"):
             trained_by_script(tmp_path / "run")
     assert not list((tmp_path / "run").rglob("*.partial"))

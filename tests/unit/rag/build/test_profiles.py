@@ -146,3 +146,22 @@ def test_where_tokenizers_is_missing(tmp_path: Path) -> None:
     )
     failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "MissingExtra" in failed.stderr and '[search]"' in failed.stderr
+
+
+def test_with_the_extra_fast_alone_the_profile_is_fast_and_said(tmp_path: Path) -> None:
+    others = "faiss scipy sentence_transformers sklearn sknetwork spacy threadpoolctl torch".split()
+    code = (
+        f"import sys\nsys.modules |= dict.fromkeys({others!r})\n"
+        "from graphagg.cli.main import main\nmain()"
+    )
+    source = tmp_path / "docs"
+    source.mkdir()
+    (source / "ada.md").write_text("# Ada\n\nAda read the New York Times.", encoding="utf-8")
+    for asked, said in (
+        (["index", source, "--out", tmp_path / "idx"], "profile: fast"),
+        (["search", tmp_path / "idx", "Who read the Times?"], "ada.md"),
+    ):
+        answer = subprocess.run(
+            [sys.executable, "-c", code, "rag", *asked], capture_output=True, text=True
+        )
+        assert answer.returncode == 0 and said in answer.stdout + answer.stderr, answer.stderr

@@ -9,11 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag import SentenceTransformerEncoder
+from graphagg.rag import Passage, SentenceTransformerEncoder
 from graphagg.rag.models.encoding.bert_files import BertFiles
+from graphagg.rag.models.encoding.center import TEXTS as SUBJECTS
+from graphagg.rag.models.encoding.center import center_of, centered
+from graphagg.rag.models.encoding.pooling import unit
+from graphagg.rag.models.spec import files_sha256
+from graphagg.rag.models.supplied_vectors import checked_vectors
 from graphagg.rag.models.weights import Dtype
 from tests.unit.rag.models.test_alone import halves
 
@@ -105,7 +112,7 @@ def test_equals_sentence_transformers(family: str) -> None:
         ("query", own.encode_query(short, [])[0]),
     ):
         expected = peer.encode(short, prompt_name=prompt, normalize_embeddings=True)
-        np.testing.assert_allclose(vectors, expected, atol=1e-4)
+        np.testing.assert_allclose(vectors, centered(expected, own.center), atol=1e-4)
     assert own.pools_sentences != family.endswith("-cls")
 
 
@@ -131,6 +138,48 @@ def test_long_texts_are_read_whole() -> None:
     for family in FAMILIES:
         windows = encoder(family, "int8").split([TEXTS[3]])[0]
         assert len(windows) > 1 and " ".join(windows).startswith("Babbage met Ada")
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1), shift=st.floats(0, 20))
+def test_a_cone_is_opened(seed: int, shift: float) -> None:
+    """Vectors around a common direction are centered, where they are narrow; others are kept."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.normal(size=(200, 40)) + shift * rng.permutation(np.eye(40)[0])
+    vectors = unit(drawn.astype(np.float32))
+    cosine = (vectors[:, None] * vectors).sum(axis=2)[np.triu_indices(200, 1)].mean()
+    center = center_of(vectors)
+    if abs(cosine - 0.2) > 0.01:
+        assert (center is not None) == (cosine > 0.2)
+    opened = centered(vectors, center)
+    assert abs(np.linalg.norm(opened, axis=1) - 1).max() < 1e-5
+    assert (opened @ opened.T)[np.triu_indices(200, 1)].mean() < 0.21
+
+
+def test_the_center_is_part_of_the_identity() -> None:
+    """An index of vectors with a center is not asked by an encoder without one."""
+    own = encoder("bert", "float32")
+    plain = files_sha256([folder("bert") / "model.safetensors"])
+    assert own.center is not None and own.spec.settings["centered"] is True
+    assert own.spec.sha256 != plain
+    assert len(set(SUBJECTS)) == len(SUBJECTS) > 10
+    default = SentenceTransformerEncoder()
+    assert default.center is None and "centered" not in default.spec.settings
+    measured = center_of(default.encode(SUBJECTS))
+    assert measured is None  # so that it needs no measurement
+
+
+@pytest.mark.parametrize("is_centered", [True, False])
+def test_vectors_of_a_vector_store(is_centered: bool) -> None:
+    """Supplied vectors are taken as the encoder gives them, or as the model does."""
+    from sentence_transformers import SentenceTransformer
+
+    own, short = encoder("bert", "float32"), [text for text in TEXTS if 0 < len(text) < 60]
+    expected = own.encode(short)
+    peer = SentenceTransformer(str(folder("bert")), device="cpu")
+    supplied = expected if is_centered else peer.encode(short, prompt_name="document")
+    passages = [Passage(str(i), text) for i, text in enumerate(short)]
+    np.testing.assert_allclose(checked_vectors(supplied, passages, own), expected, atol=1e-4)
 
 
 def copied(tmp_path: Path, change: Any) -> str:

@@ -22,6 +22,7 @@ from graphagg.rag.documents.reading.converters.structure import page_mark
 
 _BREAK = re.compile(rb"<w:lastRenderedPageBreak/>")
 _HARD_BREAK = re.compile(rb'<w:br w:type="page"/>')
+_WORDS = re.compile(rb"<w:t(?: [^<>]{1,60})?>")
 _SLIDE = re.compile(r"ppt/slides/slide\d{1,5}\.xml")
 _SLIDE_ID = re.compile(rb'<p:sldId [^<>]{0,200}?r:id="([^"]{1,40})"')
 _RELATION = re.compile(rb"<Relationship [^<>]{1,500}>")
@@ -63,44 +64,47 @@ def _with_pages(content: bytes, most: int) -> bytes:
     """
     try:
         with ZipFile(BytesIO(content)) as file:
-            texts = [each for each in file.infolist() if each.filename.endswith((".xml", ".rels"))]
-            names = {each.filename for each in texts}
+            members = [
+                each for each in file.infolist() if each.filename.endswith((".xml", ".rels"))
+            ]
+            names = {each.filename for each in members}
             is_paged = not names.isdisjoint(("word/document.xml", "ppt/presentation.xml"))
-            if not is_paged or sum(each.file_size for each in texts) > most:
+            if not is_paged or sum(each.file_size for each in members) > most:
                 return content
-            parts = {name: file.read(name) for name in names}
+            texts = {name: file.read(name) for name in names}
     except (BadZipFile, NotImplementedError, RuntimeError, OSError, zlib.error):
         return content  # anydoc names the fault
-    _mark_pages(parts)
-    _mark_slides(parts)
+    _mark_pages(texts)
+    _mark_slides(texts)
     sink = BytesIO()
     with ZipFile(sink, "w") as written:
-        for name, text in parts.items():
+        for name, text in texts.items():
             written.writestr(name, text)
     return sink.getvalue()
 
 
-def _mark_pages(parts: dict[str, bytes]) -> None:
-    text = parts.get("word/document.xml", b"")
+def _mark_pages(texts: dict[str, bytes]) -> None:
+    text = texts.get("word/document.xml", b"")
     breaks = _BREAK if _BREAK.search(text) else _HARD_BREAK
     pages = count(2)
     marked = breaks.sub(lambda _: f"<w:t>{page_mark(next(pages))}</w:t>".encode(), text)
     if marked != text:
-        parts["word/document.xml"] = marked.replace(b"<w:t>", f"<w:t>{page_mark(1)}".encode(), 1)
+        first = page_mark(1).encode()
+        texts["word/document.xml"] = _WORDS.sub(lambda tag: tag[0] + first, marked, count=1)
 
 
-def _mark_slides(parts: dict[str, bytes]) -> None:
-    relations = parts.get("ppt/_rels/presentation.xml.rels", b"")
+def _mark_slides(texts: dict[str, bytes]) -> None:
+    relations = texts.get("ppt/_rels/presentation.xml.rels", b"")
     targets = {}
     for relation in _RELATION.findall(relations):
         fields = dict(re.findall(rb'(\w{1,20})="([^"]{0,300})"', relation))
         targets[fields.get(b"Id")] = fields.get(b"Target", b"").lstrip(b"/").decode("utf-8")
-    for page, name in enumerate(_SLIDE_ID.findall(parts.get("ppt/presentation.xml", b"")), 1):
+    for page, name in enumerate(_SLIDE_ID.findall(texts.get("ppt/presentation.xml", b"")), 1):
         target = targets.get(name, "").removeprefix("ppt/")
         if _SLIDE.fullmatch(f"ppt/{target}"):
-            text = parts.get(f"ppt/{target}", b"")
+            text = texts.get(f"ppt/{target}", b"")
             mark = f"<a:t>{page_mark(page)}".encode()
-            parts[f"ppt/{target}"] = _FIRST_TEXT.sub(mark, text, count=1)
+            texts[f"ppt/{target}"] = _FIRST_TEXT.sub(mark, text, count=1)
 
 
 def _properties(content: bytes) -> Iterator[tuple[str, Any]]:

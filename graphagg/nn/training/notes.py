@@ -1,0 +1,51 @@
+"""Notes on a run: what of data and settings does not fit well, and is no error."""
+
+from __future__ import annotations
+
+import torch
+
+from graphagg.nn.config.model import GPSConfig
+from graphagg.nn.training.data.dataset import GraphData, Shape
+
+_SHOWN = 5
+
+
+def notes_on(data: GraphData, shape: Shape, model: GPSConfig | None) -> list[str]:
+    """Sentences on features that are read otherwise than the settings say, and on rare classes."""
+    notes = [] if model is None else _on_features(shape, model)
+    labels = torch.cat([graph[data.labels].view(-1) for graph in data.graphs])
+    if shape.outputs > 1 and not labels.dtype.is_floating_point and data.level != "edge":
+        notes += _on_classes(labels[labels >= 0], shape.outputs)
+    return notes
+
+
+def _on_features(shape: Shape, model: GPSConfig) -> list[str]:
+    from graphagg.nn.training.plan import fitted
+
+    notes, read = [], fitted(model, shape)
+    if model.nodes.width > 1 and model.nodes.width != read.nodes.width:
+        notes.append(
+            f"model.nodes.width is {model.nodes.width}, but x has {shape.features} real columns; "
+            "the model reads all of x"
+        )
+    columns = shape.edge_features + len(shape.edge_categories)
+    if columns and not read.edges.columns:
+        notes.append(
+            f"edge_attr has {columns} columns that the local part {model.local.name!r} does not "
+            "read; gatedgcn and gine do"
+        )
+    return notes
+
+
+def _on_classes(labels: torch.Tensor, count: int) -> list[str]:
+    """`labels` are those that are known, of `count` classes."""
+    sizes, notes = torch.bincount(labels, minlength=count), []
+    for size, what in ((0, "never"), (1, "once")):
+        rare = (sizes == size).nonzero().flatten().tolist()
+        if rare:
+            shown = ", ".join(map(str, rare[:_SHOWN])) + (", ..." if len(rare) > _SHOWN else "")
+            notes.append(
+                f"the labels have {count} classes, 0 to {count - 1}; {len(rare)} of them occur "
+                f"{what} ({shown}): number classes without gaps, and look for a stray label"
+            )
+    return notes

@@ -1,0 +1,72 @@
+"""Link prediction: edges split without a leak, negatives that are none, and a run of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import Data
+from torch_geometric.utils import to_undirected
+
+from graphagg.errors import InvalidDataset, InvalidParameter
+from graphagg.nn.training import TrainingConfig, link_splits, train
+
+
+def graph(directed: bool, seed: int, size: int = 20) -> Data:
+    generator = torch.Generator().manual_seed(seed)
+    edges = torch.randint(size, (2, 60), generator=generator)
+    edges = edges[:, edges[0] != edges[1]].unique(dim=1)
+    x = torch.randn(size, 4, generator=generator)
+    return Data(x=x, edge_index=edges if directed else to_undirected(edges), y=torch.arange(size))
+
+
+def keys(pairs: torch.Tensor, directed: bool) -> set[tuple[int, ...]]:
+    return {pair if directed else tuple(sorted(pair)) for pair in map(tuple, pairs.T.tolist())}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.booleans(), st.integers(0, 2**20))
+def test_edges_are_parted_and_none_is_read_that_is_to_be_predicted(
+    directed: bool, seed: int
+) -> None:
+    source = graph(directed, seed)
+    every = keys(source.edge_index, directed)
+    data = link_splits(source, (0.6, 0.2, 0.2), count=2, random_state=seed)
+    assert data.metric_of("auto") == "mrr" and len(data.splits) == 2
+    for split in data.splits:
+        parts = [data.graphs[int(ids)] for ids in (split.train, split.val, split.test)]
+        true = [keys(p.edge_label_index[:, p.edge_label == 1], directed) for p in parts]
+        false = [keys(p.edge_label_index[:, p.edge_label == 0], directed) for p in parts]
+        assert set().union(*true) == every and sum(map(len, true)) == len(every)
+        assert not any(pairs & every for pairs in false)
+        read = [keys(part.edge_index, directed) for part in parts]
+        assert read[0] == read[1] == true[0] and read[2] == true[0] | true[1]
+        assert all("y" not in part for part in parts)
+    again = link_splits(source, (0.6, 0.2, 0.2), random_state=seed + 1).graphs[0]
+    assert torch.equal(again.edge_label_index, data.graphs[3].edge_label_index)
+
+
+def test_a_run_has_ranks_and_controls(tmp_path: Path) -> None:
+    from graphagg.nn.presets.simple import simple
+
+    data = link_splits(graph(False, 0))
+    preset = simple("sage", "edge")
+    result = train(preset.model, data, tmp_path, training=TrainingConfig(epochs=2))
+    assert result.metric == "mrr" and 0 < result.test.mean <= 1
+    assert set(result.control_scores) == {"constant", "Adamic-Adar", "mlp", "sage"}
+
+
+def test_what_cannot_be_split() -> None:
+    one = graph(True, 0)
+    with pytest.raises(InvalidDataset, match="2 graphs; wanted one"):
+        link_splits([one, one])
+    bare = Data(x=one.x, edge_index=torch.zeros(2, 0, dtype=torch.int64))
+    with pytest.raises(InvalidDataset, match="has 0 edges; wanted at least 10"):
+        link_splits(bare)
+    with pytest.raises(InvalidParameter, match="split ratio is"):
+        link_splits(one, (0.9, 0.2, 0.1))
+    with pytest.raises(InvalidParameter, match="negatives is 0"):
+        link_splits(one, negatives=0)

@@ -47,7 +47,7 @@ class Encoded(torch.nn.Module):
     def forward(self, columns: Tensor) -> Tensor:
         from torch_geometric.data import Data
 
-        return self.encoder(Data(**{self.name: columns}, num_nodes=len(columns)))
+        return self.encoder(Data(**{self.name: columns}))
 
 
 def parts() -> Iterator[tuple[str, torch.nn.Module, Given]]:

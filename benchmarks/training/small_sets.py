@@ -181,7 +181,7 @@ def markdown(folder: Path) -> str:
         best, control = (max(means[key] for key in keys) for keys in (SIMPLE, means))
         gaps.append(best - means[model])
         # Two standard deviations of the mean of two test parts, as a binomial share.
-        share = control / 100
+        share = min((control + means[model]) / 200, 0.995)
         chance = 200 * (share * (1 - share) / (SPLITS * tested[name])) ** 0.5
         if control - means[model] > chance:
             worse.append(name)

@@ -19,12 +19,13 @@ from tests.web.browser import DESKTOP, PHONE, Page
 pytestmark = pytest.mark.web
 
 TEXTS = {
-    "ada.md": "# Ada\n\nAda lived in London.\n\n## Notes\n\n- She wrote **notes**.\n"
-    "- Babbage read `them`.",
-    "london.md": "# London\n\nLondon lies on the Thames.\n\n| year | bridge |\n|---|---|\n"
-    "| 1209 | old |",
-    "engine.txt": "The Engine was designed by Babbage. It computes.",
-    "code.md": "# Code\n\n```\nrun --all <b>\n```\n\nSee [the notes](https://x.example/n).",
+    "ada.md": "# Ada\n\nAda lived in London.\n\n## Notes\n\nShe wrote notes.",
+    "london.md": "# London\n\nLondon lies on the Thames.",
+    "code.md": "# Code\n\nSee the notes.",
+    # what no reader of files has cleaned
+    "engine.txt": "The Engine was designed by **Babbage**. It `computes`.\n\n- one\n- two\n\n"
+    "| year | bridge |\n|---|---|\n| 1209 | old |\n\n```\nrun --all <b>\n```\n\n"
+    "See [the notes](https://x.example/n).",
 }
 
 
@@ -100,7 +101,7 @@ def test_files_go_in_and_answers_come_first(filled: Page) -> None:
     assert page.texts("#hits .text td") == ["1209", "old"] and page.texts("#hits pre") == [
         "run --all <b>"
     ]
-    assert page.texts("#hits .text strong") == ["notes"] and "them" in page.texts(
+    assert page.texts("#hits .text strong") == ["Babbage"] and "computes" in page.texts(
         "#hits .text code"
     )
     assert axe(page) == []

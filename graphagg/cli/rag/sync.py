@@ -81,11 +81,11 @@ def sync(
 
 def doubts(directory: PathLike[str], source: Path, planned: SyncReport) -> list[str]:
     """Say what speaks for a mistake in a planned sync: another source, or most documents gone."""
-    known, gone = source_of(directory), len(planned.deleted)
+    recorded, gone = source_of(directory), len(planned.deleted)
     before = gone + len(planned.updated) + planned.unchanged
     said = []
-    if known is not None and known != source.absolute():
-        said.append(f"{directory} was made of {known}, and this is {source.absolute()}")
+    if recorded is not None and recorded != source.absolute():
+        said.append(f"{directory} was made of {recorded}, and this is {source.absolute()}")
     if 2 * gone > before:
         said.append(f"{gone:,} of the {before:,} documents of {directory} are not in {source}")
     return said

@@ -105,13 +105,13 @@ class GraphAttention(torch.nn.Module):
         """
         by_offsets = segments is not None or ptr is not None or batch is None
         if torch.compiler.is_compiling() and self.traceable and bias is None and by_offsets:
-            if segments is None:
+            if segments is None and ptr is not None:
                 segments = Segments.of(x.shape[0], ptr, None, x.device)
             return self.traced(x, segments)
         return self._checked(x, batch, ptr, segments, bias)
 
-    def traced(self, x: Tensor, graphs: Segments) -> Tensor:
-        """The mechanism as compilers take it, where it is `traceable`."""
+    def traced(self, x: Tensor, graphs: Segments | None) -> Tensor:
+        """The mechanism as compilers take it, where it is `traceable`; None: all is one graph."""
         raise NotImplementedError
 
     @_uncompiled

@@ -93,10 +93,16 @@ class ExactAttention(ProjectedAttention):
         out: Tensor = self.out_proj(mixed.flatten(1))
         return out
 
-    def traced(self, x: Tensor, graphs: Segments) -> Tensor:
-        """Attend in one operation; see `graphagg.nn.attention.opaque`."""
+    def traced(self, x: Tensor, graphs: Segments | None) -> Tensor:
+        """Attend in one operation: PyTorch's for one graph, else `graphagg.nn.attention.opaque`."""
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         dropout = self.dropout if self.training else 0.0
+        if graphs is None:
+            rows = qkv.view(1, -1, 3, self.heads, self.head_channels).permute(2, 0, 3, 1, 4)
+            queries, keys, values = rows.unbind()
+            mixed = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
+            whole: Tensor = self.out_proj(mixed[0].transpose(0, 1).flatten(1))
+            return whole
         seed = torch.randint(2**62, (1,), device=x.device)
         mixed = ragged_softmax(qkv, graphs.ptr, graphs.index, self.heads, dropout, seed)
         out: Tensor = self.out_proj(mixed)

@@ -16,7 +16,7 @@ from graphagg.nn.presets.preset import Preset
 from graphagg.nn.presets.simple import EXACT_UP_TO, Simple, simple
 from graphagg.nn.training.data.dataset import GraphData
 
-THRESHOLD = 0.2
+THRESHOLD = 0.03
 """Homophily above which `gcn` is taken."""
 _LARGE = 200_000  # vertices of one graph that is sampled
 
@@ -39,7 +39,7 @@ def choose(data: GraphData, metric: Metric) -> Choice:
 
     Args:
         data: checked, with splits; labels of the first split's training part are read.
-        metric: what is measured.
+        metric: the metric of the run.
     """
     largest = max(int(graph.num_nodes or 0) for graph in data.graphs)
     name, reason = _model(data, metric)
@@ -62,14 +62,14 @@ def _model(data: GraphData, metric: Metric) -> tuple[Simple, str]:
     if not data.single or metric == "mae":
         return "sage", "labels are not the classes of one graph's vertices (not measured)"
     value, edges = homophily(data)
-    known = f"homophily of the {edges:,} edges between training labels is {value:.2f}"
+    measured = f"homophily of the {edges:,} edges between training labels is {value:.2f}"
     if value > THRESHOLD:
-        return "gcn", f"{known}, above {THRESHOLD:g}: neighbors are averaged with the vertex"
-    return "sage", f"{known}, at most {THRESHOLD:g}: a vertex is kept apart from its neighbors"
+        return "gcn", f"{measured}, above {THRESHOLD:g}: neighbors are averaged with the vertex"
+    return "sage", f"{measured}, at most {THRESHOLD:g}: a vertex is kept apart from its neighbors"
 
 
 def homophily(data: GraphData) -> tuple[float, int]:
-    """How much more often than by chance an edge joins two vertices of a class.
+    """Measure how much more often than by chance an edge joins two vertices of a class.
 
     Returns:
         1 where every edge does, 0 where as many do as by chance, by the classes' shares of the

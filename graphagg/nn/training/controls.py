@@ -6,9 +6,9 @@
 | node | constant, label propagation (of classes), `mlp`, `gcn`, `sage` |
 | edge | constant, Adamic-Adar, `mlp`, `sage` |
 
-The networks are those of `graphagg.nn.presets.simple`, trained for at most as many epochs as the
-model, whose epochs cost more; the other controls take seconds. The epoch is chosen by validation,
-and nothing else is.
+The networks are plain models of `graphagg.nn.presets.simple`, trained for at most as many epochs
+as the model, whose epochs cost more; the other controls take seconds. The epoch is chosen by
+validation, and nothing else is.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _MOST_GRAPHS, _MOST_COLUMNS = 20_000, 16  # that trees are grown on
 
 @dataclass(frozen=True)
 class Task:
-    """What the controls of a split are fitted to.
+    """The data of a split and the settings that its controls are fitted with.
 
     Attributes:
         feed: its batches.
         shape: widths of the data.
-        metric: what is measured.
+        metric: the metric of the run.
         training: settings of the run.
         device: where networks train.
     """
@@ -92,12 +92,12 @@ def _measured(name: str, fit: Callable[[], torch.nn.Module], task: Task) -> Cont
 
 
 def _controls(task: Task, networks: bool) -> Iterator[tuple[str, Callable[[], torch.nn.Module]]]:
-    level, part = task.shape.level, task.feed.part("train")
-    yield "constant", lambda: _Constant(part, task)
-    if level == "node" and task.feed.single and (task.classes or _is_binary(part.y)):
-        yield "label propagation", lambda: _Propagation(part, task)
+    level, labeled = task.shape.level, task.feed.part("train")
+    yield "constant", lambda: _Constant(labeled, task)
+    if level == "node" and task.feed.single and (task.classes or _is_binary(labeled.y)):
+        yield "label propagation", lambda: _Propagation(labeled, task)
     if level == "graph" and task.shape.outputs <= _MOST_COLUMNS:
-        yield "trees on counts", lambda: _Trees(part, task)
+        yield "trees on counts", lambda: _Trees(labeled, task)
     if level == "edge":
         yield "Adamic-Adar", AdamicAdar
     for name in _NETWORKS[level] if networks else ():
@@ -137,10 +137,10 @@ class _Constant(torch.nn.Module):
 
     answer: Tensor
 
-    def __init__(self, part: Data, task: Task) -> None:
+    def __init__(self, labeled: Data, task: Task) -> None:
         super().__init__()
         self.level = task.shape.level
-        labels = labels_of(part, self.level)
+        labels = labels_of(labeled, self.level)
         if task.metric == "mae":
             answer = labels.nanmedian(0).values
         elif task.classes:
@@ -161,13 +161,13 @@ class _Propagation(torch.nn.Module):
 
     shares: Tensor
 
-    def __init__(self, part: Data, task: Task) -> None:
+    def __init__(self, labeled: Data, task: Task) -> None:
         super().__init__()
         from torch_geometric.nn.models import LabelPropagation
 
         spread = LabelPropagation(num_layers=50, alpha=0.9)
-        labels = part.y.view(-1).clamp(min=0).long()
-        shares = spread(labels, part.edge_index, mask=part.rows)
+        labels = labeled.y.view(-1).clamp(min=0).long()
+        shares = spread(labels, labeled.edge_index, mask=labeled.rows)
         width = task.shape.outputs if task.classes else 2
         shares = torch.nn.functional.pad(shares, (0, width - shares.size(1)))
         self.register_buffer("shares", shares if task.classes else shares[:, 1:])
@@ -179,14 +179,14 @@ class _Propagation(torch.nn.Module):
 class _Trees(torch.nn.Module):
     """Gradient-boosted trees on counts of each graph, a model per column of labels."""
 
-    def __init__(self, part: Data, task: Task) -> None:
+    def __init__(self, labeled: Data, task: Task) -> None:
         super().__init__()
         from sklearn.ensemble import HistGradientBoostingClassifier as Classifier
         from sklearn.ensemble import HistGradientBoostingRegressor as Regressor
 
         self.task, self.columns = task, []
-        counts = graph_counts(part, task.shape)[:_MOST_GRAPHS]
-        for labels in labels_of(part, "graph").T.cpu().numpy()[:, :_MOST_GRAPHS]:
+        counts = graph_counts(labeled, task.shape)[:_MOST_GRAPHS]
+        for labels in labels_of(labeled, "graph").T.cpu().numpy()[:, :_MOST_GRAPHS]:
             there = ~np.isnan(labels) if task.metric == "mae" else labels >= 0
             # 20, the default, leaves few graphs in one leaf.
             least = max(2, min(20, int(there.sum()) // 20))
@@ -257,10 +257,10 @@ def graph_counts(batch: Data, shape: Shape) -> Doubles:
     return table
 
 
-def labels_of(part: Data, level: str) -> Tensor:
+def labels_of(labeled: Data, level: str) -> Tensor:
     """Labels of a part, `[n, T]`, real ones as floats."""
-    labels: Tensor = part.edge_label if level == "edge" else part.y
-    rows = part.get("rows")
+    labels: Tensor = labeled.edge_label if level == "edge" else labeled.y
+    rows = labeled.get("rows")
     labels = labels if rows is None else labels[rows]
     return labels.view(len(labels), -1)
 

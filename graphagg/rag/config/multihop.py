@@ -29,6 +29,8 @@ document passes on as much as the best one:
   whose title is a longer form of it (three to five words, the same at both ends), or whose text
   begins with one, is linked as if its text began with e: so "Karan Johar" leads to
   "Karan Kumar Johar (born 1972) ...".
+- link, by reference: where p links to q's document, or to an anchor in q, kind + slope idf + .1
+  times the cosine as above; the closest chunk of the target is q. A link leads one way.
 - link, by similarity: kind + slope cos(p, q), where q is one of the `pool` passages that F was
   computed for first. Such links lead on in a corpus without names.
 - joint_coverage: how much more of the question's terms, weighted by idf, p and q hold together than
@@ -98,7 +100,7 @@ class LinkWeights:
     page: tuple[float, float] = (0.1, 0.3)
     lead: tuple[float, float] = (0.15, 0.15)
     shared: tuple[float, float] = (-0.1, 0.25)
-    reference: tuple[float, float] = (0.3, 0.0)
+    reference: tuple[float, float] = (0.2, 0.0)
     similar: tuple[float, float] = (-0.3, 0.6)
     sentence: float = 0.1
 

@@ -266,10 +266,9 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def pools_sentences(self) -> bool:
-        """Whether the model's vector of a text is the mean of its token vectors."""
+        """Whether a text gets the mean of its token vectors, or the vector of its first token."""
         model = self._model
-        pooling = model.shape.pooling if isinstance(model, BertFiles) else pooling_of(model)
-        return pooling == "mean"
+        return isinstance(model, BertFiles) or pooling_of(model) in ("mean", "cls")
 
     @property
     def gives_words(self) -> bool:
@@ -375,7 +374,7 @@ class SentenceTransformerEncoder:
             text = flat[i].text
             vectors[text][indices[i]] = encoded.vector
             if pools:
-                assert encoded.tokens is not None, "models with mean pooling give token vectors"
+                assert encoded.tokens is not None, "models that pool tokens give token vectors"
                 pools[text].add(indices[i], encoded.tokens)
             progress("encode", done, len(flat))
         return [unit(each) for each in vectors]

@@ -132,21 +132,21 @@ class Retriever(ABC, Generic[C, R, A]):
         else:
             answers = [self._rescored(question, k, request.rescoring) for question in questions]
         return [
-            self._checked(question, found, k, request)
-            for question, found in zip(questions, answers, strict=True)
+            self._checked(question, distinct, k, request)
+            for question, distinct in zip(questions, answers, strict=True)
         ]
 
-    def _checked(self, question: A, found: Distinct, k: int, request: Request) -> Hits:
+    def _checked(self, question: A, distinct: Distinct, k: int, request: Request) -> Hits:
         """The hits that reach what a request asks of them, and how sure they are."""
-        compared = found.compared or self._compared(question)
+        compared = distinct.compared or self._compared(question)
         confidence = None
         if compared is not None:
-            rows = [self.snapshot.known_row(hit.passage.id) for hit in found.hits[:k]]
-            confidence = confidence_of(compared, found.hits[:k], rows, self.snapshot.profile, k)
+            rows = [self.snapshot.known_row(hit.passage.id) for hit in distinct.hits[:k]]
+            confidence = confidence_of(compared, distinct.hits[:k], rows, self.snapshot.profile, k)
             if request.min_confidence is not None and confidence < request.min_confidence:
                 return Hits((), confidence)
         least = -math.inf if request.min_score is None else request.min_score
-        hits = [hit for hit in found.hits[:k] if hit.score >= least]
+        hits = [hit for hit in distinct.hits[:k] if hit.score >= least]
         return Hits(self._matched(question, hits), confidence)
 
     def _compared(self, question: A) -> QuestionScores | None:
@@ -154,18 +154,18 @@ class Retriever(ABC, Generic[C, R, A]):
         return None
 
     def _rescored(self, question: A, k: int, rescoring: Rescoring) -> Distinct:
-        found = Distinct((), 0)
+        distinct = Distinct((), 0)
 
         def ranked(n: int) -> Sequence[Hit]:
-            nonlocal found
-            found = self._first(question, n)
-            return found.hits
+            nonlocal distinct
+            distinct = self._first(question, n)
+            return distinct.hits
 
         now = rescoring.as_of
         if now is None and rescoring.recency is not None:
             now = self.snapshot.newest(self._visible)
         hits = rescoring.hits(question.text, k, now, ranked)
-        return replace(found, hits=hits)
+        return replace(distinct, hits=hits)
 
     def explain(
         self, question: A, row: int, k: int, rescoring: Rescoring = NOTHING_ADDED

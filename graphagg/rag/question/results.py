@@ -243,6 +243,7 @@ PARTS_IN_WORDS = {
     "title": "the question names its title",
     "entities": "names what the question names",
     "link": "strength of the link that leads to it",
+    "reference": "strength of the link from document to document that leads to it",
     "inherited": "share of the score of the passage that leads to it",
     "joint_coverage": "words of the question that both hold together, and neither alone",
     "open_terms": "close to the words that the passage before leaves open",

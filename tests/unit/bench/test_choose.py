@@ -69,4 +69,4 @@ def test_recall_is_that_of_an_evaluation(tmp_path: Path) -> None:
         for config in (MultihopConfig(), with_value(MultihopConfig(), "passage.similarity", 0.0)):
             quality = evaluate(index, asked, mode="best", config=config).quality
             expected = [quality["recall@2"], quality["recall@5"]]
-            assert np.allclose(encoded.recall(config), expected)
+            assert np.allclose(encoded.recall(config), expected, atol=0.005)  # percent, rounded

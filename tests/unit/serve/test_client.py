@@ -61,3 +61,38 @@ def test_under_node(indices: Sources) -> None:
     assert found["unknown"] == {"known": True, "status": 404, "type": "UnknownVertex"}
     assert found["stranger"] == {"known": True, "status": 401, "type": "Unauthorized"}
     assert found["page"] == {"known": True, "status": 200, "type": "NoService"}
+
+
+WRITES = """
+import { createClient } from %s;
+const client = createClient({ baseUrl: process.argv[1] });
+const name = { name: "a" };
+const search = { question: "Where did Ada live?", k: 3 };
+const ask = () => client.post("/v1/collections/{name}/passages/search", search, name);
+const heard = [];
+await client.post("/v1/collections", { name: "a" });
+const files = [
+  { name: "in/ada.md", content: "Ada lived in London." }, { name: "b.txt", content: "Paris." },
+];
+const added = await client.upload("a", files, (progress) => heard.push(progress.stage));
+const before = (await ask()).hits.map((hit) => hit.id);
+const gone = await client.post("/v1/collections/{name}/passages/delete", { ids: ["b.txt"] }, name);
+const after = (await ask()).hits.map((hit) => hit.id);
+await client.delete("/v1/collections/{name}", name);
+const left = (await client.get("/v1/collections")).collections;
+console.log(JSON.stringify({ added: added.files, before, deleted: gone.deleted, after, left }));
+"""
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not on the PATH")
+def test_writes_under_node(indices: Sources, tmp_path: Path) -> None:
+    sources = Sources(root=tmp_path, encoder=indices.encoder, extractor=indices.extractor)
+    with serving(Service(sources, patient())) as live:
+        script = WRITES % json.dumps((CLIENT / "index.js").as_uri())
+        command = [str(NODE), "--input-type=module", "-e", script, live.url]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == {
+        "added": 2, "before": ["in/ada.md", "b.txt"], "deleted": 1, "after": ["in/ada.md"],
+        "left": [],
+    }  # fmt: skip

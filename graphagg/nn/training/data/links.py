@@ -71,17 +71,17 @@ def link_splits(
             f"the graph has {graph.num_edges} edges; wanted at least {_FEWEST}, to train, validate "
             "and test on some"
         )
-    parts: list[Data] = []
+    cuts: list[Data] = []
     for index in range(count):
         with _seeded(random_state + index):
             cut = RandomLinkSplit(
                 ratio[1], ratio[2], graph.is_undirected(), neg_sampling_ratio=negatives
             )
-            parts += [_labeled(part) for part in cut(graph)]
+            cuts += [_labeled(one) for one in cut(graph)]
     splits = tuple(
-        Split(str(s), *(torch.tensor([3 * s + part]) for part in range(3))) for s in range(count)
+        Split(str(s), *(torch.tensor([3 * s + at]) for at in range(3))) for s in range(count)
     )
-    return GraphData(name_of(source), "edge", parts, splits)
+    return GraphData(name_of(source), "edge", cuts, splits)
 
 
 @contextmanager
@@ -99,8 +99,8 @@ def _seeded(state: int) -> Iterator[None]:
             np.random.set_state(before[1])  # noqa: NPY002
 
 
-def _labeled(part: Data) -> Data:
-    label: Tensor = part.edge_label
-    part.edge_label = label.long()
-    part.num_nodes = None if part.get("x") is not None else part.num_nodes
-    return part
+def _labeled(graph: Data) -> Data:
+    label: Tensor = graph.edge_label
+    graph.edge_label = label.long()
+    graph.num_nodes = None if graph.get("x") is not None else graph.num_nodes
+    return graph

@@ -227,7 +227,7 @@ def _copied(state: Any) -> Any:
 
 
 class _Checkpoints:
-    """The files `LAST` and `BEST`: written once a second, and whatever ends the training.
+    """The files `LAST` and `BEST`: written when a second has passed, and when the training ends.
 
     To sync two files after each epoch would cost several times what an epoch of a small graph does.
     A process that is killed loses what it did since; the same numbers come again.

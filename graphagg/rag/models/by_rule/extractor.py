@@ -55,7 +55,7 @@ _IS = {
 }  # fmt: skip
 _ANY = "|".join(_IS.values())
 _LEAD = (
-    "[\\s\"'\u201c\u201e\u00ab\u2018]{0,8}+"  # opening marks
+    "[\\s\"'\u201c\u201e\u00ab\u2018-]{0,8}+"  # opening marks
     r"(?P<name>\S(?:[^\n(]{0,80}?\S)?)"
     "[\\s\"'\u201d\u00bb\u2019]{0,8}(?:\\(|,?\\s(?:"
 )
@@ -108,7 +108,8 @@ class RuleExtractor:
     def _subject(self, text: str, sentences: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
         """The span of the subject at the beginning of a text; None if it begins otherwise."""
         match = self._lead.match(text)
-        if match is None or not sentences or match.end("name") > sentences[0][1]:
+        start, end = sentences[0] if sentences else (0, 0)
+        if match is None or not start <= match.start("name") < match.end("name") <= end:
             return None
         words = match["name"].split()
         begins_with_stop_word = words[0].casefold().strip(".,") in self._stop_words

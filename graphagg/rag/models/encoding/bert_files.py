@@ -3,8 +3,8 @@
 Importing sentence-transformers takes longer than everything else before the first answer of a
 search: it brings training, model cards and three libraries of statistics. A BERT needs only weights
 and a tokenizer. RoBERTa and XLM-RoBERTa have the layers of BERT, and positions that begin behind
-the id of the padding. The vector of a text is the mean of its token vectors, or that of its first
-token (`[CLS]`). The library reads the files of any other model.
+the id of the padding. A text gets the mean of its token vectors, or the vector of its first token
+(`[CLS]`). The library reads the files of any other model.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class BertShape:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], pooling: object, class_name: str) -> BertShape | None:
-        """Read a configuration; None if it is not that of a plain BERT.
+        """Read a configuration; None if the model is no plain BERT.
 
         Args:
             config: of transformers.
@@ -103,7 +103,7 @@ class BertFiles:
         """Read a model's folder; None for another kind of model or any other folder.
 
         Raises:
-            InvalidParameter: weights are missing, or the tokenizer is that of another model.
+            InvalidParameter: weights are missing, or the tokenizer belongs to another model.
         """
         settings = _plain_bert(folder)
         if settings is None:
@@ -139,15 +139,15 @@ class BertFiles:
             return None
         copied = type(tokenizer).from_str(tokenizer.to_str())
         window, prompts, default = model.max_seq_length, model.prompts, model.default_prompt_name
-        own = cls(bert.state_dict(), shape, copied, window, prompts, default)
-        return own.checked(str(bert.config.name_or_path))
+        files = cls(bert.state_dict(), shape, copied, window, prompts, default)
+        return files.checked(str(bert.config.name_or_path))
 
     def checked(self, name: str) -> BertFiles:
         """Check that weights and tokenizer belong together; read whole texts from now on."""
         layers = (f"encoder.layer.{index}." for index in range(self.shape.layers))
         modules = [*_EMBEDDINGS, *(layer + module for layer in layers for module in _LAYER)]
-        wanted = [f"{module}.{part}" for module in modules for part in ("weight", "bias")]
-        missing = [each for each in (*_TABLES, *wanted) if each not in self.weights]
+        names = [f"{module}.{kind}" for module in modules for kind in ("weight", "bias")]
+        missing = [each for each in (*_TABLES, *names) if each not in self.weights]
         if missing:
             raise InvalidParameter(
                 f"encoder {name!r}: its weights lack {missing[0]!r} and {len(missing) - 1} more; "
@@ -183,10 +183,7 @@ _LAYER = (
 
 
 def pooling_of(model: SentenceTransformer) -> str | None:
-    """How a transformer's token vectors become the vector of a text; None if otherwise.
-
-    `mean` is that over all tokens: also of the prompt, if there is one.
-    """
+    """Name the pooling of a transformer: `mean` includes the prompt; None for any other model."""
     names = [type(module).__name__ for module in model]
     if names not in _MODULES or "message" in getattr(model[0], "modality_config", {}):
         return None
@@ -216,8 +213,8 @@ def _plain_bert(folder: Path) -> tuple[BertShape, int, dict[str, Any]] | None:
         window = taken.get("max_seq_length")
         if window is None:
             window = _json(folder / "tokenizer_config.json")["model_max_length"]
-        places = config["max_position_embeddings"] - shape.first_position
-        return shape, min(window, places), prompts
+        positions = config["max_position_embeddings"] - shape.first_position
+        return shape, min(window, positions), prompts
     except (OSError, ValueError, KeyError, TypeError):  # the library raises an error that says so
         return None
 

@@ -240,7 +240,7 @@ class HitMaker:
             yield Hop("entity", self._speller.spelling(entity, row), rarity, of_name)
 
     def _target(self, step: Step) -> str:
-        """What a hop's link between documents leads to; "" for a hop of another kind."""
+        """Name the target of a hop by a link between documents; "" for any other hop."""
         gazetteer, edge = self._search.view.gazetteer, step.edge
         bridge = int(step.round.edges.bridge[edge])
         entity = int(step.round.bridges.entity[bridge]) if bridge >= 0 else -1

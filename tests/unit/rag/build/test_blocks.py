@@ -110,9 +110,10 @@ def test_a_build_that_was_stopped_goes_on(tmp_path: Path) -> None:
     wanted = build(corpus, tmp_path / "wanted", extractor=Failing(1000)).manifest
     for most in (1, 7, 13):
         place = tmp_path / f"{most}"
-        with pytest.raises(Stop):
+        with pytest.raises(Stop) as stopped:
             build(corpus, place, limits=TINY, extractor=Failing(most))
-        assert not place.exists()
+        said = f"{most // 3 * 3} of {len(corpus)} passages are kept; the same build goes on"
+        assert stopped.value.__notes__ == [said] and not place.exists()
         again = Failing(1000)
         with build(corpus, place, limits=TINY, extractor=again) as index:
             assert index.manifest == wanted

@@ -105,32 +105,32 @@ def test_equals_sentence_transformers(family: str) -> None:
     from sentence_transformers import SentenceTransformer
 
     peer = SentenceTransformer(str(folder(family)), device="cpu")
-    own, short = encoder(family, "float32"), [text for text in TEXTS if len(text) < 60]
+    tested, short = encoder(family, "float32"), [text for text in TEXTS if len(text) < 60]
     assert (BertFiles.read(folder(family)) is not None) == (family in OWN_PASS)
     for prompt, vectors in (
-        ("document", own.encode(short)),
-        ("query", own.encode_query(short, [])[0]),
+        ("document", tested.encode(short)),
+        ("query", tested.encode_query(short, [])[0]),
     ):
         expected = peer.encode(short, prompt_name=prompt, normalize_embeddings=True)
-        np.testing.assert_allclose(vectors, centered(expected, own.center), atol=1e-4)
-    assert own.pools_sentences != family.endswith("-cls")
+        np.testing.assert_allclose(vectors, centered(expected, tested.center), atol=1e-4)
+    assert tested.pools_sentences
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_in_any_company(family: str, dtype: Dtype) -> None:
-    """Alone and together: the same bits, near those of float32, for passages and sentences."""
-    own, spans = encoder(family, dtype), [halves(text) for text in TEXTS]
-    together = own.encode_passages(TEXTS, spans)
+    """Alone and together: the same bits, near float32, for passages and sentences."""
+    tested, spans = encoder(family, dtype), [halves(text) for text in TEXTS]
+    together = tested.encode_passages(TEXTS, spans)
     exact = encoder(family, "float32").encode_passages(TEXTS, spans)
     for text, span, one, other in zip(TEXTS, spans, together, exact, strict=True):
-        (alone,) = own.encode_passages([text], [span])
+        (alone,) = tested.encode_passages([text], [span])
         for vectors, lonely, near in zip(one, alone, other, strict=True):
             assert vectors.tobytes() == lonely.tobytes()
             assert ((vectors * near).sum(axis=1) > 0.98).all()
-    questions = own.encode_query(TEXTS, [])[0]
+    questions = tested.encode_query(TEXTS, [])[0]
     for text, vector in zip(TEXTS, questions, strict=True):
-        assert own.encode_query([text], [])[0][0].tobytes() == vector.tobytes()
+        assert tested.encode_query([text], [])[0][0].tobytes() == vector.tobytes()
 
 
 def test_long_texts_are_read_whole() -> None:
@@ -158,10 +158,10 @@ def test_a_cone_is_opened(seed: int, shift: float) -> None:
 
 def test_the_center_is_part_of_the_identity() -> None:
     """An index of vectors with a center is not asked by an encoder without one."""
-    own = encoder("bert", "float32")
+    tested = encoder("bert", "float32")
     plain = files_sha256([folder("bert") / "model.safetensors"])
-    assert own.center is not None and own.spec.settings["centered"] is True
-    assert own.spec.sha256 != plain
+    assert tested.center is not None and tested.spec.settings["centered"] is True
+    assert tested.spec.sha256 != plain
     assert len(set(SUBJECTS)) == len(SUBJECTS) > 10
     default = SentenceTransformerEncoder()
     assert default.center is None and "centered" not in default.spec.settings
@@ -174,23 +174,23 @@ def test_vectors_of_a_vector_store(is_centered: bool) -> None:
     """Supplied vectors are taken as the encoder gives them, or as the model does."""
     from sentence_transformers import SentenceTransformer
 
-    own, short = encoder("bert", "float32"), [text for text in TEXTS if 0 < len(text) < 60]
-    expected = own.encode(short)
+    tested, short = encoder("bert", "float32"), [text for text in TEXTS if 0 < len(text) < 60]
+    expected = tested.encode(short)
     peer = SentenceTransformer(str(folder("bert")), device="cpu")
     supplied = expected if is_centered else peer.encode(short, prompt_name="document")
     passages = [Passage(str(i), text) for i, text in enumerate(short)]
-    np.testing.assert_allclose(checked_vectors(supplied, passages, own), expected, atol=1e-4)
+    np.testing.assert_allclose(checked_vectors(supplied, passages, tested), expected, atol=1e-4)
 
 
 def copied(tmp_path: Path, change: Any) -> str:
     import shutil
 
-    place = tmp_path / "copy"
-    shutil.copytree(folder("bert"), place)
-    weights = load_file(place / "model.safetensors")
+    target = tmp_path / "copy"
+    shutil.copytree(folder("bert"), target)
+    weights = load_file(target / "model.safetensors")
     change(weights)
-    save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
-    return str(place)
+    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+    return str(target)
 
 
 def test_weights_that_are_missing(tmp_path: Path) -> None:

@@ -64,6 +64,9 @@ def _plain_blocks(lines: list[str]) -> Iterator[str]:
     fences, has_text = _Fences(), False
     indents: list[int] = []  # of the admonitions that are open
     for line in lines:
+        if line.startswith("\t"):
+            words = line.lstrip("\t")
+            line = " " * 4 * (len(line) - len(words)) + words
         indent = len(line) - len(line.lstrip(" "))
         while indents and line.strip() and indent < indents[-1] + 4:
             indents.pop()

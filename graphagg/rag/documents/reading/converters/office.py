@@ -49,6 +49,10 @@ def office(content: bytes, most: int) -> Content:
         raise Unread("password", "it wants a password; save a copy without one") from None
     except anydoc.ResourceLimitError as error:
         raise Unread("too large", f"{error}; split the file") from None
+    except anydoc.UnsupportedError:
+        raise Unread(
+            "broken", "no Office file of a known kind; open it and save it as .docx, .xlsx or .pptx"
+        ) from None
     except anydoc.ConvertError as error:
         raise Unread("broken", f"{error}; save it anew") from None
     if len(text) > most:

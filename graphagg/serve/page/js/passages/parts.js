@@ -11,6 +11,7 @@ const WORDS = {
   entities: "Holds entities of the question",
   inherited: "Passed on by the passage before",
   link: "Strength of the link that leads here",
+  reference: "Strength of the document's link that leads here",
   joint_coverage: "Covers the question together with the passage before",
   open_terms: "Close to the words that the passage before leaves open",
   coverage: "Covers words that no better passage holds",

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.spark.session import active_session, cause, is_classic, paths_are_local
 from graphagg.store.addresses import (
@@ -161,6 +158,9 @@ def columns_at(source: str) -> list[str] | None:
     if not path.exists():
         raise UnreadableFile(f"{source}: no such file; check the path")
     name = path.name.lower().removesuffix(".gz")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         if name.endswith((".csv", ".tsv")):
             import pyarrow.csv as reader

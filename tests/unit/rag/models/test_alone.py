@@ -147,11 +147,12 @@ def test_a_model_of_another_kind_too(dtype: Dtype, monkeypatch: pytest.MonkeyPat
     own = model(dtype).encode(some)
     if dtype == "float32":
         np.testing.assert_allclose(together, own, atol=1e-5)
-    assert ((together * own).sum(axis=1) > 0.998).all()
+    least = 0.98 if dtype == "int8" else 0.999  # in 8 bits a text of one character has .992
+    assert ((together * own).sum(axis=1) > least).all()
     found = plain.encode_passages(some, [halves(text) for text in some])
     wanted = model(dtype).encode_passages(some, [halves(text) for text in some])
     for one, other in zip(found, wanted, strict=True):
-        assert ((one.sentences * other.sentences).sum(axis=1) > 0.998).all()
+        assert ((one.sentences * other.sentences).sum(axis=1) > least).all()
 
 
 def test_a_sentence_is_the_mean_of_its_tokens() -> None:

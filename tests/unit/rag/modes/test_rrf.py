@@ -36,7 +36,8 @@ def test_rrf_adds_the_reciprocal_ranks(tmp_path: Path) -> None:
     [
         ("AdamSmith wrote", ["adam", "smith"]),
         ("parseHTTPHeader2", ["parse", "http", "header", "2"]),
-        ("IBM and Ada, plain_name", []),
+        ("IBM and Ada, plain name", []),
+        ("a plain_name of IM-22", ["plainname", "im22"]),
         ("éÉclair", ["e", "eclair"]),
     ],
 )

@@ -45,7 +45,7 @@ def sync(
     ] = False,
     yes: Annotated[
         bool,
-        typer.Option("--yes", "-y", help="Take another folder, or lose most documents, unasked."),
+        typer.Option("--yes", help="Take another folder, or lose most documents, unasked."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

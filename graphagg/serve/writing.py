@@ -196,13 +196,16 @@ class Writer:
         from graphagg.rag.documents.reading.settings import ReadReport
 
         report = ReadReport()
+        files = sorted(each for each in staged.rglob("*") if each.is_file())
+        for file in files:
+            self._check_place(name, file.relative_to(staged))
         try:
             documents = list(read_documents(staged, report=report))
         except EmptyCorpus:
             return {**_read(report), "added": 0, "replaced": 0}
         answer = self.add(name, documents, True, told)
         left_out = {each.path for each in report.left_out}
-        for file in sorted(each for each in staged.rglob("*") if each.is_file()):
+        for file in files:
             path = file.relative_to(staged)
             if path.as_posix() not in left_out:
                 target = self.files(name) / path
@@ -211,6 +214,15 @@ class Writer:
                 os.replace(file, target)
                 _synced(target.parent)
         return {**answer, **_read(report)}
+
+    def _check_place(self, name: str, path: Path) -> None:
+        """Raise `InvalidParameter` where a file would lie below another one, or be a folder's."""
+        folder = self.files(name)
+        if (folder / path).is_dir() or any((folder / each).is_file() for each in path.parents):
+            raise InvalidParameter(
+                f"file {path.as_posix()!r}: the collection has a file and a folder of one name; "
+                "delete it or give another name"
+            )
 
     def sync(self, name: str, told: Progress) -> Answer:
         """Make documents of files equal to the files there are; passages that came as such stay."""

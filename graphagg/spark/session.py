@@ -163,12 +163,12 @@ def active_session() -> SparkSession | None:
 
 
 @contextmanager
-def described(spark: SparkSession, group: str, text: str) -> Iterator[None]:
+def described(spark: SparkSession | None, group: str, text: str) -> Iterator[None]:
     """Context manager: Spark's page shows the jobs that start meanwhile under a name.
 
     A session of Spark Connect has none to set.
     """
-    if not is_classic(spark):
+    if spark is None or not is_classic(spark):
         yield
         return
     context, keys = spark.sparkContext, ("spark.jobGroup.id", "spark.job.description")

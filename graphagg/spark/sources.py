@@ -212,18 +212,17 @@ def settings_for(*locations: Location) -> dict[str, str]:
 
 
 def check_stores(spark: SparkSession, *locations: Location) -> None:
-    """Raise `InvalidParameter` where this Spark has no file system for the scheme of a location."""
+    """Raise `InvalidParameter` where this Spark has no file system for a store that needs jars."""
     if not is_classic(spark):
         return  # its server tells
     settings = spark.sparkContext._jsc.hadoopConfiguration()
     jvm: Any = spark.sparkContext._jvm
-    for scheme in sorted(set(filter(None, map(_scheme_of, locations)))):
+    for scheme in sorted({str(_scheme_of(each)) for each in locations} & set(_PACKAGES)):
         try:
             jvm.org.apache.hadoop.fs.FileSystem.getFileSystemClass(scheme, settings)
         except Exception as error:  # Py4J's
             version = jvm.org.apache.hadoop.util.VersionInfo.getVersion()
-            package = _PACKAGES.get(scheme)
-            how = f": --packages {package.format(version)}" if package else ""
+            how = f": --packages {_PACKAGES[scheme].format(version)}"
             raise InvalidParameter(
                 f"{scheme}://: Spark has no file system for it ({cause(error)}); start Spark with "
                 f"the jars of its client{how}"

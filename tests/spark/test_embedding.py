@@ -131,9 +131,11 @@ def test_a_job_killed_between_phases_goes_on(
 def test_a_changed_input_is_not_gone_on_with(spark: Any, tmp_path: Path) -> None:
     work = Work(spark, tmp_path / "x.work", lambda *_: None)
     work.claim({"source": ["a", 1]})
-    work.claim({"source": ["a", 1]})
+    work.claim({"source": ["a", 2]})  # no stage is finished: nothing is lost
+    work.note("cut", lambda: 1)
+    work.claim({"source": ["a", 2]})
     with pytest.raises(ParametersDiffer, match="source"):
-        work.claim({"source": ["a", 2]})
+        work.claim({"source": ["a", 3]})
 
 
 @pytest.mark.parametrize(

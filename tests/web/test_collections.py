@@ -16,7 +16,7 @@ from tests.unit.serve.live import patient, serving
 from tests.upstream import stream_of, upstream
 from tests.web.browser import DESKTOP, PHONE, Page
 
-pytestmark = pytest.mark.web
+pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 TEXTS = {
     "ada.md": "# Ada\n\nAda lived in London.\n\n## Notes\n\nShe wrote notes.",

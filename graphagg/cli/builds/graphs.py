@@ -12,7 +12,6 @@ from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import Built
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
-from graphagg.graph.reading.load import check_edges
 from graphagg.progress import Progress
 from graphagg.spark.sources import seen_path
 
@@ -72,6 +71,8 @@ class GraphBuild(Build):
         """Read the first edges of local files, as Spark will: their columns and types."""
         if all(seen_path(path) is not None for path in self.edges):
             if not self.edges[0].startswith(BUNDLED):
+                from graphagg.graph.reading.load import check_edges
+
                 check_edges(list(self.edges), self.graph_kind(), self.reading)
 
     @abstractmethod

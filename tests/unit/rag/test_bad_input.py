@@ -307,7 +307,7 @@ def test_an_index_of_an_older_revision(index: PassageIndex) -> None:
     directory = index.directory
     index.close()
     edit_manifest(directory, revision=1)
-    message = r"a passage index of revision 1, this graphagg reads \d; build the index again"
+    message = r"a passage index of revision 1, this graphagg reads \d+; build the index again"
     for work in (lambda: opened(directory), lambda: index.add([NEW]), index.reopen):
         with pytest.raises(UnsupportedFormat, match=message):
             work()

@@ -54,7 +54,7 @@ def test_every_command_has_help_and_an_example(path: tuple[str, ...]) -> None:
             if context.get_parameter_source(parameter.name)
             is not click.core.ParameterSource.DEFAULT
         }
-        assert given, "an example says nothing of what the command takes"
+        assert given or not command.params, "an example says nothing of what the command takes"
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)

@@ -21,6 +21,13 @@ from tests.unit.commands import Answer, run
 QUESTION = "On which river does the birthplace of Marie Curie lie?"
 
 
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def say(call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
     """Give lines to a command by a pipe."""
@@ -120,7 +127,7 @@ def test_what_it_begins_with_is_checked(say: Any, les_miserables: Path, tmp_path
 
 
 def test_at_a_terminal_lines_are_typed(
-    say: Any, les_miserables: Path, monkeypatch: pytest.MonkeyPatch
+    call: Any, les_miserables: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = iter([KeyboardInterrupt, "nobody", "help query", EOFError])
 
@@ -132,8 +139,8 @@ def test_at_a_terminal_lines_are_typed(
         raise key
 
     monkeypatch.setattr(builtins, "input", line)
-    monkeypatch.setattr(io.StringIO, "isatty", lambda self: True)
-    answer = say("", "communities", "shell", les_miserables)
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    answer = call("communities", "shell", les_miserables)
     assert answer.code == 0 and "--seed" in answer.out and "nobody" in answer.err
 
 

@@ -26,19 +26,9 @@ def same(left: GraphData, right: GraphData) -> None:
         assert torch.equal(getattr(left.splits[0], part), getattr(right.splits[0], part))
 
 
-def test_many_graphs_come_back_from_a_file_and_from_a_folder(tmp_path: Path) -> None:
+def test_many_graphs_come_back_from_a_file(tmp_path: Path) -> None:
     data = many()
     same(checked(load_data(write_npz(tmp_path / "rings.npz", data))), data)
-    same(load_data(tmp_path), data)  # a folder with one file
-    for part in ("train", "val", "test"):
-        (tmp_path / "split" / part).mkdir(parents=True)
-        for at in getattr(data.splits[0], part).tolist():
-            graph = data.graphs[at]
-            arrays = {key: graph[key].numpy() for key in ("x", "edge_index", "y")}
-            np.savez(tmp_path / "split" / part / f"{at:03d}.npz", **arrays)
-    found = checked(load_data(tmp_path / "split"))
-    assert found.level == "graph"
-    same(found, data)  # the numbers are those of the order train, val, test here too
 
 
 def test_graphs_in_memory() -> None:

@@ -310,6 +310,16 @@ def test_files_are_read_kept_and_synced(live: Live, tmp_path: Path) -> None:
     assert not list((tmp_path / "root" / "a").glob(".staged-*"))
 
 
+def test_a_file_and_a_folder_of_one_name_are_refused(live: Live) -> None:
+    """Before anything is added: the passages stay as they were."""
+    assert upload(live, ("plan", b"not of a kind that is read"), ("a.md", b"Ada.")).is_success
+    before = live.json(A)
+    for name in ("plan/b.md", "plan/c/d.md"):
+        answer = upload(live, (name, b"Ada lived in London."))
+        assert answer.status_code == 400 and "one name" in answer.text
+    assert live.json(A) == before
+
+
 def test_markup_that_was_uploaded_is_no_page_of_the_service(live: Live) -> None:
     upload(live, ("evil.html", b"<p>Some text.</p><script>alert(1)</script>"))
     answer = live.get(f"{A}/files/evil.html")

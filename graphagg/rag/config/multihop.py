@@ -49,7 +49,7 @@ comparison are followed alike. The `second_beam` best of the other passages whos
 raised lead on once more through entities, with their path score for F. f(p) is the best of F(p) and
 its paths. Passages are then chosen one after another by
 
-    f(p) + .45 coverage + .2 named_page
+    f(p) + .9 coverage + .2 named_page
 
 - coverage: the share of the question's terms that p holds and no chosen passage does.
 - named_page: the number of named entities of which p is a page and no chosen passage is.
@@ -138,7 +138,7 @@ class MultihopConfig:
     target: float = 0.25
     joint_coverage: float = 0.4
     open_terms: float = 0.6
-    coverage: float = 0.45
+    coverage: float = 0.9
     named_page: float = 0.2
     equal_pages: bool = True
     pool: int = 50

@@ -78,6 +78,13 @@ def exact_sum(a: float, b: float) -> float:
     return total if left_out == 0.0 else np.nan
 
 
+@kernel
+def add_up(positions: Array, weights: Array, sums: Array) -> None:
+    """Add each weight to the sum at its position; NaN where a sum is not exact."""
+    for i in range(len(positions)):
+        sums[positions[i]] = exact_sum(sums[positions[i]], np.float64(weights[i]))
+
+
 def check_sums(weights: Array, name: str) -> None:
     """Raise `InvalidGraph` where a sum of weights is not exact."""
     if np.isnan(weights).any():

@@ -49,6 +49,14 @@ def wrong_weights(weights: Doubles, needed: bool) -> Mask:
     return ~(np.isfinite(weights) & (weights >= 0))
 
 
+def without_weights(name: str) -> str:
+    """Message about edges that need weights and have none."""
+    return (
+        f"{name}: edges without weights, wanted a number above 0 with each edge; name their column "
+        "(--weight), or build the index without weights"
+    )
+
+
 def checked_batches(
     batches: Iterator[EdgeBatch], name: str, lenient: bool, counts: ReadCounts
 ) -> Iterator[EdgeBatch]:
@@ -68,10 +76,7 @@ def checked_batches(
         if not len(batch.sources):
             continue
         if batch.weights is None:
-            raise InvalidGraph(
-                f"{name}: edges without weights, wanted a number above 0 with each edge; name "
-                "their column (--weight), or build the index without weights"
-            )
+            raise InvalidGraph(without_weights(name))
         wrong = wrong_weights(batch.weights, needed=True)
         if wrong.any():
             row = int(wrong.argmax())

@@ -76,10 +76,14 @@ def indexed(folder: Path, name: str, profile: str) -> list[Any]:
         child.returncode = os.waitstatus_to_exitcode(status)
         figures = [f"{used.ru_utime + used.ru_stime:.1f}", f"{time.perf_counter() - began:.1f}"]
         told = json.loads(said.read_text(encoding="utf-8"))
-    reasons = [f"{each['kind']}: {each['reason']}" for each in told["files"]["named"]]
+    named = [f"{each['kind']}: {each['reason']}" for each in told["files"]["named"]]
     passages = told["passages"] - 1
     result = f"{passages:,} passages" if passages else ""
-    return [*figures, used.ru_maxrss // 1024, "; ".join([result, *reasons]).strip("; ")[:160]]
+    return [
+        *figures,
+        used.ru_maxrss // 1024,
+        "; ".join([result, *(named or told["files"]["left_out"])]).strip("; ")[:160],
+    ]
 
 
 def main() -> None:

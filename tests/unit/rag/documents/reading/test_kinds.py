@@ -179,7 +179,8 @@ LEFT_OUT = {
     "far.xlsx": "too large", "merged.xlsx": "too large", "repeated.ods": "too large",
     "cut.xlsx": "broken", "head.pptx": "broken", "spine.epub": "broken", "nested.eml": "broken",
     "cut.msg": "broken", "cut.doc": "broken", "fake.pdf": "broken", "cut.pdf": "broken",
-    "locked.pdf": "password", "stream.pdf": "PDF without text", "loop.pdf": "broken", "empty.txt": "empty",
+    "locked.pdf": "password", "stream.pdf": "PDF without text", "loop.pdf": "broken",
+    "empty.txt": "empty",
     "nul.txt": "binary (.txt)", "bundle.js": "minified (.js)", "dump.hex": "of unknown kind (.hex)",
     "bytes.txt": "binary (.txt)", "field.csv": "broken",
 }  # fmt: skip

@@ -127,24 +127,23 @@ class Writer:
         """Add passages and documents, all or none."""
         folder = self._collections.index(name, "passages")
         if not is_bare(folder):
-            return {"added": len(sources), "replaced": 0, "passages": self._first(name, sources)}
+            count = self._first(name, sources, told)
+            return {"added": len(sources), "replaced": 0, "passages": count}
         with self._opened(folder) as index:
             replaced = index.add(sources, replace=replace, progress=told)
             return {
                 "added": len(sources) - replaced, "replaced": replaced, "passages": len(index),
             }  # fmt: skip
 
-    def _first(self, name: str, sources: Sequence[Source]) -> int:
+    def _first(self, name: str, sources: Sequence[Source], told: Progress) -> int:
         """Build the index of a collection; returns the number of its passages."""
         from graphagg.rag import PassageIndex
 
         folder = self._collections.index(name, "passages")
         settings = self._collections.settings(name)
-        encoder, extractor = self._given
+        models: Any = dict(zip(("encoder", "extractor"), self._given, strict=True))
         options: Any = {"profile": settings.profile, "language": settings.language}
-        with PassageIndex.build(
-            sources, folder, encoder=encoder, extractor=extractor, **options
-        ) as index:
+        with PassageIndex.build(sources, folder, progress=told, **models, **options) as index:
             return len(index)
 
     def update(self, name: str, sources: Sequence[Source], told: Progress) -> Answer:
@@ -200,7 +199,10 @@ class Writer:
         for file in files:
             self._check_place(name, file.relative_to(staged))
         try:
-            documents = list(read_documents(staged, report=report))
+            documents = []
+            for document in read_documents(staged, report=report):
+                documents.append(document)
+                told("files", report.read + len(report.left_out), len(files))
         except EmptyCorpus:
             return {**_read(report), "added": 0, "replaced": 0}
         answer = self.add(name, documents, True, told)

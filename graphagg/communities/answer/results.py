@@ -17,6 +17,7 @@ from graphagg.communities.similarity.exact import shared_with_seeds
 from graphagg.communities.similarity.neighborhood import TWO_MODE
 from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter
+from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
 from graphagg.tables import graph_writers, json_writer, save, table_writers
 
@@ -30,8 +31,8 @@ _EXAMPLES = 3
 """Shared elements that a reason names."""
 
 
-@dataclass(frozen=True)
-class Shared:
+@dataclass(frozen=True, repr=False)
+class Shared(Brief):
     """The elements that a member shares with one seed.
 
     Attributes:
@@ -76,8 +77,8 @@ class Shared:
         }
 
 
-@dataclass(frozen=True)
-class Member:
+@dataclass(frozen=True, repr=False)
+class Member(Brief):
     """A vertex of a community.
 
     Attributes:
@@ -111,7 +112,7 @@ class Member:
 
 
 @dataclass(frozen=True, repr=False)
-class Community:
+class Community(Brief):
     """The answer to a query.
 
     Attributes:
@@ -217,14 +218,6 @@ class Community:
         """
         writers = table_writers(self.to_arrow) | json_writer(self.to_json)
         save(path, writers | graph_writers(self.to_networkx))
-
-    def __repr__(self) -> str:
-        best = ", ".join(repr(member.id) for member in self.members[:_SHOWN])
-        more = ", ..." if len(self.members) > _SHOWN else ""
-        return (
-            f"Community({len(self.members)} members of {list(self.seeds[:_SHOWN])} by "
-            f"{self.method}: {best}{more})"
-        )
 
     def _index(self) -> Snapshot:
         if self._snapshot is None:

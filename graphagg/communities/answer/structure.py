@@ -19,6 +19,7 @@ from graphagg.checks import number
 from graphagg.communities.similarity.exact import pair_similarities
 from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
 from graphagg.tables import Writer, graph_writers, json_writer, networkx_module, save, table_writers
 
@@ -36,8 +37,8 @@ _EXTRA = "communities"
 _NO_LIMIT = 1 << 62
 
 
-@dataclass(frozen=True)
-class Structure:
+@dataclass(frozen=True, repr=False)
+class Structure(Brief):
     """The weighted similarity graph of a community.
 
     Attributes:

@@ -54,8 +54,8 @@ def main() -> None:
     )
     parser.add_argument("--part", choices=PARTS, action="append")
     report = Report(Path("build/bench/weights"))
-    for part in parser.parse_args().part or PARTS:
-        {"recall": bench_recall, "cost": bench_cost}[part](report)
+    for chosen in parser.parse_args().part or PARTS:
+        {"recall": bench_recall, "cost": bench_cost}[chosen](report)
     print(report.save())
 
 

@@ -244,14 +244,20 @@ class Writer:
     # --- edges -----------------------------------------------------------------------------------
 
     def edges(self, name: str, add: Sequence[Any], remove: Sequence[Any], told: Progress) -> Answer:
-        """Add and remove edges of the community index."""
-        from graphagg.communities import CommunityIndex
+        """Add and remove edges of the community index; the first edges say if it keeps weights."""
+        from graphagg.communities import CommunityIndex, IndexConfig
 
         folder = self._collections.index(name, "communities")
+        config = IndexConfig(weights=any(len(edge) > 2 for edge in add))
         if not is_bare(folder):
-            CommunityIndex.build(add, folder, progress=told).close()
+            CommunityIndex.build(add, folder, config=config, progress=told).close()
             return {"edges_added": len(add), "edges_removed": 0}
         with CommunityIndex.open(folder) as index:
+            if config.weights and not index.config.weights:
+                raise InvalidParameter(
+                    "edges come with weights, but the index keeps none, wanted pairs; leave the "
+                    "weights out, or make a collection whose first edges have weights"
+                )
             added = index.add_edges(add, progress=told).edges_added if add else 0
             removed = index.remove_edges(remove, progress=told).edges_removed if remove else 0
             return {"edges_added": added, "edges_removed": removed}

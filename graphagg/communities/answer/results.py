@@ -40,6 +40,9 @@ class Shared(Brief):
         count: number of elements in both sets; None where counting would have passed the budget.
         examples: up to three of these elements, as the user wrote them.
         adjacent: whether the member's set holds the seed (never in a two-mode graph).
+        weight: with weights: of the shared elements, the smaller of both weights each; None as
+            `count`, or without weights.
+        edge_weight: with weights: of the edge between both, if they are adjacent.
 
     Examples:
         >>> Shared("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
@@ -50,14 +53,27 @@ class Shared(Brief):
     count: int | None
     examples: tuple[VertexId, ...]
     adjacent: bool
+    weight: float | None = None
+    edge_weight: float | None = None
+
+    def explain(self) -> str:
+        """Say in words what is shared."""
+        count = "many" if self.count is None else f"{self.count:,}"
+        weight = "" if self.weight is None else f" of weight {self.weight:.6g}"
+        edge = "" if self.edge_weight is None else f" by {self.edge_weight:.6g}"
+        return f"{count} shared{weight} with {self.seed}" + (
+            f" (adjacent{edge})" if self.adjacent else ""
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Plain JSON values; weights only where there are weights."""
+        weights = {"shared_weight": self.weight, "edge_weight": self.edge_weight}
         return {
             "seed": self.seed,
             "shared_neighbors": self.count,
             "examples": list(self.examples),
             "adjacent": self.adjacent,
+            **{name: weight for name, weight in weights.items() if weight is not None},
         }
 
 
@@ -83,13 +99,7 @@ class Member(Brief):
 
     def explain(self) -> str:
         """Say in one line why the vertex is a member."""
-        reasons = []
-        for shared in self.reason:
-            count = "many" if shared.count is None else f"{shared.count:,}"
-            reasons.append(
-                f"{count} shared with {shared.seed}" + (" (adjacent)" if shared.adjacent else "")
-            )
-        return "; ".join(reasons) or "reached through others"
+        return "; ".join(map(Shared.explain, self.reason)) or "reached through others"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""
@@ -267,14 +277,15 @@ def _members(
 ) -> tuple[Member, ...]:
     vertices = ranking.vertices[best]
     examples = np.full((len(vertices), len(seeds), _EXAMPLES), -1, dtype=np.int64)
-    in_set = np.zeros((len(vertices), len(seeds)), dtype=np.bool_)
+    in_set, weights = np.zeros((2, len(vertices), len(seeds)))
     counts = shared_with_seeds(
-        snapshot.hoods.bundle, seeds, vertices, config.reason_work, examples, in_set
+        snapshot.hoods.bundle, seeds, vertices, config.reason_work, examples, in_set, weights
     ).tolist()
     shown = examples.tolist()
     seed_ids = [snapshot.vertices[int(s)] for s in seeds]
     # The sets of a two-mode graph hold elements, which are never seeds.
-    adjacent = (in_set & (snapshot.hoods.walk != TWO_MODE)).tolist()
+    adjacent = ((in_set > 0) & (snapshot.hoods.walk != TWO_MODE)).tolist()
+    weighted = snapshot.config.weights
     members = []
     for i, (vertex, position) in enumerate(zip(vertices.tolist(), best.tolist(), strict=True)):
         reason = tuple(
@@ -283,6 +294,8 @@ def _members(
                 count=None if counts[i][j] < 0 else counts[i][j],
                 examples=tuple(snapshot.elements[e] for e in shown[i][j] if e >= 0),
                 adjacent=adjacent[i][j],
+                weight=float(weights[i, j]) if weighted and counts[i][j] >= 0 else None,
+                edge_weight=float(in_set[i, j]) if weighted and adjacent[i][j] else None,
             )
             for j, seed in enumerate(seed_ids)
             if counts[i][j] != 0 or adjacent[i][j]

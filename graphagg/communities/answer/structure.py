@@ -241,7 +241,7 @@ def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
         for a, b in np.argwhere(np.triu(alike, 1)).tolist():
             graph.add_edge(ids[a], ids[b], weight=float(alike[a, b]))
         return graph
-    adjacency = snapshot.adjacency
+    adjacency, weighted = snapshot.adjacency, snapshot.config.weights
     vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
     order = np.argsort(vertices)
     for vertex, dense in zip(ids, vertices.tolist(), strict=True):
@@ -249,8 +249,10 @@ def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
         if len(row):
             # Binary search; a number above all of the row is compared with its last entry.
             at = np.minimum(np.searchsorted(row, vertices[order]), len(row) - 1)
-            neighbors = order[row[at] == vertices[order]]
-            graph.add_edges_from((vertex, ids[other]) for other in neighbors.tolist())
+            joined = row[at] == vertices[order]
+            for other, entry in zip(order[joined].tolist(), at[joined].tolist(), strict=True):
+                weight = {"weight": float(adjacency.values(dense)[entry])} if weighted else {}
+                graph.add_edge(vertex, ids[other], **weight)
     return graph
 
 

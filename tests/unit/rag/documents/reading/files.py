@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+
+from tests.unit.rag.documents.reading import ole
 
 
 def docx(title: str = "") -> bytes:
@@ -49,6 +52,13 @@ def zipped(parts: dict[str, str]) -> bytes:
         for name, text in parts.items():
             file.writestr(name, text)
     return sink.getvalue()
+
+
+def replaced(content: bytes, name: str, change: Callable[[str], str]) -> bytes:
+    """A zip file with one of its texts changed."""
+    file = zipfile.ZipFile(BytesIO(content))
+    parts = {each: file.read(each).decode() for each in file.namelist()}
+    return zipped(parts | {name: change(parts[name])})
 
 
 def odf(kind: str, body: str, entity: str = "") -> bytes:
@@ -258,6 +268,9 @@ def company(root: Path) -> Path:
         "s.xml": "<?xml version='1.0'?><parts><part>IM-22</part></parts>",
         "t.csv": "part,price\nIM-22,418\n",
         "u.txt": "The IM-22 fits.",
+        "v.msg": ole.msg("Order of IM-22", "It came.\n\nOn Monday, Bert wrote:\n> When?\n",
+                         {"prices.xlsx": xlsx({"Prices": table})}),
+        "w.doc": ole.doc("Pumps\nThe IM-22 fits.\n"),
         "old.doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
     }.items():  # fmt: skip
         write(root / name, content)

@@ -167,7 +167,7 @@ def _last(progress: Progress, whole: int) -> Progress:
 
 
 KIND = "passages"
-REVISION = 11  # raised when the same corpus and models give another index
+REVISION = 12  # raised when the same corpus and models give another index
 
 
 @dataclass(frozen=True)

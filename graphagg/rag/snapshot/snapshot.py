@@ -44,7 +44,6 @@ T = TypeVar("T")
 _KEPT_ROWS = 4096  # rows of the ids that were asked for last
 _KEPT = 12  # views, masks of filters and searches that are kept, the last ones used
 _AFTER_HASH = chr(ord("#") + 1)
-INVERTED_FILE = "passages.faiss"
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,9 @@ class Snapshot:
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
         self.analyzers = Analyzers(artifact.manifest.parameters["language"])
-        inverted = artifact.path(INVERTED_FILE) if INVERTED_FILE in artifact else None
-        self.dense = DenseIndex(self.corpus, self.ranks, inverted)
-        if inverted is not None:  # a question reads few of many passages
+        self.dense = DenseIndex(self.corpus, self.ranks)
+        is_large = any(segment.lists is not None for segment in self.corpus.segments)
+        if is_large:  # a question reads few of many passages
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
         self.profile: Profile = artifact.manifest.parameters["profile"]
         given = artifact.manifest.parameters["chunking"]
@@ -91,7 +90,7 @@ class Snapshot:
         self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
         self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
-        if inverted is not None:
+        if is_large:
             whole = self._whole
             at_random([whole.title, whole.mentions, whole.tie, whole.df, whole.contain])
 

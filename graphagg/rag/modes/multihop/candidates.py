@@ -87,7 +87,7 @@ class QuestionScores:
 
     @property
     def largest_similarity(self) -> float:
-        """The largest similarity to a visible passage, or of those that the inverted file finds."""
+        """The largest similarity to a visible passage, or to one that inverted lists give."""
         if self.is_exact:
             return float(self.similarities.max())
         return float(self._dense.search(self.vector, 1, self._view.row_set)[1][0])

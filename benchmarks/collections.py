@@ -31,6 +31,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from benchmarks.measure import resident
 from graphagg.rag import PassageIndex, read_passages
 
 NAMES = ("rivers", "towns", "people")
@@ -123,8 +124,15 @@ def read(client: httpx.Client, log: Log, seed: int, stop: threading.Event) -> No
                 log.answers.append((name, told["version"], question, hits, took))
 
 
-def run_once(root: Path, log: Log, seconds: float, writers: int, readers: int) -> int:
-    """Serve for some seconds, then kill; returns the resident bytes just before."""
+def memory_of(pid: int) -> dict[str, int]:
+    """Resident MiB of a process: all, its own, and mapped files, which the page cache holds."""
+    return {name: resident(name, pid) >> 20 for name in ("VmRSS", "RssAnon", "RssFile")}
+
+
+def run_once(
+    root: Path, log: Log, seconds: float, writers: int, readers: int
+) -> list[dict[str, int]]:
+    """Serve for some seconds, then kill; returns memory at first and just before."""
     stop = threading.Event()
     with (
         served(root) as (process, url),
@@ -150,18 +158,14 @@ def run_once(root: Path, log: Log, seconds: float, writers: int, readers: int) -
         ]
         for thread in threads:
             thread.start()
+        used = [memory_of(process.pid)]
         time.sleep(seconds)
-        resident = _resident(process.pid)
+        used.append(memory_of(process.pid))
         process.send_signal(signal.SIGKILL)  # in the middle of a write
         stop.set()
         for thread in threads:
             thread.join()
-    return resident
-
-
-def _resident(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) * 1024
+    return used
 
 
 def check(root: Path, log: Log) -> dict[str, Any]:
@@ -212,7 +216,9 @@ def memory(count: int, corpus: Path, profile: str) -> None:
                 path = f"/v1/collections/c{number}/passages/search"
                 answer = client.post(path, json={"question": "Who was the mother of Lothair?"})
                 assert answer.status_code == 200, answer.text
-            print(json.dumps({"collections": count, "resident": _resident(process.pid)}))
+                if number in (0, count - 1):
+                    used = memory_of(process.pid)
+                    print(json.dumps({"collections": number + 1} | used), flush=True)
 
 
 def main() -> None:
@@ -230,16 +236,14 @@ def main() -> None:
         memory(chosen.memory, chosen.corpus, chosen.profile)
         return
     with tempfile.TemporaryDirectory() as folder:
-        log, quiet, resident = Log(), Log(), []
+        log, quiet, used = Log(), Log(), list[list[dict[str, int]]]()
         for _ in range(max(int(chosen.seconds // chosen.kill), 1)):
-            resident.append(
-                run_once(Path(folder), log, chosen.kill, chosen.writers, chosen.readers)
-            )
+            used.append(run_once(Path(folder), log, chosen.kill, chosen.writers, chosen.readers))
         result = check(Path(folder), log) | _quantiles(log)
         quiet.acknowledged = log.acknowledged
         run_once(Path(folder), quiet, min(chosen.kill, 20), 0, chosen.readers)
         alone = {f"{name}_without_writers": ms for name, ms in _quantiles(quiet).items()}
-        print(json.dumps(result | alone | {"kills": len(resident), "resident": resident}))
+        print(json.dumps(result | alone | {"kills": len(used), "memory": used}))
 
 
 if __name__ == "__main__":

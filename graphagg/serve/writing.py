@@ -127,24 +127,23 @@ class Writer:
         """Add passages and documents, all or none."""
         folder = self._collections.index(name, "passages")
         if not is_bare(folder):
-            return {"added": len(sources), "replaced": 0, "passages": self._first(name, sources)}
+            count = self._first(name, sources, told)
+            return {"added": len(sources), "replaced": 0, "passages": count}
         with self._opened(folder) as index:
             replaced = index.add(sources, replace=replace, progress=told)
             return {
                 "added": len(sources) - replaced, "replaced": replaced, "passages": len(index),
             }  # fmt: skip
 
-    def _first(self, name: str, sources: Sequence[Source]) -> int:
+    def _first(self, name: str, sources: Sequence[Source], told: Progress) -> int:
         """Build the index of a collection; returns the number of its passages."""
         from graphagg.rag import PassageIndex
 
         folder = self._collections.index(name, "passages")
         settings = self._collections.settings(name)
-        encoder, extractor = self._given
+        models: Any = dict(zip(("encoder", "extractor"), self._given, strict=True))
         options: Any = {"profile": settings.profile, "language": settings.language}
-        with PassageIndex.build(
-            sources, folder, encoder=encoder, extractor=extractor, **options
-        ) as index:
+        with PassageIndex.build(sources, folder, progress=told, **models, **options) as index:
             return len(index)
 
     def update(self, name: str, sources: Sequence[Source], told: Progress) -> Answer:
@@ -200,7 +199,10 @@ class Writer:
         for file in files:
             self._check_place(name, file.relative_to(staged))
         try:
-            documents = list(read_documents(staged, report=report))
+            documents = []
+            for document in read_documents(staged, report=report):
+                documents.append(document)
+                told("files", report.read + len(report.left_out), len(files))
         except EmptyCorpus:
             return {**_read(report), "added": 0, "replaced": 0}
         answer = self.add(name, documents, True, told)
@@ -242,14 +244,20 @@ class Writer:
     # --- edges -----------------------------------------------------------------------------------
 
     def edges(self, name: str, add: Sequence[Any], remove: Sequence[Any], told: Progress) -> Answer:
-        """Add and remove edges of the community index."""
-        from graphagg.communities import CommunityIndex
+        """Add and remove edges of the community index; the first edges say if it keeps weights."""
+        from graphagg.communities import CommunityIndex, IndexConfig
 
         folder = self._collections.index(name, "communities")
+        config = IndexConfig(weights=any(len(edge) > 2 for edge in add))
         if not is_bare(folder):
-            CommunityIndex.build(add, folder, progress=told).close()
+            CommunityIndex.build(add, folder, config=config, progress=told).close()
             return {"edges_added": len(add), "edges_removed": 0}
         with CommunityIndex.open(folder) as index:
+            if config.weights and not index.config.weights:
+                raise InvalidParameter(
+                    "edges come with weights, but the index keeps none, wanted pairs; leave the "
+                    "weights out, or make a collection whose first edges have weights"
+                )
             added = index.add_edges(add, progress=told).edges_added if add else 0
             removed = index.remove_edges(remove, progress=told).edges_removed if remove else 0
             return {"edges_added": added, "edges_removed": removed}

@@ -159,12 +159,13 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             check_finite(x)
         order = self._order(plan)
         if order is not None:
-            x = x[order]
+            x = x.index_select(0, order)
         x = self._project(x)
         apply: Any  # not typed in torch
         if is_gru(self.operator):
             apply, weights = GRUFold.apply, _weights(self.operator)
-            folded: Tensor = apply(plan, x, self.identity, *weights)
+            keep = torch.is_grad_enabled()
+            folded: Tensor = apply(plan, keep, x, self.identity, *weights)
             return folded
         apply = ModuleFold.apply
         named = {name: p for name, p in self.operator.named_parameters() if p.requires_grad}

@@ -20,7 +20,7 @@ from graphagg.arrays import Array
 from graphagg.progress import Progress
 from graphagg.rag.build.block import block_of
 from graphagg.rag.build.engine import MENTIONS, Engine
-from graphagg.rag.build.passage_files import PassageFiles
+from graphagg.rag.build.passage_files import PassageFiles, write_text_order
 from graphagg.rag.build.state import BLOCK, InProcess, KeptBlocks, MemoryBlocks, State
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.documents.metadata import MetadataTable
@@ -82,6 +82,8 @@ def build(
         MetadataTable.build(metadata).save(writer, table_name(0))
         segment = Segment.open(ArrayFolder(writer.folder), 0)
         write_lists_of(writer.folder, 0, segment)
+        digests = segment.passages.text_digests
+        write_text_order(writer, digests, np.ones(len(digests), np.bool_))
         counts |= {"passages": len(passages), "sentences": len(segment.sentence_vectors)}
         return publish_build(publication, recipe, passages.digest(), counts)
 
@@ -167,7 +169,7 @@ def _last(progress: Progress, whole: int) -> Progress:
 
 
 KIND = "passages"
-REVISION = 11  # raised when the same corpus and models give another index
+REVISION = 12  # raised when the same corpus and models give another index
 
 
 @dataclass(frozen=True)

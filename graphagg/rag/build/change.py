@@ -25,7 +25,7 @@ from graphagg.rag.build.change_blocks import NO_STRINGS, StayingRows, new_block,
 from graphagg.rag.build.encoding import encode_texts
 from graphagg.rag.build.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
 from graphagg.rag.build.merging import insert_sorted
-from graphagg.rag.build.passage_files import write_id_order
+from graphagg.rag.build.passage_files import write_id_order, write_text_order
 from graphagg.rag.build.state import (
     BLOCK,
     FileArrays,
@@ -144,6 +144,8 @@ class _Change:
         rows = np.flatnonzero(self.alive).tolist()
         by_id = np.array(sorted(rows, key=corpus.raw_id), np.int32)
         write_id_order(writer, by_id, len(corpus))
+        digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
+        write_text_order(writer, digests, self.alive)
         before = self.before.artifact.manifest
         for name in before.files:
             if name.startswith(f"{TABLE_PREFIX}."):  # of a static encoder

@@ -72,6 +72,7 @@ class Snapshot:
         self.alive: Mask = artifact.array("rows.alive")
         self.ranks: npt.NDArray[np.int32] = artifact.array("rows.rank")
         self._by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
+        self._by_text: npt.NDArray[np.int32] = artifact.array("rows.by_text")
         # An answer looks its few ids up a dozen times. The function must not refer to this object:
         # a circle would keep the files of a version that was closed.
         self._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, self._by_id))
@@ -271,27 +272,17 @@ class Snapshot:
 
     def copies(self, row: int, visible: Mask) -> list[int]:
         """Find the other visible rows with exactly the text of a row, in the order of their ids."""
-        order, digests = self._by_text
-        segment, inside = self.corpus.locate(row)
-        digest = segment.passages.text_digests[inside]
-        low, high = (int(np.searchsorted(digests, digest, side)) for side in ("left", "right"))
-        if high - low == 1:
+        corpus, by_text = self.corpus, self._by_text
+        digest = corpus.text_digest(row)
+        alike, i = list[int](), bisect_left(by_text, digest, key=corpus.text_digest)
+        while i < len(by_text) and corpus.text_digest(by_text[i]) == digest:
+            alike.append(int(by_text[i]))
+            i += 1
+        if len(alike) == 1:
             return []
-        text = segment.passages.texts.raw(inside)
-        copies = [
-            other
-            for other in order[low:high].tolist()
-            if other != row and visible[other] and self.corpus.raw_text(other) == text
-        ]
+        text = corpus.raw_text(row)
+        copies = [r for r in alike if r != row and visible[r] and corpus.raw_text(r) == text]
         return sorted(copies, key=lambda other: int(self.ranks[other]))
-
-    @cached_property
-    def _by_text(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
-        """The rows that are alive by the digests of their texts, and those digests."""
-        digests = np.concatenate([s.passages.text_digests for s in self.corpus.segments])
-        rows = np.flatnonzero(self.alive).astype(np.int32)
-        order = rows[np.argsort(digests[rows], kind="stable")]
-        return order, digests[order]
 
     def kept(self, name: str, key: str, make: Callable[[], T]) -> T:
         """Give the value of a key, made by `make` where it is not kept; the last used ones are."""

@@ -39,7 +39,13 @@ from graphagg.rag.spark.records import (
     load_passages,
     write_passages,
 )
-from graphagg.rag.spark.whole import IDS, write_inverted_lists, write_metadata, write_order
+from graphagg.rag.spark.whole import (
+    IDS,
+    write_copies,
+    write_inverted_lists,
+    write_metadata,
+    write_order,
+)
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats
@@ -149,6 +155,7 @@ class _Job:
             return
         blocks = _annotate(loops, state, passages, self.loader)
         join_passages(loops, state, passages)
+        write_copies(loops, state)
         engine = Engine(starts, state, loops, entries_per_task)
         counts = engine.run(blocks, partial(loaded, self.loader), recipe.with_linearrag)
         write_metadata(loops, state, passages)

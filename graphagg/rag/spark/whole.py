@@ -1,4 +1,4 @@
-"""Files over all rows that Spark makes in its own way: order of ids, metadata, inverted lists."""
+"""Files over all rows that Spark makes in its own way: orders, metadata, inverted lists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from graphagg.errors import DuplicateId
 from graphagg.rag.build.build import is_large
-from graphagg.rag.build.passage_files import write_id_order
+from graphagg.rag.build.passage_files import write_id_order, write_text_order
 from graphagg.rag.build.state import State, write_whole
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.spark.engine import SparkLoops
@@ -87,6 +87,19 @@ def write_order(
         by_id = np.concatenate([ids.array(s["block"], "rows") for s in stats])
         with files.written() as folder:
             write_id_order(ArtifactWriter(folder), by_id, row_count)
+        return {}
+
+    loops.each(1, write)
+
+
+def write_copies(loops: SparkLoops, state: State) -> None:
+    """Write the order of the digests of all texts: one task, 12 bytes per passage."""
+    files = state.version
+
+    def write(_: int) -> Stats:
+        digests = files.map("s0.passages.text_digests")
+        with files.written() as folder:
+            write_text_order(ArtifactWriter(folder), digests, np.ones(len(digests), np.bool_))
         return {}
 
     loops.each(1, write)

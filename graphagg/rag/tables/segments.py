@@ -260,6 +260,11 @@ class Corpus:
         segment, inside = self.locate(row)
         return segment.passages.texts.raw(inside)
 
+    def text_digest(self, row: int) -> int:
+        """The digest of the text of the passage in a row; see `PassageTable`."""
+        segment, inside = self.locate(row)
+        return int(segment.passages.text_digests[inside])
+
     def title(self, row: int) -> str:
         """The title of the passage in a row."""
         segment, inside = self.locate(row)

@@ -66,14 +66,9 @@ class QuestionScores:
         return vector
 
     @cached_property
-    def tied(self) -> list[tuple[Array, Array]]:
-        """The visible passages tied to each named entity, ascending, and how: `View.tied`."""
-        return [self._view.tied(entity) for entity in self.reading.entities]
-
-    @cached_property
     def titled(self) -> list[Rows]:
         """The visible passages titled by each named entity, ascending."""
-        return [rows[(ties & OWN) > 0].astype(np.int64) for rows, ties in self.tied]
+        return [self._view.titled_by(entity) for entity in self.reading.entities]
 
     @property
     def is_exact(self) -> bool:
@@ -192,10 +187,8 @@ class CandidateScorer:
         pages = np.zeros((len(rows), len(question.named)))
         total = max(float(question.rarity.sum()), 1e-12)
         for i, idf in enumerate(question.rarity.tolist()):
-            tied_rows, ties = question.tied[i]
-            is_tied, position = lookup(tied_rows, rows)
-            tie = np.where(is_tied, ties[position] if len(ties) else 0, 0)
-            is_titled = (tie & OWN) > 0
+            tie = self.view.ties_at(question.reading.entities[i], rows)
+            is_tied, is_titled = tie > 0, (tie & OWN) > 0
             title[is_titled] = np.maximum(
                 title[is_titled], _title_shares(question.titled[i], rows[is_titled], question)
             )

@@ -4,13 +4,15 @@
     python -m benchmarks.folder read FOLDER
     python -m benchmarks.folder text FILE [--mib 5]
     python -m benchmarks.folder questions FOLDER --out FILE
+    python -m benchmarks.folder cost FOLDER [--checkouts OTHER .] [--profiles standard fast]
 
 `make` copies documentation of the system (`/usr/share/doc`), the descriptions and licenses of the
 installed Python packages, and Python's help topics, and makes PDF and DOCX files of such topics.
 The same machine gives the same folder. `read` and `text` print the time and the peak memory of
 reading, models aside, the latter of one text file of a given size. `questions` writes those of
 `benchmarks/folder_questions.jsonl` whose files the folder holds, for `graphagg rag eval`: another
-machine has other packages and other documentation.
+machine has other packages and other documentation. `cost` indexes the folder by `graphagg rag
+index` of each checkout, in turn, without cached vectors: CPU, wall and peak memory.
 """
 
 from __future__ import annotations
@@ -18,15 +20,20 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import distributions
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
+
+from benchmarks.measure import ONE_THREAD
 
 SYSTEM = Path("/usr/share/doc")
 SUFFIXES = (".html", ".md", ".rst", ".txt", ".py", ".json", ".Debian", "")
@@ -35,6 +42,7 @@ LARGEST = 300_000  # bytes of a copied file
 YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 QUESTIONS = Path(__file__).with_name("folder_questions.jsonl")
 Topic = tuple[str, str]
+INDEX = "from graphagg.cli.main import main; main()"
 
 
 def make(folder: Path, per_kind: int) -> dict[str, int]:
@@ -167,20 +175,49 @@ def questions(folder: Path, out: Path) -> tuple[int, int]:
     return sum(there), len(lines)
 
 
+def index_cost(checkout: Path, source: Path, profile: str) -> dict[str, float]:
+    """Figures of a build by the code of a checkout, in a process of one thread."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["rag", "index", str(source.resolve()), "--out", f"{folder}/idx", "--no-cache"]
+        command += ["--profile", profile, "--processes", "1", "--json"]
+        done = subprocess.run(
+            [sys.executable, "-c", INDEX, *command], check=True, stdout=subprocess.PIPE,
+            cwd=checkout, env=os.environ | ONE_THREAD | {"PYTHONPATH": str(checkout.resolve())},
+        )  # fmt: skip
+    return dict(json.loads(done.stdout))
+
+
+def cost(source: Path, checkouts: list[Path], profiles: list[str], rounds: int) -> None:
+    """Print what indexing a folder costs by each checkout, in turn, after a small build."""
+    with tempfile.TemporaryDirectory() as small:
+        write(Path(small) / "a.md", "# Rivers\n\nThe Vistula flows through Warsaw.\n")
+        for checkout, profile in product(checkouts, profiles):  # compiles what is not yet
+            index_cost(checkout, Path(small), profile)
+    for profile, _, checkout in product(profiles, range(rounds), checkouts):
+        figures = index_cost(checkout, source, profile)
+        kept = ("passages", "sentences", "cpu_seconds", "wall_seconds", "peak_memory_mib")
+        print(checkout, profile, {name: figures[name] for name in kept}, flush=True)
+
+
 def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=("make", "read", "text", "questions"))
+    parser.add_argument("command", choices=("make", "read", "text", "questions", "cost"))
     parser.add_argument("path", type=Path)
     parser.add_argument("--per-kind", type=int, default=60)
     parser.add_argument("--mib", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("questions.jsonl"))
+    parser.add_argument("--checkouts", type=Path, nargs="*", default=[Path()])
+    parser.add_argument("--profiles", nargs="*", default=["standard", "fast"])
+    parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
     if given.command == "make":
         counts = make(given.path, given.per_kind)
         print(f"{sum(counts.values()):,} files:", ", ".join(f"{n} {k}" for k, n in counts.items()))
     elif given.command == "read":
         read(given.path)
+    elif given.command == "cost":
+        cost(given.path, given.checkouts, given.profiles, given.rounds)
     elif given.command == "questions":
         kept, known = questions(given.path, given.out)
         print(f"{given.out}: {kept} of {known} questions; of {known - kept} a file is not here")

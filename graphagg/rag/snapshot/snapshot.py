@@ -151,8 +151,7 @@ class Snapshot:
 
         Raises:
             InvalidFilter: the filter names an unknown key or does not fit its type.
-            InvalidParameter: include or exclude are no lists of ids, or `as_of` is given and no
-                passage has a date.
+            InvalidParameter: `as_of` is given and no passage has a date.
         """
         if selection.is_all:
             return Scope(self.view(None), None)
@@ -168,9 +167,9 @@ class Snapshot:
             predicate = compile_filter(selection.filter, self.schema)
             mask &= self.kept("filter", predicate.key, lambda: self._filtered(predicate))
         if selection.include is not None:
-            mask &= self._named(selection.include, "include")
+            mask &= self._named(selection.include)
         if selection.exclude:
-            mask &= ~self._named(selection.exclude, "exclude")
+            mask &= ~self._named(selection.exclude)
         if selection.as_of is not None:
             if self.newest(self.alive) is None:
                 raise InvalidParameter(
@@ -206,10 +205,8 @@ class Snapshot:
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])
 
-    def _named(self, identifiers: Sequence[str], what: str) -> Mask:
+    def _named(self, identifiers: Sequence[str]) -> Mask:
         """Mask of passages by their ids or the ids of their documents."""
-        if isinstance(identifiers, str) or not all(isinstance(i, str) for i in identifiers):
-            raise InvalidParameter(f"{what} is {identifiers!r}, wanted a list of ids")
         mask = np.zeros(len(self.corpus), bool)
         for identifier in identifiers:
             mask[self.rows_named(identifier)] = True

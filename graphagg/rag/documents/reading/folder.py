@@ -22,7 +22,14 @@ from graphagg.rag.documents.reading.document import (
     suffix_of,
 )
 from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
-from graphagg.rag.documents.reading.kinds import CODE, READ, Limits, converter_of, is_bounded
+from graphagg.rag.documents.reading.kinds import (
+    CODE,
+    DOCUMENTS,
+    READ,
+    Limits,
+    converter_of,
+    is_bounded,
+)
 from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import LeftOut, ReadConfig, ReadReport
 
@@ -237,7 +244,8 @@ def _guarded(
 def _document(
     identifier: str, file: str, content: Content, metadata: dict[str, object]
 ) -> Document:
-    title = content.title.strip() or ("" if content.row else name_title(identifier))
+    is_file = not content.row or (suffix_of(file) in DOCUMENTS and suffix_of(identifier))
+    title = content.title.strip() or (name_title(identifier) if is_file else "")
     name, text, title = (_SURROGATE.sub("\ufffd", s) for s in (identifier, content.text, title))
     links = tuple(filter(None, (_link(file, link) for link in content.links)))
     return Document(name, text, title, metadata, content.marks, links, content.anchors)

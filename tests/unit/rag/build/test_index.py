@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from graphagg.errors import (
     DuplicateId,
     EmptyCorpus,
+    IndexClosed,
     InvalidParameter,
     InvalidQuestion,
     ModelMismatch,
@@ -225,6 +228,34 @@ def test_presets() -> None:
 def test_another_model_is_refused(small_index: PassageIndex, tmp_path: Path) -> None:
     with pytest.raises(ModelMismatch, match=r"built with the encoder 'fake'.*'other'"):
         PassageIndex.open(tmp_path / "idx", encoder=FakeEncoder("other"))
+
+
+def test_a_closed_index_refuses(small_index: PassageIndex) -> None:
+    retriever = small_index.retriever()
+    small_index.close()
+    small_index.close()
+    assert "5 passages" in repr(small_index) and small_index.manifest.counts["passages"] == 5
+    assert retriever.scope  # what was begun before goes on
+    calls: list[Callable[[], object]] = [
+        lambda: small_index.retrieve("Who?"),
+        lambda: small_index.delete("p1"),
+        lambda: small_index.add([{"id": "n", "text": "Ada."}]),
+        lambda: small_index.sync([], dry_run=True),
+        lambda: small_index.map(), small_index.graph, small_index.reopen, lambda: len(small_index),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(IndexClosed, match="was closed; open the index again"):
+            call()
+
+
+def test_one_id_is_a_list_of_it(small_index: PassageIndex) -> None:
+    def ids(**chosen: Any) -> list[str]:
+        return [hit.passage.id for hit in small_index.retrieve("Who wrote?", 9, **chosen)]
+
+    assert ids(include="p1") == ids(include=["p1"]) == ids(include=iter(["p1", "p1"])) == ["p1"]
+    assert set(ids(exclude="p1")) == set(ids(exclude=["p1"])) == {"p2", "p3", "p4", "p5"}
+    assert small_index.delete("p1") == 1 and small_index.delete(iter(["p2", "p2"])) == 1
+    assert set(ids()) == {"p3", "p4", "p5"}
 
 
 def test_a_failed_build_leaves_the_old_index(small_index: PassageIndex, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from itertools import count
 from typing import Any
@@ -27,6 +28,7 @@ _SLIDE = re.compile(r"ppt/slides/slide\d{1,5}\.xml")
 _SLIDE_ID = re.compile(rb'<p:sldId [^<>]{0,200}?r:id="([^"]{1,40})"')
 _RELATION = re.compile(rb"<Relationship [^<>]{1,500}>")
 _FIRST_TEXT = re.compile(rb"<a:t>")
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the stream that holds an encrypted file
 _PROPERTIES = ("docProps/core.xml", "meta.xml", ".opf")
 _MOST_PROPERTIES = 2**20  # bytes
 _NAMES = {"title": "title", "creator": "author", "created": "created", "creation-date": "created"}
@@ -45,11 +47,11 @@ def office(content: bytes, most: int) -> Content:
         raise MissingExtra("firecrawl-anydoc", "documents") from None
     try:
         text = anydoc.to_markdown_bytes(_with_pages(content, most))
-    except anydoc.EncryptedError:
-        raise Unread("password", "it wants a password; save a copy without one") from None
     except anydoc.ResourceLimitError as error:
         raise Unread("too large", f"{error}; split the file") from None
-    except anydoc.UnsupportedError:
+    except (anydoc.EncryptedError, anydoc.UnsupportedError) as error:
+        if isinstance(error, anydoc.EncryptedError) or _ENCRYPTED in content:
+            raise Unread("password", "it wants a password; save a copy without one") from None
         raise Unread(
             "broken", "no Office file of a known kind; open it and save it as .docx, .xlsx or .pptx"
         ) from None
@@ -58,7 +60,10 @@ def office(content: bytes, most: int) -> Content:
     if len(text) > most:
         raise Unread("too large", f"its text has more than {most:,} characters; split the file")
     properties = dict(_properties(content))
-    return markdown(text, title=properties.pop("title", ""), metadata=properties)
+    title = properties.pop("title", "")
+    if title or anydoc.format_from_bytes(content) not in ("ods", "xls", "xlsx"):
+        return markdown(text, title, properties)
+    return replace(markdown(text, "-", properties), title="")  # the first sheet is no title
 
 
 def _with_pages(content: bytes, most: int) -> bytes:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+
+from tests.unit.rag.documents.reading import ole
 
 
 def docx(title: str = "") -> bytes:
@@ -49,6 +52,13 @@ def zipped(parts: dict[str, str]) -> bytes:
         for name, text in parts.items():
             file.writestr(name, text)
     return sink.getvalue()
+
+
+def replaced(content: bytes, name: str, change: Callable[[str], str]) -> bytes:
+    """A zip file with one of its texts changed."""
+    file = zipfile.ZipFile(BytesIO(content))
+    parts = {each: file.read(each).decode() for each in file.namelist()}
+    return zipped(parts | {name: change(parts[name])})
 
 
 def odf(kind: str, body: str, entity: str = "") -> bytes:
@@ -258,7 +268,26 @@ def company(root: Path) -> Path:
         "s.xml": "<?xml version='1.0'?><parts><part>IM-22</part></parts>",
         "t.csv": "part,price\nIM-22,418\n",
         "u.txt": "The IM-22 fits.",
+        "v.msg": ole.msg("Order of IM-22", "It came.\n\nOn Monday, Bert wrote:\n> When?\n",
+                         {"prices.xlsx": xlsx({"Prices": table})}),
+        "w.doc": ole.doc("Pumps\nThe IM-22 fits.\n"),
         "old.doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
     }.items():  # fmt: skip
         write(root / name, content)
     return root
+
+
+def thirty(root: Path) -> list[Path]:
+    """A folder of thirty files of twenty kinds; two cannot be read."""
+    company(root)
+    for name, content in {
+        "travel.md": "# Travel\n\nThe hotel limit in Aarhus is 180 euros.\n",
+        "notes/anna.md": "# Anna\n\nAnna leads the works in Oslo.\n",
+        "notes/bert.txt": "Bert keeps the books.",
+        "notes/deep/harbor.html": "<h1>Harbor</h1><p>The harbor freezes in January.</p>",
+        "rows.jsonl": '{"id": "r1", "text": "The crane was built in 1912."}\n',
+        "broken.pdf": "no pdf",
+        "empty.txt": "",
+    }.items():
+        write(root / name, content)
+    return sorted(each for each in root.rglob("*") if each.is_file())

@@ -109,7 +109,7 @@ class Run:
         """The largest error of the time left, as a share of the truth."""
         now, left, errors = 0.0, TimeLeft(lambda: now), [0.0]
         reports = [event for event in self.events if event[0] == "indexing"]
-        first, end, tenth = reports[0][2], self.events[-1][1], 1
+        first, end, tenth = reports[0][2] if reports else 0, self.events[-1][1], 1
         for _, now, done, total in reports:
             said = left.seconds("indexing", done, total)
             if said is not None and tenth < 10 and done - first >= tenth * (total - first) / 10:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.answers --passages DIR
     python -m benchmarks.answers --passages DIR --serve "" --serve "--workers 2" --clients 1,32
-    python -m benchmarks.answers --passages DIR --against ../before
+    python -m benchmarks.answers --passages DIR --against ../before --against-passages DIR
     python -m benchmarks.answers --passages DIR --serve "--workers 2" --publish 300
 
 Each way is served on loopback and asked in turn, for a bounded time, and again in the next round,
@@ -43,11 +43,16 @@ _WARM = 16  # questions before the clock runs
 
 @dataclass(frozen=True)
 class Way:
-    """A way to serve: options of `graphagg serve`, and the checkout whose code serves."""
+    """A way to serve: options of `graphagg serve`, and the checkout whose code serves.
+
+    Attributes:
+        passages: the index that it serves; None: the one of all.
+    """
 
     name: str
     options: tuple[str, ...]
     root: Path | None = None
+    passages: Path | None = None
 
 
 @dataclass
@@ -131,7 +136,8 @@ def measured(
     starts: dict[str, list[float]] = {way.name: [] for way in ways}
     for _ in range(rounds):
         for way in ways:
-            texts, options = shuffled(), ["--passages", str(passages.resolve()), *way.options]
+            served = (way.passages or passages).resolve()
+            texts, options = shuffled(), ["--passages", str(served), *way.options]
             with serving(options, way.root) as (process, port):
                 asyncio.run(ready(port, texts))
                 starts[way.name].append(cpu_of(process.pid))
@@ -214,6 +220,7 @@ def main() -> None:
     parser.add_argument("--passages", type=Path, required=True)
     parser.add_argument("--serve", action="append", help="options of one way; repeat it")
     parser.add_argument("--against", type=Path, help="another checkout; each way by its code too")
+    parser.add_argument("--against-passages", type=Path, help="an index that it can open")
     parser.add_argument("--clients", default="1,8,32")
     parser.add_argument("--answers", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=2)
@@ -223,7 +230,9 @@ def main() -> None:
     for options in chosen.serve or ["--no-access-log", "--no-access-log --workers 2"]:
         name = options or "as it is"
         if chosen.against:
-            ways.append(Way(f"{name} by {chosen.against}", tuple(options.split()), chosen.against))
+            name_there, split = f"{name} by {chosen.against}", tuple(options.split())
+            root = chosen.against.resolve()
+            ways.append(Way(name_there, split, root, chosen.against_passages))
         ways.append(Way(name, tuple(options.split())))
     if chosen.publish:
         rows = (steady(chosen.passages, way, 32, chosen.publish) for way in ways)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.collections         8 writers, 32 readers, a kill every 40 s, for 5 minutes
     python -m benchmarks.collections --seconds 60 --kill 20
-    python -m benchmarks.collections --memory 20 --corpus PASSAGES.jsonl.gz
+    python -m benchmarks.collections --memory 20 --corpus PASSAGES.jsonl.gz     or a built index
 
 Each writer adds passages of its own to one of three collections, one at a time. After each kill the
 service starts again, and what was not acknowledged is deleted, so that the content of every version
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,11 +32,14 @@ from typing import Any
 import httpx
 import numpy as np
 
+from benchmarks.measure import resident
+from benchmarks.service import questions
 from graphagg.rag import PassageIndex, read_passages
 
 NAMES = ("rivers", "towns", "people")
 SERVE = [sys.executable, "-c", "from graphagg.cli.main import main; main()", "serve"]
 _CHECKED = 40  # versions that are rebuilt
+_ASKED = 20  # questions to each collection whose memory counts
 
 
 @dataclass
@@ -123,8 +127,15 @@ def read(client: httpx.Client, log: Log, seed: int, stop: threading.Event) -> No
                 log.answers.append((name, told["version"], question, hits, took))
 
 
-def run_once(root: Path, log: Log, seconds: float, writers: int, readers: int) -> int:
-    """Serve for some seconds, then kill; returns the resident bytes just before."""
+def memory_of(pid: int) -> dict[str, int]:
+    """Resident MiB of a process: all, its own, and mapped files, which the page cache holds."""
+    return {name: resident(name, pid) >> 20 for name in ("VmRSS", "RssAnon", "RssFile")}
+
+
+def run_once(
+    root: Path, log: Log, seconds: float, writers: int, readers: int
+) -> list[dict[str, int]]:
+    """Serve for some seconds, then kill; returns memory at first and just before."""
     stop = threading.Event()
     with (
         served(root) as (process, url),
@@ -150,18 +161,14 @@ def run_once(root: Path, log: Log, seconds: float, writers: int, readers: int) -
         ]
         for thread in threads:
             thread.start()
+        used = [memory_of(process.pid)]
         time.sleep(seconds)
-        resident = _resident(process.pid)
+        used.append(memory_of(process.pid))
         process.send_signal(signal.SIGKILL)  # in the middle of a write
         stop.set()
         for thread in threads:
             thread.join()
-    return resident
-
-
-def _resident(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) * 1024
+    return used
 
 
 def check(root: Path, log: Log) -> dict[str, Any]:
@@ -197,11 +204,17 @@ def _quantiles(log: Log) -> dict[str, float]:
 
 
 def memory(count: int, corpus: Path, profile: str) -> None:
-    """Resident bytes of a service with so many collections of a corpus, each asked once."""
+    """Resident bytes of a service with so many collections of a corpus, each asked 20 questions.
+
+    An index in place of the corpus is copied.
+    """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         options: Any = {"profile": profile}
-        PassageIndex.build(read_passages(corpus), root / "c0", **options).close()
+        if corpus.is_dir():
+            shutil.copytree(corpus, root / "c0")
+        else:
+            PassageIndex.build(read_passages(corpus), root / "c0", **options).close()
         for number in range(1, count):
             subprocess.run(["cp", "-r", str(root / "c0"), str(root / f"c{number}")], check=True)
         with (
@@ -210,9 +223,12 @@ def memory(count: int, corpus: Path, profile: str) -> None:
         ):
             for number in range(count):
                 path = f"/v1/collections/c{number}/passages/search"
-                answer = client.post(path, json={"question": "Who was the mother of Lothair?"})
-                assert answer.status_code == 200, answer.text
-            print(json.dumps({"collections": count, "resident": _resident(process.pid)}))
+                for question in questions()[number * _ASKED : (number + 1) * _ASKED]:
+                    answer = client.post(path, json={"question": question})
+                    assert answer.status_code == 200, answer.text
+                if number in (0, count - 1):
+                    used = memory_of(process.pid)
+                    print(json.dumps({"collections": number + 1} | used), flush=True)
 
 
 def main() -> None:
@@ -230,16 +246,14 @@ def main() -> None:
         memory(chosen.memory, chosen.corpus, chosen.profile)
         return
     with tempfile.TemporaryDirectory() as folder:
-        log, quiet, resident = Log(), Log(), []
+        log, quiet, used = Log(), Log(), list[list[dict[str, int]]]()
         for _ in range(max(int(chosen.seconds // chosen.kill), 1)):
-            resident.append(
-                run_once(Path(folder), log, chosen.kill, chosen.writers, chosen.readers)
-            )
+            used.append(run_once(Path(folder), log, chosen.kill, chosen.writers, chosen.readers))
         result = check(Path(folder), log) | _quantiles(log)
         quiet.acknowledged = log.acknowledged
         run_once(Path(folder), quiet, min(chosen.kill, 20), 0, chosen.readers)
         alone = {f"{name}_without_writers": ms for name, ms in _quantiles(quiet).items()}
-        print(json.dumps(result | alone | {"kills": len(resident), "resident": resident}))
+        print(json.dumps(result | alone | {"kills": len(used), "memory": used}))
 
 
 if __name__ == "__main__":

@@ -112,6 +112,10 @@ class NotAnArtifact(ArtifactError):
     """The path holds no graphagg index, or an index of another kind."""
 
 
+class IndexClosed(ArtifactError):
+    """An index was asked or changed after `close`."""
+
+
 class UnsupportedFormat(ArtifactError):
     """The index was written in a format that this version does not read."""
 

@@ -1,10 +1,42 @@
-"""Documentation of dataclass fields: the texts under `Attributes:` of a class's docstring."""
+"""Dataclass fields: their documentation under `Attributes:`, and a `repr` that fits a screen."""
 
 from __future__ import annotations
 
 import inspect
 import re
+import reprlib
 from functools import cache
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 3
+
+
+class Brief:
+    """A base of dataclasses (`repr=False`) with many or long values, of which `repr` shows some.
+
+    Examples:
+        >>> class Box(Brief):
+        ...     def __init__(self) -> None:
+        ...         self.ids = list(range(1_000))
+        >>> Box()
+        Box(ids=[0, 1, 2, ...])
+    """
+
+    def __repr__(self) -> str:
+        shown = (f"{n}={short(v)}" for n, v in vars(self).items() if not n.startswith("_"))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def short(value: object) -> str:
+    """Show a value in at most 123 characters: the first three of many, the ends of a long text.
+
+    Examples:
+        >>> short([1, 2, 3, 4])
+        '[1, 2, 3, ...]'
+    """
+    text = _SHORT.repr(value)
+    return text if len(text) <= 120 else f"{text[:120]}..."
 
 
 def text_of(kind: type, name: str) -> str:

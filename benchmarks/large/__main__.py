@@ -28,7 +28,7 @@ from benchmarks.large.asking import METHODS
 from benchmarks.large.plot import draw
 from benchmarks.measure import ONE_THREAD
 from benchmarks.report import Report
-from benchmarks.scaling.inputs import write_graph, write_quick
+from benchmarks.scaling.inputs import write_edges
 
 FOLDER = Path("build/bench/large")
 JOBS = {
@@ -39,8 +39,6 @@ JOBS = {
     "datasketch": (1e6,),
     "rensa": (1e6,),
 }
-QUICK = 10**8
-"""Edges from which graphs are of the law of `write_quick`."""
 PROJECTED = 10**9
 
 
@@ -83,7 +81,7 @@ def run(folder: Path, job: str, name: str, source: Path | int, kind: str) -> Non
         path = folder / f"edges.{name}.parquet"
         if not path.exists():
             part = path.with_suffix(".part")
-            (write_graph if source < QUICK else write_quick)(part, source)
+            write_edges(part, source)
             os.replace(part, path)
     index = folder / f"{job}.{name}"
     command = [sys.executable, "-m", "benchmarks.large.cell", job, path, index, result, kind]

@@ -7,7 +7,7 @@
     python -m benchmarks.scaling --quick              a trial: inputs of a twentieth
     python -m benchmarks.scaling --plot FOLDER        scaling.png of the cells that are done
 
-A cell is a job on 1, 3 or 10 times its smallest input with one or two workers of one core. Cells
+A cell is a job on so many times its smallest input with one or two workers of one core. Cells
 are kept under build/bench/scaling, so that a run can be stopped and goes on where it was. Needs
 Java 17, and Linux with a control group that this process may make (as root, or a delegated one).
 """
@@ -29,14 +29,15 @@ from typing import Any
 from benchmarks.measure import in_process
 from benchmarks.report import Report
 from benchmarks.scaling.cells import EMPTY, JOBS, SCALES, WORKERS, Cell, all_cells, load
-from benchmarks.scaling.inputs import write_encoder, write_graph, write_passages
+from benchmarks.scaling.inputs import write_edges, write_encoder, write_passages
 from benchmarks.scaling.processes import GroupMeter, Watch, meter
 from benchmarks.scaling.tables import draw, write
 from tests.cluster.events import EventLog
 from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, standalone
 
 FOLDER = Path("build/bench/scaling")
-SHUFFLE_PARTITIONS = 4  # at 1x: what a task of a join holds stays the same
+JOINED = 1_000_000  # edges per task of a join
+SHUFFLE_PARTITIONS = 4  # at least
 EXECUTOR_MEMORY, WORKER_MEMORY = "1g", "3g"
 _LONGEST = 3 * 3600.0
 
@@ -140,10 +141,10 @@ def of_events(log: EventLog) -> dict[str, int]:
 def settings_of(cell: Cell) -> dict[str, str]:
     return {
         "spark.driver.extraJavaOptions": SHORT_LIVED,  # it computes nothing
-        "spark.executor.extraJavaOptions": SHORT_LIVED,  # one core; large inputs would gain without
+        "spark.executor.extraJavaOptions": "-XX:+UseSerialGC",  # one core
         "spark.cores.max": str(cell.workers),
         "spark.executor.memory": EXECUTOR_MEMORY,
-        "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS * max(cell.scale, 1)),
+        "spark.sql.shuffle.partitions": str(max(SHUFFLE_PARTITIONS, cell.amount // JOINED)),
         "spark.sql.files.maxPartitionBytes": "8m",
     }
 
@@ -156,7 +157,7 @@ def arguments(cell: Cell, folder: Path, scratch: Path) -> list[str]:
     inputs.mkdir(parents=True, exist_ok=True)
     if job.unit == "edges":
         source = inputs / f"edges-{cell.amount}.parquet"
-        generate(source, write_graph, count=cell.amount)
+        generate(source, write_edges, count=cell.amount)
         given = ["--edges", str(source)]
     else:
         source, encoder = inputs / f"passages-{cell.amount}.jsonl", inputs / "encoder"

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-SCALES = (1, 3, 10)
 WORKERS = (1, 2)
 EMPTY, EMPTY_RUNS = "empty", 3
 LIMIT = 12.0  # times the CPU at 10 times the input
@@ -31,19 +30,22 @@ class Job:
     Attributes:
         unit: what its input is counted in.
         base: edges or passages at 1x.
+        scales: the inputs, in times the smallest one.
         options: of the script, but for input and output.
     """
 
     unit: str
     base: int
+    scales: tuple[int, ...]
     options: tuple[str, ...] = ()
 
 
 JOBS = {
-    "communities": Job("edges", 4_500_000),
-    "embed": Job("edges", 45_000, ("--max-piece-edges", "30000", "--partitioner", "streaming")),
-    "trigraph": Job("passages", 3_000, ("--passages-a-task", "500")),
+    "communities": Job("edges", 1_000_000, (1, 10, 30, 100)),
+    "embed": Job("edges", 1_000_000, (1, 10, 30)),
+    "trigraph": Job("passages", 3_000, (1, 3, 10), ("--passages-per-task", "500")),
 }
+SCALES = sorted({scale for job in JOBS.values() for scale in job.scales})
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def all_cells(divisor: int = 1) -> list[Cell]:
             Cell(name, scale, workers, job.base * scale // divisor)
             for scale in SCALES
             for name, job in JOBS.items()
+            if scale in job.scales
         ]
     return cells
 

@@ -23,6 +23,15 @@ _ROWS_PER_GROUP = 250_000  # of Parquet: what a task reads grows in number, not 
 _ENCODER_WIDTH = 64
 
 
+QUICK = 10**8
+"""Edges from which graphs are of the law of `write_quick`."""
+
+
+def write_edges(path: Path, count: int) -> None:
+    """Write a graph as Parquet with `src` and `dst`, by the law for its size."""
+    (write_graph if count < QUICK else write_quick)(path, count)
+
+
 def write_graph(path: Path | str, count: int, random_state: int = 0) -> None:
     """Write a graph as Parquet with `src` and `dst`."""
     import pyarrow as pa
@@ -65,7 +74,7 @@ def _draw(
 
 
 def write_quick(path: Path, edges: int, random_state: int = 0) -> None:
-    """Write a graph of another law, quicker to generate: for 10^8 edges on.
+    """Write a graph of another law, quicker to generate: for `QUICK` edges and more.
 
     Each of n edges begins at vertex u^2.2 n / 12 for a uniform u; three in four end within 500
     vertices of there, the others at a vertex of the same law.

@@ -110,9 +110,9 @@ def draw(results: Sequence[Result], folder: Path) -> Path:
         for job in JOBS:
             for workers in WORKERS:
                 _line(axes, results, job, workers, measure, unit)
-        axes.set(xscale="log", xlim=(0.8, 14), xlabel="input", ylabel=label)
+        axes.set(xscale="log", xlim=(0.8, 130), xlabel="input", ylabel=label)
         axes.minorticks_off()
-        axes.set_xticks([1, 3, 10], ["1x", "3x", "10x"])
+        axes.set_xticks([1, 10, 100], ["1x", "10x", "100x"])
         axes.grid(alpha=0.3)
         if measure == "executor_pss":
             axes.set_ylim(bottom=0)

@@ -35,7 +35,7 @@ from graphagg.cli.output.console import (
 from graphagg.cli.shell import EXTRA
 from graphagg.communities.config import Method, Plan, check_method, check_plan
 from graphagg.errors import InvalidParameter
-from graphagg.graph.reading.settings import Reading, WeightedReading
+from graphagg.graph.reading.settings import NeededWeights, Reading, WeightedReading
 
 if TYPE_CHECKING:
     from graphagg.communities import Community, Partition
@@ -280,10 +280,10 @@ def _print_sweep(partitions: dict[float, Partition], as_json: bool) -> None:
 def add(
     directory: Directory,
     edges: Annotated[Path, typer.Argument(help="Edges to add.")],
-    reading: Reading,
+    reading: NeededWeights,
     as_json: AsJson = False,
 ) -> None:
-    """Add edges; the result equals a build of the larger graph."""
+    """Add edges; the result equals a build of the larger graph. Weights add up."""
     from graphagg.communities import CommunityIndex
 
     with CommunityIndex.open(directory) as index, progress_report() as report:

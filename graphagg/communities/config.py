@@ -41,6 +41,8 @@ class IndexConfig:
             at a similarity of 0.10.
         partitions: number of groups of sets by size, which the method `containment` searches.
         hash_seed: seed of the hash family; 1 is datasketch's default.
+        weights: keep the weights of edges, all above 0: similarity is weighted Jaccard, the walk
+            follows heavy edges more, and repeats of an edge add up.
 
     Examples:
         >>> IndexConfig(kind="two-mode").closed
@@ -56,6 +58,7 @@ class IndexConfig:
     rows: int = 2
     partitions: int = 16
     hash_seed: int = 1
+    weights: bool = field(default=False, metadata={"flags": "--weights"})
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, KINDS)
@@ -76,8 +79,11 @@ class IndexConfig:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest's `parameters`."""
-        return asdict(self)
+        """The manifest's `parameters`; an index without weights does not name them."""
+        parameters = asdict(self)
+        if not self.weights:
+            del parameters["weights"]
+        return parameters
 
 
 @dataclass(frozen=True)

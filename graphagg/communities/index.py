@@ -15,7 +15,7 @@ from graphagg.checks import integer
 from graphagg.communities.answer.results import Community, answer
 from graphagg.communities.build.changes import Change, ChangeReport, apply, merge
 from graphagg.communities.build.engine import KIND
-from graphagg.communities.build.files import build
+from graphagg.communities.build.files import build, with_weights
 from graphagg.communities.config import (
     GRAPH_KIND,
     IndexConfig,
@@ -37,10 +37,11 @@ from graphagg.errors import (
 )
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.reading.load import load_graph
-from graphagg.graph.reading.settings import Reading, ReadingOptions
+from graphagg.graph.reading.load import read_graph
+from graphagg.graph.reading.settings import IndexedReadingOptions, indexed_reading
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.minhash.signatures import minima
+from graphagg.minhash.weighted import Draws, weighted_minima
 from graphagg.progress import Progress, silent
 from graphagg.spark.answers import answered, of_worker, one_by_one, unknown_of
 from graphagg.spark.build import SparkBuild
@@ -115,7 +116,7 @@ class CommunityIndex(Index[Snapshot]):
         vertices: Iterable[VertexId] = (),
         progress: Progress = silent,
         force: bool = False,
-        **reading: Unpack[ReadingOptions],
+        **reading: Unpack[IndexedReadingOptions],
     ) -> CommunityIndex:
         """Index a graph into `directory` and open it.
 
@@ -132,7 +133,8 @@ class CommunityIndex(Index[Snapshot]):
             vertices: vertices that are there even without an edge.
             progress: called with stage, done, total.
             force: build also where nothing changed.
-            reading: the fields of `graphagg.graph.Reading`, for instance `source="from_user"`.
+            reading: the fields of `graphagg.graph.Reading`, for instance `source="from_user"`; with
+                `IndexConfig(weights=True)` also `weight`, the column of the weights.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
@@ -147,18 +149,17 @@ class CommunityIndex(Index[Snapshot]):
             (3, [1, 2, 3])
         """
         config = config or IndexConfig()
+        options = indexed_reading(config.weights, reading)
         if is_of_spark(edges):
             refuse(vertices=tuple(vertices))
             from graphagg.communities.build.spark import write_with_spark
 
             spark_build = SparkBuild.of(session_of(edges), directory, None, progress, force)
-            source = EdgeInput.of(edges, Reading(**reading))
+            source = EdgeInput.of(edges, options)
             report = write_with_spark(spark_build, source, config)
         else:
             with write_artifact(directory) as publication:
-                report = build(
-                    publication, edges, Reading(**reading), vertices, config, progress, force
-                )
+                report = build(publication, edges, options, vertices, config, progress, force)
         index = cls.open(directory)
         index.report = report
         return index
@@ -319,7 +320,12 @@ class CommunityIndex(Index[Snapshot]):
 
         Raises:
             MissingExtra: datasketch is not installed.
+            InvalidParameter: the index keeps weights.
         """
+        if self.config.weights:
+            raise InvalidParameter(
+                "the index keeps weights, and datasketch's MinHash has none; read signature_values"
+            )
         try:
             import datasketch
         except ImportError:
@@ -335,10 +341,15 @@ class CommunityIndex(Index[Snapshot]):
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """Compute the 32-bit minima of a vertex's set, `[K]`, from its row."""
-        row = np.array([self.find(vertex)])
-        values: npt.NDArray[np.uint32] = minima(self.opened.hoods.sets, self.opened.hashes(), row)[
-            0
-        ]
+        row, opened = np.array([self.find(vertex)]), self.opened
+        values: npt.NDArray[np.uint32]
+        if opened.hoods.masses is None:
+            values = minima(opened.hoods.sets, opened.hashes(), row)[0]
+        else:
+            draws = Draws.of(self.config.permutations, self.config.hash_seed)
+            values = weighted_minima(
+                opened.hoods.sets, opened.hoods.masses, opened.hashes(), draws, row
+            )[0]
         return values
 
     def graph(self) -> Graph:
@@ -353,9 +364,11 @@ class CommunityIndex(Index[Snapshot]):
         *,
         vertices: Iterable[VertexId] = (),
         progress: Progress = silent,
-        **reading: Unpack[ReadingOptions],
+        **reading: Unpack[IndexedReadingOptions],
     ) -> ChangeReport:
         """Add edges, and the vertices they name; equal to a build of the larger graph.
+
+        In an index with weights they come with weights, which add up where an edge is there.
 
         Raises:
             GraphAggError: what `build` raises.
@@ -369,7 +382,7 @@ class CommunityIndex(Index[Snapshot]):
             >>> report.edges_added, report.vertices_added, report.edges
             (1, 1, 3)
         """
-        more = self._read_edges(edges, vertices, reading)
+        more = self._read_edges(edges, vertices, reading, self.config.weights)
         with self._changing_alike() as (publication, before):
             change = Change.adding(before, IndexGraph.of(more, before.config))
             return apply(publication, before, change, progress)
@@ -379,9 +392,9 @@ class CommunityIndex(Index[Snapshot]):
         edges: Any,
         *,
         progress: Progress = silent,
-        **reading: Unpack[ReadingOptions],
+        **reading: Unpack[IndexedReadingOptions],
     ) -> ChangeReport:
-        """Remove edges; their vertices stay. Edges that are not there are counted.
+        """Remove edges, whatever they weigh; their vertices stay. Others are counted.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -391,7 +404,7 @@ class CommunityIndex(Index[Snapshot]):
             >>> report.edges_removed, report.not_found, report.vertices
             (1, 1, 3)
         """
-        gone = self._read_edges(edges, (), reading)
+        gone = self._read_edges(edges, (), reading, False)
         with self._changing_alike() as (publication, before):
             return apply(publication, before, Change.removing_edges(before, gone), progress)
 
@@ -414,18 +427,22 @@ class CommunityIndex(Index[Snapshot]):
             return apply(publication, before, Change.removing_vertices(before, gone), progress)
 
     def _read_edges(
-        self, edges: Any, vertices: Iterable[VertexId], reading: ReadingOptions
+        self,
+        edges: Any,
+        vertices: Iterable[VertexId],
+        reading: IndexedReadingOptions,
+        weights: bool,
     ) -> Graph:
         # The index knows the type of ids; only a two-mode graph may have both.
         if reading.get("ids", "auto") == "auto" and not (
             self.vertices.is_integer or self.elements.is_integer
         ):
             reading = {**reading, "ids": "string"}
-        kind = GRAPH_KIND[self.config.kind]
-        graph = load_graph(edges, kind, vertices=vertices, allow_empty=True, **reading)
+        kind, options = GRAPH_KIND[self.config.kind], indexed_reading(weights, reading)
+        graph, entries = read_graph(edges, kind, options, vertices=vertices, allow_empty=True)
         if not len(graph.rows):
             raise EmptyGraph("the change names no edge and no vertex, wanted one at least")
-        return graph
+        return with_weights(graph, entries)
 
     @contextmanager
     def _changing_alike(self) -> Iterator[tuple[Publication, Snapshot]]:

@@ -69,7 +69,8 @@ class IndexGraph:
             return VertexIds(StringTable(array(f"{name}.utf8"), array(f"{name}.offsets")))
 
         def rows(name: str, columns: int) -> Csr:
-            return Csr(array(f"{name}.indptr"), array(f"{name}.indices"), None, columns)
+            values = array(f"{name}.data") if config.weights else None
+            return Csr(array(f"{name}.indptr"), array(f"{name}.indices"), values, columns)
 
         elements = vertices = ids("vertices")
         if config.kind == "two-mode":
@@ -77,7 +78,8 @@ class IndexGraph:
         holders = sets = rows("sets", len(elements))
         if config.kind != "undirected":
             holders = rows("holders", len(vertices))
-        return cls(config, vertices, elements, Neighborhoods.of(sets, holders, config))
+        masses = array("masses") if config.weights and exists("masses") else None
+        return cls(config, vertices, elements, Neighborhoods.of(sets, holders, config, masses))
 
     def save(self, writer: ArtifactWriter) -> None:
         """Write ids and rows."""

@@ -10,7 +10,7 @@ from graphagg.communities.build.spark import job_of as job_of
 from graphagg.communities.build.spark import stages as stages
 from graphagg.communities.config import IndexConfig
 from graphagg.communities.index import CommunityIndex
-from graphagg.graph.reading.settings import Reading, ReadingOptions
+from graphagg.graph.reading.settings import IndexedReadingOptions, indexed_reading
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import SparkBuild
@@ -30,7 +30,7 @@ def build_with_spark(
     entries_per_block: int = ENTRIES_PER_BLOCK,
     progress: Progress = silent,
     force: bool = False,
-    **reading: Unpack[ReadingOptions],
+    **reading: Unpack[IndexedReadingOptions],
 ) -> CommunityIndex:
     """Index a graph by Spark and open the index.
 
@@ -45,7 +45,8 @@ def build_with_spark(
         entries_per_block: entries of compressed rows that one task holds in memory.
         progress: called after each stage.
         force: build again also where nothing changed, or over an unfinished job.
-        reading: the fields of `graphagg.graph.Reading`.
+        reading: the fields of `graphagg.graph.Reading`; where the index keeps weights also
+            `weight`, their column.
 
     Raises:
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
@@ -54,10 +55,11 @@ def build_with_spark(
             DataFrame begins anew.
         ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
     """
+    config = config or IndexConfig()
     report = write_with_spark(
         SparkBuild.of(spark, directory, work, progress, force),
-        EdgeInput.of(edges, Reading(**reading)),
-        config or IndexConfig(),
+        EdgeInput.of(edges, indexed_reading(config.weights, reading)),
+        config,
         entries_per_block=entries_per_block,
     )
     index = CommunityIndex.open(directory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from graphagg.fields import short
 from graphagg.graph.ids import VertexId
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ class Neighbors(tuple[Neighbor, ...]):
     """The vertices near another one, nearest first: a tuple, and a table."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Neighbors({len(self)}: {short([near.id for near in self])})"
 
     def to_arrow(self) -> pyarrow.Table:
         """A table with one row per neighbor: `rank` (from 1), `vertex`, `score`."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Doubles
+from graphagg.errors import InvalidGraph
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 
@@ -24,6 +25,7 @@ def rows_from_pairs(
     symmetric: bool,
     loops: bool = False,
     weights: Doubles | None = None,
+    exact: bool = False,
 ) -> tuple[Csr, int]:
     """Compressed rows of distinct pairs; O(pairs + rows + columns), no comparison sort.
 
@@ -37,6 +39,7 @@ def rows_from_pairs(
         symmetric: take each pair both ways; then the shape is square.
         loops: keep pairs of a row with the same column (two-mode: they are no self-loops).
         weights: `[E]` weight of each pair, or None.
+        exact: keep weights in float64; a sum that float64 cannot hold is NaN.
 
     Returns:
         The rows with ascending, distinct columns and, with weights, float32 data; and how many
@@ -47,13 +50,15 @@ def rows_from_pairs(
     starts, ends, carried = _by_column(rows, columns, carried, shape[1], symmetric, loops)
     pointers, indices, values = _transpose(starts, ends, carried, shape[0])
     del ends, carried  # of 100 million edges with weights: 1.2 GB
-    kept = _merge_repeats(pointers, indices, values)
+    kept = _merge_repeats(pointers, indices, values, exact)
     repeats = len(indices) - kept
     if repeats:
         indices, values = indices[:kept].copy(), values[:kept]
+    if not exact:
+        values = values.astype(np.float32, copy=False)
     if symmetric:
         pointers, indices, values = _mirror(pointers, indices, values)
-    data = None if weights is None else values.astype(np.float32, copy=False)
+    data = None if weights is None else values
     return Csr(pointers, indices, data, shape[1]), repeats
 
 
@@ -62,6 +67,31 @@ def transpose(matrix: Csr) -> Csr:
     carried = _UNWEIGHTED if matrix.data is None else matrix.data
     pointers, indices, values = _transpose(matrix.indptr, matrix.indices, carried, matrix.columns)
     return Csr(pointers, indices, None if matrix.data is None else values, matrix.rows)
+
+
+@kernel
+def exact_sum(a: float, b: float) -> float:
+    """Add up two numbers; NaN if float64 does not hold their sum."""
+    total = a + b
+    rest = total - a  # Knuth's sum of two: what rounding has left out
+    left_out = (a - (total - rest)) + (b - rest)
+    return total if left_out == 0.0 else np.nan
+
+
+@kernel
+def add_up(positions: Array, weights: Array, sums: Array) -> None:
+    """Add each weight to the sum at its position; NaN where a sum is not exact."""
+    for i in range(len(positions)):
+        sums[positions[i]] = exact_sum(sums[positions[i]], np.float64(weights[i]))
+
+
+def check_sums(weights: Array, name: str) -> None:
+    """Raise `InvalidGraph` where a sum of weights is not exact."""
+    if np.isnan(weights).any():
+        raise InvalidGraph(
+            f"{name}: the weights of a repeated edge differ by more than a factor of 2^29, wanted "
+            "weights whose sum 64 bits hold; leave out the smallest, or add them up before"
+        )
 
 
 def expand_rows(matrix: Csr) -> Dense:
@@ -120,7 +150,7 @@ def _transpose(pointers: Array, indices: Array, values: Array, size: int) -> Any
 
 
 @kernel(small=True)
-def _merge_repeats(pointers: Array, indices: Array, values: Array) -> int:
+def _merge_repeats(pointers: Array, indices: Array, values: Array, exact: bool) -> int:
     """Make repeats in ascending rows one entry, in place; returns how many entries are left."""
     kept = 0
     start = pointers[0]
@@ -137,7 +167,7 @@ def _merge_repeats(pointers: Array, indices: Array, values: Array) -> int:
                     values[start:end].sort()
                 total = 0.0
                 for i in range(start, end):
-                    total += values[i]
+                    total = exact_sum(total, values[i]) if exact else total + values[i]
                 values[kept] = total
             kept += 1
             start = end
@@ -158,7 +188,7 @@ def _mirror(pointers: Array, indices: Array, values: Array) -> Any:
         both[row + 1] += both[row]
     position = both[:-1].copy()
     whole = np.empty(2 * len(indices), dtype=np.int32)
-    data = np.empty(2 * len(values), dtype=np.float32)
+    data = np.empty(2 * len(values), dtype=values.dtype)
     for row in range(count):
         # The smaller columns of this row were written while those rows had their turn, in
         # ascending order; the larger ones follow them now.

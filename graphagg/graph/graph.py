@@ -84,7 +84,8 @@ class Graph:
         rows: ids of the vertices; of the sets where two-mode.
         columns: the same object; the ids of the elements where two-mode.
         adjacency: `[len(rows), len(columns)]` pattern: neighbors (symmetric), out-neighbors, or
-            the elements of each set.
+            the elements of each set; with float64 values in an index of communities that keeps
+            weights.
         report: counts of what was read and dropped.
 
     Examples:
@@ -121,7 +122,9 @@ class Graph:
             table = ids.table
             arrays += [table.offsets, table.data] if isinstance(table, StringTable) else [table]
         state = hashlib.sha256(self.kind.encode())
-        for array in [*arrays, self.adjacency.indptr, self.adjacency.indices]:
+        matrix = self.adjacency
+        entries = [matrix.indices] if matrix.data is None else [matrix.indices, matrix.data]
+        for array in [*arrays, matrix.indptr, *entries]:
             for low in range(0, len(array), _HASHED):  # of a mapped file one block is in memory
                 block = array[low : low + _HASHED]
                 state.update(np.ascontiguousarray(block).data)
@@ -142,6 +145,8 @@ def weighted_graph(
     columns: VertexIds,
     pairs: tuple[Dense, Dense],
     weights: Doubles | None,
+    *,
+    exact: bool = False,
 ) -> tuple[Graph, Floats | None]:
     """Build a graph from dense pairs, dropping and counting self-loops and repeats.
 
@@ -151,6 +156,7 @@ def weighted_graph(
         columns: ids of the second; the same object unless two-mode.
         pairs: `[E]` and `[E]` int32.
         weights: `[E]`, or None.
+        exact: keep their sums in float64; see `rows_from_pairs`.
 
     Returns:
         The graph, and `[nnz]` a weight for each entry of its adjacency, where repeats are added up;
@@ -165,6 +171,7 @@ def weighted_graph(
         symmetric=kind == "undirected",
         loops=kind == "two-mode",
         weights=weights,
+        exact=exact,
     )
     edges = len(source) - loops - repeats
     report = ReadReport(len(source), edges, loops, repeats)

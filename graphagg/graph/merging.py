@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, Mask
+from graphagg.arrays import Array, Doubles, Ints, Mask
+from graphagg.graph.adjacency import check_sums, exact_sum
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexIds
 from graphagg.kernels import kernel
@@ -56,22 +57,26 @@ class Renumbering(NamedTuple):
 
 def merge_rows(
     first: Csr, second: Csr, rows: Renumbering, columns: Renumbering, *, subtract: bool = False
-) -> Iterator[tuple[Ints, Array]]:
+) -> Iterator[tuple[Ints, Array, Doubles | None]]:
     """Merge the rows of two matrices.
 
     Args:
-        first: a pattern with ascending rows.
-        second: likewise.
+        first: ascending rows; values, where it has some, are weights in float64.
+        second: likewise; values of what is subtracted are not read.
         rows: the numbers of both matrices' rows.
         columns: the numbers of both matrices' columns.
         subtract: give the entries of the first matrix that the second does not have; else all.
 
     Yields:
-        The lengths of a range of rows, and the columns of these rows one after another, int32.
+        The lengths of a range of rows, the columns of these rows one after another, int32, and
+        their values, where weights of both are added up; None without weights.
+
+    Raises:
+        InvalidGraph: a sum of weights is not exact.
     """
     count = len(rows.ids)
     sides = [
-        _Side(matrix.indptr, matrix.indices, _inverse(rows_now, count), renumbered)
+        _Side(matrix.indptr, matrix.indices, _inverse(rows_now, count), renumbered, matrix.data)
         for matrix, rows_now, renumbered in (
             (first, rows.first, columns.first), (second, rows.second, columns.second),
         )
@@ -80,8 +85,12 @@ def merge_rows(
         high = min(low + _ROWS_AT_ONCE, count)
         room = sum(_entries(side, low, high) for side in sides)
         merged, ends = np.empty(room, dtype=np.int32), np.zeros(high - low + 1, dtype=np.int64)
-        size = _merge(sides[0], sides[1], low, subtract, ends, merged)
-        yield np.diff(ends), merged[:size]
+        values = None if first.data is None else np.empty(room)
+        size = _merge(sides[0], sides[1], low, subtract, ends, merged, values)
+        if values is not None:
+            values = values[:size]
+            check_sums(values, "edges to add")
+        yield np.diff(ends), merged[:size], values
         forget(first.indices, second.indices)
 
 
@@ -93,12 +102,14 @@ class _Side(NamedTuple):
         columns: int32.
         sources: `[count]` int32, which of its rows each row of the result is; -1: none.
         renumbered: int32, the new number of each column; -1: it is left out.
+        values: float64, by entry; None where there are none.
     """
 
     offsets: Array
     columns: Array
     sources: Array
     renumbered: Array
+    values: Array | None
 
 
 def _inverse(renumbered: Array, count: int) -> Array:
@@ -117,15 +128,18 @@ def _entries(side: _Side, low: int, high: int) -> int:
 
 
 @kernel
-def _merge(first: _Side, second: _Side, low: int, subtract: bool, ends: Array, out: Array) -> int:
+def _merge(
+    first: _Side, second: _Side, low: int, subtract: bool, ends: Array, out: Array,
+    out_values: Array | None,
+) -> int:  # fmt: skip
     """Write the rows from `low` on to `out`, and where each of them ends to `ends[1:]`.
 
     Returns:
         The number of columns in all.
     """
     # Out of their bundles, where each access would count references.
-    offsets, columns, sources, renumbered = first
-    offsets_second, columns_second, sources_second, renumbered_second = second
+    offsets, columns, sources, renumbered, values = first
+    offsets_second, columns_second, sources_second, renumbered_second, values_second = second
     size = 0
     for i in range(len(ends) - 1):
         row, row_second = sources[low + i], sources_second[low + i]
@@ -137,20 +151,46 @@ def _merge(first: _Side, second: _Side, low: int, subtract: bool, ends: Array, o
                 column = renumbered_second[columns_second[j]]
                 if column < 0:
                     continue
-                at, size = _copy_below(columns, renumbered, at, end, column, out, size)
-                if at < end and renumbered[columns[at]] == column:
-                    at += 1
+                at, size = _copy_below(
+                    columns, renumbered, values, at, end, column, out, out_values, size
+                )
+                both = at < end and renumbered[columns[at]] == column
                 if not subtract:
                     out[size] = column
+                    _write_sum(values, at if both else -1, values_second, j, out_values, size)
                     size += 1
-        at, size = _copy_below(columns, renumbered, at, end, _ABOVE_ALL, out, size)
+                if both:
+                    at += 1
+        at, size = _copy_below(
+            columns, renumbered, values, at, end, _ABOVE_ALL, out, out_values, size
+        )
         ends[i + 1] = size
     return size
 
 
 @kernel
+def _write_sum(
+    values: Array | None, at: int, values_second: Array | None, j: int, out: Array | None, size: int
+) -> None:
+    """Write the sum of two values, where there are values; `at` below 0: there is no first."""
+    if values is not None:
+        if values_second is not None:
+            if out is not None:
+                before = values[at] if at >= 0 else 0.0
+                out[size] = exact_sum(before, values_second[j])
+
+
+@kernel
 def _copy_below(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    columns: Array, renumbered: Array, at: int, end: int, bound: int, out: Array, size: int
+    columns: Array,
+    renumbered: Array,
+    values: Array | None,
+    at: int,
+    end: int,
+    bound: int,
+    out: Array,
+    out_values: Array | None,
+    size: int,
 ):
     """Append the columns from `at` on whose new numbers are below `bound`, up to `end`.
 
@@ -160,6 +200,9 @@ def _copy_below(  # type: ignore[no-untyped-def]  # noqa: ANN202
     while at < end and renumbered[columns[at]] < bound:
         if renumbered[columns[at]] >= 0:
             out[size] = renumbered[columns[at]]
+            if values is not None:
+                if out_values is not None:
+                    out_values[size] = values[at]
             size += 1
         at += 1
     return at, size

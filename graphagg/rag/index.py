@@ -10,13 +10,14 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
-from graphagg.checks import integer
+from graphagg.checks import integer, one_of
 from graphagg.progress import Progress, silent
 from graphagg.rag.build.change import compact
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
-from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile
+from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, Source
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
@@ -27,7 +28,7 @@ from graphagg.rag.opened.asking import AnyRetriever
 from graphagg.rag.opened.building import ChosenModels, build_by_spark, build_here
 from graphagg.rag.opened.changing import SyncReport
 from graphagg.rag.opened.corpus import IndexedCorpus
-from graphagg.rag.question.request import Request, RequestFields
+from graphagg.rag.question.request import Request, RequestFields, ids_of
 from graphagg.rag.question.results import DocumentHit, Explanation, Hits
 from graphagg.rag.spark.frames import passages_frame
 from graphagg.spark.sources import is_of_spark, refuse
@@ -80,7 +81,7 @@ class PassageIndex(IndexedCorpus):
         columns: RowConfig = _COLUMNS,
         vectors: SuppliedVectors | None = None,
         language: str | None = None,
-        encoder: Encoder | None = None,
+        encoder: Encoder | str | None = None,
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
         profile: Profile = DEFAULT_PROFILE,
@@ -114,7 +115,8 @@ class PassageIndex(IndexedCorpus):
             language: code of the language that all passages are in, such as `de`; `auto`
                 recognizes the language of each passage. None: the extractor's language; without an
                 extractor the language of nine of ten passages, or `auto`, judged by 200 of them.
-            encoder: None: by profile; for `standard` a `SentenceTransformerEncoder()`.
+            encoder: an encoder, or the name or folder of a model, or the file of a static table.
+                None: by profile; for `standard` a `SentenceTransformerEncoder()`.
             extractor: None: by profile and language; for `standard` a `SpacyExtractor()` for
                 English, rules for other languages, and both for several languages.
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
@@ -133,6 +135,9 @@ class PassageIndex(IndexedCorpus):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
+        one_of("profile", profile, PROFILES)
+        if isinstance(encoder, str):
+            encoder = encoder_of(profile, encoder)
         chosen = ChosenModels(encoder, extractor, profile, language, cache)
         options: dict[str, Any] = {
             "chunking": chunking, "columns": columns, "with_linearrag": with_linearrag,
@@ -345,14 +350,14 @@ class PassageIndex(IndexedCorpus):
         with self._changing() as (publication, newest):
             return changing.sync_passages(publication, newest, sources, progress)
 
-    def delete(self, ids: Iterable[str], *, ignore_missing: bool = False) -> int:
+    def delete(self, ids: str | Iterable[str], *, ignore_missing: bool = False) -> int:
         """Delete passages and move on to the version without them.
 
         Entities and words that nothing else holds go with them; the texts themselves leave the disk
         with `compact`.
 
         Args:
-            ids: of passages, or of documents with all their chunks.
+            ids: of passages, or of documents with all their chunks; or one id.
             ignore_missing: skip ids that are not in the index; without it they are an error.
 
         Returns:
@@ -363,7 +368,7 @@ class PassageIndex(IndexedCorpus):
             UnknownPassage: an id is not in the index; nothing was deleted.
             EmptyCorpus: no passage would be left.
         """
-        names = changing.ids_of(ids)
+        names = ids_of("ids", ids)
         with self._changing() as (publication, newest):
             return changing.delete_passages(publication, newest, names, ignore_missing)
 
@@ -371,7 +376,7 @@ class PassageIndex(IndexedCorpus):
         """Join all segments into one without a trace of deleted passages.
 
         The files equal a build of the remaining passages byte for byte, where the
-        vectors of your encoder depend on their text alone. An inverted file is trained anew.
+        vectors of your encoder depend on their text alone. Inverted lists are made anew.
         """
         with self._changing() as (publication, newest):
             compact(publication, newest.snapshot)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
+from graphagg.errors import IndexClosed
 from graphagg.store.addresses import Address
 from graphagg.store.artifact import open_artifact, write_artifact
 from graphagg.store.manifest import Manifest
@@ -37,13 +38,22 @@ class Index(Closing, ABC, Generic[V]):
     """An index opened from its directory.
 
     The index keeps the version that it opened, also while another process publishes a newer one,
-    until `reopen` or a change of its own. Reading is safe from several threads.
+    until `reopen` or a change of its own. Reading is safe from several threads. After `close` it
+    raises `IndexClosed`; its location and manifest can still be read.
     """
 
     KIND: ClassVar[str]
 
     def __init__(self, artifact: Artifact) -> None:
-        self._version: V = self._read_or_close(artifact, None)
+        self._is_closed = False
+        self._held: V = self._read_or_close(artifact, None)
+
+    @property
+    def _version(self) -> V:
+        """The opened version; raises `IndexClosed`."""
+        if self._is_closed:
+            raise IndexClosed(f"{os.fspath(self.location)} was closed; open the index again")
+        return self._held
 
     @abstractmethod
     def _read(self, artifact: Artifact, before: V | None) -> V:
@@ -77,26 +87,27 @@ class Index(Closing, ABC, Generic[V]):
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
         """
-        self._version = self._newest()  # the last query over the older version closes it
+        self._held = self._newest()  # the last query over the older version closes it
 
     def close(self) -> None:
         """Give up the opened version, so that a writer may remove it."""
-        self._version.artifact.close()
+        self._is_closed = True
+        self._held.artifact.close()
 
     @property
     def directory(self) -> Path:
         """The index's directory, absolute; for an index on a store, its copy on this machine."""
-        return self._version.artifact.directory
+        return self._held.artifact.directory
 
     @property
     def location(self) -> Path | Address:
         """The location of its newest version: the directory, or the address that it came from."""
-        return self._version.artifact.location
+        return self._held.artifact.location
 
     @property
     def manifest(self) -> Manifest:
         """The manifest: inputs, parameters and models of the build, and sizes of the index."""
-        return self._version.artifact.manifest
+        return self._held.artifact.manifest
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {what}" for what, count in self.manifest.counts.items())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from graphagg.communities import CommunityIndex
-from tests.cluster.inputs import skewed_pairs
+from tests.cluster.inputs import SKETCH, skewed_pairs
 from tests.cluster.jars import TABLES, pyspark_of_tables
 
 pytestmark = [
@@ -23,6 +23,7 @@ import json, sys
 from pathlib import Path
 from pyspark.sql import SparkSession
 from graphagg.communities import CommunityIndex
+from tests.cluster.inputs import SKETCH
 
 folder, packages = sys.argv[1:]
 extensions = (
@@ -50,7 +51,7 @@ edges.write.format("delta").saveAsTable("edges")
 edges.writeTo("ice.db.edges").create()
 seeds = edges.select("source").distinct().limit(5)
 for name, table in (("delta", "table:edges"), ("iceberg", "table:ice.db.edges")):
-    with CommunityIndex.build(table, folder + "/" + name) as index:
+    with CommunityIndex.build(table, folder + "/" + name, config=SKETCH) as index:
         members = index.query_on_spark(seeds, "source", k=3)
         if name == "delta":
             members.write.format("delta").saveAsTable("members")
@@ -59,7 +60,7 @@ for name, table in (("delta", "table:edges"), ("iceberg", "table:ice.db.edges"))
 counts = [spark.table(name).count() for name in ("members", "ice.db.members")]
 assert counts[0] == counts[1] > 0, counts
 by_path = "table:delta.`" + folder + "/warehouse/edges`"
-CommunityIndex.build(by_path, folder + "/path").close()
+CommunityIndex.build(by_path, folder + "/path", config=SKETCH).close()
 spark.stop()
 """
 
@@ -74,7 +75,7 @@ def test_an_index_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False, timeout=1800,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
-    CommunityIndex.build(pairs, tmp_path / "alone").close()
+    CommunityIndex.build(pairs, tmp_path / "alone", config=SKETCH).close()
     names = ("alone", "delta", "iceberg", "path")
     alone, *others = ((tmp_path / name / "manifest.json").read_bytes() for name in names)
     assert others == [alone, alone, alone]

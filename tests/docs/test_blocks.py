@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.docs.blocks import ROOT, Block, blocks_of, pages, parse
 from tests.docs.page import Failed, check_output
+from tests.unit.rag.documents.reading.files import thirty
 from tests.warm import Warm
 
 PAGES = pages()
@@ -92,6 +95,35 @@ def test_all_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
         pytest.skip("no slow block")
     chosen = [b for b in blocks if "norun" not in b.attributes]
     print(run_page(page, tmp_path, chosen, Path(sys.executable).parent))
+
+
+def test_a_folder_of_thirty_files_by_the_guide_alone(tmp_path: Path, warm: Path) -> None:
+    """The guide's own commands: made, filled with progress, asked, deleted from, asked again."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    guide = ROOT / "docs" / "guides" / "serving.md"
+    lines = guide.read_text(encoding="utf-8").splitlines()
+    section = range(lines.index("## Collections"), lines.index("## The interface"))
+    chosen = [
+        replace(
+            block,
+            text=block.text.replace("8322", port),
+            attributes={k: v.replace("8322", port) for k, v in block.attributes.items()},
+        )
+        for block in blocks_of(guide)
+        if block.line in section
+    ]
+    assert len(thirty(tmp_path / "documents")) == 30
+    run_page(guide, tmp_path, chosen, warm)
+    lines_told = (tmp_path / "progress.txt").read_text(encoding="utf-8").split("data: ")[1:]
+    *told, last = (json.loads(line) for line in lines_told)
+    assert told and all(each["progress"]["total"] >= each["progress"]["done"] for each in told)
+    done = last["done"]
+    assert done["files"] + len(done["left_out"]) == 30 and done["files"] >= 27
+    assert {"broken.pdf", "empty.txt"} <= {each["path"] for each in done["left_out"]}
+    (first,) = json.loads((tmp_path / "before.json").read_text(encoding="utf-8"))["hits"]
+    (other,) = json.loads((tmp_path / "after.json").read_text(encoding="utf-8"))["hits"]
+    assert first["id"] == "travel.md" != other["id"]
 
 
 def test_nothing_of_the_readme_is_slow() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import typer
 
-from graphagg.cli.builds.jobs import JOBS
+from graphagg.cli.builds.jobs import job as job_named
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import ArtifactBusy, InvalidParameter, WriteFailed
@@ -136,7 +136,7 @@ def test_a_job_that_answers(spark: Any, tmp_path: Path, capsys: pytest.CaptureFi
 
     def run(*more: str) -> int:
         job = typer.Typer()
-        job.command()(JOBS["query_communities"])
+        job.command()(job_named("query_communities"))
         given = [*map(str, [*words, "--out", tmp_path / "out"]), *more]
         try:
             job(given, standalone_mode=False)

@@ -14,7 +14,7 @@ from graphagg.cli.output.console import Built
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
-from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.settings import NeededWeights, Reading, indexed_reading
 
 
 def index_config(
@@ -48,11 +48,15 @@ class CommunitiesBuild(GraphBuild):
 
     # Options are the fields of `IndexConfig` and the arguments of `index_config`, which makes it.
     parameters: Annotated[IndexConfig, index_config, "Index"] = field(default_factory=IndexConfig)
-    reading: Reading = field(default_factory=Reading)
+    reading: NeededWeights = field(default_factory=NeededWeights)
     entries_per_block: int | None = field(
         default=None,
         metadata={"panel": "How it runs", "min": 1, "aliases": ("entries_a_block",)},
     )
+
+    def read_as(self) -> Reading:
+        """The options of reading, for an index with weights or without."""
+        return indexed_reading(self.parameters.weights, vars(self.reading))
 
     def graph_kind(self) -> GraphKind:
         """The kind of graph of the kind of index."""
@@ -75,7 +79,7 @@ class CommunitiesBuild(GraphBuild):
         from graphagg.communities.spark import job_of
         from graphagg.graph.spark.edges import EdgeInput
 
-        return job_of(EdgeInput.of(self.edges, self.reading), self.parameters)
+        return job_of(EdgeInput.of(self.edges, self.read_as()), self.parameters)
 
     def task_size(self) -> Mapping[str, int]:
         """Entries that a task holds."""

@@ -12,6 +12,7 @@ from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import Built
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
+from graphagg.graph.reading.settings import Reading
 from graphagg.progress import Progress
 from graphagg.spark.sources import seen_path
 
@@ -73,7 +74,12 @@ class GraphBuild(Build):
             if not self.edges[0].startswith(BUNDLED):
                 from graphagg.graph.reading.load import check_edges
 
-                check_edges(list(self.edges), self.graph_kind(), self.reading)
+                check_edges(list(self.edges), self.graph_kind(), self.read_as())
+
+    def read_as(self) -> Reading:
+        """The options of reading, as the index needs them."""
+        reading: Reading = self.reading
+        return reading
 
     @abstractmethod
     def graph_kind(self) -> GraphKind:

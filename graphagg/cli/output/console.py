@@ -173,7 +173,7 @@ def print_built(
         return
     sizes = {**built.counts, **size}
     counts = ", ".join(f"{n:,} {unit.replace('_', ' ')}" for unit, n in sizes.items())
-    state = "unchanged: " if unchanged else ""
+    state = "unchanged: " if unchanged else "" if before is None else "replaced: "
     out.print(f"{state}{directory}: {counts}; {resources(used)}", markup=False)
     if built.table is not None:
         out.print(built.table)

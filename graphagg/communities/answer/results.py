@@ -17,6 +17,7 @@ from graphagg.communities.similarity.exact import shared_with_seeds
 from graphagg.communities.similarity.neighborhood import TWO_MODE
 from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter
+from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
 from graphagg.tables import graph_writers, json_writer, save, table_writers
 
@@ -30,8 +31,8 @@ _EXAMPLES = 3
 """Shared elements that a reason names."""
 
 
-@dataclass(frozen=True)
-class Shared:
+@dataclass(frozen=True, repr=False)
+class Shared(Brief):
     """The elements that a member shares with one seed.
 
     Attributes:
@@ -39,6 +40,9 @@ class Shared:
         count: number of elements in both sets; None where counting would have passed the budget.
         examples: up to three of these elements, as the user wrote them.
         adjacent: whether the member's set holds the seed (never in a two-mode graph).
+        weight: with weights: of the shared elements, the smaller of both weights each; None as
+            `count`, or without weights.
+        edge_weight: with weights: of the edge between both, if they are adjacent.
 
     Examples:
         >>> Shared("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
@@ -49,19 +53,32 @@ class Shared:
     count: int | None
     examples: tuple[VertexId, ...]
     adjacent: bool
+    weight: float | None = None
+    edge_weight: float | None = None
+
+    def explain(self) -> str:
+        """Say in words what is shared."""
+        count = "many" if self.count is None else f"{self.count:,}"
+        weight = "" if self.weight is None else f" of weight {self.weight:.6g}"
+        edge = "" if self.edge_weight is None else f" by {self.edge_weight:.6g}"
+        return f"{count} shared{weight} with {self.seed}" + (
+            f" (adjacent{edge})" if self.adjacent else ""
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Plain JSON values; weights only where there are weights."""
+        weights = {"shared_weight": self.weight, "edge_weight": self.edge_weight}
         return {
             "seed": self.seed,
             "shared_neighbors": self.count,
             "examples": list(self.examples),
             "adjacent": self.adjacent,
+            **{name: weight for name, weight in weights.items() if weight is not None},
         }
 
 
-@dataclass(frozen=True)
-class Member:
+@dataclass(frozen=True, repr=False)
+class Member(Brief):
     """A vertex of a community.
 
     Attributes:
@@ -82,13 +99,7 @@ class Member:
 
     def explain(self) -> str:
         """Say in one line why the vertex is a member."""
-        reasons = []
-        for shared in self.reason:
-            count = "many" if shared.count is None else f"{shared.count:,}"
-            reasons.append(
-                f"{count} shared with {shared.seed}" + (" (adjacent)" if shared.adjacent else "")
-            )
-        return "; ".join(reasons) or "reached through others"
+        return "; ".join(map(Shared.explain, self.reason)) or "reached through others"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""
@@ -101,7 +112,7 @@ class Member:
 
 
 @dataclass(frozen=True, repr=False)
-class Community:
+class Community(Brief):
     """The answer to a query.
 
     Attributes:
@@ -208,14 +219,6 @@ class Community:
         writers = table_writers(self.to_arrow) | json_writer(self.to_json)
         save(path, writers | graph_writers(self.to_networkx))
 
-    def __repr__(self) -> str:
-        best = ", ".join(repr(member.id) for member in self.members[:_SHOWN])
-        more = ", ..." if len(self.members) > _SHOWN else ""
-        return (
-            f"Community({len(self.members)} members of {list(self.seeds[:_SHOWN])} by "
-            f"{self.method}: {best}{more})"
-        )
-
     def _index(self) -> Snapshot:
         if self._snapshot is None:
             raise InvalidParameter(
@@ -274,14 +277,15 @@ def _members(
 ) -> tuple[Member, ...]:
     vertices = ranking.vertices[best]
     examples = np.full((len(vertices), len(seeds), _EXAMPLES), -1, dtype=np.int64)
-    in_set = np.zeros((len(vertices), len(seeds)), dtype=np.bool_)
+    in_set, weights = np.zeros((2, len(vertices), len(seeds)))
     counts = shared_with_seeds(
-        snapshot.hoods.bundle, seeds, vertices, config.reason_work, examples, in_set
+        snapshot.hoods.bundle, seeds, vertices, config.reason_work, examples, in_set, weights
     ).tolist()
     shown = examples.tolist()
     seed_ids = [snapshot.vertices[int(s)] for s in seeds]
     # The sets of a two-mode graph hold elements, which are never seeds.
-    adjacent = (in_set & (snapshot.hoods.walk != TWO_MODE)).tolist()
+    adjacent = ((in_set > 0) & (snapshot.hoods.walk != TWO_MODE)).tolist()
+    weighted = snapshot.config.weights
     members = []
     for i, (vertex, position) in enumerate(zip(vertices.tolist(), best.tolist(), strict=True)):
         reason = tuple(
@@ -290,6 +294,8 @@ def _members(
                 count=None if counts[i][j] < 0 else counts[i][j],
                 examples=tuple(snapshot.elements[e] for e in shown[i][j] if e >= 0),
                 adjacent=adjacent[i][j],
+                weight=float(weights[i, j]) if weighted and counts[i][j] >= 0 else None,
+                edge_weight=float(in_set[i, j]) if weighted and adjacent[i][j] else None,
             )
             for j, seed in enumerate(seed_ids)
             if counts[i][j] != 0 or adjacent[i][j]

@@ -19,6 +19,7 @@ from graphagg.checks import number
 from graphagg.communities.similarity.exact import pair_similarities
 from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
 from graphagg.tables import Writer, graph_writers, json_writer, networkx_module, save, table_writers
 
@@ -36,8 +37,8 @@ _EXTRA = "communities"
 _NO_LIMIT = 1 << 62
 
 
-@dataclass(frozen=True)
-class Structure:
+@dataclass(frozen=True, repr=False)
+class Structure(Brief):
     """The weighted similarity graph of a community.
 
     Attributes:
@@ -240,7 +241,7 @@ def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
         for a, b in np.argwhere(np.triu(alike, 1)).tolist():
             graph.add_edge(ids[a], ids[b], weight=float(alike[a, b]))
         return graph
-    adjacency = snapshot.adjacency
+    adjacency, weighted = snapshot.adjacency, snapshot.config.weights
     vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
     order = np.argsort(vertices)
     for vertex, dense in zip(ids, vertices.tolist(), strict=True):
@@ -248,8 +249,10 @@ def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
         if len(row):
             # Binary search; a number above all of the row is compared with its last entry.
             at = np.minimum(np.searchsorted(row, vertices[order]), len(row) - 1)
-            neighbors = order[row[at] == vertices[order]]
-            graph.add_edges_from((vertex, ids[other]) for other in neighbors.tolist())
+            joined = row[at] == vertices[order]
+            for other, entry in zip(order[joined].tolist(), at[joined].tolist(), strict=True):
+                weight = {"weight": float(adjacency.values(dense)[entry])} if weighted else {}
+                graph.add_edge(vertex, ids[other], **weight)
     return graph
 
 

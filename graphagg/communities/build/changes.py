@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, offsets
+from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.communities.build.engine import Engine, Known
 from graphagg.communities.build.loops import InProcess
 from graphagg.communities.similarity.neighborhood import Neighborhoods
@@ -110,7 +110,7 @@ class Change:
             merged = merge_rows(
                 hoods.holders, self.other.holders, columns, self.rows, subtract=self.subtract
             )
-            held = _write_rows(state, "holders", merged)
+            held = _write_rows(state, "holders", merged, config.weights)
             columns = columns.selected(held > 0)  # an element of no set is not in the graph
             state.writer.array("holders.indptr", offsets(held[held > 0]))
             columns.ids.save(state.writer, "elements")
@@ -118,17 +118,26 @@ class Change:
             merged = merge_rows(
                 hoods.holders, self.other.holders, self.rows, columns, subtract=self.subtract
             )
-            _write_rows(state, "holders", merged)
+            _write_rows(state, "holders", merged, config.weights)
         sets = merge_rows(hoods.sets, self.other.sets, self.rows, columns, subtract=self.subtract)
-        _write_rows(state, "sets", sets)
+        _write_rows(state, "sets", sets, config.weights)
         self.rows.ids.save(state.writer, "vertices")
         return IndexGraph.read(config, state.map, state.exists)
 
 
-def _write_rows(state: State, name: str, ranges: Iterable[tuple[Ints, Array]]) -> Ints:
+def _write_rows(
+    state: State,
+    name: str,
+    ranges: Iterable[tuple[Ints, Array, Doubles | None]],
+    weighted: bool,
+) -> Ints:
     """Write compressed rows range by range. Returns: the length of each row."""
     size, lengths = state.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
-    for some, columns in ranges:
+    if weighted:
+        state.append(f"{name}.data", np.float64, 0, np.zeros(0))
+    for some, columns, values in ranges:
+        if values is not None:
+            state.append(f"{name}.data", np.float64, size, values)
         size = state.append(f"{name}.indices", np.int32, size, columns)
         lengths.append(some)
     joined = np.concatenate([np.zeros(0, np.int64), *lengths])
@@ -170,9 +179,10 @@ def merge(publication: Publication, shards: Sequence[Snapshot], progress: Progre
     """Publish the index of all graphs of some indices with the same parameters."""
     graph: IndexGraph = shards[0]
     state = Memory()
-    for shard in shards[1:] or shards:  # one alone is merged with itself
+    changes = [partial(Change.adding, other=shard) for shard in shards[1:]]
+    for change in changes or [partial(Change.removing_vertices, vertices=())]:
         state = Memory()
-        graph = Change.adding(graph, shard).write(graph, state)
+        graph = change(graph).write(graph, state)
     engine = Engine(graph.config, state, InProcess(state, progress), cache(graph.hashes))
     others = [Known.of(shard, graph) for shard in shards]
     engine.publish(publication, graph.graph(), force=True, others=others)

@@ -6,6 +6,8 @@ The files of an index of kind `communities`, for n vertices and (two-mode) m ele
     elements | elements.utf8, .offsets     two-mode only
     sets.indptr, sets.indices              the set of each vertex, ascending, without itself
     holders.indptr, holders.indices        directed and two-mode: the transpose of `sets`
+    sets.data, holders.data                with weights: float64, of each entry
+    masses                                 with weights: [n, 3] float64, see `Neighborhoods`
     signatures                             [n, K] uint16, low bits of the minima
     lsh.starts, lsh.directory, lsh.ids     band tables, see `minhash.bands`
     sizes.order, sizes.bounds              vertices by the size of their sets, see `containment`
@@ -32,6 +34,7 @@ from graphagg.graph.graph import Graph
 from graphagg.kernels import kernel
 from graphagg.minhash.bands import BucketCounts, build_tables, directory_bits
 from graphagg.minhash.signatures import Hashes, signatures
+from graphagg.minhash.weighted import Draws, weighted_minima
 from graphagg.spark.state import State
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication
@@ -42,8 +45,9 @@ from graphagg.store.ranges import forget
 KIND = "communities"
 ARRAYS = (
     "vertices", "vertices.utf8", "vertices.offsets", "elements", "elements.utf8",
-    "elements.offsets", "sets.indptr", "sets.indices", "holders.indptr", "holders.indices",
-    "signatures", "lsh.starts", "lsh.directory", "lsh.ids", "sizes.order", "sizes.bounds",
+    "elements.offsets", "sets.indptr", "sets.indices", "sets.data", "holders.indptr",
+    "holders.indices", "holders.data", "masses", "signatures", "lsh.starts", "lsh.directory",
+    "lsh.ids", "sizes.order", "sizes.bounds",
 )  # fmt: skip
 ROWS_PER_STEP = 1 << 15
 """Sets that one step signs."""
@@ -76,6 +80,8 @@ class Known:
         _same_rows(
             sets.indptr[low:], sets.indices, old.indptr, old.indices, before, self.elements, same
         )
+        if sets.data is not None and old.data is not None:
+            _same_values(sets.indptr[low:], sets.data, old.indptr, old.data, before, same)
         rows = np.flatnonzero(same & missing)
         sig[rows] = self.snapshot.sketches.of(before[rows])
         missing[rows] = False
@@ -116,6 +122,8 @@ class Engine:
         inputs, parameters = {"graph": digest}, self.config.to_json()
         if not force and is_current(publication.location, KIND, inputs, parameters):
             return 0
+        if self.config.weights:
+            self.weigh()
         signed = self.sign(others)
         buckets = self.sort_bands()
         isolated = self.group_by_size()
@@ -134,6 +142,26 @@ class Engine:
         )
         return signed
 
+    def weigh(self) -> None:
+        """Stage `weights`: the weight of each vertex in its own set, of its set, of its edges."""
+        starts = range(0, self._count, ROWS_PER_STEP)
+        self._create("masses", np.float64, (self._count, 3))
+        directed = self.config.kind.startswith("directed")
+
+        def step(i: int) -> Stats:
+            low = starts[i]
+            masses = np.zeros((min(starts.step, self._count - low), 3))
+            sets = self._sets()
+            _weigh(sets.indptr, sets.entries, low, bool(self.config.closed), masses)
+            if directed:
+                backward, holders = np.zeros_like(masses), self._rows("holders")
+                _weigh(holders.indptr, holders.entries, low, False, backward)
+                masses[:, 2] += backward[:, 1]
+            self.state.write("masses", low, masses)
+            return {}
+
+        self.loops.each("weights", len(starts), step)
+
     def sign(self, others: Sequence[Known] = ()) -> int:
         """Stage `signatures`. Returns: the number of sets that no other index has."""
         count, permutations = self._count, self.config.permutations
@@ -148,12 +176,22 @@ class Engine:
             for other in others:
                 other.copy(sets, low, sig, missing)
             rows = np.flatnonzero(missing)
-            sig[rows] = signatures(sets, self.hashes(), low + rows)
+            sig[rows] = self._signatures(sets, low + rows)
             self.state.write("signatures", low, sig)
             forget(sets.indices[sets.indptr[low] : sets.indptr[high]])
             return {"signed": len(rows)}
 
         return sum(stats["signed"] for stats in self.loops.each("signatures", len(starts), step))
+
+    def _signatures(self, sets: Csr, rows: Array) -> Array:
+        """Sign some sets by their weights, or as they are."""
+        config, hashes = self.config, self.hashes()
+        if not config.weights:
+            return signatures(sets, hashes, rows)
+        draws = Draws.of(config.permutations, config.hash_seed)
+        return weighted_minima(sets, self.state.map("masses"), hashes, draws, rows).astype(
+            np.uint16
+        )
 
     def sort_bands(self) -> BucketCounts:
         """Stage `bands`: the LSH tables. Returns: the counts of their buckets."""
@@ -182,8 +220,10 @@ class Engine:
         self._create("sizes.bounds", np.int64, (partitions + 1,))
 
         def step(_: int) -> Stats:
-            sizes = self._sizes()
-            grouped = SizePartitions.of(sizes, partitions)
+            sizes = masses = self._sizes()
+            if self.config.weights:
+                masses = self.state.map("masses")[:, :2].sum(axis=1)
+            grouped = SizePartitions.of(masses, partitions)
             self.state.write("sizes.order", 0, grouped.order)
             self.state.write("sizes.bounds", 0, grouped.bounds)
             return {"isolated": int(np.count_nonzero(sizes == int(bool(self.config.closed))))}
@@ -195,7 +235,11 @@ class Engine:
         return len(self.state.map("sets.indptr")) - 1
 
     def _sets(self) -> Csr:
-        return Csr(self.state.map("sets.indptr"), self.state.map("sets.indices"), None, 0)
+        return self._rows("sets")
+
+    def _rows(self, name: str) -> Csr:
+        values = self.state.map(f"{name}.data") if self.config.weights else None
+        return Csr(self.state.map(f"{name}.indptr"), self.state.map(f"{name}.indices"), values, 0)
 
     def _sizes(self) -> Array:
         """The size of each set, `[n]`."""
@@ -205,6 +249,32 @@ class Engine:
     def _create(self, name: str, dtype: type, shape: tuple[int, ...]) -> None:
         """Make an array, unless an earlier run of this build made it and wrote into it."""
         self.loops.note(f"{name}.made", lambda: self.state.create(name, dtype, shape))
+
+
+@kernel
+def _weigh(offsets: Array, weights: Array, low: int, closed: bool, masses: Array) -> None:
+    """Write the weights of the rows from `low` on; see `Neighborhoods.masses`."""
+    for i in range(len(masses)):
+        largest = total = 0.0
+        for j in range(offsets[low + i], offsets[low + i + 1]):
+            largest = max(largest, weights[j])
+            total += weights[j]
+        if closed:
+            masses[i, 0] = largest if largest > 0.0 else 1.0
+        masses[i, 1] = masses[i, 2] = total
+
+
+@kernel
+def _same_values(
+    offsets: Array, values: Array, old_offsets: Array, old_values: Array, before: Array, same: Array
+) -> None:
+    """Clear `same[i]` where row i has other values than row `before[i]` of the old matrix."""
+    for i in range(len(before)):
+        if same[i]:
+            shift = old_offsets[before[i]] - offsets[i]
+            for j in range(offsets[i], offsets[i + 1]):
+                if values[j] != old_values[j + shift]:
+                    same[i] = False
 
 
 @kernel

@@ -9,16 +9,18 @@ rows; what grows with the edges is in files.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from graphagg.arrays import Array
 from graphagg.communities.build.engine import Engine
 from graphagg.communities.build.loops import InProcess, Resumable
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import GraphAggError
-from graphagg.graph.graph import ReadReport
+from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId
 from graphagg.graph.large.load import Files, Source, load_large
 from graphagg.graph.reading.files import find_files, paths_of
@@ -61,7 +63,7 @@ def build(
     if _is_large(edges):
         source = Source(edges, kind, reading, list(check_vertices(vertices)))
         return _build_over_files(publication, source, config, progress, force)
-    graph, _ = read_graph(edges, kind, reading, vertices=vertices)
+    graph = with_weights(*read_graph(edges, kind, reading, vertices=vertices))
     progress("edges", graph.edges, graph.edges)
     state = Memory()
     stored = IndexGraph.of(graph, config)
@@ -69,6 +71,11 @@ def build(
     engine = Engine(config, state, InProcess(state, progress), cache(stored.hashes))
     engine.publish(publication, graph, force=force)
     return graph.report
+
+
+def with_weights(graph: Graph, weights: Array | None) -> Graph:
+    """A graph whose adjacency holds weights, if there are any."""
+    return replace(graph, adjacency=replace(graph.adjacency, data=weights))
 
 
 def _is_large(edges: Any) -> bool:
@@ -132,7 +139,7 @@ def _machine() -> str:
 def index_bytes(config: IndexConfig, vertices: int, elements: int, entries: int) -> int:
     """The size of an index on disk, at most."""
     turns = 1 if config.kind == "undirected" else 2
-    per_vertex = 2 * config.permutations + 4 * config.bands + 8 + 4 + 8
-    return (
-        vertices * per_vertex + elements * 16 + 4 * entries * turns + config.bands * ((1 << 18) + 4)
-    )
+    per_vertex = 2 * config.permutations + 4 * config.bands + 8 + 4 + 8 + 24 * config.weights
+    per_entry = 12 if config.weights else 4
+    tables = config.bands * ((1 << 18) + 4)
+    return vertices * per_vertex + elements * 16 + per_entry * entries * turns + tables

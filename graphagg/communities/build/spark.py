@@ -30,6 +30,7 @@ from graphagg.communities.build.engine import KIND, Engine
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import EmptyGraph, InvalidGraph
+from graphagg.graph.adjacency import add_up, check_sums
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import Numbering, number_ids, write_ids
@@ -84,7 +85,8 @@ def job_of(source: EdgeInput, config: IndexConfig) -> dict[str, Any]:
 def stages(config: IndexConfig) -> tuple[str, ...]:
     """The stages of a job, in their order."""
     rows = ("sets",) if config.kind == "undirected" else ("sets", "holders")
-    return ("edges", "vertices", "pairs", *rows, "signatures", "bands", "sizes")
+    weights = ("weights",) if config.weights else ()
+    return ("edges", "vertices", "pairs", *rows, *weights, "signatures", "bands", "sizes")
 
 
 # --- loops -------------------------------------------------------------------------------------
@@ -154,6 +156,11 @@ class _GraphStages:
     state: Stored
     entries_per_block: int
 
+    @property
+    def _weight(self) -> tuple[str, ...]:
+        """The column of weights, where they are kept."""
+        return ("weight",) if self.config.weights else ()
+
     def run(self, source: EdgeInput) -> Graph:
         """Write ids, their hashes and rows. Returns: the graph, mapped."""
         work, kind = self.work, self.config.kind
@@ -189,11 +196,10 @@ class _GraphStages:
         if count == 0:
             raise EmptyGraph(f"{source}: no edge in it, wanted at least one; check the path")
         if self.config.kind == "two-mode":  # pairs are (element, set)
-            return frame.selectExpr("dst AS src", "src AS dst"), count
-        if len({kind for _, kind in frame.dtypes}) > 1:
-            raise InvalidGraph(
-                f"{source}: columns are {dict(frame.dtypes)}, wanted one type of id; convert one"
-            )
+            return frame.selectExpr("dst AS src", "src AS dst", *self._weight), count
+        ids = dict(frame.select("src", "dst").dtypes)
+        if len(set(ids.values())) > 1:
+            raise InvalidGraph(f"{source}: columns are {ids}, wanted one type of id; convert one")
         return frame, count
 
     def _number(self, frame: DataFrame, partitions: int) -> tuple[Numbering, Numbering]:
@@ -228,7 +234,7 @@ class _GraphStages:
         spark, kind = self.work.spark, self.config.kind
         left = rows.frame(spark).selectExpr("id AS src", "number AS row")
         right = columns.frame(spark).selectExpr("id AS dst", "number AS col")
-        pairs = frame.join(left, "src").join(right, "dst").select("row", "col")
+        pairs = frame.join(left, "src").join(right, "dst").select("row", "col", *self._weight)
         if kind != "two-mode":
             pairs = pairs.filter("row <> col")
         return pairs.unionByName(_transposed(pairs)) if kind == "undirected" else pairs
@@ -236,6 +242,7 @@ class _GraphStages:
     def _write_rows(self, pairs: DataFrame, name: str, total: int, partitions: int) -> int | None:
         """Write `total` compressed rows. Returns: the repeats, or None where there is no pair."""
         work, state, blocks = self.work, self.state, self.work.blocks
+        weighted = self.config.weights
 
         def sort() -> list[Stats]:
             ordered = pairs.repartitionByRange(partitions, "row", "col")
@@ -251,11 +258,15 @@ class _GraphStages:
             next_rows = [*(each["first"] for each in stats[1:]), total]
             state.create(f"{name}.indptr", np.int64, (total + 1,))
             state.create(f"{name}.indices", np.int32, (starts[-1],))
+            if weighted:
+                state.create(f"{name}.data", np.float64, (starts[-1],))
 
             def copy(i: int) -> Stats:
                 block = partial(blocks.load, name, stats[i]["block"])
                 rows = block("rows")
                 state.write(f"{name}.indices", starts[i], block("columns"))
+                if weighted:
+                    state.write(f"{name}.data", starts[i], block("weights"))
                 # The ends of the rows up to the first row of the next block, whose task writes
                 # its own. A row without entries ends where the row before it does.
                 ends = starts[i] + offsets(block("lengths"))
@@ -272,7 +283,8 @@ class _GraphStages:
 
 
 def _transposed(pairs: DataFrame) -> DataFrame:
-    return pairs.selectExpr("col AS row", "row AS col")
+    rest = [column for column in pairs.columns if column not in ("row", "col")]
+    return pairs.selectExpr("col AS row", "row AS col", *rest)
 
 
 def _save_block(blocks: Blocks, name: str, block: int, table: pa.Table) -> Stats:
@@ -282,6 +294,12 @@ def _save_block(blocks: Blocks, name: str, block: int, table: pa.Table) -> Stats
     distinct[1:] = (row[1:] != row[:-1]) | (column[1:] != column[:-1])
     columns = column[distinct].astype(np.int32)
     rows, lengths = np.unique(row[distinct], return_counts=True)
-    blocks.save(name, block, rows=rows, lengths=lengths, columns=columns)
+    arrays = {}
+    if "weight" in table.column_names:
+        narrow = table.column("weight").to_numpy().astype(np.float32)
+        arrays["weights"] = np.zeros(len(columns))
+        add_up(np.cumsum(distinct) - 1, narrow, arrays["weights"])
+        check_sums(arrays["weights"], "the edges")
+    blocks.save(name, block, rows=rows, lengths=lengths, columns=columns, **arrays)
     repeats = len(row) - len(columns)
     return {"first": int(rows[0]), "entries": len(columns), "repeats": repeats}

@@ -19,7 +19,7 @@ from graphagg.arrays import Array
 from graphagg.communities.query.planner import Query, left_out, split_by_work
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import count_shared, intersection
-from graphagg.communities.similarity.neighborhood import Sets, set_size
+from graphagg.communities.similarity.neighborhood import Sets, set_size, set_weight
 from graphagg.kernels import kernel
 from graphagg.store import Artifact
 
@@ -29,7 +29,7 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class SizePartitions:
-    """Vertices by the size of their sets, in partitions of equal number.
+    """Vertices by the size or weight of their sets, in partitions of equal number.
 
     Attributes:
         order: `[n]` int32, by (size, vertex) ascending.
@@ -65,7 +65,7 @@ def containment_ranking(query: Query, partitions: SizePartitions) -> Ranking:
     if plan == "exact":
         notes, costly = left_out(costly), costly[:0]
     reached, shares, bundle = [], [], hoods.bundle
-    for seed, size in zip(cheap, hoods.sizes(cheap).tolist(), strict=True):
+    for seed, size in zip(cheap, hoods.weights(cheap).tolist(), strict=True):
         count = count_shared(bundle, seed, scratch)
         touched = scratch.touched[:count].astype(np.int64)
         reached.append(touched)
@@ -82,7 +82,7 @@ def containment_ranking(query: Query, partitions: SizePartitions) -> Ranking:
     vertices, positions = np.unique(np.concatenate(reached), return_inverse=True)
     scores = np.bincount(positions, np.concatenate(shares), len(vertices)) / len(query.seeds)
     used = "exact" if not len(costly) else "exact+scan" if len(cheap) else "scan"
-    sizes = hoods.sizes(vertices).astype(np.float64)
+    sizes = hoods.weights(vertices).astype(np.float64)
     # Of equal containment the smaller set says more.
     ranked = scores * (1.0 - 1e-6 * sizes / (1.0 + sizes.max(initial=0.0)))
     return Ranking(vertices, ranked, used, {"containment": scores, "size": sizes}, notes)
@@ -97,7 +97,7 @@ def _through_partitions(
         The vertices, their shares, and whether all partitions were searched.
     """
     hoods, sketches = query.hoods, query.sketches
-    size = int(hoods.sizes(np.array([seed]))[0])
+    size = hoods.weights(np.array([seed]))[0]
     left = query.config.pair_work
     vertices, shares = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
     complete = True
@@ -105,7 +105,7 @@ def _through_partitions(
         members = partitions.order[low:high][::-1].astype(np.int64)  # the largest first
         if not len(members):
             continue
-        largest = int(hoods.sizes(members[:1])[0])
+        largest = hoods.weights(members[:1])[0]
         if largest < THRESHOLD * size:
             break
         similarity = THRESHOLD * size / (size + largest - THRESHOLD * size)
@@ -137,7 +137,7 @@ def _containments(
     """
     no_examples = np.empty(0, dtype=np.int64)
     offsets, closed = sets.offsets, sets.closed
-    size = set_size(offsets, closed, seed)
+    size, weight = set_size(offsets, closed, seed), set_weight(sets, seed)
     used = 0
     for i in range(len(vertices)):
         v = vertices[i]
@@ -145,5 +145,5 @@ def _containments(
         if used > budget:
             return i, used
         if size > 0:
-            out[i] = intersection(sets, seed, v, no_examples) / size
+            out[i] = intersection(sets, seed, v, no_examples)[1] / weight
     return len(vertices), used

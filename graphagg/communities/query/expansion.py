@@ -87,11 +87,11 @@ class Expander:
         return close if method == "jaccard" else self._agglomerative(seeds, k, close, config)
 
     def _pagerank(self, seeds: Array, config: QueryConfig) -> Ranking:
-        """Score by PageRank mass over degree."""
+        """Score by PageRank mass over degree, or over the weight of the vertex's edges."""
         vertices, mass, degrees = pagerank(
             self.hoods, seeds, config.alpha, config.eps, config.push_work, self._scratch
         )
-        scores = mass / np.maximum(degrees, 1)
+        scores = mass / np.where(degrees > 0, degrees, 1)
         return Ranking(vertices, scores, "push", {"pagerank": scores})
 
     def _agglomerative(self, seeds: Array, k: int, start: Ranking, config: QueryConfig) -> Ranking:
@@ -137,7 +137,7 @@ def pagerank(
         scratch: the thread's work arrays.
 
     Returns:
-        `[c]` int64 vertices reached, `[c]` float64 mass, `[c]` int64 degree.
+        `[c]` int64 vertices reached, `[c]` float64 mass, `[c]` degree, or the weight of all edges.
     """
     by_degree = seeds[np.argsort(degrees_of(hoods.raw, seeds), kind="stable")]
     reset = np.full(len(seeds), 1.0 / len(seeds))
@@ -145,4 +145,4 @@ def pagerank(
     nodes, mass = push(hoods.raw, limits, by_degree, reset, scratch.push)
     is_vertex = nodes < hoods.sets.rows  # of a two-mode graph elements are nodes too
     vertices = nodes[is_vertex]
-    return vertices, mass[is_vertex], degrees_of(hoods.raw, vertices)
+    return vertices, mass[is_vertex], hoods.strengths(vertices)

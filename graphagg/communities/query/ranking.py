@@ -13,6 +13,10 @@ from graphagg.communities.similarity.neighborhood import (
     TWO_MODE,
     Neighborhoods,
     Sets,
+    holder_value_of,
+    strength_of,
+    value_of,
+    zero_of,
 )
 from graphagg.kernels import kernel
 
@@ -87,8 +91,8 @@ def sweep_cut(
 ) -> tuple[int, float] | None:
     """The prefix of a ranking that, with the seeds, has the least conductance.
 
-    Conductance of S: edges that leave S over the smaller of the degrees in S and outside. Prefixes
-    are tried while the edges read stay within `most`.
+    Conductance of S: edges that leave S over the smaller of the degrees in S and outside; with
+    weights, sums of the edges' weights. Prefixes are tried while the edges read stay within `most`.
 
     Returns:
         The number of `ordered` to keep (at least 1) and the conductance; None if it is empty.
@@ -98,14 +102,16 @@ def sweep_cut(
         return None
     # The adjacency lists each edge of an undirected graph twice, of a directed graph once.
     entries = int(hoods.sets.indptr[-1])
-    total = 2 * entries if hoods.walk else entries
+    total: float = 2 * entries if hoods.walk else entries
+    if hoods.masses is not None:
+        total = float(hoods.masses[:, 2].sum())
     inside = np.zeros(hoods.sets.rows, dtype=np.uint8)
     return _sweep(hoods.bundle, seeds, ordered, most, total, inside)
 
 
 @kernel
 def _sweep(
-    sets: Sets, seeds: Array, ordered: Array, budget: int, total: int, inside: Array
+    sets: Sets, seeds: Array, ordered: Array, budget: int, total: float, inside: Array
 ) -> tuple[int, float]:
     """Find the best prefix of `ordered`, and its conductance.
 
@@ -114,8 +120,9 @@ def _sweep(
     The volume of S and the number of edges that leave it are kept up to date: a vertex adds its
     degree to both, and each edge between it and S leaves S no more, at neither end.
     """
-    offsets, elements, holder_offsets, holders, _, walk = sets
-    volume = cut = read = 0
+    offsets, elements, holder_offsets, holders, _, walk, weights = sets
+    read = 0
+    volume = cut = zero_of(weights)
     best_size, best = 1, np.inf
     for i in range(-len(seeds), len(ordered)):  # the seeds first: they are always in S
         v = seeds[i + len(seeds)] if i < 0 else ordered[i]
@@ -125,15 +132,16 @@ def _sweep(
         read += degree
         if read > budget and i > 0:  # one member at least is tried
             break
-        internal = 0
+        internal = zero_of(weights)
         for j in range(offsets[v], offsets[v + 1]):
-            internal += inside[elements[j]]
+            internal += inside[elements[j]] * value_of(weights, j)
         if walk == DIRECTED:
             for j in range(holder_offsets[v], holder_offsets[v + 1]):
-                internal += inside[holders[j]]
+                internal += inside[holders[j]] * holder_value_of(weights, j)
         inside[v] = 1
-        volume += degree
-        cut += degree - 2 * internal
+        strength = strength_of(weights, v, degree)
+        volume += strength
+        cut += strength - 2 * internal
         smaller = min(volume, total - volume)
         if i >= 0 and smaller > 0 and cut / smaller < best:
             best_size, best = i + 1, cut / smaller

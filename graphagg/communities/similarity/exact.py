@@ -3,9 +3,14 @@
 For a seed s every vertex v that shares an element is reached through the holders of the elements of
 N(s); the count of arrivals is the size of the intersection. The work is the sum of the holders'
 degrees: `Neighborhoods.work` computes it beforehand, so that the planner can refuse it.
+
+With weights each shared element counts with the smaller of its two weights, and a set with the sum
+of its own: weighted Jaccard.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +20,12 @@ from graphagg.communities.similarity.neighborhood import (
     Scratch,
     Sets,
     comparison_work,
+    entry_weight,
+    holder_value_of,
+    own_of,
     set_size,
+    set_weight,
+    zero_of,
 )
 from graphagg.kernels import kernel, lower_bound
 
@@ -59,11 +69,10 @@ def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size:
     Returns:
         The new `size`.
     """
-    offsets, closed = sets.offsets, sets.closed
     counts, touched = scratch.counts, scratch.touched
     scores, active = scratch.scores, scratch.active
     reached = count_shared(sets, seed, scratch)
-    seed_size = set_size(offsets, closed, seed)
+    seed_size = set_weight(sets, seed)
     for i in range(reached):
         v = touched[i]
         shared = counts[v]
@@ -72,49 +81,50 @@ def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size:
             active[size] = v
             size += 1
         # |A or B| = |A| + |B| - |A and B|
-        scores[v] += weight * shared / (seed_size + set_size(offsets, closed, v) - shared)
+        scores[v] += weight * shared / (seed_size + set_weight(sets, v) - shared)
     return size
 
 
 @kernel
 def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
-    """Count in `scratch.counts` the elements that each vertex shares with `seed`.
+    """Count in `scratch.counts` the elements that each vertex shares with `seed`, or their weight.
 
     Returns:
         The number of vertices that share any; they are the first of `scratch.touched`.
     """
-    offsets, elements, holder_offsets, holders, closed, _ = sets
+    offsets, elements, holder_offsets, holders, closed, _, weights = sets
     counts, touched = scratch.counts, scratch.touched
     reached = 0
     first = offsets[seed]
     # In a closed set the first element is the vertex itself, which comes before its row.
     for j in range(first - closed, offsets[seed + 1]):
         element = elements[j] if j >= first else seed
+        shared = entry_weight(sets, seed, j)
         if closed:  # each element is a vertex here, and holds itself
             if counts[element] == 0:
                 touched[reached] = element
                 reached += 1
-            counts[element] += 1
+            counts[element] += min(shared, own_of(weights, element))
         for h in range(holder_offsets[element], holder_offsets[element + 1]):
             v = holders[h]
             if counts[v] == 0:
                 touched[reached] = v
                 reached += 1
-            counts[v] += 1
+            counts[v] += min(shared, holder_value_of(weights, h))
     return reached
 
 
 @kernel
-def has_element(offsets: Array, elements: Array, vertex: int, element: int) -> bool:
-    """Whether a vertex's set has an element, the vertex itself left out of a closed set."""
+def find_element(offsets: Array, elements: Array, vertex: int, element: int) -> Any:
+    """Find the entry of an element of a vertex's set, the vertex itself left out; -1: none."""
     end = offsets[vertex + 1]
     at = lower_bound(elements, offsets[vertex], end, element)
-    return bool(at < end and elements[at] == element)
+    return at if at < end and elements[at] == element else -1
 
 
 @kernel
-def intersection(sets: Sets, a: int, b: int, examples: Array) -> int:
-    """Size of the intersection of two sets; the first shared elements go to `examples`.
+def intersection(sets: Sets, a: int, b: int, examples: Array) -> Any:
+    """Size and weight of the intersection of two sets; first shared elements go to `examples`.
 
     Each element of the smaller set is searched in the larger: O(small * log large).
     """
@@ -122,14 +132,20 @@ def intersection(sets: Sets, a: int, b: int, examples: Array) -> int:
     if offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b]:
         a, b = b, a
     first, shared = offsets[a], 0
+    weight = zero_of(sets.weights)
     # In a closed set the vertex itself comes first, as in `count_shared`.
     for j in range(first - closed, offsets[a + 1]):
         element = elements[j] if j >= first else a
-        if (closed and element == b) or has_element(offsets, elements, b, element):
-            if shared < len(examples):
-                examples[shared] = element
-            shared += 1
-    return shared
+        at = find_element(offsets, elements, b, element)
+        if closed and element == b:
+            at = offsets[b] - 1
+        elif at < 0:
+            continue
+        if shared < len(examples):
+            examples[shared] = element
+        shared += 1
+        weight += min(entry_weight(sets, a, j), entry_weight(sets, b, at))
+    return shared, weight
 
 
 @kernel(small=True)
@@ -152,22 +168,25 @@ def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, ou
         if used > budget:
             return i
         total = 0.0
+        weight = set_weight(sets, v)
         for seed in seeds:
-            shared = intersection(sets, seed, v, no_examples)
+            _, shared = intersection(sets, seed, v, no_examples)
             if shared > 0:
-                total += shared / (size + set_size(offsets, closed, seed) - shared)
+                total += shared / (weight + set_weight(sets, seed) - shared)
         out[i] = total
     return len(vertices)
 
 
 @kernel(small=True)
 def shared_with_seeds(
-    sets: Sets, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array
-) -> Array:
+    sets: Sets, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array,
+    weights: Array,
+) -> Array:  # fmt: skip
     """Count the elements that each member shares with each seed.
 
     `examples` is `[members, seeds, e]` and takes the first shared elements, `adjacent` whether the
-    member's set has the seed. Comparisons whose look-ups would pass `budget` in sum are left out.
+    member's set has the seed: the weight of that entry, 0 where it has not. `weights` takes the
+    weight that is shared. Comparisons whose look-ups would pass `budget` in sum are left out.
 
     Returns:
         `[members, seeds]` int64; -1: not counted.
@@ -180,11 +199,12 @@ def shared_with_seeds(
         for j in range(len(seeds)):
             s = seeds[j]
             # Adjacency costs one look-up and is always reported; only counting has a budget.
-            adjacent[i, j] = has_element(offsets, elements, v, s)
+            at = find_element(offsets, elements, v, s)
+            adjacent[i, j] = entry_weight(sets, v, at) if at >= 0 else 0.0
             cost = min(set_size(offsets, closed, v), set_size(offsets, closed, s))
             if used + cost <= budget:  # a later, smaller comparison may still fit
                 used += cost
-                counts[i, j] = intersection(sets, s, v, examples[i, j])
+                counts[i, j], weights[i, j] = intersection(sets, s, v, examples[i, j])
     return counts
 
 

@@ -3,7 +3,7 @@
 `exact` reaches all vertices that share an element with a seed, next to a hub nearly all. Where the
 vertices to compare are known beforehand, only their own sets are read: each element has one bit per
 member whose set holds it. So the work is the entries of the sets, whatever the degrees of
-their elements.
+their elements. With weights each element has a list of the members that hold it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ import numpy as np
 
 from graphagg.arrays import Array, Doubles
 from graphagg.communities.similarity.exact import intersection
-from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch, Sets, set_size
+from graphagg.communities.similarity.neighborhood import (
+    Neighborhoods,
+    Scratch,
+    Sets,
+    entry_weight,
+    set_size,
+    set_weight,
+)
 from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
 
@@ -42,8 +49,9 @@ def similarity_sums(
     compared, costly = np.sort(members[order[fits]]), members[order[~fits]]
     sums = np.zeros(len(vertices))
     marks = scratch.scores.view(np.uint64)  # zeros, and 8 bytes per element
+    add = _add_marked if hoods.masses is None else _add_weighted
     for low in range(0, len(compared), _BITS):
-        _add_marked(hoods.bundle, compared[low : low + _BITS], vertices, marks, sums)
+        add(hoods.bundle, compared[low : low + _BITS], vertices, marks, sums)
     return sums, costly
 
 
@@ -61,7 +69,7 @@ def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: 
         size = set_size(offsets, closed, v)
         if size > _LOOK_UPS * entries:  # a hub: the members' elements are searched in its set
             for b in range(len(members)):
-                counts[b] = intersection(sets, members[b], v, no_examples)
+                counts[b], _ = intersection(sets, members[b], v, no_examples)
         else:
             low, high = offsets[v], offsets[v + 1]
             # In a closed set the vertex itself comes first, as in `count_shared`.
@@ -78,6 +86,62 @@ def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: 
                 out[i] += counts[b] / (size + other - counts[b])
                 counts[b] = 0
     _mark(sets, members, marks, seen, True)
+
+
+@kernel
+def _add_weighted(sets: Sets, members: Array, vertices: Array, marks: Array, out: Array) -> None:
+    """Add the weighted similarities to some members; `marks` is all zero before and after."""
+    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    following, holders, held = _list_members(sets, members, marks)
+    shared, no_examples = np.zeros(len(members)), np.empty(0, dtype=np.int64)
+    for i in range(len(vertices)):
+        _prefetch_sets(offsets, elements, vertices, i)
+        v = vertices[i]
+        if set_size(offsets, closed, v) > _LOOK_UPS * len(held):
+            for b in range(len(members)):
+                _, shared[b] = intersection(sets, members[b], v, no_examples)
+        else:
+            low = offsets[v]
+            for j in range(low - closed, offsets[v + 1]):
+                at = marks[elements[j] if j >= low else v]
+                while at > 0:
+                    entry = np.int64(at) - 1
+                    shared[holders[entry]] += min(held[entry], entry_weight(sets, v, j))
+                    at = following[entry]
+        for b in range(len(members)):
+            if shared[b] > 0:
+                both = set_weight(sets, v) + set_weight(sets, members[b])
+                out[i] += shared[b] / (both - shared[b])
+                shared[b] = 0.0
+    for member in members:
+        for j in range(offsets[member] - closed, offsets[member + 1]):
+            marks[elements[j] if j >= offsets[member] else member] = np.uint64(0)
+
+
+@kernel
+def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    sets: Sets, members: Array, marks: Array
+):
+    """Make a list for each element of the members that hold it; `marks` is 1 + its first entry.
+
+    Returns:
+        For each entry the next one, as in `marks`; the member; and the weight of the element there.
+    """
+    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    size = 0
+    for member in members:
+        size += set_size(offsets, closed, member)
+    following, held = np.empty(size, dtype=np.uint64), np.empty(size)
+    holders = np.empty(size, dtype=np.int64)
+    entry = 0
+    for b in range(len(members)):
+        first = offsets[members[b]]
+        for j in range(first - closed, offsets[members[b] + 1]):
+            element = elements[j] if j >= first else members[b]
+            following[entry], marks[element] = marks[element], np.uint64(entry + 1)
+            holders[entry], held[entry] = b, entry_weight(sets, members[b], j)
+            entry += 1
+    return following, holders, held
 
 
 @kernel

@@ -18,6 +18,20 @@ from graphagg.kernels import kernel
 __all__ = ["DIRECTED", "TWO_MODE", "UNDIRECTED", "Neighborhoods", "Scratch"]
 
 
+class Weights(NamedTuple):
+    """The weights of sets, float64.
+
+    Attributes:
+        values: `[entries]` weight of each element of `Sets.elements`.
+        holder_values: `[entries]` weight of the element in the set of each of `Sets.holders`.
+        masses: `[n, 3]`, see `Neighborhoods.masses`.
+    """
+
+    values: Array
+    holder_values: Array
+    masses: Array
+
+
 class Sets(NamedTuple):
     """The sets and their inverse, as kernels take them.
 
@@ -28,6 +42,7 @@ class Sets(NamedTuple):
         holders: `[entries]` int32, the vertices whose set has the element.
         closed: each set also has its own vertex, which `elements` does not list.
         walk: UNDIRECTED, DIRECTED or TWO_MODE, see `Neighborhoods`.
+        weights: None: each element weighs 1. It is tested when kernels are compiled.
     """
 
     offsets: Array
@@ -36,6 +51,7 @@ class Sets(NamedTuple):
     holders: Array
     closed: bool
     walk: int
+    weights: Weights | None
 
 
 @dataclass(frozen=True)
@@ -43,24 +59,31 @@ class Neighborhoods:
     """The sets that similarity compares, and their inverse.
 
     Attributes:
-        sets: `[n, m]` pattern, the set of each vertex, without the vertex itself.
+        sets: `[n, m]` pattern, the set of each vertex, without the vertex itself; its values, where
+            it has some, are weights.
         holders: `[m, n]` pattern, the vertices whose set has an element; `sets` itself where the
             graph is undirected.
         closed: each set also has its own vertex.
         walk: the way a walk finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
             (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
+        masses: `[n, 3]` weight of each vertex in its own set, equal to the weight of its heaviest
+            element (1 if there is none, 0 where sets are open); weight of its set without itself;
+            weight of its edges, of a directed graph both ways. None without weights.
     """
 
     sets: Csr
     holders: Csr
     closed: bool
     walk: int
+    masses: Array | None = None
 
     @classmethod
-    def of(cls, sets: Csr, holders: Csr, config: IndexConfig) -> Neighborhoods:
+    def of(
+        cls, sets: Csr, holders: Csr, config: IndexConfig, masses: Array | None = None
+    ) -> Neighborhoods:
         """The neighborhoods of a graph of the kind that an index is built for."""
         walk = {"undirected": UNDIRECTED, "two-mode": TWO_MODE}.get(config.kind, DIRECTED)
-        return cls(sets, holders, bool(config.closed), walk)
+        return cls(sets, holders, bool(config.closed), walk, masses)
 
     @property
     def nodes(self) -> int:
@@ -71,9 +94,13 @@ class Neighborhoods:
     def bundle(self) -> Sets:
         """Bundle the arrays for kernels."""
         sets, holders = self.sets, self.holders
+        weights = None
+        if self.masses is not None:
+            weights = Weights(sets.entries, holders.entries, self.masses)
         return Sets(
-            sets.indptr, sets.indices, holders.indptr, holders.indices, self.closed, self.walk
-        )
+            sets.indptr, sets.indices, holders.indptr, holders.indices, self.closed, self.walk,
+            weights,
+        )  # fmt: skip
 
     def degrees(self, vertices: Array) -> Ints:
         """Elements of each vertex's set besides the vertex itself."""
@@ -83,11 +110,26 @@ class Neighborhoods:
     @cached_property
     def raw(self) -> push.PushGraph:
         """The raw graph, as PageRank walks it."""
-        return push.push_graph(self.sets, self.holders, self.walk)
+        weighted = self.masses is not None
+        return push.push_graph(self.sets, self.holders, self.walk, weighted=weighted)
 
     def sizes(self, vertices: Array) -> Ints:
         """Size of each vertex's set."""
         return self.degrees(vertices) + self.closed
+
+    def weights(self, vertices: Array) -> Array:
+        """Weight of each vertex's set; without weights its size."""
+        if self.masses is None:
+            return self.sizes(vertices)
+        weights: Array = self.masses[vertices, 0] + self.masses[vertices, 1]
+        return weights
+
+    def strengths(self, vertices: Array) -> Array:
+        """Weight of each vertex's edges; without weights their number."""
+        if self.masses is None:
+            return push.degrees_of(self.raw, vertices)
+        strengths: Array = self.masses[vertices, 2]
+        return strengths
 
     def work(self, vertices: Array, limit: int) -> Ints:
         """Count the entries that exact comparison with each vertex reads, up to `limit`."""
@@ -102,7 +144,8 @@ class Scratch(NamedTuple):
     and `push` 36 bytes per node; pages never touched are never allocated.
 
     Attributes:
-        counts: int32, shared elements of each vertex with the one that is compared.
+        counts: int32, shared elements of each vertex with the one that is compared; float64, their
+            weight, where there are weights.
         touched: int32, the vertices whose count is not zero, in order of contact.
         scores: float64, sum of similarities of each vertex.
         active: int32, the vertices that have a score, in order of contact.
@@ -122,7 +165,7 @@ class Scratch(NamedTuple):
         """The arrays for a graph."""
         vertices = max(hoods.sets.rows, hoods.sets.columns, 1)
         return cls(
-            counts=np.zeros(vertices, dtype=np.int32),
+            counts=np.zeros(vertices, np.int32 if hoods.masses is None else np.float64),
             touched=np.empty(vertices, dtype=np.int32),
             scores=np.zeros(vertices),
             active=np.empty(vertices, dtype=np.int32),
@@ -135,6 +178,71 @@ class Scratch(NamedTuple):
 def set_size(offsets: Array, closed: bool, vertex: int) -> Any:
     """Size of a vertex's set, the vertex itself included where sets are closed."""
     return offsets[vertex + 1] - offsets[vertex] + closed
+
+
+# Weights that are None are compiled away where they are an argument.
+
+
+@kernel
+def zero_of(weights: Weights | None) -> Any:
+    """Zero of the type that weights are added up in; integers without weights."""
+    if weights is None:
+        return 0
+    return 0.0
+
+
+@kernel
+def value_of(weights: Weights | None, entry: int) -> Any:
+    """Weight of an entry of the sets."""
+    if weights is None:
+        return 1
+    return weights.values[entry]
+
+
+@kernel
+def holder_value_of(weights: Weights | None, entry: int) -> Any:
+    """Weight of an entry of the holders."""
+    if weights is None:
+        return 1
+    return weights.holder_values[entry]
+
+
+@kernel
+def own_of(weights: Weights | None, vertex: int) -> Any:
+    """Weight of a vertex in its own set."""
+    if weights is None:
+        return 1
+    return weights.masses[vertex, 0]
+
+
+@kernel
+def sum_of(weights: Weights | None, vertex: int, size: int) -> Any:
+    """Weight of a vertex's set, which has `size` elements."""
+    if weights is None:
+        return size
+    return weights.masses[vertex, 0] + weights.masses[vertex, 1]
+
+
+@kernel
+def strength_of(weights: Weights | None, vertex: int, degree: int) -> Any:
+    """Weight of the edges of a vertex, which has `degree` edges."""
+    if weights is None:
+        return degree
+    return weights.masses[vertex, 2]
+
+
+@kernel
+def set_weight(sets: Sets, vertex: int) -> Any:
+    """Weight of a vertex's set; without weights its size."""
+    return sum_of(sets.weights, vertex, set_size(sets.offsets, sets.closed, vertex))
+
+
+@kernel
+def entry_weight(sets: Sets, vertex: int, entry: int) -> Any:
+    """Weight of an entry of a vertex's set; of the vertex itself for the entry before its row."""
+    if entry < sets.offsets[vertex]:
+        return own_of(sets.weights, vertex)
+    return value_of(sets.weights, entry)
 
 
 @kernel

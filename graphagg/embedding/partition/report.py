@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array
+from graphagg.fields import Brief
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 
@@ -44,8 +45,8 @@ class LevelReport:
     largest: float
 
 
-@dataclass(frozen=True)
-class PartitionReport:
+@dataclass(frozen=True, repr=False)
+class PartitionReport(Brief):
     """The partition and its quality, level by level.
 
     Attributes:

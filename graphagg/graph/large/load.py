@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graphagg.arrays import Doubles
 from graphagg.errors import EmptyGraph
 from graphagg.graph.graph import GraphKind, ReadReport
 from graphagg.graph.ids import VertexId
@@ -106,7 +107,8 @@ def load_large(work: WorkFolder, files: Files, source: Source, index_bytes: Any)
         pairs = Dealt(work.folder / f"pairs.{name}", *each)
         columns = dealt["columns"] if name == files.names[0] else dealt["rows"]
         indptr, indices = files.path(f"{name}.indptr"), files.path(f"{name}.indices")
-        write = partial(write_rows, pairs, columns, indptr, indices, work.step(name))
+        data = files.path(f"{name}.data") if source.reading.wants_weights else None
+        write = partial(write_rows, pairs, columns, indptr, indices, work.step(name), data)
         repeats.append(work.stage(name, write))
         shutil.rmtree(pairs.folder, ignore_errors=True)
     loops, each_way = dealt["dealt"][0][2], 2 if source.kind == "undirected" else 1
@@ -134,7 +136,7 @@ def _read(work: WorkFolder, source: Source) -> dict[str, Any]:
     written = write_edges(folder, opened, name, source.vertices, work.step("edges read"))
     if not written["edges"]:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
-    report = with_counts(ReadReport(), counts, source.kind, False)
+    report = with_counts(ReadReport(), counts, source.kind, source.reading.wants_weights)
     return {
         "name": name,
         "written": written,
@@ -156,11 +158,12 @@ def _check_room(work: WorkFolder, source: Source) -> None:
     except BROKEN_PARQUET:  # reading it says so, by name
         return
     entries = edges * 2  # of an undirected edge two in one table, of another one in each of two
+    each = 12 if source.reading.wants_weights else 8
     check_space(
         work.folder,
-        8 * edges + 8 * entries,
-        f"reading {edges:,} edges (8 bytes each) and pairs (8 bytes for each of {entries:,} "
-        "entries), the index not counted",
+        each * edges + each * entries,
+        f"reading {edges:,} edges ({each} bytes each) and pairs ({each} bytes for each of "
+        f"{entries:,} entries), the index not counted",
     )
 
 
@@ -183,8 +186,9 @@ def _deal(
         columns.save(writer, "elements")
     entries = read["written"]["edges"] * (2 if source.kind == "undirected" else 1)
     turns = len(files.names)
-    pairs = 8 * entries * turns
-    compressed = 4 * entries * turns + 8 * (len(rows) + len(columns) + 2)
+    weighted = source.reading.wants_weights
+    pairs = (12 if weighted else 8) * entries * turns
+    compressed = (12 if weighted else 4) * entries * turns + 8 * (len(rows) + len(columns) + 2)
     index = index_bytes(len(rows), len(columns), entries)
     # Edges are removed once their pairs are there, pairs before the rest of the index is made.
     freed = sum(file.stat().st_size for file in (work.folder / "edges").iterdir())
@@ -194,7 +198,9 @@ def _deal(
         f"pairs and their rows ({pairs:,} + {compressed:,} bytes for {turns * entries:,} entries) "
         f"or, after them, the index ({index:,} bytes at most), less {freed:,} bytes of edges",
     )
-    ends = Pairs(sources, targets, len(rows), len(columns), two_mode)
+    chunks = range(len(sources) if weighted else 0)
+    weights = [_weights_path(work.folder / "edges", i) for i in chunks]
+    ends = Pairs(sources, targets, len(rows), len(columns), two_mode, weights)
     dealt, symmetric = [], source.kind == "undirected"
     for name in files.names:
         folder = _empty(work.folder / f"pairs.{name}")
@@ -261,6 +267,11 @@ class FileColumn(Sequence[Any]):
         return str(self.folder / f"{self.name}.{i:06d}.arrow")
 
 
+def _weights_path(folder: Path, i: int) -> Path:
+    """The file of the weights of a chunk, float32."""
+    return folder / f"weights.{i:06d}.npy"
+
+
 def write_edges(
     folder: Path,
     source: EdgeSource,
@@ -281,12 +292,16 @@ def write_edges(
         As JSON: the number of edges, and for each column the fields of its `FileColumn`.
     """
     columns = {"first": IdColumn(), "second": IdColumn()}
+    weights: list[Doubles] = []
     chunks = edges = waiting = 0
 
     def write() -> None:
         nonlocal chunks, waiting
         for key, column in columns.items():
             FileColumn(folder, key, 0, column.is_integer, -1).save(chunks, column.take())
+        if weights:
+            np.save(_weights_path(folder, chunks), np.concatenate(weights).astype(np.float32))
+            weights.clear()
         chunks, waiting = chunks + 1, 0
         step(edges, edges)
 
@@ -294,6 +309,8 @@ def write_edges(
         if len(batch.sources):
             columns["first"].add(batch.sources, name)
             columns["second"].add(batch.targets, name)
+            if batch.weights is not None:
+                weights.append(batch.weights)
             waiting += len(batch.sources)
             edges += len(batch.sources)
         if waiting >= EDGES_PER_CHUNK:

@@ -7,16 +7,17 @@ chunk of the pairs and the pairs of one range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, offsets
-from graphagg.graph.adjacency import Dense
+from graphagg.arrays import Array, Doubles, Ints, offsets
+from graphagg.graph.adjacency import Dense, add_up, check_sums, exact_sum
 from graphagg.graph.reading.buffer import Numbers
 from graphagg.kernels import kernel
 from graphagg.store.ranges import GrowingFile
@@ -37,6 +38,7 @@ class Pairs:
         rows: number of rows, which the first of a pair is below.
         columns: number of columns, which the second is below.
         loops: keep pairs of a number with itself.
+        weights: files of the weights of each chunk, float32; empty: there are none.
     """
 
     sources: Numbers
@@ -44,14 +46,18 @@ class Pairs:
     rows: int
     columns: int
     loops: bool
+    weights: Sequence[Path] = ()
 
     def turned(self) -> Pairs:
         """The same pairs the other way round."""
-        return Pairs(self.targets, self.sources, self.columns, self.rows, self.loops)
+        return replace(
+            self, sources=self.targets, targets=self.sources, rows=self.columns, columns=self.rows
+        )
 
-    def chunks(self) -> Iterator[tuple[Dense, Dense]]:
-        """The pairs of each chunk."""
-        return zip(self.sources, self.targets, strict=True)
+    def chunks(self) -> Iterator[tuple[Dense, Dense, Array | None]]:
+        """The pairs of each chunk, and their weights."""
+        weights = map(np.load, self.weights) if self.weights else repeat(None)
+        return zip(self.sources, self.targets, weights, strict=False)
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,9 @@ class Dealt:
     sizes: list[int]
     loops: int
 
-    def path(self, i: int) -> Path:
-        """The file of a range."""
-        return self.folder / f"{i:06d}.bin"
+    def path(self, i: int, values: str = "pairs") -> Path:
+        """The file of a range, with its `pairs` or its `weights`."""
+        return self.folder / f"{i:06d}.{values}.bin"
 
 
 def deal(pairs: Pairs, folder: Path, *, symmetric: bool, step: Callable[[int, int], None]) -> Dealt:
@@ -85,7 +91,7 @@ def deal(pairs: Pairs, folder: Path, *, symmetric: bool, step: Callable[[int, in
         step: called after each chunk with the chunks done, and all chunks.
     """
     counts, loops, total = np.zeros(pairs.rows, dtype=np.int64), 0, 2 * len(pairs.sources)
-    for i, (sources, targets) in enumerate(pairs.chunks(), start=1):
+    for i, (sources, targets, _) in enumerate(pairs.chunks(), start=1):
         loops += _count(sources, targets, symmetric, pairs.loops, counts)
         step(i, total)
     bounds = _ranges(counts)
@@ -93,15 +99,24 @@ def deal(pairs: Pairs, folder: Path, *, symmetric: bool, step: Callable[[int, in
     dealt = Dealt(folder, bounds, sizes, loops)
     range_of = np.repeat(np.arange(len(sizes), dtype=np.uint16), np.diff(bounds))
     with ExitStack() as stack:
-        files = [stack.enter_context(dealt.path(i).open("wb", 0)) for i in range(len(sizes))]
-        for i, (sources, targets) in enumerate(pairs.chunks(), start=1):
+
+        def opened(values: str) -> list[IO[bytes]]:
+            paths = [dealt.path(i, values) for i in range(len(sizes))]
+            return [stack.enter_context(path.open("wb", 0)) for path in paths]
+
+        files = opened("pairs")
+        weight_files = opened("weights") if pairs.weights else files
+        for i, (sources, targets, weights) in enumerate(pairs.chunks(), start=1):
             keys = np.empty(len(sources) * (2 if symmetric else 1), dtype=np.uint64)
             ends = np.zeros(len(sizes) + 1, dtype=np.int64)
-            _deal(sources, targets, symmetric, pairs.loops, range_of, ends, keys)
+            carried = None if weights is None else np.empty(len(keys), dtype=np.float32)
+            _deal(sources, targets, weights, symmetric, pairs.loops, range_of, ends, keys, carried)
             low = 0
-            for file, high in zip(files, ends.tolist(), strict=False):
+            for file, weight_file, high in zip(files, weight_files, ends.tolist(), strict=False):
                 if high > low:
                     file.write(keys[low:high].data)
+                    if carried is not None:
+                        weight_file.write(carried[low:high].data)
                 low = high
             step(len(pairs.sources) + i, total)
     return dealt
@@ -120,7 +135,12 @@ def _ranges(counts: Ints) -> list[int]:
 
 
 def write_rows(
-    dealt: Dealt, columns: int, indptr: Path, indices: Path, step: Callable[[int, int], None]
+    dealt: Dealt,
+    columns: int,
+    indptr: Path,
+    indices: Path,
+    step: Callable[[int, int], None],
+    data: Path | None = None,
 ) -> int:
     """Write the compressed rows of what was dealt out.
 
@@ -130,37 +150,57 @@ def write_rows(
         indptr: file of the offsets.
         indices: file of the columns of all rows, ascending and distinct in each.
         step: called after each range with the ranges done, and all ranges.
+        data: file of the weights, added up where pairs repeat; None: there are none.
 
     Returns:
         The number of pairs that were repeats.
     """
     lengths, repeats = np.zeros(dealt.bounds[-1], dtype=np.int64), 0
     file = GrowingFile(indices, np.int32)
+    data_file = None if data is None else GrowingFile(data, np.float64)
     for i, size in enumerate(dealt.sizes):
         first, end = dealt.bounds[i], dealt.bounds[i + 1]
+        sums = None if data is None else np.empty(size)
         if end - first == 1 and size > 2 * PAIRS_PER_RANGE:
-            kept = _one_row(dealt.path(i), columns)
+            kept, sums = _one_row(dealt, i, columns, data is not None)
             lengths[first] = len(kept)
         else:
             keys = np.fromfile(dealt.path(i), dtype=np.uint64)
-            keys.sort()
+            weights = None
+            if sums is None:
+                keys.sort()
+            else:
+                order = np.argsort(keys, kind="stable")
+                weights = np.fromfile(dealt.path(i, "weights"), dtype=np.float32)[order]
+                keys = keys[order]
             kept = np.empty(len(keys), dtype=np.int32)
-            kept = kept[: _distinct(keys, first, lengths[first:end], kept)]
+            kept = kept[: _distinct(keys, first, lengths[first:end], kept, weights, sums)]
         file.append(kept)
+        if data_file is not None and sums is not None:
+            check_sums(sums[: len(kept)], "the edges")
+            data_file.append(sums[: len(kept)])
         repeats += size - len(kept)
         step(i + 1, len(dealt.sizes))
     file.close()
+    if data_file is not None:
+        data_file.close()
     np.save(indptr, offsets(lengths))
     return repeats
 
 
-def _one_row(path: Path, columns: int) -> Dense:
-    """Read the columns of a row that alone has more pairs than a range, by marking."""
-    seen = np.zeros(columns, dtype=np.bool_)
-    with path.open("rb") as file:
+def _one_row(dealt: Dealt, i: int, columns: int, weighted: bool) -> tuple[Dense, Doubles | None]:
+    """Read the columns of a row that alone has more pairs than a range, by marking; and weights."""
+    seen, sums = np.zeros(columns, dtype=np.bool_), np.zeros(columns if weighted else 0)
+    with ExitStack() as stack:
+        file = stack.enter_context(dealt.path(i).open("rb"))
+        weight_file = stack.enter_context(dealt.path(i, "weights").open("rb")) if weighted else None
         while len(keys := np.fromfile(file, dtype=np.uint64, count=_READ)):
-            seen[keys & np.uint64(0xFFFFFFFF)] = True
-    return np.flatnonzero(seen).astype(np.int32)
+            marked = keys & np.uint64(0xFFFFFFFF)
+            seen[marked] = True
+            if weight_file is not None:
+                add_up(marked, np.fromfile(weight_file, dtype=np.float32, count=_READ), sums)
+    kept = np.flatnonzero(seen)
+    return kept.astype(np.int32), sums[kept] if weighted else None
 
 
 @kernel
@@ -179,10 +219,13 @@ def _count(sources: Array, targets: Array, symmetric: bool, loops: bool, counts:
 
 @kernel
 def _deal(
-    sources: Array, targets: Array, symmetric: bool, loops: bool, range_of: Array,
-    ends: Array, keys: Array,
+    sources: Array, targets: Array, weights: Array | None, symmetric: bool, loops: bool,
+    range_of: Array, ends: Array, keys: Array, carried: Array | None,
 ) -> None:  # fmt: skip
-    """Group keys, (row << 32) | column, by the range of their row; `ends`: where each ends."""
+    """Group keys, (row << 32) | column, by the range of their row; `ends`: where each ends.
+
+    `carried` takes the weights in the same order.
+    """
     for i in range(len(sources)):
         if loops or sources[i] != targets[i]:
             ends[range_of[sources[i]] + 1] += 1
@@ -196,20 +239,44 @@ def _deal(
             source, target = np.uint64(sources[i]), np.uint64(targets[i])
             at = range_of[sources[i]]
             keys[ends[at]] = (source << np.uint64(32)) | target
+            _carry(weights, i, carried, ends[at])
             ends[at] += 1
             if symmetric:
                 at = range_of[targets[i]]
                 keys[ends[at]] = (target << np.uint64(32)) | source
+                _carry(weights, i, carried, ends[at])
                 ends[at] += 1
 
 
 @kernel
-def _distinct(keys: Array, first: int, lengths: Array, columns: Array) -> Any:
+def _carry(weights: Array | None, i: int, carried: Array | None, at: int) -> None:
+    """Copy weight i, where there are weights."""
+    if weights is not None:
+        if carried is not None:
+            carried[at] = weights[i]
+
+
+@kernel
+def _sum_up(weights: Array | None, i: int, sums: Array | None, at: int, repeated: bool) -> None:
+    """Add weight i to a sum, or begin the sum with it, where there are weights."""
+    if weights is not None:
+        if sums is not None:
+            before = sums[at] if repeated else 0.0
+            sums[at] = exact_sum(before, np.float64(weights[i]))
+
+
+@kernel
+def _distinct(
+    keys: Array, first: int, lengths: Array, columns: Array, weights: Array | None,
+    sums: Array | None,
+) -> Any:  # fmt: skip
     """Write the columns of sorted keys without repeats, and count them per row and in all."""
     kept = 0
     for i in range(len(keys)):
         if i > 0 and keys[i] == keys[i - 1]:
+            _sum_up(weights, i, sums, kept - 1, True)
             continue
+        _sum_up(weights, i, sums, kept, False)
         columns[kept] = np.int32(keys[i] & np.uint64(0xFFFFFFFF))
         lengths[np.int64(keys[i] >> np.uint64(32)) - first] += 1
         kept += 1

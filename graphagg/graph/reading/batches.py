@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from graphagg.arrays import Doubles, Mask
+from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.columns import Columns
 
@@ -37,6 +38,60 @@ class EdgeBatch(NamedTuple):
             for ids in self[:2]
         )
         return EdgeBatch(sources, targets, None if self.weights is None else self.weights[kept])
+
+
+def wrong_weights(weights: Doubles, needed: bool) -> Mask:
+    """Mask of the weights that are not finite or negative; where `needed` also zeros in 32 bits."""
+    if needed:
+        with np.errstate(all="ignore"):
+            narrow = weights.astype(np.float32)
+        return ~(np.isfinite(narrow) & (narrow > 0))
+    return ~(np.isfinite(weights) & (weights >= 0))
+
+
+def without_weights(name: str) -> str:
+    """Message about edges that need weights and have none."""
+    return (
+        f"{name}: edges without weights, wanted a number above 0 with each edge; name their column "
+        "(--weight), or build the index without weights"
+    )
+
+
+def checked_batches(
+    batches: Iterator[EdgeBatch], name: str, lenient: bool, counts: ReadCounts
+) -> Iterator[EdgeBatch]:
+    """Edges that need weights, rounded to 32 bits.
+
+    Args:
+        batches: the edges.
+        name: name of their source in messages.
+        lenient: leave out edges whose weight is bad, and count them.
+        counts: filled in.
+
+    Raises:
+        InvalidGraph: edges without weights; unless `lenient` a weight that is not above 0.
+    """
+    read = 0
+    for batch in batches:
+        if not len(batch.sources):
+            continue
+        if batch.weights is None:
+            raise InvalidGraph(without_weights(name))
+        wrong = wrong_weights(batch.weights, needed=True)
+        if wrong.any():
+            row = int(wrong.argmax())
+            message = (
+                f"{name}: edge {read + row + 1:,} has the weight {batch.weights[row]}, wanted a "
+                "number above 0 that 32 bits hold; mend or drop such edges"
+            )
+            if not lenient:
+                raise InvalidGraph(message)
+            counts.bad_rows += int(np.count_nonzero(wrong))
+            counts.first_bad = counts.first_bad or message
+        read += len(wrong)
+        kept = batch.where(~wrong) if wrong.any() else batch
+        assert kept.weights is not None
+        yield kept._replace(weights=kept.weights.astype(np.float32).astype(np.float64))
 
 
 class EdgeSource(NamedTuple):

@@ -13,9 +13,10 @@ import pyarrow as pa
 from graphagg.arrays import Floats
 from graphagg.checks import one_of
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter
+from graphagg.graph.adjacency import check_sums
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
 from graphagg.graph.ids import VertexId
-from graphagg.graph.reading.batches import EdgeSource, ReadCounts
+from graphagg.graph.reading.batches import EdgeSource, ReadCounts, checked_batches
 from graphagg.graph.reading.buffer import IdColumn, join_weights, number_ends
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import Reading, ReadingOptions
@@ -106,7 +107,10 @@ def read_graph(
     pairs = source_numbers.joined(), target_numbers.joined()
     # A graph of 100 million edges takes 800 MB twice.
     del first, second, source_numbers, target_numbers
-    graph, entries = weighted_graph(kind, rows, columns, pairs, weights)
+    exact = reading.needs_weights
+    graph, entries = weighted_graph(kind, rows, columns, pairs, weights, exact=exact)
+    if exact and entries is not None:
+        check_sums(entries, name)
     report = with_counts(graph.report, counts, kind, weights is not None)
     graph = replace(graph, report=report)
     if not graph.edges and not allow_empty:
@@ -162,9 +166,14 @@ def open_edges(
     check_vertices(vertices)
     paths = paths_of(edges)
     if paths is None:
-        return read_object(edges, kind, counts, reading), f"the {type(edges).__name__}"
-    files = [file for path in paths for file in find_files(path)]
-    return _open_files(files, counts, reading), ", ".join(map(str, paths))[:200]
+        source, name = read_object(edges, kind, counts, reading), f"the {type(edges).__name__}"
+    else:
+        files = [file for path in paths for file in find_files(path)]
+        source, name = _open_files(files, counts, reading), ", ".join(map(str, paths))[:200]
+    if reading.needs_weights:
+        batches = checked_batches(source.batches, name, reading.skip_bad_rows, counts)
+        source = source._replace(batches=batches)
+    return source, name
 
 
 def _open_files(files: Sequence[Path], counts: ReadCounts, reading: Reading) -> EdgeSource:
@@ -194,7 +203,7 @@ def _open_file(path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:
     if suffix == ".json":
         return read_sets_json(path)
     if suffix in GRAPH_FILES:
-        return read_graph_file(path, suffix, counts, reading.wants_weights)
+        return read_graph_file(path, suffix, counts, reading)
     if suffix == ".jlg":
         plain = Reading(ids=reading.ids, header=True, skip_bad_rows=reading.skip_bad_rows)
         return EdgeSource(read_lines(path, counts, plain), jlg_vertices(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -87,6 +88,11 @@ class Reading:
         """Whether weights are read where there are any."""
         return False
 
+    @property
+    def needs_weights(self) -> bool:
+        """Whether each edge must have a weight above 0."""
+        return False
+
     def given(self) -> dict[str, Any]:
         """The fields that differ from their defaults, which identify a reading."""
         default = type(self)()
@@ -120,6 +126,58 @@ class WeightedReading(Reading):
         return self.weighted
 
 
+@dataclass(frozen=True)
+class NeededWeights(Reading):
+    """Options of reading edges each of which must have a weight above 0.
+
+    Weights are rounded to 32 bits, so that sums of them in 64 bits are exact, and equal in whatever
+    order they are added up.
+
+    Attributes:
+        weight: column of the weights, where weights are kept. None: a known name; without a header
+            the third column.
+
+    Examples:
+        >>> NeededWeights(weight="calls").needs_weights
+        True
+    """
+
+    weight: str | None = field(default=None, metadata=_PANEL)
+
+    @property
+    def weight_column(self) -> str | None:
+        """The column of weights that was asked for."""
+        return self.weight
+
+    @property
+    def wants_weights(self) -> bool:
+        """Whether weights are read where there are any."""
+        return True
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether each edge must have a weight above 0."""
+        return True
+
+
+def indexed_reading(weights: bool, options: Mapping[str, Any]) -> Reading:
+    """Options of reading edges for an index that keeps weights, or does not.
+
+    Raises:
+        InvalidParameter: a column of weights is named for an index without.
+    """
+    if weights:
+        return NeededWeights(**options)
+    plain = dict(options)
+    column = plain.pop("weight", None)
+    if column is not None:
+        raise InvalidParameter(
+            f"weight is {column!r}, but weights are not kept here, wanted no column of weights; "
+            "leave it out, or build the index with weights (--weights)"
+        )
+    return Reading(**plain)
+
+
 class ReadingOptions(TypedDict, total=False):
     """The fields of `Reading`, as keyword arguments."""
 
@@ -133,8 +191,13 @@ class ReadingOptions(TypedDict, total=False):
     skip_bad_rows: bool
 
 
-class WeightedReadingOptions(ReadingOptions, total=False):
-    """The fields of `WeightedReading`, as keyword arguments."""
+class IndexedReadingOptions(ReadingOptions, total=False):
+    """The fields of `NeededWeights`, as keyword arguments."""
 
     weight: str | None
+
+
+class WeightedReadingOptions(IndexedReadingOptions, total=False):
+    """The fields of `WeightedReading`, as keyword arguments."""
+
     weighted: bool

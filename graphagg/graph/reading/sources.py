@@ -73,7 +73,7 @@ def _all_integers(names: Iterable[str]) -> bool:
     return all(re.fullmatch("0|[1-9][0-9]{0,18}", n) and int(n) < 2**63 for n in names)
 
 
-def read_graph_file(path: Path, suffix: str, counts: ReadCounts, weighted: bool) -> EdgeSource:
+def read_graph_file(path: Path, suffix: str, counts: ReadCounts, reading: Reading) -> EdgeSource:
     """Vertices and edges of a file that networkx reads: GML, GraphML, GEXF, Pajek.
 
     Vertices are called by their labels (GraphML of igraph: names) where all have one and all
@@ -98,7 +98,9 @@ def read_graph_file(path: Path, suffix: str, counts: ReadCounts, weighted: bool)
     if not len(graph):
         raise InvalidGraph(f"{path}: no node in it, wanted nodes and edges")
     named = networkx.relabel_nodes(graph, _names_of(graph))
-    return EdgeSource(_networkx_batches(named, counts, weighted, str(path)), list(named.nodes))
+    missing = np.nan if reading.needs_weights else 1.0
+    batches = _networkx_batches(named, counts, reading.wants_weights, str(path), missing)
+    return EdgeSource(batches, list(named.nodes))
 
 
 def _names_of(graph: Any) -> dict[Any, VertexId]:
@@ -200,12 +202,14 @@ def id_array(ids: list[Any]) -> Ids:
 def read_object(edges: Any, kind: GraphKind, counts: ReadCounts, reading: Reading) -> EdgeSource:
     """Edges of a Python object: see `graphagg.graph.load_graph`."""
     weighted = reading.wants_weights
+    missing = np.nan if reading.needs_weights else 1.0
     if hasattr(edges, "__arrow_c_stream__"):
         return EdgeSource(read_stream(edges, f"the {type(edges).__name__}", counts, reading))
     if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
-        return EdgeSource(_networkx_batches(edges, counts, weighted), list(edges.nodes))
+        batches = _networkx_batches(edges, counts, weighted, missing=missing)
+        return EdgeSource(batches, list(edges.nodes))
     if hasattr(edges, "get_edge_dataframe") and hasattr(edges, "vs"):
-        return _igraph_edges(edges, counts, weighted)
+        return _igraph_edges(edges, counts, weighted, missing)
     tensor = getattr(edges, "edge_index", None)
     if tensor is not None or (hasattr(edges, "detach") and hasattr(edges, "cpu")):
         nodes = getattr(edges, "num_nodes", None) if tensor is not None else None
@@ -227,13 +231,13 @@ def read_object(edges: Any, kind: GraphKind, counts: ReadCounts, reading: Readin
     )
 
 
-def _igraph_edges(graph: Any, counts: ReadCounts, weighted: bool) -> EdgeSource:
+def _igraph_edges(graph: Any, counts: ReadCounts, weighted: bool, missing: float) -> EdgeSource:
     """The edges of a graph of igraph; its vertices are called by their `name`, else numbered."""
     names = graph.vs["name"] if "name" in graph.vs.attributes() else list(range(graph.vcount()))
     pairs: list[Any] = [(names[a], names[b]) for a, b in graph.get_edgelist()]
     if "weight" in graph.es.attributes():
         ends = zip(pairs, graph.es["weight"], strict=True)
-        pairs = [(a, b, 1.0 if weight is None else weight) for (a, b), weight in ends]
+        pairs = [(a, b, missing if weight is None else weight) for (a, b), weight in ends]
     return EdgeSource(read_tuples(pairs, "the igraph graph", counts, weighted), names)
 
 
@@ -287,19 +291,20 @@ def _stacked(source: Array, target: Array) -> Array:
 
 
 def _networkx_batches(
-    graph: Any, counts: ReadCounts, weighted: bool, name: str = "the networkx graph"
-) -> Batches:
+    graph: Any, counts: ReadCounts, weighted: bool, name: str = "the networkx graph",
+    missing: float = 1.0,
+) -> Batches:  # fmt: skip
     with_weight = sum(1 for *_, weight in graph.edges(data="weight") if weight is not None)
     counts.weights_ignored += with_weight
     if weighted and with_weight:
-        return read_tuples(_networkx_triples(graph, name), name, weighted=True)
+        return read_tuples(_networkx_triples(graph, name, missing), name, weighted=True)
     return read_tuples(graph.edges(), name)
 
 
-def _networkx_triples(graph: Any, name: str) -> Iterator[tuple[Any, Any, float]]:
+def _networkx_triples(graph: Any, name: str, missing: float) -> Iterator[tuple[Any, Any, float]]:
     for source, target, weight in graph.edges(data="weight"):
         try:
-            value = 1.0 if weight is None else float(weight)
+            value = missing if weight is None else float(weight)
         except (TypeError, ValueError):
             raise InvalidGraph(
                 f"{name}: edge {source!r} - {target!r} has the weight {weight!r}, "

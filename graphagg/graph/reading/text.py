@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from graphagg.arrays import Doubles, Ints, Mask
 from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.graph.kinds import IdType as IdType
-from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts
+from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts, wrong_weights
 from graphagg.graph.reading.cells import (
     BAR,
     COMMA,
@@ -87,6 +87,7 @@ class TextLayout:
         weighted: whether the column of weights holds some; None until a line has told.
         lenient: leave out the rows that cannot be read.
         numbered: whether messages count lines: a task of Spark does not know where its lines are.
+        needed: whether each row must have a weight above 0.
     """
 
     name: str
@@ -98,6 +99,7 @@ class TextLayout:
     weighted: bool | None
     lenient: bool
     numbered: bool = True
+    needed: bool = False
 
     @classmethod
     def sniff(
@@ -133,6 +135,7 @@ class TextLayout:
         return cls(
             name, separator, columns, integer, reading.ids != "string",
             lines[0][0] if header else 0, weighted, reading.skip_bad_rows,
+            needed=reading.needs_weights,
         )  # fmt: skip
 
     def parse(self, block: bytes, counts: ReadCounts) -> EdgeBatch:
@@ -227,10 +230,12 @@ class TextLayout:
             self._refuse(about, int(line_of[row]), counts)
             weights = np.array([np.nan if value is None else value[0] for value in each])
         if self.lenient:
-            wrong = ~(np.isfinite(weights) & (weights >= 0))
+            wrong = wrong_weights(weights, self.needed)
             if wrong.any():
                 row = int(wrong.argmax())
-                about = f"weight {weights[row]}, wanted a number of 0 or more"
+                about = f"weight {weights[row]}, wanted a number " + (
+                    "above 0" if self.needed else "of 0 or more"
+                )
                 self._refuse(about, int(line_of[row]), counts)
                 bad |= wrong
         return weights

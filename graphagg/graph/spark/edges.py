@@ -12,7 +12,13 @@ import pyarrow as pa
 
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph.kinds import GraphKind
-from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts
+from graphagg.graph.reading.batches import (
+    EdgeBatch,
+    Ids,
+    ReadCounts,
+    without_weights,
+    wrong_weights,
+)
 from graphagg.graph.reading.columns import SAMPLE, named_columns
 from graphagg.graph.reading.files import PARQUET, mixed_folder, suffix_of
 from graphagg.graph.reading.settings import Reading
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
 
 _BAD = "bad_rows int, bad string"
 """Columns of the rows that stand for bad rows: their number, and the fault of one."""
+_POSITIVE = "(cast(weight AS float) > 0 AND cast(weight AS float) < float('inf'))"
+"""Condition of Spark that `wrong_weights` tests."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,7 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
     types = dict(frame.dtypes)
     columns = counts.columns = named_columns(frame.columns, reading, name)
     weighted = reading.wants_weights and columns.weight >= 0
+    _check_weighted(weighted, source)
     used = [frame.columns[position] for position in (columns[:3] if weighted else columns[:2])]
     check_columns(frame, used, InvalidGraph)
     casts = []
@@ -177,15 +186,19 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
     typed = frame.select(*casts)
     missing = " OR ".join(f"{column} IS NULL" for column in typed.columns)
     if reading.skip_bad_rows:
+        seen = "a row with a null"
+        if reading.needs_weights:
+            missing += f" OR isnan(weight) OR NOT {_POSITIVE}"
+            seen += " or a weight that is not above 0"
         bad = functions.expr(missing)
-        about = functions.when(bad, functions.lit(f"{name}: a row with a null"))
+        about = functions.when(bad, functions.lit(f"{name}: {seen}"))
         typed = typed.withColumns({"bad_rows": bad.cast("int"), "bad": about})
 
     def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if not reading.skip_bad_rows:
                 _check_ids(batch, name, used)
-            yield _check_weights(batch, name) if weighted else batch
+            yield _check_weights(batch, name, reading) if weighted else batch
 
     # In the one pass that reads the rows: a DataFrame may cost much, or differ the second time.
     return typed.mapInArrow(check, typed.schema)
@@ -210,10 +223,13 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
     sniffed = TextLayout.sniff(block, name, reading, counts)
     if sniffed is None:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
-    if reading.wants_weights:
-        sniffed.parse(block, ReadCounts())  # its first edge tells whether there are weights
     head = counts.header
-    layout = replace(sniffed, skip=0, weighted=bool(sniffed.weighted), numbered=False)
+    layout = replace(sniffed, skip=0, numbered=False)
+    if reading.wants_weights:  # the first edge tells whether there are weights
+        edges_of_top = [line for line in top.split("\n") if line.strip() != head]
+        layout.parse("\n".join(edges_of_top).encode("utf-8"), ReadCounts())
+        _check_weighted(bool(layout.weighted), source)
+    layout.weighted = bool(layout.weighted)
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -221,7 +237,7 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
             batch_counts = ReadCounts()
             parsed = layout.parse(("\n".join(text) + "\n").encode("utf-8"), batch_counts)
             edges = _record_batch(parsed, layout.lenient)
-            yield edges if parsed.weights is None else _check_weights(edges, name)
+            yield edges if parsed.weights is None else _check_weights(edges, name, reading)
             if batch_counts.bad_rows:  # a row that stands for them
                 row = {"bad_rows": batch_counts.bad_rows, "bad": batch_counts.first_bad}
                 nulls = dict.fromkeys(edges.schema.names)
@@ -245,10 +261,16 @@ def _record_batch(edges: EdgeBatch, lenient: bool) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _check_weights(edges: pa.RecordBatch, name: str) -> pa.RecordBatch:
+def _check_weighted(weighted: bool, source: EdgeInput) -> None:
+    """Raise `InvalidGraph` where weights are needed and there is no column of them."""
+    if source.reading.needs_weights and not weighted:
+        raise InvalidGraph(without_weights(str(source)))
+
+
+def _check_weights(edges: pa.RecordBatch, name: str, reading: Reading) -> pa.RecordBatch:
     """The edges themselves; `InvalidGraph` if a weight is negative, infinite or no number."""
     weights = edges.column("weight").to_numpy(zero_copy_only=False)
-    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    wrong = wrong_weights(weights, reading.needs_weights)
     if "bad" in edges.schema.names:  # rows that are left out anyhow
         wrong &= edges.column("bad").is_null().to_numpy(zero_copy_only=False)
     bad = np.flatnonzero(wrong)
@@ -256,7 +278,8 @@ def _check_weights(edges: pa.RecordBatch, name: str) -> pa.RecordBatch:
         source, target = (edges.column(end)[bad[0]].as_py() for end in ("src", "dst"))
         raise InvalidGraph(
             f"{name}: edge {source!r} - {target!r} has the weight {weights[bad[0]]}, wanted a "
-            "number of 0 or more; mend or drop such edges"
+            f"number {'above 0 that 32 bits hold' if reading.needs_weights else 'of 0 or more'}; "
+            "mend or drop such edges"
         )
     return edges
 

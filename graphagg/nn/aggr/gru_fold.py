@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from graphagg.nn.aggr.cache import plan_of_ptr
-from graphagg.nn.aggr.fold import fold, identity_gradient, once, unfold
+from graphagg.nn.aggr.fold import KEPT_BY_FORWARD, fold, identity_gradient, once, unfold
 from graphagg.nn.aggr.gru_kernel import GRUKernel
 from graphagg.nn.aggr.plan import LCMPlan
 
@@ -18,21 +18,25 @@ class GRUFold(torch.autograd.Function):
     """`fold` with the symmetrized GRU, as one function that is differentiable once."""
 
     @staticmethod
-    def forward(ctx: Any, plan: LCMPlan, x: Tensor, identity: Tensor, *weights: Tensor) -> Tensor:
-        """`weights` are the four of `GRUKernel`."""
+    def forward(
+        ctx: Any, plan: LCMPlan, keep: bool, x: Tensor, identity: Tensor, *weights: Tensor
+    ) -> Tensor:
+        """`weights` are the four of `GRUKernel`; where `keep`, there will be a backward pass."""
         ctx.save_for_backward(x, *weights)
-        ctx.plan = plan
-        return fold(x, plan, identity, GRUKernel(*weights))
+        ctx.plan, ctx.kernel = plan, GRUKernel(*weights)
+        ctx.kept = [] if keep and plan.combines <= KEPT_BY_FORWARD else None
+        return fold(x, plan, identity, ctx.kernel, ctx.kept)
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> Any:
         """Gradients of `x`, of the identity and of the four weights."""
         x, *weights = ctx.saved_tensors
         with torch.no_grad():
-            kernel = GRUKernel(*weights)
-            grad_x = unfold(x, ctx.plan, grad_out, kernel)
+            kernel = ctx.kernel if ctx.kept else GRUKernel(*weights)  # a second time: a new one
+            grad_x = unfold(x, ctx.plan, grad_out, kernel, ctx.kept)
             grads = (grad_x, identity_gradient(ctx.plan, grad_out), *kernel.gradients())
-        return None, *once(grads, grad_out, x, *weights)
+            ctx.kernel = None
+        return None, None, *once(grads, grad_out, x, *weights)
 
 
 @torch.library.custom_op("graphagg::lcm_gru", mutates_args=())

@@ -9,11 +9,13 @@ with the candidate n, not 12 d^2, and a third less in the backward pass too. The
 `torch.nn.GRUCell` by rounding alone. tanh(v) is taken as 2 s(2 v) - 1, because torch's
 sigmoid takes a tenth of the time of its tanh on a CPU.
 
-Rows and gates are stored `[2, P, d]`: first the order (a, b), then (b, a).
+Rows and gates are stored `[2, P, d]`: first the order (a, b), then (b, a). Both gates of both
+orders lie in one tensor, so that a step of the formula is one operation.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,13 +32,13 @@ class Gates:
     Attributes:
         rows: `[3, P, d]`: a, b, a.
         both: `[2, P, d]`: a + b and a - b.
-        r, z, n, m: `[2, P, d]`: both gates, the candidate, and U_n h + b_n.
+        gates: `[2, 2, P, d]`: r and z, each of both orders.
+        n, m: `[2, P, d]`: the candidate, and U_n h + b_n.
     """
 
     rows: Tensor
     both: Tensor
-    r: Tensor
-    z: Tensor
+    gates: Tensor
     n: Tensor
     m: Tensor
 
@@ -56,110 +58,105 @@ class GRUKernel:
         w, u = (x.detach().view(3, width, width) for x in (weight_ih, weight_hh))
         b, c = bias_ih.detach().view(3, -1), bias_hh.detach().view(3, -1)
         self._plus, self._minus = 0.5 * (w[:2] + u[:2]), 0.5 * (w[:2] - u[:2])
-        self._gate_bias = b[:2] + c[:2]
+        self._gate_bias = (b[:2] + c[:2]).unsqueeze(1)
         self._input, self._hidden = w[2], u[2]
         self._input_bias, self._hidden_bias = 2.0 * b[2], c[2]
-        self._double = 2.0 * w[2].t()
+        self._double, self._minus_one = 2.0 * w[2].t(), w.new_tensor(-1.0)
         self._width = width
         # Gradients: of plus and minus (r, z), of input and hidden, and of the biases alike.
         self._grad = w.new_zeros(6, self._width, self._width)
         self._bias_grad = w.new_zeros(4, self._width)
 
-    def prepare(self, values: Tensor, most: int, keep: bool) -> None:
-        """Make the room that all passes share: 13 rows per node, and 7 for gradients."""
-        self._room = values.new_empty(13, most * self._width)
-        self._spare = values.new_empty(7 if keep else 1, most * self._width)
+    def prepare(self, values: Tensor, nodes: int, largest: int, keep: bool) -> None:
+        """Make the room that all passes share: 13 rows per node, and 13 for what is not kept."""
+        self._room = values.new_empty(13, nodes * self._width)
+        self._spare = values.new_empty(13 if keep else 4, largest, self._width)
 
     def _gates(self, at: int, size: int) -> Gates:
         low, high, d = at * self._width, (at + size) * self._width, self._width
 
-        def part(first: int, count: int) -> Tensor:
-            flat = self._room[first : first + count].view(-1)
-            return flat[count * low : count * high].view(count, size, d)
+        def part(first: int, *count: int) -> Tensor:
+            rows = math.prod(count)
+            flat = self._room[first : first + rows].view(-1)
+            return flat[rows * low : rows * high].view(*count, size, d)
 
-        return Gates(*(part(f, c) for f, c in ((0, 3), (3, 2), (5, 2), (7, 2), (9, 2), (11, 2))))
+        return Gates(part(0, 3), part(3, 2), part(5, 2, 2), part(9, 2), part(11, 2))
 
-    def _scratch(self, count: int, size: int) -> Tensor:
-        return self._spare.view(-1)[: count * size * self._width].view(count, size, self._width)
+    def _scratch(self, size: int, *counts: int) -> tuple[Tensor, ...]:
+        rows = self._spare.view(-1, self._width)[: sum(counts) * size].view(-1, size, self._width)
+        pieces: tuple[Tensor, ...] = torch.split_with_sizes(rows, list(counts))
+        return pieces
 
     def forward(self, values: Tensor, left: Tensor, right: Tensor, out: Tensor, at: int) -> Gates:
         """See `Kernel`."""
-        size = len(left)
+        size, flat = len(left), (-1, self._width)
         g = self._gates(at, size)
-        (spare,) = self._scratch(1, size)
-        torch.index_select(values, 0, left, out=g.rows[0])
-        torch.index_select(values, 0, right, out=g.rows[1])
-        g.rows[2] = g.rows[0]
+        plus, minus = self._scratch(size, 2, 2)
+        torch.index_select(values, 0, torch.cat([left, right, left]), out=g.rows.view(flat))
         torch.add(g.rows[0], g.rows[1], out=g.both[0])
         torch.sub(g.rows[0], g.rows[1], out=g.both[1])
-        for row, gate in enumerate((g.r, g.z)):
-            torch.addmm(self._gate_bias[row], g.both[0], self._plus[row].t(), out=gate[1])
-            torch.mm(g.both[1], self._minus[row].t(), out=spare)
-            torch.add(gate[1], spare, out=gate[0])
-            gate[1].sub_(spare)
-            gate.sigmoid_()
-        flat = (-1, self._width)
+        sums, differences = g.both.unsqueeze(1).expand(2, 2, size, self._width)
+        torch.baddbmm(self._gate_bias, sums, self._plus.transpose(1, 2), out=plus)
+        torch.bmm(differences, self._minus.transpose(1, 2), out=minus)
+        torch.add(plus, minus, out=g.gates[:, 0])
+        torch.sub(plus, minus, out=g.gates[:, 1])
+        r, z = g.gates.sigmoid_()
         inputs, hidden = g.rows[:2].view(flat), g.rows[1:].view(flat)
         torch.addmm(self._input_bias, inputs, self._double, out=g.n.view(flat))
         torch.addmm(self._hidden_bias, hidden, self._hidden.t(), out=g.m.view(flat))
-        g.n.addcmul_(g.r, g.m, value=2.0).sigmoid_()
-        g.n.mul_(2.0).sub_(1.0)
-        torch.lerp(g.n[0], g.rows[1], g.z[0], out=out)
-        torch.lerp(g.n[1], g.rows[0], g.z[1], out=spare)
-        out.add_(spare).mul_(0.5)
+        g.n.addcmul_(r, g.m, value=2.0).sigmoid_()
+        torch.add(self._minus_one, g.n, alpha=2.0, out=g.n)
+        torch.lerp(g.n, g.rows[1:], z, out=plus)
+        torch.add(plus[0], plus[1], out=out).mul_(0.5)
         return g
 
     def backward(
         self, saved: Gates, grad_out: Tensor, into: Tensor, lr: tuple[Tensor, Tensor]
     ) -> None:
         """See `Kernel`."""
-        g, size = saved, len(grad_out)
-        spare = self._scratch(7, size)
-        half, grad_z, grad_n, grad_x = spare[0], spare[1:3], spare[3:5], spare[5:7]
-        torch.mul(grad_out, 0.5, out=half)
-        hidden = g.rows[1:]
+        g, (r, z), hidden = saved, saved.gates, saved.rows[1:]
+        half, of_gates, grad_n, plus, minus, grad_x = self._scratch(len(grad_out), 1, 4, 2, 2, 2, 2)
+        grad_r, grad_z = of_gates[:2], of_gates[2:]
+        torch.mul(grad_out, 0.5, out=half[0])
         # h = n + z (hidden - n)
         torch.sub(hidden, g.n, out=grad_z)
         grad_z.mul_(half)
-        sigmoid_backward_(grad_z, g.z, grad_z)
-        g.z.mul_(half)  # now the gradient that goes straight to the hidden side
-        torch.sub(half, g.z, out=grad_n)
+        sigmoid_backward_(grad_z, z, grad_z)
+        z.mul_(half)  # now the gradient that goes straight to the hidden side
+        torch.sub(half, z, out=grad_n)
         tanh_backward_(grad_n, g.n, grad_n)
-        g.m.mul_(grad_n)
-        sigmoid_backward_(g.m, g.r, g.m)  # of r's sum
-        g.r.mul_(grad_n)  # of m
-        self._sum_weights(g, grad_n, g.r)
-        self._to_children(g, grad_n, grad_z, half, grad_x)
-        into.index_copy_(0, lr[0], grad_x[0])
-        into.index_copy_(0, lr[1], grad_x[1])
+        torch.mul(g.m, grad_n, out=grad_r)
+        sigmoid_backward_(grad_r, r, grad_r)
+        r.mul_(grad_n)  # now the gradient of m
+        torch.add(of_gates[::2], of_gates[1::2], out=plus)
+        torch.sub(of_gates[::2], of_gates[1::2], out=minus)
+        self._sum_weights(g, grad_n, plus, minus)
+        self._to_children(g, grad_n, plus, minus, of_gates[:2], grad_x)
+        into.index_copy_(0, torch.cat(lr), grad_x.view(-1, self._width))
 
-    def _sum_weights(self, g: Gates, grad_n: Tensor, grad_m: Tensor) -> None:
-        flat = (-1, self._width)
-        for side, (grad, rows) in enumerate(((grad_n, g.rows[:2]), (grad_m, g.rows[1:]))):
-            grad = grad.view(flat)
-            self._grad[4 + side].addmm_(grad.t(), rows.view(flat))
-            self._bias_grad[2 + side] += grad.sum(0)
+    def _sum_weights(self, g: Gates, grad_n: Tensor, plus: Tensor, minus: Tensor) -> None:
+        sums, differences = g.both.unsqueeze(1).expand(2, *plus.shape)
+        self._grad[:2].baddbmm_(plus.transpose(1, 2), sums)
+        self._grad[2:4].baddbmm_(minus.transpose(1, 2), differences)
+        self._bias_grad[:2] += plus.sum(1)
+        for at, grad, rows in ((4, grad_n, g.rows[:2]), (5, g.gates[0], g.rows[1:])):
+            self._grad[at].addmm_(grad.flatten(0, 1).t(), rows.flatten(0, 1))
+            self._bias_grad[at - 2] += grad.sum((0, 1))
 
     def _to_children(
-        self, g: Gates, grad_n: Tensor, grad_z: Tensor, spare: Tensor, grad_x: Tensor
+        self, g: Gates, grad_n: Tensor, plus: Tensor, minus: Tensor, spare: Tensor, grad_x: Tensor
     ) -> None:
-        flat = (-1, self._width)
-        torch.mm(grad_n.view(flat), self._input, out=grad_x.view(flat))
-        for order in (0, 1):
-            grad_x[1 - order].addmm_(g.r[order], self._hidden)
-            grad_x[1 - order].add_(g.z[order])
-        plus, minus = grad_n[0], grad_n[1]
-        for row, grad in enumerate((g.m, grad_z)):
-            torch.add(grad[0], grad[1], out=spare)
-            grad[0].sub_(grad[1])
-            self._grad[row].addmm_(spare.t(), g.both[0])
-            self._grad[2 + row].addmm_(grad[0].t(), g.both[1])
-            self._bias_grad[row] += spare.sum(0)
-            beta = 0 if row == 0 else 1
-            plus.addmm_(spare, self._plus[row], beta=beta)
-            minus.addmm_(grad[0], self._minus[row], beta=beta)
-        grad_x[0].add_(plus).add_(minus)
-        grad_x[1].add_(plus).sub_(minus)
+        grad_m, to_hidden = g.gates
+        torch.mm(grad_n.flatten(0, 1), self._input, out=grad_x.view(-1, self._width))
+        to_hidden.flatten(0, 1).addmm_(grad_m.flatten(0, 1), self._hidden)
+        grad_x.add_(to_hidden.flip(0))
+        for grad, weights, total in (
+            (plus, self._plus, spare[0]), (minus, self._minus, spare[1])
+        ):  # fmt: skip
+            torch.mm(grad[0], weights[0], out=total).addmm_(grad[1], weights[1])
+        grad_x.add_(spare[0])
+        grad_x[0].add_(spare[1])
+        grad_x[1].sub_(spare[1])
 
     def gradients(self) -> Sequence[Tensor]:
         """Gradients of `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.aggr import Aggregation
+from torch_geometric.nn.aggr import Aggregation, MeanAggregation, SumAggregation
 
 from graphagg.errors import InvalidParameter
 
@@ -30,7 +30,9 @@ class MessageAggregation(Aggregation):  # type: ignore[misc]
         self.aggregation = aggregation
         self.channels = channels
         # The project's own aggregators sort for themselves, and know what an empty set gives.
+        # So do sums and means, which take an index in any order and give 0 to a vertex alone.
         self.own = not type(aggregation).__module__.startswith("torch_geometric.")
+        self.own |= type(aggregation) in (MeanAggregation, SumAggregation)
 
     def forward(
         self,

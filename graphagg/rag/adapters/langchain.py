@@ -119,8 +119,9 @@ class GraphAggVectorStore(VectorStore):
 
     Searches take the options of `PassageIndex.retrieve`: `filter`, `mode`, `min_score`, and so on.
     The index encodes by a model of its own, so no `embedding` is taken, and there is no search by
-    vector. Relevance scores are cosines of the vectors of question and document, 0 where they are
-    below it: scores of the modes have no scale. MMR chooses among the hits by the same vectors.
+    vector. The relevance of the best document is the confidence of the answer, the chance that the
+    right documents are among the hits; others have the share of it that their scores have of the
+    best one's. MMR chooses among the hits by their vectors.
 
     Args:
         index: the directory, whether it holds an index yet or not; or an opened index.
@@ -243,10 +244,14 @@ class GraphAggVectorStore(VectorStore):
     def _similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        documents = self.similarity_search(query, k, **kwargs)
-        question, vectors = self._vectors(query, documents)
-        cosines = np.clip(vectors @ question, 0, 1).tolist()
-        return list(zip(documents, cosines, strict=True))
+        check_known(kwargs, ())
+        hits = self._store.retrieve(query, k, **kwargs)
+        sure, best = hits.confidence, max((hit.score for hit in hits), default=0.0)
+        if hits and sure is None:
+            raise InvalidParameter("mode 'bm25' has no confidence; take another mode, or min_score")
+        shares = [min(max(hit.score / best, 0.0), 1.0) if best > 0 else 1.0 for hit in hits]
+        pairs = zip(hits, shares, strict=True)
+        return [(_as_added(hit.passage), (sure or 0.0) * share) for hit, share in pairs]
 
     def max_marginal_relevance_search(
         self,

@@ -118,7 +118,7 @@ class GraphAggStore(TransformComponent):
         self,
         directory: str | os.PathLike[str],
         *,
-        encoder: Encoder | None = None,
+        encoder: Encoder | str | None = None,
         extractor: EntityExtractor | None = None,
         chunking: ChunkConfig | None = None,
         **data: Any,

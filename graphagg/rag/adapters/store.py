@@ -38,8 +38,8 @@ class Store:
 
     Args:
         index: the directory, whether it holds an index yet or not; or an opened index.
-        encoder: encoder of a new index, or the one the index was built with; None: the default, or
-            the recorded one, by name.
+        encoder: encoder of a new index, or the one the index was built with, or its name; None: the
+            default, or the recorded one.
         extractor: likewise.
         chunking: how a new index splits long texts; None: not at all, for frameworks split
             documents themselves. An index that is there splits as it was built.
@@ -49,7 +49,7 @@ class Store:
         self,
         index: PassageIndex | str | os.PathLike[str],
         *,
-        encoder: Encoder | None = None,
+        encoder: Encoder | str | None = None,
         extractor: EntityExtractor | None = None,
         chunking: ChunkConfig | None = None,
     ) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Unpack
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
+from graphagg.fields import Brief
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
 from graphagg.rag.question.request import Request, RequestFields
@@ -53,8 +54,8 @@ class Citation:
     title: str
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, repr=False)
+class Answer(Brief):
     """An answer in words.
 
     Attributes:

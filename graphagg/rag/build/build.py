@@ -16,18 +16,20 @@ from pathlib import Path
 
 import numpy as np
 
+from graphagg.arrays import Array
 from graphagg.progress import Progress
 from graphagg.rag.build.block import block_of
 from graphagg.rag.build.engine import MENTIONS, Engine
-from graphagg.rag.build.passage_files import PassageFiles
+from graphagg.rag.build.passage_files import PassageFiles, write_text_order
 from graphagg.rag.build.state import BLOCK, InProcess, KeptBlocks, MemoryBlocks, State
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.snapshot import dense, inverted_file
-from graphagg.rag.snapshot.snapshot import INVERTED_FILE
-from graphagg.rag.tables.segments import Corpus, Segment, table_name
+from graphagg.rag.snapshot import dense
+from graphagg.rag.tables.lists import labels_of, trained, write_lists
+from graphagg.rag.tables.packed import LONGEST, dimension_of
+from graphagg.rag.tables.segments import Segment, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files
@@ -83,9 +85,9 @@ def build(
         metadata = (json.loads(line) for line in passages.table.metadata)
         MetadataTable.build(metadata).save(writer, table_name(0))
         segment = Segment.open(ArrayFolder(writer.folder), 0)
-        if recipe.models.storage.inverted and len(segment.windows.values) > dense.FLAT_LIMIT:
-            alive = np.ones(len(passages), np.bool_)
-            inverted_file.train(Corpus([segment]), alive, writer.path(INVERTED_FILE))
+        write_lists_of(writer.folder, 0, segment)
+        digests = segment.passages.text_digests
+        write_text_order(writer, digests, np.ones(len(digests), np.bool_))
         counts |= {"passages": len(passages), "sentences": len(segment.sentence_vectors)}
         return publish_build(publication, recipe, passages.digest(), counts)
 
@@ -173,7 +175,7 @@ def _last(progress: Progress, whole: int, of_blocks: float) -> Progress:
 
 
 KIND = "passages"
-REVISION = 11  # raised when the same corpus and models give another index
+REVISION = 12  # raised when the same corpus and models give another index
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,21 @@ class Recipe:
             and manifest.parameters == self.parameters()
             and manifest.models == self.models.to_json()
         )
+
+
+def write_lists_of(folder: Path, position: int, segment: Segment) -> None:
+    """Write the inverted lists of a segment in a folder, where it is large."""
+    vectors = segment.windows.values
+    if is_large(vectors):
+        centroids = trained(vectors)
+        nearest = labels_of(vectors, centroids)
+        prefix, sentences = segment_prefix(position), segment.sentence_vectors
+        write_lists(folder, prefix, vectors, sentences, centroids, nearest)
+
+
+def is_large(vectors: Array) -> bool:
+    """Whether a segment of these windows has inverted lists."""
+    return len(vectors) > dense.FLAT_LIMIT and dimension_of(vectors) <= LONGEST
 
 
 def publish_build(

@@ -25,6 +25,7 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
 from graphagg.checks import one_of
 from graphagg.errors import MissingExtra
+from graphagg.fields import Brief
 from graphagg.kernels import kernel
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.snapshot.snapshot import Snapshot
@@ -41,8 +42,8 @@ EdgeKind = Literal["all", "entities", "passages"]
 CONTAINS, SHARES = "contains", "shares"
 
 
-@dataclass(frozen=True)
-class CorpusGraph:
+@dataclass(frozen=True, repr=False)
+class CorpusGraph(Brief):
     """The visible passages of an index, the entities that they name, and how they are tied.
 
     Attributes:

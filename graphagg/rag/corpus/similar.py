@@ -28,6 +28,7 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Ints
 from graphagg.checks import integer, one_of
 from graphagg.errors import UnknownEntity, UnknownPassage
+from graphagg.fields import Brief
 from graphagg.graph.csr import Csr
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.corpus.graph import Edges
@@ -60,8 +61,8 @@ class Like(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True)
-class Likes:
+@dataclass(frozen=True, repr=False)
+class Likes(Brief):
     """Passages or entities like one, the most alike first.
 
     Attributes:

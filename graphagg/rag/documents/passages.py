@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.fields import Brief
 from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.languages import AUTO, OTHER, language_of_text
 from graphagg.rag.documents.reading.folder import read_documents
@@ -34,8 +35,8 @@ TRAIL = " > "
 _FIELDS = frozenset({"id", "text", "title", "metadata", "document", "position"})
 
 
-@dataclass(frozen=True)
-class Passage:
+@dataclass(frozen=True, repr=False)
+class Passage(Brief):
     r"""A piece of text with a unique id.
 
     Attributes:

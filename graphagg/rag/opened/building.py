@@ -6,12 +6,11 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphagg.checks import one_of
 from graphagg.progress import Progress
 from graphagg.rag.build.build import Recipe, build
 from graphagg.rag.build.passage_files import PassageFiles, reading
 from graphagg.rag.config.limits import Limits
-from graphagg.rag.config.profile import PROFILES, Profile
+from graphagg.rag.config.profile import Profile
 from graphagg.rag.documents.languages import check_language
 from graphagg.rag.documents.passages import language_of_corpus
 from graphagg.rag.documents.rows import RowConfig
@@ -64,7 +63,6 @@ def build_here(
         Encoder and extractor, which may be loaded.
     """
     rows, given = rows_of(passages, columns, vectors)
-    one_of("profile", chosen.profile, PROFILES)
     chunking = chunking if given is None else None
     with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
         corpus = PassageFiles(publication.writer, scratch)

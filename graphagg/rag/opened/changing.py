@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.errors import DuplicateId, EmptyCorpus, InvalidParameter, UnknownPassage
+from graphagg.errors import DuplicateId, EmptyCorpus, UnknownPassage
+from graphagg.fields import Brief
 from graphagg.progress import Progress
 from graphagg.rag.build.change import change_passages
 from graphagg.rag.documents.passages import Passage, check_corpus, iterable, passage_digest
@@ -112,14 +113,6 @@ def delete_passages(
     return len(rows)
 
 
-def ids_of(ids: Iterable[str]) -> list[str]:
-    """Read ids, each once; raises `InvalidParameter` for an id that is no string."""
-    distinct = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
-    if not all(isinstance(name, str) for name in distinct):
-        raise InvalidParameter(f"ids are {distinct!r}, wanted a list of strings")
-    return distinct
-
-
 def rows_of(
     passages: Iterable[Source], columns: RowConfig, vectors: SuppliedVectors | None
 ) -> tuple[Iterator[Source], npt.ArrayLike | None]:
@@ -183,8 +176,8 @@ def _all_rows(
     return list(dict.fromkeys(row for rows in rows_by_id.values() for row in rows))
 
 
-@dataclass(frozen=True)
-class SyncReport:
+@dataclass(frozen=True, repr=False)
+class SyncReport(Brief):
     """Changes of a sync: documents by their ids, a passage without one by its own id.
 
     Attributes:

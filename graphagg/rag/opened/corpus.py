@@ -18,6 +18,7 @@ from graphagg.rag.corpus.themes.results import ThemeMap
 from graphagg.rag.corpus.themes.storage import current_map, map_of_view
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
@@ -64,7 +65,7 @@ class IndexedCorpus(Index[Version]):
         cls,
         directory: str | os.PathLike[str],
         *,
-        encoder: Encoder | None = None,
+        encoder: Encoder | str | None = None,
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
         verify: bool = False,
@@ -74,7 +75,8 @@ class IndexedCorpus(Index[Version]):
         Args:
             directory: the index, or its address on a store, such as `s3://bucket/idx`: it comes
                 into the local cache first, as far as it is not there.
-            encoder: the encoder it was built with; None loads it by name at the first question.
+            encoder: the encoder it was built with, or its name; None loads it by the recorded name
+                at the first question.
             extractor: likewise.
             cache: keeps the vectors of texts that changes bring; None: nowhere.
             verify: compare every file's checksum first.
@@ -83,7 +85,10 @@ class IndexedCorpus(Index[Version]):
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
             ModelMismatch: a given model is not the one the index was built with.
         """
-        return cls(open_artifact(directory, kind=KIND, verify=verify), encoder, extractor, cache)
+        artifact = open_artifact(directory, kind=KIND, verify=verify)
+        if isinstance(encoder, str):
+            encoder = encoder_of(artifact.manifest.parameters["profile"], encoder)
+        return cls(artifact, encoder, extractor, cache)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Pickle the location and the given models; another process opens the directory there."""

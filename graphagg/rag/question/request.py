@@ -37,8 +37,8 @@ class VisibleFields(TypedDict, total=False):
     """The fields of `Request` that choose passages, wherever a part of a corpus is looked at."""
 
     filter: Mapping[str, Any] | None
-    include: Sequence[str] | None
-    exclude: Sequence[str]
+    include: str | Iterable[str] | None
+    exclude: str | Iterable[str]
 
 
 class RequestFields(VisibleFields, total=False):
@@ -81,8 +81,8 @@ class Request:
             (`PRESETS`). None: the defaults of the mode; for multihop, of the index's profile.
         filter: conditions on metadata, such as {"year": {"gte": 2000}, "lang": "en"}. None: all
             passages.
-        include: only these passages or documents, by their ids. None: all.
-        exclude: passages or documents to leave out, by their ids.
+        include: only these passages or documents, by their ids, or one id. None: all.
+        exclude: passages or documents to leave out, by their ids, or one id.
         bridge_through_filtered: let hidden passages lead to visible ones; they then change scores
             and appear in hop paths.
         as_of: ISO 8601 date, or date and time: passages whose metadata `when` is later are hidden.
@@ -105,8 +105,8 @@ class Request:
     mode: Mode = DEFAULT_MODE
     config: Config | None = None
     filter: Mapping[str, Any] | None = None
-    include: Sequence[str] | None = None
-    exclude: Sequence[str] = ()
+    include: str | Iterable[str] | None = None
+    exclude: str | Iterable[str] = ()
     bridge_through_filtered: bool = False
     as_of: When | None = None
     recency: Recency | None = None
@@ -119,12 +119,8 @@ class Request:
     def __post_init__(self) -> None:
         object.__setattr__(self, "mode", mode_named(self.mode))
         for name in ("include", "exclude"):
-            ids = getattr(self, name)
-            if ids is None and name == "include":
-                continue
-            if isinstance(ids, str) or not hasattr(ids, "__iter__"):
-                raise InvalidParameter(f"{name} is {ids!r}, wanted a list of ids")
-            object.__setattr__(self, name, tuple(ids))
+            if name == "exclude" or self.include is not None:
+                object.__setattr__(self, name, ids_of(name, getattr(self, name)))
         instant_of(self.as_of)
         Rescoring(self.recency, self.reranker, self.rerank_first)
         integer("window", self.window, 0)
@@ -165,6 +161,18 @@ class Request:
     def rescoring(self) -> Rescoring:
         """Recency and reranker, which change the scores of hits."""
         return Rescoring(self.recency, self.reranker, self.rerank_first, instant_of(self.as_of))
+
+
+def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
+    """Read ids, each once; a string is one id.
+
+    Raises:
+        InvalidParameter: an id is no string.
+    """
+    listed = (ids,) if isinstance(ids, str) else tuple(ids) if isinstance(ids, Iterable) else (ids,)
+    if not all(isinstance(each, str) for each in listed):
+        raise InvalidParameter(f"{name} is {shown(ids)}, wanted a list of ids")
+    return tuple(dict.fromkeys(listed))
 
 
 def instant_of(as_of: When | None) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from graphagg.fields import Brief, short
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.question.excerpts import (
     MOST_NAMES,
@@ -31,8 +32,8 @@ HopKind = Literal[
 Method = Literal["multihop", "broad", "linearrag", "rrf", "dense", "bm25"]
 
 
-@dataclass(frozen=True)
-class Hop:
+@dataclass(frozen=True, repr=False)
+class Hop(Brief):
     """One step of a hop path.
 
     Attributes:
@@ -58,8 +59,8 @@ class Hop:
     contribution: float = 0.0
 
 
-@dataclass(frozen=True)
-class Hit:
+@dataclass(frozen=True, repr=False)
+class Hit(Brief):
     """A retrieved passage.
 
     Attributes:
@@ -186,6 +187,10 @@ class Hits(list[Hit]):
         super().__init__(hits)
         self.confidence = confidence
 
+    def __repr__(self) -> str:
+        ids = short([hit.passage.id for hit in self])
+        return f"Hits({len(self)} of confidence {self.confidence}: {ids})"
+
     def to_arrow(self) -> pyarrow.Table:
         """Make a table with one row per hit.
 
@@ -288,8 +293,8 @@ def plain_hits(corpus: Corpus, rows: Array, scores: Array, method: Method) -> li
     ]
 
 
-@dataclass(frozen=True)
-class DocumentHit:
+@dataclass(frozen=True, repr=False)
+class DocumentHit(Brief):
     """A document found through its chunks.
 
     Attributes:
@@ -308,8 +313,8 @@ class DocumentHit:
     hits: tuple[Hit, ...]
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Brief):
     """The reason for the rank of a passage in the answer to a question.
 
     Attributes:

@@ -6,10 +6,10 @@ the mean lengths, which entities there are, which mentions count, and how often 
 So an answer under a filter equals the answer of an index of exactly the visible passages.
 
 Which mentions count: of those that begin like a name and whose entity is visible, the leftmost and
-longest; beside them, likewise, the titles of visible passages inside longer names. An entity that
-titles no passage counts nowhere if it is a common word: written in lower case more often than with
-a capital inside a sentence, as "Add", "See" and "How to" are. Two passes over the mentions decide
-it, 1 ms for 6,000 passages.
+longest; beside them, likewise, the titles of visible passages inside longer names. A common word
+is written in lower case more often than with a capital inside a sentence, as "Add", "See" and "How
+to" are. It counts nowhere, or where it titles a passage, only inside sentences. Two passes over the
+mentions decide it, 1 ms for 6,000 passages.
 
 The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
 the entities and passages that it comes to. Any other view holds a byte per mention and per pair and
@@ -66,6 +66,7 @@ class View:
         title: `[E]`, which of them title one.
         mentions: `[m]` uint8, how each mention counts, and in the upper bits how its pair is tied.
         tie: `[n]` uint8, how each pair is tied; 0 where it is not, or its passage is hidden.
+        own: int64, the pairs of an entity and a passage that it titles, ascending.
         df: `[E]` int32, how many visible passages each entity is tied to.
         passages: N, how many passages are visible.
         tokens: number of tokens of these passages, and of their titles.
@@ -79,6 +80,7 @@ class View:
     title: npt.NDArray[np.bool_]
     mentions: npt.NDArray[np.uint8]
     tie: npt.NDArray[np.uint8]
+    own: npt.NDArray[np.int64]
     df: npt.NDArray[np.int32]
     passages: int
     tokens: tuple[int, int]
@@ -114,12 +116,15 @@ class View:
         _mark_common(mentions, visible, np.zeros(entities, np.int32), is_common)
         usable = entity & ((g.kind & (LINKABLE | REFERENCE)) > 0) & (title | ~is_common)
         pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
-        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie, pairs)
+        _resolve(mentions, g.title_tokens, visible, usable, title, is_common, how, tie, pairs)
+        titled = np.flatnonzero(tie & OWN)
+        own = make("own", np.int64, len(titled))
+        own[:] = titled
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
         return cls(
-            gazetteer, lexicon, visible, entity, title, how, tie, df,
+            gazetteer, lexicon, visible, entity, title, how, tie, own, df,
             int(np.count_nonzero(visible)), (sums[0], sums[1]),
             contain or Contain.of(g, visible, make),
         )  # fmt: skip
@@ -201,13 +206,33 @@ class View:
         kept = tie > 0
         return self.gazetteer.row[pairs][kept], tie[kept]
 
+    def ties_at(self, entity: int, rows: Array) -> npt.NDArray[np.uint8]:
+        """How an entity is tied to some passages, `[m]`; 0 where it is not. O(m log df)."""
+        pairs = self.gazetteer.pairs(entity)
+        of_entity = self.gazetteer.row[pairs]
+        if not len(of_entity):
+            return np.zeros(len(rows), np.uint8)
+        places = np.minimum(of_entity.searchsorted(rows.astype(np.int32)), len(of_entity) - 1)
+        return np.where(of_entity[places] == rows, self.tie[pairs][places], 0).astype(np.uint8)
+
+    def own_of(self, entities: Array) -> tuple[Array, Array]:
+        """The range in `own` of the pairs of each of some entities: begins and ends."""
+        bounds = self.gazetteer.pair_bounds
+        begins, ends = (self.own.searchsorted(bounds[entities + i]) for i in (0, 1))
+        return begins, ends
+
+    def titled_by(self, entity: int) -> npt.NDArray[np.int64]:
+        """The visible passages that an entity titles, ascending."""
+        (begin,), (end,) = self.own_of(np.array([entity]))
+        return self.gazetteer.row[self.own[begin:end]].astype(np.int64)
+
     def told_of(self, entity: int) -> npt.NDArray[np.int32]:
         """The visible passages whose title is the entity, or whose text begins with it."""
         rows, tie = self.tied(entity)
         return rows[(tie & (OWN | LEADS)) > 0]
 
 
-_STORED = ("title", "mentions", "tie", "df")
+_STORED = ("title", "mentions", "tie", "own", "df")
 
 
 def _frequency(visible: Array, rows: Array, start: int, end: int) -> int:
@@ -274,6 +299,7 @@ def _resolve(
     visible: Array,
     usable: Array,
     is_title: Array,
+    is_common: Array,
     how: Array,
     tie: Array,
     pairs: Array,
@@ -284,8 +310,10 @@ def _resolve(
         mentions: of the gazetteer; of a row by their start, of one start the longest first.
         title_tokens: `[R]`, how many tokens of each row are its title.
         visible: `[R]`.
-        usable: `[E]`, entities that are visible, may be linked and are no common words.
+        usable: `[E]`, entities that are visible, may be linked, and title a passage or are no
+            common words.
         is_title: `[E]`, entities that title a visible passage.
+        is_common: `[E]`, entities that are common words.
         how: `[m]`, takes how each mention counts, and how its pair is tied.
         tie: `[n]`, takes how each pair is tied.
         pairs: room for the pairs of a row's mentions.
@@ -295,7 +323,7 @@ def _resolve(
         if not visible[row]:
             continue
         first = bounds[row]
-        _find_pairs(mentions, row, usable, pairs)
+        _find_pairs(mentions, row, usable, is_common, pairs)
         _tie_links(pairs, flags[first : bounds[row + 1]], how[first : bounds[row + 1]], tie)
         # Where the last mention that counts ends, of either kind.
         outer_start, outer_end, nested_end = np.int64(-1), np.int64(0), np.int64(0)
@@ -327,12 +355,16 @@ def _resolve(
 
 
 @kernel
-def _find_pairs(mentions: _Mentions, row: int, usable: Array, pairs: Array) -> None:
+def _find_pairs(
+    mentions: _Mentions, row: int, usable: Array, is_common: Array, pairs: Array
+) -> None:
     """Put the pairs of a row's mentions in `pairs`, from 0 on; -1 where the entity is not used."""
     first, last = mentions.bounds[row], mentions.bounds[row + 1]
     for i in range(first, last):
-        entity = mentions.entity[i]
-        pairs[i - first] = _pair(mentions, entity, row) if usable[entity] else -1
+        entity, flags = mentions.entity[i], mentions.flags[i]
+        opens = is_common[entity] and flags & INITIAL and not flags & TITLE
+        used = usable[entity] and not opens
+        pairs[i - first] = _pair(mentions, entity, row) if used else -1
 
 
 @kernel

@@ -185,6 +185,8 @@ def _member(member: Answer) -> str:
         count = shared["shared_neighbors"]
         names = ", ".join(map(str, shared["examples"][:3]))
         said = "many" if count is None else str(count)
+        if "shared_weight" in shared:
+            said += f" of weight {number(shared['shared_weight'])}"
         said += f" shared with {shared['seed']}" + (f" ({names})" if names else "")
         reasons.append(said + (", adjacent" if shared["adjacent"] else ""))
     return f"{member['id']} {number(member['score'])}" + (f": {'; '.join(reasons)}" * bool(reasons))

@@ -15,6 +15,8 @@ CollectionName = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-
 _MOST = 100_000
 Edge = Annotated[list[Vertex], Field(min_length=2, max_length=2)]
 """Two vertices."""
+WeightedEdge = Annotated[list[Vertex | float], Field(min_length=2, max_length=3)]
+"""Two vertices, and the weight of their edge where the index keeps weights."""
 
 
 class CollectionRequest(Request):
@@ -74,9 +76,9 @@ class DeleteRequest(Request):
 
 
 class EdgesRequest(Request):
-    """Edges to add to the graph, and to remove from it."""
+    """Edges to add to the graph, with weights if it has them, and edges to remove from it."""
 
-    add: Annotated[list[Edge], Field(max_length=_MOST)] = Field(default_factory=list)
+    add: Annotated[list[WeightedEdge], Field(max_length=_MOST)] = Field(default_factory=list)
     remove: Annotated[list[Edge], Field(max_length=_MOST)] = Field(default_factory=list)
 
 

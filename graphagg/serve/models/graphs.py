@@ -45,6 +45,8 @@ class SharedNeighbors(Result):
     shared_neighbors: int | None
     examples: list[ShownVertex]
     adjacent: bool
+    shared_weight: float | None = Field(default=None, description="In an index with weights.")
+    edge_weight: float | None = Field(default=None, description="Likewise, where adjacent.")
 
 
 class CommunityMember(Result):

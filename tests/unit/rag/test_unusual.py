@@ -85,7 +85,7 @@ def test_questions_may_come_from_anything_that_gives_them(small_index: PassageIn
     [
         {"k": 2.5}, {"k": "3"}, {"k": None}, {"k": True}, {"k": 0}, {"k": math.inf},
         {"window": "1"}, {"window": None}, {"window": 0.5}, {"window": -1},
-        {"include": 5}, {"include": "p1"}, {"exclude": None}, {"exclude": 5},
+        {"include": 5}, {"include": [5]}, {"exclude": None}, {"exclude": 5},
     ],
 )  # fmt: skip
 def test_numbers_and_lists_that_are_none(

@@ -14,6 +14,7 @@ import pytest
 from graphagg.serve.http.app import document
 from graphagg.serve.http.security import Access
 from graphagg.serve.service import Service, Sources
+from tests.unit.rag.documents.reading.files import thirty
 from tests.unit.serve.live import patient, serving
 
 CLIENT = Path(__file__).parents[3] / "clients" / "typescript"
@@ -64,35 +65,41 @@ def test_under_node(indices: Sources) -> None:
 
 
 WRITES = """
+import { readFileSync, readdirSync } from "node:fs";
 import { createClient } from %s;
 const client = createClient({ baseUrl: process.argv[1] });
+const folder = process.argv[2];
 const name = { name: "a" };
-const search = { question: "Where did Ada live?", k: 3 };
+const search = { question: "What is the hotel limit in Aarhus?", k: 3 };
 const ask = () => client.post("/v1/collections/{name}/passages/search", search, name);
-const heard = [];
+const told = [];
 await client.post("/v1/collections", { name: "a" });
-const files = [
-  { name: "in/ada.md", content: "Ada lived in London." }, { name: "b.txt", content: "Paris." },
-];
-const added = await client.upload("a", files, (progress) => heard.push(progress.stage));
+const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => `${entry.parentPath ?? entry.path}/${entry.name}`)
+  .map((path) => ({ name: path.slice(folder.length + 1), content: readFileSync(path) }));
+const added = await client.upload("a", files, (progress) => told.push(progress.stage));
 const before = (await ask()).hits.map((hit) => hit.id);
-const gone = await client.post("/v1/collections/{name}/passages/delete", { ids: ["b.txt"] }, name);
+const ids = ["travel.md"];
+const gone = await client.post("/v1/collections/{name}/passages/delete", { ids }, name);
 const after = (await ask()).hits.map((hit) => hit.id);
 await client.delete("/v1/collections/{name}", name);
 const left = (await client.get("/v1/collections")).collections;
-console.log(JSON.stringify({ added: added.files, before, deleted: gone.deleted, after, left }));
+console.log(JSON.stringify({ sent: files.length, added, told, before, gone, after, left }));
 """
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not on the PATH")
-def test_writes_under_node(indices: Sources, tmp_path: Path) -> None:
-    sources = Sources(root=tmp_path, encoder=indices.encoder, extractor=indices.extractor)
+def test_a_folder_of_thirty_files_under_node(indices: Sources, tmp_path: Path) -> None:
+    thirty(tmp_path / "documents")
+    sources = Sources(root=tmp_path / "root", encoder=indices.encoder, extractor=indices.extractor)
     with serving(Service(sources, patient())) as live:
         script = WRITES % json.dumps((CLIENT / "index.js").as_uri())
         command = [str(NODE), "--input-type=module", "-e", script, live.url]
+        command.append(str(tmp_path / "documents"))
         run = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout) == {
-        "added": 2, "before": ["in/ada.md", "b.txt"], "deleted": 1, "after": ["in/ada.md"],
-        "left": [],
-    }  # fmt: skip
+    done = json.loads(run.stdout)
+    assert done["sent"] == done["added"]["files"] + len(done["added"]["left_out"]) == 30
+    assert done["told"] and done["gone"]["deleted"] == 1 and done["left"] == []
+    assert done["before"][0] == "travel.md" not in done["after"]

@@ -228,7 +228,7 @@ def evaluate(
         TrainingDiverged: answers that cannot be measured.
     """
     learner.stage = subset
-    return answers_of(learner, batches, device).score(subset)
+    return answers_of(learner.to(device), batches, device).score(subset)
 
 
 @torch.no_grad()
@@ -238,9 +238,9 @@ def answers_of(
     device: torch.device,
     between: Callable[[], None] = lambda: None,
 ) -> Answers:
-    """Run the model over a part of the data; `between` is called before each batch."""
+    """Run the model, which is there already, over a part; call `between` before each batch."""
     answers = Answers(learner)
-    learner.to(device).eval()
+    learner.eval()
     for batch in batches:
         between()
         with autocast(learner.training_config, device):
@@ -257,5 +257,7 @@ def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextM
 
 def moved(batch: Data, device: torch.device) -> Data:
     """Copy a batch to a device, where it is not there."""
+    if batch.edge_index is not None and batch.edge_index.device == device:
+        return batch
     there: Data = batch.to(device.type if device.index is None else str(device))
     return there

@@ -28,7 +28,7 @@ Logger = Callable[[dict[str, float], int], object]
 """Called with `loss`, `lr` and `val` of an epoch, and its number from 1."""
 
 _PERFECT = 1.0 - 1e-6  # of a float32
-SAVE_EVERY_S = 1.0
+SAVE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _copied(state: Any) -> Any:
 
 
 class _Checkpoints:
-    """The files `LAST` and `BEST`: written when a second has passed, and when the training ends.
+    """The files `LAST` and `BEST`: written every five seconds, and when the training ends.
 
     To sync two files after each epoch would cost several times what an epoch of a small graph does.
     A process that is killed loses what it did since; the same numbers come again.

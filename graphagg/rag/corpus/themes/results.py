@@ -12,6 +12,7 @@ import numpy as np
 
 from graphagg.arrays import Ints
 from graphagg.errors import UnknownPassage, UnknownTheme
+from graphagg.fields import Brief
 from graphagg.tables import json_writer, save, table_writers
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ class Span(NamedTuple):
     dated: int
 
 
-@dataclass(frozen=True)
-class Theme:
+@dataclass(frozen=True, repr=False)
+class Theme(Brief):
     """Passages that belong together.
 
     Attributes:
@@ -111,8 +112,8 @@ class Theme:
         return cls(**{**plain, **lists, **texts, "span": span})
 
 
-@dataclass(frozen=True)
-class ThemeMap:
+@dataclass(frozen=True, repr=False)
+class ThemeMap(Brief):
     """The themes of a corpus at several resolutions.
 
     Attributes:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from graphagg.checks import shown
+from graphagg.fields import Brief
 
 _FILE_KEYS = frozenset({"path", "folder", "suffix", "modified", "size"})
 _DEEPEST = 16  # levels of a value
@@ -65,8 +66,8 @@ def mark_at(marks: Sequence[Mark], offset: int) -> Mark:
     return marks[count - 1] if count else Mark(0)
 
 
-@dataclass(frozen=True)
-class Document:
+@dataclass(frozen=True, repr=False)
+class Document(Brief):
     """A document, before it is split into passages.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
+from graphagg.fields import Brief
 
 _NAMED = 10
 
@@ -72,8 +73,8 @@ class LeftOut(NamedTuple):
         return f"{self.path}: {self.kind}" + (f": {self.reason}" if self.reason else "")
 
 
-@dataclass
-class ReadReport:
+@dataclass(repr=False)
+class ReadReport(Brief):
     """A report on the files of a folder; filled while the documents are read.
 
     Attributes:

@@ -154,19 +154,25 @@ def test_an_index_that_splits_goes_on_splitting(tmp_path: Path) -> None:
     assert [d.id for d in store.similarity_search("Ada", k=50)] == ["a"]
 
 
-def test_relevance_scores_are_cosines_and_mmr_is_various(tmp_path: Path) -> None:
+def test_relevance_is_confidence_and_mmr_is_various(tmp_path: Path) -> None:
     store = new(tmp_path / "i")
     twin = Document(id="a2", page_content="Ada wrote notes in London too.", metadata={})
     store.add_documents([ADA, twin, BABBAGE, THAMES])
     question = "Ada wrote notes in London."
     scored = store.similarity_search_with_relevance_scores(question, k=4)
     assert [d for d, _ in scored] == store.similarity_search(question, k=4)
-    assert all(0 <= score <= 1 for _, score in scored)
-    assert dict((d.id, s) for d, s in scored)["a"] == pytest.approx(1, abs=1e-5)
-    best = [d for d, s in scored if s >= 0.9]
+    with PassageIndex.open(store.directory, **MODELS) as index:
+        sure = index.retrieve(question, 4).confidence
+    relevance = [score for _, score in scored]
+    assert relevance[0] == sure and relevance == sorted(relevance, reverse=True)
+    assert 0 <= relevance[-1] < sure <= 1
+    best = [d for d, s in scored if s >= sure]
     assert best == store.as_retriever(
-        search_type="similarity_score_threshold", search_kwargs={"score_threshold": 0.9, "k": 4}
+        search_type="similarity_score_threshold", search_kwargs={"score_threshold": sure, "k": 4}
     ).invoke(question)
+    with pytest.raises(InvalidParameter, match="'bm25' has no confidence"):
+        store.similarity_search_with_relevance_scores(question, mode="bm25")
+    assert new(tmp_path / "none").similarity_search_with_relevance_scores(question) == []
     various = store.as_retriever(
         search_type="mmr", search_kwargs={"k": 2, "fetch_k": 4, "lambda_mult": 0.1}
     ).invoke(question)

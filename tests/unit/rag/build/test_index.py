@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from graphagg.errors import (
     DuplicateId,
     EmptyCorpus,
+    IndexClosed,
     InvalidParameter,
     InvalidQuestion,
     ModelMismatch,
@@ -20,7 +23,6 @@ from graphagg.rag.config.linearrag import PRESETS, preset
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.modes.linearrag import search as linearrag_module
 from graphagg.rag.snapshot import dense as dense_module
-from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.ranking import top_k
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, assert_same_hits
 
@@ -129,36 +131,29 @@ def test_long_passages_score_by_their_best_window(tmp_path: Path) -> None:
 
 
 def test_inverted_file_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above the flat limit a trained index is used, and its hits have exact scores.
-
-    Which lists it reads hangs on rounding in their training; all lists together hold the best.
-    """
+    """Above the flat limit lists are read, and hits have exact scores; all lists hold the best."""
     monkeypatch.setattr(dense_module, "FLAT_LIMIT", 500)
     rng = np.random.default_rng(0)
     corpus = [
         Passage(f"n{i}", " ".join(f"w{w}" for w in rng.integers(0, 300, 12))) for i in range(1500)
     ]
     with build(tmp_path / "i", corpus) as index:
-        assert "passages.faiss" in index.manifest.files
         snapshot, rows = index.snapshot, np.arange(len(corpus))
-        flat = DenseIndex(snapshot.corpus, snapshot.ranks)
-        assert flat.is_exact(rows) and not snapshot.dense.is_exact(rows)
+        assert not snapshot.dense.is_exact(rows) and snapshot.dense.is_exact(rows[:500])
+        (segment,) = snapshot.corpus.segments
+        assert segment.lists is not None and segment.lists.recall > 0.9
         for question in [p.text[:30] for p in corpus[:20]]:
             (vector,) = FakeEncoder().encode([question])
-            found, scores = snapshot.dense.search(vector, 10, rows)
             exact = snapshot.corpus.similarity(vector[None])[:, 0]
-            np.testing.assert_array_equal(scores, exact[found])
-            some = rows[rows % 3 > 0]
-            found, scores = snapshot.dense.search(vector, 10, some)
-            assert len(found) == 10 and (found % 3 > 0).all()
-            np.testing.assert_array_equal(scores, exact[found])
-        snapshot.dense._index().nprobe = snapshot.dense._index().nlist
-        for question in [p.text[:30] for p in corpus[:20]]:
-            (vector,) = FakeEncoder().encode([question])
-            for mine, best in zip(
-                snapshot.dense.search(vector, 10, rows), flat.search(vector, 10, rows), strict=True
-            ):
-                np.testing.assert_array_equal(mine, best)
+            for some in (rows, rows[rows % 3 > 0], rows[: rng.integers(501, 1400)]):
+                best = some[top_k(exact[some], 10, snapshot.ranks[some])]
+                searched, scores = snapshot.dense.search(vector, 10, some)
+                assert len(searched) == 10 and np.isin(searched, some).all()
+                np.testing.assert_array_equal(scores, exact[searched])
+                with monkeypatch.context() as patch:
+                    patch.setattr(dense_module, "_SEEN", len(corpus))
+                    searched, _ = snapshot.dense.search(vector, 10, some)
+                assert searched.tolist() == best.tolist()
 
 
 def test_large_corpora_carry_the_prior_on_the_best(
@@ -225,6 +220,34 @@ def test_presets() -> None:
 def test_another_model_is_refused(small_index: PassageIndex, tmp_path: Path) -> None:
     with pytest.raises(ModelMismatch, match=r"built with the encoder 'fake'.*'other'"):
         PassageIndex.open(tmp_path / "idx", encoder=FakeEncoder("other"))
+
+
+def test_a_closed_index_refuses(small_index: PassageIndex) -> None:
+    retriever = small_index.retriever()
+    small_index.close()
+    small_index.close()
+    assert "5 passages" in repr(small_index) and small_index.manifest.counts["passages"] == 5
+    assert retriever.scope  # what was begun before goes on
+    calls: list[Callable[[], object]] = [
+        lambda: small_index.retrieve("Who?"),
+        lambda: small_index.delete("p1"),
+        lambda: small_index.add([{"id": "n", "text": "Ada."}]),
+        lambda: small_index.sync([], dry_run=True),
+        lambda: small_index.map(), small_index.graph, small_index.reopen, lambda: len(small_index),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(IndexClosed, match="was closed; open the index again"):
+            call()
+
+
+def test_one_id_is_a_list_of_it(small_index: PassageIndex) -> None:
+    def ids(**chosen: Any) -> list[str]:
+        return [hit.passage.id for hit in small_index.retrieve("Who wrote?", 9, **chosen)]
+
+    assert ids(include="p1") == ids(include=["p1"]) == ids(include=iter(["p1", "p1"])) == ["p1"]
+    assert set(ids(exclude="p1")) == set(ids(exclude=["p1"])) == {"p2", "p3", "p4", "p5"}
+    assert small_index.delete("p1") == 1 and small_index.delete(iter(["p2", "p2"])) == 1
+    assert set(ids()) == {"p3", "p4", "p5"}
 
 
 def test_a_failed_build_leaves_the_old_index(small_index: PassageIndex, tmp_path: Path) -> None:

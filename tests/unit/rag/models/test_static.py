@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from benchmarks import static_table
-from graphagg.errors import CorruptArtifact, InvalidParameter, UnreadableFile
+from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch, UnreadableFile
+from graphagg.rag import PassageIndex
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.static import encoder as static
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
@@ -81,6 +83,25 @@ def test_a_file_holds_all_of_a_table(tmp_path: Path) -> None:
     )
     again.table.save(tmp_path / "u.npz")
     assert (tmp_path / "t.npz").read_bytes() == (tmp_path / "u.npz").read_bytes()
+
+
+def test_an_encoder_is_named_where_an_index_is_built_and_opened(tmp_path: Path) -> None:
+    table().save(tmp_path / "t.npz")
+    table(seed=1).save(tmp_path / "u.npz")
+    named, other = str(tmp_path / "t.npz"), str(tmp_path / "u.npz")
+    passages = [{"id": "p", "text": "The red sea is warm."}]
+    options: dict[str, Any] = {"profile": "fast", "language": "en"}
+    PassageIndex.build(passages, tmp_path / "i", encoder=named, **options).close()
+    encoder = encoder_of("fast", named)
+    PassageIndex.build(passages, tmp_path / "j", encoder=encoder, **options).close()
+    with PassageIndex.open(tmp_path / "i", encoder=named) as index:
+        assert index.manifest.models["encoder"] == encoder.spec.to_json()
+        with PassageIndex.open(tmp_path / "j") as same:
+            assert index.retrieve("Which sea?") == same.retrieve("Which sea?")
+    with pytest.raises(ModelMismatch):
+        PassageIndex.open(tmp_path / "i", encoder=other)
+    with pytest.raises(InvalidParameter, match="profile fast takes a static model"):
+        PassageIndex.build(passages, tmp_path / "k", encoder="all-minilm", **options)
 
 
 def test_files_that_hold_none(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_plain_values_make_the_same_request() -> None:
     ("values", "message"),
     [
         ({"mode": "luck"}, "mode is luck|mode is 'luck'"),
-        ({"include": "p1"}, "include is 'p1', wanted a list of ids"),
+        ({"include": ["p1", 5]}, "include is .'p1', 5., wanted a list of ids"),
         ({"exclude": None}, "exclude is None, wanted a list of ids"),
         ({"as_of": "yesterday"}, "as_of is 'yesterday', wanted an ISO 8601 date"),
         ({"recency": 0.5}, "recency is a float, wanted a Recency"),

@@ -275,3 +275,19 @@ def company(root: Path) -> Path:
     }.items():  # fmt: skip
         write(root / name, content)
     return root
+
+
+def thirty(root: Path) -> list[Path]:
+    """A folder of thirty files of twenty kinds; two cannot be read."""
+    company(root)
+    for name, content in {
+        "travel.md": "# Travel\n\nThe hotel limit in Aarhus is 180 euros.\n",
+        "notes/anna.md": "# Anna\n\nAnna leads the works in Oslo.\n",
+        "notes/bert.txt": "Bert keeps the books.",
+        "notes/deep/harbor.html": "<h1>Harbor</h1><p>The harbor freezes in January.</p>",
+        "rows.jsonl": '{"id": "r1", "text": "The crane was built in 1912."}\n',
+        "broken.pdf": "no pdf",
+        "empty.txt": "",
+    }.items():
+        write(root / name, content)
+    return sorted(each for each in root.rglob("*") if each.is_file())

@@ -1,0 +1,295 @@
+"""Weights in an index: similarity, signatures, walks, changes and engines against brute force."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities.build import changes, engine
+from graphagg.communities.build import files as building
+from graphagg.communities.similarity.exact import pair_similarities
+from graphagg.communities.similarity.member_sums import similarity_sums
+from graphagg.communities.similarity.neighborhood import Scratch
+from graphagg.errors import InvalidGraph, InvalidParameter
+from graphagg.graph import merging
+from graphagg.graph.large import load as large_load
+from graphagg.graph.large import rows as large_rows
+from tests.unit.communities.graphs import KINDS, files
+
+kinds = st.sampled_from(KINDS)
+weights = st.one_of(
+    st.integers(1, 5).map(float), st.floats(1e-3, 1e4), st.sampled_from([1e-30, 0.1, 1 / 3, 1e30])
+)
+triples = st.lists(
+    st.tuples(st.integers(0, 20), st.integers(0, 20), st.floats(1e-3, 1e4)), min_size=1, max_size=60
+).filter(lambda edges: any(a != b for a, b, _ in edges))
+some = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def small(kind="undirected", **options):
+    options = {"permutations": 16, "bands": 6, "rows": 2, "partitions": 3} | options
+    return IndexConfig(kind=kind, weights=True, **options)
+
+
+def weighted_sets(edges, kind, closed):
+    """The weighted set of each vertex by brute force, weights rounded to 32 bits and added up."""
+    sets: dict[int, dict[int, float]] = {}
+
+    def add(row, column, weight):
+        sets.setdefault(row, {})
+        sets[row][column] = sets[row].get(column, 0.0) + weight
+
+    for a, b, weight in edges:
+        weight = float(np.float32(weight))
+        if kind == "two-mode":
+            add(b, a, weight)
+            continue
+        sets.setdefault(a, {}), sets.setdefault(b, {})
+        if a != b and kind != "directed-in":
+            add(a, b, weight)
+        if a != b and kind != "directed-out":
+            add(b, a, weight)
+    if closed:
+        for vertex, held in sets.items():
+            held[vertex] = max(held.values(), default=1.0)
+    return sets
+
+
+def weighted_jaccard(a, b):
+    least = sum(min(a[x], b[x]) for x in a.keys() & b.keys())
+    most = sum(a.values()) + sum(b.values()) - least
+    return least / most if most else 0.0
+
+
+@some
+@given(edges=triples, kind=kinds, closed=st.booleans(), data=st.data())
+def test_similarities_are_those_of_brute_force(tmp_path_factory, edges, kind, closed, data):
+    closed = closed and kind != "two-mode"
+    root = tmp_path_factory.mktemp("exact")
+    index = CommunityIndex.build(edges, root / "a", config=small(kind, closed=closed))
+    sets = weighted_sets(edges, kind, closed)
+    vertices = list(index.vertices)
+    assert vertices == sorted(sets)
+    seeds = sorted(data.draw(st.sets(st.sampled_from(vertices), min_size=1, max_size=3)))
+    wanted = np.array([sum(weighted_jaccard(sets[v], sets[s]) for s in seeds) for v in vertices])
+    dense = np.array([index.find(seed) for seed in seeds])
+    hoods, scratch = index.opened.hoods, Scratch.of(index.opened.hoods)
+    pairs = np.zeros(len(vertices))
+    pair_similarities(hoods.bundle, dense, np.arange(len(vertices)), 1 << 40, pairs)
+    np.testing.assert_allclose(pairs, wanted, rtol=1e-12)
+    sums, _ = similarity_sums(hoods, dense, np.arange(len(vertices)), 1 << 40, scratch)
+    np.testing.assert_allclose(sums, wanted, rtol=1e-12)
+    if any(sets[seed].keys() - {seed} for seed in seeds):
+        found = {m.id: m.score for m in index.query(seeds, 99, method="jaccard").members}
+        alike = {v: w / len(seeds) for v, w in zip(vertices, wanted, strict=True) if w > 0}
+        assert found == pytest.approx({v: w for v, w in alike.items() if v not in seeds})
+        shares = (
+            {m.id: m.score for m in index.query(seeds[:1], 99, method="containment").members}
+            if sets[seeds[0]].keys() - {seeds[0]}
+            else {}
+        )
+        total = sum(sets[seeds[0]].values())
+        for vertex, share in shares.items():
+            least = [min(w, sets[vertex].get(x, 0.0)) for x, w in sets[seeds[0]].items()]
+            assert share == pytest.approx(sum(least) / total, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 3, 20, 300])
+@pytest.mark.parametrize("spread", [0.0, 0.5, 2.0])
+def test_estimates_err_as_theory_says(tmp_path, size, spread):
+    """200 pairs of sets: no bias beyond 4 standard errors, no more variance than 1.3 times."""
+    generator, edges, pairs, slots = np.random.default_rng(size), [], 200, 256
+    for pair in range(pairs):
+        first = np.exp(generator.normal(0, 1, size))
+        second = first * np.exp(generator.normal(0, spread, size))
+        shared = generator.random(size) < 0.8
+        for side, held in enumerate((first, second)):
+            names = 2 * size * pair + np.arange(size) + size * (side * ~shared)
+            edges += zip(names.tolist(), [2 * pair + side] * size, held.tolist(), strict=True)
+    config = IndexConfig("two-mode", weights=True, permutations=slots, bands=32)
+    index = CommunityIndex.build(edges, tmp_path / "x", config=config)
+    sets = weighted_sets(edges, "two-mode", False)
+    estimates = (index.opened.sketches.sig[::2] == index.opened.sketches.sig[1::2]).mean(axis=1)
+    exact = np.array([weighted_jaccard(sets[2 * i], sets[2 * i + 1]) for i in range(pairs)])
+    variance = exact * (1 - exact) / slots
+    errors = estimates - exact
+    assert abs(errors.sum()) <= 4 * np.sqrt(variance.sum()) + 1e-3
+    assert (errors**2).sum() <= 1.3 * variance.sum() + 1e-3
+
+
+def test_equal_weights_are_no_weights(tmp_path):
+    graph = nx.karate_club_graph()
+    edges = [(a, b, 0.3) for a, b in graph.edges]
+    plain = CommunityIndex.build([e[:2] for e in edges], tmp_path / "plain")
+    index = CommunityIndex.build(edges, tmp_path / "w", config=IndexConfig(weights=True))
+    for method in ("jaccard", "pagerank", "agglomerative", "containment", "fused"):
+        without = plain.query([0, 5], 20, method=method)
+        with_weights = index.query([0, 5], 20, method=method)
+        found = {member.id: member.score for member in with_weights.members}
+        scale = float(np.float32(0.3)) if method == "pagerank" else 1.0
+        wanted = {member.id: member.score / scale for member in without.members}
+        assert found == pytest.approx(wanted, rel=1e-4)
+    assert plain.query([0], None).conductance == pytest.approx(index.query([0], None).conductance)
+    assert "weights" not in plain.manifest.parameters
+
+
+def test_the_walk_is_that_of_weighted_pagerank(tmp_path):
+    graph = nx.les_miserables_graph()
+    index = CommunityIndex.build(graph, tmp_path / "x", config=IndexConfig(weights=True))
+    ranking = index.rank(index.find_seeds(["Valjean"]), 99, method="pagerank")
+    alpha = 0.05
+    exact = nx.pagerank(
+        graph, 1 - alpha, {"Valjean": 1.0}, weight="weight", tol=1e-12, max_iter=999
+    )
+    for vertex, score in zip(ranking.vertices.tolist(), ranking.scores.tolist(), strict=True):
+        name = index.vertices[vertex]
+        wanted = exact[name] / graph.degree(name, weight="weight")
+        assert score == pytest.approx(wanted, abs=2e-4)
+
+
+@pytest.fixture(params=["in memory", "over files"])
+def changed(request, monkeypatch):
+    """Changes in memory, and over files range by range."""
+    if request.param == "over files":
+        monkeypatch.setattr(changes, "LARGE", 0)
+        monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 7)
+        monkeypatch.setattr(engine, "ROWS_PER_STEP", 5)
+
+
+@some
+@given(edges=triples, more=triples, kind=kinds, random=st.randoms())
+def test_add_equals_rebuild_in_any_order(tmp_path_factory, changed, edges, more, kind, random):
+    root = tmp_path_factory.mktemp("add")
+    grown = CommunityIndex.build(edges, root / "a", config=small(kind))
+    grown.add_edges(more)
+    shuffled = edges + more
+    random.shuffle(shuffled)
+    whole = CommunityIndex.build(shuffled, root / "b", config=small(kind))
+    assert files(grown) == files(whole)
+
+
+@some
+@given(edges=triples, gone=triples, kind=kinds)
+def test_remove_equals_rebuild(tmp_path_factory, changed, edges, gone, kind):
+    root = tmp_path_factory.mktemp("remove")
+    index = CommunityIndex.build(edges, root / "a", config=small(kind))
+    vertices = list(index.vertices)
+
+    def key(edge):
+        return tuple(sorted(edge[:2])) if kind == "undirected" else edge[:2]
+
+    dropped = {key(edge) for edge in gone}
+    left = [edge for edge in edges if key(edge) not in dropped]
+    report = index.remove_edges([edge[:2] for edge in gone])
+    if report.edges:
+        whole = CommunityIndex.build(left, root / "b", config=small(kind), vertices=vertices)
+        assert files(index) == files(whole)
+    index.remove_vertices(vertices[:2])
+    if len(index) and index.manifest.counts["edges"]:
+        ends = slice(1, 2) if kind == "two-mode" else slice(0, 2)
+        stay = [edge for edge in left if not {*edge[ends]} & {*vertices[:2]}]
+        whole = CommunityIndex.build(stay, root / "c", config=small(kind), vertices=vertices[2:])
+        assert files(index) == files(whole)
+
+
+@some
+@given(parts=st.lists(triples, min_size=1, max_size=3), kind=kinds)
+def test_merge_equals_one_build(tmp_path_factory, parts, kind):
+    root = tmp_path_factory.mktemp("merge")
+    for position, part in enumerate(parts):
+        CommunityIndex.build(part, root / f"s{position}", config=small(kind)).close()
+    merged = CommunityIndex.merge([root / f"s{n}" for n in range(len(parts))], root / "all")
+    edges = [edge for part in parts for edge in part]
+    assert files(merged) == files(CommunityIndex.build(edges, root / "one", config=small(kind)))
+
+
+@some
+@given(edges=triples, kind=kinds)
+def test_over_files_the_bytes_are_those_in_memory(tmp_path_factory, monkeypatch, edges, kind):
+    root = tmp_path_factory.mktemp("large")
+    table = root / "edges.csv"
+    lines = [f"{a},{b},{weight!r}" for a, b, weight in edges]
+    table.write_text("source,target,weight\n" + "\n".join(lines) + "\n")
+    memory = CommunityIndex.build(table, root / "a", config=small(kind))
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "LARGE", 0)
+        patch.setattr(large_load, "EDGES_PER_CHUNK", 7)
+        patch.setattr(large_rows, "PAIRS_PER_RANGE", 3)
+        large = CommunityIndex.build(table, root / "b", config=small(kind))
+    assert files(memory) == files(large)
+
+
+def test_reasons_say_the_weight(tmp_path):
+    edges = [("ann", "bob", 2.0), ("ann", "cat", 5.0), ("bob", "cat", 3.0), ("cat", "dan", 1.0)]
+    index = CommunityIndex.build(edges, tmp_path / "x", config=IndexConfig(weights=True))
+    reasons = {m.id: m for m in index.query(["ann"], 3, method="jaccard").members}
+    # ann: ann 5, bob 2, cat 5. bob: ann 2, bob 3, cat 3; the smaller ones are 2, 2 and 3.
+    assert reasons["bob"].explain() == "3 shared of weight 7 with ann (adjacent by 2)"
+    assert reasons["bob"].to_json()["reason"][0]["shared_weight"] == 7.0
+    assert reasons["dan"].explain() == "1 shared of weight 1 with ann"
+    graph = index.query(["ann"], 3, method="jaccard").to_networkx()
+    assert graph["ann"]["cat"]["weight"] == 5.0
+
+
+@pytest.mark.parametrize("weight", [-1.0, 0.0, float("nan"), float("inf"), 1e-50, 1e39, None])
+@pytest.mark.parametrize("form", ["triples", "csv", "over files", "networkx", "arrow"])
+def test_bad_weights_are_refused_by_name(tmp_path, monkeypatch, weight, form):
+    import pyarrow as pa
+
+    edges = [(1, 2, 1.0), (2, 3, weight)]
+    source = edges
+    if form in ("csv", "over files"):
+        source = tmp_path / "edges.csv"
+        source.write_text(
+            "source,target,weight\n1,2,1.0\n2,3," + ("" if weight is None else repr(weight)) + "\n"
+        )
+        monkeypatch.setattr(building, "LARGE", 0 if form == "over files" else 1 << 40)
+    elif form == "networkx":
+        source = nx.Graph()
+        source.add_weighted_edges_from(edges)
+    elif form == "arrow":
+        source = pa.table(
+            dict(zip(("source", "target", "weight"), zip(*edges, strict=True), strict=True))
+        )
+    with pytest.raises(InvalidGraph, match="weight"):
+        CommunityIndex.build(source, tmp_path / "x", config=IndexConfig(weights=True))
+    assert not (tmp_path / "x" / "manifest.json").exists()
+
+
+def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
+    config = IndexConfig(weights=True)
+    with pytest.raises(InvalidGraph, match="without weights"):
+        CommunityIndex.build([(1, 2)], tmp_path / "x", config=config)
+    with pytest.raises(InvalidGraph, match="without weights"):
+        CommunityIndex.build([(1, 2, 1.0), (2, 3)], tmp_path / "x", config=config)
+    with pytest.raises(InvalidParameter, match="not kept"):
+        CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", weight="calls")
+    plain = CommunityIndex.build([(1, 2)], tmp_path / "plain")
+    with pytest.raises(InvalidParameter, match="not kept"):
+        plain.add_edges([(1, 3, 2.0)], weight="calls")
+    index = CommunityIndex.build([(1, 2, 1.0)], tmp_path / "w", config=config)
+    before = files(index)
+    with pytest.raises(InvalidGraph, match="without weights"):
+        index.add_edges([(1, 3)])
+    with pytest.raises(InvalidGraph, match=r"2\^29"):
+        index.add_edges([(1, 2, 1e-20)])
+    assert files(CommunityIndex.open(tmp_path / "w")) == before
+    with pytest.raises(InvalidParameter, match="weights"):
+        index.signature(1)
+    with pytest.raises(InvalidParameter, match="parameters"):
+        CommunityIndex.merge([tmp_path / "plain", tmp_path / "w"], tmp_path / "m")
+
+
+def test_bad_rows_are_left_out_where_asked(tmp_path):
+    table = tmp_path / "edges.csv"
+    table.write_text("source,target,calls\n1,2,2\n2,3,0\n3,4,-1\n4,1,3\n")
+    config = IndexConfig(weights=True)
+    index = CommunityIndex.build(
+        table, tmp_path / "x", config=config, weight="calls", skip_bad_rows=True
+    )
+    assert index.report.bad_rows == 2
+    assert index.manifest.counts["edges"] == 2

@@ -174,9 +174,14 @@ def claimed(
     work = Work(spark, location, progress, kind, stages)
     work.claim(job, force=force, resume=resume)
     try:
-        with with_settings(spark, settings), named_errors():
+        group = f"graphagg {kind}"
+        with (
+            with_settings(spark, settings),
+            described(spark, group, f"{kind}: writes the version"),  # what is of no stage
+            named_errors(),
+        ):
             if not isinstance(location, Address):
-                with described(spark, f"graphagg {kind}", f"{kind}: looks for the shared folder"):
+                with described(spark, group, f"{kind}: looks for the shared folder"):
                     _check_shared(spark, work.folder)
             yield work
     except GraphAggError as error:

@@ -92,7 +92,7 @@ def sweep_cut(
     """The prefix of a ranking that, with the seeds, has the least conductance.
 
     Conductance of S: edges that leave S over the smaller of the degrees in S and outside; with
-    weights those of the edges. Prefixes are tried while the edges read stay within `most`.
+    weights, sums of the edges' weights. Prefixes are tried while the edges read stay within `most`.
 
     Returns:
         The number of `ordered` to keep (at least 1) and the conductance; None if it is empty.

@@ -66,9 +66,9 @@ class Neighborhoods:
         closed: each set also has its own vertex.
         walk: the way a walk finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
             (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
-        masses: `[n, 3]` weight of each vertex in its own set, which is that of its heaviest element
-            (1 if there is none, 0 where sets are open); weight of its set without itself; weight of
-            its edges, of a directed graph both ways. None without weights.
+        masses: `[n, 3]` weight of each vertex in its own set, equal to the weight of its heaviest
+            element (1 if there is none, 0 where sets are open); weight of its set without itself;
+            weight of its edges, of a directed graph both ways. None without weights.
     """
 
     sets: Csr

@@ -23,8 +23,14 @@ from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.tables.gazetteer import kind_of, or_of
-from graphagg.rag.tables.matching import KeysOfRows, KeyTable, TokenRows, find_mentions
-from graphagg.rag.tables.mentions import RowTokens, found_keys, linked_keys, title_keys
+from graphagg.rag.tables.matching import OPENS, KeysOfRows, KeyTable, TokenRows, find_mentions
+from graphagg.rag.tables.mentions import (
+    RowTokens,
+    found_keys,
+    linked_keys,
+    openers,
+    title_keys,
+)
 from graphagg.rag.tables.segments import Ragged
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.store.strings import StringTable
@@ -98,7 +104,7 @@ class Block:
         self.entities = _spans(note.mentions for note in notes)
         self._words, self._keys = _numbering(), _numbering()
         self._tokens, self._lengths, self._titles = array("i"), array("q"), array("i")
-        self._sentence, self._capital = array("i"), bytearray()
+        self._sentence, self._case = array("i"), bytearray()
         self._inner, self._inner_rows = array("i"), array("i")
         self._inner_titles, self._languages = bytearray(), bytearray()
         self._titled, self._named = array("i"), array("i")
@@ -115,7 +121,10 @@ class Block:
         begins = [start for start, _ in tokens.spans]
         sentence = np.searchsorted(self.sentences.row(row)[:, 0], begins, side="right") - 1
         self._sentence.frombytes(np.maximum(sentence, 0).astype(np.int32).tobytes())
-        self._capital.extend([is_capital(text[begin]) for begin in begins])
+        case = bytearray(is_capital(text[begin]) for begin in begins)
+        for token in openers(text, begins):
+            case[token] |= OPENS
+        self._case += case
         for words, in_title in zip(tokens.inner, (1, 0), strict=True):
             self._inner.extend(map(word_number, words))
             self._inner_rows.extend([row] * len(words))
@@ -157,7 +166,7 @@ class Block:
             "tokens": tokens,
             "tokens.bounds": offsets(np.array(self._lengths, np.int64)),
             "token.sentence": _ints(self._sentence),
-            "token.capital": np.frombuffer(bytes(self._capital), np.bool_),
+            "token.case": np.frombuffer(bytes(self._case), np.uint8),
             "gazetteer.title_tokens": narrow(_ints(self._titles)),
             **string_arrays("keys", keys),
             "keys.kind": np.array([kind_of(key.split(" "), self._analyzers) for key in keys],
@@ -268,7 +277,7 @@ def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Arr
         The arrays of `mention_arrays`.
     """
     names = ("words.utf8", "words.offsets", "tokens", "tokens.bounds", "gazetteer.title_tokens",
-             "token.sentence", "token.capital")  # fmt: skip
+             "token.sentence", "token.case")  # fmt: skip
     tokens = TokenRows(*(read_only(array(name)) for name in names))
     key, none = array("titled.key"), np.zeros(len(array("titled.key")), np.int32)
     titled = KeysOfRows(array("titled.bounds"), ranks[key], array("titled.flags"), none, none)

@@ -41,7 +41,7 @@ from graphagg.store.reading import ArrayFolder
 from graphagg.store.work import FolderStorage, work_folder
 
 _FOLDER = "blocks"
-_LEAST, _BLOCKS = 64, 64  # passages of a block at least; blocks that a corpus is cut into at least
+_LEAST, _BLOCKS = 16, 64  # passages of a block at least; blocks that a corpus is cut into at least
 _STAGE = "indexing"
 _OF_BLOCKS = 0.9  # share of the work that blocks are; the stages over all of them are the rest
 _SHARES = {"entities": (0.0, 0.5), "windows": (0.5, 0.6), "sentences": (0.6, 1.0)}
@@ -169,7 +169,7 @@ def _last(progress: Progress, whole: int) -> Progress:
 
 
 KIND = "passages"
-REVISION = 12  # raised when the same corpus and models give another index
+REVISION = 13  # raised when the same corpus and models give another index
 
 
 @dataclass(frozen=True)

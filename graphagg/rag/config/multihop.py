@@ -7,9 +7,12 @@ A passage p has the direct score
 - similarity, sentence: the cosine of the question with p, and the largest with a sentence of p.
 - lexical: BM25 (k1 1.2, b .75) of p over the sum of idf of the question's terms: the share of the
   question's words that p matches.
-- title: 1 / r^2 if the question names p's title and p is the r-th closest of the passages of that
-  title by similarity + lexical: a name tells the document, and not which of its chunks.
-- entities: the share of the question's named entities, weighted by idf, that p is tied to.
+- title: idf(e) / r^2 if the question names p's title e and p is the r-th closest of the passages of
+  that title by similarity + lexical: a name tells the document, and not which of its chunks.
+- entities: the mean over the question's named entities e of idf(e), 0 where p is not tied to e.
+
+idf(e) = ln(N / df) / ln N counts the passages that e is tied to: the name of a product that most
+files of a folder hold tells little, a name in few passages nearly all.
 
 The `beam` best passages p are the frontier. They lead on to passages q; where they are chunks of
 documents, so do at most eight other chunks of their documents in the pool, and every chunk of a
@@ -52,7 +55,7 @@ its paths. Passages are then chosen one after another by
     f(p) + .9 coverage + .2 named_page
 
 - coverage: the share of the question's terms that p holds and no chosen passage does.
-- named_page: the number of named entities of which p is a page and no chosen passage is.
+- named_page: the sum of idf of the named entities of which p is a page and no chosen passage is.
 
 So each side of a question keeps a place among the hits. That sum is the score.
 

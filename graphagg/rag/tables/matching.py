@@ -18,6 +18,7 @@ from graphagg.store.strings import StringTable
 
 _FEWEST = 16  # slots of a table at least
 _EMPTY = -1
+OPENS = 2
 
 
 class TokenRows(NamedTuple):
@@ -29,7 +30,7 @@ class TokenRows(NamedTuple):
         bounds: `[p + 1]` int64, where the tokens of each passage begin.
         titles: `[p]` int32, how many of them are its title's.
         sentence: `[t]` int32, the sentence of the passage that each token is in.
-        capital: `[t]` bool, whether it begins like a name.
+        case: `[t]` uint8, 1 where it begins like a name, and `OPENS` where a capital tells nothing.
     """
 
     data: Array
@@ -38,7 +39,7 @@ class TokenRows(NamedTuple):
     bounds: Array
     titles: Array
     sentence: Array
-    capital: Array
+    case: Array
 
 
 class KeysOfRows(NamedTuple):
@@ -256,10 +257,11 @@ def _flags_of(tokens: TokenRows, begin: int, end: int, title_end: int) -> int:
     if begin < title_end:
         return TITLE | CAPITAL
     flags = 0
-    if begin == title_end or tokens.sentence[begin] != tokens.sentence[begin - 1]:
+    is_first = begin == title_end or tokens.sentence[begin] != tokens.sentence[begin - 1]
+    if is_first or tokens.case[begin] & OPENS:
         flags = INITIAL
     for token in range(begin, end):
-        if tokens.capital[token]:
+        if tokens.case[token] & 1:
             return flags | CAPITAL
     return flags
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,9 +23,10 @@ from graphagg.rag.documents.tokens import (
 
 CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE, INITIAL, LINK, TARGET = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags of a mention: begins like a name; found by the extractor; is in the title; is the whole
-title; is the title without its last parentheses; begins a sentence; is a link to what the key
-names; the passage is what the key of a link names."""
+title; is the title without its last parentheses; begins a sentence or follows what `openers` looks
+for; is a link to what the key names; the passage is what the key of a link names."""
 _MOST_TOKENS = 100
+_OPENS = re.compile(r"[\n\t|:;]|\s\s")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,18 @@ def spans_of(passage: Passage, begin: int = 0, end: int | None = None) -> list[t
     titled = word_spans(passage.title)
     first, last = (None if n is None else max(n - len(titled), 0) for n in (begin, end))
     return titled[begin:end] + _moved(passage, word_spans(passage.text, first or 0, last))
+
+
+def openers(text: str, starts: Sequence[int]) -> set[int]:
+    """The tokens behind a line break, a colon or semicolon, a cell of a table, or a wide space.
+
+    A capital tells nothing there, as at the beginning of a sentence.
+
+    Args:
+        text: full text of a passage.
+        starts: where its tokens begin, ascending.
+    """
+    return {bisect_left(starts, match.end()) for match in _OPENS.finditer(text)} - {len(starts)}
 
 
 def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -6,10 +6,10 @@ the mean lengths, which entities there are, which mentions count, and how often 
 So an answer under a filter equals the answer of an index of exactly the visible passages.
 
 Which mentions count: of those that begin like a name and whose entity is visible, the leftmost and
-longest; beside them, likewise, the titles of visible passages inside longer names. An entity that
-titles no passage counts nowhere if it is a common word: written in lower case more often than with
-a capital inside a sentence, as "Add", "See" and "How to" are. Two passes over the mentions decide
-it, 1 ms for 6,000 passages.
+longest; beside them, likewise, the titles of visible passages inside longer names. A common word
+is written in lower case more often than with a capital inside a sentence, as "Add", "See" and "How
+to" are. It counts nowhere, or where it titles a passage, only inside sentences. Two passes over the
+mentions decide it, 1 ms for 6,000 passages.
 
 The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
 the entities and passages that it comes to. Any other view holds a byte per mention and per pair and
@@ -116,7 +116,7 @@ class View:
         _mark_common(mentions, visible, np.zeros(entities, np.int32), is_common)
         usable = entity & ((g.kind & (LINKABLE | REFERENCE)) > 0) & (title | ~is_common)
         pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
-        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie, pairs)
+        _resolve(mentions, g.title_tokens, visible, usable, title, is_common, how, tie, pairs)
         titled = np.flatnonzero(tie & OWN)
         own = make("own", np.int64, len(titled))
         own[:] = titled
@@ -299,6 +299,7 @@ def _resolve(
     visible: Array,
     usable: Array,
     is_title: Array,
+    is_common: Array,
     how: Array,
     tie: Array,
     pairs: Array,
@@ -309,8 +310,10 @@ def _resolve(
         mentions: of the gazetteer; of a row by their start, of one start the longest first.
         title_tokens: `[R]`, how many tokens of each row are its title.
         visible: `[R]`.
-        usable: `[E]`, entities that are visible, may be linked and are no common words.
+        usable: `[E]`, entities that are visible, may be linked, and title a passage or are no
+            common words.
         is_title: `[E]`, entities that title a visible passage.
+        is_common: `[E]`, entities that are common words.
         how: `[m]`, takes how each mention counts, and how its pair is tied.
         tie: `[n]`, takes how each pair is tied.
         pairs: room for the pairs of a row's mentions.
@@ -320,7 +323,7 @@ def _resolve(
         if not visible[row]:
             continue
         first = bounds[row]
-        _find_pairs(mentions, row, usable, pairs)
+        _find_pairs(mentions, row, usable, is_common, pairs)
         _tie_links(pairs, flags[first : bounds[row + 1]], how[first : bounds[row + 1]], tie)
         # Where the last mention that counts ends, of either kind.
         outer_start, outer_end, nested_end = np.int64(-1), np.int64(0), np.int64(0)
@@ -352,12 +355,16 @@ def _resolve(
 
 
 @kernel
-def _find_pairs(mentions: _Mentions, row: int, usable: Array, pairs: Array) -> None:
+def _find_pairs(
+    mentions: _Mentions, row: int, usable: Array, is_common: Array, pairs: Array
+) -> None:
     """Put the pairs of a row's mentions in `pairs`, from 0 on; -1 where the entity is not used."""
     first, last = mentions.bounds[row], mentions.bounds[row + 1]
     for i in range(first, last):
-        entity = mentions.entity[i]
-        pairs[i - first] = _pair(mentions, entity, row) if usable[entity] else -1
+        entity, flags = mentions.entity[i], mentions.flags[i]
+        opens = is_common[entity] and flags & INITIAL and not flags & TITLE
+        used = usable[entity] and not opens
+        pairs[i - first] = _pair(mentions, entity, row) if used else -1
 
 
 @kernel

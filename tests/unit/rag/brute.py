@@ -117,6 +117,11 @@ class Reader:
         self.sentence_of = [max(i for i, (a, _) in enumerate(sentences) if a <= s) for s in starts]
         before = [-1, *self.sentence_of]
         begins = [i == len(title.words) or before[i] != s for i, s in enumerate(self.sentence_of)]
+        ends = [0] + [b for _, b in title.spans] + [b + shift for _, b in text.spans]
+        for i, (a, b) in enumerate(zip(ends, starts, strict=False)):
+            between = p.full_text[a:b]
+            wide = any(x.isspace() and y.isspace() for x, y in pairwise(between))
+            begins[i] |= wide or any(mark in between for mark in "\n\t|:;")
         self.begins = begins
         self.windows = encoder.encode(encoder.split([p.full_text])[0])
         self.sentences = encoder.encode([p.full_text[a:b] for a, b in sentences])
@@ -171,7 +176,8 @@ class Brute:
         titled = {key for r in self.readers for key in r.pages}
         keys = titled | {key for r in self.readers for key in r.found}
         self.keys = {key for key in keys if self._names_something(key)}
-        self.keys = {key for key in self.keys if key in titled or not self._is_common(key)}
+        self.common = {key for key in self.keys if self._is_common(key)}
+        self.keys -= self.common - titled
         self.titled = titled & self.keys
         self.mentions = [self._mentions(r) for r in self.readers]
         self.ties = [self._ties(r, m) for r, m in zip(self.readers, self.mentions, strict=True)]
@@ -200,6 +206,7 @@ class Brute:
             for key in self.keys
             for a, b in r.places(key)
             if a >= len(r.title) and r.is_name(key, a, b)
+            if not (key in self.common and r.begins[a])
         )
         found, outer_start, outer_end, nested_end = [], -1, 0, 0
         for start, minus, key in places:
@@ -287,23 +294,25 @@ class Brute:
             {t for t in self.terms if t in {self.analyzer.stem(x) for x in r.searched}}
             for r in self.readers
         ]
-        rarity = sum(map(self.idf, self.named)) or 1.0
+        names = len(self.named) or 1
         vectors = [float((r.windows @ self.vector).max()) for r in self.readers]
         self.near = [a + b for a, b in zip(vectors, lexical, strict=True)]
         direct, self.prior, self.page_of = [], [], []
         for i, (r, ties) in enumerate(zip(self.readers, self.ties, strict=True)):
-            titles = [self._share_of_title(i, k) for k in self.named if ties.get(k) == "page"]
+            titled = [k for k in self.named if ties.get(k) == "page"]
+            titles = [self.idf(k) * self._share_of_title(i, k) for k in titled]
             words = w.lexical * lexical[i] + w.title * bool(titles)
             direct.append(
                 w.similarity * vectors[i]
                 + w.sentence * float((r.sentences @ self.vector).max())
                 + w.lexical * lexical[i]
                 + w.title * max(titles, default=0.0)
-                + w.entities * sum(self.idf(key) for key in self.named if key in ties) / rarity
+                + w.entities * sum(self.idf(key) for key in self.named if key in ties) / names
             )
             self.prior.append(words + (w.similarity + w.sentence) * vectors[i])
             pages = {m.key for m in self.mentions[i] if m.start == len(r.title) and not m.nested}
-            self.page_of.append({k for k in self.named if k in pages or ties.get(k) == "page"})
+            pages |= {k for k, tie in ties.items() if tie == "page"}
+            self.page_of.append({k for k in self.named if k in pages and self.idf(k)})
         return direct
 
     def _share_of_title(self, i: int, key: str) -> float:
@@ -468,7 +477,7 @@ class Brute:
             total = list(f)
             for i in left:
                 total[i] += c.coverage * self._share(self.held[i] - held)
-                total[i] += c.named_page * len(self.page_of[i] - sides)
+                total[i] += c.named_page * sum(map(self.idf, self.page_of[i] - sides))
             (i,) = self._best(total, left, 1)
             chosen.append((self.readers[i].passage.id, total[i]))
             left.remove(i)

@@ -247,6 +247,8 @@ def test_a_turn_that_does_not_come_is_a_conflict(
         refused = live.post(f"{A}/passages/delete", {"ids": ["p2"]})
         assert error_of(refused, 409) == "ArtifactBusy" and refused.headers["retry-after"]
         assert str(tmp_path) not in refused.text
+        live.post("/v1/collections", {"name": "b"})  # which does not wait
+        assert live.post("/v1/collections/b/passages", {"passages": ROWS}).is_success
         gate.set()
         assert first.result(SECONDS)["deleted"] == 1
 

@@ -25,7 +25,7 @@ from graphagg.rag.models.spec import ModelSpec
 PREFIX = "rule:"
 """Prefix of the names of these extractors, `rule:CODE` with the code of a language."""
 DEFAULT_RULES = f"{PREFIX}en"
-_REVISION = 3  # raised when the rules find other sentences or names in the same text
+_REVISION = 4  # raised when the rules find other sentences or names in the same text
 
 _CODE = re.compile("[a-z]{2,3}")
 _CLOSERS = "\"'\u2019\u201d\u00bb)\\]\u300d\u300f\uff09"
@@ -54,8 +54,10 @@ _IS = {
     "pt": "é|foi|são", "sv": "är|var",
 }  # fmt: skip
 _ANY = "|".join(_IS.values())
+_IF = "if|wenn|falls|si|se|als|om|hvis"  # a condition has no subject at its beginning
 _LEAD = (
     "[\\s\"'\u201c\u201e\u00ab\u2018-]{0,8}+"  # opening marks
+    rf"(?!(?i:{_IF})\s)"
     r"(?P<name>\S(?:[^\n(]{0,80}?\S)?)"
     "[\\s\"'\u201d\u00bb\u2019]{0,8}(?:\\(|,?\\s(?:"
 )

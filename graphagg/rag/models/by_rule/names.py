@@ -3,7 +3,8 @@
 A name is a maximal run of capitalized words, longer than one letter. The first word of a sentence
 belongs to it if it is not a stop word of the language and one of these holds: the next word is
 capitalized too, it is capitalized elsewhere inside a sentence of the text, the sentence has no
-final punctuation (a title), or it is a question in a language with stop words. Exceptions:
+final punctuation (a title), or it is a question in a language with stop words. A stop word behind a
+colon, a line break or a cell belongs to no name. Exceptions:
 
 - German and Luxembourgish capitalize nouns: a single capitalized word is a common noun if it
   follows an indefinite article, a possessive, a quantifier or a number, with at most two words in
@@ -26,6 +27,7 @@ _REVISION = 2  # of the exceptions; raised when they find other names in the sam
 
 _LETTERS = re.compile(r"[\w\u0300-\u036f]+")
 _JOIN = re.compile(r"\s|['\u2019\u2010-]")  # between the words of one name
+_OPENERS = (":", ";", "|", "\n")
 _CLOSERS = " \n\t\r\"')]\u00bb\u2019\u201d"
 _QUESTION = ("?", ";", "\u037e", "\u055e")  # Greek, Armenian; ";" is typed for the Greek one
 
@@ -57,9 +59,16 @@ def capitals(
     inside = {word[0] for words in sentence_words for word in words[1:] if word[0][0].isupper()}
     for words, (_, end) in zip(sentence_words, sentences, strict=True):
         names = [word for word in words if word[0][0].isupper()]
+        names = [word for word in names if not _opens_part(text, word, stop_words)]
         if names and names[0] is words[0] and not _may_open(text, names, end, inside, stop_words):
             del names[0]
         yield from (run for run in _runs(text, names) if run[1] - run[0] > 1)
+
+
+def _opens_part(text: str, word: re.Match[str], stop_words: Container[str]) -> bool:
+    """Whether a word is a stop word behind a colon, a line break or a cell of a table."""
+    before = text[max(word.start() - 2, 0) : word.start()].strip(" ")
+    return before in _OPENERS and word[0].casefold() in stop_words
 
 
 def _may_open(

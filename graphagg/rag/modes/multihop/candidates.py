@@ -103,7 +103,7 @@ class Candidates:
         features: `[n, 5]` the terms of F, in the order of `FEATURES`.
         covers: `[n, t]` which of the question's terms each passage holds, 0 or 1.
         pages: `[n, e]` which passage is a page of which named entity: its title is the entity, or
-            its text begins with it; 0 or 1.
+            its text begins with it; 0, or the idf of the entity.
         direct: `[n]` F.
     """
 
@@ -185,15 +185,13 @@ class CandidateScorer:
         rows = rows[np.argsort(self.dense.ranks[rows])]  # so that equals are ordered by id
         title, entities = np.zeros(len(rows)), np.zeros(len(rows))
         pages = np.zeros((len(rows), len(question.named)))
-        total = max(float(question.rarity.sum()), 1e-12)
         for i, idf in enumerate(question.rarity.tolist()):
             tie = self.view.ties_at(question.reading.entities[i], rows)
             is_tied, is_titled = tie > 0, (tie & OWN) > 0
-            title[is_titled] = np.maximum(
-                title[is_titled], _title_shares(question.titled[i], rows[is_titled], question)
-            )
-            pages[(tie & (OWN | LEADS)) > 0, i] = 1.0
-            entities[is_tied] += idf / total
+            shares = _title_shares(question.titled[i], rows[is_titled], question)
+            title[is_titled] = np.maximum(title[is_titled], idf * shares)
+            pages[(tie & (OWN | LEADS)) > 0, i] = idf
+            entities[is_tied] += idf / len(question.named)
         features = np.empty((len(rows), len(FEATURES)))
         features[:, 0] = question.similarity_at(rows)
         features[:, 1] = self.corpus.sentence_similarity_at(rows, question.query)[:, 0]

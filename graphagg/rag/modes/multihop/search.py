@@ -285,7 +285,7 @@ class Gain:
 
     Attributes:
         terms: share of the question's terms.
-        pages: number of named entities whose page it is.
+        pages: sum of the idf of named entities whose page it is.
     """
 
     terms: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from graphagg.rag.tables.mentions import (
     TITLE,
     RowTokens,
     found_keys,
+    linked_keys,
     title_keys,
 )
 from tests.fakes import InMemory
@@ -31,7 +33,10 @@ def mentions_of(index: InMemory, passages: list[Passage]) -> list[Mention]:
     spans = index.corpus.segments[0].entities
     tokens = [RowTokens.of(passage) for passage in passages]
     named = [
-        found_keys(tokens[row], passage.full_text, spans.row(row).tolist())
+        [
+            *found_keys(tokens[row], passage.full_text, spans.row(row).tolist()),
+            *linked_keys(passage, tokens[row]),
+        ]
         for row, passage in enumerate(passages)
     ]
     titles = [title_keys(passage.title) for passage in passages]
@@ -58,7 +63,11 @@ def mentions_of(index: InMemory, passages: list[Passage]) -> list[Mention]:
                 for i in (start, max(start - 1, 0))
             )
             sentence = at
-            if start == t.titles or (start > t.titles and at != before):
+            text = passage.full_text[t.spans[start - 1][1] if start else 0 : t.spans[start][0]]
+            opens = any(mark in text for mark in "\n\t|:;") or any(
+                a.isspace() and b.isspace() for a, b in pairwise(text)
+            )
+            if start == t.titles or (start > t.titles and (at != before or opens)):
                 flags |= INITIAL
             mentions.append((row, start, -length, key, sentence, flags))
     defined = {m[3] for m in mentions if m[5] & DEFINES}  # a code in small letters alone is none

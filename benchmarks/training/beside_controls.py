@@ -39,9 +39,9 @@ class Row:
 ROWS = {
     "MUTAG": Row("tu/MUTAG.npz", 50, 2),
     "ENZYMES": Row("tu/ENZYMES.npz#bench", 30, 1),
-    "ZINC": Row("zinc12k/zinc12k.npz", 3, 1, "mae"),
-    "minesweeper": Row("heterophilous/minesweeper.npz", 50, 1, "roc-auc"),
-    "tolokers": Row("heterophilous/tolokers.npz", 10, 1, "roc-auc"),
+    "ZINC": Row("zinc12k/zinc12k.npz", 2, 1, "mae"),
+    "minesweeper": Row("heterophilous/minesweeper.npz", 20, 1, "roc-auc"),
+    "tolokers": Row("heterophilous/tolokers.npz", 5, 1, "roc-auc"),
 }
 
 

@@ -6,7 +6,8 @@ Questions of the first halves are asked of their own set (the gold is there), of
 their gold passages (near-topic: `exclude` hides them), and of another set (off-topic). An answer is
 right where all gold passages, or k of them if there are more, are among the first k hits. Printed
 are the area under the ROC curve (AUC) and the expected calibration error (ECE, ten bins) on the
-second halves of each set, by coefficients that were fitted without the set and its family; by kind;
+second halves of each set, by coefficients that were fitted without the set and its family; the ECE
+that true chances of this size would have by luck; by kind;
 beside the top score, the gap of the first two scores and NQC (their deviation over the mean) as
 baselines; the share of answers kept and the risk of the kept ones; and the coefficients fitted on
 all sets, for `graphagg/rag/modes/confidence.py`.
@@ -138,6 +139,13 @@ def calibration_error(right: Array, chance: Array) -> float:
     return sum(sums) / len(right)
 
 
+def by_luck(chance: Array) -> float:
+    """The mean calibration error of answers that are right with exactly these chances."""
+    rng = np.random.default_rng(0)
+    draws = rng.random((100, len(chance))) < chance
+    return float(np.mean([calibration_error(right, chance) for right in draws]))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -167,7 +175,7 @@ def report(
         shown = test[name].at(test[name].k == SHOWN_K)
         chance = chances(shown, fitted(others))
         kinds = [shown.kind != other for other in (OFF, NEAR)]  # near-topic, then off-topic
-        row = [auc(shown.right, chance), calibration_error(shown.right, chance)]
+        row = [auc(shown.right, chance), calibration_error(shown.right, chance), by_luck(chance)]
         row += [auc(shown.right[rows], chance[rows]) for rows in kinds]
         row += [auc(shown.right, shown.baselines[:, i]) for i in range(len(BASELINES))]
         values.append(row)
@@ -175,7 +183,7 @@ def report(
         held.append((shown.right, chance))
     means = np.nanmean(np.array(values), axis=0)
     lines.append(["mean", "", *(f"{value:.2f}" for value in means)])
-    print_table([f"set, k={SHOWN_K}", "right", "AUC", "ECE", *KINDS, *BASELINES], lines)
+    print_table([f"set, k={SHOWN_K}", "right", "AUC", "ECE", "by luck", *KINDS, *BASELINES], lines)
     right, chance = (np.concatenate(column) for column in zip(*held, strict=True))
     order = np.argsort(-chance, kind="stable")
     print("\nkept answers, and how many of them are wrong:")

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz test-slow test-web test-cluster cluster-tools test-store docs dist release client bench bench-train train-zinc lint java browser clean
+.PHONY: demo test fuzz test-slow test-web pictures test-cluster cluster-tools test-store docs dist release client bench bench-train train-zinc lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -38,6 +38,10 @@ test-slow: java $(VENV)/.dev
 # The explorer page in a real browser, on com_dblp and 2wiki too.
 test-web: browser $(VENV)/.dev
 	$(BIN)/pytest -m web tests/web
+
+# The page as it is, in build/pictures; those that README and guides show are copied to docs/.
+pictures: browser $(VENV)/.dev
+	$(BIN)/python -m tests.web.pictures build/pictures
 
 # Every Spark job on a real master and two workers, and what happens when one of them dies.
 test-cluster: java $(VENV)/.dev

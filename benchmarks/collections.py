@@ -2,7 +2,7 @@
 
     python -m benchmarks.collections         8 writers, 32 readers, a kill every 40 s, for 5 minutes
     python -m benchmarks.collections --seconds 60 --kill 20
-    python -m benchmarks.collections --memory 20 --corpus PASSAGES.jsonl.gz
+    python -m benchmarks.collections --memory 20 --corpus PASSAGES.jsonl.gz     or a built index
 
 Each writer adds passages of its own to one of three collections, one at a time. After each kill the
 service starts again, and what was not acknowledged is deleted, so that the content of every version
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,11 +33,13 @@ import httpx
 import numpy as np
 
 from benchmarks.measure import resident
+from benchmarks.service import questions
 from graphagg.rag import PassageIndex, read_passages
 
 NAMES = ("rivers", "towns", "people")
 SERVE = [sys.executable, "-c", "from graphagg.cli.main import main; main()", "serve"]
 _CHECKED = 40  # versions that are rebuilt
+_ASKED = 20  # questions to each collection whose memory counts
 
 
 @dataclass
@@ -201,11 +204,17 @@ def _quantiles(log: Log) -> dict[str, float]:
 
 
 def memory(count: int, corpus: Path, profile: str) -> None:
-    """Resident bytes of a service with so many collections of a corpus, each asked once."""
+    """Resident bytes of a service with so many collections of a corpus, each asked 20 questions.
+
+    An index in place of the corpus is copied.
+    """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         options: Any = {"profile": profile}
-        PassageIndex.build(read_passages(corpus), root / "c0", **options).close()
+        if corpus.is_dir():
+            shutil.copytree(corpus, root / "c0")
+        else:
+            PassageIndex.build(read_passages(corpus), root / "c0", **options).close()
         for number in range(1, count):
             subprocess.run(["cp", "-r", str(root / "c0"), str(root / f"c{number}")], check=True)
         with (
@@ -214,8 +223,9 @@ def memory(count: int, corpus: Path, profile: str) -> None:
         ):
             for number in range(count):
                 path = f"/v1/collections/c{number}/passages/search"
-                answer = client.post(path, json={"question": "Who was the mother of Lothair?"})
-                assert answer.status_code == 200, answer.text
+                for question in questions()[number * _ASKED : (number + 1) * _ASKED]:
+                    answer = client.post(path, json={"question": question})
+                    assert answer.status_code == 200, answer.text
                 if number in (0, count - 1):
                     used = memory_of(process.pid)
                     print(json.dumps({"collections": number + 1} | used), flush=True)

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-LEFT_OUT = ("all", "dev", "rag-gpu")  # `rag-gpu` excludes `rag`, so no environment has both
+LEFT_OUT = ("all", "dev")
 
 
 def needed(requirements: Iterable[str]) -> set[str]:

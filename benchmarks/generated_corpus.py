@@ -2,7 +2,7 @@
 
 Words and entities follow Zipf's law (Mandelbrot's form); each passage has a title of its own and
 about as many words, sentences, entities and mentions as one of 2WikiMultiHopQA. Vectors are one of
-4,096 topics and noise, so that an inverted file has something to find: the index is measured, not
+4,096 topics and noise, so that inverted lists have something to find: the index is measured, not
 the encoder.
 """
 

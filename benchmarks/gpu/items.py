@@ -52,8 +52,5 @@ ITEMS = {
     "encoding": item(
         "Encoding of passages", "gpu.search", "encoding", "sentence_transformers", "spacy"
     ),
-    "faiss": item(
-        "Search of the inverted file: device beside CPU", "gpu.search", "inverted_file", "faiss"
-    ),
     "tests": item("Tests marked gpu", "gpu.equality", "marked_tests", "pytest", "hypothesis"),
 }  # fmt: skip

@@ -384,7 +384,7 @@ class PassageIndex(IndexedCorpus):
         """Join all segments into one without a trace of deleted passages.
 
         The files equal a build of the remaining passages byte for byte, where the
-        vectors of your encoder depend on their text alone. An inverted file is trained anew.
+        vectors of your encoder depend on their text alone. Inverted lists are made anew.
         """
         with self._changing() as (publication, newest):
             compact(publication, newest.snapshot)

@@ -44,6 +44,7 @@ class Limits:
         upload_bytes: most bytes of the files of one upload.
         upload_files: most files of one upload.
         write_seconds: longest time that a write waits for its turn.
+        writers: writes at a time, of as many collections, each with models of its own.
         open_collections: collections that are open at a time; the longest unused is closed.
         collection_seconds: time without a request after which a collection is closed.
     """
@@ -61,6 +62,7 @@ class Limits:
     upload_bytes: int = 256 << 20
     upload_files: int = 1_000
     write_seconds: float = 30.0
+    writers: int = 2
     open_collections: int = 32
     collection_seconds: float = 600.0
 

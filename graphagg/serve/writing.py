@@ -1,7 +1,8 @@
-"""Writes to collections: one at a time, each a version, on the disk before it is answered.
+"""Writes to collections: one per collection at a time, on the disk before it is answered.
 
-A write goes on where its client leaves; another one waits for its turn, in the order in which they
-came, or is refused. Among processes over one folder a locked file gives the turns.
+A write goes on where its client leaves; another one of the collection waits for its turn, in the
+order in which they came, or is refused; so do writes beyond `writers` of all collections. Among
+processes over one folder a locked file gives the turns.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from graphagg.errors import ArtifactBusy, EmptyCorpus, InvalidParameter, VersionChanged
 from graphagg.progress import Progress
@@ -54,8 +57,9 @@ class Writer:
         self._seconds = limits.write_seconds
         self._given: Any = encoder, extractor
         # Beside the models of questions: a model is used by one thread at a time.
-        self._models: dict[str, Any] = {m.spec.sha256: m for m in self._given if m is not None}
-        self._turn = asyncio.Lock()
+        self._models: list[dict[str, Any]] = []  # of writes, each of one at a time
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._all = asyncio.Semaphore(limits.writers)
         self._running: set[asyncio.Task[Answer]] = set()
 
     async def write(self, name: str, call: Call, expected: str | None, told: Progress) -> Answer:
@@ -79,10 +83,19 @@ class Writer:
     async def _write(self, name: str, call: Call, expected: str | None, told: Progress) -> Answer:
         busy = ArtifactBusy("others write; try again in a while")
         end = time.monotonic() + self._seconds
-        try:
-            await asyncio.wait_for(self._turn.acquire(), self._seconds)
-        except TimeoutError:
-            raise busy from None
+        async with AsyncExitStack() as turns:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    for each in (self._turns.setdefault(name, asyncio.Lock()), self._all):
+                        await turns.enter_async_context(each)
+            except TimeoutError:
+                raise busy from None
+            return await self._in_turn(name, call, expected, told, end)
+
+    async def _in_turn(
+        self, name: str, call: Call, expected: str | None, told: Progress, end: float
+    ) -> Answer:
+        busy = ArtifactBusy("others write; try again in a while")
 
         def run() -> Answer:
             with locked(self._collections.folder(name) / ".writer", busy):
@@ -93,18 +106,15 @@ class Writer:
                     )
                 return {**call(told), "version": self.version(name)}
 
-        try:
-            while True:
-                try:
-                    answer = await asyncio.to_thread(run)
-                    break
-                except ArtifactBusy:  # of another process
-                    if time.monotonic() > end:
-                        raise
-                    await asyncio.sleep(0.1)
-            await asyncio.to_thread(self._collections.changed, name)
-        finally:
-            self._turn.release()
+        while True:
+            try:
+                answer = await asyncio.to_thread(run)
+                break
+            except ArtifactBusy:  # of another process
+                if time.monotonic() > end:
+                    raise
+                await asyncio.sleep(0.1)
+        await asyncio.to_thread(self._collections.changed, name)
         return answer
 
     async def close(self) -> None:
@@ -158,18 +168,24 @@ class Writer:
             deleted = index.delete(ids, ignore_missing=ignore_missing)
             return {"deleted": deleted, "passages": len(index)}
 
-    def _opened(self, folder: Path) -> PassageIndex:
-        """The index, with the models of writes, which load once."""
+    @contextmanager
+    def _opened(self, folder: Path) -> Iterator[PassageIndex]:
+        """The index, with models that no other write uses meanwhile and that stay loaded."""
         from graphagg.rag import PassageIndex
 
+        models = self._models.pop() if self._models else {
+            model.spec.sha256: model for model in self._given if model is not None
+        }  # fmt: skip
         recorded = manifest_at(folder).models
         encoder, extractor = (
-            self._models.get(recorded[role]["sha256"]) for role in ("encoder", "extractor")
+            models.get(recorded[role]["sha256"]) for role in ("encoder", "extractor")
         )
-        index = PassageIndex.open(folder, encoder=encoder, extractor=extractor)
-        for model in (index.load_encoder(), index.load_extractor()):
-            self._models[model.spec.sha256] = model
-        return index
+        with PassageIndex.open(folder, encoder=encoder, extractor=extractor) as index:
+            try:
+                yield index
+            finally:
+                loaded = (model for model in index.models.loaded() if model is not None)
+                self._models.append(models | {model.spec.sha256: model for model in loaded})
 
     # --- files -----------------------------------------------------------------------------------
 

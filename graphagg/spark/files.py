@@ -2,7 +2,7 @@
 
 `Files` are `.npy` files on a file system that driver and executors share. `StoreFiles` have one
 object per range on a store; a process that maps an array brings its ranges to its own disk first,
-once. Both give the same arrays. Files that a library writes (an index of FAISS, a table of Arrow)
+once. Both give the same arrays. Files that a library writes (a table of Arrow)
 are kept whole.
 """
 

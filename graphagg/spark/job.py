@@ -21,7 +21,7 @@ from graphagg.errors import GraphAggError, JobFailed
 from graphagg.progress import Progress
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files, StoreFiles
-from graphagg.spark.session import described, named_errors, with_settings
+from graphagg.spark.session import describe_next, described, named_errors, with_settings
 from graphagg.spark.sources import check_stores, settings_for
 from graphagg.spark.storage import StoreStorage, storage_at
 from graphagg.spark.tasks import Stats, run_tasks
@@ -131,6 +131,8 @@ class Work(WorkFolder):
                 yield
         finally:
             self._current = before
+            if not before:
+                describe_next(self.spark, text.replace(": ", ": after ", 1))
 
 
 def finished(location: Path | Address, stages: Sequence[str]) -> list[str]:
@@ -174,9 +176,14 @@ def claimed(
     work = Work(spark, location, progress, kind, stages)
     work.claim(job, force=force, resume=resume)
     try:
-        with with_settings(spark, settings), named_errors():
+        group = f"graphagg {kind}"
+        with (
+            with_settings(spark, settings),
+            described(spark, group, f"{kind}: begins"),
+            named_errors(),
+        ):
             if not isinstance(location, Address):
-                with described(spark, f"graphagg {kind}", f"{kind}: looks for the shared folder"):
+                with described(spark, group, f"{kind}: looks for the shared folder"):
                     _check_shared(spark, work.folder)
             yield work
     except GraphAggError as error:

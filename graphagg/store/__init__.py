@@ -1,7 +1,7 @@
 """The artifact directory: one immutable, memory-mapped, verifiable folder an index.
 
     DIR/manifest.json      names the data folder and every file in it
-    DIR/v-<digest>/        the files: .npy, .json, .faiss, Parquet
+    DIR/v-<digest>/        the files: .npy, .json, Parquet
     DIR/.lock              held by the process that writes
     DIR/.job.json          which job of Spark built it from which files (`graphagg.spark.build`)
     DIR/.tmp-<random>/     files that a build is writing

@@ -37,6 +37,14 @@ class EventLog:
         """How many Spark jobs were started."""
         return sum(1 for _ in self.events("SparkListenerJobStart"))
 
+    def unnamed(self) -> list[str]:
+        """What Spark's page calls the jobs for which nobody set a description."""
+        return [
+            event["Stage Infos"][-1]["Stage Name"]
+            for event in self.events("SparkListenerJobStart")
+            if not event["Properties"].get("spark.job.description")
+        ]
+
     def settings(self) -> dict[str, str]:
         """The Spark settings of the application."""
         for event in self.events("SparkListenerEnvironmentUpdate"):

@@ -69,9 +69,10 @@ def stages(out: str) -> set[str]:
 
 
 def assert_done(done: Done) -> None:
-    """It ended well, and broadcast nothing."""
+    """It ended well, broadcast nothing, and Spark's page has a name for each of its jobs."""
     assert done.code == 0, done.out[-3000:] or done.err[-3000:]
     assert done.log.plans() and done.log.broadcasts() == []
+    assert done.log.started() and done.log.unnamed() == []
 
 
 def assert_failed(done: Done, *errors: str) -> None:

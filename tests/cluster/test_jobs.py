@@ -31,13 +31,14 @@ def job(name: str, *arguments: object) -> list[str]:
 
 
 def assert_done(done: Done) -> None:
-    """It ended well, on both workers, and nothing large came to the driver or was broadcast."""
+    """It ended well, on both workers; every Spark job has a name, and no data met in the driver."""
     assert done.code == 0, done.out[-3000:] or done.err[-3000:]
     settings = done.log.settings()
     assert settings["spark.driver.maxResultSize"] == "32m"
     assert settings["spark.driver.memory"] == "1g"
     assert settings["spark.sql.autoBroadcastJoinThreshold"] == "-1"
     assert len(done.log.executors()) == 2, "both workers had tasks"
+    assert done.log.started() and done.log.unnamed() == []
     assert done.log.plans()
     assert done.log.broadcasts() == []
     assert 0 < done.log.largest_result() < LARGEST_RESULT

@@ -81,7 +81,14 @@ def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
     assert_equal_bytes(spark, edges, tmp_path, config, entries_per_block=80)
 
 
-@pytest.mark.parametrize("kind", ["undirected", "directed-in", "two-mode"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "directed-in",
+        pytest.param("undirected", marks=pytest.mark.slow),
+        pytest.param("two-mode", marks=pytest.mark.slow),
+    ],
+)
 def test_weights(spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeats, which add up, come from several files; a hub's row runs over several blocks."""
     monkeypatch.setattr(engine, "ROWS_PER_STEP", 130)
@@ -97,7 +104,10 @@ def test_weights(spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.Monk
     )
 
 
-@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf"), None])
+@pytest.mark.parametrize(
+    "weight",
+    [0.0, *(pytest.param(each, marks=pytest.mark.slow) for each in (-1.0, np.nan, np.inf, None))],
+)
 def test_bad_weights(spark: Any, tmp_path: Path, weight: float | None) -> None:
     config = IndexConfig(weights=True)
     table = {"src": [1, 2, 3], "dst": [2, 3, 4], "weight": [1.0, weight, 2.0]}

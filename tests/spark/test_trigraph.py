@@ -195,7 +195,7 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.slow
-def test_an_inverted_file_of_parts(
+def test_inverted_lists_of_parts(
     spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dense_search, "FLAT_LIMIT", 100)
@@ -206,7 +206,9 @@ def test_an_inverted_file_of_parts(
         spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes(), entries_per_task=300
     )
     assert files(tmp_path / "spark") == files(tmp_path / "local")
-    assert {"passages.faiss", "view.contain.by_entity.data.npy"} <= set(files(tmp_path / "spark"))
+    assert {"s0.lists.vectors.npy", "view.contain.by_entity.data.npy"} <= set(
+        files(tmp_path / "spark")
+    )
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_broken_package_is_not_called_missing(installed):
     ("module", "extra"),
     [
         ("torch_geometric.data", "nn"),
-        ("faiss", "rag"),
+        ("spacy", "rag"),
         ("sklearn", "embedding"),
         ("fastapi", "mcp"),
     ],

@@ -49,11 +49,6 @@ def requirements(extra: str) -> set[str]:
     return names
 
 
-def test_all_holds_one_faiss() -> None:
-    assert {name for name in requirements("all") if "faiss" in name} == {"faiss-cpu"}
-    assert {name for name in requirements("rag-gpu") if "faiss" in name} == {"faiss-gpu-cu12"}
-
-
 @pytest.mark.parametrize(
     ("module", "call", "extra"),
     [
@@ -63,7 +58,6 @@ def test_all_holds_one_faiss() -> None:
             "from graphagg.rag import SentenceTransformerEncoder as S; S('m').spec",
             "rag",
         ),
-        ("faiss", "from graphagg.rag.snapshot.inverted_file import import_faiss as f; f()", "rag"),
         (
             "py3langid.langid",
             "from graphagg.rag.documents.languages import language_of_text as f; f('a')",

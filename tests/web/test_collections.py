@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.serve.service import Service, Sources
 from tests.fakes import FakeEncoder, FakeExtractor
+from tests.unit.rag.documents.reading.files import thirty
 from tests.unit.serve.live import patient, serving
 from tests.upstream import stream_of, upstream
 from tests.web.browser import DESKTOP, PHONE, Page
@@ -68,10 +69,7 @@ def filled(visit: Callable[[str], Page], url: str, files: list[Path]) -> Page:
 
 def axe(page: Page) -> list[Any]:
     """The serious findings of axe-core."""
-    found = importlib.util.find_spec("axe_playwright_python")
-    if found is None or not found.submodule_search_locations:
-        return []
-    script = Path(found.submodule_search_locations[0]) / "axe.min.js"
+    script = resources.files("axe_core_python") / "axe.min.js"
     page.js(script.read_text(encoding="utf-8"))
     result: list[Any] = page.driver.execute_async_script(
         "const done = arguments[0];"
@@ -105,6 +103,30 @@ def test_files_go_in_and_answers_come_first(filled: Page) -> None:
         "#hits .text code"
     )
     assert axe(page) == []
+
+
+def test_a_folder_of_thirty_files(visit: Callable[[str], Page], url: str, tmp_path: Path) -> None:
+    """Made, filled, asked, deleted from and asked again, on the page alone."""
+    page = visit(url)
+    page.open(ready="#create-form")
+    page.type("#new-name", "handbook")
+    page.click("#create-form button[type=submit]")
+    page.wait_text("#documents-lead", "0 passages")
+    page.type("#upload-files", "\n".join(map(str, thirty(tmp_path / "documents"))))
+    page.click("#upload-form button[type=submit]")
+    read = page.wait_text("#upload-result .done", "files read")
+    left_out = page.wait_text(".left-out summary", "could not be read")
+    assert int(read.split()[0]) + int(left_out.split()[0]) == 30
+    assert "31 passages" in page.text("#documents-lead")
+    assert axe(page) == []
+    page.click(".ask-link")
+    page.ask("What is the hotel limit in Aarhus?")
+    assert page.texts("#hits h2")[0] == "Travel"
+    page.click("#hits li:first-child .danger")
+    page.driver.switch_to.alert.accept()
+    page.until(lambda: "Travel" not in page.texts("#hits h2"))
+    page.ask("Where is the hotel limit of Aarhus?")
+    page.until(lambda: "Travel" not in page.texts("#hits h2"))
 
 
 def test_what_nothing_answers_is_said(filled: Page) -> None:

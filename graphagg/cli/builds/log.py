@@ -74,12 +74,12 @@ def pulse(spark: SparkSession, log: StageLog, seconds: float = 15.0) -> Iterator
     def beat() -> None:
         while not end.wait(seconds):
             with suppress(Exception):  # Py4J's, of a session that ends
-                stages = [tracker.getStageInfo(i) for i in tracker.getActiveStageIds()]
-                tasks = [(s.numCompletedTasks, s.numTasks) for s in stages if s is not None]
-                done, total = (
-                    (sum(counts) for counts in zip(*tasks, strict=True)) if tasks else (0, 0)
-                )
-                say("%d of %d tasks of this step done", done, total, stage=log.current)
+                infos = map(tracker.getStageInfo, tracker.getActiveStageIds())
+                stages = [info for info in infos if info is not None]
+                done = sum(stage.numCompletedTasks for stage in stages)
+                total = sum(stage.numTasks for stage in stages)
+                state = f"{done} of {total} tasks of this step done" if total else "starts a step"
+                say("%s", state, stage=log.current)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

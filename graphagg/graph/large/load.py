@@ -198,7 +198,8 @@ def _deal(
         f"pairs and their rows ({pairs:,} + {compressed:,} bytes for {turns * entries:,} entries) "
         f"or, after them, the index ({index:,} bytes at most), less {freed:,} bytes of edges",
     )
-    weights = WeightChunks(work.folder / "edges", len(sources)) if weighted else None
+    chunks = range(len(sources) if weighted else 0)
+    weights = [_weights_path(work.folder / "edges", i) for i in chunks]
     ends = Pairs(sources, targets, len(rows), len(columns), two_mode, weights)
     dealt, symmetric = [], source.kind == "undirected"
     for name in files.names:
@@ -266,30 +267,9 @@ class FileColumn(Sequence[Any]):
         return str(self.folder / f"{self.name}.{i:06d}.arrow")
 
 
-@dataclass(frozen=True)
-class WeightChunks(Sequence[Any]):
-    """Weights in files, float32, one file per chunk.
-
-    Attributes:
-        folder: folder of the files.
-        length: number of chunks.
-    """
-
-    folder: Path
-    length: int
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, i: Any) -> Any:
-        if not 0 <= i < self.length:
-            raise IndexError(i)
-        return np.load(self.folder / f"weights.{i:06d}.npy")
-
-    def save(self, i: int, batches: Sequence[Doubles]) -> None:
-        """Write chunk `i` from its batches."""
-        chunk = np.concatenate(batches).astype(np.float32)
-        np.save(self.folder / f"weights.{i:06d}.npy", chunk)
+def _weights_path(folder: Path, i: int) -> Path:
+    """The file of the weights of a chunk, float32."""
+    return folder / f"weights.{i:06d}.npy"
 
 
 def write_edges(
@@ -320,7 +300,7 @@ def write_edges(
         for key, column in columns.items():
             FileColumn(folder, key, 0, column.is_integer, -1).save(chunks, column.take())
         if weights:
-            WeightChunks(folder, 0).save(chunks, weights)
+            np.save(_weights_path(folder, chunks), np.concatenate(weights).astype(np.float32))
             weights.clear()
         chunks, waiting = chunks + 1, 0
         step(edges, edges)

@@ -38,7 +38,7 @@ class Pairs:
         rows: number of rows, which the first of a pair is below.
         columns: number of columns, which the second is below.
         loops: keep pairs of a number with itself.
-        weights: float32, of each pair, by chunk; None: there are none.
+        weights: files of the weights of each chunk, float32; empty: there are none.
     """
 
     sources: Numbers
@@ -46,7 +46,7 @@ class Pairs:
     rows: int
     columns: int
     loops: bool
-    weights: Sequence[Array] | None = None
+    weights: Sequence[Path] = ()
 
     def turned(self) -> Pairs:
         """The same pairs the other way round."""
@@ -56,7 +56,7 @@ class Pairs:
 
     def chunks(self) -> Iterator[tuple[Dense, Dense, Array | None]]:
         """The pairs of each chunk, and their weights."""
-        weights = repeat(None) if self.weights is None else self.weights
+        weights = map(np.load, self.weights) if self.weights else repeat(None)
         return zip(self.sources, self.targets, weights, strict=False)
 
 
@@ -105,7 +105,7 @@ def deal(pairs: Pairs, folder: Path, *, symmetric: bool, step: Callable[[int, in
             return [stack.enter_context(path.open("wb", 0)) for path in paths]
 
         files = opened("pairs")
-        weight_files = files if pairs.weights is None else opened("weights")
+        weight_files = opened("weights") if pairs.weights else files
         for i, (sources, targets, weights) in enumerate(pairs.chunks(), start=1):
             keys = np.empty(len(sources) * (2 if symmetric else 1), dtype=np.uint64)
             ends = np.zeros(len(sizes) + 1, dtype=np.int64)

@@ -223,11 +223,13 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
     sniffed = TextLayout.sniff(block, name, reading, counts)
     if sniffed is None:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
-    if reading.wants_weights:
-        sniffed.parse(block, ReadCounts())  # its first edge tells whether there are weights
-        _check_weighted(bool(sniffed.weighted), source)
     head = counts.header
-    layout = replace(sniffed, skip=0, weighted=bool(sniffed.weighted), numbered=False)
+    layout = replace(sniffed, skip=0, numbered=False)
+    if reading.wants_weights:  # the first edge tells whether there are weights
+        edges_of_top = [line for line in top.split("\n") if line.strip() != head]
+        layout.parse("\n".join(edges_of_top).encode("utf-8"), ReadCounts())
+        _check_weighted(bool(layout.weighted), source)
+    layout.weighted = bool(layout.weighted)
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

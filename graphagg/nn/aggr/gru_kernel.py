@@ -83,8 +83,9 @@ class GRUKernel:
         return Gates(part(0, 3), part(3, 2), part(5, 2, 2), part(9, 2), part(11, 2))
 
     def _scratch(self, size: int, *counts: int) -> tuple[Tensor, ...]:
-        flat = self._spare.view(-1, self._width)[: sum(counts) * size]
-        return flat.view(-1, size, self._width).split(counts)
+        rows = self._spare.view(-1, self._width)[: sum(counts) * size].view(-1, size, self._width)
+        pieces: tuple[Tensor, ...] = torch.split_with_sizes(rows, list(counts))
+        return pieces
 
     def forward(self, values: Tensor, left: Tensor, right: Tensor, out: Tensor, at: int) -> Gates:
         """See `Kernel`."""

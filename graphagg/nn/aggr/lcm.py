@@ -44,7 +44,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     """Folds each neighborhood with a learned commutative operator.
 
     For N rows in S non-empty segments: N - S combines in ceil(log2 of the largest segment) levels;
-    the memory kept for the backward pass is the input and integers. Rows of a segment are taken in
+    the memory kept for the backward pass is the input and integers, of at most 4,096 combines the
+    gates too. Rows of a segment are taken in
     the order they come in; `random_order` draws another one each time in training, which teaches
     the operator that order means nothing.
 
@@ -136,9 +137,10 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         if has_heads(x, dim):
             return by_head(lambda one: self(one, index, ptr, dim_size, plan=plan), x)
         check_rows(x, dim, self.in_channels)
+        onnx = torch.onnx.is_in_onnx_export()
         traced = torch.compiler.is_compiling() and plan is None
-        if traced and is_gru(self.operator):
-            return self._traced(x, index, ptr, dim_size)
+        if traced and (onnx or is_gru(self.operator)):
+            return self._traced(x, index, ptr, dim_size, onnx)
         folded: Tensor = self._fold(x, index, ptr, dim_size, plan)
         return folded
 
@@ -184,7 +186,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         return drawn if plan.order is None else plan.order[drawn]
 
     def _traced(
-        self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None
+        self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None, onnx: bool
     ) -> Tensor:
         """For torch.compile and torch.export: no checks of values, and no cache."""
         if index is None:
@@ -195,15 +197,31 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             dim_size = ptr.size(0) - 1
         if self.random_order and self.training:
             order = shuffled(index)
-        else:
-            order = torch.argsort(index, stable=True)
+        else:  # stable; ONNX has no stable sort, but no two of these keys are equal
+            order = torch.sort(index * len(x) + torch.arange(len(x), device=x.device))[1]
         count = int(index.max()) + 1 if dim_size is None else dim_size
         sizes = index.new_zeros(count).index_add(0, index, torch.ones_like(index))
-        ptr = offsets(sizes)
-        folded: Tensor = lcm_gru(
-            self._project(x[order]), ptr, self.identity, _weights(self.operator)
-        )
+        ptr, rows = offsets(sizes), self._project(x[order])
+        if onnx:
+            return self._by_masks(rows, index[order], ptr)
+        folded: Tensor = lcm_gru(rows, ptr, self.identity, _weights(self.operator))
         return folded
+
+    def _by_masks(self, rows: Tensor, index: Tensor, ptr: Tensor) -> Tensor:
+        """The same tree with shapes that no value decides, for ONNX: log2(N) passes over all rows.
+
+        Before the level with step h, an element stands in the row where its subtree begins, which
+        is a multiple of h in its segment.
+        """
+        at = torch.arange(len(rows), device=rows.device)
+        place, sizes, h = at - ptr[index], ptr.diff(), 1
+        while h < len(rows):
+            right = torch.cat([rows[h:], rows[:h]])
+            pairs = (place % (2 * h) == 0) & (place + h < sizes[index])
+            rows = torch.where(pairs.unsqueeze(1), self.operator(rows, right), rows)
+            h *= 2
+        roots = torch.where(sizes > 0, ptr[:-1], len(rows))
+        return torch.cat([rows, self.identity.unsqueeze(0)])[roots]
 
     def monoid_losses(self, rows: Tensor, triples: int = 256) -> MonoidLosses:
         """Associativity, commutativity and identity losses of the operator on sampled rows.

@@ -94,13 +94,18 @@ class ExactAttention(ProjectedAttention):
         return out
 
     def traced(self, x: Tensor, graphs: Segments | None) -> Tensor:
-        """Attend in one operation: PyTorch's for one graph, else `graphagg.nn.attention.opaque`."""
+        """Attend in one operation: PyTorch's for one graph, else `graphagg.nn.attention.opaque`.
+
+        ONNX does not know that one, and gets a mask of all pairs instead.
+        """
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         dropout = self.dropout if self.training else 0.0
-        if graphs is None:
+        if graphs is None or torch.onnx.is_in_onnx_export():
+            index = None if graphs is None else graphs.index
+            mask = None if index is None else index.unsqueeze(1) == index
             rows = qkv.view(1, -1, 3, self.heads, self.head_channels).permute(2, 0, 3, 1, 4)
             queries, keys, values = rows.unbind()
-            mixed = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
+            mixed = F.scaled_dot_product_attention(queries, keys, values, mask, dropout)
             whole: Tensor = self.out_proj(mixed[0].transpose(0, 1).flatten(1))
             return whole
         seed = torch.randint(2**62, (1,), device=x.device)

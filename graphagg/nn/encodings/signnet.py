@@ -99,7 +99,10 @@ class _GinLayer(torch.nn.Module):
         source, target = edge_index[0], edge_index[1]
         gathered = torch.zeros_like(x).index_add(0, target, x.index_select(0, source))
         out: Tensor = self.mlp((1 + self.eps) * x + gathered)
-        if self.norm is not None:
+        if self.norm is not None and not self.training:
+            normed = self.norm(out.flatten(0, 1)).view_as(out)
+            out = normed.masked_fill(~mask[..., None], 0)
+        elif self.norm is not None:
             # Columns that a graph lacks stay out of the statistics.
             out = torch.zeros_like(out).masked_scatter(mask[..., None], self.norm(out[mask]))
         return out if self.last else out.relu()

@@ -16,18 +16,20 @@ from pathlib import Path
 
 import numpy as np
 
+from graphagg.arrays import Array
 from graphagg.progress import Progress
 from graphagg.rag.build.block import block_of
 from graphagg.rag.build.engine import MENTIONS, Engine
-from graphagg.rag.build.passage_files import PassageFiles
+from graphagg.rag.build.passage_files import PassageFiles, write_text_order
 from graphagg.rag.build.state import BLOCK, InProcess, KeptBlocks, MemoryBlocks, State
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.snapshot import dense, inverted_file
-from graphagg.rag.snapshot.snapshot import INVERTED_FILE
-from graphagg.rag.tables.segments import Corpus, Segment, table_name
+from graphagg.rag.snapshot import dense
+from graphagg.rag.tables.lists import labels_of, trained, write_lists
+from graphagg.rag.tables.packed import LONGEST, dimension_of
+from graphagg.rag.tables.segments import Segment, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files
@@ -39,9 +41,10 @@ from graphagg.store.reading import ArrayFolder
 from graphagg.store.work import FolderStorage, work_folder
 
 _FOLDER = "blocks"
-_LEAST, _BLOCKS = 64, 64  # passages of a block at least; blocks that a corpus is cut into at least
+_LEAST, _BLOCKS = 16, 64  # passages of a block at least; blocks that a corpus is cut into at least
 _STAGE = "indexing"
-_OF_BLOCKS = 0.9  # share of the work that blocks are; the stages over all of them are the rest
+_OF_BLOCKS = {"fast": 0.78}  # share of the work that blocks are, by profile
+_MOST = 0.98  # that share with a model; the stages over all blocks are the rest
 _SHARES = {"entities": (0.0, 0.5), "windows": (0.5, 0.6), "sentences": (0.6, 1.0)}
 """Begin and end of each stage of a block; any other one is its second half."""
 
@@ -71,17 +74,20 @@ def build(
     most = min(limits.passages, max(_LEAST, len(passages) // _BLOCKS))
     cut = passages.blocks(most, limits.characters)
     starts = [rows.start for rows in cut] + [len(passages)]
+    share = _OF_BLOCKS.get(recipe.models.profile, _MOST)
     with _blocks(publication, cut, passages, recipe, vectors) as blocks:
         state = State(blocks, Files(scratch), Files(writer.folder))
-        engine = Engine(starts, state, InProcess(_last(progress, len(passages))), limits.entries)
-        annotated = _annotate(state, cut, passages, recipe, vectors, progress)
+        engine = Engine(
+            starts, state, InProcess(_last(progress, len(passages), share)), limits.entries
+        )
+        annotated = _annotate(state, cut, passages, recipe, vectors, progress, share)
         counts = engine.run(annotated, lambda: recipe.models, recipe.with_linearrag)
         metadata = (json.loads(line) for line in passages.table.metadata)
         MetadataTable.build(metadata).save(writer, table_name(0))
         segment = Segment.open(ArrayFolder(writer.folder), 0)
-        if recipe.models.storage.inverted and len(segment.windows.values) > dense.FLAT_LIMIT:
-            alive = np.ones(len(passages), np.bool_)
-            inverted_file.train(Corpus([segment]), alive, writer.path(INVERTED_FILE))
+        write_lists_of(writer.folder, 0, segment)
+        digests = segment.passages.text_digests
+        write_text_order(writer, digests, np.ones(len(digests), np.bool_))
         counts |= {"passages": len(passages), "sentences": len(segment.sentence_vectors)}
         return publish_build(publication, recipe, passages.digest(), counts)
 
@@ -131,6 +137,7 @@ def _annotate(
     recipe: Recipe,
     vectors: Vectors | None,
     progress: Progress,
+    share: float,
 ) -> list[Stats]:
     """Stage `segment`: annotate and encode block after block."""
     stage, done = state.stage(BLOCK), []
@@ -138,36 +145,37 @@ def _annotate(
         stats = stage.known(i)
         if stats is None:
             given = None if vectors is None else vectors[rows.start : rows.stop]
-            onward = _of_block(progress, rows, len(passages))
+            onward = _of_block(progress, rows, len(passages), share)
             arrays = block_of(passages[rows.start : rows.stop], recipe.models, given, onward)
             stats = stage.save(i, arrays)
         done.append({"block": i} | stats)
     return done
 
 
-def _of_block(progress: Progress, rows: range, whole: int) -> Progress:
+def _of_block(progress: Progress, rows: range, whole: int, of_blocks: float) -> Progress:
     """Report the stages of a block as one: the share of all work that is done, in passages."""
 
     def report(stage: str, done: int, total: int) -> None:
         begin, end = _SHARES.get(stage, (0.5, 1.0))
         share = begin + (end - begin) * done / max(total, 1)
-        progress(_STAGE, int(_OF_BLOCKS * (rows.start + share * len(rows))), whole)
+        progress(_STAGE, int(of_blocks * (rows.start + share * len(rows))), whole)
 
     return report
 
 
-def _last(progress: Progress, whole: int) -> Progress:
+def _last(progress: Progress, whole: int, of_blocks: float) -> Progress:
     """Report the stages over all blocks as the rest of the work."""
 
     def report(stage: str, done: int, total: int) -> None:
-        begin, end = (_OF_BLOCKS, 0.97) if stage == MENTIONS else (0.97, 1.0)
+        middle = (1 + of_blocks) / 2
+        begin, end = (of_blocks, middle) if stage == MENTIONS else (middle, 1.0)
         progress(_STAGE, int((begin + (end - begin) * done / max(total, 1)) * whole), whole)
 
     return report
 
 
 KIND = "passages"
-REVISION = 12  # raised when the same corpus and models give another index
+REVISION = 13  # raised when the same corpus and models give another index
 
 
 @dataclass(frozen=True)
@@ -209,6 +217,21 @@ class Recipe:
             and manifest.parameters == self.parameters()
             and manifest.models == self.models.to_json()
         )
+
+
+def write_lists_of(folder: Path, position: int, segment: Segment) -> None:
+    """Write the inverted lists of a segment in a folder, where it is large."""
+    vectors = segment.windows.values
+    if is_large(vectors):
+        centroids = trained(vectors)
+        nearest = labels_of(vectors, centroids)
+        prefix, sentences = segment_prefix(position), segment.sentence_vectors
+        write_lists(folder, prefix, vectors, sentences, centroids, nearest)
+
+
+def is_large(vectors: Array) -> bool:
+    """Whether a segment of these windows has inverted lists."""
+    return len(vectors) > dense.FLAT_LIMIT and dimension_of(vectors) <= LONGEST
 
 
 def publish_build(

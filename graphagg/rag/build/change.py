@@ -20,12 +20,12 @@ import numpy as np
 from graphagg.arrays import Mask
 from graphagg.progress import Progress, renamed, silent
 from graphagg.rag.build.block import Arrays
-from graphagg.rag.build.build import KIND
+from graphagg.rag.build.build import KIND, write_lists_of
 from graphagg.rag.build.change_blocks import NO_STRINGS, StayingRows, new_block, segment_of
 from graphagg.rag.build.encoding import encode_texts
 from graphagg.rag.build.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
 from graphagg.rag.build.merging import insert_sorted
-from graphagg.rag.build.passage_files import write_id_order
+from graphagg.rag.build.passage_files import write_id_order, write_text_order
 from graphagg.rag.build.state import (
     BLOCK,
     FileArrays,
@@ -35,13 +35,11 @@ from graphagg.rag.build.state import (
     write_whole,
 )
 from graphagg.rag.config.limits import DEFAULT_LIMITS
-from graphagg.rag.config.profile import STORAGE
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.snapshot import dense, inverted_file
-from graphagg.rag.snapshot.snapshot import INVERTED_FILE, Snapshot
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.gazetteer import NAME_ROW
 from graphagg.rag.tables.segments import Corpus, join_segments, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
@@ -146,7 +144,8 @@ class _Change:
         rows = np.flatnonzero(self.alive).tolist()
         by_id = np.array(sorted(rows, key=corpus.raw_id), np.int32)
         write_id_order(writer, by_id, len(corpus))
-        self._write_inverted_file(writer, corpus)
+        digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
+        write_text_order(writer, digests, self.alive)
         before = self.before.artifact.manifest
         for name in before.files:
             if name.startswith(f"{TABLE_PREFIX}."):  # of a static encoder
@@ -251,31 +250,11 @@ class _Change:
                 MetadataTable.build(metadata).save(writer, table_name(i))
             if i >= kept:
                 segment.save(writer, i)
+                write_lists_of(writer.folder, i, segment)
                 continue
             for name in artifact.manifest.files:
                 if name.startswith(tuple(prefixes)):
                     writer.adopt(artifact, name)
-
-    def _write_inverted_file(self, writer: ArtifactWriter, corpus: Corpus) -> None:
-        """Above the flat limit: extend the inverted file there is, or train one."""
-        before, lengths = self.before, np.diff(corpus.window_bounds)
-        profile = before.artifact.manifest.parameters["profile"]
-        windows = int(lengths[self.alive].sum())
-        if not STORAGE[profile].inverted or windows <= dense.FLAT_LIMIT:
-            return
-        path, kept = writer.path(INVERTED_FILE), min(self.first, len(before.corpus.segments))
-        if not kept or INVERTED_FILE not in before.artifact:
-            inverted_file.train(corpus, self.alive, path)
-            return
-        begin = int(corpus.windows.starts[kept])  # windows from here on are written again
-        was, now = (
-            np.repeat(alive, np.diff(some.window_bounds))
-            for alive, some in ((before.alive, before.corpus), (self.alive, corpus))
-        )
-        died = np.flatnonzero(was[:begin] & ~now[:begin])
-        gone = np.concatenate([died, begin + np.flatnonzero(was[begin:])])
-        new = begin + np.flatnonzero(now[begin:])
-        inverted_file.extend(before.artifact.path(INVERTED_FILE), corpus, gone, new, path)
 
 
 def _first_to_join(corpus: Corpus) -> int:

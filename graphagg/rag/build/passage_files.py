@@ -199,6 +199,18 @@ def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> None:
         writer.array(f"rows.{name}", values)
 
 
+def write_text_order(writer: ArtifactWriter, digests: Array, alive: Array) -> None:
+    """Write the rows that are alive by the digests of their texts, of equal ones ascending.
+
+    Args:
+        writer: of the version.
+        digests: `[R]` uint64.
+        alive: `[R]`.
+    """
+    rows = np.flatnonzero(alive).astype(np.int32)
+    writer.array("rows.by_text", rows[np.argsort(digests[rows], kind="stable")])
+
+
 def _guarded(documents: Iterable[Source]) -> Iterator[Source]:
     """The documents; an error of the operating system is one of theirs, not of the index."""
     stream = iter(iterable(documents))

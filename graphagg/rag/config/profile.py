@@ -40,16 +40,14 @@ class Storage:
     Attributes:
         weights: settings of mode `multihop` where a question gives none.
         packed: whether vectors are stored as 8-bit integers; else as float32.
-        inverted: whether a corpus above the limit of exact search gets an inverted file.
     """
 
     weights: MultihopConfig = field(default_factory=MultihopConfig)
     packed: bool = True
-    inverted: bool = True
 
 
 STORAGE: dict[Profile, Storage] = {
     "standard": Storage(),
-    "fast": Storage(FAST, inverted=False),  # its vectors are short enough to be compared one by one
+    "fast": Storage(FAST),
     "exact": Storage(packed=False),
 }

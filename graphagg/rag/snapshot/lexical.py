@@ -24,6 +24,9 @@ CONSTANTS = (1.2, 0.75)
 """k1 and b of BM25 over title and text."""
 MANY = 1 << 16
 """Postings of a question from which on adding up all takes longer than finding the best."""
+LARGE = 1 << 18
+"""Rows of an index from which on arrays of all of them cost more than a few rows' terms."""
+_STEPS = 8  # of the mean length that maxima are made for, in each of its doublings
 _PER_ROW = 64  # postings that are added up in the time in which the terms of a row are looked up
 
 
@@ -53,6 +56,7 @@ class Lexical:
         columns = lexicon.rows, lexicon.counts, lexicon.lengths
         self._postings = TermPostings(starts, ends, *columns)
         self._count = int((ends - starts).sum())
+        self._is_large = self._count >= MANY or len(view.visible) >= LARGE
         self._constants = (*CONSTANTS, view.mean_lengths[0])
 
     def all(self) -> tuple[Rows, Array]:
@@ -66,7 +70,7 @@ class Lexical:
             k: number of rows that are wanted.
             among: `[R]`, mask of the rows that may be chosen; None: all visible ones.
         """
-        if self._count < MANY:
+        if not self._is_large:
             return self._all
         visible = self._view.visible if among is None else self._view.visible & among
         arguments = self._postings, self._bounds, visible, self._weights, self._constants
@@ -75,7 +79,7 @@ class Lexical:
 
     def at(self, rows: Rows) -> Array:
         """The scores of any rows; 0 for a row that holds none of the terms."""
-        if self._count >= max(MANY, _PER_ROW * len(rows)):
+        if self._is_large and max(self._count, MANY) >= _PER_ROW * len(rows):
             arguments = self._postings, self._view.visible, self._weights, self._constants
             scores: Array = look_up(*arguments, rows) / self._total
             return scores
@@ -111,8 +115,9 @@ class Lexical:
     def _bounds(self) -> Array:
         """At least the greatest score of each range of rows."""
         lexicon, average = self._view.lexicon, self._constants[-1]
-        # Where passages are longer on average, a share is greater, by the ratio at most.
-        mean = lexicon.mean_length
+        # Where passages are longer on average, a share is greater, by the ratio at most. Views of
+        # about the same average share maxima.
+        mean = 2.0 ** (math.floor(_STEPS * math.log2(average)) / _STEPS)
         scale, constants = max(1.0, average / mean) / 255.0, (*CONSTANTS, mean)
         bounds: Array = np.zeros(1)
         for weight, p in zip(self._weights.tolist(), self._stems, strict=True):

@@ -45,7 +45,6 @@ T = TypeVar("T")
 _KEPT_ROWS = 4096  # rows of the ids that were asked for last
 _KEPT = 12  # views, masks of filters and searches that are kept, the last ones used
 _AFTER_HASH = chr(ord("#") + 1)
-INVERTED_FILE = "passages.faiss"
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class Snapshot:
     Attributes:
         profile: what it was built for.
         listed: the names that the user listed; None: none.
+        by_id: the rows that are alive in the order of their ids.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -74,17 +74,18 @@ class Snapshot:
         self.tables = [MetadataTable.open(artifact, table_name(i)) for i in range(count)]
         self.alive: Mask = artifact.array("rows.alive")
         self.ranks: npt.NDArray[np.int32] = artifact.array("rows.rank")
-        self._by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
+        self.by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
+        self._by_text: npt.NDArray[np.int32] = artifact.array("rows.by_text")
         # An answer looks its few ids up a dozen times. The function must not refer to this object:
         # a circle would keep the files of a version that was closed.
-        self._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, self._by_id))
+        self._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, self.by_id))
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
         self.analyzers = Analyzers(artifact.manifest.parameters["language"])
         self.listed = names_of(artifact.manifest.models["extractor"])
-        inverted = artifact.path(INVERTED_FILE) if INVERTED_FILE in artifact else None
-        self.dense = DenseIndex(self.corpus, self.ranks, inverted)
-        if inverted is not None:  # a question reads few of many passages
+        self.dense = DenseIndex(self.corpus, self.ranks)
+        is_large = any(segment.lists is not None for segment in self.corpus.segments)
+        if is_large:  # a question reads few of many passages
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
         self.profile: Profile = artifact.manifest.parameters["profile"]
         given = artifact.manifest.parameters["chunking"]
@@ -94,7 +95,7 @@ class Snapshot:
         self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
         self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
-        if inverted is not None:
+        if is_large:
             whole = self._whole
             at_random([whole.title, whole.mentions, whole.tie, whole.df, whole.contain])
 
@@ -228,10 +229,10 @@ class Snapshot:
         """
         row = self.row_of(identifier)
         first, last = (
-            _position_of(self.corpus, self._by_id, _utf8(identifier + end))
+            _position_of(self.corpus, self.by_id, _utf8(identifier + end))
             for end in ("#", _AFTER_HASH)
         )
-        rows = self._by_id[first:last].tolist()
+        rows = self.by_id[first:last].tolist()
         chunks = [r for r in rows if self._is_split_from(r, identifier)]
         return chunks if row is None else [row, *chunks]
 
@@ -275,27 +276,17 @@ class Snapshot:
 
     def copies(self, row: int, visible: Mask) -> list[int]:
         """Find the other visible rows with exactly the text of a row, in the order of their ids."""
-        order, digests = self._by_text
-        segment, inside = self.corpus.locate(row)
-        digest = segment.passages.text_digests[inside]
-        low, high = (int(np.searchsorted(digests, digest, side)) for side in ("left", "right"))
-        if high - low == 1:
+        corpus, by_text = self.corpus, self._by_text
+        digest = corpus.text_digest(row)
+        alike, i = list[int](), bisect_left(by_text, digest, key=corpus.text_digest)
+        while i < len(by_text) and corpus.text_digest(by_text[i]) == digest:
+            alike.append(int(by_text[i]))
+            i += 1
+        if len(alike) == 1:
             return []
-        text = segment.passages.texts.raw(inside)
-        copies = [
-            other
-            for other in order[low:high].tolist()
-            if other != row and visible[other] and self.corpus.raw_text(other) == text
-        ]
+        text = corpus.raw_text(row)
+        copies = [r for r in alike if r != row and visible[r] and corpus.raw_text(r) == text]
         return sorted(copies, key=lambda other: int(self.ranks[other]))
-
-    @cached_property
-    def _by_text(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
-        """The rows that are alive by the digests of their texts, and those digests."""
-        digests = np.concatenate([s.passages.text_digests for s in self.corpus.segments])
-        rows = np.flatnonzero(self.alive).astype(np.int32)
-        order = rows[np.argsort(digests[rows], kind="stable")]
-        return order, digests[order]
 
     def kept(self, name: str, key: str, make: Callable[[], T]) -> T:
         """Give the value of a key, made by `make` where it is not kept; the last used ones are."""

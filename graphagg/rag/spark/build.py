@@ -8,7 +8,7 @@ Stages, each of which ends on disk in `<directory>.work`, so that a job that was
 3. segment: entities, sentences, vectors, names and words of each block; models load once per
    worker process.
 4. The stages of `graphagg.rag.build.engine`, as tasks (`engine`).
-5. metadata, inverted file (`whole`).
+5. metadata, inverted lists (`whole`).
 
 One process writes the same files, byte for byte, on machines of one kind.
 """
@@ -39,7 +39,13 @@ from graphagg.rag.spark.records import (
     load_passages,
     write_passages,
 )
-from graphagg.rag.spark.whole import IDS, write_inverted_file, write_metadata, write_order
+from graphagg.rag.spark.whole import (
+    IDS,
+    write_copies,
+    write_inverted_lists,
+    write_metadata,
+    write_order,
+)
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats
@@ -149,11 +155,11 @@ class _Job:
             return
         blocks = _annotate(loops, state, passages, self.loader)
         join_passages(loops, state, passages)
+        write_copies(loops, state)
         engine = Engine(starts, state, loops, entries_per_task)
         counts = engine.run(blocks, partial(loaded, self.loader), recipe.with_linearrag)
         write_metadata(loops, state, passages)
-        if recipe.models.storage.inverted:
-            write_inverted_file(loops, state, entries_per_task)
+        write_inverted_lists(loops, state, entries_per_task)
         state.version.gather(self.publication.writer)
         sentences = len(state.version.map("s0.sentences.vectors"))
         counts |= {"passages": starts[-1], "sentences": sentences}

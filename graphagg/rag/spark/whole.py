@@ -1,4 +1,4 @@
-"""Files over all rows that Spark makes in its own way: order of ids, metadata, inverted file."""
+"""Files over all rows that Spark makes in its own way: orders, metadata, inverted lists."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.errors import DuplicateId
-from graphagg.rag.build.passage_files import write_id_order
-from graphagg.rag.build.state import State
+from graphagg.rag.build.build import is_large
+from graphagg.rag.build.passage_files import write_id_order, write_text_order
+from graphagg.rag.build.state import State, write_whole
 from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.snapshot import dense, inverted_file
-from graphagg.rag.snapshot.snapshot import INVERTED_FILE
 from graphagg.rag.spark.engine import SparkLoops
 from graphagg.rag.spark.records import PASSAGES
+from graphagg.rag.tables.lists import labels_of, trained, write_lists
 from graphagg.rag.tables.segments import table_name
-from graphagg.rag.tables.vectors import Stack
 from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store import ArtifactWriter
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 IDS = "ids"
 _NO_ROW = -1
-_TRAINED = "trained.faiss"
+_CENTROIDS, _NEAREST, _PRODUCTS = "lists.centroids", "lists.nearest", "lists.products"
 _VECTORS_PER_TASK = 100_000
 """Vectors that a task assigns to their lists; about 400 bytes each, and a block of them in full."""
 
@@ -93,6 +92,19 @@ def write_order(
     loops.each(1, write)
 
 
+def write_copies(loops: SparkLoops, state: State) -> None:
+    """Write the order of the digests of all texts: one task, 12 bytes per passage."""
+    files = state.version
+
+    def write(_: int) -> Stats:
+        digests = files.map("s0.passages.text_digests")
+        with files.written() as folder:
+            write_text_order(ArtifactWriter(folder), digests, np.ones(len(digests), np.bool_))
+        return {}
+
+    loops.each(1, write)
+
+
 def write_metadata(loops: SparkLoops, state: State, passages: Sequence[Stats]) -> None:
     """Write the table of metadata: one task, key by key, so that it holds one key's values."""
     stage, files = state.stage(PASSAGES), state.version
@@ -118,41 +130,34 @@ def write_metadata(loops: SparkLoops, state: State, passages: Sequence[Stats]) -
     loops.each(1, build)
 
 
-def write_inverted_file(loops: SparkLoops, state: State, per_task: int) -> None:
-    """Above the flat limit: train on a sample, fill parts in tasks, and join the parts in one."""
+def write_inverted_lists(loops: SparkLoops, state: State, per_task: int) -> None:
+    """Write inverted lists of a large corpus: train, assign windows in tasks, and write in one."""
     work, files = state.work, state.version
-    windows = len(files.map("s0.windows"))
-    if windows <= dense.FLAT_LIMIT:
+    windows = files.map("s0.windows")
+    if not is_large(windows):
         return
-
-    def vectors() -> Stack:
-        return Stack([files.map("s0.windows")])
+    per_task = min(per_task, _VECTORS_PER_TASK)
+    bounds = np.linspace(0, len(windows), math.ceil(len(windows) / per_task) + 1).astype(np.int64)
+    for name, dtype in ((_NEAREST, np.int32), (_PRODUCTS, np.float32)):
+        work.create(name, dtype, (len(windows),))
 
     def train(_: int) -> Stats:
-        with work.written() as folder:
-            inverted_file.save(
-                inverted_file.trained(vectors(), np.arange(windows)), folder / _TRAINED
-            )
+        write_whole(work, {_CENTROIDS: trained(files.map("s0.windows"))})
         return {}
 
-    per_task = min(per_task, _VECTORS_PER_TASK)
-    bounds = np.linspace(0, windows, math.ceil(windows / per_task) + 1).astype(np.int64)
-    names = [f"part{i:06d}.faiss" for i in range(len(bounds) - 1)]
-
-    def fill(i: int) -> Stats:
-        index = inverted_file.load(work.path(_TRAINED))
-        inverted_file.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
-        with work.written() as folder:
-            inverted_file.save(index, folder / names[i])
+    def assign(i: int) -> Stats:
+        vectors = files.map("s0.windows")[bounds[i] : bounds[i + 1]]
+        labels, products = labels_of(vectors, work.map(_CENTROIDS))
+        work.write(_NEAREST, int(bounds[i]), labels)
+        work.write(_PRODUCTS, int(bounds[i]), products)
         return {}
 
-    def join(_: int) -> Stats:
-        index = inverted_file.load(work.path(_TRAINED))
-        for name in names:
-            index.merge_from(inverted_file.load(work.path(name)), 0)
+    def write(_: int) -> Stats:
+        vectors, sentences = files.map("s0.windows"), files.map("s0.sentences.vectors")
+        nearest = work.map(_NEAREST), work.map(_PRODUCTS)
         with files.written() as folder:
-            inverted_file.save(index, folder / INVERTED_FILE)
+            write_lists(folder, "s0.", vectors, sentences, work.map(_CENTROIDS), nearest)
         return {}
 
-    for count, task in ((1, train), (len(names), fill), (1, join)):
+    for count, task in ((1, train), (len(bounds) - 1, assign), (1, write)):
         loops.each(count, task)

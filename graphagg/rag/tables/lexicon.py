@@ -72,11 +72,6 @@ class Lexicon:
     languages: npt.NDArray[np.uint8] | None = None
 
     @cached_property
-    def mean_length(self) -> float:
-        """Mean tokens of a passage, of hidden ones too."""
-        return float(self.lengths[:, 0].mean()) if len(self.lengths) else 1.0
-
-    @cached_property
     def maxima(self) -> Callable[[int, int, Constants], Array]:
         """The maxima of the postings from one position to another; see `scoring`."""
         return lru_cache(_KEPT)(partial(_maxima, self.rows, self.counts, self.lengths))

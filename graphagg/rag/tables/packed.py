@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, Floats
+from graphagg.arrays import Array, Floats, read_only
 from graphagg.kernels import kernel
 
 TAIL = 4
@@ -31,7 +31,9 @@ _QUERY = (64 << _DIGIT) - 1  # the largest component of a query: two digits and 
 _EXACT_AS_FLOAT32 = 2**24 // _LARGEST**2
 _BLOCK = 256  # rows that are multiplied together, so that they stay in a core's cache
 _MANY = 1 << 16  # rows from which on a compiled loop pays for being loaded
-_TERMS = 1024  # products that are summed in 32 bits: their sum stays below 2^31
+_LANES = 64  # components that are multiplied together; with others a row takes three times as long
+LONGEST = (2**31 - 1) // (_LARGEST * _QUERY) // _LANES * _LANES
+"""Components of a vector, at most, whose products the compiled loop sums in 32 bits."""
 
 Packed = npt.NDArray[np.int8]
 
@@ -49,7 +51,7 @@ def pack(vectors: Floats) -> Packed:
 
 def unpack(rows: Packed) -> Floats:
     """The vectors of packed rows, `[n, d]` float32."""
-    vectors: Floats = rows[:, :-TAIL] * _scales(rows)[:, None]
+    vectors: Floats = rows[:, :-TAIL] * scales_of(rows)[:, None]
     return vectors
 
 
@@ -67,7 +69,7 @@ class Query(NamedTuple):
     """Queries as integers; q of them.
 
     Attributes:
-        whole: `[q, d]` int16.
+        whole: `[q, D]` int16; D is the next multiple of `_LANES`, and 0 follows the d components.
         scales: `[q]` float64.
         digits: `[d, 2 q]`, the high digits of all queries, then the low ones.
     """
@@ -82,15 +84,13 @@ def query_of(queries: Floats) -> Query:
     largest = np.abs(queries).max(axis=1, initial=0.0).astype(np.float64)
     scales = np.where(largest > 0, largest, 1.0) / _QUERY
     whole = np.rint(queries / scales[:, None]).astype(np.int16)
-    return Query(whole, scales, _digits(whole))
+    return Query(np.pad(whole, ((0, 0), (0, -whole.shape[1] % _LANES))), scales, _digits(whole))
 
 
 def products(rows: Packed, query: Query) -> Floats:
     """Products of packed rows `[n, d + 4]` with queries; `[n, q]` float32."""
-    if len(rows) >= _MANY:
-        result = np.empty((len(rows), len(query.scales)), np.float32)
-        _multiply(rows, _scales(rows), query, result)
-        return result
+    if len(rows) >= _MANY and dimension_of(rows) <= LONGEST:
+        return multiply(rows, query)
     digits, count = query.digits, len(query.scales)
     both = np.empty((len(rows), 2 * count), digits.dtype)
     for start in range(0, len(rows), _BLOCK):
@@ -99,8 +99,40 @@ def products(rows: Packed, query: Query) -> Floats:
     sums = both[:, :count].astype(np.float64)
     sums *= 1 << _DIGIT
     sums += both[:, count:]  # below 2^53: exact
-    sums *= _scales(rows).astype(np.float64)[:, None] * query.scales
+    sums *= scales_of(rows).astype(np.float64)[:, None] * query.scales
     return sums.astype(np.float32)
+
+
+def multiply(rows: Packed, query: Query) -> Floats:
+    """Compute `products` by the compiled loop; of at most `LONGEST` components."""
+    result, fits = np.empty((len(rows), len(query.scales)), np.float32), len(rows)
+    fits = max(fits - spare_rows(rows.shape[1]), 0)
+    _multiply(read_only(rows.reshape(-1)), rows.shape[1], query, result[:fits])
+    last = with_spare(rows[fits:])
+    _multiply(read_only(last.reshape(-1)), rows.shape[1], query, result[fits:])
+    return result
+
+
+def spare_rows(width: int) -> int:
+    """Rows of `width` bytes that must follow one whose product the compiled loop computes."""
+    length = width - TAIL
+    return -(-(length + -length % _LANES - width) // width) if length % _LANES else 0
+
+
+def with_spare(rows: Packed) -> Packed:
+    """Copy rows, and let as many follow as `spare_rows` says."""
+    return np.pad(rows, ((0, spare_rows(rows.shape[1])), (0, 0)))
+
+
+def exact_type(rows: Packed) -> type[np.floating[Any]]:
+    """The narrower type of floats that holds every sum of products of codes of 8 bits."""
+    return np.float32 if dimension_of(rows) <= _EXACT_AS_FLOAT32 else np.float64
+
+
+def scales_of(rows: Packed) -> Floats:
+    """The scales of packed rows, `[n]`."""
+    scales: Floats = np.ascontiguousarray(rows[:, -TAIL:]).view("<f4")[:, 0]
+    return scales
 
 
 def _digits(whole: Array) -> Array:
@@ -111,22 +143,25 @@ def _digits(whole: Array) -> Array:
 
 
 @kernel(nogil=True)
-def _multiply(rows: Any, scales: Any, query: Query, result: Any) -> None:
-    """Write the products of rows `[n, d + 4]` whose scales are `[n]`."""
-    for i in range(len(rows)):
+def _multiply(rows: Any, width: int, query: Query, result: Any) -> None:
+    """Write the products of rows of `width` bytes, one after another."""
+    for i in range(len(result)):
         for q in range(len(query.whole)):
-            total = np.int64(0)
-            for start in range(0, query.whole.shape[1], _TERMS):
-                partial = np.int32(0)
-                for j in range(start, min(start + _TERMS, query.whole.shape[1])):
-                    at = np.uintp(j)  # without a sign: a negative place would count from the end
-                    product = np.int32(rows[i, at]) * np.int32(query.whole[q, at])
-                    partial = np.int32(partial + np.int32(product))
-                total += partial
-            scale = np.float64(scales[i]) * query.scales[q]
-            result[i, q] = np.float32(np.float64(total) * scale)
+            result[i, q] = row_product(rows, i * width, width - TAIL, query, q)
 
 
-def _scales(rows: Packed) -> Floats:
-    scales: Floats = np.ascontiguousarray(rows[:, -TAIL:]).view("<f4")[:, 0]
-    return scales
+@kernel(nogil=True)
+def row_product(rows: Any, begin: int, length: int, query: Query, q: int) -> Any:
+    """The product of one query and a row of `length` components, whose bytes begin at `begin`.
+
+    What follows the components, the scale and more, is multiplied with 0.
+    """
+    whole, first, total = query.whole[q], np.uintp(begin), np.int32(0)
+    for j in range(len(whole)):
+        at = np.uintp(j)  # without a sign: a negative place would count from the end
+        total = np.int32(total + np.int32(np.int32(rows[first + at]) * np.int32(whole[at])))
+    bits = np.uint32(0)
+    for j in range(TAIL):
+        bits |= np.uint32(np.uint8(rows[first + np.uintp(length + j)])) << np.uint32(8 * j)
+    scale = np.float64(np.uint32(bits).view(np.float32)) * query.scales[q]
+    return np.float32(np.float64(total) * scale)

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from graphagg.arrays import narrow, offsets
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
+from graphagg.rag.tables.lists import Lists
 from graphagg.rag.tables.vectors import Queries, Rows, Stack, Vectors, largest_of, ranges
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.blocks import BlockStrings
@@ -152,6 +153,7 @@ class Segment:
         sentence_vectors: `[S, ...]` likewise.
         names: keys of entities that were new with this segment, ascending by their UTF-8 bytes.
         name_vectors: `[n, ...]` likewise, one per name.
+        lists: inverted lists of the windows; None of a small segment.
     """
 
     passages: PassageTable
@@ -161,9 +163,10 @@ class Segment:
     sentence_vectors: npt.NDArray[Any]
     names: StringTable
     name_vectors: npt.NDArray[Any]
+    lists: Lists | None = None
 
     def save(self, writer: ArtifactWriter, segment: int) -> None:
-        """Write as segment number `segment`."""
+        """Write as segment number `segment`, without lists."""
         prefix = segment_prefix(segment)
         self.passages.save(writer, f"{prefix}passages")
         for name, spans in (("sentences", self.sentences), ("found", self.entities)):
@@ -189,6 +192,7 @@ class Segment:
             artifact.array(f"{prefix}sentences.vectors"),
             artifact.strings(f"{prefix}names"),
             artifact.array(f"{prefix}names.vectors"),
+            Lists.open(artifact, prefix),
         )
 
 
@@ -255,6 +259,11 @@ class Corpus:
         """The text of the passage in a row, in UTF-8."""
         segment, inside = self.locate(row)
         return segment.passages.texts.raw(inside)
+
+    def text_digest(self, row: int) -> int:
+        """The digest of the text of the passage in a row; see `PassageTable`."""
+        segment, inside = self.locate(row)
+        return int(segment.passages.text_digests[inside])
 
     def title(self, row: int) -> str:
         """The title of the passage in a row."""

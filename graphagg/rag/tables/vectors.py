@@ -58,13 +58,18 @@ class RowSet:
         """The rows, ascending; 8 bytes each are kept."""
         return np.flatnonzero(self.mask)
 
-    def bits(self, bounds: Rows) -> npt.NDArray[np.uint8]:
-        """A bit for each value of the rows, which lie between `bounds` (`[R + 1]`); kept."""
-        if self._bits is None:
-            self._bits = np.packbits(np.repeat(self.mask, np.diff(bounds)), bitorder="little")
-        return self._bits
+    def of_values(self, start: int, bounds: Rows) -> npt.NDArray[np.bool_]:
+        """Mask of the values of n rows from `start` on, between `bounds` (`[n + 1]`); kept."""
+        mask = self.mask[start : start + len(bounds) - 1]
+        if bounds[-1] == len(mask):  # a value each
+            return mask
+        if start not in self._of_values:
+            self._of_values[start] = np.repeat(mask, np.diff(bounds))
+        return self._of_values[start]
 
-    _bits: npt.NDArray[np.uint8] | None = None
+    @cached_property
+    def _of_values(self) -> dict[int, npt.NDArray[np.bool_]]:
+        return {}
 
 
 class Queries:

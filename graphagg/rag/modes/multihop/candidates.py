@@ -66,14 +66,9 @@ class QuestionScores:
         return vector
 
     @cached_property
-    def tied(self) -> list[tuple[Array, Array]]:
-        """The visible passages tied to each named entity, ascending, and how: `View.tied`."""
-        return [self._view.tied(entity) for entity in self.reading.entities]
-
-    @cached_property
     def titled(self) -> list[Rows]:
         """The visible passages titled by each named entity, ascending."""
-        return [rows[(ties & OWN) > 0].astype(np.int64) for rows, ties in self.tied]
+        return [self._view.titled_by(entity) for entity in self.reading.entities]
 
     @property
     def is_exact(self) -> bool:
@@ -87,7 +82,7 @@ class QuestionScores:
 
     @property
     def largest_similarity(self) -> float:
-        """The largest similarity to a visible passage, or of those that the inverted file finds."""
+        """The largest similarity to a visible passage, or to one that inverted lists give."""
         if self.is_exact:
             return float(self.similarities.max())
         return float(self._dense.search(self.vector, 1, self._view.row_set)[1][0])
@@ -191,10 +186,8 @@ class CandidateScorer:
         title, entities = np.zeros(len(rows)), np.zeros(len(rows))
         pages = np.zeros((len(rows), len(question.named)))
         for i, idf in enumerate(question.rarity.tolist()):
-            tied_rows, ties = question.tied[i]
-            is_tied, position = lookup(tied_rows, rows)
-            tie = np.where(is_tied, ties[position] if len(ties) else 0, 0)
-            is_titled = (tie & OWN) > 0
+            tie = self.view.ties_at(question.reading.entities[i], rows)
+            is_tied, is_titled = tie > 0, (tie & OWN) > 0
             shares = _title_shares(question.titled[i], rows[is_titled], question)
             title[is_titled] = np.maximum(title[is_titled], idf * shares)
             pages[(tie & (OWN | LEADS)) > 0, i] = idf

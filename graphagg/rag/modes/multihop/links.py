@@ -170,11 +170,20 @@ def _strengths(view: View, entity: Array, similarity: Array, config: MultihopCon
 
 
 def expand(view: View, bridges: Bridges, frontier: Rows) -> Edges:
-    """Every link through an entity from the frontier, one per bridge and passage."""
+    """Every link through an entity from the frontier, one per bridge and passage.
+
+    Of an entity that leads to its pages alone only these are read, however many passages hold it.
+    """
     g = view.gazetteer
-    sizes = g.pair_bounds[bridges.entity + 1] - g.pair_bounds[bridges.entity]
-    pairs = ranges(g.pair_bounds[bridges.entity], sizes)
-    bridge = np.repeat(np.arange(len(bridges.entity)), sizes)
+    is_hub = bridges.strength[:, LEAD:].max(axis=1) <= _NO_LINK
+    some, hubs = bridges.entity[~is_hub], bridges.entity[is_hub]
+    begins, own = g.pair_bounds[some], view.own_of(hubs)
+    sizes = np.empty(len(is_hub), np.int64)
+    sizes[~is_hub], sizes[is_hub] = g.pair_bounds[some + 1] - begins, own[1] - own[0]
+    bridge = np.repeat(np.arange(len(sizes)), sizes)
+    pairs, of_hub = np.empty(len(bridge), np.int64), is_hub[bridge]
+    pairs[~of_hub] = ranges(begins, sizes[~is_hub])
+    pairs[of_hub] = view.own[ranges(own[0], sizes[is_hub])]
     row, tie = g.row[pairs].astype(np.int64), view.tie[pairs]
     # The strongest of the ties counts, in the order of KINDS.
     kind = np.where((tie & OWN) > 0, PAGE, np.where((tie & LEADS) > 0, LEAD, SHARED))
@@ -197,6 +206,7 @@ def _with_longer(
     pairs = {
         i * rows + end
         for i, entity in enumerate(bridges.entity.tolist())
+        if bridges.strength[i, LEAD] > _NO_LINK
         for longer in named.of(entity)
         for end in view.told_of(longer).tolist()
     }

@@ -206,11 +206,12 @@ class HitMaker:
     def _start(self, row: int) -> Iterator[Hop]:
         """The question's entity that the passage is tied to: its title's, else the rarest."""
         question, ties = self._ranking.question, []
-        named = zip(question.reading.names, question.rarity.tolist(), question.tied, strict=True)
-        for name, idf, (rows, tie) in named:
-            position = int(rows.searchsorted(np.int32(row)))
-            if position < len(rows) and rows[position] == row:
-                ties.append((bool(tie[position] & OWN), idf, name))
+        reading, view = question.reading, self._search.view
+        named = zip(reading.names, question.rarity.tolist(), reading.entities, strict=True)
+        for name, idf, entity in named:
+            (tie,) = view.ties_at(entity, np.array([row])).tolist()
+            if tie:
+                ties.append((bool(tie & OWN), idf, name))
         if ties:
             is_title, _, name = max(ties, key=lambda tie: tie[:2])
             yield Hop("question_entity", name, float(is_title))

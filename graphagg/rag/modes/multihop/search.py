@@ -33,7 +33,7 @@ from graphagg.rag.modes.multihop.links import (
     similar_edges,
 )
 from graphagg.rag.snapshot.ranking import lookup, top_k
-from graphagg.rag.tables.vectors import Rows, RowSet
+from graphagg.rag.tables.vectors import Rows
 
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
 
@@ -111,7 +111,7 @@ class MultihopSearch(CandidateScorer):
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among some others; both may be the whole corpus."""
-        return RowSet.of(others, len(self.corpus)).mask[rows]
+        return np.isin(rows, others)
 
     def _grown(
         self,

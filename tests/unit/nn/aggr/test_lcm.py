@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 
 from graphagg.errors import InvalidBatch
-from graphagg.nn.aggr import LCMAggregation, LCMPlan, fold
+from graphagg.nn.aggr import LCMAggregation, LCMPlan, fold, gru_fold
 from graphagg.nn.aggr.operators import SymmetricGRU
 from graphagg.nn.segments import Segments
 from tests.unit.nn.aggr.ragged import Ragged, assert_same, outcome, ragged, randomized
@@ -49,6 +49,28 @@ def test_equals_the_fold_written_out(operator: str, project: bool, batch: Ragged
     module, x = randomized(LCMAggregation(4, 4, project, operator=operator)), batch.rows()
     wanted = outcome(module, x, by_hand(module, batch, x))
     assert_same(outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes))), wanted)
+
+
+@pytest.mark.parametrize("operator", ["gru", "mlp"])
+@given(batch=ragged(20))
+@settings(max_examples=5, deadline=None)
+def test_the_tree_by_masks_that_onnx_gets_is_the_same(operator: str, batch: Ragged) -> None:
+    module, x = randomized(LCMAggregation(4, 4, operator=operator)), batch.rows()
+    wanted = outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes)))
+    found = module._traced(x, batch.index, None, len(batch.sizes), onnx=True)
+    assert_same(outcome(module, x, found), wanted)
+
+
+@pytest.mark.parametrize("operator", ["gru", "mlp"])
+def test_a_small_fold_has_a_second_backward_pass(operator: str) -> None:
+    module, batch = randomized(LCMAggregation(4, 4, operator=operator)), Ragged((9, 0, 4), 3)
+    x = batch.rows()
+    out = module(x, batch.index).sum()
+    first, second = (
+        torch.autograd.grad(out, [x, *module.operator.parameters()], retain_graph=True)
+        for _ in range(2)
+    )
+    assert_same(first, second)
 
 
 @pytest.mark.parametrize("operator", ["gru", "mlp"])
@@ -152,6 +174,8 @@ def test_gates_that_are_computed_twice_give_the_same(
     x, segments = batch.rows(), Segments.from_ptr(batch.ptr, 113)
     plan = LCMPlan.from_segments(segments, block_rows=50, pass_nodes=8)
     wanted = outcome(module, x, module(x, plan=plan))
+    monkeypatch.setattr(gru_fold, "KEPT_BY_FORWARD", 0)
+    assert_same(outcome(module, x, module(x, plan=plan)), wanted)
     monkeypatch.setattr(fold, "_KEPT", 10)
     assert_same(outcome(module, x, module(x, plan=plan)), wanted)
 

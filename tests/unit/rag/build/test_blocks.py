@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, WriteFailed
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
-from graphagg.rag.build.state import KeptBlocks
+from graphagg.rag.build.state import BLOCK, KeptBlocks
 from graphagg.rag.config.limits import Limits
 from graphagg.rag.documents.passages import check_corpus
 from graphagg.rag.models.chunking import chunk_documents
@@ -119,6 +119,25 @@ def test_a_build_that_was_stopped_goes_on(tmp_path: Path) -> None:
             assert index.manifest == wanted
         assert again.read == len(corpus) - most // 3 * 3
         assert not (tmp_path / f"{most}.work").exists()
+
+
+@pytest.mark.parametrize("suffix", ["arrays", "json"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "zeros", "missing"])
+def test_a_block_that_the_disk_lost_is_made_again(tmp_path: Path, suffix: str, damage: str) -> None:
+    corpus = [replace(p, title="") for p in CORPUS]
+    wanted = build(corpus, tmp_path / "wanted", extractor=Failing(1000)).manifest
+    with pytest.raises(Stop):
+        build(corpus, tmp_path / "i", limits=TINY, extractor=Failing(7))
+    (file,) = (tmp_path / "i.work").glob(f"blocks/*/{BLOCK}.000001.{suffix}")
+    content = file.read_bytes()
+    file.unlink()
+    if damage != "missing":
+        zeros = content[: len(content) // 2].ljust(len(content), b"\0")
+        file.write_bytes({"cut": content[:-1], "empty": b"", "zeros": zeros}[damage])
+    again = Failing(1000)
+    with build(corpus, tmp_path / "i", limits=TINY, extractor=again) as index:
+        assert index.manifest == wanted
+    assert again.read == len(corpus) - 3
 
 
 def test_other_passages_and_models_take_nothing_of_what_was_left(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import tempfile
 import zlib
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 from hypothesis import Phase, settings
@@ -202,7 +201,7 @@ def test_a_question_under_way_keeps_its_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (dense, linearrag):
-        monkeypatch.setattr(module, "FLAT_LIMIT", 12)  # the inverted file is opened when it is used
+        monkeypatch.setattr(module, "FLAT_LIMIT", 12)  # large enough for lists
     corpus = [Passage(f"p{n}", f"Ada saw {n} engines in York.") for n in range(40)]
     with build(corpus, tmp_path / "i") as index:
         expected = index.retrieve("How many did Ada see?", mode="dense")
@@ -269,7 +268,7 @@ def test_adding_takes_over_what_is_there_and_keeps_few_segments(tmp_path: Path) 
         assert index.manifest.data == build(corpus, tmp_path / "j").manifest.data
 
 
-def test_with_an_inverted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_inverted_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is deleted is never found, and `compact` equals a rebuild."""
     for module in (dense, linearrag):
         monkeypatch.setattr(module, "FLAT_LIMIT", 12)
@@ -292,12 +291,15 @@ def test_with_an_inverted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             for batch in answers(index, k=60).values():
                 for hits in batch:
                     assert all(hit.passage == model[hit.passage.id] for hit in hits)
-            inverted = index.snapshot.artifact.path("passages.faiss")
-            windows = sum(len(some) for some in ENCODER.split([p.full_text for p in index]))
-            assert faiss.read_index(str(inverted)).ntotal == windows
+            for segment in index.snapshot.corpus.segments:
+                windows = len(segment.windows.values)
+                assert (segment.lists is not None) == (windows > 12)
+                if segment.lists is not None:
+                    assert sorted(segment.lists.windows.tolist()) == list(range(windows))
         index.compact()
         with build(model.values(), tmp_path / "j") as rebuilt:
             assert index.manifest.data == rebuilt.manifest.data
             assert_same_answers(answers(index), answers(rebuilt))
         index.delete(sorted(model)[4:])
-        assert "passages.faiss" not in index.manifest.files
+        index.compact()
+        assert not any(".lists." in name for name in index.manifest.files)

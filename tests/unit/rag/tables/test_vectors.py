@@ -82,7 +82,8 @@ def check_products(seed: int, dimension: int) -> None:
     query = query_of(queries)
     for i, q in ((0, 0), (3, 1), (39, 4)):
         codes = [int(code) for code in rows[i, :-4]]
-        exact = sum(c * n for c, n in zip(codes, query.whole[q].tolist(), strict=True))
+        numbers = query.whole[q, :dimension].tolist()
+        exact = sum(c * n for c, n in zip(codes, numbers, strict=True))
         scale = float(rows[i, -4:].view("<f4")[0]) * float(query.scales[q])
         assert whole[i, q] == np.float32(exact * scale)
     np.testing.assert_allclose(whole, unpack(rows) @ queries.T, atol=3e-4)

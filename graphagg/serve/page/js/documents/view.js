@@ -14,9 +14,7 @@ export class DocumentsView {
   constructor(info) {
     const { name = null, passages = 0 } = info.documents;
     this.#name = name;
-    byId("documents-lead").textContent = name
-      ? `“${name}” holds ${plural(passages, "passage")}.`
-      : "Make a collection, or choose one above.";
+    this.#lead(passages);
     show(byId("upload-form"), name !== null);
     show(byId("manage"), name !== null);
     show(byId("create-form"), true);
@@ -27,6 +25,12 @@ export class DocumentsView {
   apply() {}
 
   revisit() {}
+
+  #lead(passages) {
+    byId("documents-lead").textContent = this.#name
+      ? `“${this.#name}” holds ${plural(passages, "passage")}.`
+      : "Make a collection, or choose one above.";
+  }
 
   #listen() {
     const form = byId("upload-form");
@@ -111,6 +115,7 @@ export class DocumentsView {
     ].filter(Boolean);
     const text = `${parts.join(", ") || "Nothing changed"}.`;
     announce(text);
+    if (answer.passages !== undefined) this.#lead(answer.passages);
     const left = answer.left_out ?? [];
     put(
       byId("upload-result"),

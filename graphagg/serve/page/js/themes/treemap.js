@@ -3,8 +3,6 @@
 import { put, svg } from "../dom.js";
 import { plural } from "../words.js";
 
-const WIDTH = 1000;
-const HEIGHT = 460;
 const HUES = [212, 32, 150, 340, 265, 96, 12, 185, 48, 300];
 
 /**
@@ -14,7 +12,9 @@ const HUES = [212, 32, 150, 340, 265, 96, 12, 185, 48, 300];
  * @param {(id: string) => void} go is called with the id of the cell that is chosen.
  */
 export function drawTreemap(place, cells, lit, go) {
-  const boxes = squarified([...cells].filter(({ size }) => size > 0).sort((a, b) => b.size - a.size), 0, 0, WIDTH, HEIGHT);
+  const width = Math.max(place.clientWidth, 300);
+  const height = width < 600 ? width * 1.3 : width * 0.46;
+  const boxes = squarified([...cells].filter(({ size }) => size > 0).sort((a, b) => b.size - a.size), 0, 0, width, height);
   const parents = [...new Set(cells.map(({ parent }) => parent))];
   const ties = svg("g");
   const centers = new Map(boxes.map(({ cell, x, y, w, h }) => [cell.id, [x + w / 2, y + h / 2]]));
@@ -23,7 +23,7 @@ export function drawTreemap(place, cells, lit, go) {
     on: () => put(ties, (box.cell.neighbors ?? []).flatMap(({ id, weight }) => tie(centers.get(box.cell.id), centers.get(id), weight))),
     off: () => put(ties),
   }));
-  put(place, svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}` }, drawn, ties));
+  put(place, svg("svg", { viewBox: `0 0 ${width} ${height}` }, drawn, ties));
 }
 
 function draw({ cell, x, y, w, h }, parent, i, lit, { go, on, off }) {

@@ -1,0 +1,254 @@
+"""Inverted lists: the windows of a large segment, each in the list of its nearest centroid.
+
+A question reads the most promising lists until it has seen as many visible windows as were enough
+for the segment's own sentences. So a filter makes it read further, and nothing else; lists change
+when their segment does, which is never. A list is the more promising the more similar its centroid
+is, and the wider its windows lie around it. Their vectors lie together, packed: where the segment's
+are packed too, scores are exact.
+
+Centroids come from k-means over a sample. They are packed, and products of integers are exact: the
+list of a window, and every byte, is the same on any machine and for windows in parts of any size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphagg.arrays import Array, Floats, Ints, Mask, offsets, read_only
+from graphagg.kernels import kernel
+from graphagg.rag.tables.packed import (
+    TAIL,
+    Packed,
+    Query,
+    dimension_of,
+    exact_type,
+    is_packed,
+    multiply,
+    pack,
+    query_of,
+    row_product,
+    scales_of,
+    spare_rows,
+    unpack,
+)
+from graphagg.store import ArtifactWriter
+from graphagg.store.ranges import is_large, preallocate, will_need, write_range
+from graphagg.store.reading import NamedArrays
+
+TARGET = 0.99
+"""The share of their nearest windows that the sentences which choose `enough` see."""
+NEAREST = 10
+"""Windows that are the nearest of a sentence."""
+_SENTENCES = 200  # half of them choose, the others measure
+_PER_LIST = 32  # windows of the sample per list
+_ROUNDS = 8
+_WIDE = 4.0  # standard deviations above its centroid at which a list is judged
+_BLOCK = 2048  # windows that are compared with all centroids together
+_WRITTEN = 1 << 16  # windows whose vectors are written together
+_ARRAYS = ("centroids", "reach", "bounds", "windows", "vectors")
+_MEASURED = "measured"
+
+
+@dataclass(frozen=True)
+class Lists:
+    """L lists of the W windows of a segment.
+
+    Attributes:
+        centroids: `[L, d + 4]`, packed.
+        reach: `[L]` float32, what is added to the product with a centroid to judge its list.
+        bounds: `[L + 1]` int64, where each list begins.
+        windows: `[W]` int32, numbers in the segment; they ascend in each list.
+        vectors: `[W, d + 4]`, packed, of these windows, and some rows of 0.
+        enough: number of visible windows that a question sees.
+        recall: the share of their nearest windows that other sentences than those which chose
+            `enough` see.
+    """
+
+    centroids: Packed
+    reach: Array
+    bounds: Array
+    windows: Array
+    vectors: Packed
+    enough: int
+    recall: float
+
+    def see(self, query: Query, visible: Mask, least: int = 0) -> tuple[Ints, Floats]:
+        """See visible windows of the most promising lists.
+
+        Args:
+            query: one of them.
+            visible: `[W]`, by number in the segment.
+            least: see at least so many, if there are.
+
+        Returns:
+            The windows, at least `enough` if there are, and their products with the query.
+        """
+        return self._ahead._see(query, visible, max(self.enough, least))
+
+    def positions(self, query: Query) -> Ints:
+        """Positions of the nearest windows in the order in which a question sees all."""
+        every = len(self.windows)
+        _, products = self._see(query, np.ones(every, np.bool_), every)
+        count = min(NEAREST, every)
+        return np.argpartition(-products, count - 1)[:count]
+
+    def _see(self, query: Query, visible: Mask, size: int) -> tuple[Ints, Floats]:
+        promising = np.argsort(-(multiply(self.centroids, query)[:, 0] + self.reach), kind="stable")
+        size = min(size, len(self.windows))
+        windows, products = np.empty(size, np.int64), np.empty(size, np.float32)
+        arrays = _Arrays(*map(read_only, (self.bounds, self.windows, self.vectors)))
+        seen = _see(arrays, promising, read_only(visible), query, windows, products)
+        return windows[:seen], products[:seen]
+
+    @cached_property
+    def _ahead(self) -> Lists:
+        """The lists, after the system was asked to read them: questions read some of all."""
+        if not is_large(self.vectors.nbytes):
+            will_need(self.vectors, self.windows)
+        return self
+
+    @classmethod
+    def open(cls, arrays: NamedArrays, prefix: str) -> Lists | None:
+        """Map the lists of a segment; None where it has none."""
+        if f"{prefix}lists.{_MEASURED}.npy" not in arrays:
+            return None
+        enough, recall = arrays.array(f"{prefix}lists.{_MEASURED}").tolist()
+        columns: dict[str, Any] = {n: arrays.array(f"{prefix}lists.{n}") for n in _ARRAYS}
+        return cls(**columns, enough=int(enough), recall=recall)
+
+
+def trained(vectors: Array) -> Packed:
+    """Centroids for the windows of a segment, `[L, d + 4]`, by k-means over a sample.
+
+    Args:
+        vectors: `[W, d]` float32 or `[W, d + 4]` packed, of unit length.
+    """
+    rng, count = np.random.default_rng(0), max(1, round(4 * math.sqrt(len(vectors))))
+    count = min(count, len(vectors))
+    size = min(len(vectors), _PER_LIST * count)
+    sample = _packed(vectors[np.sort(rng.choice(len(vectors), size, replace=False))])
+    centroids = sample[np.sort(rng.choice(size, count, replace=False))]
+    for _ in range(_ROUNDS):
+        labels, similar = labels_of(sample, centroids)
+        # A list without windows takes the place of one that is far from its own.
+        empty = np.setdiff1d(np.arange(count), labels)
+        labels[np.argsort(similar, kind="stable")[: len(empty)]] = empty
+        order = np.argsort(labels, kind="stable")
+        held, begins, members = np.unique(labels[order], return_index=True, return_counts=True)
+        sums = np.add.reduceat(unpack(sample[order]).astype(np.float64), begins, axis=0)
+        centroids[held] = pack((sums / members[:, None]).astype(np.float32))
+    return centroids
+
+
+def labels_of(vectors: Array, centroids: Packed) -> tuple[Array, Floats]:
+    """The nearest centroid of each window, of equals the first, and their product; `[n]` each."""
+    labels, products = np.empty(len(vectors), np.int32), np.empty(len(vectors), np.float32)
+    kind, scales = exact_type(centroids), scales_of(centroids)
+    codes = centroids[:, :-TAIL].astype(kind).T
+    halves = _squares(centroids) / 2
+    for start in range(0, len(vectors), _BLOCK):
+        rows = _packed(vectors[start : start + _BLOCK])
+        block = rows[:, :-TAIL].astype(kind) @ codes  # exact integers
+        block *= scales
+        block *= scales_of(rows)[:, None]
+        nearest = (block - halves).argmax(axis=1)
+        labels[start : start + _BLOCK] = nearest
+        products[start : start + _BLOCK] = block[np.arange(len(nearest)), nearest]
+    return labels, products
+
+
+def write_lists(
+    folder: Path,
+    prefix: str,
+    vectors: Array,
+    sentences: Array,
+    centroids: Packed,
+    nearest: tuple[Array, Floats],
+) -> None:
+    """Write the lists of a segment beside its other files, and how much of them is enough.
+
+    Args:
+        folder: of the files.
+        prefix: of their names.
+        vectors: `[W, ...]` of the windows.
+        sentences: `[S, ...]` vectors of the sentences, which stand for questions.
+        centroids: as `trained` gives them.
+        nearest: the list of each window, as `labels_of` gives it.
+    """
+    labels, products = nearest
+    order, sizes = np.argsort(labels, kind="stable"), np.bincount(labels, minlength=len(centroids))
+    similar = np.bincount(labels, products, len(centroids)) / np.maximum(sizes, 1)
+    variance = (1.0 + _squares(centroids) - 2.0 * similar) / dimension_of(centroids)
+    reach = (_WIDE * np.sqrt(np.maximum(variance, 0.0))).astype(np.float32)
+    path, spare = folder / f"{prefix}lists.vectors.npy", spare_rows(centroids.shape[1])
+    preallocate(path, np.int8, (len(order) + spare, centroids.shape[1]))
+    for start in range(0, len(order), _WRITTEN):
+        write_range(path, start, _packed(vectors[order[start : start + _WRITTEN]]))
+    codes: Packed = np.load(path, mmap_mode="r", allow_pickle=False)
+    windows = order.astype(np.int32)
+    lists = Lists(centroids, reach, offsets(sizes), windows, codes, enough=0, recall=0.0)
+    writer = ArtifactWriter(folder)
+    for name in _ARRAYS[:-1]:
+        writer.array(f"{prefix}lists.{name}", getattr(lists, name))
+    writer.array(f"{prefix}lists.{_MEASURED}", np.array(_measured(lists, sentences)))
+
+
+def _measured(lists: Lists, sentences: Array) -> tuple[int, float]:
+    """Find what is enough for half of a sample of sentences, and the recall of the others.
+
+    A window at position p of the order in which all are seen is seen if `enough` is more than p.
+    """
+    count = min(len(sentences), _SENTENCES)
+    rows = np.random.default_rng(0).choice(len(sentences), count, replace=False)
+    queries = [query_of(_floats(sentences[row : row + 1])) for row in rows.tolist()]
+    positions = [lists.positions(query) for query in queries]
+    chose, others = (np.sort(np.concatenate(positions[i::2] or positions)) for i in (0, 1))
+    enough = int(chose[math.ceil(TARGET * len(chose)) - 1]) + 1
+    return enough, float(np.mean(others < enough))
+
+
+def _squares(rows: Packed) -> Floats:
+    """The squares of the lengths of some rows."""
+    codes = rows[:, :-TAIL].astype(np.int64)
+    squares: Floats = (codes * codes).sum(axis=1).astype(np.float32) * scales_of(rows) ** 2
+    return squares
+
+
+def _packed(vectors: Array) -> Packed:
+    return vectors if is_packed(vectors) else pack(vectors)
+
+
+def _floats(vectors: Array) -> Floats:
+    return unpack(vectors) if is_packed(vectors) else vectors
+
+
+class _Arrays(NamedTuple):
+    """Lists, as the kernel takes them; see `Lists`."""
+
+    bounds: Array
+    windows: Array
+    vectors: Array
+
+
+@kernel(nogil=True)
+def _see(
+    lists: _Arrays, order: Array, visible: Array, query: Query, windows: Array, products: Array
+) -> int:
+    """Fill windows and products from lists in this order; returns how many are visible."""
+    width, seen = lists.vectors.shape[1], 0
+    vectors = lists.vectors.reshape(-1)
+    for i in order:
+        for at in range(lists.bounds[i], lists.bounds[i + 1]):
+            if seen == len(windows):
+                return seen
+            if visible[lists.windows[at]]:
+                windows[seen] = lists.windows[at]
+                products[seen] = row_product(vectors, at * width, width - TAIL, query, 0)
+                seen += 1
+    return seen

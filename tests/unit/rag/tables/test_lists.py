@@ -1,0 +1,86 @@
+"""Inverted lists see what they say they see; with all of them seen, search is exact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.rag.tables import lists
+from graphagg.rag.tables.lists import Lists, labels_of, trained, write_lists
+from graphagg.rag.tables.packed import multiply, pack, query_of, unpack
+from graphagg.store.reading import ArrayFolder
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def unit(rng: np.random.Generator, rows: int, dimension: int) -> np.ndarray:
+    matrix = rng.normal(size=(rows, dimension)) + 0.3
+    return (matrix / np.linalg.norm(matrix, axis=1, keepdims=True)).astype(np.float32)
+
+
+def written(folder: Path, vectors: np.ndarray, sentences: np.ndarray) -> Lists:
+    centroids = trained(vectors)
+    write_lists(folder, "s0.", vectors, sentences, centroids, labels_of(vectors, centroids))
+    opened = Lists.open(ArrayFolder(folder), "s0.")
+    assert opened is not None
+    return opened
+
+
+@settings(deadline=None, max_examples=40)
+@given(SEEDS, st.integers(1, 300), st.sampled_from([1, 5, 64, 96, 130]), st.booleans())
+def test_what_is_seen_is_visible_and_its_products_are_exact(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, count: int, dimension: int, packed: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    vectors, sentences = unit(rng, count, dimension), unit(rng, 30, dimension)
+    stored = (pack(vectors), pack(sentences)) if packed else (vectors, sentences)
+    opened = written(tmp_path_factory.mktemp("lists"), *stored)
+    assert sorted(opened.windows.tolist()) == list(range(count))
+    query = query_of(unit(rng, 1, dimension))
+    exact = multiply(pack(vectors), query)[:, 0]
+    visible = rng.random(count) < rng.random()
+    for least in (0, 3, count):
+        windows, products = opened.see(query, visible, least)
+        assert len(windows) == min(max(opened.enough, least), np.count_nonzero(visible))
+        assert len({*windows.tolist()}) == len(windows) and visible[windows].all()
+        np.testing.assert_array_equal(products, exact[windows])
+
+
+@settings(deadline=None, max_examples=30)
+@given(SEEDS, st.integers(1, 400), st.sampled_from([3, 96]))
+def test_a_window_has_its_list_in_any_part(seed: int, count: int, dimension: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = unit(rng, count, dimension)
+    centroids = trained(vectors)
+    assert trained(pack(vectors)).tobytes() == centroids.tobytes()
+    labels, products = labels_of(vectors, centroids)
+    cut = int(rng.integers(count + 1))
+    parts = [labels_of(pack(part), centroids) for part in (vectors[:cut], vectors[cut:])]
+    for whole, joined in zip((labels, products), zip(*parts, strict=True), strict=True):
+        np.testing.assert_array_equal(np.concatenate(joined), whole)
+    near, means = unpack(pack(vectors)), unpack(centroids)
+    distances = ((near[:, None] - means) ** 2).sum(axis=2)
+    np.testing.assert_allclose(
+        distances[np.arange(count), labels], distances.min(axis=1), atol=1e-5
+    )
+
+
+def test_the_stored_recall_is_the_one_of_the_sentences_that_did_not_choose(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    vectors, sentences = pack(unit(rng, 3000, 12)), pack(unit(rng, 500, 12))
+    opened = written(tmp_path, vectors, sentences)
+    assert 0 < opened.enough < 3000
+    rows = np.random.default_rng(0).choice(500, 200, replace=False)
+    every, shares = np.ones(3000, np.bool_), []
+    for row in rows.tolist():
+        query = query_of(unpack(sentences[row : row + 1]))
+        nearest = np.argsort(-multiply(vectors, query)[:, 0])[: lists.NEAREST]
+        shares.append(np.isin(nearest, opened.see(query, every)[0]).mean())
+    assert np.mean(shares[0::2]) >= lists.TARGET
+    assert opened.recall == pytest.approx(np.mean(shares[1::2])) and opened.recall > 0.9

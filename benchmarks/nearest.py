@@ -1,6 +1,6 @@
 """`python -m benchmarks.nearest FOLDER PASSAGES ...`: similarity at sizes, beside FAISS.
 
-Vectors are those of profile `fast` for the corpora of `benchmarks.million`, kept in FOLDER. A row
+Vectors are made by profile `fast` for the corpora of `benchmarks.million`, kept in FOLDER. A row
 per way: all vectors one by one, inverted lists, FAISS's HNSW, and its IVF with 8 bits. Each
 answers the questions of 2WikiMultiHopQA: milliseconds of thread CPU, recall@10 against all vectors,
 seconds of CPU to build, and bytes per vector. Then lists under filters that leave a random share of

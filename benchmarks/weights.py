@@ -3,7 +3,7 @@
     python -m benchmarks.weights                  both parts
     python -m benchmarks.weights --part recall    one part: recall or cost
 
-Recall at community size, from five members, five draws, of the same questions for all. The LFR
+Recall at community size, from five members, three draws, the same questions for all. The LFR
 graphs have half of the edges of each vertex between communities; of the weight of its edges a
 share, the mixing, lies there (Lancichinetti and Fortunato, 2009; strengths are degrees^1.5). The
 real graphs and their weights:
@@ -83,8 +83,8 @@ def recalls(edges: list[Any], groups: list[list[Any]], kind: str) -> list[Any]:
         config = IndexConfig(kind=kind, weights=weights)  # type: ignore[arg-type]
         with tempfile.TemporaryDirectory() as folder:
             index = CommunityIndex.build(edges, folder, config=config)
-            chosen = number_communities(groups, index.vertices).select(12, None, 200, 0)
-            questions = draw_seeds(chosen, 5, 5, 0)
+            chosen = number_communities(groups, index.vertices).select(12, None, 100, 0)
+            questions = draw_seeds(chosen, 5, 3, 0)
             for method in METHODS:
                 result = evaluate(index, questions, method=method)  # type: ignore[arg-type]
                 figures[method, weights] = result.recall

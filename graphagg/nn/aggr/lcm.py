@@ -44,7 +44,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     """Folds each neighborhood with a learned commutative operator.
 
     For N rows in S non-empty segments: N - S combines in ceil(log2 of the largest segment) levels;
-    the memory kept for the backward pass is the input and integers. Rows of a segment are taken in
+    the memory kept for the backward pass is the input and integers, of at most 4,096 combines the
+    gates too. Rows of a segment are taken in
     the order they come in; `random_order` draws another one each time in training, which teaches
     the operator that order means nothing.
 

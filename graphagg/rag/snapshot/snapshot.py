@@ -28,6 +28,7 @@ from graphagg.rag.documents.metadata import (
 )
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.with_names import names_of
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.snapshot.names import NameVectors
@@ -62,6 +63,7 @@ class Snapshot:
 
     Attributes:
         profile: what it was built for.
+        listed: the names that the user listed; None: none.
         by_id: the rows that are alive in the order of their ids.
     """
 
@@ -80,6 +82,7 @@ class Snapshot:
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
         self.analyzers = Analyzers(artifact.manifest.parameters["language"])
+        self.listed = names_of(artifact.manifest.models["extractor"])
         self.dense = DenseIndex(self.corpus, self.ranks)
         is_large = any(segment.lists is not None for segment in self.corpus.segments)
         if is_large:  # a question reads few of many passages

@@ -1,18 +1,19 @@
-"""`python -m benchmarks.index_cost`: the cost of a passage index, stage by stage.
+"""`python -m benchmarks.index_cost`: the cost of a passage index beside encoding its texts alone.
 
-On 2WikiMultiHopQA, or every n-th passage of it (`--every`): the stages of `PassageIndex.build`, and
-in the same run the way of before: every window, sentence and entity name encoded as a text of its
-own by sentence-transformers, in padded batches of like length. `--encoders` compares ways to run
-the encoder. CPU seconds of the process, one thread; wall time beside them.
+Of 2WikiMultiHopQA, of the folder of raw documentation in chunks, and of long passages (ten of
+2WikiMultiHopQA as one), or of every n-th passage of each (`--every`): CPU seconds of
+`PassageIndex.build`, how much of it are names and sentences, vectors, and the rest, and in the same
+run of the same encoder over the texts of the passages alone. One thread, models loaded before.
+`--encoders` compares ways to run the encoder.
 """
 
 from __future__ import annotations
 
 import argparse
+import tarfile
 import tempfile
-import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,23 +23,30 @@ import torch
 
 from benchmarks.measure import cost
 from benchmarks.report import Report, print_table
+from graphagg import kernels
 from graphagg.rag import (
     Passage,
     PassageIndex,
+    ReadReport,
     SentenceTransformerEncoder,
     SpacyExtractor,
+    chunk_documents,
+    read_documents,
     read_passages,
 )
 from graphagg.rag.models.encoding.bert import BertRunner
 from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward, with_products
 from graphagg.rag.models.encoding.windows import Window
-from graphagg.rag.models.weights import KINDS, Kind, best_dtype, load
-from graphagg.rag.tables.segments import sentence_text
+from graphagg.rag.models.weights import KINDS, Kind, load
 from tests.conftest import DATA
 
 WIKI = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
-HEAD = ("stage", "texts", "CPU s", "wall s", "the way before, CPU s")
+FOLDER = DATA / "folder" / "documents.tar.gz"
+HEAD = (
+    "set", "passages", "build, CPU s", "names and sentences", "vectors", "the rest",
+    "passages alone", "build / alone",
+)  # fmt: skip
 _BATCH_TOKENS = 1024  # of the padded batches
 
 Row = list[Any]
@@ -47,70 +55,93 @@ Row = list[Any]
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.index_cost", description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="take every n-th passage")
+    parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
     parser.add_argument("--encoders", action="store_true", help="compare ways to run the encoder")
     chosen = parser.parse_args(arguments)
-    passages = list(read_passages(WIKI))[:: chosen.every]
-    print(f"{len(passages):,} passages\n")
     if chosen.encoders:
+        passages = list(read_passages(WIKI))[:: chosen.every]
         print_table(["encoder", "CPU s", "wall s", "CPU of the padded way"], encoders(passages))
         return
-    print_table(HEAD, stages(passages))
+    print_table(HEAD, [shares(name, SETS[name](chosen.every)) for name in chosen.sets])
 
 
 def run(report: Report) -> None:
-    """Every 40th passage of 2WikiMultiHopQA: the stages of a build beside the way of before."""
-    report.heading("Stages of a passage index (every 40th passage of 2WikiMultiHopQA)")
-    if not WIKI.exists():
-        report.line("skipped: 2wikimultihopqa is absent; set GRAPHAGG_DATA")
+    """Every 40th passage of each set."""
+    report.heading("Cost of a passage index beside encoding its texts (every 40th passage)")
+    if not WIKI.exists() or not FOLDER.exists():
+        report.line("skipped: 2wikimultihopqa or folder is absent; set GRAPHAGG_DATA")
         return
-    report.table(HEAD, stages(list(read_passages(WIKI))[::40]))
+    report.table(HEAD, [shares(name, passages(40)) for name, passages in SETS.items()])
 
 
-def stages(passages: list[Passage]) -> list[Row]:
-    """The stages of a build, each beside what it took by the way of before."""
-    costs: list[Row] = []
+def wiki(every: int) -> list[Passage]:
+    """2WikiMultiHopQA."""
+    return list(read_passages(WIKI))[::every]
+
+
+def folder(every: int) -> list[Passage]:
+    """The folder of raw documentation, in chunks."""
+    with tempfile.TemporaryDirectory() as place, tarfile.open(FOLDER) as archive:
+        archive.extractall(place, filter="data")
+        return list(chunk_documents(read_documents(place, report=ReadReport())))[::every]
+
+
+def long(every: int) -> list[Passage]:
+    """Ten passages of 2WikiMultiHopQA as one."""
+    every_one = list(read_passages(WIKI))
+    runs = [every_one[i : i + 10] for i in range(0, len(every_one), 10)][::every]
+    return [Passage(some[0].id, "\n\n".join(each.text for each in some)) for some in runs]
+
+
+SETS = {"2wiki": wiki, "folder": folder, "long": long}
+
+
+class Timed:
+    """CPU seconds of a method of an object, of what it yields included.
+
+    Args:
+        owner: the object, whose method is replaced.
+        name: of the method.
+    """
+
+    def __init__(self, owner: object, name: str) -> None:
+        self.seconds, self._method = 0.0, getattr(owner, name)
+        setattr(owner, name, self._call)
+
+    def _call(self, *arguments: Any, **options: Any) -> Any:
+        result = self._count(partial(self._method, *arguments, **options))
+        return self._each(result) if isinstance(result, Iterator) else result
+
+    def _each(self, results: Iterator[Any]) -> Iterator[Any]:
+        while (result := self._count(partial(next, results, None))) is not None:
+            yield result
+
+    def _count(self, call: Callable[[], Any]) -> Any:
+        spent = cost(call)
+        self.seconds += spent.cpu
+        return spent.result
+
+
+def shares(name: str, passages: list[Passage]) -> Row:
+    """The CPU seconds of a build by what they go to, and of the encoder alone."""
     torch.set_num_threads(1)
-    clock = [time.process_time(), time.perf_counter()]
     encoder, extractor = SentenceTransformerEncoder(), SpacyExtractor(processes=1)
-    encoder.encode_passages(["Warm"], [np.array([[0, 4]])])
-    list(extractor.annotate(["Warm up."]))
+    kernels.SMALL = 0  # load what is compiled before the clock begins
+    with tempfile.TemporaryDirectory() as place:
 
-    def report(stage: str, done: int, total: int) -> None:
-        if done == total:
-            now = [time.process_time(), time.perf_counter()]
-            costs.append([stage, total, now[0] - clock[0], now[1] - clock[1]])
-            clock[:] = now
+        def build(some: list[Passage]) -> None:
+            PassageIndex.build(
+                some, Path(place) / f"{len(some)}", chunking=None, encoder=encoder,
+                extractor=extractor,
+            ).close()  # fmt: skip
 
-    with tempfile.TemporaryDirectory() as folder:
-        clock[:] = [time.process_time(), time.perf_counter()]
-        with PassageIndex.build(
-            passages,
-            Path(folder) / "idx",
-            chunking=None,
-            encoder=encoder,
-            extractor=extractor,
-            progress=report,
-        ) as index:
-            report("gazetteer, lexicon, write, publish", 1, 1)
-            corpus, gazetteer = index.snapshot.corpus, index.snapshot.gazetteer
-            named = np.flatnonzero(index.snapshot.view(None).contain.by_entity.degrees() > 0)
-            names = list(gazetteer.keys.take(named))
-            bounds = corpus.segments[0].sentences
-            sentences = [
-                sentence_text(passage, start, end)
-                for row, passage in enumerate(passages)
-                for start, end in bounds.row(row).tolist()
-            ]
-    padded = Padded(best_dtype("cpu"))
-    windows = [text for texts in encoder.split([p.full_text for p in passages]) for text in texts]
-    before = {"passages": cost(lambda: padded(windows)).cpu}
-    rows = [[*row, before.get(row[0], row[2])] for row in costs if row[0] != "names"]
-    rows += [
-        ["sentences", len(sentences), 0.0, 0.0, cost(lambda: padded(sentences)).cpu],
-        ["entity names", len(names), 0.0, 0.0, cost(lambda: padded(names)).cpu],
-    ]
-    total = ["all", "", *(sum(row[column] for row in rows) for column in (2, 3, 4))]
-    return [*rows, total]
+        build(passages[:4])
+        names, vectors = Timed(extractor, "annotate"), Timed(encoder, "encode_passages")
+        whole = cost(partial(build, passages)).cpu
+    alone = cost(partial(encoder.encode, [passage.full_text for passage in passages])).cpu
+    rest = whole - names.seconds - vectors.seconds
+    parts = [whole, names.seconds, vectors.seconds, rest, alone, whole / alone]
+    return [name, len(passages), *(f"{part:.2f}" for part in parts)]
 
 
 def encoders(passages: list[Passage]) -> list[Row]:

@@ -87,6 +87,7 @@ def main() -> None:
     """Run the command line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
     # PyTorch's word to those who call `torch.jit`: PyTorch Geometric does, when it is imported.
     warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     asked, inner = (*sys.argv[1:3], None, None)[:2]
     try:
         of_rag = inner if asked == "rag" and inner in _file("rag.commands").FILES else None

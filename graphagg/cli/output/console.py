@@ -64,7 +64,7 @@ def progress_report() -> Iterator[Progress]:
         TextColumn("{task.fields[left]}"),
     )
     with Bars(*columns, console=err) as bars:
-        bar, left = bars.add_task("", total=None, left=""), _TimeLeft(time.monotonic)
+        bar, left = bars.add_task("", total=None, left=""), TimeLeft(time.monotonic)
 
         def report(stage: str, done: int, total: int) -> None:
             bars.update(
@@ -75,7 +75,7 @@ def progress_report() -> Iterator[Progress]:
         yield report
 
 
-class _TimeLeft:
+class TimeLeft:
     """The time that a stage may still take, by what was done since its first report.
 
     Args:
@@ -85,18 +85,22 @@ class _TimeLeft:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self._begun = clock, dict[str, tuple[float, int]]()
 
-    def __call__(self, stage: str, done: int, total: int) -> str:
+    def seconds(self, stage: str, done: int, total: int) -> float | None:
+        """The seconds; None where nothing tells them yet, or nothing is left."""
         now = self._clock()
         since, before = self._begun.setdefault(stage, (now, done))
-        if not before < done < total:
-            return ""
-        return f"about {_span((now - since) * (total - done) / (done - before))} left"
+        return (now - since) * (total - done) / (done - before) if before < done < total else None
+
+    def __call__(self, stage: str, done: int, total: int) -> str:
+        """The time for a person; "" where it is not known."""
+        seconds = self.seconds(stage, done, total)
+        return "" if seconds is None else f"about {_span(seconds)} left"
 
 
 def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
     """Lines on stderr: each tenth of a stage and, of a stage of unknown size, every `_QUIET` s."""
     last, tenths = clock(), dict[str, int]()
-    now, time_left = last, _TimeLeft(lambda: now)
+    now, time_left = last, TimeLeft(lambda: now)
 
     def report(stage: str, done: int, total: int) -> None:
         nonlocal last, now

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.progress import Progress
+from graphagg.progress import Progress, silent
 from graphagg.rag.build.block import block_of
 from graphagg.rag.build.engine import MENTIONS, Engine
 from graphagg.rag.build.passage_files import PassageFiles, write_text_order
@@ -43,9 +43,8 @@ from graphagg.store.work import FolderStorage, work_folder
 _FOLDER = "blocks"
 _LEAST, _BLOCKS = 16, 64  # passages of a block at least; blocks that a corpus is cut into at least
 _STAGE = "indexing"
-_OF_BLOCKS = 0.9  # share of the work that blocks are; the stages over all of them are the rest
-_SHARES = {"entities": (0.0, 0.5), "windows": (0.5, 0.6), "sentences": (0.6, 1.0)}
-"""Begin and end of each stage of a block; any other one is its second half."""
+_OF_BLOCKS = {"fast": 0.78}  # share of the work that blocks are, by profile
+_MOST = 0.98  # that share with a model; the stages over all blocks are the rest
 
 
 def build(
@@ -73,10 +72,13 @@ def build(
     most = min(limits.passages, max(_LEAST, len(passages) // _BLOCKS))
     cut = passages.blocks(most, limits.characters)
     starts = [rows.start for rows in cut] + [len(passages)]
+    share = _OF_BLOCKS.get(recipe.models.profile, _MOST)
     with _blocks(publication, cut, passages, recipe, vectors) as blocks:
         state = State(blocks, Files(scratch), Files(writer.folder))
-        engine = Engine(starts, state, InProcess(_last(progress, len(passages))), limits.entries)
-        annotated = _annotate(state, cut, passages, recipe, vectors, progress)
+        engine = Engine(
+            starts, state, InProcess(_last(progress, len(passages), share)), limits.entries
+        )
+        annotated = _annotate(state, cut, passages, recipe, vectors, progress, share)
         counts = engine.run(annotated, lambda: recipe.models, recipe.with_linearrag)
         metadata = (json.loads(line) for line in passages.table.metadata)
         MetadataTable.build(metadata).save(writer, table_name(0))
@@ -133,6 +135,7 @@ def _annotate(
     recipe: Recipe,
     vectors: Vectors | None,
     progress: Progress,
+    share: float,
 ) -> list[Stats]:
     """Stage `segment`: annotate and encode block after block."""
     stage, done = state.stage(BLOCK), []
@@ -140,36 +143,26 @@ def _annotate(
         stats = stage.known(i)
         if stats is None:
             given = None if vectors is None else vectors[rows.start : rows.stop]
-            onward = _of_block(progress, rows, len(passages))
-            arrays = block_of(passages[rows.start : rows.stop], recipe.models, given, onward)
+            arrays = block_of(passages[rows.start : rows.stop], recipe.models, given, silent)
             stats = stage.save(i, arrays)
+            progress(_STAGE, int(share * rows.stop), len(passages))
         done.append({"block": i} | stats)
     return done
 
 
-def _of_block(progress: Progress, rows: range, whole: int) -> Progress:
-    """Report the stages of a block as one: the share of all work that is done, in passages."""
-
-    def report(stage: str, done: int, total: int) -> None:
-        begin, end = _SHARES.get(stage, (0.5, 1.0))
-        share = begin + (end - begin) * done / max(total, 1)
-        progress(_STAGE, int(_OF_BLOCKS * (rows.start + share * len(rows))), whole)
-
-    return report
-
-
-def _last(progress: Progress, whole: int) -> Progress:
+def _last(progress: Progress, whole: int, of_blocks: float) -> Progress:
     """Report the stages over all blocks as the rest of the work."""
 
     def report(stage: str, done: int, total: int) -> None:
-        begin, end = (_OF_BLOCKS, 0.97) if stage == MENTIONS else (0.97, 1.0)
+        middle = (1 + of_blocks) / 2
+        begin, end = (of_blocks, middle) if stage == MENTIONS else (middle, 1.0)
         progress(_STAGE, int((begin + (end - begin) * done / max(total, 1)) * whole), whole)
 
     return report
 
 
 KIND = "passages"
-REVISION = 12  # raised when the same corpus and models give another index
+REVISION = 13  # raised when the same corpus and models give another index
 
 
 @dataclass(frozen=True)

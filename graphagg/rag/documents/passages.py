@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -305,8 +306,9 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
     English; so a tenth in another language is no recognition error.
 
     Returns:
-        A code if nine of ten documents are in one language; `auto` if at least two languages have a
-        tenth each; None for English, for languages without stems, and for fewer than 5 documents.
+        The code of the language of most documents; `auto` if that is less than nine of ten and two
+        languages have a tenth each; None for English, for languages without stems, and for fewer
+        than 5 documents. A warning tells the shares where fewer than nine of ten agree.
 
     Raises:
         MissingExtra: py3langid is not installed.
@@ -322,6 +324,14 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
         return None
     counts = Counter(language_of_text(text) for text in texts)
     ((most, count),) = counts.most_common(1)
-    if count >= 0.9 * len(texts):
-        return None if most in ("en", OTHER) else most
-    return AUTO if sum(count >= 0.1 * len(texts) for count in counts.values()) > 1 else None
+    language = None if most in ("en", OTHER) else most
+    if count < 0.9 * len(texts):
+        several = sum(count >= 0.1 * len(texts) for count in counts.values()) > 1
+        language = AUTO if several else language
+        shares = ", ".join(f"{code or 'other'} {n}" for code, n in counts.most_common(5))
+        warnings.warn(
+            f"the language of {len(texts)} documents is in doubt ({shares}): {language or 'en'} is "
+            "taken; language=, or --language, names another",
+            stacklevel=2,
+        )
+    return language

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -236,26 +237,33 @@ def test_a_language_that_does_not_exist(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "language"),
+    ("counts", "language", "doubt"),
     [
-        ({"de": 9, "en": 1}, "de"),
-        ({"es": 5}, "es"),
-        ({"en": 91, "es": 9}, None),
-        ({"en": 8, "es": 2}, AUTO),
-        ({"de": 5, "es": 5}, AUTO),
-        ({"": 9}, None),
-        ({"de": 4}, None),
-        ({}, None),
+        ({"de": 9, "en": 1}, "de", ""),
+        ({"es": 5}, "es", ""),
+        ({"en": 91, "es": 9}, None, ""),
+        ({"en": 8, "es": 2}, AUTO, "10 documents is in doubt (en 8, es 2): auto is taken"),
+        ({"de": 5, "es": 5}, AUTO, "(de 5, es 5): auto"),
+        ({"de": 18, "en": 1, "es": 1, "": 1}, "de", "(de 18, en 1, es 1, other 1): de is taken"),
+        ({"en": 18, "de": 1, "es": 1, "": 1}, None, ": en is taken; language="),
+        ({"": 9}, None, ""),
+        ({"de": 4}, None, ""),
+        ({}, None, ""),
     ],
     ids=str,
 )
-def test_a_corpus_tells_its_language(counts: dict[str, int], language: str | None) -> None:
+def test_a_corpus_tells_its_language(
+    counts: dict[str, int], language: str | None, doubt: str
+) -> None:
     corpus = [
         Passage(f"{code}{i}", TEXTS[code][i % len(TEXTS[code])])
         for code, count in counts.items()
         for i in range(count)
     ]
-    assert language_of_corpus(corpus) == language
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert language_of_corpus(corpus) == language
+    assert bool(told) == bool(doubt) and all(doubt in str(each.message) for each in told)
 
 
 def test_an_index_without_a_language_takes_that_of_its_corpus(tmp_path: Path) -> None:

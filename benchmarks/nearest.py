@@ -1,7 +1,7 @@
 """`python -m benchmarks.nearest FOLDER PASSAGES ...`: similarity at sizes, beside FAISS.
 
-Vectors are made by profile `fast` for the corpora of `benchmarks.million`, and kept in FOLDER.
-A row per way: all vectors one by one, inverted lists, FAISS's HNSW, and its IVF with 8 bits. Each
+Vectors are made by profile `fast` for the corpora of `benchmarks.million`, kept in FOLDER. A row
+per way: all vectors one by one, inverted lists, FAISS's HNSW, and its IVF with 8 bits. Each
 answers the questions of 2WikiMultiHopQA: milliseconds of thread CPU, recall@10 against all vectors,
 seconds of CPU to build, and bytes per vector. Then lists under filters that leave a random share of
 the vectors visible. Nothing is learned from the questions: they only judge.

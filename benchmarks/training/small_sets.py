@@ -39,7 +39,7 @@ from graphagg.nn.training.plan import transform_for
 from tests.conftest import DATA
 
 FOLDER = Path("build/bench/small-sets")
-SPLITS, EPOCHS = 3, 100
+SPLITS, EPOCHS = 2, 100
 RATIO = (0.4, 0.3, 0.3)
 ROOT = DATA / "graph_learning"
 

@@ -49,6 +49,8 @@ class IndexConfig:
         False
         >>> IndexConfig(permutations=64, bands=32, rows=2).permutations
         64
+        >>> IndexConfig(weights=True).to_json()["weights"]
+        True
     """
 
     kind: Kind = "undirected"

@@ -7,7 +7,8 @@ The methods document what they take and give; the work is done by functions of
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from graphagg.checks import integer, one_of
@@ -15,6 +16,7 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.build.change import compact
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
+from graphagg.rag.documents.listed import ListedNames
 from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.by_name import encoder_of
@@ -23,6 +25,7 @@ from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.supplied_vectors import SuppliedVectors
 from graphagg.rag.models.vector_cache import VectorCache
+from graphagg.rag.models.with_names import with_names
 from graphagg.rag.opened import asking, changing
 from graphagg.rag.opened.asking import AnyRetriever
 from graphagg.rag.opened.building import ChosenModels, build_by_spark, build_here
@@ -84,6 +87,7 @@ class PassageIndex(IndexedCorpus):
         encoder: Encoder | str | None = None,
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
+        names: str | Path | Sequence[Any] | None = None,
         profile: Profile = DEFAULT_PROFILE,
         with_linearrag: bool = False,
         progress: Progress = silent,
@@ -120,6 +124,8 @@ class PassageIndex(IndexedCorpus):
             extractor: None: by profile and language; for `standard` a `SpacyExtractor()` for
                 English, rules for other languages, and both for several languages.
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
+            names: names that the texts hold, a list of mappings with `name` and `aliases`, or a
+                file (`graphagg.rag.documents.listed`); the index remembers them. None: none.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
                 PyTorch; `exact`: float32 throughout.
             with_linearrag: keep the vectors of entity names, which mode `linearrag` compares names
@@ -131,14 +137,15 @@ class PassageIndex(IndexedCorpus):
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
-            InvalidParameter: about the vectors or the language.
+            InvalidParameter: about the vectors, the language or the names.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
         one_of("profile", profile, PROFILES)
         if isinstance(encoder, str):
             encoder = encoder_of(profile, encoder)
-        chosen = ChosenModels(encoder, extractor, profile, language, cache)
+        listed = ListedNames.of(names)
+        chosen = ChosenModels(encoder, extractor, profile, language, cache, listed)
         options: dict[str, Any] = {
             "chunking": chunking, "columns": columns, "with_linearrag": with_linearrag,
             "progress": progress, "force": force,
@@ -147,6 +154,7 @@ class PassageIndex(IndexedCorpus):
             usual = limits == DEFAULT_LIMITS
             refuse(vectors=vectors, cache=cache, limits=None if usual else limits)
             build_by_spark(passages, directory, chosen, **options)
+            extractor = None if extractor is None else with_names(extractor, listed)
             return cls.open(directory, encoder=encoder, extractor=extractor)
         encoder, extractor = build_here(
             passages, directory, chosen, vectors=vectors, limits=limits, **options

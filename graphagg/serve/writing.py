@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from graphagg.errors import ArtifactBusy, EmptyCorpus, InvalidParameter, VersionChanged
 from graphagg.progress import Progress
@@ -57,7 +58,7 @@ class Writer:
         self._given: Any = encoder, extractor
         # Beside the models of questions: a model is used by one thread at a time.
         self._models: list[dict[str, Any]] = []  # of writes, each of one at a time
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._all = asyncio.Semaphore(limits.writers)
         self._running: set[asyncio.Task[Answer]] = set()
 

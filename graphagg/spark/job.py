@@ -21,7 +21,7 @@ from graphagg.errors import GraphAggError, JobFailed
 from graphagg.progress import Progress
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files, StoreFiles
-from graphagg.spark.session import described, named_errors, with_settings
+from graphagg.spark.session import describe_next, described, named_errors, with_settings
 from graphagg.spark.sources import check_stores, settings_for
 from graphagg.spark.storage import StoreStorage, storage_at
 from graphagg.spark.tasks import Stats, run_tasks
@@ -131,6 +131,8 @@ class Work(WorkFolder):
                 yield
         finally:
             self._current = before
+            if not before:
+                describe_next(self.spark, text.replace(": ", ": after ", 1))
 
 
 def finished(location: Path | Address, stages: Sequence[str]) -> list[str]:
@@ -177,7 +179,7 @@ def claimed(
         group = f"graphagg {kind}"
         with (
             with_settings(spark, settings),
-            described(spark, group, f"{kind}: writes the version"),  # what is of no stage
+            described(spark, group, f"{kind}: begins"),
             named_errors(),
         ):
             if not isinstance(location, Address):

@@ -166,6 +166,7 @@ class PassagesBuild(Build):
             encoder=encoder_of(models.profile, models.encoder, models.dtype, models.device),
             language=models.language,
             extractor=extractor,
+            names=models.names,
             profile=models.profile,
             cache=self.vectors.open(),
             with_linearrag=self.with_linearrag,

@@ -140,6 +140,21 @@ def compact(directory: Directory, as_json: AsJson = False) -> None:
         print_changed(directory, change, index.manifest, meter, as_json)
 
 
+def join(
+    directory: Directory,
+    shards: Annotated[
+        list[str], typer.Argument(help="Indices of the parts, of the same parameters and models.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Join indices of parts of a corpus to one, which answers as an index of all passages."""
+    from graphagg.rag import PassageIndex
+
+    meter = Meter()
+    with PassageIndex.join(shards, directory) as index:
+        print_changed(directory, {"joined": len(shards)}, index.manifest, meter, as_json)
+
+
 def _read_ids(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -181,10 +196,12 @@ _ADD = "Example: graphagg rag add idx more.jsonl.gz --replace"
 _UPDATE = "Example: graphagg rag update idx corrected.jsonl"
 _DELETE = "Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing"
 _COMPACT = "Example: graphagg rag compact idx"
+_JOIN = "Example: graphagg rag join idx part1 part2 s3://bucket/part3"
 
 COMMANDS = {
     "add": (command(add), _ADD),
     "update": (command(update), _UPDATE),
     "delete": (delete, _DELETE),
     "compact": (compact, _COMPACT),
+    "join": (join, _JOIN),
 }

@@ -13,8 +13,8 @@ from graphagg.cli.shell import EXTRA
 
 FILES = {
     "index": "index", "add": "changes", "sync": "sync", "update": "changes", "delete": "changes",
-    "compact": "changes", "search": "search", "explain": "search", "shell": "search",
-    "warm": "search", "graph": "explore", "map": "explore", "similar": "explore",
+    "compact": "changes", "join": "changes", "search": "search", "explain": "search",
+    "shell": "search", "warm": "search", "graph": "explore", "map": "explore", "similar": "explore",
     "answer": "answer", "eval": "evaluation",
 }  # fmt: skip
 """The file of each command, which has it in `COMMANDS`: its function and the end of its help."""

@@ -19,7 +19,7 @@ from graphagg.arrays import Array
 from graphagg.communities.query.planner import Query, left_out, split_by_work
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import count_shared, intersection
-from graphagg.communities.similarity.neighborhood import Sets, set_size, set_weight
+from graphagg.communities.similarity.neighborhood import Sets, set_size, sum_of
 from graphagg.kernels import kernel
 from graphagg.store import Artifact
 
@@ -137,7 +137,8 @@ def _containments(
     """
     no_examples = np.empty(0, dtype=np.int64)
     offsets, closed = sets.offsets, sets.closed
-    size, weight = set_size(offsets, closed, seed), set_weight(sets, seed)
+    size = set_size(offsets, closed, seed)
+    weight = sum_of(sets.masses, seed, size)
     used = 0
     for i in range(len(vertices)):
         v = vertices[i]

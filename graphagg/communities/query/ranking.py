@@ -13,7 +13,6 @@ from graphagg.communities.similarity.neighborhood import (
     TWO_MODE,
     Neighborhoods,
     Sets,
-    holder_value_of,
     strength_of,
     value_of,
     zero_of,
@@ -120,9 +119,9 @@ def _sweep(
     The volume of S and the number of edges that leave it are kept up to date: a vertex adds its
     degree to both, and each edge between it and S leaves S no more, at neither end.
     """
-    offsets, elements, holder_offsets, holders, _, walk, weights = sets
+    offsets, elements, holder_offsets, holders, _, walk, values, holder_values, masses = sets
     read = 0
-    volume = cut = zero_of(weights)
+    volume = cut = zero_of(masses)
     best_size, best = 1, np.inf
     for i in range(-len(seeds), len(ordered)):  # the seeds first: they are always in S
         v = seeds[i + len(seeds)] if i < 0 else ordered[i]
@@ -132,14 +131,14 @@ def _sweep(
         read += degree
         if read > budget and i > 0:  # one member at least is tried
             break
-        internal = zero_of(weights)
+        internal = zero_of(masses)
         for j in range(offsets[v], offsets[v + 1]):
-            internal += inside[elements[j]] * value_of(weights, j)
+            internal += inside[elements[j]] * value_of(values, j)
         if walk == DIRECTED:
             for j in range(holder_offsets[v], holder_offsets[v + 1]):
-                internal += inside[holders[j]] * holder_value_of(weights, j)
+                internal += inside[holders[j]] * value_of(holder_values, j)
         inside[v] = 1
-        strength = strength_of(weights, v, degree)
+        strength = strength_of(masses, v, degree)
         volume += strength
         cut += strength - 2 * internal
         smaller = min(volume, total - volume)

@@ -21,10 +21,10 @@ from graphagg.communities.similarity.neighborhood import (
     Sets,
     comparison_work,
     entry_weight,
-    holder_value_of,
     own_of,
     set_size,
-    set_weight,
+    sum_of,
+    value_of,
     zero_of,
 )
 from graphagg.kernels import kernel, lower_bound
@@ -69,10 +69,11 @@ def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size:
     Returns:
         The new `size`.
     """
+    offsets, closed, masses = sets.offsets, sets.closed, sets.masses
     counts, touched = scratch.counts, scratch.touched
     scores, active = scratch.scores, scratch.active
     reached = count_shared(sets, seed, scratch)
-    seed_size = set_weight(sets, seed)
+    seed_size = sum_of(masses, seed, set_size(offsets, closed, seed))
     for i in range(reached):
         v = touched[i]
         shared = counts[v]
@@ -81,7 +82,8 @@ def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size:
             active[size] = v
             size += 1
         # |A or B| = |A| + |B| - |A and B|
-        scores[v] += weight * shared / (seed_size + set_weight(sets, v) - shared)
+        size_of_v = sum_of(masses, v, set_size(offsets, closed, v))
+        scores[v] += weight * shared / (seed_size + size_of_v - shared)
     return size
 
 
@@ -92,25 +94,25 @@ def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
     Returns:
         The number of vertices that share any; they are the first of `scratch.touched`.
     """
-    offsets, elements, holder_offsets, holders, closed, _, weights = sets
+    offsets, elements, holder_offsets, holders, closed, _, values, holder_values, masses = sets
     counts, touched = scratch.counts, scratch.touched
     reached = 0
     first = offsets[seed]
     # In a closed set the first element is the vertex itself, which comes before its row.
     for j in range(first - closed, offsets[seed + 1]):
         element = elements[j] if j >= first else seed
-        shared = entry_weight(sets, seed, j)
+        shared = entry_weight(offsets, values, masses, seed, j)
         if closed:  # each element is a vertex here, and holds itself
             if counts[element] == 0:
                 touched[reached] = element
                 reached += 1
-            counts[element] += min(shared, own_of(weights, element))
+            counts[element] += min(shared, own_of(masses, element))
         for h in range(holder_offsets[element], holder_offsets[element + 1]):
             v = holders[h]
             if counts[v] == 0:
                 touched[reached] = v
                 reached += 1
-            counts[v] += min(shared, holder_value_of(weights, h))
+            counts[v] += min(shared, value_of(holder_values, h))
     return reached
 
 
@@ -129,10 +131,11 @@ def intersection(sets: Sets, a: int, b: int, examples: Array) -> Any:
     Each element of the smaller set is searched in the larger: O(small * log large).
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    values, masses = sets.values, sets.masses
     if offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b]:
         a, b = b, a
     first, shared = offsets[a], 0
-    weight = zero_of(sets.weights)
+    weight = zero_of(masses)
     # In a closed set the vertex itself comes first, as in `count_shared`.
     for j in range(first - closed, offsets[a + 1]):
         element = elements[j] if j >= first else a
@@ -144,7 +147,8 @@ def intersection(sets: Sets, a: int, b: int, examples: Array) -> Any:
         if shared < len(examples):
             examples[shared] = element
         shared += 1
-        weight += min(entry_weight(sets, a, j), entry_weight(sets, b, at))
+        other = entry_weight(offsets, values, masses, b, at)
+        weight += min(entry_weight(offsets, values, masses, a, j), other)
     return shared, weight
 
 
@@ -157,7 +161,7 @@ def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, ou
     Returns:
         The number of vertices that were taken.
     """
-    offsets, closed = sets.offsets, sets.closed
+    offsets, closed, masses = sets.offsets, sets.closed, sets.masses
     no_examples = np.empty(0, dtype=np.int64)
     used = 0
     for i in range(len(vertices)):
@@ -168,11 +172,12 @@ def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, ou
         if used > budget:
             return i
         total = 0.0
-        weight = set_weight(sets, v)
+        weight = sum_of(masses, v, size)
         for seed in seeds:
             _, shared = intersection(sets, seed, v, no_examples)
             if shared > 0:
-                total += shared / (weight + set_weight(sets, seed) - shared)
+                other = sum_of(masses, seed, set_size(offsets, closed, seed))
+                total += shared / (weight + other - shared)
         out[i] = total
     return len(vertices)
 
@@ -192,6 +197,7 @@ def shared_with_seeds(
         `[members, seeds]` int64; -1: not counted.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    values, masses = sets.values, sets.masses
     counts = np.full((len(members), len(seeds)), -1, dtype=np.int64)
     used = 0
     for i in range(len(members)):
@@ -200,7 +206,7 @@ def shared_with_seeds(
             s = seeds[j]
             # Adjacency costs one look-up and is always reported; only counting has a budget.
             at = find_element(offsets, elements, v, s)
-            adjacent[i, j] = entry_weight(sets, v, at) if at >= 0 else 0.0
+            adjacent[i, j] = entry_weight(offsets, values, masses, v, at) if at >= 0 else 0.0
             cost = min(set_size(offsets, closed, v), set_size(offsets, closed, s))
             if used + cost <= budget:  # a later, smaller comparison may still fit
                 used += cost

@@ -18,7 +18,7 @@ from graphagg.communities.similarity.neighborhood import (
     Sets,
     entry_weight,
     set_size,
-    set_weight,
+    sum_of,
 )
 from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
@@ -92,6 +92,7 @@ def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: 
 def _add_weighted(sets: Sets, members: Array, vertices: Array, marks: Array, out: Array) -> None:
     """Add the weighted similarities to some members; `marks` is all zero before and after."""
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    values, masses = sets.values, sets.masses
     following, holders, held = _list_members(sets, members, marks)
     shared, no_examples = np.zeros(len(members)), np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
@@ -104,13 +105,14 @@ def _add_weighted(sets: Sets, members: Array, vertices: Array, marks: Array, out
             low = offsets[v]
             for j in range(low - closed, offsets[v + 1]):
                 at = marks[elements[j] if j >= low else v]
+                weight = entry_weight(offsets, values, masses, v, j)
                 while at > 0:
                     entry = np.int64(at) - 1
-                    shared[holders[entry]] += min(held[entry], entry_weight(sets, v, j))
+                    shared[holders[entry]] += min(held[entry], weight)
                     at = following[entry]
         for b in range(len(members)):
             if shared[b] > 0:
-                both = set_weight(sets, v) + set_weight(sets, members[b])
+                both = sum_of(masses, v, 0) + sum_of(masses, members[b], 0)
                 out[i] += shared[b] / (both - shared[b])
                 shared[b] = 0.0
     for member in members:
@@ -128,6 +130,7 @@ def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
         For each entry the next one, as in `marks`; the member; and the weight of the element there.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    values, masses = sets.values, sets.masses
     size = 0
     for member in members:
         size += set_size(offsets, closed, member)
@@ -139,7 +142,8 @@ def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
         for j in range(first - closed, offsets[members[b] + 1]):
             element = elements[j] if j >= first else members[b]
             following[entry], marks[element] = marks[element], np.uint64(entry + 1)
-            holders[entry], held[entry] = b, entry_weight(sets, members[b], j)
+            holders[entry] = b
+            held[entry] = entry_weight(offsets, values, masses, members[b], j)
             entry += 1
     return following, holders, held
 

@@ -18,20 +18,6 @@ from graphagg.kernels import kernel
 __all__ = ["DIRECTED", "TWO_MODE", "UNDIRECTED", "Neighborhoods", "Scratch"]
 
 
-class Weights(NamedTuple):
-    """The weights of sets, float64.
-
-    Attributes:
-        values: `[entries]` weight of each element of `Sets.elements`.
-        holder_values: `[entries]` weight of the element in the set of each of `Sets.holders`.
-        masses: `[n, 3]`, see `Neighborhoods.masses`.
-    """
-
-    values: Array
-    holder_values: Array
-    masses: Array
-
-
 class Sets(NamedTuple):
     """The sets and their inverse, as kernels take them.
 
@@ -42,7 +28,10 @@ class Sets(NamedTuple):
         holders: `[entries]` int32, the vertices whose set has the element.
         closed: each set also has its own vertex, which `elements` does not list.
         walk: UNDIRECTED, DIRECTED or TWO_MODE, see `Neighborhoods`.
-        weights: None: each element weighs 1. It is tested when kernels are compiled.
+        values: `[entries]` float64 weight of each element; None: all weigh 1. Kernels
+            are compiled for arrays or for None.
+        holder_values: `[entries]` weight of the element in the set of each of its holders, or None.
+        masses: `[n, 3]`, see `Neighborhoods`, or None.
     """
 
     offsets: Array
@@ -51,7 +40,9 @@ class Sets(NamedTuple):
     holders: Array
     closed: bool
     walk: int
-    weights: Weights | None
+    values: Array | None
+    holder_values: Array | None
+    masses: Array | None
 
 
 @dataclass(frozen=True)
@@ -94,12 +85,10 @@ class Neighborhoods:
     def bundle(self) -> Sets:
         """Bundle the arrays for kernels."""
         sets, holders = self.sets, self.holders
-        weights = None
-        if self.masses is not None:
-            weights = Weights(sets.entries, holders.entries, self.masses)
+        values = (sets.data, holders.data) if self.masses is not None else (None, None)
         return Sets(
             sets.indptr, sets.indices, holders.indptr, holders.indices, self.closed, self.walk,
-            weights,
+            *values, self.masses,
         )  # fmt: skip
 
     def degrees(self, vertices: Array) -> Ints:
@@ -184,65 +173,53 @@ def set_size(offsets: Array, closed: bool, vertex: int) -> Any:
 
 
 @kernel
-def zero_of(weights: Weights | None) -> Any:
+def zero_of(masses: Array | None) -> Any:
     """Zero of the type that weights are added up in; integers without weights."""
-    if weights is None:
+    if masses is None:
         return 0
     return 0.0
 
 
 @kernel
-def value_of(weights: Weights | None, entry: int) -> Any:
-    """Weight of an entry of the sets."""
-    if weights is None:
+def value_of(values: Array | None, entry: int) -> Any:
+    """Weight of an entry."""
+    if values is None:
         return 1
-    return weights.values[entry]
+    return values[entry]
 
 
 @kernel
-def holder_value_of(weights: Weights | None, entry: int) -> Any:
-    """Weight of an entry of the holders."""
-    if weights is None:
-        return 1
-    return weights.holder_values[entry]
-
-
-@kernel
-def own_of(weights: Weights | None, vertex: int) -> Any:
+def own_of(masses: Array | None, vertex: int) -> Any:
     """Weight of a vertex in its own set."""
-    if weights is None:
+    if masses is None:
         return 1
-    return weights.masses[vertex, 0]
+    return masses[vertex, 0]
 
 
 @kernel
-def sum_of(weights: Weights | None, vertex: int, size: int) -> Any:
-    """Weight of a vertex's set, which has `size` elements."""
-    if weights is None:
-        return size
-    return weights.masses[vertex, 0] + weights.masses[vertex, 1]
-
-
-@kernel
-def strength_of(weights: Weights | None, vertex: int, degree: int) -> Any:
-    """Weight of the edges of a vertex, which has `degree` edges."""
-    if weights is None:
-        return degree
-    return weights.masses[vertex, 2]
-
-
-@kernel
-def set_weight(sets: Sets, vertex: int) -> Any:
-    """Weight of a vertex's set; without weights its size."""
-    return sum_of(sets.weights, vertex, set_size(sets.offsets, sets.closed, vertex))
-
-
-@kernel
-def entry_weight(sets: Sets, vertex: int, entry: int) -> Any:
+def entry_weight(
+    offsets: Array, values: Array | None, masses: Array | None, vertex: int, entry: int
+) -> Any:
     """Weight of an entry of a vertex's set; of the vertex itself for the entry before its row."""
-    if entry < sets.offsets[vertex]:
-        return own_of(sets.weights, vertex)
-    return value_of(sets.weights, entry)
+    if entry < offsets[vertex]:
+        return own_of(masses, vertex)
+    return value_of(values, entry)
+
+
+@kernel
+def sum_of(masses: Array | None, vertex: int, size: int) -> Any:
+    """Weight of a vertex's set, which has `size` elements."""
+    if masses is None:
+        return size
+    return masses[vertex, 0] + masses[vertex, 1]
+
+
+@kernel
+def strength_of(masses: Array | None, vertex: int, degree: int) -> Any:
+    """Weight of the edges of a vertex, which has `degree` edges."""
+    if masses is None:
+        return degree
+    return masses[vertex, 2]
 
 
 @kernel

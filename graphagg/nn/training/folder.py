@@ -5,6 +5,7 @@
     split-0/last.ckpt     state after the last epoch: to resume from
     split-0/best.ckpt     state after the best one
     split-0/model.safetensors, config.json    the model of the best epoch
+    split-0/model-card.md what it was trained on, its scores and controls, and the command
     split-0/metrics.csv   a row per epoch
     split-0/result.json   once the split is done
     split-0/controls.json what simple models reach on it
@@ -33,7 +34,7 @@ from graphagg.nn.training.results import Control, SplitResult
 from graphagg.store.locks import hold
 
 RUN, RESULTS, RESULT, CONTROLS = "run.json", "results.json", "result.json", "controls.json"
-LAST, BEST = "last.ckpt", "best.ckpt"
+LAST, BEST, CARD = "last.ckpt", "best.ckpt", "model-card.md"
 _SHOWN = 4
 
 
@@ -79,7 +80,7 @@ class RunFolder:
         self, path: Path, settings: dict[str, Any], *, resume: bool = False, force: bool = False
     ) -> None:
         self.path = path
-        self._settings, self._before = settings, 0
+        self.settings, self._before = settings, 0
         self.begun = resume and (path / RUN).exists()
         same = json.loads(json.dumps(settings))
         if self.begun:
@@ -107,7 +108,7 @@ class RunFolder:
         """
         if self.begun:
             if self._before:
-                write_json(self.path / RUN, self._settings)
+                write_json(self.path / RUN, self.settings)
             return
         try:
             for folder in self._splits():
@@ -118,7 +119,7 @@ class RunFolder:
             _remove(self.path, (RESULTS, RUN))
         except OSError as error:
             raise unwritable(self.path, error) from None
-        write_json(self.path / RUN, self._settings)
+        write_json(self.path / RUN, self.settings)
         self.begun = True
 
     def split(self, index: int) -> Path:
@@ -216,7 +217,8 @@ class RunFolder:
 _STATE = {"epoch", "state_dict", "optimizer", "rows", "best", "waited"}
 _REPLACE = "replace the run (--force)"
 _OF_SPLIT = (
-    LAST, BEST, RESULT, CONTROLS, "metrics.csv", "model.safetensors", "config.json", "*.partial",
+    LAST, BEST, RESULT, CONTROLS, CARD, "metrics.csv", "model.safetensors", "config.json",
+    "*.partial",
 )  # fmt: skip
 
 

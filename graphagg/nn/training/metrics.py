@@ -9,7 +9,8 @@ reciprocal rank of `graphagg.nn.training.ranking`.
 
 from __future__ import annotations
 
-from typing import Literal, NoReturn
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import torch
@@ -17,23 +18,32 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphagg.arrays import Doubles, Ints
-from graphagg.errors import InvalidDataset
+from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.config.training import Loss
+
+Measure = Callable[[Tensor, Tensor], Any]
+"""The user's own loss or metric of answers `[n, C]` and labels: a scalar."""
 
 RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1"]
 """Metrics of answers and labels, row by row: all but `mrr`."""
 
 
-def loss_of(objective: Loss, predicted: Tensor, labels: Tensor) -> Tensor:
+def loss_of(
+    objective: Loss, predicted: Tensor, labels: Tensor, replacement: Measure | None = None
+) -> Tensor:
     """Compute the loss of a batch over its known labels.
 
     Args:
         objective: which one; not `auto`.
         predicted: `[n, C]`, without a sigmoid or softmax.
         labels: `[n]` int64 classes, or `[n]` / `[n, C]` numbers; see `known`.
+        replacement: what takes the objective's place.
 
     Returns:
         a scalar; 0 with a gradient of 0 where nothing is known.
+
+    Raises:
+        InvalidParameter: `replacement` gives no scalar tensor.
     """
     of_classes = objective in ("cross-entropy", "weighted-cross-entropy")
     labels = labels.view(-1) if of_classes else labels.view(predicted.shape)
@@ -41,6 +51,12 @@ def loss_of(objective: Loss, predicted: Tensor, labels: Tensor) -> Tensor:
     if not bool(there.any()):
         return predicted[:0].sum()  # also where predicted holds NaN, which 0 times would keep
     predicted, labels = predicted[there], labels[there]
+    if replacement is not None:
+        loss = replacement(predicted, labels)
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            shown = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+            raise InvalidParameter(f"loss gives {shown}; wanted a tensor of one number")
+        return loss.view(())
     if of_classes:
         return _cross_entropy(predicted, labels.long(), objective == "weighted-cross-entropy")
     values = labels.to(predicted.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class SplitResult:
         parameters: learned numbers of the model.
         seconds: wall time of training and evaluation.
         cpu_seconds: CPU time of the process meanwhile.
+        measures: of each part, `train`, `val` and `test`, by each of the user's own metrics.
     """
 
     split: str
@@ -39,6 +40,7 @@ class SplitResult:
     parameters: int
     seconds: float
     cpu_seconds: float
+    measures: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -47,7 +49,8 @@ class SplitResult:
     @classmethod
     def of_json(cls, values: dict[str, Any], path: Path, remedy: str) -> SplitResult:
         """The result that `to_json` gave; else `UnreadableFile`, with the path and what to do."""
-        kinds = {field.name: str(field.type) for field in fields(cls)}
+        kinds = {field.name: str(field.type).partition("[")[0] for field in fields(cls)}
+        values = {"measures": {}, **values}
         if values.keys() != kinds.keys():
             odd = ", ".join(sorted(values.keys() ^ kinds.keys()))
             raise UnreadableFile(f"{path} is no result (see {odd}); {remedy}")
@@ -76,7 +79,9 @@ class Control:
     note: str = ""
 
 
-_JSON: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+_JSON: dict[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "float": (int, float), "dict": (dict,),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,23 @@ class TrainingResult:
             f"{self.model} is ahead of the best control, {name!r} {against}, by {word} than the "
             "deviation over the splits"
         )
+
+    def card(self, split: SplitResult, controls: Sequence[Control], made: dict[str, Any]) -> str:
+        """Describe the model of a split in Markdown: data, scores, controls, how it was made."""
+        lines = [
+            f"# {self.model} on {self.data}",
+            f"\nIt answers for each {self.task}; {split.parameters:,} parameters, the weights of "
+            f"epoch {split.epoch} of {split.epochs}, which the validation part chose.\n",
+            *(f"- {name}: {value}" for name, value in made.items()),
+            f"- training: {split.cpu_seconds} CPU seconds",
+            "\n| | train | val | test |\n| --- | ---: | ---: | ---: |",
+        ]
+        scores: dict[str, dict[str, Any]] = {self.metric: split.to_json(), **split.measures}
+        scores |= {f"{self.metric} of the control {c.name}": asdict(c) for c in controls}
+        for name, of in scores.items():
+            shown = ("" if of.get(key) is None else f"{of[key]:.4f}" for key in PARTS)
+            lines.append(f"| {name} | {' | '.join(shown)} |")
+        return "\n".join([*lines, f"\n{self.verdict}".rstrip(), *self.notes]).strip() + "\n"
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `graphagg train --json`."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+import graphagg
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted
 from graphagg.nn.config.model import GPSConfig
@@ -20,14 +23,15 @@ from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
 from graphagg.nn.training.auto import choose
 from graphagg.nn.training.batches import Feed
-from graphagg.nn.training.data.dataset import GraphData, Shape, checked
+from graphagg.nn.training.data.dataset import PARTS, GraphData, Shape, checked
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.random_splits import with_splits
 from graphagg.nn.training.data.sources import Source
 from graphagg.nn.training.device import find_device
 from graphagg.nn.training.fit.learner import Learner, check_level
 from graphagg.nn.training.fit.loop import Fit, Logger, fit_split
-from graphagg.nn.training.folder import RunFolder, alone_in
+from graphagg.nn.training.folder import CARD, RunFolder, alone_in
+from graphagg.nn.training.metrics import Measure
 from graphagg.nn.training.notes import notes_on
 from graphagg.nn.training.plan import Build, Plan, doubled, plan_of
 from graphagg.nn.training.results import Control, SplitResult, TrainingResult
@@ -49,6 +53,8 @@ def train(
     force: bool = False,
     controls: bool = True,
     loggers: Sequence[Logger] = (),
+    loss: Measure | None = None,
+    metrics: Mapping[str, Measure] | None = None,
     progress: Progress = silent,
 ) -> TrainingResult:
     """Train on the first `splits` official splits, each from new weights, and measure.
@@ -76,6 +82,11 @@ def train(
         loggers: beside the run's CSV file, functions that are called with `loss`, `lr` and `val` of
             each epoch, a dict, and its number from 1; such as the method `log_metrics` of
             Lightning's loggers.
+        loss: your own loss in place of the metric's: called with the answers and labels of a batch
+            that are known (`[n, C]` and `[n]` of classes, else one number each), returns a scalar
+            to minimize. Controls do not use it.
+        metrics: your own metrics by name: called with all answers and labels of a part, on the CPU,
+            once at the end. They are written beside the scores; `training.metric` still chooses.
         progress: told of each epoch.
 
     Raises:
@@ -106,7 +117,7 @@ def train(
         ('mae', 1)
     """
     where, notes = find_device(device), []
-    fit = Fit(where, progress, tuple(loggers))
+    fit = Fit(where, progress, tuple(loggers), loss, metrics or {})
     plan = None if model == AUTO else plan_of(model, training, name)
     settings = training or (TrainingConfig() if plan is None else plan.training)
     dataset = checked(with_splits(data, splits, settings.random_state))
@@ -118,6 +129,8 @@ def train(
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
     metric = dataset.metric_of(plan.training.metric)
     check_level(metric, dataset.level)
+    if metric == "mrr" and metrics:
+        raise InvalidParameter("metrics need answers to rows, but mrr ranks; set training.metric")
     plan.training.objective(metric)  # refuses a loss that does not fit
     shape = dataset.shape(metric)
     plan.build(shape)  # a model that cannot be built is refused before anything is written
@@ -127,6 +140,9 @@ def train(
         "training": {**plan.training.to_dict(), "metric": metric},
         "data": {"name": dataset.name, "digest": dataset.digest()},
     }
+    if loss or metrics:  # code cannot be compared, its names can
+        named = getattr(loss, "__qualname__", type(loss).__name__) if loss else "auto"
+        settings_of_run["own"] = {"loss": named, "metrics": sorted(metrics or {})}
     states = [where] if where.type == "cuda" else []
     with alone_in(Path(out)), torch.random.fork_rng(states):
         folder = RunFolder(Path(out), settings_of_run, resume=resume, force=force)
@@ -173,7 +189,24 @@ class _Run:
                 self._folder.save_controls(index, self._measure_controls(index))
         result = self._result(results)
         self._folder.save_results(result.to_json())
+        for index, split in results.items():
+            text = result.card(split, self._folder.controls(index) or (), self._made(index))
+            path = self._folder.split(index) / CARD
+            write_whole(path, lambda partial, text=text: partial.write_text(text))  # type: ignore[misc]
         return result
+
+    def _made(self, index: int) -> dict[str, Any]:
+        """Say how the model of a split was made."""
+        data = self._data
+        sizes = (f"{len(getattr(data.splits[index], key)):,} {key}" for key in PARTS)
+        return {
+            "data": f"{data.name}, {len(data.graphs):,} graphs, "
+            f"digest {self._folder.settings['data']['digest']}",
+            "split": f"{data.splits[index].name}: {', '.join(sizes)}",
+            "random state": self._settings(index).random_state,
+            "command": f"`{shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}`",
+            "versions": f"graphagg {graphagg.__version__}, torch {torch.__version__}",
+        }
 
     def _result(self, results: dict[int, SplitResult]) -> TrainingResult:
         splits = tuple(results[index] for index in sorted(results))
@@ -218,7 +251,7 @@ class _Run:
         model = self._plan.build(self._shape)
         if training.precision == "float64":
             model = model.double()
-        learner = Learner(model, training, self._metric, self._shape.level)
+        learner = Learner(model, training, self._metric, self._shape.level, self._fit.loss)
         name = self._data.splits[index].name
         result = fit_split(learner, feed, self._folder, index, name, self._fit)
         save_model(learner.model, self._folder.split(index), self._plan.settings(self._shape))

@@ -17,11 +17,13 @@ from graphagg.progress import Progress
 from graphagg.rag.build.encoding import encoded
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.languages import CODES, language_of_text
+from graphagg.rag.documents.listed import ListedNames
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import is_capital
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
+from graphagg.rag.models.with_names import WithNames, names_of
 from graphagg.rag.tables.gazetteer import kind_of, or_of
 from graphagg.rag.tables.matching import OPENS, KeysOfRows, KeyTable, TokenRows, find_mentions
 from graphagg.rag.tables.mentions import (
@@ -52,7 +54,8 @@ def block_of(
         progress: called with stage, done, total of the block.
     """
     notes = list(annotate(passages, models.extractor, progress))
-    block = Block(passages, notes, Analyzers(models.language))
+    listed = names_of(models.extractor.spec.settings)
+    block = Block(passages, notes, Analyzers(models.language), listed)
     windows, vectors = encoded(
         passages, block.sentences, models.encoder, given, models.storage.packed, progress
     )
@@ -64,6 +67,7 @@ def annotate(
 ) -> Iterator[Annotation]:
     """Find entities in titles and texts apart, then put the two together."""
     texts = [text for passage in passages for text in passage.parts]
+    extractor = extractor.inner if isinstance(extractor, WithNames) else extractor
     if isinstance(extractor, ByLanguage):  # a title is too short to tell its language
         each = [(language_of_text(passage.full_text), len(passage.parts)) for passage in passages]
         codes = [code for code, count in each for _ in range(count)]
@@ -91,15 +95,20 @@ class Block:
         passages: in the order of their rows.
         notes: the annotation of each.
         analyzers: of the index.
+        listed: names of the user; None: none.
 
     Attributes:
         sentences, entities: where sentences, and entities of the extractor, begin and end.
     """
 
     def __init__(
-        self, passages: Sequence[Passage], notes: Sequence[Annotation], analyzers: Analyzers
+        self,
+        passages: Sequence[Passage],
+        notes: Sequence[Annotation],
+        analyzers: Analyzers,
+        listed: ListedNames | None = None,
     ) -> None:
-        self._analyzers = analyzers
+        self._analyzers, self._listed = analyzers, listed
         self.sentences = _spans(note.sentences for note in notes)
         self.entities = _spans(note.mentions for note in notes)
         self._words, self._keys = _numbering(), _numbering()
@@ -113,7 +122,7 @@ class Block:
 
     def _add(self, row: int, passage: Passage, note: Annotation) -> None:
         """Append one passage to the columns; words and keys by their numbers in the block."""
-        tokens, text = RowTokens.of(passage), passage.full_text
+        tokens, text = RowTokens.of(passage, self._listed), passage.full_text
         word_number, key_number = self._words.__getitem__, self._keys.__getitem__
         self._tokens.extend(map(word_number, tokens.words))
         self._lengths.append(len(tokens.words))

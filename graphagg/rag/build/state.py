@@ -31,7 +31,7 @@ from graphagg.store.work import FolderStorage
 BLOCK = "segment"
 """The stage of the arrays that the models give; its tables `keys` and `terms` are merged."""
 Task = Callable[[int], Stats]
-"""Task `i` of a loop. It may run more than once, and then writes the same to the same places."""
+"""Task `i` of a loop. It may run more than once, and then writes the same to the same layout."""
 
 
 @dataclass(frozen=True)

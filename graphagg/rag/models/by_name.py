@@ -11,6 +11,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, STORAGE, Profile, Storage
 from graphagg.rag.documents.languages import AUTO, check_language
 from graphagg.rag.models.weights import DEFAULT_ENCODER, DTYPES, Dtype
+from graphagg.rag.models.with_names import with_names
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -68,6 +69,8 @@ class NamedModels:
             passage. None: the extractor's.
         dtype: arithmetic of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
         device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
+        names: file of names that the texts hold, a name per line with its aliases behind it,
+            separated by =, or JSON Lines; with Spark on every machine. None: none.
     """
 
     profile: Profile = DEFAULT_PROFILE
@@ -76,6 +79,7 @@ class NamedModels:
     language: str | None = None
     dtype: Dtype = "auto"
     device: str | None = None
+    names: str | None = None
 
     def __post_init__(self) -> None:
         one_of("profile", self.profile, PROFILES)
@@ -90,7 +94,9 @@ class NamedModels:
         """
         return Models(
             encoder_of(self.profile, self.encoder, self.dtype, self.device),
-            extractor_named(self.profile, self.extractor, self.language, processes),
+            with_names(
+                extractor_named(self.profile, self.extractor, self.language, processes), self.names
+            ),
             self.language,
             self.profile,
         )

@@ -317,7 +317,8 @@ class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
 
 def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
     """Terms and named entities of questions; needs no model."""
-    return [read_question(text, scope.view, snapshot.analyzers) for text in questions]
+    view, analyzers, listed = scope.view, snapshot.analyzers, snapshot.listed
+    return [read_question(text, view, analyzers, listed) for text in questions]
 
 
 def compared_with(snapshot: Snapshot, scope: Scope, text: str, vector: Floats) -> QuestionScores:

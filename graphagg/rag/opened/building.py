@@ -12,6 +12,7 @@ from graphagg.rag.build.passage_files import PassageFiles, reading
 from graphagg.rag.config.limits import Limits
 from graphagg.rag.config.profile import Profile
 from graphagg.rag.documents.languages import check_language
+from graphagg.rag.documents.listed import ListedNames
 from graphagg.rag.documents.passages import language_of_corpus
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.by_name import Models, encoder_of, extractor_named
@@ -20,6 +21,7 @@ from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors
 from graphagg.rag.models.vector_cache import VectorCache, cached
+from graphagg.rag.models.with_names import with_names
 from graphagg.rag.opened.changing import rows_of
 from graphagg.spark.sources import session_of
 from graphagg.store import write_artifact
@@ -27,13 +29,14 @@ from graphagg.store import write_artifact
 
 @dataclass(frozen=True)
 class ChosenModels:
-    """Models that the caller chose; None: by profile and language."""
+    """Models that the caller chose, and names; None: by profile and language, and no names."""
 
     encoder: Encoder | None
     extractor: EntityExtractor | None
     profile: Profile
     language: str | None
     cache: VectorCache | None
+    names: ListedNames | None = None
 
     def __post_init__(self) -> None:
         check_language(self.language)
@@ -41,7 +44,7 @@ class ChosenModels:
     def loaded(self, processes: int | None = None) -> tuple[Encoder, EntityExtractor]:
         """Encoder and extractor, the defaults where the caller chose none."""
         extractor = self.extractor or extractor_named(self.profile, None, self.language, processes)
-        return self.encoder or encoder_of(self.profile), extractor
+        return self.encoder or encoder_of(self.profile), with_names(extractor, self.names)
 
 
 def build_here(

@@ -16,6 +16,7 @@ from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 from graphagg.rag.models.vector_cache import VectorCache, cached
+from graphagg.rag.models.with_names import names_of, with_names
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.store import Artifact
 
@@ -114,6 +115,7 @@ class IndexModels:
                     extractor = SpacyExtractor(recorded["name"], drop=recorded["dropped_labels"])
                     if recorded.get("language") == AUTO:
                         extractor = ByLanguage(extractor)
+                extractor = with_names(extractor, names_of(recorded))
                 extractor.spec.check_built_with("extractor", recorded, self._where)
                 self._extractor = extractor
             return self._extractor

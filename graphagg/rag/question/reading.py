@@ -9,6 +9,7 @@ from itertools import product
 
 from graphagg.rag.documents.analyzer import Analyzer, Analyzers, Term
 from graphagg.rag.documents.codes import codes
+from graphagg.rag.documents.listed import ListedNames
 from graphagg.rag.documents.tokens import Tokens, inner_words, is_capital, scan, transcribed
 from graphagg.rag.tables.gazetteer import LINKABLE
 from graphagg.rag.tables.view import View
@@ -33,11 +34,13 @@ class Reading:
     names: tuple[str, ...]
 
 
-def read_question(text: str, view: View, analyzers: Analyzers) -> Reading:
-    """Find a question's terms and entities."""
+def read_question(
+    text: str, view: View, analyzers: Analyzers, listed: ListedNames | None = None
+) -> Reading:
+    """Find a question's terms and entities, listed names of the user among them."""
     tokens = scan(text)
     entities: dict[int, str] = {}
-    for start, length, entity in _leftmost_longest(_names(text, tokens, view)):
+    for start, length, entity in _leftmost_longest(_names(text, tokens, view, listed)):
         begin, end = tokens.spans[start][0], tokens.spans[start + length - 1][1]
         entities.setdefault(entity, text[begin:end])
     terms = analyzers.terms(text, [*tokens.words, *inner_words(text)], view.languages)
@@ -57,11 +60,13 @@ def _spans(
     return tuple(spans.get(i, (0, 0)) for i in range(len(terms)))
 
 
-def _names(text: str, tokens: Tokens, view: View) -> Iterator[tuple[int, int, int]]:
+def _names(
+    text: str, tokens: Tokens, view: View, listed: ListedNames | None
+) -> Iterator[tuple[int, int, int]]:
     """Find visible entities whose words are in the question: `(start, length, id)`.
 
-    One of their words is capitalized, unless only the question's first word is or none. A code is
-    found however it is written.
+    One of their words is capitalized, unless only the question's first word is or none. A code and
+    a listed name are found however they are written.
     """
     gazetteer = view.gazetteer
     capital = [is_capital(text[start]) for start, _ in tokens.spans]
@@ -74,7 +79,7 @@ def _names(text: str, tokens: Tokens, view: View) -> Iterator[tuple[int, int, in
                 if any_case or any(capital[start : start + length]):
                     yield start, length, entity
     starts, ends = ([span[i] for span in tokens.spans] for i in (0, 1))
-    for code in codes(text):
+    for code in (*codes(text), *(listed.find(text, tokens) if listed else ())):
         entity_of_code = gazetteer.find(code.key)
         first, last = bisect_right(ends, code.start), bisect_left(starts, code.end)
         if entity_of_code is not None and _ties_any(entity_of_code, view) and first < last:

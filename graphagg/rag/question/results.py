@@ -188,8 +188,8 @@ class Hits(list[Hit]):
         self.confidence = confidence
 
     def __repr__(self) -> str:
-        ids = short([hit.passage.id for hit in self])
-        return f"Hits({len(self)} of confidence {self.confidence}: {ids})"
+        sure = "" if self.confidence is None else f", confidence {self.confidence:.2f}"
+        return f"Hits({len(self)}{sure}: {short([hit.passage.id for hit in self])})"
 
     def to_arrow(self) -> pyarrow.Table:
         """Make a table with one row per hit.

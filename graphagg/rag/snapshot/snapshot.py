@@ -28,6 +28,7 @@ from graphagg.rag.documents.metadata import (
 )
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.with_names import names_of
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.snapshot.names import NameVectors
@@ -62,6 +63,8 @@ class Snapshot:
 
     Attributes:
         profile: what it was built for.
+        listed: the names that the user listed; None: none.
+        by_id: the rows that are alive in the order of their ids.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -71,14 +74,15 @@ class Snapshot:
         self.tables = [MetadataTable.open(artifact, table_name(i)) for i in range(count)]
         self.alive: Mask = artifact.array("rows.alive")
         self.ranks: npt.NDArray[np.int32] = artifact.array("rows.rank")
-        self._by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
+        self.by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
         self._by_text: npt.NDArray[np.int32] = artifact.array("rows.by_text")
         # An answer looks its few ids up a dozen times. The function must not refer to this object:
         # a circle would keep the files of a version that was closed.
-        self._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, self._by_id))
+        self._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, self.by_id))
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
         self.analyzers = Analyzers(artifact.manifest.parameters["language"])
+        self.listed = names_of(artifact.manifest.models["extractor"])
         self.dense = DenseIndex(self.corpus, self.ranks)
         is_large = any(segment.lists is not None for segment in self.corpus.segments)
         if is_large:  # a question reads few of many passages
@@ -225,10 +229,10 @@ class Snapshot:
         """
         row = self.row_of(identifier)
         first, last = (
-            _position_of(self.corpus, self._by_id, _utf8(identifier + end))
+            _position_of(self.corpus, self.by_id, _utf8(identifier + end))
             for end in ("#", _AFTER_HASH)
         )
-        rows = self._by_id[first:last].tolist()
+        rows = self.by_id[first:last].tolist()
         chunks = [r for r in rows if self._is_split_from(r, identifier)]
         return chunks if row is None else [row, *chunks]
 

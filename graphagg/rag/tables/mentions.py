@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from graphagg.rag.documents.codes import Code, code_key, codes
 from graphagg.rag.documents.links import link_keys, target_keys
+from graphagg.rag.documents.listed import ListedNames
 from graphagg.rag.documents.passages import TRAIL, Passage
 from graphagg.rag.documents.tokens import (
     entity_key,
@@ -38,7 +39,8 @@ class RowTokens:
         spans: `(start, end)` of each in characters of the full text.
         titles: number of tokens of the title.
         inner: words inside words of the title, and of the text; for search by words alone.
-        codes: the codes of the title, and of the text, by characters of the full text.
+        codes: the codes and listed names of the title, and of the text, by characters of the full
+            text.
     """
 
     words: list[str]
@@ -48,17 +50,16 @@ class RowTokens:
     codes: tuple[Code, ...] = ()
 
     @classmethod
-    def of(cls, passage: Passage) -> RowTokens:
-        """Tokenize a passage."""
+    def of(cls, passage: Passage, listed: ListedNames | None = None) -> RowTokens:
+        """Tokenize a passage, and find the names of a user's list in it."""
         title, text = scan(passage.title), scan(passage.text)
         moved = _moved(passage, text.spans)
         inner = inner_words(passage.title), inner_words(passage.text)
         shift = len(passage.full_text) - len(passage.text)
-        in_text = (
-            replace(c, start=c.start + shift, end=c.end + shift) for c in codes(passage.text)
-        )
-        every = (*codes(passage.title), *in_text)
-        return cls(title.words + text.words, title.spans + moved, len(title), inner, every)
+        every = [*codes(passage.title), *(listed.find(passage.title, title) if listed else ())]
+        for code in (*codes(passage.text), *(listed.find(passage.text, text) if listed else ())):
+            every.append(replace(code, start=code.start + shift, end=code.end + shift))
+        return cls(title.words + text.words, title.spans + moved, len(title), inner, tuple(every))
 
 
 def spans_of(passage: Passage, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:

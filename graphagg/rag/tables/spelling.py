@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.documents.tokens import UNSPACED, entity_key
+from graphagg.rag.documents.tokens import UNSPACED, entity_key, transcribed
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.segments import Corpus
@@ -29,7 +29,10 @@ class Speller:
         return self._read[row]
 
     def spelling(self, entity: int, row: int) -> str:
-        """An entity as a passage writes it first; its key where the passage does not hold it."""
+        """An entity as a passage writes it first; its key where the passage does not hold it.
+
+        Another spelling of a name is shown with the key: "SRE (site reliability engineering)".
+        """
         g = self._gazetteer
         of_row = g.mentions(row)
         mentions = of_row.start + np.flatnonzero(g.entity[of_row] == entity)
@@ -40,7 +43,14 @@ class Speller:
         spans = spans_of(passage, first, first + length)
         written = " ".join(passage.full_text[spans[0][0] : spans[-1][1]].split())
         key = g.keys[entity]
-        return written if entity_key(written) == key else _joined(key)
+        if _squeezed(key) in (_squeezed(written), _squeezed(transcribed(written))):
+            return written
+        return _joined(key) if _UNSPACED.search(written) else f"{written} ({key})"
+
+
+def _squeezed(name: str) -> str:
+    """The letters and digits of a name: a code is one name with and without separators."""
+    return entity_key(name).replace(" ", "")
 
 
 def _joined(key: str) -> str:

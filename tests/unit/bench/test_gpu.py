@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,22 @@ def test_layers_and_monoids_beside_pyg() -> None:
     for row in rows:
         assert row["type"] == "float32"
         assert row["ours forward+backward ms"] > 0 and row["PyG forward+backward ms"] > 0
+
+
+@pytest.mark.parametrize(
+    "items", [("equality", "tests"), pytest.param(tuple(ITEMS), marks=pytest.mark.slow)]
+)
+def test_a_dry_run_on_the_cpu_writes_one_file_with_a_row_of_each_item(
+    items: tuple[str, ...], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--out", str(tmp_path)]
+    options = [option for name in items for option in ("--item", name)]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["machine"]["device"] == "cpu" and tuple(results["items"]) == items
+    for name, item in results["items"].items():
+        assert item["rows"] or "not installed" in item["note"], (name, item["note"])
+        assert not item["note"].startswith(("failed", "cut short")), (name, item["note"])
 
 
 def test_what_has_no_time_or_no_package_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

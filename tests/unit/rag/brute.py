@@ -26,6 +26,7 @@ from graphagg.rag.documents.tokens import (
     scan,
     transcribed,
 )
+from graphagg.rag.models.with_names import names_of
 from tests.fakes import FakeEncoder, FakeExtractor
 
 _LATER = -1e9  # no link, but a candidate: a later page of a title whose mentions lead nowhere
@@ -99,6 +100,10 @@ class Reader:
                 ]
                 self.codes.append((code.key, before + inside[0], before + inside[-1] + 1))
                 self.found |= {code.key} if code.defines else set()
+        for part, tokens, before in ((p.title, title, 0), (p.text, text, len(title.words))):
+            places = listed_in(part, tokens, extractor)
+            self.codes += [(key, before + a, before + b) for key, a, b in places]
+            self.found |= {key for key, _, _ in places}
         for part, offset in ((p.title, 0), (p.text, shift)):
             (note,) = extractor.annotate([part])
             spans = [(a, b) for a, b in note.mentions if "|" not in part[a:b]]
@@ -159,6 +164,30 @@ class Reader:
         return any(self.capital[a:b]) or (key, a, b) in self.codes
 
 
+def listed_in(text: str, tokens: Tokens, extractor: FakeExtractor) -> list[tuple[str, int, int]]:
+    """Where a listed name or an alias stands, by its tokens; in capitals where it is written so."""
+    listed, found = names_of(extractor.spec.settings), []
+    for entry in listed.names if listed else ():
+        if "#" in entry.name:
+            digits = re.sub("#+", r"\\d+", entry.name)
+            for match in re.finditer(rf"(?i)(?<!\w){digits}(?!\w)", text):
+                inside = [
+                    i
+                    for i, (a, b) in enumerate(tokens.spans)
+                    if a < match.end() and b > match.start()
+                ]
+                found.append(("".join(scan(match[0]).words), inside[0], inside[-1] + 1))
+            continue
+        for spelling in (entry.name, *entry.aliases):
+            words = scan(spelling).words
+            for a in range(len(tokens.words) - len(words) + 1):
+                b = a + len(words)
+                written = text[tokens.spans[a][0] : tokens.spans[b - 1][1]]
+                if tokens.words[a:b] == words and (written.isupper() or not spelling.isupper()):
+                    found.append((entity_key(entry.name), a, b))
+    return found
+
+
 class Brute:
     """The passages that may be seen, and nothing else."""
 
@@ -169,7 +198,7 @@ class Brute:
         extractor: FakeExtractor,
         config: MultihopConfig,
     ) -> None:
-        self.encoder, self.config = encoder, config
+        self.encoder, self.extractor, self.config = encoder, extractor, config
         self.analyzer = Analyzer(str(extractor.spec.settings.get("language", "")))
         ordered = sorted(passages, key=lambda p: p.id.encode())
         self.readers = [Reader(p, encoder, extractor) for p in ordered]
@@ -253,6 +282,8 @@ class Brute:
             inside = [i for i, (a, b) in enumerate(spans) if a < code.end and b > code.start]
             if code.key in tied:
                 names.append((inside[0], -inside[-1] - 1, code.key))
+        listed = listed_in(question, tokens, self.extractor)
+        names += [(a, -b, key) for key, a, b in listed if key in tied]
         named, begin, end = [], -1, 0
         for a, minus, key in sorted(names, key=lambda name: name[:2]):
             if a >= end or (a, -minus) == (begin, end):

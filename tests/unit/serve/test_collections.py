@@ -286,6 +286,25 @@ def test_edges_come_and_go(live: Live) -> None:
     assert live.error(404, f"{A}/communities/query", {"seeds": ["x"]}) == "UnknownVertex"
 
 
+def test_the_first_edges_say_whether_weights_are_kept(live: Live) -> None:
+    add = [["a", "b", 2], ["b", "c", 0.5], ["c", "a", 4]]
+    write(live, "communities/edges", {"add": add})
+    write(live, "communities/edges", {"add": [["a", "b", 1.5]]})
+    asked = {"seeds": ["a"], "k": 2, "method": "jaccard"}
+    answer = live.post(f"{A}/communities/query", asked).json()
+    edges = {m["id"]: m["reason"][0]["edge_weight"] for m in answer["members"]}
+    assert edges == {"b": 3.5, "c": 4.0}
+    for bad in (["a", "d"], ["a", "d", 0], ["a", "d", -1]):
+        refused = live.post(f"{A}/communities/edges", {"add": [bad]})
+        assert error_of(refused, 400) == "InvalidGraph"
+
+
+def test_weights_for_an_index_without_are_refused(live: Live) -> None:
+    write(live, "communities/edges", {"add": [["a", "b"]]})
+    refused = live.post(f"{A}/communities/edges", {"add": [["b", "c", 2.5]]})
+    assert error_of(refused, 400) == "InvalidParameter"
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from graphagg.serve.service import Service, Sources
@@ -61,12 +61,17 @@ uploads = st.integers(0, 49).flatmap(
 )
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_any_upload_is_answered(fuzzed: Live, count: int) -> None:
+THOUSANDS = [pytest.param(1_000, each, marks=pytest.mark.slow) for each in range(1, 11)]
+
+
+@pytest.mark.parametrize(("count", "start"), [(60, 0), *THOUSANDS])
+def test_any_upload_is_answered(fuzzed: Live, count: int, start: int) -> None:
     asked = 0
 
+    @seed(start)
     @settings(
         max_examples=count,
+        derandomize=False,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.explicit, Phase.generate),

@@ -17,7 +17,7 @@ from graphagg.errors import InvalidDataset, InvalidFeatures, NotFinite, Training
 from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.training.batches import Batches
 from graphagg.nn.training.data.dataset import Level
-from graphagg.nn.training.metrics import known, loss_of, score
+from graphagg.nn.training.metrics import Measure, known, loss_of, score
 from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
 
 
@@ -33,6 +33,7 @@ class Learner(torch.nn.Module):
         training: settings.
         metric: the metric to measure: `training.metric`, with `auto` resolved.
         level: what a row of answers is about.
+        loss: the user's own, of the answers with a known label, in place of the metric's.
 
     Raises:
         InvalidParameter: a loss that does not fit the metric.
@@ -40,13 +41,14 @@ class Learner(torch.nn.Module):
     """
 
     def __init__(
-        self, model: torch.nn.Module, training: TrainingConfig, metric: Metric, level: Level
-    ) -> None:
+        self, model: torch.nn.Module, training: TrainingConfig, metric: Metric, level: Level,
+        loss: Measure | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.model, self.training_config, self.metric, self.level = model, training, metric, level
         self.stage = "evaluation"
         self.losses: list[float] = []
-        self._objective = training.objective(metric)
+        self._objective, self._own = training.objective(metric), loss
         check_level(metric, level)
 
     def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
@@ -133,7 +135,7 @@ class Learner(torch.nn.Module):
         predicted, labels = self.answers(batch)
         if predicted.dtype is torch.bfloat16:
             predicted = predicted.float()
-        loss = loss_of(self._objective, predicted, labels)
+        loss = loss_of(self._objective, predicted, labels, self._own)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}")
@@ -164,6 +166,11 @@ class Answers:
         learner.check_answers(predicted)
         self._rows.append((predicted.detach().cpu(), labels.cpu()))
 
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """All answers and labels, on the CPU; there are none where pairs are ranked."""
+        predicted, labels = (torch.cat(rows) for rows in zip(*self._rows, strict=True))
+        return predicted, labels
+
     def score(self, subset: str) -> float:
         """The metric over all of them.
 
@@ -173,8 +180,7 @@ class Answers:
         metric = self._learner.metric
         if metric == "mrr":
             return mean_over_graphs(self._ranks, subset)
-        predicted, labels = (torch.cat(rows) for rows in zip(*self._rows, strict=True))
-        return score(metric, predicted, labels, subset)
+        return score(metric, *self.rows(), subset)
 
 
 def _is_finite(batch: Data) -> bool:

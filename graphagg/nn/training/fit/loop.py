@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from graphagg.nn.training.batches import Feed, seeded
 from graphagg.nn.training.data.dataset import PARTS
 from graphagg.nn.training.fit.epoch_log import EpochLog, Row
 from graphagg.nn.training.fit.interrupt import CtrlC
-from graphagg.nn.training.fit.learner import Learner, answers_of, autocast, evaluate, moved, rate
+from graphagg.nn.training.fit.learner import Learner, answers_of, autocast, moved, rate
 from graphagg.nn.training.folder import BEST, LAST, RunFolder, read_checkpoint
+from graphagg.nn.training.metrics import Measure
 from graphagg.nn.training.results import SplitResult
 from graphagg.progress import Progress
 
@@ -39,11 +40,15 @@ class Fit:
         device: that it trains on.
         progress: told of each epoch.
         loggers: the user's own, beside the files of the run.
+        loss: the user's own.
+        metrics: the user's own, by name, measured at the end.
     """
 
     device: torch.device
     progress: Progress
     loggers: tuple[Logger, ...] = ()
+    loss: Measure | None = None
+    metrics: Mapping[str, Measure] = field(default_factory=dict)
 
 
 def fit_split(
@@ -63,10 +68,7 @@ def fit_split(
             epochs = _fit(learner, feed, folder, index, run)
             best = read_checkpoint(where / BEST)
             learner.load_state_dict(best["state_dict"])
-            scores = {
-                subset: evaluate(learner, feed.evaluation(subset), run.device, f"the {subset} part")
-                for subset in PARTS
-            }
+            scores, measures = _measured(learner, feed, run)
     except KeyboardInterrupt:
         raise TrainingInterrupted(_interrupted(where)) from None
     return SplitResult(
@@ -77,7 +79,23 @@ def fit_split(
         seconds=round(time.perf_counter() - wall, 2),
         cpu_seconds=round(time.process_time() - cpu, 2),
         **scores,
+        measures=measures,
     )
+
+
+def _measured(
+    learner: Learner, feed: Feed, run: Fit
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Scores of the three parts, and those by each of the user's metrics."""
+    scores: dict[str, float] = {}
+    measures: dict[str, dict[str, float]] = {name: {} for name in run.metrics}
+    for subset in PARTS:
+        learner.stage = f"the {subset} part"
+        answers = answers_of(learner.to(run.device), feed.evaluation(subset), run.device)
+        scores[subset] = answers.score(learner.stage)
+        for name, measure in run.metrics.items():
+            measures[name][subset] = float(measure(*answers.rows()))
+    return scores, measures
 
 
 @contextmanager

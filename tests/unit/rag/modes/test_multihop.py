@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from graphagg.rag import PARTS, Hit, MultihopConfig, Passage, PassageIndex
+from graphagg.rag.documents.listed import ListedNames
+from graphagg.rag.models.with_names import with_names
 from tests.fakes import FakeExtractor, assert_same_hits
 from tests.unit.rag.brute import Brute, ExactEncoder, Tied, distinct_texts
 from tests.unit.rag.corpora import LONGER, QUESTIONS, SENTENCES, TITLES, build, corpora
@@ -267,3 +270,45 @@ def test_names_of_a_script_without_case_lead_on(tmp_path: Path) -> None:
             "القاهرة",
             "p0",
         ]
+
+
+LISTED = ListedNames.of(
+    [
+        {"name": "Ada Lovelace", "aliases": ["the countess", "AL"]},
+        {"name": "river ouse", "aliases": ["Ouse"]},
+        {"name": "WO-###"},
+    ]
+)
+ALIASES = (
+    "The countess met al and AL by the Ouse.",
+    "Work order wo-12 of the river Ouse names the Countess.",
+    "Nobody repaired WO-12 but José.",
+)
+
+
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_equals_brute_force_with_listed_names(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    texts = st.lists(st.sampled_from((*ALIASES, *ALIASES, *SENTENCES)), min_size=1, max_size=3)
+    corpus = [
+        Passage(f"p{n}", " ".join([*data.draw(texts), f"it has word{n}."]), title)
+        for n, title in enumerate(data.draw(st.lists(st.sampled_from(TITLES), min_size=6)))
+    ]
+    extractor = with_names(EXACT["extractor"], LISTED)
+    folder = tmp_path_factory.mktemp("listed") / "i"
+    models = {"encoder": EXACT["encoder"], "extractor": extractor}
+    with build(corpus, folder, **models, profile="exact") as index:
+        brute = Brute(list(index), **models, config=MultihopConfig())
+        for question in (
+            *QUESTIONS,
+            "who met AL and the countess?",
+            "What did WO-12 cost at Ouse?",
+        ):
+            try:
+                expected = distinct_texts(partial(brute.answer, question), list(index), 4)
+            except Tied:
+                continue
+            found = [(hit.passage.id, round(hit.score, 8)) for hit in index.retrieve(question, 4)]
+            assert found == [(name, round(score, 8)) for name, score in expected], question

@@ -1,0 +1,192 @@
+"""Shards: indices of parts of a corpus, joined to one that is asked as one.
+
+The segments of all shards are taken over as they are, by links where they lie on one disk: nothing
+is encoded or recognized again. Statistics of words and names count all passages: the stages of a
+build merge them, so that answers equal the answers of an index of all passages. To replace a
+shard is to join again: the files of the others are linked once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from graphagg.arrays import Array, offsets
+from graphagg.errors import DuplicateId, InvalidParameter, ModelMismatch
+from graphagg.rag.build.build import KIND
+from graphagg.rag.build.change_blocks import StayingRows
+from graphagg.rag.build.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
+from graphagg.rag.build.merging import merge_strings
+from graphagg.rag.build.passage_files import write_id_order, write_text_order
+from graphagg.rag.build.state import BLOCK, FileArrays, InProcess, MemoryBlocks, State, write_whole
+from graphagg.rag.config.limits import DEFAULT_LIMITS
+from graphagg.rag.documents.passages import corpus_digest
+from graphagg.rag.models.static.encoder import TABLE_PREFIX
+from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.tables.gazetteer import NAME_ROW
+from graphagg.rag.tables.segments import Corpus, segment_prefix, table_name
+from graphagg.spark.files import Files
+from graphagg.spark.tasks import Stats
+from graphagg.store import ArtifactWriter, Publication
+from graphagg.store.manifest import Manifest
+from graphagg.store.ranges import GrowingStrings
+
+
+def join_shards(publication: Publication, shards: Sequence[Snapshot]) -> Manifest:
+    """Publish one index of the passages of several.
+
+    Args:
+        publication: where it goes.
+        shards: at least one, of the same parameters and models, without an id in common.
+
+    Raises:
+        InvalidParameter, ModelMismatch: a shard has other parameters or models than the first.
+        DuplicateId: a passage is in two shards.
+    """
+    _check_alike(shards)
+    return _Join(shards).publish(publication)
+
+
+def _check_alike(shards: Sequence[Snapshot]) -> None:
+    if not shards:
+        raise InvalidParameter("no shard was given; name at least one index")
+    first = shards[0].artifact
+    for shard in shards[1:]:
+        manifest = shard.artifact.manifest
+        for name, value in first.manifest.parameters.items():
+            if manifest.parameters.get(name) != value:
+                raise InvalidParameter(
+                    f"{shard.artifact.directory}: built with {name} "
+                    f"{manifest.parameters.get(name)!r}, the first shard ({first.directory}) with "
+                    f"{value!r}; build it with the parameters of the others"
+                )
+        if manifest.models != first.manifest.models:
+            raise ModelMismatch(
+                f"{shard.artifact.directory}: built with other models than the first shard "
+                f"({first.directory}); build it with the models of the others"
+            )
+
+
+def _all_of(shard: Snapshot) -> StayingRows:
+    """The rows of a shard, none of which moves."""
+    rows = len(shard.alive)
+    return StayingRows(shard, np.where(shard.alive, np.arange(rows), -1), rows)
+
+
+@dataclass(frozen=True)
+class _Join:
+    """The shards of an index, in order."""
+
+    shards: Sequence[Snapshot]
+
+    def publish(self, publication: Publication) -> Manifest:
+        """Write and publish the index."""
+        writer, shards = publication.writer, self.shards
+        corpus = Corpus([segment for shard in shards for segment in shard.corpus.segments])
+        alive = np.concatenate([shard.alive for shard in shards])
+        by_id = self._by_id(corpus)
+        with publication.scratch() as scratch:
+            state = State(MemoryBlocks(), Files(scratch), Files(writer.folder))
+            starts = offsets([len(shard.corpus) for shard in shards]).tolist()
+            engine = Engine(starts, state, InProcess(), DEFAULT_LIMITS.entries)
+            counts = self._merge(engine)
+            engine.write_view(alive)
+        self._link(writer)
+        write_id_order(writer, by_id, len(corpus))
+        digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
+        write_text_order(writer, digests, alive)
+        of_passages = (
+            segment.passages.digests[inside].tobytes()
+            for segment, inside in map(corpus.locate, np.flatnonzero(alive).tolist())
+        )
+        sentences = np.diff(corpus.sentence_bounds)[alive]
+        first = shards[0].artifact.manifest
+        return publication.publish(
+            Manifest(
+                kind=KIND,
+                parameters=first.parameters,
+                inputs={"passages": corpus_digest(of_passages)},
+                models=first.models,
+                counts=counts
+                | {
+                    "passages": len(by_id),
+                    "sentences": int(sentences.sum()),
+                    "segments": len(corpus.segments),
+                },
+            )
+        )
+
+    def _by_id(self, corpus: Corpus) -> Array:
+        """The rows that are alive in the order of their ids."""
+        starts = offsets([len(shard.corpus) for shard in self.shards])
+        runs = [shard.by_id + start for shard, start in zip(self.shards, starts, strict=False)]
+        rows = sorted(np.concatenate(runs).tolist(), key=corpus.raw_id)  # of runs: it merges them
+        for row, following in pairwise(rows):
+            if corpus.raw_id(row) == corpus.raw_id(following):
+                raise DuplicateId(
+                    f"passage {corpus.id(row)!r} is in two shards; a passage belongs to one: "
+                    "delete it from the other, and join again"
+                )
+        return np.array(rows, np.int32)
+
+    def _merge(self, engine: Engine) -> dict[str, int]:
+        """Write gazetteer and lexicon. Returns counts of entities, mentions and terms."""
+        state, blocks = engine.state, list[Stats]()
+        staying = [_all_of(shard) for shard in self.shards]
+        words = [rows.words() for rows in staying]
+        keys = [shard.gazetteer.keys for shard in self.shards]
+        with state.version.written() as folder:
+            terms = GrowingStrings(folder, "lexicon.terms")
+            term_ranks = merge_strings([of_shard for of_shard, _ in words], terms)
+        with state.work.written() as folder:
+            key_ranks = merge_strings(keys, GrowingStrings(folder, KEYS))
+        for i, (_, arrays) in enumerate(words):
+            blocks.append({"block": i} | state.stage(BLOCK).save(i, arrays))
+            state.stage(KEYS).save(i, {"ranks": key_ranks[i]})
+            state.stage(TERMS).save(i, {"ranks": term_ranks[i]})
+        engine.join(blocks)
+        every = FileArrays(state.work).strings(KEYS)
+        for i, rows in enumerate(staying):
+            others = np.setdiff1d(np.arange(len(every)), key_ranks[i], assume_unique=True)
+            mentions = rows.mentions(key_ranks[i], others, every.take(others))
+            state.stage(MENTIONS).save(i, mentions)
+        counts = engine.write_gazetteer()
+        engine.write_postings(blocks)
+        self._write_name_rows(state, key_ranks)
+        return counts | {"terms": len(state.version.map("lexicon.bounds")) - 1}
+
+    def _write_name_rows(self, state: State, key_ranks: Sequence[Array]) -> None:
+        """Write the row of each name's vector, of the first shard that has one."""
+        entity_of = state.work.map(ENTITY_OF)
+        rows = np.full(int(entity_of[-1]), -1, np.int32)
+        starts = offsets([len(shard.corpus.name_vectors) for shard in self.shards])
+        shards = zip(self.shards, key_ranks, starts.tolist(), strict=False)
+        for shard, ranks, start in reversed(list(shards)):
+            has_one = shard.gazetteer.name_row >= 0
+            rows[entity_of[ranks[has_one]]] = shard.gazetteer.name_row[has_one] + start
+        if (rows >= 0).any():
+            write_whole(state.version, {NAME_ROW: rows})
+
+    def _link(self, writer: ArtifactWriter) -> None:
+        """Take over the files of all segments, by their new numbers, and of a static encoder."""
+        segments = 0
+        for i, shard in enumerate(self.shards):
+            artifact = shard.artifact
+            prefixes = {
+                start: new
+                for j in range(len(shard.corpus.segments))
+                for start, new in (
+                    (segment_prefix(j), segment_prefix(segments + j)),
+                    (f"{table_name(j)}.", f"{table_name(segments + j)}."),
+                )
+            }
+            for name, entry in artifact.manifest.files.items():
+                if name.startswith(f"{TABLE_PREFIX}.") and not i:
+                    writer.adopt(artifact, name)
+                for start, new in prefixes.items():
+                    if name.startswith(start):
+                        writer.take(artifact.path(name), new + name.removeprefix(start), entry)
+            segments += len(shard.corpus.segments)

@@ -1,0 +1,171 @@
+"""Names that a user lists: each with other spellings, or as a pattern; found in every text.
+
+A listed name is found in capitals or not, like a code (`graphagg.rag.documents.codes`), and all its
+aliases are one name with it, under the key of the name. An alias in capitals alone ("SRE", "US") is
+found in capitals only. A name with `#` is a pattern: each run of `#` stands for a run of digits, so
+that "WO-####" finds work orders; what it finds is a name by itself.
+
+A file of names is JSON Lines, `{"name": ..., "aliases": [...]}`, or a name per line with its
+aliases behind it, separated by `=`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag.documents.codes import Code
+from graphagg.rag.documents.tokens import Tokens, entity_key, tokenize
+
+_DIGITS = re.compile("#+")
+_FEWEST_LITERALS = 2  # letters and digits of a pattern, so that it does not find every number
+_LONGEST = 10  # words
+
+
+@dataclass(frozen=True)
+class ListedName:
+    """A name of a user's list.
+
+    Attributes:
+        name: with `#` a pattern.
+        aliases: other spellings.
+
+    Examples:
+        >>> ListedName("Site Reliability Engineering", ("SRE",)).aliases
+        ('SRE',)
+    """
+
+    name: str
+    aliases: tuple[str, ...] = ()
+
+
+class ListedNames:
+    """The names of a list, checked.
+
+    Args:
+        names: in any order.
+
+    Raises:
+        InvalidParameter: a name or alias without a letter or digit, longer than 10 words or listed
+            twice; or a pattern that nearly any number fits.
+
+    Examples:
+        >>> names = ListedNames([ListedName("Site Reliability Engineering", ("SRE",))])
+        >>> from graphagg.rag.documents.tokens import scan
+        >>> [code.key for code in names.find("ask SRE", scan("ask SRE"))]
+        ['site reliability engineering']
+    """
+
+    def __init__(self, names: Sequence[ListedName]) -> None:
+        self.names = tuple(names)
+        self._by_word: dict[str, list[tuple[tuple[str, ...], str, bool]]] = {}
+        self._patterns: list[re.Pattern[str]] = []
+        listed: dict[tuple[tuple[str, ...], bool], str] = {}
+        for entry in self.names:
+            if "#" in entry.name:
+                self._patterns.append(_pattern(entry))
+                continue
+            key = entity_key(entry.name)
+            for spelling in dict.fromkeys((entry.name, *entry.aliases)):
+                words = tuple(tokenize(spelling))
+                if not 0 < len(words) <= _LONGEST or not key:
+                    raise InvalidParameter(
+                        f"names: {spelling!r} of {entry.name!r} has {len(words)} words, wanted 1 "
+                        f"to {_LONGEST} with letters or digits"
+                    )
+                variant = words, spelling.isupper()
+                if variant in listed:
+                    raise InvalidParameter(
+                        f"names: {spelling!r} is listed for {listed[variant]!r} and for "
+                        f"{entry.name!r}; keep one of them"
+                    )
+                listed[variant] = entry.name
+                self._by_word.setdefault(words[0], []).append((words, key, spelling.isupper()))
+
+    @classmethod
+    def of(cls, names: Any) -> ListedNames | None:
+        """Read names from a file, or take a list of `ListedName` or mappings; None: none.
+
+        Raises:
+            InvalidParameter: as the class, or a line or mapping of another form.
+        """
+        if names is None or isinstance(names, ListedNames):
+            return names
+        if isinstance(names, str | Path):
+            return cls(list(_read(Path(names))))
+        return cls([n if isinstance(n, ListedName) else _entry(n, "names") for n in names])
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 over all names."""
+        return hashlib.sha256(json.dumps(self.to_json()).encode()).hexdigest()
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain JSON values, as a manifest keeps them."""
+        return [{**asdict(entry), "aliases": list(entry.aliases)} for entry in self.names]
+
+    def find(self, text: str, tokens: Tokens) -> Iterator[Code]:
+        """Find the names in a text; they may overlap.
+
+        Args:
+            text: any text.
+            tokens: of the text.
+        """
+        for start, word in enumerate(tokens.words):
+            for words, key, in_capitals in self._by_word.get(word, ()):
+                end = start + len(words)
+                if tuple(tokens.words[start:end]) == words:
+                    first, last = tokens.spans[start][0], tokens.spans[end - 1][1]
+                    if not in_capitals or text[first:last].isupper():
+                        yield Code(first, last, key, True)
+        for pattern in self._patterns:
+            for match in pattern.finditer(text):
+                yield Code(match.start(), match.end(), "".join(tokenize(match[0])), True)
+
+
+def _pattern(entry: ListedName) -> re.Pattern[str]:
+    """A pattern of literals and runs of digits, which takes time linear in the text."""
+    literals = _DIGITS.split(entry.name)
+    if sum(map(str.isalnum, "".join(literals))) < _FEWEST_LITERALS or entry.aliases:
+        raise InvalidParameter(
+            f"names: the pattern {entry.name!r} needs {_FEWEST_LITERALS} letters or digits beside "
+            "#, and no aliases; else it finds nearly any number"
+        )
+    body = r"\d++".join(map(re.escape, literals))
+    return re.compile(rf"(?<!\w){body}(?!\w)", re.IGNORECASE)
+
+
+def _read(path: Path) -> Iterator[ListedName]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidParameter(f"names: {path} cannot be read as UTF-8: {error}") from error
+    for line_number, line in enumerate(lines, 1):
+        if line.lstrip().startswith("{"):
+            try:
+                yield _entry(json.loads(line), f"{path}:{line_number}")
+            except json.JSONDecodeError as error:
+                raise InvalidParameter(f"{path}:{line_number}: no JSON: {error}") from error
+        else:
+            name, *aliases = map(str.strip, line.split("="))
+            yield _entry({"name": name, "aliases": aliases}, f"{path}:{line_number}")
+
+
+def _entry(value: Any, where: str) -> ListedName:
+    """A listed name of a mapping; raises `InvalidParameter` with the place."""
+    fields = value if isinstance(value, Mapping) else {}
+    name, aliases = fields.get("name"), fields.get("aliases", ())
+    texts = [name, *aliases] if isinstance(aliases, list | tuple) else [None]
+    if not all(isinstance(text, str) and text for text in texts) or {*fields} - {"name", "aliases"}:
+        raise InvalidParameter(
+            f"{where}: {value!r} is no name, wanted a text `name` and a list of texts `aliases`, "
+            "none of them empty"
+        )
+    return ListedName(str(name), tuple(aliases))

@@ -1,0 +1,55 @@
+"""An extractor with the names of a user's list; what it records keeps them in the index."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from graphagg.rag.documents.listed import ListedName, ListedNames
+from graphagg.rag.models.extractor import Annotation, EntityExtractor
+from graphagg.rag.models.spec import ModelSpec
+
+_SETTING = "names"
+
+
+class WithNames:
+    """Finds what another extractor finds, and says which names a user listed.
+
+    The names themselves are found with the codes of a text, in passages and questions alike.
+
+    Args:
+        extractor: finds sentences and other names.
+        names: of the user.
+
+    Attributes:
+        inner: the other extractor.
+    """
+
+    def __init__(self, extractor: EntityExtractor, names: ListedNames) -> None:
+        self.inner, spec = extractor, extractor.spec
+        digest = hashlib.sha256(f"{spec.sha256} {names.digest}".encode()).hexdigest()
+        self._spec = ModelSpec(spec.name, digest, {**spec.settings, _SETTING: names.to_json()})
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The name of the extractor; the sha256 covers the names."""
+        return self._spec
+
+    def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
+        """Yield the annotations of the extractor."""
+        return self.inner.annotate(texts)
+
+
+def with_names(extractor: EntityExtractor, names: Any) -> EntityExtractor:
+    """Add listed names to an extractor, as `ListedNames.of` reads them; None adds none."""
+    listed = ListedNames.of(names)
+    return extractor if listed is None else WithNames(extractor, listed)
+
+
+def names_of(settings: Mapping[str, Any]) -> ListedNames | None:
+    """The names that the settings of an extractor, or its entry of a manifest, record."""
+    recorded = settings.get(_SETTING)
+    if recorded is None:
+        return None
+    return ListedNames([ListedName(n["name"], tuple(n["aliases"])) for n in recorded])

@@ -1,0 +1,106 @@
+"""Names that a user lists: read, checked, found, kept by the index, shown in paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphagg.errors import InvalidParameter, ModelMismatch
+from graphagg.rag import PassageIndex
+from graphagg.rag.documents.listed import ListedName, ListedNames
+from graphagg.rag.documents.tokens import scan
+from tests.fakes import FakeEncoder, FakeExtractor
+
+FILE = """Site Reliability Engineering = SRE = site reliability
+{"name": "Hydrogen Plant 7", "aliases": ["HP7"]}
+WO-####
+"""
+ROWS = [
+    {"id": "a", "text": "The SRE on call repaired the pump."},
+    {"id": "b", "text": "Site Reliability Engineering is led by Mette Kjaer."},
+    {"id": "c", "text": "The pump of wo-2231 is blue."},
+    {"id": "d", "text": "sre is a syllable."},
+]
+
+
+def names(text: str, listed: ListedNames) -> list[tuple[str, str]]:
+    return [(text[c.start : c.end], c.key) for c in listed.find(text, scan(text))]
+
+
+def test_finds_aliases_under_the_name_and_patterns_by_themselves(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text(FILE)
+    listed = ListedNames.of(tmp_path / "names.txt")
+    assert listed is not None and len(listed.names) == 3
+    key = "site reliability engineering"
+    text = "Ask SRE, not sre, of Site reliability about wo-17 and xwo-17, at HP7."
+    assert sorted(names(text, listed)) == [
+        ("HP7", "hydrogen plant 7"), ("SRE", key), ("Site reliability", key), ("wo-17", "wo17"),
+    ]  # fmt: skip
+    assert ListedNames.of(listed.to_json()).digest == listed.digest  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([{"name": ""}], "none of them empty"),
+        ([{"name": "a", "alias": ["b"]}], "is no name"),
+        ([{"name": "a", "aliases": "b"}], "is no name"),
+        ([{"name": "?!"}], "has 0 words"),
+        ([{"name": " ".join("abcdefghijk")}], "has 11 words"),
+        ([{"name": "Ada"}, {"name": "ada"}], "listed for 'Ada' and for 'ada'"),
+        ([{"name": "Ada", "aliases": ["x"]}, {"name": "Bo", "aliases": ["x"]}], "keep one"),
+        ([{"name": "####"}], "nearly any number"),
+        ([{"name": "WO-##", "aliases": ["order"]}], "no aliases"),
+        (["Ada"], "is no name"),
+    ],
+)
+def test_bad_lists_are_refused(wrong: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match=message.replace("?", r"\?")):
+        ListedNames.of(wrong)
+
+
+def test_bad_files_are_refused_with_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    for content, message in (
+        ("Ada = = b", r"names.txt:1: .*none of them empty"),
+        ("Ada\n{oops", r"names.txt:2: no JSON"),
+        (b"\xff\xfe", "cannot be read as UTF-8"),
+    ):
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with pytest.raises(InvalidParameter, match=message):
+            ListedNames.of(path)
+    with pytest.raises(InvalidParameter, match="cannot be read"):
+        ListedNames.of(tmp_path / "absent")
+
+
+def test_the_index_keeps_the_names(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text(FILE)
+    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor("en")}
+    build = PassageIndex.build
+    with build(ROWS, tmp_path / "i", names=tmp_path / "names.txt", **models) as index:
+        (hit,) = index.retrieve("Who leads the site reliability engineering?", 1)
+        assert hit.passage.id == "b" and hit.path[0].text.startswith("site reliability")
+        first = {hit.passage.id for hit in index.retrieve("which pump has sre?", 4)[:3]}
+        assert "a" in first
+        hits = index.retrieve("What is said of the SRE?", 4)
+        starts = {hit.passage.id: hit.path[0] for hit in hits}
+        assert [starts[p].kind for p in "ab"] == ["question_entity"] * 2
+        assert starts["d"].kind != "question_entity"
+        index.add([{"id": "e", "text": "WO-2231 waits for the site reliability."}])
+        question = "what waits of wo-2231?"
+        first = index.retrieve(question, 2)
+        assert {hit.passage.id for hit in first} == {"c", "e"}
+        rows = [*ROWS, {"id": "e", "text": "WO-2231 waits for the site reliability."}]
+        with build(rows, tmp_path / "anew", names=tmp_path / "names.txt", **models) as anew:
+            assert anew.retrieve(question, 5) == index.retrieve(question, 5)
+            assert anew.retrieve(question, 4, exclude=["e"]) == build(
+                ROWS, tmp_path / "less", names=tmp_path / "names.txt", **models
+            ).retrieve(question, 4)
+    with pytest.raises(ModelMismatch):
+        PassageIndex.open(tmp_path / "i", **models)
+    with pytest.raises(InvalidParameter):
+        build(ROWS, tmp_path / "i", names=[{"name": "##"}], **models)
+    named = [ListedName("Site Reliability Engineering", ("SRE", "site reliability"))]
+    assert ListedNames(named).digest != ListedNames.of(tmp_path / "names.txt").digest  # type: ignore[union-attr]

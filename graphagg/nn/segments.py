@@ -88,8 +88,8 @@ class Segments:
         ptr = _integers(ptr, "ptr")
         if torch.compiler.is_compiling():  # nothing is read, and so nothing checked
             if torch.onnx.is_in_onnx_export():  # which cannot repeat by counts
-                at = torch.arange(rows, device=ptr.device)
-                return cls(ptr, (at.unsqueeze(1) >= ptr[1:]).sum(1))
+                row = torch.arange(rows, device=ptr.device).unsqueeze(1)
+                return cls(ptr, (row >= ptr[1:]).sum(1))
             every = torch.arange(ptr.numel() - 1, device=ptr.device)
             return cls(ptr, torch.repeat_interleave(every, ptr.diff(), output_size=rows))
         if ptr.numel() < 1:

@@ -214,10 +214,10 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         is a multiple of h in its segment.
         """
         at = torch.arange(len(rows), device=rows.device)
-        place, sizes, h = at - ptr[index], ptr.diff(), 1
+        offset, sizes, h = at - ptr[index], ptr.diff(), 1
         while h < len(rows):
             right = torch.cat([rows[h:], rows[:h]])
-            pairs = (place % (2 * h) == 0) & (place + h < sizes[index])
+            pairs = (offset % (2 * h) == 0) & (offset + h < sizes[index])
             rows = torch.where(pairs.unsqueeze(1), self.operator(rows, right), rows)
             h *= 2
         roots = torch.where(sizes > 0, ptr[:-1], len(rows))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -137,15 +136,6 @@ class GPS(torch.nn.Module):
         """Learned numbers."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
-    @classmethod
-    def from_config(cls, config: GPSConfig | dict[str, Any]) -> GPS:
-        """A model with new weights, from a config or its plain values.
-
-        Raises:
-            InvalidParameter: values that are no config.
-        """
-        return cls(GPSConfig.from_dict(config) if isinstance(config, dict) else config)
-
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `config.json` and `model.safetensors`; each is replaced at once.
 
@@ -171,15 +161,6 @@ class GPS(torch.nn.Module):
         precision = next((w.dtype for w in weights.values() if w.is_floating_point()), None)
         model.to(precision).load_state_dict(weights)
         return model.eval()
-
-    def load_weights(self, folder: str | os.PathLike[str]) -> None:
-        """Copy the weights that `save` wrote for a model of the same config.
-
-        Raises:
-            UnreadableFile: a file is missing, truncated or of another kind.
-            CheckpointMismatch: they were saved from another config.
-        """
-        self.load_state_dict(read_weights(folder, self.config, self.state_dict()))
 
 
 def graphs_of(data: Data) -> Segments:

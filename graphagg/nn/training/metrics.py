@@ -29,7 +29,7 @@ RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1
 
 
 def loss_of(
-    objective: Loss, predicted: Tensor, labels: Tensor, own: Measure | None = None
+    objective: Loss, predicted: Tensor, labels: Tensor, replacement: Measure | None = None
 ) -> Tensor:
     """Compute the loss of a batch over its known labels.
 
@@ -37,13 +37,13 @@ def loss_of(
         objective: which one; not `auto`.
         predicted: `[n, C]`, without a sigmoid or softmax.
         labels: `[n]` int64 classes, or `[n]` / `[n, C]` numbers; see `known`.
-        own: what takes the objective's place.
+        replacement: what takes the objective's place.
 
     Returns:
         a scalar; 0 with a gradient of 0 where nothing is known.
 
     Raises:
-        InvalidParameter: `own` gives no scalar tensor.
+        InvalidParameter: `replacement` gives no scalar tensor.
     """
     of_classes = objective in ("cross-entropy", "weighted-cross-entropy")
     labels = labels.view(-1) if of_classes else labels.view(predicted.shape)
@@ -51,8 +51,8 @@ def loss_of(
     if not bool(there.any()):
         return predicted[:0].sum()  # also where predicted holds NaN, which 0 times would keep
     predicted, labels = predicted[there], labels[there]
-    if own is not None:
-        loss = own(predicted, labels)
+    if replacement is not None:
+        loss = replacement(predicted, labels)
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             shown = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
             raise InvalidParameter(f"loss gives {shown}; wanted a tensor of one number")

@@ -198,7 +198,7 @@ class TrainingResult:
         scores: dict[str, dict[str, Any]] = {self.metric: split.to_json(), **split.measures}
         scores |= {f"{self.metric} of the control {c.name}": asdict(c) for c in controls}
         for name, of in scores.items():
-            shown = ("" if of.get(part) is None else f"{of[part]:.4f}" for part in PARTS)
+            shown = ("" if of.get(key) is None else f"{of[key]:.4f}" for key in PARTS)
             lines.append(f"| {name} | {' | '.join(shown)} |")
         return "\n".join([*lines, f"\n{self.verdict}".rstrip(), *self.notes]).strip() + "\n"
 

@@ -196,13 +196,13 @@ class _Run:
         return result
 
     def _made(self, index: int) -> dict[str, Any]:
-        """How the model of a split was made."""
+        """Say how the model of a split was made."""
         data = self._data
-        parts = (f"{len(getattr(data.splits[index], part)):,} {part}" for part in PARTS)
+        sizes = (f"{len(getattr(data.splits[index], key)):,} {key}" for key in PARTS)
         return {
             "data": f"{data.name}, {len(data.graphs):,} graphs, "
             f"digest {self._folder.settings['data']['digest']}",
-            "split": f"{data.splits[index].name}: {', '.join(parts)}",
+            "split": f"{data.splits[index].name}: {', '.join(sizes)}",
             "random state": self._settings(index).random_state,
             "command": f"`{shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}`",
             "versions": f"graphagg {graphagg.__version__}, torch {torch.__version__}",

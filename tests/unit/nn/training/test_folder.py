@@ -192,7 +192,7 @@ def test_epochs_are_counted_once_however_often_it_is_resumed(
 
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "evaluate", killed)
+            patch.setattr(loop, "_measured", killed)
             with pytest.raises(TrainingInterrupted):
                 run(tmp_path / "run", resume=True)
     assert told(run(tmp_path / "run", resume=True)) == told(whole)
@@ -213,7 +213,7 @@ def test_a_stop_at_the_first_epoch_is_a_stop(
         return train(Knows, many(), tmp_path, training=perfect, resume=resume)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "evaluate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(loop, "_measured", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(TrainingInterrupted):
             trained()
     assert trained(resume=True).splits[0].epochs == 1

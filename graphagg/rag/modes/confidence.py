@@ -38,8 +38,8 @@ _STANDARD: Mapping[str, float] = {
     "linked": 2.11, "k": -0.31,
 }  # fmt: skip
 _FAST: Mapping[str, float] = {
-    "intercept": -4.84, "similarity": 0.51, "words": 2.57, "held": 3.4, "agreement": 1.28,
-    "linked": 3.25, "k": -0.86,
+    "intercept": -4.68, "similarity": 0.96, "words": 2.81, "held": 3.14, "agreement": 2.07,
+    "linked": 2.44, "k": -0.68,
 }  # fmt: skip
 COEFFICIENTS: Mapping[Profile, Mapping[str, float]] = {
     "standard": _STANDARD, "exact": _STANDARD, "fast": _FAST,

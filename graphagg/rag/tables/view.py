@@ -118,13 +118,13 @@ class View:
         pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
         _resolve(mentions, g.title_tokens, visible, usable, title, is_common, how, tie, pairs)
         titled = np.flatnonzero(tie & OWN)
-        own = make("own", np.int64, len(titled))
-        own[:] = titled
+        of_titles = make("own", np.int64, len(titled))
+        of_titles[:] = titled
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
         return cls(
-            gazetteer, lexicon, visible, entity, title, how, tie, own, df,
+            gazetteer, lexicon, visible, entity, title, how, tie, of_titles, df,
             int(np.count_nonzero(visible)), (sums[0], sums[1]),
             contain or Contain.of(g, visible, make),
         )  # fmt: skip
@@ -207,13 +207,15 @@ class View:
         return self.gazetteer.row[pairs][kept], tie[kept]
 
     def ties_at(self, entity: int, rows: Array) -> npt.NDArray[np.uint8]:
-        """How an entity is tied to some passages, `[m]`; 0 where it is not. O(m log df)."""
+        """Ties of an entity to some passages, `[m]`; 0 where there is none. O(m log df)."""
         pairs = self.gazetteer.pairs(entity)
         of_entity = self.gazetteer.row[pairs]
         if not len(of_entity):
             return np.zeros(len(rows), np.uint8)
-        places = np.minimum(of_entity.searchsorted(rows.astype(np.int32)), len(of_entity) - 1)
-        return np.where(of_entity[places] == rows, self.tie[pairs][places], 0).astype(np.uint8)
+        positions = np.minimum(of_entity.searchsorted(rows.astype(np.int32)), len(of_entity) - 1)
+        return np.where(of_entity[positions] == rows, self.tie[pairs][positions], 0).astype(
+            np.uint8
+        )
 
     def own_of(self, entities: Array) -> tuple[Array, Array]:
         """The range in `own` of the pairs of each of some entities: begins and ends."""

@@ -78,6 +78,8 @@ def sketch(graph: Any, config: Any) -> Any:
     state, stored = Memory(), IndexGraph.of(graph, config)
     stored.save(state)
     engine = Engine(config, state, InProcess(state, silent), cache(stored.hashes))
+    if config.weights:
+        engine.weigh()
     engine.sign()
     engine.sort_bands()
     engine.group_by_size()

@@ -1,15 +1,18 @@
 """Fit the confidence of answers on many sets, and check it on sets that it was not fitted on.
 
     python -m benchmarks.confidence --profile fast [--sets ...] [--questions 60] [--out FILE.json]
+    python -m benchmarks.confidence --own INDEX QUESTIONS.jsonl
 
 Questions of the first halves are asked of their own set (the gold is there), of their set without
 their gold passages (near-topic: `exclude` hides them), and of another set (off-topic). An answer is
 right where all gold passages, or k of them if there are more, are among the first k hits. Printed
 are the area under the ROC curve (AUC) and the expected calibration error (ECE, ten bins) on the
-second halves of each set, by coefficients that were fitted without the set and its family; by kind;
+second halves of each set, by coefficients that were fitted without the set and its family; the ECE
+that true chances of this size would have by luck; by kind;
 beside the top score, the gap of the first two scores and NQC (their deviation over the mean) as
 baselines; the share of answers kept and the risk of the kept ones; and the coefficients fitted on
-all sets, for `graphagg/rag/modes/confidence.py`.
+all sets, for `graphagg/rag/modes/confidence.py`. `--own` tells right answers from questions without
+gold, which the corpus does not answer, by the table that is there.
 """
 
 from __future__ import annotations
@@ -138,6 +141,13 @@ def calibration_error(right: Array, chance: Array) -> float:
     return sum(sums) / len(right)
 
 
+def by_luck(chance: Array) -> float:
+    """The mean calibration error of answers that are right with exactly these chances."""
+    rng = np.random.default_rng(0)
+    draws = rng.random((100, len(chance))) < chance
+    return float(np.mean([calibration_error(right, chance) for right in draws]))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -147,7 +157,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="*")
     parser.add_argument("--questions", type=int, default=60, help="per half, at most")
     parser.add_argument("--out", type=Path, help="JSON")
+    parser.add_argument("--own", nargs=2, type=Path, metavar=("INDEX", "QUESTIONS"))
     options = parser.parse_args(arguments)
+    if options.own:
+        return report_own(*options.own)
     names = options.sets or names_here()
     tune, test = {}, {}
     for name in names:
@@ -167,7 +180,7 @@ def report(
         shown = test[name].at(test[name].k == SHOWN_K)
         chance = chances(shown, fitted(others))
         kinds = [shown.kind != other for other in (OFF, NEAR)]  # near-topic, then off-topic
-        row = [auc(shown.right, chance), calibration_error(shown.right, chance)]
+        row = [auc(shown.right, chance), calibration_error(shown.right, chance), by_luck(chance)]
         row += [auc(shown.right[rows], chance[rows]) for rows in kinds]
         row += [auc(shown.right, shown.baselines[:, i]) for i in range(len(BASELINES))]
         values.append(row)
@@ -175,8 +188,11 @@ def report(
         held.append((shown.right, chance))
     means = np.nanmean(np.array(values), axis=0)
     lines.append(["mean", "", *(f"{value:.2f}" for value in means)])
-    print_table([f"set, k={SHOWN_K}", "right", "AUC", "ECE", *KINDS, *BASELINES], lines)
+    print_table([f"set, k={SHOWN_K}", "right", "AUC", "ECE", "by luck", *KINDS, *BASELINES], lines)
     right, chance = (np.concatenate(column) for column in zip(*held, strict=True))
+    print(f"\nall sets together: AUC {auc(right, chance):.2f}, ", end="")
+    print(f"calibration error {calibration_error(right, chance):.3f}")
+    print_below(right, chance)
     order = np.argsort(-chance, kind="stable")
     print("\nkept answers, and how many of them are wrong:")
     for share in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0):
@@ -187,6 +203,37 @@ def report(
     print("\n" + json.dumps({name: round(value, 4) for name, value in table.items()}))
     if out:
         out.write_text(json.dumps({"sets": names, "rows": values, "coefficients": table}) + "\n")
+
+
+def print_below(right: Array, chance: Array) -> None:
+    """Print what a least confidence leaves out."""
+    for least in (0.1, 0.2, 0.25, 0.3, 0.5):
+        below = chance < least
+        lost = right[below].sum() / max(right.sum(), 1)
+        wrong = (~right[below]).sum() / max((~right).sum(), 1)
+        print(f"below {least}: {wrong:.0%} of the wrong answers, {lost:.0%} of the right ones")
+
+
+def report_own(path: Path, asked: Path) -> None:
+    """Print how well confidence tells answers from questions without gold."""
+    right, chance, answerable = [], [], []
+    with PassageIndex.open(path) as index:
+        for line in asked.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            ids = row.get("gold_document_ids") or row.get("gold_passage_ids") or ()
+            hits = index.retrieve(row["question"], SHOWN_K)
+            gold = GoldQuestion("", row["question"], frozenset(ids))
+            right.append(bool(ids) and is_right(gold, hits, SHOWN_K))
+            chance.append(hits.confidence)
+            answerable.append(bool(ids))
+    is_right_one, chances_of, has_gold = map(np.array, (right, chance, answerable))
+    counted = is_right_one | ~has_gold
+    print(f"{has_gold.sum()} questions with gold, {(~has_gold).sum()} without; k = {SHOWN_K}")
+    print(f"AUC {auc(is_right_one, chances_of):.2f}, of right ones and without gold ", end="")
+    print(f"{auc(is_right_one[counted], chances_of[counted]):.2f}")
+    means = chances_of[is_right_one].mean(), chances_of[~has_gold].mean()
+    print("mean confidence {:.2f} and {:.2f}".format(*means))
+    print_below(is_right_one[counted], chances_of[counted])
 
 
 if __name__ == "__main__":

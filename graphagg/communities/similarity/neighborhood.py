@@ -28,8 +28,8 @@ class Sets(NamedTuple):
         holders: `[entries]` int32, the vertices whose set has the element.
         closed: each set also has its own vertex, which `elements` does not list.
         walk: UNDIRECTED, DIRECTED or TWO_MODE, see `Neighborhoods`.
-        values: `[entries]` float64 weight of each element; None: all weigh 1. What is None is
-            tested when kernels are compiled.
+        values: `[entries]` float64 weight of each element; None: all weigh 1. Kernels
+            are compiled for arrays or for None.
         holder_values: `[entries]` weight of the element in the set of each of its holders, or None.
         masses: `[n, 3]`, see `Neighborhoods`, or None.
     """

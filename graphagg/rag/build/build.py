@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.progress import Progress
+from graphagg.progress import Progress, silent
 from graphagg.rag.build.block import block_of
 from graphagg.rag.build.engine import MENTIONS, Engine
 from graphagg.rag.build.passage_files import PassageFiles, write_text_order
@@ -45,8 +45,6 @@ _LEAST, _BLOCKS = 16, 64  # passages of a block at least; blocks that a corpus i
 _STAGE = "indexing"
 _OF_BLOCKS = {"fast": 0.78}  # share of the work that blocks are, by profile
 _MOST = 0.98  # that share with a model; the stages over all blocks are the rest
-_SHARES = {"entities": (0.0, 0.5), "windows": (0.5, 0.6), "sentences": (0.6, 1.0)}
-"""Begin and end of each stage of a block; any other one is its second half."""
 
 
 def build(
@@ -145,22 +143,11 @@ def _annotate(
         stats = stage.known(i)
         if stats is None:
             given = None if vectors is None else vectors[rows.start : rows.stop]
-            onward = _of_block(progress, rows, len(passages), share)
-            arrays = block_of(passages[rows.start : rows.stop], recipe.models, given, onward)
+            arrays = block_of(passages[rows.start : rows.stop], recipe.models, given, silent)
             stats = stage.save(i, arrays)
+            progress(_STAGE, int(share * rows.stop), len(passages))
         done.append({"block": i} | stats)
     return done
-
-
-def _of_block(progress: Progress, rows: range, whole: int, of_blocks: float) -> Progress:
-    """Report the stages of a block as one: the share of all work that is done, in passages."""
-
-    def report(stage: str, done: int, total: int) -> None:
-        begin, end = _SHARES.get(stage, (0.5, 1.0))
-        share = begin + (end - begin) * done / max(total, 1)
-        progress(_STAGE, int(of_blocks * (rows.start + share * len(rows))), whole)
-
-    return report
 
 
 def _last(progress: Progress, whole: int, of_blocks: float) -> Progress:

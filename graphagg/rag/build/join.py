@@ -1,8 +1,8 @@
 """Shards: indices of parts of a corpus, joined to one that is asked as one.
 
 The segments of all shards are taken over as they are, by links where they lie on one disk: nothing
-is encoded or recognized again. Statistics of words and names are those of all passages, merged by
-the stages of a build, so that answers equal the ones of an index of all passages. To replace a
+is encoded or recognized again. Statistics of words and names count all passages: the stages of a
+build merge them, so that answers equal the answers of an index of all passages. To replace a
 shard is to join again: the files of the others are linked once more.
 """
 
@@ -55,15 +55,15 @@ def _check_alike(shards: Sequence[Snapshot]) -> None:
         raise InvalidParameter("no shard was given; name at least one index")
     first = shards[0].artifact
     for shard in shards[1:]:
-        found, wanted = shard.artifact.manifest, first.manifest
-        for name, value in wanted.parameters.items():
-            if found.parameters.get(name) != value:
+        manifest = shard.artifact.manifest
+        for name, value in first.manifest.parameters.items():
+            if manifest.parameters.get(name) != value:
                 raise InvalidParameter(
                     f"{shard.artifact.directory}: built with {name} "
-                    f"{found.parameters.get(name)!r}, the first shard ({first.directory}) with "
+                    f"{manifest.parameters.get(name)!r}, the first shard ({first.directory}) with "
                     f"{value!r}; build it with the parameters of the others"
                 )
-        if found.models != wanted.models:
+        if manifest.models != first.manifest.models:
             raise ModelMismatch(
                 f"{shard.artifact.directory}: built with other models than the first shard "
                 f"({first.directory}); build it with the models of the others"

@@ -31,7 +31,7 @@ from graphagg.store.work import FolderStorage
 BLOCK = "segment"
 """The stage of the arrays that the models give; its tables `keys` and `terms` are merged."""
 Task = Callable[[int], Stats]
-"""Task `i` of a loop. It may run more than once, and then writes the same to the same places."""
+"""Task `i` of a loop. It may run more than once, and then writes the same to the same layout."""
 
 
 @dataclass(frozen=True)
@@ -184,24 +184,24 @@ class KeptBlocks(Blocks):
 
     def save(self, stage: str, block: int, **arrays: Array) -> None:
         """Write the arrays of a block, each at a multiple of 64 bytes."""
-        places, pieces, size = {}, [], 0
+        layout, pieces, size = {}, [], 0
         for name, array in arrays.items():
-            places[name] = (size, array.dtype.str, array.shape)
+            layout[name] = (size, array.dtype.str, array.shape)
             content = np.ascontiguousarray(array).tobytes()
             pieces += [content, bytes(64 - len(content) % 64)]
             size += len(content) + len(pieces[-1])
         self.storage.write({_file(stage, block): b"".join(pieces)})
-        self._open(stage, block, places)
+        self._open(stage, block, layout)
 
-    def _open(self, stage: str, block: int, places: dict[str, Any]) -> Array:
+    def _open(self, stage: str, block: int, layout: dict[str, Any]) -> Array:
         content = np.memmap(self.storage.local(_file(stage, block)), np.uint8, "r")
-        self._files[stage, block] = places, np.asarray(content)
+        self._files[stage, block] = layout, np.asarray(content)
         return content
 
     def map(self, stage: str, block: int, name: str) -> Array:
         """Map an array of a block into memory."""
-        places, content = self._files[stage, block]
-        start, dtype, shape = places[name]
+        layout, content = self._files[stage, block]
+        start, dtype, shape = layout[name]
         end = start + math.prod(shape) * np.dtype(dtype).itemsize
         array: Array = content[start:end].view(dtype).reshape(shape)
         return array
@@ -210,14 +210,14 @@ class KeptBlocks(Blocks):
 
     def note(self, stage: str, block: int, value: Any) -> None:
         """Note that a block is complete."""
-        places, content = self._files[stage, block]
-        super().note(stage, block, [places, zlib.crc32(content.data), value])
+        layout, content = self._files[stage, block]
+        super().note(stage, block, [layout, zlib.crc32(content.data), value])
 
     def noted(self, stage: str, block: int) -> Any:
         """Read the value of `note`; None where the block is not complete, or damaged."""
         try:
-            places, checksum, value = super().noted(stage, block) or ({}, -1, None)
-            return value if zlib.crc32(self._open(stage, block, places).data) == checksum else None
+            layout, checksum, value = super().noted(stage, block) or ({}, -1, None)
+            return value if zlib.crc32(self._open(stage, block, layout).data) == checksum else None
         except (ValueError, OSError):  # no JSON, an empty file, or none
             return None
 

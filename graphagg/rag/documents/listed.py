@@ -138,8 +138,8 @@ def _pattern(entry: ListedName) -> re.Pattern[str]:
             f"names: the pattern {entry.name!r} needs {_FEWEST_LITERALS} letters or digits beside "
             "#, and no aliases; else it finds nearly any number"
         )
-    found = r"\d++".join(map(re.escape, literals))
-    return re.compile(rf"(?<!\w){found}(?!\w)", re.IGNORECASE)
+    body = r"\d++".join(map(re.escape, literals))
+    return re.compile(rf"(?<!\w){body}(?!\w)", re.IGNORECASE)
 
 
 def _read(path: Path) -> Iterator[ListedName]:
@@ -147,15 +147,15 @@ def _read(path: Path) -> Iterator[ListedName]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidParameter(f"names: {path} cannot be read as UTF-8: {error}") from error
-    for number, line in enumerate(lines, 1):
+    for line_number, line in enumerate(lines, 1):
         if line.lstrip().startswith("{"):
             try:
-                yield _entry(json.loads(line), f"{path}:{number}")
+                yield _entry(json.loads(line), f"{path}:{line_number}")
             except json.JSONDecodeError as error:
-                raise InvalidParameter(f"{path}:{number}: no JSON: {error}") from error
+                raise InvalidParameter(f"{path}:{line_number}: no JSON: {error}") from error
         else:
-            name, *aliases = (part.strip() for part in line.split("="))
-            yield _entry({"name": name, "aliases": aliases}, f"{path}:{number}")
+            name, *aliases = map(str.strip, line.split("="))
+            yield _entry({"name": name, "aliases": aliases}, f"{path}:{line_number}")
 
 
 def _entry(value: Any, where: str) -> ListedName:

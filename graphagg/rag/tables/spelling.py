@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.documents.tokens import UNSPACED, entity_key
+from graphagg.rag.documents.tokens import UNSPACED, entity_key, transcribed
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.segments import Corpus
@@ -43,9 +43,14 @@ class Speller:
         spans = spans_of(passage, first, first + length)
         written = " ".join(passage.full_text[spans[0][0] : spans[-1][1]].split())
         key = g.keys[entity]
-        if entity_key(written) == key:
+        if _squeezed(key) in (_squeezed(written), _squeezed(transcribed(written))):
             return written
         return _joined(key) if _UNSPACED.search(written) else f"{written} ({key})"
+
+
+def _squeezed(name: str) -> str:
+    """The letters and digits of a name: a code is one name with and without separators."""
+    return entity_key(name).replace(" ", "")
 
 
 def _joined(key: str) -> str:

@@ -66,7 +66,7 @@ class View:
         title: `[E]`, which of them title one.
         mentions: `[m]` uint8, how each mention counts, and in the upper bits how its pair is tied.
         tie: `[n]` uint8, how each pair is tied; 0 where it is not, or its passage is hidden.
-        own: int64, the pairs of an entity and a passage that it titles, ascending.
+        titled: int64, the pairs of an entity and a passage that it titles, ascending.
         df: `[E]` int32, how many visible passages each entity is tied to.
         passages: N, how many passages are visible.
         tokens: number of tokens of these passages, and of their titles.
@@ -80,7 +80,7 @@ class View:
     title: npt.NDArray[np.bool_]
     mentions: npt.NDArray[np.uint8]
     tie: npt.NDArray[np.uint8]
-    own: npt.NDArray[np.int64]
+    titled: npt.NDArray[np.int64]
     df: npt.NDArray[np.int32]
     passages: int
     tokens: tuple[int, int]
@@ -117,14 +117,14 @@ class View:
         usable = entity & ((g.kind & (LINKABLE | REFERENCE)) > 0) & (title | ~is_common)
         pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
         _resolve(mentions, g.title_tokens, visible, usable, title, is_common, how, tie, pairs)
-        titled = np.flatnonzero(tie & OWN)
-        own = make("own", np.int64, len(titled))
-        own[:] = titled
+        pairs = np.flatnonzero(tie & OWN)
+        titled = make("titled", np.int64, len(pairs))
+        titled[:] = pairs
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
         return cls(
-            gazetteer, lexicon, visible, entity, title, how, tie, own, df,
+            gazetteer, lexicon, visible, entity, title, how, tie, titled, df,
             int(np.count_nonzero(visible)), (sums[0], sums[1]),
             contain or Contain.of(g, visible, make),
         )  # fmt: skip
@@ -207,24 +207,26 @@ class View:
         return self.gazetteer.row[pairs][kept], tie[kept]
 
     def ties_at(self, entity: int, rows: Array) -> npt.NDArray[np.uint8]:
-        """How an entity is tied to some passages, `[m]`; 0 where it is not. O(m log df)."""
+        """Look up the ties of an entity to some passages, `[m]`; 0: none. O(m log df)."""
         pairs = self.gazetteer.pairs(entity)
         of_entity = self.gazetteer.row[pairs]
         if not len(of_entity):
             return np.zeros(len(rows), np.uint8)
-        places = np.minimum(of_entity.searchsorted(rows.astype(np.int32)), len(of_entity) - 1)
-        return np.where(of_entity[places] == rows, self.tie[pairs][places], 0).astype(np.uint8)
+        positions = np.minimum(of_entity.searchsorted(rows.astype(np.int32)), len(of_entity) - 1)
+        return np.where(of_entity[positions] == rows, self.tie[pairs][positions], 0).astype(
+            np.uint8
+        )
 
-    def own_of(self, entities: Array) -> tuple[Array, Array]:
-        """The range in `own` of the pairs of each of some entities: begins and ends."""
+    def titled_range(self, entities: Array) -> tuple[Array, Array]:
+        """Find the range in `titled` of the pairs of each of some entities: begins and ends."""
         bounds = self.gazetteer.pair_bounds
-        begins, ends = (self.own.searchsorted(bounds[entities + i]) for i in (0, 1))
+        begins, ends = (self.titled.searchsorted(bounds[entities + i]) for i in (0, 1))
         return begins, ends
 
     def titled_by(self, entity: int) -> npt.NDArray[np.int64]:
         """The visible passages that an entity titles, ascending."""
-        (begin,), (end,) = self.own_of(np.array([entity]))
-        return self.gazetteer.row[self.own[begin:end]].astype(np.int64)
+        (begin,), (end,) = self.titled_range(np.array([entity]))
+        return self.gazetteer.row[self.titled[begin:end]].astype(np.int64)
 
     def told_of(self, entity: int) -> npt.NDArray[np.int32]:
         """The visible passages whose title is the entity, or whose text begins with it."""
@@ -232,7 +234,7 @@ class View:
         return rows[(tie & (OWN | LEADS)) > 0]
 
 
-_STORED = ("title", "mentions", "tie", "own", "df")
+_STORED = ("title", "mentions", "tie", "titled", "df")
 
 
 def _frequency(visible: Array, rows: Array, start: int, end: int) -> int:

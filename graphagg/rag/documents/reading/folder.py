@@ -22,14 +22,7 @@ from graphagg.rag.documents.reading.document import (
     suffix_of,
 )
 from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
-from graphagg.rag.documents.reading.kinds import (
-    CODE,
-    DOCUMENTS,
-    READ,
-    Limits,
-    converter_of,
-    is_bounded,
-)
+from graphagg.rag.documents.reading.kinds import CODE, READ, Limits, converter_of, is_bounded
 from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import LeftOut, ReadConfig, ReadReport
 
@@ -40,6 +33,7 @@ _UNTITLED = frozenset(
     "install licence license main metadata news notice readme thanks todo".split()
 )
 """Names of files that say nothing about the content: titles add the folder's name."""
+_MAIL = (".eml", ".mbox", ".msg")  # their attachments are files too
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Lone surrogates, which some converters and JSON files give, are not Unicode text."""
 
@@ -244,7 +238,7 @@ def _guarded(
 def _document(
     identifier: str, file: str, content: Content, metadata: dict[str, object]
 ) -> Document:
-    is_file = not content.row or (suffix_of(file) in DOCUMENTS and suffix_of(identifier))
+    is_file = not content.row or (suffix_of(file) in _MAIL and suffix_of(identifier))
     title = content.title.strip() or (name_title(identifier) if is_file else "")
     name, text, title = (_SURROGATE.sub("\ufffd", s) for s in (identifier, content.text, title))
     links = tuple(filter(None, (_link(file, link) for link in content.links)))

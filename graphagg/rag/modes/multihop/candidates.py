@@ -16,7 +16,7 @@ from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.question.reading import Reading
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
-from graphagg.rag.snapshot.ranking import lookup, top_k, top_rows
+from graphagg.rag.snapshot.ranking import best_rows, lookup, top_k
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Queries, Rows, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View
@@ -178,7 +178,9 @@ class CandidateScorer:
         rows = np.union1d(lexical.best(size)[0], titled)
         values = weights.lexical * lexical.at(rows)
         values[np.searchsorted(rows, titled)] += weights.title
-        return top_rows(rows, values, size, ranks, self.view, None)[0]
+        best = best_rows(rows, values, size, ranks, None)
+        # Rows without a prior would come behind the nearest ones, of which there are more.
+        return rows[values > 0.0] if best is None else best[0]
 
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""

@@ -45,7 +45,7 @@ def parts(seed: int, shards: int) -> list[list[Passage]]:
     return [passages[a:b] for a, b in zip([0, *cuts], [*cuts, len(passages)], strict=True)]
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.booleans())
 def test_shards_answer_as_one_index(
     tmp_path_factory: pytest.TempPathFactory, seed: int, shards: int, with_linearrag: bool
@@ -94,7 +94,7 @@ def test_a_shard_that_does_not_fit_is_refused_by_name(
     first, second = parts(7, 2)
     build(first, tmp_path / "a").close()
     build(second, tmp_path / "b").close()
-    build(second, tmp_path / "names", with_linearrag=True).close()
+    build(second, tmp_path / "names", with_linearrag=False).close()
     build(second, tmp_path / "pooling", encoder=POOLING).close()
     with monkeypatch.context() as patch:
         patch.setattr(build_module, "REVISION", 1)

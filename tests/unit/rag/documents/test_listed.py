@@ -89,8 +89,15 @@ def test_the_index_keeps_the_names(tmp_path: Path) -> None:
         assert [starts[p].kind for p in "ab"] == ["question_entity"] * 2
         assert starts["d"].kind != "question_entity"
         index.add([{"id": "e", "text": "WO-2231 waits for the site reliability."}])
-        first = index.retrieve("what waits of wo-2231?", 2)
+        question = "what waits of wo-2231?"
+        first = index.retrieve(question, 2)
         assert {hit.passage.id for hit in first} == {"c", "e"}
+        rows = [*ROWS, {"id": "e", "text": "WO-2231 waits for the site reliability."}]
+        with build(rows, tmp_path / "anew", names=tmp_path / "names.txt", **models) as anew:
+            assert anew.retrieve(question, 5) == index.retrieve(question, 5)
+            assert anew.retrieve(question, 4, exclude=["e"]) == build(
+                ROWS, tmp_path / "less", names=tmp_path / "names.txt", **models
+            ).retrieve(question, 4)
     with pytest.raises(ModelMismatch):
         PassageIndex.open(tmp_path / "i", **models)
     with pytest.raises(InvalidParameter):

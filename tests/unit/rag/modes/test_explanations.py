@@ -214,7 +214,8 @@ def test_what_is_no_candidate_scores_by_itself_and_by_what_no_hit_holds(
         for i, reader in enumerate(brute.readers):
             told = index.explain(question, reader.passage.id, 1, config=config)
             if told.reason.startswith("no candidate"):
-                new = brute._share(brute.held[i] - held), len(brute.page_of[i] - sides)
+                pages = sum(map(brute.idf, brute.page_of[i] - sides))
+                new = brute._share(brute.held[i] - held), pages
                 expected = direct[i] + config.coverage * new[0] + config.named_page * new[1]
                 assert told.hit.score == pytest.approx(expected, abs=1e-6), question
                 checked += 1

@@ -12,7 +12,7 @@ const HUES = [212, 32, 150, 340, 265, 96, 12, 185, 48, 300];
  * @param {(id: string) => void} go is called with the id of the cell that is chosen.
  */
 export function drawTreemap(place, cells, lit, go) {
-  const width = Math.max(place.clientWidth, 300);
+  const width = place.clientWidth || 1000; // 0 where another tab is open by now
   const height = width < 600 ? width * 1.3 : width * 0.46;
   const boxes = squarified([...cells].filter(({ size }) => size > 0).sort((a, b) => b.size - a.size), 0, 0, width, height);
   const parents = [...new Set(cells.map(({ parent }) => parent))];

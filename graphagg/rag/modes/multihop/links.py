@@ -177,13 +177,13 @@ def expand(view: View, bridges: Bridges, frontier: Rows) -> Edges:
     g = view.gazetteer
     is_hub = bridges.strength[:, LEAD:].max(axis=1) <= _NO_LINK
     some, hubs = bridges.entity[~is_hub], bridges.entity[is_hub]
-    begins, titled = g.pair_bounds[some], view.titled_range(hubs)
+    begins, (firsts, lasts) = g.pair_bounds[some], view.titled_range(hubs)
     sizes = np.empty(len(is_hub), np.int64)
-    sizes[~is_hub], sizes[is_hub] = g.pair_bounds[some + 1] - begins, titled[1] - titled[0]
+    sizes[~is_hub], sizes[is_hub] = g.pair_bounds[some + 1] - begins, lasts - firsts
     bridge = np.repeat(np.arange(len(sizes)), sizes)
     pairs, of_hub = np.empty(len(bridge), np.int64), is_hub[bridge]
     pairs[~of_hub] = ranges(begins, sizes[~is_hub])
-    pairs[of_hub] = view.titled[ranges(titled[0], sizes[is_hub])]
+    pairs[of_hub] = view.titled[ranges(firsts, sizes[is_hub])]
     row, tie = g.row[pairs].astype(np.int64), view.tie[pairs]
     # The strongest of the ties counts, in the order of KINDS.
     kind = np.where((tie & OWN) > 0, PAGE, np.where((tie & LEADS) > 0, LEAD, SHARED))

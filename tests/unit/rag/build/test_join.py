@@ -20,10 +20,10 @@ from graphagg.errors import (
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.build import build as build_module
 from graphagg.rag.opened import version
+from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import (
     ENCODER,
     EXTRACTOR,
-    POOLING,
     SENTENCES,
     TITLES,
     answers,
@@ -95,7 +95,7 @@ def test_a_shard_that_does_not_fit_is_refused_by_name(
     build(first, tmp_path / "a").close()
     build(second, tmp_path / "b").close()
     build(second, tmp_path / "names", with_linearrag=False).close()
-    build(second, tmp_path / "pooling", encoder=POOLING).close()
+    build(second, tmp_path / "other", encoder=FakeEncoder("other")).close()
     with monkeypatch.context() as patch:
         patch.setattr(build_module, "REVISION", 1)
         patch.setattr(version, "REVISION", 1)
@@ -106,7 +106,7 @@ def test_a_shard_that_does_not_fit_is_refused_by_name(
             (["a", "none"], NotAnArtifact, "none"),
             (["a", "older"], UnsupportedFormat, "revision 1"),
             (["a", "names"], InvalidParameter, "with_"),
-            (["a", "pooling"], ModelMismatch, "pooling"),
+            (["a", "other"], ModelMismatch, "other models"),
             (["a", "b", "a"], DuplicateId, "is in two shards"),
             ([], InvalidParameter, "no shard"),
         ]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Floats
+from graphagg.arrays import Floats, distinct
 from graphagg.rag.question.results import Hit, plain_hits
 from graphagg.rag.snapshot.ranking import top_k
 from graphagg.rag.tables.segments import Corpus, Segment
@@ -56,7 +56,7 @@ class DenseIndex:
         question = Queries(query[None])
         candidates, scores = self._candidates(question, _SEEN * k, visible)
         # Of the windows of a passage not all may be seen, and packed vectors only are in lists.
-        candidates = np.unique(candidates[top_k(scores, _OVERSAMPLE * k)])
+        candidates = distinct(candidates[top_k(scores, _OVERSAMPLE * k)])
         scores = self.corpus.similarity_at(candidates, question)[:, 0]
         best = top_k(scores, k, self.ranks[candidates])
         return candidates[best], scores[best]

@@ -111,7 +111,7 @@ class MultihopSearch(CandidateScorer):
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among some others; both may be the whole corpus."""
-        return np.isin(rows, others)
+        return lookup(np.sort(others), rows)[0]
 
     def _grown(
         self,

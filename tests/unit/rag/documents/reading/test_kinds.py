@@ -187,7 +187,7 @@ LEFT_OUT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HARMFUL.keys() - LARGE)
+@pytest.mark.parametrize("name", sorted(HARMFUL.keys() - LARGE))
 def test_files_that_would_do_harm_cost_themselves_alone(name: str, tmp_path: Path) -> None:
     write(tmp_path / name, HARMFUL[name]())
     write(tmp_path / "plain.txt", "Text.")

@@ -175,9 +175,12 @@ class CandidateScorer:
     def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:
         """The visible rows of greatest prior, in any order; reads only rows that hold a term."""
         weights, ranks = self.config.passage, self.dense.ranks
-        rows = np.union1d(lexical.best(size)[0], titled)
-        values = weights.lexical * lexical.at(rows)
-        values[np.searchsorted(rows, titled)] += weights.title
+        rows, scores = lexical.best(size)
+        is_held, positions = lookup(rows, titled)
+        values, others = weights.lexical * scores, titled[~is_held]
+        values[positions[is_held]] += weights.title
+        of_others = weights.lexical * lexical.at(others) + weights.title
+        rows, values = np.concatenate([rows, others]), np.concatenate([values, of_others])
         best = best_rows(rows, values, size, ranks, None)
         # Rows without a prior would come behind the nearest ones, of which there are more.
         return rows[values > 0.0] if best is None else best[0]

@@ -35,7 +35,7 @@ LAYERS = (
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 MOST_FILES = 15
-LINES, CODE = 73_400, 46_000
+LINES, CODE = 72_200, 45_200
 
 
 def module(path: Path) -> str:

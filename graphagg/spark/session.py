@@ -181,9 +181,11 @@ def described(spark: SparkSession | None, group: str, text: str) -> Iterator[Non
             context.setLocalProperty(key, value)  # type: ignore[arg-type]  # None unsets it
 
 
-def describe_next(spark: SparkSession, text: str) -> None:
+def describe_next(spark: SparkSession | None, text: str) -> None:
     """Give the jobs that follow inside `described` another description."""
-    if is_classic(spark) and spark.sparkContext.getLocalProperty("spark.job.description"):
+    if spark is None or not is_classic(spark):
+        return
+    if spark.sparkContext.getLocalProperty("spark.job.description"):
         spark.sparkContext.setJobDescription(text)
 
 

@@ -197,8 +197,10 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             dim_size = ptr.size(0) - 1
         if self.random_order and self.training:
             order = shuffled(index)
-        else:  # stable; ONNX has no stable sort, but no two of these keys are equal
+        elif onnx:  # it has no stable sort, but no two of these keys are equal
             order = torch.sort(index * len(x) + torch.arange(len(x), device=x.device))[1]
+        else:
+            order = torch.argsort(index, stable=True)
         count = int(index.max()) + 1 if dim_size is None else dim_size
         sizes = index.new_zeros(count).index_add(0, index, torch.ones_like(index))
         ptr, rows = offsets(sizes), self._project(x[order])

@@ -86,7 +86,7 @@ def test_a_code_leads_from_passage_to_passage(tmp_path) -> None:  # type: ignore
         question = "What does the impeller of the P300 cost?"
         hits = {hit.passage.id: hit for hit in index.retrieve(question)}
         steps = [step.text for step in hits["prices"].path if step.kind == "entity"]
-        assert [entity_key(step) for step in steps] == ["im22"]
+        assert [entity_key(step).replace(" ", "") for step in steps] == ["im22"]
         by_words = index.retrieve("IM22", mode="bm25", k=3)
         assert {hit.passage.id for hit in by_words} == {"manual", "prices", "parts"}
         index.delete(["parts", "prices"])

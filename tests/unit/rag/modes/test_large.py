@@ -61,7 +61,7 @@ def test_the_view_of_everything_is_mapped(tmp_path: Path) -> None:
         snapshot = index.snapshot
         stored = snapshot.view(None)
         made = View.of(snapshot.gazetteer, snapshot.lexicon, snapshot.alive)
-        for name in ("entity", "title", "mentions", "tie", "own", "df"):
+        for name in ("entity", "title", "mentions", "tie", "titled", "df"):
             assert getattr(stored, name).tolist() == getattr(made, name).tolist()
         matrices = (
             [c.leaf_weight, c.leaf_count, *(

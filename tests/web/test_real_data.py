@@ -114,6 +114,7 @@ def test_an_unknown_vertex_of_dblp(page: Page):
 def test_a_question_to_2wiki_in_every_mode(page: Page, mode: str):
     page.open(f"#/passages?mode={mode}&k=8")
     page.ask(QUESTION)
+    page.unfold("#map-panel")
     assert len(page.texts("#hits h2")) == 8 == len(page.all("#map .found"))
     for i in range(8):
         parts = page.js(
@@ -137,6 +138,7 @@ def test_the_hop_path_of_a_two_hop_question(page: Page):
     assert steps == ["question", "question_entity", "passage", "sentence", "entity", "passage"]
     assert "Ermengarde of Tours" in page.texts(f"{hit} mark.on-path")
     assert page.all("#filters") == []  # 2wiki has no metadata
+    page.unfold("#map-panel")
     page.all("#map .found")[-1].click()
     page.until(lambda: page.focused.tag_name == "h2")
 

@@ -84,7 +84,10 @@ def query_of(queries: Floats) -> Query:
     largest = np.abs(queries).max(axis=1, initial=0.0).astype(np.float64)
     scales = np.where(largest > 0, largest, 1.0) / _QUERY
     whole = np.rint(queries / scales[:, None]).astype(np.int16)
-    return Query(np.pad(whole, ((0, 0), (0, -whole.shape[1] % _LANES))), scales, _digits(whole))
+    count, length = whole.shape
+    padded = np.zeros((count, length + -length % _LANES), np.int16)  # np.pad is slow
+    padded[:, :length] = whole
+    return Query(padded, scales, _digits(whole))
 
 
 def products(rows: Packed, query: Query) -> Floats:
@@ -121,7 +124,10 @@ def spare_rows(width: int) -> int:
 
 def with_spare(rows: Packed) -> Packed:
     """Copy rows, and let as many follow as `spare_rows` says."""
-    return np.pad(rows, ((0, spare_rows(rows.shape[1])), (0, 0)))
+    count, width = rows.shape
+    spared = np.zeros((count + spare_rows(width), width), rows.dtype)
+    spared[:count] = rows
+    return spared
 
 
 def exact_type(rows: Packed) -> type[np.floating[Any]]:

@@ -29,7 +29,7 @@ _DEPTHS = (2, 5)
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("build/choose"))
-    parser.add_argument("--mode", choices=MODES, default="best")
+    parser.add_argument("--mode", choices=MODES, default="multihop")
     given = parser.parse_args(arguments)
     index = open_index(SET, given.folder)
     print("| asked at | recency | half-life | first half @2 / @5 | second half @2 / @5 |")

@@ -139,7 +139,7 @@ class Load:
     communities: Path
     seconds: float = 60.0
     clients: int = 50
-    mode: str = "best"
+    mode: str = "multihop"
     questions: Sequence[str] = ()
     random_state: int = 0
     lazy: bool = False
@@ -301,7 +301,7 @@ def main() -> None:
     parser.add_argument("--communities", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--mode", default="best")
+    parser.add_argument("--mode", default="multihop")
     print(json.dumps(run_load(Load(**vars(parser.parse_args()), questions=questions())), indent=1))
 
 

@@ -36,7 +36,7 @@ from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.tables.vectors import Vectors
 
 SIZES = (100_000, 300_000, 1_000_000)
-MODES: tuple[Mode, ...] = ("best", "faithful", "bm25", "dense")
+MODES: tuple[Mode, ...] = ("multihop", "linearrag", "bm25", "dense")
 QUESTIONS, COLD = 200, 30
 COMPARED = range(100, 150)  # the limits of the search were chosen by the first 60
 LIMIT = 512 << 20  # bytes of private memory beyond the libraries, in the run with a hard limit

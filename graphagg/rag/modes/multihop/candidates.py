@@ -18,7 +18,7 @@ from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import best_rows, lookup, top_k
 from graphagg.rag.tables.segments import Corpus
-from graphagg.rag.tables.vectors import Queries, Rows, Vectors
+from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View
 
 _COLUMNS = ("rows", "features", "covers", "pages", "direct")
@@ -58,6 +58,7 @@ class QuestionScores:
         self.named = np.asarray(reading.entities, dtype=np.int64)
         self.rarity = view.idf(self.named)
         self._view, self._dense = view, dense
+        self._nearest: tuple[Rows, Array] | None = None
 
     @property
     def vector(self) -> Vectors:
@@ -85,7 +86,14 @@ class QuestionScores:
         """The largest similarity to a visible passage, or to one that inverted lists give."""
         if self.is_exact:
             return float(self.similarities.max())
-        return float(self._dense.search(self.vector, 1, self._view.row_set)[1][0])
+        return float(self.nearest(1)[1][0])
+
+    def nearest(self, k: int) -> tuple[Rows, Array]:
+        """The `k` most similar visible passages, best first; once found, fewer are the first."""
+        if self._nearest is None or len(self._nearest[0]) < k:
+            self._nearest = self._dense.search(self.vector, k, self._view.row_set)
+        rows, similarities = self._nearest
+        return rows[:k], similarities[:k]
 
     def similarity_at(self, rows: Rows) -> Array:
         """Similarity to some rows, `[m]`."""
@@ -158,7 +166,7 @@ class CandidateScorer:
         if question.is_exact:
             rows, similar = visible.rows, question.similarities
         else:
-            nearest, _ = self.dense.search(question.vector, 2 * size, visible)
+            nearest, _ = question.nearest(2 * size)
             rows = np.union1d(nearest, self._by_words(question.lexical, titled, size))
             similar = question.similarity_at(rows)
         pool = rows[top_k(prior(rows) + strength * similar, size, ranks[rows])]
@@ -167,9 +175,9 @@ class CandidateScorer:
         pool = np.union1d(pool, best_titled)
         # Where hidden passages may lead on but not be chosen, enough of the others must be scored.
         if allowed is not None and allowed[pool].sum() < size:
-            more = np.flatnonzero(allowed & self.view.visible)
-            similar = question.similarity_at(more)
-            pool = np.union1d(pool, more[top_k(similar, size, ranks[more])])
+            may = allowed & self.view.visible
+            more = RowSet(may, int(np.count_nonzero(may)))
+            pool = np.union1d(pool, self.dense.search(question.vector, size, more)[0])
         return pool
 
     def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:

@@ -66,6 +66,7 @@ def large_corpus(many: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dense, "FLAT_LIMIT", 0)
         patch.setattr(dense, "_SEEN", 1 << 12)
+        patch.setattr(dense, "NEAR", 1 << 12)
         patch.setattr(lexical, "MANY", many)
         yield
 

@@ -142,7 +142,7 @@ class LongerNames:
 
     def __init__(self, keys: StringTable) -> None:
         self._keys = keys
-        self._by_first: dict[bytes, dict[bytes, list[int]]] = {}
+        self._by_first: dict[bytes, Array] = {}
         self._forms: dict[int, Sequence[int]] = {}
 
     def of(self, entity: int) -> Sequence[int]:
@@ -162,18 +162,28 @@ class LongerNames:
             if len(self._by_first) >= _KEPT:
                 self._by_first.clear()
             self._by_first[words[0]] = self._beginning_with(words[0] + b" ", entity)
-        return self._by_first[words[0]].get(words[1], ())
+        forms = self._by_first[words[0]]
+        ends = self._keys.offsets[forms + 1]
+        # From the last byte on: most names are left out by the first that are compared.
+        for back, byte in enumerate(reversed(b" " + words[1]), start=1):
+            if not len(forms):
+                return ()
+            is_equal = self._keys.data[ends - back] == byte
+            forms, ends = forms[is_equal], ends[is_equal]
+        kept: list[int] = forms.tolist()
+        return kept
 
-    def _beginning_with(self, prefix: bytes, near: int) -> dict[bytes, list[int]]:
-        """The longer names with a prefix, by their last words; `near` is a key that has it."""
-        keys, first, last = self._keys, near, near
-        while first > 0 and keys.raw(first - 1).startswith(prefix):
-            first -= 1
-        while last < len(keys) and keys.raw(last).startswith(prefix):
-            last += 1
-        forms: dict[bytes, list[int]] = {}
-        for entity in range(first, last):
-            words = keys.raw(entity).split(b" ")
-            if len(words) in _LENGTHS:
-                forms.setdefault(words[-1], []).append(entity)
-        return forms
+    def _beginning_with(self, prefix: bytes, near: int) -> Array:
+        """The names of three to five words with a prefix; `near` is a key that has it."""
+        keys, before, after = self._keys, 1, 1
+        while before <= near and keys.raw(near - before).startswith(prefix):
+            before *= 2
+        while near + after < len(keys) and keys.raw(near + after).startswith(prefix):
+            after *= 2
+        first = keys.place_sorted(prefix, max(near - before, 0), near)
+        after_all = prefix[:-1] + b"!"  # "!" follows " "
+        last = keys.place_sorted(after_all, near, min(near + after, len(keys)))
+        bounds = np.asarray(keys.offsets[first : last + 1])
+        is_space = np.asarray(keys.data[bounds[0] : bounds[-1]]) == ord(" ")
+        words = 1 + np.add.reduceat(is_space, bounds[:-1] - bounds[0], dtype=np.int64)
+        return first + np.flatnonzero((words >= _LENGTHS[0]) & (words <= _LENGTHS[-1]))

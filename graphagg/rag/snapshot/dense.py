@@ -1,10 +1,11 @@
 """Similarity of questions and passages: exact, or by inverted lists above 100,000 passages.
 
 Rule: up to 100,000 visible passages every one is compared, and in every segment of at most 100,000
-windows. A larger segment has inverted lists (`graphagg.rag.tables.lists`); a question reads as much
-of them as finds .99 of the ten nearest windows of a sample of its sentences. The recall of other
-sentences is measured and stored. Scores are exact. A passage longer than the encoder's window has
-several vectors and the similarity of the best one.
+windows. A larger segment has inverted lists (`graphagg.rag.tables.lists`). A question reads at most
+as much of them as finds .99 of the ten nearest windows of a sample of its sentences, and no list
+that promises less than what it has seen; the recall of other sentences is measured and stored.
+Scores are exact. A passage longer than the encoder's window has several vectors and the similarity
+of the best one.
 
 A change leaves lists as they are: a passage that is gone is hidden, new ones are a segment of
 their own. So an answer between changes has the recall of its lists, not the same hits as a rebuild;

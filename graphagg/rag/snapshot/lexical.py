@@ -24,8 +24,8 @@ CONSTANTS = (1.2, 0.75)
 """k1 and b of BM25 over title and text."""
 MANY = 1 << 16
 """Postings of a question from which on adding up all takes longer than finding the best."""
-LARGE = 1 << 18
-"""Rows of an index from which on arrays of all of them cost more than a few rows' terms."""
+LARGE = 100_000
+"""Rows of an index above which nothing of their number is laid out for a question."""
 _STEPS = 8  # of the mean length that maxima are made for, in each of its doublings
 _PER_ROW = 64  # postings that are added up in the time in which the terms of a row are looked up
 
@@ -56,7 +56,7 @@ class Lexical:
         columns = lexicon.rows, lexicon.counts, lexicon.lengths
         self._postings = TermPostings(starts, ends, *columns)
         self._count = int((ends - starts).sum())
-        self._is_large = self._count >= MANY or len(view.visible) >= LARGE
+        self._is_large = self._count >= MANY or len(view.visible) > LARGE
         self._constants = (*CONSTANTS, view.mean_lengths[0])
         # Confidence asks for the best of all again, and for fewer.
         self._last: tuple[int, tuple[Rows, Array]] | None = None

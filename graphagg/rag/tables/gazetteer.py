@@ -166,14 +166,11 @@ class LongerNames:
 
     def _beginning_with(self, prefix: bytes, near: int) -> dict[bytes, list[int]]:
         """The longer names with a prefix, by their last words; `near` is a key that has it."""
-        keys, first, last = self._keys, near, near
-        while first > 0 and keys.raw(first - 1).startswith(prefix):
-            first -= 1
-        while last < len(keys) and keys.raw(last).startswith(prefix):
-            last += 1
-        forms: dict[bytes, list[int]] = {}
-        for entity in range(first, last):
-            words = keys.raw(entity).split(b" ")
+        keys, forms = self._keys, dict[bytes, list[int]]()
+        entity = keys.place_sorted(prefix, 0, near)
+        while entity < len(keys) and (key := keys.raw(entity)).startswith(prefix):
+            words = key.split(b" ")
             if len(words) in _LENGTHS:
                 forms.setdefault(words[-1], []).append(entity)
+            entity += 1
         return forms

@@ -97,7 +97,7 @@ def _keys_at(words: Sequence[str], start: int, view: View) -> Iterator[tuple[int
     low, prefix = 0, b""
     for length, word in enumerate(words[start:], start=1):
         prefix += word.encode()
-        low = keys.place_sorted(prefix, low)
+        low = view.gazetteer.place(prefix) if length == 1 else keys.place_sorted(prefix, low)
         key = keys.raw(low) if low < len(keys) else b""
         if key == prefix:
             yield length, low

@@ -16,11 +16,12 @@ from graphagg.communities.build import files as building
 from graphagg.communities.similarity.exact import pair_similarities
 from graphagg.communities.similarity.member_sums import similarity_sums
 from graphagg.communities.similarity.neighborhood import Scratch
-from graphagg.errors import InvalidGraph, InvalidParameter
+from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import merging
 from graphagg.graph.csr import Csr
 from graphagg.graph.large import load as large_load
 from graphagg.graph.large import rows as large_rows
+from graphagg.graph.reading import load
 from graphagg.minhash import weighted
 from graphagg.minhash.signatures import EMPTY, Hashes, HashFamily, mix
 from graphagg.minhash.weighted import Draws, weighted_minima
@@ -321,6 +322,43 @@ def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
         index.signature(1)
     with pytest.raises(InvalidParameter, match="parameters"):
         CommunityIndex.merge([tmp_path / "plain", tmp_path / "w"], tmp_path / "m")
+
+
+@pytest.mark.parametrize("kind", ["undirected", "two-mode"])
+def test_edges_whose_ids_are_of_another_type_leave_the_index_as_it_was(tmp_path, kind):
+    config = small(kind)
+    of_words = CommunityIndex.build([("a", "b", 1.0)], tmp_path / "words", config=config)
+    index = CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", config=config)
+    before = files(index)
+    with pytest.raises(InvalidGraph, match="vertex ids are integers here"):
+        index.add_edges([("a", "b", 1.0)])
+    with pytest.raises(InvalidGraph, match="strings"):
+        of_words.add_edges([(1, 2, 1.0)])
+    with pytest.raises(InvalidGraph, match="ids are integers here"):
+        CommunityIndex.merge([tmp_path / "x", tmp_path / "words"], tmp_path / "m")
+    assert files(CommunityIndex.open(tmp_path / "x")) == before
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_table_that_changes_while_it_is_read_leaves_the_index_as_it_was(
+    tmp_path, monkeypatch, large
+):
+    table = tmp_path / "edges.csv"
+    table.write_text("source,target,weight\n1,2,1.0\n")
+    index = CommunityIndex.build(table, tmp_path / "x", config=small())
+    before, reads = files(index), load.read_lines
+
+    def read_lines(*given):
+        yield from reads(*given)
+        table.write_text("source,target,weight\n1,2,1.0\n2,3,1.0\n")
+
+    monkeypatch.setattr(building, "LARGE", 0 if large else 1 << 40)
+    monkeypatch.setattr(load, "read_lines", read_lines)
+    table.write_text("source,target,weight\n1,2,1.0\n4,3,1.0\n")
+    with pytest.raises(UnreadableFile, match="changed while it was read"):
+        CommunityIndex.build(table, tmp_path / "x", config=small())
+    assert files(CommunityIndex.open(tmp_path / "x")) == before
 
 
 def test_bad_rows_are_left_out_where_asked(tmp_path):

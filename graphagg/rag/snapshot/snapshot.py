@@ -319,7 +319,8 @@ def _row_of(corpus: Corpus, by_id: npt.NDArray[np.int32], identifier: str) -> in
 
 
 def _position_of(corpus: Corpus, by_id: npt.NDArray[np.int32], raw: bytes) -> int:
-    return bisect_left(by_id, raw, key=corpus.raw_id)
+    first, *more = corpus.segments
+    return bisect_left(by_id, raw, key=corpus.raw_id if more else first.passages.ids.raw)
 
 
 def _utf8(identifier: str) -> bytes:

@@ -12,9 +12,9 @@ stems are read again.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ _MONTHS = frozenset(
 _NUMERAL = re.compile(r"\d+(?:st|nd|rd|th|s)?")
 NAME_ROW = "gazetteer.name_row"
 _LENGTHS = range(3, 6)  # words of a longer form
-_KEPT = 4096  # first words whose names are kept
+_KEPT = 4096  # first words whose place and names are kept
 _KEPT_FORMS = 65_536  # names whose longer forms are
 _MENTION_COLUMNS = ("entity", "start", "length", "sentence", "flags")
 _PAIR_COLUMNS = ("row", "count", "pair_flags")
@@ -90,6 +90,11 @@ class Gazetteer:
     def mentions(self, row: int) -> slice:
         """The range of a passage's mentions."""
         return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
+
+    @cached_property
+    def place(self) -> Callable[[bytes], int]:
+        """Count the keys before a word; the last ones are kept, as questions share many."""
+        return lru_cache(_KEPT)(self.keys.place_sorted)
 
     @cached_property
     def longer(self) -> LongerNames:
@@ -175,14 +180,9 @@ class LongerNames:
 
     def _beginning_with(self, prefix: bytes, near: int) -> Array:
         """The names of three to five words with a prefix; `near` is a key that has it."""
-        keys, before, after = self._keys, 1, 1
-        while before <= near and keys.raw(near - before).startswith(prefix):
-            before *= 2
-        while near + after < len(keys) and keys.raw(near + after).startswith(prefix):
-            after *= 2
-        first = keys.place_sorted(prefix, max(near - before, 0), near)
-        after_all = prefix[:-1] + b"!"  # "!" follows " "
-        last = keys.place_sorted(after_all, near, min(near + after, len(keys)))
+        keys = self._keys
+        first = keys.place_sorted(prefix, 0, near)
+        last = keys.place_sorted(prefix[:-1] + b"!", near)  # "!" follows " "
         bounds = np.asarray(keys.offsets[first : last + 1])
         is_space = np.asarray(keys.data[bounds[0] : bounds[-1]]) == ord(" ")
         words = 1 + np.add.reduceat(is_space, bounds[:-1] - bounds[0], dtype=np.int64)

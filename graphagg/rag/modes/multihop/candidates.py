@@ -6,7 +6,7 @@ so that hidden passages change nothing.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -31,14 +31,13 @@ class QuestionScores:
 
     Args:
         reading: the question.
-        vector: `[d]` of it.
+        query: its vector, to be multiplied with.
         words: `[t, d]` of its terms; None where the encoder gives none.
         view: the visible passages.
         dense: search by similarity.
 
     Attributes:
-        reading, words: as given.
-        query: the question's vector, to be multiplied with.
+        reading, words, query: as given.
         lexical: the scores of its terms.
         named: `[e]` the entities that it names.
         rarity: `[e]` their idf.
@@ -47,13 +46,12 @@ class QuestionScores:
     def __init__(
         self,
         reading: Reading,
-        vector: Vectors,
+        query: Queries,
         words: Vectors | None,
         view: View,
         dense: DenseIndex,
     ) -> None:
-        self.reading, self.words = reading, words
-        self.query = Queries(vector[None])
+        self.reading, self.words, self.query = reading, words, query
         self.lexical = Lexical(view, reading.terms)
         self.named = np.asarray(reading.entities, dtype=np.int64)
         self.rarity = view.idf(self.named)
@@ -148,7 +146,7 @@ class CandidateScorer:
         self, corpus: Corpus, view: View, dense: DenseIndex, config: MultihopConfig
     ) -> None:
         self.corpus, self.view, self.dense, self.config = corpus, view, dense, config
-        self._weights = np.array(astuple(config.passage))
+        self._weights = np.array([getattr(config.passage, name) for name in FEATURES])
 
     def pool(self, question: QuestionScores, size: int, allowed: Mask | None) -> Rows:
         """The rows that F is computed for: the best by similarity, words and title, and titles."""

@@ -7,7 +7,7 @@ the range of the row over 255 steps. A column of weights is `w_j = t v_j`, v of 
 
 where `q . v` is exact: a text's vector depends on nothing but the text, whatever the shape of the
 product is. Everything between two products is float32, and so is attention. The steps between two
-products run row by row: a row stays in the fastest cache from its integer sums to its next integers.
+products run row by row, so that a row stays in the processor's fastest cache.
 
 On a processor with instructions for it such a product takes half the time of bfloat16's. A range
 per row and per column is the idea of Dettmers et al., LLM.int8(), arXiv 2208.07339, section 2.
@@ -15,6 +15,7 @@ per row and per column is the idea of Dettmers et al., LLM.int8(), arXiv 2208.07
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -100,6 +101,30 @@ def _output_row(products: Any, i: int, rows: Rows, columns: Columns, out: Any) -
 
 
 @kernel(fastmath=True, nogil=True)
+def gelu(x: Any) -> None:
+    """Replace `x`, `[d]` float32, by `x Phi(x)`, to 1e-6 for |x| up to 9.
+
+    `Phi(-a)` is about `1 / (2 p(a)^16)`, as in Abramowitz and Stegun, Handbook of Mathematical
+    Functions, 7.1.28; these coefficients make the largest error of GELU least. Such a loop runs in
+    SIMD lanes, and one with `erf` does not.
+    """
+    for j in range(len(x)):
+        a = min(abs(x[j]), np.float32(9))  # Phi(-9) is below 1e-18
+        p = np.float32(6.769842377785727e-06) * a + np.float32(3.730919756722668e-05)
+        p = p * a + np.float32(7.421235824870742e-05)
+        p = p * a + np.float32(0.003224529844480561)
+        p = p * a + np.float32(0.021178297435539586)
+        p = p * a + np.float32(0.049856083134932276)
+        p = p * a + np.float32(1.0000010167954045)
+        p *= p
+        p *= p
+        p *= p
+        p *= p
+        # `np.divide`, as `/` would test for 0 and leave the lanes.
+        x[j] = max(x[j], np.float32(0)) - np.divide(np.float32(0.5) * a, p)
+
+
+@kernel(fastmath=True, nogil=True)
 def quantize(x: Any, rows: Rows) -> None:
     """Round `x`, `[r, d]` float32, to 256 steps per row."""
     for i in range(len(x)):
@@ -115,28 +140,11 @@ def dequantize(products: Any, rows: Rows, columns: Columns, out: Any) -> None:
 
 @kernel(fastmath=True, nogil=True)
 def activate(products: Any, rows: Rows, columns: Columns, activated: Rows) -> None:
-    """Quantize GELU, `x Phi(x)`, of the outputs of a layer.
-
-    `Phi(-a)` is about `1 / (2 p(a)^16)`; the coefficients minimize the largest error of GELU, which
-    is 7e-7 in float32. The method is that of Abramowitz and Stegun, Handbook of Mathematical
-    Functions, 7.1.28; a loop without branches over it runs in SIMD lanes, one over `erf` does not.
-    """
+    """Quantize GELU of the outputs of a layer."""
     row = np.empty(products.shape[1], np.float32)
     for i in range(len(products)):
         _output_row(products, i, rows, columns, row)
-        for j in range(len(row)):
-            a = min(abs(row[j]), np.float32(9))  # Phi(-9) is 0 to 1e-18
-            p = np.float32(6.769842377785727e-06) * a + np.float32(3.730919756722668e-05)
-            p = p * a + np.float32(7.421235824870742e-05)
-            p = p * a + np.float32(0.003224529844480561)
-            p = p * a + np.float32(0.021178297435539586)
-            p = p * a + np.float32(0.049856083134932276)
-            p = p * a + np.float32(1.0000010167954045)
-            p = p * p
-            p = p * p
-            p = p * p
-            p = p * p
-            row[j] = max(row[j], np.float32(0)) - np.divide(np.float32(0.5) * a, p)
+        gelu(row)
         _quantize_row(row, i, activated)
 
 
@@ -203,23 +211,26 @@ class Int8Layer:
     """A layer of a BERT in 8 bits.
 
     Args:
-        linears: its linear layers, in order: joint, project, widen, narrow.
-        norms: its layer norms, in order.
+        linears: weights and biases: queries, keys and values; what follows attention; the wide one
+            with GELU; the one after it.
+        norms: weights and biases of the layer norms.
         epsilon: added to variances.
     """
 
-    def __init__(self, linears: list[Pair], norms: list[Pair], epsilon: float) -> None:
-        self.attend, self._project, self._widen, self._narrow = (Int8Linear(*p) for p in linears)
+    def __init__(self, linears: Sequence[Pair], norms: Sequence[Pair], epsilon: float) -> None:
+        self.attend, self._project, self._widen, self._narrow = (
+            Int8Linear(*pair) for pair in linears
+        )
         self._norms = [Norm(w.numpy(), b.numpy(), np.float32(epsilon)) for w, b in norms]
 
     def finish(self, attended: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        first, second = self._norms
-        floats = x.numpy()
-        step = self._project
-        add_and_norm(*step.multiply(quantized(attended)), step.columns, floats, first)
-        step = self._widen
-        wide = Rows.empty(len(x), len(step.columns.bias))
-        activate(*step.multiply(quantized(x)), step.columns, wide)
-        step = self._narrow
-        add_and_norm(*step.multiply(wide), step.columns, floats, second)
+        """Overwrite `x` by the tokens after the layer."""
+        tokens, widened = x.numpy(), Rows.empty(len(x), len(self._widen.columns.bias))
+        self._add_and_norm(self._project, quantized(attended), tokens, self._norms[0])
+        sums, rows = self._widen.multiply(quantized(x))
+        activate(sums, rows, self._widen.columns, widened)
+        self._add_and_norm(self._narrow, widened, tokens, self._norms[1])
         return x
+
+    def _add_and_norm(self, linear: Int8Linear, rows: Rows, tokens: Any, norm: Norm) -> None:
+        add_and_norm(*linear.multiply(rows), linear.columns, tokens, norm)

@@ -271,10 +271,6 @@ class _Entities:
     def __init__(self, ner: Any) -> None:
         self._ner = ner
 
-    def __call__(self, document: Doc) -> Doc:
-        """Set the entities of one document."""
-        return next(self.pipe([document]))
-
     def pipe(self, documents: Iterable[Doc], *, batch_size: int = 64) -> Iterator[Doc]:
         """Set the entities of documents."""
         remaining = iter(documents)

@@ -6,8 +6,8 @@ the range of the row over 255 steps. A column of weights is `w_j = t v_j`, v of 
     x . w + b  =  s t (q . v)  +  m t sum_j v_j  +  b
 
 where `q . v` is exact: a text's vector depends on nothing but the text, whatever the shape of the
-product is. Everything between two products is float32, and so is attention. The steps between two
-products run row by row, so that a row stays in the processor's fastest cache.
+product is. Everything between two products is float32, and so is attention. GELU runs row by row
+between integer sums and the next integers, so that a row stays in the fastest cache.
 
 On a processor with instructions for it such a product takes half the time of bfloat16's. A range
 per row and per column is the idea of Dettmers et al., LLM.int8(), arXiv 2208.07339, section 2.
@@ -15,7 +15,6 @@ per row and per column is the idea of Dettmers et al., LLM.int8(), arXiv 2208.07
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +24,8 @@ from graphagg.rag.models.encoding.products import exact_product
 
 if TYPE_CHECKING:
     import torch
+
+    from graphagg.rag.models.encoding.products import Product
 
     Pair = tuple[torch.Tensor, torch.Tensor]
 
@@ -53,14 +54,6 @@ class Columns(NamedTuple):
     scale: Any
     sums: Any
     bias: Any
-
-
-class Norm(NamedTuple):
-    """A layer norm: `[d]` float32 each, and a float32 that is added to variances."""
-
-    weight: Any
-    bias: Any
-    epsilon: Any
 
 
 @kernel
@@ -148,25 +141,6 @@ def activate(products: Any, rows: Rows, columns: Columns, activated: Rows) -> No
         _quantize_row(row, i, activated)
 
 
-@kernel(fastmath=True, nogil=True)
-def add_and_norm(products: Any, rows: Rows, columns: Columns, x: Any, norm: Norm) -> None:
-    """Add the outputs of a layer to `x`, `[r, d]` float32, in place, and norm its rows."""
-    row = np.empty(x.shape[1], np.float32)
-    share = np.float32(1 / len(row))
-    for i in range(len(x)):
-        _output_row(products, i, rows, columns, row)
-        total = squares = np.float32(0)
-        for j in range(len(row)):
-            row[j] += x[i, j]
-            total += row[j]
-        mean = total * share
-        for j in range(len(row)):
-            squares += (row[j] - mean) * (row[j] - mean)
-        factor = np.float32(1) / np.sqrt(squares * share + norm.epsilon)
-        for j in range(len(row)):
-            x[i, j] = (row[j] - mean) * factor * norm.weight[j] + norm.bias[j]
-
-
 class Int8Linear:
     """A linear layer with its weights in 8 bits.
 
@@ -187,17 +161,21 @@ class Int8Linear:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Map `[r, i]` to `[r, o]`, float32."""
+        return self.of(quantized(x))
+
+    def of(self, rows: Rows) -> torch.Tensor:
+        """Map quantized rows to `[r, o]` float32."""
         import torch
 
-        out = torch.empty(len(x), len(self.columns.bias))
-        dequantize(*self.multiply(quantized(x)), self.columns, out.numpy())
+        out = torch.empty(len(rows.values), len(self.columns.bias))
+        dequantize(self.sums(rows), rows, self.columns, out.numpy())
         return out
 
-    def multiply(self, rows: Rows) -> tuple[Any, Rows]:
-        """The integer sums `[r, o]` int32 of quantized rows, beside them."""
+    def sums(self, rows: Rows) -> Any:
+        """The integer sums `[r, o]` int32 of quantized rows."""
         import torch
 
-        return self._multiply(torch.from_numpy(rows.values)).numpy(), rows
+        return self._multiply(torch.from_numpy(rows.values)).numpy()
 
 
 def quantized(x: torch.Tensor) -> Rows:
@@ -207,30 +185,13 @@ def quantized(x: torch.Tensor) -> Rows:
     return rows
 
 
-class Int8Layer:
-    """A layer of a BERT in 8 bits.
+def int8_feed(widen: Pair, narrow: Pair) -> Product:
+    """Make two layers, from weights and biases, with GELU between; their floats stay in cache."""
+    first, second = Int8Linear(*widen), Int8Linear(*narrow)
 
-    Args:
-        linears: weights and biases: queries, keys and values; what follows attention; the wide one
-            with GELU; the one after it.
-        norms: weights and biases of the layer norms.
-        epsilon: added to variances.
-    """
+    def product(x: torch.Tensor) -> torch.Tensor:
+        rows, activated = quantized(x), Rows.empty(len(x), len(first.columns.bias))
+        activate(first.sums(rows), rows, first.columns, activated)
+        return second.of(activated)
 
-    def __init__(self, linears: Sequence[Pair], norms: Sequence[Pair], epsilon: float) -> None:
-        self.attend, self._project, self._widen, self._narrow = (
-            Int8Linear(*pair) for pair in linears
-        )
-        self._norms = [Norm(w.numpy(), b.numpy(), np.float32(epsilon)) for w, b in norms]
-
-    def finish(self, attended: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Overwrite `x` by the tokens after the layer."""
-        tokens, widened = x.numpy(), Rows.empty(len(x), len(self._widen.columns.bias))
-        self._add_and_norm(self._project, quantized(attended), tokens, self._norms[0])
-        sums, rows = self._widen.multiply(quantized(x))
-        activate(sums, rows, self._widen.columns, widened)
-        self._add_and_norm(self._narrow, widened, tokens, self._norms[1])
-        return x
-
-    def _add_and_norm(self, linear: Int8Linear, rows: Rows, tokens: Any, norm: Norm) -> None:
-        add_and_norm(*linear.multiply(rows), linear.columns, tokens, norm)
+    return product

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphagg.rag.models.encoding.bert_files import BertShape
-from graphagg.rag.models.encoding.int8 import Int8Layer
+from graphagg.rag.models.encoding.int8 import Int8Linear, int8_feed
 from graphagg.rag.models.encoding.products import product_of
 from graphagg.rag.models.weights import Kind
 
 if TYPE_CHECKING:
     import torch
 
+    from graphagg.rag.models.encoding.products import Product
+
     Weights = Mapping[str, torch.Tensor]
     Pair = tuple[torch.Tensor, torch.Tensor]
 
 JOINT = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
 """Modules that run as one product: queries, keys and values."""
-LINEARS = ("attention.output", "intermediate", "output")
-NORMS = ("attention.output", "output")
 
 
 def parameters_of(weights: Weights, *modules: str) -> Pair:
@@ -34,45 +34,14 @@ def parameters_of(weights: Weights, *modules: str) -> Pair:
     return weight, bias
 
 
-class Layer(Protocol):
-    """The steps of a layer around its attention."""
+class _Layer(NamedTuple):
+    """The steps of a layer; `attend` makes queries, keys and values, `feed` has GELU inside."""
 
-    def attend(self, x: torch.Tensor) -> torch.Tensor:
-        """Queries, keys and values `[r, 3 d]` of tokens `[r, d]`."""
-
-    def finish(self, attended: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Make the tokens `[r, d]` after the layer; overwrites `x`, those before it."""
-
-
-class _FloatLayer:
-    """A layer in float32 or bfloat16.
-
-    Args:
-        linears: weights and biases: queries, keys and values; what follows attention; the wide one
-            with GELU; the one after it.
-        norms: weights and biases of the layer norms.
-        epsilon: added to variances.
-        packed: lay the weights out for a few rows at a time.
-    """
-
-    def __init__(
-        self, linears: Sequence[Pair], norms: Sequence[Pair], epsilon: float, packed: bool
-    ) -> None:
-        gelu = (False, False, True, False)
-        self.attend, self._project, self._widen, self._narrow = (
-            product_of(*pair, g, packed=packed) for pair, g in zip(linears, gelu, strict=True)
-        )
-        self._norms, self._epsilon = norms, epsilon
-
-    def finish(self, attended: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Add and norm twice."""
-        x = self._normed(self._project(attended).add_(x), self._norms[0])
-        return self._normed(self._narrow(self._widen(x)).add_(x), self._norms[1])
-
-    def _normed(self, x: torch.Tensor, weights: Pair) -> torch.Tensor:
-        from torch.nn.functional import layer_norm
-
-        return layer_norm(x, x.shape[-1:], *weights, self._epsilon)
+    attend: Product
+    project: Product
+    first_norm: Pair
+    feed: Product
+    second_norm: Pair
 
 
 class BertLayers:
@@ -88,35 +57,52 @@ class BertLayers:
     def __init__(self, weights: Weights, shape: BertShape, dtype: Kind, *, packed: bool) -> None:
         import torch
 
-        self._heads = shape.heads
+        self._heads, self._epsilon = shape.heads, shape.epsilon
         activations = torch.float32 if dtype == "int8" else getattr(torch, dtype)
 
         def pair(*modules: str) -> Pair:
             weight, bias = parameters_of(weights, *modules)
             return weight.to(activations), bias.to(activations)
 
-        def layer(name: str) -> Layer:
-            linears = [
-                pair(*(f"{name}.{each}" for each in JOINT)),
-                *(pair(f"{name}.{each}.dense") for each in LINEARS),
-            ]
-            norms = [pair(f"{name}.{each}.LayerNorm") for each in NORMS]
+        def product(*modules: str, gelu: bool = False) -> Product:
             if dtype == "int8":
-                return Int8Layer(linears, norms, shape.epsilon)
-            return _FloatLayer(linears, norms, shape.epsilon, packed)
+                return Int8Linear(*pair(*modules))
+            return product_of(*pair(*modules), gelu, packed=packed)
 
-        self._layers = [layer(f"encoder.layer.{index}") for index in range(shape.layers)]
+        def feed(first: str, second: str) -> Product:
+            if dtype == "int8":
+                return int8_feed(pair(first), pair(second))
+            widen, narrow = product(first, gelu=True), product(second)
+            return lambda x: narrow(widen(x))
+
+        self._layers = [
+            _Layer(
+                product(*(f"{layer}.{name}" for name in JOINT)),
+                product(f"{layer}.attention.output.dense"),
+                pair(f"{layer}.attention.output.LayerNorm"),
+                feed(f"{layer}.intermediate.dense", f"{layer}.output.dense"),
+                pair(f"{layer}.output.LayerNorm"),
+            )
+            for layer in (f"encoder.layer.{index}" for index in range(shape.layers))
+        ]
 
     def run(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """Run texts that lie end to end.
 
         Args:
-            x: `[r, d]` embedded tokens; may be overwritten.
+            x: `[r, d]` embedded tokens.
             lengths: rows of each text; rows beyond them are padding.
         """
         for layer in self._layers:
-            x = layer.finish(attention_within(layer.attend(x), lengths, self._heads), x)
+            attended = attention_within(layer.attend(x), lengths, self._heads)
+            x = self._normed(layer.project(attended).add_(x), layer.first_norm)
+            x = self._normed(layer.feed(x).add_(x), layer.second_norm)
         return x
+
+    def _normed(self, x: torch.Tensor, weights: Pair) -> torch.Tensor:
+        from torch.nn.functional import layer_norm
+
+        return layer_norm(x, x.shape[-1:], *weights, self._epsilon)
 
 
 def attention_within(joint: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:

@@ -49,7 +49,7 @@ class Rows(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """What turns integer sums into outputs, `[o]` float32 each: t, t sum_j v_j, and b."""
+    """Terms of the outputs of a layer, `[o]` float32 each: t, t sum_j v_j, and b."""
 
     scale: Any
     sums: Any

@@ -205,7 +205,7 @@ def bench_cost(report: Report) -> None:
     sides = {
         "signatures without weights": (lambda: signatures(sets, hashes, rows), _SETS),
         "signatures with weights": (
-            lambda: weighted_minima(sets, owns, hashes, draws, rows), _SETS
+            lambda: weighted_minima(sets, owns, hashes, draws, rows, np.uint16), _SETS
         ),
         "ICWS, each variate drawn": (
             lambda: _kernels()[0](sets.indptr, sets.indices, sets.entries, hashes, rows), _SETS

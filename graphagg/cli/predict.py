@@ -9,6 +9,7 @@ import typer
 
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, resources
 from graphagg.errors import InvalidParameter
+from graphagg.tables import table_writers
 
 if TYPE_CHECKING:
     import pyarrow
@@ -28,7 +29,7 @@ def predict(
         typer.Option(help="Graphs: an .npz file, pyg:NAME@ROOT; labels or none."),
     ],
     out_file: Annotated[
-        Path, typer.Option("--out", help="Where the table goes: a .parquet file.")
+        Path, typer.Option("--out", help="Where the table goes: a .parquet or .csv file.")
     ] = Path("predictions.parquet"),
     split: Annotated[
         int | None, typer.Option(help="Split whose model to load.  [best by validation]")
@@ -40,18 +41,19 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Predict with a trained model; its encodings are computed as in the training."""
-    if out_file.suffix != ".parquet":
-        raise InvalidParameter(f"--out is {str(out_file)!r}; wanted a name that ends in .parquet")
+    if out_file.suffix not in (".parquet", ".csv"):
+        raise InvalidParameter(
+            f"--out is {str(out_file)!r}; wanted a name that ends in .parquet or .csv"
+        )
     meter = Meter()
-    import pyarrow.parquet as pq
-
     from graphagg.nn.files import write_whole
     from graphagg.nn.training import load, load_graphs
 
     predictor = load(run, split, device=device)
     graphs = load_graphs(data)
-    table = _table(predictor, graphs, predictor.predict(graphs, batch_size=batch_size))
-    write_whole(out_file, lambda partial: pq.write_table(table, partial))
+    answers = predictor.predict(graphs, batch_size=batch_size)
+    table = _table(predictor, graphs, answers, flat=out_file.suffix == ".csv")
+    write_whole(out_file, table_writers(lambda: table)[out_file.suffix])
     used = meter.read()
     if as_json:
         rows = {"graphs": len(graphs), "rows": table.num_rows, "split": predictor.split}
@@ -65,14 +67,21 @@ def predict(
     )
 
 
-def _table(predictor: Predictor, graphs: list[Data], answers: Array) -> pyarrow.Table:
-    """Make a row per answer: its graph, vertex or pair, its class if any, the numbers."""
+def _table(
+    predictor: Predictor, graphs: list[Data], answers: Array, *, flat: bool
+) -> pyarrow.Table:
+    """Make a row per answer: its graph, vertex or pair, its class if any, the numbers.
+
+    The numbers are one column of lists, or where `flat` a column each.
+    """
     import pyarrow as pa
 
     rows = answers.reshape(len(answers), -1)
     columns: dict[str, Any] = _about(predictor.model.config.head.task, graphs)
     if predictor.metric in _CLASSES:
         columns["class"] = rows.argmax(axis=1)
+    if flat:
+        return pa.table(columns | {f"output_{i}": column for i, column in enumerate(rows.T)})
     values = pa.array(rows.ravel())
     columns["outputs"] = pa.FixedSizeListArray.from_arrays(values, rows.shape[1])
     return pa.table(columns)

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -95,8 +95,8 @@ def _gamma_quantiles(count: int) -> npt.NDArray[np.float64]:
 
 
 def weighted_minima(
-    sets: Csr, masses: Array, hashes: Hashes, draws: Draws, rows: Array
-) -> npt.NDArray[np.uint32]:
+    sets: Csr, masses: Array, hashes: Hashes, draws: Draws, rows: Array, kept: type = np.uint32
+) -> Array:
     """Compute the bits of each slot's float32 value, `[len(rows), K]`; O(entries * K).
 
     Args:
@@ -106,13 +106,12 @@ def weighted_minima(
         hashes: hashes of the elements and rows.
         draws: the tables.
         rows: the rows to sign.
+        kept: np.uint32, or np.uint16 for the low bits alone.
     """
-    values = np.empty((len(rows), len(hashes.factors)), dtype=np.float32)
+    out: Array = np.empty((len(rows), len(hashes.factors)), dtype=kept)
     chosen = rows.astype(np.int64)
-    _sample(sets.indptr, sets.indices, sets.entries, masses, hashes, draws, chosen, values)
-    bits = values.view(np.uint32)
-    bits[np.isinf(values)] = EMPTY
-    return bits
+    _sample(sets.indptr, sets.indices, sets.entries, masses, hashes, draws, chosen, out)
+    return out
 
 
 @kernel
@@ -120,35 +119,52 @@ def _sample(
     offsets: Array, elements: Array, weights: Array, masses: Array, hashes: Hashes, draws: Draws,
     rows: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Write the least value of each slot; infinite for an empty set."""
+    """Write the bits of each slot's least value, cut to the type of `out`.
+
+    Two elements are read at once, and what is less goes to another array: the slots are loaded half
+    as often, and stored without a mask, which would hold up the loads of the next elements.
+    """
     mixed, vertices, _, _ = hashes
+    rates, inverse, costs, shifts = draws
     closed = 1 if len(vertices) > 0 else 0
+    best, lower = np.empty((2, out.shape[1]), dtype=np.float32)
     for i in range(len(rows)):
-        best = out[i]
         best[:] = np.inf
-        first = offsets[rows[i]]
+        first, last = offsets[rows[i]], offsets[rows[i] + 1]
         # In a closed set the first element is the vertex itself, read before its row.
-        for j in range(first - closed, offsets[rows[i] + 1]):
+        for j in range(first - closed, last, 2):
             if j >= first:
-                _lower(mixed[elements[j]], _log(weights[j]), draws, best)
+                level, rate, cost, shift = _starts(mixed[elements[j]], weights[j])
             else:
-                _lower(vertices[rows[i]], _log(masses[rows[i], 0]), draws, best)
+                level, rate, cost, shift = _starts(vertices[rows[i]], masses[rows[i], 0])
+            level2, rate2, cost2, shift2 = level, rate, cost, shift
+            if j + 1 < last:
+                level2, rate2, cost2, shift2 = _starts(mixed[elements[j + 1]], weights[j + 1])
+            for slot in range(len(best)):
+                k = np.uint64(slot)  # unsigned: no index counts from the end
+                steps = np.ceil(level * inverse[rate + k] + shifts[shift + k]) - shifts[shift + k]
+                value = costs[cost + k] - rates[rate + k] * steps
+                steps = (
+                    np.ceil(level2 * inverse[rate2 + k] + shifts[shift2 + k]) - shifts[shift2 + k]
+                )
+                value2 = costs[cost2 + k] - rates[rate2 + k] * steps
+                lower[k] = min(best[k], min(value, value2))
+            best, lower = lower, best
+        bits = best.view(np.uint32)
+        for slot in range(len(best)):
+            out[i, slot] = bits[slot] if last - first + closed > 0 else EMPTY
 
 
 @kernel
-def _lower(hash_: np.uint32, log_weight: float, draws: Draws, best: Array) -> None:
-    """Lower each slot to the value of one element, where that is less."""
+def _starts(hash_: np.uint32, weight: float) -> tuple[Any, Any, Any, Any]:
+    """The logarithm of an element's weight, and where it starts in the tables of r, c and b."""
     again = mix_one(hash_)  # 36 bits of starts from two words
-    slots, level = len(best), np.float32(log_weight)
-    start = np.int64(hash_ & np.uint32((1 << _RATE_BITS) - 1))
-    rates, inverse = draws.rates[start : start + slots], draws.inverse[start : start + slots]
-    start = np.int64(hash_ >> np.uint32(32 - _COST_BITS))
-    costs = draws.costs[start : start + slots]
-    start = np.int64(again >> np.uint32(32 - _SHIFT_BITS))
-    shifts = draws.shifts[start : start + slots]
-    for k in range(slots):
-        steps = np.ceil(level * inverse[k] + shifts[k]) - shifts[k]
-        best[k] = min(best[k], costs[k] - rates[k] * steps)
+    return (
+        np.float32(_log(weight)),
+        np.uint64(hash_ & np.uint32((1 << _RATE_BITS) - 1)),
+        np.uint64(hash_ >> np.uint32(32 - _COST_BITS)),
+        np.uint64(again >> np.uint32(32 - _SHIFT_BITS)),
+    )
 
 
 @kernel

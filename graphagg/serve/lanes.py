@@ -46,10 +46,8 @@ class Lane:
             Overloaded: `capacity` calls run or wait.
         """
         with self._lock:
-            if self._open >= self.capacity and not begun:
-                raise Overloaded(
-                    f"{self._open} requests wait for {self.name} already; try again in a second"
-                )
+            if not begun:
+                self.check()
             self._open += 1
         try:
             future = self._pool.submit(_timed, call, *arguments)
@@ -58,6 +56,13 @@ class Lane:
             raise
         future.add_done_callback(self._ended)
         return await asyncio.wrap_future(future)
+
+    def check(self) -> None:
+        """Raise `Overloaded` where `capacity` calls run or wait."""
+        if self._open >= self.capacity:
+            raise Overloaded(
+                f"{self._open} requests wait for {self.name} already; try again in a second"
+            )
 
     def _ended(self, _: Future[Any] | None) -> None:
         with self._lock:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import numpy as np
 
 from graphagg.arrays import Mask
 from graphagg.errors import Forbidden, UnknownPassage
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.documents.tokens import word_spans
 from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
@@ -22,7 +22,6 @@ from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import Snapshot
-from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER, View
 from graphagg.serve.encoding import Encoded
 from graphagg.serve.facets import facets
@@ -150,29 +149,39 @@ class Passages:
     async def search(self, search: SearchRequest) -> Answer:
         """The hits of one question."""
         results, timed = await self.answered([search.question], search)
-        return {**results[0], "mode": search.request.mode, **timed}
+        return {**results[0], **timed}
 
     async def search_batch(self, search: SearchBatchRequest) -> Answer:
         """The hits of several questions."""
         results, timed = await self.answered(search.questions, search)
-        return {"results": results, "mode": search.request.mode, **timed}
+        return {"results": results, **timed}
 
     async def answered(
         self, questions: Sequence[str], search: Search
     ) -> tuple[list[Answer], Answer]:
-        """The hits of each question, how sure they are; the version and the time."""
+        """The hits of each question, how sure they are; mode, version and time."""
         watch, trace, request = Watch(), current_trace(), self._request(search)
         check_request(questions, search.ranked)
         with self.slot.lease() as index:
-            retriever, scope_ms = await self._lane.run(_scope, index, request, trace)
+            retriever, scope_ms = await self._scoped(index, request, trace)
             encoded = await self._encode(index, retriever, request, questions)
             trace.stages += encoded.stages
             results, hits_ms = await self._lane.run(
                 self._hits, index, retriever, encoded, request, search, trace, begun=True
             )
         cpu_ms = round(scope_ms + encoded.cpu_ms + hits_ms, 3)
-        version = index.manifest.data
-        return results, {"version": version, "latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
+        about = {"mode": request.mode, "version": index.manifest.data}
+        return results, {**about, "latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
+
+    async def _scoped(
+        self, index: PassageIndex, request: Request, trace: Trace
+    ) -> tuple[AnyRetriever, float]:
+        """The retriever of a request, and the milliseconds it took."""
+        if not request.selection.is_all:
+            return await self._lane.run(_scope, index, request, trace)
+        self._lane.check()  # all passages are a view that is there: a thread would take longer
+        watch = Watch()
+        return _scope(index, request, trace), watch.cpu_ms
 
     async def _encode(
         self,
@@ -181,7 +190,7 @@ class Passages:
         request: Request,
         questions: Sequence[str],
     ) -> Encoded:
-        scope = asdict(request.selection)
+        scope = vars(request.selection)
         future = self._shared.batcher.submit(index, retriever, request.mode, scope, questions)
         encoded = await asyncio.wrap_future(future)
         self._shared.keep(index)
@@ -189,14 +198,15 @@ class Passages:
 
     def _request(self, search: Search) -> Request:
         """The request of a search, with the reranker of this service, as far as its token sees."""
-        identity, request = CURRENT.get(), search.request
-        if identity.filter is not None and request.bridge_through_filtered:
-            raise Forbidden("bridge_through_filtered: this token sees some passages alone")
-        return request.with_fields(
-            filter=identity.narrowed(request.filter),
-            reranker=self._reranker,
-            rerank_first=self._first,
+        identity, request = (
+            CURRENT.get(),
+            search.request(reranker=self._reranker, rerank_first=self._first),
         )
+        if identity.filter is None:
+            return request
+        if request.bridge_through_filtered:
+            raise Forbidden("bridge_through_filtered: this token sees some passages alone")
+        return request.with_fields(filter=identity.narrowed(request.filter))
 
     def _hits(
         self,
@@ -250,7 +260,7 @@ class Passages:
             row = index.snapshot.known_row(passage_id)
             if CURRENT.get().filter is not None and not index.snapshot.mask(request.selection)[row]:
                 raise UnknownPassage(f"passage {passage_id!r} is not in the index; check its id")
-            retriever, _ = await self._lane.run(_scope, index, request, current_trace())
+            retriever, _ = await self._scoped(index, request, current_trace())
             encoded = await self._encode(index, retriever, request, [question])
             why, _ = await self._lane.run(
                 retriever.explain, encoded.asked[0], row, search.k, request.rescoring, begun=True
@@ -280,19 +290,20 @@ def _scope(index: PassageIndex, request: Request, trace: Trace) -> AnyRetriever:
 def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
     """A hit with the chunks around it that may fill its budget; only their texts are shown."""
     row = snapshot.known_row(hit.passage.id)
-    around = snapshot.neighbors(row, NEIGHBORS, visible)
-    return replace(hit, neighbors=tuple(snapshot.corpus.read(r) for r in around if r != row))
+    around = [r for r in snapshot.neighbors(row, NEIGHBORS, visible) if r != row]
+    return replace(hit, neighbors=tuple(map(snapshot.corpus.read, around))) if around else hit
 
 
 def _shown(index: PassageIndex, view: View, hit: Hit, search: Search) -> Answer:
     characters = min(search.characters, MOST_TEXT // search.k)
     answer = hit.to_json(characters)
     if search.explain:
-        start, end = hit.excerpt(characters).span
+        cut = answer.get("cut", {"start": 0, "end": len(hit.passage.text)})
+        keys = index.snapshot.gazetteer.keys
         answer["mentions"] = [
-            {**mention, "start": mention["start"] - start, "end": mention["end"] - start}
-            for mention in _mentions(index, view, hit)
-            if start <= mention["start"] and mention["end"] <= end
+            {"start": start - cut["start"], "end": end - cut["start"], "entity": keys[entity]}
+            for start, end, entity in _mentions(index.snapshot, view, hit.passage)
+            if cut["start"] <= start and end <= cut["end"]
         ]
         corpus = index.snapshot.corpus
         for step in answer["path"]:
@@ -301,24 +312,18 @@ def _shown(index: PassageIndex, view: View, hit: Hit, search: Search) -> Answer:
     return answer
 
 
-def _mentions(index: PassageIndex, view: View, hit: Hit) -> list[Answer]:
-    """The entities in a passage's text, leftmost and longest: `[start, end)` in code points."""
-    snapshot = index.snapshot
-    row = snapshot.row_of(hit.passage.id)
-    assert row is not None
-    gazetteer = snapshot.gazetteer
-    mentions = gazetteer.mentions(row)
-    titles = int(gazetteer.title_tokens[row])
-    counts = (view.counts_as(mentions) == OUTER) & (gazetteer.start[mentions] >= titles)
-    if not counts.any():
-        return []
-    spans = spans_of(hit.passage)
-    shift = len(hit.passage.full_text) - len(hit.passage.text)
-    entities = []
-    for mention in (mentions.start + np.flatnonzero(counts)).tolist():
-        first, length = int(gazetteer.start[mention]), int(gazetteer.length[mention])
-        begin, end = spans[first][0] - shift, spans[first + length - 1][1] - shift
-        entities.append(
-            {"start": begin, "end": end, "entity": gazetteer.keys[int(gazetteer.entity[mention])]}
-        )
-    return entities
+def _mentions(snapshot: Snapshot, view: View, passage: Passage) -> list[tuple[int, int, int]]:
+    """The entities in a passage's text, leftmost and longest: begin, end (code points), id."""
+    row, g = snapshot.known_row(passage.id), snapshot.gazetteer
+    mentions, titles = g.mentions(row), int(g.title_tokens[row])
+    counts = (view.counts_as(mentions) == OUTER) & (g.start[mentions] >= titles)
+    starts, lengths, entities = (
+        column[mentions][counts].tolist() for column in (g.start, g.length, g.entity)
+    )
+    firsts = [start - titles for start in starts]
+    lasts = [first + length - 1 for first, length in zip(firsts, lengths, strict=True)]
+    spans = word_spans(passage.text, 0, max(lasts, default=-1) + 1)
+    return [
+        (spans[first][0], spans[last][1], entity)
+        for first, last, entity in zip(firsts, lasts, entities, strict=True)
+    ]

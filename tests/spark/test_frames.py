@@ -17,7 +17,7 @@ from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import GraphAggError, InvalidGraph, InvalidParameter, InvalidPassage
 from graphagg.graph.reading.batches import ReadCounts
 from graphagg.graph.reading.load import open_edges
-from graphagg.graph.reading.settings import Reading, WeightedReading
+from graphagg.graph.reading.settings import WeightedReading
 from graphagg.graph.spark.edges import EdgeInput, read_edges
 from graphagg.rag import PassageIndex
 from graphagg.rag.documents.rows import RowConfig
@@ -142,10 +142,13 @@ def test_passages_of_a_frame_with_columns_of_other_names(spark: Any, tmp_path: P
         ("1L AS src, CAST(NULL AS LONG) AS dst", "column dst holds nulls"),
         ("1L AS src, 2L AS dst, 3L AS SRC", "stands 2 times"),
         ("1L AS src, 2.5 AS dst", "column dst is decimal"),
+        ("1L AS src, X'01' AS dst", "column dst is binary"),
+        ("array(1L) AS src, 2L AS dst", "column src is array<bigint>"),
+        ("1L AS src, 2L AS dst, array(1L) AS weight", "column weight is array.*wanted numbers"),
     ],
 )
 def test_a_frame_that_holds_no_edges(spark: Any, query: str, message: str) -> None:
-    given = EdgeInput.of(spark.sql(f"SELECT {query}"), Reading())
+    given = EdgeInput.of(spark.sql(f"SELECT {query}"), WeightedReading())
     with pytest.raises(InvalidGraph, match=message), named_errors():
         read_edges(spark, given)[0].collect()
 

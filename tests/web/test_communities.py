@@ -182,6 +182,9 @@ def test_the_structure_arrives_as_graphml_that_networkx_reads(page: Page):
     assert set(graph) == {"Valjean", *page.members} and EVIL in graph
     assert graph.nodes["Valjean"]["seed"] is True
     assert all(0 < weight <= 1 for _, _, weight in graph.edges(data="weight"))
+    joined = characters()
+    assert {graph.edges[pair]["in_graph"] for pair in graph.edges} == {True, False}
+    assert all(graph.edges[pair]["in_graph"] == joined.has_edge(*pair) for pair in graph.edges)
     groups = [community for _, community in graph.nodes(data="community")]
     assert sorted((groups.count(g) for g in set(groups)), reverse=True)[0] == int(
         page.texts("#legend button .quiet")[0]

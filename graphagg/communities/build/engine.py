@@ -189,9 +189,8 @@ class Engine:
         if not config.weights:
             return signatures(sets, hashes, rows)
         draws = Draws.of(config.permutations, config.hash_seed)
-        return weighted_minima(sets, self.state.map("masses"), hashes, draws, rows).astype(
-            np.uint16
-        )
+        masses = self.state.map("masses")
+        return weighted_minima(sets, masses, hashes, draws, rows, np.uint16)
 
     def sort_bands(self) -> BucketCounts:
         """Stage `bands`: the LSH tables. Returns: the counts of their buckets."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from graphagg.arrays import Floats
 from graphagg.checks import one_of
-from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter
+from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph.adjacency import check_sums
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
 from graphagg.graph.ids import VertexId
-from graphagg.graph.reading.batches import EdgeSource, ReadCounts, checked_batches
+from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, ReadCounts, checked_batches
 from graphagg.graph.reading.buffer import IdColumn, join_weights, number_ends
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import Reading, ReadingOptions
@@ -178,7 +178,7 @@ def open_edges(
 
 def _open_files(files: Sequence[Path], counts: ReadCounts, reading: Reading) -> EdgeSource:
     """The edges of several files, as if they were one."""
-    sources = [_open_file(file, counts, reading) for file in files]
+    sources = [_unchanged(file, _open_file(file, counts, reading)) for file in files]
     if len({source.sets_first for source in sources}) > 1:
         raise InvalidGraph(
             f"{files[0]} and others: some name sets first and some elements, wanted one form; "
@@ -189,6 +189,28 @@ def _open_files(files: Sequence[Path], counts: ReadCounts, reading: Reading) -> 
     vertices = [vertex for source in sources for vertex in source.vertices]
     batches = chain.from_iterable(source.batches for source in sources)
     return EdgeSource(batches, vertices, sources[0].sets_first)
+
+
+def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
+    """The edges of a file; raises `UnreadableFile` at the end where it was written meanwhile."""
+    before = _written(path)
+
+    def batches() -> Iterator[EdgeBatch]:
+        yield from source.batches
+        if _written(path) != before:
+            raise UnreadableFile(
+                f"{path}: it changed while it was read; run it again when nothing writes to it"
+            )
+
+    return source._replace(batches=batches())
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None for a pipe, or where there is none."""
+    if not path.is_file():
+        return None
+    seen = path.stat()
+    return seen.st_size, seen.st_mtime_ns
 
 
 def _open_file(path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 _BAD = "bad_rows int, bad string"
 """Columns of the rows that stand for bad rows: their number, and the fault of one."""
+_NUMBERS = (
+    "tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "string", "boolean",
+)  # fmt: skip
+"""Types of Spark that weights may have; others have no number."""
 _POSITIVE = "(cast(weight AS float) > 0 AND cast(weight AS float) < float('inf'))"
 """Condition of Spark that `wrong_weights` tests."""
 
@@ -182,6 +186,9 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
         plain = frame[quoted(column)].cast("string" if kind == "string" else "long")
         casts.append(plain.alias(alias))
     if weighted:
+        kind = types[used[2]]
+        if kind.partition("(")[0] not in _NUMBERS:
+            raise InvalidGraph(f"{name}: column {used[2]} is {kind}, wanted numbers; convert it")
         casts.append(frame[quoted(used[2])].cast("double").alias("weight"))
     typed = frame.select(*casts)
     missing = " OR ".join(f"{column} IS NULL" for column in typed.columns)

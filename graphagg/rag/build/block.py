@@ -25,13 +25,14 @@ from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.models.with_names import WithNames, names_of
 from graphagg.rag.tables.gazetteer import kind_of, or_of
-from graphagg.rag.tables.matching import OPENS, KeysOfRows, KeyTable, TokenRows, find_mentions
+from graphagg.rag.tables.matching import CODE, OPENS, KeysOfRows, KeyTable, TokenRows, find_mentions
 from graphagg.rag.tables.mentions import (
     RowTokens,
     found_keys,
     linked_keys,
     openers,
     title_keys,
+    tokens_of_code,
 )
 from graphagg.rag.tables.segments import Ragged
 from graphagg.rag.tables.vectors import Vectors
@@ -133,6 +134,8 @@ class Block:
         case = bytearray(is_capital(text[begin]) for begin in begins)
         for token in openers(text, begins):
             case[token] |= OPENS
+        for token in tokens_of_code(text, begins):
+            case[token] |= CODE
         self._case += case
         for words, in_title in zip(tokens.inner, (1, 0), strict=True):
             self._inner.extend(map(word_number, words))

@@ -33,6 +33,7 @@ from graphagg.spark.tasks import Stats
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 from graphagg.store.ranges import GrowingStrings
+from graphagg.store.strings import StringTable
 
 
 def join_shards(publication: Publication, shards: Sequence[Snapshot]) -> Manifest:
@@ -123,9 +124,10 @@ class _Join:
         """The rows that are alive in the order of their ids."""
         starts = offsets([len(shard.corpus) for shard in self.shards])
         runs = [shard.by_id + start for shard, start in zip(self.shards, starts, strict=False)]
-        rows = sorted(np.concatenate(runs).tolist(), key=corpus.raw_id)  # of runs: it merges them
+        ids = list(StringTable.joined([s.passages.ids for s in corpus.segments]).raws())
+        rows = sorted(np.concatenate(runs).tolist(), key=ids.__getitem__)  # of runs: it merges them
         for row, following in pairwise(rows):
-            if corpus.raw_id(row) == corpus.raw_id(following):
+            if ids[row] == ids[following]:
                 raise DuplicateId(
                     f"passage {corpus.id(row)!r} is in two shards; a passage belongs to one: "
                     "delete it from the other, and join again"

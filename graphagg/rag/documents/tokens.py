@@ -28,8 +28,11 @@ _RUN_OF_PAIRS = re.compile(f"[{_BIGRAMS}]")
 _BEYOND = re.compile("[\u0700-\u1cff\u2e80-\U0010ffff]")  # where words may hold marks or no spaces
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019][sS]\b")
-_PLAIN = re.compile(r"(?<![^\W_])(?<!'(?=s\b))[^\W_]+")
-_PIECE = re.compile(r"(?:[^\s!-/:-@\[-`{-~]|['](?=[sS]\b))+")
+_ASCII_WORD = re.compile("[a-z0-9]+")  # in lower case; a third faster than `_WORD`
+_PLAIN = re.compile(r"(?<![a-z0-9])(?<!'(?=s\b))[a-z0-9]+")
+_INSIDE = r"[^\s!-/:-@\[-`{-~]++|'(?=[sS]\b)"
+_PIECE = re.compile(f"(?:{_INSIDE})++")
+_PIECE_OR_WORD = re.compile(f"([A-Za-z0-9]++)(?!{_INSIDE})|(?:{_INSIDE})++")  # group 1: one token
 _LONG, _MOST_MARKS = 256, 30
 _ARTICLES = ("the", "a", "an")
 _LOWER, _UPPER = "a-z\u00df-\u00f6\u00f8-\u00ff", "A-Z\u00c0-\u00d6\u00d8-\u00de"
@@ -92,12 +95,13 @@ def word_spans(text: str, begin: int = 0, end: int | None = None) -> list[tuple[
         matches = _pattern(text).finditer(text.lower())
         return [match.span() for match in islice(matches, begin, end)]
     spans: list[tuple[int, int]] = []
-    for piece in _PIECE.finditer(text):
+    for piece in _PIECE_OR_WORD.finditer(text):
         if end is not None and len(spans) >= end:
             break
-        word = piece[0]
-        is_word = word.isascii() and word.isalnum()  # as in `_normal`; most pieces
-        spans += [piece.span()] * (1 if is_word else len(_normal(word)))
+        if piece.lastindex:
+            spans.append(piece.span())
+        else:
+            spans += [piece.span()] * len(_normal(piece[0]))
     return spans[begin:end]
 
 
@@ -127,7 +131,7 @@ def inner_words(text: str) -> list[str]:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    return _PLAIN if "'" in text else _WORD
+    return _PLAIN if "'" in text else _ASCII_WORD
 
 
 def entity_key(text: str) -> str:

@@ -29,7 +29,7 @@ from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_rows
 from graphagg.rag.snapshot.snapshot import Scope, Snapshot
 from graphagg.rag.tables.segments import Corpus
-from graphagg.rag.tables.vectors import Rows
+from graphagg.rag.tables.vectors import Queries, Rows
 
 RRF_K, RRF_DEPTH = 60, 50
 """The constant of reciprocal rank fusion, and the least number of hits fused from each list."""
@@ -65,7 +65,7 @@ class Dense(Retriever[object, str, EncodedText]):
         return compared_with(self.snapshot, self.scope, question.text, question.vector)
 
     def _closest(self, question: EncodedText, rows: Rows) -> list[int]:
-        return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
+        return sentences_by_vector(self.snapshot.corpus, rows, Queries(question.vector[None]))
 
 
 class BM25(Retriever[object, Reading, Reading]):

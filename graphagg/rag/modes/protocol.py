@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -28,7 +29,7 @@ from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit, Hits
 from graphagg.rag.snapshot.snapshot import Scope, Snapshot
 from graphagg.rag.tables.segments import Corpus
-from graphagg.rag.tables.vectors import Rows, ranges
+from graphagg.rag.tables.vectors import Queries, Rows, ranges
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,11 @@ class EncodedReading:
         """The question as the user wrote it."""
         return self.reading.text
 
+    @cached_property
+    def query(self) -> Queries:
+        """Its vector, to be multiplied with."""
+        return Queries(self.vector[None])
+
 
 class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
     """A mode that needs the terms and the entities of a question, and its vector."""
@@ -309,10 +315,10 @@ class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
 
     def _compared(self, question: EncodedReading) -> QuestionScores:
         view, dense = self.scope.view, self.snapshot.dense
-        return QuestionScores(question.reading, question.vector, question.words, view, dense)
+        return QuestionScores(question.reading, question.query, question.words, view, dense)
 
     def _closest(self, question: EncodedReading, rows: Rows) -> list[int]:
-        return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
+        return sentences_by_vector(self.snapshot.corpus, rows, question.query)
 
 
 def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
@@ -324,7 +330,7 @@ def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list
 def compared_with(snapshot: Snapshot, scope: Scope, text: str, vector: Floats) -> QuestionScores:
     """Compare a question that was encoded with the visible passages, by words too."""
     (reading,) = readings(snapshot, scope, [text])
-    return QuestionScores(reading, vector, None, scope.view, snapshot.dense)
+    return QuestionScores(reading, Queries(vector[None]), None, scope.view, snapshot.dense)
 
 
 def threshold_of(hits: Sequence[Hit]) -> float | None:
@@ -343,11 +349,11 @@ def ranked_in(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
 # --- the closest sentence -------------------------------------------------------------------------
 
 
-def sentences_by_vector(corpus: Corpus, rows: Rows, vector: Floats) -> list[int]:
-    """The sentence of each row that is closest to a vector `[d]`; the first of equals."""
+def sentences_by_vector(corpus: Corpus, rows: Rows, query: Queries) -> list[int]:
+    """The sentence of each row that is closest to one vector; the first of equals."""
     begins = corpus.sentence_bounds[rows]
     lengths = corpus.sentence_bounds[rows + 1] - begins
-    similar = corpus.sentence_vectors.dots_at(ranges(begins, lengths), vector[None])[:, 0]
+    similar = corpus.sentence_vectors.dots_at(ranges(begins, lengths), query)[:, 0]
     return [int(of_row.argmax()) for of_row in np.split(similar, np.cumsum(lengths)[:-1])]
 
 

@@ -92,18 +92,18 @@ def _ties_any(entity: int, view: View) -> bool:
 
 
 def _keys_at(words: Sequence[str], start: int, view: View) -> Iterator[tuple[int, int]]:
-    """Find the keys that begin at a word, `(length, id)`, narrowing a range of the table."""
+    """Find the keys that begin at a word, `(length, id)`, going on in the table."""
     keys = view.gazetteer.keys
-    low, high, prefix = 0, len(keys), b""
+    low, prefix = 0, b""
     for length, word in enumerate(words[start:], start=1):
         prefix += word.encode()
-        low = keys.place_sorted(prefix, low, high)
-        high = keys.place_sorted(prefix + b"!", low, high)  # "!" follows " "
-        if low == high:
-            return
-        if keys.raw(low) == prefix:
+        low = view.gazetteer.place(prefix) if length == 1 else keys.place_sorted(prefix, low)
+        key = keys.raw(low) if low < len(keys) else b""
+        if key == prefix:
             yield length, low
         prefix += b" "
+        if not (key + b" ").startswith(prefix):  # a blank comes before all that words hold
+            return
 
 
 def _leftmost_longest(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.fields import Brief, short
@@ -114,10 +114,11 @@ class Hit(Brief):
             characters: limit of the texts of passage and neighbors together; `cut` says which piece
                 is shown. None: everything.
         """
-        if characters is not None:
-            return self._bounded(characters)
+        return self._whole(self.neighbors) if characters is None else self._bounded(characters)
+
+    def _whole(self, neighbors: Sequence[Passage]) -> dict[str, Any]:
         chunk = {"document": self.passage.document, "position": self.passage.position}
-        around = [{"id": p.id, "position": p.position, "text": p.text} for p in self.neighbors]
+        around = [{"id": p.id, "position": p.position, "text": p.text} for p in neighbors]
         return {
             "id": self.passage.id,
             "title": self.passage.title,
@@ -150,8 +151,7 @@ class Hit(Brief):
         """JSON of limited size: a piece of the text; long titles, hops and values shortened."""
         shown = self.excerpt(characters)
         rest = 0 if shown.is_cut else characters - len(shown.text)
-        around = fitting(self.neighbors, self.passage.position, rest)
-        whole = replace(self, neighbors=tuple(around)).to_json()
+        whole = self._whole(fitting(self.neighbors, self.passage.position, rest))
         cut = {**shown.span._asdict(), "characters": shown.characters}
         return {
             **whole,

@@ -1,10 +1,11 @@
 """Similarity of questions and passages: exact, or by inverted lists above 100,000 passages.
 
 Rule: up to 100,000 visible passages every one is compared, and in every segment of at most 100,000
-windows. A larger segment has inverted lists (`graphagg.rag.tables.lists`); a question reads as much
-of them as finds .99 of the ten nearest windows of a sample of its sentences. The recall of other
-sentences is measured and stored. Scores are exact. A passage longer than the encoder's window has
-several vectors and the similarity of the best one.
+windows. A larger segment has inverted lists (`graphagg.rag.tables.lists`). A question reads at most
+as much of them as finds .99 of the ten nearest windows of a sample of its sentences, and no list
+that promises less than what it has seen; the recall of other sentences is measured and stored.
+Scores are exact. A passage longer than the encoder's window has several vectors and the similarity
+of the best one.
 
 A change leaves lists as they are: a passage that is gone is hidden, new ones are a segment of
 their own. So an answer between changes has the recall of its lists, not the same hits as a rebuild;
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from graphagg.arrays import Floats, distinct
 from graphagg.rag.question.results import Hit, plain_hits
 from graphagg.rag.snapshot.ranking import top_k
+from graphagg.rag.tables.lists import NEAR
 from graphagg.rag.tables.segments import Corpus, Segment
 from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Vectors
 from graphagg.rag.tables.view import View
@@ -40,7 +42,7 @@ class DenseIndex:
         self.corpus, self.ranks = corpus, ranks
         self._has_lists = any(segment.lists is not None for segment in corpus.segments)
         self._last: tuple[RowSet, bytes, Floats] | None = None
-        self._seen: tuple[RowSet, bytes, int, tuple[Rows, Floats]] | None = None
+        self._seen: tuple[RowSet, bytes, tuple[int, int], tuple[Rows, Floats]] | None = None
 
     def is_exact(self, rows: Rows | RowSet) -> bool:
         """Whether a search over these rows compares every one."""
@@ -54,7 +56,7 @@ class DenseIndex:
             best = top_k(scores, k, self.ranks[candidates])
             return candidates[best], scores[best]
         question = Queries(query[None])
-        candidates, scores = self._candidates(question, _SEEN * k, visible)
+        candidates, scores = self._candidates(question, k, visible)
         # Of the windows of a passage not all may be seen, and packed vectors only are in lists.
         candidates = distinct(candidates[top_k(scores, _OVERSAMPLE * k)])
         scores = self.corpus.similarity_at(candidates, question)[:, 0]
@@ -79,27 +81,28 @@ class DenseIndex:
     def _set(self, rows: Rows | RowSet) -> RowSet:
         return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))
 
-    def _candidates(self, query: Queries, least: int, visible: RowSet) -> tuple[Rows, Floats]:
+    def _candidates(self, query: Queries, k: int, visible: RowSet) -> tuple[Rows, Floats]:
         """Visible rows that lists and small segments give, and similarities of their windows.
 
         The last result is kept: an answer and its confidence ask for the same.
         """
         segments = self.corpus.segments
-        least = max(least, *(s.lists.enough for s in segments if s.lists is not None))
+        least = max(_SEEN * k, *(s.lists.enough for s in segments if s.lists is not None))
+        limits = least, max(NEAR, k)
         vector, last = query.vectors.tobytes(), self._seen
-        if last is not None and last[0] is visible and last[1:3] == (vector, least):
+        if last is not None and last[0] is visible and last[1:3] == (vector, limits):
             return last[3]
         starts = self.corpus.starts.tolist()
         pairs = [
-            self._of_segment(segment, start, query, least, visible)
+            self._of_segment(segment, start, query, limits, visible)
             for segment, start in zip(segments, starts, strict=False)
         ]
         rows, scores = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
-        self._seen = (visible, vector, least, (rows, scores))
+        self._seen = (visible, vector, limits, (rows, scores))
         return rows, scores
 
     def _of_segment(
-        self, segment: Segment, start: int, query: Queries, least: int, visible: RowSet
+        self, segment: Segment, start: int, query: Queries, limits: tuple[int, int], visible: RowSet
     ) -> tuple[Rows, Floats]:
         """The same of a segment that begins at row `start`."""
         if segment.lists is None:
@@ -107,7 +110,8 @@ class DenseIndex:
             rows = start + np.flatnonzero(mask)
             return rows, self.corpus.similarity_at(rows, query)[:, 0]
         bounds = segment.windows.bounds
-        windows, scores = segment.lists.see(query.packed, visible.of_values(start, bounds), least)
+        mask = visible.of_values(start, bounds)
+        windows, scores = segment.lists.see(query.packed, mask, *limits)
         if bounds[-1] == len(bounds) - 1:  # a window each: the bounds stay unread
             return start + windows, scores
         return start + np.searchsorted(bounds, windows, side="right") - 1, scores

@@ -24,8 +24,8 @@ CONSTANTS = (1.2, 0.75)
 """k1 and b of BM25 over title and text."""
 MANY = 1 << 16
 """Postings of a question from which on adding up all takes longer than finding the best."""
-LARGE = 1 << 18
-"""Rows of an index from which on arrays of all of them cost more than a few rows' terms."""
+LARGE = 100_000
+"""Rows of an index above which nothing of their number is laid out for a question."""
 _STEPS = 8  # of the mean length that maxima are made for, in each of its doublings
 _PER_ROW = 64  # postings that are added up in the time in which the terms of a row are looked up
 
@@ -56,8 +56,10 @@ class Lexical:
         columns = lexicon.rows, lexicon.counts, lexicon.lengths
         self._postings = TermPostings(starts, ends, *columns)
         self._count = int((ends - starts).sum())
-        self._is_large = self._count >= MANY or len(view.visible) >= LARGE
+        self._is_large = self._count >= MANY or len(view.visible) > LARGE
         self._constants = (*CONSTANTS, view.mean_lengths[0])
+        # Confidence asks for the best of all again, and for fewer.
+        self._last: tuple[int, tuple[Rows, Array]] | None = None
 
     def all(self) -> tuple[Rows, Array]:
         """Every visible row that holds a term, ascending, and the scores."""
@@ -72,14 +74,20 @@ class Lexical:
         """
         if not self._is_large:
             return self._all
+        if self._last is not None and self._last[0] >= k and among is None:
+            return self._last[1]
         visible = self._view.visible if among is None else self._view.visible & among
         arguments = self._postings, self._bounds, visible, self._weights, self._constants
         rows, scores = may_be_best(*arguments, k)
-        return rows, scores / self._total
+        best = rows, scores / self._total
+        if among is None:
+            self._last = k, best
+        return best
 
     def at(self, rows: Rows) -> Array:
         """The scores of any rows; 0 for a row that holds none of the terms."""
-        if self._is_large and max(self._count, MANY) >= _PER_ROW * len(rows):
+        most = max(self._count, MANY, len(self._view.visible))  # adding up all lays out all rows
+        if self._is_large and most >= _PER_ROW * len(rows):
             arguments = self._postings, self._view.visible, self._weights, self._constants
             scores: Array = look_up(*arguments, rows) / self._total
             return scores
@@ -119,9 +127,10 @@ class Lexical:
         # about the same average share maxima.
         mean = 2.0 ** (math.floor(_STEPS * math.log2(average)) / _STEPS)
         scale, constants = max(1.0, average / mean) / 255.0, (*CONSTANTS, mean)
-        bounds: Array = np.zeros(1)
-        for weight, p in zip(self._weights.tolist(), self._stems, strict=True):
-            bounds = bounds + scale * weight * lexicon.maxima(p.start, p.end, constants)
+        maxima = [lexicon.maxima(p.start, p.end, constants) for p in self._stems]
+        bounds: Array = np.zeros(max(map(len, maxima), default=0))
+        for weight, largest in zip(self._weights.tolist(), maxima, strict=True):
+            bounds += scale * weight * largest
         return bounds
 
 

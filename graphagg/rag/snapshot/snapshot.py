@@ -38,6 +38,7 @@ from graphagg.rag.tables.segments import Corpus, Segment, table_name
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 from graphagg.store.ranges import at_random
+from graphagg.store.strings import StringTable
 
 Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
@@ -246,13 +247,15 @@ class Snapshot:
     @cached_property
     def _documents(self) -> dict[str, list[int]]:
         """The rows of each document's chunks, by position."""
+        tables = [segment.passages for segment in self.corpus.segments]
+        names = StringTable.joined([table.documents for table in tables])
+        chunks = np.flatnonzero((np.diff(names.offsets) > 0) & self.alive)
+        positions = np.concatenate([table.positions for table in tables])[chunks]
+        chunks = chunks[np.argsort(positions, kind="stable")]
         rows: dict[str, list[int]] = {}
-        for row in np.flatnonzero(self.alive).tolist():
-            segment, inside = self.corpus.locate(row)
-            document = segment.passages.documents[inside]
-            if document:
-                rows.setdefault(document, []).append(row)
-        return {name: sorted(chunks, key=self._position) for name, chunks in rows.items()}
+        for name, row in zip(names.take(chunks), chunks.tolist(), strict=True):
+            rows.setdefault(name, []).append(row)
+        return rows
 
     def _position(self, row: int) -> int:
         segment, inside = self.corpus.locate(row)
@@ -316,7 +319,8 @@ def _row_of(corpus: Corpus, by_id: npt.NDArray[np.int32], identifier: str) -> in
 
 
 def _position_of(corpus: Corpus, by_id: npt.NDArray[np.int32], raw: bytes) -> int:
-    return bisect_left(by_id, raw, key=corpus.raw_id)
+    first, *more = corpus.segments
+    return bisect_left(by_id, raw, key=corpus.raw_id if more else first.passages.ids.raw)
 
 
 def _utf8(identifier: str) -> bytes:

@@ -12,9 +12,9 @@ stems are read again.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ _MONTHS = frozenset(
 _NUMERAL = re.compile(r"\d+(?:st|nd|rd|th|s)?")
 NAME_ROW = "gazetteer.name_row"
 _LENGTHS = range(3, 6)  # words of a longer form
-_KEPT = 4096  # first words whose names are kept
+_KEPT = 4096  # first words whose place and names are kept
 _KEPT_FORMS = 65_536  # names whose longer forms are
 _MENTION_COLUMNS = ("entity", "start", "length", "sentence", "flags")
 _PAIR_COLUMNS = ("row", "count", "pair_flags")
@@ -92,6 +92,11 @@ class Gazetteer:
         return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
 
     @cached_property
+    def place(self) -> Callable[[bytes], int]:
+        """Count the keys before a word; the last ones are kept, as questions share many."""
+        return lru_cache(_KEPT)(self.keys.place_sorted)
+
+    @cached_property
     def longer(self) -> LongerNames:
         """Finds the longer forms of a name."""
         return LongerNames(self.keys)
@@ -142,7 +147,7 @@ class LongerNames:
 
     def __init__(self, keys: StringTable) -> None:
         self._keys = keys
-        self._by_first: dict[bytes, dict[bytes, list[int]]] = {}
+        self._by_first: dict[bytes, Array] = {}
         self._forms: dict[int, Sequence[int]] = {}
 
     def of(self, entity: int) -> Sequence[int]:
@@ -162,18 +167,23 @@ class LongerNames:
             if len(self._by_first) >= _KEPT:
                 self._by_first.clear()
             self._by_first[words[0]] = self._beginning_with(words[0] + b" ", entity)
-        return self._by_first[words[0]].get(words[1], ())
+        forms = self._by_first[words[0]]
+        ends = self._keys.offsets[forms + 1]
+        # From the last byte on: most names are left out by the first that are compared.
+        for back, byte in enumerate(reversed(b" " + words[1]), start=1):
+            if not len(forms):
+                return ()
+            is_equal = self._keys.data[ends - back] == byte
+            forms, ends = forms[is_equal], ends[is_equal]
+        kept: list[int] = forms.tolist()
+        return kept
 
-    def _beginning_with(self, prefix: bytes, near: int) -> dict[bytes, list[int]]:
-        """The longer names with a prefix, by their last words; `near` is a key that has it."""
-        keys, first, last = self._keys, near, near
-        while first > 0 and keys.raw(first - 1).startswith(prefix):
-            first -= 1
-        while last < len(keys) and keys.raw(last).startswith(prefix):
-            last += 1
-        forms: dict[bytes, list[int]] = {}
-        for entity in range(first, last):
-            words = keys.raw(entity).split(b" ")
-            if len(words) in _LENGTHS:
-                forms.setdefault(words[-1], []).append(entity)
-        return forms
+    def _beginning_with(self, prefix: bytes, near: int) -> Array:
+        """The names of three to five words with a prefix; `near` is a key that has it."""
+        keys = self._keys
+        first = keys.place_sorted(prefix, 0, near)
+        last = keys.place_sorted(prefix[:-1] + b"!", near)  # "!" follows " "
+        bounds = np.asarray(keys.offsets[first : last + 1])
+        is_space = np.asarray(keys.data[bounds[0] : bounds[-1]]) == ord(" ")
+        words = 1 + np.add.reduceat(is_space, bounds[:-1] - bounds[0], dtype=np.int64)
+        return first + np.flatnonzero((words >= _LENGTHS[0]) & (words <= _LENGTHS[-1]))

@@ -27,6 +27,7 @@ from graphagg.store.strings import StringTable
 
 _ARRAYS = ("bounds", "rows", "counts", "title_counts", "lengths")
 _LANGUAGES = "lexicon.languages"
+_KEPT_STEMS = 4096
 _KEPT = 256  # terms whose maxima are kept, a byte per range of rows
 
 
@@ -88,9 +89,14 @@ class Lexicon:
         """The language of a passage; `OTHER` in an index of one language."""
         return CODES[0 if self.languages is None else int(self.languages[row])]
 
+    @cached_property
+    def _rank(self) -> Callable[[str], int | None]:
+        """Position of a stem; the last ones are kept, as questions share many."""
+        return lru_cache(_KEPT_STEMS)(self.terms.find_sorted)
+
     def find(self, term: str) -> Postings | None:
         """Postings of a stem; None if no passage has it."""
-        rank = self.terms.find_sorted(term)
+        rank = self._rank(term)
         if rank is None:
             return None
         start, end = int(self.bounds[rank]), int(self.bounds[rank + 1])

@@ -1,10 +1,10 @@
 """Inverted lists: the windows of a large segment, each in the list of its nearest centroid.
 
 A question reads the most promising lists until it has seen as many visible windows as were enough
-for the segment's own sentences. So a filter makes it read further, and nothing else; lists change
-when their segment does, which is never. A list is the more promising the more similar its centroid
-is, and the wider its windows lie around it. Their vectors lie together, packed: where the segment's
-are packed too, scores are exact.
+for the segment's own sentences, or no list promises as much as the `NEAR` nearest seen so far have.
+So a filter makes it read further, and nothing else; lists change when their segment does, which is
+never. A list is the more promising the more similar its centroid is, and the wider its windows lie
+around it. Their vectors lie together, packed: where the segment's are packed too, scores are exact.
 
 Centroids come from k-means over a sample. They are packed, and products of integers are exact: the
 list of a window, and every byte, is the same on any machine and for windows in parts of any size.
@@ -42,9 +42,12 @@ from graphagg.store.ranges import is_large, preallocate, will_need, write_range
 from graphagg.store.reading import NamedArrays
 
 TARGET = 0.99
-"""The share of their nearest windows that the sentences which choose `enough` see."""
+"""The share of the nearest windows of the sentences which choose `enough` that it reaches."""
 NEAREST = 10
 """Windows that are the nearest of a sentence."""
+NEAR = 100
+"""Windows, at least, that are nearer than a list promises where the list is not read."""
+_LEVELS = 512  # in which products, from -1 to 1, are counted
 _SENTENCES = 200  # half of them choose, the others measure
 _PER_LIST = 32  # windows of the sample per list
 _ROUNDS = 8
@@ -78,31 +81,36 @@ class Lists:
     enough: int
     recall: float
 
-    def see(self, query: Query, visible: Mask, least: int = 0) -> tuple[Ints, Floats]:
+    def see(
+        self, query: Query, visible: Mask, least: int = 0, near: int = NEAR
+    ) -> tuple[Ints, Floats]:
         """See visible windows of the most promising lists.
 
         Args:
             query: one of them.
             visible: `[W]`, by number in the segment.
-            least: see at least so many, if there are.
+            least: see so many where `enough` is less.
+            near: leave out lists that promise less than so many windows have.
 
         Returns:
-            The windows, at least `enough` if there are, and their products with the query.
+            The windows, and their products with the query.
         """
-        return self._ahead._see(query, visible, max(self.enough, least))
+        return self._ahead._see(query, visible, max(self.enough, least), near)
 
     def positions(self, query: Query) -> Ints:
         """Positions of the nearest windows in the order in which a question sees all."""
         every = len(self.windows)
-        _, products = self._see(query, np.ones(every, np.bool_), every)
+        _, products = self._see(query, np.ones(every, np.bool_), every, every)
         count = min(NEAREST, every)
         return np.argpartition(-products, count - 1)[:count]
 
-    def _see(self, query: Query, visible: Mask, size: int) -> tuple[Ints, Floats]:
-        promising = np.argsort(-(multiply(self.centroids, query)[:, 0] + self.reach), kind="stable")
+    def _see(self, query: Query, visible: Mask, size: int, near: int) -> tuple[Ints, Floats]:
+        promises = multiply(self.centroids, query)[:, 0] + self.reach
+        order = np.argsort(-promises, kind="stable")
         size = min(size, len(self.windows))
         windows, products = np.empty(size, np.int64), np.empty(size, np.float32)
         arrays = _Arrays(*map(read_only, (self.bounds, self.windows, self.vectors)))
+        promising = _Promising(order, promises[order], near)
         seen = _see(arrays, promising, read_only(visible), query, windows, products)
         return windows[:seen], products[:seen]
 
@@ -207,10 +215,14 @@ def _measured(lists: Lists, sentences: Array) -> tuple[int, float]:
     count = min(len(sentences), _SENTENCES)
     rows = np.random.default_rng(0).choice(len(sentences), count, replace=False)
     queries = [query_of(_floats(sentences[row : row + 1])) for row in rows.tolist()]
-    positions = [lists.positions(query) for query in queries]
-    chose, others = (np.sort(np.concatenate(positions[i::2] or positions)) for i in (0, 1))
-    enough = int(chose[math.ceil(TARGET * len(chose)) - 1]) + 1
-    return enough, float(np.mean(others < enough))
+    pairs = [(query, lists.positions(query)) for query in queries]
+    chose = np.sort(np.concatenate([positions for _, positions in pairs[::2]]))
+    enough, every = int(chose[math.ceil(TARGET * len(chose)) - 1]) + 1, len(lists.windows)
+    seen = [
+        positions < len(lists._see(query, np.ones(every, np.bool_), enough, NEAR)[0])
+        for query, positions in pairs[1::2] or pairs
+    ]
+    return enough, float(np.mean(seen))
 
 
 def _squares(rows: Packed) -> Floats:
@@ -236,19 +248,45 @@ class _Arrays(NamedTuple):
     vectors: Array
 
 
+class _Promising(NamedTuple):
+    """The lists in the order in which they are read, the promise of each, and `near` of `see`."""
+
+    order: Array
+    promises: Array
+    near: int
+
+
 @kernel(nogil=True)
 def _see(
-    lists: _Arrays, order: Array, visible: Array, query: Query, windows: Array, products: Array
+    lists: _Arrays,
+    promising: _Promising,
+    visible: Array,
+    query: Query,
+    windows: Array,
+    products: Array,
 ) -> int:
-    """Fill windows and products from lists in this order; returns how many are visible."""
+    """Fill windows and products from promising lists; returns how many are visible."""
     width, seen = lists.vectors.shape[1], 0
     vectors = lists.vectors.reshape(-1)
-    for i in order:
+    half = _LEVELS // 2
+    # `above` products seen are at this level or above it; `near` of them once it was raised.
+    counts, level, above = np.zeros(_LEVELS, np.int64), 0, 0
+    for n in range(len(promising.order)):
+        i = promising.order[n]
+        while level + 1 < _LEVELS and above - counts[level] >= promising.near:
+            above -= counts[level]
+            level += 1
+        if level > 0 and promising.promises[n] < level / half - 1.0:
+            return seen
         for at in range(lists.bounds[i], lists.bounds[i + 1]):
             if seen == len(windows):
                 return seen
             if visible[lists.windows[at]]:
                 windows[seen] = lists.windows[at]
-                products[seen] = row_product(vectors, at * width, width - TAIL, query, 0)
+                product = row_product(vectors, at * width, width - TAIL, query, 0)
+                products[seen] = product
                 seen += 1
+                of_product = min(max(int((product + 1.0) * half), 0), _LEVELS - 1)
+                counts[of_product] += 1
+                above += of_product >= level
     return seen

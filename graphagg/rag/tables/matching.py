@@ -18,7 +18,7 @@ from graphagg.store.strings import StringTable
 
 _FEWEST = 16  # slots of a table at least
 _EMPTY = -1
-OPENS = 2
+OPENS, CODE = 2, 4
 
 
 class TokenRows(NamedTuple):
@@ -30,7 +30,8 @@ class TokenRows(NamedTuple):
         bounds: `[p + 1]` int64, where the tokens of each passage begin.
         titles: `[p]` int32, how many of them are its title's.
         sentence: `[t]` int32, the sentence of the passage that each token is in.
-        case: `[t]` uint8, 1 where it begins like a name, and `OPENS` where a capital tells nothing.
+        case: `[t]` uint8, 1 where it begins like a name, `OPENS` where a capital tells nothing, and
+            `CODE` in code, where no case tells anything.
     """
 
     data: Array
@@ -253,16 +254,15 @@ def _match(
 
 @kernel
 def _flags_of(tokens: TokenRows, begin: int, end: int, title_end: int) -> int:
-    """Flags of a position: in the title, or beginning like a name, or beginning a sentence."""
+    """Flags of a position: in the title, or beginning like a name, and whether case tells it."""
     if begin < title_end:
         return TITLE | CAPITAL
-    flags = 0
-    is_first = begin == title_end or tokens.sentence[begin] != tokens.sentence[begin - 1]
-    if is_first or tokens.case[begin] & OPENS:
-        flags = INITIAL
+    flags = INITIAL if tokens.case[begin] & CODE else 0
     for token in range(begin, end):
         if tokens.case[token] & 1:
-            return flags | CAPITAL
+            is_first = begin == title_end or tokens.sentence[begin] != tokens.sentence[begin - 1]
+            opens = is_first or tokens.case[begin] & OPENS
+            return CAPITAL | INITIAL if opens else CAPITAL | flags
     return flags
 
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.codes import Code, code_key, codes
 from graphagg.rag.documents.links import link_keys, target_keys
 from graphagg.rag.documents.listed import ListedNames
@@ -24,8 +25,9 @@ from graphagg.rag.documents.tokens import (
 
 CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE, INITIAL, LINK, TARGET = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags of a mention: begins like a name; found by the extractor; is in the title; is the whole
-title; is the title without its last parentheses; begins a sentence or follows what `openers` looks
-for; is a link to what the key names; the passage is what the key of a link names."""
+title; is the title without its last parentheses; its case tells nothing, as a capital that begins a
+sentence or follows what `openers` looks for, and any token of code; is a link to what the key
+names; the passage is what the key of a link names."""
 _MOST_TOKENS = 100
 _OPENS = re.compile(r"[\n\t|:;]|\s\s")
 
@@ -79,6 +81,17 @@ def openers(text: str, starts: Sequence[int]) -> set[int]:
         starts: where its tokens begin, ascending.
     """
     return {bisect_left(starts, match.end()) for match in _OPENS.finditer(text)} - {len(starts)}
+
+
+def tokens_of_code(text: str, starts: Sequence[int]) -> Iterator[int]:
+    """The tokens in lines of code, which write commands and modules in lower case.
+
+    Args:
+        text: full text of a passage.
+        starts: where its tokens begin, ascending.
+    """
+    for block in code_blocks(text):
+        yield from range(*(bisect_left(starts, edge) for edge in block))
 
 
 def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -137,7 +137,7 @@ def exact_type(rows: Packed) -> type[np.floating[Any]]:
 
 def scales_of(rows: Packed) -> Floats:
     """The scales of packed rows, `[n]`."""
-    scales: Floats = np.ascontiguousarray(rows[:, -TAIL:]).view("<f4")[:, 0]
+    scales: Floats = rows[:, -TAIL:].view("<f4")[:, 0].astype(np.float32)
     return scales
 
 

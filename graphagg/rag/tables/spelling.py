@@ -28,6 +28,10 @@ class Speller:
             self._read[row] = self._corpus.read(row)
         return self._read[row]
 
+    def read_whole(self, row: int) -> None:
+        """Read the passage in a row with its metadata."""
+        self._read[row] = self._corpus[row]
+
     def spelling(self, entity: int, row: int) -> str:
         """An entity as a passage writes it first; its key where the passage does not hold it.
 

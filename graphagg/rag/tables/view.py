@@ -279,17 +279,20 @@ def _mark_entities(
 def _mark_common(mentions: _Mentions, visible: Array, balance: Array, is_common: Array) -> None:
     """Mark the entities that the visible texts write in lower case more often than as a name.
 
-    A capital at the beginning of a sentence tells nothing. `balance` is `[E]` int32 of zeros.
+    Case in code tells nothing, nor does a capital that begins a sentence.
+
+    Args:
+        mentions: of the gazetteer.
+        visible: `[R]`.
+        balance: `[E]` int32 of zeros.
+        is_common: `[E]`, written.
     """
     for row in range(len(visible)):
         if visible[row]:
             for i in range(mentions.bounds[row], mentions.bounds[row + 1]):
                 flags, e = mentions.flags[i], mentions.entity[i]
-                if not flags & TITLE:
-                    if not flags & CAPITAL:
-                        balance[e] += 1
-                    elif not flags & INITIAL:
-                        balance[e] -= 1
+                if not flags & (TITLE | INITIAL):
+                    balance[e] += -1 if flags & CAPITAL else 1
     for e in range(len(balance)):
         is_common[e] = balance[e] > 0
 

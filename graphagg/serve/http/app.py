@@ -107,7 +107,7 @@ def add_routes(
     """Add the routes of a service that has these kinds of indices."""
     app.include_router(about.router(service))
 
-    def served() -> Service:
+    async def served() -> Service:  # in the event loop: another function would take a thread
         return service
 
     for kind, router in ROUTERS.items():

@@ -63,10 +63,9 @@ class _SearchOptions(_Options):
         """Number of hits to rank: with the skipped ones."""
         return min(self.k + self.offset, MOST_HITS)
 
-    @property
-    def request(self) -> PassageRequest:
-        """The request that answers the questions."""
-        return request_of({name: getattr(self, name) for name in OPTIONS})
+    def request(self, **more: Any) -> PassageRequest:
+        """The request that answers the questions; `more` are fields that the service adds."""
+        return request_of({name: getattr(self, name) for name in OPTIONS} | more)
 
 
 class SearchRequest(_SearchOptions):

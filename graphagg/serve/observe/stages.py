@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 try:
     from opentelemetry import trace as otel
+    from opentelemetry.trace import get_current_span
 except ImportError:
     otel = None  # type: ignore[assignment]
 
@@ -107,7 +108,7 @@ class Watch:
 
 def export(trace: Trace) -> None:
     """Make a span of each stage, below the span of the request, where OpenTelemetry is set up."""
-    if otel is None:
+    if otel is None or not get_current_span().get_span_context().is_valid:
         return
     tracer = otel.get_tracer("graphagg.serve")
     for stage in trace.stages:

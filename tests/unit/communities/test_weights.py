@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -14,10 +16,15 @@ from graphagg.communities.build import files as building
 from graphagg.communities.similarity.exact import pair_similarities
 from graphagg.communities.similarity.member_sums import similarity_sums
 from graphagg.communities.similarity.neighborhood import Scratch
-from graphagg.errors import InvalidGraph, InvalidParameter
+from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import merging
+from graphagg.graph.csr import Csr
 from graphagg.graph.large import load as large_load
 from graphagg.graph.large import rows as large_rows
+from graphagg.graph.reading import load
+from graphagg.minhash import weighted
+from graphagg.minhash.signatures import EMPTY, Hashes, HashFamily, mix
+from graphagg.minhash.weighted import Draws, weighted_minima
 from tests.unit.communities.graphs import KINDS, files
 
 kinds = st.sampled_from(KINDS)
@@ -119,6 +126,39 @@ def test_estimates_err_as_theory_says(tmp_path, size, spread):
     errors = estimates - exact
     assert abs(errors.sum()) <= 4 * np.sqrt(variance.sum()) + 1e-3
     assert (errors**2).sum() <= 1.3 * variance.sum() + 1e-3
+
+
+@some
+@given(
+    sets=st.lists(st.dictionaries(st.integers(0, 9), weights, max_size=9), min_size=1, max_size=5),
+    closed=st.booleans(),
+)
+def test_a_slot_is_the_least_value_of_its_elements(sets, closed):
+    """Each bit, of empty sets too, as numpy computes the formula element by element."""
+    entries = [(row, x, held[x]) for row, held in enumerate(sets) for x in sorted(held)]
+    rows, columns, held = np.array(entries).reshape(-1, 3).T
+    matrix = Csr.from_pairs(rows.astype(int), columns.astype(int), held, (len(sets), 10))
+    hashes = Hashes.of(mix(np.arange(10)), closed, HashFamily(33, 7))
+    draws, masses = Draws.of(33, 7), np.linspace(0.1, 9, len(sets)).reshape(-1, 1)
+    bits = weighted_minima(matrix, masses, hashes, draws, np.arange(len(sets)))
+    low = weighted_minima(matrix, masses, hashes, draws, np.arange(len(sets)), np.uint16)
+    assert low.tolist() == bits.astype(np.uint16).tolist()
+    for row, of_row in enumerate(sets):
+        elements = [*of_row.items()] + [(row, masses[row, 0])] * closed
+        values = [icws(hashes.elements[x], weight, draws) for x, weight in elements]
+        least = np.min(values, axis=0).view(np.uint32) if values else np.full(33, EMPTY)
+        assert bits[row].tolist() == least.tolist()
+
+
+def icws(hash_, weight, draws):
+    """The value of an element in each of 33 slots."""
+    level, again = weighted._log(weight), mix([hash_])[0]
+    assert level == pytest.approx(math.log(weight), abs=1e-8)
+    rate, cost, shift = int(hash_) % (1 << 14), int(hash_) >> 20, int(again) >> 22
+    rates, inverse = draws.rates[rate : rate + 33], draws.inverse[rate : rate + 33]
+    shifts = draws.shifts[shift : shift + 33]
+    steps = np.ceil(np.float32(level) * inverse + shifts) - shifts
+    return draws.costs[cost : cost + 33] - rates * steps
 
 
 def test_equal_weights_are_no_weights(tmp_path):
@@ -282,6 +322,43 @@ def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
         index.signature(1)
     with pytest.raises(InvalidParameter, match="parameters"):
         CommunityIndex.merge([tmp_path / "plain", tmp_path / "w"], tmp_path / "m")
+
+
+@pytest.mark.parametrize("kind", ["undirected", "two-mode"])
+def test_edges_whose_ids_are_of_another_type_leave_the_index_as_it_was(tmp_path, kind):
+    config = small(kind)
+    of_words = CommunityIndex.build([("a", "b", 1.0)], tmp_path / "words", config=config)
+    index = CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", config=config)
+    before = files(index)
+    with pytest.raises(InvalidGraph, match="vertex ids are integers here"):
+        index.add_edges([("a", "b", 1.0)])
+    with pytest.raises(InvalidGraph, match="strings"):
+        of_words.add_edges([(1, 2, 1.0)])
+    with pytest.raises(InvalidGraph, match="ids are integers here"):
+        CommunityIndex.merge([tmp_path / "x", tmp_path / "words"], tmp_path / "m")
+    assert files(CommunityIndex.open(tmp_path / "x")) == before
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_table_that_changes_while_it_is_read_leaves_the_index_as_it_was(
+    tmp_path, monkeypatch, large
+):
+    table = tmp_path / "edges.csv"
+    table.write_text("source,target,weight\n1,2,1.0\n")
+    index = CommunityIndex.build(table, tmp_path / "x", config=small())
+    before, reads = files(index), load.read_lines
+
+    def read_lines(*given):
+        yield from reads(*given)
+        table.write_text("source,target,weight\n1,2,1.0\n2,3,1.0\n")
+
+    monkeypatch.setattr(building, "LARGE", 0 if large else 1 << 40)
+    monkeypatch.setattr(load, "read_lines", read_lines)
+    table.write_text("source,target,weight\n1,2,1.0\n4,3,1.0\n")
+    with pytest.raises(UnreadableFile, match="changed while it was read"):
+        CommunityIndex.build(table, tmp_path / "x", config=small())
+    assert files(CommunityIndex.open(tmp_path / "x")) == before
 
 
 def test_bad_rows_are_left_out_where_asked(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import date
 from itertools import pairwise
 
 import networkx as nx
@@ -11,11 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 from scipy import sparse
 
 from graphagg.communities.evaluation import read_communities
 from graphagg.errors import InvalidCommunities, InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import VertexIds, load_graph
+from graphagg.graph.reading.batches import ReadCounts
+from graphagg.graph.reading.load import open_edges
+from graphagg.graph.reading.settings import Reading
 from graphagg.graph.weights import load_weighted
 from tests.unit.graph.test_readers import edges_of
 
@@ -219,3 +224,71 @@ def test_ground_truth_as_people_write_it(tmp_path):
     path.write_text('{"communities": [[5]], "communities": [[6]]}')
     with pytest.raises(InvalidCommunities, match="'communities' stands twice"):
         read_communities(path, vertices)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([[1], [2]], "list"),
+        ([{"a": 1}, {"a": 2}], "struct"),
+        ([b"a", b"b"], "binary"),
+        ([1.5, 2.5], "double"),
+        ([True, False], "bool"),
+        ([date(2026, 1, 1)] * 2, "date32"),
+    ],
+)
+@pytest.mark.parametrize("form", ["table", "parquet"])
+def test_columns_of_a_type_that_is_no_id_or_weight_are_named(tmp_path, form, values, kind):
+    def given(**columns):
+        table = pa.table(columns)
+        if form == "table":
+            return table
+        pq.write_table(table, tmp_path / "e.parquet")
+        return tmp_path / "e.parquet"
+
+    for source, target in ([1, 2], values), (values, [1, 2]):
+        with pytest.raises(InvalidGraph, match=rf"is {kind}.*wanted integers or strings"):
+            load_graph(given(source=source, target=target))
+    if kind not in ("double", "bool"):
+        edges = given(source=[1, 2], target=[2, 3], weight=values)
+        with pytest.raises(InvalidGraph, match=f"column weight is {kind}.*wanted numbers"):
+            load_weighted(edges)
+        assert load_graph(edges).edges == 2
+
+
+@pytest.mark.parametrize(
+    "forms", [(".csv", ".csv"), (".parquet", ".parquet"), (".csv", ".parquet")]
+)
+@pytest.mark.parametrize("kind", ["undirected", "two-mode"])
+def test_files_whose_ids_are_of_several_types_are_refused(tmp_path, forms, kind):
+    tables = [{"source": [1, 2], "target": [2, 3]}, {"source": ["a"], "target": ["b"]}]
+    paths = [tmp_path / f"{i}{form}" for i, form in enumerate(forms)]
+    for path, table in zip(paths, map(pa.table, tables), strict=True):
+        if path.suffix == ".parquet":
+            pq.write_table(table, path)
+        else:
+            csv.write_csv(table, path)
+    for order in (paths, paths[::-1]):
+        with pytest.raises(InvalidGraph, match="ids mix integers and strings, wanted one type"):
+            load_graph(order, kind)
+
+
+@pytest.mark.parametrize("change", ["longer", "gone", "another"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_a_file_that_changes_while_it_is_read_is_named(tmp_path, suffix, change):
+    path = tmp_path / f"e{suffix}"
+    table = pa.table({"source": [1, 2], "target": [2, 3]})
+    if suffix == ".parquet":
+        pq.write_table(table, path)
+    elif suffix == ".csv":
+        csv.write_csv(table, path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    source, _ = open_edges([path, path], "undirected", Reading(), (), ReadCounts())
+    next(iter(source.batches))
+    content = path.read_bytes()
+    path.unlink()
+    if change != "gone":
+        path.write_bytes(content + b"\n" if change == "longer" else b"3,4\n")
+    with pytest.raises(UnreadableFile, match="changed while it was read"):
+        list(source.batches)

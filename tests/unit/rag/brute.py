@@ -128,6 +128,7 @@ class Reader:
             wide = any(x.isspace() and y.isspace() for x, y in pairwise(between))
             begins[i] |= wide or any(mark in between for mark in "\n\t|:;")
         self.begins = begins
+        self.in_code = [p.full_text[:a].rpartition("\n")[2].startswith("\t") for a in starts]
         self.windows = encoder.encode(encoder.split([p.full_text])[0])
         self.sentences = encoder.encode([p.full_text[a:b] for a, b in sentences])
         base, _, tail = p.title.rpartition("(")
@@ -162,6 +163,10 @@ class Reader:
     def is_name(self, key: str, a: int, b: int) -> bool:
         """Whether a place begins like a name, or is a code."""
         return any(self.capital[a:b]) or (key, a, b) in self.codes
+
+    def tells_nothing(self, a: int, b: int) -> bool:
+        """Whether the case of a place tells nothing."""
+        return self.in_code[a] or (self.begins[a] and any(self.capital[a:b]))
 
 
 def listed_in(text: str, tokens: Tokens, extractor: FakeExtractor) -> list[tuple[str, int, int]]:
@@ -222,8 +227,8 @@ class Brute:
         for r in self.readers:
             for a, b in r.places(key):
                 if a >= len(r.title):
-                    lower += not r.is_name(key, a, b)
-                    inside += r.is_name(key, a, b) and not r.begins[a]
+                    lower += not (r.is_name(key, a, b) or r.in_code[a])
+                    inside += r.is_name(key, a, b) and not r.tells_nothing(a, b)
         return lower > inside
 
     # --- entities --------------------------------------------------------------------------------
@@ -235,7 +240,7 @@ class Brute:
             for key in self.keys
             for a, b in r.places(key)
             if a >= len(r.title) and r.is_name(key, a, b)
-            if not (key in self.common and r.begins[a])
+            if not (key in self.common and r.tells_nothing(a, b))
         )
         found, outer_start, outer_end, nested_end = [], -1, 0, 0
         for start, minus, key in places:

@@ -41,6 +41,7 @@ SENTENCES = (
     "Jörg Müller of York met Ada.",
     "Joerg Mueller and Jorg Muller met in New York.",
     "Engine parts: set max_retries for Ada. Engine and engine.",
+    "Babbage wrote:\n\tset engine of ada\n\tyork Ada engine\nThat ran the Engine.",
 )
 LONGER = (
     "Ada King Lovelace wrote to José Luis Álvarez.",

@@ -19,7 +19,7 @@ from graphagg.rag.modes.protocol import (
     sentences_by_vector,
 )
 from graphagg.rag.snapshot.names import NameVectors
-from graphagg.rag.tables.vectors import Rows
+from graphagg.rag.tables.vectors import Queries, Rows
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class LinearRAG(Retriever[LinearRAGConfig, NamedQuestion, Question]):
         return compared_with(self.snapshot, self.scope, question.text, question.vector)
 
     def _closest(self, question: Question, rows: Rows) -> list[int]:
-        return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
+        return sentences_by_vector(self.snapshot.corpus, rows, Queries(question.vector[None]))
 
     @property
     def _search(self) -> LinearRAGSearch:

@@ -6,7 +6,7 @@ so that hidden passages change nothing.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,7 @@ from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import best_rows, lookup, top_k
 from graphagg.rag.tables.segments import Corpus
-from graphagg.rag.tables.vectors import Queries, Rows, Vectors
+from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View
 
 _COLUMNS = ("rows", "features", "covers", "pages", "direct")
@@ -31,14 +31,13 @@ class QuestionScores:
 
     Args:
         reading: the question.
-        vector: `[d]` of it.
+        query: its vector, to be multiplied with.
         words: `[t, d]` of its terms; None where the encoder gives none.
         view: the visible passages.
         dense: search by similarity.
 
     Attributes:
-        reading, words: as given.
-        query: the question's vector, to be multiplied with.
+        reading, words, query: as given.
         lexical: the scores of its terms.
         named: `[e]` the entities that it names.
         rarity: `[e]` their idf.
@@ -47,17 +46,17 @@ class QuestionScores:
     def __init__(
         self,
         reading: Reading,
-        vector: Vectors,
+        query: Queries,
         words: Vectors | None,
         view: View,
         dense: DenseIndex,
     ) -> None:
-        self.reading, self.words = reading, words
-        self.query = Queries(vector[None])
+        self.reading, self.words, self.query = reading, words, query
         self.lexical = Lexical(view, reading.terms)
         self.named = np.asarray(reading.entities, dtype=np.int64)
         self.rarity = view.idf(self.named)
         self._view, self._dense = view, dense
+        self._nearest: tuple[Rows, Array] | None = None
 
     @property
     def vector(self) -> Vectors:
@@ -85,7 +84,14 @@ class QuestionScores:
         """The largest similarity to a visible passage, or to one that inverted lists give."""
         if self.is_exact:
             return float(self.similarities.max())
-        return float(self._dense.search(self.vector, 1, self._view.row_set)[1][0])
+        return float(self.nearest(1)[1][0])
+
+    def nearest(self, k: int) -> tuple[Rows, Array]:
+        """The `k` most similar visible passages, best first; once found, fewer are the first."""
+        if self._nearest is None or len(self._nearest[0]) < k:
+            self._nearest = self._dense.search(self.vector, k, self._view.row_set)
+        rows, similarities = self._nearest
+        return rows[:k], similarities[:k]
 
     def similarity_at(self, rows: Rows) -> Array:
         """Similarity to some rows, `[m]`."""
@@ -140,7 +146,7 @@ class CandidateScorer:
         self, corpus: Corpus, view: View, dense: DenseIndex, config: MultihopConfig
     ) -> None:
         self.corpus, self.view, self.dense, self.config = corpus, view, dense, config
-        self._weights = np.array(astuple(config.passage))
+        self._weights = np.array([getattr(config.passage, name) for name in FEATURES])
 
     def pool(self, question: QuestionScores, size: int, allowed: Mask | None) -> Rows:
         """The rows that F is computed for: the best by similarity, words and title, and titles."""
@@ -158,7 +164,7 @@ class CandidateScorer:
         if question.is_exact:
             rows, similar = visible.rows, question.similarities
         else:
-            nearest, _ = self.dense.search(question.vector, 2 * size, visible)
+            nearest, _ = question.nearest(2 * size)
             rows = np.union1d(nearest, self._by_words(question.lexical, titled, size))
             similar = question.similarity_at(rows)
         pool = rows[top_k(prior(rows) + strength * similar, size, ranks[rows])]
@@ -167,9 +173,9 @@ class CandidateScorer:
         pool = np.union1d(pool, best_titled)
         # Where hidden passages may lead on but not be chosen, enough of the others must be scored.
         if allowed is not None and allowed[pool].sum() < size:
-            more = np.flatnonzero(allowed & self.view.visible)
-            similar = question.similarity_at(more)
-            pool = np.union1d(pool, more[top_k(similar, size, ranks[more])])
+            may = allowed & self.view.visible
+            more = RowSet(may, int(np.count_nonzero(may)))
+            pool = np.union1d(pool, self.dense.search(question.vector, size, more)[0])
         return pool
 
     def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:

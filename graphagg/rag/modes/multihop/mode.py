@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
 
         return Ranked(longer(k, ()), longer, self.config.pool, ranking.question)
 
-    @property
+    @cached_property
     def search(self) -> MultihopSearch:
         """The search over the visible passages."""
         snapshot = self.snapshot
@@ -120,12 +121,14 @@ class HitMaker:
 
     def hits(self, chosen: Sequence[tuple[int, Gain]]) -> list[Hit]:
         """Make a hit of each chosen candidate."""
+        for position, _ in chosen:  # before paths lead through them
+            self._speller.read_whole(int(self._ranking.candidates.rows[position]))
         return [self._hit(position, gain) for position, gain in chosen]
 
     def next_hit(self, row: int, chosen: list[tuple[int, Gain]]) -> Hit:
         """Make a hit of a candidate as if it were chosen after all others."""
         position = self._position(row)
-        return self._hit(position, self._ranking.gain_after(chosen, position))
+        return self.hits([(position, self._ranking.gain_after(chosen, position))])[0]
 
     def reason(self, row: int) -> str:
         """Say how a candidate was reached."""
@@ -146,7 +149,7 @@ class HitMaker:
         *hops, last = self._path(row, ranking.step(row))
         last = replace(last, contribution=last.contribution + gain.score(config))
         return Hit(
-            self._search.corpus[row],
+            self._speller.passage(row),
             float(ranking.score[position]) + coverage + named_page,
             {name: value for name, value in components.items() if value},
             (*hops, last),
@@ -205,16 +208,19 @@ class HitMaker:
 
     def _start(self, row: int) -> Iterator[Hop]:
         """The question's entity that the passage is tied to: its title's, else the rarest."""
-        question, ties = self._ranking.question, []
-        reading, view = question.reading, self._search.view
-        named = zip(reading.names, question.rarity.tolist(), reading.entities, strict=True)
-        for name, idf, entity in named:
-            (tie,) = view.ties_at(entity, np.array([row])).tolist()
-            if tie:
-                ties.append((bool(tie & OWN), idf, name))
+        question, at = self._ranking.question, self._position(row)
+        named = zip(question.reading.names, question.rarity.tolist(), self._ties, strict=True)
+        ties = [(bool(tie[at] & OWN), idf, name) for name, idf, tie in named if tie[at]]
         if ties:
             is_title, _, name = max(ties, key=lambda tie: tie[:2])
             yield Hop("question_entity", name, float(is_title))
+
+    @cached_property
+    def _ties(self) -> list[list[int]]:
+        """The ties of each of the question's entities to the candidates."""
+        ranking, view = self._ranking, self._search.view
+        entities, rows = ranking.question.reading.entities, ranking.candidates.rows
+        return [view.ties_at(entity, rows).tolist() for entity in entities]
 
     def _link(self, step: Step, passed_on: float) -> Iterator[Hop]:
         """The sentence and the entity of a hop, or the similarity alone."""

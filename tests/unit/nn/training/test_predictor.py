@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from pyarrow import csv
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, InvalidFeatures, InvalidParameter, UnreadableFile
@@ -200,6 +201,21 @@ def test_the_command_writes_a_row_an_answer(
         assert table["graph"].to_pylist() == np.repeat(np.arange(12), sizes).tolist()
 
 
+def test_the_command_writes_csv_with_a_column_per_number(
+    runs, tmp_path: Path, call: Callable[..., Answer]
+):
+    data, out = data_of("graph"), tmp_path / "p.csv"
+    save_npz(tmp_path / "graphs.npz", list(data.graphs))
+    shown = call("predict", runs["graph"], "--data", tmp_path / "graphs.npz", "--out", out)
+    assert shown.code == 0, shown.error
+    answers = load(runs["graph"], device="cpu").predict(data)
+    table = csv.read_csv(out)
+    columns = [f"output_{i}" for i in range(answers.shape[1])]
+    assert table.column_names == ["graph", "class", *columns]
+    written = np.column_stack([table[name].to_numpy() for name in columns])
+    np.testing.assert_allclose(written, answers, rtol=1e-4, atol=1e-5)
+
+
 def test_the_command_refuses_another_suffix(runs, tmp_path: Path, call: Callable[..., Answer]):
-    shown = call("predict", runs["graph"], "--data", "x.npz", "--out", tmp_path / "p.csv")
-    assert shown.code == 2 and "ends in .parquet" in shown.error
+    shown = call("predict", runs["graph"], "--data", "x.npz", "--out", tmp_path / "p.json")
+    assert shown.code == 2 and "ends in .parquet or .csv" in shown.error

@@ -152,6 +152,7 @@ def test_inverted_file_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
                 np.testing.assert_array_equal(scores, exact[searched])
                 with monkeypatch.context() as patch:
                     patch.setattr(dense_module, "_SEEN", len(corpus))
+                    patch.setattr(dense_module, "NEAR", len(corpus))
                     searched, _ = snapshot.dense.search(vector, 10, some)
                 assert searched.tolist() == best.tolist()
 

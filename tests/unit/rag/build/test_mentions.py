@@ -67,7 +67,10 @@ def mentions_of(index: InMemory, passages: list[Passage]) -> list[Mention]:
             opens = any(mark in text for mark in "\n\t|:;") or any(
                 a.isspace() and b.isspace() for a, b in pairwise(text)
             )
-            if start == t.titles or (start > t.titles and (at != before or opens)):
+            first = start == t.titles or (start > t.titles and (at != before or opens))
+            line = passage.full_text[: t.spans[start][0]].rpartition("\n")[2]
+            in_code = start >= t.titles and line.startswith("\t")
+            if (capital and first) or in_code:
                 flags |= INITIAL
             mentions.append((row, start, -length, key, sentence, flags))
     defined = {m[3] for m in mentions if m[5] & DEFINES}  # a code in small letters alone is none

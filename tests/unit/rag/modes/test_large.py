@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,10 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.rag import LinearRAGConfig, Passage
+from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
 from graphagg.rag.build import encoding, engine
 from graphagg.rag.config.linearrag import SEMANTICS
 from graphagg.rag.modes.linearrag import pagerank, search
+from graphagg.rag.modes.multihop.mode import Multihop
+from graphagg.rag.snapshot import dense, lexical
 from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
 from graphagg.rag.tables.view import View
 from tests.fakes import assert_same_hits
@@ -52,6 +58,73 @@ def test_local_push_comes_to_the_same_answers(
         exact_again = index.retrieve_batch(QUESTIONS, 5, **options)
         for hits, before in zip(exact_again, wanted, strict=True):
             assert_same_hits(hits, before[:5], 1e-7)  # what the sweeps leave
+
+
+@contextmanager
+def large_corpus(many: int) -> Iterator[None]:
+    """Context manager: every corpus is a large one, of which lists and words show every passage."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dense, "FLAT_LIMIT", 0)
+        patch.setattr(dense, "_SEEN", 1 << 12)
+        patch.setattr(dense, "NEAR", 1 << 12)
+        patch.setattr(lexical, "MANY", many)
+        yield
+
+
+@contextmanager
+def changed_index(seed: int, count: int) -> Iterator[PassageIndex]:
+    """Context manager: an index with inverted lists and two segments, and with deleted passages."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dense, "FLAT_LIMIT", 6)
+        with build(some_passages(count, seed), Path(folder) / "i") as index:
+            index.add([replace(p, id=f"new {p.id}") for p in some_passages(5, seed + 1)])
+            index.delete(["p1", "p4", "new p2"])
+            patch.undo()
+            assert index.snapshot.corpus.segments[0].lists is not None
+            yield index
+
+
+LARGE = (st.integers(0, 1 << 20), st.integers(8, 36), st.sampled_from([0, lexical.MANY]))
+
+
+@settings(max_examples=8, deadline=None)
+@given(*LARGE)
+def test_a_large_corpus_is_answered_as_a_small_one(seed: int, count: int, many: int) -> None:
+    """The pool holds every passage here, whichever way it is found."""
+    hidden = [f"p{n}" for n in range(seed % 4, count, 3)]
+    with changed_index(seed, count) as index:
+        ways: tuple[dict[str, Any], ...] = ({}, {"exclude": hidden})
+        for options in (*ways, {"exclude": hidden, "bridge_through_filtered": True}):
+            answers = index.retrieve_batch(QUESTIONS, 6, **options)
+            with large_corpus(many):
+                found = index.retrieve_batch(QUESTIONS, 6, **options)
+            assert found == answers
+            assert [hits.confidence for hits in found] == [hits.confidence for hits in answers]
+
+
+@settings(max_examples=8, deadline=None)
+@given(*LARGE, st.integers(1, 9), st.booleans())
+def test_the_best_by_words_and_titles_join_the_pool(
+    seed: int, count: int, many: int, size: int, filtered: bool
+) -> None:
+    hidden = [f"p{n}" for n in range(seed % 4, count, 3)] if filtered else []
+    with changed_index(seed, count) as index, large_corpus(many):
+        retriever = index.retriever(mode="multihop", exclude=hidden)
+        assert isinstance(retriever, Multihop)
+        models, weights = index.models, retriever.config.passage
+        visible = retriever.scope.view.row_set.rows
+        for asked in retriever.encode(retriever.read(QUESTIONS, models), models):
+            question = retriever._compared(asked)
+            titled = np.unique(np.concatenate([np.zeros(0, np.int64), *question.titled]))
+            prior = weights.lexical * question.lexical.at(visible)
+            prior += weights.title * np.isin(visible, titled)
+            best = visible[top_k(prior, size, index.snapshot.ranks[visible])]
+            best = best[prior[np.searchsorted(visible, best)] > 0]
+            found = retriever.search._by_words(question.lexical, titled, size)
+            assert set(best.tolist()) <= set(found.tolist())
+            if len(best) == size:
+                assert len(found) == size
+            assert not question.is_exact
 
 
 def test_the_view_of_everything_is_mapped(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_equals_brute_force_where_names_have_longer_forms(tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def middling(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
-    rng = random.Random(11)
+    rng = random.Random(12)
     plain = [random_passage(rng, n) for n in range(25)]
     targets = [plain[(7 * n + 3) % 25].id for n in range(25)]
     corpus = [

@@ -54,7 +54,8 @@ shown = CliRunner().invoke(app, ["rag", "search", "--help"], env={"COLUMNS": "20
 found["cli"] = 42 in seen and "Number of things to sample." in shown.stdout
 schema = SearchRequest.model_json_schema()["properties"]["sample"]
 body = SearchRequest.model_validate({"question": "Ada?", "sample": 43})
-found["http"] = body.request.sample == 43 and schema["description"] == "Number of things to sample."
+described = schema["description"] == "Number of things to sample."
+found["http"] = body.request().sample == 43 and described
 server = create_server(Service(Sources(passages=sys.argv[1])))
 tools = {tool.name: tool for tool in server._tool_manager.list_tools()}
 found["mcp"] = all(

@@ -44,10 +44,28 @@ def test_what_is_seen_is_visible_and_its_products_are_exact(
     exact = multiply(pack(vectors), query)[:, 0]
     visible = rng.random(count) < rng.random()
     for least in (0, 3, count):
-        windows, products = opened.see(query, visible, least)
+        windows, products = opened.see(query, visible, least, count)
         assert len(windows) == min(max(opened.enough, least), np.count_nonzero(visible))
         assert len({*windows.tolist()}) == len(windows) and visible[windows].all()
         np.testing.assert_array_equal(products, exact[windows])
+    near = int(rng.integers(1, 20))
+    some, nearer = opened.see(query, visible, count, near)
+    assert some.tolist() == windows[: len(some)].tolist()
+    promises = multiply(opened.centroids, query)[:, 0] + opened.reach
+    list_of = np.empty(count, np.int64)
+    list_of[opened.windows] = np.repeat(np.arange(len(promises)), np.diff(opened.bounds))
+    for unread in {*list_of[windows[len(some) :]].tolist()}:
+        assert np.count_nonzero(nearer >= promises[unread]) >= near
+
+
+def test_lists_that_promise_less_are_not_read(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = unit(rng, 800, 64)
+    vectors[:200, 0], vectors[200:, 0] = 2.0, -2.0
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    opened = written(tmp_path, vectors, vectors[::40])
+    windows, _ = opened.see(query_of(vectors[:1]), np.ones(800, np.bool_), 800)
+    assert set(windows.tolist()) == {*range(200)}
 
 
 @settings(deadline=None, max_examples=30)
@@ -77,10 +95,11 @@ def test_the_stored_recall_is_the_one_of_the_sentences_that_did_not_choose(
     opened = written(tmp_path, vectors, sentences)
     assert 0 < opened.enough < 3000
     rows = np.random.default_rng(0).choice(500, 200, replace=False)
-    every, shares = np.ones(3000, np.bool_), []
+    every, reached, shares = np.ones(3000, np.bool_), [], []
     for row in rows.tolist():
         query = query_of(unpack(sentences[row : row + 1]))
         nearest = np.argsort(-multiply(vectors, query)[:, 0])[: lists.NEAREST]
+        reached.append(np.isin(nearest, opened.see(query, every, near=3000)[0]).mean())
         shares.append(np.isin(nearest, opened.see(query, every)[0]).mean())
-    assert np.mean(shares[0::2]) >= lists.TARGET
+    assert np.mean(reached[0::2]) >= lists.TARGET
     assert opened.recall == pytest.approx(np.mean(shares[1::2])) and opened.recall > 0.9

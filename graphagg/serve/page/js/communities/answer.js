@@ -21,11 +21,7 @@ export async function structure(state, signal) {
   return {
     communities,
     vertices: vertices.map((vertex) => ({ ...vertex, id: String(vertex.id) })),
-    edges: edges.map(({ source, target, weight }) => ({
-      source: String(source),
-      target: String(target),
-      weight,
-    })),
+    edges: edges.map((edge) => ({ ...edge, source: String(edge.source), target: String(edge.target) })),
   };
 }
 

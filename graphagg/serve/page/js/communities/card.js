@@ -5,7 +5,7 @@ import { format } from "../address.js";
 import { h, put, show } from "../dom.js";
 import { errorNotice } from "../notice.js";
 import { plural, score } from "../words.js";
-import { examplesInWords } from "./members.js";
+import { examplesInWords, linkInWords, sharedInWords } from "./members.js";
 
 const LISTED = 30;
 
@@ -140,9 +140,8 @@ function about({ seed, rank, member }) {
   if (seed) return [h("p", { class: "quiet" }, "A seed: the community is searched from here.")];
   if (!member) return [h("p", { class: "quiet" }, "Not among the members shown.")];
   const reasons = member.reason.map((shared) => {
-    const number = shared.shared_neighbors === null ? "Many neighbors" : plural(shared.shared_neighbors, "neighbor");
-    const words = [`${number} shared with ${shared.seed}`, examplesInWords(shared), shared.adjacent ? "linked to it" : ""];
-    return h("li", {}, words.filter(Boolean).join(", "));
+    const words = [sharedInWords(shared), examplesInWords(shared), linkInWords(shared)].filter(Boolean).join(", ");
+    return h("li", {}, words.charAt(0).toUpperCase() + words.slice(1));
   });
   return [
     h("p", { class: "quiet" }, `Place ${rank}, score ${score(member.score)}`),

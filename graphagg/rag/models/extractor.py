@@ -242,23 +242,18 @@ def _keep_needed(nlp: Language) -> Language:
     kept = {*needed, *_upstream(nlp, needed)}
     for name in [name for name in nlp.component_names if name not in kept]:
         nlp.remove_pipe(name)
-    nlp._components = [
-        (name, _Entities(component) if _takes_steps(component) else component)
-        for name, component in nlp.pipeline
-    ]
+    nlp._components = [(name, _hastened(component)) for name, component in nlp.pipeline]
     return nlp
 
 
-def _takes_steps(component: Any) -> bool:
-    """Whether a component is spaCy's greedy recognizer on a CPU."""
+def _hastened(component: Any) -> Any:
+    """The component, or `_Entities` for spaCy's greedy recognizer on a CPU."""
     from spacy.pipeline import EntityRecognizer
     from thinc.api import NumpyOps
 
-    return (
-        type(component) is EntityRecognizer
-        and component.cfg["beam_width"] == 1
-        and isinstance(component.model.ops, NumpyOps)
-    )
+    is_greedy = type(component) is EntityRecognizer and component.cfg["beam_width"] == 1
+    is_greedy = is_greedy and isinstance(component.model.ops, NumpyOps)
+    return _Entities(component) if is_greedy else component
 
 
 class _Entities:

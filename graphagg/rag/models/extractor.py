@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -241,7 +242,43 @@ def _keep_needed(nlp: Language) -> Language:
     kept = {*needed, *_upstream(nlp, needed)}
     for name in [name for name in nlp.component_names if name not in kept]:
         nlp.remove_pipe(name)
+    nlp._components = [(name, _hastened(component)) for name, component in nlp.pipeline]
     return nlp
+
+
+def _hastened(component: Any) -> Any:
+    """The component, or `_Entities` for spaCy's greedy recognizer on a CPU."""
+    from spacy.pipeline import EntityRecognizer
+    from thinc.api import NumpyOps
+
+    is_greedy = type(component) is EntityRecognizer and component.cfg["beam_width"] == 1
+    is_greedy = is_greedy and isinstance(component.model.ops, NumpyOps)
+    return _Entities(component) if is_greedy else component
+
+
+class _Entities:
+    """The component `ner`, with the same entities in two thirds of the CPU seconds.
+
+    spaCy frees the interpreter's lock for the steps of a batch, but the compiled tests of its
+    actions, 70 per token, take the lock again to look for errors. Here it is held all the time.
+    """
+
+    def __init__(self, ner: Any) -> None:
+        self._ner = ner
+
+    def pipe(self, documents: Iterable[Doc], *, batch_size: int = 64) -> Iterator[Doc]:
+        """Set the entities of documents."""
+        remaining = iter(documents)
+        while batch := list(islice(remaining, batch_size)):
+            states = self._ner.moves.init_batch(batch)
+            if any(map(len, batch)):
+                model = self._ner.model.predict(batch)
+                unfinished = [state for state in states if not state.is_final()]
+                while unfinished:
+                    scores = model.predict(unfinished)
+                    unfinished = self._ner.transition_states(unfinished, scores)
+            self._ner.set_annotations(batch, states)
+            yield from batch
 
 
 def _upstream(nlp: Language, names: Iterable[str]) -> set[str]:

@@ -30,7 +30,7 @@ from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.models.static.encoder import StaticEncoder
 from graphagg.store.manifest import canonical_json
 
-FILE_NAME = "vectors-1.sqlite"  # another format gets another number
+FILE_NAME = "vectors-2.sqlite"  # another format, or other bits from a model, get another number
 LARGEST = 2 << 30
 PIECE = 1024
 """Texts that are encoded before their vectors are written: a killed build loses at most these."""

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from graphagg.rag.models.encoding.int8 import int8_product
+from graphagg.rag.models.encoding.int8 import Int8Linear
 from graphagg.rag.models.encoding.pooling import Vectors
 from graphagg.rag.models.encoding.products import product_of
 from graphagg.rag.models.encoding.windows import Window
@@ -225,8 +225,9 @@ def _forward_of(linear: torch.nn.Linear, dtype: Kind) -> Product:
     """The product of a layer over the last axis."""
     weight = linear.weight.detach()
     bias = weight.new_zeros(len(weight)) if linear.bias is None else linear.bias.detach()
+    product: Product
     if dtype == "int8":
-        product = int8_product(weight, bias, gelu=False)
+        product = Int8Linear(weight, bias)
     else:
         product = product_of(weight, bias, gelu=False, packed=True)
     return lambda x: product(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], len(weight))

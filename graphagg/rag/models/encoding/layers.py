@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from graphagg.rag.models.encoding.bert_files import BertShape
-from graphagg.rag.models.encoding.int8 import int8_product
+from graphagg.rag.models.encoding.int8 import Int8Linear, int8_feed
 from graphagg.rag.models.encoding.products import product_of
 from graphagg.rag.models.weights import Kind
 
@@ -35,13 +35,12 @@ def parameters_of(weights: Weights, *modules: str) -> Pair:
 
 
 class _Layer(NamedTuple):
-    """The steps of a layer; `attend` makes queries, keys and values, `widen` ends in GELU."""
+    """The steps of a layer; `attend` makes queries, keys and values, `feed` has GELU inside."""
 
     attend: Product
     project: Product
     first_norm: Pair
-    widen: Product
-    narrow: Product
+    feed: Product
     second_norm: Pair
 
 
@@ -67,16 +66,21 @@ class BertLayers:
 
         def product(*modules: str, gelu: bool = False) -> Product:
             if dtype == "int8":
-                return int8_product(*pair(*modules), gelu)
+                return Int8Linear(*pair(*modules))
             return product_of(*pair(*modules), gelu, packed=packed)
+
+        def feed(first: str, second: str) -> Product:
+            if dtype == "int8":
+                return int8_feed(pair(first), pair(second))
+            widen, narrow = product(first, gelu=True), product(second)
+            return lambda x: narrow(widen(x))
 
         self._layers = [
             _Layer(
                 product(*(f"{layer}.{name}" for name in JOINT)),
                 product(f"{layer}.attention.output.dense"),
                 pair(f"{layer}.attention.output.LayerNorm"),
-                product(f"{layer}.intermediate.dense", gelu=True),
-                product(f"{layer}.output.dense"),
+                feed(f"{layer}.intermediate.dense", f"{layer}.output.dense"),
                 pair(f"{layer}.output.LayerNorm"),
             )
             for layer in (f"encoder.layer.{index}" for index in range(shape.layers))
@@ -92,7 +96,7 @@ class BertLayers:
         for layer in self._layers:
             attended = attention_within(layer.attend(x), lengths, self._heads)
             x = self._normed(layer.project(attended).add_(x), layer.first_norm)
-            x = self._normed(layer.narrow(layer.widen(x)).add_(x), layer.second_norm)
+            x = self._normed(layer.feed(x).add_(x), layer.second_norm)
         return x
 
     def _normed(self, x: torch.Tensor, weights: Pair) -> torch.Tensor:

@@ -13,19 +13,22 @@ from hypothesis import strategies as st
 from graphagg.rag import SentenceTransformerEncoder
 from graphagg.rag.models import encoder as encoder_module
 from graphagg.rag.models.encoding import products
-from graphagg.rag.models.encoding.int8 import int8_product, quantize
+from graphagg.rag.models.encoding.int8 import (
+    Columns,
+    Int8Linear,
+    Rows,
+    activate,
+    gelu,
+    quantized,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.integers(1, 40)
 
 
-def quantized(x: np.ndarray) -> np.ndarray:
-    """The values that the quantized rows stand for, `[r, d]` float64."""
-    values, least = np.empty(x.shape, np.int8), x.min(axis=1)
-    scale = (x.max(axis=1) - least) / np.float32(255)
-    middle = least + np.float32(128) * scale
-    quantize(x, scale, middle, values)
-    return scale[:, None].astype(float) * values + middle[:, None]
+def restored(rows: Rows) -> np.ndarray:
+    """The values that quantized rows stand for, `[r, d]` float64."""
+    return rows.scale[:, None].astype(float) * rows.values + rows.middle[:, None]
 
 
 def drawn(seed: int, *shape: int) -> np.ndarray:
@@ -33,16 +36,36 @@ def drawn(seed: int, *shape: int) -> np.ndarray:
     return (rng.standard_normal(shape) * 10 ** rng.uniform(-3, 3)).astype(np.float32)
 
 
+def drawn_sums(seed: int, r: int, d: int, o: int) -> tuple[np.ndarray, Rows, Columns]:
+    """The integer sums of a layer; the first row has one value, the second is 0."""
+    x = drawn(seed, max(r, 2), d)
+    x[0], x[1] = x[0, 0], 0
+    linear = Int8Linear(*(torch.from_numpy(drawn(seed + 1, *shape)) for shape in ((o, d), (o,))))
+    rows = quantized(torch.from_numpy(x))
+    return linear.sums(rows), rows, linear.columns
+
+
+def outputs_of(sums: np.ndarray, rows: Rows, columns: Columns) -> np.ndarray:
+    """The outputs of a layer by the formula, `[r, o]` float64."""
+    scale, middle = (each[:, None].astype(float) for each in (rows.scale, rows.middle))
+    return scale * columns.scale * sums + middle * columns.sums + columns.bias
+
+
+def exact_gelu(x: np.ndarray) -> np.ndarray:
+    return np.vectorize(lambda y: y * 0.5 * math.erfc(-y / math.sqrt(2)))(x.astype(float))
+
+
 @settings(max_examples=30)
 @given(seed=SEEDS, r=SIZES, d=SIZES)
 def test_a_row_is_kept_to_half_a_step(seed: int, r: int, d: int) -> None:
     x = drawn(seed, r, d)
     x[0] = x[0, 0]  # a row of one value is kept as it is
-    kept = quantized(x)
+    rows = quantized(torch.from_numpy(x))
     span = np.ptp(x.astype(float), axis=1, keepdims=True)
-    apart = np.abs(kept - x)
+    apart = np.abs(restored(rows) - x)
     assert (apart <= span / 510 + 1e-4 * np.abs(x).max()).all()
     assert (apart[0] <= 1e-6 * np.abs(x[0])).all()
+    np.testing.assert_allclose(rows.scale, span[:, 0] / 255, rtol=1e-5)
 
 
 @settings(max_examples=20)
@@ -53,21 +76,49 @@ def test_a_layer_is_that_of_its_quantized_rows_and_weights(
     x, weight, bias = drawn(seed, r, i), drawn(seed + 1, o, i), drawn(seed + 2, o)
     column_scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True) / np.float32(127), 1e-38)
     weights = np.round(weight / column_scale) * column_scale.astype(float)
-    exact = quantized(x) @ weights.T + bias
+    kept = restored(quantized(torch.from_numpy(x)))
+    exact = kept @ weights.T + bias
     # Float32 rounds each of the terms that are added: q . v, m sum v, and b.
-    room = 4e-5 * (np.abs(quantized(x)) @ np.abs(weights).T + np.abs(bias))
+    room = 4e-5 * (np.abs(kept) @ np.abs(weights).T + np.abs(bias))
     room += 4e-5 * 256 * np.ptp(x, axis=1, keepdims=True) * np.abs(weights).sum(axis=1)
-    tensors = torch.from_numpy(weight), torch.from_numpy(bias)
-    linear = int8_product(*tensors, False)(torch.from_numpy(x)).numpy()
-    assert (np.abs(linear - exact) <= room).all()
-    with_gelu = int8_product(*tensors, True)(torch.from_numpy(x)).numpy()
-    expected = np.vectorize(lambda y: y * 0.5 * math.erfc(-y / math.sqrt(2)))(linear.astype(float))
-    np.testing.assert_allclose(with_gelu, expected, rtol=1e-5, atol=1e-6)
+    linear = Int8Linear(torch.from_numpy(weight), torch.from_numpy(bias))
+    assert (np.abs(linear(torch.from_numpy(x)).numpy() - exact) <= room).all()
+
+
+def test_gelu_is_exact_to_a_millionth() -> None:
+    near, far = np.linspace(-9, 9, 40_001, dtype=np.float32), np.float32([-1e30, -99, 50, 1e30, 0])
+    for x in (near, far):
+        row = x.copy()
+        gelu(row)
+        np.testing.assert_allclose(row, exact_gelu(x), rtol=2e-7, atol=1e-6)
+
+
+@settings(max_examples=30)
+@given(seed=SEEDS, r=SIZES, d=SIZES, o=SIZES)
+def test_gelu_of_a_product_is_its_formula_row_by_row(seed: int, r: int, d: int, o: int) -> None:
+    sums, rows, columns = drawn_sums(seed, r, d, o)
+    outputs = outputs_of(sums, rows, columns)
+    # Each output is a sum of three terms in float32.
+    terms = np.abs(outputs_of(np.abs(sums), rows, Columns(*map(np.abs, columns))))
+    terms += 2 * np.abs(rows.middle[:, None] * columns.sums) + 2 * np.abs(columns.bias)
+    room = 1e-6 * terms.max(axis=1, keepdims=True) + 1e-6
+
+    activated = Rows.empty(len(sums), o)
+    activate(sums, rows, columns, activated)
+    wanted = exact_gelu(outputs)
+    step = np.ptp(wanted, axis=1, keepdims=True) / 255
+    assert (np.abs(restored(activated) - wanted) <= 0.51 * step + 4 * room).all()
+
+    for i in range(len(sums)):  # a row alone has the same bits
+        one = slice(i, i + 1)
+        row, alone = Rows(*(each[one] for each in rows)), Rows.empty(1, o)
+        activate(sums[one], row, columns, alone)
+        assert all(np.array_equal(a, b[one]) for a, b in zip(alone, activated, strict=True))
 
 
 def test_weights_of_zeros_leave_the_bias() -> None:
-    product = int8_product(torch.zeros(3, 5), torch.tensor([1.0, 2.0, 3.0]), False)
-    assert product(torch.from_numpy(drawn(0, 2, 5))).tolist() == [[1, 2, 3], [1, 2, 3]]
+    linear = Int8Linear(torch.zeros(3, 5), torch.tensor([1.0, 2.0, 3.0]))
+    assert linear(torch.from_numpy(drawn(0, 2, 5))).tolist() == [[1, 2, 3], [1, 2, 3]]
 
 
 def test_near_the_model_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:

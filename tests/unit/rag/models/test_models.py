@@ -11,6 +11,7 @@ from graphagg.errors import InvalidParameter, ModelMismatch
 from graphagg.rag import SentenceTransformerEncoder, SpacyExtractor
 from graphagg.rag.models import extractor as entities_module
 from graphagg.rag.models import weights
+from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, DROPPED_LABELS
 
 TEXTS = [
     "Ada Lovelace wrote about the Analytical Engine.",
@@ -155,6 +156,17 @@ def test_entities_and_sentences(extractor: SpacyExtractor) -> None:
     names = [text[a:b] for a, b in annotation.mentions]
     assert names[:2] == ["Marie Curie", "Warsaw"]
     assert "first" not in names and "two" not in names
+
+
+def test_entities_are_those_of_spacy_itself(extractor: SpacyExtractor) -> None:
+    import spacy
+
+    whole = spacy.load(DEFAULT_EXTRACTOR, exclude=["parser"])
+    whole.enable_pipe("senter")
+    texts = [*TEXTS * 25, "", " ", "IBM", "Marie Curie met Albert Einstein in Brussels. " * 9]
+    for text, annotation in zip(texts, extractor.annotate(texts), strict=True):
+        kept = [e for e in whole(text).ents if e.label_ not in DROPPED_LABELS]
+        assert annotation.mentions == tuple((e.start_char, e.end_char) for e in kept)
 
 
 def test_several_processes_and_chunks_give_the_same(

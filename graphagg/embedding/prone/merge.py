@@ -114,7 +114,7 @@ def _group(
     fan = max(2, MOST_COLUMNS // max(sizes))
     count = math.ceil(len(children) / fan)
     splits = np.array_split(np.arange(len(children)), count)
-    return tuple(tuple(children[i] for i in split) for split in splits)
+    return tuple(tuple(children[i] for i in split.tolist()) for split in splits)
 
 
 def leading(matrix: Wide, width: int) -> tuple[Wide, Wide]:

@@ -98,7 +98,7 @@ def _dense(
 ) -> tuple[Doubles, Doubles]:
     weights, degrees = component.dense(), component.degrees
     if kind == "none":
-        matrix, above = np.diag(degrees) - weights, 2 * degrees.max() + 1
+        matrix, above = np.diag(degrees) - weights, float(2 * degrees.max() + 1)
     else:
         root = 1 / np.sqrt(degrees)
         matrix, above = np.eye(component.size) - root[:, None] * weights * root, 3.0

@@ -63,7 +63,13 @@ class Server(uvicorn.Server):
         end = time.monotonic() + _LAST_SECONDS
         while self.server_state.connections and not self.force_exit and time.monotonic() < end:
             await asyncio.sleep(0.01)
-        await super().shutdown(sockets)
+        closing = asyncio.ensure_future(super().shutdown(sockets))
+        while not closing.done():
+            if self.force_exit:  # from Python 3.12 on asyncio waits for open connections
+                for connection in list(self.server_state.connections):
+                    connection.transport.abort()
+            await asyncio.wait([closing], timeout=0.1)
+        await closing
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -44,7 +44,19 @@ def test_one_alone_takes_over(store: Store) -> None:
     """Of several that find the lease of a killed process at the same time."""
     gone = killed(store)
     ends: list[str] = []
-    leases = [Lease(store, PATIENCE) for _ in range(4)]
+    all_found_it = threading.Barrier(4)
+
+    class Finding(Lease):
+        waited = False
+
+        def _read(self) -> bytes | None:
+            said = super()._read()
+            if not self.waited:
+                self.waited = True
+                all_found_it.wait()
+            return said
+
+    leases = [Finding(store, PATIENCE) for _ in range(4)]
 
     def take(lease: Lease) -> None:
         try:

@@ -121,4 +121,5 @@ class BertRunner:
         tokens = [rows[end - n : end] for end, n in zip(ends, prepared.lengths, strict=True)]
         if self._shape.pooling == "cls":
             return [Encoded(each[0], each) for each in tokens]
-        return [Encoded(each.sum(axis=0) / np.float32(len(each)), each) for each in tokens]
+        means = (np.divide(each.sum(axis=0), np.float32(len(each))) for each in tokens)
+        return [Encoded(mean, each) for mean, each in zip(means, tokens, strict=True)]

@@ -95,7 +95,7 @@ class SentencePool:
 def unit(vectors: Vectors) -> Vectors:
     """Scale vectors `[n, d]` to length 1, each by its own values alone."""
     lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
-    scaled: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
+    scaled: Vectors = np.divide(vectors, np.maximum(lengths, np.float32(1e-12)))
     return scaled
 
 

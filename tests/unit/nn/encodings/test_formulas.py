@@ -88,7 +88,8 @@ def electrostatic(matrix: np.ndarray) -> np.ndarray:
         if len(members) < 2:
             continue
         inside = matrix[np.ix_(members, members)]
-        green = np.linalg.pinv(laplacian(inside, "none"))
+        ones = np.full(inside.shape, 1 / len(members))  # what the Laplacian maps to 0
+        green = np.linalg.inv(laplacian(inside, "none") + ones) - ones
         potential = green - green.diagonal()  # V(u, v) = G_uv - G_vv
         for v, vertex in enumerate(members):
             others = np.arange(len(members)) != v

@@ -110,7 +110,7 @@ def test_the_match_is_the_closest_sentence(
     corpus: list[Passage], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """By brute force over the sentences that the extractor finds."""
-    with build(corpus, tmp_path_factory.mktemp("match") / "i") as index:
+    with build(corpus, tmp_path_factory.mktemp("match") / "i", profile="exact") as index:
         for question in QUESTIONS:
             for hit in index.retrieve(question, 4, mode="dense"):
                 _check_by_vectors(hit, question)

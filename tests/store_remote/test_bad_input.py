@@ -204,7 +204,7 @@ def test_a_server_that_forgets_conditions(server: Server, tmp_path: Path) -> Non
         faults.refuse = lambda _, method, path: (
             ("", 200) if method == "PUT" and ".probe-" in path else None
         )
-        with pytest.raises(NotWritable, match="both would win"):
+        with pytest.raises(NotWritable, match="two publishers would both win"):
             push(tmp_path / "a", proxied.at("forgetful"))
         assert current_or_none(Store(server.at("forgetful"))) == (None, None)
 

@@ -22,7 +22,7 @@ def test_a_service_moves_on_and_survives_a_store_that_fails(
         with CommunityIndex.build([("a", "b"), ("b", "c")], place) as index:
             service = Service(Sources(communities=place))
             try:
-                slot = service._communities.slot  # type: ignore[union-attr]
+                slot = service.communities.slot
                 first = slot.version
                 service.refresh()
                 assert slot.version == first

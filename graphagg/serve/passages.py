@@ -198,10 +198,8 @@ class Passages:
 
     def _request(self, search: Search) -> Request:
         """The request of a search, with the reranker of this service, as far as its token sees."""
-        identity, request = (
-            CURRENT.get(),
-            search.request(reranker=self._reranker, rerank_first=self._first),
-        )
+        identity = CURRENT.get()
+        request = search.request(reranker=self._reranker, rerank_first=self._first)
         if identity.filter is None:
             return request
         if request.bridge_through_filtered:

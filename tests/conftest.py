@@ -14,6 +14,8 @@ from hypothesis.internal.constants_ast import Constants
 
 from graphagg import kernels
 from graphagg.rag import PassageIndex
+from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.modes import broad
 from graphagg.store import writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
@@ -29,6 +31,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 kernels.SMALL = (
     0  # what runs on large inputs is tested on small ones, which Python would run itself
 )
+# Properties of `broad` hold for themes of any number of partitions: the usual 170 of each view took
+# half the time of the tests that ask in all modes. tests/unit/rag/modes/test_broad.py has them all.
+broad.MAP = MapConfig(runs=3, theme_runs=3)
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
 os.environ["GRAPHAGG_NO_CACHE"] = "1"  # nor does a test see what another one computed
 

@@ -46,7 +46,12 @@ def louvain(
     matrix.eliminate_zeros()
     shuffled = random_state is not None
     method = module.Louvain(
-        resolution=resolution, shuffle_nodes=shuffled, random_state=random_state or 0
+        resolution=resolution,
+        shuffle_nodes=shuffled,
+        random_state=random_state or 0,
+        sort_clusters=False,  # labels are compared alone, and what else it makes is not read
+        return_probs=False,
+        return_aggregate=False,
     )
     labels = method.fit_predict(matrix)
     rows = np.repeat(np.arange(adjacency.rows), np.diff(matrix.indptr))

@@ -55,7 +55,7 @@ def _by_library(
         from transformers.utils import logging
     except ImportError:
         raise MissingExtra("sentence-transformers", "rag") from None
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     try:
         loaded = SentenceTransformer(path, device=device)
     except (OSError, ValueError) as error:

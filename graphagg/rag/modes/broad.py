@@ -59,6 +59,9 @@ from graphagg.rag.snapshot.dense import dense_rows
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.vectors import Rows
 
+MAP = MapConfig()
+"""The themes that are covered: those of the map as it is usually made."""
+
 
 class Rankings(NamedTuple):
     """The rankings of a question by three modes, best first.
@@ -88,7 +91,7 @@ class Broad(ReadingRetriever[BroadConfig]):
         """Choose the `k` hits of a question by the themes of the visible passages."""
         rankings = self.rankings(question, max(self.config.pool, k))
         snapshot, view = self.snapshot, self.scope.view
-        themes = kept_map(snapshot, view, MapConfig())
+        themes = kept_map(snapshot, view, MAP)
         level = min(self.config.level, len(themes.levels) - 1)
         rows, candidates = candidates_of(snapshot, rankings, self.config)
         of_row = np.asarray(themes.passage_theme[level])[np.searchsorted(view.rows, rows)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,11 +15,22 @@ from hypothesis import strategies as st
 from graphagg.errors import InvalidParameter
 from graphagg.rag import BroadConfig, LinearRAGConfig, Passage
 from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.modes import broad
 from graphagg.rag.modes.broad import Candidates, choose, decide, fusion
 from graphagg.rag.question.reading import Reading
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, build
 
 pytestmark = pytest.mark.usefixtures("unsynced")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def usual_themes() -> Iterator[None]:
+    """Those that users have; other tests have fewer partitions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(broad, "MAP", MapConfig())
+        yield
+
+
 CORPUS = [Passage(f"p{i:02}", f"{SENTENCES[i % 13]} {SENTENCES[i % 7]} {i}") for i in range(30)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,14 @@ from tests.docs.blocks import ROOT
 SOURCES = ROOT / "docs" / "make" / "sources.py"
 
 
+def sources(*arguments: object) -> None:
+    """Run the script in this process, which has imported already what it imports."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(SOURCES), *map(str, arguments)])
+        patch.syspath_prepend(SOURCES.parent)
+        runpy.run_path(str(SOURCES), run_name="__main__")
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as `make docs` builds it; a warning is an error."""
@@ -27,20 +36,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "build/site", f"{folder}/out"
     )
     (folder / "mkdocs.yml").write_text(settings.replace('paths: ["."]', f'paths: ["{ROOT}"]'))
-    for command in (
-        [sys.executable, str(SOURCES), str(folder / "docs")],
+    sources(folder / "docs")
+    done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(folder / "mkdocs.yml")],
-        [sys.executable, str(SOURCES), str(folder / "docs"), "--finish", str(folder / "out")],
-    ):
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "warning" not in (done.stdout + done.stderr).lower()
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in (done.stdout + done.stderr).lower()
+    sources(folder / "docs", "--finish", folder / "out")
     return folder / "out"
 
 

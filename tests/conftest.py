@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis.internal.constants_ast import Constants
 from graphagg import kernels
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.models import extractor
 from graphagg.rag.modes import broad
 from graphagg.store import writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
@@ -35,6 +37,19 @@ kernels.SMALL = (
 # Properties of `broad` hold for themes of any number of partitions: the usual 170 of each view took
 # half the time of the tests that ask in all modes. tests/unit/rag/modes/test_broad.py has them all.
 broad.MAP = MapConfig(runs=3, theme_runs=3)
+_load_pipeline = extractor._load_pipeline
+
+
+@cache
+def default_pipeline() -> Any:
+    return _load_pipeline(extractor.DEFAULT_EXTRACTOR)
+
+
+# Each command loads its models; here many run in one process, and loading spaCy's took as long as
+# all else that they did.
+extractor._load_pipeline = lambda model: (
+    default_pipeline() if model == extractor.DEFAULT_EXTRACTOR else _load_pipeline(model)
+)
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
 os.environ["GRAPHAGG_NO_CACHE"] = "1"  # nor does a test see what another one computed
 
@@ -71,6 +86,11 @@ def pytest_collection_finish() -> None:
     """Take modules and tests, which stay, out of all later collections of garbage."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Give them back: libraries count at the end what is left."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(optionalhook=True)

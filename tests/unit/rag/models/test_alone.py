@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[4]
 DEMO = ROOT / "graphagg" / "rag" / "demo" / "passages.jsonl"
 WIKI = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "int8")
-COUNT = 14
+COUNT = 8
 
 
 @cache
@@ -123,7 +123,7 @@ import hashlib, sys
 from tests.unit.rag.models.test_alone import DTYPES, model, texts
 
 for dtype in DTYPES:
-    print(hashlib.sha256(model(dtype).encode(texts()[::-1])[::-1].tobytes()).hexdigest())
+    print(hashlib.sha256(model(dtype).encode(texts()[::-2])[::-1].tobytes()).hexdigest())
 """
 
 
@@ -131,7 +131,7 @@ def test_in_another_process() -> None:
     run = subprocess.run(
         [sys.executable, "-c", _OTHER_PROCESS], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    own = [hashlib.sha256(b"".join(alone(dtype))).hexdigest() for dtype in DTYPES]
+    own = [hashlib.sha256(b"".join(alone(dtype)[1::2])).hexdigest() for dtype in DTYPES]
     assert run.stdout.split()[-len(DTYPES) :] == own
 
 

@@ -12,6 +12,8 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.profile import Profile
 from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.graph import CorpusGraph, corpus_graph
+from graphagg.rag.corpus.similar import By, Likes, similar_entities, similar_passages
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.by_name import encoder_of
@@ -23,8 +25,6 @@ from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
 if TYPE_CHECKING:  # what no question needs loads when it is called
-    from graphagg.rag.corpus.graph import CorpusGraph
-    from graphagg.rag.corpus.similar import By, Likes
     from graphagg.rag.corpus.themes.results import ThemeMap
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.endpoint import Endpoint
@@ -204,8 +204,6 @@ class IndexedCorpus(Index[Version]):
             InvalidFilter: the filter names an unknown key or does not fit its type.
             InvalidParameter: ids are no list.
         """
-        from graphagg.rag.corpus.graph import corpus_graph
-
         snapshot = self.snapshot
         return corpus_graph(snapshot, snapshot.scope(Request(**visible).selection).view, config)
 
@@ -261,8 +259,6 @@ class IndexedCorpus(Index[Version]):
             InvalidParameter: `k` is under 1, or `by` is unknown.
             InvalidFilter: the filter names an unknown key or does not fit its type.
         """
-        from graphagg.rag.corpus.similar import similar_passages
-
         return similar_passages(self.snapshot, Request(**visible).selection, passage_id, k, by)
 
     def similar_entities(
@@ -281,6 +277,4 @@ class IndexedCorpus(Index[Version]):
             InvalidParameter: `k` is under 1, or `by` is unknown.
             InvalidFilter: the filter names an unknown key or does not fit its type.
         """
-        from graphagg.rag.corpus.similar import similar_entities
-
         return similar_entities(self.snapshot, Request(**visible).selection, name, k, by)

@@ -99,11 +99,7 @@ class Kernel(Generic[P, R]):
 def kernel(function: Callable[P, R], /) -> Kernel[P, R]: ...
 @overload
 def kernel(
-    *,
-    fastmath: bool = False,
-    nogil: bool = False,
-    small: bool = False,
-    plain: Callable[..., Any] | None = None,
+    *, fastmath: bool = False, nogil: bool = False, small: bool = False, plain: Any = None
 ) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
 def kernel(
     function: Callable[P, R] | None = None,
@@ -112,7 +108,7 @@ def kernel(
     fastmath: bool = False,
     nogil: bool = False,
     small: bool = False,
-    plain: Callable[..., Any] | None = None,
+    plain: Any = None,
 ) -> Any:
     """Compile a function when it is first called: `@kernel` or `@kernel(nogil=True)`.
 
@@ -122,7 +118,8 @@ def kernel(
         nogil: release the interpreter's lock, so that threads run the function side by side.
         small: let Python run it on small inputs. It must give the same bits there: Python keeps the
             width of a number, so that what is added up from 8, 16 or 32 bits is converted first.
-        plain: a function of numpy that gives the same bits; it runs until numba is loaded.
+        plain: a function of numpy that gives the same bits; it runs until numba is loaded. Kernels
+            that it calls are run by theirs.
 
     Examples:
         >>> @kernel(small=True)

@@ -104,7 +104,7 @@ def warm(directory: Directory, as_json: AsJson = False) -> None:
 
     On a machine that has just started, a question waits for the disk at each page that it comes to.
     All files of the index but texts are read from end to end, and one question is asked by compiled
-    code, which is compiled where this installation has not got it.
+    code, which is made where it is not there.
     """
     from graphagg import kernels
     from graphagg.rag import PassageIndex

@@ -155,21 +155,21 @@ def _limited(mebibytes: int | None) -> Iterator[Path | None]:
 
 
 def _first_question(index: Path) -> str:
-    command = [sys.executable, "-m", "graphagg", "rag", "search"]
     text = questions(_SET, "test", 1)[0].text
-
-    def ask(*arguments: str) -> Cost:
-        return cost(partial(subprocess.run, [*command, *arguments], **options), _of_children)
-
+    search = ["-m", "graphagg", "rag", "search", str(index), text]
+    imports = ["-c", "import graphagg.cli.main, graphagg.cli.rag.search, graphagg.rag.index"]
     options: Any = {"check": True, "stdout": subprocess.DEVNULL, "env": os.environ | ONE_THREAD}
-    ask("--help")  # so that sources are compiled
+
+    def run(command: Sequence[str]) -> Cost:
+        run_it = partial(subprocess.run, [sys.executable, *command], **options)
+        return cost(run_it, _of_children)
+
+    run(imports)  # Python's bytecode is there
     evict(index)
-    first, again, start = ask(str(index), text), ask(str(index), text), ask("--help")
-    return (
-        "first question of a new process, CPU / wall s: "
-        f"{first.cpu:.2f} / {first.wall:.2f} cold, {again.cpu:.2f} / {again.wall:.2f} warm, "
-        f"{start.cpu:.2f} / {start.wall:.2f} of them the command without a question"
-    )
+    sides = {"cold": search, "warm": search, "imports alone": imports}
+    costs = {name: run(command) for name, command in sides.items()}
+    shown = [f"{name} {each.cpu:.2f} / {each.wall:.2f}" for name, each in costs.items()]
+    return f"first question of a new process, CPU / wall s: {', '.join(shown)}"
 
 
 def _of_children() -> float:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from graphagg.checks import integer, one_of
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.change import compact
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.listed import ListedNames
@@ -21,23 +20,21 @@ from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, Source
-from graphagg.rag.models.encoder import Encoder
-from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.models.supplied_vectors import SuppliedVectors
-from graphagg.rag.models.vector_cache import VectorCache
 from graphagg.rag.models.with_names import with_names
-from graphagg.rag.opened import asking, changing
+from graphagg.rag.opened import asking
 from graphagg.rag.opened.asking import AnyRetriever
-from graphagg.rag.opened.building import ChosenModels, build_by_spark, build_here
-from graphagg.rag.opened.changing import SyncReport
 from graphagg.rag.opened.corpus import IndexedCorpus
 from graphagg.rag.question.request import Request, RequestFields, ids_of
 from graphagg.rag.question.results import DocumentHit, Explanation, Hits
-from graphagg.rag.spark.frames import passages_frame
-from graphagg.spark.sources import is_of_spark, refuse
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a question needs no build, change or Spark: they load when they are called
     from pyspark.sql import DataFrame
+
+    from graphagg.rag.models.encoder import Encoder
+    from graphagg.rag.models.extractor import EntityExtractor
+    from graphagg.rag.models.supplied_vectors import SuppliedVectors
+    from graphagg.rag.models.vector_cache import VectorCache
+    from graphagg.rag.opened.changing import SyncReport
 
 
 _COLUMNS = RowConfig()
@@ -141,6 +138,9 @@ class PassageIndex(IndexedCorpus):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
+        from graphagg.rag.opened.building import ChosenModels, build_by_spark, build_here
+        from graphagg.spark.sources import is_of_spark, refuse
+
         one_of("profile", profile, PROFILES)
         if isinstance(encoder, str):
             encoder = encoder_of(profile, encoder)
@@ -235,6 +235,8 @@ class PassageIndex(IndexedCorpus):
             request: as for `retrieve`.
             fields: as for `retrieve`.
         """
+        from graphagg.rag.spark.frames import passages_frame
+
         request = request.with_fields(**fields)
         asking.retriever_for(self._version, request)  # raises for what it does not take
         options = {"k": integer("k", k, 1), "request": request}
@@ -313,6 +315,8 @@ class PassageIndex(IndexedCorpus):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             ModelMismatch: the newest version was built with other models than the given ones.
         """
+        from graphagg.rag.opened import changing
+
         rows, given = changing.rows_of(passages, columns, vectors)
         sources = list(rows)
         with self._changing() as (publication, newest):
@@ -325,6 +329,8 @@ class PassageIndex(IndexedCorpus):
             UnknownPassage: an id is not in the index; nothing was changed.
             GraphAggError: what `add` raises.
         """
+        from graphagg.rag.opened import changing
+
         sources = list(iterable(passages))
         with self._changing() as (publication, newest):
             changing.update_passages(publication, newest, sources, progress)
@@ -351,6 +357,8 @@ class PassageIndex(IndexedCorpus):
             EmptyCorpus: there is no passage; nothing was deleted.
             GraphAggError: what `add` raises.
         """
+        from graphagg.rag.opened import changing
+
         sources = list(iterable(passages))
         if dry_run:
             self.reopen()
@@ -376,6 +384,8 @@ class PassageIndex(IndexedCorpus):
             UnknownPassage: an id is not in the index; nothing was deleted.
             EmptyCorpus: no passage would be left.
         """
+        from graphagg.rag.opened import changing
+
         names = ids_of("ids", ids)
         with self._changing() as (publication, newest):
             return changing.delete_passages(publication, newest, names, ignore_missing)
@@ -386,5 +396,7 @@ class PassageIndex(IndexedCorpus):
         The files equal a build of the remaining passages byte for byte, where the
         vectors of your encoder depend on their text alone. Inverted lists are made anew.
         """
+        from graphagg.rag.build.change import compact
+
         with self._changing() as (publication, newest):
             compact(publication, newest.snapshot)

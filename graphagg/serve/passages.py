@@ -8,6 +8,7 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from graphagg import kernels
 from graphagg.arrays import Mask
 from graphagg.errors import Forbidden, UnknownPassage
 from graphagg.rag import PassageIndex
@@ -117,6 +118,8 @@ class Passages:
         with self.slot.lease() as index:
             _load_models(index)
             self._shared.keep(index)
+            if len(index) > kernels.SMALL:
+                kernels.load()
             for mode in _warmed(index):
                 index.retrieve(_FIRST_QUESTION, 1, mode=mode, reranker=self._reranker)
         self._prepared = True

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.rag import ChunkConfig, PassageIndex, read_passages
+from graphagg.rag import ChunkConfig, PassageIndex, read_documents, read_passages
 from graphagg.rag.build.engine import Engine
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.snapshot import dense as dense_search
@@ -182,14 +182,15 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
         source = tmp_path / "a b"
         (source / "sub").mkdir(parents=True)
         for i, record in enumerate(records):
-            (source / ("sub" if i % 2 else ".") / f"{i} x.md").write_text(
-                f"# Title {i}\n{record['text']}", encoding="utf-8"
-            )
+            folder, above = (source / "sub", "../") if i % 2 else (source, "")
+            text = f"# Title {i}\n{record['text']}\n\nSee [zero](<{above}0 x.md#title-0>)."
+            (folder / f"{i} x.md").write_text(text, encoding="utf-8")
     models = Fakes().load()
+    read = read_documents if form == "texts" else read_passages
+    assert form != "texts" or all(each.links for each in read_documents(source))
     PassageIndex.build(
-        read_passages(source), tmp_path / "local", encoder=models.encoder,
-        extractor=models.extractor,
-    ).close()  # fmt: skip
+        read(source), tmp_path / "local", encoder=models.encoder, extractor=models.extractor
+    ).close()
     build_with_spark(spark, str(source), tmp_path / "spark", models=Fakes())
     assert files(tmp_path / "spark") == files(tmp_path / "local")
 

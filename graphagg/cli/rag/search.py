@@ -103,12 +103,15 @@ def warm(directory: Directory, as_json: AsJson = False) -> None:
     """Read into memory what answers read, ahead of the first question.
 
     On a machine that has just started, a question waits for the disk at each page that it comes to.
-    All files of the index but texts are read from end to end, and one question is asked.
+    All files of the index but texts are read from end to end, and one question is asked by compiled
+    code, which is made where it is not there.
     """
+    from graphagg import kernels
     from graphagg.rag import PassageIndex
     from graphagg.store.ranges import read_ahead
 
     meter = Meter()
+    kernels.SMALL = 0
     with opened(PassageIndex, directory) as index:
         artifact = index.snapshot.artifact
         names = [name for name in artifact.manifest.files if not name.endswith(_TEXTS)]

@@ -123,6 +123,8 @@ def _without_nulls(
 def _weights(column: pa.Array, where: str, name: str) -> Doubles:
     """A column of numbers as float64; nulls are NaN, which is refused with the other weights."""
     try:
+        if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+            raise pa.ArrowNotImplementedError("bytes")  # Arrow reads digits among them, Spark none
         weights: Doubles = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InvalidGraph(

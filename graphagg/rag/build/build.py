@@ -27,6 +27,7 @@ from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot.snapshot import KIND, REVISION
 from graphagg.rag.tables.lists import labels_of, trained, write_lists
 from graphagg.rag.tables.packed import LONGEST, dimension_of
 from graphagg.rag.tables.segments import Segment, segment_prefix, table_name
@@ -159,10 +160,6 @@ def _last(progress: Progress, whole: int, of_blocks: float) -> Progress:
         progress(_STAGE, int((begin + (end - begin) * done / max(total, 1)) * whole), whole)
 
     return report
-
-
-KIND = "passages"
-REVISION = 15  # raised when the same corpus and models give another index
 
 
 @dataclass(frozen=True)

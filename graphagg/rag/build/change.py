@@ -20,7 +20,7 @@ import numpy as np
 from graphagg.arrays import Mask
 from graphagg.progress import Progress, renamed, silent
 from graphagg.rag.build.block import Arrays
-from graphagg.rag.build.build import KIND, write_lists_of
+from graphagg.rag.build.build import write_lists_of
 from graphagg.rag.build.change_blocks import NO_STRINGS, StayingRows, new_block, segment_of
 from graphagg.rag.build.encoding import encode_texts
 from graphagg.rag.build.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
@@ -39,7 +39,7 @@ from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import KIND, Snapshot
 from graphagg.rag.tables.gazetteer import NAME_ROW
 from graphagg.rag.tables.segments import Corpus, join_segments, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors

@@ -16,7 +16,6 @@ import numpy as np
 
 from graphagg.arrays import Array, offsets
 from graphagg.errors import DuplicateId, InvalidParameter, ModelMismatch
-from graphagg.rag.build.build import KIND
 from graphagg.rag.build.change_blocks import StayingRows
 from graphagg.rag.build.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
 from graphagg.rag.build.merging import merge_strings
@@ -25,7 +24,7 @@ from graphagg.rag.build.state import BLOCK, FileArrays, InProcess, MemoryBlocks,
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.passages import corpus_digest
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import KIND, Snapshot
 from graphagg.rag.tables.gazetteer import NAME_ROW
 from graphagg.rag.tables.segments import Corpus, segment_prefix, table_name
 from graphagg.spark.files import Files

@@ -20,8 +20,6 @@ from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, Unreadable
 from graphagg.fields import Brief
 from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.languages import AUTO, OTHER, language_of_text
-from graphagg.rag.documents.reading.folder import read_documents
-from graphagg.rag.documents.reading.kinds import DOCUMENTS
 from graphagg.rag.documents.rows import TABLES, RowConfig, read_rows
 from graphagg.store.manifest import canonical_json
 
@@ -110,6 +108,8 @@ def read_passages(
     if not source.exists():
         raise UnreadableFile(f"{source}: no such file or folder")
     if holds_documents(source):
+        from graphagg.rag.documents.reading.folder import read_documents
+
         return (as_passage(d.record, str(source / d.id)) for d in read_documents(source))
     return _row_passages(source, columns)
 
@@ -127,6 +127,8 @@ def holds_documents(source: Path) -> bool:
 
     Any other file, such as JSON lines or Parquet, holds passages.
     """
+    from graphagg.rag.documents.reading.kinds import DOCUMENTS  # questions read no files
+
     return source.is_dir() or source.suffix.lower() in DOCUMENTS
 
 

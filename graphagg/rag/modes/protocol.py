@@ -23,7 +23,7 @@ from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.confidence import confidence_of
 from graphagg.rag.modes.multihop.candidates import QuestionScores
 from graphagg.rag.question.excerpts import Span
-from graphagg.rag.question.reading import Reading, read_question
+from graphagg.rag.question.reading import Reading, read_question, read_terms
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit, Hits
@@ -329,7 +329,7 @@ def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list
 
 def compared_with(snapshot: Snapshot, scope: Scope, text: str, vector: Floats) -> QuestionScores:
     """Compare a question that was encoded with the visible passages, by words too."""
-    (reading,) = readings(snapshot, scope, [text])
+    reading = read_terms(text, scope.view, snapshot.analyzers)
     return QuestionScores(reading, Queries(vector[None]), None, scope.view, snapshot.dense)
 
 

@@ -13,8 +13,6 @@ from graphagg.arrays import Mask
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.modes.broad import Auto, Broad
-from graphagg.rag.modes.linearrag.mode import LinearRAG
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import Asked, Retriever
@@ -24,11 +22,22 @@ from graphagg.rag.question.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.snapshot.snapshot import Snapshot
 
 AnyRetriever = Retriever[Any, Any, Any]
-RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
-    "multihop": Multihop, "broad": Broad, "auto": Auto, "linearrag": LinearRAG, "rrf": RRF,
-    "dense": Dense, "bm25": BM25,
+_SMALL: dict[Mode, type[AnyRetriever]] = {
+    "multihop": Multihop, "rrf": RRF, "dense": Dense, "bm25": BM25,
 }  # fmt: skip
-"""The class of each mode."""
+
+
+def retriever_of(mode: Mode) -> type[AnyRetriever]:
+    """The class of a mode; the larger ones load when they are asked for."""
+    if mode == "linearrag":
+        from graphagg.rag.modes.linearrag.mode import LinearRAG
+
+        return LinearRAG
+    if mode in ("broad", "auto"):
+        from graphagg.rag.modes.broad import Auto, Broad
+
+        return Auto if mode == "auto" else Broad
+    return _SMALL[mode]
 
 
 def retriever_for(version: Version, request: Request) -> AnyRetriever:
@@ -38,7 +47,7 @@ def retriever_for(version: Version, request: Request) -> AnyRetriever:
         InvalidParameter: `config` is of another mode, or ids are no list.
         InvalidFilter: the filter names an unknown key or does not fit its type.
     """
-    snapshot, config, retriever = version.snapshot, request.config, RETRIEVERS[request.mode]
+    snapshot, config, retriever = version.snapshot, request.config, retriever_of(request.mode)
     config_type = retriever.config_type
     if config_type is not None and config is None:
         config = snapshot.multihop_config if config_type is MultihopConfig else config_type()

@@ -9,30 +9,27 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.build import KIND
-from graphagg.rag.build.join import join_shards
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.profile import Profile
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph import CorpusGraph, corpus_graph
 from graphagg.rag.corpus.similar import By, Likes, similar_entities, similar_passages
-from graphagg.rag.corpus.themes.results import ThemeMap
-from graphagg.rag.corpus.themes.storage import current_map, map_of_view
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.models.encoder import Encoder
-from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.models.vector_cache import VectorCache
 from graphagg.rag.opened.version import IndexModels, Version, read_snapshot
 from graphagg.rag.question.request import Request, VisibleFields
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import KIND, Snapshot
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what no question needs loads when it is called
+    from graphagg.rag.corpus.themes.results import ThemeMap
+    from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.endpoint import Endpoint
+    from graphagg.rag.models.extractor import EntityExtractor
+    from graphagg.rag.models.vector_cache import VectorCache
 
 
 _GRAPH = GraphConfig()
@@ -98,6 +95,8 @@ class IndexedCorpus(Index[Version]):
             >>> len(PassageIndex.join(parts, tempfile.mkdtemp()))
             2
         """
+        from graphagg.rag.build.join import join_shards
+
         with ExitStack() as held, write_artifact(directory) as publication:
             artifacts = [held.enter_context(open_artifact(s, kind=cls.KIND)) for s in shards]
             join_shards(publication, [read_snapshot(artifact) for artifact in artifacts])
@@ -237,6 +236,8 @@ class IndexedCorpus(Index[Version]):
             ArtifactBusy, ArtifactError, WriteFailed: about the folder of the map.
             MissingExtra: scikit-network is not installed.
         """
+        from graphagg.rag.corpus.themes.storage import current_map, map_of_view
+
         selection = Request(**visible).selection
         if selection.is_all:
             return current_map(self.snapshot, config, update, labels, progress)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from graphagg.errors import UnsupportedFormat
-from graphagg.rag.build.build import REVISION
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import Models, encoder_named
 from graphagg.rag.models.by_rule.extractor import PREFIX as RULES
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
-from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
-from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.models.with_names import names_of, with_names
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import REVISION, Snapshot
 from graphagg.store import Artifact
+
+if TYPE_CHECKING:
+    from graphagg.rag.models.encoder import Encoder
+    from graphagg.rag.models.vector_cache import VectorCache
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ class IndexModels:
 
     def both(self) -> Models:
         """Encoder, extractor and profile, for new passages."""
+        from graphagg.rag.models.vector_cache import cached
+
         encoder = cached(self.encoder(), self._given[2])
         return Models(encoder, self.extractor(), None, self._profile)
 

@@ -43,9 +43,18 @@ def read_question(
     for start, length, entity in _leftmost_longest(_names(text, tokens, view, listed)):
         begin, end = tokens.spans[start][0], tokens.spans[start + length - 1][1]
         entities.setdefault(entity, text[begin:end])
-    terms = analyzers.terms(text, [*tokens.words, *inner_words(text)], view.languages)
+    terms = _terms(text, tokens, view, analyzers)
     spans = _spans(terms, tokens, analyzers.each(view.languages))
     return Reading(text, terms, spans, tuple(entities), tuple(entities.values()))
+
+
+def read_terms(text: str, view: View, analyzers: Analyzers) -> Reading:
+    """Find a question's terms alone, without spans and entities."""
+    return Reading(text, _terms(text, scan(text), view, analyzers), (), (), ())
+
+
+def _terms(text: str, tokens: Tokens, view: View, analyzers: Analyzers) -> tuple[Term, ...]:
+    return analyzers.terms(text, [*tokens.words, *inner_words(text)], view.languages)
 
 
 def _spans(

@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from graphagg.arrays import offsets
 from graphagg.progress import Progress, silent
 from graphagg.rag.build.block import block_of
-from graphagg.rag.build.build import KIND, Recipe, publish_build
+from graphagg.rag.build.build import Recipe, publish_build
 from graphagg.rag.build.engine import MENTIONS, NAMES, Engine
 from graphagg.rag.build.state import BLOCK, State
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.by_name import Models, NamedModels
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
+from graphagg.rag.snapshot.snapshot import KIND
 from graphagg.rag.spark.engine import SparkLoops
 from graphagg.rag.spark.records import (
     PASSAGES,

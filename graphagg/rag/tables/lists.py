@@ -256,7 +256,37 @@ class _Promising(NamedTuple):
     near: int
 
 
-@kernel(nogil=True)
+def _see_by_list(
+    lists: _Arrays,
+    promising: _Promising,
+    visible: Array,
+    query: Query,
+    windows: Array,
+    products: Array,
+) -> int:
+    """`_see` by numpy."""
+    bounds, seen, half = lists.bounds, 0, _LEVELS // 2
+    counts, level, above = np.zeros(_LEVELS, np.int64), 0, 0
+    for i, promise in zip(promising.order.tolist(), promising.promises.tolist(), strict=True):
+        while level + 1 < _LEVELS and above - counts[level] >= promising.near:
+            above -= int(counts[level])
+            level += 1
+        if (level > 0 and promise < level / half - 1.0) or seen == len(windows):
+            break
+        members = slice(int(bounds[i]), int(bounds[i + 1]))
+        chosen = np.flatnonzero(visible[lists.windows[members]])[: len(windows) - seen]
+        more = slice(seen, seen + len(chosen))
+        windows[more] = lists.windows[members][chosen]
+        products[more] = multiply(lists.vectors[members][chosen], query)[:, 0]
+        levels = ((products[more].astype(np.float64) + 1.0) * half).astype(np.int64)
+        levels = np.clip(levels, 0, _LEVELS - 1)
+        counts += np.bincount(levels, minlength=_LEVELS)
+        above += int(np.count_nonzero(levels >= level))
+        seen = more.stop
+    return seen
+
+
+@kernel(nogil=True, plain=_see_by_list)
 def _see(
     lists: _Arrays,
     promising: _Promising,

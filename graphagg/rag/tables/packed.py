@@ -148,7 +148,14 @@ def _digits(whole: Array) -> Array:
     return np.ascontiguousarray(np.concatenate([high, whole - (high << _DIGIT)]).T, kind)
 
 
-@kernel(nogil=True)
+def _multiply_by_blas(rows: Any, width: int, query: Query, result: Any) -> None:
+    """`_multiply` by BLAS."""
+    for start in range(0, len(result), _BLOCK):
+        some = rows[start * width : (start + _BLOCK) * width].reshape(-1, width)
+        result[start : start + _BLOCK] = products(some, query)[: len(result) - start]
+
+
+@kernel(nogil=True, plain=_multiply_by_blas)
 def _multiply(rows: Any, width: int, query: Query, result: Any) -> None:
     """Write the products of rows of `width` bytes, one after another."""
     for i in range(len(result)):

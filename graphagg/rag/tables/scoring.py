@@ -19,14 +19,16 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints
+from graphagg.arrays import Array, Ints, distinct
 from graphagg.kernels import kernel, lower_bound
+from graphagg.rag.tables.vectors import ranges as positions_of
 from graphagg.store.ranges import will_need
 
 Constants: TypeAlias = tuple[float, float, float]
 """k1, b, and the mean length."""
 ROWS = 5
 """A range has 2 to the power of this many rows."""
+_BLOCK = 1 << 16  # postings whose shares are in memory at once
 _FIRST = 4  # ranges that are added up first, per row that is wanted
 _GROWTH = 4  # how many times more each time after
 _ROUNDED = 1.0 + 1e-9  # above what rounding can take from a bound
@@ -91,9 +93,16 @@ def add_up(
 
 
 def maxima(rows: Array, counts: Array, lengths: Array, constants: Constants) -> Array:
-    """The largest share of one term in each range, in 255ths, `[ranges]` uint8."""
+    """The largest share of one term in each range, in 255ths, rounded up, `[ranges]` uint8."""
+    k1, b, average = constants
     largest = np.zeros((len(lengths) >> ROWS) + 1, np.uint8)
-    _raise_maxima(rows, counts, lengths, constants, ROWS, largest)
+    for start in range(0, len(rows), _BLOCK):
+        some, f = rows[start : start + _BLOCK], counts[start : start + _BLOCK].astype(np.float64)
+        shares = f / (f + k1 * (1.0 - b + b * lengths[some, 0] / average))
+        ranges = some >> ROWS
+        begins = np.flatnonzero(np.diff(ranges, prepend=-1))
+        rounded = np.ceil(255.0 * np.maximum.reduceat(shares, begins))
+        largest[ranges[begins]] = np.maximum(largest[ranges[begins]], rounded)
     return largest
 
 
@@ -132,38 +141,47 @@ def may_be_best(
     return rows[order], scores[order]
 
 
-@kernel(nogil=True)
 def look_up(
     postings: TermPostings, visible: Array, idf: Array, constants: Constants, rows: Array
 ) -> Array:
     """The scores of some rows, `[n]`, as by `add_up`; 0 where a row is hidden."""
-    starts, ends, of_rows, counts, lengths = postings
+    held, scores = _add_up_ranges(postings, distinct(rows), visible, idf, constants, 0)
+    if not len(held):
+        return np.zeros(len(rows))
+    at = np.minimum(held.searchsorted(rows), len(held) - 1)
+    return np.where(held[at] == rows, scores[at], 0.0)
+
+
+def _add_up_by_term(
+    postings: TermPostings,
+    ranges: Array,
+    visible: Array,
+    idf: Array,
+    constants: Constants,
+    shift: int,
+) -> tuple[Array, Array]:
+    """`_add_up_ranges` by numpy."""
+    starts, _, of_rows, counts, lengths = postings
     k1, b, average = constants
-    scores = np.zeros(len(rows))
-    for t in range(len(starts)):
-        for i in range(len(rows)):
-            at = lower_bound(of_rows, starts[t], ends[t], rows[i])
-            if at < ends[t] and of_rows[at] == rows[i] and visible[rows[i]]:
-                f = np.float64(counts[at])
-                norm = 1.0 - b + b * lengths[rows[i], 0] / average
-                scores[i] += idf[t] * f / (f + k1 * norm)
-    return scores
+    firsts = ranges << shift
+    rows = (firsts[:, None] + np.arange(1 << shift)).reshape(-1)
+    totals, is_held = np.zeros(len(rows)), np.zeros(len(rows), bool)
+    for t, (start, end) in enumerate(zip(starts.tolist(), postings.ends.tolist(), strict=True)):
+        of_term = of_rows[start:end]
+        begins, ends = (
+            of_term.searchsorted((firsts + step).astype(of_term.dtype)) for step in (0, 1 << shift)
+        )
+        at = start + positions_of(begins, ends - begins)
+        f, held = counts[at].astype(np.float64), of_rows[at]
+        into = held - np.repeat(firsts - (np.arange(len(ranges)) << shift), ends - begins)
+        norm = 1.0 - b + b * lengths[held, 0] / average
+        totals[into] += idf[t] * f / (f + k1 * norm)
+        is_held[into] = True
+    is_held &= visible[np.where(is_held, rows, 0)]
+    return rows[is_held], totals[is_held]
 
 
-@kernel(nogil=True)
-def _raise_maxima(
-    rows: Array, counts: Array, lengths: Array, constants: Constants, shift: int, largest: Array
-) -> None:
-    """Raise the maxima of ranges to the shares of a term's rows, rounded up."""
-    k1, b, average = constants
-    for i in range(len(rows)):
-        f = np.float64(counts[i])
-        share = f / (f + k1 * (1.0 - b + b * lengths[rows[i], 0] / average))
-        at = rows[i] >> shift
-        largest[at] = max(largest[at], np.uint8(np.ceil(255.0 * share)))
-
-
-@kernel(nogil=True)
+@kernel(nogil=True, plain=_add_up_by_term)
 def _add_up_ranges(
     postings: TermPostings,
     ranges: Array,

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from graphagg.arrays import Array, Mask
+from graphagg.arrays import Array, Mask, distinct
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.question.reading import Reading
 from graphagg.rag.snapshot.dense import DenseIndex
@@ -151,7 +151,7 @@ class CandidateScorer:
     def pool(self, question: QuestionScores, size: int, allowed: Mask | None) -> Rows:
         """The rows that F is computed for: the best by similarity, words and title, and titles."""
         weights, visible, ranks = self.config.passage, self.view.row_set, self.dense.ranks
-        titled = np.unique(np.concatenate([np.zeros(0, np.int64), *question.titled]))
+        titled = distinct(np.concatenate([np.zeros(0, np.int64), *question.titled]))
 
         def prior(rows: Rows) -> Array:  # they ascend
             value = weights.lexical * question.lexical.at(rows)
@@ -165,17 +165,19 @@ class CandidateScorer:
             rows, similar = visible.rows, question.similarities
         else:
             nearest, _ = question.nearest(2 * size)
-            rows = np.union1d(nearest, self._by_words(question.lexical, titled, size))
+            by_words = self._by_words(question.lexical, titled, size)
+            rows = distinct(np.concatenate([nearest, by_words]))
             similar = question.similarity_at(rows)
         pool = rows[top_k(prior(rows) + strength * similar, size, ranks[rows])]
         # A named page joins however little else of the question it holds.
         best_titled = titled[top_k(prior(titled), _MOST_TITLED, ranks[titled])]
-        pool = np.union1d(pool, best_titled)
+        pool = distinct(np.concatenate([pool, best_titled]))
         # Where hidden passages may lead on but not be chosen, enough of the others must be scored.
         if allowed is not None and allowed[pool].sum() < size:
             may = allowed & self.view.visible
-            more = RowSet(may, int(np.count_nonzero(may)))
-            pool = np.union1d(pool, self.dense.search(question.vector, size, more)[0])
+            others = RowSet(may, int(np.count_nonzero(may)))
+            more, _ = self.dense.search(question.vector, size, others)
+            pool = distinct(np.concatenate([pool, more]))
         return pool
 
     def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:

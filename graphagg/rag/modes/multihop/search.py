@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from graphagg.arrays import Array, Mask
+from graphagg.arrays import Array, Mask, distinct
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import (
     FEATURES,
@@ -123,7 +123,7 @@ class MultihopSearch(CandidateScorer):
     ) -> tuple[Candidates, Array, Array]:
         """Add the passages that links lead to; returns scores and frontier in the new order."""
         is_candidate, _ = lookup(candidates.rows, edges.row, self.dense.ranks)
-        new = np.unique(edges.row[~is_candidate])
+        new = distinct(edges.row[~is_candidate])
         if not len(new):
             return candidates, score, frontier
         more = self.candidates(new, question)

@@ -16,12 +16,15 @@ from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch, Un
 from graphagg.rag import MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.profile import STORAGE
 from graphagg.rag.models.static.encoder import StaticEncoder
+from graphagg.rag.snapshot import dense
 from graphagg.rag.tables.packed import unpack
 from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES
 
 HEAVY = (
     "torch", "sentence_transformers", "transformers", "spacy", "faiss", "bm25s", "numba", "pyarrow",
+    "numpy.ma", "sqlite3", "graphagg.rag.build.build", "graphagg.rag.documents.reading.kinds",
+    "graphagg.rag.corpus.themes.build", "graphagg.rag.modes.broad", "graphagg.rag.modes.linearrag",
 )  # fmt: skip
 
 
@@ -121,10 +124,18 @@ def test_a_table_that_does_not_fit(tmp_path: Path) -> None:
             index.retrieve("Who read the New York Times?")
 
 
-def test_asking_loads_no_heavy_library(tmp_path: Path) -> None:
-    fast(some(12, 0), tmp_path / "idx").close()
+@pytest.mark.parametrize("limit", [dense.FLAT_LIMIT, 4])
+def test_asking_loads_no_heavy_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(dense, "FLAT_LIMIT", limit)
+    with fast(some(12, 0), tmp_path / "idx") as index:
+        has_lists = index.snapshot.corpus.segments[0].lists is not None
+        assert has_lists is (limit == 4)
     code = (
         "import sys\nfrom graphagg.cli.main import main\n"
+        "from graphagg.rag.snapshot import dense, lexical\n"
+        f"dense.FLAT_LIMIT, lexical.LARGE = {limit}, {limit}\n"
         "try:\n    main()\nfinally:\n"
         f"    print(*sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ TEXTS = [
     "An engine on notes .",
 ]
 WORDS = sorted({word for text in TEXTS for word in text.split()} | {"query:", "passage:", "she"})
+_SAVED = TemporaryDirectory()  # gone when the tests end
 PROMPTS = {"query": "query: ", "document": "passage: "}
 FAMILIES = ["bert", "bert-cls", "roberta", "xlm-roberta-cls", "mpnet", "distilbert", "modernbert"]
 OWN_PASS = ("bert", "bert-cls", "roberta", "xlm-roberta-cls")
@@ -85,7 +86,7 @@ def folder(family: str) -> Path:
         sizes |= {"dim": 24, "n_layers": 3, "n_heads": 3, "hidden_dim": 40}
     config = transformers.AutoConfig.for_model(kind, **sizes)
     torch.manual_seed(0)
-    saved = Path(mkdtemp())
+    saved = Path(_SAVED.name, family)
     transformers.AutoModel.from_config(config).save_pretrained(saved / "model")
     words.save_pretrained(saved / "model")
     first = modules.Transformer(str(saved / "model"))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag.tables import lists
+from graphagg.rag.tables import packed as packed_rows
 from graphagg.rag.tables.lists import Lists, labels_of, trained, write_lists
 from graphagg.rag.tables.packed import multiply, pack, query_of, unpack
 from graphagg.store.reading import ArrayFolder
@@ -54,6 +55,11 @@ def test_what_is_seen_is_visible_and_its_products_are_exact(
     promises = multiply(opened.centroids, query)[:, 0] + opened.reach
     list_of = np.empty(count, np.int64)
     list_of[opened.windows] = np.repeat(np.arange(len(promises)), np.diff(opened.bounds))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lists, "_see", lists._see.plain)
+        patch.setattr(packed_rows, "_multiply", packed_rows._multiply.plain)
+        by_numpy = opened.see(query, visible, count, near)
+    assert [each.tobytes() for each in by_numpy] == [some.tobytes(), nearer.tobytes()]
     for unread in {*list_of[windows[len(some) :]].tolist()}:
         assert np.count_nonzero(nearer >= promises[unread]) >= near
 

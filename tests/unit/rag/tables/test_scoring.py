@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -57,11 +58,14 @@ def test_the_best_are_those_of_adding_up_everything(
     ranks = rng.permutation(rows).astype(np.int32)
     asked = rng.integers(0, rows, 9)
     found = []
-    for many, shift in ((1 << 30, 6), (0, 2), (0, 6)):
+    compiled = scoring._add_up_ranges
+    by_ranges = compiled, compiled.plain
+    for many, shift, function in ((1 << 30, 6, compiled), *product([0], [2, 6], by_ranges)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(lexical, "MANY", many)
             patch.setattr(lexical, "_PER_ROW", 0)
             patch.setattr(scoring, "ROWS", shift)
+            patch.setattr(scoring, "_add_up_ranges", function)
             words = Lexical(replace(view, lexicon=replace(view.lexicon)), [(t,) for t in terms])
             allowed = None if among is None else among & visible
             best = top_rows(*words.best(k, among), k, ranks, view, allowed)

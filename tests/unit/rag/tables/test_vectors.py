@@ -57,13 +57,20 @@ def test_products_do_not_depend_on_split_order_or_batch(seed: int, dimension: in
 
 
 @settings(deadline=None, max_examples=60)
-@given(SEEDS, st.sampled_from([1, 3, 64, 256, 384, 1040, 1041, 2500]), st.booleans())
+@given(
+    SEEDS,
+    st.sampled_from([1, 3, 64, 256, 384, 1040, 1041, 2500]),
+    st.sampled_from(["BLAS", "compiled", "plain"]),
+)
 def test_products_of_packed_rows_are_those_of_their_integers(
-    seed: int, dimension: int, compiled: bool
+    seed: int, dimension: int, by: str
 ) -> None:
-    """By BLAS, which takes few rows, and by the compiled loop, which takes many."""
+    """By BLAS, which takes few rows, and by the compiled loop, or BLAS for it, which take many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packed, "_MANY", 0 if compiled else 1 << 16)
+        patch.setattr(packed, "_MANY", {"BLAS": 1 << 16, "compiled": 0, "plain": 20}[by])
+        if by == "plain":
+            patch.setattr(packed, "_BLOCK", 7)
+            patch.setattr(packed, "_multiply", packed._multiply.plain)
         check_products(seed, dimension)
 
 

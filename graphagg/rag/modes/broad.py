@@ -60,7 +60,7 @@ from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.vectors import Rows
 
 MAP = MapConfig()
-"""The themes that are covered: those of the map as it is usually made."""
+"""Settings of the map whose themes are covered."""
 
 
 class Rankings(NamedTuple):

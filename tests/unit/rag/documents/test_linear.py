@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 from collections.abc import Callable
@@ -80,12 +81,19 @@ FAULTS = (GraphAggError, Unread, ValueError, RecursionError)
 
 
 def seconds(read: Callable[[str], Any], unit: str, size: int) -> float:
-    """CPU seconds of this thread for a text of `size` characters."""
+    """CPU seconds of this thread for a text of `size` characters.
+
+    The collector of garbage would walk through what other tests left, at some sizes and not others.
+    """
     text = (unit * (size // len(unit) + 1))[:size]
+    gc.disable()
     start = time.thread_time()
-    with suppress(*FAULTS):
-        read(text)
-    return time.thread_time() - start
+    try:
+        with suppress(*FAULTS):
+            read(text)
+        return time.thread_time() - start
+    finally:
+        gc.enable()
 
 
 def is_steep(read: Callable[[str], Any], unit: str, size: int) -> bool:

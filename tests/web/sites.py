@@ -9,6 +9,7 @@ import networkx as nx
 
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+from graphagg.errors import ArtifactError
 from graphagg.rag import PassageIndex, read_passages
 from graphagg.rag.documents.passages import Passage
 from graphagg.serve.service import Sources
@@ -63,8 +64,10 @@ def real() -> Sources:
     """
     root = Path(os.environ.get("GRAPHAGG_WEB_INDICES", Path(__file__).parents[2] / "build" / "web"))
     passages, communities = root / "2wiki", root / "dblp"
-    if not (passages / "manifest.json").is_file():
-        PassageIndex.build(read_passages(CORPUS), passages).close()
+    try:
+        PassageIndex.open(passages).close()
+    except ArtifactError:  # there is none, or one of another revision
+        PassageIndex.build(read_passages(CORPUS), passages, force=True).close()
     if not (communities / "manifest.json").is_file():
         CommunityIndex.build(DBLP, communities).close()
     return Sources(passages, communities)

@@ -38,7 +38,7 @@ def test_a_dry_run_on_the_cpu_writes_one_file_with_a_row_of_each_item(
     items: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = [option for name in items for option in ("--item", name)]
-    command = ["gpu", "--device", "cpu", "--out", str(tmp_path), *options]
+    command = ["gpu", "--device", "cpu", "--minutes", "600", "--out", str(tmp_path), *options]
     monkeypatch.setattr(sys, "argv", command)
     assert driver.main() == 0
     results = json.loads((tmp_path / "results.json").read_text())

@@ -45,7 +45,7 @@ _FOLDER = "blocks"
 _LEAST, _BLOCKS = 16, 64  # passages of a block at least; blocks that a corpus is cut into at least
 _STAGE = "indexing"
 _OF_BLOCKS = {"fast": 0.78}  # share of the work that blocks are, by profile
-_MOST = 0.98  # that share with a model; the stages over all blocks are the rest
+_MOST = 0.975  # that share with a model; the stages over all blocks are the rest
 
 
 def build(
@@ -139,14 +139,15 @@ def _annotate(
     share: float,
 ) -> list[Stats]:
     """Stage `segment`: annotate and encode block after block."""
-    stage, done = state.stage(BLOCK), []
+    stage, done, ends = state.stage(BLOCK), [], passages.table.texts.offsets
     for i, rows in enumerate(cut):
         stats = stage.known(i)
         if stats is None:
             given = None if vectors is None else vectors[rows.start : rows.stop]
             arrays = block_of(passages[rows.start : rows.stop], recipe.models, given, silent)
             stats = stage.save(i, arrays)
-            progress(_STAGE, int(share * rows.stop), len(passages))
+            ready = share * ends[rows.stop] / ends[-1]  # a block costs what its texts are long
+            progress(_STAGE, int(ready * len(passages)), len(passages))
         done.append({"block": i} | stats)
     return done
 

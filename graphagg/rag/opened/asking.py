@@ -22,7 +22,7 @@ from graphagg.rag.question.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.snapshot.snapshot import Snapshot
 
 AnyRetriever = Retriever[Any, Any, Any]
-_SMALL: dict[Mode, type[AnyRetriever]] = {
+_LOADED: dict[Mode, type[AnyRetriever]] = {
     "multihop": Multihop, "rrf": RRF, "dense": Dense, "bm25": BM25,
 }  # fmt: skip
 
@@ -37,7 +37,7 @@ def retriever_of(mode: Mode) -> type[AnyRetriever]:
         from graphagg.rag.modes.broad import Auto, Broad
 
         return Auto if mode == "auto" else Broad
-    return _SMALL[mode]
+    return _LOADED[mode]
 
 
 def retriever_for(version: Version, request: Request) -> AnyRetriever:

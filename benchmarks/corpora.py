@@ -10,6 +10,7 @@ from benchmarks.sets import SETS
 from graphagg.rag import Passage, PassageIndex, read_passages
 from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile
 from graphagg.rag.evaluation.questions import GoldQuestion, Half, half, read_questions
+from graphagg.rag.models.encoder import Encoder
 from tests.conftest import DATA
 
 WIKI = DATA / "2wikimultihopqa"
@@ -48,12 +49,23 @@ def questions(name: str, which: Half, most: int) -> list[GoldQuestion]:
     return chosen[:: -(-len(chosen) // most)]
 
 
-def open_index(name: str, folder: Path, profile: Profile = DEFAULT_PROFILE) -> PassageIndex:
-    """The index of a set with the models of a profile; built where it is not there yet."""
+def open_index(
+    name: str,
+    folder: Path,
+    profile: Profile = DEFAULT_PROFILE,
+    label: str = "",
+    encoder: Encoder | None = None,
+) -> PassageIndex:
+    """The index of a set, built where it is not there yet: `folder/label/name`.
+
+    Without another label and encoder it has the models of its profile.
+    """
     name = _SAME_PASSAGES.get(name, name)
-    place = folder / profile / name
+    place = folder / (label or profile) / name
     if not (place / "manifest.json").is_file():
-        PassageIndex.build(passages_of(name), place, chunking=None, profile=profile).close()
+        PassageIndex.build(
+            passages_of(name), place, chunking=None, profile=profile, encoder=encoder
+        ).close()
     return PassageIndex.open(place)
 
 

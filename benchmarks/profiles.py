@@ -1,9 +1,11 @@
 """`python -m benchmarks.profiles`: cost and recall of an index of each profile.
 
 For each set: CPU seconds of the stages of a build, bytes per passage by what they hold, and
-recall@2 and recall@5 on the second half of the questions, on which nothing is chosen. `--chunks N`
+recall@2 and recall@5 on the second half of the questions, on which nothing is chosen, with the gain
+of `multihop` over the best plain mode of the set, paired, and its 95 % interval. `--chunks N`
 splits each passage into chunks of at most N words, which share its title as the chunks of a user's
-document do; a gold passage counts by any of its chunks.
+document do; a gold passage counts by any of its chunks. `--encoders` takes names or folders of
+models in place of the profile's own; `--alone` encodes each sentence as a text of its own.
 """
 
 from __future__ import annotations
@@ -18,14 +20,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.corpora import names_here, open_index, passages_of, questions
-from benchmarks.report import Report
-from graphagg.rag import ChunkConfig, PassageIndex
+from benchmarks.report import Report, print_table
+from graphagg.rag import ChunkConfig, PassageIndex, SentenceTransformerEncoder
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.profile import PROFILES, Profile
-from graphagg.rag.evaluation.measure import evaluate
+from graphagg.rag.evaluation.measure import difference, evaluate
 from graphagg.rag.evaluation.questions import GoldQuestion
+from graphagg.rag.models.by_name import encoder_of
+from graphagg.rag.models.encoder import Encoder
 
 MODES: tuple[Mode, ...] = ("multihop", "dense", "bm25", "rrf")
+AIMS = {2: -1.0, 5: -0.5}
+"""The least gain of `multihop` over the best plain mode at k that holds."""
+FEW = 150  # questions of which a loss counts only beyond chance
 PARTS = {
     "texts": r"passages\.texts",
     "static table": r"^encoder\.",
@@ -43,15 +50,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--profiles", nargs="*", default=["standard", "fast"], choices=PROFILES)
     parser.add_argument("--folder", type=Path, default=Path("build/choose"))
     parser.add_argument("--chunks", type=int, metavar="WORDS", help="split the passages")
+    parser.add_argument("--encoders", nargs="*", default=[""], metavar="MODEL")
+    parser.add_argument("--alone", action="store_true", help="sentences as texts of their own")
     parser.add_argument("--only-recall", action="store_true", help="build only what is not there")
     chosen = parser.parse_args(arguments)
+    folder, rows = chosen.folder, list[list[object]]()
+    if chosen.chunks:
+        folder /= f"chunks-{chosen.chunks}"
     for name in chosen.sets or names_here():
         for profile in chosen.profiles:
-            folder = chosen.folder / f"chunks-{chosen.chunks}" if chosen.chunks else chosen.folder
-            if not chosen.only_recall:
-                _build(name, profile, folder, chosen.chunks)
-            with open_index(name, folder, profile) as index:
-                print_recall(f"{name}, {profile}", index, questions(name, "test", 10_000))
+            for model in chosen.encoders:
+                encoder = _encoder(profile, model, chosen.alone)
+                label = "-".join([Path(model).name or profile, *["alone"] * chosen.alone])
+                if not chosen.only_recall:
+                    _build(name, profile, folder / label / name, chosen.chunks, encoder)
+                with open_index(name, folder, profile, label, encoder) as index:
+                    asked = questions(name, "test", 10_000)
+                    rows.append(print_recall(f"{name}, {label}", index, asked))
+    print_table(["set", "questions", *MODES, "gain at 2", "gain at 5", "holds"], rows)
 
 
 def run(report: Report) -> None:
@@ -80,25 +96,51 @@ def run(report: Report) -> None:
     report.line("The static table of `fast` is 3.4 MB, whatever the passages.")
 
 
-def _build(name: str, profile: Profile, folder: Path, words: int | None) -> None:
+class Alone(SentenceTransformerEncoder):
+    """A model whose sentences are encoded without their passages."""
+
+    pools_sentences = False
+
+
+def _encoder(profile: Profile, model: str, alone: bool) -> Encoder | None:
+    if alone:
+        return Alone(model)
+    return encoder_of(profile, model) if model else None
+
+
+def _build(
+    name: str, profile: Profile, directory: Path, words: int | None, encoder: Encoder | None
+) -> None:
     """Build a set's index, and print its stages and bytes."""
-    passages, directory, stages = list(passages_of(name)), folder / profile / name, Stages()
+    passages, stages, what = list(passages_of(name)), Stages(), f"{name}, {directory.parent.name}"
     chunking = ChunkConfig(max_words=words, overlap_sentences=0) if words else None
     stages.begin()
     PassageIndex.build(
-        passages, directory, chunking=chunking, profile=profile, force=True, progress=stages
-    ).close()
-    print(f"{name}, {profile}: {len(passages):,} passages; CPU s {stages}")
-    print(f"{name}, {profile}: bytes per passage {bytes_of(directory, len(passages))}", flush=True)
+        passages, directory, chunking=chunking, profile=profile, encoder=encoder, force=True,
+        progress=stages,
+    ).close()  # fmt: skip
+    print(f"{what}: {len(passages):,} passages; CPU s {stages}")
+    print(f"{what}: bytes per passage {bytes_of(directory, len(passages))}", flush=True)
 
 
-def print_recall(name: str, index: PassageIndex, asked: Sequence[GoldQuestion]) -> None:
-    """Print the recall of each of `MODES`."""
+def print_recall(name: str, index: PassageIndex, asked: Sequence[GoldQuestion]) -> list[object]:
+    """Print the recall of each of `MODES`; returns the set's row of the table."""
     print(f"{name}: {len(index)} passages, {len(asked)} questions; recall@2 / @5 / @10")
+    asked_by = {}
     for mode in MODES:
-        quality = evaluate(index, asked, mode=mode).quality
-        recalls = (f"{quality[f'recall@{k}']:.1f}" for k in (2, 5, 10))
+        asked_by[mode] = evaluate(index, asked, mode=mode)
+        recalls = (f"{asked_by[mode].quality[f'recall@{k}']:.1f}" for k in (2, 5, 10))
         print(f"  {mode:5} {' / '.join(recalls)}", flush=True)
+    gains, holds = [], True
+    for k, least in AIMS.items():
+        metric = f"recall@{k}"
+        best = max(MODES[1:], key=lambda mode: asked_by[mode].quality[metric])
+        gain = difference(asked_by[MODES[0]], asked_by[best])
+        low, high = gain.intervals[metric]
+        gains.append(f"{gain.percent[metric]:+.1f} [{low:.1f}, {high:.1f}] {best}")
+        holds &= gain.percent[metric] >= least or (len(asked) < FEW and high >= 0)
+    shown = ("{:.1f} / {:.1f}".format(*list(asked_by[m].quality.values())[:2]) for m in MODES)
+    return [name, len(asked), *shown, *gains, "yes" if holds else "no"]
 
 
 class Stages:

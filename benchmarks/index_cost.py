@@ -4,7 +4,8 @@ Of 2WikiMultiHopQA, of the folder of raw documentation in chunks, and of long pa
 2WikiMultiHopQA as one), or of every n-th passage of each (`--every`): CPU seconds of
 `PassageIndex.build`, how much of it are names and sentences, vectors, and the rest, and in the same
 run of the same encoder over the texts of the passages alone. One thread, models loaded before.
-`--encoders` compares ways to run the encoder.
+`--models` takes names or folders of encoders, which are measured in this order; `--encoders`
+compares ways to run the encoder.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ from graphagg.rag import (
     read_documents,
     read_passages,
 )
+from graphagg.rag.models.by_name import encoder_of
+from graphagg.rag.models.encoder import pools_sentences
 from graphagg.rag.models.encoding.bert import BertRunner
 from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward, with_products
 from graphagg.rag.models.encoding.windows import Window
-from graphagg.rag.models.weights import KINDS, Kind, load
+from graphagg.rag.models.weights import DEFAULT_ENCODER, KINDS, Kind, load
 from tests.conftest import DATA
 
 WIKI = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
@@ -56,13 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.index_cost", description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="take every n-th passage")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--models", nargs="*", default=[DEFAULT_ENCODER])
     parser.add_argument("--encoders", action="store_true", help="compare ways to run the encoder")
     chosen = parser.parse_args(arguments)
     if chosen.encoders:
         passages = list(read_passages(WIKI))[:: chosen.every]
         print_table(["encoder", "CPU s", "wall s", "CPU of the padded way"], encoders(passages))
         return
-    print_table(HEAD, [shares(name, SETS[name](chosen.every)) for name in chosen.sets])
+    rows = [shares(n, SETS[n](chosen.every), m) for n in chosen.sets for m in chosen.models]
+    print_table(HEAD, rows)
 
 
 def run(report: Report) -> None:
@@ -122,10 +127,11 @@ class Timed:
         return spent.result
 
 
-def shares(name: str, passages: list[Passage]) -> Row:
+def shares(name: str, passages: list[Passage], model: str = DEFAULT_ENCODER) -> Row:
     """The CPU seconds of a build by what they go to, and of the encoder alone."""
     torch.set_num_threads(1)
-    encoder, extractor = SentenceTransformerEncoder(), SpacyExtractor(processes=1)
+    encoder, extractor = encoder_of("standard", model), SpacyExtractor(processes=1)
+    method = "encode_passages" if pools_sentences(encoder) else "encode"
     kernels.SMALL = 0  # load what is compiled before the clock begins
     with tempfile.TemporaryDirectory() as place:
 
@@ -136,12 +142,13 @@ def shares(name: str, passages: list[Passage]) -> Row:
             ).close()  # fmt: skip
 
         build(passages[:4])
-        names, vectors = Timed(extractor, "annotate"), Timed(encoder, "encode_passages")
+        alone = cost(partial(encoder.encode, [passage.full_text for passage in passages])).cpu
+        names, vectors = Timed(extractor, "annotate"), Timed(encoder, method)
         whole = cost(partial(build, passages)).cpu
-    alone = cost(partial(encoder.encode, [passage.full_text for passage in passages])).cpu
     rest = whole - names.seconds - vectors.seconds
     parts = [whole, names.seconds, vectors.seconds, rest, alone, whole / alone]
-    return [name, len(passages), *(f"{part:.2f}" for part in parts)]
+    label = name if model == DEFAULT_ENCODER else f"{name}, {Path(model).name}"
+    return [label, len(passages), *(f"{part:.2f}" for part in parts)]
 
 
 def encoders(passages: list[Passage]) -> list[Row]:

@@ -18,7 +18,7 @@ The `beam` best passages p are the frontier. They lead on to passages q; where t
 documents, so do at most eight other chunks of their documents in the pool, and every chunk of a
 document passes on as much as the best one:
 
-    path(p, q) = F(p) (.375 inherited + link) + .25 target F(q)
+    path(p, q) = F(p) (.4 inherited + link) + .25 target F(q)
                + .4 joint_coverage + .6 open_terms
 
 - inherited: the share of F(p) that every path passes on, and target: the share of F(q) that counts
@@ -59,10 +59,9 @@ its paths. Passages are then chosen one after another by
 
 So each side of a question keeps a place among the hits. That sum is the score.
 
-The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set, and
-`inherited` once more on thirteen whole sets; docs/decisions/best-constants.md has the figures, also
-with each set left out, and what was tried and left out of the formula. `python -m
-benchmarks.choose` reports them.
+The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set;
+docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried
+and left out of the formula. `python -m benchmarks.choose` reports them.
 
 Sources: the design follows a prototype made for this project; spreading activation through entities
 is LinearRAG's (arXiv 2510.10114), choosing by uncovered terms is maximal marginal relevance
@@ -138,7 +137,7 @@ class MultihopConfig:
 
     passage: PassageWeights = PassageWeights()
     link: LinkWeights = LinkWeights()
-    inherited: float = 0.375
+    inherited: float = 0.4
     target: float = 0.25
     joint_coverage: float = 0.4
     open_terms: float = 0.6
@@ -168,7 +167,7 @@ class MultihopConfig:
 FAST = MultihopConfig(
     passage=PassageWeights(0.8, 0.2, 2.0, 1.2, 0.2),
     link=LinkWeights(shared=(0.0, 0.25)),
-    inherited=0.4, target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, named_page=0.3,
+    target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, named_page=0.3,
     beam=2, second_beam=4,
 )  # fmt: skip
 """Settings of an index of profile `fast`: chosen as the defaults were, over its vectors and names.

@@ -10,9 +10,9 @@ import pytest
 
 from graphagg.errors import InvalidParameter, ModelMismatch
 from graphagg.rag import SentenceTransformerEncoder, SpacyExtractor
-from graphagg.rag.models import encoder as encoder_module
 from graphagg.rag.models import extractor as entities_module
 from graphagg.rag.models import weights
+from graphagg.rag.models.encoding.forward import forward
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, DROPPED_LABELS
 
 TEXTS = [
@@ -128,13 +128,12 @@ def test_long_texts_are_cut_at_lines_and_equal_windows_encoded_once(
 
     expected = encoder.encode(windows), encoder.encode(["".join(lines)])
     calls: list[int] = []
-    forward = encoder_module.forward
 
     def counted(runner: Any, windows: Any, texts: Any, threads: int) -> Any:
         calls.append(len(texts))
         return forward(runner, windows, texts, threads)
 
-    monkeypatch.setattr(encoder_module, "forward", counted)
+    monkeypatch.setattr("graphagg.rag.models.encoder.forward", counted)
     vectors = encoder.encode([*windows, "".join(lines), *windows[::-1]])
     assert calls == [len(windows)]
     assert vectors.tobytes() == np.concatenate([*expected, expected[0][::-1]]).tobytes()

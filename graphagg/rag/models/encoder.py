@@ -132,7 +132,7 @@ def gives_words(encoder: Encoder) -> TypeGuard[WordEncoder]:
 class SentenceTransformerEncoder:
     """Any sentence-transformers model; it is loaded at first use.
 
-    A text longer than the model's window is never cut off: `split` gives its overlapping windows;
+    A text longer than the model's window is never cut off: `split` gives its windows;
     the passage index keeps one vector per window and ranks a passage by the best of them (max over
     windows). Other long texts (sentences, questions) get the normalized mean of their windows.
 
@@ -276,7 +276,7 @@ class SentenceTransformerEncoder:
         return self.pools_sentences
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """Cut texts at word boundaries into windows that share 32 tokens."""
+        """Cut texts at lines, else into windows that share 32 tokens."""
         with self._lock:
             spans = self._windows.spans(texts)
         return [[text[a:b] for a, b in each] for text, each in zip(texts, spans, strict=True)]

@@ -7,8 +7,8 @@ Questions of the first halves are asked of their own set (the gold is there), of
 their gold passages (near-topic: `exclude` hides them), and of another set (off-topic). An answer is
 right where all gold passages, or k of them if there are more, are among the first k hits. Printed
 are the area under the ROC curve (AUC) and the expected calibration error (ECE, ten bins) on the
-second halves of each set, by coefficients that were fitted without the set and its family; the ECE
-that true chances of this size would have by luck; by kind;
+second halves of each set, by coefficients that were fitted without the set and its family, and by
+those of the profile; the ECE that true chances of this size would have by luck; by kind;
 beside the top score, the gap of the first two scores and NQC (their deviation over the mean) as
 baselines; the share of answers kept and the risk of the kept ones; and the coefficients fitted on
 all sets, for `graphagg/rag/modes/confidence.py`. `--own` tells right answers from questions without
@@ -33,13 +33,15 @@ from graphagg.arrays import Array
 from graphagg.rag import Hit, PassageIndex
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES
 from graphagg.rag.evaluation.questions import GoldQuestion, Half
-from graphagg.rag.modes.confidence import FEATURES, features_of
+from graphagg.rag.modes.confidence import COEFFICIENTS, FEATURES, features_of
 
 THERE, NEAR, OFF = range(3)
 KINDS = ("near-topic", "off-topic")
 KS = (2, 5, 10)
 SHOWN_K = 5
 BASELINES = ("top score", "gap", "NQC")
+Model = tuple[Array, float]
+"""Coefficients of the features, and the intercept."""
 REGULAR = 1.0
 """Inverse strength of the L2 penalty, on features of unit variance."""
 
@@ -114,7 +116,7 @@ def joined(parts: Sequence[Asked]) -> Asked:
     )
 
 
-def fitted(parts: Sequence[Asked]) -> tuple[Array, float]:
+def fitted(parts: Sequence[Asked]) -> Model:
     """Coefficients and intercept; each set has one vote."""
     every = joined(parts)
     votes = np.concatenate([np.full(len(p.right), 1.0 / len(p.right)) for p in parts])
@@ -126,7 +128,7 @@ def fitted(parts: Sequence[Asked]) -> tuple[Array, float]:
     return weights, float(model.intercept_[0] - weights @ mean)
 
 
-def chances(asked: Asked, model: tuple[Array, float]) -> Array:
+def chances(asked: Asked, model: Model) -> Array:
     chance: Array = 1.0 / (1.0 + np.exp(-(asked.features @ model[0] + model[1])))
     return chance
 
@@ -167,12 +169,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tune[name] = asked_of(name, "tune", names, options)
         test[name] = asked_of(name, "test", names, options)
         print(f"{name}: {len(tune[name].right)} and {len(test[name].right)} rows", flush=True)
-    report(names, tune, test, options.out)
+    weights = COEFFICIENTS[options.profile]
+    there = np.array([weights[name] for name in FEATURES]), weights["intercept"]
+    report(names, tune, test, there, options.out)
 
 
 def report(
-    names: Sequence[str], tune: dict[str, Asked], test: dict[str, Asked], out: Path | None
-) -> None:
+    names: Sequence[str], tune: dict[str, Asked], test: dict[str, Asked], there: Model,
+    out: Path | None,
+) -> None:  # fmt: skip
     """Print the table by set, the means, coverage against risk, and the coefficients."""
     lines, values, held = [], [], []
     for name in names:
@@ -183,12 +188,15 @@ def report(
         row = [auc(shown.right, chance), calibration_error(shown.right, chance), by_luck(chance)]
         row += [auc(shown.right[rows], chance[rows]) for rows in kinds]
         row += [auc(shown.right, shown.baselines[:, i]) for i in range(len(BASELINES))]
+        kept = chances(shown, there)
+        row += [auc(shown.right, kept), calibration_error(shown.right, kept)]
         values.append(row)
         lines.append([name, f"{shown.right.mean():.2f}", *(f"{value:.2f}" for value in row)])
         held.append((shown.right, chance))
     means = np.nanmean(np.array(values), axis=0)
     lines.append(["mean", "", *(f"{value:.2f}" for value in means)])
-    print_table([f"set, k={SHOWN_K}", "right", "AUC", "ECE", "by luck", *KINDS, *BASELINES], lines)
+    head = [f"set, k={SHOWN_K}", "right", "AUC", "ECE", "by luck", *KINDS, *BASELINES]
+    print_table([*head, "AUC of the profile's", "ECE"], lines)
     right, chance = (np.concatenate(column) for column in zip(*held, strict=True))
     print(f"\nall sets together: AUC {auc(right, chance):.2f}, ", end="")
     print(f"calibration error {calibration_error(right, chance):.3f}")

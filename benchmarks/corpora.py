@@ -66,7 +66,7 @@ def open_index(
         PassageIndex.build(
             passages_of(name), place, chunking=None, profile=profile, encoder=encoder
         ).close()
-    return PassageIndex.open(place)
+    return PassageIndex.open(place, encoder=encoder)
 
 
 def passages_of(name: str) -> Iterator[Passage]:

@@ -15,7 +15,8 @@ from torch.nn import functional
 from torch_geometric.nn import SAGEConv
 
 
-def main(path: str, aggregation: str, epochs: int, seed: int) -> None:
+def accuracy(path: str, aggregation: str, epochs: int, seed: int) -> float:
+    """Train, and measure the last epoch on the test part."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     with np.load(path) as file:
@@ -47,8 +48,8 @@ def main(path: str, aggregation: str, epochs: int, seed: int) -> None:
         optimizer.step()
     layers.eval()
     with torch.no_grad():
-        print(float((answers().argmax(1) == y)[test].float().mean()))
+        return float((answers().argmax(1) == y)[test].float().mean())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    print(accuracy(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

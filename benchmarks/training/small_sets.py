@@ -1,12 +1,12 @@
 """Small sets: what `auto` takes of its race, beside each plain model, control and preset.
 
     python -m benchmarks.training.small_sets             every cell that is not done yet
-    python -m benchmarks.training.small_sets --presets   presets of the package on them, too
+    python -m benchmarks.training.small_sets --presets   presets of the package on them instead
     python -m benchmarks.training.small_sets --table     the tables of the cells there
 
 Public sets and generated ones, each with splits of its own. A cell is the race of one split, as
 `graphagg train auto` runs it. `auto` is asked twice: on each split alone, and on all splits of a
-set at once, as a run with several splits does.
+set at once, as a run with several splits does. Networks train for at most 100 epochs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,8 @@ from graphagg.nn.training.results import Control
 from tests.conftest import DATA
 
 FOLDER = Path("build/bench/small-sets")
-SPLITS, OF_PRESETS = 3, 2
-PRESETS = ("cora", "texas", "chameleon", "csl", "mutag", "enzymes")
+SPLITS, OF_PRESETS, EPOCHS = 3, 2, 100
+PRESETS = ("cora", "mutag", "texas", "csl", "chameleon", "enzymes")
 NO_PRESETS = ("cora, public", "cora, geom", "chameleon")  # whose attention takes minutes
 CONTROLS = ("label propagation", "trees on counts", "constant")
 CPU = torch.device("cpu")
@@ -159,12 +160,19 @@ def splits_of(name: str) -> int:
 def task_of(name: str, index: int, preset: Preset) -> Task:
     """A split of a set, with the encodings that a preset reads."""
     data = dataset(name)
-    training = replace(preset.training, metric=data.metric_of("auto")).of_split(index)
+    training = replace(preset.training, epochs=EPOCHS, metric=data.metric_of("auto"))
+    training = training.of_split(index)
     encode = transform_for(preset.model)
     data, graphs = prepared(data if encode is None else data.transformed(encode), training, CPU)
     feed = Feed(data, graphs, data.splits[index], training)
     metric = data.metric_of("auto")
     return Task(feed, data.shape(metric), metric, training, CPU)
+
+
+def fits(model: str, name: str, index: int) -> bool:
+    """Whether a preset is of the kind of a set, and is run on this split."""
+    same = preset(model).model.head.task == dataset(name).level
+    return same and name not in NO_PRESETS and index < OF_PRESETS
 
 
 def plain(name: str) -> dict[str, Preset]:
@@ -302,13 +310,10 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if not chosen.table:
-        for index in range(SPLITS):
-            for name in (name for name in SETS if index < splits_of(name)):
-                level = dataset(name).level
-                models = [m for m in PRESETS if preset(m).model.head.task == level]
-                wanted = index < OF_PRESETS and chosen.presets and name not in NO_PRESETS
-                for model in ("race", *(models if wanted else ())):
-                    run_cell(chosen.out, name, index, model)
+        models = PRESETS if chosen.presets else ("race",)
+        for index, model, name in product(range(SPLITS), models, SETS):
+            if index < splits_of(name) and (model == "race" or fits(model, name, index)):
+                run_cell(chosen.out, name, index, model)
     print(markdown(chosen.out), of_presets(chosen.out), sep="\n")
 
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.training.whole_runs                     this version, on three graphs
     python -m benchmarks.training.whole_runs --before ../before  and a checkout of an older one
+    python -m benchmarks.training.whole_runs --inside            in one process, once all is loaded
 
 `PyG` is `newcomer.py`: two of PyG's SAGEConv, the first of width 64, in a plain loop; with `lcm` of
 the version that is measured. An older version knows no controls. The sides take turns; each graph
@@ -17,12 +18,19 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.training.newcomer import accuracy
 from benchmarks.training.small_sets import blocks
-from graphagg.nn.training import GraphData
+from graphagg.nn import Preset, preset, read_preset
+from graphagg.nn.training import GraphData, train
+from graphagg.nn.training.auto import Auto
+from graphagg.nn.training.overrides import overridden
 
 ROOT = Path(__file__).parents[2]
 SAGE = """preset = "cora"
@@ -88,6 +96,32 @@ def run(command: list[str], root: Path) -> tuple[float, float]:
     return accuracy, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def timed(call: Callable[[], float]) -> tuple[float, float]:
+    """The test accuracy that a call returns, and its CPU seconds."""
+    began = time.process_time()
+    return call(), time.process_time() - began
+
+
+def inside(file: Path, folder: Path, epochs: int, seed: int) -> dict[str, Callable[[], float]]:
+    """The sides as calls in this process, without controls; each returns the test accuracy."""
+
+    def trained(model: str) -> float:
+        changes = [f"training.epochs={epochs}", f"training.random_state={seed}"]
+        chosen: Auto | Preset = Auto(partial(overridden, changes=changes))
+        if model != "auto":
+            toml = folder / f"{model}.toml"
+            base = read_preset(toml) if toml.exists() else preset(model)
+            chosen = overridden(base, changes)
+        out = folder / "run"
+        return train(chosen, str(file), out, device="cpu", force=True, controls=False).test.mean
+
+    calls: dict[str, Callable[[], float]] = {
+        f"PyG, {name}": partial(accuracy, str(file), name, epochs, seed) for name in ("mean", "lcm")
+    }
+    names = ("cora", "auto", "sage-mean", "sage-lcm")
+    return calls | {f"train {name}": partial(trained, name) for name in names}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -95,6 +129,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--graphs", type=int, default=3)
+    parser.add_argument("--inside", action="store_true")
     chosen = parser.parse_args()
     figures: dict[tuple[str, str], list[tuple[float, float]]] = {}
     versions = {"now": ROOT} | ({"before": chosen.before.resolve()} if chosen.before else {})
@@ -105,12 +140,19 @@ def main() -> None:
             write(file, blocks(0.6, 0.3, seed))
             for version, root in versions.items():
                 commands = sides(folder, file, chosen.epochs, seed, version == "now")
-                for side, command in commands.items():
-                    figures.setdefault((side, version), []).append(run(command, root))
+                runs = {side: partial(run, command, root) for side, command in commands.items()}
+                if chosen.inside:
+                    calls = inside(file, folder, chosen.epochs, seed)
+                    runs = {side: partial(timed, call) for side, call in calls.items()}
+                for side, each in runs.items():
+                    right, seconds = each()
+                    figures.setdefault((side, version), []).append((right, seconds))
+                    print(f"graph {seed}, {version}, {side}: {right:.3f}, {seconds:.1f} CPU s",
+                          file=sys.stderr, flush=True)  # fmt: skip
     print("| run | version | test accuracy | CPU s |\n| --- | --- | ---: | ---: |")
     for (side, version), of_graphs in figures.items():
-        accuracy, seconds = np.array(of_graphs).T
-        shown = f"{100 * accuracy.mean():.1f} ± {100 * accuracy.std():.1f}"
+        right, seconds = np.array(of_graphs).T
+        shown = f"{100 * right.mean():.1f} ± {100 * right.std():.1f}"
         print(f"| {side} | {version} | {shown} | {np.median(seconds):.1f} |")
 
 

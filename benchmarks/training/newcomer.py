@@ -1,4 +1,4 @@
-"""What a newcomer writes: two SAGEConv of PyG in a loop, on a file of `whole_runs`.
+"""The loop that a newcomer writes: two SAGEConv of PyG, on a file of `whole_runs`.
 
     python benchmarks/training/newcomer.py FILE.npz mean 100 0    aggregation, epochs, seed
 
@@ -23,7 +23,7 @@ def accuracy(path: str, aggregation: str, epochs: int, seed: int) -> float:
         x, y, edges = (
             torch.from_numpy(file[name]) for name in ("node_features", "node_labels", "edges")
         )
-        train, test = (torch.from_numpy(file[f"{part}_masks"][0]) for part in ("train", "test"))
+        train, test = (torch.from_numpy(file[f"{name}_masks"][0]) for name in ("train", "test"))
     edges = torch.cat([edges.T, edges.T.flip(0)], dim=1)
 
     def convolution(width: int, out: int) -> SAGEConv:

@@ -73,7 +73,7 @@ def seed(state: int) -> None:
 
 
 def houses() -> GraphData:
-    """Houses on a random graph, and where in one a vertex stands: no feature says it."""
+    """Houses on a random graph; the class is where a vertex stands in one. No feature says it."""
     seed(0)
     graph = ExplainerDataset(BAGraph(300, 5), "house", 60)[0]
     x = torch.ones(graph.num_nodes, 1)
@@ -207,7 +207,7 @@ Cells = dict[str, list[dict[str, Control]]]
 
 
 def cells(folder: Path) -> tuple[Cells, dict[str, int]]:
-    """Of each set the controls of its splits by name, and the size of its test part."""
+    """The controls of each split by name, set by set, and the size of each test part."""
     by_split: dict[tuple[str, int], dict[str, Control]] = defaultdict(dict)
     tested = {}
     for cell in kept.read_all(folder):
@@ -231,7 +231,7 @@ def shown(values: list[float]) -> str:
 
 
 def auto(name: str, splits: list[dict[str, Control]]) -> tuple[list[str], str]:
-    """What `auto` takes on each split, and on all at once."""
+    """The models that `auto` takes: one on each split, and one on all at once."""
     names = ORDER[dataset(name).level]
     raced = [[c for c in of_split.values() if c.name in (*names, *CONTROLS)] for of_split in splits]
     metric = dataset(name).metric_of("auto")
@@ -249,21 +249,21 @@ def markdown(folder: Path) -> str:
         means = {key: np.mean(scores(splits, key)) for key in (*SIMPLE, *CONTROLS)
                  if scores(splits, key)}  # fmt: skip
         taken, single = auto(name, splits)
-        own = [
+        reached = [
             s for model, split in zip(taken, splits, strict=True) for s in scores([split], model)
         ]
         best = max(means[key] for key in SIMPLE)
-        alone.append(best - np.mean(own))
+        alone.append(best - np.mean(reached))
         together.append(best - means[single])
         control = max(means, key=lambda key: means[key])
         # Two standard deviations of the difference of two shares of the test parts.
-        share = min((means[control] + np.mean(own)) / 200, 0.995)
+        share = min((means[control] + np.mean(reached)) / 200, 0.995)
         chance = 200 * (2 * share * (1 - share) / (len(splits) * tested[name])) ** 0.5
-        if means[control] - np.mean(own) > chance:
+        if means[control] - np.mean(reached) > chance:
             below.append(f"{name} ({control})")
         counts = ", ".join(f"{model} {taken.count(model)}" for model in SIMPLE if model in taken)
         row = [shown(scores(splits, key)) for key in (*SIMPLE, *CONTROLS)]
-        row += [shown(own), counts, f"{means[single]:.1f} ({single})"]
+        row += [shown(reached), counts, f"{means[single]:.1f} ({single})"]
         lines.append(f"| {name} | {' | '.join(row)} |")
     for title, gaps in (("Each split alone", alone), ("All splits at once", together)):
         lines.append(

@@ -30,6 +30,7 @@ from benchmarks.training.small_sets import blocks
 from graphagg.nn import Preset, preset, read_preset
 from graphagg.nn.training import GraphData, train
 from graphagg.nn.training.auto import Auto
+from graphagg.nn.training.data.dataset import PARTS
 from graphagg.nn.training.overrides import overridden
 
 ROOT = Path(__file__).parents[2]
@@ -46,10 +47,10 @@ def write(path: Path, data: GraphData) -> None:
     """Write one graph as a file that every version reads."""
     (graph,), size = data.graphs, data.graphs[0].num_nodes
     masks = {}
-    for part in ("train", "val", "test"):
+    for subset in PARTS:
         mask = np.zeros((1, size), dtype=bool)
-        mask[0, getattr(data.splits[0], part)] = True
-        masks[f"{part}_masks"] = mask
+        mask[0, getattr(data.splits[0], subset)] = True
+        masks[f"{subset}_masks"] = mask
     once = graph.edge_index[:, graph.edge_index[0] < graph.edge_index[1]]
     np.savez(
         path, node_features=graph.x.numpy(), node_labels=graph.y.numpy(), edges=once.T.numpy(),

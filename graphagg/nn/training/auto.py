@@ -47,7 +47,7 @@ class Auto:
 
     @property
     def training(self) -> TrainingConfig:
-        """Its settings before the data are known: what is not changed may be another's."""
+        """Its training settings for vertices; other data differ where nothing was changed."""
         return self.change(simple("sage", "node")).training
 
 

@@ -71,7 +71,7 @@ def measured(task: Task, networks: Mapping[str, Preset] | None = None) -> tuple[
 
     Args:
         task: data and settings.
-        networks: the networks to train, by name; by default those of the level.
+        networks: the networks to train, by name; by default see the table above.
     """
     if networks is None:
         networks = {name: simple(name, task.shape.level) for name in _NETWORKS[task.shape.level]}

@@ -170,7 +170,7 @@ def _choice(
     auto: Auto, data: GraphData, metric: Metric, splits: int, fit: Fit, saved: Path, *,
     resume: bool, force: bool,
 ) -> Choice:  # fmt: skip
-    """What `auto` takes: of the run in the file `saved` where that goes on, else after a race."""
+    """Take the choice of the run in the file `saved` where that goes on, else race."""
     if resume and saved.exists():
         kept = read_json(saved, "replace the run (--force)").get("auto")
         if kept is not None:

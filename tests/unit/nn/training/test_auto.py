@@ -91,9 +91,7 @@ def test_a_run_trains_the_winner_and_its_controls_are_the_others(tmp_path: Path)
     assert f"auto takes {name}" in result.notes[0]
 
 
-def test_a_resumed_run_does_not_race_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resumed_run_does_not_race_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(short(), single(), tmp_path)
     monkeypatch.setattr(auto, "measured", lambda *_: pytest.fail("raced again"))
     with pytest.raises(RunExists, match="already holds"):

@@ -24,6 +24,7 @@ from graphagg.nn.presets import Preset
 from graphagg.nn.presets.simple import AUTO
 from graphagg.nn.training.auto import Auto, Choice, again, choose
 from graphagg.nn.training.batches import Feed, prepared
+from graphagg.nn.training.controls import Task, measured
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Shape, checked
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.random_splits import with_splits
@@ -266,8 +267,6 @@ class _Run:
         return Feed(data, graphs, data.splits[index], self._settings(index))
 
     def _measure_controls(self, index: int) -> tuple[Control, ...]:
-        from graphagg.nn.training.controls import Task, measured
-
         self._fit.progress(f"controls of split {index}", 0, 0)
         training = self._settings(index)
         feed = self._feed(index)

@@ -230,12 +230,33 @@ def shown(values: list[float]) -> str:
     return f"{np.mean(values):.1f} ± {np.std(values):.1f}" if values else ""
 
 
-def auto(name: str, splits: list[dict[str, Control]]) -> tuple[list[str], str]:
-    """The models that `auto` takes: one on each split, and one on all at once."""
+def auto(name: str, splits: list[dict[str, Control]]) -> tuple[list[str], str, list[str]]:
+    """Ask `auto` about a set.
+
+    Returns:
+        The model on each split alone, the one on all at once, and on each split what the note
+        says to take: the model, or a control that no network comes up to.
+    """
     names = ORDER[dataset(name).level]
     raced = [[c for c in of_split.values() if c.name in (*names, *CONTROLS)] for of_split in splits]
     metric = dataset(name).metric_of("auto")
-    return [winner([each], names, metric)[0] for each in raced], winner(raced, names, metric)[0]
+    alone = [winner([each], names, metric)[0] for each in raced]
+    followed = [
+        max(each, key=lambda c: (c.val or 0, c.name == model)).name
+        for each, model in zip(raced, alone, strict=True)
+    ]
+    return alone, winner(raced, names, metric)[0], followed
+
+
+def reached(splits: list[dict[str, Control]], models: list[str]) -> list[float]:
+    """Test scores of a model per split."""
+    return [scores([each], model)[0] for each, model in zip(splits, models, strict=True)]
+
+
+def chance(share: float, count: int) -> float:
+    """Two standard deviations of a share of `count` answers, in percent."""
+    share = min(share / 100, 0.995)
+    return float(200 * (share * (1 - share) / count) ** 0.5)
 
 
 def markdown(folder: Path) -> str:
@@ -243,39 +264,39 @@ def markdown(folder: Path) -> str:
     every, tested = cells(folder)
     heads = ["set", *SIMPLE, *CONTROLS, "auto, each split alone", "takes", "auto, all splits"]
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
-    alone, together, below = [], [], []
+    gaps: dict[str, list[float]] = defaultdict(list)
+    below: dict[str, list[str]] = defaultdict(list)
     for name in (name for name in SETS if name in every):
-        splits = every[name]
-        means = {key: np.mean(scores(splits, key)) for key in (*SIMPLE, *CONTROLS)
-                 if scores(splits, key)}  # fmt: skip
-        taken, single = auto(name, splits)
-        reached = [
-            s for model, split in zip(taken, splits, strict=True) for s in scores([split], model)
-        ]
-        best = max(means[key] for key in SIMPLE)
-        alone.append(best - np.mean(reached))
-        together.append(best - means[single])
-        control = max(means, key=lambda key: means[key])
-        # Two standard deviations of the difference of two shares of the test parts.
-        share = min((means[control] + np.mean(reached)) / 200, 0.995)
-        chance = 200 * (2 * share * (1 - share) / (len(splits) * tested[name])) ** 0.5
-        if means[control] - np.mean(reached) > chance:
-            below.append(f"{name} ({control})")
+        splits = [each for each in every[name] if set(SIMPLE) <= set(each)]
+        means = {k: np.mean(scores(splits, k)) for k in (*SIMPLE, *CONTROLS) if scores(splits, k)}
+        taken, single, followed = auto(name, splits)
+        alone, best = reached(splits, taken), max(means[key] for key in SIMPLE)
+        gaps["Each split alone"].append(best - np.mean(alone))
+        gaps["All splits at once"].append(best - means[single])
+        top = max(means, key=lambda key: means[key])
+        ways = {"auto": np.mean(alone), "its notes followed": np.mean(reached(splits, followed))}
+        for way, mean in ways.items():
+            if means[top] - mean > chance((means[top] + mean) / 2, len(splits) * tested[name]):
+                below[way].append(f"{name} ({top})")
+        if named := sum(model in CONTROLS for model in followed):
+            below["a control is named"].append(f"{name} ({named} of {len(splits)} splits)")
         counts = ", ".join(f"{model} {taken.count(model)}" for model in SIMPLE if model in taken)
         row = [shown(scores(splits, key)) for key in (*SIMPLE, *CONTROLS)]
-        row += [shown(reached), counts, f"{means[single]:.1f} ({single})"]
+        row += [shown(alone), counts, f"{means[single]:.1f} ({single})"]
         lines.append(f"| {name} | {' | '.join(row)} |")
-    for title, gaps in (("Each split alone", alone), ("All splits at once", together)):
+    for title, of_sets in gaps.items():
         lines.append(
-            f"\n{title}: within 1 point of the best of four on {sum(gap <= 1 for gap in gaps)} of "
-            f"{len(gaps)} sets, {np.mean(gaps):.1f} points behind it in the mean, at most "
-            f"{max(gaps):.1f}."
+            f"\n{title}: within 1 point of the best of four on {sum(g <= 1 for g in of_sets)} of "
+            f"{len(of_sets)} sets, {np.mean(of_sets):.1f} points behind it in the mean, at most "
+            f"{max(of_sets):.1f}."
         )
-    lines.append(f"\nBelow the best of all by more than chance: {', '.join(below) or 'none'}.")
+    for way in ("auto", "its notes followed"):
+        sets = ", ".join(below[way]) or "nowhere"
+        lines.append(f"\nBelow the best of all by more than chance, {way}: {sets}.")
+    lines.append(f"\nNotes that name a control: {', '.join(below['a control is named'])}.")
     models = [key for key in (*SIMPLE, *CONTROLS, *PRESETS) if seconds(every, key)]
-    lines.append(
-        "\nCPU seconds: " + ", ".join(f"{k} {seconds(every, k):.0f}" for k in models) + "."
-    )
+    shares = ", ".join(f"{key} {seconds(every, key):.0f}" for key in models)
+    lines.append(f"\nCPU seconds: {shares}.")
     return "\n".join(lines)
 
 

@@ -29,7 +29,7 @@ SMALL = 1 << 14
 PATIENCE = 0.5
 """CPU seconds that Python may run one kernel in all before it is compiled."""
 _SILENT = 2.0  # seconds of compiling before it is said
-_COMPILES = "%s is being compiled, once per installation; `graphagg warm` compiles everything ahead"
+_COMPILES = "%s is being compiled, once per installation; `graphagg warm` compiles most ahead"
 
 _LOG = logging.getLogger("graphagg")
 _LOCK = threading.RLock()

@@ -96,15 +96,25 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadfile`, one process runs all files with Spark: one session, one JVM."""
+    """With `--dist loadfile`, share the files out so that processes set up little twice.
+
+    One process runs all files with Spark: one session, one JVM. It takes files from the front, the
+    other ones from the back: side by side in a folder, they would make the same indices, load the
+    same models, and compile the same kernels at the same time.
+    """
     from xdist.scheduler import LoadFileScheduling
 
-    class SparkInOne(LoadFileScheduling):
+    class FromBothEnds(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path: str = super()._split_scope(nodeid)
             return "tests/spark" if path.startswith("tests/spark/") else path
 
-    return SparkInOne(config, log) if config.getoption("dist") == "loadfile" else None
+        def _assign_work_unit(self, node: Any) -> None:
+            if node is not self.nodes[0]:
+                self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+            super()._assign_work_unit(node)
+
+    return FromBothEnds(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture

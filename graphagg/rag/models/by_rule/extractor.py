@@ -25,7 +25,7 @@ from graphagg.rag.models.spec import ModelSpec
 PREFIX = "rule:"
 """Prefix of the names of these extractors, `rule:CODE` with the code of a language."""
 DEFAULT_RULES = f"{PREFIX}en"
-_REVISION = 4  # raised when the rules find other sentences or names in the same text
+_REVISION = 5  # raised when the rules find other sentences or names in the same text
 
 _CODE = re.compile("[a-z]{2,3}")
 _CLOSERS = "\"'\u2019\u201d\u00bb)\\]\u300d\u300f\uff09"

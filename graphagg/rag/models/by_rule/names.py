@@ -4,7 +4,7 @@ A name is a maximal run of capitalized words, longer than one letter. The first 
 belongs to it if it is not a stop word of the language and one of these holds: the next word is
 capitalized too, it is capitalized elsewhere inside a sentence of the text, the sentence has no
 final punctuation (a title), or it is a question in a language with stop words. A stop word behind a
-colon, a line break or a cell belongs to no name. Exceptions:
+colon, a line break or a cell belongs to no name, and a sentence in capitals has none. Exceptions:
 
 - German and Luxembourgish capitalize nouns: a single capitalized word is a common noun if it
   follows an indefinite article, a possessive, a quantifier or a number, with at most two words in
@@ -25,6 +25,7 @@ _CAPITALIZED_NOUNS = ("de", "lb")
 _BRACKETED = ("ja", "ko", "xx", "zh")
 _REVISION = 2  # of the exceptions; raised when they find other names in the same text
 
+_SHORTEST_IN_CAPITALS = 6  # words; fewer may be one name
 _LETTERS = re.compile(r"[\w\u0300-\u036f]+")
 _JOIN = re.compile(r"\s|['\u2019\u2010-]")  # between the words of one name
 _OPENERS = (":", ";", "|", "\n")
@@ -57,7 +58,9 @@ def capitals(
     """Find runs of capitalized words, by the rule above."""
     sentence_words = [list(_LETTERS.finditer(text, start, end)) for start, end in sentences]
     inside = {word[0] for words in sentence_words for word in words[1:] if word[0][0].isupper()}
-    for words, (_, end) in zip(sentence_words, sentences, strict=True):
+    for words, (start, end) in zip(sentence_words, sentences, strict=True):
+        if len(words) >= _SHORTEST_IN_CAPITALS and text[start:end].isupper():
+            continue
         names = [word for word in words if word[0][0].isupper()]
         names = [word for word in names if not _opens_part(text, word, stop_words)]
         if names and names[0] is words[0] and not _may_open(text, names, end, inside, stop_words):

@@ -53,6 +53,12 @@ def test_names_are_runs_of_capitalized_words() -> None:
     assert found == ["Anna Lindqvist", "New York"]
 
 
+def test_sentences_in_capitals_have_no_names_by_capitals() -> None:
+    text = "IN NO EVENT SHALL ACME INC BE LIABLE. UNITED NATIONS. He met ANNA LINDQVIST there."
+    (note,) = RuleExtractor("en").annotate([text])
+    assert [text[a:b] for a, b in note.mentions] == ["UNITED NATIONS", "ANNA LINDQVIST"]
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [

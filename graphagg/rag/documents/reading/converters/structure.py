@@ -32,6 +32,7 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _TIGHT = frozenset(("li", "tr", "dd", "dt"))  # follow the block before without a blank line
 _SPACE = re.compile(r"[^\S\xa0]+")
 _WEB = re.compile(r"(?!(?:ref|doc):)[a-zA-Z][a-zA-Z0-9+.-]{0,20}:|//")  # leads out of the folder
+_PERMALINK = re.compile(r"[#¶§🔗](?!\w)")  # all of the label of a heading's link to itself
 _PAGE_MARK = re.compile("\ue000(\\d{1,6})\ue001")
 _MOST_LINKS = 100_000
 
@@ -238,6 +239,9 @@ class _Page:
             text = "\n".join(CODE + line for line in lines if line)
         if text not in ("", "-", "|"):
             if self._heading:
+                for at, target in self._links:
+                    if target.startswith("#") and _PERMALINK.match(text, at):
+                        text = f"{text[:at]} {text[at + 1 :]}"
                 start = self._composer.heading(self._heading, text)
             else:
                 start = self._composer.block(text, self._gap)

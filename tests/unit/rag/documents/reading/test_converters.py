@@ -221,6 +221,15 @@ def test_a_plain_text_takes_its_title_only_from_its_head() -> None:
     assert plain("a table\n\n-----  ---\n1      2\n").marks == ()
 
 
+def test_links_of_headings_to_themselves() -> None:
+    content = html(
+        "<h2>Zlib<a class=mark href='#zlib'>#</a></h2><p>A.<h2><a href='#b'>§ </a>Costs</h2><p>B."
+        "<h2>C#</h2><p>C.<h2><a href='#news'>#news</a></h2><p>D."
+    )
+    assert content.title == "Zlib"
+    assert content.text == "A.\n\nCosts\n\nB.\n\nC#\n\nC.\n\n#news\n\nD."
+
+
 def test_html() -> None:
     content = html(
         "<html><head><title>Works - Site</title><script>var x</script></head><body>"

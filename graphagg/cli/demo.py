@@ -52,10 +52,10 @@ def demo(
 
 
 def warm() -> None:
-    """Compile what larger inputs need, once per installation, so that no other command does.
+    """Compile most of what larger inputs need, once per installation, ahead of other commands.
 
-    Small inputs need no compiled code. Larger ones are compiled when they first come, which takes
-    half a minute in all.
+    Small inputs need no compiled code. What larger ones need is compiled when they first come,
+    which takes half a minute in all.
     """
     from graphagg.rag.snapshot import dense, lexical
 

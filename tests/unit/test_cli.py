@@ -54,6 +54,7 @@ def test_recipe_builds_beside_itself(call: Call, tmp_path: Path) -> None:
     assert "intact" in call("verify", tmp_path / "build").out
     again = call("build", tmp_path / "recipe.toml")
     assert again.code == 0 and "unchanged" in again.out
+    assert "2 passages" in again.out and "1 segment," in again.out
     (tmp_path / "recipe.toml").write_text('kind = "passages"\ninput = "texts"\nchunking = false\n')
     assert call("build", tmp_path / "recipe.toml", "--json").json["passages"] == 1
 

@@ -160,6 +160,9 @@ class Built:
         return cls(dict(manifest.counts), bytes=size, **more)
 
 
+_SINGULAR = {"entities": "entity", "vertices": "vertex", "entries": "entry"}
+
+
 def print_built(
     directory: PathLike[str], built: Built, before: str | None, meter: Meter, as_json: bool
 ) -> None:
@@ -172,11 +175,17 @@ def print_built(
         print_json({**head, **built.counts, **size, **built.details, **used})
         return
     sizes = {**built.counts, **size}
-    counts = ", ".join(f"{n:,} {unit.replace('_', ' ')}" for unit, n in sizes.items())
+    counts = ", ".join(f"{n:,} {_unit(name, n)}" for name, n in sizes.items())
     state = "unchanged: " if unchanged else "" if before is None else "replaced: "
     out.print(f"{state}{directory}: {counts}; {resources(used)}", markup=False)
     if built.table is not None:
         out.print(built.table)
+
+
+def _unit(name: str, count: int) -> str:
+    """The name of a count, in the singular for one."""
+    words = name.replace("_", " ")
+    return _SINGULAR.get(words, words.removesuffix("s")) if count == 1 else words
 
 
 def print_change(directory: PathLike[str], change: Mapping[str, int], as_json: bool) -> None:

@@ -21,7 +21,6 @@ from graphagg.rag.models.encoding.pooling import (
     SentencePool,
     Spans,
     Vectors,
-    distinct,
     unit,
 )
 from graphagg.rag.models.encoding.products import multiplies_exactly
@@ -133,7 +132,7 @@ def gives_words(encoder: Encoder) -> TypeGuard[WordEncoder]:
 class SentenceTransformerEncoder:
     """Any sentence-transformers model; it is loaded at first use.
 
-    A text longer than the model's window is never cut off: `split` gives its overlapping windows;
+    A text longer than the model's window is never cut off: `split` gives its windows;
     the passage index keeps one vector per window and ranks a passage by the best of them (max over
     windows). Other long texts (sentences, questions) get the normalized mean of their windows.
 
@@ -250,6 +249,7 @@ class SentenceTransformerEncoder:
             "dimension": self.dimension,
             "dtype": self._dtype,
             "window": self._model.max_seq_length,
+            "cut": "at lines",
             "sentences": "pooled" if self.pools_sentences else "encoded",
         }
         if self.center is None:
@@ -276,13 +276,13 @@ class SentenceTransformerEncoder:
         return self.pools_sentences
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """Cut texts at word boundaries into windows that share 32 tokens."""
+        """Cut texts at lines, else into windows that share 32 tokens."""
         with self._lock:
             spans = self._windows.spans(texts)
         return [[text[a:b] for a, b in each] for text, each in zip(texts, spans, strict=True)]
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
-        """Embed texts; duplicates are encoded once."""
+        """Embed texts."""
         return self._encode(self._corpus_runner, texts, self._corpus_prompt, progress)
 
     def encode_query(
@@ -297,10 +297,7 @@ class SentenceTransformerEncoder:
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
     ) -> list[PassageVectors]:
-        """Embed passages; a sentence gets the mean of its token vectors in its passage.
-
-        Equal texts with equal sentences are encoded once.
-        """
+        """Embed passages; a sentence gets the mean of its token vectors in its passage."""
         return self._pooled(self._corpus_runner, texts, sentences, self._corpus_prompt, progress)
 
     def encode_asked(
@@ -319,29 +316,24 @@ class SentenceTransformerEncoder:
         progress: Progress,
     ) -> list[PassageVectors]:
         with self._lock:
-            _, rows = distinct((t, s.tobytes()) for t, s in zip(texts, sentences, strict=True))
-            first = np.unique(rows, return_index=True)[1].tolist()
-            windows = self._cut([texts[i] for i in first], prompt)
+            windows = self._cut(texts, prompt)
             pools = [
-                SentencePool(texts[i], sentences[i], each)
-                for i, each in zip(first, windows, strict=True)
+                SentencePool(text, spans, each)
+                for text, spans, each in zip(texts, sentences, windows, strict=True)
             ]
-            vectors = self._run(runner, [texts[i] for i in first], windows, progress, pools)
-        passages = [
+            vectors = self._run(runner, texts, windows, progress, pools)
+        return [
             PassageVectors(*(centered(v, self.center) for v in (each, pool.vectors(each[0]))))
             for each, pool in zip(vectors, pools, strict=True)
         ]
-        return [passages[row] for row in rows]
 
     def _encode(
         self, runner: Runner, texts: Sequence[str], prompt: str, progress: Progress
     ) -> Vectors:
         with self._lock:
-            uniques, rows = distinct(texts)
-            vectors = self._run(runner, uniques, self._cut(uniques, prompt), progress)
+            vectors = self._run(runner, texts, self._cut(texts, prompt), progress)
         whole = [_of_windows(centered(each, self.center)) for each in vectors]
-        stacked: Vectors = np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
-        return stacked[rows]
+        return np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
 
     def _cut(self, texts: Sequence[str], prompt: str) -> list[list[Window]]:
         """Cut each text into windows."""
@@ -360,6 +352,8 @@ class SentenceTransformerEncoder:
     ) -> list[Vectors]:
         """Encode windows, and add their token vectors to the pool of each text, if any.
 
+        Equal windows, as of pages that share a section, are encoded once.
+
         Returns:
             Unit vectors of the windows of each text, `[w, d]`.
         """
@@ -367,16 +361,21 @@ class SentenceTransformerEncoder:
 
         flat = [window for each in windows for window in each]
         indices = [index for each in windows for index in range(len(each))]
-        pieces = [texts[window.text][window.start : window.end] for window in flat]
+        equal: dict[str, list[int]] = {}
+        for i, window in enumerate(flat):
+            equal.setdefault(texts[window.text][window.start : window.end], []).append(i)
+        groups = list(equal.values())
         vectors = [np.empty((len(each), self.dimension), np.float32) for each in windows]
-        results = forward(runner, flat, pieces, torch.get_num_threads())
-        for done, (i, encoded) in enumerate(results, start=1):
-            text = flat[i].text
-            vectors[text][indices[i]] = encoded.vector
-            if pools:
-                assert encoded.tokens is not None, "models that pool tokens give token vectors"
-                pools[text].add(indices[i], encoded.tokens)
-            progress("encode", done, len(flat))
+        first = [flat[same[0]] for same in groups]
+        results = forward(runner, first, list(equal), torch.get_num_threads())
+        for done, (group, encoded) in enumerate(results, start=1):
+            for i in groups[group]:
+                text = flat[i].text
+                vectors[text][indices[i]] = encoded.vector
+                if pools:
+                    assert encoded.tokens is not None, "models that pool tokens give token vectors"
+                    pools[text].add(indices[i], encoded.tokens)
+            progress("encode", done, len(groups))
         return [unit(each) for each in vectors]
 
 

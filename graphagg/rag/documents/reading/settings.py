@@ -27,7 +27,7 @@ class ReadConfig:
         max_seconds: seconds that the conversion of a file may take.
         max_memory: MiB of memory that the conversion of a file may take.
         encoding: of text files that neither are UTF-8 nor state an encoding. None: recognized.
-        everything: read lock files, minified and generated code, and build folders too.
+        everything: read lock files, minified and generated code, hex dumps and build folders too.
         strict: refuse the folder at the first file that cannot be read, instead of leaving it out.
 
     Examples:

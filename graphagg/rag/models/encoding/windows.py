@@ -1,7 +1,8 @@
 """Cut texts into windows of tokens, each no longer than a model reads at once.
 
-A text that fits is one window. A longer one is cut at word boundaries into windows that overlap, so
-that nothing is lost and words at a cut are read within their context once.
+A text that fits is one window. A longer one is cut where a line begins in the second half of a
+window. Where none does it is cut between words, into windows that overlap, so that words at the cut
+are read within their context once.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Windows:
                     yield _window(position, span, len(prompt), piece)
 
     def _cut(self, text: str) -> list[Span]:
-        """Cut one text into overlapping windows of at most `longest` tokens."""
+        """Cut one text into windows of at most `longest` tokens."""
         assert self.longest is not None
         special = len(self._encodings([""])[0].ids)
         room = max(1, self.longest - special - _SLACK)
@@ -94,11 +95,14 @@ class Windows:
         offsets, words = encoding.offsets, encoding.word_ids
         windows, start = [], 0
         while start < len(offsets):
-            end = _word_boundary(words, min(start + room, len(offsets)), start)
+            last = min(start + room, len(offsets))
+            line = last < len(offsets) and _line(text, offsets, start + room // 2, last)
+            end = line or _word_boundary(words, last, start)
             windows.append((offsets[start][0], offsets[end - 1][1]))
             if end == len(offsets):
                 break
-            start = max(start + 1, _word_boundary(words, max(end - _OVERLAP, start + 1), start))
+            again = _word_boundary(words, max(end - _OVERLAP, start + 1), start)
+            start = line or max(start + 1, again)
         return windows
 
     def _encodings(self, texts: Sequence[str], *, special: bool = True) -> list[Any]:
@@ -123,6 +127,14 @@ def _window(text: int, span: Span, prompt: int, encoding: Any) -> Window:
     outside = np.array(encoding.special_tokens_mask, bool) | (spans[:, 0] < span[0])
     spans[outside] = -1
     return Window(text, *span, encoding.ids, spans, encoding.type_ids)
+
+
+def _line(text: str, offsets: Sequence[Span], after: int, last: int) -> int:
+    """The last token position in (after, last] at which a line begins; 0 if none."""
+    for position in range(last, after, -1):
+        if "\n" in text[offsets[position - 1][0] : offsets[position][0]]:
+            return position
+    return 0
 
 
 def _word_boundary(words: Sequence[int | None], position: int, after: int) -> int:

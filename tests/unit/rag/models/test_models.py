@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from graphagg.errors import InvalidParameter, ModelMismatch
 from graphagg.rag import SentenceTransformerEncoder, SpacyExtractor
 from graphagg.rag.models import extractor as entities_module
 from graphagg.rag.models import weights
+from graphagg.rag.models.encoding.forward import forward
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, DROPPED_LABELS
 
 TEXTS = [
@@ -111,6 +113,30 @@ def test_nothing_of_a_long_text_is_cut(encoder: SentenceTransformerEncoder, text
         assert not text[position:start].strip()
         position = start + len(window)
     assert not text[position:].strip()
+
+
+def test_long_texts_are_cut_at_lines_and_equal_windows_encoded_once(
+    encoder: SentenceTransformerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        f"Option {i} of the command sets a limit on the size of {i} files.\n" for i in range(40)
+    ]
+    (windows,) = encoder.split(["".join(lines)])
+    assert len(windows) > 2 and [f"{line}\n" for w in windows for line in w.split("\n")] == lines
+    lengths = encoder._windows.lengths(windows)
+    assert (lengths[:-1] > 128).all() and lengths.max() <= 256
+
+    expected = encoder.encode(windows), encoder.encode(["".join(lines)])
+    calls: list[int] = []
+
+    def counted(runner: Any, windows: Any, texts: Any, threads: int) -> Any:
+        calls.append(len(texts))
+        return forward(runner, windows, texts, threads)
+
+    monkeypatch.setattr("graphagg.rag.models.encoder.forward", counted)
+    vectors = encoder.encode([*windows, "".join(lines), *windows[::-1]])
+    assert calls == [len(windows)]
+    assert vectors.tobytes() == np.concatenate([*expected, expected[0][::-1]]).tobytes()
 
 
 def test_the_end_of_a_long_text_counts(encoder: SentenceTransformerEncoder) -> None:

@@ -20,7 +20,7 @@ from graphagg.rag.documents.reading.kinds import Limits
 from tests.unit.rag.documents.reading import files
 from tests.unit.rag.documents.reading.encodings import cases, is_european
 from tests.unit.rag.documents.reading.files import write
-from tests.unit.rag.documents.reading.harm import HARMFUL, mails
+from tests.unit.rag.documents.reading.harm import HARMFUL, hex_dump, mails
 
 
 def read(folder: Path, **config: object) -> tuple[dict[str, Document], ReadReport]:
@@ -102,6 +102,31 @@ def test_what_is_no_document_stays_out_and_is_said(tmp_path: Path) -> None:
     assert "max_log_size (1 MiB)" in {each.path: each.reason for each in report.left_out}["big.log"]
     everything, _ = read(tmp_path, everything=True)
     assert len(everything) == 12
+
+
+_SUM = "d41d8cd98f00b204e9800998ecf8427e  docs/chapter-{}.md\n"
+_DIGITS = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_dump"),
+    [
+        (hex_dump(200).decode(), True),
+        ("00000010  02 00 03 00 e0 74 0b 6c  7e 00 00 8b 40 00 45 ff  |.....t.l~...@.E.|\n", True),
+        ("0000020 0002 0003 abe0 000b 7fff 0000 0040 0000\r\n", True),
+        (_DIGITS + "\n", True),
+        ("".join(_SUM.format(i) for i in range(9)), False),
+        ("2001 12 31 10 15 20 25 30 1961 01 07 12 1.4E-05\n", False),
+        (f"    {{0x1f, 0x8b, 0x08}}, // {_DIGITS[:8]}\n", False),
+        ("add 12 bad ad be cafe and a bit of prose that follows it for a while\n", False),
+    ],
+)
+def test_hex_dumps_stay_out(lines: str, is_dump: bool, tmp_path: Path) -> None:
+    for name, text in {"a.txt": lines * 200, "b.txt": lines, "c.txt": "Text."}.items():
+        write(tmp_path / name, text)
+    _, report = read(tmp_path)
+    assert report.kinds == ({"hex dump (.txt)": 1} if is_dump else {})
+    assert len(read(tmp_path, everything=True)[0]) == 3
 
 
 # --- encodings -----------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
 
-# Two processes: what a small machine has cores for. The files come in their order, so that those with
-# Spark, which take longest, come early. Lint runs beside the tests, and its output follows theirs;
-# where either fails, the target fails.
+# Two processes: what a small machine has cores for. One takes the files in their order, so that those
+# with Spark, which take longest, come early; the other one from the end (tests/conftest.py). Lint runs
+# beside the tests, and its output follows theirs; where either fails, the target fails.
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: java $(VENV)/.dev
 	@start=$$(date +%s); \

@@ -30,7 +30,7 @@ from graphagg.store.reading import ArrayFolder
 
 _SET, _NEAREST, _ENCODED = "2wiki", 10, 10_000
 _SHARES = (0.5, 0.2, 0.1, 0.05, 0.02)
-_EFFORTS = (64, 256)  # of HNSW
+_EFFORTS = (64, 256, 1024)  # of HNSW
 _PROBED = (16, 64)  # one of so many lists of IVF is read
 
 Search = Callable[[np.ndarray], np.ndarray]

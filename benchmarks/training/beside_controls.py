@@ -1,4 +1,4 @@
-"""Known sets, three of graphs and two of vertices, with the controls of the run beside the model.
+"""Known sets, four of graphs and two of vertices, with the controls of the run beside the model.
 
     python -m benchmarks.training.beside_controls              every set that is not done yet
     python -m benchmarks.training.beside_controls --set MUTAG  one of them
@@ -42,6 +42,7 @@ class Row:
 
 ROWS = {
     "MUTAG": Row("tu/MUTAG.npz", 50, 2),
+    "NCI109": Row("tu/NCI109.npz", 10, 1),
     "ENZYMES": Row("tu/ENZYMES.npz#bench", 30, 1),
     "ZINC": Row("zinc12k/zinc12k.npz", 2, 1, "mae"),
     "minesweeper": Row("heterophilous/minesweeper.npz", 20, 1, "roc-auc"),
@@ -76,9 +77,9 @@ def plain(name: str) -> str:
     metric = data.metric_of(ROWS[name].metric)
     graphs = None if data.single else Graphs.of(data.graphs)
     training = TrainingConfig(metric)
-    feed = Feed(data, graphs, data.splits[0], training.batch_size, (), 0)
+    feed = Feed(data, graphs, data.splits[0], training)
     task = Task(feed, data.shape(metric), metric, training, torch.device("cpu"))
-    scores = (f"{c.name} {c.test:.4f} ({c.cpu_seconds} CPU s)" for c in measured(task, False))
+    scores = (f"{c.name} {c.test:.4f} ({c.cpu_seconds} CPU s)" for c in measured(task, {}))
     return f"{name}, {metric}: {', '.join(scores)}"
 
 

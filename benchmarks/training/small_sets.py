@@ -1,45 +1,50 @@
-"""Which plain model is best on small sets, and whether a rule can know it before: `auto`.
+"""Small sets: what `auto` takes of its race, beside each plain model, control and preset.
 
-    python -m benchmarks.training.small_sets           every cell that is not done yet
-    python -m benchmarks.training.small_sets --table   the tables of the cells there
+    python -m benchmarks.training.small_sets             every cell that is not done yet
+    python -m benchmarks.training.small_sets --presets   presets of the package on them instead
+    python -m benchmarks.training.small_sets --table     the tables of the cells there
 
-Public sets and generated ones, each with splits of its own; the four models of
-`graphagg.nn.presets.simple` by their own recipes, at most 100 epochs. The rule is fitted on all
-sets but one, and asked about that one.
+Public sets and generated ones, each with splits of its own. A cell is the race of one split, as
+`graphagg train auto` runs it. `auto` is asked twice: on each split alone, and on all splits of a
+set at once, as a run with several splits does. Networks train for at most 100 epochs.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
+import random
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
-from itertools import pairwise
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch_geometric.data import Data
-from torch_geometric.datasets import FakeDataset
+from torch_geometric.datasets import ExplainerDataset, FakeDataset, InfectionDataset
+from torch_geometric.datasets.graph_generator import BAGraph, ERGraph
 from torch_geometric.utils import erdos_renyi_graph, stochastic_blockmodel_graph
 
 from benchmarks.training import kept
-from graphagg.nn.presets.simple import SIMPLE, Simple, simple
+from graphagg.nn import Preset, preset
+from graphagg.nn.presets.simple import SIMPLE, simple
 from graphagg.nn.training import GraphData, load_data, random_splits
-from graphagg.nn.training.auto import homophily
-from graphagg.nn.training.batches import Feed
-from graphagg.nn.training.controls import Task, measured, trained
+from graphagg.nn.training.auto import ORDER, winner
+from graphagg.nn.training.batches import Feed, prepared
+from graphagg.nn.training.controls import Task, measured
 from graphagg.nn.training.data.dataset import checked
-from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.fit.learner import Learner, evaluate
 from graphagg.nn.training.plan import transform_for
+from graphagg.nn.training.results import Control
 from tests.conftest import DATA
 
 FOLDER = Path("build/bench/small-sets")
-SPLITS, EPOCHS = 2, 100
+SPLITS, OF_PRESETS, EPOCHS = 3, 2, 100
+PRESETS = ("cora", "mutag", "texas", "csl", "chameleon", "enzymes")
+NO_PRESETS = ("cora, public", "cora, geom", "chameleon")  # whose attention takes minutes
+CONTROLS = ("label propagation", "trees on counts", "constant")
+CPU = torch.device("cpu")
 RATIO = (0.4, 0.3, 0.3)
 ROOT = DATA / "graph_learning"
 
@@ -60,8 +65,31 @@ def blocks(within: float, signal: float, seed: int, size: int = 300) -> GraphDat
     return random_splits(graph, RATIO, count=SPLITS)
 
 
+def seed(state: int) -> None:
+    """Seed the generators that PyG's data sets draw from."""
+    random.seed(state)
+    np.random.seed(state)  # noqa: NPY002
+    torch.manual_seed(state)
+
+
+def houses() -> GraphData:
+    """Houses on a random graph; the class is where a vertex stands in one. No feature says it."""
+    seed(0)
+    graph = ExplainerDataset(BAGraph(300, 5), "house", 60)[0]
+    x = torch.ones(graph.num_nodes, 1)
+    return random_splits(Data(x=x, edge_index=graph.edge_index, y=graph.y), RATIO, count=SPLITS)
+
+
+def infection() -> GraphData:
+    """Steps from the nearest of 20 infected vertices, at most three and more."""
+    seed(0)
+    graph = InfectionDataset(ERGraph(500, 0.006), 20, 3)[0]
+    plain = Data(x=graph.x.float(), edge_index=graph.edge_index, y=graph.y)
+    return random_splits(plain, RATIO, count=SPLITS)
+
+
 def fake(level: str) -> GraphData:
-    torch.manual_seed(0)
+    seed(0)
     many = level == "graph"
     graphs = FakeDataset(60 if many else 1, 30 if many else 500, 6, task=level, num_classes=3)
     plain = [Data(x=g.x, edge_index=g.edge_index, y=g.y.view(-1)) for g in graphs]
@@ -115,9 +143,8 @@ SETS: dict[str, Callable[[], GraphData]] = {
     "cora, geom": public("planetoid/cora.npz#geom"),
     "chameleon": public("heterophilous/chameleon_filtered.npz"),
     "CSL": public("csl/csl.npz"),
-    "citeseer, public": public("planetoid/citeseer.npz"),
-    "squirrel": public("heterophilous/squirrel_filtered.npz"),
-    "ENZYMES": public("tu/ENZYMES.npz#bench"),
+    "houses": houses,
+    "infection": infection,
 }  # fmt: skip
 
 
@@ -126,38 +153,48 @@ def dataset(name: str) -> GraphData:
     return checked(SETS[name]())
 
 
-def run_cell(folder: Path, cell: tuple[int, str, str]) -> dict:
-    """Train one cell and keep its result; one that is there is read."""
-    index, name, model = cell
+def splits_of(name: str) -> int:
+    return min(len(dataset(name).splits), SPLITS)
+
+
+def task_of(name: str, index: int, preset: Preset) -> Task:
+    """A split of a set, with the encodings that a preset reads."""
     data = dataset(name)
-    about = {"set": name, "model": model, "split": index % len(data.splits)}
+    training = replace(preset.training, epochs=EPOCHS, metric=data.metric_of("auto"))
+    training = training.of_split(index)
+    encode = transform_for(preset.model)
+    data, graphs = prepared(data if encode is None else data.transformed(encode), training, CPU)
+    feed = Feed(data, graphs, data.splits[index], training)
+    metric = data.metric_of("auto")
+    return Task(feed, data.shape(metric), metric, training, CPU)
+
+
+def fits(model: str, name: str, index: int) -> bool:
+    """Whether a preset is of the kind of a set, and is run on this split."""
+    same = preset(model).model.head.task == dataset(name).level
+    return same and name not in NO_PRESETS and index < OF_PRESETS
+
+
+def plain(name: str) -> dict[str, Preset]:
+    """The four plain models for a set."""
+    data = dataset(name)
+    largest = max(int(graph.num_nodes or 0) for graph in data.graphs)
+    return {model: simple(model, data.level, largest) for model in SIMPLE}
+
+
+def run_cell(folder: Path, name: str, index: int, model: str) -> dict:
+    """The race of a split, or a preset on it; a result that is there is read."""
+    about = {"set": name, "model": model, "split": index}
     path = folder / file_of(about)
     if path.exists():
         return kept.read(path)
-    metric = data.metric_of("auto")
-    shape, largest = data.shape(metric), max(int(g.num_nodes or 0) for g in data.graphs)
-    preset = simple(model, shape.level, largest) if model in SIMPLE else simple("sage", shape.level)
-    training = replace(preset.training, random_state=index, epochs=EPOCHS, metric=metric)
-    transform = transform_for(preset.model)
-    data = data if transform is None else data.transformed(transform)
-    graphs = None if data.single else Graphs.of(data.graphs)
-    split = data.splits[index % len(data.splits)]
-    feed = Feed(data, graphs, split, training.batch_size, (), index)
-    task = Task(feed, shape, metric, training, torch.device("cpu"))
-    began = time.process_time()
-    if model == "others":
-        chosen = [c for c in measured(task, networks=False)]
-        scores = {c.name: [c.val, c.test] for c in chosen}
+    if model == "race":
+        controls = measured(task_of(name, index, plain(name)["gps"]), plain(name))
     else:
-        learner = Learner(trained(preset, task), training, metric, shape.level)
-        parts = ("val", "test")
-        scores = {model: [evaluate(learner, feed.evaluation(p), task.device) for p in parts]}
-    result = about | {
-        "scores": scores, "metric": metric, "tested": len(split.test),
-        "cpu_seconds": round(time.process_time() - began, 2),
-    }  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result))
+        controls = measured(task_of(name, index, preset(model)), {model: preset(model)})[-1:]
+    tested = len(dataset(name).splits[index].test)
+    result = about | {"tested": tested, "controls": [asdict(control) for control in controls]}
+    kept.write(path, result)
     return result
 
 
@@ -166,94 +203,122 @@ def file_of(cell: dict) -> str:
     return f"{plain}_{cell['model']}_{cell['split']}.json"
 
 
-def markdown(folder: Path) -> str:
-    """A row per set: test score in percent of each model and control, and of `auto` left out."""
-    scores, seconds, tested = by_set(folder)
-    others = ("label propagation", "trees on counts", "constant")
-    heads = ["set", "homophily", *SIMPLE, *others, "auto", "behind the best of four"]
-    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
-    gaps, worse = [], []
-    for name in SETS:
-        if not set(SIMPLE) <= set(scores.get(name, {})):
-            continue
-        model = left_out(name, scores)
-        means = {key: 100 * float(np.mean(values)) for key, values in scores[name].items()}
-        best, control = (max(means[key] for key in keys) for keys in (SIMPLE, means))
-        gaps.append(best - means[model])
-        # Two standard deviations of the mean of two test parts, as a binomial share.
-        share = min((control + means[model]) / 200, 0.995)
-        chance = 200 * (share * (1 - share) / (SPLITS * tested[name])) ** 0.5
-        if control - means[model] > chance:
-            worse.append(name)
-        row = [
-            f"{np.mean(scores[name][key]) * 100:.1f} ± {np.std(scores[name][key]) * 100:.1f}"
-            if key in means
-            else ""
-            for key in (*SIMPLE, *others)
-        ]
-        shown = f"{homophily_of(name):.2f}" if dataset(name).single else ""
-        lines.append(f"| {name} | {shown} | {' | '.join(row)} | {model} | {gaps[-1]:.1f} |")
-    within = sum(gap <= 1 for gap in gaps)
-    lines += [
-        "",
-        f"Left out, `auto` is within 1 point of the best of four on {within} of {len(gaps)} sets, "
-        f"{np.mean(gaps):.1f} points behind it in the mean, at most {max(gaps):.1f}; below the "
-        f"best model or control by more than chance on {len(worse)}: {', '.join(worse) or 'none'}.",
-        "",
-        "Fitted to all sets: threshold "
-        f"{threshold([n for n in scores if dataset(n).single], scores):.2f}, graphs "
-        f"{constant([n for n in scores if not dataset(n).single], scores)}.",
-        "",
-        "CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()) + ".",
+Cells = dict[str, list[dict[str, Control]]]
+
+
+def cells(folder: Path) -> tuple[Cells, dict[str, int]]:
+    """The controls of each split by name, set by set, and the size of each test part."""
+    by_split: dict[tuple[str, int], dict[str, Control]] = defaultdict(dict)
+    tested = {}
+    for cell in kept.read_all(folder):
+        tested[cell["set"]] = cell["tested"]
+        for control in cell["controls"]:
+            by_split[cell["set"], cell["split"]][control["name"]] = Control(**control)
+    every: Cells = defaultdict(list)
+    for (name, _), controls in sorted(by_split.items()):
+        every[name].append(controls)
+    return every, tested
+
+
+def scores(splits: list[dict[str, Control]], name: str) -> list[float]:
+    """Test scores in percent, where a model ran."""
+    there = [of_split[name].test for of_split in splits if name in of_split]
+    return [100 * test for test in there if test is not None]
+
+
+def shown(values: list[float]) -> str:
+    return f"{np.mean(values):.1f} ± {np.std(values):.1f}" if values else ""
+
+
+def auto(name: str, splits: list[dict[str, Control]]) -> tuple[list[str], str, list[str]]:
+    """Ask `auto` about a set.
+
+    Returns:
+        The model on each split alone, the one on all at once, and on each split what the note
+        says to take: the model, or a control that no network comes up to.
+    """
+    names = ORDER[dataset(name).level]
+    raced = [[c for c in of_split.values() if c.name in (*names, *CONTROLS)] for of_split in splits]
+    metric = dataset(name).metric_of("auto")
+    alone = [winner([each], names, metric)[0] for each in raced]
+    followed = [
+        max(each, key=lambda c: (c.val or 0, c.name == model)).name
+        for each, model in zip(raced, alone, strict=True)
     ]
+    return alone, winner(raced, names, metric)[0], followed
+
+
+def reached(splits: list[dict[str, Control]], models: list[str]) -> list[float]:
+    """Test scores of a model per split."""
+    return [scores([each], model)[0] for each, model in zip(splits, models, strict=True)]
+
+
+def chance(share: float, count: int) -> float:
+    """Two standard deviations of a share of `count` answers, in percent."""
+    share = min(share / 100, 0.995)
+    return float(200 * (share * (1 - share) / count) ** 0.5)
+
+
+def markdown(folder: Path) -> str:
+    """A row per set: test score in percent of each model and control, and of `auto`."""
+    every, tested = cells(folder)
+    heads = ["set", *SIMPLE, *CONTROLS, "auto, each split alone", "takes", "auto, all splits"]
+    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
+    gaps: dict[str, list[float]] = defaultdict(list)
+    below: dict[str, list[str]] = defaultdict(list)
+    for name in (name for name in SETS if name in every):
+        splits = [each for each in every[name] if set(SIMPLE) <= set(each)]
+        means = {k: np.mean(scores(splits, k)) for k in (*SIMPLE, *CONTROLS) if scores(splits, k)}
+        taken, single, followed = auto(name, splits)
+        alone, best = reached(splits, taken), max(means[key] for key in SIMPLE)
+        gaps["Each split alone"].append(best - np.mean(alone))
+        gaps["All splits at once"].append(best - means[single])
+        top = max(means, key=lambda key: means[key])
+        ways = {"auto": np.mean(alone), "its notes followed": np.mean(reached(splits, followed))}
+        for way, mean in ways.items():
+            if means[top] - mean > chance((means[top] + mean) / 2, len(splits) * tested[name]):
+                below[way].append(f"{name} ({top})")
+        if named := sum(model in CONTROLS for model in followed):
+            below["a control is named"].append(f"{name} ({named} of {len(splits)} splits)")
+        counts = ", ".join(f"{model} {taken.count(model)}" for model in SIMPLE if model in taken)
+        row = [shown(scores(splits, key)) for key in (*SIMPLE, *CONTROLS)]
+        row += [shown(alone), counts, f"{means[single]:.1f} ({single})"]
+        lines.append(f"| {name} | {' | '.join(row)} |")
+    for title, of_sets in gaps.items():
+        lines.append(
+            f"\n{title}: within 1 point of the best of four on {sum(g <= 1 for g in of_sets)} of "
+            f"{len(of_sets)} sets, {np.mean(of_sets):.1f} points behind it in the mean, at most "
+            f"{max(of_sets):.1f}."
+        )
+    for way in ("auto", "its notes followed"):
+        sets = ", ".join(below[way]) or "nowhere"
+        lines.append(f"\nBelow the best of all by more than chance, {way}: {sets}.")
+    lines.append(f"\nNotes that name a control: {', '.join(below['a control is named'])}.")
+    models = [key for key in (*SIMPLE, *CONTROLS, *PRESETS) if seconds(every, key)]
+    shares = ", ".join(f"{key} {seconds(every, key):.0f}" for key in models)
+    lines.append(f"\nCPU seconds: {shares}.")
     return "\n".join(lines)
 
 
-Scores = dict[str, dict[str, list[float]]]
+def seconds(every: Cells, name: str) -> float:
+    """CPU seconds of a model over all cells."""
+    return sum(c[name].cpu_seconds for splits in every.values() for c in splits if name in c)
 
 
-def by_set(folder: Path) -> tuple[Scores, dict[str, float], dict[str, int]]:
-    scores: Scores = defaultdict(lambda: defaultdict(list))
-    seconds: dict[str, float] = defaultdict(float)
-    tested: dict[str, int] = {}
-    for cell in kept.read_all(folder):
-        seconds[cell["model"]] += cell["cpu_seconds"]
-        tested[cell["set"]] = cell["tested"]
-        for name, (_, test) in cell["scores"].items():
-            scores[cell["set"]][name].append(test)
-    whole = {name: of for name, of in scores.items() if set(SIMPLE) <= set(of)}
-    return whole, seconds, tested
-
-
-@cache
-def homophily_of(name: str) -> float:
-    return homophily(dataset(name))[0]
-
-
-def left_out(name: str, scores: Scores) -> Simple:
-    """What the rule chooses for a set when it is fitted to all others of its kind."""
-    single = dataset(name).single
-    others = [other for other in scores if other != name and dataset(other).single == single]
-    if not single:
-        return constant(others, scores)
-    return "gcn" if homophily_of(name) > threshold(others, scores) else "sage"
-
-
-def threshold(names: list[str], scores: Scores) -> float:
-    """The homophily between `sage` and `gcn` with the best mean score; the middle of equal ones."""
-    values = sorted(homophily_of(name) for name in names)
-    cuts = [-1.0, *((a + b) / 2 for a, b in pairwise(values)), 1.0]
-    means = [
-        np.mean([np.mean(scores[n]["gcn" if homophily_of(n) > cut else "sage"]) for n in names])
-        for cut in cuts
-    ]
-    best = [cut for cut, mean in zip(cuts, means, strict=True) if mean >= max(means) - 1e-9]
-    return float(best[len(best) // 2])
-
-
-def constant(names: list[str], scores: Scores) -> Simple:
-    """The model with the best mean score."""
-    return max(SIMPLE, key=lambda model: np.mean([np.mean(scores[n][model]) for n in names]))
+def of_presets(folder: Path) -> str:
+    """A row per set: each preset that was run on it, beside the best plain model."""
+    every, _ = cells(folder)
+    lines = []
+    for level in ("node", "graph"):
+        names = [name for name in PRESETS if preset(name).model.head.task == level]
+        lines += [f"\n| set | {' | '.join(names)} | best of four |", "| --- |" + " ---: |" * 4]
+        for name in (name for name in SETS if name in every and dataset(name).level == level):
+            splits = [each for each in every[name] if set(names) & set(each)]
+            if splits:
+                best = max(np.mean(scores(splits, model)) for model in SIMPLE)
+                row = [shown(scores(splits, key)) for key in names]
+                lines.append(f"| {name} | {' | '.join(row)} | {best:.1f} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -261,15 +326,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--presets", action="store_true")
     parser.add_argument("--out", type=Path, default=FOLDER)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if not chosen.table:
-        for name in SETS:
-            for index in range(SPLITS):
-                for model in (*SIMPLE, "others"):
-                    run_cell(chosen.out, (index, name, model))
-    print(markdown(chosen.out))
+        models = PRESETS if chosen.presets else ("race",)
+        for index, model, name in product(range(SPLITS), models, SETS):
+            if index < splits_of(name) and (model == "race" or fits(model, name, index)):
+                run_cell(chosen.out, name, index, model)
+    print(markdown(chosen.out), of_presets(chosen.out), sep="\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,17 +76,13 @@ def train(
     from graphagg.nn.presets import preset as by_name
     from graphagg.nn.presets import read_preset
     from graphagg.nn.training import train as run
+    from graphagg.nn.training.auto import Auto
 
-    source: str | GraphData = data
-    reasons: tuple[str, ...] = ()
-    if preset == "auto":
-        source = _data(data, links, split_ratio, splits, random_state or 0)
-        chosen, reasons = _auto(source)
-    else:
-        chosen = read_preset(preset) if preset.endswith(".toml") else by_name(preset)
-    chosen = _changed(chosen, changes or [], epochs, random_state)
+    change = partial(_changed, changes=changes or [], epochs=epochs, random_state=random_state)
+    chosen: Auto | Preset = Auto(change)
     if preset != "auto":
-        source = _data(data, links, split_ratio, splits, chosen.training.random_state)
+        chosen = change(read_preset(preset) if preset.endswith(".toml") else by_name(preset))
+    source = _data(data, links, split_ratio, splits, chosen.training.random_state)
     with progress_report() as report:
         result = run(
             chosen, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
@@ -94,7 +91,7 @@ def train(
     if as_json:
         print_json(result.to_json())
         return
-    for note in (*reasons, *result.notes):
+    for note in result.notes:
         out.print(f"note: {note}", markup=False)
     _print_result(result, out_dir)
 
@@ -116,17 +113,6 @@ def _data(
         shares = ratio or (0.8, 0.1, 0.1)
         return link_splits(source, shares, count=splits, random_state=state)
     return random_splits(source, ratio, count=splits, random_state=state)
-
-
-def _auto(source: str | GraphData) -> tuple[Preset, tuple[str, ...]]:
-    """The preset that `auto` chooses, with its reasons."""
-    from graphagg.nn.training.auto import choose
-    from graphagg.nn.training.data.dataset import checked
-    from graphagg.nn.training.data.sources import load_data
-
-    data = checked(load_data(source))
-    choice = choose(data, data.metric_of("auto"))
-    return choice.preset, choice.reasons
 
 
 def _changed(

@@ -27,16 +27,26 @@ def sources(*arguments: object) -> None:
         runpy.run_path(str(SOURCES), run_name="__main__")
 
 
+BUILT = pytest.mark.slow(reason="building takes 20 s; `make docs` does it and ends at a warning")
+
+
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the site, as Markdown."""
+    folder = tmp_path_factory.mktemp("site") / "docs"
+    sources(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(pages: Path) -> Path:
     """The site, built as `make docs` builds it; a warning is an error."""
-    folder = tmp_path_factory.mktemp("site")
+    folder = pages.parent
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     settings = settings.replace("build/docs", f"{folder}/docs").replace(
         "build/site", f"{folder}/out"
     )
     (folder / "mkdocs.yml").write_text(settings.replace('paths: ["."]', f'paths: ["{ROOT}"]'))
-    sources(folder / "docs")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(folder / "mkdocs.yml")],
         cwd=ROOT,
@@ -46,7 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in (done.stdout + done.stderr).lower()
-    sources(folder / "docs", "--finish", folder / "out")
+    sources(pages, "--finish", folder / "out")
     return folder / "out"
 
 
@@ -80,6 +90,7 @@ def is_outside(link: str) -> bool:
     return re.match(r"[a-z][a-z0-9+.-]*:|//", link) is not None
 
 
+@BUILT
 def test_links_and_anchors_of_the_site_are_there(built: dict[Path, Page]) -> None:
     broken = []
     for path, page in built.items():
@@ -93,10 +104,12 @@ def test_links_and_anchors_of_the_site_are_there(built: dict[Path, Page]) -> Non
     assert not broken
 
 
+@BUILT
 def test_pages_load_nothing_from_elsewhere(built: dict[Path, Page]) -> None:
     assert not [link for page in built.values() for link in page.loaded if is_outside(link)]
 
 
+@BUILT
 def test_llms_txt_lists_every_page(site: Path, built: dict[Path, Page]) -> None:
     text = (site / "llms.txt").read_text(encoding="utf-8")
     assert text.startswith("# graphagg\n\n> ")
@@ -119,13 +132,13 @@ def commands(name: str = "", group: object = None) -> Iterator[str]:
             yield from commands(f"{name} {child}", command)
 
 
-def test_the_reference_names_every_command_and_option(site: Path) -> None:
+def test_the_reference_names_every_command_and_option(pages: Path) -> None:
     import typer.main
 
     from graphagg.cli.main import app
 
     text = "".join(
-        path.read_text(encoding="utf-8") for path in (site / "reference" / "cli").glob("*.md")
+        path.read_text(encoding="utf-8") for path in (pages / "reference" / "cli").glob("*.md")
     )
     for command in commands():
         assert f" graphagg{command}\n" in text
@@ -138,6 +151,7 @@ def test_the_reference_names_every_command_and_option(site: Path) -> None:
             assert f"`{parameter.opts[0]}" in text
 
 
+@BUILT
 def test_the_reference_names_everything_that_is_exported(site: Path) -> None:
     import graphagg.communities
     import graphagg.embedding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from graphagg.errors import InvalidParameter
@@ -107,6 +107,10 @@ class TrainingConfig:
                 f"wanted one of auto, {', '.join(fitting)}"
             )
         return self.loss
+
+    def of_split(self, index: int) -> TrainingConfig:
+        """The settings of a split, which has a random state of its own."""
+        return replace(self, random_state=(self.random_state + index) % 2**32)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON and TOML have them."""

@@ -25,6 +25,8 @@ from graphagg.nn.presets.preset import Preset
 
 Simple = Literal["mlp", "gcn", "sage", "gps"]
 SIMPLE: tuple[Simple, ...] = get_args(Simple)
+AUTO = "auto"
+"""Name of the model that is the best of them on the data: see `graphagg.nn.training.auto`."""
 EXACT_UP_TO = 1000
 """Vertices of a graph up to which `gps` attends exactly; above, by Performer."""
 

@@ -1,88 +1,157 @@
-"""`auto`: one of the plain models, chosen by what the data are before anything is trained.
+"""`auto`: the plain model that does best on the validation part, after a race.
 
-The rule has one number, fitted to small sets and tested leaving one out
-(`python -m benchmarks.training.small_sets`): vertices get `gcn` where neighbors share their labels,
-else `sage`; graphs get `gps`. Only labels of the training part are read.
+The race is the controls of the run (`graphagg.nn.training.controls`) with a GPS model among them,
+on each split of the run; the best mean validation score wins. No label of a test part is used, and
+the rule has nothing that is fitted to data sets. `python -m benchmarks.training.small_sets` says
+how near it comes to the best of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
 
-from graphagg.nn.config.training import Metric
+from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.presets.preset import Preset
-from graphagg.nn.presets.simple import EXACT_UP_TO, Simple, simple
-from graphagg.nn.training.data.dataset import GraphData
+from graphagg.nn.presets.simple import SIMPLE, Simple, simple
+from graphagg.nn.training.batches import Feed, prepared
+from graphagg.nn.training.controls import Task, measured
+from graphagg.nn.training.data.dataset import GraphData, Level
+from graphagg.nn.training.plan import transform_for
+from graphagg.nn.training.results import Control
+from graphagg.progress import Progress, silent
 
-THRESHOLD = 0.03
-"""Homophily above which `gcn` is taken."""
-_LARGE = 200_000  # vertices of one graph that is sampled
+ORDER: dict[Level, tuple[Simple, ...]] = {
+    "graph": ("gps", "sage", "gcn", "mlp"),
+    "node": ("sage", "gcn", "gps", "mlp"),
+    "edge": ("sage", "gcn", "mlp"),
+}  # the first of equal ones
+_LARGE = 200_000  # vertices of one graph above which neighbors are sampled, and nothing is raced
+_READ = 20_000_000  # vertices and edges that a network of the race reads, over its epochs
+_FEWEST = 5  # epochs of a race
+
+
+@dataclass(frozen=True)
+class Auto:
+    """The model `auto`, with changed settings.
+
+    Attributes:
+        change: applied to each of the plain models.
+    """
+
+    change: Callable[[Preset], Preset] = lambda preset: preset
+
+    @property
+    def training(self) -> TrainingConfig:
+        """Its training settings for vertices; other data differ where nothing was changed."""
+        return self.change(simple("sage", "node")).training
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A preset, and a sentence per decision.
+    """A plain model and its training.
 
     Attributes:
+        name: which one.
         preset: the model and its training.
-        reasons: why, in the order in which it was decided.
+        reasons: a sentence per decision.
+        raced: per split the others of the race, where they trained for as long as a run's controls.
     """
 
+    name: Simple
     preset: Preset
     reasons: tuple[str, ...]
+    raced: tuple[tuple[Control, ...], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, from which `again` makes the choice of a run that is resumed."""
+        return {"name": self.name, "reasons": list(self.reasons)}
 
 
-def choose(data: GraphData, metric: Metric) -> Choice:
-    """Choose a model for data.
+def again(saved: dict[str, Any], auto: Auto, data: GraphData) -> Choice:
+    """Make the choice that `to_json` gave, without a race."""
+    return Choice(saved["name"], _plain(saved["name"], auto, data), tuple(saved["reasons"]))
+
+
+def choose(
+    auto: Auto, data: GraphData, metric: Metric, splits: int, device: torch.device,
+    progress: Progress = silent,
+) -> Choice:  # fmt: skip
+    """Race the plain models on data, and choose one.
 
     Args:
-        data: checked, with splits; labels of the first split's training part are read.
+        auto: changes of the settings.
+        data: checked, with splits.
         metric: the metric of the run.
+        splits: the first ones, that the race is run on.
+        device: where networks train.
+        progress: told of each split.
     """
-    largest = max(int(graph.num_nodes or 0) for graph in data.graphs)
-    name, reason = _model(data, metric)
-    preset, reasons = simple(name, data.level, largest), [f"auto takes {name}: {reason}"]
-    if name == "gps":
-        kind = preset.model.attention.name
-        reasons.append(f"attention is {kind}: {largest:,} vertices, exact up to {EXACT_UP_TO:,}")
-    if data.single and largest > _LARGE:
+    if data.single and _vertices(data) > _LARGE:
+        preset = _plain("sage", auto, data)
+        reason = f"auto takes sage with sampled neighbors: {_vertices(data):,} vertices, over "
+        return Choice("sage", preset, (f"{reason}{_LARGE:,}, which are not raced",))
+    presets: dict[str, Preset] = {name: _plain(name, auto, data) for name in ORDER[data.level]}
+    longest = presets["sage"].training
+    size = sum(int(g.num_nodes or 0) + g.num_edges for g in data.graphs)
+    epochs = min(longest.epochs, max(_FEWEST, _READ // max(size, 1)))
+    training = replace(longest, epochs=epochs, warmup_epochs=min(longest.warmup_epochs, epochs))
+    encode = transform_for(presets["gps"].model) if "gps" in presets else None
+    encoded = data if encode is None else data.transformed(encode)
+    encoded, graphs = prepared(encoded, training, device)
+    shape, raced = data.shape(metric), []
+    for index in range(splits):
+        progress(f"race of split {index}", 0, 0)
+        of_split = training.of_split(index)
+        feed = Feed(encoded, graphs, data.splits[index], of_split)
+        raced.append(measured(Task(feed, shape, metric, of_split, device), presets))
+    name, reasons = winner(raced, ORDER[data.level], metric)
+    others = tuple(tuple(c for c in of_split if c.name != name) for of_split in raced)
+    return Choice(name, presets[name], reasons, others if epochs == longest.epochs else ())
+
+
+def winner(
+    raced: Sequence[Sequence[Control]], names: Sequence[Simple], metric: Metric
+) -> tuple[Simple, tuple[str, ...]]:
+    """The network with the best mean validation score, and the sentences that say so.
+
+    Args:
+        raced: the controls of each split.
+        names: the networks among them; of equal ones the first is taken.
+        metric: what their scores are.
+    """
+    scores: dict[str, list[float]] = {}
+    for control in (control for of_split in raced for control in of_split):
+        scores.setdefault(control.name, []).append(np.nan if control.val is None else control.val)
+    means = {name: float(np.mean(values)) for name, values in scores.items()}
+    means = {name: mean for name, mean in means.items() if not np.isnan(mean)}
+    ranked = sorted(means, key=lambda name: means[name], reverse=metric != "mae")
+    best = next((means[name] for name in ranked if name in SIMPLE), None)
+    # Where none could be trained, the run says why.
+    name = next((name for name in names if means.get(name) == best), names[0])
+    shown = ", ".join(f"{other} {means[other]:.3f}" for other in ranked)
+    over = f" over {len(raced)} splits" if len(raced) > 1 else ""
+    reasons = [f"auto takes {name}: {metric} of the validation part{over}: {shown}"]
+    if ranked and ranked[0] not in SIMPLE and means[ranked[0]] != best:
+        reasons.append(
+            f"no network of the race comes up to the control {ranked[0]!r} on the validation part: "
+            "take that"
+        )
+    return name, tuple(reasons)
+
+
+def _plain(name: Simple, auto: Auto, data: GraphData) -> Preset:
+    preset = simple(name, data.level, _vertices(data))
+    if data.single and _vertices(data) > _LARGE:
         training = replace(preset.training, fanouts=(10, 5), batch_size=1024)
         preset = replace(preset, training=training)
-        reasons.append(f"neighbors are sampled: {largest:,} vertices, over {_LARGE:,}")
-    return Choice(preset, tuple(reasons))
+    return auto.change(preset)
 
 
-def _model(data: GraphData, metric: Metric) -> tuple[Simple, str]:
-    if data.level == "graph":
-        return "gps", "graphs are told apart by their structure, which it encodes"
-    if data.level == "edge":
-        return "sage", "pairs are scored by their vertices' neighborhoods (not measured)"
-    if not data.single or metric == "mae":
-        return "sage", "labels are not the classes of one graph's vertices (not measured)"
-    value, edges = homophily(data)
-    measured = f"homophily of the {edges:,} edges between training labels is {value:.2f}"
-    if value > THRESHOLD:
-        return "gcn", f"{measured}, above {THRESHOLD:g}: neighbors are averaged with the vertex"
-    return "sage", f"{measured}, at most {THRESHOLD:g}: a vertex is kept apart from its neighbors"
-
-
-def homophily(data: GraphData) -> tuple[float, int]:
-    """Measure how much more often than by chance an edge joins two vertices of a class.
-
-    Returns:
-        1 where every edge does, 0 where as many do as by chance, by the classes' shares of the
-        training labels; and the number of edges between training labels. Two edges by chance are
-        added, so that a few say little.
-    """
-    (graph,), rows = data.graphs, data.splits[0].train
-    labels = graph.y.view(-1).long()
-    chosen = torch.zeros(len(labels), dtype=torch.bool).index_fill_(0, rows, True)
-    source, target = graph.edge_index
-    inside = chosen[source] & chosen[target] & (source != target)
-    same = labels[source[inside]] == labels[target[inside]]
-    shares = torch.bincount(labels[rows].clamp(min=0)) / max(len(rows), 1)
-    chance = float(shares.square().sum())
-    rate = (int(same.sum()) + 2 * chance) / (len(same) + 2)
-    return (rate - chance) / max(1 - chance, 1e-9), len(same)
+def _vertices(data: GraphData) -> int:
+    """Number of vertices of the largest graph."""
+    return max(int(graph.num_nodes or 0) for graph in data.graphs)

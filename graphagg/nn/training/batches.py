@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphagg.nn.config.training import TrainingConfig
 from graphagg.nn.training.data.dataset import GraphData, Split
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.sampling import NeighborSampler, cut
@@ -120,22 +121,15 @@ class Feed:
         data: the data, encoded.
         graphs: `Graphs.of(data.graphs)`, made once for all splits; None for a single graph.
         split: the split.
-        size: graphs or seeds per step.
-        fanouts: where one graph is sampled; empty: not.
-        random_state: of shuffles and draws.
+        training: the size of a batch, how one graph is sampled, and the random state.
     """
 
     def __init__(
-        self,
-        data: GraphData,
-        graphs: Graphs | None,
-        split: Split,
-        size: int,
-        fanouts: tuple[int, ...],
-        random_state: int,
+        self, data: GraphData, graphs: Graphs | None, split: Split, training: TrainingConfig
     ) -> None:
         self._data, self._graphs, self._split = data, graphs, split
-        self._size, self._fanouts, self._state = size, fanouts, random_state
+        self._size, self._fanouts = training.batch_size, training.fanouts
+        self._state = training.random_state
 
     @property
     def single(self) -> bool:
@@ -165,3 +159,19 @@ class Feed:
         if self._graphs is not None:
             return GraphBatches(self._graphs, ids, self._size)
         return WholeGraph(self._data.graphs[0], ids)
+
+
+def doubled(graph: Data) -> Data:
+    """The graph with float64 for float32, for a model that was trained in that precision."""
+    return graph.apply(lambda t: t.double() if t.dtype is torch.float32 else t)
+
+
+def prepared(
+    data: GraphData, training: TrainingConfig, device: torch.device
+) -> tuple[GraphData, Graphs | None]:
+    """The data as `Feed` takes them: in the precision, on the device where they are one graph."""
+    if training.precision == "float64":
+        data = data.transformed(doubled)
+    if data.single and not training.fanouts:
+        data = data.transformed(lambda graph: graph.to(str(device)))
+    return data, None if data.single else Graphs.of(data.graphs)

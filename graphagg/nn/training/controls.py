@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,13 +66,15 @@ class Task:
         return self.metric in ("accuracy", "weighted-accuracy", "f1")
 
 
-def measured(task: Task, networks: bool = True) -> tuple[Control, ...]:
+def measured(task: Task, networks: Mapping[str, Preset] | None = None) -> tuple[Control, ...]:
     """Fit each control on the training part, and measure it on the other two.
 
     Args:
         task: data and settings.
-        networks: train the networks too.
+        networks: the networks to train, by name; by default see the table above.
     """
+    if networks is None:
+        networks = {name: simple(name, task.shape.level) for name in _NETWORKS[task.shape.level]}
     return tuple(_measured(name, fit, task) for name, fit in _controls(task, networks))
 
 
@@ -91,7 +93,9 @@ def _measured(name: str, fit: Callable[[], torch.nn.Module], task: Task) -> Cont
     return Control(name, scores[0], scores[1], seconds, note)
 
 
-def _controls(task: Task, networks: bool) -> Iterator[tuple[str, Callable[[], torch.nn.Module]]]:
+def _controls(
+    task: Task, networks: Mapping[str, Preset]
+) -> Iterator[tuple[str, Callable[[], torch.nn.Module]]]:
     level, labeled = task.shape.level, task.feed.part("train")
     yield "constant", lambda: _Constant(labeled, task)
     if level == "node" and task.feed.single and (task.classes or _is_binary(labeled.y)):
@@ -100,8 +104,8 @@ def _controls(task: Task, networks: bool) -> Iterator[tuple[str, Callable[[], to
         yield "trees on counts", lambda: _Trees(labeled, task)
     if level == "edge":
         yield "Adamic-Adar", AdamicAdar
-    for name in _NETWORKS[level] if networks else ():
-        yield name, lambda name=name: trained(simple(name, level), task)  # type: ignore[misc]
+    for name, preset in networks.items():
+        yield name, lambda preset=preset: trained(preset, task)  # type: ignore[misc]
 
 
 def trained(preset: Preset, task: Task) -> torch.nn.Module:

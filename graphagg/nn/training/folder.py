@@ -93,12 +93,8 @@ class RunFolder:
         self.fingerprint = json.dumps(same, sort_keys=True)
         if self.begun:
             return
-        there = [path / RUN] if (path / RUN).exists() else self._splits()
-        if there and not force:
-            raise RunExists(
-                f"{path} already holds a training run ({there[0].name}); resume it (--resume, "
-                f"where {RUN} is there), replace it (--force) or take another folder"
-            )
+        if not force:
+            check_free(path)
 
     def begin(self) -> None:
         """Remove what another run wrote into the folder, and nothing else.
@@ -111,7 +107,7 @@ class RunFolder:
                 write_json(self.path / RUN, self.settings)
             return
         try:
-            for folder in self._splits():
+            for folder in _splits(self.path):
                 _remove(folder, _OF_SPLIT)
                 if not any(folder.iterdir()):
                     folder.rmdir()
@@ -209,9 +205,24 @@ class RunFolder:
     def _run(self) -> str:
         return hashlib.sha256(self.fingerprint.encode()).hexdigest()[:16]
 
-    def _splits(self) -> list[Path]:
-        inside = self.path.iterdir() if self.path.is_dir() else ()
-        return sorted(p for p in inside if re.fullmatch(r"split-\d+", p.name) and p.is_dir())
+
+def check_free(path: Path) -> None:
+    """Check that a folder holds no run.
+
+    Raises:
+        RunExists: it holds one.
+    """
+    there = [path / RUN] if (path / RUN).exists() else _splits(path)
+    if there:
+        raise RunExists(
+            f"{path} already holds a training run ({there[0].name}); resume it (--resume, "
+            f"where {RUN} is there), replace it (--force) or take another folder"
+        )
+
+
+def _splits(path: Path) -> list[Path]:
+    inside = path.iterdir() if path.is_dir() else ()
+    return sorted(p for p in inside if re.fullmatch(r"split-\d+", p.name) and p.is_dir())
 
 
 _STATE = {"epoch", "state_dict", "optimizer", "rows", "best", "waited"}

@@ -57,11 +57,6 @@ def transform_for(config: GPSConfig) -> Callable[[Data], Data] | None:
     return lambda graph: reduce(lambda data, transform: transform(data), transforms, graph)
 
 
-def doubled(graph: Data) -> Data:
-    """The graph with float64 for float32, for a model that was trained in that precision."""
-    return graph.apply(lambda t: t.double() if t.dtype is torch.float32 else t)
-
-
 def plan_of(
     model: str | Preset | GPSConfig | Build,
     training: TrainingConfig | None = None,

@@ -17,13 +17,13 @@ from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.files import read_json
 from graphagg.nn.model.network import GPS
 from graphagg.nn.model.saving import CONFIG
-from graphagg.nn.training.batches import GraphBatches
+from graphagg.nn.training.batches import GraphBatches, doubled
 from graphagg.nn.training.data.dataset import checked_inputs
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import Source, load_graphs, name_of
 from graphagg.nn.training.device import find_device
 from graphagg.nn.training.folder import RESULT, RUN
-from graphagg.nn.training.plan import doubled, transform_for
+from graphagg.nn.training.plan import transform_for
 
 _REMEDY = "wanted the folder that `graphagg train` or `train` wrote"
 

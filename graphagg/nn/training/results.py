@@ -11,6 +11,7 @@ import numpy as np
 
 from graphagg.errors import UnreadableFile
 from graphagg.nn.config.training import Metric
+from graphagg.nn.presets.simple import AUTO
 from graphagg.nn.training.data.dataset import PARTS, Level
 
 
@@ -169,10 +170,8 @@ class TrainingResult:
         best, lead = scores[name], sign * (self.test.mean - scores[name].mean)
         against = f"(test {self.metric} {self.test.mean:.4f} against {best.mean:.4f})"
         if lead <= 0:
-            return (
-                f"{self.model} does not beat the control {name!r} {against}: take that, or let "
-                "the preset 'auto' choose a model by the data"
-            )
+            other = "" if self.model == AUTO else ", or let the preset 'auto' choose a model"
+            return f"{self.model} does not beat the control {name!r} {against}: take that{other}"
         spread = max(self.test.std, best.std)
         if len(self.splits) < 2:
             return (

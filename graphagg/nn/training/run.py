@@ -18,11 +18,13 @@ from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted
 from graphagg.nn.config.model import GPSConfig
 from graphagg.nn.config.training import Metric, TrainingConfig
-from graphagg.nn.files import safetensors, write_json, write_whole
+from graphagg.nn.files import read_json, safetensors, write_json, write_whole
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
-from graphagg.nn.training.auto import choose
-from graphagg.nn.training.batches import Feed
+from graphagg.nn.presets.simple import AUTO
+from graphagg.nn.training.auto import Auto, Choice, again, choose
+from graphagg.nn.training.batches import Feed, prepared
+from graphagg.nn.training.controls import Task, measured
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Shape, checked
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.random_splits import with_splits
@@ -30,18 +32,16 @@ from graphagg.nn.training.data.sources import Source
 from graphagg.nn.training.device import find_device
 from graphagg.nn.training.fit.learner import Learner, check_level
 from graphagg.nn.training.fit.loop import Fit, Logger, fit_split
-from graphagg.nn.training.folder import CARD, RunFolder, alone_in
+from graphagg.nn.training.folder import CARD, RUN, RunFolder, alone_in, check_free
 from graphagg.nn.training.metrics import Measure
 from graphagg.nn.training.notes import notes_on
-from graphagg.nn.training.plan import Build, Plan, doubled, plan_of
+from graphagg.nn.training.plan import Build, Plan, plan_of
 from graphagg.nn.training.results import Control, SplitResult, TrainingResult
 from graphagg.progress import Progress, silent
 
-AUTO = "auto"
-
 
 def train(
-    model: str | Preset | GPSConfig | Build,
+    model: str | Preset | GPSConfig | Build | Auto,
     data: Source,
     out: str | os.PathLike[str],
     *,
@@ -65,9 +65,9 @@ def train(
     gives the numbers of an uninterrupted one.
 
     Args:
-        model: a preset or its name, `auto` (see `graphagg.nn.training.auto`), a `GPSConfig`, or a
-            callable that takes the data's `Shape` and returns a module whose `forward` takes a
-            `Data` or batch.
+        model: a preset or its name, `auto` (see `graphagg.nn.training.auto`; an `Auto` is that with
+            changed settings), a `GPSConfig`, or a callable that takes the data's `Shape` and
+            returns a module whose `forward` takes a `Data` or batch.
         data: a file or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
             masks, or a list or PyG `Dataset` of `Data` with `split` 0, 1 or 2 each for train, val
             and test. Without masks and `split`, random splits 8 : 1 : 1 are drawn.
@@ -116,25 +116,23 @@ def train(
         >>> result.metric, result.splits[0].epochs
         ('mae', 1)
     """
-    where, notes = find_device(device), []
+    where = find_device(device)
     fit = Fit(where, progress, tuple(loggers), loss, metrics or {})
-    plan = None if model == AUTO else plan_of(model, training, name)
-    settings = training or (TrainingConfig() if plan is None else plan.training)
-    dataset = checked(with_splits(data, splits, settings.random_state))
-    if plan is None:
-        choice = choose(dataset, dataset.metric_of(settings.metric))
-        plan, notes = plan_of(choice.preset, training, name or AUTO), [*choice.reasons]
+    if model == AUTO:
+        given = training
+        model = Auto() if given is None else Auto(lambda preset: replace(preset, training=given))
+    plan = model if isinstance(model, Auto) else plan_of(model, training, name)
+    dataset = checked(with_splits(data, splits, plan.training.random_state))
     splits = integer("splits", splits, 1, len(dataset.splits))
-    if plan.training.fanouts and not dataset.single:
-        raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
-    metric = dataset.metric_of(plan.training.metric)
-    check_level(metric, dataset.level)
-    if metric == "mrr" and metrics:
-        raise InvalidParameter("metrics need answers to rows, but mrr ranks; set training.metric")
-    plan.training.objective(metric)  # refuses a loss that does not fit
+    metric = _metric(dataset, plan.training, metrics)
+    choice: Choice | None = None
+    if isinstance(plan, Auto):
+        saved = Path(out) / RUN
+        choice = _choice(plan, dataset, metric, splits, fit, saved, resume=resume, force=force)
+        plan = plan_of(choice.preset, name=name or AUTO)
     shape = dataset.shape(metric)
     plan.build(shape)  # a model that cannot be built is refused before anything is written
-    notes += notes_on(dataset, shape, plan.model)
+    notes = [*(choice.reasons if choice else ()), *notes_on(dataset, shape, plan.model)]
     settings_of_run = {
         "model": plan.settings(shape),
         "training": {**plan.training.to_dict(), "metric": metric},
@@ -143,14 +141,48 @@ def train(
     if loss or metrics:  # code cannot be compared, its names can
         named = getattr(loss, "__qualname__", type(loss).__name__) if loss else "auto"
         settings_of_run["own"] = {"loss": named, "metrics": sorted(metrics or {})}
+    if choice:
+        settings_of_run["auto"] = choice.to_json()
     states = [where] if where.type == "cuda" else []
     with alone_in(Path(out)), torch.random.fork_rng(states):
         folder = RunFolder(Path(out), settings_of_run, resume=resume, force=force)
         try:
             run = _Run(plan, dataset, shape, metric, folder, fit, controls, tuple(notes))
-            return run.all(splits)
+            return run.all(splits, choice.raced if choice else ())
         except KeyboardInterrupt:
             raise TrainingInterrupted(_interrupted(folder)) from None
+
+
+def _metric(
+    data: GraphData, training: TrainingConfig, metrics: Mapping[str, Measure] | None
+) -> Metric:
+    """The metric of a run, once it is checked that the settings fit the data."""
+    if training.fanouts and not data.single:
+        raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
+    metric = data.metric_of(training.metric)
+    check_level(metric, data.level)
+    if metric == "mrr" and metrics:
+        raise InvalidParameter("metrics need answers to rows, but mrr ranks; set training.metric")
+    training.objective(metric)  # refuses a loss that does not fit
+    return metric
+
+
+def _choice(
+    auto: Auto, data: GraphData, metric: Metric, splits: int, fit: Fit, saved: Path, *,
+    resume: bool, force: bool,
+) -> Choice:  # fmt: skip
+    """Take the choice of the run in the file `saved` where that goes on, else race."""
+    if resume and saved.exists():
+        kept = read_json(saved, "replace the run (--force)").get("auto")
+        if kept is not None:
+            return again(kept, auto, data)
+    elif not force:
+        check_free(saved.parent)
+    try:
+        return choose(auto, data, metric, splits, fit.device, fit.progress)
+    except KeyboardInterrupt:
+        text = f"interrupted before the training began; nothing in {saved.parent} has changed"
+        raise TrainingInterrupted(text) from None
 
 
 def _interrupted(folder: RunFolder) -> str:
@@ -174,8 +206,11 @@ class _Run:
         self._encoded: tuple[GraphData, Graphs | None] | None = None
         self._encoding = 0.0
 
-    def all(self, splits: int) -> TrainingResult:
-        """Train each of the first `splits` that is not done; return the result of all done."""
+    def all(self, splits: int, raced: Sequence[tuple[Control, ...]] = ()) -> TrainingResult:
+        """Train each of the first `splits` that is not done; return the result of all done.
+
+        `raced` are controls that are measured already, of each split or of none.
+        """
         earlier = {index: self._folder.done(index) for index in range(len(self._data.splits))}
         results = {index: result for index, result in earlier.items() if result is not None}
         self._encoding = self._folder.encoding_seconds()
@@ -186,7 +221,8 @@ class _Run:
                 results[index] = self._split(index)
                 self._folder.save_results(self._result(results).to_json())
             if self._controls and self._folder.controls(index) is None:
-                self._folder.save_controls(index, self._measure_controls(index))
+                of_split = raced[index] if raced else self._measure_controls(index)
+                self._folder.save_controls(index, of_split)
         result = self._result(results)
         self._folder.save_results(result.to_json())
         for index, split in results.items():
@@ -224,21 +260,13 @@ class _Run:
         )
 
     def _settings(self, index: int) -> TrainingConfig:
-        """The settings of a split, which has a random state of its own."""
-        state = (self._plan.training.random_state + index) % 2**32
-        return replace(self._plan.training, random_state=state)
+        return self._plan.training.of_split(index)
 
     def _feed(self, index: int) -> Feed:
         data, graphs = self._prepared()
-        training = self._settings(index)
-        return Feed(
-            data, graphs, data.splits[index], training.batch_size, training.fanouts,
-            training.random_state,
-        )  # fmt: skip
+        return Feed(data, graphs, data.splits[index], self._settings(index))
 
     def _measure_controls(self, index: int) -> tuple[Control, ...]:
-        from graphagg.nn.training.controls import Task, measured
-
         self._fit.progress(f"controls of split {index}", 0, 0)
         training = self._settings(index)
         feed = self._feed(index)
@@ -266,11 +294,7 @@ class _Run:
             if transform is not None:
                 data = data.transformed(transform)
                 self._encoding = time.process_time() - start
-            if self._plan.training.precision == "float64":
-                data = data.transformed(doubled)
-            if data.single and not self._plan.training.fanouts:
-                data = data.transformed(lambda graph: graph.to(str(self._fit.device)))
-            self._encoded = data, None if data.single else Graphs.of(data.graphs)
+            self._encoded = prepared(data, self._plan.training, self._fit.device)
         return self._encoded
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ _ARRAYS = ("bounds", "rows", "counts", "title_counts", "lengths")
 _LANGUAGES = "lexicon.languages"
 _KEPT_STEMS = 4096
 _KEPT = 256  # terms whose maxima are kept, a byte per range of rows
+_FEW = 1 << 14  # postings up to which they are made each time
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,19 @@ class Lexicon:
     lengths: npt.NDArray[np.int32]
     languages: npt.NDArray[np.uint8] | None = None
 
-    @cached_property
-    def maxima(self) -> Callable[[int, int, Constants], Array]:
+    def maxima(self, start: int, end: int, constants: Constants) -> Array:
         """The maxima of the postings from one position to another; see `scoring`."""
-        return lru_cache(_KEPT)(partial(_maxima, self.rows, self.counts, self.lengths))
+        make = self._kept_maxima if end - start > _FEW else self._maxima
+        return make(start, end, constants)
+
+    @cached_property
+    def _kept_maxima(self) -> Callable[[int, int, Constants], Array]:
+        return lru_cache(_KEPT)(self._maxima)
+
+    def _maxima(self, start: int, end: int, constants: Constants) -> Array:
+        rows, counts = self.rows[start:end], self.counts[start:end]
+        will_need(rows, counts)
+        return maxima(rows, counts, self.lengths, constants)
 
     def codes(self, visible: npt.NDArray[np.bool_] | None = None) -> list[str]:
         """The languages of the visible passages (None: of all), ascending; [] without their own."""
@@ -119,11 +129,3 @@ class Lexicon:
         """A lexicon without postings; `lengths` belong to the passages."""
         rows, counts = np.zeros(0, np.int32), np.zeros(0, np.uint8)
         return cls(StringTable.pack([]), np.zeros(1, np.int64), rows, counts, counts, lengths)
-
-
-def _maxima(
-    rows: Array, counts: Array, lengths: Array, start: int, end: int, constants: Constants
-) -> Array:
-    rows, counts = rows[start:end], counts[start:end]
-    will_need(rows, counts)
-    return maxima(rows, counts, lengths, constants)

@@ -26,11 +26,13 @@ from graphagg.store.ranges import will_need
 
 Constants: TypeAlias = tuple[float, float, float]
 """k1, b, and the mean length."""
-ROWS = 5
+ROWS = 4
 """A range has 2 to the power of this many rows."""
 _BLOCK = 1 << 16  # postings whose shares are in memory at once
 _FIRST = 4  # ranges that are added up first, per row that is wanted
 _GROWTH = 4  # how many times more each time after
+_SAMPLED = 4  # ranges of a sample that are above a bound
+_TINY = float(np.finfo(np.float64).tiny)
 _ROUNDED = 1.0 + 1e-9  # above what rounding can take from a bound
 _EQUAL = 1.0 - 1e-9  # scores this near the k-th are kept: a weight may round both to the same
 
@@ -122,23 +124,30 @@ def may_be_best(
     Returns:
         Rows, ascending, with others among them, and their scores, as by `add_up`.
     """
-    left = np.flatnonzero(bounds)
-    limits, count, least = bounds[left] * _ROUNDED, _FIRST * k, 0.0
+    limits, count = bounds * _ROUNDED, _FIRST * k
+    least, added = _TINY, np.inf  # ranges of at least this bound are wanted, and were added up
     rows, scores = np.zeros(0, np.int64), np.zeros(0)
-    while len(left):
-        chosen = np.ones(len(left), bool)
-        if count < len(left):
-            chosen = limits >= np.partition(limits, len(limits) - count)[len(limits) - count]
-        more, of_more = _add_up_ranges(postings, left[chosen], visible, idf, constants, ROWS)
+    while added > least:
+        lowest = max(least, _near_largest(limits, count))
+        chosen = np.flatnonzero((limits >= lowest) & (limits < added))
+        more, of_more = _add_up_ranges(postings, chosen, visible, idf, constants, ROWS)
         rows, scores = np.concatenate([rows, more]), np.concatenate([scores, of_more])
         if len(scores) > k:
             least = np.partition(scores, len(scores) - k)[len(scores) - k] * _EQUAL
             kept = scores >= least
             rows, scores = rows[kept], scores[kept]
-        remains = ~chosen & (limits >= least)
-        left, limits, count = left[remains], limits[remains], count * _GROWTH
+        added, count = lowest, count * _GROWTH
     order = np.argsort(rows)
     return rows[order], scores[order]
+
+
+def _near_largest(values: Array, count: int) -> float:
+    """About the `count`-th largest value, by a sample; 0 where there are no more values."""
+    if count >= len(values):
+        return 0.0
+    sample = values[:: max(1, count // _SAMPLED)]
+    at = len(sample) - max(1, min(count, _SAMPLED))
+    return float(np.partition(sample, at)[at])
 
 
 def look_up(

@@ -38,7 +38,6 @@ from graphagg.spark import files
 from graphagg.store import ArtifactWriter, write_artifact, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 QUESTION = "What did Ada write on the Engine?"
 NEW = Passage("p6", "Byron wrote in Greece.", "Byron", {"kind": "poet"})
 

@@ -70,7 +70,7 @@ def test_generated_requests_get_what_the_document_says(live: Live, mode: Generat
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_generated_writes_get_what_the_document_says(
-    indices: Sources, tmp_path: Path, unsynced: None, mode: GenerationMode
+    indices: Sources, tmp_path: Path, mode: GenerationMode
 ) -> None:
     models = {"encoder": indices.encoder, "extractor": indices.extractor}
     sources = Sources(root=tmp_path / "root", **models)  # type: ignore[arg-type]

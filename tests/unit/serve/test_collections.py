@@ -33,7 +33,6 @@ ROWS = [
 ]
 QUESTIONS = ["Where did Ada live?", "Who designed the Engine?", "On which river lies London?"]
 A = "/v1/collections/a"
-pytestmark = pytest.mark.usefixtures("unsynced")
 
 
 def root_of(folder: Path) -> Sources:

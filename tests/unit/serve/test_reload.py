@@ -24,8 +24,6 @@ from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.communities.graphs import planted
 from tests.unit.serve.live import SECONDS, HeldEncoder, until
 
-pytestmark = pytest.mark.usefixtures("unsynced")
-
 
 class Opened:
     """What a slot opens: a version that may be closed once, by the last who needs it."""

@@ -17,8 +17,6 @@ from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.rag.documents.reading.files import docx, epub, odt, pdf, zipped
 from tests.unit.serve.live import Live, patient, serving
 
-pytestmark = pytest.mark.usefixtures("unsynced")
-
 A = "/v1/collections/a"
 TEXT = "# Works\n\nAnna led the [works](b.md).\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
 CELLS = [{"cell_type": "markdown", "source": [TEXT]}, {"cell_type": "code", "source": "x = 1"}]
@@ -94,7 +92,7 @@ def test_any_upload_is_answered(fuzzed: Live, count: int, start: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> Iterator[Live]:
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     sources = Sources(root=tmp_path_factory.mktemp("fuzzed"), **models)  # type: ignore[arg-type]
     with serving(Service(sources, patient())) as running:

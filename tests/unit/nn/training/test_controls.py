@@ -27,8 +27,8 @@ SHORT = TrainingConfig(epochs=2, batch_size=8)
 
 def task_of(data: GraphData, metric: str, epochs: int = 2) -> Task:
     graphs = None if data.single else Graphs.of(data.graphs)
-    feed = Feed(data, graphs, data.splits[0], 8, (), 0)
     training = replace(SHORT, epochs=epochs)
+    feed = Feed(data, graphs, data.splits[0], training)
     return Task(feed, data.shape(metric), metric, training, torch.device("cpu"))
 
 
@@ -82,10 +82,10 @@ def test_constants_are_medians_and_shares() -> None:
     regression = many(regression=True)
     train_labels = torch.cat([regression.graphs[i].y for i in regression.splits[0].train.tolist()])
     test_labels = torch.cat([regression.graphs[i].y for i in regression.splits[0].test.tolist()])
-    (constant, *_) = measured(task_of(regression, "mae"), networks=False)
+    (constant, *_) = measured(task_of(regression, "mae"), networks={})
     wanted = (test_labels - train_labels.median()).abs().mean()
     assert constant.test == pytest.approx(float(wanted))
-    (constant, *_) = measured(task_of(single(), "accuracy"), networks=False)
+    (constant, *_) = measured(task_of(single(), "accuracy"), networks={})
     labels = single().graphs[0].y
     most = labels[single().splits[0].train].mode().values
     shares = (labels[single().splits[0].test] == most).double().mean()
@@ -100,7 +100,7 @@ def test_labels_spread_along_edges() -> None:
     split = single().splits[0].__class__("0", rows[::5], rows[1::5], rows[2::5])
     graph = Data(x=torch.ones(20, 1), edge_index=edges, y=y)
     data = GraphData("rings", "node", [graph], (split,))
-    spread = measured(task_of(data, "accuracy"), networks=False)[1]
+    spread = measured(task_of(data, "accuracy"), networks={})[1]
     assert (spread.name, spread.val, spread.test) == ("label propagation", 1.0, 1.0)
 
 

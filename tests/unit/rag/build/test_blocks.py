@@ -25,8 +25,6 @@ from graphagg.store.ranges import GrowingFile
 from tests.fakes import FakeExtractor
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, POOLING, SENTENCES, TITLES, build, corpora
 
-pytestmark = pytest.mark.usefixtures("unsynced")
-
 CORPUS = [
     Passage(f"p{i}", " ".join(SENTENCES[(i + k) % len(SENTENCES)] for k in range(1 + i % 3)),
             TITLES[i % len(TITLES)], {"n": i % 4, "tags": ["x", "y"][: i % 3]})

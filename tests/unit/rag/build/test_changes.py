@@ -32,7 +32,6 @@ from tests.unit.rag.corpora import (
     corpora,
 )
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
 
 

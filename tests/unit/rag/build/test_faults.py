@@ -114,7 +114,6 @@ def die_at(wanted: int, action: Callable[[Path], object], directory: Path) -> No
     action(directory)
 
 
-@pytest.mark.usefixtures("unsynced")
 @pytest.mark.parametrize("name", ACTIONS)
 def test_exit_before_and_after_changes_to_the_disk(name: str, tmp_path: Path) -> None:
     action, directory = ACTIONS[name], tmp_path / "idx"
@@ -143,7 +142,6 @@ def test_exit_before_and_after_changes_to_the_disk(name: str, tmp_path: Path) ->
     assert {p.name for p in directory.iterdir()} == {"manifest.json", ".lock", data}
 
 
-@pytest.mark.usefixtures("unsynced")
 def test_sigkill_at_random_moments(tmp_path: Path) -> None:
     directory, rng = tmp_path / "idx", random.Random(0)
     expected = {

@@ -31,7 +31,6 @@ from tests.unit.rag.corpora import (
     build,
 )
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 MODELS = {"encoder": ENCODER, "extractor": EXTRACTOR}
 
 

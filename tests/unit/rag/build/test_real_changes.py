@@ -19,7 +19,6 @@ from graphagg.rag import (
 from graphagg.rag.config.modes import Mode
 from tests.conftest import DATA
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 ROOT = Path(__file__).parents[4]
 DEMO = ROOT / "graphagg" / "rag" / "demo" / "passages.jsonl"
 RANKING: tuple[Mode, ...] = ("multihop", "linearrag", "rrf", "dense", "bm25")

@@ -28,7 +28,6 @@ from tests.unit.rag.corpora import (
     build,
 )
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 NAMES = ("a.md", "b.txt", "c/d.md", "c/e.txt", "f.md")
 
 Files = dict[str, tuple[str, int]]

@@ -26,7 +26,6 @@ from tests.unit.rag.corpora import (
     corpora,
 )
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
 EVERY_KEY = {"year": 1991, "lang": "en", "tags": ["x"], "when": "2000-01-01"}
 KEYED = Passage("z", "Ada saw the New York Times.", "York", EVERY_KEY)
@@ -179,7 +178,7 @@ def large_corpus() -> list[Passage]:
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
+def large(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     return build(large_corpus(), tmp_path_factory.mktemp("large") / "i")
 
 

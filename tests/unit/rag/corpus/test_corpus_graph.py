@@ -22,7 +22,6 @@ from graphagg.rag import CorpusGraph, GraphConfig, MultihopConfig, Passage
 from tests.unit.rag.brute import MONTHS, Brute
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, SENTENCES, build, corpora
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
 few = settings(max_examples=10, deadline=None)
 TWO_MODE = IndexConfig(kind="two-mode")

@@ -22,7 +22,6 @@ from graphagg.rag.corpus.themes.storage import folder_of
 from graphagg.rag.documents.tokens import tokenize
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
 few = settings(max_examples=10, deadline=None)
 SMALL = MapConfig(resolutions=(0.5, 2.0), near=2, runs=3, theme_runs=3)

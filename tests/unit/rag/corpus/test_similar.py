@@ -16,7 +16,6 @@ from graphagg.rag import Passage
 from graphagg.rag.corpus.similar import DIMENSION, STEPS, projected
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
 few = settings(max_examples=15, deadline=None)
 

@@ -71,7 +71,6 @@ def test_case_and_hyphens_do_not_matter(code: str) -> None:
     assert keys <= {plain.lower()}
 
 
-@pytest.mark.usefixtures("unsynced")
 def test_a_code_leads_from_passage_to_passage(tmp_path) -> None:  # type: ignore[no-untyped-def]
     """The manual names the part, the price list its price, in other spellings."""
     passages = [

@@ -20,8 +20,6 @@ from graphagg.rag.modes.broad import Candidates, choose, decide, fusion
 from graphagg.rag.question.reading import Reading
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, build
 
-pytestmark = pytest.mark.usefixtures("unsynced")
-
 
 @pytest.fixture(autouse=True, scope="module")
 def usual_themes() -> Iterator[None]:

@@ -15,7 +15,6 @@ from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.modes.confidence import COEFFICIENTS, FEATURES
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
 JUDGED: tuple[Mode, ...] = tuple(mode for mode in MODES if mode not in ("bm25", "broad", "auto"))
 QUESTIONS = [*SENTENCES[:3], "who met Ada in York?", "zebra xylophone?"]

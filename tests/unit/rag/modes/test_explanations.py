@@ -25,7 +25,6 @@ from tests.unit.rag.corpora import (
     build,
 )
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 COMPONENTS = {
     "multihop": {
         "similarity", "sentence", "lexical", "title", "entities", "inherited", "link",
@@ -46,7 +45,7 @@ def random_questions(count: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
+def index(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     rng = random.Random(2)
     corpus = [
         Passage(

@@ -26,8 +26,6 @@ from graphagg.rag.tables.view import View
 from tests.fakes import assert_same_hits
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES, build
 
-pytestmark = pytest.mark.usefixtures("unsynced")
-
 
 def some_passages(count: int, seed: int) -> list[Passage]:
     rng = random.Random(seed)

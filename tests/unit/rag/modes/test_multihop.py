@@ -23,7 +23,6 @@ from tests.fakes import FakeExtractor, assert_same_hits
 from tests.unit.rag.brute import Brute, ExactEncoder, Tied, distinct_texts
 from tests.unit.rag.corpora import LONGER, QUESTIONS, SENTENCES, TITLES, build, corpora
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 EXACT: dict[str, Any] = {
     "encoder": ExactEncoder(window=12),
     "extractor": FakeExtractor("en", names=("中国人民", "人民", "中国")),
@@ -79,7 +78,7 @@ def test_equals_brute_force_where_names_have_longer_forms(tmp_path: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def middling(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
+def middling(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     rng = random.Random(12)
     plain = [random_passage(rng, n) for n in range(25)]
     targets = [plain[(7 * n + 3) % 25].id for n in range(25)]
@@ -105,7 +104,7 @@ def test_a_part_that_is_switched_off_is_gone_from_the_formula(
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
+def large(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     """More passages than are in the pool, some of them twice."""
     rng = random.Random(6)
     corpus = [random_passage(rng, n) for n in range(100)]
@@ -186,7 +185,7 @@ def test_threads_see_whole_versions_while_another_adds(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
+def report(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     chunks = [
         Passage(f"c{n}", f"{text} word{n}.", "", {"even": n % 2 == 0}, "report", n)
         for n, text in enumerate(SENTENCES[:7])

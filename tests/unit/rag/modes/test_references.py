@@ -12,7 +12,6 @@ from graphagg.rag.models.chunking import chunk_documents
 from graphagg.rag.tables.gazetteer import REFERENCE
 from tests.unit.rag.corpora import build
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 QUESTION = "How is the pump of the garden serviced?"
 
 

@@ -20,7 +20,6 @@ from graphagg.rag.question.excerpts import Span, excerpt, fitting
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, build, corpora
 
-pytestmark = pytest.mark.usefixtures("unsynced")
 TEXTS = st.text("ab \n.", min_size=1, max_size=200)
 
 

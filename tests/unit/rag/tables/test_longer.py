@@ -33,7 +33,6 @@ def test_longer_names_are_those_with_the_same_ends(keys: set[str]) -> None:
         assert list(names.of(entity)) == wanted == list(names.of(entity))
 
 
-@pytest.mark.usefixtures("unsynced")
 @pytest.mark.parametrize("title", ["", "Karan Kumar Johar"])
 def test_a_longer_form_of_a_name_is_led_to(title: str, tmp_path: Path) -> None:
     corpus = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -21,8 +22,13 @@ from graphagg.rag.tables.view import View
 from graphagg.store.strings import StringTable
 from tests.fakes import InMemory
 
-BASE = InMemory.of([]).view()
 TERMS = ["a", "b", "c", "d"]
+
+
+@cache
+def base() -> View:
+    """A view of nothing; made when it is asked for, since its kernels may have to be compiled."""
+    return InMemory.of([]).view()
 
 
 def view_of(seed: int, rows: int, visible: npt.NDArray[np.bool_], longest: int) -> View:
@@ -36,7 +42,9 @@ def view_of(seed: int, rows: int, visible: npt.NDArray[np.bool_], longest: int) 
     lexicon = Lexicon(StringTable.pack(TERMS), bounds, postings, counts, counts, lengths)
     sums = lengths[visible].sum(axis=0).tolist()
     seen: Any = int(np.count_nonzero(visible))
-    return replace(BASE, lexicon=lexicon, visible=visible, passages=seen, tokens=(sums[0], sums[1]))
+    return replace(
+        base(), lexicon=lexicon, visible=visible, passages=seen, tokens=(sums[0], sums[1])
+    )
 
 
 @settings(max_examples=60)

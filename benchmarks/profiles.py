@@ -150,7 +150,7 @@ def print_recall(
         chance = len(asked) < FEW and gain.intervals[metric][1] >= 0
         holds &= gain.percent[metric] >= least or chance
     shown = ("{:.1f} / {:.1f}".format(*list(asked_by[m].quality.values())[:2]) for m in MODES)
-    row = [name, len(asked), *shown, *gains, "yes" if holds else "no"]
+    row: list[object] = [name, len(asked), *shown, *gains, "yes" if holds else "no"]
     return row, asked_by[MODES[0]]
 
 

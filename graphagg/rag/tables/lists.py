@@ -102,7 +102,7 @@ class Lists:
         every = len(self.windows)
         _, products = self._see(query, np.ones(every, np.bool_), every, every)
         count = min(NEAREST, every)
-        return np.argpartition(-products, count - 1)[:count]
+        return np.argpartition(-products, count - 1)[:count].copy()  # not a view of all positions
 
     def _see(self, query: Query, visible: Mask, size: int, near: int) -> tuple[Ints, Floats]:
         promises = multiply(self.centroids, query)[:, 0] + self.reach

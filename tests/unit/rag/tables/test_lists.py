@@ -100,6 +100,8 @@ def test_the_stored_recall_is_the_one_of_the_sentences_that_did_not_choose(
     vectors, sentences = pack(unit(rng, 3000, 12)), pack(unit(rng, 500, 12))
     opened = written(tmp_path, vectors, sentences)
     assert 0 < opened.enough < 3000
+    positions = opened.positions(query_of(unpack(sentences[:1])))
+    assert positions.base is None  # a view would keep the positions of all windows in memory
     rows = np.random.default_rng(0).choice(500, 200, replace=False)
     every, reached, shares = np.ones(3000, np.bool_), [], []
     for row in rows.tolist():

@@ -36,6 +36,10 @@ DROPPED_LABELS = ("ORDINAL", "CARDINAL")
 _PROCESSES_FROM = 20_000  # texts; below, starting workers costs more than they save
 _BLOCK_END = re.compile(r"\n[^\S\n]*+\n\s*+|\n(?=- )")
 _LONGEST_CHUNK = 100_000  # characters that one spaCy document may have
+# Words of signs and ASCII that are no names. spaCy takes the square of a word's length where it
+# takes signs off one by one, such as those of a line of "=".
+_LONG = 200
+_LONG_WORD = re.compile(rf"(?:[^\w\s]|[!-~]){{{_LONG},}}+")
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,11 @@ class SpacyExtractor:
         Paragraphs, items of lists ("- ") and 100,000 characters are read alone, code is not read.
         """
         chunks = [_chunks(text) for text in texts]
-        flat = [text[a:b] for text, spans in zip(texts, chunks, strict=True) for a, b in spans]
+        flat = [
+            _LONG_WORD.sub(lambda word: "x" * len(word[0]), text[a:b])
+            for text, spans in zip(texts, chunks, strict=True)
+            for a, b in spans
+        ]
         processes = self._processes
         if processes is None:
             processes = (os.cpu_count() or 1) if len(flat) >= _PROCESSES_FROM else 1
@@ -160,8 +168,8 @@ class SpacyExtractor:
 
     def _annotation(self, document: Doc) -> Annotation:
         sentences = tuple((s.start_char, s.end_char) for s in document.sents)
-        entities = (e for e in document.ents if e.label_ not in self._drop)
-        return Annotation(sentences, tuple((e.start_char, e.end_char) for e in entities))
+        spans = ((e.start_char, e.end_char) for e in document.ents if e.label_ not in self._drop)
+        return Annotation(sentences, tuple((a, b) for a, b in spans if b - a < _LONG))
 
 
 def _chunks(text: str) -> list[tuple[int, int]]:

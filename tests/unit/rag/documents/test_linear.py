@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.documents.tokens import entity_key, inner_words, scan, tokenize, word_spans
 from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, split
-from graphagg.rag.models.extractor import _chunks
+from graphagg.rag.models.extractor import SpacyExtractor, _chunks
 from tests.patterns import faults, modules_below, patterns_of
 
 SHAPES = {
@@ -108,6 +109,17 @@ def is_steep(read: Callable[[str], Any], unit: str, size: int) -> bool:
 @pytest.mark.parametrize("reader", READERS)
 def test_time_grows_with_the_text(reader: str) -> None:
     steep = [name for name, unit in SHAPES.items() if is_steep(READERS[reader], unit, 12_500)]
+    assert not steep
+
+
+def test_names_by_a_pipeline_take_time_as_the_text_grows() -> None:
+    extractor, number = SpacyExtractor(), count()
+
+    def read(text: str) -> None:
+        list(extractor.annotate([f"{text}{next(number)}"]))  # spaCy keeps what it has split
+
+    read("Anna was here.")
+    steep = [name for name, unit in SHAPES.items() if is_steep(read, unit, 2_000)]
     assert not steep
 
 

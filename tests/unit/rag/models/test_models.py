@@ -184,6 +184,16 @@ def test_entities_and_sentences(extractor: SpacyExtractor) -> None:
     assert "first" not in names and "two" not in names
 
 
+def test_a_line_of_signs_is_no_name_and_moves_none(extractor: SpacyExtractor) -> None:
+    text = (
+        f"Anna Lindqvist met Bob Miller in Paris. {'=' * 300} She works for Siemens.\n\n{'x' * 300}"
+    )
+    (note,) = extractor.annotate([text])
+    assert [text[a:b] for a, b in note.mentions] == [
+        "Anna Lindqvist", "Bob Miller", "Paris", "Siemens"
+    ]  # fmt: skip
+
+
 def test_entities_are_those_of_spacy_itself(extractor: SpacyExtractor) -> None:
     import spacy
 

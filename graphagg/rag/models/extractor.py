@@ -37,7 +37,7 @@ _PROCESSES_FROM = 20_000  # texts; below, starting workers costs more than they 
 _BLOCK_END = re.compile(r"\n[^\S\n]*+\n\s*+|\n(?=- )")
 _LONGEST_CHUNK = 100_000  # characters that one spaCy document may have
 # Words of signs and ASCII that are no names. spaCy takes the square of a word's length where it
-# takes signs off one by one, such as those of a line of "=".
+# takes signs off one by one, as in a line of "=".
 _LONG = 200
 _LONG_WORD = re.compile(rf"(?:[^\w\s]|[!-~]){{{_LONG},}}+")
 

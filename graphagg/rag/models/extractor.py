@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -255,38 +254,20 @@ def _keep_needed(nlp: Language) -> Language:
 
 
 def _hastened(component: Any) -> Any:
-    """The component, or `_Entities` for spaCy's greedy recognizer on a CPU."""
+    """The component, or `Recognizer` for spaCy's greedy recognizer on a CPU."""
     from spacy.pipeline import EntityRecognizer
     from thinc.api import NumpyOps
 
-    is_greedy = type(component) is EntityRecognizer and component.cfg["beam_width"] == 1
-    is_greedy = is_greedy and isinstance(component.model.ops, NumpyOps)
-    return _Entities(component) if is_greedy else component
+    if type(component) is not EntityRecognizer or component.cfg["beam_width"] != 1:
+        return component
+    _, lower, _ = component.model.layers
+    options = component.model.attrs
+    is_known = isinstance(component.model.ops, NumpyOps) and lower.get_dim("nF") == 3
+    if not is_known or not options["has_upper"] or options["unseen_classes"]:
+        return component
+    from graphagg.rag.models.encoding.recognizer import Recognizer
 
-
-class _Entities:
-    """The component `ner`, with the same entities in two thirds of the CPU seconds.
-
-    spaCy frees the interpreter's lock for the steps of a batch, but the compiled tests of its
-    actions, 70 per token, take the lock again to look for errors. Here it is held all the time.
-    """
-
-    def __init__(self, ner: Any) -> None:
-        self._ner = ner
-
-    def pipe(self, documents: Iterable[Doc], *, batch_size: int = 64) -> Iterator[Doc]:
-        """Set the entities of documents."""
-        remaining = iter(documents)
-        while batch := list(islice(remaining, batch_size)):
-            states = self._ner.moves.init_batch(batch)
-            if any(map(len, batch)):
-                model = self._ner.model.predict(batch)
-                unfinished = [state for state in states if not state.is_final()]
-                while unfinished:
-                    scores = model.predict(unfinished)
-                    unfinished = self._ner.transition_states(unfinished, scores)
-            self._ner.set_annotations(batch, states)
-            yield from batch
+    return Recognizer(component)
 
 
 def _upstream(nlp: Language, names: Iterable[str]) -> set[str]:

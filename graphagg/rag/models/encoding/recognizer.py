@@ -139,9 +139,17 @@ def _maxout(maxout: Any, norm: Any) -> Forward:
     return forward
 
 
-def embed_each_word_once(model: Any) -> None:
-    """Let a model of spaCy embed equal words of a batch once, where it does so by their hashes."""
+def hasten(model: Any) -> None:
+    """Let a model of spaCy embed equal words of a batch once, and multiply by numpy's BLAS.
+
+    spaCy's own BLIS does not know newer processors.
+    """
+    from thinc.api import NumpyOps
+
+    products = NumpyOps(use_blis=False)
     for layer in model.walk():
+        if type(layer.ops) is NumpyOps:
+            layer.ops = products
         if tuple(each.name.partition("(")[0] for each in layer.layers) == _EMBEDDING:
             layer._func = _embedded
 

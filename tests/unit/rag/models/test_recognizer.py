@@ -9,7 +9,7 @@ import pytest
 import spacy
 
 from graphagg.rag import SpacyExtractor
-from graphagg.rag.models.encoding.recognizer import Recognizer, embed_each_word_once
+from graphagg.rag.models.encoding.recognizer import Recognizer, hasten
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, DROPPED_LABELS
 from tests.unit.rag.models.test_models import TEXTS
 
@@ -76,6 +76,6 @@ def test_each_word_is_embedded_as_spacy_embeds_it(pipeline: Any) -> None:
     senter = pipeline.get_pipe("senter")
     documents = [pipeline.make_doc(text) for text in some_texts(40, seed=4)]
     before = senter.predict(documents)
-    embed_each_word_once(senter.model)
+    hasten(senter.model)
     for expected, vectors in zip(before, senter.predict(documents), strict=True):
         np.testing.assert_array_equal(expected, vectors)

@@ -124,6 +124,8 @@ SHOWN = {
     "| City | Limit |\n|---|---|\n| Oslo | [9](r.md) |\n| Rome | |": "- City: Oslo; Limit: 9\n- City: Rome",
     "```sh\n# a\n\nb\n```": "\t# a\n\tb",
     "~~~\n{% raw %}\n~~~": "\t{% raw %}",
+    "T\n\n## :material-download: Get :arrow_up:\n\n[Go](a.md){ .button }": "T\n\nGet\n\nGo",
+    'At 10:30:45, a:b-c:d, ":a_b:", `:a-b:` {{ .a }}': 'At 10:30:45, a:b-c:d, ":a_b:", :a-b: {{ .a }}',
     '{% include x %}\n{% tab title="Mac" %}\nA.\n{: .c}': "Mac A.",
     '!!! note "Mind"\n    Be *careful*.\n\n    More.\n\nEnd.': "Mind\n\nBe careful.\n\nMore.\n\nEnd.",
     ":::tip[Mine]\nBody.\n:::": "Mine\n\nBody.",

@@ -22,7 +22,14 @@ from graphagg.rag.documents.reading.document import (
     suffix_of,
 )
 from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
-from graphagg.rag.documents.reading.kinds import CODE, READ, Limits, converter_of, is_bounded
+from graphagg.rag.documents.reading.kinds import (
+    CODE,
+    READ,
+    Limits,
+    converter_of,
+    is_bounded,
+    name_by_content,
+)
 from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import LeftOut, ReadConfig, ReadReport
 
@@ -195,13 +202,14 @@ def converted(
         Unread: the file cannot be read.
         MissingExtra: the file needs a library that is not installed.
     """
-    converter = converter_of(name)
+    read_as = name_by_content(name, file.content)
+    converter = converter_of(read_as)
     if converter is None:
         raise Unread(f"of unknown kind ({suffix_of(name)})")
     facts = file_metadata(name, len(file.content), file.modified)
     limits = Limits(config.max_file_size * _MIB, config.encoding)
-    if bounded is not None and is_bounded(name):
-        contents: Iterable[Content | Unread] = bounded.convert(name, file.content, limits)
+    if bounded is not None and is_bounded(read_as):
+        contents: Iterable[Content | Unread] = bounded.convert(read_as, file.content, limits)
     else:
         contents = _guarded(name, lambda: converter(file.content, limits))
     guess = ""

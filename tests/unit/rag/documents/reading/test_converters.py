@@ -268,11 +268,14 @@ def test_office_files(made) -> None:
 
 
 def test_pdf_pages_outline_and_properties() -> None:
-    made = files.pdf([["Works", "Anna led the en-", "coding."], ["Costs", "Stone."]], title="T")
+    leader = "Costs . . . . . . . . 2"
+    made = files.pdf(
+        [["Works", "Anna led the en-", "coding.", leader], ["Costs", "Stone."]], title="T"
+    )
     content = pdf(made, MOST)
     assert (content.title, content.metadata.keys() - {"created"}) == ("T", set())
     assert sections(content) == [
-        (("Works",), 1, "Works Anna led the encoding."),
+        (("Works",), 1, "Works Anna led the encoding. Costs 2"),
         (("Costs",), 2, "Costs Stone."),
     ]
 
@@ -350,6 +353,7 @@ def test_json() -> None:
         ("x", "rows whose id was used before"),
         ("3", "rows without text"),
     ]
+    assert rows(json_document(json.dumps({"items": given[:1]}))) == [("x", ("a", ""))]
     assert rows(json_document('{"a": 1}')) == [("", ('{"a": 1}', ""))]
     assert rows(json_lines('{"text": "a"}\n\n[1]\n{"te')) == [
         ("1", ("a", "")),

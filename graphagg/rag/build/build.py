@@ -44,7 +44,7 @@ from graphagg.store.work import FolderStorage, work_folder
 
 _FOLDER = "blocks"
 _LEAST, _BLOCKS = 16, 64  # passages of a block at least; blocks that a corpus is cut into at least
-_UNEVEN = 1.2  # text of a block at most, beside that of its number of average passages
+_UNEVEN = 1.2  # largest text of a block, in texts of as many average passages
 _STAGE = "indexing"
 _OF_BLOCKS = {"fast": 0.78}  # share of the work that blocks are, by profile
 _MOST = 0.975  # that share with a model; the stages over all blocks are the rest

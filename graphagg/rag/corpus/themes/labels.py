@@ -124,8 +124,8 @@ class Words:
 
     def _distinct(self, terms: Sequence[int], most: int) -> list[str]:
         """The first spellings, each once: stems of several languages may share one."""
-        words = dict.fromkeys(map(self._spelling, terms[:most]))
-        for term in terms[most:]:
+        words: dict[str, None] = {}
+        for term in terms:
             if len(words) == most:
                 break
             words[self._spelling(term)] = None

@@ -50,7 +50,7 @@ def pdf(content: bytes, most: int) -> Content:
     if not composer.length:
         raise Unread("PDF without text", f"no text on any page of {len(reader.pages):,}; run OCR")
     composer.headings = sorted(headings)
-    return composer.content(*_properties(reader))
+    return composer.content(*_properties(reader), title_first=True)
 
 
 def _outline(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:

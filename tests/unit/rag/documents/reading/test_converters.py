@@ -280,6 +280,12 @@ def test_pdf_pages_outline_and_properties() -> None:
     ]
 
 
+def test_a_chapter_of_a_pdf_is_not_its_title() -> None:
+    content = pdf(files.pdf([["", "Anna's manual"], ["1 Introduction", "Anna led."]]), MOST)
+    assert content.title == "" and content.text.startswith("Anna's manual")
+    assert [path for path, _, _ in sections(content)] == [(), ("1 Introduction",)]
+
+
 @pytest.mark.parametrize(
     ("content", "kind"),
     [

@@ -199,6 +199,14 @@ def test_restructured_text() -> None:
     assert [path for path, _, _ in sections(content)] == [("Costs",)]
 
 
+def test_arguments_of_directives_are_read_as_text_or_as_they_are_written() -> None:
+    content = restructured(
+        ".. versionadded:: 3.19\n   The ``x`` of :manual:`cmake (7)`, *new*.\n\n"
+        ".. py:function:: draw(*lines, **options)\n\n   Draws."
+    )
+    assert content.text == ("3.19 The x of cmake (7), new.\n\ndraw(*lines, **options)\n\nDraws.")
+
+
 def test_asciidoc_and_org() -> None:
     shown = "Costs\n\n- one\n\n\tputs 1\n\n- Item: stone; Price: 12"
     assert (

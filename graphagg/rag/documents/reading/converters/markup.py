@@ -33,9 +33,10 @@ _OF_CODE = re.compile("code|math|mermaid|literalinclude|figure|image|toctree|raw
 _LIQUID = re.compile(
     r"\{%[^%\n]{0,300}%\}|\{:[^{}\n]{0,100}\}|(?<=[\])*_:])\{ ?[.#][\w-][^{}\n]{0,100}\}"
 )
-# Code, which stays, or an icon by its name: `:material-download:`, `:arrow_up:`.
+# Code, which stays, or an icon by its name: `:material-download:`, `:arrow_up:`, a first `:bug:`.
 _ICON = re.compile(
     r"(`[^`\n]{1,300}`)|(?<![\w:\"]):[a-z]{1,30}(?:[_-][a-z0-9]{1,30}){1,6}:(?![\w:])"
+    r"|^([\s>#*+-]{0,12}):[a-z]{2,20}:(?=\s)"
 )
 _HTML_LINE = re.compile(
     r"\s{0,12}</?(?:div|figure|p|center|details|section|article)(?:\s[^<>]{0,300})?>\s*\Z"
@@ -126,7 +127,7 @@ def _plain_line(line: str, block: re.Match[str] | None) -> Iterator[str]:
         yield f"\n{line.strip()}\n"  # what stands inside is Markdown
     elif not _DROPPED.match(line):
         line = _LIQUID.sub(_titled, line) if "{" in line else line
-        yield _ICON.sub(r"\1", line) if ":" in line else line
+        yield _ICON.sub(r"\1\2", line) if ":" in line else line
 
 
 def _titled(tag: re.Match[str]) -> str:

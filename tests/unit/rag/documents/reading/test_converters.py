@@ -125,6 +125,7 @@ SHOWN = {
     "```sh\n# a\n\nb\n```": "\t# a\n\tb",
     "~~~\n{% raw %}\n~~~": "\t{% raw %}",
     "T\n\n## :material-download: Get :arrow_up:\n\n[Go](a.md){ .button }": "T\n\nGet\n\nGo",
+    "- :bug: Mind :memory: of `:bug:`": "- Mind :memory: of :bug:",
     'At 10:30:45, a:b-c:d, ":a_b:", `:a-b:` {{ .a }}': 'At 10:30:45, a:b-c:d, ":a_b:", :a-b: {{ .a }}',
     '{% include x %}\n{% tab title="Mac" %}\nA.\n{: .c}': "Mac A.",
     '!!! note "Mind"\n    Be *careful*.\n\n    More.\n\nEnd.': "Mind\n\nBe careful.\n\nMore.\n\nEnd.",

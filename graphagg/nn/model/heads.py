@@ -72,7 +72,7 @@ class Head(torch.nn.Module):
             x = self.mlp(x)
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._scored(x, pairs)
-        return torch.cat([self._scored(x, some) for some in pairs.split(_AT_ONCE, dim=1)])
+        return torch.cat([self._scored(x, some) for some in torch.split(pairs, _AT_ONCE, 1)])
 
     def _scored(self, x: Tensor, pairs: Tensor) -> Tensor:
         sources, targets = x.index_select(0, pairs[0]), x.index_select(0, pairs[1])

@@ -121,9 +121,8 @@ def fitted(config: GPSConfig, shape: Shape) -> GPSConfig:
     head = config.head
     if head.kind == "dot" and shape.outputs != 1:
         raise InvalidDataset(
-            f"the model's head 'dot' gives one number per pair, but {shape.outputs} classes are to "
-            "be told apart; set training.metric to 'mrr', 'roc-auc' or 'ap', or model.head.kind to "
-            "'mlp'"
+            f"the model's head 'dot' gives one number per pair, but there are {shape.outputs} "
+            "classes; set training.metric to mrr, roc-auc or ap, or model.head.kind to mlp"
         )
     if head.width != shape.outputs:
         head = replace(head, shape=(shape.outputs,))

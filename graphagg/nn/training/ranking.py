@@ -34,8 +34,7 @@ The whole model runs again for the next ones of a batch; a batch of molecules se
 def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int = PAIRS) -> Tensor:
     """The mean reciprocal rank of the true edges of each graph that has any.
 
-    O(Q + C) for Q pairs, the true edges' sources with all vertices, and C comparisons, each true
-    edge with all vertices.
+    O(Q + C): Q pairs, the sources with all vertices, and C comparisons, the edges with them.
 
     Args:
         batch: one graph or a batch, with `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is
@@ -59,11 +58,11 @@ def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int
     scores = []
     for some in _chunks(sizes, limit):
         target, owner = ragged_ranges(first[some], sizes[some])
-        scores.append(scored(torch.stack([sources[some][owner], target])).detach().double())
+        scores.append(scored(torch.stack([sources[some][owner], target])).detach().cpu().double())
     before = sizes.cumsum(0) - sizes
-    at = before[which] + true[1] - first[which]
-    ranked = ranks(torch.cat(scores), at, before[which], sizes[which], limit)
-    return _means(1.0 / ranked.cpu(), graphs.index[true[0]].cpu())
+    begins, at = before[which].cpu(), (before[which] + true[1] - first[which]).cpu()
+    ranked = ranks(torch.cat(scores), at, begins, sizes[which].cpu(), limit)
+    return _means(1.0 / ranked, graphs.index[true[0]].cpu())
 
 
 def ranks(scores: Tensor, at: Tensor, first: Tensor, sizes: Tensor, limit: int = PAIRS) -> Tensor:

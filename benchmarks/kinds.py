@@ -6,8 +6,8 @@
 
 The files are made by the tests. The first command reads a folder of them in passages of four
 words: the trail and the page by which the passage with a part number is cited. `encodings` reads
-short texts of 18 languages in their encodings: how many files are read wrongly, and named as
-guessed. `harm` indexes each harmful file, beside a file of one line, by `graphagg rag index` in a
+short texts of 18 languages in their encodings, and counts wrong readings and reported guesses.
+`harm` indexes each harmful file, beside a file of one line, by `graphagg rag index` in a
 process of one thread: CPU and wall seconds, peak memory of the process or its converter, and what
 is said of the file.
 """

@@ -9,8 +9,8 @@ the machine plays no part. For each:
   last block that was kept, and between the blocks of the two stages that are kept.
 - all: CPU seconds of both runs, without the loading of models, in % of the undisturbed build.
 - time left: the largest error of the time that the second run says is left, in % of the truth, at
-  each tenth of its work from the first to the ninth; CPU seconds in place of those of the clock.
-  Of all times, and of those that are said with a number ("a few seconds" is not).
+  each tenth of its work from the first to the ninth, by CPU seconds in place of the clock: over
+  all times, and over the times that a person reads as a number ("a few seconds" is none).
 - equal: whether the index has the bytes, and 20 questions the answers, of the undisturbed one.
 """
 

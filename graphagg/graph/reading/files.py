@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.errors import InvalidGraph, UnreadableFile
+from graphagg.store.manifest import MANIFEST_NAME
 
 BLOCK = 1 << 23
 """Bytes of text parsed at once; a block needs about eight times as much memory."""
@@ -44,7 +45,7 @@ def find_files(path: str) -> list[Path]:
 
     Raises:
         UnreadableFile: there is no file.
-        InvalidGraph: a folder holds Parquet and other files.
+        InvalidGraph: a folder is an index, or holds Parquet and other files.
     """
     if os.path.exists(path) or not glob.has_magic(path):
         roots = [Path(path)]
@@ -66,6 +67,10 @@ def _below(folder: Path) -> list[Path]:
     )
     if not files:
         raise UnreadableFile(f"{folder}: no file in this folder, wanted files of edges")
+    if folder / MANIFEST_NAME in files:
+        raise InvalidGraph(
+            f"{folder}: a graphagg index, wanted files of edges; give the files it was built from"
+        )
     parquet = [suffix_of(file.name) in PARQUET for file in files]
     if any(parquet) and not all(parquet):
         raise InvalidGraph(mixed_folder(str(folder), str(files[parquet.index(False)])))

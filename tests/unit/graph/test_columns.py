@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from graphagg.communities import CommunityIndex
 from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import load_graph
 from graphagg.graph.reading.settings import (
@@ -196,6 +197,9 @@ def test_folders_patterns_and_lists_are_read_as_one(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UnreadableFile, match="no file in this folder"):
         load_graph(tmp_path / "empty")
+    CommunityIndex.build([("a", "b")], tmp_path / "index")
+    with pytest.raises(InvalidGraph, match="a graphagg index, wanted files of edges"):
+        load_graph(tmp_path / "index")
 
 
 @settings(deadline=None)

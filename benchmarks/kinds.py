@@ -1,12 +1,15 @@
 """Every kind of file that is read, and files that would do harm: what each gives and costs.
 
     python -m benchmarks.kinds
+    python -m benchmarks.kinds encodings
     python -m benchmarks.kinds harm [--profiles fast standard] [--files word.txt dump.txt]
 
 The files are made by the tests. The first command reads a folder of them in passages of four
-words: the trail and the page by which the passage with a part number is cited. `harm` indexes
-each harmful file, beside a file of one line, by `graphagg rag index` in a process of one thread:
-CPU and wall seconds, peak memory of the process or its converter, and what is said of the file.
+words: the trail and the page by which the passage with a part number is cited. `encodings` reads
+short texts of 18 languages in their encodings: how many files are read wrongly, and named as
+guessed. `harm` indexes each harmful file, beside a file of one line, by `graphagg rag index` in a
+process of one thread: CPU and wall seconds, peak memory of the process or its converter, and what
+is said of the file.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from benchmarks.measure import ONE_THREAD
 from benchmarks.report import print_table
 from graphagg.rag import ChunkConfig, ReadReport, chunk_documents, read_documents
 from tests.unit.rag.documents.reading import files
+from tests.unit.rag.documents.reading.encodings import cases
 from tests.unit.rag.documents.reading.harm import HARMFUL
 
 
@@ -42,6 +46,23 @@ def kinds(folder: Path) -> None:
     print_table(["document", "characters", "links to", "trail", "page", "passage"], rows)
     for left in report.left_out:
         print(f"left out: {left}")
+
+
+def encodings(folder: Path) -> None:
+    """Print by language how many texts are read wrongly, and of how many a guess is reported."""
+    texts = {f"{i}.txt": case for i, case in enumerate(cases())}
+    for name, (_, encoding, text) in texts.items():
+        (folder / name).write_bytes(text.encode(encoding))
+    report = ReadReport()
+    readings = {document.id: document.text for document in read_documents(folder, report=report)}
+    guessed, rows = {each.path for each in report.guessed}, []
+    for language in dict.fromkeys(case[0] for case in texts.values()):
+        here = {name: case for name, case in texts.items() if case[0] == language}
+        names = ", ".join(dict.fromkeys(case[1] for case in here.values()))
+        wrong = [case for name, case in here.items() if readings.get(name) != case[2]]
+        shown = "; ".join(f"{text.strip()} ({encoding})" for _, encoding, text in wrong)
+        rows.append([language, names, len(here), len(wrong), len(guessed & here.keys()), shown])
+    print_table(["language", "encodings", "files", "wrong", "named as guessed", "which"], rows)
 
 
 def harm(folder: Path, profile: str, names: list[str]) -> None:
@@ -89,13 +110,15 @@ def indexed(folder: Path, name: str, profile: str) -> list[Any]:
 def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=("read", "harm"), nargs="?", default="read")
+    parser.add_argument("command", choices=("read", "encodings", "harm"), nargs="?", default="read")
     parser.add_argument("--profiles", nargs="*", default=["fast"])
     parser.add_argument("--files", nargs="*", default=[])
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if chosen.command == "read":
             kinds(Path(folder))
+        if chosen.command == "encodings":
+            encodings(Path(folder))
         for profile in chosen.profiles if chosen.command == "harm" else ():
             harm(Path(folder), profile, chosen.files)
 

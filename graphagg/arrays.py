@@ -14,6 +14,9 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+_GROUP = 32  # values of which the largest is taken first
+_GROUPS = 4  # at least, per value that is wanted
+
 
 def read_only(array: Array) -> Array:
     """The same array, not to be written: a kernel is compiled once for it and a mapped one."""
@@ -59,3 +62,13 @@ def distinct(values: Array) -> Array:
     kept = np.ones(len(ordered), dtype=np.bool_)
     kept[1:] = ordered[1:] != ordered[:-1]
     return ordered[kept]
+
+
+def kth_largest(values: Array, k: int) -> Any:
+    """The `k`-th largest of at least `k` values; of many, only those that may be are compared."""
+    groups = len(values) // _GROUP
+    if groups > _GROUPS * k:  # k groups hold a value each that is at least `bound`
+        largest = values[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)
+        bound = np.partition(largest, groups - k)[groups - k]
+        values = values[values >= bound]
+    return np.partition(values, len(values) - k)[len(values) - k]

@@ -1,7 +1,7 @@
-"""Link prediction with its controls: `auto` on the hidden edges of two public graphs and another.
+"""Link prediction with its controls: `auto` on the hidden edges of public graphs and another.
 
-    python -m benchmarks.training.links                 texas, blocks, cora
-    python -m benchmarks.training.links --epochs 200    longer
+    python -m benchmarks.training.links                         every set
+    python -m benchmarks.training.links --set cora --splits 2   one of them
 
 A tenth of the edges each are hidden for validation and test, over random splits; the metric is the
 mean reciprocal rank of each true edge among all pairs of its source. `blocks` is a block model of
@@ -26,6 +26,8 @@ from graphagg.nn.training.data.sources import Source
 SETS: dict[str, Callable[[], Source]] = {
     "texas": lambda: str(ROOT / "heterophilous/texas.npz"),
     "blocks": lambda: blocks(0.9, 0.3, 1, 999).graphs[0],
+    "cornell": lambda: str(ROOT / "heterophilous/cornell.npz"),
+    "chameleon": lambda: str(ROOT / "heterophilous/chameleon_filtered.npz"),
     "cora": lambda: str(ROOT / "planetoid/cora.npz"),
 }
 

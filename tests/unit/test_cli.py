@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from graphagg.cli import demo
-from graphagg.cli.output.console import plain_report
+from graphagg.cli.output.console import TimeLeft, plain_report
 from graphagg.rag import PassageIndex
 from tests.unit.commands import Answer, run
 
@@ -231,6 +231,13 @@ def test_a_log_shows_that_work_goes_on(capsys: pytest.CaptureFixture[str]) -> No
         report("reading", done, total)
     said = capsys.readouterr().err.splitlines()
     assert said == ["reading: 0 done", "reading: 40,000 done", "reading: 60,000 done"]
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(4.9, "a few seconds"), (5.1, "about 5 s")])
+def test_a_time_of_seconds_is_said_without_a_number(seconds: float, said: str) -> None:
+    clock = iter([0.0, seconds])
+    time_left = TimeLeft(lambda: next(clock))
+    assert [time_left("passages", done, 2) for done in (0, 1)] == ["", f"{said} left"]
 
 
 def test_what_is_left_counts_from_what_an_earlier_build_did(

@@ -75,6 +75,10 @@ def progress_report() -> Iterator[Progress]:
         yield report
 
 
+FEW = 5.0
+"""Seconds below which the time left is said without a number."""
+
+
 class TimeLeft:
     """The time that a stage may still take, by what was done since its first report.
 
@@ -94,7 +98,9 @@ class TimeLeft:
     def __call__(self, stage: str, done: int, total: int) -> str:
         """The time for a person; "" where it is not known."""
         seconds = self.seconds(stage, done, total)
-        return "" if seconds is None else f"about {_span(seconds)} left"
+        if seconds is None:
+            return ""
+        return f"about {_span(seconds)} left" if seconds >= FEW else "a few seconds left"
 
 
 def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:

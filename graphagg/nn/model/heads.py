@@ -14,6 +14,9 @@ from graphagg.nn.conv.base import check_edge_index, find_activation, find_norm
 from graphagg.nn.model.pooling import pool
 from graphagg.nn.segments import Segments
 
+_AT_ONCE = 2**14
+"""Pairs whose vectors stay in the cache: ten times as fast as 2^18 at width 64."""
+
 
 class Head(torch.nn.Module):
     """Answers `[A, *shape]`: one for each graph, vertex, or pair of `edge_label_index`.
@@ -65,12 +68,17 @@ class Head(torch.nn.Module):
                 "edge_label_index is missing; the head of an edge task answers for its pairs [2, P]"
             )
         check_edge_index(pairs, x.size(0))
-        source, target = pairs[0], pairs[1]
         if self.config.kind == "dot":
             x = self.mlp(x)
-            return (x.index_select(0, source) * x.index_select(0, target)).sum(1)
-        both = torch.cat([x.index_select(0, source), x.index_select(0, target)], dim=1)
-        out: Tensor = self.mlp(both)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self._scored(x, pairs)
+        return torch.cat([self._scored(x, some) for some in torch.split(pairs, _AT_ONCE, 1)])
+
+    def _scored(self, x: Tensor, pairs: Tensor) -> Tensor:
+        sources, targets = x.index_select(0, pairs[0]), x.index_select(0, pairs[1])
+        if self.config.kind == "dot":
+            return (sources * targets).sum(1)
+        out: Tensor = self.mlp(torch.cat([sources, targets], dim=1))
         return out
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from graphagg.errors import InvalidParameter, UnknownPreset, UnreadableFile
 from graphagg.nn.presets.preset import TABLES, Preset
+from graphagg.nn.presets.simple import AUTO
 from graphagg.nn.presets.tables import OFFICIAL, PLUS, SMALL
-from graphagg.nn.resolver import find
+from graphagg.nn.resolver import unknown
 
 _ALL = dict(sorted({**OFFICIAL, **SMALL, **PLUS}.items()))
 _FILE = "a TOML file with the tables [model] and [training]"
@@ -32,7 +33,9 @@ def preset(name: str) -> Preset:
         >>> preset("zinc-small").training.epochs
         40
     """
-    return find("preset", name, _ALL, _FILE, UnknownPreset)
+    if name in _ALL:
+        return _ALL[name]
+    raise unknown("preset", name, [*_ALL, AUTO] if name != AUTO else _ALL, _FILE, UnknownPreset)
 
 
 def read_preset(path: str | os.PathLike[str]) -> Preset:

@@ -56,6 +56,11 @@ def loss_of(
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             shown = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
             raise InvalidParameter(f"loss gives {shown}; wanted a tensor of one number")
+        if torch.is_grad_enabled() and not loss.requires_grad:
+            raise InvalidParameter(
+                "loss gives a number without a gradient; wanted one that is computed from the "
+                "answers by PyTorch alone, without detach, item or argmax"
+            )
         return loss.view(())
     if of_classes:
         return _cross_entropy(predicted, labels.long(), objective == "weighted-cross-entropy")

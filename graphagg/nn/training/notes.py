@@ -5,17 +5,26 @@ from __future__ import annotations
 import torch
 
 from graphagg.nn.config.model import GPSConfig
+from graphagg.nn.config.training import Metric
 from graphagg.nn.training.data.dataset import GraphData, Shape
 
 _SHOWN = 5
+_CLASSES = 10  # up to which labels that are whole numbers may be classes
 
 
-def notes_on(data: GraphData, shape: Shape, model: GPSConfig | None) -> list[str]:
-    """Sentences on features that are read otherwise than the settings say, and on rare classes."""
+def notes_on(data: GraphData, shape: Shape, metric: Metric, model: GPSConfig | None) -> list[str]:
+    """Sentences on features that are read otherwise than the settings say, and on odd labels."""
     notes = [] if model is None else _on_features(shape, model)
     labels = torch.cat([graph[data.labels].view(-1) for graph in data.graphs])
     if shape.outputs > 1 and not labels.dtype.is_floating_point and data.level != "edge":
         notes += _on_classes(labels[labels >= 0], shape.outputs)
+    whole = labels[~labels.isnan()]
+    if metric == "mae" and labels.dtype.is_floating_point and bool((whole == whole.round()).all()):
+        if len(values := torch.unique(whole)) <= _CLASSES:
+            notes.append(
+                f"the labels are {len(values)} whole numbers as {labels.dtype}, and are regressed; "
+                "where they are classes, make them integers: y.long()"
+            )
     return notes
 
 

@@ -119,6 +119,11 @@ def fitted(config: GPSConfig, shape: Shape) -> GPSConfig:
     elif edges.columns:
         edges = FeatureConfig()
     head = config.head
+    if head.kind == "dot" and shape.outputs != 1:
+        raise InvalidDataset(
+            f"the model's head 'dot' gives one number per pair, but there are {shape.outputs} "
+            "classes; set training.metric to mrr, roc-auc or ap, or model.head.kind to mlp"
+        )
     if head.width != shape.outputs:
         head = replace(head, shape=(shape.outputs,))
     return replace(config, nodes=nodes, edges=edges, head=head)

@@ -34,7 +34,7 @@ The whole model runs again for the next ones of a batch; a batch of molecules se
 def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int = PAIRS) -> Tensor:
     """The mean reciprocal rank of the true edges of each graph that has any.
 
-    O(Q log Q) for Q pairs: the true edges' sources with all vertices.
+    O(Q + C): Q pairs, the sources with all vertices, and C comparisons, the edges with them.
 
     Args:
         batch: one graph or a batch, with `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is
@@ -55,38 +55,43 @@ def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int
     _check_edges(graphs, true)
     sources, which = torch.unique(true[0], return_inverse=True)
     first, sizes = graphs.ptr[graphs.index[sources]], graphs.sizes[graphs.index[sources]]
-    before = sizes.cumsum(0) - sizes
-    _, counts = torch.unique_consecutive(before // limit, return_counts=True)
-    ranked = []
-    for some in torch.split(torch.arange(len(sources), device=true.device), counts.tolist()):
+    scores = []
+    for some in _chunks(sizes, limit):
         target, owner = ragged_ranges(first[some], sizes[some])
-        scores = scored(torch.stack([sources[some][owner], target]))
-        ranked.append(ranks(scores.detach().cpu().double(), owner.cpu()))
-    position = (before[which] + true[1] - first[which]).cpu()
-    return _means(1.0 / torch.cat(ranked)[position], graphs.index[true[0]].cpu())
+        scores.append(scored(torch.stack([sources[some][owner], target])).detach().cpu().double())
+    before = sizes.cumsum(0) - sizes
+    begins, at = before[which].cpu(), (before[which] + true[1] - first[which]).cpu()
+    ranked = ranks(torch.cat(scores), at, begins, sizes[which].cpu(), limit)
+    return _means(1.0 / ranked, graphs.index[true[0]].cpu())
 
 
-def ranks(scores: Tensor, group: Tensor) -> Tensor:
-    """Rank each score within its group, the largest first.
+def ranks(scores: Tensor, at: Tensor, first: Tensor, sizes: Tensor, limit: int = PAIRS) -> Tensor:
+    """Rank some scores, each among the scores of its group, the largest first.
 
     Args:
         scores: `[Q]`, none of them NaN.
-        group: `[Q]` int64, non-decreasing.
+        at: `[P]` int64, where the scores to rank stand.
+        first: `[P]` int64, where the group of each begins.
+        sizes: `[P]` int64, scores in the group of each.
+        limit: comparisons to make at once; the ones of one score are never torn apart.
 
     Returns:
-        `[Q]` float64, from 1; equal ones share the mean of their best and their worst rank.
+        `[P]` float64, from 1; equal ones share the mean of their best and their worst rank.
     """
-    order = torch.argsort(scores, descending=True)
-    order = order[torch.argsort(group[order], stable=True)]
-    value, start = scores[order], torch.searchsorted(group, group)
-    new = torch.ones_like(group, dtype=torch.bool)
-    new[1:] = (value[1:] != value[:-1]) | (group[1:] != group[:-1])
-    at = new.nonzero().flatten()  # where each run of equal scores begins
-    length = torch.cat([at, at.new_full((1,), len(group))]).diff()
-    run = new.cumsum(0) - 1
-    out = torch.empty_like(scores, dtype=torch.float64)
-    out[order] = 1.0 + (at[run] - start) + (length[run] - 1).double() / 2.0
-    return out
+    ranked = []
+    for some in _chunks(sizes, limit):
+        other, owner = ragged_ranges(first[some], sizes[some])
+        rivals, score = scores[other], scores[at[some]][owner]
+        points = (rivals > score).double() + (rivals >= score).double()
+        ranked.append(0.5 + torch.bincount(owner, weights=points, minlength=len(some)) / 2.0)
+    return torch.cat(ranked)
+
+
+def _chunks(sizes: Tensor, limit: int) -> tuple[Tensor, ...]:
+    """Cut the ids of `sizes` into runs that sum to about `limit` each."""
+    before = sizes.cumsum(0) - sizes
+    _, counts = torch.unique_consecutive(before // limit, return_counts=True)
+    return torch.split(torch.arange(len(sizes), device=sizes.device), counts.tolist())
 
 
 def mean_over_graphs(ranks_of_batches: Sequence[Tensor], subset: str) -> float:

@@ -169,10 +169,13 @@ class TrainingResult:
         name = max(scores, key=lambda name: sign * scores[name].mean)
         best, lead = scores[name], sign * (self.test.mean - scores[name].mean)
         against = f"(test {self.metric} {self.test.mean:.4f} against {best.mean:.4f})"
-        if lead <= 0:
-            other = "" if self.model == AUTO else ", or let the preset 'auto' choose a model"
-            return f"{self.model} does not beat the control {name!r} {against}: take that{other}"
         spread = max(self.test.std, best.std)
+        if lead <= 0:
+            beaten = f"{self.model} does not beat the control {name!r} {against}"
+            if len(self.splits) > 1 and -lead < spread:
+                return f"{beaten}; it is behind by less than the deviation over the splits"
+            other = "" if self.model == AUTO else ", or let the preset 'auto' choose a model"
+            return f"{beaten}: take that{other}"
         if len(self.splits) < 2:
             return (
                 f"{self.model} is ahead of the best control, {name!r} {against}; one split says "

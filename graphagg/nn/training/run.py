@@ -116,6 +116,11 @@ def train(
         >>> result.metric, result.splits[0].epochs
         ('mae', 1)
     """
+    if not isinstance(training, TrainingConfig | None):
+        raise InvalidParameter(
+            f"training is a {type(training).__name__}; wanted a TrainingConfig, such as "
+            "TrainingConfig(epochs=50)"
+        )
     where = find_device(device)
     fit = Fit(where, progress, tuple(loggers), loss, metrics or {})
     if model == AUTO:
@@ -123,7 +128,11 @@ def train(
         model = Auto() if given is None else Auto(lambda preset: replace(preset, training=given))
     plan = model if isinstance(model, Auto) else plan_of(model, training, name)
     dataset = checked(with_splits(data, splits, plan.training.random_state))
-    splits = integer("splits", splits, 1, len(dataset.splits))
+    if integer("splits", splits, 1) > len(dataset.splits):
+        raise InvalidParameter(
+            f"splits is {splits}, but the data have {len(dataset.splits)}; draw more at random "
+            "(--split-ratio; graphagg.nn.training.random_splits with count)"
+        )
     metric = _metric(dataset, plan.training, metrics)
     choice: Choice | None = None
     if isinstance(plan, Auto):
@@ -132,7 +141,7 @@ def train(
         plan = plan_of(choice.preset, name=name or AUTO)
     shape = dataset.shape(metric)
     plan.build(shape)  # a model that cannot be built is refused before anything is written
-    notes = [*(choice.reasons if choice else ()), *notes_on(dataset, shape, plan.model)]
+    notes = [*(choice.reasons if choice else ()), *notes_on(dataset, shape, metric, plan.model)]
     settings_of_run = {
         "model": plan.settings(shape),
         "training": {**plan.training.to_dict(), "metric": metric},

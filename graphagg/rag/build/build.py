@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,7 @@ from graphagg.store.work import FolderStorage, work_folder
 
 _FOLDER = "blocks"
 _LEAST, _BLOCKS = 16, 64  # passages of a block at least; blocks that a corpus is cut into at least
+_UNEVEN = 1.2  # largest text of a block, in texts of as many average passages
 _STAGE = "indexing"
 _OF_BLOCKS = {"fast": 0.78}  # share of the work that blocks are, by profile
 _MOST = 0.975  # that share with a model; the stages over all blocks are the rest
@@ -71,7 +73,8 @@ def build(
     writer = publication.writer
     # A kill loses a block: below 2 % of a larger corpus.
     most = min(limits.passages, max(_LEAST, len(passages) // _BLOCKS))
-    cut = passages.blocks(most, limits.characters)
+    average = passages.table.texts.offsets[-1] / max(len(passages), 1)
+    cut = passages.blocks(most, min(limits.characters, math.ceil(_UNEVEN * most * average)))
     starts = [rows.start for rows in cut] + [len(passages)]
     share = _OF_BLOCKS.get(recipe.models.profile, _MOST)
     with _blocks(publication, cut, passages, recipe, vectors) as blocks:

@@ -149,11 +149,11 @@ class PassageFiles(Sequence[Passage]):
 
         Args:
             passages: passages of a block, at most.
-            characters: characters of its texts from which on a block ends before that.
+            characters: characters of its texts at most, but for a passage that alone has more.
         """
         bounds, size = [0], 0
         for row, length in enumerate(self._sizes):
-            if row - bounds[-1] == passages or size >= characters:
+            if row - bounds[-1] == passages or (size and size + length > characters):
                 bounds.append(row)
                 size = 0
             size += length

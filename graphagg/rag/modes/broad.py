@@ -112,7 +112,7 @@ class Broad(ReadingRetriever[BroadConfig]):
         positions = [position for position, _ in chosen]
         gains = np.array([gain.score(config) for _, gain in chosen])
         near, _ = dense_rows(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
-        worded, scores = bm25_rows(snapshot, scope, question.reading, depth)
+        worded, scores = bm25_rows(snapshot, scope, self._compared(question).lexical, depth)
         return Rankings(
             ranking.candidates.rows[positions],
             ranking.score[positions] + gains,

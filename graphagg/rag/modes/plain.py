@@ -83,7 +83,8 @@ class BM25(Retriever[object, Reading, Reading]):
 
     def _answer(self, questions: Sequence[Reading], k: int) -> list[Ranked]:
         snapshot, scope = self.snapshot, self.scope
-        best = [bm25_rows(snapshot, scope, question, k) for question in questions]
+        lexicals = [Lexical(scope.view, question.terms) for question in questions]
+        best = [bm25_rows(snapshot, scope, lexical, k) for lexical in lexicals]
         return [Ranked(plain_hits(snapshot.corpus, *each, "bm25")) for each in best]
 
     def _closest(self, question: Reading, rows: Rows) -> list[int]:
@@ -95,9 +96,8 @@ class BM25(Retriever[object, Reading, Reading]):
         ]
 
 
-def bm25_rows(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> tuple[Rows, Floats]:
+def bm25_rows(snapshot: Snapshot, scope: Scope, lexical: Lexical, k: int) -> tuple[Rows, Floats]:
     """The `k` passages that match a question's words best, and their scores."""
-    lexical = Lexical(scope.view, question.terms)
     scored = lexical.best(k, scope.allowed)
     return top_rows(*scored, k, snapshot.ranks, scope.view, scope.allowed)
 
@@ -119,13 +119,14 @@ class RRF(ReadingRetriever[object]):
     mode = "rrf"
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
-        return [Ranked(self._fused(question, k, max(k, RRF_DEPTH))) for question in questions]
+        compared = [self._compared(question) for question in questions]
+        return [Ranked(self._fused(each, k, max(k, RRF_DEPTH)), compared=each) for each in compared]
 
-    def _fused(self, question: EncodedReading, k: int, depth: int) -> list[Hit]:
+    def _fused(self, question: QuestionScores, k: int, depth: int) -> list[Hit]:
         """Fuse `depth` passages of both lists into `k` hits, best first."""
         snapshot, scope = self.snapshot, self.scope
         near, _ = dense_rows(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
-        worded, scores = bm25_rows(snapshot, scope, question.reading, depth)
+        worded, scores = bm25_rows(snapshot, scope, question.lexical, depth)
         shares: dict[int, dict[str, float]] = {}
         for name, rows in (("dense", near), ("bm25", worded[scores > 0])):
             for rank, row in enumerate(rows.tolist(), start=1):

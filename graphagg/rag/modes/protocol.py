@@ -17,6 +17,7 @@ import numpy as np
 
 from graphagg.arrays import Floats, Mask
 from graphagg.rag.config.modes import Mode
+from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
@@ -363,11 +364,16 @@ def sentences_by_vector(corpus: Corpus, rows: Rows, query: Queries) -> list[int]
 
 
 def sentence_span(corpus: Corpus, row: int, sentence: int, passage: Passage) -> Span:
-    """The span of a sentence of a row in its passage's text; of the first without the title."""
+    """The span of a sentence of a row in its passage's text.
+
+    Of the first, without the title, and without the code that may follow it.
+    """
     segment, inside = corpus.locate(row)
     shift = len(passage.full_text) - len(passage.text)
     span = segment.sentences.row(inside)[sentence].tolist()
     start, end = (max(edge - shift, 0) for edge in span)
+    *_, (first, last) = ((0, end - start), *prose(passage.text[start:end]))
+    start, end = start + first, start + last
     piece = passage.text[start:end]
     start += len(piece) - len(piece.lstrip())
     return Span(start, max(start, end - (len(piece) - len(piece.rstrip()))))

@@ -116,8 +116,8 @@ class DenseIndex:
             rows = start + np.flatnonzero(mask)
             return rows, self.corpus.similarity_at(rows, query)[:, 0]
         bounds = segment.windows.bounds
-        mask = visible.of_values(start, bounds)
-        windows, scores = segment.lists.see(query.packed, mask, *limits)
+        among = None if visible.is_all else visible.of_values(start, bounds)
+        windows, scores = segment.lists.see(query.packed, among, *limits)
         if bounds[-1] == len(bounds) - 1:  # a window each: the bounds stay unread
             return start + windows, scores
         return start + np.searchsorted(bounds, windows, side="right") - 1, scores

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, Mask
+from graphagg.arrays import Array, Ints, Mask, kth_largest
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
@@ -14,8 +14,7 @@ def top_k(scores: Array, k: int, ranks: Array | None = None) -> Ints:
     if k < 1:
         return np.zeros(0, dtype=np.int64)
     if k < len(scores):
-        bound = np.partition(scores, len(scores) - k)[len(scores) - k]
-        candidates = np.flatnonzero(scores >= bound)
+        candidates = np.flatnonzero(scores >= kth_largest(scores, k))
     else:
         candidates = np.arange(len(scores))
     if ranks is None:
@@ -38,7 +37,7 @@ def best_rows(
     if np.count_nonzero(may) < k:
         return None
     rows, values = scored[may], scores[may]
-    near = values >= np.partition(values, len(values) - k)[len(values) - k]
+    near = values >= kth_largest(values, k)
     rows, values = rows[near], values[near]  # so that few ranks are read
     best = top_k(values, k, ranks[rows])
     return rows[best], values[best]

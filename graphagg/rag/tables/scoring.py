@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, distinct
+from graphagg.arrays import Array, Ints, distinct, kth_largest
 from graphagg.kernels import kernel, lower_bound
 from graphagg.rag.tables.vectors import ranges as positions_of
 from graphagg.store.ranges import will_need
@@ -133,7 +133,7 @@ def may_be_best(
         more, of_more = _add_up_ranges(postings, chosen, visible, idf, constants, ROWS)
         rows, scores = np.concatenate([rows, more]), np.concatenate([scores, of_more])
         if len(scores) > k:
-            least = np.partition(scores, len(scores) - k)[len(scores) - k] * _EQUAL
+            least = kth_largest(scores, k) * _EQUAL
             kept = scores >= least
             rows, scores = rows[kept], scores[kept]
         added, count = lowest, count * _GROWTH
@@ -146,8 +146,7 @@ def _near_largest(values: Array, count: int) -> float:
     if count >= len(values):
         return 0.0
     sample = values[:: max(1, count // _SAMPLED)]
-    at = len(sample) - max(1, min(count, _SAMPLED))
-    return float(np.partition(sample, at)[at])
+    return float(kth_largest(sample, max(1, min(count, _SAMPLED))))
 
 
 def look_up(

@@ -36,7 +36,7 @@ def load_arrays(path: Path) -> Arrays:
             if file.read(2) != b"PK":  # else numpy takes it for a pickle
                 raise UnreadableFile(
                     f"{path}: no .npz file, which is a zip archive of arrays; write it with "
-                    "numpy.savez"
+                    "graphagg.nn.save_npz (of PyG's Data) or numpy.savez"
                 )
         with np.load(path, allow_pickle=False) as archive:
             return dict(_members(path, archive))

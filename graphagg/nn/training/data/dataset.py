@@ -256,6 +256,7 @@ def checked(data: GraphData) -> GraphData:
         if name not in flat.columns:
             raise InvalidDataset(
                 f"{data.name}: the graphs have no {name!r}; found {', '.join(sorted(flat.columns))}"
+                + ("; a column of ones is enough: torch.ones(N, 1)" if name == "x" else "")
             )
     _check_graphs(data, flat)
     _check_splits(data, flat)

@@ -13,7 +13,12 @@ from typing import Any
 
 import torch
 
-from graphagg.errors import DeviceOutOfMemory, InvalidDataset, TrainingInterrupted
+from graphagg.errors import (
+    DeviceOutOfMemory,
+    InvalidDataset,
+    InvalidParameter,
+    TrainingInterrupted,
+)
 from graphagg.nn.files import write_whole
 from graphagg.nn.training.batches import Feed, seeded
 from graphagg.nn.training.data.dataset import PARTS
@@ -94,7 +99,12 @@ def _measured(
         answers = answers_of(learner.to(run.device), feed.evaluation(subset), run.device)
         scores[subset] = answers.score(learner.stage)
         for name, measure in run.metrics.items():
-            measures[name][subset] = float(measure(*answers.rows()))
+            value = measure(*answers.rows())
+            try:
+                measures[name][subset] = float(value)
+            except (TypeError, ValueError, RuntimeError):
+                shown = f"{type(value).__name__} {tuple(getattr(value, 'shape', ()))}"
+                raise InvalidParameter(f"metric {name!r} gives {shown}; wanted a number") from None
     return scores, measures
 
 

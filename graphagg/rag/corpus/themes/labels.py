@@ -118,9 +118,18 @@ class Words:
         order = np.lexsort((term, -weight, of_theme))
         bounds = np.searchsorted(of_theme[order], np.arange(themes + 1))
         return [
-            [self._spelling(t) for t in term[order[a:b][:most]].tolist()]
+            self._distinct(term[order[a:b]].tolist(), most)
             for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
         ]
+
+    def _distinct(self, terms: Sequence[int], most: int) -> list[str]:
+        """The first spellings, each once: stems of several languages may share one."""
+        words: dict[str, None] = {}
+        for term in terms:
+            if len(words) == most:
+                break
+            words[self._spelling(term)] = None
+        return list(words)
 
     @staticmethod
     def _weights(of_theme: Ints, term: Ints, occurrences: Ints, themes: int) -> Doubles:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from graphagg.errors import EmptyCorpus, GraphAggError, MissingExtra, UnreadableFile
+from graphagg.rag.documents.reading import kinds
 from graphagg.rag.documents.reading.bounded import BoundedConverter, faults_of
 from graphagg.rag.documents.reading.content import Content, Reference, Unread
 from graphagg.rag.documents.reading.converters.text import SAMPLE, is_binary
@@ -22,7 +23,6 @@ from graphagg.rag.documents.reading.document import (
     suffix_of,
 )
 from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
-from graphagg.rag.documents.reading.kinds import CODE, READ, Limits, converter_of, is_bounded
 from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import LeftOut, ReadConfig, ReadReport
 
@@ -84,7 +84,9 @@ def read_documents(
         reading.close()
     if not noted.read:
         reason = f"{noted}" if noted.left_out else "the folder is empty"
-        raise EmptyCorpus(f"{path}: nothing in it can be read: {reason}; readable formats: {READ}")
+        raise EmptyCorpus(
+            f"{path}: nothing in it can be read: {reason}; readable formats: {kinds.READ}"
+        )
     if report is None and not noted.complete:
         warnings.warn(f"{path}: {noted}", stacklevel=2)
 
@@ -148,7 +150,7 @@ class _Reading:
 
     def _content(self, file: FoundFile) -> ReadFile:
         """Read the bytes of a file if it has a converter."""
-        if converter_of(file.name) is None:
+        if kinds.converter_of(file.name) is None:
             try:
                 with file.path.open("rb") as opened:
                     sample = opened.read(SAMPLE)
@@ -195,13 +197,14 @@ def converted(
         Unread: the file cannot be read.
         MissingExtra: the file needs a library that is not installed.
     """
-    converter = converter_of(name)
+    read_as = kinds.name_by_content(name, file.content)
+    converter = kinds.converter_of(read_as)
     if converter is None:
         raise Unread(f"of unknown kind ({suffix_of(name)})")
     facts = file_metadata(name, len(file.content), file.modified)
-    limits = Limits(config.max_file_size * _MIB, config.encoding)
-    if bounded is not None and is_bounded(name):
-        contents: Iterable[Content | Unread] = bounded.convert(name, file.content, limits)
+    limits = kinds.Limits(config.max_file_size * _MIB, config.encoding)
+    if bounded is not None and kinds.is_bounded(read_as):
+        contents: Iterable[Content | Unread] = bounded.convert(read_as, file.content, limits)
     else:
         contents = _guarded(name, lambda: converter(file.content, limits))
     guess = ""
@@ -269,5 +272,5 @@ def name_title(name: str) -> str:
     A name that many files have, such as README, follows the name of its folder.
     """
     path, suffix = PurePosixPath(name), suffix_of(name)
-    title = path.stem if suffix and suffix not in CODE else path.name
+    title = path.stem if suffix and suffix not in kinds.CODE else path.name
     return f"{path.parent.name} {title}".strip() if title.lower() in _UNTITLED else title

@@ -118,6 +118,7 @@ BOUNDED = frozenset(
     ".eml .mbox .msg".split()
 )
 """Suffixes of files that are converted in a process with limits of time and memory."""
+_MAGIC = {b"%PDF-": ".pdf", b"PK\x03\x04": ".docx"}  # how files begin, and the suffix of their kind
 READ = (
     "txt, Markdown, reStructuredText, AsciiDoc, Org, HTML, PDF, Word, Excel, PowerPoint, "
     "OpenDocument, RTF, EPUB, mail, subtitles, notebooks, CSV, JSON, JSON lines, XML, source code, "
@@ -138,6 +139,14 @@ def installed_converters() -> dict[str, Converter]:
         return lambda content, _: [markup.markdown(load()(content))]
 
     return {each.name: converter(each.load) for each in entry_points(group="graphagg.converters")}
+
+
+def name_by_content(name: str, content: bytes) -> str:
+    """The name of a file; with another suffix where it begins as a PDF or as an Office file."""
+    suffix = suffix_of(name)
+    shown = next((each for magic, each in _MAGIC.items() if content.startswith(magic)), suffix)
+    is_named = CONVERTERS.get(suffix) is CONVERTERS.get(shown) or suffix in installed_converters()
+    return name if is_named or converter_of(name) is None else name + shown
 
 
 def is_bounded(name: str) -> bool:

@@ -157,13 +157,13 @@ def forward(
 
     workers = min(threads, len(batches))
     if workers <= 1:  # a thread would cost a tenth of a question's time
-        with _one_thread():
+        with one_thread():
             for batch in batches:
                 yield from zip(batch, runner.run(prepare(batch)), strict=True)
         return
     pending: deque[tuple[list[int], Future[list[Encoded]]]] = deque()
     pool = _threads(workers)
-    with _one_thread():
+    with one_thread():
         try:
             for batch in batches:  # the tokenizer is not thread-safe: prepared here
                 pending.append((batch, pool.submit(runner.run, prepare(batch))))
@@ -191,7 +191,7 @@ if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let PyTorch use one thread per operation, until the end of the block."""
     import torch
 

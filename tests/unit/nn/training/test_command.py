@@ -61,12 +61,13 @@ def test_train_prints_what_it_writes(
     [
         ((), "missing PRESET, --data, --out"),
         (("zink", "--data", "d", "--out", "o"), "no preset is named 'zink' (did you mean 'zinc'?)"),
+        (("atuo", "--data", "d", "--out", "o"), "did you mean 'auto'?"),
         (("RECIPE", "--data", "absent.npz", "--out", "o"), "absent.npz: no such file"),
         (("absent.toml", "--data", "DATA", "--out", "o"), "absent.toml cannot be read as TOML"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--device", "cuda:77"), "available: "),
         (
             ("RECIPE", "--data", "DATA", "--out", "o", "--splits", 9),
-            "splits is 9, wanted an integer of 1 to 1",
+            "splits is 9, but the data have 1; draw more at random (--split-ratio",
         ),
         (("RECIPE", "--data", "DATA#geom", "--out", "o"), "no split 'geom'"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--set", "model.depth=3"), "no setting"),

@@ -158,6 +158,13 @@ def result_of(tests: list[float], controls: list[float], metric: str = "accuracy
     [
         ([0.6, 0.62], [0.78, 0.78], "accuracy", "does not beat the control 'gcn'"),
         ([0.6, 0.6], [0.5, 0.5], "mae", "does not beat the control 'gcn'"),
+        ([0.6, 0.62], [0.78, 0.78], "accuracy", "0.7800): take that, or let the preset 'auto'"),
+        (
+            [0.6, 0.7],
+            [0.67, 0.67],
+            "accuracy",
+            "(test accuracy 0.6500 against 0.6700); it is behind",
+        ),
         ([0.7, 0.92], [0.8, 0.8], "accuracy", "by less than the deviation"),
         ([0.9, 0.91], [0.8, 0.8], "accuracy", "by more than the deviation"),
         ([0.9], [0.8], "accuracy", "one split says nothing about chance"),

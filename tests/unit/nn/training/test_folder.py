@@ -259,9 +259,9 @@ def test_a_result_of_other_values_is_named(tmp_path: Path, change: dict[str, Any
         run(tmp_path, resume=True)
 
 
-@pytest.mark.parametrize("wrong", [2.0, "2", True, 0, 3])
+@pytest.mark.parametrize("wrong", [2.0, "2", True, 0])
 def test_numbers_of_splits(tmp_path: Path, wrong: Any) -> None:
-    with pytest.raises(InvalidParameter, match="wanted an integer of 1 to 2"):
+    with pytest.raises(InvalidParameter, match="wanted an integer of at least 1"):
         run(tmp_path, splits=wrong)
 
 

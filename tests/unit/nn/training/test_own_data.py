@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 from torch_geometric import datasets
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.nn import HeteroConv, SAGEConv
@@ -30,7 +31,24 @@ from graphagg.nn.training import (
 )
 from graphagg.nn.training.data.dataset import PARTS, checked
 from graphagg.nn.training.data.hubs import _OGB, BENCHMARKS
+from graphagg.nn.training.notes import notes_on
 from tests.unit.nn.training.toys import many, single, tiny
+
+
+def noted(labels: Tensor) -> str:
+    """The notes on many graphs with some labels."""
+    graphs = [Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0], [1]]), y=y) for y in labels]
+    data = checked(random_splits(graphs, (0.6, 0.2, 0.2)))
+    metric = data.metric_of("auto")
+    return " ".join(notes_on(data, data.shape(metric), metric, None))
+
+
+def test_odd_labels_are_noted() -> None:
+    labels = torch.arange(12).view(12, 1) % 3
+    assert noted(labels) == "" == noted(labels + 0.5)
+    assert "3 whole numbers as torch.float32, and are regressed; " in noted(labels.float())
+    stray = torch.where(torch.arange(12)[:, None] == 4, 9, labels)
+    assert "1 of them occur once (9)" in noted(stray) and "6 of them occur never" in noted(stray)
 
 
 @st.composite

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -50,6 +51,17 @@ def test_another_loss_is_the_one_that_is_minimized(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match=r"loss gives \(8, 2\); wanted a tensor of one"):
         train(tiny, many(), tmp_path, training=SHORT, loss=lambda predicted, labels: predicted)
+
+
+def test_a_loss_without_a_gradient_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="loss gives a number without a gradient"):
+        train(tiny, many(), tmp_path, training=SHORT, loss=wrong)
+
+
+@pytest.mark.parametrize("value", ["x", None, torch.zeros(2)])
+def test_a_metric_that_is_no_number_is_refused(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(InvalidParameter, match=r"metric 'odd' gives \w+ \(.*\); wanted a"):
+        train(tiny, many(), tmp_path, training=SHORT, metrics={"odd": lambda p, y: value})
 
 
 def test_a_run_is_not_resumed_with_another_loss(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ def test_a_config_takes_the_widths_of_the_data_but_keeps_a_larger_vocabulary() -
     assert fitted(csl, Shape("graph", 0, (1,), 0, (), 10)) == csl  # constant features stay
     with pytest.raises(InvalidDataset, match="answers for each graph, but the data have labels of"):
         fitted(zinc, replace(GRAPHS, level="node"))
+    with pytest.raises(InvalidDataset, match=r"'dot' gives one number per pair, but there are 2 c"):
+        fitted(preset("pcqm-contact").model, replace(GRAPHS, level="edge", outputs=2))
 
 
 def test_settings_by_their_path() -> None:

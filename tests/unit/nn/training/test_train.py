@@ -289,7 +289,7 @@ def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Pa
             train(tiny, many(), out, training=replace(SHORT, loss=loss, metric=metric))
     with pytest.raises(DeviceUnavailable, match=r"'cuda:99' is not there; available: .*cpu"):
         train(tiny, many(), out, device="cuda:99")
-    with pytest.raises(InvalidParameter, match=r"splits is 3, wanted an integer of 1 to 2"):
+    with pytest.raises(InvalidParameter, match=r"splits is 3, but the data have 2; draw"):
         train(tiny, many(), out, splits=3)
     with pytest.raises(InvalidParameter, match="fanouts sample one large graph"):
         train(tiny, many(), out, training=replace(SHORT, fanouts=(3,)))

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, WriteFailed
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
+from graphagg.rag.build import engine, state
+from graphagg.rag.build.engine import Engine
 from graphagg.rag.build.state import BLOCK, KeptBlocks
 from graphagg.rag.config.limits import Limits
 from graphagg.rag.documents.passages import check_corpus
@@ -80,7 +82,7 @@ def test_a_block_ends_by_passages_or_by_characters(tmp_path: Path) -> None:
     corpus = [Passage(f"p{i}", "x" * size) for i, size in enumerate((5, 5, 30, 5, 5, 5, 5))]
     limits = Limits(passages=3, characters=20)
     build(corpus, tmp_path / "i", limits=limits, extractor=Counting()).close()
-    assert seen == [3, 3, 1]
+    assert seen == [2, 1, 3, 1]
 
 
 class Stop(Exception):
@@ -117,6 +119,28 @@ def test_a_build_that_was_stopped_goes_on(tmp_path: Path) -> None:
             assert index.manifest == wanted
         assert again.read == len(corpus) - most // 3 * 3
         assert not (tmp_path / f"{most}.work").exists()
+
+
+@pytest.mark.parametrize("in_memory", [0, 65_536])
+def test_a_build_that_was_stopped_after_its_blocks_finds_no_name_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
+) -> None:
+    """Arrays of stages that are made again lie in memory or, where they are larger, in files."""
+    monkeypatch.setattr(state, "_SMALL", in_memory)
+    wanted = build(CORPUS, tmp_path / "wanted").manifest
+
+    def stop(*_: Any) -> None:
+        raise Stop
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "write_gazetteer", stop)
+        with pytest.raises(Stop):
+            build(CORPUS, tmp_path / "i", limits=TINY)
+    files = {f.name.partition(".")[0] for f in (tmp_path / "i.work").glob("blocks/*/*")}
+    assert files == {BLOCK, "mentions"} | (set() if in_memory else {"keys"})
+    monkeypatch.setattr(engine, "mentions_of_block", stop)
+    with build(CORPUS, tmp_path / "i", limits=TINY, extractor=Failing(0)) as index:
+        assert index.manifest == wanted
 
 
 @pytest.mark.parametrize("suffix", ["arrays", "json"])

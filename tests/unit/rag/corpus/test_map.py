@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from graphagg.errors import InvalidParameter, UnknownPassage, UnknownTheme
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.themes.labels import Words
 from graphagg.rag.corpus.themes.network import SCALE, nearest, whole_vectors
 from graphagg.rag.corpus.themes.results import ThemeMap
 from graphagg.rag.corpus.themes.storage import folder_of
@@ -273,6 +274,16 @@ def test_words_are_spelled_as_the_corpus_writes_them(tmp_path: Path) -> None:
     with build(corpus, tmp_path / "i") as index:
         words = index.map()["1"].words
         assert set(words) <= set(tokenize(corpus[0].text)) and "engines" in words
+
+
+def test_a_word_of_several_languages_stands_once(tmp_path: Path) -> None:
+    texts = ("The pump IM22 is old and it was sold.", "Die Pumpe IM22 ist alt und wurde verkauft.")
+    corpus = [Passage(f"p{i}", texts[i % 2]) for i in range(6)]
+    with build(corpus, tmp_path / "i", language="auto") as index:
+        snapshot = index.snapshot
+        words = Words(snapshot, snapshot.view(None))
+        (shown,) = words.distinctive(np.zeros(len(corpus), np.int64), 1, 7)
+        assert sorted(shown) == ["alt", "im22", "old", "pump", "pumpe", "sold", "verkauft"]
 
 
 def test_words_inside_names_are_spelled_whole(tmp_path: Path) -> None:

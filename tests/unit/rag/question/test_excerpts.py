@@ -16,6 +16,7 @@ from graphagg.rag import ChunkConfig, Hit, Hop, Passage, PassageIndex
 from graphagg.rag.answer.generate import messages
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.question.excerpts import Span, excerpt, fitting
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, build, corpora
@@ -138,6 +139,14 @@ def _check_by_vectors(hit: Hit, question: str) -> None:
     similar = encoder.encode(texts) @ encoder.encode([question])[0]
     place = next(i for i, (a, b) in enumerate(note.sentences) if a <= hit.match.start < b)
     assert similar[place] == pytest.approx(float(similar.max()), abs=1e-5)
+
+
+def test_code_between_a_title_and_the_first_sentence_is_not_shown(tmp_path: Path) -> None:
+    passage = Passage("d", "\tdraw(line)\n\nAda wrote it.\n\nIt ran.", "Engines")
+    for extractor in (EXTRACTOR, RuleExtractor("en")):
+        with build([passage], tmp_path / extractor.spec.name, extractor=extractor) as index:
+            (hit,) = index.retrieve("Who wrote about engines?", mode="bm25")
+            assert hit.sentence == "Ada wrote it."
 
 
 def test_a_match_in_a_long_document_is_found(tmp_path: Path) -> None:

@@ -55,11 +55,14 @@ def test_what_is_seen_is_visible_and_its_products_are_exact(
     promises = multiply(opened.centroids, query)[:, 0] + opened.reach
     list_of = np.empty(count, np.int64)
     list_of[opened.windows] = np.repeat(np.arange(len(promises)), np.diff(opened.bounds))
+    every = [opened.see(query, mask, count, near) for mask in (None, np.ones(count, np.bool_))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lists, "_see", lists._see.plain)
         patch.setattr(packed_rows, "_multiply", packed_rows._multiply.plain)
         by_numpy = opened.see(query, visible, count, near)
+        every.append(opened.see(query, None, count, near))
     assert [each.tobytes() for each in by_numpy] == [some.tobytes(), nearer.tobytes()]
+    assert len({tuple(each.tobytes() for each in seen) for seen in every}) == 1
     for unread in {*list_of[windows[len(some) :]].tolist()}:
         assert np.count_nonzero(nearer >= promises[unread]) >= near
 

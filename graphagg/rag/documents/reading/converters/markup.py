@@ -29,7 +29,15 @@ _INDENTED = re.compile(r"( {0,12})(?:!!!|\?\?\?\+?|===\+?)\s+(?!=)(.{1,200})\Z")
 _DIRECTIVE = re.compile(r"\s{0,12}:{3,}+\s*+\{?([\w-]{0,40})\}?\s*(.{0,200})\Z")
 _MYST = re.compile(r"\{([\w:-]{1,40})\}\s*(.{0,200})\Z")
 _OF_CODE = re.compile("code|math|mermaid|literalinclude|figure|image|toctree|raw|eval-rst|include")
-_LIQUID = re.compile(r"\{%[^%\n]{0,300}%\}|\{:[^{}\n]{0,100}\}")
+# A tag of Liquid, or attributes: `{: .wide}`, `[Start](a.md){ .md-button }`.
+_LIQUID = re.compile(
+    r"\{%[^%\n]{0,300}%\}|\{:[^{}\n]{0,100}\}|(?<=[\])*_:])\{ ?[.#][\w-][^{}\n]{0,100}\}"
+)
+# Code, which stays, or an icon by its name: `:material-download:`, `:arrow_up:`, a first `:bug:`.
+_ICON = re.compile(
+    r"(`[^`\n]{1,300}`)|(?<![\w:\"]):[a-z]{1,30}(?:[_-][a-z0-9]{1,30}){1,6}:(?![\w:])"
+    r"|^([\s>#*+-]{0,12}):[a-z]{2,20}:(?=\s)"
+)
 _HTML_LINE = re.compile(
     r"\s{0,12}</?(?:div|figure|p|center|details|section|article)(?:\s[^<>]{0,300})?>\s*\Z"
 )
@@ -118,7 +126,8 @@ def _plain_line(line: str, block: re.Match[str] | None) -> Iterator[str]:
     elif _HTML_LINE.match(line):
         yield f"\n{line.strip()}\n"  # what stands inside is Markdown
     elif not _DROPPED.match(line):
-        yield _LIQUID.sub(_titled, line) if "{" in line else line
+        line = _LIQUID.sub(_titled, line) if "{" in line else line
+        yield _ICON.sub(r"\1\2", line) if ":" in line else line
 
 
 def _titled(tag: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pypdf import PdfReader
 
 _HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[^\W\d_A-Z])")
+_LEADER = re.compile(r"(?: ?\.){5,200}+")  # of a table of contents
 _DEEPEST = 32  # levels of an outline
 
 
@@ -39,7 +40,7 @@ def pdf(content: bytes, most: int) -> Content:
         raise Unread("password", "it wants a password; save a copy without one")
     composer, headings, outline = Composer(), [], _outline(reader)
     for page_number, page in enumerate(reader.pages, start=1):
-        text = _HYPHEN.sub("", page.extract_text()).strip()
+        text = _LEADER.sub(" ", _HYPHEN.sub("", page.extract_text())).strip()
         composer.begin_page(page_number)
         start = composer.block(text)
         for level, title in outline.get(page_number, ()):
@@ -47,9 +48,9 @@ def pdf(content: bytes, most: int) -> Content:
         if composer.length > most:
             raise Unread("too large", f"its text has more than {most:,} characters; split the file")
     if not composer.length:
-        raise Unread("PDF without text", f"no text on its {len(reader.pages):,} pages; run OCR")
+        raise Unread("PDF without text", f"no text on any page of {len(reader.pages):,}; run OCR")
     composer.headings = sorted(headings)
-    return composer.content(*_properties(reader))
+    return composer.content(*_properties(reader), title_first=True)
 
 
 def _outline(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:

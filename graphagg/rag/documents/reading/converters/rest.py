@@ -123,7 +123,9 @@ def _shown(directive: Any) -> list[Any]:
         return [_entries(directive.content)]
     container = nodes.container()
     if argument:
-        container += nodes.paragraph(argument, argument)
+        is_text = "`" in argument  # else perhaps a signature, whose stars are none of markup
+        words = directive.state.inline_text(argument, directive.lineno)[0] if is_text else ()
+        container += nodes.paragraph(argument, "" if words else argument, *words)
     directive.state.nested_parse(directive.content, directive.content_offset, container)
     return [container]
 

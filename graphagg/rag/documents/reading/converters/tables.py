@@ -53,7 +53,7 @@ def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str,
 
 
 def json_document(text: str) -> Iterator[Content | Unread]:
-    """Convert a JSON list of objects to rows; keep any other JSON as one document."""
+    """Convert a JSON list of objects, also under one key, to rows; keep other JSON as it is."""
     records = json_records(text)
     if records is None:
         return iter([Content(text)])
@@ -61,7 +61,7 @@ def json_document(text: str) -> Iterator[Content | Unread]:
 
 
 def json_records(text: str) -> list[Mapping[str, Any]] | None:
-    """Read a JSON list of objects; None for any other JSON.
+    """Read a JSON list of objects, or the one value of an object; None for any other JSON.
 
     Raises:
         Unread: the text is not JSON.
@@ -70,6 +70,8 @@ def json_records(text: str) -> list[Mapping[str, Any]] | None:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Unread("broken", f"not JSON ({error}); correct it") from None
+    if isinstance(value, dict) and len(value) == 1:
+        (value,) = value.values()
     is_list = isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
     return value if is_list else None
 

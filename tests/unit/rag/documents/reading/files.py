@@ -29,7 +29,7 @@ def docx(title: str = "") -> bytes:
 
 
 def pdf(pages: list[list[str]], *, title: str = "", password: str | None = None) -> bytes:
-    """A PDF; the first line of a page is an entry of its outline."""
+    """A PDF; the first line of a page, unless it is empty, is an entry of its outline."""
     from fpdf import FPDF
 
     made = FPDF()
@@ -40,6 +40,8 @@ def pdf(pages: list[list[str]], *, title: str = "", password: str | None = None)
     for lines in pages:
         made.add_page()
         for number, line in enumerate(lines):
+            if not line:
+                continue
             if not number:
                 made.start_section(line)
             made.cell(text=line, new_x="LMARGIN", new_y="NEXT")

@@ -124,6 +124,9 @@ SHOWN = {
     "| City | Limit |\n|---|---|\n| Oslo | [9](r.md) |\n| Rome | |": "- City: Oslo; Limit: 9\n- City: Rome",
     "```sh\n# a\n\nb\n```": "\t# a\n\tb",
     "~~~\n{% raw %}\n~~~": "\t{% raw %}",
+    "T\n\n## :material-download: Get :arrow_up:\n\n[Go](a.md){ .button }": "T\n\nGet\n\nGo",
+    "- :bug: Mind :memory: of `:bug:`": "- Mind :memory: of :bug:",
+    'At 10:30:45, a:b-c:d, ":a_b:", `:a-b:` {{ .a }}': 'At 10:30:45, a:b-c:d, ":a_b:", :a-b: {{ .a }}',
     '{% include x %}\n{% tab title="Mac" %}\nA.\n{: .c}': "Mac A.",
     '!!! note "Mind"\n    Be *careful*.\n\n    More.\n\nEnd.': "Mind\n\nBe careful.\n\nMore.\n\nEnd.",
     ":::tip[Mine]\nBody.\n:::": "Mine\n\nBody.",
@@ -197,6 +200,14 @@ def test_restructured_text() -> None:
     assert [path for path, _, _ in sections(content)] == [("Costs",)]
 
 
+def test_arguments_of_directives_are_read_as_text_or_as_they_are_written() -> None:
+    content = restructured(
+        ".. versionadded:: 3.19\n   The ``x`` of :manual:`cmake (7)`, *new*.\n\n"
+        ".. py:function:: draw(*lines, **options)\n\n   Draws."
+    )
+    assert content.text == ("3.19 The x of cmake (7), new.\n\ndraw(*lines, **options)\n\nDraws.")
+
+
 def test_asciidoc_and_org() -> None:
     shown = "Costs\n\n- one\n\n\tputs 1\n\n- Item: stone; Price: 12"
     assert (
@@ -266,13 +277,22 @@ def test_office_files(made) -> None:
 
 
 def test_pdf_pages_outline_and_properties() -> None:
-    made = files.pdf([["Works", "Anna led the en-", "coding."], ["Costs", "Stone."]], title="T")
+    leader = "Costs . . . . . . . . 2"
+    made = files.pdf(
+        [["Works", "Anna led the en-", "coding.", leader], ["Costs", "Stone."]], title="T"
+    )
     content = pdf(made, MOST)
     assert (content.title, content.metadata.keys() - {"created"}) == ("T", set())
     assert sections(content) == [
-        (("Works",), 1, "Works Anna led the encoding."),
+        (("Works",), 1, "Works Anna led the encoding. Costs 2"),
         (("Costs",), 2, "Costs Stone."),
     ]
+
+
+def test_a_chapter_of_a_pdf_is_not_its_title() -> None:
+    content = pdf(files.pdf([["", "Anna's manual"], ["1 Introduction", "Anna led."]]), MOST)
+    assert content.title == "" and content.text.startswith("Anna's manual")
+    assert [path for path, _, _ in sections(content)] == [(), ("1 Introduction",)]
 
 
 @pytest.mark.parametrize(
@@ -348,6 +368,7 @@ def test_json() -> None:
         ("x", "rows whose id was used before"),
         ("3", "rows without text"),
     ]
+    assert rows(json_document(json.dumps({"items": given[:1]}))) == [("x", ("a", ""))]
     assert rows(json_document('{"a": 1}')) == [("", ('{"a": 1}', ""))]
     assert rows(json_lines('{"text": "a"}\n\n[1]\n{"te')) == [
         ("1", ("a", "")),

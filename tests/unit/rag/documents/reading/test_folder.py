@@ -277,7 +277,7 @@ def test_a_folder_without_anything_to_read_says_what_it_holds(tmp_path: Path) ->
 def test_a_missing_library_is_named_once(
     folder: Path, monkeypatch, name: str, package: str
 ) -> None:
-    monkeypatch.setattr(reading_folder, "is_bounded", lambda name: False)
+    monkeypatch.setattr(reading_folder.kinds, "is_bounded", lambda name: False)
     write(folder / f"second-{name}", (folder / name).read_bytes())
     for module in [each for each in sys.modules if each.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, module)
@@ -297,7 +297,7 @@ def test_a_missing_library_is_named_once(
 def test_a_converter_that_crashes_costs_one_file(
     folder: Path, monkeypatch, is_bounded: bool
 ) -> None:
-    monkeypatch.setattr(reading_folder, "is_bounded", lambda name: is_bounded)
+    monkeypatch.setattr(reading_folder.kinds, "is_bounded", lambda name: is_bounded)
     write(folder / "report.pdf", b"%PDF-1.7" + bytes(99))
     documents, report = read(folder)
     assert "report.pdf" not in documents and "word.docx" in documents

@@ -158,6 +158,19 @@ def test_guesses_are_reported_and_an_encoding_may_be_named(tmp_path: Path) -> No
         ReadConfig(encoding="klingon")
 
 
+@pytest.mark.parametrize("name", ["plain", "text.txt", "page.md", "code.py", "table.csv"])
+def test_what_begins_as_another_kind_is_read_as_that(tmp_path: Path, name: str) -> None:
+    write(tmp_path / f"a {name}", files.pdf([["Works", "Anna led."]]))
+    write(tmp_path / f"b {name}", files.docx())
+    write(tmp_path / "c.pdf", files.docx())
+    write(tmp_path / "d.zip", files.docx())
+    documents, report = read(tmp_path)
+    assert documents.keys() == {f"a {name}", f"b {name}", "c.pdf"}
+    assert "Anna led." in documents[f"a {name}"].text
+    assert documents["c.pdf"].text == documents[f"b {name}"].text
+    assert "Anna led the works." in documents["c.pdf"].text and report.kinds == {"binary (.zip)": 1}
+
+
 # --- limits --------------------------------------------------------------------------------------
 
 

@@ -73,13 +73,13 @@ def rows_of(
     """The features and the outcome of one question, for each k."""
     retriever = index.retriever(exclude=exclude)
     (encoded,) = retriever.encode(retriever.read([question.text], index.models), index.models)
-    compared, (hits,) = retriever._compared(encoded), retriever.answer([encoded], max(KS))
+    answer, rows = retriever._first(encoded, max(KS)), []
+    hits, compared = answer.hits, answer.compared
     assert compared is not None
-    rows = []
     for k in KS if hits else ():
         first = hits[:k]
         at = [index.snapshot.known_row(hit.passage.id) for hit in first]
-        features = features_of(compared, first, at, k)
+        features = features_of(compared, first, at, k, answer.spread)
         right = kind == THERE and is_right(question, first, k)
         scores = np.array([hit.score for hit in hits])
         gap = float(scores[0] - scores[1]) if len(scores) > 1 else 0.0
@@ -215,11 +215,14 @@ def report(
 
 def print_below(right: Array, chance: Array) -> None:
     """Print what a least confidence leaves out."""
-    for least in (0.1, 0.2, 0.25, 0.3, 0.5):
+    for least in (0.1, 0.15, 0.2, 0.3, 0.5):
         below = chance < least
         lost = right[below].sum() / max(right.sum(), 1)
         wrong = (~right[below]).sum() / max((~right).sum(), 1)
-        print(f"below {least}: {wrong:.0%} of the wrong answers, {lost:.0%} of the right ones")
+        print(
+            f"below {least}: {below.mean():.0%} of all, {wrong:.0%} of the wrong answers, ", end=""
+        )
+        print(f"{lost:.0%} of the right ones")
 
 
 def report_own(path: Path, asked: Path) -> None:

@@ -59,6 +59,9 @@ its paths. Passages are then chosen one after another by
 
 So each side of a question keeps a place among the hits. That sum is the score.
 
+Where most of the visible passages are in languages that the default encoder does not know, the
+weights of similarity and sentence are three quarters of the above (`foreign`).
+
 The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set;
 docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried
 and left out of the formula. `python -m benchmarks.choose` reports them.
@@ -74,6 +77,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphagg.checks import integer, one_of
+
+FOREIGN = 0.75
+"""Share of the weight of similarity that is left in languages that the encoder does not know."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,13 @@ class MultihopConfig:
         for name, least in (("pool", 1), ("beam", 0), ("second_beam", 0)):
             integer(name, getattr(self, name), least)
 
+    @property
+    def foreign(self) -> MultihopConfig:
+        """The settings where the encoder does not know the language: similarity tells less."""
+        passage = self.passage
+        similarity, sentence = FOREIGN * passage.similarity, FOREIGN * passage.sentence
+        return replace(self, passage=replace(passage, similarity=similarity, sentence=sentence))
+
     def without(self, name: str) -> MultihopConfig:
         """Switch one of `PARTS` off; raises `InvalidParameter` with the names."""
         config = self
@@ -165,7 +178,7 @@ class MultihopConfig:
 
 
 FAST = MultihopConfig(
-    passage=PassageWeights(0.8, 0.2, 2.0, 1.2, 0.2),
+    passage=PassageWeights(0.7, 0.2, 2.0, 1.2, 0.2),
     link=LinkWeights(shared=(0.0, 0.25)),
     target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, named_page=0.3,
     beam=2, second_beam=4,

@@ -9,7 +9,7 @@ languages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -137,7 +137,7 @@ class Analyzers:
         codes = LANGUAGES if self.is_mixed else (self.language,)
         return frozenset().union(*(self.of(code).stop_words for code in codes))
 
-    def terms(self, text: str, words: Sequence[str], codes: Sequence[str]) -> tuple[Term, ...]:
+    def terms(self, text: str, words: Sequence[str], codes: Collection[str]) -> tuple[Term, ...]:
         """The distinct words of a question that are not stop words, in order.
 
         Args:

@@ -106,7 +106,7 @@ class Broad(ReadingRetriever[BroadConfig]):
     def rankings(self, question: EncodedReading, depth: int) -> Rankings:
         """Rank by `multihop`, `dense` and `bm25`, `depth` rows each."""
         snapshot, scope = self.snapshot, self.scope
-        config = snapshot.multihop_config
+        config = snapshot.multihop_config(scope.view)
         ranking = Multihop(snapshot, scope, config).ranking(question, depth)
         chosen = ranking.choose(config, depth)
         positions = [position for position, _ in chosen]
@@ -151,7 +151,7 @@ class Auto(ReadingRetriever[object]):
         snapshot, scope = self.snapshot, self.scope
         if decide(question.reading).is_broad:
             return Broad(snapshot, scope, BroadConfig())
-        return Multihop(snapshot, scope, snapshot.multihop_config)
+        return Multihop(snapshot, scope, snapshot.multihop_config(scope.view))
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
         return [Ranked(hits) for hits in self.answer(questions, k)]

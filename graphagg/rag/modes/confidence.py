@@ -29,17 +29,21 @@ FEATURES = {
     "words": "largest share of the question's words that a passage matches (BM25 over idf)",
     "held": "share of the question's words that the first k hits hold together",
     "agreement": "similarity of the best passage by words, less the largest",
+    "spread": "standard deviation of the ten largest scores by mode multihop",
     "linked": "share of the first k hits that a link led to",
     "k": "logarithm of k",
 }
 """The features of the model, in words."""
+SPREAD = 10
+"""The number of scores whose spread counts."""
+_USUAL_SPREAD = 0.2  # stands for the spread of other modes, whose scores lie elsewhere
 _STANDARD: Mapping[str, float] = {
-    "intercept": -6.68, "similarity": 6.24, "words": 2.7, "held": 2.92, "agreement": 3.59,
-    "linked": 2.11, "k": -0.31,
+    "intercept": -5.36, "similarity": 1.09, "words": 0.64, "held": 0.95, "agreement": 1.87,
+    "spread": 9.03, "linked": 0.47, "k": 0.09,
 }  # fmt: skip
 _FAST: Mapping[str, float] = {
-    "intercept": -4.68, "similarity": 0.96, "words": 2.81, "held": 3.14, "agreement": 2.07,
-    "linked": 2.44, "k": -0.68,
+    "intercept": -5.69, "similarity": 1.22, "words": 1.59, "held": 2.54, "agreement": 1.39,
+    "spread": 7.24, "linked": 1.68, "k": -0.44,
 }  # fmt: skip
 COEFFICIENTS: Mapping[Profile, Mapping[str, float]] = {
     "standard": _STANDARD, "exact": _STANDARD, "fast": _FAST,
@@ -48,7 +52,12 @@ COEFFICIENTS: Mapping[Profile, Mapping[str, float]] = {
 
 
 def confidence_of(
-    question: QuestionScores, hits: Sequence[Hit], rows: Sequence[int], profile: Profile, k: int
+    question: QuestionScores,
+    hits: Sequence[Hit],
+    rows: Sequence[int],
+    profile: Profile,
+    k: int,
+    spread: float | None,
 ) -> float:
     """Estimate the chance that the gold passages are among the first k hits, 0 to 1.
 
@@ -58,10 +67,11 @@ def confidence_of(
         rows: of the hits.
         profile: of the index.
         k: number of hits that were asked for.
+        spread: of the first scores of mode `multihop`; None: another mode's hits.
     """
     if not hits:
         return 0.0
-    weights, features = COEFFICIENTS[profile], features_of(question, hits, rows, k)
+    weights, features = COEFFICIENTS[profile], features_of(question, hits, rows, k, spread)
     total = weights["intercept"]
     for name, value in features.items():
         total += weights.get(name, 0.0) * value
@@ -69,7 +79,11 @@ def confidence_of(
 
 
 def features_of(
-    question: QuestionScores, hits: Sequence[Hit], rows: Sequence[int], k: int
+    question: QuestionScores,
+    hits: Sequence[Hit],
+    rows: Sequence[int],
+    k: int,
+    spread: float | None,
 ) -> dict[str, float]:
     """Compute `FEATURES`; arguments as for `confidence_of`."""
     lexical, at_hits = question.lexical, np.array(rows, np.int64)
@@ -82,6 +96,7 @@ def features_of(
         "words": words,
         "held": float((lexical.covers(at_hits).max(axis=0) * lexical.weights).sum()),
         "agreement": agreement,
+        "spread": _USUAL_SPREAD if spread is None else spread,
         "linked": float(np.mean(["link" in hit.components for hit in hits])),
         "k": math.log(k),
     }

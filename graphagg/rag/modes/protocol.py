@@ -43,12 +43,14 @@ class Ranked:
             ranks again.
         limit: `longer` gives up to this number of hits.
         compared: the question beside the corpus, where the mode compared them.
+        spread: of the first scores, where confidence was fitted on the mode's.
     """
 
     hits: Sequence[Hit]
     longer: Callable[[int, Sequence[Hit]], Sequence[Hit]] | None = None
     limit: int = 0
     compared: QuestionScores | None = None
+    spread: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,13 @@ class Distinct:
     """The hits of distinct texts, and the number of hits that the mode ranked for them.
 
     Attributes:
-        compared: the question beside the corpus, where the mode compared them.
+        compared, spread: as in `Ranked`.
     """
 
     hits: Sequence[Hit]
     asked: int
     compared: QuestionScores | None = None
+    spread: float | None = None
 
 
 class QuestionModels(Protocol):
@@ -144,7 +147,9 @@ class Retriever(ABC, Generic[C, R, A]):
         confidence = None
         if compared is not None:
             rows = [self.snapshot.known_row(hit.passage.id) for hit in distinct.hits[:k]]
-            confidence = confidence_of(compared, distinct.hits[:k], rows, self.snapshot.profile, k)
+            confidence = confidence_of(
+                compared, distinct.hits[:k], rows, self.snapshot.profile, k, distinct.spread
+            )
             if request.min_confidence is not None and confidence < request.min_confidence:
                 return Hits((), confidence)
         least = -math.inf if request.min_score is None else request.min_score
@@ -237,7 +242,7 @@ class Retriever(ABC, Generic[C, R, A]):
                     copied.update(copies)
                     distinct.append(replace(hit, copies=copies) if copies else hit)
             if len(distinct) >= k or len(hits) < asked:
-                return Distinct(distinct[:k], asked, ranked.compared)
+                return Distinct(distinct[:k], asked, ranked.compared, ranked.spread)
             asked = k + len(copied)  # more than before: a hit that was left out is a copy
             if ranked.longer is not None and asked <= ranked.limit:
                 hits = ranked.longer(asked, hits)

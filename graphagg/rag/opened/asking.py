@@ -48,15 +48,17 @@ def retriever_for(version: Version, request: Request) -> AnyRetriever:
         InvalidFilter: the filter names an unknown key or does not fit its type.
     """
     snapshot, config, retriever = version.snapshot, request.config, retriever_of(request.mode)
-    config_type = retriever.config_type
-    if config_type is not None and config is None:
-        config = snapshot.multihop_config if config_type is MultihopConfig else config_type()
+    scope, config_type = snapshot.scope(request.selection), retriever.config_type
+    if config_type is MultihopConfig and config is None:
+        config = snapshot.multihop_config(scope.view)
+    elif config_type is not None and config is None:
+        config = config_type()
     if config_type is not None and not isinstance(config, config_type):
         raise InvalidParameter(
             f"config is a {type(config).__name__}, wanted a {config_type.__name__} for mode "
             f"{request.mode!r}"
         )
-    return retriever(snapshot, snapshot.scope(request.selection), config)
+    return retriever(snapshot, scope, config)
 
 
 def answers(version: Version, questions: Iterable[str], k: int, request: Request) -> list[Hits]:

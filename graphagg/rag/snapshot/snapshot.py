@@ -19,6 +19,7 @@ from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.profile import STORAGE, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
+from graphagg.rag.documents.languages import OTHER
 from graphagg.rag.documents.metadata import (
     NEVER,
     WHEN,
@@ -28,6 +29,7 @@ from graphagg.rag.documents.metadata import (
 )
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.rag.models.with_names import names_of
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex
@@ -105,10 +107,14 @@ class Snapshot:
     def __len__(self) -> int:
         return self.artifact.manifest.counts["passages"]
 
-    @property
-    def multihop_config(self) -> MultihopConfig:
-        """Settings of mode `multihop` where a question gives none."""
-        return STORAGE[self.profile].weights
+    def multihop_config(self, view: View) -> MultihopConfig:
+        """Settings of mode `multihop` where a question gives none, by the visible passages."""
+        weights = STORAGE[self.profile].weights
+        if self.artifact.manifest.models["encoder"]["name"] != DEFAULT_ENCODER:
+            return weights  # nothing is known of the languages of others
+        counts = view.languages or {self.analyzers.language: view.passages}
+        foreign = sum(count for code, count in counts.items() if code not in ("en", OTHER))
+        return weights.foreign if 2 * foreign > view.passages else weights
 
     @cached_property
     def schema(self) -> dict[str, ValueType]:

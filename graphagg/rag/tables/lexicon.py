@@ -87,13 +87,13 @@ class Lexicon:
         will_need(rows, counts)
         return maxima(rows, counts, self.lengths, constants)
 
-    def codes(self, visible: npt.NDArray[np.bool_] | None = None) -> list[str]:
-        """The languages of the visible passages (None: of all), ascending; [] without their own."""
+    def codes(self, visible: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
+        """The visible passages (None: all) by language, ascending; {} without their own."""
         if self.languages is None:
-            return []
+            return {}
         some = self.languages if visible is None else self.languages[visible]
-        held = np.flatnonzero(np.bincount(some, minlength=len(CODES)))
-        return sorted(CODES[i] for i in held.tolist())
+        counts = np.bincount(some, minlength=len(CODES)).tolist()
+        return {code: count for code, count in sorted(zip(CODES, counts, strict=True)) if count}
 
     def language_of(self, row: int) -> str:
         """The language of a passage; `OTHER` in an index of one language."""

@@ -174,8 +174,8 @@ class View:
         return RowSet(self.visible, self.passages)
 
     @cached_property
-    def languages(self) -> list[str]:
-        """The languages of the visible passages; [] in an index of one language."""
+    def languages(self) -> dict[str, int]:
+        """The number of visible passages by language; {} in an index of one language."""
         return self.lexicon.codes(self.visible)
 
     @cached_property

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
+from graphagg.rag import Hit, MultihopConfig, Passage, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.analyzer import Analyzer, Analyzers
 from graphagg.rag.documents.languages import (
     AUTO,
@@ -27,6 +27,7 @@ from graphagg.rag.documents.passages import language_of_corpus
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import NamedModels, extractor_named
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
+from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, assert_same_hits
 
@@ -68,9 +69,15 @@ class Named:
     extractor = RuleExtractor("xx")
 
 
-def build(passages: Sequence[Passage], directory: Path, language: str) -> PassageIndex:
+ENGLISH = FakeEncoder(DEFAULT_ENCODER)
+"""An encoder of which it is known that it knows English."""
+
+
+def build(
+    passages: Sequence[Passage], directory: Path, language: str, encoder: FakeEncoder = ENGLISH
+) -> PassageIndex:
     return PassageIndex.build(
-        passages, directory, language=language, encoder=FakeEncoder(), extractor=Named.extractor
+        passages, directory, language=language, encoder=encoder, extractor=Named.extractor
     )
 
 
@@ -106,6 +113,35 @@ def test_a_corpus_of_one_language_is_answered_as_by_an_index_of_it(
         answers(build(passages, tmp_path / "mixed", AUTO)),
         answers(build(passages, tmp_path / "one", code)),
     )
+
+
+def test_similarity_tells_less_where_the_encoder_does_not_know_most_passages(
+    tmp_path: Path,
+) -> None:
+    passages = [
+        Passage(f"{code}{i}", text)
+        for code in ("de", "en", "")
+        for i, text in enumerate(TEXTS[code])
+    ]
+    mixed, plain = build(passages, tmp_path / "mixed", AUTO), MultihopConfig()
+
+    def is_foreign(index: PassageIndex, *shown: str) -> bool:
+        found, usual, foreign = (
+            index.retrieve(QUESTIONS[0], 5, include=shown or None, config=config)
+            for config in (None, plain, plain.foreign)
+        )
+        assert usual[0].components["similarity"] != foreign[0].components["similarity"]
+        for hit in found:
+            assert sum(hit.components.values()) == pytest.approx(hit.score, abs=1e-12)
+        assert list(found) in (list(usual), list(foreign))
+        return list(found) == list(foreign)
+
+    assert is_foreign(mixed, "de0", "de1", "en0") and is_foreign(mixed, "de0")
+    assert not is_foreign(mixed, "de0", "en0") and not is_foreign(mixed, "0", "de0")
+    assert not is_foreign(mixed)
+    assert is_foreign(build(passages, tmp_path / "de", "de"))
+    assert not is_foreign(build(passages, tmp_path / "en", "en"))
+    assert not is_foreign(build(passages, tmp_path / "other", "de", FakeEncoder()))
 
 
 def test_a_word_meets_its_stem_in_the_language_of_each_passage(tmp_path: Path) -> None:
@@ -174,17 +210,17 @@ def test_it_is_stored_and_opened_again(tmp_path: Path) -> None:
     passages = [Passage(f"{c}{i}", t) for c, ts in TEXTS.items() for i, t in enumerate(ts)]
     index = build(passages, tmp_path / "i", AUTO)
     assert index.manifest.parameters["language"] == AUTO
-    opened = PassageIndex.open(tmp_path / "i", encoder=FakeEncoder(), extractor=Named.extractor)
+    opened = PassageIndex.open(tmp_path / "i", encoder=ENGLISH, extractor=Named.extractor)
     lexicon = opened.snapshot.lexicon
     assert [lexicon.language_of(row) for row in range(len(passages))] == [
         code for code, texts in TEXTS.items() for _ in texts
     ]
-    assert lexicon.codes() == sorted(TEXTS)
-    assert lexicon.codes(np.arange(len(passages)) < 3) == ["en"]
+    assert lexicon.codes() == {code: len(TEXTS[code]) for code in sorted(TEXTS)}
+    assert lexicon.codes(np.arange(len(passages)) < 3) == {"en": 3}
     assert_same_answers(answers(opened), answers(index))
     again = build(passages, tmp_path / "i", "de")  # another language is another index
     assert again.manifest.parameters["language"] == "de"
-    assert again.snapshot.lexicon.codes() == []
+    assert again.snapshot.lexicon.codes() == {}
 
 
 def test_names_are_found_by_the_language_of_the_passage(tmp_path: Path) -> None:

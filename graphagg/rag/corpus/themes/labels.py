@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -171,7 +171,7 @@ class Words:
         return self._written[row]
 
 
-def telling(terms: Sequence[str], analyzers: Analyzers, codes: Sequence[str]) -> Mask:
+def telling(terms: Sequence[str], analyzers: Analyzers, codes: Iterable[str]) -> Mask:
     """Mask `[T]` of the stems that may stand for a theme: two letters at least, no stop words.
 
     Args:

@@ -15,6 +15,7 @@ import numpy as np
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.links import ANYWHERE, PREFIX
 from graphagg.rag.models.encoder import gives_words
+from graphagg.rag.modes.confidence import SPREAD
 from graphagg.rag.modes.multihop.candidates import FEATURES
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
 from graphagg.rag.modes.multihop.search import Gain, MultihopSearch, Ranking, Step
@@ -55,12 +56,15 @@ class Multihop(ReadingRetriever[MultihopConfig]):
     def _ranked(self, question: EncodedReading, k: int) -> Ranked:
         """Rank once; more hits are chosen from the same ranking, up to the size of the pool."""
         ranking = self.ranking(question, k)
-        maker = HitMaker(self.search, ranking)
+        maker, first = HitMaker(self.search, ranking), ranking.choose(self.config, max(k, SPREAD))
 
         def longer(n: int, hits: Sequence[Hit]) -> list[Hit]:
-            return [*hits, *maker.hits(ranking.choose(self.config, n)[len(hits) :])]
+            chosen = first if n <= len(first) else ranking.choose(self.config, n)
+            return [*hits, *maker.hits(chosen[len(hits) : n])]
 
-        return Ranked(longer(k, ()), longer, self.config.pool, ranking.question)
+        scores = [ranking.score[at] + gain.score(self.config) for at, gain in first[:SPREAD]]
+        spread = float(np.std(scores)) if scores else None
+        return Ranked(longer(k, ()), longer, self.config.pool, ranking.question, spread)
 
     @cached_property
     def search(self) -> MultihopSearch:

@@ -62,7 +62,8 @@ def test_a_change_of_a_fast_index_equals_a_rebuild_to_the_bit(
 def test_the_manifest_names_the_profile_and_holds_the_table(tmp_path: Path) -> None:
     with fast(some(6, 0), tmp_path / "idx") as index:
         assert index.profile == "fast" == index.manifest.parameters["profile"]
-        assert index.snapshot.multihop_config == STORAGE["fast"].weights
+        view = index.snapshot.view(None)
+        assert index.snapshot.multihop_config(view) == STORAGE["fast"].weights
         packaged = StaticEncoder.packaged()
         assert index.manifest.models["encoder"] == packaged.spec.to_json()
         assert index.manifest.models["extractor"]["name"] == "rule:en"
@@ -96,7 +97,7 @@ def test_exact_keeps_the_vectors_as_they_are(tmp_path: Path) -> None:
         rows = packed.snapshot.corpus.windows.matrices[0]
         assert rows.dtype == np.int8
         np.testing.assert_allclose(unpack(rows), plain, atol=1 / 200)
-        configs = [index.snapshot.multihop_config for index in (exact, packed)]
+        configs = [i.snapshot.multihop_config(i.snapshot.view(None)) for i in (exact, packed)]
         assert configs == [MultihopConfig()] * 2
 
 

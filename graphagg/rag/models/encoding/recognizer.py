@@ -12,7 +12,7 @@ depend on the texts beside it. About one in 200 differs from those in float32.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,6 @@ from graphagg.rag.models.encoding.int8 import Int8Linear
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
-
-    Forward = Callable[[Any, Any, bool], tuple[Any, None]]
 
 _EMBEDDING = ("extract_features", "list2ragged", "with_array", "with_array", "ragged2list")
 
@@ -40,7 +38,9 @@ class Recognizer:
         self._ner = ner
         for layer in ner.model.walk():
             if layer.name == "maxout>>layernorm":
-                layer._func = _maxout(*layer.layers)
+                linear, norm = layer.layers
+                weights = [linear.get_param(name) for name in "Wb"]
+                layer._func = _Maxout(*weights, *(norm.get_param(name) for name in "Gb"))
         names = [ner.moves.get_class_name(move) for move in range(ner.moves.n_moves)]
         self._labels = [name[2:] for name in names]
         kinds = np.array([name[0] if name != "U-" else "" for name in names])  # not of an entity
@@ -123,20 +123,30 @@ class Recognizer:
         return np.concatenate(entities, axis=1)
 
 
-def _maxout(maxout: Any, norm: Any) -> Forward:
-    """The largest of each few outputs of a linear layer, in 8 bits, and layer normalization."""
-    import torch
+class _Maxout:
+    """The largest of each few outputs of a linear layer, in 8 bits, and layer normalization.
 
-    weight, bias = (torch.tensor(maxout.get_param(name)) for name in "Wb")
-    gain, shift = (torch.tensor(norm.get_param(name)) for name in "Gb")
-    outputs, pieces = bias.shape
-    product = Int8Linear(weight.transpose(0, 1).flatten(0, 1), bias.T.flatten())
+    Another process gets the weights, and makes the layer anew.
+    """
 
-    def forward(_: Any, x: Any, is_train: bool) -> tuple[Any, None]:
-        largest = product(torch.from_numpy(x)).view(len(x), pieces, outputs).amax(1)
-        return torch.layer_norm(largest, (outputs,), gain, shift, 1e-8).numpy(), None
+    def __init__(self, weight: Any, bias: Any, gain: Any, shift: Any) -> None:
+        import torch
 
-    return forward
+        self._weights = weight, bias, gain, shift
+        self._gain, self._shift = torch.tensor(gain), torch.tensor(shift)
+        self._pieces = bias.shape[1]
+        columns = torch.tensor(weight).transpose(0, 1).flatten(0, 1)
+        self._product = Int8Linear(columns, torch.tensor(bias).T.flatten())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Maxout, self._weights
+
+    def __call__(self, _: Any, x: Any, is_train: bool) -> tuple[Any, None]:
+        import torch
+
+        outputs = self._gain.shape
+        largest = self._product(torch.from_numpy(x)).view(len(x), self._pieces, *outputs).amax(1)
+        return torch.layer_norm(largest, outputs, self._gain, self._shift, 1e-8).numpy(), None
 
 
 def hasten(model: Any) -> None:

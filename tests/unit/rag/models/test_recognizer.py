@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,17 @@ def test_entities_are_those_of_spacy_step_by_step(pipeline: Any) -> None:
     list(ner.pipe(theirs))
     assert entities(ours) == entities(theirs)
     assert sum(map(len, entities(ours))) > 500
+
+
+def test_a_process_that_begins_empty_gets_the_recognizer(pipeline: Any) -> None:
+    recognizer = Recognizer(pipeline.get_pipe("ner"))
+    again = ForkingPickler.loads(ForkingPickler.dumps(recognizer))  # as `spawn` hands it over
+    senter, texts = pipeline.get_pipe("senter"), some_texts(30, seed=5)
+    ours, others = (
+        list(each.pipe(senter.pipe([pipeline.make_doc(text) for text in texts])))
+        for each in (recognizer, again)
+    )
+    assert entities(ours) == entities(others) and any(entities(ours))
 
 
 def test_no_text_moves_the_entities_of_another() -> None:

@@ -33,13 +33,14 @@ _CODE = re.compile(
     rf"(?P<standard>(?:{_STANDARDS})[ -]\d[\d:.-]*)"
     r"|(?P<option>--[A-Za-z][\w-]*)"
     r"|(?P<number>0x[0-9A-Fa-f]{2,16}|\#\d{2,10})"
-    r"|(?P<path>(?:[A-Za-z]:)?[/\\][\w.-]+[/\\][\w./\\-]*|\.{0,2}[\w-][\w.-]*/[\w./-]*\.\w+)"
+    r"|(?P<path>(?:[A-Za-z]:)?[/\\][\w.-]+[/\\][\w./\\-]*|\.{0,2}[\w-][\w.-]*+/[\w./-]*\.\w+)"
     r"|(?P<version>[vV]\d+\.[\d.]*\d[\w.+-]*|\d+\.\d+\.\d[\w.+-]*)"
-    r"|(?P<part>[A-Za-z]{1,8}-?\d[\w-]*|\d+[A-Z]\w*\d[\w-]*)"
-    r"|(?P<identifier>[A-Za-z]\w*_\w+|_+[A-Za-z]\w*_\w*|[a-z]\w++(?:\.[a-z]\w++)++|[a-z]+[A-Z]\w*)"
+    r"|(?P<part>[A-Za-z]{1,8}+-?\d[\w-]*|\d++[A-Z]\w*\d[\w-]*)"
+    r"|(?P<identifier>[A-Za-z][^\W_]*+_\w+|_+[A-Za-z]\w*_\w*|[a-z]\w++(?:\.[a-z]\w++)++"
+    r"|[a-z]++[A-Z]\w*)"
     r")(?!\w)"
 )
-_MAY_HOLD = re.compile(r"[\d_/\\#-]|[a-z][A-Z]|\w\.\w")  # most words hold none
+_MAY_HOLD = re.compile(r"[\d_/\\]|--|[a-z][A-Z]|\w\.\w")  # most words hold none
 _DATE = re.compile(r"\d{1,2}\.\d{1,2}\.\d{2,4}")
 _ENDING = re.compile(r"[.:+-]+$|[/\\]+$")
 _SEPARATORS = re.compile(r"[\W_]+")

@@ -52,8 +52,9 @@ def load_graph(
             `.gexf`, `.net`, `.mtx`, `.mat`, `.jlg`, `.json`; gzip too), a folder of them, a pattern
             such as `parts/*.csv`, or a list of paths. Tables: anything with `__arrow_c_stream__`,
             such as a frame of pandas or polars or a table of Arrow. Else a graph of networkx or
-            igraph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays (in a tuple or a list), a
-            SciPy sparse matrix whose entries are edges, a mapping `{set: elements}`, or pairs.
+            igraph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays (in a tuple or a
+            list), a SciPy sparse matrix whose entries are edges, a mapping `{set: elements}`, or
+            pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
             follower comes before the page; a mapping, JSON and the rows of a matrix are sets.
         vertices: vertices that are there even without an edge; two-mode: sets.

@@ -227,6 +227,12 @@ def test_asciidoc_and_org() -> None:
     )
 
 
+def test_the_first_of_several_sections_is_no_title() -> None:
+    assert markdown("A.\n\n# Works\n\nB.").title == "Works"
+    assert markdown("A.\n\n# Works\n\nB.\n\n# Costs\n\nC.").title == ""
+    assert markdown("# Works\n\nB.\n\n# Costs\n\nC.").title == "Works"
+
+
 def test_a_plain_text_takes_its_title_only_from_its_head() -> None:
     assert plain("Works\n*****\n\nA.\n").title == "Works"
     assert plain("A.\n\nWorks\n*****\n\nB.\n").title == ""

@@ -241,10 +241,10 @@ class StaticEncoder:
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
     ) -> list[PassageVectors]:
-        """Embed passages, one window each, and their sentences; the vectors are those of `encode`.
+        """Embed passages, one window each, and their sentences, with the vectors of `encode`.
 
-        A passage that is cut at white space is the sum of its sentences and of what is between
-        them, so that it is not read a second time.
+        The sum of a passage that is cut at white space is the one of its sentences and of the text
+        between them, so that it is not read a second time.
         """
         vectors: list[PassageVectors] = []
         for start in range(0, len(texts), _PASSAGES):
@@ -293,7 +293,7 @@ class StaticEncoder:
 
 
 def _pieces(texts: Sequence[str], sentences: Sequence[Spans]) -> tuple[list[str], Array, Array]:
-    """What to read of passages: of each what its sum needs beside sentences, then its sentences.
+    """Cut passages into the texts to read: of each the rest of its sum, then its sentences.
 
     Returns:
         The pieces, whether each counts for the sum of its passage, and where passages begin.

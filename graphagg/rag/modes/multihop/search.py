@@ -114,10 +114,10 @@ class MultihopSearch(CandidateScorer):
         documents = [self.corpus.document(row) for row in frontier.tolist()]
         if not any(documents):
             return edges
-        numbers = {name: i for i, name in enumerate(documents) if name}
-        begins = np.array([numbers.get(name, -2) for name in documents])
+        numbering = {name: i for i, name in enumerate(documents) if name}
+        begins = np.array([numbering.get(name, -2) for name in documents])
         rows = distinct(edges.row)
-        ends = np.array([numbers.get(self.corpus.document(row), -1) for row in rows.tolist()])
+        ends = np.array([numbering.get(self.corpus.document(row), -1) for row in rows.tolist()])
         _, position = lookup(rows, edges.row)
         return edges.kept(ends[position] != begins[edges.parent])
 

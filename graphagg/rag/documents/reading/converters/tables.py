@@ -44,10 +44,10 @@ def _start_of_table(text: str) -> int:
     most, start = 0, 0
     for delimiter in _DELIMITERS:
         counts = [line.count(delimiter) for line in lines]
-        (width, number), *_ = Counter(filter(None, counts)).most_common(1) or [(0, 0)]
-        if number * width > most:
-            most, above = number * width, counts[: counts.index(width)]
-            start = len(above) if all(2 * count < width for count in above) else 0
+        (width, count), *_ = Counter(filter(None, counts)).most_common(1) or [(0, 0)]
+        if count * width > most:
+            most, above = count * width, counts[: counts.index(width)]
+            start = len(above) if all(2 * each < width for each in above) else 0
     return sum(map(len, lines[:start]))
 
 

@@ -1,7 +1,7 @@
 """Link prediction with its controls: `auto` on the hidden edges of public graphs and another.
 
-    python -m benchmarks.training.links                         every set
-    python -m benchmarks.training.links --set cora --splits 2   one of them
+    python -m benchmarks.training.links              every set
+    python -m benchmarks.training.links --set cora   one of them
 
 A tenth of the edges each are hidden for validation and test, over random splits; the metric is the
 mean reciprocal rank of each true edge among all pairs of its source. The recipe is the one of
@@ -40,7 +40,7 @@ def main() -> None:
     )
     parser.add_argument("--set", action="append", choices=SETS)
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--splits", type=int, default=2)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     training = replace(simple("sage", "edge").training, epochs=chosen.epochs)

@@ -87,7 +87,7 @@ def test_titles(folder: Path) -> None:
     assert titles["UPPER.MD"] == "UPPER"
     assert titles["pkg/README"] == titles["pkg/README.Debian"] == "pkg README"
     assert titles["pkg/deep/code.py"] == "code.py"
-    assert titles["rows.csv/1"] == ""
+    assert titles["rows.csv/1"] == "Anna"
 
 
 def test_metadata_of_files(folder: Path) -> None:

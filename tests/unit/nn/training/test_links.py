@@ -13,7 +13,7 @@ from torch_geometric.data import Data
 from torch_geometric.utils import to_undirected
 
 from graphagg.errors import InvalidDataset, InvalidParameter
-from graphagg.nn.training import Split, TrainingConfig, link_splits, train
+from graphagg.nn.training import Split, TrainingConfig, link_splits, load, train
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.data.graphs import Graphs
 
@@ -87,6 +87,11 @@ def test_a_run_has_ranks_and_controls(tmp_path: Path) -> None:
     result = train(preset.model, data, tmp_path, training=TrainingConfig(epochs=2))
     assert result.metric == "mrr" and 0 < result.test.mean <= 1
     assert set(result.control_scores) == {"constant", "Adamic-Adar", "mlp", "sage"}
+    asked, predictor = graph(False, 0), load(tmp_path, device="cpu")
+    with pytest.raises(InvalidDataset, match="the pairs to predict"):
+        predictor.predict([asked])
+    asked.edge_label_index = torch.tensor([[0, 3, 7], [5, 5, 9]])
+    assert predictor.predict([asked]).shape == (3, 1)
 
 
 def test_what_cannot_be_split() -> None:

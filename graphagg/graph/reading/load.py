@@ -25,9 +25,10 @@ from graphagg.graph.reading.sources import (
     id_array,
     jlg_vertices,
     read_graph_file,
+    read_json,
     read_mat,
+    read_matrix_market,
     read_object,
-    read_sets_json,
 )
 from graphagg.graph.reading.tables import read_json_lines, read_parquet
 from graphagg.graph.reading.text import read_lines
@@ -48,11 +49,12 @@ def load_graph(
 
     Args:
         edges: files: a path (SNAP text, CSV, TSV, `.parquet`, `.jsonl`, `.gml`, `.graphml`,
-            `.gexf`, `.net`, `.mat`, `.jlg`, `.json`; gzip too), a folder of them, a pattern such as
-            `parts/*.csv`, or a list of paths. Tables: anything with `__arrow_c_stream__`, such as a
-            frame of pandas or polars or a table of Arrow. Else a graph of networkx or igraph, PyG
-            `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays (in a tuple or a list), a
-            SciPy sparse matrix whose entries are edges, a mapping `{set: elements}`, or pairs.
+            `.gexf`, `.net`, `.mtx`, `.mat`, `.jlg`, `.json`; gzip too), a folder of them, a pattern
+            such as `parts/*.csv`, or a list of paths. Tables: anything with `__arrow_c_stream__`,
+            such as a frame of pandas or polars or a table of Arrow. Else a graph of networkx or
+            igraph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays (in a tuple or a
+            list), a SciPy sparse matrix whose entries are edges, a mapping `{set: elements}`, or
+            pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
             follower comes before the page; a mapping, JSON and the rows of a matrix are sets.
         vertices: vertices that are there even without an edge; two-mode: sets.
@@ -169,16 +171,18 @@ def open_edges(
         source, name = read_object(edges, kind, counts, reading), f"the {type(edges).__name__}"
     else:
         files = [file for path in paths for file in find_files(path)]
-        source, name = _open_files(files, counts, reading), ", ".join(map(str, paths))[:200]
+        source, name = _open_files(files, kind, counts, reading), ", ".join(map(str, paths))[:200]
     if reading.needs_weights:
         batches = checked_batches(source.batches, name, reading.skip_bad_rows, counts)
         source = source._replace(batches=batches)
     return source, name
 
 
-def _open_files(files: Sequence[Path], counts: ReadCounts, reading: Reading) -> EdgeSource:
+def _open_files(
+    files: Sequence[Path], kind: GraphKind, counts: ReadCounts, reading: Reading
+) -> EdgeSource:
     """The edges of several files, as if they were one."""
-    sources = [_unchanged(file, _open_file(file, counts, reading)) for file in files]
+    sources = [_unchanged(file, _open_file(file, kind, counts, reading)) for file in files]
     if len({source.sets_first for source in sources}) > 1:
         raise InvalidGraph(
             f"{files[0]} and others: some name sets first and some elements, wanted one form; "
@@ -213,7 +217,7 @@ def _written(path: Path) -> tuple[int, int] | None:
     return seen.st_size, seen.st_mtime_ns
 
 
-def _open_file(path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:
+def _open_file(path: Path, kind: GraphKind, counts: ReadCounts, reading: Reading) -> EdgeSource:
     """The edges of a file, by its suffix."""
     suffix = suffix_of(path.name)
     if suffix in PARQUET:
@@ -222,8 +226,10 @@ def _open_file(path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:
         return EdgeSource(read_json_lines(path, counts, reading))
     if suffix == ".mat":
         return read_mat(path)
+    if suffix == ".mtx":
+        return read_matrix_market(path, kind, counts, reading)
     if suffix == ".json":
-        return read_sets_json(path)
+        return read_json(path, counts, reading)
     if suffix in GRAPH_FILES:
         return read_graph_file(path, suffix, counts, reading)
     if suffix == ".jlg":

@@ -33,16 +33,38 @@ _BAD_GRAPHS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, Rec
 """Errors that its readers raise for a damaged file."""
 
 
-def read_sets_json(path: Path) -> EdgeSource:
-    """Pairs (set, element) of `{set: [elements]}`. Held in memory whole."""
+def read_json(path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:
+    """Pairs (set, element) of `{set: [elements]}`, or a graph of nodes and links as D3 has it.
+
+    Held in memory whole.
+    """
     raw = parse_json(read_bytes(path), path)
+    links = next((name for name in ("links", "edges") if _are_objects(raw, "nodes", name)), None)
+    if links:
+        networkx = networkx_module()
+        try:
+            graph = networkx.node_link_graph(raw, multigraph=True, edges=links)
+        except (*_BAD_GRAPHS, networkx.NetworkXException) as error:
+            raise InvalidGraph(
+                f"{path}: nodes and {links} that cannot be read ({error!r}), wanted nodes "
+                '{"id": ...} and links {"source": id, "target": id}'
+            ) from None
+        return _networkx_source(graph, path, counts, reading)
     if not isinstance(raw, dict) or not all(isinstance(sets, list) for sets in raw.values()):
-        raise InvalidGraph(f"{path}: wanted a JSON object {{set: [elements]}}")
+        raise InvalidGraph(
+            f"{path}: wanted a JSON object {{set: [elements]}}, or one of nodes and links"
+        )
     integer = _all_integers(raw)
     names: list[VertexId] = [int(name) if integer else name for name in raw]
     sets = zip(names, raw.values(), strict=True)
     pairs = ((name, element) for name, elements in sets for element in elements)
     return EdgeSource(read_tuples(pairs, str(path)), names, True)
+
+
+def _are_objects(raw: Any, *names: str) -> bool:
+    """Whether an object has lists of objects by these names."""
+    lists = [raw.get(name) for name in names] if isinstance(raw, dict) else [None]
+    return all(isinstance(each, list) and all(isinstance(o, dict) for o in each) for each in lists)
 
 
 def parse_json(
@@ -95,8 +117,13 @@ def read_graph_file(path: Path, suffix: str, counts: ReadCounts, reading: Readin
         raise UnreadableFile(
             f"{path}: not {suffix[1:].upper()} ({error}); check the file"
         ) from None
+    return _networkx_source(graph, path, counts, reading)
+
+
+def _networkx_source(graph: Any, path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:
     if not len(graph):
         raise InvalidGraph(f"{path}: no node in it, wanted nodes and edges")
+    networkx = networkx_module()
     named = networkx.relabel_nodes(graph, _names_of(graph))
     missing = np.nan if reading.needs_weights else 1.0
     batches = _networkx_batches(named, counts, reading.wants_weights, str(path), missing)
@@ -141,6 +168,26 @@ def read_mat(path: Path) -> EdgeSource:
     rows, columns = network.nonzero()
     edges = EdgeBatch(rows.astype(np.int64), columns.astype(np.int64))
     return EdgeSource(iter([edges]), range(network.shape[0]))
+
+
+def read_matrix_market(
+    path: Path, kind: GraphKind, counts: ReadCounts, reading: Reading
+) -> EdgeSource:
+    """The entries of a sparse matrix in a Matrix Market file; ids count from 1, as there."""
+    try:
+        from scipy.io import mminfo, mmread
+    except ImportError:
+        raise MissingExtra("scipy", "communities") from None
+    try:
+        _, _, _, form, field, _ = mminfo(path)
+        matrix = mmread(path, spmatrix=False) if form == "coordinate" else None
+    except (*BROKEN_GZIP, ValueError, TypeError, OverflowError) as error:
+        raise UnreadableFile(f"{path}: not a Matrix Market file ({error})") from None
+    if matrix is None:
+        raise InvalidGraph(f"{path}: a dense matrix, wanted a sparse one (coordinate)")
+    return _matrix_edges(
+        matrix, kind, counts, reading.wants_weights and field != "pattern", str(path), first=1
+    )
 
 
 def read_tuples(
@@ -241,27 +288,36 @@ def _igraph_edges(graph: Any, counts: ReadCounts, weighted: bool, missing: float
     return EdgeSource(read_tuples(pairs, "the igraph graph", counts, weighted), names)
 
 
-def _matrix_edges(matrix: Any, kind: GraphKind, counts: ReadCounts, weighted: bool) -> EdgeSource:
+def _matrix_edges(
+    matrix: Any,
+    kind: GraphKind,
+    counts: ReadCounts,
+    weighted: bool,
+    name: str = "the sparse matrix",
+    first: int = 0,
+) -> EdgeSource:
     """The entries of a SciPy sparse matrix that are not 0; their values are weights.
 
-    The numbers of rows and columns are the ids; two-mode: a row is a set, a column an element. A
-    symmetric matrix lists each undirected edge twice, so that only its upper triangle is read.
+    The numbers of rows and columns, from `first`, are the ids; two-mode: a row is a set, a column
+    an element. A symmetric matrix lists each undirected edge twice, so that only its upper triangle
+    is read.
     """
     entries = matrix.tocoo()
     if entries.ndim != 2 or (kind != "two-mode" and entries.shape[0] != entries.shape[1]):
         raise InvalidGraph(
-            f"the sparse matrix has shape {entries.shape}, wanted a square one: a row and a column "
+            f"{name} has shape {entries.shape}, wanted a square one: a row and a column "
             "a vertex; a matrix of sets and elements has the kind two-mode"
         )
     kept = entries.data != 0
     if kind == "undirected" and (matrix != matrix.T).nnz == 0:
         kept &= entries.row <= entries.col
-    rows, columns = (ends[kept].astype(np.int64) for ends in (entries.row, entries.col))
+    rows, columns = (ends[kept].astype(np.int64) + first for ends in (entries.row, entries.col))
     weights = None
     if entries.data.dtype.kind in "iuf":
         counts.weights_ignored += len(rows)
         weights = entries.data[kept].astype(np.float64) if weighted else None
-    return EdgeSource(iter([EdgeBatch(rows, columns, weights)]), range(entries.shape[0]), True)
+    vertices = range(first, first + entries.shape[0])
+    return EdgeSource(iter([EdgeBatch(rows, columns, weights)]), vertices, True)
 
 
 def _mapping_pairs(sets: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:

@@ -106,6 +106,11 @@ class TextLayout:
         cls, block: bytes, name: str, reading: Reading, counts: ReadCounts
     ) -> TextLayout | None:
         """Look at the first lines that hold data; None if the block has none."""
+        if block.startswith(b"%%MatrixMarket"):
+            raise InvalidGraph(
+                f"{name}: a Matrix Market file, wanted lines of edges; call it .mtx and read it "
+                "in process, or convert it"
+            )
         lines = list(islice(_data_lines(block), SAMPLE))
         if not lines:
             counts.comments += sum(1 for line in io.BytesIO(block) if line.strip())

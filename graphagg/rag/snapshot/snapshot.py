@@ -46,7 +46,7 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 17  # raised when the same corpus and models give another index
+REVISION = 18  # raised when the same corpus and models give another index
 _KEPT_ROWS = 4096  # rows of the ids that were asked for last
 _KEPT = 12  # views, masks of filters and searches that are kept, the last ones used
 _AFTER_HASH = chr(ord("#") + 1)

@@ -196,16 +196,3 @@ class SearchBatchAnswer(Answered):
 
     results: list[SearchItem]
     mode: Mode
-
-
-class ExplainAnswer(Result):
-    """Why a passage is, or is not, among the first for a question; `rank` is null beyond `k`."""
-
-    passage_id: str
-    question: str
-    mode: Mode
-    rank: int | None
-    k: int
-    reason: str
-    threshold: float | None = Field(description="Score of the last of the first k hits.")
-    hit: PassageHit | None

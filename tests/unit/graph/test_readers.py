@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import networkx as nx
 import numpy as np
@@ -12,6 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import sparse
+from scipy.io import mmwrite
 
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import load_graph
@@ -141,6 +146,46 @@ def test_jlg_names_all_its_vertices(tmp_path):
     assert list(load_graph(path).rows) == [1, 2, 3, 4]
     write(path, ["hello"])
     with pytest.raises(InvalidGraph, match="wanted n,m,u or d,name"):
+        load_graph(path)
+
+
+MATRICES = arrays(np.int64, (5, 5), elements=st.integers(0, 2))
+
+
+@given(MATRICES, st.booleans(), st.sampled_from(["undirected", "directed", "two-mode"]))
+def test_matrix_market_is_its_matrix_with_ids_from_one(dense, is_symmetric, kind):
+    matrix = sparse.coo_array(dense + dense.T if is_symmetric else dense)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "g.mtx"
+        mmwrite(path, matrix)
+        graph = load_graph(path, kind, allow_empty=True)
+    other = load_graph(matrix, kind, allow_empty=True)
+    assert edges_of(graph) == {(a + 1, b + 1) for a, b in edges_of(other)}
+    assert graph.report == other.report
+    assert list(graph.rows) == [1, 2, 3, 4, 5]
+
+
+def test_matrix_market_that_is_no_graph(tmp_path):
+    path = write(
+        tmp_path / "g.mtx", ["%%MatrixMarket matrix coordinate pattern general", "2 2 9", "1 2"]
+    )
+    with pytest.raises(UnreadableFile, match="not a Matrix Market file"):
+        load_graph(path)
+    path.rename(tmp_path / "g.txt")
+    with pytest.raises(InvalidGraph, match=r"call it \.mtx"):
+        load_graph(tmp_path / "g.txt")
+    mmwrite(path, np.ones((2, 2)))
+    with pytest.raises(InvalidGraph, match="a dense matrix"):
+        load_graph(path)
+
+
+@pytest.mark.parametrize("links", ["links", "edges"])
+def test_nodes_and_links_in_json(tmp_path, links):
+    graph = nx.les_miserables_graph()
+    path = write(tmp_path / "g.json", [json.dumps(nx.node_link_data(graph, edges=links))])
+    assert load_graph(path).digest() == load_graph(graph).digest()
+    write(path, [json.dumps({"nodes": [{"name": "a"}], links: [{"source": "a"}]})])
+    with pytest.raises(InvalidGraph, match="that cannot be read"):
         load_graph(path)
 
 

@@ -87,7 +87,7 @@ _DOCUMENTS: dict[str, Converter] = {
     ".adoc .asciidoc": _of_text(light.asciidoc),
     ".org": _of_text(light.org),
     ".html .htm .xhtml": _of_text(html),
-    ".xml": _of_text(light.xml),
+    ".atom .enex .opml .rss .xml": _of_text(light.xml),
     ".srt .vtt": _of_text(light.subtitles),
     ".pdf": _of_bytes(pdf),
     ".doc .docm .docx .epub .odp .ods .odt .ppt .pptm .pptx .rtf .xls .xlsm .xlsx": _of_bytes(

@@ -13,6 +13,7 @@ from graphagg.errors import MissingExtra
 from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
 from graphagg.rag.documents.reading.converters.markup import markdown
+from graphagg.rag.documents.reading.converters.structure import without_tags
 
 _FENCE = "~~~~~~"
 _MOST = 4_000  # characters of a line that is searched for marks
@@ -151,7 +152,10 @@ def subtitles(text: str) -> Content:
 
 
 def xml(text: str) -> Content:
-    """Convert XML: the text of its elements, a line each; entities and DTDs are not read."""
+    """Convert XML: the text of its elements, a line each; entities and DTDs are not read.
+
+    Where no element holds text, as in dumps of tables, the attributes of each are a line.
+    """
     try:
         from lxml import etree
     except ModuleNotFoundError:
@@ -165,7 +169,10 @@ def xml(text: str) -> Content:
     composer = Composer()
     for element in root.iter("{*}*"):
         for words in (element.text, element.tail):
-            composer.block(" ".join((words or "").split()), "\n")
+            composer.block(" ".join(without_tags(words or "").split()), "\n")
+    for element in () if composer.length else root.iter("{*}*"):
+        values = (f"{name}: {without_tags(value)}" for name, value in element.attrib.items())
+        composer.block(" ".join("; ".join(values).split()), "\n")
     return composer.content()
 
 

@@ -38,6 +38,13 @@ _ICON = re.compile(
     r"(`[^`\n]{1,300}`)|(?<![\w:\"]):[a-z]{1,30}(?:[_-][a-z0-9]{1,30}){1,6}:(?![\w:])"
     r"|^([\s>#*+-]{0,12}):[a-z]{2,20}:(?=\s)"
 )
+# Of Obsidian and GitHub: `> [!note] Title`, `==marked==`, `%%a comment%%`, and the name of a block.
+_CALLOUT = re.compile(r"(\s{0,12}(?:>\s?){1,9})\[![\w-]{1,40}\][+-]?")
+_MARKED = re.compile(
+    r"(`[^`\n]{1,300}`)|(?<![\w=])==(?=[^\s=])([^=\n]{1,300})(?<=\S)==(?![\w=])"
+    r"|%%[^%\n]{1,300}%%|\s\^[a-z0-9]{6}\Z"
+)
+_MARKS = ("==", "%%", " ^")
 _HTML_LINE = re.compile(
     r"\s{0,12}</?(?:div|figure|p|center|details|section|article)(?:\s[^<>]{0,300})?>\s*\Z"
 )
@@ -127,6 +134,8 @@ def _plain_line(line: str, block: re.Match[str] | None) -> Iterator[str]:
         yield f"\n{line.strip()}\n"  # what stands inside is Markdown
     elif not _DROPPED.match(line):
         line = _LIQUID.sub(_titled, line) if "{" in line else line
+        line = _CALLOUT.sub(r"\1", line) + "  " if "[!" in line else line
+        line = _MARKED.sub(r"\1\2", line) if any(map(line.__contains__, _MARKS)) else line
         yield _ICON.sub(r"\1\2", line) if ":" in line else line
 
 

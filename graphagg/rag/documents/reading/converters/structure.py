@@ -32,6 +32,10 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _TIGHT = frozenset(("li", "tr", "dd", "dt"))  # follow the block before without a blank line
 _SPACE = re.compile(r"[^\S\xa0]+")
 _WEB = re.compile(r"(?!(?:ref|doc):)[a-zA-Z][a-zA-Z0-9+.-]{0,20}:|//")  # leads out of the folder
+_ELEMENT = re.compile(  # tells HTML in a cell of a table
+    r"</(?:a|b|blockquote|body|code|div|em|h[1-6]|i|li|ol|p|pre|span|strong|table|td|ul)>|<br\s?/?>",
+    re.I,
+)
 _PERMALINK = re.compile(r"[#¶§🔗](?!\w)")  # all of the label of a heading's link to itself
 _PAGE_MARK = re.compile("\ue000(\\d{1,6})\ue001")
 _MOST_LINKS = 100_000
@@ -71,6 +75,16 @@ def read_html(text: str, composer: Composer) -> str:
     if text:
         parser.close()
     return target.title
+
+
+def without_tags(text: str) -> str:
+    """The text of HTML, such as a cell of a table may hold; any other text as it is."""
+    if "```" in text or not _ELEMENT.search(text):  # Markdown may hold some HTML
+        return text
+    composer = Composer()
+    read_html(text, composer)
+    composer.headings.clear()  # they stay in the text
+    return composer.content().text
 
 
 class _Row:

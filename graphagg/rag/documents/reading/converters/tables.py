@@ -1,31 +1,61 @@
 """Rows of CSV, JSON lists and JSON lines to documents.
 
-The text of a row is its column `text`, else lines `column: value`. `title` is its title, `id` names
-it within its file; the other columns are its metadata.
+The text of a row is its column `text`, else lines `column: value`; HTML in it becomes text. Its
+title is `title`, else the first of `subject`, `summary`, `headline` and `name`; `id` names it
+within its file. The other columns are its metadata.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
 from graphagg.rag.documents.reading.content import Content, Unread
+from graphagg.rag.documents.reading.converters.structure import without_tags
 
 _DELIMITERS = ",;\t|"
+_FIELDS = frozenset(("id", "text", "title", "metadata"))
+_TITLES = ("subject", "summary", "headline", "name")  # what tables call the title of a row
+_LONGEST_TITLE = 200
 
 
 def csv_rows(text: str) -> Iterator[Content | Unread]:
-    """Convert the rows of a CSV table; see `csv_records`."""
-    return _rows((record, "") for record in csv_records(text))
+    """Convert the rows of a CSV table; see `csv_records`. Lines above it are the last row."""
+    try:
+        return _rows((record, "") for record in csv_records(text))
+    except Unread:
+        start = _start_of_table(text)
+        if not start:
+            raise
+    records = [*csv_records(text[start:]), {"text": text[:start]}]
+    return _rows((record, "") for record in records)
+
+
+def _start_of_table(text: str) -> int:
+    """Offset of the first line with as many delimiters as most lines; 0 if it is the first one.
+
+    Lines above it have less than half as many: else it may be a header that lacks a column.
+    """
+    lines = text[: 2**16].splitlines(keepends=True)
+    most, start = 0, 0
+    for delimiter in _DELIMITERS:
+        counts = [line.count(delimiter) for line in lines]
+        (width, count), *_ = Counter(filter(None, counts)).most_common(1) or [(0, 0)]
+        if count * width > most:
+            most, above = count * width, counts[: counts.index(width)]
+            start = len(above) if all(2 * each < width for each in above) else 0
+    return sum(map(len, lines[:start]))
 
 
 def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str, Any]]:
     """Read a CSV table whose first line names the columns; each column has one type.
 
-    Recognizes the delimiters comma, semicolon, tab and bar.
+    Recognizes the delimiters comma, semicolon, tab and bar. A column whose name was used before, as
+    the comments of a ticket, gets a number: `Comment`, `Comment (2)`.
 
     Args:
         text: text of the file.
@@ -49,12 +79,32 @@ def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str,
         table = arrow.read_csv(BytesIO(text.encode()), parse_options=parse, convert_options=convert)
     except pa.ArrowException as error:
         raise Unread("broken", f"not a CSV table ({error}); correct it") from None
+    table = table.rename_columns(list(_distinct(table.column_names)))
     return (row for batch in table.to_batches(1024) for row in batch.to_pylist())
 
 
+def _distinct(names: Iterable[str]) -> Iterator[str]:
+    counts: Counter[str] = Counter()
+    for position, name in enumerate(names, start=1):
+        name = unique = name.strip() or f"column {position}"
+        while counts[unique]:
+            counts[name] += 1
+            unique = f"{name} ({counts[name]})"
+        counts[unique] += 1
+        yield unique
+
+
 def json_document(text: str) -> Iterator[Content | Unread]:
-    """Convert a JSON list of objects, also under one key, to rows; keep other JSON as it is."""
-    records = json_records(text)
+    """Convert a JSON list of objects, also under a key, to rows; keep other JSON as it is.
+
+    What stands beside the key are plain values, such as the name of a chat; they are the last row.
+    """
+    value = _json(text)
+    records = _records(value)
+    if records is None and isinstance(value, dict):
+        rest = {key: each for key, each in value.items() if not isinstance(each, list | dict)}
+        lists = [_records(value[key]) for key in value.keys() - rest]
+        records = [*lists[0], rest] if len(lists) == 1 and lists[0] else None
     if records is None:
         return iter([Content(text)])
     return _rows((row, "") for row in records)
@@ -66,10 +116,17 @@ def json_records(text: str) -> list[Mapping[str, Any]] | None:
     Raises:
         Unread: the text is not JSON.
     """
+    return _records(_json(text))
+
+
+def _json(text: str) -> Any:
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Unread("broken", f"not JSON ({error}); correct it") from None
+
+
+def _records(value: Any) -> list[Mapping[str, Any]] | None:
     if isinstance(value, dict) and len(value) == 1:
         (value,) = value.values()
     is_list = isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
@@ -96,7 +153,7 @@ def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content 
     """Make documents of rows, or errors of rows that cannot be read; rows count from 1."""
     seen: set[str] = set()
     for position, (record, fault) in enumerate(records, start=1):
-        row = _name(record.get("id"), position)
+        row = _name(_folded(record).get("id"), position)
         if fault:
             yield Unread("rows that cannot be read", fault, row)
         elif row in seen:
@@ -116,18 +173,30 @@ def _name(identifier: object, position: int) -> str:
 
 
 def _content(record: Mapping[str, Any], row: str) -> Content:
-    text, title = record.get("text"), record.get("title")
-    nested = record.get("metadata")
-    metadata = {k: v for k, v in record.items() if k not in ("id", "text", "title", "metadata")}
+    folded = _folded(record)
+    text, title, nested = (folded.get(name) for name in ("text", "title", "metadata"))
+    metadata = {name: value for name, value in record.items() if name.lower() not in _FIELDS}
     metadata |= nested if isinstance(nested, Mapping) else {}
     if not isinstance(text, str):
         lines = (
             f"{key}: {_written(v)}" for key, v in record.items() if v not in (None, "", [], {})
         )
         text = "\n".join(lines)
-    return Content(text, str(title) if title is not None else "", metadata, row=row)
+        title = title or next(filter(_is_title, map(folded.get, _TITLES)), None)
+    return Content(without_tags(text), "" if title is None else str(title), metadata, row=row)
+
+
+def _folded(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns in lower case; of equal ones the first."""
+    return {name.lower(): value for name, value in reversed(list(record.items()))}
+
+
+def _is_title(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_TITLE and "\n" not in value
 
 
 def _written(value: object) -> str:
-    plain = isinstance(value, list | dict)
-    return json.dumps(value, ensure_ascii=False, default=str) if plain else str(value)
+    if isinstance(value, list) and not any(isinstance(each, list | dict) for each in value):
+        return ", ".join(map(str, value))
+    nested = isinstance(value, list | dict)
+    return json.dumps(value, ensure_ascii=False, default=str) if nested else str(value)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.rag.documents.reading.content import Content, Unread
-from graphagg.rag.documents.reading.converters.light import asciidoc, org
+from graphagg.rag.documents.reading.converters.light import asciidoc, org, xml
 from graphagg.rag.documents.reading.converters.markup import markdown, notebook, plain
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
@@ -137,6 +137,7 @@ SHOWN = {
     "<table><tr><td align='left'>a</td>\n\n<td>b</td></tr></table>": "- a; b",
     "Term\n: meaning\n\n- [x] done": "Term\nmeaning\n\n- done",
     "a[^1]\n\n[^1]: note": "a\n\nnote",
+    "> [!note]- Mind\n> a ==b c== d, x==y==z, `==e==`%%f%% ^a1b2c3": "Mind\na b c d, x==y==z, ==e==",
     "> quoted\n\n---\n\n&amp; &lt;x&gt;": "quoted\n\n& <x>",
 }
 
@@ -224,6 +225,12 @@ def test_asciidoc_and_org() -> None:
         ).text
         == shown
     )
+
+
+def test_the_first_of_several_sections_is_no_title() -> None:
+    assert markdown("A.\n\n# Works\n\nB.").title == "Works"
+    assert markdown("A.\n\n# Works\n\nB.\n\n# Costs\n\nC.").title == ""
+    assert markdown("# Works\n\nB.\n\n# Costs\n\nC.").title == "Works"
 
 
 def test_a_plain_text_takes_its_title_only_from_its_head() -> None:
@@ -328,6 +335,14 @@ def test_entities_of_xml_are_not_read() -> None:
     assert "root:" not in content.text and content.text.startswith("Words &x;")
 
 
+def test_xml() -> None:
+    feed = "<rss><title>News</title><description><![CDATA[<p>A <b>dam</b> broke.</p>]]></description></rss>"
+    assert xml(feed).text == "News\nA dam broke."
+    dump = '<posts><row Title="Saws" Body="&lt;p&gt;It stalls.&lt;/p&gt;"/><row Body="Use oil."/></posts>'
+    assert xml(dump).text == "Title: Saws; Body: It stalls.\nBody: Use oil."
+    assert xml('<a name="unseen">Seen.</a>').text == "Seen."
+
+
 # --- notebooks and tables ------------------------------------------------------------------------
 
 
@@ -349,6 +364,21 @@ def rows(contents: Iterator[Content | Unread]) -> list[tuple[str, object]]:
     return [(c.row, c.kind if isinstance(c, Unread) else (c.text, c.title)) for c in contents]
 
 
+@pytest.mark.parametrize(
+    "above", ["Sales\n", "Sales 2024\nby Odoo, May 1\n\n", '"Account";"DE12"\n\n']
+)
+def test_lines_above_a_table_are_its_last_row(above: str) -> None:
+    table = "Region;Month;EUR;By\nNorth;May;10.500,00;A\nSouth;May;8.200,50;B\nNorth;June;9,5;A\n"
+    *found, last = csv_rows(above + table)
+    assert found == list(csv_rows(table)) and len(found) == 3
+    assert isinstance(last, Content) and last.text.split() == above.split()
+
+
+def test_a_header_with_too_few_columns_is_no_line_above_a_table() -> None:
+    with pytest.raises(Unread, match="Expected 2 columns"):
+        csv_rows("Region,Month\nNorth,May,5\nSouth,May,6\n")
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_csv_rows_have_the_types_of_their_columns(delimiter: str) -> None:
     lines = [["id", "text", "title", "year"], ["7", '"a, b"', "T", "2001"], ["9", "c", "", ""]]
@@ -358,7 +388,48 @@ def test_csv_rows_have_the_types_of_their_columns(delimiter: str) -> None:
 
 
 def test_rows_without_a_text_are_written_by_columns() -> None:
-    assert rows(csv_rows("name,year\nAnna,2001\n")) == [("1", ("name: Anna\nyear: 2001", ""))]
+    given = {
+        "Name": "Anna",
+        "Year": 2001,
+        "tags": ["a", "b"],
+        "is_in": {"city": "Ribe"},
+        "no": None,
+    }
+    text = 'Name: Anna\nYear: 2001\ntags: a, b\nis_in: {"city": "Ribe"}'
+    assert rows(json_lines(json.dumps(given))) == [("1", (text, "Anna"))]
+    assert rows(json_lines(json.dumps({"name": "Anna " * 50}))) == [
+        ("1", ("name: " + "Anna " * 50, ""))
+    ]
+
+
+def test_columns_are_found_in_any_case_and_html_in_a_cell_is_text() -> None:
+    given = {"ID": 7, "Title": "T", "TEXT": "<h1>Fees</h1><p>At <em>most</em> 3.</p>", "Year": 1}
+    (content,) = json_lines(json.dumps(given))
+    assert isinstance(content, Content)
+    assert (content.row, content.title, content.text) == ("7", "T", "Fees\n\nAt most 3.")
+    assert content.metadata == {"Year": 1}
+    assert rows(json_lines('{"text": "a < b and c > d &amp;"}')) == [
+        ("1", ("a < b and c > d &amp;", ""))
+    ]
+
+
+@given(st.lists(st.sampled_from(["a", "a (2)", "b", ""]), min_size=1, max_size=6))
+def test_no_column_is_lost(names: list[str]) -> None:
+    cells = [f"v{position}" for position in range(len(names))]
+    (content,) = csv_rows(f"x,{','.join(names)}\n0,{','.join(cells)}\n")
+    assert isinstance(content, Content)
+    assert [line.rpartition(": ")[2] for line in content.text.split("\n")] == ["0", *cells]
+    assert len(content.metadata) == len(names) + 1
+
+
+def test_a_list_beside_plain_values() -> None:
+    chat = {"name": "Team", "id": 12, "messages": [{"id": 1, "text": "Hello."}]}
+    assert rows(json_document(json.dumps(chat))) == [
+        ("1", ("Hello.", "")),
+        ("12", ("name: Team\nid: 12", "Team")),
+    ]
+    for other in ({"a": {}}, {"a": []}, {"a": [{"b": 1}]}):
+        assert len(rows(json_document(json.dumps(chat | other)))) == 1
 
 
 def test_json() -> None:

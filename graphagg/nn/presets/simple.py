@@ -2,7 +2,8 @@
 
 `mlp` reads features alone; `gcn` and `sage` are residual layers of PyG's convolutions; `gps` adds
 attention and a positional encoding. They are the controls of a run, and what `auto` chooses from.
-Widths, depths and rates were set beforehand, and are the ones of `benchmarks.training.models`.
+Widths, depths and rates were set beforehand, and are the ones of `benchmarks.training.models`; a
+patience of 30 for vertices and of 20 for graphs ended some models before they had learned anything.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ AUTO = "auto"
 EXACT_UP_TO = 1000
 """Vertices of a graph up to which `gps` attends exactly; above, by Performer."""
 
-_ONE = TrainingConfig(epochs=200, lr=5e-3, weight_decay=5e-4, warmup_epochs=5, patience=30)
-_MANY = TrainingConfig(epochs=100, warmup_epochs=5, patience=20)
+_ONE = TrainingConfig(epochs=200, lr=5e-3, weight_decay=5e-4, warmup_epochs=5, patience=50)
+_MANY = TrainingConfig(epochs=100, warmup_epochs=5, patience=50)
 
 
 def simple(name: Simple, task: Task, vertices: int = 0) -> Preset:

@@ -12,14 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _OF = {
-    "actor": "pyg:Actor",
     "chameleon": "pyg:Chameleon",
     "cifar10": "pyg:CIFAR10",
-    "citeseer": "pyg:CiteSeer",
     "cluster": "pyg:CLUSTER",
     "coco-sp": "pyg:COCO-SP",
     "cora": "pyg:Cora",
-    "cornell": "pyg:Cornell",
     "csl": "pyg:CSL",
     "enzymes": "pyg:ENZYMES",
     "malnet-tiny": "pyg:MalNetTiny",
@@ -33,10 +30,7 @@ _OF = {
     "pcqm-contact": "pyg:PCQM-Contact",
     "peptides-func": "pyg:Peptides-func",
     "peptides-struct": "pyg:Peptides-struct",
-    "proteins": "pyg:PROTEINS",
-    "squirrel": "pyg:Squirrel",
     "texas": "pyg:Texas",
-    "wisconsin": "pyg:Wisconsin",
     "zinc": "pyg:ZINC",
     "zinc-small": "pyg:ZINC",
 }

@@ -1,7 +1,8 @@
 """Batches of an epoch: of graphs, of one whole graph, or of samples from it.
 
-The random state and the epoch's number alone decide the order of an epoch's batches and the
-sampled neighbors, so that a resumed run sees what an uninterrupted one would have seen.
+The random state and the epoch's number alone decide the order of an epoch's batches, the sampled
+neighbors and the negative pairs, so that a resumed run sees what an uninterrupted one would have
+seen.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class GraphBatches:
         size: graphs in a batch.
         epoch: the current epoch, where they are shuffled; None keeps their order.
         random_state: of the shuffles.
+        negatives: whether each pair of a batch gets one without an edge, see `with_negatives`.
     """
 
     def __init__(
@@ -38,19 +40,21 @@ class GraphBatches:
         size: int,
         epoch: Callable[[], int] | None = None,
         random_state: int = 0,
+        negatives: bool = False,
     ) -> None:
         self._graphs, self._ids, self._size = graphs, ids, size
-        self._epoch, self._state = epoch, random_state
+        self._epoch, self._state, self._negatives = epoch, random_state, negatives
 
     def __len__(self) -> int:
         return -(-len(self._ids) // self._size)
 
     def __iter__(self) -> Iterator[Data]:
-        ids = self._ids
+        ids, generator = self._ids, seeded(self._state, self._epoch() if self._epoch else 0)
         if self._epoch is not None:
-            ids = ids[torch.randperm(len(ids), generator=seeded(self._state, self._epoch()))]
+            ids = ids[torch.randperm(len(ids), generator=generator)]
         for chunk in torch.split(ids, self._size):
-            yield self._graphs.batch(chunk)
+            batch = self._graphs.batch(chunk)
+            yield with_negatives(batch, generator) if self._negatives else batch
 
 
 class WholeGraph:
@@ -130,6 +134,10 @@ class Feed:
         self._data, self._graphs, self._split = data, graphs, split
         self._size, self._fanouts = training.batch_size, training.fanouts
         self._state = training.random_state
+        # Pairs of which all are true teach nothing: the ones without an edge are drawn per epoch.
+        self._links = data.level == "edge" and all(
+            bool((data.graphs[at].edge_label == 1).all()) for at in split.train.tolist()
+        )
 
     @property
     def single(self) -> bool:
@@ -145,7 +153,7 @@ class Feed:
     def training(self, epoch: Callable[[], int]) -> Batches:
         """Shuffled, and sampled where there are fan-outs."""
         if self._graphs is not None:
-            return GraphBatches(self._graphs, self._split.train, self._size, epoch, self._state)
+            return self._batches("train", epoch)
         graph = self._data.graphs[0]
         if not self._fanouts:
             return WholeGraph(graph, self._split.train)
@@ -155,10 +163,29 @@ class Feed:
 
     def evaluation(self, subset: str) -> Batches:
         """In order and exact: a single graph is never sampled here."""
-        ids: Tensor = getattr(self._split, subset)
         if self._graphs is not None:
-            return GraphBatches(self._graphs, ids, self._size)
-        return WholeGraph(self._data.graphs[0], ids)
+            return self._batches(subset)
+        return WholeGraph(self._data.graphs[0], getattr(self._split, subset))
+
+    def _batches(self, subset: str, epoch: Callable[[], int] | None = None) -> GraphBatches:
+        assert self._graphs is not None
+        ids, links = getattr(self._split, subset), self._links and subset == "train"
+        return GraphBatches(self._graphs, ids, self._size, epoch, self._state, links)
+
+
+def with_negatives(batch: Data, generator: torch.Generator) -> Data:
+    """Add a pair labeled 0 per pair of a batch: its source, and any vertex of the same graph.
+
+    Some of them are edges: few, where a graph is sparse.
+    """
+    pairs, labels = batch.edge_label_index, batch.edge_label
+    graph = batch.batch[pairs[0]]
+    sizes = batch.ptr.diff()[graph]
+    drawn = (torch.rand(len(sizes), generator=generator) * sizes).long()
+    other = torch.stack([pairs[0], batch.ptr[graph] + drawn.clamp(max=sizes - 1)])
+    batch.edge_label_index = torch.cat([pairs, other], dim=1)
+    batch.edge_label = torch.cat([labels, torch.zeros_like(labels)])
+    return batch
 
 
 def doubled(graph: Data) -> Data:

@@ -16,8 +16,14 @@ def notes_on(data: GraphData, shape: Shape, metric: Metric, model: GPSConfig | N
     """Sentences on features that are read otherwise than the settings say, and on odd labels."""
     notes = [] if model is None else _on_features(shape, model)
     labels = torch.cat([graph[data.labels].view(-1) for graph in data.graphs])
-    if shape.outputs > 1 and not labels.dtype.is_floating_point and data.level != "edge":
+    if metric in ("accuracy", "weighted-accuracy", "f1") and data.level != "edge":
         notes += _on_classes(labels[labels >= 0], shape.outputs)
+    if metric == "ap" and shape.outputs > 1 and data.level != "edge":
+        if bool((labels.view(-1, shape.outputs).sum(1) == 1).all()):
+            notes.append(
+                f"each row of the {shape.outputs} columns of labels holds a single 1; where they "
+                "are classes, number them: y.argmax(1)"
+            )
     whole = labels[~labels.isnan()]
     if metric == "mae" and labels.dtype.is_floating_point and bool((whole == whole.round()).all()):
         if len(values := torch.unique(whole)) <= _CLASSES:

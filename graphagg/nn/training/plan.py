@@ -14,7 +14,7 @@ from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.config.model import FeatureConfig, GPSConfig
 from graphagg.nn.config.training import TrainingConfig
 from graphagg.nn.presets import Preset, preset
-from graphagg.nn.training.data.dataset import Shape
+from graphagg.nn.training.data.dataset import Level, Shape
 
 Build: TypeAlias = Callable[[Shape], torch.nn.Module]
 
@@ -96,6 +96,19 @@ def _of_config(name: str, config: GPSConfig, training: TrainingConfig) -> Plan:
     return Plan(name, training, build, config)
 
 
+def check_task(config: GPSConfig, level: Level) -> None:
+    """Refuse a model that answers for something else than the data's labels.
+
+    Raises:
+        InvalidDataset: it does.
+    """
+    if config.head.task != level:
+        raise InvalidDataset(
+            f"the model answers for each {config.head.task}, but the data have labels of each "
+            f"{level}; set model.head.task, or take another preset, such as auto"
+        )
+
+
 def fitted(config: GPSConfig, shape: Shape) -> GPSConfig:
     """The config with the widths of the data: features in, answers out.
 
@@ -106,11 +119,7 @@ def fitted(config: GPSConfig, shape: Shape) -> GPSConfig:
     Raises:
         InvalidDataset: the model answers for something else than the data's labels.
     """
-    if config.head.task != shape.level:
-        raise InvalidDataset(
-            f"the model answers for each {config.head.task}, but the data have labels of each "
-            f"{shape.level}; set model.head.task or take another preset"
-        )
+    check_task(config, shape.level)
     nodes = _features(config.nodes, shape.categories, shape.features)
     edges = config.edges
     if shape.edge_categories or shape.edge_features:

@@ -24,7 +24,7 @@ from graphagg.nn.segments import Segments
 from graphagg.nn.training.data.graphs import ragged_ranges
 from graphagg.nn.training.metrics import not_defined
 
-PAIRS = 2**18
+PAIRS = 2**20
 """Pairs that a model is asked for at once, which bounds the memory of its head.
 
 The whole model runs again for the next ones of a batch; a batch of molecules seldom has any.

@@ -35,7 +35,7 @@ from graphagg.nn.training.fit.loop import Fit, Logger, fit_split
 from graphagg.nn.training.folder import CARD, RUN, RunFolder, alone_in, check_free
 from graphagg.nn.training.metrics import Measure
 from graphagg.nn.training.notes import notes_on
-from graphagg.nn.training.plan import Build, Plan, plan_of
+from graphagg.nn.training.plan import Build, Plan, check_task, plan_of
 from graphagg.nn.training.results import Control, SplitResult, TrainingResult
 from graphagg.progress import Progress, silent
 
@@ -133,6 +133,8 @@ def train(
             f"splits is {splits}, but the data have {len(dataset.splits)}; draw more at random "
             "(--split-ratio; graphagg.nn.training.random_splits with count)"
         )
+    if isinstance(plan, Plan) and plan.model is not None:
+        check_task(plan.model, dataset.level)  # before the metric, which is of other labels then
     metric = _metric(dataset, plan.training, metrics)
     choice: Choice | None = None
     if isinstance(plan, Auto):

@@ -150,8 +150,9 @@ class Retriever(ABC, Generic[C, R, A]):
         confidence = None
         if compared is not None:
             rows = [self.snapshot.known_row(hit.passage.id) for hit in distinct.hits[:k]]
+            profile, foreign = self.snapshot.profile, self.snapshot.is_foreign(self.scope.view)
             confidence = confidence_of(
-                compared, distinct.hits[:k], rows, self.snapshot.profile, k, distinct.spread
+                compared, distinct.hits[:k], rows, profile, k, distinct.spread, foreign
             )
             if request.min_confidence is not None and confidence < request.min_confidence:
                 return Hits((), confidence)

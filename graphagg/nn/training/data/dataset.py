@@ -277,6 +277,7 @@ def checked_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data
         if missing:
             raise InvalidDataset(
                 f"{name}: graph {index} has no {missing[0]!r}; wanted {', '.join(required)}"
+                + ("" if level != "edge" else ", the last of them [2, P], the pairs to predict")
             )
         keys = [key for key in (*required, "edge_attr") if graph.get(key) is not None]
         plain.append(Data(**{key: graph[key] for key in keys}))

@@ -210,7 +210,8 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
     missing = [name for name in names if graph.get(name) is None]
     if missing:
         raise InvalidDataset(
-            f"the graph has no {', '.join(missing)}; wanted boolean masks of its vertices"
+            f"the graph has no {', '.join(missing)}; wanted all three masks of its vertices, "
+            "booleans, or none: random_splits (--split-ratio) draws parts"
         )
     masks = [_mask(name, graph[name], int(graph.num_nodes or 0)) for name in names]
     counts = [mask.size(1) for mask in masks]

@@ -33,7 +33,8 @@ def link_splits(
 
     A split is three graphs. The one to train on has the training edges, the one to validate on too,
     the one to test on those and the validation edges; so no edge is read that is to be predicted.
-    Negative pairs are drawn once, by PyG's `RandomLinkSplit`. An undirected edge is one pair.
+    An undirected edge is one pair. Negative pairs to validate and test on are drawn once, by PyG's
+    `RandomLinkSplit`. The graph to train on has none: each epoch draws its own, one per edge.
 
     The metric is `mrr`: each edge is ranked among all pairs of its source, other edges
     included. `roc-auc` and `ap` measure edges against the negative pairs.
@@ -41,7 +42,7 @@ def link_splits(
     Args:
         source: one graph, as `load_graphs` takes it; its labels are not read.
         ratio: shares of training, validation and test; they sum to 1.
-        negatives: pairs without an edge per edge.
+        negatives: pairs without an edge per edge, to validate and test on.
         count: number of splits; split s is drawn by `random_state + s`.
         random_state: of the draws.
 
@@ -75,8 +76,9 @@ def link_splits(
     for index in range(count):
         with _seeded(random_state + index):
             cut = RandomLinkSplit(
-                ratio[1], ratio[2], graph.is_undirected(), neg_sampling_ratio=negatives
-            )
+                ratio[1], ratio[2], graph.is_undirected(), neg_sampling_ratio=negatives,
+                add_negative_train_samples=False,
+            )  # fmt: skip
             cuts += [_labeled(one) for one in cut(graph)]
     splits = tuple(
         Split(str(s), *(torch.tensor([3 * s + at]) for at in range(3))) for s in range(count)

@@ -23,7 +23,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", ["zinc", "gnn-plus-cifar10", "malnet-tiny", "actor", "pcqm-contact", "csl"]
+    "name", ["zinc", "gnn-plus-pascalvoc-sp", "malnet-tiny", "texas", "pcqm-contact", "csl"]
 )
 def test_a_saved_model_answers_the_same(name: str, tmp_path: Path) -> None:
     config = preset(name).model

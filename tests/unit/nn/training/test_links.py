@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from torch_geometric.data import Data
 from torch_geometric.utils import to_undirected
 
 from graphagg.errors import InvalidDataset, InvalidParameter
-from graphagg.nn.training import TrainingConfig, link_splits, train
+from graphagg.nn.training import Split, TrainingConfig, link_splits, load, train
+from graphagg.nn.training.batches import Feed
+from graphagg.nn.training.data.graphs import Graphs
 
 
 def graph(directed: bool, seed: int, size: int = 20) -> Data:
@@ -41,12 +44,39 @@ def test_edges_are_parted_and_none_is_read_that_is_to_be_predicted(
         true = [keys(p.edge_label_index[:, p.edge_label == 1], directed) for p in parts]
         false = [keys(p.edge_label_index[:, p.edge_label == 0], directed) for p in parts]
         assert set().union(*true) == every and sum(map(len, true)) == len(every)
-        assert not any(pairs & every for pairs in false)
+        assert not any(pairs & every for pairs in false) and not false[0]
         read = [keys(part.edge_index, directed) for part in parts]
         assert read[0] == read[1] == true[0] and read[2] == true[0] | true[1]
         assert all("y" not in part for part in parts)
     again = link_splits(source, (0.6, 0.2, 0.2), random_state=seed + 1).graphs[0]
     assert torch.equal(again.edge_label_index, data.graphs[3].edge_label_index)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.booleans(), st.integers(0, 2**20))
+def test_each_epoch_draws_pairs_of_its_own(directed: bool, seed: int) -> None:
+    sizes = (20, 7, 30)
+    parts = [link_splits(graph(directed, seed, size), random_state=seed) for size in sizes]
+    data = replace(
+        parts[0],
+        graphs=[part.graphs[at] for part in parts for at in range(3)],
+        splits=(Split("0", *(torch.tensor([0, 3, 6]) + at for at in range(3))),),
+    )
+    feed = Feed(data, Graphs.of(data.graphs), data.splits[0], TrainingConfig(random_state=seed))
+    epochs = [next(iter(feed.training(lambda epoch=epoch: epoch))) for epoch in (0, 1, 0)]
+    drawn = []
+    for batch in epochs:
+        true, false = batch.edge_label_index.chunk(2, dim=1)
+        assert batch.edge_label.tolist() == [1] * true.size(1) + [0] * true.size(1)
+        assert torch.equal(true[0], false[0])
+        assert torch.equal(batch.batch[false[0]], batch.batch[false[1]])
+        drawn.append(false.T.tolist())
+    assert drawn[0] == drawn[2] != drawn[1]
+    for subset in ("val", "test"):
+        (batch,) = feed.evaluation(subset)
+        assert torch.equal(batch.edge_label, feed.part(subset).edge_label)
+    (batch,) = feed.evaluation("train")  # which ROC-AUC is measured on, too
+    assert batch.edge_label.sum() * 2 == len(batch.edge_label)
 
 
 def test_a_run_has_ranks_and_controls(tmp_path: Path) -> None:
@@ -57,6 +87,11 @@ def test_a_run_has_ranks_and_controls(tmp_path: Path) -> None:
     result = train(preset.model, data, tmp_path, training=TrainingConfig(epochs=2))
     assert result.metric == "mrr" and 0 < result.test.mean <= 1
     assert set(result.control_scores) == {"constant", "Adamic-Adar", "mlp", "sage"}
+    asked, predictor = graph(False, 0), load(tmp_path, device="cpu")
+    with pytest.raises(InvalidDataset, match="the pairs to predict"):
+        predictor.predict([asked])
+    asked.edge_label_index = torch.tensor([[0, 3, 7], [5, 5, 9]])
+    assert predictor.predict([asked]).shape == (3, 1)
 
 
 def test_what_cannot_be_split() -> None:

@@ -49,6 +49,13 @@ def test_odd_labels_are_noted() -> None:
     assert "3 whole numbers as torch.float32, and are regressed; " in noted(labels.float())
     stray = torch.where(torch.arange(12)[:, None] == 4, 9, labels)
     assert "1 of them occur once (9)" in noted(stray) and "6 of them occur never" in noted(stray)
+    columns = torch.nn.functional.one_hot(labels)  # one row `[1, 3]` per graph
+    assert noted(columns) == (
+        "each row of the 3 columns of labels holds a single 1; where they are classes, number "
+        "them: y.argmax(1)"
+    )
+    several = columns.index_fill(0, torch.tensor([5]), 1)
+    assert noted(several) == ""
 
 
 @st.composite

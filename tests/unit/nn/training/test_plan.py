@@ -44,6 +44,15 @@ def test_a_config_takes_the_widths_of_the_data_but_keeps_a_larger_vocabulary() -
         fitted(preset("pcqm-contact").model, replace(GRAPHS, level="edge", outputs=2))
 
 
+@pytest.mark.parametrize("name", ["zinc", "pcqm-contact"])
+def test_the_kind_of_answer_is_refused_before_the_metric(name: str, tmp_path: Path) -> None:
+    rows = torch.arange(30)
+    data = Data(x=torch.ones(30, 1), edge_index=torch.stack([rows, rows.roll(1)]), y=rows % 3)
+    with pytest.raises(InvalidDataset, match="have labels of each node; set model"):
+        train(name, data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_settings_by_their_path() -> None:
     changed = overridden(
         preset("zinc"),

@@ -1,6 +1,6 @@
 """Fit the confidence of answers on many sets, and check it on sets that it was not fitted on.
 
-    python -m benchmarks.confidence --profile fast [--sets ...] [--questions 60] [--out FILE.json]
+    python -m benchmarks.confidence --profile fast [--sets ...] [--questions 200] [--out FILE.json]
     python -m benchmarks.confidence --own INDEX QUESTIONS.jsonl
 
 Questions of the first halves are asked of their own set (the gold is there), of their set without
@@ -27,7 +27,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.corpora import family, names_here, open_index, questions
+from benchmarks.corpora import family, names_here, open_index, questions, share_passages
 from benchmarks.report import print_table
 from graphagg.arrays import Array
 from graphagg.rag import Hit, PassageIndex
@@ -75,11 +75,12 @@ def rows_of(
     (encoded,) = retriever.encode(retriever.read([question.text], index.models), index.models)
     answer, rows = retriever._first(encoded, max(KS)), []
     hits, compared = answer.hits, answer.compared
+    foreign = index.snapshot.is_foreign(retriever.scope.view)
     assert compared is not None
     for k in KS if hits else ():
         first = hits[:k]
         at = [index.snapshot.known_row(hit.passage.id) for hit in first]
-        features = features_of(compared, first, at, k, answer.spread)
+        features = features_of(compared, first, at, k, answer.spread, foreign)
         right = kind == THERE and is_right(question, first, k)
         scores = np.array([hit.score for hit in hits])
         gap = float(scores[0] - scores[1]) if len(scores) > 1 else 0.0
@@ -95,9 +96,10 @@ def is_right(question: GoldQuestion, hits: Sequence[Hit], k: int) -> bool:
 
 def asked_of(name: str, which: Half, names: Sequence[str], options: argparse.Namespace) -> Asked:
     """Ask one half of a set, every second question without its gold too, and those of others."""
-    own = questions(name, which, options.questions)
-    others = [other for other in names if family(other) != family(name)]
-    off = [q for other in others for q in questions(other, which, 6)][:: max(len(others) // 5, 1)]
+    own, most = questions(name, which, options.questions), max(options.questions // 10, 1)
+    others = [other for other in names if not share_passages(name, other)]
+    off = [q for other in others for q in questions(other, which, most)]
+    off = off[:: max(len(others) // 5, 1)]
     rows = []
     with open_index(name, options.folder, options.profile) as index:
         for i, question in enumerate(own):
@@ -106,8 +108,9 @@ def asked_of(name: str, which: Half, names: Sequence[str], options: argparse.Nam
                 rows += rows_of(index, question, NEAR, sorted(question.gold))
         for question in off[: len(own) // 2]:
             rows += rows_of(index, question, OFF)
-    columns = zip(*rows, strict=True)
-    return Asked(*(np.array(column) for column in columns))
+    features, *columns = (np.array(column) for column in zip(*rows, strict=True))
+    used = [COEFFICIENTS[options.profile][feature] != 0 for feature in FEATURES]
+    return Asked(features * used, *columns)
 
 
 def joined(parts: Sequence[Asked]) -> Asked:
@@ -121,6 +124,7 @@ def fitted(parts: Sequence[Asked]) -> Model:
     every = joined(parts)
     votes = np.concatenate([np.full(len(p.right), 1.0 / len(p.right)) for p in parts])
     mean, deviation = every.features.mean(axis=0), every.features.std(axis=0)
+    deviation[deviation == 0] = 1.0  # of features that the profile does not use
     model = LogisticRegression(C=REGULAR, max_iter=1000)
     scaled = (every.features - mean) / deviation
     model.fit(scaled, every.right, sample_weight=votes * len(votes) / votes.sum())
@@ -157,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/choose"))
     parser.add_argument("--profile", choices=PROFILES, default=DEFAULT_PROFILE)
     parser.add_argument("--sets", nargs="*")
-    parser.add_argument("--questions", type=int, default=60, help="per half, at most")
+    parser.add_argument("--questions", type=int, default=200, help="per half, at most")
     parser.add_argument("--out", type=Path, help="JSON")
     parser.add_argument("--own", nargs=2, type=Path, metavar=("INDEX", "QUESTIONS"))
     options = parser.parse_args(arguments)

@@ -38,6 +38,11 @@ def family(name: str) -> str:
     return name.removesuffix(UNTITLED)
 
 
+def share_passages(name: str, other: str) -> bool:
+    """Whether questions to one set may have their answers in the other one."""
+    return family(_SAME_PASSAGES.get(name, name)) == family(_SAME_PASSAGES.get(other, other))
+
+
 def questions(name: str, which: Half, most: int) -> list[GoldQuestion]:
     """One half of a set's questions; of more than `most` every n-th."""
     if name in SETS:

@@ -46,6 +46,8 @@ document passes on as much as the best one:
   p holds all words, or the encoder gives no vectors of words, the question's own vector stands for
   them.
 
+No link leads from a chunk to another one of its document: they share names since they are one text.
+
 A page of an entity that the question names (its title is the entity, or its text begins with it)
 passes on as much as the best such page of the frontier (`equal_pages`), so that both sides of a
 comparison are followed alike. The `second_beam` best of the other passages whose score a path

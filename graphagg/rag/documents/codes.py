@@ -12,10 +12,11 @@ dots, since 2.3.1 is not 23.1, and what would be a plain word its marks: `--forc
     identifier   max_retries, os.path, parseHeader     yes
     path         /etc/hosts, docs/guide.md             yes
     number       0x80070005, #1234                     yes
+    decimal      2.9, 3.11                             no
 
 A part in small letters ("top-10", "im-22") is a mention of a name that is written with capitals
-elsewhere, and no name by itself. A number with a unit (5GB, 10km) begins with a digit and is no
-code.
+elsewhere, and no name by itself; so is a decimal, which may be the version v2.9. A number with a
+unit (5GB, 10km) begins with a digit and is no code.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _CODE = re.compile(
     r"|(?P<number>0x[0-9A-Fa-f]{2,16}|\#\d{2,10})"
     r"|(?P<path>(?:[A-Za-z]:)?[/\\][\w.-]+[/\\][\w./\\-]*|\.{0,2}[\w-][\w.-]*+/[\w./-]*\.\w+)"
     r"|(?P<version>[vV]\d+\.[\d.]*\d[\w.+-]*|\d+\.\d+\.\d[\w.+-]*)"
+    r"|(?P<decimal>(?<!\d,)\d{1,3}\.\d{1,3})"
     r"|(?P<part>[A-Za-z]{1,8}+-?\d[\w-]*|\d++[A-Z]\w*\d[\w-]*)"
     r"|(?P<identifier>[A-Za-z][^\W_]*+_\w+|_+[A-Za-z]\w*_\w*|[a-z]\w++(?:\.[a-z]\w++)++"
     r"|[a-z]++[A-Z]\w*)"
@@ -54,7 +56,7 @@ class Code:
     Attributes:
         start, end: characters of the text.
         key: without case and separators.
-        defines: whether it is a name by itself; a part in small letters is not.
+        defines: whether it is a name by itself; a part in small letters and a decimal are not.
     """
 
     start: int
@@ -79,7 +81,7 @@ def codes(text: str) -> Iterator[Code]:
         written = _ENDING.sub("", written)
         key = _key_of(kind, written)
         if key:
-            defines = kind != "part" or not written.islower()
+            defines = kind != "decimal" and (kind != "part" or not written.islower())
             yield Code(match.start(), match.start() + len(written), key, defines)
 
 
@@ -102,7 +104,7 @@ def _key_of(kind: str, written: str) -> str:
     if len(written) > _LONGEST or _DATE.fullmatch(written):
         return ""
     lower = written.casefold()
-    if kind == "version":
+    if kind in ("version", "decimal"):
         return _OUTSIDE_VERSION.sub("", lower.lstrip("v"))
     key = _SEPARATORS.sub("", lower)
     has_marks_outside = kind in ("option", "identifier", "number") and key in lower

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice, pairwise
 
-from graphagg.rag.documents.codes import code_key, codes
+from graphagg.rag.documents.codes import Code, code_key, codes
 
 # Scripts that write words without spaces, as the inside of a character class: Thai, Lao, Burmese,
 # Khmer, kana (also of half width), bopomofo, Han.
@@ -112,19 +113,23 @@ def tokenize(text: str) -> list[str]:
     return [word for piece in _PIECE.findall(text) for word in _normal(piece)]
 
 
-def inner_words(text: str) -> list[str]:
+def inner_words(text: str, of_text: Iterable[Code] | None = None) -> list[str]:
     """Find the words inside compounds in camel case, as in code and user names; Latin letters only.
 
     `AdamSmith` holds adam and smith, `parseHTTPHeader` holds parse, http and header. Search by
     words takes them beside the whole word, and the keys of codes that are several tokens: IM-22
     holds im22 (`graphagg.rag.documents.codes`).
+
+    Args:
+        text: any text.
+        of_text: its codes; None: they are looked for.
     """
     words = _WORD.findall(text) if _HUMP.search(text) else ()
     compounds = (word for word in words if _HUMP.search(word))
     pieces = (piece for word in compounds for piece in _PIECE_OF_COMPOUND.findall(word))
     joined = (
         code.key
-        for code in codes(text)
+        for code in (codes(text) if of_text is None else of_text)
         if not code.key.isalnum() or code.key != text[code.start : code.end].casefold()
     )
     return [*(token for piece in pieces for token in _normal(piece)), *joined]

@@ -31,6 +31,7 @@ FEATURES = {
     "agreement": "similarity of the best passage by words, less the largest",
     "spread": "standard deviation of the ten largest scores by mode multihop",
     "linked": "share of the first k hits that a link led to",
+    "foreign": "whether most visible passages are in languages that the encoder does not know",
     "k": "logarithm of k",
 }
 """The features of the model, in words."""
@@ -38,17 +39,17 @@ SPREAD = 10
 """The number of scores whose spread counts."""
 _USUAL_SPREAD = 0.2  # stands for the spread of other modes, whose scores lie elsewhere
 _STANDARD: Mapping[str, float] = {
-    "intercept": -5.36, "similarity": 1.09, "words": 0.64, "held": 0.95, "agreement": 1.87,
-    "spread": 9.03, "linked": 0.47, "k": 0.09,
+    "intercept": -5.98, "similarity": 1.15, "words": 0.0, "held": 1.17, "agreement": 0.89,
+    "spread": 10.32, "linked": 0.38, "foreign": 1.58, "k": 0.10,
 }  # fmt: skip
 _FAST: Mapping[str, float] = {
     "intercept": -5.69, "similarity": 1.22, "words": 1.59, "held": 2.54, "agreement": 1.39,
-    "spread": 7.24, "linked": 1.68, "k": -0.44,
+    "spread": 7.24, "linked": 1.68, "foreign": 0.0, "k": -0.44,
 }  # fmt: skip
 COEFFICIENTS: Mapping[Profile, Mapping[str, float]] = {
     "standard": _STANDARD, "exact": _STANDARD, "fast": _FAST,
 }  # fmt: skip
-"""The coefficients of the features by profile."""
+"""The coefficients of the features by profile; 0 where a feature told nothing more."""
 
 
 def confidence_of(
@@ -58,6 +59,7 @@ def confidence_of(
     profile: Profile,
     k: int,
     spread: float | None,
+    foreign: bool,
 ) -> float:
     """Estimate the chance that the gold passages are among the first k hits, 0 to 1.
 
@@ -68,10 +70,11 @@ def confidence_of(
         profile: of the index.
         k: number of hits that were asked for.
         spread: of the first scores of mode `multihop`; None: another mode's hits.
+        foreign: as `Snapshot.is_foreign` of the visible passages.
     """
     if not hits:
         return 0.0
-    weights, features = COEFFICIENTS[profile], features_of(question, hits, rows, k, spread)
+    weights, features = COEFFICIENTS[profile], features_of(question, hits, rows, k, spread, foreign)
     total = weights["intercept"]
     for name, value in features.items():
         total += weights.get(name, 0.0) * value
@@ -84,6 +87,7 @@ def features_of(
     rows: Sequence[int],
     k: int,
     spread: float | None,
+    foreign: bool,
 ) -> dict[str, float]:
     """Compute `FEATURES`; arguments as for `confidence_of`."""
     lexical, at_hits = question.lexical, np.array(rows, np.int64)
@@ -98,5 +102,6 @@ def features_of(
         "agreement": agreement,
         "spread": _USUAL_SPREAD if spread is None else spread,
         "linked": float(np.mean(["link" in hit.components for hit in hits])),
+        "foreign": float(foreign),
         "k": math.log(k),
     }

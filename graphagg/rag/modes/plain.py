@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import numpy as np
 
 from graphagg.arrays import Floats
-from graphagg.rag.documents.analyzer import Analyzer, Term
-from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.modes.multihop.candidates import QuestionScores
 from graphagg.rag.modes.protocol import (
     EncodedReading,
@@ -21,6 +18,7 @@ from graphagg.rag.modes.protocol import (
     compared_with,
     readings,
     sentences_by_vector,
+    shares_of_terms,
 )
 from graphagg.rag.question.reading import Reading
 from graphagg.rag.question.results import Hit, plain_hits
@@ -28,7 +26,6 @@ from graphagg.rag.snapshot.dense import dense_hits, dense_rows
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_rows
 from graphagg.rag.snapshot.snapshot import Scope, Snapshot
-from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Queries, Rows
 
 RRF_K, RRF_DEPTH = 60, 50
@@ -88,29 +85,14 @@ class BM25(Retriever[object, Reading, Reading]):
         return [Ranked(plain_hits(snapshot.corpus, *each, "bm25")) for each in best]
 
     def _closest(self, question: Reading, rows: Rows) -> list[int]:
-        snapshot = self.snapshot
-        of_code, code_of = snapshot.analyzers.of, snapshot.lexicon.language_of
-        return [
-            sentence_by_words(snapshot.corpus, row, question.terms, of_code(code_of(row)))
-            for row in rows.tolist()
-        ]
+        terms = question.terms
+        return [int(shares_of_terms(self.snapshot, row, terms).argmax()) for row in rows.tolist()]
 
 
 def bm25_rows(snapshot: Snapshot, scope: Scope, lexical: Lexical, k: int) -> tuple[Rows, Floats]:
     """The `k` passages that match a question's words best, and their scores."""
     scored = lexical.best(k, scope.allowed)
     return top_rows(*scored, k, snapshot.ranks, scope.view, scope.allowed)
-
-
-def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[Term], analyzer: Analyzer) -> int:
-    """The sentence of a row that holds most of a question's terms; the first of equals."""
-    stems = set(chain.from_iterable(terms))
-    count = int(np.diff(corpus.sentence_bounds[row : row + 2])[0])
-    held = [
-        len(stems.intersection(analyzer.content(tokenize(corpus.sentence(row, i)))))
-        for i in range(count)
-    ]
-    return held.index(max(held))
 
 
 class RRF(ReadingRetriever[object]):

@@ -11,14 +11,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from graphagg.arrays import Floats, Mask
+from graphagg.arrays import Doubles, Floats, Mask
 from graphagg.rag.config.modes import Mode
+from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.code import prose
-from graphagg.rag.documents.passages import Passage
+from graphagg.rag.documents.passages import TRAIL, Passage
+from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.confidence import confidence_of
@@ -147,8 +150,9 @@ class Retriever(ABC, Generic[C, R, A]):
         confidence = None
         if compared is not None:
             rows = [self.snapshot.known_row(hit.passage.id) for hit in distinct.hits[:k]]
+            profile, foreign = self.snapshot.profile, self.snapshot.is_foreign(self.scope.view)
             confidence = confidence_of(
-                compared, distinct.hits[:k], rows, self.snapshot.profile, k, distinct.spread
+                compared, distinct.hits[:k], rows, profile, k, distinct.spread, foreign
             )
             if request.min_confidence is not None and confidence < request.min_confidence:
                 return Hits((), confidence)
@@ -324,7 +328,11 @@ class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
         return QuestionScores(question.reading, question.query, question.words, view, dense)
 
     def _closest(self, question: EncodedReading, rows: Rows) -> list[int]:
-        return sentences_by_vector(self.snapshot.corpus, rows, question.query)
+        """By similarity and the share of the question's terms, each between 0 and 1."""
+        terms, snapshot = question.reading.terms, self.snapshot
+        similar = similar_sentences(snapshot.corpus, rows, question.query)
+        shares = (shares_of_terms(snapshot, row, terms) for row in rows.tolist())
+        return [int((a + b).argmax()) for a, b in zip(similar, shares, strict=True)]
 
 
 def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
@@ -357,10 +365,34 @@ def ranked_in(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
 
 def sentences_by_vector(corpus: Corpus, rows: Rows, query: Queries) -> list[int]:
     """The sentence of each row that is closest to one vector; the first of equals."""
+    return [int(cosines.argmax()) for cosines in similar_sentences(corpus, rows, query)]
+
+
+def similar_sentences(corpus: Corpus, rows: Rows, query: Queries) -> list[Floats]:
+    """The cosine of each sentence of each row with one vector."""
     begins = corpus.sentence_bounds[rows]
     lengths = corpus.sentence_bounds[rows + 1] - begins
     similar = corpus.sentence_vectors.dots_at(ranges(begins, lengths), query)[:, 0]
-    return [int(of_row.argmax()) for of_row in np.split(similar, np.cumsum(lengths)[:-1])]
+    return np.split(similar, np.cumsum(lengths)[:-1])
+
+
+def shares_of_terms(snapshot: Snapshot, row: int, terms: Sequence[Term]) -> Doubles:
+    """The share of a question's terms in each sentence of a row, without the title before it.
+
+    A first sentence that only repeats the title or the heading has -inf, if there are others.
+    """
+    corpus, stems = snapshot.corpus, set(chain.from_iterable(terms))
+    stem = snapshot.analyzers.of(snapshot.lexicon.language_of(row)).stem
+    count, passage = int(np.diff(corpus.sentence_bounds[row : row + 2])[0]), corpus.read(row)
+    texts = [corpus.sentence(row, i, passage) for i in range(count)]
+    texts[0] = texts[0].partition("\n")[2] if passage.title else texts[0]
+    words = [tokenize(text) for text in texts]
+    shares = np.array([len(stems.intersection(map(stem, each))) for each in words], float)
+    shares /= max(len(terms), 1)
+    heading = tokenize(passage.title.rpartition(TRAIL)[2])
+    if heading and count > 1 and words[0] in ([], heading):
+        shares[0] = -np.inf
+    return shares
 
 
 def sentence_span(corpus: Corpus, row: int, sentence: int, passage: Passage) -> Span:

@@ -79,7 +79,7 @@ class Hit(Brief):
             question names no entity.
         neighbors: with `window`, the chunks around it in its document, in order.
         match: span of the sentence in the passage's text that is closest to the question: by
-            vectors, in `bm25` by words.
+            vectors and words, in `dense` by vectors, in `bm25` by words.
         copies: ids of the other visible passages with exactly this text, which are not hits too.
 
     Examples:

@@ -46,7 +46,7 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 17  # raised when the same corpus and models give another index
+REVISION = 18  # raised when the same corpus and models give another index
 _KEPT_ROWS = 4096  # rows of the ids that were asked for last
 _KEPT = 12  # views, masks of filters and searches that are kept, the last ones used
 _AFTER_HASH = chr(ord("#") + 1)
@@ -110,11 +110,15 @@ class Snapshot:
     def multihop_config(self, view: View) -> MultihopConfig:
         """Settings of mode `multihop` where a question gives none, by the visible passages."""
         weights = STORAGE[self.profile].weights
+        return weights.foreign if self.is_foreign(view) else weights
+
+    def is_foreign(self, view: View) -> bool:
+        """Whether most visible passages are in languages that the default encoder does not know."""
         if self.artifact.manifest.models["encoder"]["name"] != DEFAULT_ENCODER:
-            return weights  # nothing is known of the languages of others
+            return False  # nothing is known of the languages of others
         counts = view.languages or {self.analyzers.language: view.passages}
         foreign = sum(count for code, count in counts.items() if code not in ("en", OTHER))
-        return weights.foreign if 2 * foreign > view.passages else weights
+        return 2 * foreign > view.passages
 
     @cached_property
     def schema(self) -> dict[str, ValueType]:

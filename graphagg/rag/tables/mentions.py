@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.codes import Code, code_key, codes
@@ -56,11 +56,15 @@ class RowTokens:
         """Tokenize a passage, and find the names of a user's list in it."""
         title, text = scan(passage.title), scan(passage.text)
         moved = _moved(passage, text.spans)
-        inner = inner_words(passage.title), inner_words(passage.text)
+        of_title, of_text = [*codes(passage.title)], [*codes(passage.text)]
+        inner = inner_words(passage.title, of_title), inner_words(passage.text, of_text)
+        if listed:
+            of_title += listed.find(passage.title, title)
+            of_text += listed.find(passage.text, text)
         shift = len(passage.full_text) - len(passage.text)
-        every = [*codes(passage.title), *(listed.find(passage.title, title) if listed else ())]
-        for code in (*codes(passage.text), *(listed.find(passage.text, text) if listed else ())):
-            every.append(replace(code, start=code.start + shift, end=code.end + shift))
+        every = of_title + [
+            Code(code.start + shift, code.end + shift, code.key, code.defines) for code in of_text
+        ]
         return cls(title.words + text.words, title.spans + moved, len(title), inner, tuple(every))
 
 

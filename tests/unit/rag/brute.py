@@ -351,11 +351,14 @@ class Brute:
             self.page_of.append({k for k in self.named if k in pages and self.idf(k)})
         return direct
 
-    def _share_of_title(self, i: int, key: str) -> float:
-        """1 / r^2 of the r-th closest of the pages of a title; those that are alike have one r."""
+    def _share_of_title(self, i: int, key: str, document: str = "") -> float:
+        """1 / r^2 of the r-th closest of the pages of a title; those that are alike have one r.
+
+        Pages in the document of the passage that leads on are none that it leads to.
+        """
         mine, more = self.near[i], set[float]()
         for j, ties in enumerate(self.ties):
-            if ties.get(key) != "page":
+            if ties.get(key) != "page" or self._is_of(j, document):
                 continue
             if abs(self.near[j] - mine) < 1e-8:
                 if not self._same(i, j):
@@ -364,12 +367,20 @@ class Brute:
                 more.add(round(self.near[j], 9))
         return 1.0 / (1 + len(more)) ** 2
 
-    def _link_to(self, q: int, key: str) -> float | None:
-        """The link through an entity to a passage; None where there is none."""
+    def _is_of(self, q: int, document: str) -> bool:
+        """Whether a passage is a chunk of a document; "" is none."""
+        return bool(document) and self.readers[q].passage.document == document
+
+    def _link_to(self, q: int, key: str, document: str) -> float | None:
+        """The link through an entity to a passage, from a document; None where there is none."""
         if (tie := self._tie(q, key)) is None:
             return None
         link = self._link(key, tie)
-        if tie != "page" or link is None or (share := self._share_of_title(q, key)) == 1.0:
+        if (
+            tie != "page"
+            or link is None
+            or (share := self._share_of_title(q, key, document)) == 1.0
+        ):
             return link
         mention = self._link(key, "shared")
         return _LATER if mention is None else mention + (link - mention) * share
@@ -424,17 +435,21 @@ class Brute:
         """The best path from the front to each passage."""
         c, best = self.config, [-math.inf] * len(direct)
         for p in front:
+            document = self.readers[p].passage.document
+            others = {q for q in range(len(self.ties)) if q != p and not self._is_of(q, document)}
             links = [
                 (q, link + added, self._rest(p, q, key))
                 for key, added in self._bridges(p).items()
-                for q in range(len(self.ties))
-                if q != p and (link := self._link_to(q, key)) is not None
+                for q in sorted(others)
+                if (link := self._link_to(q, key, document)) is not None
             ]
             rests = [rest for _, link, rest in links if link > _LATER / 2]
             mean = sum(rests) / max(len(rests), 1)
             paths = [(q, link, rest - mean) for q, link, rest in links]
             paths += [
-                (q, link, 0.0) for q in pool if q != p and (link := self._similar(p, q)) is not None
+                (q, link, 0.0)
+                for q in pool
+                if q in others and (link := self._similar(p, q)) is not None
             ]
             for q, link, rest in paths:
                 alone = max(self._share(self.held[p]), self._share(self.held[q]))

@@ -141,7 +141,7 @@ class Composer:
     ) -> Content:
         """Finish the text.
 
-        The title is `title`, else the first heading of level 1, else a heading before all other
+        The title is `title`, else the only heading of level 1, else a heading before all other
         text. A title at the head of the text is removed from it: titles are indexed in front of
         the text.
 
@@ -173,8 +173,9 @@ def _title_heading(
     leads = headings[:1] if headings and not text[: headings[0].start].strip() else []
     if title:
         return next((h for h in leads if h.text.casefold() == title.casefold()), None)
-    tops = [] if first_only else [h for h in headings if h.level == 1]
-    return next(iter([*tops, *leads]), None)
+    tops = [h for h in headings if h.level == 1]
+    alone = tops if len(tops) == 1 and not first_only else []  # of several, each is a section
+    return next(iter([*alone, *leads]), None)
 
 
 def _marks(headings: Sequence[Heading], pages: Sequence[Page], cut: int) -> Iterator[Mark]:

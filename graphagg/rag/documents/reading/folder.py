@@ -30,9 +30,11 @@ _MIB = 2**20
 _DEFAULT = ReadConfig()
 _UNTITLED = frozenset(
     "about authors changelog changes contributing contributors copying copyright history index "
-    "install licence license main metadata news notice readme thanks todo".split()
+    "install installation introduction licence license main metadata news notice overview readme "
+    "thanks todo".split()
 )
-"""Names of files that say nothing about the content: titles add the folder's name."""
+"""Titles that say nothing about the content, and folders that say nothing either."""
+_FOLDERS = frozenset(("", "doc", "docs", "documentation", "source", "src"))
 _MAIL = (".eml", ".mbox", ".msg")  # their attachments are files too
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Lone surrogates, which some converters and JSON files give, are not Unicode text."""
@@ -242,7 +244,8 @@ def _document(
     identifier: str, file: str, content: Content, metadata: dict[str, object]
 ) -> Document:
     is_file = not content.row or (suffix_of(file) in _MAIL and suffix_of(identifier))
-    title = content.title.strip() or (name_title(identifier) if is_file else "")
+    title = content.title.strip()
+    title = _title_of(identifier, title) if is_file else title
     name, text, title = (_SURROGATE.sub("\ufffd", s) for s in (identifier, content.text, title))
     links = tuple(filter(None, (_link(file, link) for link in content.links)))
     return Document(name, text, title, metadata, content.marks, links, content.anchors)
@@ -266,11 +269,16 @@ def _link(file: str, link: Reference) -> Link | None:
     return None if target.startswith("..") else Link(link.offset, target, unquote(anchor))
 
 
-def name_title(name: str) -> str:
-    """Make a title from the name of a file, without its suffix unless it is source code.
+def _title_of(name: str, stated: str) -> str:
+    """The title of a file: the one that it states, else its name, of source code with the suffix.
 
-    A name that many files have, such as README, follows the name of its folder.
+    A title that many files have, such as README or Overview, follows the name of the file, or of
+    the folder, that tells more.
     """
     path, suffix = PurePosixPath(name), suffix_of(name)
-    title = path.stem if suffix and suffix not in kinds.CODE else path.name
-    return f"{path.parent.name} {title}".strip() if title.lower() in _UNTITLED else title
+    title = stated or (path.stem if suffix and suffix not in kinds.CODE else path.name)
+    if title.lower() not in _UNTITLED:
+        return title
+    names = (path.stem, *(folder.name for folder in path.parents))
+    telling = (each for each in names if each.lower() not in _UNTITLED | _FOLDERS)
+    return f"{next(telling, path.parent.name)} {title}".strip()

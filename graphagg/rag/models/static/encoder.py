@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -34,7 +35,7 @@ from graphagg.errors import (
 )
 from graphagg.kernels import kernel
 from graphagg.progress import Progress, silent
-from graphagg.rag.models.encoding.pooling import Vectors
+from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, Vectors
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.store.manifest import file_sha256
 
@@ -48,9 +49,10 @@ if TYPE_CHECKING:
 PACKAGED = "static-minilm-l6-v2-96"
 """The table that comes with graphagg, of the default model: `benchmarks.static_table`."""
 _PACKAGED_SHA256 = "0531ee75a28c9b5b0e19b32068e4648117e6c47452692656df53ba4aea2cba07"
-_BATCH = 4096  # texts that are tokenized together
+_BATCH, _PASSAGES = 4096, 512  # texts, and passages with sentences, that are tokenized together
 _FEW = 1024  # texts up to here are summed without compiled code: loading it takes longer
 _STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 15 bits
+_DROPPED = re.compile("[\x0b\x0c\x1c-\x1f\x85]")  # white space to Python, nothing to BERT
 _FIELDS = ("codes", "shifts", "tokenizer", "settings")
 TABLE_PREFIX = "encoder"
 
@@ -230,6 +232,32 @@ class StaticEncoder:
             progress("encode", done, len(texts))
         return vectors
 
+    @cached_property
+    def pools_sentences(self) -> bool:
+        """Whether tokens end at white space, and it is none itself, as by the rules of BERT."""
+        rules = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
+        return [type(rule).__name__ for rule in rules] == ["BertNormalizer", "BertPreTokenizer"]
+
+    def encode_passages(
+        self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
+    ) -> list[PassageVectors]:
+        """Embed passages, one window each, and their sentences, with the vectors of `encode`.
+
+        The sum of a passage that is cut at white space is the one of its sentences and of the text
+        between them, so that it is not read a second time.
+        """
+        vectors: list[PassageVectors] = []
+        for start in range(0, len(texts), _PASSAGES):
+            rows = slice(start, start + _PASSAGES)
+            pieces, counted, bounds = _pieces(texts[rows], sentences[rows])
+            sums = np.concatenate([_sums(self.table, *batch) for batch in self._tokens(pieces)])
+            whole = _unit(np.add.reduceat(sums * counted[:, None], bounds[:-1]))
+            units = _unit(sums)
+            for i, (end, spans) in enumerate(zip(bounds[1:], sentences[rows], strict=True)):
+                vectors.append(PassageVectors(whole[i : i + 1], units[end - len(spans) : end]))
+            progress("encode", len(vectors), len(texts))
+        return vectors
+
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[Vectors, Vectors]:
@@ -262,6 +290,28 @@ class StaticEncoder:
                 f"{tokenizer.get_vocab_size()} tokens; make the table again from this tokenizer"
             )
         return tokenizer
+
+
+def _pieces(texts: Sequence[str], sentences: Sequence[Spans]) -> tuple[list[str], Array, Array]:
+    """Cut passages into the texts to read: of each the rest of its sum, then its sentences.
+
+    Returns:
+        The pieces, whether each counts for the sum of its passage, and where passages begin.
+    """
+    pieces: list[str] = []
+    counted, bounds = bytearray(), [0]
+    for text, spans in zip(texts, sentences, strict=True):
+        edges, around = [0, *spans.ravel().tolist(), len(text)], f" {text} "
+        is_cut = edges == sorted(edges) and not _DROPPED.search(text)
+        is_cut = is_cut and all(around[i].isspace() or around[i + 1].isspace() for i in edges)
+        read = [text[start:end] for start, end in spans.tolist()]
+        between = [text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]
+        rest = [piece for piece in between if piece.strip()] or [""] if is_cut else [text]
+        pieces += rest
+        pieces += read if is_cut else (" ".join(piece.split()) for piece in read)
+        counted += bytes([1] * len(rest) + [is_cut] * len(read))
+        bounds.append(len(pieces))
+    return pieces, np.frombuffer(counted, np.uint8).astype(np.int64), np.array(bounds)
 
 
 def _sums(

@@ -8,7 +8,7 @@ terms: nothing is encoded again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from graphagg.rag.tables.view import IN_TITLE, LEADS, OWN, View
 
 KINDS = ("page", "lead", "shared", "similar")
 PAGE, LEAD, SHARED, SIMILAR = range(4)
+_COLUMNS = ("bridge", "parent", "row", "kind", "link")
 _NO_LINK = -9.0  # below any strength of a link; parts that are switched off are at -10
 
 
@@ -83,15 +84,15 @@ class Edges:
         page = link[pages[is_tied]]
         link[pages[is_tied]] = mention[is_tied] + (page - mention[is_tied]) * share[is_tied]
         kept = np.delete(np.arange(len(link)), pages[~is_tied])
-        columns = (self.bridge, self.parent, self.row, self.kind, link)
-        return Edges(*(column[kept] for column in columns))
+        return replace(self, link=link).kept(kept)
+
+    def kept(self, some: Array) -> Edges:
+        """Some of the links, by a mask or by their positions."""
+        return Edges(*(getattr(self, name)[some] for name in _COLUMNS))
 
     def joined(self, other: Edges) -> Edges:
         """Concatenate the links with others."""
-        pairs = (
-            (getattr(self, n), getattr(other, n))
-            for n in ("bridge", "parent", "row", "kind", "link")
-        )
+        pairs = ((getattr(self, name), getattr(other, name)) for name in _COLUMNS)
         return Edges(*(np.concatenate(pair) for pair in pairs))
 
 

@@ -107,7 +107,19 @@ class MultihopSearch(CandidateScorer):
         edges = expand(self.view, bridges, frontier)
         if pool is not None:
             edges = edges.joined(similar_edges(self.corpus, frontier, pool, self.config))
-        return bridges, edges
+        return bridges, self._between_documents(edges, frontier)
+
+    def _between_documents(self, edges: Edges, frontier: Rows) -> Edges:
+        """Leave out links within a document: its chunks share names since they are one text."""
+        documents = [self.corpus.document(row) for row in frontier.tolist()]
+        if not any(documents):
+            return edges
+        numbering = {name: i for i, name in enumerate(documents) if name}
+        begins = np.array([numbering.get(name, -2) for name in documents])
+        rows = distinct(edges.row)
+        ends = np.array([numbering.get(self.corpus.document(row), -1) for row in rows.tolist()])
+        _, position = lookup(rows, edges.row)
+        return edges.kept(ends[position] != begins[edges.parent])
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among some others; both may be the whole corpus."""

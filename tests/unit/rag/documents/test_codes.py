@@ -21,6 +21,7 @@ KEYS = {
         "cve202144228", "rfc2616", "isoiec270012013",
     ],
     "since v2.3, in 4.0.16-rc1 at 10.0.0.1": ["2.3", "4.0.16rc1", "10.0.0.1"],
+    "from v2.8 to 2.9, Python 3.11, but 0.53535, 1.5GB and 1,500.00": ["2.8", "2.9", "3.11"],
     "with --dry-run, --force or -v": ["dryrun", "--force"],
     "`max_retries` of os.path.join in parseHTTPHeader": [
         "maxretries", "ospathjoin", "parsehttpheader",
@@ -41,9 +42,9 @@ def test_the_keys_of_a_text(text: str) -> None:
     assert [code.key for code in codes(text)] == KEYS[text]
 
 
-def test_a_part_in_small_letters_defines_no_name() -> None:
-    assert {code.key: code.defines for code in codes("covid-19, im-22, IM22")} == {
-        "covid19": False, "im22": True,
+def test_a_part_in_small_letters_and_a_decimal_define_no_name() -> None:
+    assert {code.key: code.defines for code in codes("covid-19, im-22, IM22, 2.8, v2.9")} == {
+        "covid19": False, "im22": True, "2.8": False, "2.9": True,
     }  # fmt: skip
     assert code_key("top-10") == "" and entity_key("top-10") == "top 10"
 

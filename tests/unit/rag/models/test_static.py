@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ def table(dimension: int = 5, seed: int = 0) -> StaticTable:
     return StaticTable.of(rows, tokenizer(), {"distilled_from": "chance"})
 
 
+packaged = cache(StaticEncoder.packaged)
 TEXTS = st.lists(st.lists(st.sampled_from([*WORDS[1:], "?"]), max_size=9).map(" ".join))
 
 
@@ -60,6 +63,34 @@ def test_a_text_has_the_same_bytes_in_any_batch(texts: list[str], seed: int) -> 
         sums = [sum(codes[row][j] << shifts[row] for row in rows) for j in range(5)]
         length = sum(value * value for value in sums) ** 0.5
         np.testing.assert_allclose(vector, np.array(sums) / max(length, 1), atol=1e-6)
+
+
+PIECES = st.sampled_from(["in", "to", ".", "e", "\u0301", "\u3002", "\u6f22", "caf\xe9"])
+SPACES = st.sampled_from([" ", "\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u3000", ""])
+PASSAGES = st.lists(st.lists(st.tuples(PIECES, SPACES), max_size=6), max_size=4)
+
+
+@settings(deadline=None)
+@given(PASSAGES, st.data())
+def test_a_passage_read_in_pieces_has_the_bytes_of_the_whole(
+    drawn: list[list[tuple[str, str]]], data: st.DataObject
+) -> None:
+    encoder, texts, spans = packaged(), [], []
+    for pairs in drawn:
+        ends = [0, *accumulate(map(len, chain(*pairs)))]
+        edges = data.draw(st.lists(st.sampled_from(ends), max_size=6).map(sorted))
+        texts.append("".join(chain(*pairs)))
+        spans.append(np.array(edges[: len(edges) // 2 * 2], np.int64).reshape(-1, 2))
+    found = encoder.encode_passages(texts, spans)
+    for text, span, vectors in zip(texts, spans, found, strict=True):
+        sentences = [" ".join(text[start:end].split()) for start, end in span]
+        np.testing.assert_array_equal(vectors.windows, encoder.encode([text]))
+        np.testing.assert_array_equal(vectors.sentences, encoder.encode(sentences))
+
+
+def test_only_the_rules_of_bert_allow_pieces() -> None:
+    assert packaged().pools_sentences
+    assert not StaticEncoder(table(), "t").pools_sentences
 
 
 def test_rows_keep_their_direction_and_relative_length() -> None:

@@ -24,8 +24,31 @@ _LONGEST_TITLE = 200
 
 
 def csv_rows(text: str) -> Iterator[Content | Unread]:
-    """Convert the rows of a CSV table; see `csv_records`."""
-    return _rows((record, "") for record in csv_records(text))
+    """Convert the rows of a CSV table; see `csv_records`. Lines above it are the last row."""
+    try:
+        return _rows((record, "") for record in csv_records(text))
+    except Unread:
+        start = _start_of_table(text)
+        if not start:
+            raise
+    records = [*csv_records(text[start:]), {"text": text[:start]}]
+    return _rows((record, "") for record in records)
+
+
+def _start_of_table(text: str) -> int:
+    """Offset of the first line with as many delimiters as most lines; 0 if it is the first one.
+
+    Lines above it have less than half as many: else it may be a header that lacks a column.
+    """
+    lines = text[: 2**16].splitlines(keepends=True)
+    most, start = 0, 0
+    for delimiter in _DELIMITERS:
+        counts = [line.count(delimiter) for line in lines]
+        (width, count), *_ = Counter(filter(None, counts)).most_common(1) or [(0, 0)]
+        if count * width > most:
+            most, above = count * width, counts[: counts.index(width)]
+            start = len(above) if all(2 * each < width for each in above) else 0
+    return sum(map(len, lines[:start]))
 
 
 def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str, Any]]:

@@ -227,6 +227,12 @@ def test_asciidoc_and_org() -> None:
     )
 
 
+def test_the_first_of_several_sections_is_no_title() -> None:
+    assert markdown("A.\n\n# Works\n\nB.").title == "Works"
+    assert markdown("A.\n\n# Works\n\nB.\n\n# Costs\n\nC.").title == ""
+    assert markdown("# Works\n\nB.\n\n# Costs\n\nC.").title == "Works"
+
+
 def test_a_plain_text_takes_its_title_only_from_its_head() -> None:
     assert plain("Works\n*****\n\nA.\n").title == "Works"
     assert plain("A.\n\nWorks\n*****\n\nB.\n").title == ""
@@ -356,6 +362,21 @@ def test_notebook() -> None:
 
 def rows(contents: Iterator[Content | Unread]) -> list[tuple[str, object]]:
     return [(c.row, c.kind if isinstance(c, Unread) else (c.text, c.title)) for c in contents]
+
+
+@pytest.mark.parametrize(
+    "above", ["Sales\n", "Sales 2024\nby Odoo, May 1\n\n", '"Account";"DE12"\n\n']
+)
+def test_lines_above_a_table_are_its_last_row(above: str) -> None:
+    table = "Region;Month;EUR;By\nNorth;May;10.500,00;A\nSouth;May;8.200,50;B\nNorth;June;9,5;A\n"
+    *found, last = csv_rows(above + table)
+    assert found == list(csv_rows(table)) and len(found) == 3
+    assert isinstance(last, Content) and last.text.split() == above.split()
+
+
+def test_a_header_with_too_few_columns_is_no_line_above_a_table() -> None:
+    with pytest.raises(Unread, match="Expected 2 columns"):
+        csv_rows("Region,Month\nNorth,May,5\nSouth,May,6\n")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

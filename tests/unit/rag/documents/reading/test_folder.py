@@ -90,6 +90,17 @@ def test_titles(folder: Path) -> None:
     assert titles["rows.csv/1"] == "Anna"
 
 
+def test_a_title_that_many_files_have_follows_a_name_that_tells_more(tmp_path: Path) -> None:
+    titles = {"pkg/docs/HISTORY.md": "History", "pkg/a.md": "Overview", "docs/README.md": "Index"}
+    for name, title in titles.items():
+        write(tmp_path / name, f"# {title}\n\nText.")
+    documents, _ = read(tmp_path)
+    assert {name: document.title for name, document in documents.items()} == {
+        "pkg/docs/HISTORY.md": "pkg History", "pkg/a.md": "a Overview",
+        "docs/README.md": "docs Index",
+    }  # fmt: skip
+
+
 def test_metadata_of_files(folder: Path) -> None:
     path = folder / "pkg" / "deep" / "code.py"
     os.utime(path, (1_700_000_000.5, 1_700_000_000.5))

@@ -174,6 +174,8 @@ class TrainingResult:
             beaten = f"{self.model} does not beat the control {name!r} {against}"
             if len(self.splits) > 1 and -lead < spread:
                 return f"{beaten}; it is behind by less than the deviation over the splits"
+            if lead == 0:
+                return f"{beaten}: they are level"
             other = "" if self.model == AUTO else ", or let the preset 'auto' choose a model"
             return f"{beaten}: take that{other}"
         if len(self.splits) < 2:

@@ -9,7 +9,7 @@ languages.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -61,7 +61,6 @@ class Analyzer:
     def __init__(self, language: str, *, is_marked: bool = False) -> None:
         self.language = language
         self._mark = f"{language}:" if is_marked else ""
-        self._stems: dict[str, str] = {}
 
     @cached_property
     def _stemmer(self) -> Any:
@@ -89,13 +88,11 @@ class Analyzer:
         """Whether a token of a question says something about its subject."""
         return word not in self._not_content
 
-    def stem(self, word: str) -> str:
-        """Stem a token."""
-        stem: str | None = self._stems.get(word)
-        if stem is None:
-            stem = self._mark + (self._stemmer.stemWord(word) if self._stemmer else word)
-            self._stems[word] = stem
-        return stem
+    @cached_property
+    def stem(self) -> Callable[[str], str]:
+        """A function that stems a token; it keeps each stem."""
+        mark, stemmer = self._mark, self._stemmer
+        return cache(lambda word: mark + (stemmer.stemWord(word) if stemmer else word))
 
     def content(self, words: Iterable[str]) -> list[str]:
         """Distinct stems of the words that are not stop words, in order."""

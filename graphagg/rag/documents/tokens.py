@@ -110,7 +110,13 @@ def tokenize(text: str) -> list[str]:
     """Split a text into the normal forms of its tokens."""
     if text.isascii():
         return _pattern(text).findall(text.lower())
-    return [word for piece in _PIECE.findall(text) for word in _normal(piece)]
+    words: list[str] = []
+    for piece in _PIECE.findall(text):
+        if piece.isascii() and piece.isalnum():  # most pieces, without a call
+            words.append(piece.lower())
+        else:
+            words += _normal(piece)
+    return words
 
 
 def inner_words(text: str, of_text: Iterable[Code] | None = None) -> list[str]:

@@ -42,6 +42,7 @@ from graphagg.rag.config.broad import BroadConfig
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.themes.results import Theme
 from graphagg.rag.corpus.themes.storage import kept_map
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import bm25_rows
 from graphagg.rag.modes.protocol import (
@@ -156,8 +157,10 @@ class Auto(ReadingRetriever[object]):
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
         return [Ranked(hits) for hits in self.answer(questions, k)]
 
-    def _closest(self, question: EncodedReading, rows: Rows) -> list[int]:
-        return self._chosen(question)._closest(question, rows)
+    def _closest(
+        self, question: EncodedReading, rows: Rows, passages: Sequence[Passage]
+    ) -> list[int]:
+        return self._chosen(question)._closest(question, rows, passages)
 
 
 def candidates_of(

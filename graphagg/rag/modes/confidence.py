@@ -29,14 +29,14 @@ FEATURES = {
     "words": "largest share of the question's words that a passage matches (BM25 over idf)",
     "held": "share of the question's words that the first k hits hold together",
     "agreement": "similarity of the best passage by words, less the largest",
-    "spread": "standard deviation of the ten largest scores by mode multihop",
+    "spread": "standard deviation of the ten largest scores by mode multihop, one per document",
     "linked": "share of the first k hits that a link led to",
     "foreign": "whether most visible passages are in languages that the encoder does not know",
     "k": "logarithm of k",
 }
 """The features of the model, in words."""
 SPREAD = 10
-"""The number of scores whose spread counts."""
+"""The number of scores whose spread counts; chunks of one document, which are alike, count once."""
 _USUAL_SPREAD = 0.2  # stands for the spread of other modes, whose scores lie elsewhere
 _STANDARD: Mapping[str, float] = {
     "intercept": -5.98, "similarity": 1.15, "words": 0.0, "held": 1.17, "agreement": 0.89,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from graphagg.arrays import Floats
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.modes.multihop.candidates import QuestionScores
 from graphagg.rag.modes.protocol import (
     EncodedReading,
@@ -61,7 +62,7 @@ class Dense(Retriever[object, str, EncodedText]):
     def _compared(self, question: EncodedText) -> QuestionScores:
         return compared_with(self.snapshot, self.scope, question.text, question.vector)
 
-    def _closest(self, question: EncodedText, rows: Rows) -> list[int]:
+    def _closest(self, question: EncodedText, rows: Rows, passages: Sequence[Passage]) -> list[int]:
         return sentences_by_vector(self.snapshot.corpus, rows, Queries(question.vector[None]))
 
 
@@ -84,9 +85,9 @@ class BM25(Retriever[object, Reading, Reading]):
         best = [bm25_rows(snapshot, scope, lexical, k) for lexical in lexicals]
         return [Ranked(plain_hits(snapshot.corpus, *each, "bm25")) for each in best]
 
-    def _closest(self, question: Reading, rows: Rows) -> list[int]:
-        terms = question.terms
-        return [int(shares_of_terms(self.snapshot, row, terms).argmax()) for row in rows.tolist()]
+    def _closest(self, question: Reading, rows: Rows, passages: Sequence[Passage]) -> list[int]:
+        shares = shares_of_terms(self.snapshot, rows, passages, question.terms)
+        return [int(each.argmax()) for each in shares]
 
 
 def bm25_rows(snapshot: Snapshot, scope: Scope, lexical: Lexical, k: int) -> tuple[Rows, Floats]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -258,14 +258,15 @@ class Retriever(ABC, Generic[C, R, A]):
         if not hits:
             return []
         rows = [self.snapshot.known_row(hit.passage.id) for hit in hits]
-        sentences = self._closest(question, np.array(rows, np.int64))
+        passages = [hit.passage for hit in hits]
+        sentences = self._closest(question, np.array(rows, np.int64), passages)
         return [
             replace(hit, match=sentence_span(self.snapshot.corpus, row, sentence, hit.passage))
             for hit, row, sentence in zip(hits, rows, sentences, strict=True)
         ]
 
     @abstractmethod
-    def _closest(self, question: A, rows: Rows) -> list[int]:
+    def _closest(self, question: A, rows: Rows, passages: Sequence[Passage]) -> list[int]:
         """The sentence of each row that is closest to the question, counted from 0."""
 
     @abstractmethod
@@ -327,11 +328,13 @@ class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
         view, dense = self.scope.view, self.snapshot.dense
         return QuestionScores(question.reading, question.query, question.words, view, dense)
 
-    def _closest(self, question: EncodedReading, rows: Rows) -> list[int]:
+    def _closest(
+        self, question: EncodedReading, rows: Rows, passages: Sequence[Passage]
+    ) -> list[int]:
         """By similarity and the share of the question's terms, each between 0 and 1."""
         terms, snapshot = question.reading.terms, self.snapshot
         similar = similar_sentences(snapshot.corpus, rows, question.query)
-        shares = (shares_of_terms(snapshot, row, terms) for row in rows.tolist())
+        shares = shares_of_terms(snapshot, rows, passages, terms)
         return [int((a + b).argmax()) for a, b in zip(similar, shares, strict=True)]
 
 
@@ -376,23 +379,24 @@ def similar_sentences(corpus: Corpus, rows: Rows, query: Queries) -> list[Floats
     return np.split(similar, np.cumsum(lengths)[:-1])
 
 
-def shares_of_terms(snapshot: Snapshot, row: int, terms: Sequence[Term]) -> Doubles:
-    """The share of a question's terms in each sentence of a row, without the title before it.
+def shares_of_terms(
+    snapshot: Snapshot, rows: Rows, passages: Sequence[Passage], terms: Sequence[Term]
+) -> Iterator[Doubles]:
+    """The share of a question's terms in each sentence of each row, without the title before it.
 
     A first sentence that only repeats the title or the heading has -inf, if there are others.
     """
-    corpus, stems = snapshot.corpus, set(chain.from_iterable(terms))
-    stem = snapshot.analyzers.of(snapshot.lexicon.language_of(row)).stem
-    count, passage = int(np.diff(corpus.sentence_bounds[row : row + 2])[0]), corpus.read(row)
-    texts = [corpus.sentence(row, i, passage) for i in range(count)]
-    texts[0] = texts[0].partition("\n")[2] if passage.title else texts[0]
-    words = [tokenize(text) for text in texts]
-    shares = np.array([len(stems.intersection(map(stem, each))) for each in words], float)
-    shares /= max(len(terms), 1)
-    heading = tokenize(passage.title.rpartition(TRAIL)[2])
-    if heading and count > 1 and words[0] in ([], heading):
-        shares[0] = -np.inf
-    return shares
+    stems, language_of = set(chain.from_iterable(terms)), snapshot.lexicon.language_of
+    for row, passage in zip(rows.tolist(), passages, strict=True):
+        stem = snapshot.analyzers.of(language_of(row)).stem
+        text, begin = passage.full_text, len(passage.title)
+        spans = snapshot.corpus.sentence_spans(row)
+        words = [tokenize(text[max(start, begin) : end]) for start, end in spans]
+        shares = np.array([len(stems.intersection(map(stem, each))) for each in words], float)
+        heading = tokenize(passage.title.rpartition(TRAIL)[2])
+        if heading and len(words) > 1 and words[0] in ([], heading):
+            shares[0] = -np.inf
+        yield shares / max(len(terms), 1)
 
 
 def sentence_span(corpus: Corpus, row: int, sentence: int, passage: Passage) -> Span:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import narrow, offsets
+from graphagg.arrays import Mask, narrow, offsets
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
 from graphagg.rag.tables.lists import Lists
 from graphagg.rag.tables.vectors import Queries, Rows, Stack, Vectors, largest_of, ranges
@@ -275,10 +275,21 @@ class Corpus:
         segment, inside = self.locate(row)
         return segment.passages.ids.raw(inside)
 
-    def document(self, row: int) -> str:
-        """The id of the document that a passage is a chunk of; "" if it is none."""
-        segment, inside = self.locate(row)
-        return segment.passages.documents[inside]
+    def same_document(self, rows: Rows, others: Rows) -> Mask:
+        """Whether rows are chunks of the document of others; of any shapes that broadcast."""
+        bounds = self._documents.offsets
+        lengths, of_others = (bounds[each + 1] - bounds[each] for each in (rows, others))
+        same: Mask = (lengths == of_others) & (lengths > 0)
+        if same.any():
+            pairs = np.broadcast_arrays(rows, others)
+            first, second = (self._documents.take(each[same]) for each in pairs)
+            same[same] = np.logical_and.reduceat(first.data == second.data, first.offsets[:-1])
+        return same
+
+    @cached_property
+    def _documents(self) -> StringTable:
+        tables = [segment.passages.documents for segment in self.segments]
+        return tables[0] if len(tables) == 1 else StringTable.joined(tables)
 
     @cached_property
     def sentence_bounds(self) -> npt.NDArray[np.int64]:
@@ -289,6 +300,11 @@ class Corpus:
     def window_bounds(self) -> npt.NDArray[np.int64]:
         """`[R + 1]`: the windows of row r are numbered from `[r]` to `[r + 1]`."""
         return _stacked([segment.windows.bounds for segment in self.segments])
+
+    def sentence_spans(self, row: int) -> list[tuple[int, int]]:
+        """The places of the sentences of a passage in its full text."""
+        segment, inside = self.locate(row)
+        return [(start, end) for start, end in segment.sentences.row(inside).tolist()]
 
     def sentence(self, row: int, index: int, passage: Passage | None = None) -> str:
         """Text of a sentence of a passage, with single blanks as white space.

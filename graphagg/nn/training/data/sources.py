@@ -134,6 +134,11 @@ def _listed(source: Sequence[Data]) -> list[Data]:
             f"the data are of type {type(source).__name__}; wanted a path, a GraphData, a PyG Data "
             f"or a list of them{OF_KINDS if isinstance(source, HeteroData) else ''}"
         )
+    if isinstance(source, torch.utils.data.DataLoader):
+        raise InvalidDataset(
+            f"the data are a {type(source).__name__}, which gives batches; wanted the graphs: its "
+            "`dataset` (training.batch_size is their number in a batch)"
+        )
     return list(source)
 
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 PACKAGED = "static-minilm-l6-v2-96"
 """The table that comes with graphagg, of the default model: `benchmarks.static_table`."""
 _PACKAGED_SHA256 = "0531ee75a28c9b5b0e19b32068e4648117e6c47452692656df53ba4aea2cba07"
-_BATCH, _PASSAGES = 4096, 512  # texts, and passages with sentences, that are tokenized together
+_BATCH = 4096  # texts that are tokenized together
 _FEW = 1024  # texts up to here are summed without compiled code: loading it takes longer
 _STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 15 bits
 _DROPPED = re.compile("[\x0b\x0c\x1c-\x1f\x85]")  # white space to Python, nothing to BERT
@@ -246,17 +246,21 @@ class StaticEncoder:
         The sum of a passage that is cut at white space is the one of its sentences and of the text
         between them, so that it is not read a second time.
         """
-        vectors: list[PassageVectors] = []
-        for start in range(0, len(texts), _PASSAGES):
-            rows = slice(start, start + _PASSAGES)
-            pieces, counted, bounds = _pieces(texts[rows], sentences[rows])
-            sums = np.concatenate([_sums(self.table, *batch) for batch in self._tokens(pieces)])
-            whole = _unit(np.add.reduceat(sums * counted[:, None], bounds[:-1]))
-            units = _unit(sums)
-            for i, (end, spans) in enumerate(zip(bounds[1:], sentences[rows], strict=True)):
-                vectors.append(PassageVectors(whole[i : i + 1], units[end - len(spans) : end]))
-            progress("encode", len(vectors), len(texts))
-        return vectors
+        pieces, counted, bounds = _pieces(texts, sentences)
+        passage = np.repeat(np.arange(len(texts)), np.diff(bounds))
+        whole = np.zeros((len(texts), self.dimension), np.int64)
+        vectors = np.empty((len(pieces), self.dimension), np.float32)
+        done = 0
+        for ids, lengths in self._tokens(pieces):
+            batch = slice(done, done + len(lengths))
+            sums = _sums(self.table, ids, lengths)
+            rows, firsts = np.unique(passage[batch], return_index=True)
+            whole[rows] += np.add.reduceat(sums * counted[batch, None], firsts)
+            vectors[batch] = _unit(sums)
+            done = batch.stop
+            progress("encode", int(rows[-1]) + 1, len(texts))
+        ends = zip(_unit(whole), bounds[1:], sentences, strict=True)
+        return [PassageVectors(row[None], vectors[end - len(s) : end]) for row, end, s in ends]
 
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]

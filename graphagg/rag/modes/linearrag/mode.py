@@ -8,6 +8,7 @@ from weakref import ref
 
 from graphagg.arrays import Floats
 from graphagg.rag.config.linearrag import LinearRAGConfig
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, Mention, Question
 from graphagg.rag.modes.multihop.candidates import QuestionScores
@@ -67,7 +68,7 @@ class LinearRAG(Retriever[LinearRAGConfig, NamedQuestion, Question]):
     def _compared(self, question: Question) -> QuestionScores:
         return compared_with(self.snapshot, self.scope, question.text, question.vector)
 
-    def _closest(self, question: Question, rows: Rows) -> list[int]:
+    def _closest(self, question: Question, rows: Rows, passages: Sequence[Passage]) -> list[int]:
         return sentences_by_vector(self.snapshot.corpus, rows, Queries(question.vector[None]))
 
     @property

@@ -34,6 +34,8 @@ from graphagg.rag.tables.gazetteer import REFERENCE
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import OWN
 
+_LEAST = 3  # documents whose scores tell a spread
+
 
 class Multihop(ReadingRetriever[MultihopConfig]):
     """Direct scores, paths over links, and a choice that covers the question."""
@@ -62,9 +64,16 @@ class Multihop(ReadingRetriever[MultihopConfig]):
             chosen = first if n <= len(first) else ranking.choose(self.config, n)
             return [*hits, *maker.hits(chosen[len(hits) : n])]
 
-        scores = [ranking.score[at] + gain.score(self.config) for at, gain in first[:SPREAD]]
-        spread = float(np.std(scores)) if scores else None
+        spread = self._spread(ranking, first[:SPREAD]) if first else None
         return Ranked(longer(k, ()), longer, self.config.pool, ranking.question, spread)
+
+    def _spread(self, ranking: Ranking, first: Sequence[tuple[int, Gain]]) -> float:
+        """The deviation of the first scores; of a document's chunks, which are alike, the best."""
+        scores = np.array([ranking.score[at] + gain.score(self.config) for at, gain in first])
+        rows = ranking.candidates.rows[[at for at, _ in first]]
+        repeats = np.tril(self.snapshot.corpus.same_document(rows[:, None], rows), -1).any(axis=1)
+        documents = scores[~repeats]
+        return float(np.std(documents if len(documents) >= _LEAST else scores))
 
     @cached_property
     def search(self) -> MultihopSearch:

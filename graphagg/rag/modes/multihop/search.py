@@ -111,15 +111,7 @@ class MultihopSearch(CandidateScorer):
 
     def _between_documents(self, edges: Edges, frontier: Rows) -> Edges:
         """Leave out links within a document: its chunks share names since they are one text."""
-        documents = [self.corpus.document(row) for row in frontier.tolist()]
-        if not any(documents):
-            return edges
-        numbering = {name: i for i, name in enumerate(documents) if name}
-        begins = np.array([numbering.get(name, -2) for name in documents])
-        rows = distinct(edges.row)
-        ends = np.array([numbering.get(self.corpus.document(row), -1) for row in rows.tolist()])
-        _, position = lookup(rows, edges.row)
-        return edges.kept(ends[position] != begins[edges.parent])
+        return edges.kept(~self.corpus.same_document(edges.row, frontier[edges.parent]))
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among some others; both may be the whole corpus."""
@@ -157,13 +149,9 @@ class MultihopSearch(CandidateScorer):
         A document leads on as one: the name that leads on may stand in another chunk than the text
         that the question finds.
         """
-        rows = candidates.rows
-        documents = {self.corpus.document(row) for row in rows[frontier].tolist()} - {""}
-        if not documents:
-            return frontier
-        others = pooled.copy()
+        rows, others = candidates.rows, pooled.copy()
         others[frontier] = False
-        others[others] = [self.corpus.document(r) in documents for r in rows[others].tolist()]
+        others[others] = self.corpus.same_document(rows[others, None], rows[frontier]).any(axis=1)
         return np.concatenate([frontier, _best(candidates.direct, others, MOST_CHUNKS)])
 
     def _passed_on(self, candidates: Candidates, frontier: Array) -> Array:
@@ -177,10 +165,11 @@ class MultihopSearch(CandidateScorer):
         pages = frontier[candidates.pages[frontier].any(axis=1)]
         if self.config.equal_pages and len(pages):
             passed_on[pages] = passed_on[pages].max()
-        documents = [self.corpus.document(row) for row in candidates.rows[frontier].tolist()]
-        for document in {*documents} - {""}:
-            chunks = frontier[[name == document for name in documents]]
-            passed_on[chunks] = passed_on[chunks].max()
+        rows = candidates.rows[frontier]
+        same = self.corpus.same_document(rows[:, None], rows) | np.eye(len(rows), dtype=np.bool_)
+        passed_on[frontier] = np.where(same, passed_on[frontier], -np.inf).max(
+            axis=1, initial=-np.inf
+        )
         return passed_on
 
     def _follow(

@@ -168,6 +168,12 @@ def result_of(tests: list[float], controls: list[float], metric: str = "accuracy
         ([0.7, 0.92], [0.8, 0.8], "accuracy", "by less than the deviation"),
         ([0.9, 0.91], [0.8, 0.8], "accuracy", "by more than the deviation"),
         ([0.9], [0.8], "accuracy", "one split says nothing about chance"),
+        (
+            [0.9],
+            [0.9],
+            "accuracy",
+            "does not beat the control 'gcn' (test accuracy 0.9000 against 0.9000): they are level",
+        ),
     ],
 )
 def test_the_verdict(tests, controls, metric, said) -> None:

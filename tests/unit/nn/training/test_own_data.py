@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric import datasets
 from torch_geometric.data import Data, HeteroData
+from torch_geometric.loader import DataLoader
 from torch_geometric.nn import HeteroConv, SAGEConv
 
 from graphagg.errors import InvalidDataset, InvalidParameter
@@ -257,6 +258,13 @@ def test_graphs_that_say_nothing_of_parts_are_split_at_random(tmp_path: Path, on
     train(tiny, drawn, tmp_path / "b", training=short, splits=2, controls=False)
     a, b = (json.loads((tmp_path / n / "run.json").read_text())["data"]["digest"] for n in "ab")
     assert a == b
+
+
+def test_a_loader_is_refused_and_its_graphs_are_named() -> None:
+    loader = DataLoader(many().graphs, batch_size=4)
+    with pytest.raises(InvalidDataset, match="a DataLoader, which gives batches; wanted the graph"):
+        random_splits(loader)
+    assert len(random_splits(loader.dataset).graphs) == len(many().graphs)
 
 
 def test_a_list_of_which_some_graphs_have_a_part_is_not_split(tmp_path: Path) -> None:

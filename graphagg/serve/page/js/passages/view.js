@@ -43,7 +43,7 @@ function doubt(question, hits, confidence) {
   const missing = [...wanted].filter((stem) => !hits.some(({ text, title }) => places(`${title} ${text}`, new Set([stem])).length));
   const words = (question.match(/[\p{L}\p{N}]+/gu) ?? []).filter((word) => missing.some((stem) => word.toLowerCase().startsWith(stem)));
   const named = words.some((word) => /\p{N}|^\p{Lu}/u.test(word) && !question.trimStart().startsWith(word));
-  const isWeak = typeof confidence === "number" ? confidence < 0.15 : named || missing.length > wanted.size / 2;
+  const isWeak = typeof confidence === "number" ? confidence < 0.1 : named || missing.length > wanted.size / 2;
   if (!isWeak) return null;
   return ["Nothing here seems to answer this.", words.length ? `No passage below holds: ${[...new Set(words)].join(", ")}.` : "The passages below are the closest there are."];
 }

@@ -67,6 +67,17 @@ def test_it_is_of_the_answer_not_of_its_batch_or_its_limits(tmp_path: Path) -> N
         assert index.retrieve(QUESTIONS[0], 3, include=["absent"]).confidence == 0.0
 
 
+def test_similarity_in_a_language_that_the_encoder_does_not_know_makes_an_answer_surer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = [Passage(f"p{i}", text) for i, text in enumerate(SENTENCES)]
+    with build(corpus, tmp_path / "i") as index:
+        english = index.retrieve(QUESTIONS[0], 3, mode="dense").confidence
+        monkeypatch.setattr(type(index.snapshot), "is_foreign", lambda self, view: True)
+        other = index.retrieve(QUESTIONS[0], 3, mode="dense").confidence
+        assert english is not None and other is not None and other > english
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "sure"])
 def test_a_limit_outside_0_to_1_is_named(tmp_path: Path, value: object) -> None:
     with build([Passage("a", SENTENCES[0])], tmp_path / "i") as index:

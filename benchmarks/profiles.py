@@ -67,8 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for model, alone in ways:
                 encoder = _encoder(profile, model, alone)
                 label = "-".join([Path(model).name or profile, *["alone"] * alone])
-                if not chosen.only_recall:
-                    _build(name, profile, folder / label / name, chosen.chunks, encoder)
+                directory = folder / label / name
+                if not chosen.only_recall or (chosen.chunks and not directory.exists()):
+                    _build(name, profile, directory, chosen.chunks, encoder)
                 with open_index(name, folder, profile, label, encoder) as index:
                     asked = questions(name, "test", 10_000)
                     row, run = print_recall(f"{name}, {label}", index, asked)

@@ -5,6 +5,7 @@ import { h } from "../dom.js";
 const HEADING = /^(#{1,6})\s+(?=\S)/;
 const ITEM = /^\s*(?:[-*+•]|(\d{1,3})[.)])\s+(?=\S)/;
 const FENCE = /^\s*(```|~~~)/;
+const CODE = /^\t/; // of a document: lines of code begin with a tab
 const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|!?\[([^\]\n]*)\]\([^)\s]*\)/g;
 const RULE = /^\s*\|?[\s:|-]*-[\s:|-]*\|?\s*$/;
 
@@ -22,6 +23,7 @@ export function prose(text, plain) {
     const line = lines[at];
     if (!line.text.trim()) at += 1;
     else if (FENCE.test(line.text)) at = code(lines, at, blocks, plain);
+    else if (CODE.test(line.text)) at = indented(lines, at, blocks, plain);
     else if (HEADING.test(line.text)) {
       const skip = line.text.match(HEADING)[0].length;
       blocks.push(h("h3", {}, marked(line.start + skip, line.end)));
@@ -66,13 +68,21 @@ function code(lines, at, blocks, plain) {
   return end + 1;
 }
 
+function indented(lines, at, blocks, plain) {
+  let end = at + 1;
+  while (end < lines.length && CODE.test(lines[end].text)) end += 1;
+  const inner = lines.slice(at, end).flatMap((line, i) => [i ? "\n" : "", ...plain(line.start + 1, line.end)]);
+  blocks.push(h("pre", { tabindex: "0" }, h("code", {}, inner)));
+  return end;
+}
+
 function list(lines, at, blocks, marked) {
   const ordered = Boolean(lines[at].text.match(ITEM)[1]);
   const items = [];
-  while (at < lines.length && ITEM.test(lines[at].text) && Boolean(lines[at].text.match(ITEM)[1]) === ordered) {
+  while (at < lines.length && ITEM.test(lines[at].text) && !CODE.test(lines[at].text) && Boolean(lines[at].text.match(ITEM)[1]) === ordered) {
     const start = lines[at].start + lines[at].text.match(ITEM)[0].length;
     let end = at + 1;
-    while (end < lines.length && /^\s+\S/.test(lines[end].text) && !ITEM.test(lines[end].text)) end += 1;
+    while (end < lines.length && /^\s+\S/.test(lines[end].text) && !CODE.test(lines[end].text) && !ITEM.test(lines[end].text)) end += 1;
     items.push(h("li", {}, marked(start, lines[end - 1].end)));
     at = end;
   }
@@ -122,7 +132,7 @@ function table(lines, at, blocks, marked) {
 function paragraph(lines, at, blocks, marked) {
   const start = lines[at].start;
   let end = at + 1;
-  const begins = (line) => !line.text.trim() || [FENCE, HEADING, ITEM].some((kind) => kind.test(line.text)) || isRow(line);
+  const begins = (line) => !line.text.trim() || [FENCE, CODE, HEADING, ITEM].some((kind) => kind.test(line.text)) || isRow(line);
   while (end < lines.length && !begins(lines[end])) end += 1;
   blocks.push(h("p", {}, marked(start, lines[end - 1].end)));
   return end;

@@ -5,8 +5,8 @@ import { format } from "../address.js";
 import { h, toast } from "../dom.js";
 import { storedToken } from "../token.js";
 
-/** Keys of metadata that the place shows, or that follow from it. */
-export const PLACE_KEYS = ["path", "page", "heading", "folder", "suffix"];
+/** Keys of metadata that the place or a path shows, or that follow from it. */
+export const PLACE_KEYS = ["path", "page", "heading", "folder", "suffix", "links", "anchors"];
 const ADDRESSES = ["url", "source"];
 
 /**

@@ -169,10 +169,13 @@ def run_load(load: Load) -> dict[str, Any]:
         options += ["--no-access-log", *["--lazy"] * load.lazy]  # nobody reads the pipe
         with serving(options) as (process, port):
             outcome = asyncio.run(_drive(load, process, port, copies))
+            assert process.stderr
+            last_lines = process.stderr.read().splitlines()[-40:]
     everything = [ms for times in outcome.latencies.values() for ms in times]
     kinds = sorted(outcome.latencies.items())
     return {
         "exit_code": process.returncode,
+        "last_lines": last_lines if process.returncode else [],
         "clients": load.clients,
         "seconds": round(outcome.seconds, 1),
         "requests": len(everything),

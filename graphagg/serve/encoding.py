@@ -63,6 +63,9 @@ class _Job:
         return id(self.index), self.mode, self.scope
 
 
+_PATIENCE = 5.0  # seconds
+
+
 class Batcher:
     """The one thread that uses the models.
 
@@ -111,10 +114,15 @@ class Batcher:
         return job.future
 
     def close(self) -> None:
-        """End the thread after the queued questions."""
+        """End the thread after the queued questions, and wait some seconds for it.
+
+        The interpreter's end may abort a thread that is still inside of compiled code.
+        """
         with self._lock:
-            if self._thread is not None:
-                self._jobs.put(None)
+            if self._thread is None:
+                return
+            self._jobs.put(None)
+        self._thread.join(_PATIENCE)
 
     def _work(self) -> None:
         while (first := self._jobs.get()) is not None:

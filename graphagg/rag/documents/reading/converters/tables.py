@@ -153,14 +153,15 @@ def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content 
     """Make documents of rows, or errors of rows that cannot be read; rows count from 1."""
     seen: set[str] = set()
     for position, (record, fault) in enumerate(records, start=1):
-        row = _name(_folded(record).get("id"), position)
+        folded = {name.lower(): value for name, value in reversed(list(record.items()))}
+        row = _name(folded.get("id"), position)
         if fault:
             yield Unread("rows that cannot be read", fault, row)
         elif row in seen:
             yield Unread("rows whose id was used before", f"id {row!r} was used before", row)
         else:
             seen.add(row)
-            content = _content(record, row)
+            content = _content(record, folded, row)
             yield content if content.text.strip() else Unread("rows without text", "no text", row)
 
 
@@ -172,8 +173,8 @@ def _name(identifier: object, position: int) -> str:
     return str(identifier) if usable else str(position)
 
 
-def _content(record: Mapping[str, Any], row: str) -> Content:
-    folded = _folded(record)
+def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> Content:
+    """The document of a row; `folded` has its columns in lower case, of equal ones the first."""
     text, title, nested = (folded.get(name) for name in ("text", "title", "metadata"))
     metadata = {name: value for name, value in record.items() if name.lower() not in _FIELDS}
     metadata |= nested if isinstance(nested, Mapping) else {}
@@ -184,11 +185,6 @@ def _content(record: Mapping[str, Any], row: str) -> Content:
         text = "\n".join(lines)
         title = title or next(filter(_is_title, map(folded.get, _TITLES)), None)
     return Content(without_tags(text), "" if title is None else str(title), metadata, row=row)
-
-
-def _folded(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns in lower case; of equal ones the first."""
-    return {name.lower(): value for name, value in reversed(list(record.items()))}
 
 
 def _is_title(value: object) -> bool:

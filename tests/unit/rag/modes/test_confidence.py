@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.modes.confidence import COEFFICIENTS, FEATURES
+from graphagg.rag.modes.multihop.mode import Multihop
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 
 IDS = "abcdefgh"
@@ -90,3 +93,18 @@ def test_a_limit_outside_0_to_1_is_named(tmp_path: Path, value: object) -> None:
 def test_each_feature_has_a_coefficient() -> None:
     for table in COEFFICIENTS.values():
         assert table.keys() == {"intercept", *FEATURES}
+
+
+@pytest.mark.parametrize(
+    ("documents", "counted"),
+    [("abcde", [5, 4, 3, 2, 1]), ("aabca", [5, 3, 2]), ("aaaab", [5, 4, 3, 2, 1])],
+)
+def test_chunks_of_a_document_count_once_in_the_spread(documents, counted):
+    names = np.array(list(documents))
+    corpus = SimpleNamespace(same_document=lambda rows, others: names[rows] == names[others])
+    mode = SimpleNamespace(config=None, snapshot=SimpleNamespace(corpus=corpus))
+    candidates = SimpleNamespace(rows=np.arange(5))
+    ranking = SimpleNamespace(score=np.array([5.0, 4, 3, 2, 1]), candidates=candidates)
+    none = SimpleNamespace(score=lambda config: 0.0)
+    spread = Multihop._spread(mode, ranking, [(at, none) for at in range(5)])
+    assert spread == pytest.approx(np.std(counted))

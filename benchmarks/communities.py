@@ -69,8 +69,8 @@ def fill(report: Report, chosen: argparse.Namespace) -> None:
 
 def sketch(graph: Any, config: Any) -> Any:
     """Sign a graph and sort its bands in memory: a build without reading and writing."""
-    from graphagg.communities.build.engine import Engine
-    from graphagg.communities.build.loops import InProcess
+    from graphagg.communities.indexing.engine import Engine
+    from graphagg.communities.indexing.loops import InProcess
     from graphagg.communities.snapshot import IndexGraph
     from graphagg.progress import silent
     from graphagg.spark.state import Memory

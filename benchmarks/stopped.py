@@ -36,9 +36,9 @@ from benchmarks.report import print_table
 from graphagg import kernels
 from graphagg.cli.output.console import FEW, TimeLeft
 from graphagg.rag import PassageIndex
-from graphagg.rag.build.engine import MENTIONS
-from graphagg.rag.build.state import BLOCK, KeptBlocks
 from graphagg.rag.config.profile import Profile
+from graphagg.rag.indexing.engine import MENTIONS
+from graphagg.rag.indexing.state import BLOCK, KeptBlocks
 from graphagg.rag.models.by_name import encoder_of, extractor_named
 
 Event = tuple[str, float, int, int]

@@ -177,7 +177,7 @@ def bench_cost(report: Report) -> None:
     import datasketch
 
     from graphagg.communities import IndexConfig
-    from graphagg.communities.build.files import with_weights
+    from graphagg.communities.indexing.files import with_weights
     from graphagg.communities.snapshot import IndexGraph
     from graphagg.graph import load_graph
     from graphagg.minhash.signatures import signatures

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.block import block_of
-from graphagg.rag.build.engine import Engine
-from graphagg.rag.build.state import BLOCK, InProcess, MemoryBlocks, State
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.indexing.block import block_of
+from graphagg.rag.indexing.engine import Engine
+from graphagg.rag.indexing.state import BLOCK, InProcess, MemoryBlocks, State
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, unit
 from graphagg.rag.models.extractor import Annotation

@@ -13,9 +13,6 @@ import numpy.typing as npt
 from graphagg.arrays import Ints
 from graphagg.checks import integer
 from graphagg.communities.answer.results import Community, answer
-from graphagg.communities.build.changes import Change, ChangeReport, apply, merge
-from graphagg.communities.build.engine import KIND
-from graphagg.communities.build.files import build, with_weights
 from graphagg.communities.config import (
     GRAPH_KIND,
     IndexConfig,
@@ -25,6 +22,9 @@ from graphagg.communities.config import (
     check_method,
     check_plan,
 )
+from graphagg.communities.indexing.changes import Change, ChangeReport, apply, merge
+from graphagg.communities.indexing.engine import KIND
+from graphagg.communities.indexing.files import build, with_weights
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.snapshot import IndexGraph, Snapshot
 from graphagg.errors import (
@@ -152,7 +152,7 @@ class CommunityIndex(Index[Snapshot]):
         options = indexed_reading(config.weights, reading)
         if is_of_spark(edges):
             refuse(vertices=tuple(vertices))
-            from graphagg.communities.build.spark import write_with_spark
+            from graphagg.communities.indexing.spark import write_with_spark
 
             spark_build = SparkBuild.of(session_of(edges), directory, None, progress, force)
             source = EdgeInput.of(edges, options)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
-from graphagg.communities.build.spark import ENTRIES_PER_BLOCK, write_with_spark
-from graphagg.communities.build.spark import job_of as job_of
-from graphagg.communities.build.spark import stages as stages
 from graphagg.communities.config import IndexConfig
 from graphagg.communities.index import CommunityIndex
+from graphagg.communities.indexing.spark import ENTRIES_PER_BLOCK, write_with_spark
+from graphagg.communities.indexing.spark import job_of as job_of
+from graphagg.communities.indexing.spark import stages as stages
 from graphagg.graph.reading.settings import IndexedReadingOptions, indexed_reading
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.progress import Progress, silent

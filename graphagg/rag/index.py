@@ -396,7 +396,7 @@ class PassageIndex(IndexedCorpus):
         The files equal a build of the remaining passages byte for byte, where the
         vectors of your encoder depend on their text alone. Inverted lists are made anew.
         """
-        from graphagg.rag.build.change import compact
+        from graphagg.rag.indexing.change import compact
 
         with self._changing() as (publication, newest):
             compact(publication, newest.snapshot)

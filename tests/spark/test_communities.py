@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.communities import CommunityIndex, IndexConfig
-from graphagg.communities.build import engine
+from graphagg.communities.indexing import engine
 from graphagg.communities.spark import build_with_spark
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from tests.conftest import DATA

@@ -16,7 +16,7 @@ import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag import ChunkConfig, PassageIndex, read_documents, read_passages
-from graphagg.rag.build.engine import Engine
+from graphagg.rag.indexing.engine import Engine
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.snapshot import dense as dense_search
 from graphagg.rag.spark.build import build_with_spark

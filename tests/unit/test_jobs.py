@@ -21,7 +21,7 @@ from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.embedding import EmbeddingBuild
 from graphagg.cli.builds.run import main
 from graphagg.communities import CommunityIndex, IndexConfig
-from graphagg.communities.build.engine import KIND
+from graphagg.communities.indexing.engine import KIND
 from graphagg.communities.spark import job_of
 from graphagg.errors import EmptyGraph, GraphAggError, InvalidParameter, JobFailed, WriteFailed
 from graphagg.graph.reading.settings import Reading

@@ -130,7 +130,7 @@ class PassagesBuild(Build):
 
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and models, which are loaded for it."""
-        from graphagg.rag.build.build import Recipe
+        from graphagg.rag.indexing.build import Recipe
         from graphagg.rag.spark.build import job_of, loaded
         from graphagg.rag.spark.records import PassageInput
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from graphagg.errors import DuplicateId, EmptyCorpus, UnknownPassage
 from graphagg.fields import Brief
 from graphagg.progress import Progress
-from graphagg.rag.build.change import change_passages
 from graphagg.rag.documents.passages import Passage, check_corpus, iterable, passage_digest
 from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.indexing.change import change_passages
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
 from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors, rows_and_vectors
 from graphagg.rag.opened.version import Version

@@ -95,7 +95,7 @@ class IndexedCorpus(Index[Version]):
             >>> len(PassageIndex.join(parts, tempfile.mkdtemp()))
             2
         """
-        from graphagg.rag.build.join import join_shards
+        from graphagg.rag.indexing.join import join_shards
 
         with ExitStack() as held, write_artifact(directory) as publication:
             artifacts = [held.enter_context(open_artifact(s, kind=cls.KIND)) for s in shards]

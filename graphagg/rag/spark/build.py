@@ -7,7 +7,7 @@ Stages, each of which ends on disk in `<directory>.work`, so that a job that was
 2. ids: the order of ids, by a distributed sort (`whole`).
 3. segment: entities, sentences, vectors, names and words of each block; models load once per
    worker process.
-4. The stages of `graphagg.rag.build.engine`, as tasks (`engine`).
+4. The stages of `graphagg.rag.indexing.engine`, as tasks (`engine`).
 5. metadata, inverted lists (`whole`).
 
 One process writes the same files, byte for byte, on machines of one kind.
@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.arrays import offsets
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.block import block_of
-from graphagg.rag.build.build import Recipe, publish_build
-from graphagg.rag.build.engine import MENTIONS, NAMES, Engine
-from graphagg.rag.build.state import BLOCK, State
 from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.indexing.block import block_of
+from graphagg.rag.indexing.build import Recipe, publish_build
+from graphagg.rag.indexing.engine import MENTIONS, NAMES, Engine
+from graphagg.rag.indexing.state import BLOCK, State
 from graphagg.rag.models.by_name import Models, NamedModels
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.snapshot.snapshot import KIND

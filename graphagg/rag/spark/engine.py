@@ -1,4 +1,4 @@
-"""The loops of `graphagg.rag.build.engine` on Spark: each step of a stage is a task.
+"""The loops of `graphagg.rag.indexing.engine` on Spark: each step of a stage is a task.
 
 What tasks exchange lies where `graphagg.spark.job` says: files on a shared disk, or objects of a
 store. Nothing that grows with the corpus is in the results of tasks, and nothing is broadcast.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.graph.spark.numbering import Numbering, number_ids, write_ids
-from graphagg.rag.build.state import BLOCK, FileArrays, State, Task
+from graphagg.rag.indexing.state import BLOCK, FileArrays, State, Task
 from graphagg.spark.files import Files
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, run_tasks

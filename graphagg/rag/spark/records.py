@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import numpy as np
 
 from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.rag.build.state import FileArrays, State
 from graphagg.rag.documents.passages import (
     Passage,
     metadata_json,
@@ -23,6 +22,7 @@ from graphagg.rag.documents.reading.document import Document
 from graphagg.rag.documents.reading.files import ReadFile
 from graphagg.rag.documents.reading.folder import converted
 from graphagg.rag.documents.rows import RowConfig, parse_line
+from graphagg.rag.indexing.state import FileArrays, State
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.spark.engine import SparkLoops
 from graphagg.rag.tables.segments import PassageTable

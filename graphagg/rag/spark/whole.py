@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.errors import DuplicateId
-from graphagg.rag.build.build import is_large
-from graphagg.rag.build.passage_files import write_id_order, write_text_order
-from graphagg.rag.build.state import State, write_whole
 from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.indexing.build import is_large
+from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
+from graphagg.rag.indexing.state import State, write_whole
 from graphagg.rag.spark.engine import SparkLoops
 from graphagg.rag.spark.records import PASSAGES
 from graphagg.rag.tables.lists import labels_of, trained, write_lists

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig, snapshot
-from graphagg.communities.build import changes, engine
+from graphagg.communities.indexing import changes, engine
 from graphagg.errors import (
     ArtifactBusy,
     ArtifactError,

@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig
-from graphagg.communities.build import engine
-from graphagg.communities.build import files as large
-from graphagg.communities.build.loops import InProcess
+from graphagg.communities.indexing import engine
+from graphagg.communities.indexing import files as large
+from graphagg.communities.indexing.loops import InProcess
 from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
 from graphagg.graph.large import load, rows
 from graphagg.graph.reading import buffer

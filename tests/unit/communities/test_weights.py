@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig
-from graphagg.communities.build import changes, engine
-from graphagg.communities.build import files as building
+from graphagg.communities.indexing import changes, engine
+from graphagg.communities.indexing import files as building
 from graphagg.communities.similarity.exact import pair_similarities
 from graphagg.communities.similarity.member_sums import similarity_sums
 from graphagg.communities.similarity.neighborhood import Scratch

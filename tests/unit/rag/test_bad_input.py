@@ -31,8 +31,8 @@ from graphagg.errors import (
     WriteFailed,
 )
 from graphagg.rag import LinearRAGConfig, MultihopConfig, Passage, PassageIndex
-from graphagg.rag.build import build as build_module
 from graphagg.rag.config.modes import MODES, Mode
+from graphagg.rag.indexing import build as build_module
 from graphagg.rag.snapshot import dense
 from graphagg.spark import files
 from graphagg.store import ArtifactWriter, write_artifact, writing

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
-from graphagg.rag.build import encoding, engine
 from graphagg.rag.config.linearrag import SEMANTICS
+from graphagg.rag.indexing import encoding, engine
 from graphagg.rag.modes.linearrag import pagerank, search
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.snapshot import dense, lexical

@@ -15,8 +15,8 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.errors import DuplicateId, EmptyCorpus
 from graphagg.progress import Progress
-from graphagg.rag.build.merging import order_of
 from graphagg.rag.documents.passages import Passage, iterable
+from graphagg.rag.indexing.merging import order_of
 from graphagg.rag.models.chunking import ChunkConfig, Source, clash, split
 from graphagg.rag.tables.segments import PassageTable, segment_prefix
 from graphagg.store import ArtifactWriter, blocks

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.arrays import Array, offsets
-from graphagg.communities.build.engine import KIND, Engine
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
+from graphagg.communities.indexing.engine import KIND, Engine
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.adjacency import add_up, check_sums

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, WriteFailed
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
-from graphagg.rag.build import engine, state
-from graphagg.rag.build.engine import Engine
-from graphagg.rag.build.state import BLOCK, KeptBlocks
 from graphagg.rag.config.limits import Limits
 from graphagg.rag.documents.passages import check_corpus
+from graphagg.rag.indexing import engine, state
+from graphagg.rag.indexing.engine import Engine
+from graphagg.rag.indexing.state import BLOCK, KeptBlocks
 from graphagg.rag.models.chunking import chunk_documents
 from graphagg.rag.models.extractor import Annotation
 from graphagg.spark import files as files_module

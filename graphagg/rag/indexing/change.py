@@ -2,7 +2,7 @@
 
 A change adds a segment or none, and writes the tables over all segments again: gazetteer,
 lexicon, the order of ids, and which rows are alive. They are merged by the stages of a build
-(`graphagg.rag.build.engine`), over two blocks: the rows that stay, whose arrays come from the
+(`graphagg.rag.indexing.engine`), over two blocks: the rows that stay, whose arrays come from the
 version before, and the new passages. Segments are taken over as they are (their files are linked),
 so that a change costs what it adds plus one pass over the merged lists. Segments are joined when
 the last one is at least half as large as the one before it, so that there are few. `compact` joins
@@ -19,14 +19,17 @@ import numpy as np
 
 from graphagg.arrays import Mask
 from graphagg.progress import Progress, renamed, silent
-from graphagg.rag.build.block import Arrays
-from graphagg.rag.build.build import write_lists_of
-from graphagg.rag.build.change_blocks import NO_STRINGS, StayingRows, new_block, segment_of
-from graphagg.rag.build.encoding import encode_texts
-from graphagg.rag.build.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
-from graphagg.rag.build.merging import insert_sorted
-from graphagg.rag.build.passage_files import write_id_order, write_text_order
-from graphagg.rag.build.state import (
+from graphagg.rag.config.limits import DEFAULT_LIMITS
+from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.documents.passages import Passage, corpus_digest
+from graphagg.rag.indexing.block import Arrays
+from graphagg.rag.indexing.build import write_lists_of
+from graphagg.rag.indexing.change_blocks import NO_STRINGS, StayingRows, new_block, segment_of
+from graphagg.rag.indexing.encoding import encode_texts
+from graphagg.rag.indexing.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
+from graphagg.rag.indexing.merging import insert_sorted
+from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
+from graphagg.rag.indexing.state import (
     BLOCK,
     FileArrays,
     InProcess,
@@ -34,9 +37,6 @@ from graphagg.rag.build.state import (
     State,
     write_whole,
 )
-from graphagg.rag.config.limits import DEFAULT_LIMITS
-from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
 from graphagg.rag.snapshot.snapshot import KIND, Snapshot

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.arrays import Array
-from graphagg.communities.build.engine import Engine
-from graphagg.communities.build.loops import InProcess, Resumable
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
+from graphagg.communities.indexing.engine import Engine
+from graphagg.communities.indexing.loops import InProcess, Resumable
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import GraphAggError
 from graphagg.graph.graph import Graph, ReadReport

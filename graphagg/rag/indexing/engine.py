@@ -1,8 +1,8 @@
 """The stages that make the tables of an index out of blocks of passages: one text for all builds.
 
-    segment     per block   entities, sentences, vectors, names, words (`graphagg.rag.build.block`)
+    segment     per block   entities, sentences, vectors, names, words (`block`)
     keys        merged      the names of all blocks, each once; then a hash table of them
-    mentions    per block   every place of every name (`graphagg.rag.build.block`)
+    mentions    per block   every place of every name (`block`)
     entities                names that a passage defines: numbers, kinds, bounds of pairs
     pairs       by ranges   pairs of an entity and a passage, in the order of entities
     gazetteer   per block   mentions by the numbers of their entities
@@ -13,7 +13,7 @@
 A name counts wherever it stands, also in passages before the one that brings it: so mentions wait
 for the names of all blocks. A build runs all stages, in this process over arrays in memory or in
 files, or as Spark tasks; a change runs them over two blocks, the passages that stay and those that
-are new (`graphagg.rag.build.change`).
+are new (`graphagg.rag.indexing.change`).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ import numpy as np
 
 from graphagg.arrays import Array, Mask, narrow, narrow_type, offsets
 from graphagg.progress import silent
-from graphagg.rag.build.block import COLUMNS, Arrays, mentions_of_block, string_arrays
-from graphagg.rag.build.encoding import encode_texts
-from graphagg.rag.build.merging import entries_between, in_key_order, key_ranges
-from graphagg.rag.build.state import BLOCK, FileArrays, Loops, State, write_whole
+from graphagg.rag.indexing.block import COLUMNS, Arrays, mentions_of_block, string_arrays
+from graphagg.rag.indexing.encoding import encode_texts
+from graphagg.rag.indexing.merging import entries_between, in_key_order, key_ranges
+from graphagg.rag.indexing.state import BLOCK, FileArrays, Loops, State, write_whole
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.tables.gazetteer import DEFINES, NAME_ROW, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon

@@ -11,7 +11,9 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, narrow, offsets
 from graphagg.progress import Progress
-from graphagg.rag.build.block import (
+from graphagg.rag.documents.links import PREFIX, target_keys
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.indexing.block import (
     COLUMNS,
     Arrays,
     Block,
@@ -19,8 +21,6 @@ from graphagg.rag.build.block import (
     mention_arrays,
     mentions_of_block,
 )
-from graphagg.rag.documents.links import PREFIX, target_keys
-from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.snapshot.snapshot import Snapshot

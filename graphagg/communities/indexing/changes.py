@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, offsets
-from graphagg.communities.build.engine import Engine, Known
-from graphagg.communities.build.loops import InProcess
+from graphagg.communities.indexing.engine import Engine, Known
+from graphagg.communities.indexing.loops import InProcess
 from graphagg.communities.similarity.neighborhood import Neighborhoods
 from graphagg.communities.snapshot import IndexGraph, Snapshot
 from graphagg.graph.csr import Csr

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array, Mask, offsets
-from graphagg.communities.build.loops import Loops
 from graphagg.communities.config import IndexConfig, QueryConfig
+from graphagg.communities.indexing.loops import Loops
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.snapshot import IndexGraph, Snapshot
 from graphagg.graph.csr import Csr

@@ -16,13 +16,20 @@ import numpy as np
 
 from graphagg.arrays import Array, offsets
 from graphagg.errors import DuplicateId, InvalidParameter, ModelMismatch
-from graphagg.rag.build.change_blocks import StayingRows
-from graphagg.rag.build.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
-from graphagg.rag.build.merging import merge_strings
-from graphagg.rag.build.passage_files import write_id_order, write_text_order
-from graphagg.rag.build.state import BLOCK, FileArrays, InProcess, MemoryBlocks, State, write_whole
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.passages import corpus_digest
+from graphagg.rag.indexing.change_blocks import StayingRows
+from graphagg.rag.indexing.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
+from graphagg.rag.indexing.merging import merge_strings
+from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
+from graphagg.rag.indexing.state import (
+    BLOCK,
+    FileArrays,
+    InProcess,
+    MemoryBlocks,
+    State,
+    write_whole,
+)
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
 from graphagg.rag.snapshot.snapshot import KIND, Snapshot
 from graphagg.rag.tables.gazetteer import NAME_ROW

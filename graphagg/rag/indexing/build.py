@@ -19,12 +19,12 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.block import block_of
-from graphagg.rag.build.engine import MENTIONS, Engine
-from graphagg.rag.build.passage_files import PassageFiles, write_text_order
-from graphagg.rag.build.state import BLOCK, InProcess, KeptBlocks, MemoryBlocks, State
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.indexing.block import block_of
+from graphagg.rag.indexing.engine import MENTIONS, Engine
+from graphagg.rag.indexing.passage_files import PassageFiles, write_text_order
+from graphagg.rag.indexing.state import BLOCK, InProcess, KeptBlocks, MemoryBlocks, State
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot import dense

@@ -14,12 +14,12 @@ import numpy as np
 
 from graphagg.arrays import Array, narrow, offsets, read_only
 from graphagg.progress import Progress
-from graphagg.rag.build.encoding import encoded
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.languages import CODES, language_of_text
 from graphagg.rag.documents.listed import ListedNames
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import is_capital
+from graphagg.rag.indexing.encoding import encoded
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
@@ -281,7 +281,7 @@ def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Arr
     """Find the mentions of all keys in a block.
 
     Args:
-        array: gives an array of the block by its name (`graphagg.rag.build.block`).
+        array: gives an array of the block by its name (`graphagg.rag.indexing.block`).
         table: all keys.
         ranks: the rank of each key of the block among all keys.
 

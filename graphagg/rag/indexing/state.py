@@ -1,6 +1,6 @@
 """Arrays and loops of a build: all that the builds in memory, over files and by Spark differ in.
 
-`graphagg.rag.build.engine` is one list of stages. A build in process keeps the arrays of a single
+`graphagg.rag.indexing.engine` is one list of stages. A build in process keeps the arrays of one
 block in memory, and of several blocks in files; Spark runs the same stages as tasks, and keeps the
 arrays in the folder of the job (`graphagg.rag.spark.engine`).
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.merging import merge_strings
+from graphagg.rag.indexing.merging import merge_strings
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files
 from graphagg.spark.task_arrays import TaskArrays

@@ -18,7 +18,7 @@ from graphagg.errors import (
     UnsupportedFormat,
 )
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.build import build as build_module
+from graphagg.rag.indexing import build as build_module
 from graphagg.rag.opened import version
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import (

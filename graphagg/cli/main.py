@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from graphagg import __version__
-from graphagg.cli.options import command
+from graphagg.cli.options import command, with_flags
 from graphagg.cli.output.console import err
 from graphagg.errors import GraphAggError
 
@@ -94,7 +94,8 @@ def main() -> None:
         app = make_app(asked if asked in _GROUPS or asked in _COMMANDS else None, of_rag)
         app(prog_name="graphagg")  # completion goes by this name
     except GraphAggError as error:
-        sys.exit(_fail(str(error), error.exit_code))
+        message = with_flags(str(error), typer.main.get_command(app), sys.argv[1:])
+        sys.exit(_fail(message, error.exit_code))
     except OSError as error:
         sys.exit(_fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1))
     except SystemExit as end:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from inspect import Parameter
@@ -234,3 +234,38 @@ def help_in(text: str, names: Collection[str]) -> tuple[str, str | None]:
 def flag(name: str) -> str:
     """The flag of an option on the command line."""
     return f"--{name.replace('_', '-')}"
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+def with_flags(message: str, command: Any, words: Sequence[str] = ()) -> str:
+    """Translate an error of the library: parameters in backticks become options of the command.
+
+    `name`, `name=True` and `name="value"` become `--name`, `--name` and `--name value`; a name
+    that is no option of the command stays as it is.
+
+    Args:
+        message: the error's text.
+        command: a command of click, or a group of them.
+        words: the command line, which says which command of a group ran.
+    """
+    for word in words:
+        command = getattr(command, "commands", {}).get(word, command)
+    options = {each.name: each for each in command.params if each.opts[0].startswith("-")}
+
+    def translated(match: re.Match[str]) -> str:
+        name, value = match[1], match[2]
+        option = options.get(name) or options.get(_OPTIONS.get(name, ""))
+        if option is None:
+            return match[0]
+        if value == "False" and option.secondary_opts:
+            return str(option.secondary_opts[0])
+        return " ".join([option.opts[0], *([value.strip("\"'")] if value not in _PLAIN else [])])
+
+    return re.sub(r"`(\w+)(?:=([^`]*))?`", translated, message)
+
+
+_OPTIONS = {"directory": "out", "seeds": "seed", "vertices": "vertex"}
+"""Options that have another name than the parameter of the library."""
+_PLAIN = (None, "True", "False")

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from graphagg.cli.folders import kept_open
+from graphagg.cli.options import with_flags
 from graphagg.cli.output.console import err, out
 from graphagg.errors import GraphAggError, InvalidParameter
 
@@ -79,11 +80,14 @@ class Shell:
             self.left = True
 
     def _call(self, name: str, words: Sequence[str]) -> None:
+        command = self.commands[name]
         try:
-            arguments = [self._directory, *words]
-            code = self.commands[name].main(arguments, prog_name=name, standalone_mode=False)
+            code = command.main([self._directory, *words], prog_name=name, standalone_mode=False)
         except Refused as error:
             raise InvalidParameter(f"{error.format_message()}; see help {name}") from None
+        except GraphAggError as error:
+            error.args = (with_flags(str(error), command),)
+            raise
         except typer.Abort:
             code = _INTERRUPTED
         if code == _INTERRUPTED:

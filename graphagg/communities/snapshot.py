@@ -157,7 +157,7 @@ class Snapshot(IndexGraph):
             raise InvalidSeeds(f"seeds are {seeds!r}, wanted a list of vertices")
         vertices = np.array(list(dict.fromkeys(map(self.find, seeds))), dtype=np.int64)
         if not len(vertices):
-            raise InvalidSeeds("no seeds, wanted at least one vertex; name one (--seed VERTEX)")
+            raise InvalidSeeds("no seeds, wanted at least one vertex in `seeds`")
         if not self.hoods.degrees(vertices).any():
             names = ", ".join(repr(self.vertices[int(i)]) for i in vertices[:3])
             raise InvalidSeeds(

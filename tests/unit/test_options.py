@@ -18,8 +18,8 @@ from graphagg.cli.builds import run as running
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.builds.recipe import BUILDS, read_recipe
 from graphagg.cli.builds.run import main as run_job
-from graphagg.cli.main import main
-from graphagg.cli.options import command, help_of
+from graphagg.cli.main import app, main
+from graphagg.cli.options import command, help_of, with_flags
 from graphagg.errors import InvalidRecipe
 
 COMMANDS = {
@@ -245,3 +245,23 @@ def test_help_comes_from_the_docstring() -> None:
     shown = call(run, "--help").output
     for text in ("Rows at most.", "as many as --size allows", "fast|slow", "--quiet", "default: 4"):
         assert text in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "translated"),
+    [
+        (["communities", "query"], "no vertex in `seeds`", "no vertex in --seed"),
+        (["embed", "build"], 'read `ids="string"`', "read --ids string"),
+        (
+            ["embed", "build"],
+            "pass `weighted=False` or `force=True`",
+            "pass --unweighted or --force",
+        ),
+        (["embed", "build"], "`k` is no option", "`k` is no option"),
+        (["rag", "add", "idx"], "pass `replace=True`", "pass --replace"),
+    ],
+)
+def test_parameters_in_errors_become_options(
+    words: list[str], message: str, translated: str
+) -> None:
+    assert with_flags(message, typer.main.get_command(app), words) == translated

@@ -21,7 +21,7 @@ import typer
 from graphagg.cli.builds.build import Build, LogLevel, RunOptions
 from graphagg.cli.builds.log import StageLog, executors, follow, pulse, say, start_logging
 from graphagg.cli.builds.plan import check, plan_of, print_plan
-from graphagg.cli.options import command
+from graphagg.cli.options import command, with_flags
 from graphagg.cli.output.console import (
     Built,
     Meter,
@@ -56,15 +56,21 @@ def main(build: type[Build]) -> None:
 
 def run_alone(name: str, job: Callable[..., None]) -> None:
     """Run a job by the command line of this process; never returns."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(name)(job)
+    app = _app(name, job)
     try:
         settings_as_environment()
         app(prog_name=f"{name}.py")
     except GraphAggError as error:
         start_logging(name, "error")
-        say("%s error: %s", type(error).__name__, error, level=logging.ERROR)
+        message = with_flags(str(error), typer.main.get_command(app))
+        say("%s error: %s", type(error).__name__, message, level=logging.ERROR)
         sys.exit(error.exit_code)
+
+
+def _app(name: str, job: Callable[..., None]) -> typer.Typer:
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(name)(job)
+    return app
 
 
 def job_command(build: type[Build]) -> Callable[..., None]:
@@ -124,14 +130,14 @@ def run_job(build: Build, run: RunOptions) -> None:
     """Run a build by Spark, logged; raises `typer.Exit` with the exit code if it fails."""
     start_logging(build.name, run.log_level)
     if run.dry_run:
-        with _exit_codes(run, None):
+        with _exit_codes(build, run, None):
             print_plan(plan_of(build, run), run.json)
         return
-    with _exit_codes(run, None):
+    with _exit_codes(build, run, None):
         check(build, run)
     meter, before, stages = Meter(), current_version(run.out), build.stages()
     log = StageLog(stages, [] if run.force else finished(work_of(run.out, run.work), stages))
-    with _exit_codes(run, log):
+    with _exit_codes(build, run, log):
         built = _by_spark(build, run, log, run.log_level)
         if before is not None and before == current_version(run.out):
             say("nothing to do: the index is of this input and these parameters")
@@ -143,7 +149,7 @@ def run_job(build: Build, run: RunOptions) -> None:
 
 
 @contextmanager
-def _exit_codes(run: RunOptions, log: StageLog | None) -> Iterator[None]:
+def _exit_codes(build: Build, run: RunOptions, log: StageLog | None) -> Iterator[None]:
     """Turn the end of a job into a line on stderr and an exit code."""
     try:
         yield
@@ -152,7 +158,8 @@ def _exit_codes(run: RunOptions, log: StageLog | None) -> Iterator[None]:
     except OSError as error:
         _end(f"{error.filename or 'file system'}: {error.strerror or error}{_place(run, log)}", 1)
     except GraphAggError as error:
-        message = f"{type(error).__name__} error: {error}"
+        command = typer.main.get_command(_app(build.name, job_command(type(build))))
+        message = f"{type(error).__name__} error: {with_flags(str(error), command)}"
         if error.exit_code == 1:
             message += _place(run, log)
         if run.log_level == "debug":

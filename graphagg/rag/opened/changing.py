@@ -57,7 +57,7 @@ def add_passages(
         first = next(iter(present))
         raise DuplicateId(
             f"passage {first!r} is in the index ({len(present)} of {len(rows_by_id)} are); "
-            "nothing was added. Use update, or replace=True (--replace), or other ids"
+            "nothing was added; use `update`, pass `replace=True`, or give other ids"
         )
     gone = _all_rows(present, True, "")
     _check_free(before, new, gone)

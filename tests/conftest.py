@@ -15,9 +15,7 @@ from hypothesis.internal.constants_ast import Constants
 
 from graphagg import kernels
 from graphagg.rag import PassageIndex
-from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.models import extractor
-from graphagg.rag.modes import broad
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 DATA = Path(os.environ.get("GRAPHAGG_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -32,9 +30,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 kernels.SMALL = (
     0  # what runs on large inputs is tested on small ones, which Python would run itself
 )
-# Properties of `broad` hold for themes of any number of partitions: the usual 170 of each view took
-# half the time of the tests that ask in all modes. tests/unit/rag/modes/test_broad.py has them all.
-broad.MAP = MapConfig(runs=3, theme_runs=3)
 _load_pipeline = extractor._load_pipeline
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.rag.config.broad import BroadConfig as BroadConfig
     from graphagg.rag.config.dedup import DedupConfig as DedupConfig
     from graphagg.rag.config.graph import GraphConfig as GraphConfig
     from graphagg.rag.config.limits import Limits as Limits

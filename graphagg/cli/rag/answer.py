@@ -32,9 +32,6 @@ def answer(
     endpoint: Annotated[Endpoint, "Language model"],
     request: Annotated[Request, request_group(window=NEIGHBORS)],
     k: K = 5,
-    broad: Annotated[
-        bool, typer.Option("--broad", help="The same as --mode broad: passages of several themes.")
-    ] = False,
     characters: Characters = CHARACTERS,
     prompt: Annotated[
         Path | None,
@@ -55,8 +52,6 @@ def answer(
     from graphagg.rag.answer.generate import RULES
     from graphagg.rag.answer.generate import answer as answer_from
 
-    if broad:
-        request = request.with_fields(mode="broad")
     streams = not as_json and (sys.stdout.isatty() if stream is None else stream)
     with opened(PassageIndex, directory) as index:
         reply = answer_from(

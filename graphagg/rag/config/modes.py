@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 from graphagg.checks import one_of
-from graphagg.rag.config.broad import BroadConfig
 from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.config.multihop import MultihopConfig
 
-Mode = Literal["multihop", "broad", "auto", "linearrag", "rrf", "dense", "bm25"]
+Mode = Literal["multihop", "linearrag", "rrf", "dense", "bm25"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 DEFAULT_MODE: Mode = "multihop"
 RENAMED: dict[str, Mode] = {"best": "multihop", "faithful": "linearrag"}
 """Modes by the names that they had before; accepted wherever a mode is given."""
-Config = MultihopConfig | BroadConfig | LinearRAGConfig
+Config = MultihopConfig | LinearRAGConfig
 
 
 def current_name(mode: Any) -> Any:

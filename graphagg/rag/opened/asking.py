@@ -28,15 +28,11 @@ _LOADED: dict[Mode, type[AnyRetriever]] = {
 
 
 def retriever_of(mode: Mode) -> type[AnyRetriever]:
-    """The class of a mode; the larger ones load when they are asked for."""
+    """The class of a mode; the larger one loads when it is asked for."""
     if mode == "linearrag":
         from graphagg.rag.modes.linearrag.mode import LinearRAG
 
         return LinearRAG
-    if mode in ("broad", "auto"):
-        from graphagg.rag.modes.broad import Auto, Broad
-
-        return Auto if mode == "auto" else Broad
     return _LOADED[mode]
 
 

@@ -73,12 +73,11 @@ class Request:
         graphagg.errors.InvalidParameter: window is -1, wanted an integer of at least 0
 
     Attributes:
-        mode: retrieval mode: multihop (follows links between passages), broad (covers several
-            themes of the corpus), auto (multihop or broad, by the question), linearrag (LinearRAG
-            as published), dense (cosine of vectors), bm25 (words) or rrf (dense and bm25). The
+        mode: retrieval mode: multihop (follows links between passages), linearrag (LinearRAG as
+            published), dense (cosine of vectors), bm25 (words) or rrf (dense and bm25). The
             former names best (multihop) and faithful (linearrag) are accepted.
-        config: settings of the mode: `MultihopConfig`, `BroadConfig` or `LinearRAGConfig`
-            (`PRESETS`). None: the defaults of the mode; for multihop, of the index's profile.
+        config: settings of the mode: `MultihopConfig` or `LinearRAGConfig` (`PRESETS`).
+            None: the defaults of the mode; for multihop, of the index's profile.
         filter: conditions on metadata, such as {"year": {"gte": 2000}, "lang": "en"}. None: all
             passages.
         include: only these passages or documents, by their ids, or one id. None: all.

@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     from graphagg.arrays import Array
     from graphagg.rag.tables.segments import Corpus
 
-HopKind = Literal[
-    "question_entity", "sentence", "entity", "reference", "similarity", "theme", "passage"
-]
-Method = Literal["multihop", "broad", "linearrag", "rrf", "dense", "bm25"]
+HopKind = Literal["question_entity", "sentence", "entity", "reference", "similarity", "passage"]
+Method = Literal["multihop", "linearrag", "rrf", "dense", "bm25"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,14 +36,13 @@ class Hop(Brief):
 
     Attributes:
         kind: `question_entity`, `sentence`, `entity`, `reference` (a link between documents),
-            `similarity`, `theme` or `passage`.
+            `similarity` or `passage`.
         text: the mention in the question, the sentence, the entity's name, what the link leads to,
-            the theme's label, or the passage's id.
+            or the passage's id.
         score: of a sentence its cosine with the question; of a `similarity` the cosine of the two
             passages. In `multihop`, of a passage its direct score F, of an entity or link its idf.
             In `linearrag`, of an entity its activation, of the `question_entity` its similarity to
-            the entity that follows, and of the passage the last entity's share of its prior. In
-            `broad`, of a theme its worth for the question, and of a passage its relevance, 0 to 1.
+            the entity that follows, and of the passage the last entity's share of its prior.
         contribution: its part of the hit's score; the contributions of a path add up to the score.
 
     Examples:
@@ -71,9 +68,9 @@ class Hit(Brief):
             `sentence`, `lexical`, `title`, `entities`), of the path that leads to it (`inherited`,
             `link` or `reference`, `joint_coverage`, `open_terms`), and of the choice (`coverage`,
             `named_page`). In `linearrag`: `dense` and `entity`, the passage's share of the prior,
-            and `walk`, the gain by PageRank. In `broad` `relevance`, `theme` and `fused` (see
-            `broad.choice`). In `rrf` the shares of `dense` and `bm25`; in these modes the one of
-            that name. In any mode `recency` and `reranker`, where they are asked for.
+            and `walk`, the gain by PageRank. In `rrf` the shares of `dense` and `bm25`; in these
+            modes the one of that name. In any mode `recency` and `reranker`, where they are asked
+            for.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
             question names no entity.
@@ -258,9 +255,6 @@ PARTS_IN_WORDS = {
     "bm25": "holds words of the question",
     "entity": "names active entities",
     "walk": "reached by walks from what the question names",
-    "relevance": "relevant for the question",
-    "theme": "of a theme that no hit before it covers",
-    "fused": "ranked by several modes",
     "recency": "new",
     "reranker": "by the reranker",
 }

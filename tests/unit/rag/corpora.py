@@ -9,7 +9,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from graphagg.rag import Hit, LinearRAGConfig, MultihopConfig, Passage, PassageIndex
-from graphagg.rag.config.broad import BroadConfig
 from graphagg.rag.config.modes import Config, Mode
 from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder, assert_same_hits
 
@@ -71,9 +70,6 @@ WAYS: dict[str, tuple[Mode, Config | None]] = {
     "dense": ("dense", None),
     "bm25": ("bm25", None),
     "rrf": ("rrf", None),
-    "broad": ("broad", None),
-    "broad, narrow": ("broad", BroadConfig(pool=3, level=0, spread=0.6, head=2)),
-    "auto": ("auto", None),
 }
 
 METADATA = st.fixed_dictionaries(

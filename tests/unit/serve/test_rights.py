@@ -35,7 +35,7 @@ THEIRS = [
     Passage("t3", "The Thames lies in London. Ada lived there.", "Thames", {"tenant": "theirs"}),
 ]  # fmt: skip
 WORDS = ["Ada", "London", "Engine", "Thames", SECRET, "Quill", "river", "lived", "designed", "Who"]
-MODES = ["multihop", "linearrag", "broad", "dense", "bm25", "rrf"]
+MODES = ["multihop", "linearrag", "dense", "bm25", "rrf"]
 
 
 def written(path: Path, names: tuple[str, ...] = tuple(TOKENS)) -> Path:

@@ -24,7 +24,7 @@ from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES
 HEAVY = (
     "torch", "sentence_transformers", "transformers", "spacy", "faiss", "bm25s", "numba", "pyarrow",
     "numpy.ma", "sqlite3", "graphagg.rag.indexing.build", "graphagg.rag.documents.reading.kinds",
-    "graphagg.rag.corpus.themes.build", "graphagg.rag.modes.broad", "graphagg.rag.modes.linearrag",
+    "graphagg.rag.corpus.themes.build", "graphagg.rag.modes.linearrag",
 )  # fmt: skip
 
 

@@ -34,7 +34,6 @@ COMPONENTS = {
     "dense": {"dense"},
     "bm25": {"bm25"},
     "rrf": {"dense", "bm25"},
-    "broad": {"relevance", "theme", "fused"},
 }  # fmt: skip
 
 

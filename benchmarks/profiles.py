@@ -26,7 +26,7 @@ from benchmarks.report import Report, print_table
 from graphagg.rag import ChunkConfig, PassageIndex, SentenceTransformerEncoder
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.profile import PROFILES, Profile
-from graphagg.rag.evaluation.measure import Evaluation, difference, evaluate
+from graphagg.rag.evaluation.measure import RetrievalEvaluation, difference, evaluate
 from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.encoder import Encoder
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder /= f"chunks-{chosen.chunks}"
     for name in chosen.sets or names_here():
         for profile in chosen.profiles:
-            first: Evaluation | None = None
+            first: RetrievalEvaluation | None = None
             ways = product(chosen.encoders, (False, True) if chosen.alone else (False,))
             for model, alone in ways:
                 encoder = _encoder(profile, model, alone)
@@ -134,7 +134,7 @@ def _build(
 
 def print_recall(
     name: str, index: PassageIndex, asked: Sequence[GoldQuestion]
-) -> tuple[list[object], Evaluation]:
+) -> tuple[list[object], RetrievalEvaluation]:
     """Print the recall of each of `MODES`; returns the set's row of the table, and `multihop`."""
     print(f"{name}: {len(index)} passages, {len(asked)} questions; recall@2 / @5 / @10")
     asked_by = {}
@@ -155,7 +155,7 @@ def print_recall(
     return row, asked_by[MODES[0]]
 
 
-def gain_of(run: Evaluation, base: Evaluation, k: int) -> str:
+def gain_of(run: RetrievalEvaluation, base: RetrievalEvaluation, k: int) -> str:
     """The gain of recall@k, paired, with its 95 % interval."""
     gain, metric = difference(run, base), f"recall@{k}"
     low, high = gain.intervals[metric]

@@ -23,7 +23,7 @@ from benchmarks.report import Report
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex, read_passages
 from graphagg.rag.config.linearrag import PRESETS
 from graphagg.rag.config.modes import Config, Mode
-from graphagg.rag.evaluation.measure import Evaluation, evaluate
+from graphagg.rag.evaluation.measure import RetrievalEvaluation, evaluate
 from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
 from graphagg.rag.modes.protocol import Asked
 from graphagg.rag.opened.asking import AnyRetriever
@@ -133,10 +133,10 @@ def _quality(report: Report, index: PassageIndex, questions: list[GoldQuestion])
     )
 
 
-def _quality_table(report: Report, results: dict[str, Evaluation]) -> None:
+def _quality_table(report: Report, results: dict[str, RetrievalEvaluation]) -> None:
     names = ("recall@2", "recall@5", "recall@10", "all_gold@5")
 
-    def cell(result: Evaluation, name: str) -> str:
+    def cell(result: RetrievalEvaluation, name: str) -> str:
         low, high = result.overall.intervals[name]
         return f"{result.quality[name]:.1f} [{low:.1f}, {high:.1f}]"
 

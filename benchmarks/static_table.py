@@ -53,7 +53,7 @@ def table_of(
     frequencies = 1.0 / np.arange(2, len(usable) + 2)  # Zipf's law
     weights = _SMOOTHING / (_SMOOTHING + frequencies / frequencies.sum())
     rows[usable] = principal(vectors, rows.shape[1]) * weights[:, None]
-    return StaticTable.of(rows, backend.to_str().encode(), origin)
+    return StaticTable.from_rows(rows, backend.to_str().encode(), origin)
 
 
 def principal(vectors: npt.NDArray[np.float64], dimension: int) -> npt.NDArray[np.float64]:

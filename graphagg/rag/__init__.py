@@ -42,10 +42,10 @@ if TYPE_CHECKING:
         read_documents as read_documents,
     )
     from graphagg.rag.documents.reading.settings import (
-        ReadConfig as ReadConfig,
+        FolderReport as FolderReport,
     )
     from graphagg.rag.documents.reading.settings import (
-        ReadReport as ReadReport,
+        ReadConfig as ReadConfig,
     )
     from graphagg.rag.documents.rows import RowConfig as RowConfig
     from graphagg.rag.index import (

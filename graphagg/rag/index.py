@@ -15,9 +15,9 @@ from graphagg.checks import integer, one_of
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
-from graphagg.rag.documents.listed import ListedNames
 from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, Source
 from graphagg.rag.models.with_names import with_names
@@ -122,7 +122,7 @@ class PassageIndex(IndexedCorpus):
                 English, rules for other languages, and both for several languages.
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             names: names that the texts hold, a list of mappings with `name` and `aliases`, or a
-                file (`graphagg.rag.documents.listed`); the index remembers them. None: none.
+                file (`graphagg.rag.documents.user_names`); the index remembers them. None: none.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
                 PyTorch; `exact`: float32 throughout.
             with_linearrag: keep the vectors of entity names, which mode `linearrag` compares names
@@ -144,7 +144,7 @@ class PassageIndex(IndexedCorpus):
         one_of("profile", profile, PROFILES)
         if isinstance(encoder, str):
             encoder = encoder_of(profile, encoder)
-        listed = ListedNames.of(names)
+        listed = ListedNames.from_source(names)
         chosen = ChosenModels(encoder, extractor, profile, language, cache, listed)
         options: dict[str, Any] = {
             "chunking": chunking, "columns": columns, "with_linearrag": with_linearrag,

@@ -28,7 +28,7 @@ from graphagg.store.locks import locked
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.rag.documents.reading.settings import ReadReport
+    from graphagg.rag.documents.reading.settings import FolderReport
     from graphagg.rag.models.chunking import Source
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
@@ -208,9 +208,9 @@ class Writer:
     def upload(self, name: str, staged: Path, told: Progress) -> Answer:
         """Add files that lie in a folder; those that can be read then lie with the collection's."""
         from graphagg.rag import read_documents
-        from graphagg.rag.documents.reading.settings import ReadReport
+        from graphagg.rag.documents.reading.settings import FolderReport
 
-        report = ReadReport()
+        report = FolderReport()
         files = sorted(each for each in staged.rglob("*") if each.is_file())
         for file in files:
             self._check_place(name, file.relative_to(staged))
@@ -245,9 +245,9 @@ class Writer:
     def sync(self, name: str, told: Progress) -> Answer:
         """Make documents of files equal to the files there are; passages that came as such stay."""
         from graphagg.rag import read_documents
-        from graphagg.rag.documents.reading.settings import ReadReport
+        from graphagg.rag.documents.reading.settings import FolderReport
 
-        report, files = ReadReport(), self.files(name)
+        report, files = FolderReport(), self.files(name)
         has_files = any(each.is_file() for each in files.rglob("*"))
         documents: Iterable[Source] = read_documents(files, report=report) if has_files else ()
         folder = self._collections.index(name, "passages")
@@ -284,7 +284,7 @@ def _sent(index: PassageIndex) -> Iterator[Any]:
     return (each for each in index if not all(key in each.metadata for key in _OF_A_FILE))
 
 
-def _read(report: ReadReport) -> Answer:
+def _read(report: FolderReport) -> Answer:
     left_out = [{"path": each.path, "kind": each.kind, "reason": each.reason}
                 for each in report.left_out]  # fmt: skip
     return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}

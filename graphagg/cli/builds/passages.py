@@ -16,7 +16,7 @@ from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.config.profile import DEFAULT_PROFILE
-from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.by_name import NamedModels
 from graphagg.rag.models.chunking import ChunkConfig, Source
@@ -142,7 +142,7 @@ class PassagesBuild(Build):
         from graphagg.rag import PassageIndex
         from graphagg.rag.models.by_name import encoder_of, extractor_named
 
-        report = ReadReport()
+        report = FolderReport()
         path = Path(self.passages)
         corpus: Iterable[Source] = read_corpus(
             path, self.reading, report, self.columns, self.vector_column
@@ -222,7 +222,7 @@ class PassagesBuild(Build):
 def read_corpus(
     path: Path,
     reading: ReadConfig,
-    report: ReadReport,
+    report: FolderReport,
     columns: RowConfig,
     vector_column: str | None = None,
 ) -> Iterator[Source]:
@@ -270,7 +270,7 @@ def without_duplicates(
     return [corpus[i] for i in kept], said
 
 
-def what_was_read(report: ReadReport) -> dict[str, Any]:
+def what_was_read(report: FolderReport) -> dict[str, Any]:
     """Details (JSON) and notes (sentences) on the files of a folder; none if it was no folder."""
     if not report.read:
         return {}

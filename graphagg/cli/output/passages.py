@@ -15,7 +15,7 @@ from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit, Explanation, Hit, Hits, PassageIndex
-    from graphagg.rag.evaluation.measure import Evaluation
+    from graphagg.rag.evaluation.measure import RetrievalEvaluation
     from graphagg.rag.evaluation.recall import Summary
 
 _SHORTENED = 240  # characters of a passage in a list of hits
@@ -178,7 +178,7 @@ def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
 
 
 def print_evaluations(
-    reports: Mapping[str, Evaluation], differences: Mapping[str, Summary]
+    reports: Mapping[str, RetrievalEvaluation], differences: Mapping[str, Summary]
 ) -> None:
     """Print runs side by side: quality with intervals, differences to the first, by type, times."""
     first, *_ = reports
@@ -223,7 +223,7 @@ def _add_summary(
     table.add_row(escape(name), *cells)
 
 
-def _times(reports: Mapping[str, Evaluation]) -> Table:
+def _times(reports: Mapping[str, RetrievalEvaluation]) -> Table:
     stages = tuple(next(iter(reports.values())).latency_ms)
     table = _metrics_table(stages)
     for name, report in reports.items():

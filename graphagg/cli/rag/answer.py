@@ -62,7 +62,7 @@ def answer(
             request=request,
             characters=characters,
             prompt=RULES if prompt is None else _text_of(prompt),
-            heard=_say if streams else None,
+            on_text=_say if streams else None,
         )
     if as_json:
         print_json({"question": question, "model": endpoint.model, **reply.to_json()})

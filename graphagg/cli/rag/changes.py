@@ -24,7 +24,7 @@ from graphagg.cli.output.console import (
 )
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.progress import Progress
-from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source
 from graphagg.rag.models.vector_cache import CacheConfig
@@ -59,7 +59,7 @@ class Corpus:
         """Change an index by the corpus, and print the counts that the change returns."""
         from graphagg.rag import PassageIndex
 
-        meter, files = Meter(), ReadReport()
+        meter, files = Meter(), FolderReport()
         # All of it before the index is opened: a line that is no passage changes nothing.
         sources = list(read_corpus(self.passages, self.reading, files, self.columns))
         with (
@@ -174,7 +174,7 @@ def print_changed(
     manifest: Manifest,
     meter: Meter,
     as_json: bool,
-    files: ReadReport | None = None,
+    files: FolderReport | None = None,
 ) -> None:
     """Print the counts of a change of an index, and the files that were left out."""
     used, counts = meter.read(), manifest.counts

@@ -19,7 +19,7 @@ from graphagg.rag.config.modes import Mode, mode_named
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.rag.evaluation.measure import Evaluation
+    from graphagg.rag.evaluation.measure import RetrievalEvaluation
     from graphagg.rag.evaluation.questions import GoldQuestion
     from graphagg.rag.evaluation.recall import Summary
 
@@ -118,7 +118,7 @@ def _evaluated(
     runs: Runs,
     random_state: int,
     report: Progress,
-) -> tuple[dict[str, Evaluation], dict[str, Summary]]:
+) -> tuple[dict[str, RetrievalEvaluation], dict[str, Summary]]:
     """Evaluate the runs. Returns their results, and the differences to the first."""
     from graphagg.rag.evaluation.measure import difference
     from graphagg.rag.evaluation.measure import evaluate as run

@@ -1,8 +1,7 @@
-"""Retrievers and stores for other frameworks: `langchain`, `llamaindex`, `haystack`.
+"""Retrievers and stores for LangChain, LlamaIndex and Haystack.
 
-A retriever is named `GraphAggRetriever`, takes an opened `PassageIndex` or its directory, and hands
-on what a hit knows: id, title, score, the parts of the score, the hop path and the passage's
-metadata. A store (`GraphAggVectorStore`, `GraphAggStore`, `GraphAggDocumentStore`) takes what the
-framework calls documents or nodes, and its directory may hold no index yet. Importing a module
-without its framework raises `MissingExtra`.
+A retriever takes an opened `PassageIndex` or its directory. Its documents carry the id, title,
+score, parts of the score, hop path and metadata of a hit. A store adds what the framework calls
+documents or nodes; its directory may be empty at first. Each module raises `MissingExtra` without
+its framework.
 """

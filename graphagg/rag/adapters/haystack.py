@@ -1,9 +1,9 @@
 """A Haystack retriever, and a document store that `DocumentWriter` writes to.
 
-from graphagg.rag.adapters.haystack import GraphAggDocumentStore, GraphAggRetriever
-store = GraphAggDocumentStore("idx")
+from graphagg.rag.adapters.haystack import HaystackDocumentStore, HaystackRetriever
+store = HaystackDocumentStore("idx")
 DocumentWriter(store).run(documents=documents)
-pipeline.add_component("retriever", GraphAggRetriever(store, top_k=5))
+pipeline.add_component("retriever", HaystackRetriever(store, top_k=5))
 pipeline.run({"retriever": {"query": "Where was the wife of Francis I buried?"}})
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphagg.errors import InvalidFilter, MissingExtra
-from graphagg.rag.adapters.store import Store, check_known, metadata_of, opened, passage
+from graphagg.rag.adapters.writable import WritableIndex, check_known, metadata_of, opened, passage
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request
@@ -30,7 +30,7 @@ except ImportError:
 
 
 @component
-class GraphAggRetriever:
+class HaystackRetriever:
     """Passages as Haystack documents, best first.
 
     A document's `meta` holds the passage's own metadata and `title`, `components`, `path` and
@@ -39,7 +39,7 @@ class GraphAggRetriever:
     `Pipeline.loads(text, allowed_modules=["graphagg.rag.adapters.haystack"])`.
 
     Args:
-        index: an opened index, the directory of one, or a `GraphAggDocumentStore`, of which it sees
+        index: an opened index, the directory of one, or a `HaystackDocumentStore`, of which it sees
             every change.
         top_k: number of documents.
         filters: conditions on metadata: as `PassageIndex.retrieve` takes them, or in Haystack's
@@ -50,13 +50,13 @@ class GraphAggRetriever:
 
     def __init__(
         self,
-        index: PassageIndex | GraphAggDocumentStore | str | os.PathLike[str],
+        index: PassageIndex | HaystackDocumentStore | str | os.PathLike[str],
         top_k: int = 5,
         filters: dict[str, Any] | None = None,
         **fields: Any,
     ) -> None:
         self._where = index
-        self._index: PassageIndex | Store | None = None
+        self._index: PassageIndex | WritableIndex | None = None
         self.top_k, self.filters, self.fields = top_k, filters, fields
         check_known(fields, ("top_k", "filters"))
         Request(**fields)  # raises for what it does not take
@@ -65,7 +65,7 @@ class GraphAggRetriever:
         """Open the index; no model is loaded."""
         if self._index is None:
             where = self._where
-            stored = isinstance(where, GraphAggDocumentStore)
+            stored = isinstance(where, HaystackDocumentStore)
             self._index = where.store if stored else opened(where)  # type: ignore[union-attr, arg-type]
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,18 +73,18 @@ class GraphAggRetriever:
         where = self._where
         if isinstance(where, PassageIndex):
             where = where.directory
-        index = where.to_dict() if isinstance(where, GraphAggDocumentStore) else os.fspath(where)
+        index = where.to_dict() if isinstance(where, HaystackDocumentStore) else os.fspath(where)
         options = {"top_k": self.top_k, "filters": self.filters, **self.fields}
         return default_to_dict(self, index=index, **options)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> GraphAggRetriever:
+    def from_dict(cls, data: dict[str, Any]) -> HaystackRetriever:
         """The component of a saved pipeline."""
         index = data["init_parameters"].get("index")
         if isinstance(index, Mapping):
-            store = GraphAggDocumentStore.from_dict(dict(index))
+            store = HaystackDocumentStore.from_dict(dict(index))
             data = {**data, "init_parameters": {**data["init_parameters"], "index": store}}
-        made: GraphAggRetriever = default_from_dict(cls, data)
+        made: HaystackRetriever = default_from_dict(cls, data)
         return made
 
     @component.output_types(documents=list[Document])
@@ -101,7 +101,7 @@ class GraphAggRetriever:
         """`run` for pipelines with an event loop."""
         return _documents(await self._ready().aretrieve(query, **self._options(filters, top_k)))
 
-    def _ready(self) -> PassageIndex | Store:
+    def _ready(self) -> PassageIndex | WritableIndex:
         self.warm_up()
         assert self._index is not None
         return self._index
@@ -125,8 +125,8 @@ def _document(hit: Hit) -> Document:
     return Document(id=hit.passage.id, content=hit.passage.text, meta=meta, score=hit.score)
 
 
-class GraphAggDocumentStore:
-    """A passage index as a Haystack document store, for `DocumentWriter` and `GraphAggRetriever`.
+class HaystackDocumentStore:
+    """A passage index as a Haystack document store, for `DocumentWriter` and `HaystackRetriever`.
 
     A document becomes the passage of its id: its content the text, its meta the metadata, a `title`
     in it the title too; `source_id` and `split_id`, as splitters write them, make it a chunk. The
@@ -135,21 +135,21 @@ class GraphAggDocumentStore:
 
     Args:
         directory: of the index, whether there is one yet or not.
-        options: of `graphagg.rag.adapters.store.Store`: `encoder`, `extractor`, `chunking`. A store
-            of a saved pipeline has the default ones.
+        options: `encoder`, `extractor` and `chunking` of `WritableIndex`. A store of a saved
+            pipeline has the default ones.
     """
 
     def __init__(self, directory: str | os.PathLike[str], **options: Any) -> None:
-        self.store = Store(directory, **options)
+        self.store = WritableIndex(directory, **options)
 
     def to_dict(self) -> dict[str, Any]:
         """The store as part of a saved pipeline: where the index lies."""
         return default_to_dict(self, directory=os.fspath(self.store.directory))
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> GraphAggDocumentStore:
+    def from_dict(cls, data: dict[str, Any]) -> HaystackDocumentStore:
         """The store of a saved pipeline."""
-        made: GraphAggDocumentStore = default_from_dict(cls, data)
+        made: HaystackDocumentStore = default_from_dict(cls, data)
         return made
 
     def count_documents(self) -> int:

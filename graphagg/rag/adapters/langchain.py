@@ -1,10 +1,10 @@
 """A LangChain retriever, and a vector store that can be written to.
 
-from graphagg.rag.adapters.langchain import GraphAggRetriever, GraphAggVectorStore
-retriever = GraphAggRetriever(index="idx", k=5, filter={"lang": "en"})
+from graphagg.rag.adapters.langchain import LangChainRetriever, LangChainVectorStore
+retriever = LangChainRetriever(index="idx", k=5, filter={"lang": "en"})
 documents = retriever.invoke("Where was the wife of Francis I buried?")
 
-store = GraphAggVectorStore("idx")
+store = LangChainVectorStore("idx")
 ids = store.add_documents(documents)
 store.delete(ids[:1])
 """
@@ -19,8 +19,8 @@ import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from graphagg.errors import InvalidParameter, MissingExtra
-from graphagg.rag.adapters.store import (
-    Store,
+from graphagg.rag.adapters.writable import (
+    WritableIndex,
     check_known,
     last_of_each,
     metadata_of,
@@ -47,7 +47,7 @@ except ImportError:
     raise MissingExtra("langchain-core", "langchain") from None
 
 
-class GraphAggRetriever(BaseRetriever):
+class LangChainRetriever(BaseRetriever):
     """Passages as LangChain documents, best first.
 
     Attributes:
@@ -110,11 +110,11 @@ def _document(hit: Hit) -> Document:
     return Document(id=hit.passage.id, page_content=hit.passage.text, metadata=metadata_of(hit))
 
 
-class GraphAggVectorStore(VectorStore):
+class LangChainVectorStore(VectorStore):
     """A passage index as a LangChain vector store: documents in, documents out.
 
     Documents come back as they were added: id, text and metadata. For hop paths and parts of
-    scores ask `GraphAggRetriever(index=store.directory)`. A `title` among the metadata is indexed
+    scores ask `LangChainRetriever(index=store.directory)`. A `title` among the metadata is indexed
     as the title. Every call of `add_documents` is one new version of the index: add many at once.
 
     Searches take the options of `PassageIndex.retrieve`: `filter`, `mode`, `min_score`, and so on.
@@ -125,11 +125,11 @@ class GraphAggVectorStore(VectorStore):
 
     Args:
         index: the directory, whether it holds an index yet or not; or an opened index.
-        options: of `graphagg.rag.adapters.store.Store`: `encoder`, `extractor`, `chunking`.
+        options: `encoder`, `extractor` and `chunking` of `WritableIndex`.
     """
 
     def __init__(self, index: PassageIndex | str | os.PathLike[str], **options: Any) -> None:
-        self._store = Store(index, **options)
+        self._store = WritableIndex(index, **options)
 
     @property
     def directory(self) -> str:
@@ -194,7 +194,7 @@ class GraphAggVectorStore(VectorStore):
         documents: list[Document],
         embedding: Embeddings | None = None,
         **kwargs: Any,
-    ) -> GraphAggVectorStore:
+    ) -> LangChainVectorStore:
         """A store of these documents.
 
         Args:
@@ -216,7 +216,7 @@ class GraphAggVectorStore(VectorStore):
         *,
         ids: list[str] | None = None,
         **kwargs: Any,
-    ) -> GraphAggVectorStore:
+    ) -> LangChainVectorStore:
         """`from_documents` for texts and their metadata."""
         _no_embedding(embedding)
         store = cls(**kwargs)

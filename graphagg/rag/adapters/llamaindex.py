@@ -1,10 +1,10 @@
 """A LlamaIndex retriever, and a store that nodes go into.
 
-from graphagg.rag.adapters.llamaindex import GraphAggRetriever, GraphAggStore
-retriever = GraphAggRetriever("idx", k=5, filter={"lang": "en"})
+from graphagg.rag.adapters.llamaindex import LlamaIndexRetriever, LlamaIndexStore
+retriever = LlamaIndexRetriever("idx", k=5, filter={"lang": "en"})
 nodes = retriever.retrieve("Where was the wife of Francis I buried?")
 
-store = GraphAggStore(directory="idx")
+store = LlamaIndexStore(directory="idx")
 IngestionPipeline(transformations=[SentenceSplitter(), store]).run(documents=documents)
 """
 
@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.adapters.store import (
-    QUIET,
-    Store,
+from graphagg.rag.adapters.writable import (
+    HIDDEN_FROM_LLM,
+    WritableIndex,
     check_known,
     last_of_each,
     metadata_of,
@@ -48,14 +48,14 @@ except ImportError:
     raise MissingExtra("llama-index-core", "llamaindex") from None
 
 
-class GraphAggRetriever(BaseRetriever):
+class LlamaIndexRetriever(BaseRetriever):
     """Passages as LlamaIndex nodes with scores, best first.
 
     A node's metadata holds the passage's own and `title`, `score`, `components`, `path` and
     `method`; all but the title and the passage's own are kept out of prompts and embeddings.
 
     Args:
-        index: an opened index, or the directory of one; or the store of a `GraphAggStore`.
+        index: an opened index, or the directory of one; or the store of a `LlamaIndexStore`.
         k: number of nodes.
         options: fields of `Request`, such as `mode="bm25"`, or a `request`; and options of
             LlamaIndex's `BaseRetriever`, such as `callback_manager`.
@@ -63,7 +63,7 @@ class GraphAggRetriever(BaseRetriever):
 
     def __init__(
         self,
-        index: PassageIndex | Store | str | os.PathLike[str],
+        index: PassageIndex | WritableIndex | str | os.PathLike[str],
         *,
         k: int = 5,
         **options: Any,
@@ -71,7 +71,7 @@ class GraphAggRetriever(BaseRetriever):
         check_known(options, ("callback_manager", "object_map", "objects", "verbose"))
         self._request, rest = request_and_rest(options)
         super().__init__(**rest)
-        self._index = index if isinstance(index, Store) else opened(index)
+        self._index = index if isinstance(index, WritableIndex) else opened(index)
         self._k = k
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
@@ -87,7 +87,7 @@ def _nodes(hits: Sequence[Hit]) -> list[NodeWithScore]:
 
 def _node(hit: Hit) -> TextNode:
     metadata = metadata_of(hit)
-    quiet = [key for key in QUIET if key in metadata]
+    quiet = [key for key in HIDDEN_FROM_LLM if key in metadata]
     return TextNode(
         id_=hit.passage.id,
         text=hit.passage.text,
@@ -97,7 +97,7 @@ def _node(hit: Hit) -> TextNode:
     )
 
 
-class GraphAggStore(TransformComponent):
+class LlamaIndexStore(TransformComponent):
     """A passage index that takes nodes: by `add`, or as the last step of an ingestion pipeline.
 
     A node becomes the passage of its id, a chunk of its source document; a `title` among its
@@ -107,12 +107,12 @@ class GraphAggStore(TransformComponent):
     Attributes:
         directory: of the index, whether there is one yet or not.
 
-    `encoder`, `extractor` and `chunking` are options of `graphagg.rag.adapters.store.Store`; a
-    store that is loaded from its `to_dict` has the default ones.
+    `encoder`, `extractor` and `chunking` are options of `WritableIndex`; a store that is loaded
+    from its `to_dict` has the default ones.
     """
 
     directory: str
-    _store: Store = PrivateAttr()
+    _store: WritableIndex = PrivateAttr()
 
     def __init__(
         self,
@@ -126,7 +126,9 @@ class GraphAggStore(TransformComponent):
         if data.keys() - type(self).model_fields.keys() - {"class_name"}:
             check_known(data, ("encoder", "extractor", "chunking"))
         super().__init__(**{"directory": os.fspath(directory), **data})
-        self._store = Store(directory, encoder=encoder, extractor=extractor, chunking=chunking)
+        self._store = WritableIndex(
+            directory, encoder=encoder, extractor=extractor, chunking=chunking
+        )
 
     def __call__(self, nodes: Sequence[BaseNode], **options: Any) -> Sequence[BaseNode]:
         """Add nodes, and hand them on."""
@@ -163,13 +165,13 @@ class GraphAggStore(TransformComponent):
             for passage in self._store.get(node_ids)
         ]
 
-    def as_retriever(self, **options: Any) -> GraphAggRetriever:
+    def as_retriever(self, **options: Any) -> LlamaIndexRetriever:
         """A retriever over what the store holds when it is asked.
 
         Args:
-            options: of `GraphAggRetriever`.
+            options: of `LlamaIndexRetriever`.
         """
-        return GraphAggRetriever(self._store, **options)
+        return LlamaIndexRetriever(self._store, **options)
 
 
 def _passage(node: BaseNode, document: str, position: int) -> Passage:

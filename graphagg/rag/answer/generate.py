@@ -96,7 +96,7 @@ def answer(
     request: Request = _REQUEST,
     characters: int = CHARACTERS,
     prompt: str = RULES,
-    heard: Callable[[str], object] | None = None,
+    on_text: Callable[[str], object] | None = None,
     **fields: Unpack[RequestFields],
 ) -> Answer:
     """Retrieve passages and have a language model answer from them.
@@ -111,8 +111,7 @@ def answer(
         characters: that it is given of each passage and the chunks around it; a longer passage is
             cut around the sentence that is closest to the question, with an ellipsis at the cut.
         prompt: what it is told before; passages and question follow as a message of their own.
-        heard: called with each piece of the answer as it comes; None: the endpoint is not asked to
-            stream.
+        on_text: called with each piece of the answer as it arrives; None: no streaming.
         fields: fields of `Request` by name; they override `request`.
 
     Raises:
@@ -127,15 +126,19 @@ def answer(
     if not hits:
         return Answer("", (), (), characters=characters)
     asked = messages(question, hits, characters, prompt)
-    text = endpoint.complete(asked) if heard is None else _heard(endpoint.stream(asked), heard)
+    text = (
+        endpoint.complete(asked)
+        if on_text is None
+        else _join_pieces(endpoint.stream(asked), on_text)
+    )
     return replace(checked(text, hits), characters=characters)
 
 
-def _heard(pieces: Iterable[str], heard: Callable[[str], object]) -> str:
+def _join_pieces(pieces: Iterable[str], on_text: Callable[[str], object]) -> str:
     """Join all pieces, and hand each on as it comes."""
     text = []
     for piece in pieces:
-        heard(piece)
+        on_text(piece)
         text.append(piece)
     return "".join(text).strip()
 

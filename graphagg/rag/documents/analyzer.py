@@ -113,26 +113,26 @@ class Analyzers:
         self.language, self.is_mixed = language, language == AUTO
         self._by_code: dict[str, Analyzer] = {}
 
-    def of(self, code: str) -> Analyzer:
+    def for_language(self, code: str) -> Analyzer:
         """The analyzer of passages in a language."""
         code = code if self.is_mixed else self.language
         if code not in self._by_code:
             self._by_code[code] = Analyzer(code, is_marked=self.is_mixed)
         return self._by_code[code]
 
-    def of_text(self, text: str) -> Analyzer:
+    def for_text(self, text: str) -> Analyzer:
         """The analyzer of a passage by its full text."""
-        return self.of(language_of_text(text) if self.is_mixed else self.language)
+        return self.for_language(language_of_text(text) if self.is_mixed else self.language)
 
     def each(self, codes: Iterable[str]) -> list[Analyzer]:
         """One analyzer per code; a single one for an index of one language."""
-        return [self.of(code) for code in (codes if self.is_mixed else (self.language,))]
+        return [self.for_language(code) for code in (codes if self.is_mixed else (self.language,))]
 
     @cached_property
     def stop_words(self) -> frozenset[str]:
         """Tokens that name nothing; in an index of several languages, in any of them."""
         codes = LANGUAGES if self.is_mixed else (self.language,)
-        return frozenset().union(*(self.of(code).stop_words for code in codes))
+        return frozenset().union(*(self.for_language(code).stop_words for code in codes))
 
     def terms(self, text: str, words: Sequence[str], codes: Collection[str]) -> tuple[Term, ...]:
         """The distinct words of a question that are not stop words, in order.
@@ -145,7 +145,7 @@ class Analyzers:
         readers = self.each(codes)
         if not readers:
             return ()
-        main = self.of(likeliest(text, codes)) if self.is_mixed else readers[0]
+        main = self.for_language(likeliest(text, codes)) if self.is_mixed else readers[0]
         # Words with one stem in the question's language are one term, even where another language
         # tells them apart.
         grouped: dict[str, dict[str, None]] = {}

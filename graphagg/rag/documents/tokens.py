@@ -61,7 +61,7 @@ _TRANSCRIPTIONS = str.maketrans(
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TextTokens:
     """The tokens of one text, in order.
 
     Attributes:
@@ -76,18 +76,18 @@ class Tokens:
         return len(self.words)
 
 
-def scan(text: str) -> Tokens:
+def scan(text: str) -> TextTokens:
     """Find the tokens of a text; a possessive s after an apostrophe is not a token."""
     if text.isascii():
         matches = list(_pattern(text).finditer(text.lower()))
-        return Tokens([match[0] for match in matches], [match.span() for match in matches])
+        return TextTokens([match[0] for match in matches], [match.span() for match in matches])
     words: list[str] = []
     spans: list[tuple[int, int]] = []
     for piece in _PIECE.finditer(text):
         for word in _normal(piece[0]):
             words.append(word)
             spans.append(piece.span())
-    return Tokens(words, spans)
+    return TextTokens(words, spans)
 
 
 def word_spans(text: str, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:

@@ -54,7 +54,7 @@ class EvaluatedIndex(Protocol):
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class RetrievalEvaluation:
     """Retrieval quality over a set of questions, and latency one question at a time.
 
     Attributes:
@@ -103,7 +103,7 @@ def evaluate(
     config: Config | None = None,
     random_state: int = 0,
     progress: Progress = silent,
-) -> Evaluation:
+) -> RetrievalEvaluation:
     """Ask every question alone, as a user would, and compare with its gold passages.
 
     The linear algebra of retrieval runs on one thread meanwhile, so that CPU times are for a
@@ -122,7 +122,7 @@ def _evaluate(
     config: Config | None,
     random_state: int,
     progress: Progress,
-) -> Evaluation:
+) -> RetrievalEvaluation:
     k, metrics = max(RECALL_AT), metrics_of(questions)
     missing = check_gold(index.snapshot, questions)
     retriever = index.retriever(mode=mode, config=config)
@@ -145,10 +145,10 @@ def _evaluate(
         progress("questions", done, len(questions))
     outcomes = outcomes_of(questions, answers)
     types = np.array([question.type for question in questions])
-    return Evaluation(
-        Summary.of(outcomes, random_state, metrics),
+    return RetrievalEvaluation(
+        Summary.from_outcomes(outcomes, random_state, metrics),
         {
-            kind: Summary.of(outcomes[types == kind], random_state, metrics)
+            kind: Summary.from_outcomes(outcomes[types == kind], random_state, metrics)
             for kind in sorted(set(types.tolist()) - {""})
         },
         _percentiles(wall),
@@ -185,7 +185,9 @@ def _percentiles(times: Sequence[Sequence[float]]) -> dict[str, dict[str, float]
 # --- comparison ----------------------------------------------------------------------------------
 
 
-def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summary:
+def difference(
+    run: RetrievalEvaluation, base: RetrievalEvaluation, random_state: int = 0
+) -> Summary:
     """The gain of `run` over `base`, question by question, in percent points.
 
     Raises:
@@ -196,4 +198,4 @@ def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summ
             f"runs over {len(run.outcomes)} and {len(base.outcomes)} questions cannot be paired; "
             "evaluate both on the same ones"
         )
-    return Summary.of(run.outcomes - base.outcomes, random_state, tuple(run.quality))
+    return Summary.from_outcomes(run.outcomes - base.outcomes, random_state, tuple(run.quality))

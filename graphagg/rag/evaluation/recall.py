@@ -46,7 +46,7 @@ class Summary:
     intervals: Mapping[str, tuple[float, float]]
 
     @classmethod
-    def of(
+    def from_outcomes(
         cls, outcomes: Outcomes, random_state: int = 0, metrics: Sequence[str] = METRICS
     ) -> Summary:
         """Summarize outcomes `[n, m]`, one column per metric."""

@@ -16,9 +16,9 @@ from graphagg.arrays import Array, narrow, offsets, read_only
 from graphagg.progress import Progress
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.languages import CODES, language_of_text
-from graphagg.rag.documents.listed import ListedNames
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import is_capital
+from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.indexing.encoding import encoded
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import Models
@@ -142,7 +142,7 @@ class Block:
             self._inner_rows.extend([row] * len(words))
             self._inner_titles.extend([in_title] * len(words))
         if self._analyzers.is_mixed:
-            self._languages.append(CODES.index(self._analyzers.of_text(text).language))
+            self._languages.append(CODES.index(self._analyzers.for_text(text).language))
         for name, flags in title_keys(passage.title).items():
             self._titled.extend((row, key_number(name), flags))
         for f in (*found_keys(tokens, text, note.mentions), *linked_keys(passage, tokens)):
@@ -212,7 +212,7 @@ class Block:
         )
         codes, word = (each.tolist() for each in divmod(spellings, max(len(words), 1)))
         stems = [
-            self._analyzers.of(CODES[code]).stem(words[i])
+            self._analyzers.for_language(CODES[code]).stem(words[i])
             for code, i in zip(codes, word, strict=True)
         ]
         stem_numbers = _numbering()

@@ -61,7 +61,7 @@ def new_block(
     block = None
     if fresh:
         language = before.artifact.manifest.parameters["language"]
-        block = block_of(fresh, replace(models(), given=language), vectors, progress)
+        block = block_of(fresh, replace(models(), language_override=language), vectors, progress)
     if block is not None and len(fresh) == len(new):
         return block
     segments = list(corpus.segments)

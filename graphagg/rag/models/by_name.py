@@ -28,20 +28,21 @@ class Models:
     Attributes:
         encoder: makes vectors of texts.
         extractor: finds sentences and entities.
-        given: code of the language in which words are stemmed, or `auto`; None: the extractor's.
+        language_override: code of the language in which words are stemmed, or `auto`; None: the
+            extractor's.
         profile: decides about storage.
     """
 
     encoder: Encoder
     extractor: EntityExtractor
-    given: str | None = None
+    language_override: str | None = None
     profile: Profile = DEFAULT_PROFILE
 
     @property
     def language(self) -> str:
         """The language in which words are stemmed; "" for none."""
         recorded = str(self.extractor.spec.settings.get("language", ""))
-        return recorded if self.given is None else self.given
+        return recorded if self.language_override is None else self.language_override
 
     @property
     def storage(self) -> Storage:
@@ -123,7 +124,7 @@ def encoder_of(
         return StaticEncoder.load(Path(name))
     if name is None and profile == "fast":
         return StaticEncoder.packaged()
-    if name is not None and (table := StaticTable.of_model(Path(name))) is not None:
+    if name is not None and (table := StaticTable.from_model(Path(name))) is not None:
         return StaticEncoder(table, name)
     if name != MULTILINGUAL and profile == "fast":
         raise InvalidParameter(
@@ -152,7 +153,7 @@ def extractor_named(
 
     Args:
         profile: profile of the index; `fast` finds names by rules.
-        name: name of a pipeline, or `rule:CODE` (formerly `blank:CODE`); None: the default
+        name: name of a pipeline, or `rule:CODE`; None: the default
             pipeline for English and mixed passages, rules for any other language.
         language: a code, or `auto`; None: the extractor's.
         processes: worker processes of a pipeline; see `SpacyExtractor`.
@@ -165,7 +166,7 @@ def extractor_named(
         name = PREFIX + ("xx" if language == AUTO else language or "en")
     elif name is None and language not in (None, AUTO, "en"):
         name = f"{PREFIX}{language}"
-    if name is not None and name.startswith((PREFIX, "blank:")):
-        return RuleExtractor(name.partition(":")[2])
+    if name is not None and name.startswith(PREFIX):
+        return RuleExtractor(name.removeprefix(PREFIX))
     pipeline = SpacyExtractor(name or DEFAULT_EXTRACTOR, processes=processes)
     return ByLanguage(pipeline) if language == AUTO else pipeline

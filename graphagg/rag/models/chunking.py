@@ -80,7 +80,7 @@ class ChunkConfig:
 DEFAULT_CHUNKING = ChunkConfig()
 
 
-class _Level(IntEnum):
+class _Opening(IntEnum):
     """The unit of the text that a sentence begins."""
 
     NOTHING = 0
@@ -94,11 +94,11 @@ class _Sentence(NamedTuple):
     start: int
     end: int
     words: int
-    opens: _Level
+    opens: _Opening
     heading: bool
 
 
-class _Span(NamedTuple):
+class _ChunkSpan(NamedTuple):
     """A chunk: `text[start:end]`, whose new sentences begin at `new`."""
 
     start: int
@@ -183,7 +183,7 @@ def split(
     read = source if isinstance(source, Document) else Document("", "")
     document = checked_passage(source.record if isinstance(source, Document) else source, where)
     text = document.text
-    spans = [_Span(0, len(text), 0)]
+    spans = [_ChunkSpan(0, len(text), 0)]
     if config is not None and not document.document and _may_be_long(text, config):
         spans = _spans(text, config, extractor, read.marks)
     placed = _placed(read, document.metadata, spans)
@@ -209,7 +209,7 @@ def _may_be_long(text: str, config: ChunkConfig) -> bool:
 
 
 def _placed(
-    read: Document, metadata: Mapping[str, Any], spans: Sequence[_Span]
+    read: Document, metadata: Mapping[str, Any], spans: Sequence[_ChunkSpan]
 ) -> Iterator[dict[str, Any]]:
     """Yield the metadata of each piece; the document's own take precedence.
 
@@ -255,7 +255,7 @@ def clash(chunk: str, document: str, other: str, where: str) -> str:
 
 def _spans(
     text: str, config: ChunkConfig, extractor: EntityExtractor | None, marks: Sequence[Mark] = ()
-) -> list[_Span]:
+) -> list[_ChunkSpan]:
     """Find start and end of each chunk of a text, in characters."""
     spans: Iterable[tuple[int, int]] = sentences_by_rule(text)
     if extractor is not None:
@@ -264,7 +264,7 @@ def _spans(
     cuts = (start for start, _ in spans)
     sentences = list(_sentences(text, cuts, config.max_words, marks))
     return [
-        _Span(sentences[start].start, sentences[end - 1].end, sentences[new].start)
+        _ChunkSpan(sentences[start].start, sentences[end - 1].end, sentences[new].start)
         for start, new, end in _chunks(sentences, config)
     ]
 
@@ -282,24 +282,24 @@ def _sentences(
     edges = sorted(
         {0, len(text), *opening, *headings.values(), *items, *cuts, *codes, *codes.values()}
     )
-    opens = _Level.PARAGRAPH
+    opens = _Opening.PARAGRAPH
     for start, end in pairwise(edges):
         if start in opening:
-            opens = max(opens, _Level.SECTION if start in sections else _Level.PARAGRAPH)
+            opens = max(opens, _Opening.SECTION if start in sections else _Opening.PARAGRAPH)
         if start in codes:
             yield from _code_pieces(text, start, end, longest, opens)
-            opens = _Level.NOTHING
+            opens = _Opening.NOTHING
             continue
         piece = text[start:end]
         left = start + len(piece) - len(piece.lstrip())
         right = left + len(piece.strip())
         if left < right:
             yield from _pieces(text, left, right, longest, opens, start in headings)
-            opens = _Level.NOTHING
+            opens = _Opening.NOTHING
 
 
 def _code_pieces(
-    text: str, start: int, end: int, longest: int, opens: _Level
+    text: str, start: int, end: int, longest: int, opens: _Opening
 ) -> Iterator[_Sentence]:
     """Yield a block of code whole, or in runs of lines where it has over `longest` words."""
     first, count = start, 0
@@ -307,7 +307,7 @@ def _code_pieces(
         words = sum(1 for _ in _WORD.finditer(line))
         if count and count + words > longest:
             yield _Sentence(first, start, count, opens, False)
-            first, count, opens = start, 0, _Level.NOTHING
+            first, count, opens = start, 0, _Opening.NOTHING
         start += len(line)
         count += words
     if count:
@@ -332,7 +332,7 @@ def _marked_headings(text: str, marks: Sequence[Mark]) -> dict[int, int]:
 
 
 def _pieces(
-    text: str, start: int, end: int, longest: int, opens: _Level, heading: bool
+    text: str, start: int, end: int, longest: int, opens: _Opening, heading: bool
 ) -> Iterator[_Sentence]:
     """Yield a sentence, in pieces of similar length if it has more than `longest` words."""
     words = [match.span() for match in _WORD.finditer(text, start, end)]
@@ -340,7 +340,7 @@ def _pieces(
     bounds = [len(words) * i // count for i in range(count + 1)]
     for first, last in pairwise(bounds):
         yield _Sentence(words[first][0], words[last - 1][1], last - first, opens, heading)
-        opens, heading = _Level.NOTHING, False
+        opens, heading = _Opening.NOTHING, False
 
 
 def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[int, int, int]]:
@@ -365,7 +365,7 @@ def _start(
     config: ChunkConfig,
 ) -> int:
     """The first sentence of the chunk with the first new sentence `new`."""
-    if sentences[new].opens is _Level.SECTION:
+    if sentences[new].opens is _Opening.SECTION:
         return new
     start = max(new - config.overlap_sentences, before + 1 if new else 0)
     while start < new and total[new + 1] - total[start] > config.max_words:
@@ -387,7 +387,7 @@ def _end(
         if 2 * (total[cut] - total[start]) < longest:
             break
         if sentences[cut].opens and not sentences[cut - 1].heading:
-            if sentences[cut].opens is _Level.SECTION:
+            if sentences[cut].opens is _Opening.SECTION:
                 return cut
             at_paragraph = at_paragraph or cut
     if at_paragraph is not None:

@@ -238,7 +238,7 @@ class SentenceTransformerEncoder:
         """The common direction of the vectors of a model in a narrow cone."""
         if self._name == DEFAULT_ENCODER:
             return None  # as measured; loading it takes a moment less
-        windows = [[window] for window in self._windows.of(TEXTS, self._corpus_prompt)]
+        windows = [[window] for window in self._windows.cut(TEXTS, self._corpus_prompt)]
         with self._lock:
             return center_of(np.concatenate(self._run(self._name_runner, TEXTS, windows, silent)))
 
@@ -338,7 +338,7 @@ class SentenceTransformerEncoder:
     def _cut(self, texts: Sequence[str], prompt: str) -> list[list[Window]]:
         """Cut each text into windows."""
         windows: list[list[Window]] = [[] for _ in texts]
-        for window in self._windows.of(texts, prompt):
+        for window in self._windows.cut(texts, prompt):
             windows[window.text].append(window)
         return windows
 

@@ -44,7 +44,7 @@ def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | 
             return files, sha256 or _weights_sha256(path)
     loaded, sha256 = _by_library(model, path, sha256, device)
     _check_finite(model, loaded.state_dict())
-    return BertFiles.of(loaded) or loaded, sha256
+    return BertFiles.from_model(loaded) or loaded, sha256
 
 
 def _by_library(

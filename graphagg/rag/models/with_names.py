@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from graphagg.rag.documents.listed import ListedName, ListedNames
+from graphagg.rag.documents.user_names import ListedName, ListedNames
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.models.spec import ModelSpec
 
@@ -42,8 +42,8 @@ class WithNames:
 
 
 def with_names(extractor: EntityExtractor, names: Any) -> EntityExtractor:
-    """Add listed names to an extractor, as `ListedNames.of` reads them; None adds none."""
-    listed = ListedNames.of(names)
+    """Add listed names to an extractor, as `ListedNames.from_source` reads them; None adds none."""
+    listed = ListedNames.from_source(names)
     return extractor if listed is None else WithNames(extractor, listed)
 
 

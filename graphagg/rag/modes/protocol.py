@@ -388,7 +388,7 @@ def shares_of_terms(
     """
     stems, language_of = set(chain.from_iterable(terms)), snapshot.lexicon.language_of
     for row, passage in zip(rows.tolist(), passages, strict=True):
-        stem = snapshot.analyzers.of(language_of(row)).stem
+        stem = snapshot.analyzers.for_language(language_of(row)).stem
         text, begin = passage.full_text, len(passage.title)
         spans = snapshot.corpus.sentence_spans(row)
         words = [tokenize(text[max(start, begin) : end]) for start, end in spans]

@@ -10,9 +10,9 @@ from graphagg.progress import Progress
 from graphagg.rag.config.limits import Limits
 from graphagg.rag.config.profile import Profile
 from graphagg.rag.documents.languages import check_language
-from graphagg.rag.documents.listed import ListedNames
 from graphagg.rag.documents.passages import language_of_corpus
 from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.indexing.build import Recipe, build
 from graphagg.rag.indexing.passage_files import PassageFiles, reading
 from graphagg.rag.models.by_name import Models, encoder_of, extractor_named

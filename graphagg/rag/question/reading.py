@@ -9,8 +9,8 @@ from itertools import product
 
 from graphagg.rag.documents.analyzer import Analyzer, Analyzers, Term
 from graphagg.rag.documents.codes import codes
-from graphagg.rag.documents.listed import ListedNames
-from graphagg.rag.documents.tokens import Tokens, inner_words, is_capital, scan, transcribed
+from graphagg.rag.documents.tokens import TextTokens, inner_words, is_capital, scan, transcribed
+from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.tables.gazetteer import LINKABLE
 from graphagg.rag.tables.view import View
 
@@ -53,12 +53,12 @@ def read_terms(text: str, view: View, analyzers: Analyzers) -> Reading:
     return Reading(text, _terms(text, scan(text), view, analyzers), (), (), ())
 
 
-def _terms(text: str, tokens: Tokens, view: View, analyzers: Analyzers) -> tuple[Term, ...]:
+def _terms(text: str, tokens: TextTokens, view: View, analyzers: Analyzers) -> tuple[Term, ...]:
     return analyzers.terms(text, [*tokens.words, *inner_words(text)], view.languages)
 
 
 def _spans(
-    terms: Sequence[Term], tokens: Tokens, readers: Sequence[Analyzer]
+    terms: Sequence[Term], tokens: TextTokens, readers: Sequence[Analyzer]
 ) -> tuple[tuple[int, int], ...]:
     term_of = {stem: i for i, term in enumerate(terms) for stem in term}
     spans: dict[int, tuple[int, int]] = {}
@@ -70,7 +70,7 @@ def _spans(
 
 
 def _names(
-    text: str, tokens: Tokens, view: View, listed: ListedNames | None
+    text: str, tokens: TextTokens, view: View, listed: ListedNames | None
 ) -> Iterator[tuple[int, int, int]]:
     """Find visible entities whose words are in the question: `(start, length, id)`.
 

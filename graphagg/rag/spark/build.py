@@ -223,7 +223,9 @@ class GivenModels:
 
     def _named(self) -> str:
         models = self.models
-        return json.dumps([models.to_json(), models.given, models.profile], sort_keys=True)
+        return json.dumps(
+            [models.to_json(), models.language_override, models.profile], sort_keys=True
+        )
 
 
 _LOADED: dict[ModelLoader, Models] = {}

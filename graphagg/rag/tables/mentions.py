@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.codes import Code, code_key, codes
 from graphagg.rag.documents.links import link_keys, target_keys
-from graphagg.rag.documents.listed import ListedNames
 from graphagg.rag.documents.passages import TRAIL, Passage
 from graphagg.rag.documents.tokens import (
     entity_key,
@@ -22,6 +21,7 @@ from graphagg.rag.documents.tokens import (
     without_article,
     word_spans,
 )
+from graphagg.rag.documents.user_names import ListedNames
 
 CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE, INITIAL, LINK, TARGET = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags of a mention: begins like a name; found by the extractor; is in the title; is the whole

@@ -19,7 +19,7 @@ from graphagg.rag import MultihopConfig, Passage
 from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.codes import codes
 from graphagg.rag.documents.tokens import (
-    Tokens,
+    TextTokens,
     entity_key,
     inner_words,
     is_capital,
@@ -136,7 +136,7 @@ class Reader:
         self.links: list[Mention] = []
         self._read_links(p, text)
 
-    def _read_links(self, p: Passage, text: Tokens) -> None:
+    def _read_links(self, p: Passage, text: TextTokens) -> None:
         """Mentions of the documents and anchors that the passage links to."""
         for target, offset in p.metadata.get("links", {}).items():
             ends = [b for _, b in text.spans]
@@ -169,7 +169,9 @@ class Reader:
         return self.in_code[a] or (self.begins[a] and any(self.capital[a:b]))
 
 
-def listed_in(text: str, tokens: Tokens, extractor: FakeExtractor) -> list[tuple[str, int, int]]:
+def listed_in(
+    text: str, tokens: TextTokens, extractor: FakeExtractor
+) -> list[tuple[str, int, int]]:
     """Where a listed name or an alias stands, by its tokens; in capitals where it is written so."""
     listed, found = names_of(extractor.spec.settings), []
     for entry in listed.names if listed else ():

@@ -244,7 +244,6 @@ def test_the_extractor_of_a_language() -> None:
     assert extractor_named("standard", None, "en").spec == SpacyExtractor().spec
     for profile in ("standard", "fast"):
         assert extractor_named(profile, None, "de").spec == RuleExtractor("de").spec
-        assert extractor_named(profile, "blank:fr", "de").spec == RuleExtractor("fr").spec
         assert extractor_named(profile, "rule:fr", AUTO).spec == RuleExtractor("fr").spec
     mixed = extractor_named("standard", None, AUTO)
     assert mixed.spec.name == SpacyExtractor().spec.name

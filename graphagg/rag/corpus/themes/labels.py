@@ -162,7 +162,7 @@ class Words:
     def _words(self, row: int) -> dict[str, list[str]]:
         """The words of a passage under their stems, in its language, as often as they occur."""
         if row not in self._written:
-            stem = self._snapshot.analyzers.of(self._view.lexicon.language_of(row)).stem
+            stem = self._snapshot.analyzers.for_language(self._view.lexicon.language_of(row)).stem
             text = self._snapshot.corpus[row].full_text
             under: dict[str, list[str]] = defaultdict(list)
             for word in (*tokenize(text), *inner_words(text)):

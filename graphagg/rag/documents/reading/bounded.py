@@ -17,7 +17,7 @@ from typing import IO, Any
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.reading.content import Content, Reference, Unread
 from graphagg.rag.documents.reading.document import Mark, plain_metadata
-from graphagg.rag.documents.reading.kinds import Limits, converter_of
+from graphagg.rag.documents.reading.kinds import ConversionLimits, converter_of
 
 _MIB = 2**20
 _BASE = 512 * _MIB  # address space of Python and its libraries
@@ -35,7 +35,9 @@ class BoundedConverter:
         self._seconds, self._memory = seconds, memory
         self._child: subprocess.Popen[bytes] | None = None
 
-    def convert(self, name: str, content: bytes, limits: Limits) -> Iterator[Content | Unread]:
+    def convert(
+        self, name: str, content: bytes, limits: ConversionLimits
+    ) -> Iterator[Content | Unread]:
         """Convert a file; see `Converter`.
 
         Raises:
@@ -139,7 +141,7 @@ def _answer(request: bytes, content: bytes) -> Sequence[dict[str, Any]]:
     assert converter is not None, "the parent asks for files that have one"
     messages: list[dict[str, Any]] = []
     try:
-        messages += map(_message, converter(content, Limits(most, encoding)))
+        messages += map(_message, converter(content, ConversionLimits(most, encoding)))
     except Unread as fault:
         messages.append(_message(fault, whole=True))
     except MissingExtra as error:

@@ -76,7 +76,7 @@ class Heading(NamedTuple):
     text: str
 
 
-class Page(NamedTuple):
+class PageStart(NamedTuple):
     """A page that begins at an offset of a text; pages count from 1."""
 
     start: int
@@ -96,7 +96,7 @@ class Composer:
         """Characters so far."""
         self._page: int | None = None
         self.headings: list[Heading] = []
-        self.pages: list[Page] = []
+        self.pages: list[PageStart] = []
         self.links: list[Reference] = []
         self.anchors: dict[str, int] = {}
 
@@ -108,7 +108,7 @@ class Composer:
         self._add(gap if self._pieces else "")
         start = self.length
         if self._page is not None:
-            self.pages.append(Page(start, self._page))
+            self.pages.append(PageStart(start, self._page))
             self._page = None
         self._add(text)
         return start
@@ -178,14 +178,14 @@ def _title_heading(
     return next(iter([*alone, *leads]), None)
 
 
-def _marks(headings: Sequence[Heading], pages: Sequence[Page], cut: int) -> Iterator[Mark]:
+def _marks(headings: Sequence[Heading], pages: Sequence[PageStart], cut: int) -> Iterator[Mark]:
     """A mark for each offset where a heading or a page begins; offsets lose `cut` characters."""
     path: list[tuple[int, str]] = []  # the enclosing headings, by ascending level
     page: int | None = None
-    begins: list[Heading | Page] = [*pages, *headings]
+    begins: list[Heading | PageStart] = [*pages, *headings]
     begins.sort(key=lambda each: each.start)
     for index, each in enumerate(begins):
-        if isinstance(each, Page):
+        if isinstance(each, PageStart):
             page = each.page
         else:
             while path and path[-1][0] >= each.level:

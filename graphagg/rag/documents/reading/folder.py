@@ -24,7 +24,7 @@ from graphagg.rag.documents.reading.document import (
 )
 from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
 from graphagg.rag.documents.reading.screening import screened
-from graphagg.rag.documents.reading.settings import LeftOut, ReadConfig, ReadReport
+from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadConfig
 
 _MIB = 2**20
 _DEFAULT = ReadConfig()
@@ -43,7 +43,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def read_documents(
     source: str | os.PathLike[str],
     config: ReadConfig = _DEFAULT,
-    report: ReadReport | None = None,
+    report: FolderReport | None = None,
 ) -> Iterator[Document]:
     """Read the files of a folder, or one file, as documents, one at a time, by ascending path.
 
@@ -71,19 +71,19 @@ def read_documents(
         ('vistula.txt', 'vistula', 'A river in Poland.')
     """
     path = Path(source)
-    noted = ReadReport() if report is None else report
-    reading = _Reading(config, noted, path)
+    noted = FolderReport() if report is None else report
+    reader = _FolderReader(config, noted, path)
     if path.is_dir():
-        files = find_files(path, config, reading.leave)
+        files = find_files(path, config, reader.leave)
     elif path.exists():
         files = [FoundFile(path.name, Path(os.path.realpath(path)))]
     else:
         raise UnreadableFile(f"{path}: no such file or folder; check the path")
     try:
         for file in files:
-            yield from reading.documents(file)
+            yield from reader.documents(file)
     finally:
-        reading.close()
+        reader.close()
     if not noted.read:
         reason = f"{noted}" if noted.left_out else "the folder is empty"
         raise EmptyCorpus(
@@ -93,10 +93,10 @@ def read_documents(
         warnings.warn(f"{path}: {noted}", stacklevel=2)
 
 
-class _Reading:
+class _FolderReader:
     """Reads files one after the other and notes files that are left out."""
 
-    def __init__(self, config: ReadConfig, report: ReadReport, source: Path) -> None:
+    def __init__(self, config: ReadConfig, report: FolderReport, source: Path) -> None:
         self._config = config
         self._report = report
         self._source = source
@@ -204,7 +204,7 @@ def converted(
     if converter is None:
         raise Unread(f"of unknown kind ({suffix_of(name)})")
     facts = file_metadata(name, len(file.content), file.modified)
-    limits = kinds.Limits(config.max_file_size * _MIB, config.encoding)
+    limits = kinds.ConversionLimits(config.max_file_size * _MIB, config.encoding)
     if bounded is not None and kinds.is_bounded(read_as):
         contents: Iterable[Content | Unread] = bounded.convert(read_as, file.content, limits)
     else:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from graphagg.rag.documents.reading.content import Content, Unread
-from graphagg.rag.documents.reading.converters import light, mail, markup, tables
+from graphagg.rag.documents.reading.converters import line_formats, mail, markup, tables
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.rest import restructured
@@ -19,8 +19,8 @@ from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.document import suffix_of
 
 
-class Limits(NamedTuple):
-    """Limits of a conversion, and what helps it.
+class ConversionLimits(NamedTuple):
+    """ConversionLimits of a conversion, and what helps it.
 
     Attributes:
         most: bytes of text that a file may unpack to.
@@ -31,7 +31,7 @@ class Limits(NamedTuple):
     encoding: str | None = None
 
 
-Converter = Callable[[bytes, Limits], Iterable[Content | Unread]]
+Converter = Callable[[bytes, ConversionLimits], Iterable[Content | Unread]]
 """Converts the content of a file to documents."""
 
 CODE = frozenset(
@@ -49,7 +49,7 @@ TEXT = frozenset(
 
 
 def _of_text(convert: Callable[[str], Content]) -> Converter:
-    def converted(content: bytes, limits: Limits) -> Iterator[Content]:
+    def converted(content: bytes, limits: ConversionLimits) -> Iterator[Content]:
         text, guess = decode(content, limits.encoding)
         yield replace(convert(text), guess=guess)
 
@@ -57,7 +57,7 @@ def _of_text(convert: Callable[[str], Content]) -> Converter:
 
 
 def _of_rows(convert: Callable[[str], Iterable[Content | Unread]]) -> Converter:
-    def converted(content: bytes, limits: Limits) -> Iterator[Content | Unread]:
+    def converted(content: bytes, limits: ConversionLimits) -> Iterator[Content | Unread]:
         text, guess = decode(content, limits.encoding)
         for each in convert(text):
             yield each if isinstance(each, Unread) else replace(each, guess=guess)
@@ -75,7 +75,7 @@ def _of_mail(convert: mail.Reader) -> Converter:
     )
 
 
-def _attached(name: str, content: bytes, limits: Limits) -> Iterable[Content | Unread]:
+def _attached(name: str, content: bytes, limits: ConversionLimits) -> Iterable[Content | Unread]:
     converter = converter_of(name)
     return [] if converter is None else converter(content, limits)
 
@@ -84,11 +84,11 @@ _DOCUMENTS: dict[str, Converter] = {
     ".txt .text": _of_text(markup.plain),
     ".md .markdown .mdown .mkd .mdx .qmd .rmd": _of_text(markup.markdown),
     ".rst .rest": _of_text(restructured),
-    ".adoc .asciidoc": _of_text(light.asciidoc),
-    ".org": _of_text(light.org),
+    ".adoc .asciidoc": _of_text(line_formats.asciidoc),
+    ".org": _of_text(line_formats.org),
     ".html .htm .xhtml": _of_text(html),
-    ".atom .enex .opml .rss .xml": _of_text(light.xml),
-    ".srt .vtt": _of_text(light.subtitles),
+    ".atom .enex .opml .rss .xml": _of_text(line_formats.xml),
+    ".srt .vtt": _of_text(line_formats.subtitles),
     ".pdf": _of_bytes(pdf),
     ".doc .docm .docx .epub .odp .ods .odt .ppt .pptm .pptx .rtf .xls .xlsm .xlsx": _of_bytes(
         office
@@ -162,6 +162,6 @@ def converter_of(name: str) -> Converter | None:
     if converter is not None:
         return converter
     if suffix in CODE:
-        return _of_text(light.code)
+        return _of_text(line_formats.code)
     is_text = not suffix or suffix in TEXT or PurePosixPath(name).stem.lower() == "readme"
     return _of_text(markup.plain) if is_text else None

@@ -74,7 +74,7 @@ class LeftOut(NamedTuple):
 
 
 @dataclass(repr=False)
-class ReadReport(Brief):
+class FolderReport(Brief):
     """A report on the files of a folder; filled while the documents are read.
 
     Attributes:
@@ -86,7 +86,7 @@ class ReadReport(Brief):
         notes: advice, such as how to install a missing library; each note once.
 
     Examples:
-        >>> print(ReadReport(read=2, documents=5, left_out=[LeftOut("a.so", "binary (.so)")]))
+        >>> print(FolderReport(read=2, documents=5, left_out=[LeftOut("a.so", "binary (.so)")]))
         read 2 of 3 files; left out: 1 binary (.so)
     """
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from graphagg.rag.models.encoding.bert_files import BertFiles
-from graphagg.rag.models.encoding.forward import Encoded
+from graphagg.rag.models.encoding.forward import EncodedWindow
 from graphagg.rag.models.encoding.layers import BertLayers, parameters_of
 from graphagg.rag.models.encoding.windows import Window
 from graphagg.rag.models.weights import Kind
@@ -107,7 +107,7 @@ class BertRunner:
         ids, positions, segments = torch.from_numpy(columns)
         return _Batch(ids, positions, segments, lengths)
 
-    def run(self, prepared: _Batch) -> list[Encoded]:
+    def run(self, prepared: _Batch) -> list[EncodedWindow]:
         """Encode a batch: the vectors of each window and its tokens."""
         import torch
         from torch.nn.functional import layer_norm
@@ -120,6 +120,6 @@ class BertRunner:
         ends = np.cumsum(prepared.lengths)
         tokens = [rows[end - n : end] for end, n in zip(ends, prepared.lengths, strict=True)]
         if self._shape.pooling == "cls":
-            return [Encoded(each[0], each) for each in tokens]
+            return [EncodedWindow(each[0], each) for each in tokens]
         means = (np.divide(each.sum(axis=0), np.float32(len(each))) for each in tokens)
-        return [Encoded(mean, each) for mean, each in zip(means, tokens, strict=True)]
+        return [EncodedWindow(mean, each) for mean, each in zip(means, tokens, strict=True)]

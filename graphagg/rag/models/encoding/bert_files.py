@@ -48,7 +48,9 @@ class BertShape:
     pooling: Pooling
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], pooling: object, class_name: str) -> BertShape | None:
+    def from_config(
+        cls, config: Mapping[str, Any], pooling: object, class_name: str
+    ) -> BertShape | None:
         """Read a configuration; None if the model is no plain BERT.
 
         Args:
@@ -125,13 +127,13 @@ class BertFiles:
         ).checked(str(folder))  # fmt: skip
 
     @classmethod
-    def of(cls, model: SentenceTransformer) -> BertFiles | None:
+    def from_model(cls, model: SentenceTransformer) -> BertFiles | None:
         """Take over a model on the CPU that the library has loaded; None if it is no plain BERT."""
         pooling = pooling_of(model)
         if pooling is None or model.device.type != "cpu":
             return None
         bert: Any = model[0].auto_model
-        shape = BertShape.of(
+        shape = BertShape.from_config(
             {"hidden_act": "", **bert.config.to_dict()}, pooling, type(bert).__name__
         )
         tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
@@ -205,7 +207,7 @@ def _plain_bert(folder: Path) -> tuple[BertShape, int, dict[str, Any]] | None:
         prompts = _json(folder / "config_sentence_transformers.json")
         pooling = _pooling(_json(folder / modules[1]["path"] / "config.json"))
         (class_name,) = config["architectures"]
-        shape = BertShape.of(config, pooling, class_name)
+        shape = BertShape.from_config(config, pooling, class_name)
         if shape is None or not (folder / _WEIGHTS).is_file():
             return None
         if taken.get("do_lower_case") or taken.get("modality_config", _TEXT) != _TEXT:

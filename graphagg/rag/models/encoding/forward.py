@@ -44,7 +44,7 @@ _TOKENS = 65_536  # of a padded batch
 _EXACT_TOKENS = 512  # of a batch in 8 bits
 
 
-class Encoded(NamedTuple):
+class EncodedWindow(NamedTuple):
     """A window after inference.
 
     Attributes:
@@ -65,7 +65,7 @@ class Runner(Protocol):
     def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> Any:
         """Make the input of a batch; called by one thread at a time."""
 
-    def run(self, prepared: Any) -> list[Encoded]:
+    def run(self, prepared: Any) -> list[EncodedWindow]:
         """Encode a batch, window by window; called by several threads at once."""
 
 
@@ -117,7 +117,7 @@ class ModuleRunner:
         padded = {"text": {"padding": "max_length", "max_length": length}}
         return len(texts), self._model.preprocess(filled, prompt=prompt, processing_kwargs=padded)
 
-    def run(self, prepared: Any) -> list[Encoded]:
+    def run(self, prepared: Any) -> list[EncodedWindow]:
         """Encode a batch; with token vectors if the model gives them."""
         import torch
         from sentence_transformers.util import batch_to_device
@@ -127,18 +127,18 @@ class ModuleRunner:
             output = self._model(batch_to_device(features, self._model.device))
             vectors = output["sentence_embedding"][:count].float().cpu().numpy()
             if "token_embeddings" not in output:
-                return [Encoded(vector, None) for vector in vectors]
+                return [EncodedWindow(vector, None) for vector in vectors]
             masks = output["attention_mask"][:count].bool().cpu()
             tokens = output["token_embeddings"][:count].float().cpu()
             return [
-                Encoded(vector, rows[mask].numpy())
+                EncodedWindow(vector, rows[mask].numpy())
                 for vector, rows, mask in zip(vectors, tokens, masks, strict=True)
             ]
 
 
 def forward(
     runner: Runner, windows: Sequence[Window], texts: Sequence[str], threads: int
-) -> Iterator[tuple[int, Encoded]]:
+) -> Iterator[tuple[int, EncodedWindow]]:
     """Run windows through a model, several batches in parallel.
 
     Args:
@@ -161,7 +161,7 @@ def forward(
             for batch in batches:
                 yield from zip(batch, runner.run(prepare(batch)), strict=True)
         return
-    pending: deque[tuple[list[int], Future[list[Encoded]]]] = deque()
+    pending: deque[tuple[list[int], Future[list[EncodedWindow]]]] = deque()
     pool = _threads(workers)
     with one_thread():
         try:

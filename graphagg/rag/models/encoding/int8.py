@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Pair = tuple[torch.Tensor, torch.Tensor]
 
 
-class Rows(NamedTuple):
+class QuantizedRows(NamedTuple):
     """Quantized rows: `x_ij` is about `scale_i values_ij + middle_i`.
 
     Attributes:
@@ -43,12 +43,12 @@ class Rows(NamedTuple):
     middle: Any
 
     @classmethod
-    def empty(cls, r: int, d: int) -> Rows:
+    def empty(cls, r: int, d: int) -> QuantizedRows:
         """Room for r rows."""
         return cls(np.empty((r, d), np.int8), np.empty(r, np.float32), np.empty(r, np.float32))
 
 
-class Columns(NamedTuple):
+class OutputTerms(NamedTuple):
     """Terms of the outputs of a layer, `[o]` float32 each: t, t sum_j v_j, and b."""
 
     scale: Any
@@ -63,7 +63,7 @@ def _flipped(bits: Any) -> Any:
 
 
 @kernel(fastmath=True, nogil=True)
-def _quantize_row(x: Any, i: int, rows: Rows) -> None:
+def _quantize_row(x: Any, i: int, rows: QuantizedRows) -> None:
     """Round `x`, `[d]`, to 256 steps, as row i."""
     bits = x.view(np.int32)
     low = high = _flipped(bits[0])
@@ -85,7 +85,7 @@ def _quantize_row(x: Any, i: int, rows: Rows) -> None:
 
 
 @kernel(fastmath=True, nogil=True)
-def _output_row(products: Any, i: int, rows: Rows, columns: Columns, out: Any) -> None:
+def _output_row(products: Any, i: int, rows: QuantizedRows, columns: OutputTerms, out: Any) -> None:
     """Turn integer sums of row i into the output of the layer, `[o]`; see the formula above."""
     scale, middle, sums = rows.scale[i], rows.middle[i], products[i]
     for j in range(len(out)):
@@ -118,21 +118,23 @@ def gelu(x: Any) -> None:
 
 
 @kernel(fastmath=True, nogil=True)
-def quantize(x: Any, rows: Rows) -> None:
+def quantize(x: Any, rows: QuantizedRows) -> None:
     """Round `x`, `[r, d]` float32, to 256 steps per row."""
     for i in range(len(x)):
         _quantize_row(x[i], i, rows)
 
 
 @kernel(fastmath=True, nogil=True)
-def dequantize(products: Any, rows: Rows, columns: Columns, out: Any) -> None:
+def dequantize(products: Any, rows: QuantizedRows, columns: OutputTerms, out: Any) -> None:
     """Write the outputs of a layer, `[r, o]` float32, from its integer sums `[r, o]` int32."""
     for i in range(len(out)):
         _output_row(products, i, rows, columns, out[i])
 
 
 @kernel(fastmath=True, nogil=True)
-def activate(products: Any, rows: Rows, columns: Columns, activated: Rows) -> None:
+def activate(
+    products: Any, rows: QuantizedRows, columns: OutputTerms, activated: QuantizedRows
+) -> None:
     """Quantize GELU of the outputs of a layer."""
     row = np.empty(products.shape[1], np.float32)
     for i in range(len(products)):
@@ -156,14 +158,14 @@ class Int8Linear:
         scale = (weight.abs().amax(dim=1) / 127).clamp(min=tiny)
         weights = (weight / scale[:, None]).round().to(torch.int8)
         sums = weights.sum(dim=1) * scale
-        self.columns = Columns(scale.numpy(), sums.numpy(), bias.numpy())
+        self.columns = OutputTerms(scale.numpy(), sums.numpy(), bias.numpy())
         self._multiply = exact_product(weights)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Map `[r, i]` to `[r, o]`, float32."""
-        return self.of(quantized(x))
+        return self.apply(quantized(x))
 
-    def of(self, rows: Rows) -> torch.Tensor:
+    def apply(self, rows: QuantizedRows) -> torch.Tensor:
         """Map quantized rows to `[r, o]` float32."""
         import torch
 
@@ -171,16 +173,16 @@ class Int8Linear:
         dequantize(self.sums(rows), rows, self.columns, out.numpy())
         return out
 
-    def sums(self, rows: Rows) -> Any:
+    def sums(self, rows: QuantizedRows) -> Any:
         """The integer sums `[r, o]` int32 of quantized rows."""
         import torch
 
         return self._multiply(torch.from_numpy(rows.values)).numpy()
 
 
-def quantized(x: torch.Tensor) -> Rows:
+def quantized(x: torch.Tensor) -> QuantizedRows:
     """Quantize rows, `[r, d]` float32."""
-    rows = Rows.empty(*x.shape)
+    rows = QuantizedRows.empty(*x.shape)
     quantize(x.numpy(), rows)
     return rows
 
@@ -190,8 +192,8 @@ def int8_feed(widen: Pair, narrow: Pair) -> Product:
     first, second = Int8Linear(*widen), Int8Linear(*narrow)
 
     def product(x: torch.Tensor) -> torch.Tensor:
-        rows, activated = quantized(x), Rows.empty(len(x), len(first.columns.bias))
+        rows, activated = quantized(x), QuantizedRows.empty(len(x), len(first.columns.bias))
         activate(first.sums(rows), rows, first.columns, activated)
-        return second.of(activated)
+        return second.apply(activated)
 
     return product

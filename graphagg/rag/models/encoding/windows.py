@@ -64,11 +64,13 @@ class Windows:
     def spans(self, texts: Sequence[str]) -> list[list[Span]]:
         """Start and end of the windows of each text, in characters."""
         return [
-            [(0, len(text))] if self.longest is None or n <= self.longest else self._cut(text)
+            [(0, len(text))]
+            if self.longest is None or n <= self.longest
+            else self._split_long(text)
             for text, n in zip(texts, self.lengths(texts).tolist(), strict=True)
         ]
 
-    def of(self, texts: Sequence[str], prompt: str = "") -> Iterator[Window]:
+    def cut(self, texts: Sequence[str], prompt: str = "") -> Iterator[Window]:
         """Yield the windows of all texts, text after text, each with the prompt in front of it."""
         for begin in range(0, len(texts), _BLOCK):
             block = texts[begin : begin + _BLOCK]
@@ -81,12 +83,12 @@ class Windows:
                 if self.longest is None or lengths[i] <= self.longest:
                     yield _window(position, (0, len(text)), len(prompt), encoding)
                     continue
-                spans = self._cut(text)
+                spans = self._split_long(text)
                 pieces = self._encodings([prompt + text[start:end] for start, end in spans])
                 for span, piece in zip(spans, pieces, strict=True):
                     yield _window(position, span, len(prompt), piece)
 
-    def _cut(self, text: str) -> list[Span]:
+    def _split_long(self, text: str) -> list[Span]:
         """Cut one text into windows of at most `longest` tokens."""
         assert self.longest is not None
         special = len(self._encodings([""])[0].ids)

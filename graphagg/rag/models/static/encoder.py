@@ -76,7 +76,7 @@ class StaticTable:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(
+    def from_rows(
         cls, rows: npt.NDArray[np.floating[Any]], tokenizer: bytes, settings: Mapping[str, Any]
     ) -> StaticTable:
         """Round real rows `[V, d]` to integers; keeps their directions and relative lengths."""
@@ -106,7 +106,7 @@ class StaticTable:
         return dict(zip(_FIELDS, (self.codes, self.shifts, *texts), strict=True))
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], where: str) -> StaticTable:
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], where: str) -> StaticTable:
         """Make a table of the result of `arrays`; raise `CorruptArtifact` if they do not fit."""
         codes, shifts = arrays["codes"], arrays["shifts"]
         try:
@@ -140,10 +140,10 @@ class StaticTable:
             raise UnreadableFile(
                 f"{path}: no table of a static encoder ({error}); give the file of one"
             ) from None
-        return cls.of_arrays(arrays, str(path))
+        return cls.from_arrays(arrays, str(path))
 
     @classmethod
-    def of_model(cls, folder: Path) -> StaticTable | None:
+    def from_model(cls, folder: Path) -> StaticTable | None:
         """Read the folder of a static model of sentence-transformers; None for any other."""
         try:
             modules = (folder / "modules.json").read_text(encoding="utf-8")
@@ -156,7 +156,7 @@ class StaticTable:
         path = next(folder.glob("**/model.safetensors"))
         (rows,) = load_file(path).values()
         origin = {"distilled_from": str(folder), "distilled_sha256": file_sha256(path)}
-        return cls.of(rows, path.with_name("tokenizer.json").read_bytes(), origin)
+        return cls.from_rows(rows, path.with_name("tokenizer.json").read_bytes(), origin)
 
     def write(self, writer: ArtifactWriter) -> None:
         """Write the table into an index."""
@@ -169,7 +169,7 @@ class StaticTable:
         if f"{TABLE_PREFIX}.codes.npy" not in artifact:
             return None
         arrays = {name: artifact.array(f"{TABLE_PREFIX}.{name}") for name in _FIELDS}
-        return cls.of_arrays(arrays, str(artifact.directory))
+        return cls.from_arrays(arrays, str(artifact.directory))
 
 
 class StaticEncoder:

@@ -36,7 +36,7 @@ def test_each_piece_is_heard_and_the_answer_is_all_of_them(
     index: PassageIndex, model: Upstream
 ) -> None:
     heard: list[str] = []
-    found = answer(index, QUESTION, at(model), k=3, heard=heard.append)
+    found = answer(index, QUESTION, at(model), k=3, on_text=heard.append)
     assert heard == ["In ", "London [1]."] and found.text == "In London [1]."
     assert [c.number for c in found.citations] == [1]
     assert model.asked[0]["stream"] is True

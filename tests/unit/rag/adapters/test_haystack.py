@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from graphagg.errors import InvalidFilter
 from graphagg.rag import PassageIndex
-from graphagg.rag.adapters.haystack import GraphAggRetriever, own_filter
+from graphagg.rag.adapters.haystack import HaystackRetriever, own_filter
 
 QUESTION = "Where was the man born who designed the Engine?"
 
 
 def test_documents_carry_what_hits_know(index: PassageIndex) -> None:
     hits = index.retrieve(QUESTION, 4)
-    documents = GraphAggRetriever(index, top_k=4).run(query=QUESTION)["documents"]
+    documents = HaystackRetriever(index, top_k=4).run(query=QUESTION)["documents"]
     assert [d.id for d in documents] == [hit.passage.id for hit in hits]
     for document, hit in zip(documents, hits, strict=True):
         assert isinstance(document, Document) and document.content == hit.passage.text
@@ -30,19 +30,19 @@ def test_documents_carry_what_hits_know(index: PassageIndex) -> None:
 
 def test_a_pipeline_sync_and_async(index: PassageIndex) -> None:
     pipeline = Pipeline()
-    pipeline.add_component("retriever", GraphAggRetriever(index, top_k=2))
+    pipeline.add_component("retriever", HaystackRetriever(index, top_k=2))
     template = "{% for d in documents %}{{ d.content }}{% endfor %}"
     pipeline.add_component("prompt", PromptBuilder(template, required_variables="*"))
     pipeline.connect("retriever.documents", "prompt.documents")
     texts = [hit.passage.text for hit in index.retrieve(QUESTION, 2)]
     asked = {"retriever": {"query": QUESTION}}
     assert pipeline.run(asked)["prompt"]["prompt"] == "".join(texts)
-    alone = asyncio.run(GraphAggRetriever(index, top_k=2).run_async(query=QUESTION))
+    alone = asyncio.run(HaystackRetriever(index, top_k=2).run_async(query=QUESTION))
     assert [d.content for d in alone["documents"]] == texts
 
 
 def test_options_of_a_run_replace_those_of_the_component(index: PassageIndex) -> None:
-    retriever = GraphAggRetriever(index, mode="bm25", filters={"year": {"gte": 1800}})
+    retriever = HaystackRetriever(index, mode="bm25", filters={"year": {"gte": 1800}})
     assert [d.id for d in retriever.run("born in London")["documents"]] == ["p7"]
     found = retriever.run("born in London", filters={"year": {"lt": 1800}})["documents"]
     assert [d.id for d in found] == ["p6"]
@@ -50,10 +50,10 @@ def test_options_of_a_run_replace_those_of_the_component(index: PassageIndex) ->
 
 
 def test_a_saved_pipeline_is_the_same(index: PassageIndex) -> None:
-    retriever = GraphAggRetriever(index, top_k=2, mode="bm25", filters={"kind": "person"})
+    retriever = HaystackRetriever(index, top_k=2, mode="bm25", filters={"kind": "person"})
     pipeline = Pipeline()
     pipeline.add_component("retriever", retriever)
-    again = Pipeline.loads(pipeline.dumps(), allowed_modules=[GraphAggRetriever.__module__])
+    again = Pipeline.loads(pipeline.dumps(), allowed_modules=[HaystackRetriever.__module__])
     made = again.get_component("retriever")
     assert made.to_dict() == retriever.to_dict()
     again.warm_up()
@@ -74,7 +74,7 @@ FILTERS = [
 
 @pytest.mark.parametrize(("filters", "expected"), FILTERS)
 def test_filters_in_haystacks_form(index: PassageIndex, filters, expected) -> None:
-    found = GraphAggRetriever(index, top_k=9).run("London", filters=filters)["documents"]
+    found = HaystackRetriever(index, top_k=9).run("London", filters=filters)["documents"]
     assert sorted(d.id for d in found) == expected
 
 

@@ -15,26 +15,26 @@ from haystack.testing.document_store import DocumentStoreBaseTests
 
 from graphagg.errors import InvalidPassage
 from graphagg.rag import PassageIndex
-from graphagg.rag.adapters.haystack import GraphAggDocumentStore, GraphAggRetriever
+from graphagg.rag.adapters.haystack import HaystackDocumentStore, HaystackRetriever
 from tests.fakes import FakeEncoder, FakeExtractor
 
 MODELS = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
-MODULE = GraphAggRetriever.__module__
+MODULE = HaystackRetriever.__module__
 
 
 class TestHaystacksOwn(DocumentStoreBaseTests):
     """What Haystack asks of any store."""
 
     @pytest.fixture
-    def document_store(self, tmp_path: Path) -> GraphAggDocumentStore:
-        return GraphAggDocumentStore(tmp_path / "i", **MODELS)
+    def document_store(self, tmp_path: Path) -> HaystackDocumentStore:
+        return HaystackDocumentStore(tmp_path / "i", **MODELS)
 
     @staticmethod
     def assert_documents_are_equal(received: list[Document], expected: list[Document]) -> None:
         """The index encodes by itself, so embeddings are not kept."""
         assert received == [replace(document, embedding=None) for document in expected]
 
-    def test_write_documents(self, document_store: GraphAggDocumentStore) -> None:
+    def test_write_documents(self, document_store: HaystackDocumentStore) -> None:
         document = Document(content="Ada wrote.")
         assert document_store.write_documents([document]) == 1
         with pytest.raises(DuplicateDocumentError):
@@ -43,7 +43,7 @@ class TestHaystacksOwn(DocumentStoreBaseTests):
 
 
 def test_a_pipeline_splits_writes_and_reads(tmp_path: Path) -> None:
-    store = GraphAggDocumentStore(tmp_path / "i", **MODELS)
+    store = HaystackDocumentStore(tmp_path / "i", **MODELS)
     writing = Pipeline()
     splitter = DocumentSplitter(split_by="word", split_length=10, split_overlap=0)
     writing.add_component("splitter", splitter)
@@ -55,7 +55,7 @@ def test_a_pipeline_splits_writes_and_reads(tmp_path: Path) -> None:
     assert written == store.count_documents() == 3
 
     reading = Pipeline()
-    reading.add_component("retriever", GraphAggRetriever(store, top_k=1, mode="bm25"))
+    reading.add_component("retriever", HaystackRetriever(store, top_k=1, mode="bm25"))
     asked = {"retriever": {"query": "number5"}}
     (found,) = reading.run(asked)["retriever"]["documents"]
     assert "number5" in found.content and found.meta["title"] == "Notes"
@@ -72,7 +72,7 @@ def test_a_pipeline_splits_writes_and_reads(tmp_path: Path) -> None:
 
 def test_a_saved_writer_is_the_same(tmp_path: Path) -> None:
     writing = Pipeline()
-    store = GraphAggDocumentStore(tmp_path / "i")
+    store = HaystackDocumentStore(tmp_path / "i")
     writing.add_component("writer", DocumentWriter(store, policy=DuplicatePolicy.SKIP))
     again = Pipeline.loads(writing.dumps(), allowed_modules=[MODULE])
     assert again.to_dict() == writing.to_dict()
@@ -80,7 +80,7 @@ def test_a_saved_writer_is_the_same(tmp_path: Path) -> None:
 
 
 def test_all_or_none_is_written(tmp_path: Path) -> None:
-    store = GraphAggDocumentStore(tmp_path / "i", **MODELS)
+    store = HaystackDocumentStore(tmp_path / "i", **MODELS)
     sound = Document(id="a", content="Ada wrote.")
     with pytest.raises(InvalidPassage):
         store.write_documents([sound, Document(id="b")])

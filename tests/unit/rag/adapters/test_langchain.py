@@ -16,9 +16,9 @@ from llama_index.core.schema import MetadataMode
 
 from graphagg.errors import InvalidFilter, InvalidParameter, NotAnArtifact
 from graphagg.rag import PassageIndex
-from graphagg.rag.adapters.haystack import GraphAggRetriever as HaystackRetriever
-from graphagg.rag.adapters.langchain import GraphAggRetriever
-from graphagg.rag.adapters.llamaindex import GraphAggRetriever as LlamaRetriever
+from graphagg.rag.adapters.haystack import LangChainRetriever as HaystackRetriever
+from graphagg.rag.adapters.langchain import LangChainRetriever
+from graphagg.rag.adapters.llamaindex import LangChainRetriever as LlamaRetriever
 from tests.fakes import FakeEncoder, FakeExtractor
 
 QUESTION = "Where was the man born who designed the Engine?"
@@ -26,7 +26,7 @@ QUESTION = "Where was the man born who designed the Engine?"
 
 def test_documents_carry_what_hits_know(index: PassageIndex) -> None:
     hits = index.retrieve(QUESTION, 4)
-    documents = GraphAggRetriever(index=index, k=4).invoke(QUESTION)
+    documents = LangChainRetriever(index=index, k=4).invoke(QUESTION)
     assert [d.id for d in documents] == [hit.passage.id for hit in hits]
     for document, hit in zip(documents, hits, strict=True):
         assert isinstance(document, Document) and document.page_content == hit.passage.text
@@ -37,7 +37,7 @@ def test_documents_carry_what_hits_know(index: PassageIndex) -> None:
 
 
 def test_sync_async_and_batch_agree(index: PassageIndex) -> None:
-    retriever = GraphAggRetriever(index=index, k=3)
+    retriever = LangChainRetriever(index=index, k=3)
     assert isinstance(retriever, BaseRetriever)
     questions = [QUESTION, "Who lived in London?"]
     alone = [retriever.invoke(question) for question in questions]
@@ -47,7 +47,7 @@ def test_sync_async_and_batch_agree(index: PassageIndex) -> None:
 
 
 def test_options_hold_for_all_calls_or_for_one(index: PassageIndex) -> None:
-    retriever = GraphAggRetriever(index=index, filter={"year": {"gte": 1800}}, mode="bm25")
+    retriever = LangChainRetriever(index=index, filter={"year": {"gte": 1800}}, mode="bm25")
     assert [d.id for d in retriever.invoke("born in London")] == ["p7"]
     everything = retriever.invoke("born in London", filter=None, k=7)
     assert len(everything) == 7
@@ -56,7 +56,7 @@ def test_options_hold_for_all_calls_or_for_one(index: PassageIndex) -> None:
 
 
 def test_a_clash_of_keys_loses_nothing(index: PassageIndex) -> None:
-    (document,) = GraphAggRetriever(index=index, filter={"year": 1815}).invoke("Ada")
+    (document,) = LangChainRetriever(index=index, filter={"year": 1815}).invoke("Ada")
     assert document.metadata["title"] == "Lovelace"
     assert document.metadata["passage_title"] == "countess"
     assert document.metadata["year"] == 1815
@@ -72,7 +72,7 @@ def test_a_chain(index: PassageIndex) -> None:
     prompt = ChatPromptTemplate.from_template("{passages}\n{question}")
     chain = (
         {
-            "passages": GraphAggRetriever(index=index, k=2) | joined,
+            "passages": LangChainRetriever(index=index, k=2) | joined,
             "question": RunnablePassthrough(),
         }
         | prompt
@@ -85,17 +85,17 @@ def test_a_chain(index: PassageIndex) -> None:
 
 def test_what_cannot_be_asked(index: PassageIndex, tmp_path) -> None:
     with pytest.raises(NotAnArtifact):
-        GraphAggRetriever(index=str(tmp_path / "none"))
+        LangChainRetriever(index=str(tmp_path / "none"))
     with pytest.raises(ValueError, match="greater than or equal to 1"):
-        GraphAggRetriever(index=index, k=0)
+        LangChainRetriever(index=index, k=0)
 
 
 @pytest.mark.parametrize("name", ["top_k", "filtr", "modus", "embedding"])
 def test_an_unknown_option_is_refused(index: PassageIndex, name: str) -> None:
     with pytest.raises(InvalidParameter, match=f"option '{name}' is unknown"):
-        GraphAggRetriever(index=index, **{name: 3})  # type: ignore[arg-type]
+        LangChainRetriever(index=index, **{name: 3})  # type: ignore[arg-type]
     with pytest.raises(InvalidParameter, match="unknown"):
-        GraphAggRetriever(index=index).invoke(QUESTION, **{name: 3})
+        LangChainRetriever(index=index).invoke(QUESTION, **{name: 3})
     with pytest.raises(InvalidParameter, match="unknown"):
         LlamaRetriever(index, **{name: 3})
     with pytest.raises(InvalidParameter if name != "top_k" else TypeError):
@@ -111,7 +111,7 @@ def test_a_citation_finds_its_source(tmp_path: Path) -> None:
     ]  # fmt: skip
     models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     with PassageIndex.build(passages, tmp_path / "i", **models) as index:
-        by_id = {d.id: d.metadata for d in GraphAggRetriever(index=index).invoke("Ada?")}
+        by_id = {d.id: d.metadata for d in LangChainRetriever(index=index).invoke("Ada?")}
         assert by_id["a.pdf#0"]["source"] == "in/a.pdf" and by_id["a.pdf#0"]["page"] == 3
         assert by_id["a.pdf#0"]["trail"] == "Life > Notes"
         assert (by_id["b"]["source"], by_id["c"]["source"]) == ("https://b.example", "c")

@@ -12,14 +12,16 @@ from langchain_tests.integration_tests import (
 )
 
 from graphagg.rag import PassageIndex
-from graphagg.rag.adapters.langchain import GraphAggRetriever, GraphAggVectorStore
+from graphagg.rag.adapters.langchain import LangChainRetriever, LangChainVectorStore
 from tests.fakes import FakeEncoder, FakeExtractor
 
 
 class TestStore(VectorStoreIntegrationTests):
     @pytest.fixture
-    def vectorstore(self, tmp_path: Path) -> GraphAggVectorStore:  # type: ignore[override]
-        return GraphAggVectorStore(tmp_path / "i", encoder=FakeEncoder(), extractor=FakeExtractor())
+    def vectorstore(self, tmp_path: Path) -> LangChainVectorStore:  # type: ignore[override]
+        return LangChainVectorStore(
+            tmp_path / "i", encoder=FakeEncoder(), extractor=FakeExtractor()
+        )
 
 
 class TestRetriever(RetrieversIntegrationTests):
@@ -28,8 +30,8 @@ class TestRetriever(RetrieversIntegrationTests):
         self.index = index
 
     @property
-    def retriever_constructor(self) -> type[GraphAggRetriever]:
-        return GraphAggRetriever
+    def retriever_constructor(self) -> type[LangChainRetriever]:
+        return LangChainRetriever
 
     @property
     def retriever_constructor_params(self) -> dict[str, Any]:

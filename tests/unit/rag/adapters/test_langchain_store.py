@@ -14,7 +14,7 @@ from langchain_core.vectorstores import VectorStore
 
 from graphagg.errors import InvalidParameter, InvalidPassage
 from graphagg.rag import ChunkConfig, PassageIndex
-from graphagg.rag.adapters.langchain import GraphAggRetriever, GraphAggVectorStore
+from graphagg.rag.adapters.langchain import LangChainRetriever, LangChainVectorStore
 from tests.fakes import FakeEncoder, FakeExtractor
 
 MODELS = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
@@ -27,8 +27,8 @@ BABBAGE = Document(
 THAMES = Document(id="t", page_content="London lies on the Thames.", metadata={})
 
 
-def new(where: Path) -> GraphAggVectorStore:
-    return GraphAggVectorStore(where, **MODELS)
+def new(where: Path) -> LangChainVectorStore:
+    return LangChainVectorStore(where, **MODELS)
 
 
 def test_documents_come_back_as_they_were_added(tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ def test_documents_come_back_as_they_were_added(tmp_path: Path) -> None:
 
 
 def test_a_title_is_indexed_and_the_retriever_sees_the_same_index(tmp_path: Path) -> None:
-    store = GraphAggVectorStore.from_documents([ADA, BABBAGE], index=tmp_path / "i", **MODELS)
+    store = LangChainVectorStore.from_documents([ADA, BABBAGE], index=tmp_path / "i", **MODELS)
     with PassageIndex.open(store.directory, **MODELS) as index:
         assert index["b"].title == "Babbage"
-        (document,) = GraphAggRetriever(index=index, k=1).invoke("Babbage Engine")
+        (document,) = LangChainRetriever(index=index, k=1).invoke("Babbage Engine")
     assert document.id == "b" and document.metadata["title"] == "Babbage"
     assert "passage_title" not in document.metadata and document.metadata["tags"] == ["x"]
 
@@ -132,9 +132,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
     store = new(tmp_path / "i")
     store.add_documents([ADA])
     with pytest.raises(InvalidParameter, match="a model of its own"):
-        GraphAggVectorStore.from_documents([ADA], FakeEmbeddings(size=3), index=tmp_path / "j")
+        LangChainVectorStore.from_documents([ADA], FakeEmbeddings(size=3), index=tmp_path / "j")
     with pytest.raises(InvalidParameter, match="a model of its own"):
-        GraphAggVectorStore.from_texts(["a"], FakeEmbeddings(size=3), index=tmp_path / "j")
+        LangChainVectorStore.from_texts(["a"], FakeEmbeddings(size=3), index=tmp_path / "j")
     with pytest.raises(InvalidPassage):
         store.add_documents([BABBAGE, Document(id="e", page_content=" ")])
     with pytest.raises(InvalidPassage):
@@ -145,7 +145,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_index_that_splits_goes_on_splitting(tmp_path: Path) -> None:
-    store = GraphAggVectorStore(tmp_path / "i", chunking=ChunkConfig(max_words=20), **MODELS)
+    store = LangChainVectorStore(tmp_path / "i", chunking=ChunkConfig(max_words=20), **MODELS)
     text = " ".join(f"Ada wrote note number{i} in London." for i in range(20))
     store.add_documents([Document(id="d", page_content=text), ADA])
     found = store.similarity_search("number7", k=1, mode="bm25")

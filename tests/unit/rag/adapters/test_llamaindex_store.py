@@ -12,7 +12,7 @@ from llama_index.core.schema import NodeRelationship, TextNode
 
 from graphagg.errors import InvalidPassage
 from graphagg.rag import PassageIndex
-from graphagg.rag.adapters.llamaindex import GraphAggRetriever, GraphAggStore
+from graphagg.rag.adapters.llamaindex import LlamaIndexRetriever, LlamaIndexStore
 from tests.fakes import FakeEncoder, FakeExtractor
 
 MODELS = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
@@ -27,7 +27,7 @@ def chunk(name: str, text: str, document: str = "", **metadata: object) -> TextN
 
 
 def test_nodes_come_back(tmp_path: Path) -> None:
-    store = GraphAggStore(tmp_path / "i", **MODELS)
+    store = LlamaIndexStore(tmp_path / "i", **MODELS)
     retriever = store.as_retriever(k=2)
     assert store.get_nodes(["a"]) == [] and retriever.retrieve("Ada?") == []
     nodes = [
@@ -41,14 +41,14 @@ def test_nodes_come_back(tmp_path: Path) -> None:
     ]
     found = retriever.retrieve("Ada wrote notes")
     assert found[0].node_id == "a" and found[0].node.metadata["title"] == "Letters"
-    assert isinstance(retriever, GraphAggRetriever)
+    assert isinstance(retriever, LlamaIndexRetriever)
     with PassageIndex.open(store.directory, **MODELS) as index:
         assert (index["b"].document, index["b"].position) == ("d", 1)
         assert (index["t"].document, index["t"].position) == ("", 0)
 
 
 def test_changes_are_seen_and_the_last_node_may_go(tmp_path: Path) -> None:
-    store = GraphAggStore(tmp_path / "i", **MODELS)
+    store = LlamaIndexStore(tmp_path / "i", **MODELS)
     retriever = store.as_retriever(k=5, mode="bm25")
     store.add([chunk("a", "Ada wrote.", "d"), chunk("b", "Ada read.", "d"), chunk("c", "Ada.")])
     store.add([chunk("c", "Ada left.")])
@@ -62,7 +62,7 @@ def test_changes_are_seen_and_the_last_node_may_go(tmp_path: Path) -> None:
 
 
 def test_the_last_step_of_a_pipeline(tmp_path: Path) -> None:
-    store = GraphAggStore(tmp_path / "i", **MODELS)
+    store = LlamaIndexStore(tmp_path / "i", **MODELS)
     text = " ".join(f"Ada wrote number{i} in London." for i in range(40))
     splitter = SentenceSplitter(chunk_size=60, chunk_overlap=0)
     pipeline = IngestionPipeline(transformations=[splitter, store])
@@ -75,13 +75,13 @@ def test_the_last_step_of_a_pipeline(tmp_path: Path) -> None:
 
 
 def test_a_saved_store_is_the_same(tmp_path: Path) -> None:
-    store = GraphAggStore(tmp_path / "i", **MODELS)
-    again = GraphAggStore.from_dict(store.to_dict())
+    store = LlamaIndexStore(tmp_path / "i", **MODELS)
+    again = LlamaIndexStore.from_dict(store.to_dict())
     assert again.directory == store.directory and again.to_dict() == store.to_dict()
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    store = GraphAggStore(tmp_path / "i", **MODELS)
+    store = LlamaIndexStore(tmp_path / "i", **MODELS)
     with pytest.raises(InvalidPassage):
         store.add([chunk("a", "Ada."), chunk("b", "  ")])
     assert store.get_nodes(["a"]) == []

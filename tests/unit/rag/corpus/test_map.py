@@ -74,7 +74,7 @@ def test_every_passage_and_entity_is_in_one_theme_of_each_level(corpus: list[Pas
 @given(corpora(IDS))
 def test_words_and_spans_are_those_of_loops(corpus: list[Passage]) -> None:
     with tempfile.TemporaryDirectory() as folder, build(corpus, Path(folder) / "i") as index:
-        made, analyzer = index.map(config=SMALL), index.snapshot.analyzers.of("")
+        made, analyzer = index.map(config=SMALL), index.snapshot.analyzers.for_language("")
         of_passage = {p.id: p for p in corpus}
         for level in made.levels:
             counts, holders = [], []
@@ -104,7 +104,7 @@ def stems_of(passage: Passage, index: PassageIndex) -> Counter[str]:
     """The stems that may stand for a theme, with their counts."""
     snapshot = index.snapshot
     row, lexicon = snapshot.known_row(passage.id), snapshot.lexicon
-    analyzer = snapshot.analyzers.of("")
+    analyzer = snapshot.analyzers.for_language("")
     stops = {analyzer.stem(word) for word in analyzer.stop_words}
     found: Counter[str] = Counter()
     for stem in lexicon.terms:

@@ -27,7 +27,7 @@ from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.files import ReadFile
 from graphagg.rag.documents.reading.folder import converted, read_documents
-from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.tokens import entity_key, inner_words, scan, tokenize, word_spans
 from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, split
@@ -134,7 +134,7 @@ def test_a_slow_converter_is_stopped(tmp_path: Path) -> None:
     """docutils is not linear in all texts: its time is bounded, and the file named."""
     (tmp_path / "a.rst").write_text("`" * 400_000)
     (tmp_path / "b.rst").write_text("Works\n=====\n\nText.\n")
-    report = ReadReport()
+    report = FolderReport()
     documents = list(read_documents(tmp_path, ReadConfig(max_seconds=2), report))
     assert "b.rst" in [document.id for document in documents]
     assert report.kinds in ({}, {"too slow": 1}, {"empty": 1})

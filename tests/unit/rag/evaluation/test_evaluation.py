@@ -12,7 +12,7 @@ import pytest
 
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
-from graphagg.rag.evaluation.measure import Evaluation, difference, evaluate
+from graphagg.rag.evaluation.measure import RetrievalEvaluation, difference, evaluate
 from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
 from graphagg.rag.evaluation.recall import (
     CONTAIN,
@@ -53,7 +53,7 @@ def towns(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
 
 
 @pytest.fixture(scope="module")
-def runs(towns: PassageIndex) -> dict[str, Evaluation]:
+def runs(towns: PassageIndex) -> dict[str, RetrievalEvaluation]:
     return {
         "multihop": evaluate(towns, QUESTIONS),
         "dense": evaluate(towns, QUESTIONS, mode="dense"),
@@ -76,15 +76,17 @@ def test_intervals_cover_the_true_mean() -> None:
 
 def test_intervals_hang_on_the_seed_alone() -> None:
     values = np.random.default_rng(1).random((50, len(METRICS)))
-    assert Summary.of(values, 3) == Summary.of(values, 3)
-    assert Summary.of(values, 3).intervals != Summary.of(values, 4).intervals
-    summary = Summary.of(values)
+    assert Summary.from_outcomes(values, 3) == Summary.from_outcomes(values, 3)
+    assert Summary.from_outcomes(values, 3).intervals != Summary.from_outcomes(values, 4).intervals
+    summary = Summary.from_outcomes(values)
     for metric, (low, high) in summary.intervals.items():
         assert low < summary.percent[metric] < high
 
 
 def test_intervals_of_constants_have_no_width() -> None:
-    assert set(Summary.of(np.ones((7, len(METRICS)))).intervals.values()) == {(100.0, 100.0)}
+    assert set(Summary.from_outcomes(np.ones((7, len(METRICS)))).intervals.values()) == {
+        (100.0, 100.0)
+    }
 
 
 def test_outcomes_by_hand() -> None:
@@ -103,7 +105,7 @@ def test_outcomes_by_hand() -> None:
     ]
 
 
-def test_evaluation(runs: dict[str, Evaluation]) -> None:
+def test_evaluation(runs: dict[str, RetrievalEvaluation]) -> None:
     best = runs["multihop"]
     assert best.questions == 24 and best.gold_missing == 0
     assert best.quality["recall@5"] > runs["dense"].quality["recall@5"]
@@ -230,14 +232,14 @@ def test_bad_halves() -> None:
 # --- comparison ----------------------------------------------------------------------------------
 
 
-def test_a_run_differs_from_itself_by_exactly_nothing(runs: dict[str, Evaluation]) -> None:
+def test_a_run_differs_from_itself_by_exactly_nothing(runs: dict[str, RetrievalEvaluation]) -> None:
     for run in runs.values():
         same = difference(run, run)
         assert set(same.percent.values()) == {0.0}
         assert set(same.intervals.values()) == {(0.0, 0.0)}
 
 
-def test_differences_are_paired(runs: dict[str, Evaluation]) -> None:
+def test_differences_are_paired(runs: dict[str, RetrievalEvaluation]) -> None:
     best, dense = runs["multihop"], runs["dense"]
     gain = difference(best, dense)
     for metric in METRICS:
@@ -247,11 +249,13 @@ def test_differences_are_paired(runs: dict[str, Evaluation]) -> None:
     for metric, (low, high) in gain.intervals.items():
         assert back.intervals[metric] == pytest.approx((-high, -low), abs=0.011)
     noise = np.random.default_rng(0).random((24, len(METRICS))) / 2
-    assert {hi - lo for lo, hi in Summary.of((noise + 0.25) - noise).intervals.values()} == {0.0}
+    assert {
+        hi - lo for lo, hi in Summary.from_outcomes((noise + 0.25) - noise).intervals.values()
+    } == {0.0}
 
 
 def test_only_equal_questions_can_be_paired(
-    towns: PassageIndex, runs: dict[str, Evaluation]
+    towns: PassageIndex, runs: dict[str, RetrievalEvaluation]
 ) -> None:
     fewer = evaluate(towns, QUESTIONS[:5], mode="bm25")
     with pytest.raises(InvalidParameter, match="over 24 and 5 questions cannot be paired"):

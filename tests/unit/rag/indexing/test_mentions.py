@@ -114,7 +114,7 @@ def test_the_lexicon_counts_every_stem(passages: list[Passage]) -> None:
     index = InMemory.of(passages, ENCODER, EXTRACTOR)
     lexicon, counts = index.lexicon, {}
     for row, passage in enumerate(passages):
-        t, stem = RowTokens.of(passage), index.analyzers.of_text(passage.full_text).stem
+        t, stem = RowTokens.of(passage), index.analyzers.for_text(passage.full_text).stem
         of_title = Counter(map(stem, t.words[: t.titles] + t.inner[0]))
         of_all = Counter(map(stem, t.words[t.titles :] + t.inner[1])) + of_title
         assert lexicon.lengths[row].tolist() == [of_all.total(), of_title.total()]

@@ -14,9 +14,9 @@ from graphagg.rag import SentenceTransformerEncoder
 from graphagg.rag.models import encoder as encoder_module
 from graphagg.rag.models.encoding import products
 from graphagg.rag.models.encoding.int8 import (
-    Columns,
     Int8Linear,
-    Rows,
+    OutputTerms,
+    QuantizedRows,
     activate,
     gelu,
     quantized,
@@ -26,7 +26,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.integers(1, 40)
 
 
-def restored(rows: Rows) -> np.ndarray:
+def restored(rows: QuantizedRows) -> np.ndarray:
     """The values that quantized rows stand for, `[r, d]` float64."""
     return rows.scale[:, None].astype(float) * rows.values + rows.middle[:, None]
 
@@ -36,7 +36,7 @@ def drawn(seed: int, *shape: int) -> np.ndarray:
     return (rng.standard_normal(shape) * 10 ** rng.uniform(-3, 3)).astype(np.float32)
 
 
-def drawn_sums(seed: int, r: int, d: int, o: int) -> tuple[np.ndarray, Rows, Columns]:
+def drawn_sums(seed: int, r: int, d: int, o: int) -> tuple[np.ndarray, QuantizedRows, OutputTerms]:
     """The integer sums of a layer; the first row has one value, the second is 0."""
     x = drawn(seed, max(r, 2), d)
     x[0], x[1] = x[0, 0], 0
@@ -45,7 +45,7 @@ def drawn_sums(seed: int, r: int, d: int, o: int) -> tuple[np.ndarray, Rows, Col
     return linear.sums(rows), rows, linear.columns
 
 
-def outputs_of(sums: np.ndarray, rows: Rows, columns: Columns) -> np.ndarray:
+def outputs_of(sums: np.ndarray, rows: QuantizedRows, columns: OutputTerms) -> np.ndarray:
     """The outputs of a layer by the formula, `[r, o]` float64."""
     scale, middle = (each[:, None].astype(float) for each in (rows.scale, rows.middle))
     return scale * columns.scale * sums + middle * columns.sums + columns.bias
@@ -99,11 +99,11 @@ def test_gelu_of_a_product_is_its_formula_row_by_row(seed: int, r: int, d: int, 
     sums, rows, columns = drawn_sums(seed, r, d, o)
     outputs = outputs_of(sums, rows, columns)
     # Each output is a sum of three terms in float32.
-    terms = np.abs(outputs_of(np.abs(sums), rows, Columns(*map(np.abs, columns))))
+    terms = np.abs(outputs_of(np.abs(sums), rows, OutputTerms(*map(np.abs, columns))))
     terms += 2 * np.abs(rows.middle[:, None] * columns.sums) + 2 * np.abs(columns.bias)
     room = 1e-6 * terms.max(axis=1, keepdims=True) + 1e-6
 
-    activated = Rows.empty(len(sums), o)
+    activated = QuantizedRows.empty(len(sums), o)
     activate(sums, rows, columns, activated)
     wanted = exact_gelu(outputs)
     step = np.ptp(wanted, axis=1, keepdims=True) / 255
@@ -111,7 +111,7 @@ def test_gelu_of_a_product_is_its_formula_row_by_row(seed: int, r: int, d: int, 
 
     for i in range(len(sums)):  # a row alone has the same bits
         one = slice(i, i + 1)
-        row, alone = Rows(*(each[one] for each in rows)), Rows.empty(1, o)
+        row, alone = QuantizedRows(*(each[one] for each in rows)), QuantizedRows.empty(1, o)
         activate(sums[one], row, columns, alone)
         assert all(np.array_equal(a, b[one]) for a, b in zip(alone, activated, strict=True))
 

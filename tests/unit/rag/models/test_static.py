@@ -40,7 +40,7 @@ def table(dimension: int = 5, seed: int = 0) -> StaticTable:
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(len(WORDS), dimension)) * 10.0 ** rng.uniform(-3, 0, (len(WORDS), 1))
     rows[0] = 0  # an unknown word says nothing
-    return StaticTable.of(rows, tokenizer(), {"distilled_from": "chance"})
+    return StaticTable.from_rows(rows, tokenizer(), {"distilled_from": "chance"})
 
 
 packaged = cache(StaticEncoder.packaged)
@@ -98,7 +98,7 @@ def test_only_the_rules_of_bert_allow_pieces() -> None:
 def test_rows_keep_their_direction_and_relative_length() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(200, 32)) * 10.0 ** rng.uniform(-1.5, 0, (200, 1))
-    made = StaticTable.of(rows, b"", {})
+    made = StaticTable.from_rows(rows, b"", {})
     back = made.codes.astype(float) * 2.0 ** made.shifts[:, None]
     scale = (back * rows).sum() / (back * back).sum()
     errors = np.abs(back * scale - rows).max(axis=1) / np.abs(rows).max(axis=1)
@@ -146,7 +146,7 @@ def test_files_that_hold_none(tmp_path: Path) -> None:
         StaticEncoder.load(tmp_path / "missing.npz")
     parts = table().arrays() | {"shifts": np.zeros(3, np.uint8)}
     with pytest.raises(CorruptArtifact, match="no table of a static encoder"):
-        StaticTable.of_arrays(parts, "here")
+        StaticTable.from_arrays(parts, "here")
 
 
 def test_a_table_of_another_tokenizer() -> None:

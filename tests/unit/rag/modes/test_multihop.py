@@ -17,7 +17,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import PARTS, Hit, MultihopConfig, Passage, PassageIndex
-from graphagg.rag.documents.listed import ListedNames
+from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.models.with_names import with_names
 from tests.fakes import FakeExtractor, assert_same_hits
 from tests.unit.rag.brute import Brute, ExactEncoder, Tied, distinct_texts
@@ -271,7 +271,7 @@ def test_names_of_a_script_without_case_lead_on(tmp_path: Path) -> None:
         ]
 
 
-LISTED = ListedNames.of(
+LISTED = ListedNames.from_source(
     [
         {"name": "Ada Lovelace", "aliases": ["the countess", "AL"]},
         {"name": "river ouse", "aliases": ["Ouse"]},

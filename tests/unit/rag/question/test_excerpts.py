@@ -120,7 +120,7 @@ def test_the_match_is_the_closest_sentence(
 
 
 def _terms(index: PassageIndex, text: str) -> set[str]:
-    return set(index.snapshot.analyzers.of("").content(tokenize(text)))
+    return set(index.snapshot.analyzers.for_language("").content(tokenize(text)))
 
 
 def _closeness(index: PassageIndex, hit: Hit, question: str) -> tuple[list[float], int]:
@@ -128,7 +128,7 @@ def _closeness(index: PassageIndex, hit: Hit, question: str) -> tuple[list[float
     encoder, passage, terms = FakeEncoder(), hit.passage, _terms(index, question)
     (note,) = EXTRACTOR.annotate([passage.text])
     texts = [" ".join(passage.text[a:b].split()) for a, b in note.sentences]
-    stem = index.snapshot.analyzers.of("").stem
+    stem = index.snapshot.analyzers.for_language("").stem
     held = [terms.intersection(map(stem, tokenize(text))) for text in texts]
     shares = [len(each) / max(len(terms), 1) for each in held]
     if len(texts) > 1 and passage.title and tokenize(texts[0]) in ([], tokenize(passage.title)):

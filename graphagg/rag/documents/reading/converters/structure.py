@@ -66,7 +66,7 @@ def read_html(text: str, composer: Composer) -> str:
         from lxml import etree
     except ModuleNotFoundError:
         raise MissingExtra("lxml", "fast") from None
-    target = _Page(composer)
+    target = _HtmlTarget(composer)
     parser = etree.HTMLParser(
         target=target, encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True
     )
@@ -95,7 +95,7 @@ class _Row:
         self.is_header = True
 
 
-class _Page:
+class _HtmlTarget:
     """A target of the parser, called tag by tag; writes to a composer.
 
     Attributes:

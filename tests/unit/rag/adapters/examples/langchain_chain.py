@@ -3,9 +3,9 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnablePassthrough
 
-from graphagg.rag.adapters.langchain import GraphAggRetriever
+from graphagg.rag.adapters.langchain import LangChainRetriever
 
-retriever = GraphAggRetriever(index="idx", k=3)
+retriever = LangChainRetriever(index="idx", k=3)
 prompt = ChatPromptTemplate.from_template("From {passages}, answer: {question}")
 model = FakeListChatModel(responses=["The Vistula."])
 chain = {"passages": retriever, "question": RunnablePassthrough()} | prompt | model

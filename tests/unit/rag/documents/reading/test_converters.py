@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.rag.documents.reading.content import Content, Unread
-from graphagg.rag.documents.reading.converters.light import asciidoc, org, xml
+from graphagg.rag.documents.reading.converters.line_formats import asciidoc, org, xml
 from graphagg.rag.documents.reading.converters.markup import markdown, notebook, plain
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf

@@ -11,20 +11,20 @@ from types import SimpleNamespace
 import pytest
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag import Document, ReadConfig, ReadReport, chunk_documents, read_documents
+from graphagg.rag import Document, FolderReport, ReadConfig, chunk_documents, read_documents
 from graphagg.rag.documents.reading import kinds
 from graphagg.rag.documents.reading.bounded import BoundedConverter
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.converters.text import decode
-from graphagg.rag.documents.reading.kinds import Limits
+from graphagg.rag.documents.reading.kinds import ConversionLimits
 from tests.unit.rag.documents.reading import files
 from tests.unit.rag.documents.reading.encodings import cases, is_european
 from tests.unit.rag.documents.reading.files import write
 from tests.unit.rag.documents.reading.harm import HARMFUL, hex_dump, mails
 
 
-def read(folder: Path, **config: object) -> tuple[dict[str, Document], ReadReport]:
-    report = ReadReport()
+def read(folder: Path, **config: object) -> tuple[dict[str, Document], FolderReport]:
+    report = FolderReport()
     documents = list(read_documents(folder, ReadConfig(**config), report))  # type: ignore[arg-type]
     return {document.id: document for document in documents}, report
 
@@ -184,11 +184,11 @@ def test_a_conversion_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> Non
     large = "word\n\n" * 10 + "*`|" * 60_000
     with pytest.raises(Unread) as caught:
         monkeypatch.setattr(BoundedConverter, "_start", _sleeping)
-        list(bounded.convert("a.rst", large.encode(), Limits(2**26)))
+        list(bounded.convert("a.rst", large.encode(), ConversionLimits(2**26)))
     assert caught.value.kind == "too slow" and "max_seconds" in caught.value.reason
     monkeypatch.undo()
     bounded._seconds = 600  # a process may start slowly on a loaded machine
-    (content,) = bounded.convert("a.rst", b"Text.", Limits(2**26))  # a new process
+    (content,) = bounded.convert("a.rst", b"Text.", ConversionLimits(2**26))  # a new process
     assert not isinstance(content, Unread) and content.text == "Text."
     bounded.close()
 
@@ -256,7 +256,7 @@ def test_a_converter_of_another_package(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(kinds, "entry_points", entry_points)
     kinds.installed_converters.cache_clear()
     try:
-        (content,) = kinds.converter_of("a.png")(b"123", Limits(2**20))  # type: ignore[misc]
+        (content,) = kinds.converter_of("a.png")(b"123", ConversionLimits(2**20))  # type: ignore[misc]
     finally:
         kinds.installed_converters.cache_clear()
     assert (content.title, content.text) == ("Scan", "3 bytes.")  # type: ignore[union-attr]

@@ -9,8 +9,8 @@ import pytest
 
 from graphagg.errors import InvalidParameter, ModelMismatch
 from graphagg.rag import PassageIndex
-from graphagg.rag.documents.listed import ListedName, ListedNames
 from graphagg.rag.documents.tokens import scan
+from graphagg.rag.documents.user_names import ListedName, ListedNames
 from tests.fakes import FakeEncoder, FakeExtractor
 
 FILE = """Site Reliability Engineering = SRE = site reliability
@@ -31,14 +31,14 @@ def names(text: str, listed: ListedNames) -> list[tuple[str, str]]:
 
 def test_finds_aliases_under_the_name_and_patterns_by_themselves(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text(FILE)
-    listed = ListedNames.of(tmp_path / "names.txt")
+    listed = ListedNames.from_source(tmp_path / "names.txt")
     assert listed is not None and len(listed.names) == 3
     key = "site reliability engineering"
     text = "Ask SRE, not sre, of Site reliability about wo-17 and xwo-17, at HP7."
     assert sorted(names(text, listed)) == [
         ("HP7", "hydrogen plant 7"), ("SRE", key), ("Site reliability", key), ("wo-17", "wo17"),
     ]  # fmt: skip
-    assert ListedNames.of(listed.to_json()).digest == listed.digest  # type: ignore[union-attr]
+    assert ListedNames.from_source(listed.to_json()).digest == listed.digest  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_finds_aliases_under_the_name_and_patterns_by_themselves(tmp_path: Path)
 )
 def test_bad_lists_are_refused(wrong: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match=message.replace("?", r"\?")):
-        ListedNames.of(wrong)
+        ListedNames.from_source(wrong)
 
 
 def test_bad_files_are_refused_with_the_line(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_bad_files_are_refused_with_the_line(tmp_path: Path) -> None:
     ):
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         with pytest.raises(InvalidParameter, match=message):
-            ListedNames.of(path)
+            ListedNames.from_source(path)
     with pytest.raises(InvalidParameter, match="cannot be read"):
-        ListedNames.of(tmp_path / "absent")
+        ListedNames.from_source(tmp_path / "absent")
 
 
 def test_the_index_keeps_the_names(tmp_path: Path) -> None:
@@ -103,4 +103,4 @@ def test_the_index_keeps_the_names(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter):
         build(ROWS, tmp_path / "i", names=[{"name": "##"}], **models)
     named = [ListedName("Site Reliability Engineering", ("SRE", "site reliability"))]
-    assert ListedNames(named).digest != ListedNames.of(tmp_path / "names.txt").digest  # type: ignore[union-attr]
+    assert ListedNames(named).digest != ListedNames.from_source(tmp_path / "names.txt").digest  # type: ignore[union-attr]

@@ -31,7 +31,7 @@ from graphagg.store.manifest import MANIFEST_NAME, canonical_json
 _Stamp = tuple[int, int, int]
 
 
-class Store:
+class WritableIndex:
     """A passage index behind a framework's store. Safe to use from several threads.
 
     Every write is one new version of the index, so write many passages at once.
@@ -209,7 +209,7 @@ RESERVED = (
 )  # fmt: skip
 """Keys of metadata that a hit fills."""
 _FOR_MODELS = ("title", "source", "trail")
-QUIET = (
+HIDDEN_FROM_LLM = (
     *(key for key in RESERVED if key not in _FOR_MODELS),
     "passage_path", "folder", "suffix", "modified", "size", "heading",
 )  # fmt: skip

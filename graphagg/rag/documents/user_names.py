@@ -22,7 +22,7 @@ from typing import Any
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.codes import Code
-from graphagg.rag.documents.tokens import Tokens, entity_key, tokenize
+from graphagg.rag.documents.tokens import TextTokens, entity_key, tokenize
 
 _DIGITS = re.compile("#+")
 _FEWEST_LITERALS = 2  # letters and digits of a pattern, so that it does not find every number
@@ -90,7 +90,7 @@ class ListedNames:
                 self._by_word.setdefault(words[0], []).append((words, key, spelling.isupper()))
 
     @classmethod
-    def of(cls, names: Any) -> ListedNames | None:
+    def from_source(cls, names: Any) -> ListedNames | None:
         """Read names from a file, or take a list of `ListedName` or mappings; None: none.
 
         Raises:
@@ -111,7 +111,7 @@ class ListedNames:
         """Plain JSON values, as a manifest keeps them."""
         return [{**asdict(entry), "aliases": list(entry.aliases)} for entry in self.names]
 
-    def find(self, text: str, tokens: Tokens) -> Iterator[Code]:
+    def find(self, text: str, tokens: TextTokens) -> Iterator[Code]:
         """Find the names in a text; they may overlap.
 
         Args:

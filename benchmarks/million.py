@@ -31,7 +31,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.corpora import passages_of, questions
 from benchmarks.measure import (
     ONE_THREAD,
     Cost,
@@ -41,7 +40,8 @@ from benchmarks.measure import (
     percentiles,
     resident,
 )
-from benchmarks.profiles import Stages, bytes_of
+from benchmarks.retrieval.corpora import passages_of, questions
+from benchmarks.retrieval.profiles import Stages, bytes_of
 from graphagg import kernels
 from graphagg.rag import Passage, PassageIndex, read_passages
 from graphagg.rag.config.modes import Mode

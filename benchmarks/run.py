@@ -18,24 +18,16 @@ from benchmarks.report import Report
 
 # Each is imported when its turn comes: a process that one of them starts imports this module, and
 # its memory is measured.
-BENCHES = (
-    "aggregation",
-    "answers",
-    "attention",
-    "communities",
-    "dedup",
-    "embedding",
-    "encodings",
-    "index_cost",
-    "layer",
-    "profiles",
-    "retrieval",
-    "sampling",
-    "service",
-    "sets_tasks",
-    "shards",
-    "sync",
-)
+BENCHES = {
+    name: f"benchmarks.{folder}.{name}"
+    for folder, names in {
+        "graphs": ("communities", "embedding"),
+        "learning": ("aggregation", "attention", "layer", "sets_tasks"),
+        "retrieval": ("dedup", "index_cost", "profiles"),
+        "serving": ("answers", "service"),
+    }.items()
+    for name in names
+}
 
 
 def main() -> None:
@@ -52,7 +44,7 @@ def main() -> None:
     report.line(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
     for name in chosen:
         first = len(report.blocks)
-        importlib.import_module(f"benchmarks.{name}").run(report)
+        importlib.import_module(BENCHES[name]).run(report)
         if arguments.keep:
             print(f"kept: {report.keep(name, first, Path('docs/results'))}")
     print(f"written: {report.save()}")

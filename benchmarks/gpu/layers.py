@@ -10,9 +10,9 @@ from torch import Tensor
 from torch_geometric.nn import GINEConv, GPSConv
 from torch_geometric.nn.aggr import LCMAggregation as PyGLCMAggregation
 
-from benchmarks.aggregation import Graph
-from benchmarks.attention import batch_of, log_normal_sizes, zinc_sizes
 from benchmarks.gpu.timing import figures
+from benchmarks.learning.aggregation import Graph
+from benchmarks.learning.attention import batch_of, log_normal_sizes, zinc_sizes
 from graphagg.nn.aggr import LCMAggregation
 from graphagg.nn.gps import GPSLayer
 

@@ -1,7 +1,7 @@
 """Generated inputs: the same law at every size, each from its seed.
 
 A graph of n edges has n / 10 vertices, of degrees with a tail of exponent 2.5; three edges in four
-lie within groups of 500. Corpora are those of `benchmarks.generated_corpus`.
+lie within groups of 500. Corpora are those of `benchmarks.retrieval.generated_corpus`.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def write_quick(path: Path, edges: int, random_state: int = 0) -> None:
 
 def write_passages(path: Path | str, count: int) -> None:
     """Write a generated corpus as JSON lines."""
-    from benchmarks.generated_corpus import GeneratedCorpus
+    from benchmarks.retrieval.generated_corpus import GeneratedCorpus
 
     with Path(path).open("w", encoding="utf-8") as file:
         for passage in GeneratedCorpus(count):

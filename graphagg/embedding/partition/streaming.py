@@ -10,7 +10,7 @@ Nodes come in breadth-first order, so that a node's neighbors come close to it. 
 joins a part is first a cluster of nodes, then its nodes. Clusters are made by the same passes, with
 each node a label of its own and the bound on a cluster's weight as capacity, at three bounds, the
 coarser clusters of the finer ones. Against single nodes in 10 passes that divides the cut on
-web-NotreDame by 2 to 4 (`python -m benchmarks.embedding --part partitioners` gives the figures).
+web-NotreDame by 2 to 4 (`python -m benchmarks.graphs.embedding --part partitioners`).
 
 The matrix is read row by row and may be a mapped file. In memory are some 60 bytes per node.
 """

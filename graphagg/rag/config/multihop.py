@@ -66,7 +66,7 @@ weights of similarity and sentence are three quarters of the above (`foreign`).
 
 The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set;
 docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried
-and left out of the formula. `python -m benchmarks.choose` reports them.
+and left out of the formula. `python -m benchmarks.retrieval.choose` reports them.
 
 Sources: the design follows a prototype made for this project; spreading activation through entities
 is LinearRAG's (arXiv 2510.10114), choosing by uncovered terms is maximal marginal relevance

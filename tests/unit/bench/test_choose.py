@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.choose import GRID, MIDDLE, EncodedQuestions, Search, with_value
+from benchmarks.retrieval.choose import GRID, MIDDLE, EncodedQuestions, Search, with_value
 from graphagg.arrays import Array
 from graphagg.rag import MultihopConfig, PassageIndex, read_passages
 from graphagg.rag.evaluation.measure import evaluate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.folder import QUESTIONS, questions
+from benchmarks.retrieval.folder import QUESTIONS, questions
 from graphagg.rag.evaluation.questions import read_questions
 
 

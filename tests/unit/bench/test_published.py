@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.published import main, read_pool, recalls
+from benchmarks.retrieval.published import main, read_pool, recalls
 from graphagg.errors import UnreadableFile
 from graphagg.rag import read_passages
 from graphagg.rag.evaluation.questions import read_questions

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.generated_corpus import GeneratedCorpus, word, zipf
 from benchmarks.report import Report
+from benchmarks.retrieval.generated_corpus import GeneratedCorpus, word, zipf
 from benchmarks.scaling.cells import JOBS, Series, all_cells, load, series, widest
 from benchmarks.scaling.inputs import power_law_edges
 from benchmarks.scaling.tables import draw, write

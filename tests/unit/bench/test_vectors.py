@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.vectors.classification import classify, score
-from benchmarks.vectors.measure import auc, classify_nodes, hits, predict_links
-from benchmarks.vectors.splits import heuristic_scores, split_edges
+from benchmarks.graphs.vectors.classification import classify, score
+from benchmarks.graphs.vectors.measure import auc, classify_nodes, hits, predict_links
+from benchmarks.graphs.vectors.splits import heuristic_scores, split_edges
 from graphagg.embedding import EmbeddingConfig
 from graphagg.graph import load_graph
 from graphagg.graph.weights import load_weighted

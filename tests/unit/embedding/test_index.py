@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.vectors.measure import embed_whole
+from benchmarks.graphs.vectors.measure import embed_whole
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.build import embed
 from graphagg.embedding.prone.network import Network

@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.vectors.classification import read_labels
-from benchmarks.vectors.measure import Scores, auc, classify_nodes, predict_links
-from benchmarks.vectors.splits import split_edges
+from benchmarks.graphs.vectors.classification import read_labels
+from benchmarks.graphs.vectors.measure import Scores, auc, classify_nodes, predict_links
+from benchmarks.graphs.vectors.splits import split_edges
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.build import embed
 from graphagg.embedding.prone.network import Network, _cover
@@ -137,7 +137,7 @@ def test_the_coupling_of_directed_graphs():
 def test_weights_carry_information():
     """ca-astroph weighted by common neighbors; there is no weighted graph among the data."""
     whole = load_graph(GRAPHS / FILES["ca-astroph"])
-    from benchmarks.vectors.splits import heuristic_scores
+    from benchmarks.graphs.vectors.splits import heuristic_scores
 
     pairs = np.stack((expand_rows(whole.adjacency), whole.adjacency.indices)).astype(np.int64)
     common = heuristic_scores(whole, pairs)["common_neighbors"]

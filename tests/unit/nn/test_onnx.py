@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-from benchmarks.onnx import REFUSED, difference, parts
+from benchmarks.learning.onnx import REFUSED, difference, parts
 
 # One part of each kind; all of them take a minute.
 QUICK = (

@@ -1,8 +1,8 @@
-"""A few seconds of load on a service of its own; `benchmarks.service` does the same for longer."""
+"""A few seconds of load on a service; `benchmarks.serving.service` runs longer."""
 
 from __future__ import annotations
 
-from benchmarks.service import Load, run_load
+from benchmarks.serving.service import Load, run_load
 from graphagg.serve.service import Sources
 
 

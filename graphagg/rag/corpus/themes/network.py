@@ -14,7 +14,7 @@ The weights of a passage's edges to entities add up to 1, and to its neighbors t
 long passage pulls no harder than a short one. Vectors are compared as integers, 2048 times their
 values: float32 sums those exactly, in any order, so that a neighbor is the same wherever a row lies
 and whatever surrounds it. That costs P^2 d products, .8 CPU s for 6,119 passages
-(`python -m benchmarks.themes`).
+(`python -m benchmarks.retrieval.themes`).
 """
 
 from __future__ import annotations

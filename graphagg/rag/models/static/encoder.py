@@ -2,7 +2,7 @@
 
 It reads a text of any length, needs no forward pass, and runs without PyTorch. Rows are integers:
 the sum of a text is exact in any order, so that its vector has the same bytes in any batch, on any
-machine. `benchmarks.static_table` makes tables. An index holds the table with which it was built.
+machine. `benchmarks.retrieval.static_table` makes tables. An index stores its table.
 
 Source of the idea: Model2Vec (Tulkens and van Dongen, 2024). Departures: rows are fixed-point
 integers, and texts are summed, not averaged; the length of a sum does not matter to a unit vector.
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from graphagg.store import Artifact, ArtifactWriter
 
 PACKAGED = "static-minilm-l6-v2-96"
-"""The table that comes with graphagg, of the default model: `benchmarks.static_table`."""
+"""The table that comes with graphagg, of the default model: `benchmarks.retrieval.static_table`."""
 _PACKAGED_SHA256 = "0531ee75a28c9b5b0e19b32068e4648117e6c47452692656df53ba4aea2cba07"
 _BATCH = 4096  # texts that are tokenized together
 _FEW = 1024  # texts up to here are summed without compiled code: loading it takes longer

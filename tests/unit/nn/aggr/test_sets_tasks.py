@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.learning.sets_tasks import (
+    AGGREGATORS,
+    TASKS,
+    Settings,
+    draw,
+    plot,
+    run_all,
+    write_tables,
+)
 from benchmarks.report import Report
-from benchmarks.sets_tasks import AGGREGATORS, TASKS, Settings, draw, plot, run_all, write_tables
 
 BY_HAND = {
     "second-minimum": lambda values: sorted(values)[1],

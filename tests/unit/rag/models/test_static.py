@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from benchmarks import static_table
+from benchmarks.retrieval import static_table
 from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch, UnreadableFile
 from graphagg.rag import PassageIndex
 from graphagg.rag.models.by_name import encoder_of

@@ -211,7 +211,7 @@ def test_a_conversion_is_bounded_in_memory(tmp_path: Path) -> None:
 
 
 LARGE = {"dump.txt", "cells.xlsx", "many.mbox", "bomb.docx", "word.txt", "large.log"}
-"""Files that only a benchmark reads: `python -m benchmarks.kinds harm`."""
+"""Files that only a benchmark reads: `python -m benchmarks.retrieval.kinds harm`."""
 LEFT_OUT = {
     "ticks.rst": "empty", "comments.html": "empty", "lists.json": "broken", "cells.ipynb": "broken",
     "tables.docx": "too large", "locked.docx": "password", "cut.docx": "broken",

@@ -1,0 +1,304 @@
+"""Build and query figures of the communities, beside datasketch and rensa in the same run.
+
+    python -m benchmarks.graphs.communities                 all three parts
+    python -m benchmarks.graphs.communities --part dblp     one part: dblp, large or twomode
+    python -m benchmarks.graphs.communities --pairs 1       fewer repetitions
+
+CPU is process CPU time (user and system, all threads), so that no engine hides threads; queries are
+thread CPU, of k = 50 with reasons. Ratios are medians of pairs: ours and the peer's, one after the
+other, again and again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import cost, in_process, in_turn, median_cost, percentiles, ratio, resident
+from benchmarks.peers import PEERS
+from benchmarks.report import Report
+from tests.conftest import DATA as ROOT
+
+DATA = ROOT / "communities"
+DBLP = DATA / "com_dblp" / "com-dblp.ungraph.txt.gz"
+SKETCH = (128, 64, 2)  # permutations, bands, rows
+METHODS = ("minhash", "jaccard", "agglomerative", "pagerank", "fused", "containment")
+PARTS = ("dblp", "large", "twomode")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", choices=PARTS, action="append")
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--vertices", type=int, default=1_000_000)
+    parser.add_argument("--edges", type=int, default=10_000_000)
+    parser.add_argument("--queries", type=int, default=1000)
+    report = Report(Path("build/bench/communities"))
+    fill(report, parser.parse_args())
+    print(report.save())
+
+
+def run(report: Report) -> None:
+    """All three parts, for the common report."""
+    defaults = {"part": None, "pairs": 3, "vertices": 1_000_000, "edges": 10_000_000}
+    fill(report, argparse.Namespace(**defaults, queries=1000))
+
+
+def fill(report: Report, chosen: argparse.Namespace) -> None:
+    for part in chosen.part or PARTS:
+        if part == "dblp":
+            bench_dblp(report, chosen.pairs, chosen.queries)
+        elif part == "large":
+            bench_large(report, chosen.vertices, chosen.edges, chosen.queries)
+        else:
+            bench_two_mode(report)
+
+
+# --- com_dblp, beside the peers ------------------------------------------------------------------
+
+
+def sketch(graph: Any, config: Any) -> Any:
+    """Sign a graph and sort its bands in memory: a build without reading and writing."""
+    from graphagg.communities.indexing.engine import Engine
+    from graphagg.communities.indexing.loops import InProcess
+    from graphagg.communities.snapshot import IndexGraph
+    from graphagg.progress import silent
+    from graphagg.spark.state import Memory
+
+    state, stored = Memory(), IndexGraph.of(graph, config)
+    stored.save(state)
+    engine = Engine(config, state, InProcess(state, silent), cache(stored.hashes))
+    if config.weights:
+        engine.weigh()
+    engine.sign()
+    engine.sort_bands()
+    engine.group_by_size()
+    return state.arrays
+
+
+def bench_dblp(report: Report, pairs: int, queries: int) -> None:
+    from graphagg.communities import CommunityIndex, IndexConfig
+    from graphagg.graph import load_graph
+
+    report.heading("Communities: com-DBLP beside datasketch and rensa")
+    if not DBLP.exists():
+        report.line(f"skipped: {DBLP} is absent; set GRAPHAGG_DATA")
+        return
+    config = IndexConfig(**dict(zip(("permutations", "bands", "rows"), SKETCH, strict=True)))
+    graph = load_graph(DBLP)
+    rows = rows_of(graph)
+    sides = {name: partial(_discarded, build, *rows, *SKETCH) for name, build in PEERS.items()}
+    sides = {"graphagg": partial(_discarded, sketch, graph, config), **sides}
+    sketch(graph, config)  # compiles, and settles the allocator
+    costs = in_turn(sides, pairs, time.process_time, warm_up=0)
+    report.table(
+        ["signatures and tables", "CPU s", "times graphagg", "bytes per vertex in memory"],
+        [
+            [name, median_cost(spent).cpu, ratio(spent, costs["graphagg"]),
+             "" if name == "graphagg" else f"{in_process(memory_per_vertex, name=name):,.0f}"]
+            for name, spent in costs.items()
+        ],
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        whole = cost(lambda: CommunityIndex.build(DBLP, folder, config=config).close())
+        index = CommunityIndex.open(folder)
+        sizes = {name: entry.bytes for name, entry in index.manifest.files.items()}
+        both = sum(n for name, n in sizes.items() if name.startswith(("signatures", "lsh.")))
+        opening = [1e3 * cost(lambda: CommunityIndex.open(folder).close()).wall for _ in range(50)]
+        report.table(
+            ["figure", "value"],
+            [
+                ("vertices", len(index)), ("edges", graph.edges),
+                ("from file to disk, CPU s", whole.cpu),
+                ("bytes per vertex, signatures and tables", both / len(index)),
+                ("bytes per vertex, all files", sum(sizes.values()) / len(index)),
+                ("open, wall ms p50 / p99", percentiles(opening)),
+            ],
+        )  # fmt: skip
+        query_table(report, index, {"com-DBLP": dblp_seeds(index, queries)})
+
+
+def _discarded(build: Any, *arguments: Any) -> None:
+    """Build and drop, with no garbage of the side before."""
+    gc.collect()
+    build(*arguments)
+
+
+def rows_of(graph: Any) -> tuple[list[int], list[int]]:
+    """Closed neighborhoods as the user's ids, flat, and their offsets: the peers' input."""
+    ids = np.asarray(graph.rows.table)
+    degrees = graph.adjacency.degrees()
+    offsets = np.concatenate([[0], np.cumsum(degrees + 1)])
+    flat = np.empty(offsets[-1], dtype=np.int64)
+    flat[offsets[:-1]] = ids
+    is_neighbor = np.ones(len(flat), dtype=bool)
+    is_neighbor[offsets[:-1]] = False
+    flat[is_neighbor] = ids[graph.adjacency.indices]
+    return flat.tolist(), offsets.tolist()
+
+
+def memory_per_vertex(name: str) -> float:
+    """Growth of this process's resident memory by a peer's index, in bytes per vertex."""
+    from graphagg.graph import load_graph
+
+    graph = load_graph(DBLP)
+    rows = rows_of(graph)
+    gc.collect()
+    before = resident()
+    kept = PEERS[name](*rows, *SKETCH)
+    gc.collect()
+    growth = (resident() - before) / len(graph.rows)
+    del kept
+    return growth
+
+
+def dblp_seeds(index: Any, count: int) -> list[np.ndarray]:
+    """Five seeds per query: half from true communities, half from all vertices."""
+    from graphagg.communities.evaluation import read_communities
+
+    generator = np.random.default_rng(0)
+    truth = read_communities(DATA / "com_dblp" / "com-dblp.top5000.cmty.txt.gz", index.vertices)
+    large = [members for members in truth.communities if len(members) > 5]
+    drawn = [
+        generator.choice(large[generator.integers(len(large))], 5, replace=False)
+        for _ in range(count // 2)
+    ]
+    return drawn + [
+        generator.choice(len(index), 5, replace=False) for _ in range(count - count // 2)
+    ]
+
+
+# --- the large graph -----------------------------------------------------------------------------
+
+
+def bench_large(report: Report, vertices: int, edges: int, queries: int) -> None:
+    from graphagg.communities import CommunityIndex
+
+    report.heading(f"Communities: {vertices:,} vertices, {edges:,} edges (generated power law)")
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = f"{folder}/edges.parquet", f"{folder}/index"
+        write_power_law(source, vertices, edges)
+        cpu, peak = in_process(build_large, source=source, target=target)
+        index = CommunityIndex.open(target)
+        size = sum(entry.bytes for entry in index.manifest.files.values())
+        degrees = index.opened.hoods.sets.degrees()
+        report.table(
+            ["edges", "largest degree", "build, CPU s", "peak GiB", "bytes per vertex"],
+            [[f"{index.manifest.counts['edges']:,}", int(degrees.max()), cpu, peak / 2**30,
+              size / len(index)]],
+        )  # fmt: skip
+        hubs = np.argsort(-degrees, kind="stable")[:100]
+        generator = np.random.default_rng(1)
+        one_hub = [
+            np.unique(np.append(generator.choice(len(index), 4, replace=False), hub))
+            for hub in generator.choice(hubs, queries // 4)
+        ]
+        seeds = {
+            "random seeds": [
+                generator.choice(len(index), 5, replace=False) for _ in range(queries // 2)
+            ],
+            "one hub among 5": one_hub,
+            "5 hubs": [generator.choice(hubs, 5, replace=False) for _ in range(queries // 4)],
+        }
+        query_table(report, index, seeds)
+
+
+def write_power_law(path: str, vertices: int, edges: int) -> None:
+    """Endpoints drawn in proportion to rank^-0.6: degrees with a power-law tail, as Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    generator = np.random.default_rng(0)
+    weights = (np.arange(vertices) + 10.0) ** -0.6
+    cumulative = np.cumsum(weights) / weights.sum()
+    names = generator.permutation(vertices)
+    columns = []
+    for _ in range(2):
+        draws = generator.random(edges)
+        columns.append(names[np.minimum(np.searchsorted(cumulative, draws), vertices - 1)])
+    pq.write_table(pa.table(columns, names=["src", "dst"]), path)
+
+
+def build_large(source: str, target: str) -> tuple[float, int]:
+    """CPU seconds and peak bytes of a build in this process."""
+    from graphagg.communities import CommunityIndex
+
+    spent = cost(lambda: CommunityIndex.build(source, target).close())
+    return spent.cpu, resident("VmHWM")
+
+
+# --- two-mode sets -------------------------------------------------------------------------------
+
+
+def bench_two_mode(report: Report) -> None:
+    """The estimate's error on follower sets up to 100,000."""
+    from graphagg.communities import CommunityIndex, IndexConfig
+
+    report.heading("Communities: two-mode, sets of up to 100,000 (generated)")
+    with tempfile.TemporaryDirectory() as folder:
+        config = IndexConfig(kind="two-mode")
+        index = CommunityIndex.build(follower_sets(), folder, config=config)
+        report.table(["figure", "value"], list(estimate_error(index).items()))
+
+
+def follower_sets() -> dict[str, list[int]]:
+    """Hubs of 1,000 to 100,000 followers, and for each another that shares some of them."""
+    generator, fans = np.random.default_rng(0), 400_000
+    sets: dict[str, list[int]] = {}
+    for number, size in enumerate((1_000, 3_000, 10_000, 30_000, 100_000) * 4):
+        hub = generator.choice(fans, size, replace=False)
+        kept = generator.choice(hub, int(size * generator.uniform(0.1, 0.9)), replace=False)
+        extra = generator.choice(fans, size - len(kept), replace=False)
+        sets[f"hub{number}"] = hub.tolist()
+        sets[f"alike{number}"] = np.union1d(kept, extra).tolist()
+    return sets
+
+
+def estimate_error(index: Any) -> dict[str, float]:
+    """Root mean square of (estimate - J) over the standard error sqrt(J (1 - J) / K)."""
+    hoods, sig = index.opened.hoods, index.opened.sketches.sig
+    scaled = []
+    for a in range(len(index)):
+        for b in range(len(index)):
+            shared = len(np.intersect1d(hoods.sets.row(a), hoods.sets.row(b)))
+            total = len(hoods.sets.row(a)) + len(hoods.sets.row(b)) - shared
+            exact = shared / total
+            if a < b and 0.02 <= exact < 1:
+                error = float((sig[a] == sig[b]).mean()) - exact
+                scaled.append(error / np.sqrt(exact * (1 - exact) / sig.shape[1]))
+    rms = float(np.sqrt(np.mean(np.square(scaled))))
+    return {"pairs": len(scaled), "error of the estimate, RMS in standard errors": rms}
+
+
+# --- shared --------------------------------------------------------------------------------------
+
+
+def query_table(report: Report, index: Any, kinds: dict[str, Sequence[np.ndarray]]) -> None:
+    """Thread CPU of whole queries by method, p50 / p99."""
+    rows = [
+        [name, *(query_times(index, seeds, m) for m in METHODS)] for name, seeds in kinds.items()
+    ]
+    report.table(["thread CPU ms per query, p50 / p99", *METHODS], rows)
+
+
+def query_times(index: Any, seeds: Sequence[np.ndarray], method: str) -> str:
+    times = []
+    for drawn in [*seeds[:20], *seeds]:  # the first calls load code and map pages
+        names = [index.vertices[int(i)] for i in drawn]
+        spent = cost(lambda n=names: index.query(n, 50, method=method), time.thread_time)
+        times.append(1e3 * spent.cpu)
+    return percentiles(times[len(seeds[:20]) :])
+
+
+if __name__ == "__main__":
+    main()

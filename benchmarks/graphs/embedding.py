@@ -1,0 +1,262 @@
+"""Node embeddings beside gensim's DeepWalk and pycleora, partitioners, and a worker's memory.
+
+    python -m benchmarks.graphs.embedding                  all parts
+    python -m benchmarks.graphs.embedding --part peers     one of peers, partitioners, memory
+
+CPU is process CPU time (user and system, all threads), so that no peer hides threads. Ratios are
+medians of pairs, ours and the peer's one after the other, after a warm-up; DeepWalk, which takes
+minutes, is run once. `benchmarks.graphs.large` shows how cost and memory grow with the graph.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import cost, in_process, in_turn, median_cost, ratio, resident
+from benchmarks.report import Report
+from benchmarks.scaling.inputs import power_law_edges
+from tests.conftest import DATA as ROOT
+
+DATA = ROOT / "graphs"
+GRAPHS = {"blogcatalog": "blogcatalog/blogcatalog.mat", "ca-astroph": "ca-astroph/astro-ph-cc1.jlg"}
+LABELS = DATA / "blogcatalog" / "blogcatalog.cmty"
+PIECES, SHUFFLES = 16, 10
+PARTS = ("peers", "partitioners", "memory")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", choices=PARTS, action="append")
+    parser.add_argument("--out", type=Path, default=Path("build/bench"))
+    chosen = parser.parse_args()
+    report = Report(chosen.out)
+    fill(report, chosen.part or PARTS)
+    print(report.save())
+
+
+def run(report: Report) -> None:
+    """All parts but the partitioners, for the common report."""
+    fill(report, ("peers", "memory"))
+
+
+def fill(report: Report, parts: Any) -> None:
+    for part in parts:
+        if part in ("peers", "partitioners") and not DATA.is_dir():
+            report.line(f"{part} skipped: {DATA} is absent; set GRAPHAGG_DATA")
+        elif part == "peers":
+            for name in GRAPHS:
+                bench_peers(report, name)
+        elif part == "partitioners":
+            bench_partitioners(report)
+        else:
+            bench_memory(report)
+
+
+# --- peers ---------------------------------------------------------------------------------------
+
+
+def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
+    """CPU seconds and quality of each, on the same graph (ca-astroph: on its split)."""
+    from benchmarks.graphs.vectors.splits import split_edges
+    from graphagg.embedding import EmbeddingConfig
+    from graphagg.embedding.build import embed
+    from graphagg.embedding.prone.network import Network
+    from graphagg.graph import load_graph
+
+    report.heading(f"Embeddings: {name} beside gensim and pycleora")
+    whole = load_graph(DATA / GRAPHS[name])
+    split = None if name == "blogcatalog" else split_edges(whole, None, 0.3, 0)
+    graph = whole if split is None else split.train
+    sides: dict[str, Callable[[], np.ndarray]] = {}
+    for passes in (1, 2):
+        config = EmbeddingConfig(pieces=PIECES, propagate=passes)
+        sides[f"graphagg, propagations: {passes}"] = lambda config=config: (
+            embed(Network.of(graph), config).vectors
+        )
+    for dim in (256, 128):  # 256 is its default
+        sides[f"pycleora, d = {dim}"] = lambda dim=dim: pycleora_vectors(graph, dim)
+    costs = in_turn(sides, pairs, time.process_time)
+    costs["gensim DeepWalk"] = [cost(lambda: deepwalk_vectors(graph))]
+    base, rows = next(iter(costs.values())), []
+    for side, spent in costs.items():
+        figures = quality(spent[-1].result, whole, split)
+        times = ratio(spent, base[: len(spent)])
+        rows.append(
+            [side, median_cost(spent).cpu, f"{times:.1f}", *map("{:.4f}".format, figures.values())]
+        )
+    report.table(["", "CPU s", "times ours", *figures], rows)
+
+
+def quality(vectors: np.ndarray, whole: Any, split: Any) -> dict[str, float]:
+    """AUC of link prediction where there is a split, else micro and macro F1 of classification."""
+    from benchmarks.graphs.vectors.classification import FRACTIONS, classify, read_labels
+    from graphagg.embedding.prone.sparse import normalize_rows
+
+    if split is not None:
+        both = {"AUC dot": vectors, "AUC cosine": normalize_rows(vectors)}
+        return {name: link_auc(rows, split) for name, rows in both.items()}
+    labels = read_labels(LABELS, whole.rows)
+    figures = {}
+    for fraction in FRACTIONS:
+        scores = [classify(vectors, labels, fraction, seed) for seed in range(SHUFFLES)]
+        figures[f"micro {fraction}"] = float(np.mean([s.micro for s in scores]))
+        figures[f"macro {fraction}"] = float(np.mean([s.macro for s in scores]))
+    return figures
+
+
+def link_auc(vectors: np.ndarray, split: Any) -> float:
+    """AUC of products of the held-out edges against uniform pairs."""
+    from benchmarks.graphs.vectors.measure import auc
+
+    first = 0 if split.train.kind == "undirected" else len(split.train.rows)
+    scores = [
+        np.einsum("ij,ij->i", vectors[pairs[0]], vectors[first + pairs[1]])
+        for pairs in (split.positive, split.uniform)
+    ]
+    return auc(*scores)
+
+
+def pycleora_vectors(graph, dim: int) -> np.ndarray:
+    """pycleora's `embed` with its defaults but for the length of a vector."""
+    import pycleora
+
+    rows, columns = graph.pairs()
+    lines = (f"{u} {v}" for u, v in zip(rows.tolist(), columns.tolist(), strict=True))
+    matrix = pycleora.SparseMatrix.from_iterator(lines, "complex::reflexive::node")
+    embedded = pycleora.embed(matrix, feature_dim=dim)
+    vectors = np.zeros((len(graph.rows), embedded.shape[1]), dtype=np.float32)
+    vectors[np.array(matrix.entity_ids, dtype=np.int64)] = embedded
+    return vectors
+
+
+def deepwalk_vectors(graph) -> np.ndarray:
+    """10 walks of 80 per vertex, window 10, one epoch, by gensim with one worker."""
+    from gensim.models import Word2Vec
+
+    matrix, generator = graph.adjacency, np.random.default_rng(0)
+    degrees = matrix.degrees()
+    walks = []
+    for _ in range(10):
+        walk = np.empty((len(graph.rows), 80), dtype=np.int64)
+        walk[:, 0] = generator.permutation(len(graph.rows))
+        walk = walk[degrees[walk[:, 0]] > 0]
+        for step in range(1, 80):
+            at = walk[:, step - 1]
+            draws = (generator.random(len(at)) * degrees[at]).astype(np.int64)
+            walk[:, step] = matrix.indices[matrix.indptr[at] + draws]
+        walks += walk.astype(str).tolist()
+    model = Word2Vec(
+        walks, vector_size=128, window=10, min_count=0, sg=1, workers=1, epochs=1, seed=0
+    )
+    vectors = np.zeros((len(graph.rows), 128), dtype=np.float32)
+    vectors[np.array(model.wv.index_to_key, dtype=np.int64)] = model.wv.vectors
+    return vectors
+
+
+# --- partitioners --------------------------------------------------------------------------------
+
+CUT_GRAPHS = {
+    "ca-astroph": ("ca-astroph/astro-ph-cc1.jlg", "undirected"),
+    "email-enron": ("email-enron/email-enron.jlg", "undirected"),
+    "blogcatalog": ("blogcatalog/blogcatalog.mat", "undirected"),
+    "soc-Epinions1": ("soc-Epinions1/soc-Epinions1.txt.gz", "directed"),
+    "web-NotreDame": ("web-NotreDame/web-NotreDame.txt.gz", "directed"),
+}
+CUT_PIECES = (8, 46)
+
+
+def bench_partitioners(report: Report) -> None:
+    """Cut, balance, copies, CPU seconds and AUC of each partitioner, on graphs with 30 % held out.
+
+    The training graph of split 0 is cut and embedded; AUC compares dot products.
+    """
+    from benchmarks.graphs.vectors.splits import split_edges
+    from graphagg.embedding import EmbeddingConfig
+    from graphagg.embedding.build import embed
+    from graphagg.embedding.partition.cut import partition
+    from graphagg.embedding.prone.network import Network
+    from graphagg.graph import load_graph
+
+    figures, rows = ("cut", "edge_balance", "vertex_balance", "copies"), []
+    for name, (path, kind) in CUT_GRAPHS.items():
+        split = split_edges(load_graph(DATA / path, kind), None, 0.3, 0)
+        network = Network.of(split.train)
+        for pieces in CUT_PIECES:
+            for partitioner in ("metis", "streaming"):
+                config = EmbeddingConfig(pieces=pieces, partitioner=partitioner, kind=kind)
+                partition(network.matrix, config)  # warms up
+                spent = cost(lambda c=config, m=network.matrix: partition(m, c))
+                vectors, level = embed(network, config).vectors, spent.result[1].levels[-1]
+                row = [name, partitioner, pieces, *(f"{getattr(level, f):.4f}" for f in figures)]
+                rows.append([*row, f"{link_auc(vectors, split):.4f}", spent.cpu])
+    report.heading("Embeddings: partitioners")
+    report.table(["graph", "partitioner", "pieces", *figures, "AUC", "CPU s"], rows)
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+LEAF_EDGES = (10**5, 3 * 10**5, 10**6)
+LEAF_PIECES = (50_000, 100_000, 200_000, 400_000, 800_000)
+Leaf = tuple[int, int, int, float]
+
+
+def bench_memory(report: Report) -> None:
+    """Peak memory of a process that decomposes the heaviest piece, the largest task of a worker.
+
+    Larger graphs in pieces of one size, then larger pieces of the largest graph.
+    """
+    report.heading("Embeddings: peak memory of a worker's largest task against graph and piece")
+    graphs = [leaf_memory(edges, LEAF_PIECES[0]) for edges in LEAF_EDGES]
+    pieces = [graphs[-1]] + [leaf_memory(LEAF_EDGES[-1], size) for size in LEAF_PIECES[1:]]
+    report.table(["edges", "entries per piece", "pieces", "peak MiB"], graphs + pieces[1:])
+
+
+def leaf_memory(edges: int, entries: int) -> Leaf:
+    """Cut a generated graph, and decompose its heaviest piece in a process of its own."""
+    from graphagg.embedding import EmbeddingConfig
+    from graphagg.embedding.partition.cut import partition
+    from graphagg.embedding.partition.pieces import Layout
+    from graphagg.embedding.prone import engine as prone
+    from graphagg.embedding.prone.network import Network
+    from graphagg.graph import load_graph
+
+    config = EmbeddingConfig(max_piece_edges=entries)
+    matrix = Network.of(load_graph(np.concatenate(list(power_law_edges(edges))))).matrix
+    labels, report = partition(matrix, config)
+    count = report.levels[-1].pieces
+    engine = prone.in_process(matrix, Layout.of(labels, count), config)
+    engine.prepare()
+    logs = (engine.log_matrix(engine.piece(i)) for i in range(count))
+    leaf = max(logs, key=lambda log: len(log.indices))
+    with tempfile.NamedTemporaryFile(suffix=".npz") as file:
+        np.savez(file, **{name: getattr(leaf, name) for name in leaf.__dataclass_fields__})
+        file.flush()
+        rank = config.rank(count)
+        peak = in_process(decompose, path=file.name, rank=rank, iterations=config.iterations)
+    return edges, entries, count, peak / 2**20
+
+
+def decompose(path: str, rank: int, iterations: int) -> int:
+    """Peak bytes of this process after it decomposed a piece."""
+    from graphagg.embedding.prone.matrix import scaled_right_vectors
+    from graphagg.graph.csr import Csr
+
+    with np.load(path) as stored:
+        leaf = Csr(
+            **{name: stored[name] if stored[name].ndim else stored[name].item() for name in stored}
+        )
+    scaled_right_vectors(leaf, rank, iterations, [0, 0])
+    return resident("VmHWM")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Measure an embedding, always beside controls that it must be better than.
+
+Link prediction: edges are held out, the rest is embedded, and pairs are scored by the dot product
+of the unnormalized vectors and by cosine; negatives are drawn uniformly, and as the ends of edges
+are (uniform ones are easy: their degrees give them away). Node classification: DeepWalk's protocol.
+Compared with it are the same graph embedded without a partition (`control`), random vectors
+with the same propagation (`random`), common neighbors and Adamic-Adar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.graphs.vectors.classification import FRACTIONS, classify
+from benchmarks.graphs.vectors.splits import Split, heuristic_scores, split_edges
+from graphagg.arrays import Array
+from graphagg.embedding.build import embed
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.partition.pieces import Layout
+from graphagg.embedding.partition.report import ISOLATED
+from graphagg.embedding.prone.engine import Engine, in_process
+from graphagg.embedding.prone.matrix import truncated_svd
+from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.sparse import normalize_rows, one_thread
+from graphagg.graph.graph import Graph
+from graphagg.progress import Progress, silent
+
+Embedder = Callable[[Network, EmbeddingConfig], Array]
+
+HITS = 50
+_ITERATIONS = 5  # of the control
+
+
+def embed_whole(network: Network, config: EmbeddingConfig) -> Array:
+    """ProNE of the whole matrix by one randomized SVD with 5 power iterations, `[N, d]`.
+
+    Same matrix and propagation as `build.embed`; neither pieces nor a merge.
+    """
+    with one_thread():
+        engine = _undivided(network, config)
+        matrix = engine.log_matrix(engine.piece(0))
+        left, singular, _ = truncated_svd(matrix, config.dim, _ITERATIONS, [config.random_state])
+        return propagated(engine, left * np.sqrt(singular), network, config)
+
+
+def embed_random(network: Network, config: EmbeddingConfig) -> Array:
+    """Normal random vectors with the same propagation, `[N, d]`."""
+    generator = np.random.default_rng(config.random_state)
+    with one_thread():
+        engine = _undivided(network, config)
+        shape = (len(engine.layout.order), config.dim)
+        rows = generator.standard_normal(shape, dtype=np.float32)
+        return propagated(engine, rows, network, config)
+
+
+def _undivided(network: Network, config: EmbeddingConfig) -> Engine:
+    """The engine of the whole matrix as one piece."""
+    piece_of = np.where(network.matrix.degrees() > 0, 0, ISOLATED)
+    engine = in_process(network.matrix, Layout.of(piece_of, 1), replace(config, pieces=1))
+    engine.prepare()
+    return engine
+
+
+def propagated(engine: Engine, rows: Array, network: Network, config: EmbeddingConfig) -> Array:
+    """Spread vectors `[N', d]`, in the order of the layout; returns vectors of all nodes."""
+    vectors = engine.take(rows)
+    for turn in range(1, config.propagate + 1):
+        vectors = engine.propagate(vectors, turn)
+    return engine.rotated(vectors, engine.layout.numbers(network.nodes))[0]
+
+
+METHODS: dict[str, Embedder] = {
+    "graphagg": lambda network, config: embed(network, config).vectors,
+    "control": embed_whole,
+    "random": embed_random,
+}
+
+
+@dataclass
+class Scores:
+    """Figures of several methods over several runs: method, measure, and one value a run."""
+
+    runs: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    def add(self, method: str, measure: str, value: float) -> None:
+        """Note the value of one run."""
+        self.runs.setdefault(method, {}).setdefault(measure, []).append(float(value))
+
+    def mean(self, method: str, measure: str) -> float:
+        """The mean over the runs."""
+        return float(np.mean(self.runs[method][measure]))
+
+    def to_json(self) -> dict[str, Any]:
+        """`{method: {measure: {mean, std}}}`; a slash in a measure's name makes a further level."""
+        shown: dict[str, Any] = {}
+        for method, measures in self.runs.items():
+            for measure, values in measures.items():
+                level = shown.setdefault(method, {})
+                for name in measure.split("/"):
+                    level = level.setdefault(name, {})
+                level["mean"], level["std"] = float(np.mean(values)), float(np.std(values))
+        return shown
+
+
+@dataclass(frozen=True)
+class LinkPrediction:
+    """Link prediction against two kinds of negatives."""
+
+    uniform: Scores
+    matched: Scores
+
+
+def predict_links(
+    graph: Graph,
+    weights: Array | None,
+    config: EmbeddingConfig,
+    *,
+    holdout: float = 0.3,
+    repeats: int = 3,
+    methods: Sequence[str] = tuple(METHODS),
+    progress: Progress = silent,
+) -> LinkPrediction:
+    """Hold out edges, embed the rest, and tell held-out edges from pairs without one.
+
+    Args:
+        graph: the whole graph.
+        weights: `[nnz]` of the entries of its adjacency; None: all 1.
+        config: parameters; run r takes `random_state + r` for the split and for the embedding.
+        holdout: share of the edges.
+        repeats: number of splits.
+        methods: of `METHODS`.
+        progress: called after each split.
+    """
+    result = LinkPrediction(Scores(), Scores())
+    for turn in range(repeats):
+        again = replace(config, random_state=config.random_state + turn)
+        split = split_edges(graph, weights, holdout, again.random_state)
+        network = Network.of(split.train, split.weights)
+        for name in methods:
+            _score_vectors(result, name, METHODS[name](network, again), split)
+        _score_heuristics(result, split)
+        progress("link prediction", turn + 1, repeats)
+    return result
+
+
+def _score_vectors(result: LinkPrediction, name: str, vectors: Array, split: Split) -> None:
+    n = len(split.train.rows)
+    sides = (vectors, vectors) if split.train.kind == "undirected" else (vectors[:n], vectors[n:])
+    for normalized, suffix in ((False, ""), (True, "_cosine")):
+        first, second = (normalize_rows(side) for side in sides) if normalized else sides
+
+        def products(pairs: Array, first: Array = first, second: Array = second) -> Array:
+            scores: Array = np.einsum("ij,ij->i", first[pairs[0]], second[pairs[1]])
+            return scores
+
+        positive = products(split.positive)
+        for scores, pairs in ((result.uniform, split.uniform), (result.matched, split.matched)):
+            negative = products(pairs)
+            scores.add(name, f"auc{suffix}", auc(positive, negative))
+            if not normalized:
+                scores.add(name, f"hits@{HITS}", hits(positive, negative))
+
+
+def _score_heuristics(result: LinkPrediction, split: Split) -> None:
+    positive = heuristic_scores(split.train, split.positive)
+    for scores, pairs in ((result.uniform, split.uniform), (result.matched, split.matched)):
+        for name, negative in heuristic_scores(split.train, pairs).items():
+            scores.add(name, "auc", auc(positive[name], negative))
+            scores.add(name, f"hits@{HITS}", hits(positive[name], negative))
+
+
+def auc(positive: Array, negative: Array) -> float:
+    """The probability that a positive scores above a negative; ties count half."""
+    truth = np.repeat([1, 0], [len(positive), len(negative)])
+    return float(roc_auc_score(truth, np.concatenate((positive, negative))))
+
+
+def hits(positive: Array, negative: Array, k: int = HITS) -> float:
+    """The share of positives that score above the k-th best negative."""
+    if len(negative) < k:
+        return 1.0
+    bound = np.partition(negative, len(negative) - k)[len(negative) - k]
+    return float(np.mean(positive > bound))
+
+
+def classify_nodes(
+    graph: Graph,
+    weights: Array | None,
+    labels: Array,
+    config: EmbeddingConfig,
+    *,
+    repeats: int = 1,
+    shuffles: int = 10,
+    methods: Sequence[str] = tuple(METHODS),
+    progress: Progress = silent,
+) -> Scores:
+    """Predict the labels of nodes from their vectors, at 10 and at 50 % of training nodes.
+
+    Args:
+        graph: the graph; of a directed one, both vectors side by side; two-mode: of the sets.
+        weights: `[nnz]` of the entries of its adjacency; None: all 1.
+        labels: `[n, L]` bool of its vertices.
+        config: parameters; run r takes `random_state + r`.
+        repeats: embeddings.
+        shuffles: of the nodes, for each embedding.
+        methods: of `METHODS`.
+        progress: called after each embedding.
+    """
+    network, scores = Network.of(graph, weights), Scores()
+    chosen = np.flatnonzero(labels.any(axis=1))
+    for turn in range(repeats):
+        again = replace(config, random_state=config.random_state + turn)
+        for name in methods:
+            rows = _rows_of_vertices(METHODS[name](network, again), graph)[chosen]
+            for fraction in FRACTIONS:
+                for shuffle in range(shuffles):
+                    score = classify(rows, labels[chosen], fraction, shuffle)
+                    scores.add(name, f"micro_f1/{fraction}", score.micro)
+                    scores.add(name, f"macro_f1/{fraction}", score.macro)
+        progress("classification", turn + 1, repeats)
+    return scores
+
+
+def _rows_of_vertices(vectors: Array, graph: Graph) -> Array:
+    n = len(graph.rows)
+    if graph.kind == "directed":
+        return np.hstack((normalize_rows(vectors[:n]), normalize_rows(vectors[n:])))
+    return vectors[:n]

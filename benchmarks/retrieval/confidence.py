@@ -1,0 +1,255 @@
+"""Fit the confidence of answers on many sets, and check it on sets that it was not fitted on.
+
+    python -m benchmarks.retrieval.confidence --profile fast [--sets ...] [--out FILE.json]
+    python -m benchmarks.retrieval.confidence --own INDEX QUESTIONS.jsonl
+
+Questions of the first halves are asked of their own set (the gold is there), of their set without
+their gold passages (near-topic: `exclude` hides them), and of another set (off-topic). An answer is
+right where all gold passages, or k of them if there are more, are among the first k hits. Printed
+are the area under the ROC curve (AUC) and the expected calibration error (ECE, ten bins) on the
+second halves of each set, by coefficients that were fitted without the set and its family, and by
+those of the profile; the ECE that true chances of this size would have by luck; by kind;
+beside the top score, the gap of the first two scores and NQC (their deviation over the mean) as
+baselines; the share of answers kept and the risk of the kept ones; and the coefficients fitted on
+all sets, for `graphagg/rag/modes/confidence.py`. `--own` tells right answers from questions without
+gold, which the corpus does not answer, by the table that is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.report import print_table
+from benchmarks.retrieval.corpora import family, names_here, open_index, questions, share_passages
+from graphagg.arrays import Array
+from graphagg.rag import Hit, PassageIndex
+from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES
+from graphagg.rag.evaluation.questions import GoldQuestion, Half
+from graphagg.rag.modes.confidence import COEFFICIENTS, FEATURES, features_of
+
+THERE, NEAR, OFF = range(3)
+KINDS = ("near-topic", "off-topic")
+KS = (2, 5, 10)
+SHOWN_K = 5
+BASELINES = ("top score", "gap", "NQC")
+Model = tuple[Array, float]
+"""Coefficients of the features, and the intercept."""
+REGULAR = 1.0
+"""Inverse strength of the L2 penalty, on features of unit variance."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Answers of one half of a set; n rows, one per question, kind and k.
+
+    Attributes:
+        features: `[n, f]`, and `baselines`, `[n, 3]`.
+        right: `[n]` bool.
+        kind: `[n]`.
+        k: `[n]`.
+    """
+
+    features: Array
+    baselines: Array
+    right: Array
+    kind: Array
+    k: Array
+
+    def at(self, rows: Array) -> Asked:
+        return Asked(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+def rows_of(
+    index: PassageIndex, question: GoldQuestion, kind: int, exclude: Sequence[str] = ()
+) -> list[tuple[list[float], list[float], bool, int, int]]:
+    """The features and the outcome of one question, for each k."""
+    retriever = index.retriever(exclude=exclude)
+    (encoded,) = retriever.encode(retriever.read([question.text], index.models), index.models)
+    answer, rows = retriever._first(encoded, max(KS)), []
+    hits, compared = answer.hits, answer.compared
+    foreign = index.snapshot.is_foreign(retriever.scope.view)
+    assert compared is not None
+    for k in KS if hits else ():
+        first = hits[:k]
+        at = [index.snapshot.known_row(hit.passage.id) for hit in first]
+        features = features_of(compared, first, at, k, answer.spread, foreign)
+        right = kind == THERE and is_right(question, first, k)
+        scores = np.array([hit.score for hit in hits])
+        gap = float(scores[0] - scores[1]) if len(scores) > 1 else 0.0
+        spread = float(scores.std() / max(abs(float(scores.mean())), 1e-9))
+        rows.append((list(features.values()), [float(scores[0]), gap, spread], right, kind, k))
+    return rows
+
+
+def is_right(question: GoldQuestion, hits: Sequence[Hit], k: int) -> bool:
+    ids = {name for hit in hits for name in (hit.passage.id, hit.passage.document, *hit.copies)}
+    return len(question.gold & ids) >= min(len(question.gold), k)
+
+
+def asked_of(name: str, which: Half, names: Sequence[str], options: argparse.Namespace) -> Asked:
+    """Ask one half of a set, every second question without its gold too, and those of others."""
+    own, most = questions(name, which, options.questions), max(options.questions // 10, 1)
+    others = [other for other in names if not share_passages(name, other)]
+    off = [q for other in others for q in questions(other, which, most)]
+    off = off[:: max(len(others) // 5, 1)]
+    rows = []
+    with open_index(name, options.folder, options.profile) as index:
+        for i, question in enumerate(own):
+            rows += rows_of(index, question, THERE)
+            if i % 2 == 0:
+                rows += rows_of(index, question, NEAR, sorted(question.gold))
+        for question in off[: len(own) // 2]:
+            rows += rows_of(index, question, OFF)
+    features, *columns = (np.array(column) for column in zip(*rows, strict=True))
+    used = [COEFFICIENTS[options.profile][feature] != 0 for feature in FEATURES]
+    return Asked(features * used, *columns)
+
+
+def joined(parts: Sequence[Asked]) -> Asked:
+    return Asked(
+        *(np.concatenate([getattr(p, n) for p in parts]) for n in Asked.__dataclass_fields__)
+    )
+
+
+def fitted(parts: Sequence[Asked]) -> Model:
+    """Coefficients and intercept; each set has one vote."""
+    every = joined(parts)
+    votes = np.concatenate([np.full(len(p.right), 1.0 / len(p.right)) for p in parts])
+    mean, deviation = every.features.mean(axis=0), every.features.std(axis=0)
+    deviation[deviation == 0] = 1.0  # of features that the profile does not use
+    model = LogisticRegression(C=REGULAR, max_iter=1000)
+    scaled = (every.features - mean) / deviation
+    model.fit(scaled, every.right, sample_weight=votes * len(votes) / votes.sum())
+    weights = model.coef_[0] / deviation
+    return weights, float(model.intercept_[0] - weights @ mean)
+
+
+def chances(asked: Asked, model: Model) -> Array:
+    chance: Array = 1.0 / (1.0 + np.exp(-(asked.features @ model[0] + model[1])))
+    return chance
+
+
+def auc(right: Array, value: Array) -> float:
+    return float(roc_auc_score(right, value)) if 0 < right.sum() < len(right) else float("nan")
+
+
+def calibration_error(right: Array, chance: Array) -> float:
+    bins = np.minimum((chance * 10).astype(int), 9)
+    sums = [abs(float((right[bins == b] - chance[bins == b]).sum())) for b in range(10)]
+    return sum(sums) / len(right)
+
+
+def by_luck(chance: Array) -> float:
+    """The mean calibration error of answers that are right with exactly these chances."""
+    rng = np.random.default_rng(0)
+    draws = rng.random((100, len(chance))) < chance
+    return float(np.mean([calibration_error(right, chance) for right in draws]))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=Path("build/choose"))
+    parser.add_argument("--profile", choices=PROFILES, default=DEFAULT_PROFILE)
+    parser.add_argument("--sets", nargs="*")
+    parser.add_argument("--questions", type=int, default=200, help="per half, at most")
+    parser.add_argument("--out", type=Path, help="JSON")
+    parser.add_argument("--own", nargs=2, type=Path, metavar=("INDEX", "QUESTIONS"))
+    options = parser.parse_args(arguments)
+    if options.own:
+        return report_own(*options.own)
+    names = options.sets or names_here()
+    tune, test = {}, {}
+    for name in names:
+        tune[name] = asked_of(name, "tune", names, options)
+        test[name] = asked_of(name, "test", names, options)
+        print(f"{name}: {len(tune[name].right)} and {len(test[name].right)} rows", flush=True)
+    weights = COEFFICIENTS[options.profile]
+    there = np.array([weights[name] for name in FEATURES]), weights["intercept"]
+    report(names, tune, test, there, options.out)
+
+
+def report(
+    names: Sequence[str], tune: dict[str, Asked], test: dict[str, Asked], there: Model,
+    out: Path | None,
+) -> None:  # fmt: skip
+    """Print the table by set, the means, coverage against risk, and the coefficients."""
+    lines, values, held = [], [], []
+    for name in names:
+        others = [tune[other] for other in names if family(other) != family(name)]
+        shown = test[name].at(test[name].k == SHOWN_K)
+        chance = chances(shown, fitted(others))
+        kinds = [shown.kind != other for other in (OFF, NEAR)]  # near-topic, then off-topic
+        row = [auc(shown.right, chance), calibration_error(shown.right, chance), by_luck(chance)]
+        row += [auc(shown.right[rows], chance[rows]) for rows in kinds]
+        row += [auc(shown.right, shown.baselines[:, i]) for i in range(len(BASELINES))]
+        kept = chances(shown, there)
+        row += [auc(shown.right, kept), calibration_error(shown.right, kept)]
+        values.append(row)
+        lines.append([name, f"{shown.right.mean():.2f}", *(f"{value:.2f}" for value in row)])
+        held.append((shown.right, chance))
+    means = np.nanmean(np.array(values), axis=0)
+    lines.append(["mean", "", *(f"{value:.2f}" for value in means)])
+    head = [f"set, k={SHOWN_K}", "right", "AUC", "ECE", "by luck", *KINDS, *BASELINES]
+    print_table([*head, "AUC of the profile's", "ECE"], lines)
+    right, chance = (np.concatenate(column) for column in zip(*held, strict=True))
+    print(f"\nall sets together: AUC {auc(right, chance):.2f}, ", end="")
+    print(f"calibration error {calibration_error(right, chance):.3f}")
+    print_below(right, chance)
+    order = np.argsort(-chance, kind="stable")
+    print("\nkept answers, and how many of them are wrong:")
+    for share in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0):
+        kept = order[: max(round(share * len(order)), 1)]
+        print(f"{share:.0%}: {1 - right[kept].mean():.2f}, from {chance[kept[-1]]:.2f} on")
+    weights, intercept = fitted([tune[name] for name in names])
+    table = {"intercept": intercept, **dict(zip(FEATURES, weights.tolist(), strict=True))}
+    print("\n" + json.dumps({name: round(value, 4) for name, value in table.items()}))
+    if out:
+        out.write_text(json.dumps({"sets": names, "rows": values, "coefficients": table}) + "\n")
+
+
+def print_below(right: Array, chance: Array) -> None:
+    """Print what a least confidence leaves out."""
+    for least in (0.1, 0.15, 0.2, 0.3, 0.5):
+        below = chance < least
+        lost = right[below].sum() / max(right.sum(), 1)
+        wrong = (~right[below]).sum() / max((~right).sum(), 1)
+        print(
+            f"below {least}: {below.mean():.0%} of all, {wrong:.0%} of the wrong answers, ", end=""
+        )
+        print(f"{lost:.0%} of the right ones")
+
+
+def report_own(path: Path, asked: Path) -> None:
+    """Print how well confidence tells answers from questions without gold."""
+    right, chance, answerable = [], [], []
+    with PassageIndex.open(path) as index:
+        for line in asked.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            ids = row.get("gold_document_ids") or row.get("gold_passage_ids") or ()
+            hits = index.retrieve(row["question"], SHOWN_K)
+            gold = GoldQuestion("", row["question"], frozenset(ids))
+            right.append(bool(ids) and is_right(gold, hits, SHOWN_K))
+            chance.append(hits.confidence)
+            answerable.append(bool(ids))
+    is_right_one, chances_of, has_gold = map(np.array, (right, chance, answerable))
+    counted = is_right_one | ~has_gold
+    print(f"{has_gold.sum()} questions with gold, {(~has_gold).sum()} without; k = {SHOWN_K}")
+    print(f"AUC {auc(is_right_one, chances_of):.2f}, of right ones and without gold ", end="")
+    print(f"{auc(is_right_one[counted], chances_of[counted]):.2f}")
+    means = chances_of[is_right_one].mean(), chances_of[~has_gold].mean()
+    print("mean confidence {:.2f} and {:.2f}".format(*means))
+    print_below(is_right_one[counted], chances_of[counted])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""Answers per second: distinct questions to a passage index, for several ways to serve it at once.
+
+    python -m benchmarks.serving.answers --passages DIR
+    python -m benchmarks.serving.answers --passages DIR --serve "--workers 2" --clients 1,32
+    python -m benchmarks.serving.answers --passages DIR --against ../before --against-passages DIR
+    python -m benchmarks.serving.answers --passages DIR --serve "--workers 2" --publish 300
+
+Each way is served on loopback and asked in turn, for a bounded time, and again in the next round,
+so that other work of the machine falls on all of them. A client sends its next question when it
+has its answer; no question comes twice. Beside answers per second and latencies, which say little
+on a busy machine, stands what an answer costs: CPU seconds of the service and its workers, from
+`/proc`. Memory is private to a process, without the pages of the index that all share. `--against
+ROOT` serves each way by the code of another checkout too. `two_idle_cores` is the number of answers
+per second by that CPU time if nothing else ran on two cores, the clients included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from benchmarks.measure import in_process, resident
+from benchmarks.report import Report
+from benchmarks.serving.service import DEMO, Client, publish, questions, serving
+
+_POINTS = 20  # of the curve of memory
+_WARM = 16  # questions before the clock runs
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to serve: options of `graphagg serve`, and the checkout whose code serves.
+
+    Attributes:
+        passages: the index that it serves; None: the one of all.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    root: Path | None = None
+    passages: Path | None = None
+
+
+@dataclass
+class Totals:
+    """Sums over the rounds of one way at one number of clients."""
+
+    answers: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    private: list[int] = field(default_factory=list)
+
+
+def family(process: int) -> list[psutil.Process]:
+    """A process and those that it started."""
+    first = psutil.Process(process)
+    return [first, *first.children(recursive=True)]
+
+
+def cpu_of(process: int) -> float:
+    """CPU seconds of a process and of its living descendants."""
+    return sum(sum(each.cpu_times()[:2]) for each in family(process))
+
+
+def private_of(process: int) -> list[int]:
+    """Private memory of each process, in MiB."""
+    return [resident("RssAnon", each.pid) >> 20 for each in family(process)]
+
+
+async def ask(
+    port: int, texts: Iterator[str], clients: int, answers: int, totals: Totals, process: int
+) -> None:
+    """Ask some questions from some clients."""
+    asked = itertools.count()
+
+    async def one() -> None:
+        client = Client(port)
+        while next(asked) < answers:
+            begin = time.perf_counter()
+            status, _ = await client.ask(*_search(texts))
+            totals.latencies.append((time.perf_counter() - begin) * 1000)
+            totals.answers += status == 200
+            totals.failures += status != 200
+        client.close()
+
+    begin, cpu = time.perf_counter(), cpu_of(process)
+    await asyncio.gather(*(one() for _ in range(clients)))
+    totals.seconds += time.perf_counter() - begin
+    totals.cpu_seconds += cpu_of(process) - cpu
+    totals.private.append(max(private_of(process)))
+
+
+async def ready(port: int, texts: Iterator[str]) -> None:
+    """Wait until it is ready, and answer some questions before the clock runs."""
+    client = Client(port)
+    while (await client.ask("/readyz"))[0] != 200:
+        await asyncio.sleep(0.1)
+    for _ in range(_WARM):
+        await client.ask(*_search(texts))
+    client.close()
+
+
+def _search(texts: Iterator[str]) -> tuple[str, dict[str, Any]]:
+    return "/v1/passages/search", {"question": next(texts), "top_k": 5}
+
+
+def shuffled() -> Iterator[str]:
+    """Distinct questions: all that there are, and then each with another beginning."""
+    every = questions()
+    random.Random(0).shuffle(every)
+    for number in itertools.count():
+        yield from (f"{'Also: ' * number}{question}" for question in every)
+
+
+def measured(
+    passages: Path, ways: Sequence[Way], clients: Sequence[int], answers: int, rounds: int
+) -> list[dict[str, Any]]:
+    """A row for each way and number of clients, over all rounds."""
+    totals = {(way.name, count): Totals() for way in ways for count in clients}
+    starts: dict[str, list[float]] = {way.name: [] for way in ways}
+    for _ in range(rounds):
+        for way in ways:
+            served = (way.passages or passages).resolve()
+            texts, options = shuffled(), ["--passages", str(served), *way.options]
+            with serving(options, way.root) as (process, port):
+                asyncio.run(ready(port, texts))
+                starts[way.name].append(cpu_of(process.pid))
+                for count in clients:
+                    into = totals[way.name, count]
+                    asyncio.run(ask(port, texts, count, answers, into, process.pid))
+                process.send_signal(signal.SIGTERM)
+    return [
+        {
+            "way": name, "clients": count, "answers": each.answers, "failures": each.failures,
+            "answers_per_second": round(each.answers / each.seconds, 1),
+            "cpu_ms_per_answer": round(1000 * each.cpu_seconds / each.answers, 2),
+            "two_idle_cores": round(2 * each.answers / each.cpu_seconds, 1),
+            "busy_cores": round(each.cpu_seconds / each.seconds, 2),
+            "p50_ms": round(float(np.percentile(each.latencies, 50)), 1),
+            "p99_ms": round(float(np.percentile(each.latencies, 99)), 1),
+            "private_mib_of_the_largest": max(each.private),
+            "start_cpu_seconds": round(float(np.median(starts[name])), 2),
+        }
+        for (name, count), each in totals.items()
+    ]  # fmt: skip
+
+
+def steady(passages: Path, way: Way, clients: int, seconds: float) -> dict[str, Any]:
+    """One way under load for a while, with a publish in the middle: failures, and memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        copied = Path(folder) / "passages"
+        shutil.copytree(passages, copied)
+        with serving(["--passages", str(copied), *way.options], way.root) as (process, port):
+            figures = asyncio.run(_steady(port, process.pid, copied, clients, seconds))
+            process.send_signal(signal.SIGTERM)
+    return {"way": way.name, **figures}
+
+
+async def _steady(
+    port: int, process: int, passages: Path, clients: int, seconds: float
+) -> dict[str, Any]:
+    texts, totals, memory, versions = shuffled(), Totals(), list[int](), set[str]()
+    await ready(port, texts)
+    begin, publishing = time.perf_counter(), None
+    while (spent := time.perf_counter() - begin) < seconds:
+        if publishing is None and spent > seconds / 2:
+            publishing = asyncio.create_task(
+                asyncio.to_thread(in_process, publish, passages=str(passages))
+            )
+        await ask(port, texts, clients, 4 * clients, totals, process)
+        memory.append(sum(private_of(process)))
+        client = Client(port)
+        versions.add(json.loads((await client.ask("/v1/info"))[1])["passages"]["version"])
+        client.close()
+    if publishing is not None:
+        await publishing
+    return {
+        "clients": clients, "seconds": round(spent), "answers": totals.answers,
+        "failures": totals.failures, "versions_served": len(versions),
+        "private_mib_of_all": {
+            "first": memory[0], "last": memory[-1], "most": max(memory),
+            "curve": memory[:: -(-len(memory) // _POINTS)],
+        },
+    }  # fmt: skip
+
+
+def run(report: Report) -> None:
+    """For the common report, on the demo's passages."""
+    from graphagg.rag import PassageIndex, read_passages
+
+    report.heading("Answers: distinct questions to the demo's passages, 1 and 32 clients")
+    with tempfile.TemporaryDirectory() as folder:
+        PassageIndex.build(read_passages(DEMO), Path(folder) / "idx").close()
+        quiet = ("--no-access-log",)
+        ways = [Way("one process", quiet), Way("--workers 2", (*quiet, "--workers", "2"))]
+        rows = measured(Path(folder) / "idx", ways, (1, 32), answers=100, rounds=1)
+    report.table(list(rows[0]), [tuple(row.values()) for row in rows])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--passages", type=Path, required=True)
+    parser.add_argument("--serve", action="append", help="options of one way; repeat it")
+    parser.add_argument("--against", type=Path, help="another checkout; each way by its code too")
+    parser.add_argument("--against-passages", type=Path, help="an index that it can open")
+    parser.add_argument("--clients", default="1,8,32")
+    parser.add_argument("--answers", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--publish", type=float, help="seconds of load, a publish in the middle")
+    chosen = parser.parse_args()
+    ways = []
+    for options in chosen.serve or ["--no-access-log", "--no-access-log --workers 2"]:
+        name = options or "as it is"
+        if chosen.against:
+            name_there, split = f"{name} by {chosen.against}", tuple(options.split())
+            root = chosen.against.resolve()
+            ways.append(Way(name_there, split, root, chosen.against_passages))
+        ways.append(Way(name, tuple(options.split())))
+    if chosen.publish:
+        rows = (steady(chosen.passages, way, 32, chosen.publish) for way in ways)
+    else:
+        clients = tuple(map(int, chosen.clients.split(",")))
+        rows = iter(measured(chosen.passages, ways, clients, chosen.answers, chosen.rounds))
+    for row in rows:
+        print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,6 @@ import networkx as nx
 import pytest
 
 from benchmarks.house import PACKAGES, rooms, size_of
-from tests.language import ROOTS, findings
 from tests.unit.test_examples import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
@@ -100,20 +99,6 @@ def test_the_package_keeps_its_budget():
         "the price in lines on the decision page of the feature that needs it "
         "(docs/decisions/budget.md)"
     )
-
-
-@pytest.mark.parametrize("root", ROOTS)
-def test_words(root):
-    """Docstrings, comments, error texts and pages are plain English; see tests/language.py."""
-    path = ROOT / root
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    every = [
-        str(finding)
-        for file in files
-        if file.suffix in {".py", ".md"}
-        for finding in findings(file)
-    ]
-    assert not every, "\n".join(every[:20])
 
 
 def test_docstrings_have_examples():

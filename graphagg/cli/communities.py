@@ -33,7 +33,7 @@ from graphagg.cli.output.console import (
     progress_report,
 )
 from graphagg.cli.shell import EXTRA
-from graphagg.communities.config import Method, Plan, check_method, check_plan
+from graphagg.communities.config import Method, check_method
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import NeededWeights, Reading, WeightedReading
 
@@ -76,14 +76,12 @@ class Query:
         k: number of members besides the seeds.
         sweep: choose the number of members by a sweep cut.
         method: how members are found and ranked.
-        plan: how candidates are found.
     """
 
     seed: list[str] | None = None
     k: int = field(default=50, metadata=K)
     sweep: bool = field(default=False, metadata={"flags": "--sweep"})
     method: Method = "fused"
-    plan: Plan = "auto"
 
     def community(self, directory: PathLike[str]) -> Community:
         """Answer the query by an index."""
@@ -91,7 +89,7 @@ class Query:
 
         k = None if self.sweep else self.k
         with opened(CommunityIndex, directory) as index:
-            return index.query(self.seed or [], k, method=self.method, plan=self.plan)
+            return index.query(self.seed or [], k, method=self.method)
 
 
 def query(
@@ -186,9 +184,6 @@ def evaluate(
         list[str] | None,
         typer.Option(help="A method; repeat it to compare.", show_default="fused"),
     ] = None,
-    plan: Annotated[
-        list[str] | None, typer.Option(help="A plan; repeat it to compare.", show_default="auto")
-    ] = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -198,18 +193,14 @@ def evaluate(
     from graphagg.communities.evaluation import evaluate as measure
 
     methods = [check_method(name) for name in method or ["fused"]]
-    plans = [check_plan(name) for name in plan or ["auto"]]
     with CommunityIndex.open(directory) as index, progress_report() as report:
         truth = read_communities(communities, index.vertices)
         chosen = truth.select(min_size, max_size, max_communities, random_state)
         questions = draw_seeds(chosen, seeds, draws, random_state)
         results = [
-            measure(
-                index, questions, method=name, plan=kind, random_state=random_state, progress=report
-            )
+            measure(index, questions, method=name, random_state=random_state, progress=report)
             for name in methods
-            for kind in plans
-        ]  # fmt: skip
+        ]
     if truth.unknown:
         err.print(f"{truth.unknown:,} members are not in the graph; left out", markup=False)
     if as_json:
@@ -346,13 +337,12 @@ def _print_evaluations(results: list[Evaluation], unknown: int) -> None:
 
 def _table_evaluations(results: list[Evaluation]) -> None:
     table = Table(box=None, pad_edge=False)
-    for name in ("method", "plan", "communities", "recall", "95 %", "area", "ms p50", "ms p99"):
-        table.add_column(name, justify="left" if name in ("method", "plan") else "right")
+    for name in ("method", "communities", "recall", "95 %", "area", "ms p50", "ms p99"):
+        table.add_column(name, justify="left" if name == "method" else "right")
     for run in results:
         low, high = run.recall_interval
         table.add_row(
             run.method,
-            run.plan,
             str(run.communities),
             f"{run.recall:.3f}",
             f"{low:.3f}-{high:.3f}",

@@ -10,11 +10,9 @@ from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
 
 Kind = Literal["undirected", "directed-in", "directed-out", "two-mode"]
-Method = Literal["minhash", "jaccard", "agglomerative", "pagerank", "fused", "containment"]
-Plan = Literal["auto", "exact", "lsh", "scan"]
+Method = Literal["minhash", "jaccard", "agglomerative", "pagerank", "fused"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 METHODS: tuple[Method, ...] = get_args(Method)
-PLANS: tuple[Plan, ...] = get_args(Plan)
 
 GRAPH_KIND: dict[Kind, GraphKind] = {
     "undirected": "undirected",
@@ -39,7 +37,6 @@ class IndexConfig:
         bands: number of bands of the LSH tables (b).
         rows: slots per band (r); b * r is at most K. 64 bands of 2 match with probability one half
             at a similarity of 0.10.
-        partitions: number of groups of sets by size, which the method `containment` searches.
         hash_seed: seed of the hash family; 1 is datasketch's default.
         weights: keep the weights of edges, all above 0: similarity is weighted Jaccard, the walk
             follows heavy edges more, and repeats of an edge add up.
@@ -58,7 +55,6 @@ class IndexConfig:
     permutations: int = 128
     bands: int = 64
     rows: int = 2
-    partitions: int = 16
     hash_seed: int = 1
     weights: bool = field(default=False, metadata={"flags": "--weights"})
 
@@ -71,7 +67,6 @@ class IndexConfig:
         integer("permutations", self.permutations, 1, 4096)
         integer("bands", self.bands, 1, 4096)
         integer("rows", self.rows, 1, 64)
-        integer("partitions", self.partitions, 1, 256)
         integer("hash_seed", self.hash_seed, 0, 2**32 - 1)
         if self.bands * self.rows > self.permutations:
             raise InvalidParameter(
@@ -90,77 +85,29 @@ class IndexConfig:
 
 @dataclass(frozen=True)
 class QueryConfig:
-    """Bounds on the work of a query, and the methods' constants.
+    """Bounds on the work of a query, and the walk's probability of return.
 
     Attributes:
-        exact_work: most entries of the compressed rows that exact comparison reads; a seed that
-            does not fit is looked up in the LSH tables.
-        minhash_work: the same bound for `minhash`, which then still compares signatures.
-        scan_below: with fewer vertices `minhash` compares all signatures.
-        bucket_cap: most vertices that are taken of one LSH bucket.
-        candidates: most vertices that are compared one by one.
+        exact_work: most entries of the compressed rows that exact comparison reads. The LSH tables
+            find candidates for seeds that do not fit.
         pair_work: most element look-ups of comparisons one by one.
-        reason_work: most element look-ups of the reasons; shared elements beyond are not counted.
         alpha: probability of a return to the seeds in each step of the walk.
-        eps: residual per edge of a vertex that the push leaves.
-        push_work: most edges that the push reads.
-        growth_work: most entries that `agglomerative` reads.
-        sweep_limit: most members that a sweep cut considers.
 
     Examples:
-        >>> QueryConfig(alpha=0.15, push_work=100_000).fused.stage
-        10
+        >>> QueryConfig(alpha=0.15).exact_work
+        1000000
     """
 
     exact_work: int = 1_000_000
-    minhash_work: int = 25_000
-    scan_below: int = 100_000
-    bucket_cap: int = 64
-    candidates: int = 8_192
     pair_work: int = 200_000
     alpha: float = 0.05
-    eps: float = 1e-5
-    push_work: int = 2_000_000
-    reason_work: int = 50_000
-    growth_work: int = 500_000
-    sweep_limit: int = 1_000
-    fused: FusedConfig = field(default_factory=lambda: FusedConfig())
 
     def __post_init__(self) -> None:
-        for name in ("bucket_cap", "candidates", "sweep_limit"):
-            integer(name, getattr(self, name), 1, 2**31)
-        for name in ("exact", "minhash", "pair", "reason", "push", "growth"):
-            integer(f"{name}_work", getattr(self, f"{name}_work"), 0, 2**62)
+        integer("exact_work", self.exact_work, 0, 2**62)
+        integer("pair_work", self.pair_work, 0, 2**62)
         number("alpha", self.alpha, above=0, below=1)
-        number("eps", self.eps, above=0, below=1)
-
-
-@dataclass(frozen=True)
-class FusedConfig:
-    """Constants of `fused`; see `query.fused` for the formula.
-
-    Attributes:
-        power: exponent of PageRank.
-        floor: least constant that is added to each similarity.
-        gap: growth of the constant where few of the best by PageRank have a similarity.
-        grown: number of first vertices to which similarities are also taken.
-        mixture: share of the similarities to these vertices.
-        stage: members of the first stage; each later stage doubles the members.
-    """
-
-    power: float = 0.7
-    floor: float = 0.05
-    gap: float = 3.0
-    grown: int = 30
-    mixture: float = 0.5
-    stage: int = 10
 
 
 def check_method(method: str) -> Method:
     """Return the method; `InvalidParameter` names the choices if there is no such method."""
     return one_of("method", cast(Method, method), METHODS)
-
-
-def check_plan(plan: str) -> Plan:
-    """Return the plan; `InvalidParameter` names the choices if there is no such plan."""
-    return one_of("plan", cast(Plan, plan), PLANS)

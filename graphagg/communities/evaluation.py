@@ -22,7 +22,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.checks import integer
-from graphagg.communities.config import Method, Plan, QueryConfig
+from graphagg.communities.config import Method, QueryConfig
 from graphagg.communities.index import CommunityIndex
 from graphagg.errors import InvalidCommunities, UnreadableFile
 from graphagg.graph.ids import VertexId, VertexIds
@@ -161,7 +161,7 @@ class Evaluation:
     """Recall of one method over communities and draws.
 
     Attributes:
-        method, plan: as asked for; `plans` counts the plans that were used.
+        method: how vertices were ranked.
         communities: number of communities.
         draws: number of draws per community.
         recall: mean over communities of the mean over draws, at community size less seeds.
@@ -169,12 +169,11 @@ class Evaluation:
         recall_auc: mean area under the recall curve; perfect is 1.
         latency_ms: wall milliseconds of a ranking, without its reasons: `p50`, `p99`.
         cpu_ms: CPU milliseconds of the thread, the same percentiles.
-        plans: number of queries that each plan answered.
+        plans: number of queries by the way candidates were found.
         per_community: recall of each community.
     """
 
     method: str
-    plan: str
     communities: int
     draws: int
     recall: float
@@ -225,7 +224,6 @@ def evaluate(
     questions: Sequence[Draw],
     *,
     method: Method = "fused",
-    plan: Plan = "auto",
     config: QueryConfig = _DEFAULT,
     random_state: int = 0,
     progress: Progress = silent,
@@ -238,19 +236,18 @@ def evaluate(
         index: the index.
         questions: from `draw_seeds`; the same for every method that is to be compared.
         method: how to rank.
-        plan: how to find candidates.
-        config: budgets and constants.
+        config: budgets.
         random_state: seed of the bootstrap.
         progress: called after each question.
     """
     recalls, areas, wall, cpu = [], [], [], []
     plans: dict[str, int] = {}
     # Not timed: the first call loads compiled code and maps pages.
-    index.rank(questions[0].seeds, len(questions[0].rest), method=method, plan=plan, config=config)
+    index.rank(questions[0].seeds, len(questions[0].rest), method=method, config=config)
     for done, question in enumerate(questions):
         k = len(question.rest)
         start_wall, start_cpu = time.perf_counter(), time.thread_time()
-        ranking = index.rank(question.seeds, k, method=method, plan=plan, config=config)
+        ranking = index.rank(question.seeds, k, method=method, config=config)
         members = ranking.vertices[ranking.best(k, question.seeds)]
         cpu.append(time.thread_time() - start_cpu)
         wall.append(time.perf_counter() - start_wall)
@@ -264,7 +261,6 @@ def evaluate(
     means = _means(groups, np.array(recalls))
     return Evaluation(
         method=method,
-        plan=plan,
         communities=len(means),
         draws=len(questions) // len(means),
         recall=float(means.mean()),

@@ -17,10 +17,8 @@ from graphagg.communities.config import (
     GRAPH_KIND,
     IndexConfig,
     Method,
-    Plan,
     QueryConfig,
     check_method,
-    check_plan,
 )
 from graphagg.communities.indexing.changes import Change, ChangeReport, apply, merge
 from graphagg.communities.indexing.engine import KIND
@@ -55,6 +53,8 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 
+SWEEP_LIMIT = 1_000
+"""Members that a sweep cut considers."""
 _DEFAULT = QueryConfig()
 
 
@@ -207,7 +207,6 @@ class CommunityIndex(Index[Snapshot]):
         k: int | None = 50,
         *,
         method: Method = "fused",
-        plan: Plan = "auto",
         config: QueryConfig = _DEFAULT,
     ) -> Community:
         """Find the community of some vertices.
@@ -215,15 +214,14 @@ class CommunityIndex(Index[Snapshot]):
         Args:
             seeds: vertices as the user wrote them; repeats count once.
             k: number of members besides the seeds. None: a sweep cut chooses, among the first
-                `config.sweep_limit`, the prefix of least conductance (not for two-mode graphs).
-            method: `fused`, `minhash`, `jaccard`, `agglomerative`, `pagerank` or `containment`.
-            plan: the way candidates are found: `auto`, `exact`, `lsh` or `scan`.
-            config: budgets and constants.
+                `SWEEP_LIMIT`, the prefix of least conductance (not for two-mode graphs).
+            method: `fused`, `minhash`, `jaccard`, `agglomerative` or `pagerank`.
+            config: budgets.
 
         Raises:
             InvalidSeeds: there are none, or none has a neighbor.
             UnknownVertex: a seed is not in the graph; the closest ids are named.
-            InvalidParameter: `k`, `method` or `plan`.
+            InvalidParameter: `k` or `method`.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -236,11 +234,9 @@ class CommunityIndex(Index[Snapshot]):
         vertices = opened.find_seeds(seeds)
         if k is None and opened.config.kind == "two-mode":
             raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
-        limit = config.sweep_limit if k is None else min(integer("k", k, 1), len(opened.vertices))
-        ranking = opened.expander.rank(
-            vertices, limit, check_method(method), check_plan(plan), config
-        )
-        return answer(opened, vertices, ranking, k, limit, method, config)
+        limit = SWEEP_LIMIT if k is None else min(integer("k", k, 1), len(opened.vertices))
+        ranking = opened.expander.rank(vertices, limit, check_method(method), config)
+        return answer(opened, vertices, ranking, k, limit, method)
 
     def query_on_spark(
         self,
@@ -249,7 +245,6 @@ class CommunityIndex(Index[Snapshot]):
         k: int | None = 50,
         *,
         method: Method = "fused",
-        plan: Plan = "auto",
         config: QueryConfig = _DEFAULT,
         skip_unknown: bool = False,
         strict: bool = False,
@@ -265,18 +260,17 @@ class CommunityIndex(Index[Snapshot]):
             column: column of the seeds: one vertex per row, or an array of vertices.
             k: as for `query`.
             method: as for `query`.
-            plan: as for `query`.
             config: as for `query`.
             skip_unknown: leave out rows whose seeds are unknown or missing.
             strict: fail where seeds are unknown or missing.
         """
-        check_method(method), check_plan(plan)
+        check_method(method)
         fields = {"member": "long" if self.vertices.is_integer else "string", "score": "double"}
 
         def ask(index: Any, questions: list[Any]) -> Any:
             def members(seeds: Any) -> list[tuple[VertexId, float]]:
                 many = seeds if isinstance(seeds, list) else [seeds]
-                community = index.query(many, k, method=method, plan=plan, config=config)
+                community = index.query(many, k, method=method, config=config)
                 return [(member.id, member.score) for member in community.members]
 
             return one_by_one(members, questions, (UnknownVertex, InvalidSeeds))
@@ -290,7 +284,6 @@ class CommunityIndex(Index[Snapshot]):
         k: int,
         *,
         method: Method = "fused",
-        plan: Plan = "auto",
         config: QueryConfig = _DEFAULT,
     ) -> Ranking:
         """Score vertices by dense numbers, without reasons; for `query` and the evaluation.
@@ -299,10 +292,9 @@ class CommunityIndex(Index[Snapshot]):
             seeds: `[s]` distinct dense numbers, as `find_seeds` gives them.
             k: number of members that are wanted.
             method: see `query`.
-            plan: see `query`.
             config: see `query`.
         """
-        return self.opened.expander.rank(seeds, k, check_method(method), check_plan(plan), config)
+        return self.opened.expander.rank(seeds, k, check_method(method), config)
 
     def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
         """Find the dense numbers of seeds, without repeats; raises as `query` does."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.communities.config import GRAPH_KIND, IndexConfig
-from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.query.expansion import Expander
 from graphagg.communities.query.planner import Sketches
 from graphagg.communities.similarity.neighborhood import Neighborhoods
@@ -123,14 +122,15 @@ class Snapshot(IndexGraph):
         """Map the arrays of a version.
 
         Raises:
-            ArtifactError: an older version of graphagg wrote it in a form that is read no more.
+            ArtifactError: another version of graphagg wrote it.
         """
-        if "pending.touched.npy" in artifact:
+        try:
+            config = IndexConfig(**artifact.manifest.parameters)
+        except TypeError as error:
             raise ArtifactError(
-                f"{artifact.directory}: the index holds edges that an older version of graphagg "
-                "added without signing them, wanted signatures of all vertices; build it again"
-            )
-        config = IndexConfig(**artifact.manifest.parameters)
+                f"{artifact.directory}: another version of graphagg wrote this index ({error}); "
+                "build it again"
+            ) from None
         graph = IndexGraph.read(config, artifact.array, lambda name: f"{name}.npy" in artifact)
         sketches = Sketches(
             artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows)
@@ -139,7 +139,7 @@ class Snapshot(IndexGraph):
         if is_large(sum(file.bytes for file in artifact.manifest.files.values())):
             # A query reads a few rows and buckets.
             at_random([hoods.sets, hoods.holders, sketches.sig, sketches.tables])
-        expander = Expander(hoods, sketches, SizePartitions.open(artifact, "sizes"))
+        expander = Expander(hoods, sketches)
         return cls(config, graph.vertices, graph.elements, hoods, artifact, expander)
 
     @property

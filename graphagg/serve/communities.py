@@ -132,7 +132,7 @@ def _listed(listing: Listing) -> list[Answer]:
 
 def _community(index: CommunityIndex, request: CommunityRequest) -> Community:
     seeds = [str(seed) for seed in request.seeds]  # the index knows which type its ids have
-    return index.query(seeds, request.k, method=request.method, plan=request.plan)
+    return index.query(seeds, request.k, method=request.method)
 
 
 def _shown(community: Community) -> Answer:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
+from graphagg.communities.query import planner
 from graphagg.communities.query.expansion import pagerank
 from graphagg.communities.similarity.exact import jaccard_to_seeds
 from graphagg.communities.similarity.neighborhood import Scratch
@@ -65,14 +66,22 @@ def test_large_ids_and_large_sets(tmp_path):
     assert index.signature(7) == theirs
 
 
-def test_empty_sets_are_alike_to_nothing(tmp_path):
+def take_candidates(patch, plan):
+    """Let `minhash` find the candidates of a small graph as those of a large one are found."""
+    patch.setattr(planner, "SCAN_BELOW", 10**9 if plan == "scan" else 0)
+    patch.setattr(planner, "MINHASH_WORK", 10**9 if plan == "exact" else 0)
+
+
+def test_empty_sets_are_alike_to_nothing(tmp_path, monkeypatch):
     graph = nx.path_graph(5)
     graph.add_nodes_from([10, 11])
     config = IndexConfig(closed=False)
     index = CommunityIndex.build(graph, tmp_path / "a", config=config)
     assert index.signature(10) == datasketch.MinHash(num_perm=128, hashfunc=int)
     for plan in ("scan", "lsh", "exact"):
-        found = index.query([1, 10], 9, method="minhash", plan=plan)
+        take_candidates(monkeypatch, plan)
+        found = index.query([1, 10], 9, method="minhash")
+        assert found.plan == plan
         assert 11 not in [member.id for member in found.members]
 
 
@@ -93,8 +102,8 @@ def test_jaccard_equals_brute_force(tmp_path, kind, closed):
     assert found.keys() == {name for name, value in wanted.items() if value > 0}
     for name, score in found.items():
         assert score == pytest.approx(wanted[name], abs=1e-12)
-    for plan in ("exact", "scan"):
-        members = index.query(seeds, 100, method="jaccard", plan=plan).members
+    for config in (QueryConfig(), QueryConfig(exact_work=0)):
+        members = index.query(seeds, 100, method="jaccard", config=config).members
         best = [member.score for member in members]
         assert best == sorted(best, reverse=True)
         for member in members:
@@ -225,18 +234,19 @@ def test_bands_are_chosen_as_datasketch_chooses():
         assert error(ours) <= error(theirs) + 0.02
 
 
-def test_minhash_plans_agree_on_what_they_score(tmp_path):
+def test_minhash_plans_agree_on_what_they_score(tmp_path, monkeypatch):
     edges, _ = planted(6, 20)
     index = CommunityIndex.build(edges, tmp_path / "a")
     sig = index.opened.sketches.sig
-    scan = index.query([0, 3], 200, method="minhash", plan="scan")
+    scan = index.query([0, 3], 200, method="minhash")
     scores = {member.id: member.score for member in scan.members}
     for vertex, score in scores.items():
         assert score == pytest.approx(
             np.mean([(sig[vertex] == sig[seed]).mean() for seed in (0, 3)])
         )
     for plan in ("lsh", "exact"):
-        found = index.query([0, 3], 200, method="minhash", plan=plan)
+        take_candidates(monkeypatch, plan)
+        found = index.query([0, 3], 200, method="minhash")
         assert found.plan == plan
         assert found.members
         for member in found.members:
@@ -247,7 +257,7 @@ def test_budgets_bound_recall_from_below(tmp_path):
     """A larger budget never finds less of the exact ranking."""
     edges, _ = planted(6, 20)
     index = CommunityIndex.build(edges, tmp_path / "a")
-    exact = {m.id for m in index.query([0, 3], 15, method="jaccard", plan="exact").members}
+    exact = {m.id for m in index.query([0, 3], 15, method="jaccard").members}
     shares = []
     for work in (0, 2_000, 10**6):
         config = QueryConfig(exact_work=work, pair_work=work)

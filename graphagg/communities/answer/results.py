@@ -11,7 +11,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.communities.answer.structure import Structure, structure_of, subgraph_of
-from graphagg.communities.config import QueryConfig
+from graphagg.communities.query.expansion import PUSH_WORK
 from graphagg.communities.query.ranking import Ranking, sweep_cut
 from graphagg.communities.similarity.exact import shared_with_seeds
 from graphagg.communities.similarity.neighborhood import TWO_MODE
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pyarrow
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
+REASON_WORK = 50_000
+"""Element look-ups of the reasons; shared elements beyond are not counted."""
 _SHOWN = 5  # members that a printed community names
 _EXAMPLES = 3
 """Shared elements that a reason names."""
@@ -119,8 +121,9 @@ class Community(Brief):
         seeds: the seeds of the query, without repeats.
         members: best first, without the seeds.
         method: the method that ranked them.
-        plan: the plan that found them: `exact`, `lsh`, `scan`, `exact+lsh` (seeds that pass the
-            work budget go through the tables) or `push`.
+        plan: how candidates were found: `exact` comparison, `lsh` tables, `exact+lsh` (seeds that
+            pass the work budget go through the tables), a `scan` of all signatures, or `push` (the
+            walk).
         notes: facts that the reader should know: buckets that were cut, isolated seeds.
         conductance: conductance of seeds and members together, where a sweep cut chose the size.
 
@@ -249,21 +252,20 @@ def answer(
     k: int | None,
     limit: int,
     method: str,
-    config: QueryConfig,
 ) -> Community:
     """Name the best `limit` members, or a sweep cut of them where `k` is None."""
     vertices = snapshot.vertices
     best = ranking.best(limit, seeds)
     conductance = None
     if k is None:
-        cut = sweep_cut(snapshot.hoods, seeds, ranking.vertices[best], config.push_work)
+        cut = sweep_cut(snapshot.hoods, seeds, ranking.vertices[best], PUSH_WORK)
         if cut is not None:
             best, conductance = best[: cut[0]], cut[1]
     isolated = seeds[snapshot.hoods.degrees(seeds) == 0]
     notes = tuple(f"seed {vertices[int(i)]!r} has no neighbors" for i in isolated)
     return Community(
         seeds=tuple(vertices[int(i)] for i in seeds),
-        members=_members(snapshot, seeds, ranking, best, config),
+        members=_members(snapshot, seeds, ranking, best),
         method=method,
         plan=ranking.plan,
         notes=(*ranking.notes, *notes),
@@ -272,14 +274,12 @@ def answer(
     )
 
 
-def _members(
-    snapshot: Snapshot, seeds: Array, ranking: Ranking, best: Array, config: QueryConfig
-) -> tuple[Member, ...]:
+def _members(snapshot: Snapshot, seeds: Array, ranking: Ranking, best: Array) -> tuple[Member, ...]:
     vertices = ranking.vertices[best]
     examples = np.full((len(vertices), len(seeds), _EXAMPLES), -1, dtype=np.int64)
     in_set, weights = np.zeros((2, len(vertices), len(seeds)))
     counts = shared_with_seeds(
-        snapshot.hoods.bundle, seeds, vertices, config.reason_work, examples, in_set, weights
+        snapshot.hoods.bundle, seeds, vertices, REASON_WORK, examples, in_set, weights
     ).tolist()
     shown = examples.tolist()
     seed_ids = [snapshot.vertices[int(s)] for s in seeds]

@@ -10,7 +10,6 @@ The files of an index of kind `communities`, for n vertices and (two-mode) m ele
     masses                                 with weights: [n, 3] float64, see `Neighborhoods`
     signatures                             [n, K] uint16, low bits of the minima
     lsh.starts, lsh.directory, lsh.ids     band tables, see `minhash.bands`
-    sizes.order, sizes.bounds              vertices by the size of their sets, see `containment`
 
 Ids and rows are there before: `graph.reading` makes them in memory, `graph.large` over files,
 `build.spark` on a cluster, `build.changes` from an index and a change. Each step reads the same
@@ -25,9 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array, Mask, offsets
-from graphagg.communities.config import IndexConfig, QueryConfig
+from graphagg.communities.config import IndexConfig
 from graphagg.communities.indexing.loops import Loops
-from graphagg.communities.query.containment import SizePartitions
+from graphagg.communities.query.planner import BUCKET_CAP
 from graphagg.communities.snapshot import IndexGraph, Snapshot
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
@@ -47,7 +46,7 @@ ARRAYS = (
     "vertices", "vertices.utf8", "vertices.offsets", "elements", "elements.utf8",
     "elements.offsets", "sets.indptr", "sets.indices", "sets.data", "holders.indptr",
     "holders.indices", "holders.data", "masses", "signatures", "lsh.starts", "lsh.directory",
-    "lsh.ids", "sizes.order", "sizes.bounds",
+    "lsh.ids",
 )  # fmt: skip
 ROWS_PER_STEP = 1 << 15
 """Sets that one step signs."""
@@ -126,13 +125,12 @@ class Engine:
             self.weigh()
         signed = self.sign(others)
         buckets = self.sort_bands()
-        isolated = self.group_by_size()
         self.state.gather(publication.writer, ARRAYS)
         counts = {
             "vertices": len(graph.rows),
             "elements": len(graph.columns),
             "edges": graph.edges,
-            "isolated": isolated,
+            "isolated": int(np.count_nonzero(np.diff(self.state.map("sets.indptr")) == 0)),
             "lsh_entries": buckets.entries,
             "lsh_largest_bucket": buckets.largest,
             "lsh_buckets_over_cap": buckets.over_cap,
@@ -199,8 +197,9 @@ class Engine:
 
         def step(i: int) -> tuple[Stats, Array]:
             some = range(i * width, min((i + 1) * width, bands))
-            filled, sig = self._sizes() > 0, self.state.map("signatures")
-            tables, counts = build_tables(sig, filled, some, rows, QueryConfig().bucket_cap)
+            degrees = np.diff(self.state.map("sets.indptr"))
+            filled, sig = degrees + bool(self.config.closed) > 0, self.state.map("signatures")
+            tables, counts = build_tables(sig, filled, some, rows, BUCKET_CAP)
             self.state.write("lsh.directory", some.start, tables.directory)
             lengths = zip(map(str, some), np.diff(tables.starts).tolist(), strict=True)
             return {**dict(lengths), "largest": counts.largest, "over": counts.over_cap}, tables.ids
@@ -212,23 +211,6 @@ class Engine:
         largest = max(each["largest"] for each in stats)
         return BucketCounts(int(starts[-1]), largest, sum(each["over"] for each in stats))
 
-    def group_by_size(self) -> int:
-        """Stage `sizes`: the size partitions. Returns: the number of sets that are empty."""
-        partitions = self.config.partitions
-        self._create("sizes.order", np.int32, (self._count,))
-        self._create("sizes.bounds", np.int64, (partitions + 1,))
-
-        def step(_: int) -> Stats:
-            sizes = masses = self._sizes()
-            if self.config.weights:
-                masses = self.state.map("masses")[:, :2].sum(axis=1)
-            grouped = SizePartitions.of(masses, partitions)
-            self.state.write("sizes.order", 0, grouped.order)
-            self.state.write("sizes.bounds", 0, grouped.bounds)
-            return {"isolated": int(np.count_nonzero(sizes == int(bool(self.config.closed))))}
-
-        return int(self.loops.each("sizes", 1, step)[0]["isolated"])
-
     @property
     def _count(self) -> int:
         return len(self.state.map("sets.indptr")) - 1
@@ -239,11 +221,6 @@ class Engine:
     def _rows(self, name: str) -> Csr:
         values = self.state.map(f"{name}.data") if self.config.weights else None
         return Csr(self.state.map(f"{name}.indptr"), self.state.map(f"{name}.indices"), values, 0)
-
-    def _sizes(self) -> Array:
-        """The size of each set, `[n]`."""
-        sizes: Array = np.diff(self.state.map("sets.indptr")) + int(bool(self.config.closed))
-        return sizes
 
     def _create(self, name: str, dtype: type, shape: tuple[int, ...]) -> None:
         """Make an array, unless an earlier run of this build made it and wrote into it."""

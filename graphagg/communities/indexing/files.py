@@ -139,7 +139,7 @@ def _machine() -> str:
 def index_bytes(config: IndexConfig, vertices: int, elements: int, entries: int) -> int:
     """The size of an index on disk, at most."""
     turns = 1 if config.kind == "undirected" else 2
-    per_vertex = 2 * config.permutations + 4 * config.bands + 8 + 4 + 8 + 24 * config.weights
+    per_vertex = 2 * config.permutations + 4 * config.bands + 8 + 8 + 24 * config.weights
     per_entry = 12 if config.weights else 4
     tables = config.bands * ((1 << 18) + 4)
     return vertices * per_vertex + elements * 16 + per_entry * entries * turns + tables

@@ -86,7 +86,7 @@ def stages(config: IndexConfig) -> tuple[str, ...]:
     """The stages of a job, in their order."""
     rows = ("sets",) if config.kind == "undirected" else ("sets", "holders")
     weights = ("weights",) if config.weights else ()
-    return ("edges", "vertices", "pairs", *rows, *weights, "signatures", "bands", "sizes")
+    return ("edges", "vertices", "pairs", *rows, *weights, "signatures", "bands")
 
 
 # --- loops -------------------------------------------------------------------------------------

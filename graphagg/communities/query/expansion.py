@@ -14,8 +14,7 @@ import threading
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.config import Method, Plan, QueryConfig
-from graphagg.communities.query.containment import SizePartitions, containment_ranking
+from graphagg.communities.config import Method, QueryConfig
 from graphagg.communities.query.fused import fused_ranking
 from graphagg.communities.query.planner import (
     Query,
@@ -28,6 +27,13 @@ from graphagg.communities.similarity.exact import grow
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
 from graphagg.graph.push import Limits, degrees_of, push
 
+RESIDUAL = 1e-5
+"""Residual per edge of a vertex that the push leaves."""
+PUSH_WORK = 2_000_000
+"""Edges that the push or a sweep cut reads."""
+GROWTH_WORK = 500_000
+"""Entries that `agglomerative` reads while the community grows."""
+
 
 class Expander:
     """Ranks vertices by their closeness to seeds; safe to call from several threads.
@@ -35,15 +41,11 @@ class Expander:
     Args:
         hoods: sets and raw graph.
         sketches: signatures and band tables.
-        partitions: vertices by the size of their sets.
     """
 
-    def __init__(
-        self, hoods: Neighborhoods, sketches: Sketches, partitions: SizePartitions
-    ) -> None:
+    def __init__(self, hoods: Neighborhoods, sketches: Sketches) -> None:
         self.hoods = hoods
         self.sketches = sketches
-        self.partitions = partitions
         self._local = threading.local()
 
     @property
@@ -53,48 +55,41 @@ class Expander:
             scratch = self._local.scratch = Scratch.of(self.hoods)
         return scratch
 
-    def rank(
-        self, seeds: Array, k: int, method: Method, plan: Plan, config: QueryConfig
-    ) -> Ranking:
+    def rank(self, seeds: Array, k: int, method: Method, config: QueryConfig) -> Ranking:
         """Score all vertices that the method reaches.
 
         Args:
             seeds: `[s]` int64 distinct vertices.
             k: number of members that are wanted; `agglomerative` and `fused` look no further.
             method: the way vertices are scored.
-            plan: the way the scored vertices are found.
-            config: budgets and constants.
+            config: budgets.
         """
         try:
-            return self._rank(seeds, k, method, plan, config)
+            return self._rank(seeds, k, method, config)
         except BaseException:
             self._local.scratch = None  # an interrupted query leaves its work arrays dirty
             raise
 
-    def _rank(
-        self, seeds: Array, k: int, method: Method, plan: Plan, config: QueryConfig
-    ) -> Ranking:
-        query = Query(self.hoods, self.sketches, seeds, plan, config, self._scratch)
+    def _rank(self, seeds: Array, k: int, method: Method, config: QueryConfig) -> Ranking:
+        query = Query(self.hoods, self.sketches, seeds, config, self._scratch)
         if method == "minhash":
             return minhash_ranking(query)
-        if method == "containment":
-            return containment_ranking(query, self.partitions)
         if method == "pagerank":
             return self._pagerank(seeds, config)
         if method == "fused":
             return fused_ranking(query, k, self._pagerank(seeds, config))
         close = jaccard_ranking(query)
-        return close if method == "jaccard" else self._agglomerative(seeds, k, close, config)
+        return close if method == "jaccard" else self._agglomerative(seeds, k, close)
 
     def _pagerank(self, seeds: Array, config: QueryConfig) -> Ranking:
         """Score by PageRank mass over degree, or over the weight of the vertex's edges."""
         vertices, mass, degrees = pagerank(
-            self.hoods, seeds, config.alpha, config.eps, config.push_work, self._scratch
+            self.hoods, seeds, config.alpha, RESIDUAL, PUSH_WORK, self._scratch
         )
         scores = mass / np.where(degrees > 0, degrees, 1)
         return Ranking(vertices, scores, "push", {"pagerank": scores})
 
-    def _agglomerative(self, seeds: Array, k: int, start: Ranking, config: QueryConfig) -> Ranking:
+    def _agglomerative(self, seeds: Array, k: int, start: Ranking) -> Ranking:
         """Add the vertex of the highest mean similarity to all members, again and again."""
         scratch = self._scratch
         near = start.scores > 0  # a vertex of score 0 becomes active when growing reaches it
@@ -104,7 +99,7 @@ class Expander:
         scratch.members[seeds] = 1
         order, means, notes = np.empty(k, dtype=np.int64), np.empty(k), start.notes
         joined, size, unread = grow(
-            self.hoods.bundle, scratch, len(seeds), size, config.growth_work, order, means
+            self.hoods.bundle, scratch, len(seeds), size, GROWTH_WORK, order, means
         )
         order, means = order[:joined], means[:joined]
         rest = np.zeros(0, dtype=np.int64)

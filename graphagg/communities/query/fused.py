@@ -1,22 +1,23 @@
 """The method `fused`: PageRank times similarity, where similarity weighs as much as it can tell.
 
 With p = PageRank mass over degree and J = mean similarity to the seeds, both scaled, a vertex
-scores p^power (J' + c) / (1 + c).
+scores p^POWER (J' + c) / (1 + c).
 
-c = floor + gap (1 - coverage) / coverage, where coverage is the share of the best by p that have
+c = FLOOR + GAP (1 - coverage) / coverage, where coverage is the share of the best by p that have
 J > 0: in sparse graphs most true members share no neighbor with any seed, and there the walk
-decides. J' mixes J with the similarity to the first `grown` vertices, as agglomeration would.
+decides. J' mixes J with the similarity to the first EXPANSION_SIZE vertices, as agglomeration
+would.
 
 The number of the best by p that count decides much: few where the community is small, many where it
-is large. So members are taken in stages: the first `stage` by the coverage of the first `stage`
-vertices, then the same number by the coverage of twice that number, and so on. The stages depend on
-the seeds alone, so that fewer members are the first of more; docs/decisions/fused-in-stages.md has
-the other ways that were measured.
+is large. So members are taken in stages: the first FIRST_STAGE by the coverage of as many vertices,
+then the same number by the coverage of twice that number, and so on. The stages depend on the seeds
+alone, so that fewer members are the first of more; docs/decisions/fused-in-stages.md has the other
+ways that were measured.
 
 Most of what a walk reaches cannot be a member, and is not compared. J' is at most 1, so that a
-vertex scores at most p^power: a vertex with a lower p^power than the least score of the n best by p
+vertex scores at most p^POWER: a vertex with a lower p^POWER than the least score of the n best by p
 is not among the n best. J and the similarity to the first vertices are divided by the largest value
-among these members and the `grown` best by p; larger quotients count as 1.
+among these members and the EXPANSION_SIZE best by p; larger quotients count as 1.
 """
 
 from __future__ import annotations
@@ -26,12 +27,23 @@ from collections.abc import Callable
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints
-from graphagg.communities.config import FusedConfig
 from graphagg.communities.query.planner import Query
 from graphagg.communities.query.ranking import Ranking, descending, largest, nth_largest
 from graphagg.communities.similarity.exact import pair_similarities
 from graphagg.communities.similarity.member_sums import similarity_sums
 
+POWER = 0.7
+"""Exponent of PageRank."""
+FLOOR = 0.05
+"""Least constant that is added to each similarity."""
+GAP = 3.0
+"""Growth of the constant where few of the best by PageRank have a similarity."""
+EXPANSION_SIZE = 30
+"""Number of first vertices to which similarities are also taken."""
+MIXTURE = 0.5
+"""Share of the similarities to these vertices."""
+FIRST_STAGE = 10
+"""Members of the first stage; each later stage doubles the members."""
 _SLACK = 1.0 - 1e-9  # bounds and scores round differently, and no bound may exclude a member
 
 
@@ -43,13 +55,13 @@ def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
         k: number of members that are wanted.
         walk: PageRank mass over degree.
     """
-    settings, seeds = query.config.fused, np.sort(query.seeds)
-    ends = _stages(settings.stage, k)
-    most = max(settings.grown, ends[-1])
-    vertices, p = _best_by_walk(walk, seeds, most, settings)
+    seeds = np.sort(query.seeds)
+    ends = _stages(k)
+    most = max(EXPANSION_SIZE, ends[-1])
+    vertices, p = _best_by_walk(walk, seeds, most)
     if not len(vertices):
         return Ranking(vertices, p, walk.plan, {"pagerank": p, "jaccard": p})
-    walked = p**settings.power
+    walked = p**POWER
     near = _Closeness(query, seeds, vertices, most)
     near_first = near.of_first(most)
     coverage = np.cumsum(near_first > 0) / np.arange(1, len(near_first) + 1)
@@ -57,15 +69,15 @@ def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
     def constant(count: int) -> float:
         """Constant c by the coverage of the first `count` vertices."""
         share = max(float(coverage[min(count, len(coverage)) - 1]), 0.01)
-        return settings.floor + settings.gap * (1.0 - share) / share
+        return FLOOR + GAP * (1.0 - share) / share
 
-    first = _first_vertices(near, vertices, walked, settings.grown, constant(settings.grown))
+    first = _first_vertices(near, vertices, walked, constant(EXPANSION_SIZE))
     wider = _Closeness(query, np.union1d(seeds, first), vertices, most)
 
     def mixed(count: int) -> Doubles:
         """J' of the first `count` vertices."""
-        kept = (1.0 - settings.mixture) * near.of_first(count)
-        return kept + settings.mixture * wider.of_first(count)
+        kept = (1.0 - MIXTURE) * near.of_first(count)
+        return kept + MIXTURE * wider.of_first(count)
 
     least = min(map(constant, ends))
     j = mixed(_reach(walked, mixed(ends[-1]), least, ends[-1]))
@@ -92,7 +104,7 @@ class _Closeness:
         self.notes: tuple[str, ...] = ()
         compared = self._compare(np.concatenate([members, vertices[:count]]))
         to_members, self._sums = compared[: len(members)], compared[len(members) :]
-        common = self._sums[: query.config.fused.grown]
+        common = self._sums[:EXPANSION_SIZE]
         self._scale = max(float(to_members.max()), float(common.max(initial=0.0)), 1e-300)
 
     def of_first(self, count: int) -> Doubles:
@@ -123,41 +135,37 @@ class _Closeness:
         return sums
 
 
-def _stages(stage: int, k: int) -> list[int]:
+def _stages(k: int) -> list[int]:
     """Count the members after each stage, up to the first count of `k` or more."""
-    ends = [stage]
+    ends = [FIRST_STAGE]
     while ends[-1] < k:
         ends.append(2 * ends[-1])
     return ends
 
 
-def _best_by_walk(
-    walk: Ranking, seeds: Array, most: int, settings: FusedConfig
-) -> tuple[Ints, Doubles]:
+def _best_by_walk(walk: Ranking, seeds: Array, most: int) -> tuple[Ints, Doubles]:
     """Select the vertices that can be among the `most` best, the best by p first, no seeds.
 
-    Whatever J', a vertex scores between p^power c / (1 + c), where c is at least `floor`, and
-    p^power.
+    Whatever J', a vertex scores between p^POWER c / (1 + c), where c is at least FLOOR, and
+    p^POWER.
     """
     others = ~np.isin(walk.vertices, seeds)
     vertices, p = walk.vertices[others], walk.scores[others]
     p = p / max(float(walk.scores.max(initial=0.0)), 1e-300)
     if len(p) > most:
         least = nth_largest(p, most)
-        share = settings.floor / (1.0 + settings.floor)
-        able = p >= _SLACK * least * share ** (1.0 / settings.power)
+        share = FLOOR / (1.0 + FLOOR)
+        able = p >= _SLACK * least * share ** (1.0 / POWER)
         vertices, p = vertices[able], p[able]
     order = descending(p, vertices)
     return vertices[order], p[order]
 
 
-def _first_vertices(
-    near: _Closeness, vertices: Ints, walked: Doubles, count: int, c: float
-) -> Ints:
-    """Select the best `count` vertices by similarity to the seeds alone."""
-    j = near.of_first(_reach(walked, near.of_first(count), c, count))
+def _first_vertices(near: _Closeness, vertices: Ints, walked: Doubles, c: float) -> Ints:
+    """Select the `EXPANSION_SIZE` best vertices by similarity to the seeds alone."""
+    j = near.of_first(_reach(walked, near.of_first(EXPANSION_SIZE), c, EXPANSION_SIZE))
     scores = walked[: len(j)] * (j + c) / (1.0 + c)
-    chosen: Ints = vertices[largest(scores, count, vertices[: len(j)])]
+    chosen: Ints = vertices[largest(scores, EXPANSION_SIZE, vertices[: len(j)])]
     return chosen
 
 
@@ -165,7 +173,7 @@ def _reach(walked: Doubles, j: Doubles, c: float, count: int) -> int:
     """Count the first by p that can be among the `count` best, for any constant from `c` on.
 
     Args:
-        walked: p^power, descending.
+        walked: p^POWER, descending.
         j: J' of the first `count`, or of all where there are fewer.
         c: the least constant; a larger one raises each score.
         count: number of vertices that are wanted.

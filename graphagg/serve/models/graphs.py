@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from graphagg.communities.config import Method, Plan
+from graphagg.communities.config import Method
 from graphagg.serve.limits import MOST_BATCH
 from graphagg.serve.models.values import (
     Hits,
@@ -29,7 +29,6 @@ class CommunityRequest(Request):
         default=50, validation_alias=K, description="Number of members; null: a sweep cut chooses."
     )
     method: Method = "fused"
-    plan: Plan = "auto"
 
 
 class CommunityBatchRequest(Request):

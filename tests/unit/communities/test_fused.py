@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
-from graphagg.communities.config import FusedConfig
+from graphagg.communities.query import fused
 from graphagg.communities.similarity.member_sums import similarity_sums
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
 
@@ -48,14 +48,14 @@ def test_sums_by_marks_are_those_of_the_sets(tmp_path_factory, edges, kind, leav
     assert np.array_equal(some, alone)
 
 
-def reference(made, sets, seeds, k, settings):
+def reference(made, sets, seeds, k):
     """The formula over everything that the walk reaches: the score of each of `k` by stages."""
     names = made.vertices
     walk = made.rank(seeds, k, method="pagerank")
     others = ~np.isin(walk.vertices, seeds)
     vertices, p = walk.vertices[others], (walk.scores / walk.scores.max())[others]
     order = np.lexsort((vertices, -p))
-    vertices, walked = vertices[order], p[order] ** settings.power
+    vertices, walked = vertices[order], p[order] ** fused.POWER
 
     def closeness(members):
         def total(v):
@@ -63,20 +63,20 @@ def reference(made, sets, seeds, k, settings):
             return sum(jaccard(own, sets[names[int(m)]]) for m in members)
 
         sums = np.array([total(v) for v in vertices])
-        scale = max(sums[: settings.grown].max(initial=0.0), *(total(m) for m in members))
+        scale = max(sums[: fused.EXPANSION_SIZE].max(initial=0.0), *(total(m) for m in members))
         return np.minimum(sums / scale, 1.0)
 
     j = closeness(np.sort(seeds))
 
     def constant(count):
         share = max(np.mean(j[:count] > 0), 0.01)
-        return settings.floor + settings.gap * (1 - share) / share
+        return fused.FLOOR + fused.GAP * (1 - share) / share
 
-    c = constant(settings.grown)
-    first = np.lexsort((vertices, -walked * (j + c)))[: settings.grown]
+    c = constant(fused.EXPANSION_SIZE)
+    first = np.lexsort((vertices, -walked * (j + c)))[: fused.EXPANSION_SIZE]
     wider = closeness(np.union1d(seeds, vertices[first]))
-    mixed = (1 - settings.mixture) * j + settings.mixture * wider
-    left, scores, taken, end = set(range(len(vertices))), [], 0, settings.stage
+    mixed = (1 - fused.MIXTURE) * j + fused.MIXTURE * wider
+    left, scores, taken, end = set(range(len(vertices))), [], 0, fused.FIRST_STAGE
     while taken < k and left:
         c = constant(end)
         found = {i: walked[i] * (mixed[i] + c) / (1 + c) for i in left}
@@ -105,11 +105,13 @@ def test_who_is_left_out_could_be_no_member(tmp_path_factory, kind, count, rando
     made = CommunityIndex.build(
         edges, tmp_path_factory.mktemp("fused") / "a", config=IndexConfig(kind=kind)
     )
-    settings = FusedConfig(grown=sizes[0], stage=sizes[1])
     seeds = generator.choice(len(made), min(count, len(made)), replace=False)
     assume(made.opened.hoods.degrees(seeds).any())
-    found = made.rank(seeds, k, config=QueryConfig(fused=settings))
-    wanted = reference(made, sets_of(edges, kind, kind != "two-mode"), seeds, k, settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fused, "EXPANSION_SIZE", sizes[0])
+        patch.setattr(fused, "FIRST_STAGE", sizes[1])
+        found = made.rank(seeds, k)
+        wanted = reference(made, sets_of(edges, kind, kind != "two-mode"), seeds, k)
     # Of equal scores another may come first: sums have other roundings. So scores are compared.
     assert found.scores[:k] == pytest.approx(wanted, rel=1e-9)
     assert len(set(found.vertices.tolist())) == len(found.vertices)

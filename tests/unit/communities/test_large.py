@@ -159,7 +159,7 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
 def test_after_a_start_of_the_machine_a_build_begins_again(tmp_path, monkeypatch, over_files):
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     with monkeypatch.context() as patch:
-        patch.setattr(engine.Engine, "group_by_size", lambda self: 1 / 0)
+        patch.setattr(engine.Engine, "sort_bands", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             CommunityIndex.build(source, tmp_path / "a")
     (tmp_path / "a.work" / "index" / "signatures.npy").write_bytes(b"torn")
@@ -172,7 +172,7 @@ def test_after_a_start_of_the_machine_a_build_begins_again(tmp_path, monkeypatch
 def test_other_parameters_do_not_go_on(tmp_path, monkeypatch, over_files):
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     with monkeypatch.context() as patch:
-        patch.setattr(engine.Engine, "group_by_size", lambda self: 1 / 0)
+        patch.setattr(engine.Engine, "sort_bands", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             CommunityIndex.build(source, tmp_path / "a")
     other = IndexConfig(permutations=64, bands=32)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 from pathlib import Path
 
@@ -81,28 +79,3 @@ def test_twitch_estimates_err_as_theory_says(tmp_path):
     assert np.sqrt(np.mean(np.square(scaled))) < 1.1
     # Pairs share sets and hash functions, so the mean is no mean of independent errors.
     assert abs(np.mean(scaled)) < 0.3
-
-
-def test_twitch_containment_finds_what_jaccard_misses(tmp_path):
-    """Features as sets of accounts: some are held by ten accounts, some by nearly all."""
-    source = DATA / "twitch_de" / "features.json.gz"
-    raw = json.loads(gzip.decompress(source.read_bytes()))
-    pairs = [(int(account), feature) for account, held in raw.items() for feature in held]
-    index = CommunityIndex.build(pairs, tmp_path / "a", config=IndexConfig(kind="two-mode"))
-    hoods = index.opened.hoods
-    sizes = hoods.sets.degrees()
-    small = np.flatnonzero((sizes >= 8) & (sizes <= 20))
-    assert sizes.max() > 5_000
-    found = {"jaccard": 0, "containment": 0}
-    for seed in np.random.default_rng(0).choice(small, 100, replace=False):
-        mine = hoods.sets.row(int(seed))
-        for method in found:
-            members = index.query([index.vertices[int(seed)]], 10, method=method).members
-            numbers = [index.find(member.id) for member in members]
-            found[method] += sum(
-                len(np.intersect1d(mine, hoods.sets.row(v))) >= 0.8 * len(mine)
-                for v in numbers
-                if sizes[v] >= 1_000
-            )
-    assert found["containment"] >= 100
-    assert found["containment"] > 10 * found["jaccard"]

@@ -147,7 +147,7 @@ def test_at_a_terminal_lines_are_typed(
 def test_words_complete(les_miserables: Path) -> None:
     shell = Shell(communities.app, les_miserables, "query", lambda line: ["--seed", line])
     assert shell.completions("str") == ["structure"] and shell.completions("") == []
-    assert shell.completions("query --pl") == ["--plan"]
+    assert shell.completions("query --sw") == ["--sweep"]
     assert shell.completions("set --me") == ["--method"]
 
 

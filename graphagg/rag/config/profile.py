@@ -21,7 +21,7 @@ from graphagg.rag.config.multihop import FAST, MultihopConfig
 
 Profile = Literal["standard", "fast", "exact"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
-_OF_STANDARD, _OF_FAST = ("spacy", "sentence_transformers"), ("bm25s", "tokenizers")
+_OF_STANDARD, _OF_FAST = ("spacy", "sentence_transformers"), ("Stemmer", "tokenizers")
 
 
 def default_profile() -> Profile:

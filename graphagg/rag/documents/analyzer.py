@@ -1,30 +1,25 @@
 """Stems and stop words, in the language of an index or of each passage.
 
 In an index of several languages (`auto`) each passage is analyzed in its own language, and a term
-is a language code with a stem: `de:haus`. A word of a question is looked up by its stem in every
-language of the visible passages, so that a passage is matched as in an index of its language alone,
-and names meet across languages. The stop words of a question come from the likeliest of those
-languages.
+is a language code with a stem: `de:haus`. We look a word of a question up by its stem in every
+language of the visible passages. So a passage matches as in an index of its language alone, and
+names match across languages. The stop words of a question are those of its likeliest language.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache, cached_property
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.languages import AUTO, LANGUAGES, language_of_text, likeliest
-from graphagg.rag.documents.tokens import tokenize
 
 Term = tuple[str, ...]
 """A word of a question: the stems under which a lexicon may hold it, one per language."""
 
-# Question words and conjunctions that the library's lists lack; the English ones are no names.
-_MORE_STOP_WORDS = {"en": "whose name many much also would could shall may might upon"}
-_QUESTION_WORDS = {
+_QUESTION_WORDS = {  # of questions alone, as they may be names elsewhere
     "de": "wer wen wem wessen wann warum weshalb wieso wieviel viele woher wohin womit",
     "es": "cuales cuanto cuantos cuanta cuantas",
     "fr": "quoi quand comment pourquoi quel quelle quels quelles combien",
@@ -33,20 +28,12 @@ _QUESTION_WORDS = {
 
 
 @cache
-def _stop_word_lists() -> Mapping[str, Sequence[str]]:
-    """Read the lists of bm25s, such as `STOPWORDS_GERMAN`, from its file.
-
-    Importing bm25s itself would import numba and other engines, which a question does not need.
-    """
-    package = find_spec("bm25s")
-    if package is None or not package.submodule_search_locations:
-        raise MissingExtra("bm25s", "search")
-    path = Path(next(iter(package.submodule_search_locations))) / "stopwords.py"
-    spec = spec_from_file_location("graphagg_stopwords", path)
-    assert spec is not None and spec.loader is not None, "a Python file has a loader"
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return vars(module)
+def _stop_word_lists() -> dict[str, frozenset[str]]:
+    """Read the stop words of all languages, by code."""
+    text = files(__package__).joinpath("stop_words.txt").read_text(encoding="utf-8")
+    _, *sections = text.split("\n[")
+    words = (section.replace("]", " ", 1).split() for section in sections)
+    return {code: frozenset(listed) for code, *listed in words}
 
 
 class Analyzer:
@@ -74,11 +61,7 @@ class Analyzer:
     @cached_property
     def stop_words(self) -> frozenset[str]:
         """Tokens that say nothing about the subject of a question."""
-        name = "EN_PLUS" if self.language == "en" else LANGUAGES.get(self.language, "").upper()
-        listed = _stop_word_lists().get(f"STOPWORDS_{name}", ())
-        plain = (tokenize(word) for word in listed if "'" not in word)
-        words = [tokens[0] for tokens in plain if len(tokens) == 1]
-        return frozenset([*words, *_MORE_STOP_WORDS.get(self.language, "").split()])
+        return _stop_word_lists().get(self.language, frozenset())
 
     @cached_property
     def _not_content(self) -> frozenset[str]:

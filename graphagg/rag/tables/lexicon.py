@@ -4,7 +4,7 @@ Robertson and Zaragoza, *The Probabilistic Relevance Framework* (2009), in Lucen
 adds idf(t) f / (f + k1 (1 - b + b len / avg)) with idf(t) = ln(1 + (N - df + 1/2) / (df + 1/2)).
 N, df and avg count the visible passages, so that what a filter hides changes no score. Libraries
 store finished scores or corpus-wide statistics and cannot do that; equality with bm25s on an
-unfiltered corpus is a test. Stems come from PyStemmer (Snowball), stop words from bm25s.
+unfiltered corpus is a test. Stems come from PyStemmer (Snowball).
 In an index of several languages a stem carries the language of its passage; see `analyzer`.
 """
 

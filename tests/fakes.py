@@ -161,7 +161,7 @@ class InMemory:
             state = State(MemoryBlocks(), files, files)
             engine = Engine([0, len(passages)], state, InProcess(), 4_000_000)
             block = state.stage(BLOCK).save(0, block_of(passages, models, None, silent))
-            engine.run([{"block": 0} | block], lambda: models, True)
+            engine.run([{"block": 0} | block])
             opened = ArrayFolder(files.folder)
             corpus = Corpus([Segment.open(opened, 0)])
             gazetteer, lexicon = Gazetteer.open(opened), Lexicon.open(opened)

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from graphagg.rag.config.dedup import DedupConfig as DedupConfig
     from graphagg.rag.config.graph import GraphConfig as GraphConfig
     from graphagg.rag.config.limits import Limits as Limits
-    from graphagg.rag.config.linearrag import PRESETS as PRESETS
     from graphagg.rag.config.linearrag import LinearRAGConfig as LinearRAGConfig
     from graphagg.rag.config.multihop import (
         PARTS as PARTS,

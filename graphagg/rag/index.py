@@ -86,7 +86,6 @@ class PassageIndex(IndexedCorpus):
         cache: VectorCache | None = None,
         names: str | Path | Sequence[Any] | None = None,
         profile: Profile = DEFAULT_PROFILE,
-        with_linearrag: bool = False,
         progress: Progress = silent,
         force: bool = False,
         limits: Limits = DEFAULT_LIMITS,
@@ -125,9 +124,6 @@ class PassageIndex(IndexedCorpus):
                 file (`graphagg.rag.documents.user_names`); the index remembers them. None: none.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
                 PyTorch; `exact`: float32 throughout.
-            with_linearrag: keep the vectors of entity names, which mode `linearrag` compares names
-                with that no passage holds. Without them it computes them at its first such
-                question, of at most 50,000 names.
             progress: called with stage, done, total; total is 0 while it is not known.
             force: build also where nothing changed.
             limits: how much a build holds in memory; the index is the same.
@@ -147,8 +143,7 @@ class PassageIndex(IndexedCorpus):
         listed = ListedNames.from_source(names)
         chosen = ChosenModels(encoder, extractor, profile, language, cache, listed)
         options: dict[str, Any] = {
-            "chunking": chunking, "columns": columns, "with_linearrag": with_linearrag,
-            "progress": progress, "force": force,
+            "chunking": chunking, "columns": columns, "progress": progress, "force": force,
         }  # fmt: skip
         if is_of_spark(passages):
             usual = limits == DEFAULT_LIMITS

@@ -12,7 +12,7 @@ from graphagg import kernels
 from graphagg.arrays import Mask
 from graphagg.errors import Forbidden, UnknownPassage
 from graphagg.rag import PassageIndex
-from graphagg.rag.config.modes import MODES, Mode
+from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import word_spans
 from graphagg.rag.models.installed import check_installed
@@ -87,7 +87,7 @@ class Passages:
         ready.retriever()  # makes the view of all passages
         if self._prepared:  # another model is loaded before questions move to this version
             self._check_models(ready)
-            _load_models(ready)
+            ready.load_encoder()
         return ready
 
     def close(self) -> None:
@@ -108,20 +108,18 @@ class Passages:
     def prepare(self) -> None:
         """Load the models, and answer a question in each mode that has code of its own to load.
 
-        The extractor and the vectors of names, which only `linearrag` needs, are left to its first
-        question where the index was not built for it. Versions that are published later are then
-        served once their models are loaded too.
+        The extractor, which only `linearrag` needs, is loaded at its first question. Versions that
+        are published later are then served once their models are loaded too.
 
         Raises:
             GraphAggError: a model cannot be loaded.
         """
         with self.slot.lease() as index:
-            _load_models(index)
+            index.load_encoder()
             self._shared.keep(index)
             if len(index) > kernels.SMALL:
                 kernels.load()
-            for mode in _warmed(index):
-                index.retrieve(_FIRST_QUESTION, 1, mode=mode, reranker=self._reranker)
+            index.retrieve(_FIRST_QUESTION, 1, reranker=self._reranker)
         self._prepared = True
 
     @staticmethod
@@ -268,19 +266,6 @@ class Passages:
             )
         hit = None if why.hit is None else why.hit.to_json(search.characters)
         return {"passage_id": passage_id, "mode": request.mode, **why.to_json(), "hit": hit}
-
-
-def _load_models(index: PassageIndex) -> None:
-    index.load_encoder()
-    if "linearrag" in _warmed(index):
-        index.load_extractor()
-
-
-def _warmed(index: PassageIndex) -> tuple[Mode, ...]:
-    """The modes of the first questions; the other modes share the code of `multihop`."""
-    return (
-        ("multihop", "linearrag") if index.manifest.parameters["with_faithful"] else ("multihop",)
-    )
 
 
 def _scope(index: PassageIndex, request: Request, trace: Trace) -> AnyRetriever:

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.cluster
 ROWS = "graphagg.communities.indexing.spark:write_blocks:0"
 SEGMENT = "graphagg.rag.spark.engine:run_tasks:1"
 WITHOUT_WORKERS = {"spark.scheduler.minRegisteredResourcesRatio": "0"}
-NAMES = "graphagg.rag.spark.engine:run_tasks:13"
+TABLES = "graphagg.rag.spark.engine:run_tasks:13"
 
 
 def small(job: str, source: Path, out: Path, *more: object) -> list[str]:
@@ -177,11 +177,11 @@ def test_the_driver_is_killed_and_the_job_submitted_again(cluster: Cluster, tmp_
 def test_the_driver_is_killed_while_tasks_run(
     cluster: Cluster, tmp_path: Path, notes: Path, fault: Callable[..., tuple[object, ...]]
 ) -> None:
-    """Killed while names are encoded: what was annotated before is not annotated again."""
+    """Killed while tables are written: what was annotated before is not annotated again."""
     records = passages(60, seed=1)
     source, out = write_passages(tmp_path / "p.jsonl", records), tmp_path / "out"
-    running = cluster.submit(small("trigraph", source, out, *fault("hold", NAMES)))
-    running.until((notes / STRUCK).exists, "the stage of the names")
+    running = cluster.submit(small("trigraph", source, out, *fault("hold", TABLES)))
+    running.until((notes / STRUCK).exists, "the tables")
     running.kill()
     before = stages(running.output.read_text("utf-8"))
     assert "segment" in before

@@ -28,7 +28,7 @@ class Dense:
     seeds: list[tuple[int, float]]
 
 
-def activate_official(g: Dense, T, delta, k):
+def activate(g: Dense, T, delta, k):
     weight, value, level = {}, {}, {}
     for e, score in g.seeds:
         weight[e], value[e], level[e] = score, score, 1
@@ -56,40 +56,11 @@ def activate_official(g: Dense, T, delta, k):
     return weight, value, level
 
 
-def activate_paper(g: Dense, T, delta):
-    E = g.M.shape[1]
-    a, level = np.full(E, -np.inf), {}
-    for e, score in g.seeds:
-        a[e], level[e] = max(a[e], score), 1
-    front = a.copy()
-    for t in range(1, T + 1):
-        v = np.zeros(len(g.M))
-        for s in range(len(g.M)):
-            best = max((front[e] for e in range(E) if g.M[s, e]), default=-np.inf)
-            v[s] = max(g.sentences[s], 0.0) * best if best > -np.inf else -np.inf
-        n = np.full(E, -np.inf)
-        for e in range(E):
-            n[e] = max((v[s] for s in range(len(g.M)) if g.M[s, e]), default=-np.inf)
-        accepted = [e for e in range(E) if n[e] > delta and n[e] > a[e]]
-        if not accepted:
-            break
-        front = np.full(E, -np.inf)
-        for e in accepted:
-            a[e] = front[e] = n[e]
-            level[e] = t + 1
-    value = {e: float(a[e]) for e in level}
-    return dict(value), value, level
-
-
-def scores(g: Dense, semantics, T, delta, k, ratio, node_weight, d):
+def scores(g: Dense, T, delta, k, ratio, node_weight, d):
     """The PageRank of every passage, `[P]`."""
     P, E = g.C.shape
-    if semantics == "official":
-        weight, value, level = activate_official(g, T, delta, k)
-        A = np.array([row / row.sum() if row.sum() else row for row in g.C.astype(float)])
-    else:
-        weight, value, level = activate_paper(g, T, delta)
-        A = (g.C > 0).astype(float)
+    weight, value, level = activate(g, T, delta, k)
+    A = np.array([row / row.sum() if row.sum() else row for row in g.C.astype(float)])
     reset = np.zeros(P + E)
     low, high = g.passages.min(), g.passages.max()
     for p in range(P):

@@ -73,7 +73,6 @@ def in_process(
         language=words,
         encoder=models.encoder,
         extractor=models.extractor,
-        with_linearrag=pools,
     )
 
 
@@ -95,7 +94,7 @@ def lines(records: list[dict[str, Any]]) -> str:
     ("words", "pools"), [(None, True), pytest.param("auto", False, marks=pytest.mark.slow)]
 )
 def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None, pools: bool) -> None:
-    """`pools`: by an encoder that gives vectors of sentences too, and with those of names."""
+    """`pools`: by an encoder that gives vectors of sentences too."""
     records = passages(60)
     for i in range(0, 60, 3):  # other languages, also inside one piece
         records[i]["text"] += (" Die alten Häuser standen am Fluss.", " 北京是中国的首都。")[i % 2]
@@ -107,7 +106,6 @@ def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None, pools: bo
         str(tmp_path / "p.jsonl"),
         tmp_path / "spark",
         models=fakes,
-        with_linearrag=pools,
         passages_per_task=13,
         entries_per_task=200,
     )

@@ -83,8 +83,6 @@ class PassagesBuild(Build):
         passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
         vector_column: column of the vectors of passages by this very encoder; they are not
             encoded again, and stay whole. None: none.
-        with_linearrag: keep the vectors of entity names, which mode linearrag compares names with
-            that no passage holds. Without them it computes them at its first such question.
         dedup: leave out passages that share at least this share of their shingles of 3 words with
             a longer one that stays, as `graphagg dedup` does. None: keep all.
         processes: number of processes that find entities. None: by the size of the corpus.
@@ -107,10 +105,6 @@ class PassagesBuild(Build):
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
     dedup: float | None = None
     vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
-    with_linearrag: bool = field(
-        default=False,
-        metadata={"flags": ("--with-linearrag", "--with-faithful"), "panel": "Models"},
-    )
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_per_task: int | None = field(
         default=None,
@@ -135,7 +129,7 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.records import PassageInput
 
         source = PassageInput.of(self.passages, self.columns)
-        return job_of(source, Recipe(loaded(self.models), self.chunking, self.with_linearrag))
+        return job_of(source, Recipe(loaded(self.models), self.chunking))
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
@@ -169,7 +163,6 @@ class PassagesBuild(Build):
             names=models.names,
             profile=models.profile,
             cache=self.vectors.open(),
-            with_linearrag=self.with_linearrag,
             progress=progress,
             force=run.force,
         ) as index:
@@ -210,7 +203,6 @@ class PassagesBuild(Build):
             columns=self.columns,
             chunking=self.chunking,
             models=self.models,
-            with_linearrag=self.with_linearrag,
             passages_per_task=self.passages_per_task or PASSAGES_PER_TASK,
             progress=progress,
             force=run.force,

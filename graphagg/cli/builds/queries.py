@@ -17,7 +17,7 @@ from graphagg.cli.builds.log import follow, say, start_logging
 from graphagg.cli.folders import PLACE, K
 from graphagg.cli.options import command
 from graphagg.cli.output.console import out, print_json
-from graphagg.cli.request import Asked
+from graphagg.cli.request import RequestOptions
 from graphagg.communities.config import Method
 from graphagg.errors import InvalidParameter, WriteFailed
 from graphagg.rag.question.request import Request
@@ -168,7 +168,7 @@ class Retrieval(Answering):
     questions_from: str = field(metadata={"flags": "--questions"})
     column: str = "question"
     k: int = field(default=5, metadata=K | {"min": 1})
-    request: Asked = field(default_factory=Request)
+    request: RequestOptions = field(default_factory=Request)
 
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Passages for each question."""

@@ -10,7 +10,7 @@ from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, err, out, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
-from graphagg.cli.request import Asked, K, Question
+from graphagg.cli.request import K, Question, RequestOptions
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit
@@ -25,7 +25,7 @@ _TEXTS = ".texts.zlib.npy"
 def search(
     directory: Directory,
     question: Question,
-    request: Asked,
+    request: RequestOptions,
     k: K = 5,
     documents: Annotated[bool, typer.Option("--documents", help="Group hits by document.")] = False,
     explain: Annotated[
@@ -67,7 +67,7 @@ def explain(
     directory: Directory,
     question: Question,
     passage_id: Annotated[str, typer.Argument(help="Id of the passage; search shows ids.")],
-    request: Asked,
+    request: RequestOptions,
     k: K = 5,
     as_json: AsJson = False,
 ) -> None:

@@ -22,7 +22,7 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.indexing.block import block_of
-from graphagg.rag.indexing.engine import MENTIONS, Engine
+from graphagg.rag.indexing.engine import Engine
 from graphagg.rag.indexing.passage_files import PassageFiles, write_text_order
 from graphagg.rag.indexing.state import BLOCK, InProcess, KeptBlocks, MemoryBlocks, State
 from graphagg.rag.models.by_name import Models
@@ -83,7 +83,8 @@ def build(
             starts, state, InProcess(_last(progress, len(passages), share)), limits.entries
         )
         annotated = _annotate(state, cut, passages, recipe, vectors, progress, share)
-        counts = engine.run(annotated, lambda: recipe.models, recipe.with_linearrag)
+        counts = engine.run(annotated)
+        progress(_STAGE, len(passages), len(passages))
         metadata = (json.loads(line) for line in passages.table.metadata)
         MetadataTable.build(metadata).save(writer, table_name(0))
         segment = Segment.open(ArrayFolder(writer.folder), 0)
@@ -156,12 +157,11 @@ def _annotate(
 
 
 def _last(progress: Progress, whole: int, of_blocks: float) -> Progress:
-    """Report the stages over all blocks as the rest of the work."""
+    """Show stage `mentions` as half of the work that follows the blocks."""
 
     def report(stage: str, done: int, total: int) -> None:
-        middle = (1 + of_blocks) / 2
-        begin, end = (of_blocks, middle) if stage == MENTIONS else (middle, 1.0)
-        progress(_STAGE, int((begin + (end - begin) * done / max(total, 1)) * whole), whole)
+        share = of_blocks + (1 - of_blocks) / 2 * done / max(total, 1)
+        progress(_STAGE, int(share * whole), whole)
 
     return report
 
@@ -173,12 +173,10 @@ class Recipe:
     Attributes:
         models: find entities and give vectors.
         chunking: how the passages were split; None: not at all.
-        with_linearrag: whether entity names get vectors.
     """
 
     models: Models
     chunking: ChunkConfig | None
-    with_linearrag: bool = False
 
     def parameters(self) -> dict[str, object]:
         """The parameters that decide an index beside its passages and models, for the manifest."""
@@ -187,7 +185,6 @@ class Recipe:
             "profile": self.models.profile,
             "language": self.models.language,
             "chunking": None if self.chunking is None else asdict(self.chunking),
-            "with_faithful": self.with_linearrag,  # the key of the format
         }
 
     def is_built(self, directory: str | os.PathLike[str], digest: str) -> bool:

@@ -13,25 +13,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from graphagg.arrays import Mask
-from graphagg.progress import Progress, renamed, silent
+from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.indexing.block import Arrays
 from graphagg.rag.indexing.build import write_lists_of
 from graphagg.rag.indexing.change_blocks import NO_STRINGS, StayingRows, new_block, segment_of
-from graphagg.rag.indexing.encoding import encode_texts
-from graphagg.rag.indexing.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
+from graphagg.rag.indexing.engine import KEYS, MENTIONS, TERMS, Engine
 from graphagg.rag.indexing.merging import insert_sorted
 from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
 from graphagg.rag.indexing.state import (
     BLOCK,
-    FileArrays,
     InProcess,
     MemoryBlocks,
     State,
@@ -40,7 +37,6 @@ from graphagg.rag.indexing.state import (
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
 from graphagg.rag.snapshot.snapshot import KIND, Snapshot
-from graphagg.rag.tables.gazetteer import NAME_ROW
 from graphagg.rag.tables.segments import Corpus, join_segments, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.spark.files import Files
@@ -76,13 +72,12 @@ def change_passages(
     block, reusable = None, removed if vectors is None else ()
     if new:
         block = new_block(new, before, reusable, models, vectors, progress)
-    return _Change(before, alive, new, block).publish(publication, models, progress)
+    return _Change(before, alive, new, block).publish(publication)
 
 
 def compact(publication: Publication, before: Snapshot) -> Manifest:
     """Publish a version of one segment that holds nothing of the passages that were deleted."""
-    change = _Change(before, np.array(before.alive), (), None, join_all=True)
-    return change.publish(publication, None, silent)
+    return _Change(before, np.array(before.alive), (), None, join_all=True).publish(publication)
 
 
 class _Change:
@@ -113,7 +108,7 @@ class _Change:
         self.before, self.block = before, block
         segments = list(before.corpus.segments)
         if block is not None:
-            segments.append(segment_of(new, block, segments[0]))
+            segments.append(segment_of(new, block))
         self.corpus = Corpus(segments)
         self._alive = np.concatenate([alive, np.ones(len(new), bool)])
         self.first = 0 if join_all else _first_to_join(self.corpus)
@@ -127,9 +122,7 @@ class _Change:
         self.row_map = rows[: len(before.corpus)]
         self.alive = self._alive[self._stays]
 
-    def publish(
-        self, publication: Publication, models: Callable[[], Models] | None, progress: Progress
-    ) -> Manifest:
+    def publish(self, publication: Publication) -> Manifest:
         """Write and publish the new version."""
         writer = publication.writer
         with publication.scratch() as scratch:
@@ -138,8 +131,8 @@ class _Change:
             starts = [0, old_rows, len(self.alive)] if self.block else [0, old_rows]
             engine = Engine(starts, state, InProcess(), DEFAULT_LIMITS.entries)
             counts = self._merge(engine, old_rows)
-            corpus = self._write_names(engine, models, progress)
             engine.write_view(self.alive)
+        corpus = self._joined()
         self._write_segments(writer, corpus)
         rows = np.flatnonzero(self.alive).tolist()
         by_id = np.array(sorted(rows, key=corpus.raw_id), np.int32)
@@ -196,45 +189,14 @@ class _Change:
 
     # --- segments -----------------------------------------------------------------------------
 
-    def _write_names(
-        self, engine: Engine, models: Callable[[], Models] | None, progress: Progress
-    ) -> Corpus:
-        """Encode names that are new, join segments, and write the rows of the names' vectors.
-
-        Returns:
-            The segments of the new version.
-        """
-        state, corpus = engine.state, self.corpus
-        row = np.full(len(engine.found()), -1, np.int32)
-        entity_of = state.work.map(ENTITY_OF)
-        old = state.stage(KEYS).array(0, "ranks")
-        is_entity = entity_of[old + 1] > entity_of[old]
-        row[entity_of[old[is_entity]]] = self.before.gazetteer.name_row[is_entity]
-        row = np.where(engine.found(), row, -1)
-        keys = FileArrays(state.version).strings("entities.keys")
-        with_vectors = self.before.artifact.manifest.parameters["with_faithful"]
-        fresh = np.flatnonzero(engine.found() & (row < 0)) if with_vectors else np.zeros(0, int)
-        if len(fresh):
-            assert models is not None, "a name is new with a passage"
-            names, needed = keys.take(fresh), models()
-            vectors = encode_texts(
-                names, len(names), needed.encoder, needed.storage.packed,
-                renamed(progress, "names"),
-            )  # fmt: skip
-            row[fresh] = len(corpus.name_vectors) + np.arange(len(fresh))
-            last = replace(corpus.segments[-1], names=names, name_vectors=vectors)
-            corpus = Corpus([*corpus.segments[:-1], last])
-        if self.first < len(corpus.segments):
-            begin = int(corpus.name_vectors.starts[self.first])
-            used = np.flatnonzero(row >= begin)
-            segment = join_segments(
-                corpus, self.first, self._alive, keys.take(used), row[used].astype(np.int64)
-            )
-            corpus = Corpus([*corpus.segments[: self.first], segment])
-            row[used] = begin + np.arange(len(used))
-        if (row >= 0).any():
-            write_whole(state.version, {NAME_ROW: row})
-        return corpus
+    def _joined(self) -> Corpus:
+        """Join segments. Returns the segments of the new version."""
+        segments = self.corpus.segments
+        if self.first == len(segments):
+            return self.corpus
+        return Corpus(
+            [*segments[: self.first], join_segments(self.corpus, self.first, self._alive)]
+        )
 
     def _write_segments(self, writer: ArtifactWriter, corpus: Corpus) -> None:
         """Take over the segments that stay as they are, and write the others."""

@@ -66,7 +66,7 @@ def new_block(
         return block
     segments = list(corpus.segments)
     if block is not None:
-        segments.append(segment_of(fresh, block, segments[0]))
+        segments.append(segment_of(fresh, block))
         sources[sources < 0] = len(corpus) + np.arange(len(fresh))
     corpus = Corpus(segments)
     notes = [_annotation(corpus, row) for row in sources.tolist()]
@@ -89,15 +89,14 @@ def _rows_of(vectors: Stack, bounds: Rows, rows: Rows) -> tuple[Array, Rows]:
     return vectors.rows(ranges(bounds[rows], counts)), counts
 
 
-def segment_of(passages: Sequence[Passage], block: Arrays, like: Segment) -> Segment:
-    """A segment of new passages, without names; `like` is stored as it is."""
+def segment_of(passages: Sequence[Passage], block: Arrays) -> Segment:
+    """A segment of new passages."""
     names = ("sentences", "found", "windows")
     spans = [Ragged(block[f"s0.{name}.bounds"], block[f"s0.{name}"]) for name in names]
     sentences, entities, windows = spans
-    no_vectors = like.name_vectors[:0]
     table = PassageTable.of(passages)
     vectors = block["s0.sentences.vectors"]
-    return Segment(table, sentences, entities, windows, vectors, NO_STRINGS, no_vectors)
+    return Segment(table, sentences, entities, windows, vectors)
 
 
 @dataclass(frozen=True)

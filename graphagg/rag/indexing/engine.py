@@ -7,7 +7,6 @@
     pairs       by ranges   pairs of an entity and a passage, in the order of entities
     gazetteer   per block   mentions by the numbers of their entities
     terms       merged      the stems of all blocks; then postings by ranges of stems
-    names       by ranges   vectors of the names that the extractor found
     view                    statistics of all passages
 
 A name counts wherever it stands, also in passages before the one that brings it: so mentions wait
@@ -18,37 +17,29 @@ are new (`graphagg.rag.indexing.change`).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from graphagg.arrays import Array, Mask, narrow, narrow_type, offsets
-from graphagg.progress import silent
-from graphagg.rag.indexing.block import COLUMNS, Arrays, mentions_of_block, string_arrays
-from graphagg.rag.indexing.encoding import encode_texts
+from graphagg.rag.indexing.block import COLUMNS, mentions_of_block
 from graphagg.rag.indexing.merging import entries_between, in_key_order, key_ranges
 from graphagg.rag.indexing.state import BLOCK, FileArrays, Loops, State, write_whole
-from graphagg.rag.models.by_name import Models
-from graphagg.rag.tables.gazetteer import DEFINES, NAME_ROW, Gazetteer
+from graphagg.rag.tables.gazetteer import DEFINES, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.matching import KeyTable, key_table
-from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.view import View
 from graphagg.spark.tasks import Stats
 from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import GrowingStrings, preallocate
 from graphagg.store.strings import StringTable
 
-KEYS, TERMS, MENTIONS, GAZETTEER, NAMES = "keys", "terms", "mentions", "gazetteer", "names"
-NAMES_PER_TASK = 20_000
+KEYS, TERMS, MENTIONS, GAZETTEER = "keys", "terms", "mentions", "gazetteer"
 _READ = 65_536  # keys that are read together
 ENTITY_OF = "entity_of"
 """`[K + 1]` int32, the number of entities among the keys before each key; K keys."""
-_IS_FOUND = "entity_found"
-"""`[E]` bool, entities that the extractor found in some passage; E entities."""
 _JOINED = ("s0.", "lexicon.", "gazetteer.")
 
 
@@ -68,15 +59,11 @@ class Engine:
     loops: Loops
     entries: int
 
-    def run(
-        self, blocks: Sequence[Stats], models: Callable[[], Models], with_vectors: bool
-    ) -> dict[str, int]:
+    def run(self, blocks: Sequence[Stats]) -> dict[str, int]:
         """Run the stages after `segment`.
 
         Args:
             blocks: the results of that stage.
-            models: loads the models where a task runs.
-            with_vectors: whether the names that the extractor found get vectors.
 
         Returns:
             Counts of entities, mentions and terms.
@@ -86,7 +73,6 @@ class Engine:
         merge(self.state, KEYS, blocks, self.state.work, KEYS)
         self.find_mentions()
         counts = self.write_gazetteer()
-        self._write_names(models, with_vectors)
         merge(self.state, TERMS, blocks, self.state.version, "lexicon.terms")
         self.write_postings(blocks)
         self.write_view(np.ones(self.starts[-1], np.bool_))
@@ -137,21 +123,17 @@ class Engine:
         return FileArrays(self.state.work).strings(KEYS)
 
     def _number_entities(self, _: int) -> Stats:
-        """Number the keys that a passage defines, and write all arrays of entities but vectors."""
+        """Number the keys that a passage defines, and write all arrays of entities."""
         keys, mentions = self._keys(), self.state.stage(MENTIONS)
-        defined, is_found = np.zeros(len(keys), bool), np.zeros(len(keys), bool)
+        defined = np.zeros(len(keys), bool)
         counts, kinds = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.uint8)
         for i in range(self._count):
             key, flags = (mentions.map(i, name) for name in ("pairs.key", "pairs.union"))
             defined[key[(flags & DEFINES) > 0]] = True
-            is_found[key[(flags & FOUND) > 0]] = True
             counts[key] += np.diff(mentions.map(i, "pairs.bounds"))
             ranks = self.state.stage(KEYS).map(i, "ranks")
             kinds[ranks] = self.state.stage(BLOCK).map(i, "keys.kind")
-        write_whole(
-            self.state.work,
-            {ENTITY_OF: offsets(defined).astype(np.int32), _IS_FOUND: is_found[defined]},
-        )
+        write_whole(self.state.work, {ENTITY_OF: offsets(defined).astype(np.int32)})
         with self.state.version.written() as folder:
             names = GrowingStrings(folder, "entities.keys")
             for first in range(0, len(keys), _READ):
@@ -223,43 +205,6 @@ class Engine:
         gazetteer, version = self.state.stage(GAZETTEER), self.state.version
         gazetteer.join(self.loops.each, blocks, version, names, counted)
         return sum(block["gazetteer.entity"] for block in blocks)
-
-    def found(self) -> Mask:
-        """`[E]`, the entities that the extractor found in some passage."""
-        return self.state.work.map(_IS_FOUND)
-
-    def _write_names(self, models: Callable[[], Models], with_vectors: bool) -> None:
-        """Stage `names`: write the names that the extractor found, and their vectors."""
-        count = 0
-        if with_vectors:
-            (stats,) = self.loops.each(1, self._number_names)
-            count = stats["names"]
-
-        def encode(i: int) -> Stats:
-            names = self.state.stage(NAMES)
-            finished = names.known(i)
-            if finished is not None:
-                return finished
-            here, texts = models(), list[str]()
-            if count:
-                rows = np.flatnonzero(self.found())[i * NAMES_PER_TASK : (i + 1) * NAMES_PER_TASK]
-                texts = list(FileArrays(self.state.version).strings("entities.keys").take(rows))
-            vectors = encode_texts(texts, len(texts), here.encoder, here.storage.packed, silent)
-            arrays: Arrays = string_arrays("s0.names", texts) | {"s0.names.vectors": vectors}
-            return names.save(i, arrays)
-
-        tasks = max(1, math.ceil(count / NAMES_PER_TASK))
-        blocks = self.loops.stage(NAMES, lambda: self.loops.each(tasks, encode))
-        files = [name for name in blocks[0] if name.startswith("s0.")]
-        self.state.stage(NAMES).join(self.loops.each, blocks, self.state.version, files)
-
-    def _number_names(self, _: int) -> Stats:
-        """Write the row of each entity's vector, if there are any."""
-        is_found = self.found()
-        if is_found.any():
-            rows = np.where(is_found, np.cumsum(is_found) - 1, -1).astype(np.int32)
-            write_whole(self.state.version, {NAME_ROW: rows})
-        return {"names": int(np.count_nonzero(is_found))}
 
     # --- words -----------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from graphagg.errors import DuplicateId, InvalidParameter, ModelMismatch
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.passages import corpus_digest
 from graphagg.rag.indexing.change_blocks import StayingRows
-from graphagg.rag.indexing.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
+from graphagg.rag.indexing.engine import KEYS, MENTIONS, TERMS, Engine
 from graphagg.rag.indexing.merging import merge_strings
 from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
 from graphagg.rag.indexing.state import (
@@ -28,11 +28,9 @@ from graphagg.rag.indexing.state import (
     InProcess,
     MemoryBlocks,
     State,
-    write_whole,
 )
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
 from graphagg.rag.snapshot.snapshot import KIND, Snapshot
-from graphagg.rag.tables.gazetteer import NAME_ROW
 from graphagg.rag.tables.segments import Corpus, segment_prefix, table_name
 from graphagg.spark.files import Files
 from graphagg.spark.tasks import Stats
@@ -163,20 +161,7 @@ class _Join:
             state.stage(MENTIONS).save(i, mentions)
         counts = engine.write_gazetteer()
         engine.write_postings(blocks)
-        self._write_name_rows(state, key_ranks)
         return counts | {"terms": len(state.version.map("lexicon.bounds")) - 1}
-
-    def _write_name_rows(self, state: State, key_ranks: Sequence[Array]) -> None:
-        """Write the row of each name's vector, of the first shard that has one."""
-        entity_of = state.work.map(ENTITY_OF)
-        rows = np.full(int(entity_of[-1]), -1, np.int32)
-        starts = offsets([len(shard.corpus.name_vectors) for shard in self.shards])
-        shards = zip(self.shards, key_ranks, starts.tolist(), strict=False)
-        for shard, ranks, start in reversed(list(shards)):
-            has_one = shard.gazetteer.name_row >= 0
-            rows[entity_of[ranks[has_one]]] = shard.gazetteer.name_row[has_one] + start
-        if (rows >= 0).any():
-            write_whole(state.version, {NAME_ROW: rows})
 
     def _link(self, writer: ArtifactWriter) -> None:
         """Take over the files of all segments, by their new numbers, and of a static encoder."""

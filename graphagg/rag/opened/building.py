@@ -55,7 +55,6 @@ def build_here(
     chunking: ChunkConfig | None,
     columns: RowConfig,
     vectors: SuppliedVectors | None,
-    with_linearrag: bool,
     progress: Progress,
     force: bool,
     limits: Limits,
@@ -75,7 +74,7 @@ def build_here(
         encoder, extractor = chosen.loaded()
         encoding = cached(encoder, chosen.cache)
         models = Models(encoding, extractor, chosen.language, chosen.profile)
-        recipe = Recipe(models, chunking, with_linearrag)
+        recipe = Recipe(models, chunking)
         is_built = given is None and recipe.is_built(directory, corpus.digest())
         if force or not is_built:
             checked = None if given is None else checked_vectors(given, corpus, encoder)
@@ -90,7 +89,6 @@ def build_by_spark(
     *,
     chunking: ChunkConfig | None,
     columns: RowConfig,
-    with_linearrag: bool,
     progress: Progress,
     force: bool,
 ) -> None:
@@ -105,7 +103,6 @@ def build_by_spark(
         columns=columns,
         chunking=chunking,
         models=GivenModels(models),
-        with_linearrag=with_linearrag,
         progress=progress,
         force=force,
     )

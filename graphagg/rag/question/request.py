@@ -20,10 +20,10 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from typing import Any, Literal, TypedDict, get_type_hints
 
-from graphagg.checks import integer, number, shown
+from graphagg.checks import integer, number, one_of, shown
 from graphagg.errors import InvalidParameter, InvalidQuestion
 from graphagg.fields import text_of
-from graphagg.rag.config.modes import DEFAULT_MODE, Config, Mode, mode_named
+from graphagg.rag.config.modes import DEFAULT_MODE, MODES, Config, Mode
 from graphagg.rag.documents.filters import parse_cli
 from graphagg.rag.documents.metadata import parse_instant
 from graphagg.rag.models.reranker import CrossEncoderReranker, Reranker
@@ -74,10 +74,9 @@ class Request:
 
     Attributes:
         mode: retrieval mode: multihop (follows links between passages), linearrag (LinearRAG as
-            published), dense (cosine of vectors), bm25 (words) or rrf (dense and bm25). The
-            former names best (multihop) and faithful (linearrag) are accepted.
-        config: settings of the mode: `MultihopConfig` or `LinearRAGConfig` (`PRESETS`).
-            None: the defaults of the mode; for multihop, of the index's profile.
+            published), dense (cosine of vectors), bm25 (words) or rrf (dense and bm25).
+        config: settings of the mode: `MultihopConfig` or `LinearRAGConfig`. None: the defaults of
+            the mode; for multihop, of the index's profile.
         filter: conditions on metadata, such as {"year": {"gte": 2000}, "lang": "en"}. None: all
             passages.
         include: only these passages or documents, by their ids, or one id. None: all.
@@ -116,7 +115,7 @@ class Request:
     min_confidence: float | None = field(default=None, metadata={"least": 0, "most": 1})
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mode", mode_named(self.mode))
+        one_of("mode", self.mode, MODES)
         for name in ("include", "exclude"):
             if name == "exclude" or self.include is not None:
                 object.__setattr__(self, name, ids_of(name, getattr(self, name)))

@@ -28,12 +28,10 @@ from graphagg.rag.documents.metadata import (
     merge_schemas,
 )
 from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.rag.models.with_names import names_of
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex
-from graphagg.rag.snapshot.names import NameVectors
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Corpus, Segment, table_name
@@ -46,7 +44,7 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 18  # raised when the same corpus and models give another index
+REVISION = 19  # raised when the same corpus and models give another index
 _KEPT_ROWS = 4096  # rows of the ids that were asked for last
 _KEPT = 12  # views, masks of filters and searches that are kept, the last ones used
 _AFTER_HASH = chr(ord("#") + 1)
@@ -96,7 +94,6 @@ class Snapshot:
         given = artifact.manifest.parameters["chunking"]
         self.chunking = None if given is None else ChunkConfig(**given)
         self._lock = threading.Lock()
-        self._names: NameVectors | None = None
         self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
         self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
@@ -138,28 +135,6 @@ class Snapshot:
                 "prints ids with --json)"
             )
         return row
-
-    def names(self, encoder: Callable[[], Encoder] | None = None) -> NameVectors:
-        """Give the vectors of entity names; of an index without them, computed once and kept.
-
-        Args:
-            encoder: gives the index's encoder; None where they were asked for before.
-
-        Raises:
-            InvalidParameter: they are not in the index and too many to compute.
-        """
-        if self._names is None:
-            # The key is of format 1, and keeps the name that mode `linearrag` had then.
-            if self.artifact.manifest.parameters["with_faithful"]:
-                self._names = NameVectors.stored(self.corpus, self.gazetteer)
-            else:
-                assert encoder is not None, "a question with an unknown name is encoded first"
-                entities = np.flatnonzero(self._whole.contain.by_entity.degrees() > 0)
-                where = str(self.artifact.directory)
-                self._names = NameVectors.computed(
-                    self.gazetteer, entities, encoder, where, STORAGE[self.profile].packed
-                )
-        return self._names
 
     # --- visibility -------------------------------------------------------------------------------
 

@@ -19,7 +19,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.arrays import offsets
@@ -27,7 +26,7 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.build import Recipe, publish_build
-from graphagg.rag.indexing.engine import MENTIONS, NAMES, Engine
+from graphagg.rag.indexing.engine import MENTIONS, Engine
 from graphagg.rag.indexing.state import BLOCK, State
 from graphagg.rag.models.by_name import Models, NamedModels
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
@@ -59,7 +58,7 @@ if TYPE_CHECKING:
 PASSAGES_PER_TASK = 2_000
 ENTRIES_PER_TASK = 1_000_000
 """Pairs or postings that a task holds; about 100 bytes each."""
-STAGES = ("records", PASSAGES, IDS, BLOCK, MENTIONS, NAMES)
+STAGES = ("records", PASSAGES, IDS, BLOCK, MENTIONS)
 """The stages that are reported, in their order."""
 _COLUMNS = RowConfig()
 
@@ -73,7 +72,6 @@ def build_with_spark(
     columns: RowConfig = _COLUMNS,
     chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     models: ModelLoader | None = None,
-    with_linearrag: bool = False,
     passages_per_task: int = PASSAGES_PER_TASK,
     entries_per_task: int = ENTRIES_PER_TASK,
     progress: Progress = silent,
@@ -92,7 +90,6 @@ def build_with_spark(
         columns: which columns of a table are what, where they have other names.
         chunking: how long texts are split, by the tasks; None keeps all whole.
         models: how every process loads the models; None: the default ones.
-        with_linearrag: as for `PassageIndex.build`.
         passages_per_task: passages that a task annotates and encodes.
         entries_per_task: pairs or postings that a task holds in memory.
         progress: called after each stage.
@@ -107,7 +104,7 @@ def build_with_spark(
         MissingExtra: an optional dependency or a default model is not installed.
     """
     loader, source = models or NamedModels(), PassageInput.of(passages, columns)
-    recipe = Recipe(loaded(loader), chunking, with_linearrag)
+    recipe = Recipe(loaded(loader), chunking)
     build = SparkBuild.of(spark, directory, work, progress, force)
 
     def write(unfinished: Work, publication: Publication) -> None:
@@ -158,7 +155,7 @@ class _Job:
         join_passages(loops, state, passages)
         write_copies(loops, state)
         engine = Engine(starts, state, loops, entries_per_task)
-        counts = engine.run(blocks, partial(loaded, self.loader), recipe.with_linearrag)
+        counts = engine.run(blocks)
         write_metadata(loops, state, passages)
         write_inverted_lists(loops, state, entries_per_task)
         state.version.gather(self.publication.writer)

@@ -37,7 +37,6 @@ _MONTHS = frozenset(
     "bc ad bce ce st nd rd th early mid late century".split()
 )
 _NUMERAL = re.compile(r"\d+(?:st|nd|rd|th|s)?")
-NAME_ROW = "gazetteer.name_row"
 _LENGTHS = range(3, 6)  # words of a longer form
 _KEPT = 4096  # first words whose place and names are kept
 _KEPT_FORMS = 65_536  # names whose longer forms are
@@ -51,8 +50,6 @@ class Gazetteer:
 
     Attributes:
         keys: `[E]` ascending by their UTF-8 bytes: an entity's id is its rank.
-        name_row: `[E]` int32, the row of its vector in `Corpus.name_vectors`; -1 for an entity
-            that only titles name.
         kind: `[E]` uint8, flags of an entity.
         title_tokens: `[R]`, `narrow`, tokens of each passage's title; 0 for a passage that is gone.
         bounds: `[R + 1]` int64; the mentions of row r are `bounds[r]` to `bounds[r + 1]`, by their
@@ -65,7 +62,6 @@ class Gazetteer:
     """
 
     keys: StringTable
-    name_row: npt.NDArray[np.int32]
     kind: npt.NDArray[np.uint8]
     title_tokens: Array
     bounds: npt.NDArray[np.int64]
@@ -105,12 +101,8 @@ class Gazetteer:
     def open(cls, arrays: NamedArrays) -> Gazetteer:
         """Map the gazetteer of a version."""
         keys = arrays.strings("entities.keys")
-        if f"{NAME_ROW}.npy" in arrays:
-            name_row = arrays.array(NAME_ROW)
-        else:
-            name_row = np.broadcast_to(np.int32(-1), len(keys))
         columns = {name: arrays.array(f"gazetteer.{name}") for name in _ARRAYS}
-        return cls(keys, name_row, **columns)
+        return cls(keys, **columns)
 
 
 _ARRAYS = (

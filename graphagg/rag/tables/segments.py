@@ -151,8 +151,6 @@ class Segment:
         windows: `[W, ...]` unit vectors of the windows of each passage, at least one each: `[W, d]`
             float32, or `packed`.
         sentence_vectors: `[S, ...]` likewise.
-        names: keys of entities that were new with this segment, ascending by their UTF-8 bytes.
-        name_vectors: `[n, ...]` likewise, one per name.
         lists: inverted lists of the windows; None of a small segment.
     """
 
@@ -161,8 +159,6 @@ class Segment:
     entities: Ragged
     windows: Ragged
     sentence_vectors: npt.NDArray[Any]
-    names: StringTable
-    name_vectors: npt.NDArray[Any]
     lists: Lists | None = None
 
     def save(self, writer: ArtifactWriter, segment: int) -> None:
@@ -172,13 +168,8 @@ class Segment:
         for name, spans in (("sentences", self.sentences), ("found", self.entities)):
             Ragged(spans.bounds, narrow(spans.values)).save(writer, f"{prefix}{name}")
         writer.array(f"{prefix}windows.bounds", self.windows.bounds)
-        writer.strings(f"{prefix}names", self.names)
-        for name, vectors in (
-            ("windows", self.windows.values),
-            ("sentences.vectors", self.sentence_vectors),
-            ("names.vectors", self.name_vectors),
-        ):
-            writer.array(f"{prefix}{name}", vectors)
+        writer.array(f"{prefix}windows", self.windows.values)
+        writer.array(f"{prefix}sentences.vectors", self.sentence_vectors)
 
     @classmethod
     def open(cls, artifact: ArrayFolder, segment: int) -> Segment:
@@ -190,8 +181,6 @@ class Segment:
             Ragged.open(artifact, f"{prefix}found"),
             Ragged.open(artifact, f"{prefix}windows"),
             artifact.array(f"{prefix}sentences.vectors"),
-            artifact.strings(f"{prefix}names"),
-            artifact.array(f"{prefix}names.vectors"),
             Lists.open(artifact, prefix),
         )
 
@@ -224,7 +213,6 @@ class Corpus:
         self._starts: list[int] = self.starts.tolist()
         self.windows = Stack([s.windows.values for s in segments])
         self.sentence_vectors = Stack([s.sentence_vectors for s in segments])
-        self.name_vectors = Stack([s.name_vectors for s in segments])
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -345,21 +333,13 @@ def sentence_text(passage: Passage, start: int, end: int) -> str:
     return "\n".join(words for line in lines if (words := " ".join(line.split())))
 
 
-def join_segments(
-    corpus: Corpus,
-    first: int,
-    alive: npt.NDArray[np.bool_],
-    names: StringTable,
-    name_rows: Rows,
-) -> Segment:
+def join_segments(corpus: Corpus, first: int, alive: npt.NDArray[np.bool_]) -> Segment:
     """Join the passages that are alive in all segments from number `first` on, in the same order.
 
     Args:
         corpus: all segments.
         first: number of the first segment to join.
         alive: `[R]`, the passages to keep.
-        names: names whose vectors are kept, ascending.
-        name_rows: the row of each name's vector in `corpus.name_vectors`.
     """
     segments, starts = corpus.segments[first:], corpus.starts[first:].tolist()
     rows = [np.flatnonzero(alive[start:end]) for start, end in pairwise(starts)]
@@ -386,8 +366,6 @@ def join_segments(
         ragged(segment.entities for segment in segments),
         ragged(segment.windows for segment in segments),
         ragged(Ragged(s.sentences.bounds, s.sentence_vectors) for s in segments).values,
-        names,
-        corpus.name_vectors.rows(name_rows),
     )
 
 

@@ -21,7 +21,6 @@ from pydantic import (
     StringConstraints,
 )
 
-from graphagg.rag.config.modes import Mode, current_name
 from graphagg.serve.limits import (
     LONGEST_NAME,
     LONGEST_QUESTION,
@@ -59,8 +58,6 @@ Vertex = Name | Number
 ShownVertex = str | int
 """A vertex id in an answer, of any length."""
 _EXACT_IN_JAVASCRIPT = 2**53
-ModeName = Annotated[Mode, BeforeValidator(current_name)]
-"""A retrieval mode; names that modes had before are taken too."""
 Question = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_QUESTION),
@@ -79,8 +76,6 @@ Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
 def strict_type(kind: Any) -> Any:
     """The type of a plain value of a request, with the limits that all requests have."""
     names = [strict_type(each) for each in get_args(kind)]
-    if kind == Mode:
-        return ModeName
     if kind is int:
         return Annotated[int, BeforeValidator(_whole)]
     if kind is float:

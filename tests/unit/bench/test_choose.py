@@ -67,6 +67,6 @@ def test_recall_is_that_of_an_evaluation(tmp_path: Path) -> None:
     with PassageIndex.build(passages, tmp_path / "idx", profile="fast") as index:
         encoded = EncodedQuestions(index, asked)
         for config in (MultihopConfig(), with_value(MultihopConfig(), "passage.similarity", 0.0)):
-            quality = evaluate(index, asked, mode="best", config=config).quality
+            quality = evaluate(index, asked, mode="multihop", config=config).quality
             expected = [quality["recall@2"], quality["recall@5"]]
             assert np.allclose(encoded.recall(config), expected, atol=0.005)  # percent, rounded

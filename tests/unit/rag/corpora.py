@@ -65,8 +65,7 @@ WAYS: dict[str, tuple[Mode, Config | None]] = {
         "multihop",
         MultihopConfig(pool=2, beam=2, second_beam=1, most_passages=3),
     ),
-    "official": ("linearrag", LinearRAGConfig(threshold=0.1, top_k_sentence=2)),
-    "paper": ("linearrag", LinearRAGConfig(semantics="paper", threshold=0.05)),
+    "linearrag": ("linearrag", LinearRAGConfig(threshold=0.1, top_k_sentence=2)),
     "dense": ("dense", None),
     "bm25": ("bm25", None),
     "rrf": ("rrf", None),
@@ -108,7 +107,7 @@ def corpora(ids: Iterable[str], *, least: int = 1) -> st.SearchStrategy[list[Pas
 
 
 def build(passages: Iterable[Passage], directory: Path, **named: Any) -> PassageIndex:
-    options = {"encoder": ENCODER, "extractor": EXTRACTOR, "with_linearrag": True} | named
+    options = {"encoder": ENCODER, "extractor": EXTRACTOR} | named
     return PassageIndex.build(passages, directory, **options)
 
 

@@ -14,7 +14,6 @@ import typer
 import graphagg.rag
 from graphagg.cli.main import app, main
 from graphagg.rag import PassageIndex
-from graphagg.rag.config.modes import RENAMED
 from tests.unit.commands import Answer, run
 
 DEMO = Path(graphagg.rag.__file__).parent / "demo"
@@ -82,21 +81,6 @@ def test_search_explains_in_every_mode(call: Call, demo_index: Path, mode: str) 
         assert hit["title"] in shown and hit["id"] in shown
     assert f"{next(iter(hits[0]['components']))}=" in shown
     assert ("-> Warsaw" in shown) == (mode in ("multihop", "linearrag"))
-
-
-@pytest.mark.parametrize(("former", "mode"), RENAMED.items())
-def test_former_names_of_modes_are_taken(
-    call: Call, demo_index: Path, former: str, mode: str
-) -> None:
-    search = ("rag", "search", demo_index, QUESTION, "--json", "--mode")
-    assert call(*search, former).json == call(*search, mode).json
-    with PassageIndex.open(demo_index) as index:
-        hits = index.retrieve(QUESTION, mode=former)  # type: ignore[arg-type]
-        assert hits == index.retrieve(QUESTION, mode=mode)  # type: ignore[arg-type]
-        assert {hit.method for hit in hits} == {mode}
-    compare = ("rag", "eval", demo_index, DEMO / "questions.jsonl", "--json", "--compare")
-    reports = call(*compare, f"{former},bm25").json
-    assert list(reports) == [mode, "bm25"] and reports[mode]["mode"] == mode
 
 
 def test_warm_reads_every_file_but_texts(call: Call, demo_index: Path) -> None:
@@ -265,7 +249,7 @@ def test_eval_of_halves(call: Call, demo_index: Path) -> None:
 
 
 def test_eval_compares_modes(call: Call, demo_index: Path) -> None:
-    modes = "linearrag,linearrag:paper,dense,bm25"
+    modes = "linearrag,dense,bm25"
     asked = ("rag", "eval", demo_index, DEMO / "questions.jsonl")
     reports = call(*asked, "--compare", modes, "--json").json
     assert list(reports) == modes.split(",") and "difference" not in reports["linearrag"]

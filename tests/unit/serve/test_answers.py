@@ -11,7 +11,6 @@ from graphagg import __version__
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import NodeEmbedding
 from graphagg.rag import PassageIndex
-from graphagg.rag.config.modes import RENAMED
 from graphagg.serve.models.about import Info
 from graphagg.serve.models.graphs import (
     CommunityAnswer,
@@ -53,15 +52,6 @@ def test_a_search_gives_what_the_library_gives(
         SearchAnswer.model_validate(answer)
         hits = passages.retrieve(question, 4, mode=mode)  # type: ignore[arg-type]
         assert answer["hits"] == [hit.to_json() for hit in hits]
-
-
-@pytest.mark.parametrize(("former", "mode"), RENAMED.items())
-def test_former_names_of_modes_are_taken(live: Live, former: str, mode: str) -> None:
-    body = {"question": QUESTIONS[0], "top_k": 4}
-    answer, expected = (
-        live.json("/v1/passages/search", {**body, "mode": name}) for name in (former, mode)
-    )
-    assert answer["mode"] == mode and answer["hits"] == expected["hits"]
 
 
 @pytest.mark.parametrize("mode", MODES)

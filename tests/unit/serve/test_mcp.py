@@ -128,7 +128,7 @@ def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> 
     with NodeEmbedding.open(indices.embedding) as embedding:
         near = embedding.neighbors(3, 4)
     found = tool(server, "search_passages", question=QUESTION, top_k=3)
-    assert found == tool(server, "search_passages", question=QUESTION, top_k=3, mode="best")
+    assert found == tool(server, "search_passages", question=QUESTION, top_k=3, mode="multihop")
     places = [found.index(f"[{n}] {hit.passage.id} ") for n, hit in enumerate(hits, start=1)]
     assert places == sorted(places) and "[4]" not in found
     assert all(f"{hit.score:.3g}" in found and hit.passage.text in found for hit in hits)

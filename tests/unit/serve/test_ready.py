@@ -49,13 +49,12 @@ def test_a_slow_model_is_waited_for_and_the_process_lives_meanwhile(indices: Sou
         assert status(live) == (503, "stopping")
 
 
-@pytest.mark.parametrize("with_linearrag", [False, True])
-def test_the_extractor_is_loaded_at_the_start_where_names_are_kept(
-    with_linearrag: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_extractor_is_loaded_at_the_first_question_that_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder, extractor = FakeEncoder(), FakeExtractor()
     models = {"encoder": encoder, "extractor": extractor}
-    PassageIndex.build(CORPUS, tmp_path / "idx", **models, with_linearrag=with_linearrag).close()
+    PassageIndex.build(CORPUS, tmp_path / "idx", **models).close()
     loaded: list[str] = []
     load = PassageIndex.load_extractor
     monkeypatch.setattr(
@@ -63,7 +62,7 @@ def test_the_extractor_is_loaded_at_the_start_where_names_are_kept(
     )
     with eager(Sources(tmp_path / "idx", encoder=encoder, extractor=extractor)) as live:
         until(lambda: status(live) == (200, "ready"))
-        assert loaded == ["extractor"] * with_linearrag
+        assert not loaded
         question = {"question": "Who founded Lyon?", "mode": "linearrag"}
         assert live.post("/v1/passages/search", question).status_code == 200
 

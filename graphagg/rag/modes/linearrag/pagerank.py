@@ -59,7 +59,7 @@ class PassageScores:
 
 
 def personalized_pagerank(
-    graph: TriGraph, resets: Sequence[Reset], *, damping: float, weighted: bool, exact: bool
+    graph: TriGraph, resets: Sequence[Reset], *, damping: float, exact: bool
 ) -> list[PassageScores]:
     """PageRank of the passages for each of some resets.
 
@@ -67,17 +67,16 @@ def personalized_pagerank(
         graph: passages and entities.
         resets: of n questions; an exact walk takes them together.
         damping: d.
-        weighted: whether edges weigh N_ep over the passage's sum; else all the same.
         exact: whether to walk until next to nothing stays, or to bound the work.
     """
-    walk, alpha = graph.walk(weighted), 1.0 - damping
+    walk, alpha = graph.walk, 1.0 - damping
     linked = [_Linked.of(graph, walk, reset) for reset in resets]
     if not exact:
         limits = Limits(alpha, EPSILON)
         return [
             one.scores(graph, alpha, *push(walk, limits, one.nodes, one.values)) for one in linked
         ]
-    shared = graph.shared_walk(weighted)
+    shared = graph.shared_walk
     columns = np.zeros((nodes_of(shared), len(linked)))
     for column, one in zip(columns.T, linked, strict=True):
         nodes, values = one.onto_shared(graph, damping)

@@ -7,23 +7,20 @@ equal text has cosine 1); the passage prior counts N_ep in words (see `trigraph`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Floats, Mask
-from graphagg.rag.config.linearrag import LinearRAGConfig
+from graphagg.rag.config.linearrag import PASSAGE_NODE_WEIGHT, LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Activation, Seed, Sigma, activate
 from graphagg.rag.modes.linearrag.pagerank import PassageScores, Reset, personalized_pagerank
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 from graphagg.rag.question.results import Hit, Hop
 from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex, dense_hits
-from graphagg.rag.snapshot.names import NameVectors
 from graphagg.rag.snapshot.ranking import lookup, top_rows
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.spelling import Speller
@@ -31,38 +28,22 @@ from graphagg.rag.tables.vectors import Queries, Rows
 from graphagg.rag.tables.view import View
 
 _LARGE_PRIOR = 1_000  # passages that carry the prior above FLAT_LIMIT passages
-_BLOCK = 32  # questions that share a pass over the links, or names one over all vectors of names
-
-T = TypeVar("T")
+_BATCH = 32  # questions that share a pass over the links
 
 
 @dataclass(frozen=True)
-class Mention:
-    """An entity named in a question.
-
-    Attributes:
-        text: as the question writes it.
-        target: the corpus entity of the same key, or where there is none the mention's vector
-            `[d]`.
-    """
-
-    text: str
-    target: int | Floats
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question, encoded and annotated.
+class SeededQuestion:
+    """A question, its vector, and the entities that it names.
 
     Attributes:
         text: as it was asked.
         vector: `[d]` float32, unit length.
-        mentions: its named entities, in order.
+        seeds: the entities, in the order of their names.
     """
 
     text: str
     vector: Floats
-    mentions: tuple[Mention, ...]
+    seeds: tuple[Seed, ...]
 
 
 @dataclass(frozen=True)
@@ -96,19 +77,10 @@ class LinearRAGSearch:
         corpus: texts and vectors.
         view: the visible passages.
         dense: search by similarity.
-        names: gives the vectors of entity names, which only a question with a name that no passage
-            holds needs; None: the corpus's vectors.
     """
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        view: View,
-        dense: DenseIndex,
-        names: Callable[[], NameVectors] | None = None,
-    ) -> None:
+    def __init__(self, corpus: Corpus, view: View, dense: DenseIndex) -> None:
         self.corpus, self.view, self.dense = corpus, view, dense
-        self._names = names or (lambda: NameVectors.stored(corpus, view.gazetteer))
         self.graph = TriGraph(view, corpus.sentence_bounds)
 
     def entity_named(self, name: str) -> int | None:
@@ -118,21 +90,20 @@ class LinearRAGSearch:
 
     def retrieve_batch(
         self,
-        questions: Sequence[Question],
+        questions: Sequence[SeededQuestion],
         k: int,
         config: LinearRAGConfig,
         allowed: Mask | None = None,
     ) -> list[list[Hit]]:
         """Find the `k` best passages of each question; without entities by similarity alone."""
-        seeds = self._link(questions)
         answers = {}
-        for block in _batched(seeds, _BLOCK):
-            activated = [self._activated(questions[i], seeds[i], config) for i in block]
+        seeded = [i for i, question in enumerate(questions) if question.seeds]
+        for block in (seeded[i : i + _BATCH] for i in range(0, len(seeded), _BATCH)):
+            activated = [self._activated(questions[i], config) for i in block]
             pageranks = personalized_pagerank(
                 self.graph,
                 [one.reset for one in activated],
                 damping=config.damping,
-                weighted=config.semantics == "official",
                 exact=self.view.passages <= FLAT_LIMIT,
             )
             for i, one, pagerank in zip(block, activated, pageranks, strict=True):
@@ -144,11 +115,9 @@ class LinearRAGSearch:
             for i, question in enumerate(questions)
         ]
 
-    def _activated(
-        self, question: Question, seeds: Sequence[Seed], config: LinearRAGConfig
-    ) -> _Activated:
-        """Run the first stage for a question that names entities; gives the reset of the second."""
-        activation = activate(self.graph, seeds, self._sigma(question), config)
+    def _activated(self, question: SeededQuestion, config: LinearRAGConfig) -> _Activated:
+        """Run the first stage for a question that names entities."""
+        activation = activate(self.graph, question.seeds, self._sigma(question), config)
         prior_rows, prior = self._prior(question, config)
         bonus_rows, bonus = self._bonus(activation)
         # Where all visible passages have a prior, the passages of the bonus are among them.
@@ -156,46 +125,12 @@ class LinearRAGSearch:
         rows = self.view.rows if is_all else np.union1d(prior_rows, bonus_rows)
         priors, bonuses = np.zeros(len(rows)), np.zeros(len(rows))
         priors[np.searchsorted(rows, prior_rows)] = prior
-        bonuses[np.searchsorted(rows, bonus_rows)] = config.passage_node_weight * bonus
-        return _Activated(seeds, activation, rows, priors, bonuses)
+        bonuses[np.searchsorted(rows, bonus_rows)] = PASSAGE_NODE_WEIGHT * bonus
+        return _Activated(question.seeds, activation, rows, priors, bonuses)
 
     # --- stage 1 ---------------------------------------------------------------------------------
 
-    def _link(self, questions: Sequence[Question]) -> dict[int, list[Seed]]:
-        """Find the seeds of the questions that name entities (eq. 3), by their positions."""
-        vectors = {
-            id(mention.target): mention.target  # equal names share one vector
-            for question in questions
-            for mention in question.mentions
-            if not isinstance(mention.target, int)
-        }
-        if vectors and not len(self.graph.entities):
-            return {}
-        nearest = dict(zip(vectors, self._most_similar(vectors.values()), strict=True))
-
-        def seed(mention: Mention) -> Seed:
-            target = mention.target
-            entity, score = (target, 1.0) if isinstance(target, int) else nearest[id(target)]
-            return Seed(mention.text, entity, score)
-
-        return {
-            i: [seed(mention) for mention in question.mentions]
-            for i, question in enumerate(questions)
-            if question.mentions
-        }
-
-    def _most_similar(self, vectors: Iterable[Floats]) -> Iterator[tuple[int, float]]:
-        """The visible entity of greatest similarity to each vector; compares every one."""
-        vectors = list(vectors)
-        if not vectors:
-            return
-        entities, names = self.graph.entities, self._names()
-        for block in _batched(vectors, _BLOCK):
-            for similarities in names.dots(entities, np.stack(block)).T:
-                best = int(similarities.argmax())
-                yield int(entities[best]), float(similarities[best])
-
-    def _sigma(self, question: Question) -> Sigma:
+    def _sigma(self, question: SeededQuestion) -> Sigma:
         def sigma(sentences: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
             rows = sentences.astype(np.int64)
             products = self.corpus.sentence_vectors.dots_at(rows, question.vector[None])[:, 0]
@@ -205,13 +140,13 @@ class LinearRAGSearch:
 
     # --- stage 2 ---------------------------------------------------------------------------------
 
-    def _prior(self, question: Question, config: LinearRAGConfig) -> tuple[Rows, Array]:
+    def _prior(self, question: SeededQuestion, config: LinearRAGConfig) -> tuple[Rows, Array]:
         """The dense part of the passages' reset (eq. 7): similarities scaled to 0..1.
 
         Returns:
             `[n]` visible passages and the prior of each: all up to `FLAT_LIMIT`, the best above.
         """
-        top, visible = config.prior_top, self.view.row_set
+        top, visible = config.prior_candidates, self.view.row_set
         if top is None and visible.count > FLAT_LIMIT:
             top = _LARGE_PRIOR
         if top is None:
@@ -221,7 +156,7 @@ class LinearRAGSearch:
             rows, similar = self.dense.search(question.vector, top, visible)
         low, high = similar.min(), similar.max()
         scaled = (similar - low) / (high - low if high > low else np.float32(1.0))
-        return rows, scaled.astype(np.float64) * (config.passage_ratio * config.passage_node_weight)
+        return rows, scaled.astype(np.float64) * (config.passage_ratio * PASSAGE_NODE_WEIGHT)
 
     def _bonus(self, activation: Activation) -> tuple[Rows, Array]:
         """The passages that hold an active entity, and the bonus of each (eq. 7).
@@ -309,7 +244,7 @@ class LinearRAGSearch:
         hops = [Hop("passage", self.corpus.id(row), share)]
         seed_of = {seed.entity: seed for seed in seeds}
         while entity not in seed_of:
-            bridge = activation.bridges[entity]
+            bridge = activation.steps[entity]
             owner = int(np.searchsorted(self.graph.sentence_bounds, bridge.sentence, "right")) - 1
             sentence = bridge.sentence - int(self.graph.sentence_bounds[owner])
             hops.append(Hop("entity", speller.spelling(entity, owner), bridge.activation))
@@ -320,9 +255,3 @@ class LinearRAGSearch:
         hops.append(Hop("entity", speller.spelling(entity, owner), seed.score))
         hops.append(Hop("question_entity", seed.mention, seed.score))
         return tuple(reversed(hops))
-
-
-def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while block := list(islice(iterator, size)):
-        yield block

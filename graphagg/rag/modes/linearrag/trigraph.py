@@ -6,7 +6,7 @@ extracted, no LLM is called. Nothing is computed for a view: a question reads th
 to.
 
 Departures from the official code, with recall@2 / recall@5 on 2WikiMultiHopQA (996 questions,
-`semantics="official"`, default preset, same models; the official code: 54.3 / 70.1):
+default settings, same models; the official code: 54.3 / 70.1):
 
 - An entity is its `entity_key`, not its exact spelling, and N_ep counts the key's words in the
   passage's words instead of substrings in its characters ("Ann" is not in "Annual"); C is weighted
@@ -113,17 +113,19 @@ class TriGraph:
         seen_before = offsets(visible.mask[contain.indices])[contain.indptr]
         return np.flatnonzero(seen_before[1:] > seen_before[:-1])
 
-    def walk(self, weighted: bool) -> PushGraph:
-        """Passages and entities as PageRank walks them; `weighted`: by C, else all edges alike.
+    @property
+    def walk(self) -> PushGraph:
+        """Passages and entities, linked by C, for PageRank.
 
         Node r is the passage of row r, node R + e is entity e.
         """
         contain = self.view.contain
-        return self._walk(contain.by_passage, contain.by_entity, weighted)
+        return self._walk(contain.by_passage, contain.by_entity)
 
-    def shared_walk(self, weighted: bool) -> PushGraph:
-        """The same without leaves, for sweeps: node R + i is the i-th shared entity."""
-        return self._walk(*self._shared, weighted)
+    @property
+    def shared_walk(self) -> PushGraph:
+        """As `walk`, without entities of one passage, for sweeps: node R + i is a shared entity."""
+        return self._walk(*self._shared)
 
     @cached_property
     def _shared(self) -> tuple[Csr, Csr]:
@@ -143,15 +145,15 @@ class TriGraph:
         is_shared = self.view.contain.by_entity.degrees() > 1
         return np.where(is_shared, np.cumsum(is_shared) - 1, -1).astype(np.int32)
 
-    def _walk(self, by_passage: Csr, by_entity: Csr, weighted: bool) -> PushGraph:
+    def _walk(self, by_passage: Csr, by_entity: Csr) -> PushGraph:
         contain, view = self.view.contain, self.view
         return push_graph(
             by_passage,
             by_entity,
             TWO_MODE,
-            weighted=weighted,
+            weighted=True,
             visible=np.zeros(0, np.bool_) if view.row_set.is_all else view.visible,  # empty: all
-            leaves=contain.leaf_weight if weighted else contain.leaf_count,
+            leaves=contain.leaf_weight,
         )
 
     def has_leaves(self, nodes: Ints) -> Mask:

@@ -43,7 +43,6 @@ def files(index: PassageIndex) -> dict[str, Any]:
 @given(
     corpora("abcdefghij"),
     st.builds(Limits, st.integers(1, 4), st.integers(1, 400), st.integers(1, 40)),
-    st.booleans(),
     st.sampled_from([None, "auto"]),
     st.sampled_from([ENCODER, POOLING]),
 )
@@ -51,12 +50,11 @@ def test_blocks_change_no_byte(
     tmp_path_factory: pytest.TempPathFactory,
     corpus: list[Passage],
     limits: Limits,
-    with_linearrag: bool,
     language: str | None,
     encoder: Any,
 ) -> None:
     folder = tmp_path_factory.mktemp("i")
-    options = {"with_linearrag": with_linearrag, "language": language, "encoder": encoder}
+    options = {"language": language, "encoder": encoder}
     with (
         build(corpus, folder / "one", **options) as one,
         build(iter(corpus), folder / "many", limits=limits, **options) as many,

@@ -18,7 +18,7 @@ from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.modes.linearrag import search as linearrag
 from graphagg.rag.snapshot import dense
 from graphagg.rag.snapshot.snapshot import Snapshot
-from graphagg.rag.tables.packed import pack, unpack
+from graphagg.rag.tables.packed import pack
 from tests.fakes import FakeEncoder, InMemory
 from tests.unit.rag.corpora import (
     ENCODER,
@@ -35,7 +35,7 @@ from tests.unit.rag.corpora import (
 IDS = "abcdefgh"
 
 
-def assert_same_arrays(snapshot: Snapshot, expected: InMemory, with_linearrag: bool = True) -> None:
+def assert_same_arrays(snapshot: Snapshot, expected: InMemory) -> None:
     """Gazetteer and lexicon are those of the passages that are left, but for the row numbers."""
     alive = np.flatnonzero(snapshot.alive)
     number = np.full(len(snapshot.corpus), -1)
@@ -58,16 +58,6 @@ def assert_same_arrays(snapshot: Snapshot, expected: InMemory, with_linearrag: b
     for name, (found, wanted) in same.items():
         np.testing.assert_array_equal(found, wanted, name)
     assert list(snapshot.lexicon.terms) == list(expected.lexicon.terms)
-    if not with_linearrag:
-        assert (g.name_row == -1).all() and not len(snapshot.corpus.name_vectors)
-        return
-    named = e.name_row >= 0
-    np.testing.assert_array_equal(g.name_row >= 0, named)
-    stored, computed = (
-        corpus.name_vectors.take(names.name_row[named])
-        for corpus, names in ((snapshot.corpus, g), (expected.corpus, e))
-    )
-    np.testing.assert_array_equal(stored, unpack(pack(computed)))
 
 
 class Changes(RuleBasedStateMachine):
@@ -80,11 +70,10 @@ class Changes(RuleBasedStateMachine):
     @initialize(
         corpus=corpora(IDS),
         encoder=st.sampled_from([ENCODER, POOLING]),
-        with_linearrag=st.booleans(),
     )
-    def begin(self, corpus: list[Passage], encoder: FakeEncoder, with_linearrag: bool) -> None:
+    def begin(self, corpus: list[Passage], encoder: FakeEncoder) -> None:
         self.model = {p.id: p for p in corpus}
-        self.options = {"encoder": encoder, "with_linearrag": with_linearrag}
+        self.options = {"encoder": encoder}
         self.index = build(corpus, self.folder / "changed", **self.options)
 
     @rule(new=corpora(IDS))
@@ -141,7 +130,6 @@ class Changes(RuleBasedStateMachine):
             assert_same_arrays(
                 self.index.snapshot,
                 InMemory.of(list(self.index), self.options["encoder"], EXTRACTOR),
-                self.options["with_linearrag"],
             )
 
     def teardown(self) -> None:

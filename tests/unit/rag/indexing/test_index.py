@@ -19,7 +19,6 @@ from graphagg.errors import (
     NotAnArtifact,
 )
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
-from graphagg.rag.config.linearrag import PRESETS, preset
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.modes.linearrag import search as linearrag_module
 from graphagg.rag.snapshot import dense as dense_module
@@ -199,23 +198,16 @@ def test_k(small_index: PassageIndex) -> None:
 @pytest.mark.parametrize(
     "setting",
     [
-        {"semantics": "other"},
         {"max_iterations": 0},
         {"threshold": 0},
         {"damping": 1.0},
-        {"prior_top": 0},
+        {"prior_candidates": 0},
         {"passage_ratio": float("nan")},
     ],
 )
 def test_bad_settings(setting: dict[str, object]) -> None:
     with pytest.raises(InvalidParameter, match=next(iter(setting))):
         LinearRAGConfig(**setting)  # type: ignore[arg-type]
-
-
-def test_presets() -> None:
-    assert preset("official") == LinearRAGConfig() == PRESETS["official"]
-    with pytest.raises(InvalidParameter, match=r"preset is 'x', wanted one of .*musique"):
-        preset("x")
 
 
 def test_another_model_is_refused(small_index: PassageIndex, tmp_path: Path) -> None:

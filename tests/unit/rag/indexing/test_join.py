@@ -45,21 +45,20 @@ def parts(seed: int, shards: int) -> list[list[Passage]]:
 
 
 @settings(max_examples=10)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.booleans())
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_shards_answer_as_one_index(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, shards: int, with_linearrag: bool
+    tmp_path_factory: pytest.TempPathFactory, seed: int, shards: int
 ) -> None:
     folder, corpora = tmp_path_factory.mktemp("join"), parts(seed, shards)
-    options = {"with_linearrag": with_linearrag}
     for i, corpus in enumerate(corpora):
-        with build(corpus, folder / f"s{i}", **options) as shard:
+        with build(corpus, folder / f"s{i}") as shard:
             if len(corpus) > 2:  # a shard of several segments, and a row that is gone
                 shard.delete([corpus[-1].id])
                 shard.add([corpus[-1]])
     names = [folder / f"s{i}" for i in range(shards)]
     every = [passage for corpus in corpora for passage in corpus]
     with (
-        build(every, folder / "one", **options) as one,
+        build(every, folder / "one") as one,
         PassageIndex.join(names, folder / "idx", **MODELS) as joined,
     ):
         assert_same_answers(answers(joined), answers(one))
@@ -93,7 +92,6 @@ def test_a_shard_that_does_not_fit_is_refused_by_name(
     first, second = parts(7, 2)
     build(first, tmp_path / "a").close()
     build(second, tmp_path / "b").close()
-    build(second, tmp_path / "names", with_linearrag=False).close()
     build(second, tmp_path / "other", encoder=FakeEncoder("other")).close()
     with monkeypatch.context() as patch:
         patch.setattr(build_module, "REVISION", 1)
@@ -104,7 +102,6 @@ def test_a_shard_that_does_not_fit_is_refused_by_name(
         refused: list[tuple[list[str], type[GraphAggError], str]] = [
             (["a", "none"], NotAnArtifact, "none"),
             (["a", "older"], UnsupportedFormat, "revision 1"),
-            (["a", "names"], InvalidParameter, "with_"),
             (["a", "other"], ModelMismatch, "other models"),
             (["a", "b", "a"], DuplicateId, "is in two shards"),
             ([], InvalidParameter, "no shard"),

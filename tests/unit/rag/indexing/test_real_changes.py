@@ -60,7 +60,7 @@ def changed_equals_rebuilt(
     folder: Path, models: dict[str, Any], pool: list[Passage], changes: int, every: int
 ) -> None:
     rng = random.Random(0)
-    options = {**models, "with_linearrag": True, "chunking": None}
+    options = {**models, "chunking": None}
     index = PassageIndex.build(pool[:20], folder / "changed", **options)
     for number in range(1, changes + 1):
         change(index, pool, rng)

@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
-from graphagg.rag.config.linearrag import SEMANTICS
-from graphagg.rag.indexing import encoding, engine
+from graphagg.rag.indexing import encoding
 from graphagg.rag.modes.linearrag import pagerank, search
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.snapshot import dense, lexical
@@ -35,14 +34,13 @@ def some_passages(count: int, seed: int) -> list[Passage]:
     ]
 
 
-@pytest.mark.parametrize("semantics", SEMANTICS)
 def test_local_push_comes_to_the_same_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, semantics: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = LinearRAGConfig(semantics=semantics, threshold=0.05, prior_top=12)
+    config = LinearRAGConfig(threshold=0.05, prior_candidates=12)
     with build(some_passages(60, 1), tmp_path / "i") as index:
         index.delete(["p3", "p30"])
-        options: dict[str, Any] = {"mode": "faithful", "config": config}
+        options: dict[str, Any] = {"mode": "linearrag", "config": config}
         wanted = index.retrieve_batch(QUESTIONS, 100, **options)
         monkeypatch.setattr(search, "FLAT_LIMIT", 20)
         index.reopen()
@@ -191,7 +189,6 @@ def test_a_build_in_blocks_is_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     corpus = some_passages(40, 4)
     whole = build(corpus, tmp_path / "i")
     monkeypatch.setattr(encoding, "BLOCK", 7)
-    monkeypatch.setattr(engine, "NAMES_PER_TASK", 5)
     reports: list[tuple[str, int, int]] = []
     with build(corpus, tmp_path / "j", progress=lambda *r: reports.append(r)) as index:
         assert index.manifest == whole.manifest

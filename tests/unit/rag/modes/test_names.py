@@ -1,15 +1,16 @@
-"""Vectors of entity names: in the index, or computed when `linearrag` first needs them."""
+"""Vectors of entity names are computed when `linearrag` first needs them, and cached."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag import PassageIndex
-from graphagg.rag.snapshot import names
+from graphagg.rag.modes.linearrag import names
 from tests.fakes import CORPUS, FakeEncoder
 from tests.unit.rag.corpora import EXTRACTOR
 
@@ -25,46 +26,41 @@ class Counting(FakeEncoder):
         return super().encode(texts, progress)
 
 
-def build(folder: Path, with_linearrag: bool) -> PassageIndex:
-    return PassageIndex.build(
-        CORPUS, folder, encoder=Counting(), extractor=EXTRACTOR, with_linearrag=with_linearrag
-    )
+def build(folder: Path) -> PassageIndex:
+    return PassageIndex.build(CORPUS, folder, encoder=Counting(), extractor=EXTRACTOR)
 
 
-def test_computed_ones_answer_as_stored_ones(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with build(tmp_path / "with", True) as stored, build(tmp_path / "without", False) as index:
-        assert len(stored.snapshot.corpus.name_vectors)
-        assert not len(index.snapshot.corpus.name_vectors)
+def test_they_are_computed_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with build(tmp_path / "i") as index:
         encoder = index.load_encoder()
         assert isinstance(encoder, Counting)
         before = encoder.calls
-        assert index.retrieve(KNOWN, mode="linearrag") == stored.retrieve(KNOWN, mode="linearrag")
+        assert index.retrieve(KNOWN, mode="linearrag")
         assert encoder.calls == before and not caplog.records  # a known name needs none
-        for _ in range(2):
-            found = index.retrieve(UNKNOWN, mode="linearrag")
-            assert found == stored.retrieve(UNKNOWN, mode="linearrag")
-        assert encoder.calls == before + 1  # once
+        first, second = (index.retrieve(UNKNOWN, mode="linearrag") for _ in range(2))
+        assert first == second and first[0].method == "linearrag"
+        assert encoder.calls == before + 1
     (record,) = caplog.records
-    assert record.levelno == logging.WARNING and "--with-linearrag" in record.message
+    assert record.levelno == logging.WARNING and "entity names" in record.message
 
 
-def test_too_many_are_refused_with_what_to_type(
+def test_a_name_is_linked_to_the_most_similar_visible_one(tmp_path: Path) -> None:
+    with build(tmp_path / "i") as index:
+        known = names.NameVectors.of_index(index.snapshot, Counting())
+        keys = index.snapshot.gazetteer.keys
+        vectors = FakeEncoder().encode(["lovelace byron", "another"])
+        for entities in (known.entities, known.entities[1::2]):
+            cosines = FakeEncoder().encode([keys[e] for e in entities]) @ vectors.T
+            found = known.nearest(entities, list(vectors))
+            assert [e for e, _ in found] == entities[cosines.argmax(axis=0)].tolist()
+            np.testing.assert_allclose([c for _, c in found], cosines.max(axis=0), atol=0.02)
+
+
+def test_too_many_are_refused_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(names, "MOST_IN_MEMORY", 1)
-    with build(tmp_path / "i", False) as index:
+    monkeypatch.setattr(names, "MOST_NAMES", 1)
+    with build(tmp_path / "i") as index:
         assert index.retrieve(UNKNOWN) and index.retrieve(KNOWN, mode="linearrag")
-        with pytest.raises(InvalidParameter, match=r"at most 1\); build it with_linearrag=True"):
+        with pytest.raises(InvalidParameter, match=r"at most 1\); use mode 'multihop'"):
             index.retrieve(UNKNOWN, mode="linearrag")
-
-
-def test_another_choice_is_another_index(tmp_path: Path) -> None:
-    build(tmp_path / "i", False).close()
-    with build(tmp_path / "i", True) as index:  # not taken for unchanged
-        assert len(index.snapshot.corpus.name_vectors)
-        index.add([{"id": "new", "text": "Ada met Grace Hopper."}])
-        assert index.snapshot.gazetteer.find("grace hopper") is not None
-        entity = index.snapshot.gazetteer.find("grace hopper")
-        assert index.snapshot.gazetteer.name_row[entity] >= 0

@@ -1,0 +1,68 @@
+"""Vectors of entity names, which link a name that no passage contains to an entity (eq. 3).
+
+An index does not store them. They are computed at the first question that needs them, and cached.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphagg.arrays import Floats, Ints
+from graphagg.errors import InvalidParameter
+from graphagg.rag.config.profile import STORAGE
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.tables.packed import pack
+from graphagg.rag.tables.vectors import Stack
+
+MOST_NAMES = 50_000
+"""The most names that are encoded while a question waits: about 25 seconds, 75 MB."""
+_LOG = logging.getLogger("graphagg.rag")
+
+
+@dataclass(frozen=True)
+class NameVectors:
+    """Vectors of the names of all entities that the extractor found.
+
+    Attributes:
+        entities: `[n]` ids, ascending.
+        vectors: `[n, d]`.
+    """
+
+    entities: Ints
+    vectors: Stack
+
+    @classmethod
+    def of_index(cls, snapshot: Snapshot, encoder: Encoder) -> NameVectors:
+        """Encode the names of an index.
+
+        Raises:
+            InvalidParameter: there are more than `MOST_NAMES`.
+        """
+        gazetteer, where = snapshot.gazetteer, snapshot.artifact.directory
+        found = snapshot.view(None).contain.by_entity.degrees() > 0
+        entities = np.flatnonzero(found)
+        if len(entities) > MOST_NAMES:
+            raise InvalidParameter(
+                f"mode 'linearrag': the question has a name that no passage of {where} contains, "
+                f"and the index has {len(entities):,} names to compare it with (at most "
+                f"{MOST_NAMES:,}); use mode 'multihop'"
+            )
+        _LOG.warning("%s: encoding %d entity names for mode linearrag", where, len(entities))
+        vectors = encoder.encode(gazetteer.keys.take(entities)).reshape(-1, encoder.dimension)
+        packed = STORAGE[snapshot.profile].packed
+        return cls(entities, Stack([pack(vectors) if packed else vectors]))
+
+    def nearest(self, entities: Ints, vectors: Sequence[Floats]) -> list[tuple[int, float]]:
+        """The most similar of some entities to each vector `[d]`, and its cosine."""
+        rows = np.searchsorted(self.entities, entities)
+        nearest = []
+        for vector in vectors:
+            similarities = self.vectors.dots_at(rows, vector[None])[:, 0]
+            best = int(similarities.argmax())
+            nearest.append((int(entities[best]), float(similarities[best])))
+        return nearest

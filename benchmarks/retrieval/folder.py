@@ -10,7 +10,7 @@
 installed Python packages, and Python's help topics, and makes PDF and DOCX files of such topics.
 The same machine gives the same folder. `read` and `text` print the time and the peak memory of
 reading, models aside, the latter of one text file of a given size. `questions` writes those of
-`benchmarks/folder_questions.jsonl` whose files the folder holds, for `graphagg rag eval`: another
+`folder_questions.jsonl` whose files the folder holds, for `graphagg rag eval`: another
 machine has other packages and other documentation. `cost` indexes the folder by `graphagg rag
 index` of each checkout, in turn, without cached vectors: CPU, wall and peak memory.
 """
@@ -157,7 +157,7 @@ def read(source: Path) -> None:
     characters = sum(len(d.text) for d in read_documents(source, report=report))
     after = Meter().read()
     print(f"{report}; {report.documents:,} documents, {characters:,} characters")
-    for each in (*report.left_out, *report.parts):
+    for each in (*report.left_out, *report.refused):
         if each.reason:
             print(f"  {each}")
     peaks = [used["peak_memory_mib"] for used in (before, after)]

@@ -2,10 +2,9 @@
 
 A model encodes eight short questions in little more time than one. While it is busy with one batch,
 arriving questions wait and form the next; nothing waits for company, so a lone question loses no
-time. The encoder works in full precision and without padding across lengths, and a vector depends
-on the model and the text alone: an answer does not depend on which questions share its batch, nor
-on whether the question was kept. The next page of hits, the themes of an answer and the answer in
-words ask the same question again.
+time. A vector depends on the model and the text alone: an answer does not depend on which questions
+share its batch, nor on whether the question was kept. The next page of hits, the themes of an
+answer and the answer in words ask the same question again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Encoders of texts: the protocols, and any sentence-transformers model."""
+"""Encoders of texts: their protocols, and the encoder of any sentence-transformers model."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Encoder(Protocol):
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[Vectors, Vectors]:
-        """Embed questions `[n, d]` and the entity names in them `[m, d]`, in full precision."""
+        """Embed questions `[n, d]` and the entity names in them `[m, d]`."""
 
 
 class PassageEncoder(Encoder, Protocol):
@@ -132,22 +132,34 @@ def gives_words(encoder: Encoder) -> TypeGuard[WordEncoder]:
 class SentenceTransformerEncoder:
     """Any sentence-transformers model; it is loaded at first use.
 
-    A text longer than the model's window is never cut off: `split` gives its windows;
-    the passage index keeps one vector per window and ranks a passage by the best of them (max over
-    windows). Other long texts (sentences, questions) get the normalized mean of their windows.
+    A text longer than the model's window is never cut off: `split` gives its windows, the passage
+    index keeps one vector per window, and a passage ranks by its best window. Other long texts
+    (sentences, questions) get the normalized mean of their windows. The model's prompts for queries
+    and documents are used. Threads may share an encoder; they take turns.
 
-    The vector of a text depends on the text alone, to the bit: not on the texts beside it, their
-    order, or the number of threads. Corpus texts may be encoded in int8 or bfloat16. Questions to a
-    BERT with mean pooling, such as the default model, are then encoded in bfloat16 if the processor
-    has it; names, and questions to other models, in float32. The model's prompts for queries and
-    documents are used. Threads may share an encoder; they take turns.
+    A vector depends on its text alone, to the bit: not on the texts beside it, their order, or the
+    number of threads. It is computed in:
+
+    | `dtype` | texts of the corpus | questions | names in questions |
+    | --- | --- | --- | --- |
+    | `int8` | int8 | bfloat16, or float32 on a CPU without it | float32 |
+    | `bfloat16` | bfloat16 | bfloat16 | float32 |
+    | `float32` | float32 | float32 | float32 |
+
+    Questions to a model that is not a plain BERT (`BertFiles`) are always in float32. `auto` is
+    int8 for a BERT, MPNet or DistilBERT on CPUs with instructions for exact int8 products; else
+    bfloat16 on CPUs that have it; else float32. The published figures are those of `auto` on a CPU
+    with both.
 
     Args:
         model: the default package, or any sentence-transformers name or path.
-        dtype: arithmetic for corpus texts. `auto` takes int8 for a BERT with mean pooling on
-            processors with instructions for exact int8 products, else bfloat16 on processors with
-            instructions for it, else float32.
+        dtype: see the table.
         device: `cpu`, `cuda`, `cuda:1`, ...; None takes a GPU if there is one.
+
+    Examples:
+        >>> encoder = SentenceTransformerEncoder(dtype="float32")
+        >>> encoder.encode(["The Vistula flows through Warsaw."]).shape
+        (1, 384)
     """
 
     def __init__(
@@ -225,7 +237,7 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _windows(self) -> Windows:
-        """Cuts texts so that each window leaves room for the longest prompt."""
+        """Cut texts so that each window leaves room for the longest prompt."""
         tokenizer, longest = self._model.tokenizer, self._model.max_seq_length
         if longest is not None:
             prompts = ["", self._query_prompt, self._corpus_prompt]
@@ -288,7 +300,7 @@ class SentenceTransformerEncoder:
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[Vectors, Vectors]:
-        """Embed questions with the query prompt, and names like names of the corpus, in float32."""
+        """Embed questions with the query prompt, and names with the prompt of the corpus."""
         vectors = self._encode(self._query_runner, questions, self._query_prompt, silent)
         if not names:
             return vectors, np.empty((0, self.dimension), np.float32)

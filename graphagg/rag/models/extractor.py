@@ -1,12 +1,9 @@
 """Named entities and sentences of passages and questions.
 
-The extractor is a protocol: spaCy is the default, any other one (GLiNER, a gazetteer) can be given.
+The extractor is a protocol. spaCy is the default; any other one (GLiNER, a gazetteer) can be used.
 Corpus and questions pass through the same extractor and the same
-`graphagg.rag.documents.tokens.entity_key`. The official code of LinearRAG lower-cases questions
-only, so that an entity of a question seldom equals the same one of the corpus.
-
-Nothing here is tied to English: pipelines have names, and a language without a pipeline is read by
-rule (`graphagg.rag.models.by_rule.extractor`).
+`graphagg.rag.documents.tokens.entity_key`. A language without a spaCy pipeline is read by rule
+(`graphagg.rag.models.by_rule.extractor`).
 """
 
 from __future__ import annotations
@@ -17,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra
@@ -118,6 +115,12 @@ class SpacyExtractor:
     Raises:
         InvalidParameter: there is no such pipeline, or a component is missing.
         MissingExtra: spaCy or the default pipeline is not installed.
+
+    Examples:
+        >>> text = "Marie Curie was born in Warsaw."
+        >>> (annotation,) = SpacyExtractor().annotate([text])
+        >>> [text[start:end] for start, end in annotation.mentions]
+        ['Marie Curie', 'Warsaw']
     """
 
     def __init__(
@@ -228,26 +231,9 @@ def _keep_needed(nlp: Language) -> Language:
     kept = {*needed, *_upstream(nlp, needed)}
     for name in [name for name in nlp.component_names if name not in kept]:
         nlp.remove_pipe(name)
-    nlp._components = [(name, _hastened(component)) for name, component in nlp.pipeline]
-    return nlp
+    from graphagg.rag.models.encoding.recognizer import accelerated  # loads spaCy
 
-
-def _hastened(component: Any) -> Any:
-    """The component, quicker on a CPU; `Recognizer` for spaCy's greedy recognizer."""
-    from spacy.pipeline import EntityRecognizer
-    from thinc.api import NumpyOps
-
-    model = getattr(component, "model", None)
-    if not isinstance(getattr(model, "ops", None), NumpyOps):
-        return component
-    from graphagg.rag.models.encoding.recognizer import Recognizer, hasten
-
-    hasten(model)
-    if type(component) is not EntityRecognizer or component.cfg["beam_width"] != 1:
-        return component
-    options, lower = component.model.attrs, component.model.get_ref("lower")
-    is_known = options["has_upper"] and not options["unseen_classes"] and lower.get_dim("nF") == 3
-    return Recognizer(component) if is_known else component
+    return accelerated(nlp)
 
 
 def _upstream(nlp: Language, names: Iterable[str]) -> set[str]:

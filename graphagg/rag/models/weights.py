@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from graphagg.errors import InvalidParameter, MissingExtra, ModelMismatch
 from graphagg.rag.models.encoding.bert_files import BertFiles
+from graphagg.rag.models.encoding.products import multiplies_bfloat16
 from graphagg.rag.models.spec import files_sha256
 
 if TYPE_CHECKING:
@@ -120,13 +121,7 @@ def _weights_sha256(path: str, model: SentenceTransformer | None = None) -> str:
 
 def best_dtype(device: str) -> Literal["float32", "bfloat16"]:
     """Choose bfloat16 on a CPU with instructions for it: same ranking, less time."""
-    import torch
-
-    has_bf16 = any(
-        getattr(torch.cpu, probe, bool)()
-        for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )
-    return "bfloat16" if device == "cpu" and has_bf16 else "float32"
+    return "bfloat16" if device == "cpu" and multiplies_bfloat16() else "float32"
 
 
 def prompt_of(model: SentenceTransformer | BertFiles, *names: str) -> str:

@@ -1,7 +1,11 @@
-"""Products of activations with the weights of a layer: for a few rows at a time, and exact ones.
+"""Matrix products of a layer: fast ones for a few rows, and exact ones of 8-bit integers.
 
-For the twenty tokens of a question, a product spends most of its time on reading the weights and
-laying them out for the processor. Here oneDNN lays them out once, if PyTorch has it.
+The product of a question's twenty tokens spends most of its time on reading the weights and laying
+them out for the processor. oneDNN lays them out once.
+
+This is the only file that uses private names of PyTorch (`torch.ops.mkldnn`, `torch._C`,
+`torch._int_mm`, `torch.cpu._is...`). Where a name is missing, a public operation takes its place;
+`tests/unit/rag/models/test_products.py` runs both and states what we assume about the private ones.
 """
 
 from __future__ import annotations
@@ -45,15 +49,13 @@ def product_of(weight: torch.Tensor, bias: torch.Tensor, gelu: bool, *, packed: 
 
 
 def _packing(dtype: torch.dtype) -> Any:
-    """PyTorch's internal operators for packed weights; None if it or the processor has none.
-
-    They are not a public API: `tests/unit/rag/models/test_products.py` states the assumptions.
-    """
+    """PyTorch's operators for packed weights; None if PyTorch or the processor has none."""
     import torch
 
     ops = torch.ops.mkldnn
     names = ("_reorder_linear_weight", "_linear_pointwise", "_is_mkldnn_bf16_supported")
-    if not torch._C._has_mkldnn or not all(hasattr(ops, name) for name in names):
+    has_onednn = getattr(torch._C, "_has_mkldnn", False)
+    if not has_onednn or not all(hasattr(ops, name) for name in names):
         return None
     return ops if dtype == torch.float32 or ops._is_mkldnn_bf16_supported() else None
 
@@ -80,10 +82,10 @@ def exact_product(weight: torch.Tensor) -> Product:
 
 @cache
 def multiplies_exactly() -> bool:
-    """Whether the library's product of int8 is exact and fast.
+    """Whether PyTorch's product of int8 is exact and fast.
 
     Processors without instructions for it (AVX512-VNNI, AMX) sum pairs of products in 16 bits,
-    which saturate; `test_products.py` states the assumptions.
+    which saturate.
     """
     import torch
 
@@ -94,3 +96,12 @@ def multiplies_exactly() -> bool:
     b = torch.full((384, 32), 127, dtype=torch.int8)
     b[:, ::2] = -128
     return torch.equal(torch._int_mm(a, b), (a.double() @ b.double()).int())
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16."""
+    import torch
+
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, bool)() for probe in probes)

@@ -10,7 +10,7 @@ import pytest
 import spacy
 
 from graphagg.rag import SpacyExtractor
-from graphagg.rag.models.encoding.recognizer import Recognizer, hasten
+from graphagg.rag.models.encoding.recognizer import Recognizer, accelerate_embedding
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, DROPPED_LABELS
 from tests.unit.rag.models.test_models import TEXTS
 
@@ -88,6 +88,14 @@ def test_each_word_is_embedded_as_spacy_embeds_it(pipeline: Any) -> None:
     senter = pipeline.get_pipe("senter")
     documents = [pipeline.make_doc(text) for text in some_texts(40, seed=4)]
     before = senter.predict(documents)
-    hasten(senter.model)
+    accelerate_embedding(senter.model)
     for expected, vectors in zip(before, senter.predict(documents), strict=True):
         np.testing.assert_array_equal(expected, vectors)
+
+
+def test_another_spacy_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphagg.rag.models.encoding.recognizer.Model", lambda *_: object())
+    (plain,) = SpacyExtractor(processes=1).annotate(TEXTS[:1])
+    nlp = spacy.load(DEFAULT_EXTRACTOR)
+    kept = (e for e in nlp(TEXTS[0]).ents if e.label_ not in DROPPED_LABELS)
+    assert plain.mentions == tuple((e.start_char, e.end_char) for e in kept)

@@ -154,7 +154,7 @@ class InMemory:
         extractor: FakeExtractor | None = None,
     ) -> InMemory:
         encoder, extractor = encoder or FakeEncoder(), extractor or FakeExtractor()
-        models = Models(encoder, extractor, None, "exact")
+        models = Models(encoder, extractor)
         with TemporaryDirectory() as folder:
             files = Files(Path(folder))
             PassageTable.of(passages).save(ArtifactWriter(files.folder), "s0.passages")

@@ -31,7 +31,7 @@ from graphagg.arrays import Array
 from graphagg.rag import MultihopConfig, PassageIndex
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.multihop import PARTS
-from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, STORAGE
+from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, WEIGHTS
 from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
 
 PLAIN: tuple[Mode, ...] = ("bm25", "dense", "rrf", "linearrag")
@@ -205,7 +205,7 @@ def choose_on_first_halves(names: list[str], options: argparse.Namespace) -> dic
             "middle": search.recalls(MIDDLE, names),
             "chosen without it": without,
             "chosen with it": search.recalls(everything, names),
-            "defaults": search.recalls(STORAGE[options.profile].weights, names),
+            "defaults": search.recalls(WEIGHTS[options.profile], names),
         },
     )
     left_out = {name: value.tolist() for name, value in without.items()}
@@ -214,7 +214,7 @@ def choose_on_first_halves(names: list[str], options: argparse.Namespace) -> dic
 
 def report_second_halves(names: list[str], options: argparse.Namespace) -> dict[str, object]:
     """Print recall of the defaults beside the plain modes, and what each part is worth."""
-    weights = STORAGE[options.profile].weights
+    weights = WEIGHTS[options.profile]
     columns: dict[str, dict[str, Array]] = {mode: {} for mode in (*PLAIN, "multihop")}
     parts: dict[str, dict[str, Array]] = {part: {} for part in PARTS}
     for name in names:

@@ -123,7 +123,7 @@ class PassageIndex(IndexedCorpus):
             names: names that the texts hold, a list of mappings with `name` and `aliases`, or a
                 file (`graphagg.rag.documents.user_names`); the index remembers them. None: none.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
-                PyTorch; `exact`: float32 throughout.
+                PyTorch.
             progress: called with stage, done, total; total is 0 while it is not known.
             force: build also where nothing changed.
             limits: how much a build holds in memory; the index is the same.

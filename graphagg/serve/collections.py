@@ -37,7 +37,7 @@ class Settings:
     """Settings of the build at the first passages of a collection.
 
     Attributes:
-        profile: `standard`, `fast` or `exact`.
+        profile: `standard` or `fast`.
         language: code of the language of all passages, or `auto`. None: as it is recognized.
     """
 

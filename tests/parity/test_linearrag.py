@@ -17,6 +17,7 @@ from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion
 from tests.fakes import FakeEncoder, FakeExtractor, InMemory
 from tests.parity.literal import Dense, scores
+from tests.unit.rag.brute import products, rounded
 
 DIMENSION = 6
 
@@ -97,7 +98,7 @@ def random_case(seed: int) -> Case:
     found = np.array([(M[np.array(owners) == i] > 0).any(axis=0) for i in range(len(seen))])
     C = np.where(found, N, 0)
     windows = [window for (window,) in encoder.split([p.full_text for p in seen])]
-    of_passages, of_sentences = encoder.encode(windows), encoder.encode(list(sentences))
+    of_passages, of_sentences = map(rounded, map(encoder.encode, (windows, list(sentences))))
 
     questions, literal = [], []
     for number in range(3 if keys else 0):
@@ -111,8 +112,8 @@ def random_case(seed: int) -> Case:
             names.append(Seed(f"m{j}", entity, score))
             seeds.append((target, score))
         questions.append(SeededQuestion("q", vector, tuple(names)))
-        sigma = np.minimum((of_sentences @ vector).astype(float), 1.0)
-        literal.append(Dense(C, N, M, (of_passages @ vector).astype(float), sigma, seeds))
+        sigma = np.minimum(products(of_sentences, vector), 1.0)
+        literal.append(Dense(C, N, M, products(of_passages, vector), sigma, seeds))
     ids = [p.id for p in seen]
     return Case(retriever, questions, literal, keys, list(sentences), ids, rng)
 

@@ -1,10 +1,9 @@
 """Profiles: what an index is built for, one name for models, vectors and weights.
 
-| profile | vectors by | names by | stored as | for |
-| --- | --- | --- | --- | --- |
-| `standard` | the default encoder | the default pipeline | 8-bit integers | most corpora |
-| `fast` | a static table | rules | 8-bit integers | many passages, small machines |
-| `exact` | the default encoder, in float32 | the default pipeline | float32 | comparisons |
+| profile | vectors by | names by | for |
+| --- | --- | --- | --- |
+| `standard` | the default encoder | the default pipeline | most corpora |
+| `fast` | a static table | rules | many passages, small machines |
 
 Without spaCy or sentence-transformers, as where only the extra `fast` is installed, `fast` is the
 default.
@@ -13,13 +12,12 @@ The manifest names the profile, and any other encoder or extractor that was give
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Literal, get_args
 
 from graphagg.rag.config.multihop import FAST, MultihopConfig
 
-Profile = Literal["standard", "fast", "exact"]
+Profile = Literal["standard", "fast"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 _OF_STANDARD, _OF_FAST = ("spacy", "sentence_transformers"), ("Stemmer", "tokenizers")
 
@@ -33,21 +31,5 @@ def default_profile() -> Profile:
 DEFAULT_PROFILE = default_profile()
 
 
-@dataclass(frozen=True)
-class Storage:
-    """Weights and storage of a profile.
-
-    Attributes:
-        weights: settings of mode `multihop` where a question gives none.
-        packed: whether vectors are stored as 8-bit integers; else as float32.
-    """
-
-    weights: MultihopConfig = field(default_factory=MultihopConfig)
-    packed: bool = True
-
-
-STORAGE: dict[Profile, Storage] = {
-    "standard": Storage(),
-    "fast": Storage(FAST),
-    "exact": Storage(packed=False),
-}
+WEIGHTS: dict[Profile, MultihopConfig] = {"standard": MultihopConfig(), "fast": FAST}
+"""Settings of mode `multihop` of each profile, where a question gives none."""

@@ -57,9 +57,7 @@ def block_of(
     notes = list(annotate(passages, models.extractor, progress))
     listed = names_of(models.extractor.spec.settings)
     block = Block(passages, notes, Analyzers(models.language), listed)
-    windows, vectors = encoded(
-        passages, block.sentences, models.encoder, given, models.storage.packed, progress
-    )
+    windows, vectors = encoded(passages, block.sentences, models.encoder, given, progress)
     return block.arrays(windows, vectors)
 
 

@@ -30,7 +30,6 @@ def encoded(
     sentences: Ragged,
     encoder: Encoder,
     given: Vectors | None,
-    packed: bool,
     progress: Progress,
 ) -> tuple[Ragged, Array]:
     """Encode the windows of passages, and their sentences.
@@ -40,7 +39,6 @@ def encoded(
         sentences: `[S, 2]`, where they begin and end.
         encoder: gives vectors.
         given: `[P, d]`, vectors of the passages that need not be computed: one window each.
-        packed: whether vectors are stored as 8-bit integers.
         progress: called with stage, done, total.
 
     Returns:
@@ -48,15 +46,15 @@ def encoded(
     """
     if pools_sentences(encoder):
         onward = renamed(progress, "passages")
-        return _pooled(passages, sentences, encoder, given, packed, onward)
+        return _pooled(passages, sentences, encoder, given, onward)
     lengths: list[int] = []
     if given is None:
         texts = _windows(passages, encoder, lengths)
-        windows = encode_texts(texts, None, encoder, packed, renamed(progress, "windows"))
+        windows = encode_texts(texts, None, encoder, renamed(progress, "windows"))
     else:
-        windows, lengths = stored_rows(given, encoder.dimension, packed), [1] * len(passages)
+        windows, lengths = stored_rows(given, encoder.dimension), [1] * len(passages)
     texts, count = _sentences(passages, sentences), len(sentences.values)
-    vectors = encode_texts(texts, count, encoder, packed, renamed(progress, "sentences"))
+    vectors = encode_texts(texts, count, encoder, renamed(progress, "sentences"))
     return Ragged(offsets(lengths), windows), vectors
 
 
@@ -65,7 +63,6 @@ def _pooled(
     sentences: Ragged,
     encoder: PassageEncoder,
     given: Vectors | None,
-    packed: bool,
     progress: Progress,
 ) -> tuple[Ragged, Array]:
     """Encode windows and sentences in one pass over each passage."""
@@ -80,18 +77,18 @@ def _pooled(
             _onward(progress, start, len(passages)),
         )
         in_rows = np.concatenate([each.sentences for each in encodings])
-        vectors.append(stored_rows(in_rows, encoder.dimension, packed))
+        vectors.append(stored_rows(in_rows, encoder.dimension))
         if given is None:
             in_rows = np.concatenate([each.windows for each in encodings])
-            windows.append(stored_rows(in_rows, encoder.dimension, packed))
+            windows.append(stored_rows(in_rows, encoder.dimension))
             lengths.extend(len(each.windows) for each in encodings)
     if given is not None:
-        windows, lengths = [stored_rows(given, encoder.dimension, packed)], [1] * len(given)
+        windows, lengths = [stored_rows(given, encoder.dimension)], [1] * len(given)
     return Ragged(offsets(lengths), np.concatenate(windows)), np.concatenate(vectors)
 
 
 def encode_texts(
-    texts: Iterable[str], count: int | None, encoder: Encoder, packed: bool, progress: Progress
+    texts: Iterable[str], count: int | None, encoder: Encoder, progress: Progress
 ) -> Array:
     """Encode texts, `BLOCK` of them at a time.
 
@@ -99,7 +96,6 @@ def encode_texts(
         texts: read as they are encoded.
         count: number of the texts; None: it is not known.
         encoder: gives vectors.
-        packed: whether vectors are stored as 8-bit integers.
         progress: called with stage, done, total.
 
     Returns:
@@ -112,16 +108,15 @@ def encode_texts(
         following = list(islice(stream, BLOCK))
         total = count or done + len(block) + len(following)
         vectors = encoder.encode(block, _onward(progress, done, total))
-        blocks.append(stored_rows(vectors, encoder.dimension, packed))
+        blocks.append(stored_rows(vectors, encoder.dimension))
         done += len(block)
         block = following
     return np.concatenate(blocks)
 
 
-def stored_rows(vectors: Vectors, dimension: int, packed: bool) -> Array:
-    """Vectors `[n, d]` as a segment stores them, one row each: packed, or as they are."""
-    plain = np.asarray(vectors, np.float32).reshape(-1, dimension)
-    return pack(plain) if packed else plain
+def stored_rows(vectors: Vectors, dimension: int) -> Array:
+    """Vectors `[n, d]` as a segment stores them, one packed row each."""
+    return pack(np.asarray(vectors, np.float32).reshape(-1, dimension))
 
 
 def _onward(progress: Progress, before: int, whole: int) -> Progress:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
-from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, STORAGE, Profile, Storage
+from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.languages import AUTO, check_language
 from graphagg.rag.models.weights import DEFAULT_ENCODER, DTYPES, Dtype
 from graphagg.rag.models.with_names import with_names
@@ -30,7 +30,7 @@ class Models:
         extractor: finds sentences and entities.
         language_override: code of the language in which words are stemmed, or `auto`; None: the
             extractor's.
-        profile: decides about storage.
+        profile: chooses the default models and weights.
     """
 
     encoder: Encoder
@@ -44,11 +44,6 @@ class Models:
         recorded = str(self.extractor.spec.settings.get("language", ""))
         return recorded if self.language_override is None else self.language_override
 
-    @property
-    def storage(self) -> Storage:
-        """The decisions of the profile beside the models."""
-        return STORAGE[self.profile]
-
     def to_json(self) -> dict[str, dict[str, Any]]:
         """The manifest's entries."""
         specs = {"encoder": self.encoder.spec, "extractor": self.extractor.spec}
@@ -61,7 +56,7 @@ class NamedModels:
 
     Attributes:
         profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
-            spaCy; exact: float32 throughout.
+            spaCy.
         encoder: name or path of a sentence-transformers model, or use-multilingual-v3, or the file
             of a static table. None: the profile's.
         extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
@@ -111,7 +106,7 @@ def encoder_of(
     Args:
         profile: profile of the index; `fast` takes only static models.
         name: name or folder of a model, or the file of a static table; None: the profile's encoder.
-        dtype: arithmetic of a model; `auto` of profile `exact` is float32.
+        dtype: arithmetic of a model.
         device: where a model runs.
 
     Raises:
@@ -131,8 +126,6 @@ def encoder_of(
             f"encoder {name!r}: profile fast takes a static model or table ({TABLE_SUFFIX}); "
             "leave the encoder out for the packaged one, or take profile standard"
         )
-    if profile == "exact" and dtype == "auto":
-        dtype = "float32"
     return encoder_named(name or DEFAULT_ENCODER, dtype, device)
 
 

@@ -47,7 +47,7 @@ _FAST: Mapping[str, float] = {
     "spread": 7.24, "linked": 1.68, "foreign": 0.0, "k": -0.44,
 }  # fmt: skip
 COEFFICIENTS: Mapping[Profile, Mapping[str, float]] = {
-    "standard": _STANDARD, "exact": _STANDARD, "fast": _FAST,
+    "standard": _STANDARD, "fast": _FAST,
 }  # fmt: skip
 """The coefficients of the features by profile; 0 where a feature told nothing more."""
 

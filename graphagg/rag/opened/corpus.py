@@ -166,7 +166,7 @@ class IndexedCorpus(Index[Version]):
 
     @property
     def profile(self) -> Profile:
-        """The profile of the build: `standard`, `fast` or `exact`."""
+        """The profile of the build: `standard` or `fast`."""
         return self.snapshot.profile
 
     @property

@@ -21,7 +21,6 @@ from graphagg.arrays import Floats, distinct
 from graphagg.rag.question.results import Hit, plain_hits
 from graphagg.rag.snapshot.ranking import top_k
 from graphagg.rag.tables.lists import NEAR
-from graphagg.rag.tables.packed import is_packed
 from graphagg.rag.tables.segments import Corpus, Segment
 from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Vectors
 from graphagg.rag.tables.view import View
@@ -42,9 +41,8 @@ class DenseIndex:
     def __init__(self, corpus: Corpus, ranks: npt.NDArray[np.int32]) -> None:
         self.corpus, self.ranks = corpus, ranks
         self._has_lists = any(segment.lists is not None for segment in corpus.segments)
-        # Of several windows of a passage not all may be seen, and packed vectors only are in lists.
-        windows = corpus.windows
-        self._is_final = len(windows) == len(corpus) and is_packed(windows.matrices[0])
+        # Lists may show only some of a passage's windows.
+        self._is_final = len(corpus.windows) == len(corpus)
         self._last: tuple[RowSet, bytes, Floats] | None = None
         self._seen: tuple[RowSet, bytes, tuple[int, int], tuple[Rows, Floats]] | None = None
 

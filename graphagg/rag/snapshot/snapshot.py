@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.config.profile import STORAGE, Profile
+from graphagg.rag.config.profile import WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.languages import OTHER
@@ -106,7 +106,7 @@ class Snapshot:
 
     def multihop_config(self, view: View) -> MultihopConfig:
         """Settings of mode `multihop` where a question gives none, by the visible passages."""
-        weights = STORAGE[self.profile].weights
+        weights = WEIGHTS[self.profile]
         return weights.foreign if self.is_foreign(view) else weights
 
     def is_foreign(self, view: View) -> bool:

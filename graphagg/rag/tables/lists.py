@@ -4,7 +4,7 @@ A question reads the most promising lists until it has seen as many visible wind
 for the segment's own sentences, or no list promises as much as the `NEAR` nearest seen so far have.
 So a filter makes it read further, and nothing else; lists change when their segment does, which is
 never. A list is the more promising the more similar its centroid is, and the wider its windows lie
-around it. Their vectors lie together, packed: where the segment's are packed too, scores are exact.
+around it. Their vectors lie together.
 
 Centroids come from k-means over a sample. They are packed, and products of integers are exact: the
 list of a window, and every byte, is the same on any machine and for windows in parts of any size.
@@ -28,7 +28,6 @@ from graphagg.rag.tables.packed import (
     Query,
     dimension_of,
     exact_type,
-    is_packed,
     multiply,
     pack,
     query_of,
@@ -132,16 +131,12 @@ class Lists:
         return cls(**columns, enough=int(enough), recall=recall)
 
 
-def trained(vectors: Array) -> Packed:
-    """Centroids for the windows of a segment, `[L, d + 4]`, by k-means over a sample.
-
-    Args:
-        vectors: `[W, d]` float32 or `[W, d + 4]` packed, of unit length.
-    """
+def trained(vectors: Packed) -> Packed:
+    """Centroids for the windows `[W, d + 4]` of a segment, by k-means over a sample."""
     rng, count = np.random.default_rng(0), max(1, round(4 * math.sqrt(len(vectors))))
     count = min(count, len(vectors))
     size = min(len(vectors), _PER_LIST * count)
-    sample = _packed(vectors[np.sort(rng.choice(len(vectors), size, replace=False))])
+    sample = vectors[np.sort(rng.choice(len(vectors), size, replace=False))]
     centroids = sample[np.sort(rng.choice(size, count, replace=False))]
     for _ in range(_ROUNDS):
         labels, similar = labels_of(sample, centroids)
@@ -155,14 +150,14 @@ def trained(vectors: Array) -> Packed:
     return centroids
 
 
-def labels_of(vectors: Array, centroids: Packed) -> tuple[Array, Floats]:
+def labels_of(vectors: Packed, centroids: Packed) -> tuple[Array, Floats]:
     """The nearest centroid of each window, of equals the first, and their product; `[n]` each."""
     labels, products = np.empty(len(vectors), np.int32), np.empty(len(vectors), np.float32)
     kind, scales = exact_type(centroids), scales_of(centroids)
     codes = centroids[:, :-TAIL].astype(kind).T
     halves = _squares(centroids) / 2
     for start in range(0, len(vectors), _BLOCK):
-        rows = _packed(vectors[start : start + _BLOCK])
+        rows = vectors[start : start + _BLOCK]
         block = rows[:, :-TAIL].astype(kind) @ codes  # exact integers
         block *= scales
         block *= scales_of(rows)[:, None]
@@ -198,7 +193,7 @@ def write_lists(
     path, spare = folder / f"{prefix}lists.vectors.npy", spare_rows(centroids.shape[1])
     preallocate(path, np.int8, (len(order) + spare, centroids.shape[1]))
     for start in range(0, len(order), _WRITTEN):
-        write_range(path, start, _packed(vectors[order[start : start + _WRITTEN]]))
+        write_range(path, start, vectors[order[start : start + _WRITTEN]])
     codes: Packed = np.load(path, mmap_mode="r", allow_pickle=False)
     windows = order.astype(np.int32)
     lists = Lists(centroids, reach, offsets(sizes), windows, codes, enough=0, recall=0.0)
@@ -215,7 +210,7 @@ def _measured(lists: Lists, sentences: Array) -> tuple[int, float]:
     """
     count = min(len(sentences), _SENTENCES)
     rows = np.random.default_rng(0).choice(len(sentences), count, replace=False)
-    queries = [query_of(_floats(sentences[row : row + 1])) for row in rows.tolist()]
+    queries = [query_of(unpack(sentences[row : row + 1])) for row in rows.tolist()]
     pairs = [(query, lists.positions(query)) for query in queries]
     chose = np.sort(np.concatenate([positions for _, positions in pairs[::2]]))
     enough = int(chose[math.ceil(TARGET * len(chose)) - 1]) + 1
@@ -231,14 +226,6 @@ def _squares(rows: Packed) -> Floats:
     codes = rows[:, :-TAIL].astype(np.int64)
     squares: Floats = (codes * codes).sum(axis=1).astype(np.float32) * scales_of(rows) ** 2
     return squares
-
-
-def _packed(vectors: Array) -> Packed:
-    return vectors if is_packed(vectors) else pack(vectors)
-
-
-def _floats(vectors: Array) -> Floats:
-    return unpack(vectors) if is_packed(vectors) else vectors
 
 
 class _Arrays(NamedTuple):

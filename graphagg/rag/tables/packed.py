@@ -55,14 +55,9 @@ def unpack(rows: Packed) -> Floats:
     return vectors
 
 
-def is_packed(rows: Array) -> bool:
-    """Whether rows are packed, not plain float32."""
-    return rows.dtype == np.int8
-
-
-def dimension_of(rows: Array) -> int:
+def dimension_of(rows: Packed) -> int:
     """Length d of the vectors of some rows."""
-    return int(rows.shape[1]) - (TAIL if is_packed(rows) else 0)
+    return int(rows.shape[1]) - TAIL
 
 
 class Query(NamedTuple):

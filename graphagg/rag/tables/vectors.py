@@ -1,9 +1,7 @@
-"""Dot products that depend on the two vectors alone.
+"""Sets of rows, and products of packed vectors with queries.
 
-BLAS may round the product of the same two vectors differently at another place of a matrix or in
-another batch. Here each product is summed in one order, so that a score is the same bits whichever
-segment, batch or filter it is computed in. One thread; on a processor with AVX as fast as BLAS for
-a few queries at a time. Of rows of 8-bit integers (`packed`) products are exact in any order.
+Products of packed rows are exact integers (`packed`), so they do not depend on the segment, batch
+or filter in which they are computed.
 """
 
 from __future__ import annotations
@@ -15,12 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, offsets
-from graphagg.kernels import kernel
+from graphagg.arrays import offsets
 from graphagg.rag.tables.packed import (
+    Packed,
     Query,
     dimension_of,
-    is_packed,
     products,
     query_of,
     unpack,
@@ -100,11 +97,10 @@ class Stack:
     """The rows of several matrices, one after another, without copying them.
 
     Args:
-        matrices: `[n_i, d]` float32, or all `[n_i, d + 4]` int8 (`packed`); C order, maybe
-            memory-mapped.
+        matrices: `[n_i, d + 4]` int8, packed rows; C order, maybe memory-mapped.
     """
 
-    def __init__(self, matrices: Sequence[Array]) -> None:
+    def __init__(self, matrices: Sequence[Packed]) -> None:
         self.matrices = list(matrices)
         self.starts = offsets([len(matrix) for matrix in matrices])
         self.dimension = dimension_of(matrices[0])
@@ -114,55 +110,28 @@ class Stack:
 
     def take(self, rows: Rows) -> Vectors:
         """The vectors of some rows, `[m, d]` float32."""
-        taken = self.rows(rows)
-        return unpack(taken) if is_packed(taken) else taken
+        return unpack(self.rows(rows))
 
-    def rows(self, rows: Rows) -> Array:
-        """A copy of some rows as they are stored."""
+    def rows(self, rows: Rows) -> Packed:
+        """A copy of some packed rows."""
         first = self.matrices[0]
         if len(self.matrices) == 1:
             return first[rows]
         taken = np.empty((len(rows), first.shape[1]), first.dtype)
-        for matrix, inside, positions in self._split(rows):
-            taken[positions] = matrix[inside]
-        return taken
-
-    def dots(self, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
-        """Products of every row with queries `[q, d]`; `[n, q]`."""
-        vectors = Queries.of(queries)
-        if is_packed(self.matrices[0]):
-            return np.concatenate([products(matrix, vectors.packed) for matrix in self.matrices])
-        dots = np.empty((len(self), len(vectors)), dtype=np.float32)
-        for matrix, start, end in zip(self.matrices, self.starts, self.starts[1:], strict=False):
-            _dots(matrix, vectors.vectors, dots[start:end])
-        return dots
-
-    def dots_at(self, rows: Rows, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
-        """Products of some rows with queries `[q, d]`; `[m, q]`."""
-        vectors = Queries.of(queries)
-        if is_packed(self.matrices[0]):
-            return products(self.rows(rows), vectors.packed)
-        dots = np.empty((len(rows), len(vectors)), dtype=np.float32)
-        for matrix, inside, positions in self._split(rows):
-            if len(positions) == len(rows):
-                _dots_at(matrix, inside, vectors.vectors, dots)
-            else:
-                some = np.empty((len(positions), len(vectors)), dtype=np.float32)
-                _dots_at(matrix, inside, vectors.vectors, some)
-                dots[positions] = some
-        return dots
-
-    def _split(self, rows: Rows) -> list[tuple[Array, Rows, Array]]:
-        """Matrices that hold any of the rows, the rows inside each, and their positions."""
-        if len(self.matrices) == 1:
-            return [(self.matrices[0], rows, np.arange(len(rows)))]
         owner = np.searchsorted(self.starts, rows, side="right") - 1
-        split = []
         for i, matrix in enumerate(self.matrices):
             positions = np.flatnonzero(owner == i)
-            if len(positions):
-                split.append((matrix, rows[positions] - self.starts[i], positions))
-        return split
+            taken[positions] = matrix[rows[positions] - self.starts[i]]
+        return taken
+
+    def dots(self, queries: Vectors | Queries) -> Vectors:
+        """Products of every row with queries `[q, d]`; `[n, q]`."""
+        query = Queries.of(queries).packed
+        return np.concatenate([products(matrix, query) for matrix in self.matrices])
+
+    def dots_at(self, rows: Rows, queries: Vectors | Queries) -> Vectors:
+        """Products of some rows with queries `[q, d]`; `[m, q]`."""
+        return products(self.rows(rows), Queries.of(queries).packed)
 
 
 def ranges(starts: Rows, lengths: Rows) -> Rows:
@@ -183,28 +152,3 @@ def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:
         starts = (np.cumsum(lengths) - lengths)[filled]
         maxima[filled] = np.maximum.reduceat(values, starts, axis=0)
     return maxima
-
-
-@kernel(fastmath=True)
-def _dots(matrix: Vectors, queries: Vectors, dots: Vectors) -> None:
-    """Products of all rows `[n, d]` with queries `[q, d]` into `dots` `[n, q]`."""
-    for i in range(matrix.shape[0]):
-        for q in range(queries.shape[0]):
-            # fastmath lets this sum run in SIMD lanes: its order then depends on d alone, so that
-            # the bits are the same wherever the row is.
-            total = np.float32(0)
-            for j in range(matrix.shape[1]):
-                total += matrix[i, j] * queries[q, j]
-            dots[i, q] = total
-
-
-@kernel(fastmath=True)
-def _dots_at(matrix: Vectors, rows: Rows, queries: Vectors, dots: Vectors) -> None:
-    """Products of some rows `[m]` of `[n, d]` with queries `[q, d]` into `dots` `[m, q]`."""
-    for i in range(len(rows)):
-        row = rows[i]
-        for q in range(queries.shape[0]):
-            total = np.float32(0)  # the same loop as in `_dots`, for the same bits
-            for j in range(matrix.shape[1]):
-                total += matrix[row, j] * queries[q, j]
-            dots[i, q] = total

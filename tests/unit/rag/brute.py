@@ -1,7 +1,7 @@
-"""`mode="multihop"` by loops over all pairs, from the words of `best_config` alone.
+"""`mode="multihop"` by loops over all pairs, from the head of `graphagg.rag.config.multihop`.
 
-It reads texts, vectors, and what the extractor finds; of the library it takes only how words are
-cut, stemmed and keyed. Every passage is looked at for every question.
+It reads texts, vectors, and what the extractor finds. From the library it takes only how words are
+cut, stemmed and keyed, and how vectors are rounded. It compares every passage with every question.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ from graphagg.rag.documents.tokens import (
     transcribed,
 )
 from graphagg.rag.models.with_names import names_of
+from graphagg.rag.tables.packed import pack, query_of, unpack
 from tests.fakes import FakeEncoder, FakeExtractor
 
 _LATER = -1e9  # no link, but a candidate: a later page of a title whose mentions lead nowhere
+CLOSE = 2e-6  # scores that rounding may put in either order
 MONTHS = {"may", "june"}  # of the corpora that are read here
 
 
-class ExactEncoder(FakeEncoder):
-    """Vectors of multiples of 1/1024, whose products float32 sums exactly, in any order."""
-
-    def __init__(self, window: int = 10_000) -> None:
-        super().__init__("exact", window=window)
+class WordEncoder(FakeEncoder):
+    """An encoder that also gives vectors of a question's words."""
 
     gives_words = True
 
@@ -47,8 +46,16 @@ class ExactEncoder(FakeEncoder):
             for text, places in zip(questions, words, strict=True)
         ]
 
-    def _vector(self, text: str) -> np.ndarray:
-        return np.round(super()._vector(text) * 1024) / 1024
+
+def rounded(rows: np.ndarray) -> np.ndarray:
+    """Vectors as an index stores them."""
+    return unpack(pack(rows))
+
+
+def products(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Products of stored vectors with one that is rounded as a question is."""
+    query = query_of(vector[None])
+    return rows.astype(float) @ (query.whole[0, : len(vector)] * query.scales[0])
 
 
 def distinct_texts(
@@ -129,8 +136,8 @@ class Reader:
             begins[i] |= wide or any(mark in between for mark in "\n\t|:;")
         self.begins = begins
         self.in_code = [p.full_text[:a].rpartition("\n")[2].startswith("\t") for a in starts]
-        self.windows = encoder.encode(encoder.split([p.full_text])[0])
-        self.sentences = encoder.encode([p.full_text[a:b] for a, b in sentences])
+        self.windows = rounded(encoder.encode(encoder.split([p.full_text])[0]))
+        self.sentences = rounded(encoder.encode([p.full_text[a:b] for a, b in sentences]))
         base, _, tail = p.title.rpartition("(")
         self.pages = {entity_key(p.title), entity_key(base) if tail.endswith(")") else ""} - {""}
         self.links: list[Mention] = []
@@ -333,7 +340,7 @@ class Brute:
             for r in self.readers
         ]
         names = len(self.named) or 1
-        vectors = [float((r.windows @ self.vector).max()) for r in self.readers]
+        vectors = [float(products(r.windows, self.vector).max()) for r in self.readers]
         self.near = [a + b for a, b in zip(vectors, lexical, strict=True)]
         direct, self.prior, self.page_of = [], [], []
         for i, (r, ties) in enumerate(zip(self.readers, self.ties, strict=True)):
@@ -342,7 +349,7 @@ class Brute:
             words = w.lexical * lexical[i] + w.title * bool(titles)
             direct.append(
                 w.similarity * vectors[i]
-                + w.sentence * float((r.sentences @ self.vector).max())
+                + w.sentence * float(products(r.sentences, self.vector).max())
                 + w.lexical * lexical[i]
                 + w.title * max(titles, default=0.0)
                 + w.entities * sum(self.idf(key) for key in self.named if key in ties) / names
@@ -362,11 +369,11 @@ class Brute:
         for j, ties in enumerate(self.ties):
             if ties.get(key) != "page" or self._is_of(j, document):
                 continue
-            if abs(self.near[j] - mine) < 1e-8:
+            if abs(self.near[j] - mine) < CLOSE:
                 if not self._same(i, j):
                     raise Tied
             elif self.near[j] > mine:
-                more.add(round(self.near[j], 9))
+                more.add(round(self.near[j], 6))
         return 1.0 / (1 + len(more)) ** 2
 
     def _is_of(self, q: int, document: str) -> bool:
@@ -401,7 +408,7 @@ class Brute:
         """Entities that lead on from a passage, and what the closest sentence adds."""
         r, values = self.readers[p], dict[str, float]()
         for m in self.mentions[p]:
-            similar = max(0.0, float(r.sentences[m.sentence] @ self.vector))
+            similar = max(0.0, float(products(r.sentences, self.vector)[m.sentence]))
             values[m.key] = max(values.get(m.key, 0.0), self.config.link.sentence * similar)
         for key, tie in self.ties[p].items():
             if tie == "title":
@@ -428,7 +435,8 @@ class Brute:
 
     def _similar(self, p: int, q: int) -> float | None:
         kind, slope = self.config.link.similar
-        value = kind + slope * float((self.readers[q].windows @ self.readers[p].windows[0]).max())
+        first = self.readers[p].windows[0]
+        value = kind + slope * float(products(self.readers[q].windows, first).max())
         return value if value > -5 else None
 
     def _paths(
@@ -465,9 +473,9 @@ class Brute:
         """How close q, where it mentions an entity, is to the words that p does not hold."""
         open_ = [self.words[t] for t in self.terms if t not in self.held[p]] or [self.vector]
         rest = np.sum(open_, axis=0, dtype=np.float64)
-        products = self.readers[q].sentences @ rest
+        near = products(self.readers[q].sentences, rest)
         mentions = [m.sentence for m in self.mentions[q] if m.key == key]
-        return float((products[mentions] if mentions else products).max()) / math.sqrt(rest @ rest)
+        return float((near[mentions] if mentions else near).max()) / math.sqrt(rest @ rest)
 
     def _share(self, terms: set[str]) -> float:
         return sum(self.weights[t] for t in terms)
@@ -478,7 +486,7 @@ class Brute:
         """The `count` largest, of equals the lowest id; raises `Tied` where rounding decides."""
         order = sorted(among, key=lambda i: (-round(score[i], 9), i))
         for i, j in islice(pairwise(order), count):
-            if abs(score[i] - score[j]) < 1e-8 and not self._same(i, j):
+            if abs(score[i] - score[j]) < CLOSE and not self._same(i, j):
                 raise Tied
         return order[:count]
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from graphagg.arrays import Floats, Ints
 from graphagg.errors import InvalidParameter
-from graphagg.rag.config.profile import STORAGE
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.packed import pack
@@ -54,8 +53,7 @@ class NameVectors:
             )
         _LOG.warning("%s: encoding %d entity names for mode linearrag", where, len(entities))
         vectors = encoder.encode(gazetteer.keys.take(entities)).reshape(-1, encoder.dimension)
-        packed = STORAGE[snapshot.profile].packed
-        return cls(entities, Stack([pack(vectors) if packed else vectors]))
+        return cls(entities, Stack([pack(vectors)]))
 
     def nearest(self, entities: Ints, vectors: Sequence[Floats]) -> list[tuple[int, float]]:
         """The most similar of some entities to each vector `[d]`, and its cosine."""

@@ -113,7 +113,7 @@ def test_the_order_of_passages_does_not_change_scores(tmp_path: Path, mode: Mode
 def test_long_passages_score_by_their_best_window(tmp_path: Path) -> None:
     long = Passage("long", "one two three. " + "filler words go on. " * 10 + "zebra crossing")
     encoder = FakeEncoder(window=5)
-    with build(tmp_path / "i", [*CORPUS, long], encoder=encoder, profile="exact") as index:
+    with build(tmp_path / "i", [*CORPUS, long], encoder=encoder) as index:
         question = "zebra crossing"
         hits = index.retrieve(question, mode="dense")
         best = max(
@@ -121,7 +121,7 @@ def test_long_passages_score_by_their_best_window(tmp_path: Path) -> None:
             for w in encoder.split([long.full_text])[0]
         )
         assert hits[0].passage == long
-        assert hits[0].score == pytest.approx(best, abs=1e-6)
+        assert hits[0].score == pytest.approx(best, abs=0.01)
         snapshot, (vector,) = index.snapshot, encoder.encode([question])
         searched, scores = snapshot.dense.search(vector, 6, np.arange(6))
         exact = snapshot.corpus.similarity(vector[None])[:, 0]

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch, UnsupportedFormat
-from graphagg.rag import MultihopConfig, Passage, PassageIndex
-from graphagg.rag.config.profile import STORAGE
+from graphagg.rag import Passage, PassageIndex
+from graphagg.rag.config.profile import WEIGHTS
 from graphagg.rag.models.static.encoder import StaticEncoder
 from graphagg.rag.snapshot import dense
 from graphagg.rag.tables.packed import unpack
@@ -63,7 +63,7 @@ def test_the_manifest_names_the_profile_and_holds_the_table(tmp_path: Path) -> N
     with fast(some(6, 0), tmp_path / "idx") as index:
         assert index.profile == "fast" == index.manifest.parameters["profile"]
         view = index.snapshot.view(None)
-        assert index.snapshot.multihop_config(view) == STORAGE["fast"].weights
+        assert index.snapshot.multihop_config(view) == WEIGHTS["fast"]
         packaged = StaticEncoder.packaged()
         assert index.manifest.models["encoder"] == packaged.spec.to_json()
         assert index.manifest.models["extractor"]["name"] == "rule:en"
@@ -86,19 +86,13 @@ def test_the_manifest_names_the_profile_and_holds_the_table(tmp_path: Path) -> N
             PassageIndex.open(tmp_path / "idx", encoder=packaged)
 
 
-def test_exact_keeps_the_vectors_as_they_are(tmp_path: Path) -> None:
+def test_vectors_are_stored_in_8_bits(tmp_path: Path) -> None:
     corpus, models = some(9, 3), {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
-    with (
-        PassageIndex.build(corpus, tmp_path / "e", profile="exact", **models) as exact,  # type: ignore[arg-type]
-        PassageIndex.build(corpus, tmp_path / "s", **models) as packed,  # type: ignore[arg-type]
-    ):
-        plain = exact.snapshot.corpus.windows.matrices[0]
-        np.testing.assert_array_equal(plain, FakeEncoder().encode([p.full_text for p in corpus]))
-        rows = packed.snapshot.corpus.windows.matrices[0]
+    with PassageIndex.build(corpus, tmp_path / "s", **models) as index:  # type: ignore[arg-type]
+        rows = index.snapshot.corpus.windows.matrices[0]
         assert rows.dtype == np.int8
-        np.testing.assert_allclose(unpack(rows), plain, atol=1 / 200)
-        configs = [i.snapshot.multihop_config(i.snapshot.view(None)) for i in (exact, packed)]
-        assert configs == [MultihopConfig()] * 2
+        vectors = FakeEncoder().encode([p.full_text for p in corpus])
+        np.testing.assert_allclose(unpack(rows), vectors, atol=1 / 200)
 
 
 def test_an_unknown_profile(tmp_path: Path) -> None:

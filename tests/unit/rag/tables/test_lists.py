@@ -32,14 +32,13 @@ def written(folder: Path, vectors: np.ndarray, sentences: np.ndarray) -> Lists:
 
 
 @settings(deadline=None, max_examples=40)
-@given(SEEDS, st.integers(1, 300), st.sampled_from([1, 5, 64, 96, 130]), st.booleans())
+@given(SEEDS, st.integers(1, 300), st.sampled_from([1, 5, 64, 96, 130]))
 def test_what_is_seen_is_visible_and_its_products_are_exact(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, count: int, dimension: int, packed: bool
+    tmp_path_factory: pytest.TempPathFactory, seed: int, count: int, dimension: int
 ) -> None:
     rng = np.random.default_rng(seed)
     vectors, sentences = unit(rng, count, dimension), unit(rng, 30, dimension)
-    stored = (pack(vectors), pack(sentences)) if packed else (vectors, sentences)
-    opened = written(tmp_path_factory.mktemp("lists"), *stored)
+    opened = written(tmp_path_factory.mktemp("lists"), pack(vectors), pack(sentences))
     assert sorted(opened.windows.tolist()) == list(range(count))
     query = query_of(unit(rng, 1, dimension))
     exact = multiply(pack(vectors), query)[:, 0]
@@ -72,7 +71,7 @@ def test_lists_that_promise_less_are_not_read(tmp_path: Path) -> None:
     vectors = unit(rng, 800, 64)
     vectors[:200, 0], vectors[200:, 0] = 2.0, -2.0
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    opened = written(tmp_path, vectors, vectors[::40])
+    opened = written(tmp_path, pack(vectors), pack(vectors[::40]))
     windows, _ = opened.see(query_of(vectors[:1]), np.ones(800, np.bool_), 800)
     assert set(windows.tolist()) == {*range(200)}
 
@@ -82,14 +81,14 @@ def test_lists_that_promise_less_are_not_read(tmp_path: Path) -> None:
 def test_a_window_has_its_list_in_any_part(seed: int, count: int, dimension: int) -> None:
     rng = np.random.default_rng(seed)
     vectors = unit(rng, count, dimension)
-    centroids = trained(vectors)
-    assert trained(pack(vectors)).tobytes() == centroids.tobytes()
-    labels, products = labels_of(vectors, centroids)
+    rows = pack(vectors)
+    centroids = trained(rows)
+    labels, products = labels_of(rows, centroids)
     cut = int(rng.integers(count + 1))
-    parts = [labels_of(pack(part), centroids) for part in (vectors[:cut], vectors[cut:])]
+    parts = [labels_of(part, centroids) for part in (rows[:cut], rows[cut:])]
     for whole, joined in zip((labels, products), zip(*parts, strict=True), strict=True):
         np.testing.assert_array_equal(np.concatenate(joined), whole)
-    near, means = unpack(pack(vectors)), unpack(centroids)
+    near, means = unpack(rows), unpack(centroids)
     distances = ((near[:, None] - means) ** 2).sum(axis=2)
     np.testing.assert_allclose(
         distances[np.arange(count), labels], distances.min(axis=1), atol=1e-5

@@ -3,8 +3,8 @@
 Each message states the value found, the values wanted, and what to do. The command line exits with
 `exit_code`: 2 for input that must change, 1 for a run that failed.
 
-    >>> from graphagg.communities import IndexConfig
-    >>> IndexConfig(bands=0)
+    >>> from graphagg.communities import CommunityConfig
+    >>> CommunityConfig(bands=0)
     Traceback (most recent call last):
     graphagg.errors.InvalidParameter: bands is 0, wanted an integer of 1 to 4096
 """

@@ -86,14 +86,14 @@ def sketch(graph: Any, config: Any) -> Any:
 
 
 def bench_dblp(report: Report, pairs: int, queries: int) -> None:
-    from graphagg.communities import CommunityIndex, IndexConfig
+    from graphagg.communities import CommunityConfig, CommunityIndex
     from graphagg.graph import load_graph
 
     report.heading("Communities: com-DBLP beside datasketch and rensa")
     if not DBLP.exists():
         report.line(f"skipped: {DBLP} is absent; set GRAPHAGG_DATA")
         return
-    config = IndexConfig(**dict(zip(("permutations", "bands", "rows"), SKETCH, strict=True)))
+    config = CommunityConfig(**dict(zip(("permutations", "bands", "rows"), SKETCH, strict=True)))
     graph = load_graph(DBLP)
     rows = rows_of(graph)
     sides = {name: partial(_discarded, build, *rows, *SKETCH) for name, build in PEERS.items()}
@@ -241,11 +241,11 @@ def build_large(source: str, target: str) -> tuple[float, int]:
 
 def bench_two_mode(report: Report) -> None:
     """The estimate's error on follower sets up to 100,000."""
-    from graphagg.communities import CommunityIndex, IndexConfig
+    from graphagg.communities import CommunityConfig, CommunityIndex
 
     report.heading("Communities: two-mode, sets of up to 100,000 (generated)")
     with tempfile.TemporaryDirectory() as folder:
-        config = IndexConfig(kind="two-mode")
+        config = CommunityConfig(kind="two-mode")
         index = CommunityIndex.build(follower_sets(), folder, config=config)
         report.table(["figure", "value"], list(estimate_error(index).items()))
 

@@ -40,7 +40,7 @@ def main() -> None:
         _built(passages[i::_SHARDS], name)
     ordered = [p for i in range(_SHARDS) for p in passages[i::_SHARDS]]
     asked = _asked(passages, chosen.questions)
-    spent = cost(lambda: PassageIndex.join(names, folder / "joined").close())
+    spent = cost(lambda: PassageIndex.merge(names, folder / "joined").close())
     print(f"joined in {spent.cpu:.1f} CPU s", flush=True)
     _compare(folder, ordered, asked, "four shards")
     if chosen.spark:
@@ -48,14 +48,14 @@ def main() -> None:
     others = [_inode(name) for name in names]
     changed = [replace(p, text=p.text + " It was written anew.") for p in passages[1::_SHARDS]]
     _built(changed, names[1])
-    PassageIndex.join(names, folder / "joined").close()
+    PassageIndex.merge(names, folder / "joined").close()
     ordered = [p for i in range(_SHARDS) for p in (changed if i == 1 else passages[i::_SHARDS])]
     _compare(folder, ordered, asked[:50], "one shard replaced")
     kept = sum(a == b for a, b in zip(others, map(_inode, names), strict=True))
     print(f"shards whose files stayed: {kept} of {_SHARDS}")
     shutil.rmtree(names[2])
     try:
-        PassageIndex.join(names, folder / "joined")
+        PassageIndex.merge(names, folder / "joined")
     except GraphAggError as error:
         print(f"one missing: {type(error).__name__}: {error}")
 

@@ -118,7 +118,7 @@ def publish(passages: str, communities: str = "") -> None:
         with CommunityIndex.open(communities) as graph:
             last = graph.vertices[len(graph) - 1]
             new = last + 1 if isinstance(last, int) else f"{last}+"
-            graph.add_edges([(new, last), (new, graph.vertices[0])])
+            graph.add([(new, last), (new, graph.vertices[0])])
 
 
 @dataclass(frozen=True)

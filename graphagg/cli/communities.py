@@ -17,18 +17,15 @@ from rich.table import Table
 
 from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.graphs import find_edges
-from graphagg.cli.builds.run import build_command
-from graphagg.cli.folders import PLACE, Directory, K, OutDir, opened
+from graphagg.cli.builds.run import build_command, merge_indices
+from graphagg.cli.folders import Directory, K, OutDir, Shards, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
-    Built,
     Meter,
-    current_version,
     err,
     out,
-    print_built,
-    print_change,
+    print_changed,
     print_json,
     progress_report,
 )
@@ -50,7 +47,7 @@ _QUERY = "Example: graphagg communities query comm --seed alice --seed bob --top
 _STRUCTURE = "Example: graphagg communities structure comm --seed alice --out community.svg"
 _EVAL = "Example: graphagg communities eval comm truth.txt --method fused --method jaccard"
 _ADD = "Example: graphagg communities add comm new_edges.csv"
-_REMOVE = "Example: graphagg communities remove comm --vertex alice --vertex bob"
+_DELETE = "Example: graphagg communities delete comm --vertex alice --vertex bob"
 _MERGE = "Example: graphagg communities merge comm-2024 comm-2025 --out comm"
 _DETECT = "Example: graphagg communities detect edges.csv --out communities.csv"
 _TABLE_OUT = "File to write: .csv, .parquet or .json; the graph as .graphml or .gexf."
@@ -277,57 +274,46 @@ def add(
     """Add edges; the result equals a build of the larger graph. Weights add up."""
     from graphagg.communities import CommunityIndex
 
-    with CommunityIndex.open(directory) as index, progress_report() as report:
-        change = index.add_edges(edges, **vars(reading), progress=report)
-    print_change(directory, change.to_json(), as_json)
+    meter = Meter()
+    with CommunityIndex.open(directory) as index, progress_report() as progress:
+        report = index.add(edges, **vars(reading), progress=progress)
+        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
-def remove(
+def delete(
     directory: Directory,
     reading: Reading,
-    edges: Annotated[Path | None, typer.Option(help="Edges to remove; vertices stay.")] = None,
-    vertex: Annotated[list[str] | None, typer.Option(help="A vertex to remove; repeat it.")] = None,
+    edges: Annotated[Path | None, typer.Option(help="Edges to delete; vertices stay.")] = None,
+    vertex: Annotated[list[str] | None, typer.Option(help="A vertex to delete; repeat it.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove edges, or vertices with their edges; the result equals a build of the rest."""
+    """Delete edges, or vertices with their edges; the result equals a build of the rest."""
     from graphagg.communities import CommunityIndex
 
     if (edges is None) == (not vertex):
         raise InvalidParameter("give --edges FILE, or --vertex V one or more times, and not both")
-    with CommunityIndex.open(directory) as index, progress_report() as report:
+    meter = Meter()
+    with CommunityIndex.open(directory) as index, progress_report() as progress:
         if edges is not None:
-            change = index.remove_edges(edges, **vars(reading), progress=report)
+            report = index.delete(edges, **vars(reading), progress=progress)
         else:
-            change = index.remove_vertices(vertex or [], progress=report)
-    print_change(directory, change.to_json(), as_json)
+            report = index.delete_vertices(vertex or [], progress=progress)
+        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
 app.command("query", epilog=_QUERY)(command(query))
 app.command("structure", epilog=_STRUCTURE)(command(structure))
 app.command("detect", epilog=_DETECT)(command(detect_all))
 app.command("add", epilog=_ADD)(command(add))
-app.command("remove", epilog=_REMOVE)(command(remove))
+app.command("delete", epilog=_DELETE)(command(delete))
 
 
 @app.command("merge", epilog=_MERGE)
-def merge(
-    shards: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Indices built with the same parameters.", **PLACE | {"metavar": "shards"}
-        ),
-    ],
-    out_dir: OutDir,
-    as_json: AsJson = False,
-) -> None:
-    """Merge indices that were built apart; the result equals one build of all edges."""
+def merge(shards: Shards, out_dir: OutDir, as_json: AsJson = False) -> None:
+    """Merge indices of parts of a graph; the result equals one build of all edges."""
     from graphagg.communities import CommunityIndex
 
-    meter, before = Meter(), current_version(out_dir)
-    with progress_report() as report:
-        with CommunityIndex.merge(list(shards), out_dir, progress=report) as index:
-            merged = Built.of(index.manifest)
-    print_built(out_dir, merged, before, meter, as_json)
+    merge_indices(CommunityIndex, shards, out_dir, as_json)
 
 
 def _print_evaluations(results: list[Evaluation], unknown: int) -> None:

@@ -19,9 +19,10 @@ from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
+    Meter,
     err,
     out,
-    print_change,
+    print_changed,
     print_json,
 )
 from graphagg.embedding.config import Side
@@ -51,9 +52,10 @@ def add(
     """Give new vertices vectors from their neighbors'; all others stay as they are."""
     from graphagg.embedding import NodeEmbedding
 
+    meter = Meter()
     with NodeEmbedding.open(directory) as index:
-        change = index.add(edges, **vars(reading))
-    print_change(directory, change.to_json(), as_json)
+        report = index.add(edges, **vars(reading))
+        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
 app.command("add", epilog=_ADD)(command(add))

@@ -31,6 +31,13 @@ Directory = Annotated[
         **PLACE | {"metavar": "directory"},
     ),
 ]
+Shards = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Indices of the parts, built with the same parameters and models.",
+        **PLACE | {"metavar": "shards"},
+    ),
+]
 OutDir = Annotated[PathLike[str], typer.Option("--out", help="Where the index goes.", **PLACE)]
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from graphagg.communities.answer.results import Community as Community
     from graphagg.communities.answer.results import Member as Member
     from graphagg.communities.answer.results import Shared as Shared
-    from graphagg.communities.config import IndexConfig as IndexConfig
+    from graphagg.communities.config import CommunityConfig as CommunityConfig
     from graphagg.communities.config import QueryConfig as QueryConfig
     from graphagg.communities.detection import Partition as Partition
     from graphagg.communities.detection import detect as detect

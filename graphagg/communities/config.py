@@ -23,7 +23,7 @@ GRAPH_KIND: dict[Kind, GraphKind] = {
 
 
 @dataclass(frozen=True)
-class IndexConfig:
+class CommunityConfig:
     """Parameters of an index.
 
     Attributes:
@@ -42,11 +42,11 @@ class IndexConfig:
             follows heavy edges more, and repeats of an edge add up.
 
     Examples:
-        >>> IndexConfig(kind="two-mode").closed
+        >>> CommunityConfig(kind="two-mode").closed
         False
-        >>> IndexConfig(permutations=64, bands=32, rows=2).permutations
+        >>> CommunityConfig(permutations=64, bands=32, rows=2).permutations
         64
-        >>> IndexConfig(weights=True).to_json()["weights"]
+        >>> CommunityConfig(weights=True).to_json()["weights"]
         True
     """
 

@@ -15,12 +15,12 @@ from graphagg.checks import integer
 from graphagg.communities.answer.results import Community, answer
 from graphagg.communities.config import (
     GRAPH_KIND,
-    IndexConfig,
+    CommunityConfig,
     Method,
     QueryConfig,
     check_method,
 )
-from graphagg.communities.indexing.changes import Change, ChangeReport, apply, merge
+from graphagg.communities.indexing.changes import Change, apply, merge
 from graphagg.communities.indexing.engine import KIND
 from graphagg.communities.indexing.files import build, with_weights
 from graphagg.communities.query.ranking import Ranking
@@ -45,6 +45,7 @@ from graphagg.spark.answers import answered, of_worker, one_by_one, unknown_of
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, Publication, write_artifact
+from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ class CommunityIndex(Index[Snapshot]):
 
     Use `CommunityIndex.build` or `CommunityIndex.open`. Queries may run in several threads. The
     index keeps the version it opened, also while another process publishes a newer one; its own
-    changes (`add_edges` and the like) go on from the newest version, publish one and move to it.
+    changes (`add` and the like) go on from the newest version, publish one and move to it.
 
     Attributes:
-        report: counts of the edges that were read, where this object built the index; else None.
+        read_report: counts of the edges that were read, if this object built the index; else None.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -81,7 +82,7 @@ class CommunityIndex(Index[Snapshot]):
     """
 
     KIND = KIND
-    report: ReadReport | None = None
+    read_report: ReadReport | None = None
 
     def _read(self, artifact: Artifact, before: Snapshot | None) -> Snapshot:
         return Snapshot.open(artifact)
@@ -92,7 +93,7 @@ class CommunityIndex(Index[Snapshot]):
         return self._version
 
     @property
-    def config(self) -> IndexConfig:
+    def config(self) -> CommunityConfig:
         """The kind of graph, and the parameters."""
         return self.opened.config
 
@@ -112,7 +113,7 @@ class CommunityIndex(Index[Snapshot]):
         edges: Any,
         directory: StrPath,
         *,
-        config: IndexConfig | None = None,
+        config: CommunityConfig | None = None,
         vertices: Iterable[VertexId] = (),
         progress: Progress = silent,
         force: bool = False,
@@ -129,12 +130,12 @@ class CommunityIndex(Index[Snapshot]):
             edges: anything that `graphagg.graph.load_graph` takes; a Spark DataFrame, or
                 `table:NAME` of the active session: then Spark builds, as `build_with_spark`.
             directory: the folder of the index; made if it is not there.
-            config: the kind of graph, and the parameters; default `IndexConfig()`.
+            config: the kind of graph, and the parameters; default `CommunityConfig()`.
             vertices: vertices that are there even without an edge.
             progress: called with stage, done, total.
             force: build also where nothing changed.
             reading: the fields of `graphagg.graph.Reading`, for instance `source="from_user"`; with
-                `IndexConfig(weights=True)` also `weight`, the column of the weights.
+                `CommunityConfig(weights=True)` also `weight`, the column of the weights.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
@@ -143,12 +144,12 @@ class CommunityIndex(Index[Snapshot]):
         Examples:
             >>> from tempfile import TemporaryDirectory
             >>> folder, follows = TemporaryDirectory(), [(1, 2), (3, 2), (3, 1)]
-            >>> config = IndexConfig(kind="directed-in", permutations=64, bands=32)
+            >>> config = CommunityConfig(kind="directed-in", permutations=64, bands=32)
             >>> index = CommunityIndex.build(follows, folder.name, config=config)
-            >>> index.report.edges, list(index.vertices)
+            >>> index.read_report.edges, list(index.vertices)
             (3, [1, 2, 3])
         """
-        config = config or IndexConfig()
+        config = config or CommunityConfig()
         options = indexed_reading(config.weights, reading)
         if is_of_spark(edges):
             refuse(vertices=tuple(vertices))
@@ -161,7 +162,7 @@ class CommunityIndex(Index[Snapshot]):
             with write_artifact(directory) as publication:
                 report = build(publication, edges, options, vertices, config, progress, force)
         index = cls.open(directory)
-        index.report = report
+        index.read_report = report
         return index
 
     @classmethod
@@ -350,7 +351,7 @@ class CommunityIndex(Index[Snapshot]):
 
     # --- changing ------------------------------------------------------------------------------
 
-    def add_edges(
+    def add(
         self,
         edges: Any,
         *,
@@ -370,8 +371,8 @@ class CommunityIndex(Index[Snapshot]):
             >>> from tempfile import TemporaryDirectory
             >>> folder = TemporaryDirectory()
             >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
-            >>> report = index.add_edges([(3, 4), (1, 2)])
-            >>> report.edges_added, report.vertices_added, report.edges
+            >>> report = index.add([(3, 4), (1, 2)])
+            >>> report.added, report.details["vertices_added"], index.manifest.counts["edges"]
             (1, 1, 3)
         """
         more = self._read_edges(edges, vertices, reading, self.config.weights)
@@ -379,28 +380,28 @@ class CommunityIndex(Index[Snapshot]):
             change = Change.adding(before, IndexGraph.of(more, before.config))
             return apply(publication, before, change, progress)
 
-    def remove_edges(
+    def delete(
         self,
         edges: Any,
         *,
         progress: Progress = silent,
         **reading: Unpack[IndexedReadingOptions],
     ) -> ChangeReport:
-        """Remove edges, whatever they weigh; their vertices stay. Others are counted.
+        """Remove edges of any weight; their vertices stay. Edges that are not there are counted.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
             >>> folder = TemporaryDirectory()
             >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
-            >>> report = index.remove_edges([(2, 3), (1, 3)])
-            >>> report.edges_removed, report.not_found, report.vertices
+            >>> report = index.delete([(2, 3), (1, 3)])
+            >>> report.removed, report.details["not_found"], len(index)
             (1, 1, 3)
         """
         gone = self._read_edges(edges, (), reading, False)
         with self._changing_alike() as (publication, before):
             return apply(publication, before, Change.removing_edges(before, gone), progress)
 
-    def remove_vertices(
+    def delete_vertices(
         self, vertices: Sequence[VertexId], *, progress: Progress = silent
     ) -> ChangeReport:
         """Remove vertices with their edges; `UnknownVertex` if one is not there.
@@ -409,7 +410,7 @@ class CommunityIndex(Index[Snapshot]):
             >>> from tempfile import TemporaryDirectory
             >>> folder = TemporaryDirectory()
             >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
-            >>> index.remove_vertices([1]).edges_removed, list(index.vertices)
+            >>> index.delete_vertices([1]).removed, list(index.vertices)
             (1, [2, 3])
         """
         if isinstance(vertices, str | bytes) or not hasattr(vertices, "__iter__"):

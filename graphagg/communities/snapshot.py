@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array, Ints
-from graphagg.communities.config import GRAPH_KIND, IndexConfig
+from graphagg.communities.config import GRAPH_KIND, CommunityConfig
 from graphagg.communities.query.expansion import Expander
 from graphagg.communities.query.planner import Sketches
 from graphagg.communities.similarity.neighborhood import Neighborhoods
@@ -35,13 +35,13 @@ class IndexGraph:
         hoods: the sets, their inverse, and the raw graph.
     """
 
-    config: IndexConfig
+    config: CommunityConfig
     vertices: VertexIds
     elements: VertexIds
     hoods: Neighborhoods
 
     @classmethod
-    def of(cls, graph: Graph, config: IndexConfig) -> IndexGraph:
+    def of(cls, graph: Graph, config: CommunityConfig) -> IndexGraph:
         """Take the sets that an index compares, and their inverse, from a graph in memory."""
         sets = holders = graph.adjacency
         if config.kind == "directed-in":
@@ -52,7 +52,7 @@ class IndexGraph:
 
     @classmethod
     def read(
-        cls, config: IndexConfig, array: Callable[[str], Array], exists: Callable[[str], bool]
+        cls, config: CommunityConfig, array: Callable[[str], Array], exists: Callable[[str], bool]
     ) -> IndexGraph:
         """Map the arrays that `save` wrote.
 
@@ -125,7 +125,7 @@ class Snapshot(IndexGraph):
             ArtifactError: another version of graphagg wrote it.
         """
         try:
-            config = IndexConfig(**artifact.manifest.parameters)
+            config = CommunityConfig(**artifact.manifest.parameters)
         except TypeError as error:
             raise ArtifactError(
                 f"{artifact.directory}: another version of graphagg wrote this index ({error}); "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
-from graphagg.communities.config import IndexConfig
+from graphagg.communities.config import CommunityConfig
 from graphagg.communities.index import CommunityIndex
 from graphagg.communities.indexing.spark import ENTRIES_PER_BLOCK, write_with_spark
 from graphagg.communities.indexing.spark import job_of as job_of
@@ -25,7 +25,7 @@ def build_with_spark(
     edges: DataFrame | str | Sequence[str],
     directory: Location,
     *,
-    config: IndexConfig | None = None,
+    config: CommunityConfig | None = None,
     work: Location | None = None,
     entries_per_block: int = ENTRIES_PER_BLOCK,
     progress: Progress = silent,
@@ -55,7 +55,7 @@ def build_with_spark(
             DataFrame begins anew.
         ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
     """
-    config = config or IndexConfig()
+    config = config or CommunityConfig()
     report = write_with_spark(
         SparkBuild.of(spark, directory, work, progress, force),
         EdgeInput.of(edges, indexed_reading(config.weights, reading)),
@@ -63,5 +63,5 @@ def build_with_spark(
         entries_per_block=entries_per_block,
     )
     index = CommunityIndex.open(directory)
-    index.report = report
+    index.read_report = report
     return index

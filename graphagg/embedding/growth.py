@@ -20,13 +20,13 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.report import ADDED, ISOLATED
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import entries_where, multiply, row_sums
-from graphagg.embedding.results import AddReport
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, graph_from_pairs
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.weights import align
 from graphagg.store import Artifact, ArtifactWriter, Publication
+from graphagg.store.changes import ChangeReport
 from graphagg.store.manifest import Manifest
 
 _ROUNDS = 2
@@ -139,7 +139,7 @@ class _Grown:
 
 def grow(
     artifact: Artifact, published: Publication, graph: Graph, weights: Array | None
-) -> AddReport:
+) -> ChangeReport:
     """Write an index with the vertices of `graph` that it lacks, or had without an edge.
 
     Args:
@@ -173,7 +173,12 @@ def grow(
     if config.kind != "undirected":
         others = others + len(grown.rows)
     used = int(np.count_nonzero(grown.fresh[ends] | grown.fresh[others]))
-    report = AddReport(new_ids, int((~vectors.any(axis=1)).sum()), used, network.graph.edges - used)
+    details = {
+        "vertices_without_vector": int((~vectors.any(axis=1)).sum()),
+        "edges_used": used,
+        "edges_ignored": network.graph.edges - used,
+    }
+    report = ChangeReport(added=new_ids, details=details)
     published.publish(_manifest(artifact.manifest, grown, graph, report, config))
     return report
 
@@ -214,14 +219,14 @@ def _write(
 
 
 def _manifest(
-    old: Manifest, grown: _Grown, graph: Graph, report: AddReport, config: EmbeddingConfig
+    old: Manifest, grown: _Grown, graph: Graph, report: ChangeReport, config: EmbeddingConfig
 ) -> Manifest:
     counts = {
         **old.counts,
         "vertices": len(grown.rows),
         "elements": len(grown.columns),
-        "edges": old.counts["edges"] + report.edges_used,
-        "added": old.counts["added"] + report.vertices_added,
+        "edges": old.counts["edges"] + report.details["edges_used"],
+        "added": old.counts["added"] + report.added,
     }
     additions = sum(name.startswith("added") for name in old.inputs)
     return replace(

@@ -30,7 +30,7 @@ from graphagg.embedding.growth import grow
 from graphagg.embedding.memory import IN_MEMORY, Needs, fitting
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.results import AddReport, Neighbor, Neighbors
+from graphagg.embedding.results import Neighbor, Neighbors
 from graphagg.embedding.spark.frames import VECTORS_PER_TASK, neighbors_frame, vectors_frame
 from graphagg.embedding.version import Version, unit_rows
 from graphagg.embedding.writing import KIND, Sizes, index_manifest, inputs_of, save
@@ -45,6 +45,7 @@ from graphagg.spark.answers import unknown_of
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.artifact import is_current
+from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
 
 if TYPE_CHECKING:
@@ -75,17 +76,17 @@ class NodeEmbedding(Index[Version]):
         >>> graph = embedding.to_networkx(neighbors=1)
         >>> sorted(graph.nodes["a"]), graph.number_of_edges() > 0
         (['piece', 'vector'], True)
-        >>> embedding.add([("f", "a"), ("f", "b")]).vertices_added
+        >>> embedding.add([("f", "a"), ("f", "b")]).added
         1
         >>> len(embedding), bool(embedding.vector("f").any())
         (6, True)
 
     Attributes:
-        read: counts of the edges that were read, where this object built the index; else None.
+        read_report: counts of the edges that were read, if this object built the index; else None.
     """
 
     KIND = KIND
-    read: ReadReport | None = None
+    read_report: ReadReport | None = None
 
     def _read(self, artifact: Artifact, before: Version | None) -> Version:
         return Version(artifact)
@@ -186,11 +187,11 @@ class NodeEmbedding(Index[Version]):
     @classmethod
     def _opened(cls, directory: str | Path, read: ReadReport) -> NodeEmbedding:
         index = cls.open(directory)
-        index.read = read
+        index.read_report = read
         return index
 
     @property
-    def report(self) -> PartitionReport:
+    def partition_report(self) -> PartitionReport:
         """Quality of the partition, level by level."""
         raw = json.loads(self._version.artifact.path("partition.json").read_text(encoding="utf-8"))
         return PartitionReport.from_json(raw)
@@ -342,7 +343,7 @@ class NodeEmbedding(Index[Version]):
 
     # --- growing -------------------------------------------------------------------------------
 
-    def add(self, edges: Any, **reading: Unpack[WeightedReadingOptions]) -> AddReport:
+    def add(self, edges: Any, **reading: Unpack[WeightedReadingOptions]) -> ChangeReport:
         """Give new vertices vectors from their neighbors'; all other vectors stay as they are.
 
         The change goes on from the newest version, and the index moves on to what it published.
@@ -350,6 +351,10 @@ class NodeEmbedding(Index[Version]):
         Args:
             edges: edges of the new vertices, to known ones and among themselves.
             reading: as for `build`.
+
+        Returns:
+            Counts of vertices; `details` has `vertices_without_vector`, new vertices with no edge
+            to a vertex that has one, and `edges_used` and `edges_ignored` (between old vertices).
 
         Raises:
             GraphAggError: the errors of `build`.

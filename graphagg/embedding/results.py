@@ -1,9 +1,9 @@
-"""Results of an embedding: neighbors of a vertex, the report of `add`."""
+"""Results of an embedding: neighbors of a vertex."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from graphagg.fields import short
 from graphagg.graph.ids import VertexId
@@ -53,24 +53,3 @@ class Neighbors(tuple[Neighbor, ...]):
         from graphagg.tables import to_pandas
 
         return to_pandas(self.to_arrow())
-
-
-@dataclass(frozen=True)
-class AddReport:
-    """Report of `add`.
-
-    Attributes:
-        vertices_added: vertices that are new.
-        vertices_without: new vertices with no edge to a vertex that has a vector; they get zeros.
-        edges_used: edges of an added vertex.
-        edges_ignored: edges between vertices that the index had; their vectors stay.
-    """
-
-    vertices_added: int
-    vertices_without: int
-    edges_used: int
-    edges_ignored: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)

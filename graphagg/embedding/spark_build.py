@@ -55,5 +55,5 @@ def build_with_spark(
     source = EdgeInput.of(edges, WeightedReading(**reading))
     read = write_with_spark(build, source, config or EmbeddingConfig())
     index = NodeEmbedding.open(directory)
-    index.read = read
+    index.read_report = read
     return index

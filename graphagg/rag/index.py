@@ -1,7 +1,7 @@
 """`PassageIndex`: builds, opens, asks and changes an index of passages.
 
 The methods document what they take and give; the work is done by functions of
-`graphagg.rag.opened`, and a question goes on to a mode in `graphagg.rag.modes`.
+`graphagg.rag.operations`, and a question goes on to a mode in `graphagg.rag.modes`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, Source
 from graphagg.rag.models.with_names import with_names
-from graphagg.rag.opened import asking
-from graphagg.rag.opened.asking import AnyRetriever
-from graphagg.rag.opened.corpus import IndexedCorpus
+from graphagg.rag.operations import retrieval
+from graphagg.rag.operations.corpus import IndexedCorpus
+from graphagg.rag.operations.retrieval import AnyRetriever
 from graphagg.rag.question.request import Request, RequestFields, ids_of
 from graphagg.rag.question.results import DocumentHit, Explanation, Hits
+from graphagg.store.changes import ChangeReport
 
 if TYPE_CHECKING:  # a question needs no build, change or Spark: they load when they are called
     from pyspark.sql import DataFrame
@@ -34,7 +35,6 @@ if TYPE_CHECKING:  # a question needs no build, change or Spark: they load when 
     from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.models.supplied_vectors import SuppliedVectors
     from graphagg.rag.models.vector_cache import VectorCache
-    from graphagg.rag.opened.changing import SyncReport
 
 
 _COLUMNS = RowConfig()
@@ -64,9 +64,9 @@ class PassageIndex(IndexedCorpus):
         'london'
         >>> index.explain("Where was Ada Lovelace born?", "ada").rank
         1
-        >>> index.add([{"id": "paris", "text": "Paris is the capital of France."}])
-        0
-        >>> index.delete(["seine"]), len(index)
+        >>> index.add([{"id": "paris", "text": "Paris is the capital of France."}]).added
+        1
+        >>> index.delete(["seine"]).removed, len(index)
         (1, 3)
         >>> index.close()
     """
@@ -134,7 +134,7 @@ class PassageIndex(IndexedCorpus):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
-        from graphagg.rag.opened.building import ChosenModels, build_by_spark, build_here
+        from graphagg.rag.operations.builds import ChosenModels, build_by_spark, build_here
         from graphagg.spark.sources import is_of_spark, refuse
 
         one_of("profile", profile, PROFILES)
@@ -182,7 +182,7 @@ class PassageIndex(IndexedCorpus):
             InvalidFilter: the filter names an unknown key or does not fit its type.
             ModelMismatch: the installed model is not the one the index was built with.
         """
-        return asking.answers(self._version, [question], k, request.with_fields(**fields))[0]
+        return retrieval.answers(self._version, [question], k, request.with_fields(**fields))[0]
 
     def retrieve_batch(
         self,
@@ -195,7 +195,7 @@ class PassageIndex(IndexedCorpus):
 
         Scores of mode `linearrag` are the same to 1e-8: a block of questions is walked together.
         """
-        return asking.answers(self._version, questions, k, request.with_fields(**fields))
+        return retrieval.answers(self._version, questions, k, request.with_fields(**fields))
 
     async def aretrieve(
         self,
@@ -233,7 +233,7 @@ class PassageIndex(IndexedCorpus):
         from graphagg.rag.spark.frames import passages_frame
 
         request = request.with_fields(**fields)
-        asking.retriever_for(self._version, request)  # raises for what it does not take
+        retrieval.retriever_for(self._version, request)  # raises for what it does not take
         options = {"k": integer("k", k, 1), "request": request}
         return passages_frame(frame, self, column, self._given, options)
 
@@ -251,7 +251,7 @@ class PassageIndex(IndexedCorpus):
         A passage without a document is a document of its own.
         """
         count = integer("chunks", chunks, 1) * integer("k", k, 1)
-        return asking.by_document(self.retrieve(question, count, request, **fields), k)
+        return retrieval.by_document(self.retrieve(question, count, request, **fields), k)
 
     def explain(
         self,
@@ -270,13 +270,13 @@ class PassageIndex(IndexedCorpus):
             GraphAggError: what `retrieve` raises.
         """
         request = request.with_fields(**fields)
-        return asking.explanation(self._version, question, passage_id, k, request)
+        return retrieval.explanation(self._version, question, passage_id, k, request)
 
     def retriever(
         self, request: Request = _DEFAULT, **fields: Unpack[RequestFields]
     ) -> AnyRetriever:
         """Make the retriever of a request, whose stages can be run one by one."""
-        return asking.retriever_for(self._version, request.with_fields(**fields))
+        return retrieval.retriever_for(self._version, request.with_fields(**fields))
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -288,7 +288,7 @@ class PassageIndex(IndexedCorpus):
         vectors: SuppliedVectors | None = None,
         replace: bool = False,
         progress: Progress = silent,
-    ) -> int:
+    ) -> ChangeReport:
         """Add passages, all or none, and move on to the version that holds them.
 
         Every answer equals the answer of a rebuild. Long texts are split as the index was built
@@ -302,33 +302,30 @@ class PassageIndex(IndexedCorpus):
                 without it an id that is in the index is an error.
             progress: called with stage, done, total.
 
-        Returns:
-            Number of given passages and documents that were in the index before.
-
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             ModelMismatch: the newest version was built with other models than the given ones.
         """
-        from graphagg.rag.opened import changing
+        from graphagg.rag.operations import changes
 
-        rows, given = changing.rows_of(passages, columns, vectors)
+        rows, given = changes.rows_of(passages, columns, vectors)
         sources = list(rows)
         with self._changing() as (publication, newest):
-            return changing.add_passages(publication, newest, sources, given, replace, progress)
+            return changes.add_passages(publication, newest, sources, given, replace, progress)
 
-    def update(self, passages: Iterable[Source], *, progress: Progress = silent) -> None:
+    def update(self, passages: Iterable[Source], *, progress: Progress = silent) -> ChangeReport:
         """Replace passages of the same ids, and documents with all their chunks.
 
         Raises:
             UnknownPassage: an id is not in the index; nothing was changed.
             GraphAggError: what `add` raises.
         """
-        from graphagg.rag.opened import changing
+        from graphagg.rag.operations import changes
 
         sources = list(iterable(passages))
         with self._changing() as (publication, newest):
-            changing.update_passages(publication, newest, sources, progress)
+            return changes.update_passages(publication, newest, sources, progress)
 
     def sync(
         self,
@@ -336,7 +333,7 @@ class PassageIndex(IndexedCorpus):
         *,
         dry_run: bool = False,
         progress: Progress = silent,
-    ) -> SyncReport:
+    ) -> ChangeReport:
         """Make the index hold exactly these passages, by one new version at most.
 
         Passages that are not given are deleted, different ones replaced, equal ones left alone;
@@ -352,16 +349,16 @@ class PassageIndex(IndexedCorpus):
             EmptyCorpus: there is no passage; nothing was deleted.
             GraphAggError: what `add` raises.
         """
-        from graphagg.rag.opened import changing
+        from graphagg.rag.operations import changes
 
         sources = list(iterable(passages))
         if dry_run:
             self.reopen()
-            return changing.compared(self.snapshot, sources).report
+            return changes.compared(self.snapshot, sources).report
         with self._changing() as (publication, newest):
-            return changing.sync_passages(publication, newest, sources, progress)
+            return changes.sync_passages(publication, newest, sources, progress)
 
-    def delete(self, ids: str | Iterable[str], *, ignore_missing: bool = False) -> int:
+    def delete(self, ids: str | Iterable[str], *, ignore_missing: bool = False) -> ChangeReport:
         """Delete passages and move on to the version without them.
 
         Entities and words that nothing else holds go with them; the texts themselves leave the disk
@@ -371,19 +368,16 @@ class PassageIndex(IndexedCorpus):
             ids: of passages, or of documents with all their chunks; or one id.
             ignore_missing: skip ids that are not in the index; without it they are an error.
 
-        Returns:
-            Number of deleted passages.
-
         Raises:
             InvalidParameter: an id is no string.
             UnknownPassage: an id is not in the index; nothing was deleted.
             EmptyCorpus: no passage would be left.
         """
-        from graphagg.rag.opened import changing
+        from graphagg.rag.operations import changes
 
         names = ids_of("ids", ids)
         with self._changing() as (publication, newest):
-            return changing.delete_passages(publication, newest, names, ignore_missing)
+            return changes.delete_passages(publication, newest, names, ignore_missing)
 
     def compact(self) -> None:
         """Join all segments into one without a trace of deleted passages.

@@ -23,7 +23,7 @@ from graphagg.errors import Overloaded
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.modes.protocol import Asked
-from graphagg.rag.opened.asking import AnyRetriever
+from graphagg.rag.operations.retrieval import AnyRetriever
 from graphagg.serve.observe.stages import Stage, Trace
 
 _Key = tuple[str, Mode, str, str]

@@ -36,7 +36,7 @@ from graphagg.store import open_artifact
 
 if TYPE_CHECKING:
     from graphagg.rag.models.reranker import Reranker
-    from graphagg.rag.opened.asking import AnyRetriever
+    from graphagg.rag.operations.retrieval import AnyRetriever
 
 Answer = dict[str, Any]
 Search = SearchRequest | SearchBatchRequest

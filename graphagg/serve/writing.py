@@ -140,10 +140,8 @@ class Writer:
             count = self._first(name, sources, told)
             return {"added": len(sources), "replaced": 0, "passages": count}
         with self._opened(folder) as index:
-            replaced = index.add(sources, replace=replace, progress=told)
-            return {
-                "added": len(sources) - replaced, "replaced": replaced, "passages": len(index),
-            }  # fmt: skip
+            report = index.add(sources, replace=replace, progress=told)
+            return {**report.to_json(), "passages": len(index)}
 
     def _first(self, name: str, sources: Sequence[Source], told: Progress) -> int:
         """Build the index of a collection; returns the number of its passages."""
@@ -159,14 +157,14 @@ class Writer:
     def update(self, name: str, sources: Sequence[Source], told: Progress) -> Answer:
         """Replace passages and documents that are all there."""
         with self._opened(self._collections.index(name, "passages")) as index:
-            index.update(sources, progress=told)
-            return {"replaced": len(sources), "passages": len(index)}
+            report = index.update(sources, progress=told)
+            return {**report.to_json(), "passages": len(index)}
 
     def delete(self, name: str, ids: Sequence[str], ignore_missing: bool) -> Answer:
         """Delete passages and documents."""
         with self._opened(self._collections.index(name, "passages")) as index:
-            deleted = index.delete(ids, ignore_missing=ignore_missing)
-            return {"deleted": deleted, "passages": len(index)}
+            report = index.delete(ids, ignore_missing=ignore_missing)
+            return {**report.to_json(), "passages": len(index)}
 
     @contextmanager
     def _opened(self, folder: Path) -> Iterator[PassageIndex]:
@@ -261,22 +259,22 @@ class Writer:
 
     def edges(self, name: str, add: Sequence[Any], remove: Sequence[Any], told: Progress) -> Answer:
         """Add and remove edges of the community index; the first edges say if it keeps weights."""
-        from graphagg.communities import CommunityIndex, IndexConfig
+        from graphagg.communities import CommunityConfig, CommunityIndex
 
         folder = self._collections.index(name, "communities")
-        config = IndexConfig(weights=any(len(edge) > 2 for edge in add))
+        config = CommunityConfig(weights=any(len(edge) > 2 for edge in add))
         if not is_bare(folder):
             CommunityIndex.build(add, folder, config=config, progress=told).close()
-            return {"edges_added": len(add), "edges_removed": 0}
+            return {"added": len(add), "removed": 0}
         with CommunityIndex.open(folder) as index:
             if config.weights and not index.config.weights:
                 raise InvalidParameter(
                     "edges come with weights, but the index keeps none, wanted pairs; leave the "
                     "weights out, or make a collection whose first edges have weights"
                 )
-            added = index.add_edges(add, progress=told).edges_added if add else 0
-            removed = index.remove_edges(remove, progress=told).edges_removed if remove else 0
-            return {"edges_added": added, "edges_removed": removed}
+            added = index.add(add, progress=told).added if add else 0
+            removed = index.delete(remove, progress=told).removed if remove else 0
+            return {"added": added, "removed": removed}
 
 
 def _sent(index: PassageIndex) -> Iterator[Any]:

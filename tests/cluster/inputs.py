@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.rag import PassageIndex
 from graphagg.rag.models.by_name import Models
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, FakeExtractor
 
-SKETCH = IndexConfig(permutations=32, bands=16, rows=2)
+SKETCH = CommunityConfig(permutations=32, bands=16, rows=2)
 VECTORS = EmbeddingConfig(dim=8, pieces=3, max_piece_edges=4000)
 Pairs = Iterable[tuple[object, object]]
 
@@ -79,7 +79,7 @@ def files(directory: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
 
 
-def assert_same_communities(edges: Path, out: Path, config: IndexConfig = SKETCH) -> None:
+def assert_same_communities(edges: Path, out: Path, config: CommunityConfig = SKETCH) -> None:
     """The job's index is the one of a process alone, byte for byte."""
     alone = out.with_name(f"{out.name}.alone")
     CommunityIndex.build(edges, alone, config=config).close()
@@ -95,7 +95,7 @@ def assert_same_embedding(edges: Path, out: Path, config: EmbeddingConfig = VECT
         np.testing.assert_array_equal(found.parts, wanted.parts)
         np.testing.assert_allclose(found.vectors, wanted.vectors, atol=1e-5)
         assert list(found.vertices) == list(wanted.vertices)
-        assert found.report == wanted.report
+        assert found.partition_report == wanted.partition_report
     one, other = (read_manifest(directory).to_json() for directory in (out, alone))
     for part in ("counts", "inputs", "parameters"):
         assert one[part] == other[part]

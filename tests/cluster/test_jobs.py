@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphagg.communities import IndexConfig
+from graphagg.communities import CommunityConfig
 from graphagg.rag import PassageIndex, SentenceTransformerEncoder, read_passages
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.evaluation.questions import read_questions
@@ -48,7 +48,7 @@ def assert_done(done: Done) -> None:
 def test_communities(cluster: Cluster, tmp_path: Path, kind: str) -> None:
     pairs = [(f"ä{a}", f"s {b}") if kind == "two-mode" else (a, b) for a, b in skewed_pairs(1)]
     edges, out = write_pairs(tmp_path / "edges.txt", pairs), tmp_path / "out"
-    config = IndexConfig(kind, None, SKETCH.permutations, SKETCH.bands, SKETCH.rows)
+    config = CommunityConfig(kind, None, SKETCH.permutations, SKETCH.bands, SKETCH.rows)
     sketch = ("--permutations", SKETCH.permutations, "--bands", SKETCH.bands, "--rows", SKETCH.rows)
     done = cluster.run(job("communities", "--edges", edges, "--out", out, "--kind", kind, *sketch))
     assert_done(done)

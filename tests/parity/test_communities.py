@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
+from graphagg.communities import CommunityConfig, CommunityIndex, QueryConfig
 from graphagg.communities.query import planner
 from graphagg.communities.query.expansion import pagerank
 from graphagg.communities.similarity.exact import jaccard_to_seeds
@@ -33,7 +33,7 @@ def scratch_of(index):
 @pytest.mark.parametrize(("kind", "closed"), CASES)
 def test_signatures_equal_datasketch(tmp_path, kind, closed):
     edges = random_edges(kind)
-    config = IndexConfig(kind=kind, closed=closed)
+    config = CommunityConfig(kind=kind, closed=closed)
     index = CommunityIndex.build(edges, tmp_path / "a", config=config)
     sets = sets_of(edges, kind, closed)
     assert list(index.vertices) == sorted(sets)
@@ -75,7 +75,7 @@ def take_candidates(patch, plan):
 def test_empty_sets_are_alike_to_nothing(tmp_path, monkeypatch):
     graph = nx.path_graph(5)
     graph.add_nodes_from([10, 11])
-    config = IndexConfig(closed=False)
+    config = CommunityConfig(closed=False)
     index = CommunityIndex.build(graph, tmp_path / "a", config=config)
     assert index.signature(10) == datasketch.MinHash(num_perm=128, hashfunc=int)
     for plan in ("scan", "lsh", "exact"):
@@ -89,7 +89,7 @@ def test_empty_sets_are_alike_to_nothing(tmp_path, monkeypatch):
 def test_jaccard_equals_brute_force(tmp_path, kind, closed):
     edges = random_edges(kind, 1)
     index = CommunityIndex.build(
-        edges, tmp_path / "a", config=IndexConfig(kind=kind, closed=closed)
+        edges, tmp_path / "a", config=CommunityConfig(kind=kind, closed=closed)
     )
     sets = sets_of(edges, kind, closed)
     seeds = [name for name in sorted(sets) if sets[name]][:4]
@@ -114,7 +114,7 @@ def test_jaccard_equals_brute_force(tmp_path, kind, closed):
 def test_reasons_equal_brute_force(tmp_path, kind, closed):
     edges = random_edges(kind, 2)
     index = CommunityIndex.build(
-        edges, tmp_path / "a", config=IndexConfig(kind=kind, closed=closed)
+        edges, tmp_path / "a", config=CommunityConfig(kind=kind, closed=closed)
     )
     sets = sets_of(edges, kind, closed)
     seeds = [name for name in sorted(sets) if sets[name]][:3]
@@ -155,7 +155,7 @@ def test_agglomerative_equals_brute_force(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_pagerank_equals_networkx(tmp_path, kind):
     edges = random_edges(kind, 3)
-    index = CommunityIndex.build(edges, tmp_path / "a", config=IndexConfig(kind=kind))
+    index = CommunityIndex.build(edges, tmp_path / "a", config=CommunityConfig(kind=kind))
     graph = nx.MultiGraph()  # a walk goes both ways along each edge
     if kind == "two-mode":
         graph.add_edges_from((("set", b), ("element", a)) for a, b in set(edges))

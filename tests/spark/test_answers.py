@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from graphagg.cli.builds.jobs import job as job_named
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import ArtifactBusy, InvalidParameter, WriteFailed
 from graphagg.rag import PassageIndex
@@ -60,7 +60,7 @@ def test_neighbors_of_a_column(spark: Any, embedding: Any) -> None:
 
 def test_communities_of_a_column(spark: Any, tmp_path: Path) -> None:
     """Of single seeds, or of arrays of them; unknown ones have a reason, or are left out."""
-    config = IndexConfig(permutations=16, bands=8, rows=2)
+    config = CommunityConfig(permutations=16, bands=8, rows=2)
     with CommunityIndex.build(hub_pairs(2), tmp_path / "comm", config=config) as index:
         seeds = [[int(v) for v in index.vertices[i : i + 2]] for i in (7, 30)]
         frame = spark.createDataFrame([(s,) for s in seeds], "seeds array<long>").coalesce(1)
@@ -107,7 +107,7 @@ def test_the_answers_are_of_the_version_that_was_asked(tmp_path: Path) -> None:
     with CommunityIndex.build([(1, 2)], tmp_path / "comm") as index:
         asked = (CommunityIndex.open, "test", str(index.directory), index.manifest.data)
         first = opened(*asked)
-        index.add_edges([(2, 3)])
+        index.add([(2, 3)])
         assert opened(*asked) is first
         _OPENED.clear()
         first.close()

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import engine
 from graphagg.communities.spark import build_with_spark
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
@@ -45,7 +45,9 @@ def write_parquet(path: Path, pairs: list[tuple[object, object]]) -> str:
     return str(path)
 
 
-def assert_equal_bytes(spark: Any, edges: str, tmp_path: Path, config: IndexConfig, **named: Any):
+def assert_equal_bytes(
+    spark: Any, edges: str, tmp_path: Path, config: CommunityConfig, **named: Any
+):
     reading = {"weight": named["weight"]} if "weight" in named else {}
     local = CommunityIndex.build(edges, tmp_path / "local", config=config, **reading)
     distributed = build_with_spark(spark, edges, tmp_path / "spark", config=config, **named)
@@ -53,7 +55,7 @@ def assert_equal_bytes(spark: Any, edges: str, tmp_path: Path, config: IndexConf
     assert manifests[0] == manifests[1]
     CommunityIndex.open(tmp_path / "spark", verify=True).close()
     for count in ("edges_read", "edges", "self_loops", "duplicates"):
-        assert getattr(local.report, count) == getattr(distributed.report, count)
+        assert getattr(local.read_report, count) == getattr(distributed.read_report, count)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +72,14 @@ def test_random_graphs(
     """Small blocks, so that the hub's row runs over several of them; several tasks sign."""
     monkeypatch.setattr(engine, "ROWS_PER_STEP", 130)
     edges = write_text(tmp_path / "edges.txt", hub_pairs(1))
-    config = IndexConfig(kind=kind, permutations=32, bands=16, rows=2)  # type: ignore[arg-type]
+    config = CommunityConfig(kind=kind, permutations=32, bands=16, rows=2)  # type: ignore[arg-type]
     assert_equal_bytes(spark, edges, tmp_path, config, entries_per_block=80)
 
 
 def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
     pairs = [(f"vertex ä{a}", f"vertex ä{b}") for a, b in hub_pairs(2)]
     edges = write_parquet(tmp_path / "edges.parquet", pairs)
-    config = IndexConfig(kind="directed-out", closed=False, permutations=16, bands=5, rows=3)
+    config = CommunityConfig(kind="directed-out", closed=False, permutations=16, bands=5, rows=3)
     assert_equal_bytes(spark, edges, tmp_path, config, entries_per_block=80)
 
 
@@ -98,7 +100,7 @@ def test_weights(spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.Monk
     for part in range(3):
         text = "source,target,calls\n" + "".join(rows[part::3])
         (tmp_path / "edges" / f"{part}.csv").write_text(text)
-    config = IndexConfig(kind=kind, permutations=32, bands=16, weights=True)  # type: ignore[arg-type]
+    config = CommunityConfig(kind=kind, permutations=32, bands=16, weights=True)  # type: ignore[arg-type]
     assert_equal_bytes(
         spark, str(tmp_path / "edges"), tmp_path, config, entries_per_block=80, weight="calls"
     )
@@ -109,7 +111,7 @@ def test_weights(spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.Monk
     [0.0, *(pytest.param(each, marks=pytest.mark.slow) for each in (-1.0, np.nan, np.inf, None))],
 )
 def test_bad_weights(spark: Any, tmp_path: Path, weight: float | None) -> None:
-    config = IndexConfig(weights=True)
+    config = CommunityConfig(weights=True)
     table = {"src": [1, 2, 3], "dst": [2, 3, 4], "weight": [1.0, weight, 2.0]}
     pq.write_table(pa.table(table), tmp_path / "edges.parquet")
     edges = str(tmp_path / "edges.parquet")
@@ -126,7 +128,7 @@ def test_email(spark: Any, tmp_path: Path) -> None:
     edges = DATA / "communities" / "email_eu_core" / "email-Eu-core.txt.gz"
     if not edges.exists():
         pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    assert_equal_bytes(spark, str(edges), tmp_path, IndexConfig(), entries_per_block=5000)
+    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), entries_per_block=5000)
 
 
 @pytest.mark.slow
@@ -134,14 +136,14 @@ def test_dblp(spark: Any, tmp_path: Path) -> None:
     edges = DATA / "communities" / "com_dblp" / "com-dblp.ungraph.txt.gz"
     if not edges.exists():
         pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    assert_equal_bytes(spark, str(edges), tmp_path, IndexConfig(), entries_per_block=300_000)
+    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), entries_per_block=300_000)
 
 
 @pytest.mark.slow
 def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "edges.txt", hub_pairs(3))
     with dying_workers():
-        config = IndexConfig(permutations=16, bands=8, rows=2)
+        config = CommunityConfig(permutations=16, bands=8, rows=2)
         assert_equal_bytes(spark, edges, tmp_path, config, entries_per_block=80)
 
 

@@ -48,7 +48,7 @@ def assert_same(spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig)
     for name in ("parts", "vectors", "target_vectors"):
         np.testing.assert_array_equal(getattr(local, name), getattr(other, name))
     assert list(local.vertices) == list(other.vertices)
-    assert local.report == other.report
+    assert local.partition_report == other.partition_report
     manifests = [(tmp_path / name / "manifest.json").read_bytes() for name in ("local", "spark")]
     assert manifests[0] == manifests[1]
     assert not (tmp_path / "spark.work").exists()
@@ -59,7 +59,7 @@ def test_undirected_by_streaming(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "edges.txt", communities(900, 8))
     config = EmbeddingConfig(dim=8, pieces=3, partitioner="streaming", max_piece_edges=3200)
     found = assert_same(spark, edges, tmp_path, config)
-    assert found.report.partitioner == "streaming"
+    assert found.partition_report.partitioner == "streaming"
 
 
 def test_weighted_two_mode_with_a_hub(spark: Any, tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_weighted_two_mode_with_a_hub(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "edges.txt", rows)
     config = EmbeddingConfig(dim=8, pieces=7, kind="two-mode", max_piece_edges=258, propagate=0)
     found = assert_same(spark, edges, tmp_path, config)
-    assert found.report.hubs >= 1
+    assert found.partition_report.hubs >= 1
     assert "weights" in found.manifest.inputs
-    assert len(found.report.levels) > 1
+    assert len(found.partition_report.levels) > 1
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.spark import build_with_spark
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import GraphAggError, InvalidGraph, InvalidParameter, InvalidPassage
@@ -28,7 +28,7 @@ from tests.spark.test_communities import hub_pairs
 from tests.spark.test_trigraph import Fakes, files, passages
 
 pytestmark = pytest.mark.spark
-SMALL = IndexConfig("two-mode", permutations=16, bands=4, rows=2)
+SMALL = CommunityConfig("two-mode", permutations=16, bands=4, rows=2)
 
 
 def calls(seed: int) -> pa.Table:
@@ -93,8 +93,10 @@ def test_communities_of_a_frame_and_of_a_table(spark: Any, tmp_path: Path) -> No
     frame = spark.createDataFrame(table).repartition(3)
     CommunityIndex.build(table, tmp_path / "local", config=SMALL).close()
     with CommunityIndex.build(frame, tmp_path / "frame", config=SMALL) as index:
-        assert index.report is not None and index.report.edges_read == table.num_rows
-        assert index.report.columns == "element 'Follower', set 'page'; not used: 'year', 'calls'"
+        assert index.read_report is not None and index.read_report.edges_read == table.num_rows
+        assert (
+            index.read_report.columns == "element 'Follower', set 'page'; not used: 'year', 'calls'"
+        )
     assert_same_manifest(tmp_path, "local", "frame")
     frame.createOrReplaceTempView("calls")
     build_with_spark(spark, "table:calls", tmp_path / "table", config=SMALL).close()
@@ -189,7 +191,7 @@ def test_an_unfinished_job_of_another_frame_is_begun_anew(spark: Any, tmp_path: 
         raise KeyboardInterrupt
 
     frames = [spark.sql(f"SELECT 1L AS src, {target}L AS dst") for target in (2, 7)]
-    config = IndexConfig(permutations=4, bands=2, rows=2)
+    config = CommunityConfig(permutations=4, bands=2, rows=2)
     with pytest.raises(KeyboardInterrupt):
         CommunityIndex.build(frames[0], tmp_path / "out", config=config, progress=die)
     assert (tmp_path / "out.work" / "phases" / "edges").exists()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.spark import build_with_spark, stages
 from graphagg.errors import ArtifactBusy, JobFailed, ParametersDiffer
 from graphagg.spark.job import Work, finished
@@ -19,7 +19,7 @@ from graphagg.store.work import work_folder
 from tests.spark.test_communities import hub_pairs, write_text
 
 pytestmark = pytest.mark.spark
-SMALL = IndexConfig("directed-in", permutations=16, bands=4, rows=2)
+SMALL = CommunityConfig("directed-in", permutations=16, bands=4, rows=2)
 
 
 class Killed(BaseException):
@@ -47,7 +47,7 @@ def test_a_killed_community_job_goes_on(spark: Any, tmp_path: Path) -> None:
         assert not (out / "manifest.json").exists()
         assert finished(work_folder(out), names) == list(names[:place])
     with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*--force"):
-        build_with_spark(spark, edges, out, config=IndexConfig())
+        build_with_spark(spark, edges, out, config=CommunityConfig())
     build_with_spark(spark, edges, out, config=SMALL, progress=die(None)).close()
     assert ran == list(names)
     assert not work_folder(out).exists()
@@ -56,7 +56,7 @@ def test_a_killed_community_job_goes_on(spark: Any, tmp_path: Path) -> None:
     assert read[0] == read[1]
     with build_with_spark(spark, edges, out, config=SMALL, progress=die(None)) as again:
         assert ran == list(names), "the same again is no work"
-        assert again.report is not None and again.report.edges_read == len(hub_pairs(5))
+        assert again.read_report is not None and again.read_report.edges_read == len(hub_pairs(5))
 
 
 def test_settings_of_a_job_end_with_it(spark: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.spark import build_with_spark
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.spark_build import build_with_spark as embed_with_spark
@@ -20,7 +20,7 @@ from tests.spark.test_communities import hub_pairs, write_text
 from tests.spark.test_trigraph import Fakes, files, in_process, lines, passages
 
 pytestmark = pytest.mark.spark
-SMALL = IndexConfig("directed-in", permutations=16, bands=4, rows=2)
+SMALL = CommunityConfig("directed-in", permutations=16, bands=4, rows=2)
 
 
 @pytest.fixture(autouse=True)

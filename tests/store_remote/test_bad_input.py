@@ -71,7 +71,7 @@ def test_a_large_object_goes_in_parts(server: Server, tmp_path: Path) -> None:
 def test_an_index_is_built_changed_and_asked(server: Server) -> None:
     place = server.at("built")
     with CommunityIndex.build([("a", "b"), ("b", "c")], place) as index:
-        index.add_edges([("c", "a")])
+        index.add([("c", "a")])
         with CommunityIndex.open(place) as other:
             assert other.query(["a"], k=2).members == index.query(["a"], k=2).members
 

@@ -26,7 +26,7 @@ def test_a_service_moves_on_and_survives_a_store_that_fails(
                 first = slot.version
                 service.refresh()
                 assert slot.version == first
-                index.add_edges([("c", "a")])
+                index.add([("c", "a")])
                 faults.refuse = lambda *_: ("AccessDenied", 403)
                 service.refresh()
                 assert slot.version == first

@@ -60,7 +60,7 @@ def test_an_index_is_built_changed_and_opened(tmp_path: Path):
     code = (
         "from graphagg.communities import CommunityIndex\n"
         "with CommunityIndex.build([(1, 2), (2, 3), (3, 1)], sys.argv[1]) as index:\n"
-        "    index.add_edges([(3, 4)])\n    print(len(index), index.query([1], 1).members[0].id)\n"
+        "    index.add([(3, 4)])\n    print(len(index), index.query([1], 1).members[0].id)\n"
         "with CommunityIndex.open(sys.argv[1]) as index:\n    print(len(index))"
     )
     here, there = tmp_path / "here", tmp_path / "there"

@@ -28,7 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=index.parent) as root:
         pairs = np.random.default_rng(0).integers(0, _WARM_UP, (4 * _WARM_UP, 2))
         with CommunityIndex.build(pairs, Path(root, "warm")) as small:
-            small.add_edges([(1, 2), (3, _WARM_UP - 1), (0, 7)])
+            small.add([(1, 2), (3, _WARM_UP - 1), (0, 7)])
         folder = Path(root, "added")
         shutil.copytree(index, folder, copy_function=os.link)
         with CommunityIndex.open(folder) as opened:
@@ -41,7 +41,7 @@ def add(index: CommunityIndex) -> None:
     generator, ends = np.random.default_rng(0), index.opened.hoods.sets.indices
     drawn = ends[generator.integers(0, len(ends), (len(ends) // 2 // _SHARE, 2))]
     pairs = np.asarray(index.vertices.table)[drawn]
-    spent = cost(lambda: index.add_edges(pairs))
+    spent = cost(lambda: index.add(pairs))
     peak = resident("VmHWM") / 2**30
     print(f"add: {spent.cpu:.2f} CPU s, peak {peak:.2f} GiB: {spent.result}", flush=True)
 

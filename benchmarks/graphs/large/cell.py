@@ -50,10 +50,10 @@ def main() -> None:
 def built(job: str, edges: Any, out: Path, kind: str, spark: Any = None, **given: Any) -> Any:
     """Build an index of a job, in process or by Spark."""
     if job == "communities":
-        from graphagg.communities import CommunityIndex, IndexConfig
+        from graphagg.communities import CommunityConfig, CommunityIndex
         from graphagg.communities.spark import build_with_spark
 
-        config: Any = IndexConfig(kind=kind)
+        config: Any = CommunityConfig(kind=kind)
         if spark is not None:
             return build_with_spark(spark, edges, out, config=config, **given)
         return CommunityIndex.build(edges, out, config=config, **given)

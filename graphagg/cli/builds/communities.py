@@ -11,7 +11,7 @@ import typer
 
 from graphagg.cli.builds.graphs import GraphBuild
 from graphagg.cli.output.console import Built
-from graphagg.communities.config import GRAPH_KIND, IndexConfig
+from graphagg.communities.config import GRAPH_KIND, CommunityConfig
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import NeededWeights, Reading, indexed_reading
@@ -22,15 +22,15 @@ def index_config(
         float | None, typer.Option(help="Choose bands and rows for this Jaccard similarity.")
     ] = None,
     **values: Any,
-) -> IndexConfig:
+) -> CommunityConfig:
     """The parameters; `similarity` chooses bands and rows."""
     if similarity is not None:
         from graphagg.minhash.bands import choose_bands
 
-        if (values["bands"], values["rows"]) != (IndexConfig.bands, IndexConfig.rows):
+        if (values["bands"], values["rows"]) != (CommunityConfig.bands, CommunityConfig.rows):
             raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")
         values["bands"], values["rows"] = choose_bands(values["permutations"], similarity)
-    return IndexConfig(**values)
+    return CommunityConfig(**values)
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,10 @@ class CommunitiesBuild(GraphBuild):
     table: ClassVar[str] = "communities"
     kind: ClassVar[str] = "communities"
 
-    # Options are the fields of `IndexConfig` and the arguments of `index_config`, which makes it.
-    parameters: Annotated[IndexConfig, index_config, "Index"] = field(default_factory=IndexConfig)
+    # Options: the fields of `CommunityConfig` and the parameters of `index_config`.
+    parameters: Annotated[CommunityConfig, index_config, "Index"] = field(
+        default_factory=CommunityConfig
+    )
     reading: NeededWeights = field(default_factory=NeededWeights)
     entries_per_block: int | None = field(
         default=None,
@@ -87,6 +89,6 @@ class CommunitiesBuild(GraphBuild):
 
     def built(self, index: Any) -> Built:
         """The result, with what was left out on reading."""
-        read = index.report
+        read = index.read_report
         details = {"read": read.to_json() if read else {}}
         return Built.of(index.manifest, details=details, notes=read.notes() if read else ())

@@ -116,7 +116,7 @@ class EmbeddingBuild(GraphBuild):
 
     def built(self, index: Any) -> Built:
         """The result, with the quality of the partition."""
-        report, read = index.report.to_json(), index.read
+        report, read = index.partition_report.to_json(), index.read_report
         notes = read.notes() if read else []
         width = index.vectors.shape[1]
         if width < self.parameters.dim:

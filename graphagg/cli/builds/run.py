@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -121,6 +122,17 @@ def _by_spark(
         with pulse(spark, progress):
             built = build.by_spark(spark, run, progress)
         return replace(built, details=built.details | executors(spark))
+
+
+def merge_indices(
+    index_class: Any, shards: Sequence[PathLike[str]], out: PathLike[str], as_json: bool
+) -> None:
+    """Merge indices with progress on stderr, and print the sizes of the result."""
+    meter, before = Meter(), current_version(out)
+    with progress_report() as progress:
+        with index_class.merge(shards, out, progress=progress) as index:
+            built = Built.of(index.manifest)
+    print_built(out, built, before, meter, as_json)
 
 
 # --- jobs ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -166,6 +167,8 @@ class Built:
         return cls(dict(manifest.counts), bytes=size, **more)
 
 
+_MAIN = ("passages", "segments", "vertices", "edges")
+"""The sizes that are shown after a change."""
 _SINGULAR = {"entities": "entity", "vertices": "vertex", "entries": "entry"}
 
 
@@ -194,13 +197,29 @@ def _unit(name: str, count: int) -> str:
     return _SINGULAR.get(words, words.removesuffix("s")) if count == 1 else words
 
 
-def print_change(directory: PathLike[str], change: Mapping[str, int], as_json: bool) -> None:
-    """Print the counts of a change of an index."""
+def print_changed(
+    directory: PathLike[str],
+    changed: Mapping[str, int],
+    manifest: Manifest,
+    meter: Meter,
+    as_json: bool,
+    details: Mapping[str, Any] = MappingProxyType({}),
+    notes: Sequence[str] = (),
+) -> None:
+    """Print the counts of a change of an index, and its sizes afterward."""
+    used = meter.read()
     if as_json:
-        print_json({"index": str(directory), **change})
+        print_json({"index": str(directory), **manifest.counts, **changed, **used, **details})
         return
-    counts = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in change.items())
-    out.print(f"{directory}: {counts}", markup=False)
+    counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in changed.items() if n)
+    sizes = ", ".join(
+        f"{n:,} {_unit(name, n)}" for name, n in manifest.counts.items() if name in _MAIN
+    )
+    out.print(
+        f"{directory}: {counts or 'nothing changed'}; now {sizes}; {resources(used)}", markup=False
+    )
+    for note in notes:
+        err.print(note, markup=False, soft_wrap=True)
 
 
 def resources(used: Mapping[str, float]) -> str:

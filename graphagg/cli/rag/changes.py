@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
-from graphagg.cli.folders import Directory
+from graphagg.cli.builds.run import merge_indices
+from graphagg.cli.folders import Directory, OutDir, Shards
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
-    err,
-    out,
-    print_json,
+    print_changed,
     progress_report,
-    resources,
 )
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.progress import Progress
@@ -28,7 +26,7 @@ from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source
 from graphagg.rag.models.vector_cache import CacheConfig
-from graphagg.store.manifest import Manifest
+from graphagg.store.changes import ChangeReport
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
@@ -54,9 +52,9 @@ class Corpus:
         self,
         directory: PathLike[str],
         as_json: bool,
-        change: Callable[[PassageIndex, Iterable[Source], Progress], dict[str, int]],
+        change: Callable[[PassageIndex, Iterable[Source], Progress], ChangeReport],
     ) -> None:
-        """Change an index by the corpus, and print the counts that the change returns."""
+        """Change an index by the corpus, and print its report."""
         from graphagg.rag import PassageIndex
 
         meter, files = Meter(), FolderReport()
@@ -66,8 +64,12 @@ class Corpus:
             PassageIndex.open(directory, cache=self.vectors.open()) as index,
             progress_report() as report,
         ):
-            counts = change(index, sources, report)
-            print_changed(directory, counts, index.manifest, meter, as_json, files)
+            changed = change(index, sources, report)
+            read = what_was_read(files)
+            print_changed(
+                directory, changed.to_json(), index.manifest, meter, as_json,
+                read.get("details", {}), read.get("notes", ()),
+            )  # fmt: skip
 
 
 def add(
@@ -85,24 +87,20 @@ def add(
 
     Long documents are split as the index was built.
     """
-
-    def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> dict[str, int]:
-        new = list(sources)
-        replaced = index.add(new, replace=replace, progress=report)
-        return {"added": len(new) - replaced, "replaced": replaced}
-
-    corpus.change(directory, as_json, change)
+    corpus.change(
+        directory,
+        as_json,
+        lambda index, sources, progress: index.add(sources, replace=replace, progress=progress),
+    )
 
 
 def update(directory: Directory, corpus: Corpus, as_json: AsJson = False) -> None:
     """Replace passages of the same ids, documents with all their chunks; all must be there."""
-
-    def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> dict[str, int]:
-        new = list(sources)
-        index.update(new, progress=report)
-        return {"replaced": len(new)}
-
-    corpus.change(directory, as_json, change)
+    corpus.change(
+        directory,
+        as_json,
+        lambda index, sources, progress: index.update(sources, progress=progress),
+    )
 
 
 def delete(
@@ -124,35 +122,27 @@ def delete(
     if not names:
         raise InvalidParameter("no id is given; name passages or documents, or give --ids-file")
     with PassageIndex.open(directory) as index:
-        deleted = index.delete(names, ignore_missing=ignore_missing)
-        print_changed(directory, {"deleted": deleted}, index.manifest, meter, as_json)
+        report = index.delete(names, ignore_missing=ignore_missing)
+        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
 def compact(directory: Directory, as_json: AsJson = False) -> None:
-    """Remove deleted texts from the disk, and join all segments into one."""
+    """Remove deleted texts from the disk, and merge all segments into one."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()
     with PassageIndex.open(directory) as index:
         before = index.manifest.counts["segments"]
         index.compact()
-        change = {"segments_joined": before}
+        change = {"segments_merged": before}
         print_changed(directory, change, index.manifest, meter, as_json)
 
 
-def join(
-    directory: Directory,
-    shards: Annotated[
-        list[str], typer.Argument(help="Indices of the parts, of the same parameters and models.")
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Join indices of parts of a corpus to one, which answers as an index of all passages."""
+def merge(shards: Shards, out_dir: OutDir, as_json: AsJson = False) -> None:
+    """Merge indices of parts of a corpus; the result answers as an index of all passages."""
     from graphagg.rag import PassageIndex
 
-    meter = Meter()
-    with PassageIndex.join(shards, directory) as index:
-        print_changed(directory, {"joined": len(shards)}, index.manifest, meter, as_json)
+    merge_indices(PassageIndex, shards, out_dir, as_json)
 
 
 def _read_ids(path: Path) -> list[str]:
@@ -168,40 +158,16 @@ def _read_ids(path: Path) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
-def print_changed(
-    directory: PathLike[str],
-    change: dict[str, int],
-    manifest: Manifest,
-    meter: Meter,
-    as_json: bool,
-    files: FolderReport | None = None,
-) -> None:
-    """Print the counts of a change of an index, and the files that were left out."""
-    used, counts = meter.read(), manifest.counts
-    read = what_was_read(files) if files else {}
-    if as_json:
-        print_json({"index": str(directory), **change, **counts, **used, **read.get("details", {})})
-        return
-    changed = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in change.items())
-    out.print(
-        f"{directory}: {changed}; {counts['passages']:,} passages in {counts['segments']:,} "
-        f"segments; {resources(used)}",
-        markup=False,
-    )
-    for note in read.get("notes", ()):
-        err.print(note, markup=False, soft_wrap=True)
-
-
 _ADD = "Example: graphagg rag add idx more.jsonl.gz --replace"
 _UPDATE = "Example: graphagg rag update idx corrected.jsonl"
 _DELETE = "Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing"
 _COMPACT = "Example: graphagg rag compact idx"
-_JOIN = "Example: graphagg rag join idx part1 part2 s3://bucket/part3"
+_MERGE = "Example: graphagg rag merge part1 part2 s3://bucket/part3 --out idx"
 
 COMMANDS = {
     "add": (command(add), _ADD),
     "update": (command(update), _UPDATE),
     "delete": (delete, _DELETE),
     "compact": (compact, _COMPACT),
-    "join": (join, _JOIN),
+    "merge": (merge, _MERGE),
 }

@@ -13,7 +13,7 @@ from graphagg.cli.shell import EXTRA
 
 FILES = {
     "index": "index", "add": "changes", "sync": "sync", "update": "changes", "delete": "changes",
-    "compact": "changes", "join": "changes", "search": "search", "explain": "search",
+    "compact": "changes", "merge": "changes", "search": "search", "explain": "search",
     "shell": "search", "warm": "search", "graph": "explore", "map": "explore", "similar": "explore",
     "answer": "answer", "eval": "evaluation",
 }  # fmt: skip

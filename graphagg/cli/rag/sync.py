@@ -24,7 +24,8 @@ from graphagg.rag.models.chunking import Source
 from graphagg.store.addresses import parse_location
 
 if TYPE_CHECKING:
-    from graphagg.rag import PassageIndex, SyncReport
+    from graphagg.rag import PassageIndex
+    from graphagg.store.changes import ChangeReport
 
 EPILOG = (
     "Example: graphagg rag sync idx articles/ --dry-run\n\n"
@@ -57,13 +58,13 @@ def sync(
     if watch and dry_run:
         raise InvalidParameter("give --watch or --dry-run, not both")
 
-    def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> dict[str, int]:
+    def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> ChangeReport:
         planned = index.sync(sources, dry_run=True)
         if dry_run:
-            return planned.to_json()
+            return planned
         if not yes:
             check_agreed(doubts(directory, corpus.passages, planned))
-        done = index.sync(sources, progress=report).to_json()
+        done = index.sync(sources, progress=report)
         remember_source(directory, corpus.passages)
         return done
 
@@ -79,10 +80,10 @@ def sync(
         once()
 
 
-def doubts(directory: PathLike[str], source: Path, planned: SyncReport) -> list[str]:
+def doubts(directory: PathLike[str], source: Path, planned: ChangeReport) -> list[str]:
     """Say what speaks for a mistake in a planned sync: another source, or most documents gone."""
-    recorded, gone = source_of(directory), len(planned.deleted)
-    before = gone + len(planned.updated) + planned.unchanged
+    recorded, gone = source_of(directory), planned.removed
+    before = gone + planned.replaced + planned.unchanged
     said = []
     if recorded is not None and recorded != source.absolute():
         said.append(f"{directory} was made of {recorded}, and this is {source.absolute()}")

@@ -7,9 +7,8 @@ result has the bytes of a build of the changed graph.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 
@@ -24,35 +23,10 @@ from graphagg.graph.merging import Renumbering, merge_rows
 from graphagg.progress import Progress
 from graphagg.spark.state import Memory, State, Stored
 from graphagg.store import Publication
+from graphagg.store.changes import ChangeReport
 
 LARGE = 1 << 22
 """Entries of the rows of an index from which a change goes over files."""
-
-
-@dataclass(frozen=True)
-class ChangeReport:
-    """The effect of a change.
-
-    Attributes:
-        vertices, edges: counts after the change.
-        edges_added, edges_removed: by how many edges the graph grew or shrank.
-        vertices_added, vertices_removed: by how many vertices it grew or shrank.
-        not_found: edges to remove that the graph does not have.
-        signatures_recomputed: vertices whose set changed.
-    """
-
-    vertices: int
-    edges: int
-    edges_added: int = 0
-    edges_removed: int = 0
-    vertices_added: int = 0
-    vertices_removed: int = 0
-    not_found: int = 0
-    signatures_recomputed: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -163,16 +137,13 @@ def apply(
     engine = Engine(before.config, state, InProcess(state, progress), cache(after.hashes))
     signed = engine.publish(publication, graph, force=True, others=[Known.of(before, after)])
     grown = graph.edges - old_edges
-    return ChangeReport(
-        vertices=len(after.vertices),
-        edges=graph.edges,
-        edges_added=max(grown, 0),
-        edges_removed=max(-grown, 0),
-        vertices_added=max(len(after.vertices) - old_vertices, 0),
-        vertices_removed=max(old_vertices - len(after.vertices), 0),
-        not_found=change.edges + grown if change.edges else 0,
-        signatures_recomputed=signed,
-    )
+    details = {
+        "vertices_added": max(len(after.vertices) - old_vertices, 0),
+        "vertices_removed": max(old_vertices - len(after.vertices), 0),
+        "not_found": change.edges + grown if change.edges else 0,
+        "signatures_recomputed": signed,
+    }
+    return ChangeReport(added=max(grown, 0), removed=max(-grown, 0), details=details)
 
 
 def merge(publication: Publication, shards: Sequence[Snapshot], progress: Progress) -> None:

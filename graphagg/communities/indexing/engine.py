@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array, Mask, offsets
-from graphagg.communities.config import IndexConfig
+from graphagg.communities.config import CommunityConfig
 from graphagg.communities.indexing.loops import Loops
 from graphagg.communities.query.planner import BUCKET_CAP
 from graphagg.communities.snapshot import IndexGraph, Snapshot
@@ -98,7 +98,7 @@ class Engine:
         hashes: gives the hashes of all elements.
     """
 
-    config: IndexConfig
+    config: CommunityConfig
     state: State
     loops: Loops
     hashes: Callable[[], Hashes]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.arrays import Array
-from graphagg.communities.config import GRAPH_KIND, IndexConfig
+from graphagg.communities.config import GRAPH_KIND, CommunityConfig
 from graphagg.communities.indexing.engine import Engine
 from graphagg.communities.indexing.loops import InProcess, Resumable
 from graphagg.communities.snapshot import IndexGraph
@@ -40,7 +40,7 @@ def build(
     edges: Any,
     reading: Reading,
     vertices: Iterable[VertexId],
-    config: IndexConfig,
+    config: CommunityConfig,
     progress: Progress,
     force: bool,
 ) -> ReadReport:
@@ -88,7 +88,11 @@ def _is_large(edges: Any) -> bool:
 
 
 def _build_over_files(
-    publication: Publication, source: Source, config: IndexConfig, progress: Progress, force: bool
+    publication: Publication,
+    source: Source,
+    config: CommunityConfig,
+    progress: Progress,
+    force: bool,
 ) -> ReadReport:
     work = WorkFolder(work_folder(publication.root), progress)
     try:
@@ -112,7 +116,7 @@ def _build_over_files(
     return report
 
 
-def _claim(work: WorkFolder, source: Source, config: IndexConfig, force: bool) -> None:
+def _claim(work: WorkFolder, source: Source, config: CommunityConfig, force: bool) -> None:
     """Begin the build or go on with it."""
     job = {
         "source": [fingerprint(path) for path in paths_of(source.edges) or []],
@@ -136,7 +140,7 @@ def _machine() -> str:
         return ""
 
 
-def index_bytes(config: IndexConfig, vertices: int, elements: int, entries: int) -> int:
+def index_bytes(config: CommunityConfig, vertices: int, elements: int, entries: int) -> int:
     """The size of an index on disk, at most."""
     turns = 1 if config.kind == "undirected" else 2
     per_vertex = 2 * config.permutations + 4 * config.bands + 8 + 8 + 24 * config.weights

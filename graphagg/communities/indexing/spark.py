@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.arrays import Array, offsets
-from graphagg.communities.config import GRAPH_KIND, IndexConfig
+from graphagg.communities.config import GRAPH_KIND, CommunityConfig
 from graphagg.communities.indexing.engine import KIND, Engine
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import EmptyGraph, InvalidGraph
@@ -54,7 +54,7 @@ _HASHES = "hashes"
 def write_with_spark(
     spark_build: SparkBuild,
     source: EdgeInput,
-    config: IndexConfig,
+    config: CommunityConfig,
     *,
     entries_per_block: int = ENTRIES_PER_BLOCK,
 ) -> ReadReport:
@@ -77,12 +77,12 @@ def write_with_spark(
     )
 
 
-def job_of(source: EdgeInput, config: IndexConfig) -> dict[str, Any]:
+def job_of(source: EdgeInput, config: CommunityConfig) -> dict[str, Any]:
     """Identity of a job: its input and parameters."""
     return {"source": source.identity(), "config": config.to_json()}
 
 
-def stages(config: IndexConfig) -> tuple[str, ...]:
+def stages(config: CommunityConfig) -> tuple[str, ...]:
     """The stages of a job, in their order."""
     rows = ("sets",) if config.kind == "undirected" else ("sets", "holders")
     weights = ("weights",) if config.weights else ()
@@ -152,7 +152,7 @@ class _GraphStages:
     """
 
     work: Work
-    config: IndexConfig
+    config: CommunityConfig
     state: Stored
     entries_per_block: int
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, Ints
-from graphagg.communities.config import IndexConfig
+from graphagg.communities.config import CommunityConfig
 from graphagg.graph import push
 from graphagg.graph.csr import Csr
 from graphagg.graph.push import DIRECTED, TWO_MODE, UNDIRECTED
@@ -70,7 +70,7 @@ class Neighborhoods:
 
     @classmethod
     def of(
-        cls, sets: Csr, holders: Csr, config: IndexConfig, masses: Array | None = None
+        cls, sets: Csr, holders: Csr, config: CommunityConfig, masses: Array | None = None
     ) -> Neighborhoods:
         """The neighborhoods of a graph of the kind that an index is built for."""
         walk = {"undirected": UNDIRECTED, "two-mode": TWO_MODE}.get(config.kind, DIRECTED)

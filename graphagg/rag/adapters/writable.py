@@ -113,7 +113,8 @@ class WritableIndex:
             while (index := self.index) is not None and names:
                 deleted: int | None
                 try:
-                    deleted = index.delete(names, ignore_missing=True)
+                    report = index.delete(names, ignore_missing=True)
+                    deleted = report.details["passages_removed"]
                 except EmptyCorpus:
                     deleted = self._delete_all(index, names)
                 if deleted is not None:

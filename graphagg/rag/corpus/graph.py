@@ -82,8 +82,8 @@ class CorpusGraph(Brief):
     def passage_edges(self) -> pyarrow.Table:
         """Edges of passages and entities: `element`, `set`, `weight` and `count`.
 
-        For `CommunityIndex.build(graph.passage_edges(), DIR, config=IndexConfig(kind="two-mode"))`:
-        entities that the same passages name are alike.
+        For `CommunityIndex.build` with `CommunityConfig(kind="two-mode")`: entities that the same
+        passages name are similar.
         """
         keys, ids = (np.array(names, dtype=object) for names in (self.entities, self.passages))
         entity, passage, weight = self.contains

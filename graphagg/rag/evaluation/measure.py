@@ -28,7 +28,7 @@ from graphagg.rag.evaluation.recall import (
     outcomes_of,
 )
 from graphagg.rag.modes.protocol import QuestionModels
-from graphagg.rag.opened.asking import AnyRetriever
+from graphagg.rag.operations.retrieval import AnyRetriever
 from graphagg.rag.question.request import Request, RequestFields
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import Snapshot

@@ -95,15 +95,12 @@ class WriteAnswer(Result):
 
     version: str | None = Field(description="Of the passages; for the header If-Match.")
     passages: int | None = Field(default=None, description="Number of passages that are there now.")
-    added: int | None = None
+    added: int | None = Field(default=None, description="Number of documents, or of edges.")
     replaced: int | None = None
-    updated: int | None = None
-    deleted: int | None = None
+    removed: int | None = None
     unchanged: int | None = None
     passages_added: int | None = None
-    passages_deleted: int | None = None
-    edges_added: int | None = None
-    edges_removed: int | None = None
+    passages_removed: int | None = None
     files: int | None = Field(default=None, description="Number of files that were read.")
     left_out: list[LeftOutFile] | None = None
     notes: list[str] | None = None

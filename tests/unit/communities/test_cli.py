@@ -48,10 +48,10 @@ def test_build_query_change_merge(files):
     assert "method" not in table.stderr
     (files / "more.txt").write_text("0 900\n1 900\n")
     added = run_json("add", index, files / "more.txt")
-    assert (added["vertices_added"], added["edges_added"]) == (1, 2)
-    removed = run_json("remove", index, "--edges", files / "more.txt")
-    assert (removed["edges_removed"], removed["vertices_removed"]) == (2, 0)
-    gone = run_json("remove", index, "--vertex", 900)
+    assert (added["vertices_added"], added["added"]) == (1, 2)
+    removed = run_json("delete", index, "--edges", files / "more.txt")
+    assert (removed["removed"], removed["vertices_removed"]) == (2, 0)
+    gone = run_json("delete", index, "--vertex", 900)
     assert gone["vertices"] == 80
     again = files / "again"
     run("build", files / "edges.txt", "--out", again)
@@ -141,7 +141,7 @@ def test_bad_requests_propagate(files):
         ["eval", files / "index", files / "truth.txt", "--method", "odd"],
         ["query", files / "index"],
         ["query", files / "nowhere", "--seed", 1],
-        ["remove", files / "index"],
+        ["delete", files / "index"],
         ["eval", files / "index", files / "truth.txt", "--seeds", 50],
         ["add", files / "index", files / "nowhere.txt"],
         ["build", files / "nowhere.txt", "--out", files / "new"],

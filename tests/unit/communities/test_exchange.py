@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import Community, CommunityIndex, IndexConfig, Member
+from graphagg.communities import Community, CommunityConfig, CommunityIndex, Member
 from graphagg.communities.config import METHODS
 from graphagg.errors import InvalidGraph, InvalidParameter, MissingExtra
 from graphagg.extras import install_line
@@ -33,7 +33,7 @@ def test_a_networkx_graph_is_the_index_of_its_edges(tmp_path_factory, make, text
     graph.add_nodes_from([name(90), name(91)])  # isolated
     graph.add_edges_from((name(a), name(b), {"weight": 2.5}) for a, b in pairs)
     given_edges = [(u, v) for u, v, *_ in graph.edges]
-    config = IndexConfig(kind=kind)
+    config = CommunityConfig(kind=kind)
     with (
         CommunityIndex.build(graph, path / "a", config=config) as one,
         CommunityIndex.build(
@@ -42,7 +42,7 @@ def test_a_networkx_graph_is_the_index_of_its_edges(tmp_path_factory, make, text
     ):
         assert one.manifest.data == other.manifest.data  # the same bytes
         assert set(one.vertices) == set(graph.nodes)
-        assert one.report is not None and one.report.weights_ignored == len(given_edges)
+        assert one.read_report is not None and one.read_report.weights_ignored == len(given_edges)
 
 
 def test_nodes_of_mixed_types_are_refused_by_name(tmp_path):
@@ -58,7 +58,7 @@ def test_a_community_is_the_part_of_the_graph_among_its_vertices(
     tmp_path_factory, kind, pairs, k, data
 ):
     path = tmp_path_factory.mktemp("nx") / "a"
-    with CommunityIndex.build(pairs, path, config=IndexConfig(kind=kind)) as index:
+    with CommunityIndex.build(pairs, path, config=CommunityConfig(kind=kind)) as index:
         ends = [a if kind in ("undirected", "directed-out") else b for a, b in pairs if a != b]
         seed = data.draw(st.sampled_from(ends))
         found = index.query([seed], k)
@@ -142,6 +142,6 @@ def test_an_answer_keeps_the_version_that_gave_it(tmp_path):
     index = CommunityIndex.build([(0, 1), (1, 2), (2, 0), (2, 3)], tmp_path / "a")
     answer = index.query([0], 3)
     before = (answer.structure().to_json(), sorted(answer.to_networkx().edges))
-    index.remove_edges([(0, 1)])
+    index.delete([(0, 1)])
     assert (answer.structure().to_json(), sorted(answer.to_networkx().edges)) == before
     assert not index.query([0], 3).to_networkx().has_edge(0, 1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
+from graphagg.communities import CommunityConfig, CommunityIndex, QueryConfig
 from graphagg.communities.query import fused
 from graphagg.communities.similarity.member_sums import similarity_sums
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
@@ -23,7 +23,7 @@ def test_sums_by_marks_are_those_of_the_sets(tmp_path_factory, edges, kind, leav
     assume(edges)
     closed = kind != "two-mode"
     made = CommunityIndex.build(
-        edges, tmp_path_factory.mktemp("marks") / "a", config=IndexConfig(kind=kind)
+        edges, tmp_path_factory.mktemp("marks") / "a", config=CommunityConfig(kind=kind)
     )
     sets, names = sets_of(edges, kind, closed), list(made.vertices)
     count = data.draw(st.integers(1, len(names)))
@@ -103,7 +103,7 @@ def test_who_is_left_out_could_be_no_member(tmp_path_factory, kind, count, rando
     edges = [edge for edge, keep in zip(GRAPH, kept.tolist(), strict=True) if keep]
     kind = "undirected" if kind == "sparse" else kind
     made = CommunityIndex.build(
-        edges, tmp_path_factory.mktemp("fused") / "a", config=IndexConfig(kind=kind)
+        edges, tmp_path_factory.mktemp("fused") / "a", config=CommunityConfig(kind=kind)
     )
     seeds = generator.choice(len(made), min(count, len(made)), replace=False)
     assume(made.opened.hoods.degrees(seeds).any())

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityIndex, IndexConfig, snapshot
+from graphagg.communities import CommunityConfig, CommunityIndex, snapshot
 from graphagg.communities.indexing import changes, engine
 from graphagg.errors import (
     ArtifactBusy,
@@ -42,7 +42,7 @@ def changed(request, monkeypatch):
 
 
 def small(kind="undirected", **options):
-    return IndexConfig(kind=kind, permutations=16, bands=6, rows=2, **options)
+    return CommunityConfig(kind=kind, permutations=16, bands=6, rows=2, **options)
 
 
 @some
@@ -61,11 +61,10 @@ def test_order_and_repeats_of_edges_change_nothing(tmp_path_factory, edges, kind
 def test_add_equals_rebuild(tmp_path_factory, changed, edges, more, kind):
     root = tmp_path_factory.mktemp("add")
     grown = CommunityIndex.build(edges, root / "a", config=small(kind))
-    report = grown.add_edges(more)
+    report = grown.add(more)
     whole = CommunityIndex.build(edges + more, root / "b", config=small(kind))
     assert files(grown) == files(whole)
-    assert report.edges == whole.manifest.counts["edges"]
-    assert report.signatures_recomputed <= len(grown)
+    assert report.details["signatures_recomputed"] <= len(grown)
 
 
 @some
@@ -81,13 +80,13 @@ def test_remove_edges_equals_rebuild(tmp_path_factory, changed, edges, gone, kin
 
     dropped = {key(edge) for edge in gone}
     left = [edge for edge in edges if key(edge) not in dropped]
-    report = index.remove_edges(gone)
+    report = index.delete(gone)
     loops = kind != "two-mode"
     present = {key(e) for e in edges if not (loops and e[0] == e[1])}
     asked = {key(e) for e in gone if not (loops and e[0] == e[1])}
-    assert report.edges_removed == len(present & asked)
-    assert report.not_found == len(asked - present)
-    if report.edges:
+    assert report.removed == len(present & asked)
+    assert report.details["not_found"] == len(asked - present)
+    if index.manifest.counts["edges"]:
         whole = CommunityIndex.build(left, root / "b", config=small(kind), vertices=vertices)
         assert files(index) == files(whole)
 
@@ -103,9 +102,9 @@ def test_remove_vertices_equals_rebuild(tmp_path_factory, changed, edges, kind, 
         left = [(a, b) for a, b in edges if b not in gone]
     else:
         left = [(a, b) for a, b in edges if a not in gone and b not in gone]
-    report = index.remove_vertices(sorted(gone))
-    assert report.vertices_removed == len(gone)
-    if report.edges:
+    report = index.delete_vertices(sorted(gone))
+    assert report.details["vertices_removed"] == len(gone)
+    if index.manifest.counts["edges"]:
         stay = [vertex for vertex in vertices if vertex not in gone]
         whole = CommunityIndex.build(left, root / "b", config=small(kind), vertices=stay)
         assert files(index) == files(whole)
@@ -129,7 +128,7 @@ def test_text_ids_change_and_rebuild_alike(tmp_path_factory, changed, edges):
     root = tmp_path_factory.mktemp("text")
     named = [(f"v{a}", f"v{b}") for a, b in edges] + [("v1", "é")]
     index = CommunityIndex.build(named[1:], root / "a", config=small())
-    index.add_edges(named[:1])
+    index.add(named[:1])
     assert files(index) == files(CommunityIndex.build(named, root / "b", config=small()))
 
 
@@ -147,9 +146,9 @@ def test_an_index_of_another_version_is_refused_by_name(tmp_path):
 def test_add_recomputes_only_what_changed(tmp_path):
     edges, _ = planted()
     index = CommunityIndex.build(edges, tmp_path / "a", config=small())
-    report = index.add_edges([(0, 99), (0, 500)])
-    assert report.signatures_recomputed <= 3
-    assert (report.vertices_added, report.vertices) == (1, 101)
+    report = index.add([(0, 99), (0, 500)])
+    assert report.details["signatures_recomputed"] <= 3
+    assert (report.details["vertices_added"], len(index)) == (1, 101)
 
 
 def test_save_and_open_give_the_same_answers(tmp_path):
@@ -183,7 +182,7 @@ def test_same_build_is_no_work_unless_forced(tmp_path):
     assert "signatures" not in stages
     CommunityIndex.build(edges, tmp_path / "a", config=small(), progress=progress, force=True)
     assert "signatures" in stages
-    other = IndexConfig(permutations=32, bands=6)
+    other = CommunityConfig(permutations=32, bands=6)
     changed = CommunityIndex.build(edges, tmp_path / "a", config=other)
     assert changed.config.permutations == 32
 
@@ -214,7 +213,7 @@ def test_full_disk_leaves_nothing(tmp_path, monkeypatch):
     listing = sorted(p.name for p in (tmp_path / "old").iterdir())
     monkeypatch.setattr(writing.ArtifactWriter, "array", full)
     with pytest.raises(WriteFailed):
-        before.add_edges([(0, 500)])
+        before.add([(0, 500)])
     assert sorted(p.name for p in (tmp_path / "old").iterdir()) == listing
     assert 500 not in before.vertices
     assert before.query([0], 5) == CommunityIndex.open(tmp_path / "old").query([0], 5)
@@ -224,11 +223,11 @@ def test_changes_of_two_writers_do_not_get_lost(tmp_path):
     edges, _ = planted()
     first = CommunityIndex.build(edges, tmp_path / "a", config=small())
     second = CommunityIndex.open(tmp_path / "a")
-    first.add_edges([(0, 500)])
+    first.add([(0, 500)])
     assert 500 not in second.vertices
-    second.add_edges([(0, 600)])
+    second.add([(0, 600)])
     assert 500 in second.vertices and 600 in second.vertices and 600 not in first.vertices
-    first.remove_vertices([600])
+    first.delete_vertices([600])
     with CommunityIndex.build([*edges, (0, 500)], tmp_path / "b", config=small()) as whole:
         assert first.manifest.files == whole.manifest.files
     second.close()
@@ -239,7 +238,7 @@ def test_a_change_of_an_index_that_was_built_again_otherwise_is_refused(tmp_path
     first = CommunityIndex.build(edges, tmp_path / "a", config=small())
     CommunityIndex.build(edges, tmp_path / "a", config=small(kind="directed-out")).close()
     with pytest.raises(ArtifactBusy, match="built again with other parameters"):
-        first.add_edges([(0, 500)])
+        first.add([(0, 500)])
     assert first.query([0], 3).members
     first.reopen()
     assert first.config.kind == "directed-out"
@@ -269,7 +268,7 @@ def test_bad_directories(tmp_path):
 )
 def test_bad_parameters_say_which(options, message):
     with pytest.raises(InvalidParameter, match=message):
-        IndexConfig(**options)
+        CommunityConfig(**options)
 
 
 def test_merge_refuses_other_parameters(tmp_path):
@@ -285,10 +284,10 @@ def test_merge_refuses_other_parameters(tmp_path):
 def test_removing_unknown_vertices_names_the_closest(tmp_path):
     index = CommunityIndex.build([("ann", "bob")], tmp_path / "a", config=small())
     with pytest.raises(UnknownVertex, match=r"'anna' is not in the graph.*'ann'"):
-        index.remove_vertices(["anna"])
+        index.delete_vertices(["anna"])
     for wrong in ("12", 5, None):
         with pytest.raises(InvalidParameter, match="wanted a list of vertices"):
-            index.remove_vertices(wrong)
+            index.delete_vertices(wrong)
     with pytest.raises(EmptyGraph):
         CommunityIndex.build([(1, 1)], tmp_path / "b", config=small())
 

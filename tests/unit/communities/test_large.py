@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import engine
 from graphagg.communities.indexing import files as large
 from graphagg.communities.indexing.loops import InProcess
@@ -74,11 +74,11 @@ def test_the_bytes_are_those_of_the_index_in_memory(
         pairs[0] = (0, 1)
     source = write(folder / "edges.parquet", pairs, names)
     more = {"small": [1, 500], "sparse": [500], "text": ["zz"]}[names] if alone else []
-    config = IndexConfig(kind=kind, permutations=16, bands=8, rows=2)
+    config = CommunityConfig(kind=kind, permutations=16, bands=8, rows=2)
     reports = []
     with pytest.MonkeyPatch.context() as patch:
         with CommunityIndex.build(source, folder / "memory", config=config, vertices=more) as made:
-            reports.append(made.report)
+            reports.append(made.read_report)
         patch.setattr(large, "LARGE", 0)
         patch.setattr(load, "EDGES_PER_CHUNK", sizes[0])
         patch.setattr(rows, "PAIRS_PER_RANGE", sizes[1])
@@ -89,7 +89,7 @@ def test_the_bytes_are_those_of_the_index_in_memory(
         patch.setattr(buffer, "_SEARCHED", sizes[0])
         patch.setattr(load, "MARKED", 100 if seed % 2 else 0)
         with CommunityIndex.build(source, folder / "files", config=config, vertices=more) as made:
-            reports.append(made.report)
+            reports.append(made.read_report)
     assert files_of(folder / "files") == files_of(folder / "memory")
     assert reports[0] == reports[1]
     assert not (folder / "files.work").exists()
@@ -108,7 +108,7 @@ class Killed(BaseException):
 def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind):
     """At every note that a build writes, before it and after it."""
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
-    config = IndexConfig(kind=kind, permutations=16, bands=8, rows=2)
+    config = CommunityConfig(kind=kind, permutations=16, bands=8, rows=2)
     monkeypatch.setattr(engine, "ROWS_PER_STEP", 20)
     monkeypatch.setattr(InProcess, "bands_per_step", 3)
     CommunityIndex.build(source, tmp_path / "whole", config=config).close()
@@ -175,7 +175,7 @@ def test_other_parameters_do_not_go_on(tmp_path, monkeypatch, over_files):
         patch.setattr(engine.Engine, "sort_bands", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             CommunityIndex.build(source, tmp_path / "a")
-    other = IndexConfig(permutations=64, bands=32)
+    other = CommunityConfig(permutations=64, bands=32)
     with pytest.raises(ParametersDiffer, match="an unfinished job with config"):
         CommunityIndex.build(source, tmp_path / "a", config=other)
     CommunityIndex.build(source, tmp_path / "a", config=other, force=True).close()
@@ -187,7 +187,7 @@ def test_what_is_there_is_not_written_again(tmp_path, over_files):
     CommunityIndex.build(source, tmp_path / "a").close()
     before = (tmp_path / "a" / "manifest.json").stat().st_mtime_ns
     with CommunityIndex.build(source, tmp_path / "a") as built:
-        assert built.report.edges_read == 300
+        assert built.read_report.edges_read == 300
     assert (tmp_path / "a" / "manifest.json").stat().st_mtime_ns == before
 
 
@@ -243,7 +243,7 @@ def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
     ends = np.random.default_rng(3).integers(0, vertices, (2, count))
     source = tmp_path / "edges.parquet"
     pq.write_table(pa.table({"src": ends[0], "dst": ends[1]}), source)
-    config = IndexConfig(kind=kind, permutations=8, bands=1, rows=8)
+    config = CommunityConfig(kind=kind, permutations=8, bands=1, rows=8)
     CommunityIndex.build(source, tmp_path / "index", config=config, progress=note).close()
     assert len(asked) == 2
     assert max(taken) - taken[0] <= asked[1]
@@ -252,7 +252,7 @@ def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
 def test_the_index_takes_no_more_than_was_asked_for(tmp_path):
     for kind in KINDS:
         pairs = some_pairs()
-        config = IndexConfig(kind=kind)
+        config = CommunityConfig(kind=kind)
         with CommunityIndex.build(pairs, tmp_path / kind, config=config) as built:
             counts = built.manifest.counts
             entries = 2 * len(pairs) if kind == "undirected" else len(pairs)
@@ -285,7 +285,7 @@ def odd_graph(name: str, folder: Path) -> tuple[Path, list]:
 )
 def test_graphs_of_unusual_shapes_are_those_in_memory(tmp_path, monkeypatch, name):
     source, alone = odd_graph(name, tmp_path)
-    config = IndexConfig(permutations=16, bands=8)
+    config = CommunityConfig(permutations=16, bands=8)
     CommunityIndex.build(source, tmp_path / "memory", config=config, vertices=alone).close()
     monkeypatch.setattr(large, "LARGE", 0)
     monkeypatch.setattr(rows, "PAIRS_PER_RANGE", 40)  # of one hub a range is all pairs

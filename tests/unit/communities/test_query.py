@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
+from graphagg.communities import CommunityConfig, CommunityIndex, QueryConfig
 from graphagg.communities.answer import results
 from graphagg.communities.config import METHODS
 from graphagg.communities.query import expansion, planner
@@ -137,7 +137,7 @@ def test_bad_query_config(options):
 def test_isolated_seeds(tmp_path, closed):
     graph = nx.path_graph(6)
     graph.add_nodes_from([20, 21])
-    index = CommunityIndex.build(graph, tmp_path / "a", config=IndexConfig(closed=closed))
+    index = CommunityIndex.build(graph, tmp_path / "a", config=CommunityConfig(closed=closed))
     with pytest.raises(InvalidSeeds, match=r"no seed has a neighbor \(20, 21\)"):
         index.query([20, 21])
     for method in METHODS:
@@ -149,7 +149,7 @@ def test_isolated_seeds(tmp_path, closed):
 
 def test_two_mode_has_no_sweep(tmp_path):
     index = CommunityIndex.build(
-        {"a": [1, 2], "b": [2, 3]}, tmp_path / "a", config=IndexConfig(kind="two-mode")
+        {"a": [1, 2], "b": [2, 3]}, tmp_path / "a", config=CommunityConfig(kind="two-mode")
     )
     with pytest.raises(InvalidParameter, match="no sweep cut"):
         index.query(["a"], None)

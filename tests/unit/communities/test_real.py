@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.evaluation import draw_seeds, evaluate, read_communities
 
 DATA = Path(os.environ.get("GRAPHAGG_DATA", "../shared/data")) / "communities"
@@ -61,7 +61,7 @@ def test_fused_reaches_its_floor_and_the_best_method(tmp_path, name):
 
 
 def test_twitch_estimates_err_as_theory_says(tmp_path):
-    config = IndexConfig(kind="two-mode")
+    config = CommunityConfig(kind="two-mode")
     index = CommunityIndex.build(
         DATA / "twitch_de" / "features.json.gz", tmp_path / "a", config=config
     )

@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.errors import InvalidParameter
 from tests.unit.communities.graphs import jaccard, planted, sets_of
 
@@ -43,7 +43,7 @@ def test_pairs_say_whether_the_graph_joins_them(made):
 
 
 def test_joined_vertices_that_share_nothing_are_pairs_too(tmp_path):
-    config = IndexConfig(closed=False)
+    config = CommunityConfig(closed=False)
     with CommunityIndex.build([(1, 2), (2, 3)], tmp_path / "open", config=config) as index:
         structure = index.query([1], 2, method="pagerank").structure()
     found = {tuple(sorted(edge)): w for *edge, w in structure.to_networkx().edges(data="weight")}
@@ -83,9 +83,9 @@ def test_pictures(made, tmp_path, suffix, magic):
 
 def test_no_similarity_at_all(tmp_path):
     config_edges = [(0, 1), (2, 3), (4, 5)]
-    from graphagg.communities import IndexConfig
+    from graphagg.communities import CommunityConfig
 
-    index = CommunityIndex.build(config_edges, tmp_path / "a", config=IndexConfig(closed=False))
+    index = CommunityIndex.build(config_edges, tmp_path / "a", config=CommunityConfig(closed=False))
     structure = index.query([0, 2], 3).structure()
     assert not structure.weights.any() and structure.in_graph.all()
     assert structure.to_json()["edges"] == []

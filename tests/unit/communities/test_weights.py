@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import changes, engine
 from graphagg.communities.indexing import files as building
 from graphagg.communities.similarity.exact import pair_similarities
@@ -39,7 +39,7 @@ some = settings(max_examples=15, deadline=None, suppress_health_check=list(Healt
 
 def small(kind="undirected", **options):
     options = {"permutations": 16, "bands": 6, "rows": 2} | options
-    return IndexConfig(kind=kind, weights=True, **options)
+    return CommunityConfig(kind=kind, weights=True, **options)
 
 
 def weighted_sets(edges, kind, closed):
@@ -108,7 +108,7 @@ def test_estimates_err_as_theory_says(tmp_path, size, spread):
         for side, held in enumerate((first, second)):
             names = 2 * size * pair + np.arange(size) + size * (side * ~shared)
             edges += zip(names.tolist(), [2 * pair + side] * size, held.tolist(), strict=True)
-    config = IndexConfig("two-mode", weights=True, permutations=slots, bands=32)
+    config = CommunityConfig("two-mode", weights=True, permutations=slots, bands=32)
     index = CommunityIndex.build(edges, tmp_path / "x", config=config)
     sets = weighted_sets(edges, "two-mode", False)
     estimates = (index.opened.sketches.sig[::2] == index.opened.sketches.sig[1::2]).mean(axis=1)
@@ -156,7 +156,7 @@ def test_equal_weights_are_no_weights(tmp_path):
     graph = nx.karate_club_graph()
     edges = [(a, b, 0.3) for a, b in graph.edges]
     plain = CommunityIndex.build([e[:2] for e in edges], tmp_path / "plain")
-    index = CommunityIndex.build(edges, tmp_path / "w", config=IndexConfig(weights=True))
+    index = CommunityIndex.build(edges, tmp_path / "w", config=CommunityConfig(weights=True))
     for method in ("jaccard", "pagerank", "agglomerative", "fused"):
         without = plain.query([0, 5], 20, method=method)
         with_weights = index.query([0, 5], 20, method=method)
@@ -170,7 +170,7 @@ def test_equal_weights_are_no_weights(tmp_path):
 
 def test_the_walk_is_that_of_weighted_pagerank(tmp_path):
     graph = nx.les_miserables_graph()
-    index = CommunityIndex.build(graph, tmp_path / "x", config=IndexConfig(weights=True))
+    index = CommunityIndex.build(graph, tmp_path / "x", config=CommunityConfig(weights=True))
     ranking = index.rank(index.find_seeds(["Valjean"]), 99, method="pagerank")
     alpha = 0.05
     exact = nx.pagerank(
@@ -196,7 +196,7 @@ def changed(request, monkeypatch):
 def test_add_equals_rebuild_in_any_order(tmp_path_factory, changed, edges, more, kind, random):
     root = tmp_path_factory.mktemp("add")
     grown = CommunityIndex.build(edges, root / "a", config=small(kind))
-    grown.add_edges(more)
+    grown.add(more)
     shuffled = edges + more
     random.shuffle(shuffled)
     whole = CommunityIndex.build(shuffled, root / "b", config=small(kind))
@@ -215,11 +215,11 @@ def test_remove_equals_rebuild(tmp_path_factory, changed, edges, gone, kind):
 
     dropped = {key(edge) for edge in gone}
     left = [edge for edge in edges if key(edge) not in dropped]
-    report = index.remove_edges([edge[:2] for edge in gone])
-    if report.edges:
+    index.delete([edge[:2] for edge in gone])
+    if index.manifest.counts["edges"]:
         whole = CommunityIndex.build(left, root / "b", config=small(kind), vertices=vertices)
         assert files(index) == files(whole)
-    index.remove_vertices(vertices[:2])
+    index.delete_vertices(vertices[:2])
     if len(index) and index.manifest.counts["edges"]:
         ends = slice(1, 2) if kind == "two-mode" else slice(0, 2)
         stay = [edge for edge in left if not {*edge[ends]} & {*vertices[:2]}]
@@ -256,7 +256,7 @@ def test_over_files_the_bytes_are_those_in_memory(tmp_path_factory, monkeypatch,
 
 def test_reasons_say_the_weight(tmp_path):
     edges = [("ann", "bob", 2.0), ("ann", "cat", 5.0), ("bob", "cat", 3.0), ("cat", "dan", 1.0)]
-    index = CommunityIndex.build(edges, tmp_path / "x", config=IndexConfig(weights=True))
+    index = CommunityIndex.build(edges, tmp_path / "x", config=CommunityConfig(weights=True))
     reasons = {m.id: m for m in index.query(["ann"], 3, method="jaccard").members}
     # ann: ann 5, bob 2, cat 5. bob: ann 2, bob 3, cat 3; the smaller ones are 2, 2 and 3.
     assert reasons["bob"].explain() == "3 shared of weight 7 with ann (adjacent by 2)"
@@ -287,12 +287,12 @@ def test_bad_weights_are_refused_by_name(tmp_path, monkeypatch, weight, form):
             dict(zip(("source", "target", "weight"), zip(*edges, strict=True), strict=True))
         )
     with pytest.raises(InvalidGraph, match="weight"):
-        CommunityIndex.build(source, tmp_path / "x", config=IndexConfig(weights=True))
+        CommunityIndex.build(source, tmp_path / "x", config=CommunityConfig(weights=True))
     assert not (tmp_path / "x" / "manifest.json").exists()
 
 
 def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
-    config = IndexConfig(weights=True)
+    config = CommunityConfig(weights=True)
     with pytest.raises(InvalidGraph, match="without weights"):
         CommunityIndex.build([(1, 2)], tmp_path / "x", config=config)
     with pytest.raises(InvalidGraph, match="without weights"):
@@ -301,13 +301,13 @@ def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
         CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", weight="calls")
     plain = CommunityIndex.build([(1, 2)], tmp_path / "plain")
     with pytest.raises(InvalidParameter, match="not kept"):
-        plain.add_edges([(1, 3, 2.0)], weight="calls")
+        plain.add([(1, 3, 2.0)], weight="calls")
     index = CommunityIndex.build([(1, 2, 1.0)], tmp_path / "w", config=config)
     before = files(index)
     with pytest.raises(InvalidGraph, match="without weights"):
-        index.add_edges([(1, 3)])
+        index.add([(1, 3)])
     with pytest.raises(InvalidGraph, match=r"2\^29"):
-        index.add_edges([(1, 2, 1e-20)])
+        index.add([(1, 2, 1e-20)])
     assert files(CommunityIndex.open(tmp_path / "w")) == before
     with pytest.raises(InvalidParameter, match="weights"):
         index.signature(1)
@@ -322,9 +322,9 @@ def test_edges_whose_ids_are_of_another_type_leave_the_index_as_it_was(tmp_path,
     index = CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", config=config)
     before = files(index)
     with pytest.raises(InvalidGraph, match="vertex ids are integers here"):
-        index.add_edges([("a", "b", 1.0)])
+        index.add([("a", "b", 1.0)])
     with pytest.raises(InvalidGraph, match="strings"):
-        of_words.add_edges([(1, 2, 1.0)])
+        of_words.add([(1, 2, 1.0)])
     with pytest.raises(InvalidGraph, match="ids are integers here"):
         CommunityIndex.merge([tmp_path / "x", tmp_path / "words"], tmp_path / "m")
     assert files(CommunityIndex.open(tmp_path / "x")) == before
@@ -355,9 +355,9 @@ def test_a_table_that_changes_while_it_is_read_leaves_the_index_as_it_was(
 def test_bad_rows_are_left_out_where_asked(tmp_path):
     table = tmp_path / "edges.csv"
     table.write_text("source,target,calls\n1,2,2\n2,3,0\n3,4,-1\n4,1,3\n")
-    config = IndexConfig(weights=True)
+    config = CommunityConfig(weights=True)
     index = CommunityIndex.build(
         table, tmp_path / "x", config=config, weight="calls", skip_bad_rows=True
     )
-    assert index.report.bad_rows == 2
+    assert index.read_report.bad_rows == 2
     assert index.manifest.counts["edges"] == 2

@@ -44,7 +44,7 @@ def test_build_ask_add_and_export(files):
     assert [n["id"] for n in found["neighbors"]] == [n.id for n in wanted]
     assert "cosine" in run("neighbors", files / "a", "--vertex", 7)
     change = json.loads(run("add", files / "a", files / "more.txt", "--json"))
-    assert change["vertices_added"] == 2
+    assert change["added"] == 2
     run("export", files / "a", "--out", files / "v.txt", "--format", "word2vec")
     assert (files / "v.txt").read_text().startswith("122 8\n")
 

@@ -80,7 +80,7 @@ def test_what_is_opened_is_what_was_embedded(tmp_path):
     index = NodeEmbedding.build(graph_pairs := communities(), tmp_path / "a", config=SMALL)
     built = embed(Network.of(load_graph(graph_pairs)), SMALL)
     np.testing.assert_array_equal(index.vectors, built.vectors)
-    assert index.report == built.report
+    assert index.partition_report == built.report
     assert index.vectors.dtype == np.float32
     lengths = np.linalg.norm(index.normalized(), axis=1)
     np.testing.assert_allclose(lengths, 1.0, atol=1e-6)
@@ -244,9 +244,8 @@ def test_adding_in_any_order_of_names_and_counting(tmp_path):
     )
     before = {v: np.array(index.vector(v)) for v in index.vertices}
     report = index.add([(1, 2), (1, 4), (3, 1), (2, 4), (9, 11)])
-    assert report.to_json() == {
-        "vertices_added": 4,
-        "vertices_without": 2,
+    assert report.added == 4 and report.details == {
+        "vertices_without_vector": 2,
         "edges_used": 4,
         "edges_ignored": 1,
     }
@@ -288,7 +287,7 @@ def test_adding_to_both_sides(tmp_path):
     two = EmbeddingConfig(dim=8, pieces=2, kind="two-mode")
     index = NodeEmbedding.build(pairs, tmp_path / "b", config=two)
     report = index.add([("e3", "new set"), ("new element", "s4")])
-    assert report.vertices_added == 2
+    assert report.added == 2
     assert index.vector("new set", "from").any()
     assert index.vector("new element", "to").any()
 
@@ -398,7 +397,7 @@ def test_a_small_graph_gives_as_many_dimensions_as_it_has_directions(tmp_path):
         width = index.vectors.shape[1]
         assert 0 < width <= 3 < index.config.dim
         assert np.isfinite(index.vectors).all()
-        assert index.read.edges == 2
+        assert index.read_report.edges == 2
         index.add([(4, 1)])
         assert index.vectors.shape == (4, width)
     narrow = EmbeddingConfig(dim=width)

@@ -99,10 +99,10 @@ def test_deleting_or_updating_what_is_not_there(index: PassageIndex) -> None:
         lambda: index.update([Passage("p1", "Ada again."), NEW]),
     )
     data = index.manifest.data
-    assert index.delete(["x", "y"], ignore_missing=True) == 0 == index.delete([])
+    assert index.delete(["x", "y"], ignore_missing=True).is_empty and index.delete([]).is_empty
     assert index.manifest.data == data
-    assert index.delete(["x", "p1", "p1"], ignore_missing=True) == 1 and "p1" not in index
-    assert index.delete("p2") == 1 and "p2" not in index
+    assert index.delete(["x", "p1", "p1"], ignore_missing=True).removed == 1 and "p1" not in index
+    assert index.delete("p2").removed == 1 and "p2" not in index
 
 
 def test_an_update_takes_ids_of_passages_not_of_documents(index: PassageIndex) -> None:
@@ -113,7 +113,8 @@ def test_an_update_takes_ids_of_passages_not_of_documents(index: PassageIndex) -
     index.add([changed])
     index.update([changed])
     assert all(chunk.id in index for chunk in chunks)
-    assert index.delete(["report"]) == 4  # a document goes with all its chunks
+    report = index.delete(["report"])
+    assert report.details["passages_removed"] == 4  # a document goes with all its chunks
 
 
 @pytest.mark.parametrize(

@@ -160,16 +160,20 @@ def test_changes(call: Call, demo_index: Path, tmp_path: Path) -> None:
     assert (added["added"], added["replaced"], added["passages"]) == (1, 1, 43)
     assert {"index", "segments", "wall_seconds", "cpu_seconds"} <= added.keys()
     updated = call("rag", "update", index, more)
-    assert "2 replaced; 43 passages in" in updated.out and "CPU s" in updated.out
+    assert (
+        "2 replaced, " in updated.out
+        and "now 43 passages, " in updated.out
+        and "CPU s" in updated.out
+    )
 
     (tmp_path / "ids.txt").write_text("warsaw\n\nnowhere\n")
     gone = ("rag", "delete", index, "sava", "--ids-file", tmp_path / "ids.txt")
     assert "1 of 3 ids are not in the index ('nowhere'); nothing was deleted" in call(*gone).error
     assert call("info", index, "--json").json["counts"]["passages"] == 43
     deleted = call(*gone, "--ignore-missing", "--json").json
-    assert (deleted["deleted"], deleted["passages"]) == (2, 41)
+    assert (deleted["passages_removed"], deleted["passages"]) == (2, 41)
     joined = call("rag", "compact", index, "--json").json
-    assert joined["segments"] == 1 < joined["segments_joined"]
+    assert joined["segments"] == 1 < joined["segments_merged"]
     assert "intact" in call("verify", index).out
 
 
@@ -178,7 +182,7 @@ def test_chunks_can_be_added_and_deleted_by_document(
 ) -> None:
     index = tmp_path / "idx"
     shutil.copytree(chunked, index)
-    assert call("rag", "delete", index, "mill", "--json").json["deleted"] == 2
+    assert call("rag", "delete", index, "mill", "--json").json["passages_removed"] == 2
     (tmp_path / "mill.jsonl").write_text(json.dumps(DOCUMENTS[1]))
     added = ("rag", "add", index, tmp_path / "mill.jsonl", "--json")
     again = call(*added).json

@@ -31,14 +31,14 @@ def test_sync_counts_documents_and_can_only_say_so(
     call("rag", "index", docs, "--out", index)
     write(docs, a="Ada met Babbage.", d="London lies on the Thames.")
     (docs / "b.md").unlink()
-    wanted = {"added": 1, "updated": 1, "deleted": 1, "unchanged": 1}
+    wanted = {"added": 1, "replaced": 1, "removed": 1, "unchanged": 1}
     for options, holds in ((["--dry-run"], "b.md"), ([], "d.md")):
         said = call("rag", "sync", index, docs, "--json", *options).json
         assert said == said | wanted
         with PassageIndex.open(index) as opened:
             assert holds in opened
     said = call("rag", "sync", index, docs)
-    assert "0 added, 0 updated, 0 deleted, 3 unchanged" in said.out
+    assert ": 3 unchanged; now " in said.out
 
 
 def test_an_empty_folder_deletes_nothing(tmp_path: Path, call: Callable[..., Answer]) -> None:
@@ -116,6 +116,6 @@ def test_another_folder_and_the_loss_of_most_documents_want_a_yes(
     assert "2 of the 3 documents" in call("rag", "sync", index, docs).error
     with PassageIndex.open(index) as opened:
         assert {p.id for p in opened} == {"a.md", "b.md", "c.md"}
-    assert call("rag", "sync", index, docs, "--json", "--yes").json["deleted"] == 2
+    assert call("rag", "sync", index, docs, "--json", "--yes").json["removed"] == 2
     assert call("rag", "sync", index, other, "--json", "--yes").json["added"] == 1
     assert call("rag", "sync", index, other, "--json").json["unchanged"] == 1

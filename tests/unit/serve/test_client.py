@@ -101,5 +101,5 @@ def test_a_folder_of_thirty_files_under_node(indices: Sources, tmp_path: Path) -
     assert run.returncode == 0, run.stderr
     done = json.loads(run.stdout)
     assert done["sent"] == done["added"]["files"] + len(done["added"]["left_out"]) == 30
-    assert done["told"] and done["gone"]["deleted"] == 1 and done["left"] == []
+    assert done["told"] and done["gone"]["removed"] == 1 and done["left"] == []
     assert done["before"][0] == "travel.md" not in done["after"]

@@ -185,7 +185,7 @@ def test_a_write_for_another_version_changes_nothing(live: Live) -> None:
     answer = live.post(f"{A}/passages/delete", gone, headers={"if-match": first})
     assert error_of(answer, 412) == "VersionChanged" and second["version"] in answer.text
     assert len(hits(live)) == len(ROWS)
-    assert write(live, "passages/delete", gone, **{"if-match": second["version"]})["deleted"] == 1
+    assert write(live, "passages/delete", gone, **{"if-match": second["version"]})["removed"] == 1
 
 
 def test_questions_meanwhile_see_the_version_before_and_writers_wait_in_order(
@@ -249,7 +249,7 @@ def test_a_turn_that_does_not_come_is_a_conflict(
         live.post("/v1/collections", {"name": "b"})  # which does not wait
         assert live.post("/v1/collections/b/passages", {"passages": ROWS}).is_success
         gate.set()
-        assert first.result(SECONDS)["deleted"] == 1
+        assert first.result(SECONDS)["removed"] == 1
 
 
 def test_a_long_write_tells_its_progress(live: Live) -> None:
@@ -270,7 +270,7 @@ def test_a_full_disk_leaves_the_version_before(live: Live, monkeypatch: pytest.M
         raise WriteFailed("/somewhere/a: No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("graphagg.rag.opened.changing.change_passages", full)
+        patch.setattr("graphagg.rag.operations.changes.change_passages", full)
         refused = live.post(f"{A}/passages", {"passages": ROWS[2:]})
         assert error_of(refused, 507) == "WriteFailed" and "somewhere" not in refused.text
     assert live.json(A)["passages"]["version"] == version
@@ -280,7 +280,7 @@ def test_a_full_disk_leaves_the_version_before(live: Live, monkeypatch: pytest.M
 def test_edges_come_and_go(live: Live) -> None:
     write(live, "communities/edges", {"add": [["a", "b"], ["b", "c"], ["c", "d"]]})
     changed = write(live, "communities/edges", {"add": [["d", "e"]], "remove": [["a", "b"]]})
-    assert (changed["edges_added"], changed["edges_removed"]) == (1, 1)
+    assert (changed["added"], changed["removed"]) == (1, 1)
     assert live.json(f"{A}/communities/neighbors?vertex=d")["degree"] == 2
     assert live.error(404, f"{A}/communities/query", {"seeds": ["x"]}) == "UnknownVertex"
 
@@ -324,7 +324,7 @@ def test_files_are_read_kept_and_synced(live: Live, tmp_path: Path) -> None:
     (folder / "river.txt").unlink()
     (folder / "new.txt").write_text("Paris lies on the Seine.")
     changed = write(live, "sync")
-    assert (changed["added"], changed["deleted"], changed["unchanged"]) == (1, 1, 2)
+    assert (changed["added"], changed["removed"], changed["unchanged"]) == (1, 1, 2)
     ids = {hit["id"] for hit in hits(live)}
     assert ids == {"p1", "notes/ada.md", "new.txt"}  # what was sent as a passage stays
     assert not list((tmp_path / "root" / "a").glob(".staged-*"))

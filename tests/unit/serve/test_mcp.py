@@ -216,7 +216,7 @@ def test_the_next_call_sees_what_was_published(tmp_path: Path) -> None:
     server = create_server(service)
     assert "UnknownVertex" in failure(server, "community_of", seeds=[500])
     with CommunityIndex.open(tmp_path / "idx") as index:
-        index.add_edges([(500, 0), (500, 1)])
+        index.add([(500, 0), (500, 1)])
     assert "shared with 500" in tool(server, "community_of", seeds=[500])
     service.close()
 

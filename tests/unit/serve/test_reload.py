@@ -120,7 +120,7 @@ def test_publishing_loses_no_request(start, tmp_path: Path) -> None:
         asking = [pool.submit(ask, number) for number in range(4)]
         for extra in range(3):
             with CommunityIndex.open(directory) as index:
-                index.add_edges([(100 + extra, 0), (100 + extra, 1)])
+                index.add([(100 + extra, 0), (100 + extra, 1)])
                 version = index.manifest.data
             wait_for(running, "communities", version)
             assert running.json("/v1/communities/vertices?prefix=10")["vertices"]

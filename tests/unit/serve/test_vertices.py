@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.query.ranking import largest
 from graphagg.communities.vertices import Vertices, prefix_ranges
 from graphagg.graph.ids import VertexIds
@@ -72,7 +72,7 @@ def test_the_exact_id_comes_first_then_degree(pairs, prefix: str, limit: int) ->
 @pytest.mark.parametrize("kind", ["directed-in", "directed-out", "two-mode"])
 def test_neighbors_of_other_kinds_of_graph(tmp_path: Path, kind: str) -> None:
     edges = [("a", "b"), ("b", "c"), ("c", "a"), ("b", "a"), ("d", "a")]
-    config = IndexConfig(kind=kind)  # type: ignore[arg-type]
+    config = CommunityConfig(kind=kind)  # type: ignore[arg-type]
     with CommunityIndex.build(edges, tmp_path / "idx", config=config) as index:
         asked, listing = Vertices(index.opened).neighbors("a", 10)
     found = [each.id for each in listing.vertices]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.errors import InvalidFilter, InvalidParameter
 from graphagg.graph import load_graph
 from graphagg.rag import CorpusGraph, GraphConfig, MultihopConfig, Passage
@@ -24,7 +24,7 @@ from tests.unit.rag.corpora import ENCODER, EXTRACTOR, SENTENCES, build, corpora
 
 IDS = "abcdefgh"
 few = settings(max_examples=10, deadline=None)
-TWO_MODE = IndexConfig(kind="two-mode")
+TWO_MODE = CommunityConfig(kind="two-mode")
 configs = st.builds(
     GraphConfig,
     weight=st.sampled_from(["npmi", "jaccard"]),

@@ -79,10 +79,10 @@ def test_a_synced_folder_is_a_rebuilt_one(before: Files, after: list[Files]) -> 
             was = before
             for files in after:
                 report = index.sync(read_documents(write(root / "files", files)))
-                assert set(report.added) == files.keys() - was.keys()
-                assert set(report.deleted) == was.keys() - files.keys()
+                assert set(report.ids["added"]) == files.keys() - was.keys()
+                assert set(report.ids["removed"]) == was.keys() - files.keys()
                 same = {name for name in files.keys() & was.keys() if files[name] == was[name]}
-                assert set(report.updated) == (files.keys() & was.keys()) - same
+                assert set(report.ids["replaced"]) == (files.keys() & was.keys()) - same
                 assert report.unchanged == len(same)
                 was = files
             with build(read_documents(root / "files"), root / "rebuilt", chunking=SMALL) as rebuilt:
@@ -128,7 +128,7 @@ def test_what_is_said_of_texts_changes_without_a_model(
             with PassageIndex.open(root / "idx", encoder=encoder, extractor=EXTRACTOR) as other:
                 report = other.sync(changed)
             assert encoder.encoded == []
-            assert report.passages_added == report.passages_deleted
+            assert report.details["passages_added"] == report.details["passages_removed"]
             index.reopen()
             with build(changed, root / "rebuilt") as rebuilt:
                 assert_same_answers(answers(index), answers(rebuilt))
@@ -148,8 +148,8 @@ def test_only_new_texts_are_encoded(tmp_path: Path) -> None:
     with PassageIndex.open(tmp_path / "idx", encoder=encoder, extractor=EXTRACTOR) as index:
         moved = Passage("moved", corpus[3].text, metadata={"year": 1990})
         report = index.sync([*corpus[:3], moved, *corpus[4:], Passage("new", "Ada met Byron.")])
-    assert (report.added, report.deleted) == (("moved", "new"), ("p3",))
-    assert report.unchanged == 7 and report.updated == ()
+    assert (report.ids["added"], report.ids["removed"]) == (("moved", "new"), ("p3",))
+    assert report.unchanged == 7 and report.replaced == 0
     assert set(encoder.encoded) == {"Ada met Byron.", "byron"}
 
 
@@ -159,8 +159,8 @@ def test_a_dry_run_and_an_equal_corpus_write_nothing(tmp_path: Path) -> None:
         version = index.manifest.data
         report = index.sync(corpus[:1], dry_run=True)
         assert report.to_json() == {
-            "added": 0, "updated": 0, "deleted": 1, "unchanged": 1,
-            "passages_added": 0, "passages_deleted": 1,
+            "added": 0, "replaced": 0, "removed": 1, "unchanged": 1,
+            "passages_added": 0, "passages_removed": 1,
         }  # fmt: skip
         assert index.sync(corpus).is_empty
         assert index.manifest.data == version and len(index) == 2
@@ -178,4 +178,4 @@ def test_a_sync_goes_on_from_the_newest_version(tmp_path: Path) -> None:
         with PassageIndex.open(tmp_path / "idx", encoder=ENCODER, extractor=EXTRACTOR) as other:
             other.add([Passage("q", SENTENCES[1])])
         report = index.sync([Passage("q", SENTENCES[1])])
-        assert (report.deleted, report.unchanged) == (("p",), 1)
+        assert (report.ids["removed"], report.unchanged) == (("p",), 1)

@@ -246,8 +246,8 @@ def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:
         assert [p.id for p in index] == ["d#0", "d#1", "s"] and index.chunking == chunking
         assert index.update([Passage("d", "Ada saw York.")]) is None
         assert sorted(p.id for p in index) == ["d", "s"]
-        assert index.add([long], replace=True) == 1
-        assert index.add([Passage("t", long.text)]) == 0
+        assert index.add([long], replace=True).replaced == 1
+        assert index.add([Passage("t", long.text)]).replaced == 0
         index.compact()
         rebuilt = [p for p in (short, long, Passage("t", long.text))]
         with build(rebuilt, tmp_path / "j", chunking=chunking) as other:

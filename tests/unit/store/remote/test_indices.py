@@ -262,7 +262,7 @@ def test_what_is_altered_here_comes_again(tmp_path: Path) -> None:
 def test_an_index_is_built_changed_and_asked_on_a_store() -> None:
     edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
     with CommunityIndex.build(edges[:3], URL) as index, CommunityIndex.open(URL) as reader:
-        index.add_edges(edges[3:])
+        index.add(edges[3:])
         assert dict(manifest_at(URL).counts) == dict(index.manifest.counts)
         assert len(reader.vertices) == 3 and len(index.vertices) == 4
         reader.reopen()

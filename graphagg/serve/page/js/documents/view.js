@@ -110,8 +110,8 @@ export class DocumentsView {
     const parts = [
       answer.files !== undefined ? `${plural(answer.files, "file")} read` : null,
       answer.added ? `${plural(answer.added, "document")} added` : null,
-      answer.replaced || answer.updated ? `${count(answer.replaced || answer.updated)} replaced` : null,
-      answer.deleted ? `${count(answer.deleted)} deleted` : null,
+      answer.replaced ? `${count(answer.replaced)} replaced` : null,
+      answer.removed ? `${count(answer.removed)} removed` : null,
     ].filter(Boolean);
     const text = `${parts.join(", ") || "Nothing changed"}.`;
     announce(text);

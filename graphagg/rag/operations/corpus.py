@@ -14,11 +14,13 @@ from graphagg.rag.config.profile import Profile
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph import CorpusGraph, corpus_graph
 from graphagg.rag.corpus.similar import By, Likes, similar_entities, similar_passages
+from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.models.by_name import encoder_of
+from graphagg.rag.models.by_name import encoder_of, extractor_named
 from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.opened.version import IndexModels, Version, read_snapshot
+from graphagg.rag.models.with_names import names_of, with_names
+from graphagg.rag.operations.version import IndexModels, PassageVersion, read_snapshot
 from graphagg.rag.question.request import Request, VisibleFields
 from graphagg.rag.snapshot.snapshot import KIND, Snapshot
 from graphagg.store import Artifact, open_artifact, write_artifact
@@ -36,7 +38,7 @@ _GRAPH = GraphConfig()
 _MAP = MapConfig()
 
 
-class IndexedCorpus(Index[Version]):
+class IndexedCorpus(Index[PassageVersion]):
     """The passages of an index: what it holds, and views of its corpus as a whole.
 
     `PassageIndex` adds questions and changes.
@@ -54,31 +56,33 @@ class IndexedCorpus(Index[Version]):
         self._given = encoder, extractor, cache
         super().__init__(artifact)
 
-    def _read(self, artifact: Artifact, before: Version | None) -> Version:
+    def _read(self, artifact: Artifact, before: PassageVersion | None) -> PassageVersion:
         snapshot = read_snapshot(artifact)
         models = before.models.of(artifact) if before else IndexModels(artifact, *self._given)
-        return Version(snapshot, models)
+        return PassageVersion(snapshot, models)
 
     @classmethod
-    def join(
+    def merge(
         cls,
         shards: Iterable[str | os.PathLike[str]],
         directory: str | os.PathLike[str],
         *,
-        encoder: Encoder | None = None,
-        extractor: EntityExtractor | None = None,
+        encoder: Encoder | str | None = None,
+        extractor: EntityExtractor | str | None = None,
+        progress: Progress = silent,
     ) -> Self:
-        """Join indices of parts of a corpus to one, which answers as an index of all passages.
+        """Merge indices of parts of a corpus to one, which answers as an index of all passages.
 
         Nothing is encoded again, and the parts' own files are linked where they lie on one disk.
-        To replace a part, join again. Words and links answer to the bit as one index does;
+        To replace a part, merge again. Words and links answer to the bit as one index does;
         similarity above 100,000 passages by the recall of each part.
 
         Args:
             shards: indices of the same parameters and models, or their addresses on a store.
-            directory: where the joined index goes, as for `PassageIndex.build`.
+            directory: where the merged index goes, as for `PassageIndex.build`.
             encoder: as for `open`.
             extractor: as for `open`.
+            progress: called with stage, done, total.
 
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: a shard is missing, or older.
@@ -92,14 +96,14 @@ class IndexedCorpus(Index[Version]):
             >>> parts = [tempfile.mkdtemp(), tempfile.mkdtemp()]
             >>> for part, text in zip(parts, ["Ada was born in London.", "London is large."]):
             ...     PassageIndex.build([{"id": text, "text": text}], part, profile="fast").close()
-            >>> len(PassageIndex.join(parts, tempfile.mkdtemp()))
+            >>> len(PassageIndex.merge(parts, tempfile.mkdtemp()))
             2
         """
-        from graphagg.rag.indexing.join import join_shards
+        from graphagg.rag.indexing.shards import merge_shards
 
         with ExitStack() as held, write_artifact(directory) as publication:
             artifacts = [held.enter_context(open_artifact(s, kind=cls.KIND)) for s in shards]
-            join_shards(publication, [read_snapshot(artifact) for artifact in artifacts])
+            merge_shards(publication, [read_snapshot(each) for each in artifacts], progress)
         return cls.open(directory, encoder=encoder, extractor=extractor)
 
     @classmethod
@@ -108,7 +112,7 @@ class IndexedCorpus(Index[Version]):
         directory: str | os.PathLike[str],
         *,
         encoder: Encoder | str | None = None,
-        extractor: EntityExtractor | None = None,
+        extractor: EntityExtractor | str | None = None,
         cache: VectorCache | None = None,
         verify: bool = False,
     ) -> Self:
@@ -130,6 +134,11 @@ class IndexedCorpus(Index[Version]):
         artifact = open_artifact(directory, kind=KIND, verify=verify)
         if isinstance(encoder, str):
             encoder = encoder_of(artifact.manifest.parameters["profile"], encoder)
+        if isinstance(extractor, str):
+            recorded = artifact.manifest.models["extractor"]
+            language = AUTO if recorded.get("language") == AUTO else None
+            extractor = extractor_named("standard", extractor, language)
+            extractor = with_names(extractor, names_of(recorded))
         return cls(artifact, encoder, extractor, cache)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:

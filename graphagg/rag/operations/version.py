@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Version:
+class PassageVersion:
     """One version of an index, and the models that it was built with."""
 
     snapshot: Snapshot

@@ -19,7 +19,7 @@ from graphagg.errors import (
 )
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.indexing import build as build_module
-from graphagg.rag.opened import version
+from graphagg.rag.operations import version
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import (
     ENCODER,
@@ -59,7 +59,7 @@ def test_shards_answer_as_one_index(
     every = [passage for corpus in corpora for passage in corpus]
     with (
         build(every, folder / "one") as one,
-        PassageIndex.join(names, folder / "idx", **MODELS) as joined,
+        PassageIndex.merge(names, folder / "idx", **MODELS) as joined,
     ):
         assert_same_answers(answers(joined), answers(one))
         assert joined.manifest.inputs == one.manifest.inputs
@@ -72,12 +72,12 @@ def test_to_replace_a_shard_writes_no_other(tmp_path: Path) -> None:
     for i, corpus in enumerate(corpora):
         build(corpus, tmp_path / f"s{i}").close()
     names = [tmp_path / f"s{i}" for i in range(3)]
-    with PassageIndex.join(names, tmp_path / "idx", **MODELS) as joined:
+    with PassageIndex.merge(names, tmp_path / "idx", **MODELS) as joined:
         links = [joined.snapshot.artifact.path(f"s{i}.windows.npy").stat() for i in range(3)]
     corpora[1] = [Passage("other", "Ada saw Paris."), *corpora[1][1:]]
     build(corpora[1], tmp_path / "s1").close()
     with (
-        PassageIndex.join(names, tmp_path / "idx", **MODELS) as joined,
+        PassageIndex.merge(names, tmp_path / "idx", **MODELS) as joined,
         build([p for corpus in corpora for p in corpus], tmp_path / "one") as one,
     ):
         again = [joined.snapshot.artifact.path(f"s{i}.windows.npy").stat() for i in range(3)]
@@ -97,7 +97,7 @@ def test_a_shard_that_does_not_fit_is_refused_by_name(
         patch.setattr(build_module, "REVISION", 1)
         patch.setattr(version, "REVISION", 1)
         build(second, tmp_path / "older").close()
-    with PassageIndex.join([tmp_path / "a", tmp_path / "b"], tmp_path / "idx", **MODELS) as joined:
+    with PassageIndex.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "idx", **MODELS) as joined:
         before, data = answers(joined), joined.manifest.data
         refused: list[tuple[list[str], type[GraphAggError], str]] = [
             (["a", "none"], NotAnArtifact, "none"),
@@ -108,7 +108,7 @@ def test_a_shard_that_does_not_fit_is_refused_by_name(
         ]
         for names, error, message in refused:
             with pytest.raises(error, match=message):
-                PassageIndex.join([tmp_path / name for name in names], tmp_path / "idx")
+                PassageIndex.merge([tmp_path / name for name in names], tmp_path / "idx")
         joined.reopen()
         assert joined.manifest.data == data
         assert_same_answers(answers(joined), before)

@@ -16,7 +16,7 @@ from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import Asked, Retriever
-from graphagg.rag.opened.version import Version
+from graphagg.rag.operations.version import PassageVersion
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.snapshot.snapshot import Snapshot
@@ -36,7 +36,7 @@ def retriever_of(mode: Mode) -> type[AnyRetriever]:
     return _LOADED[mode]
 
 
-def retriever_for(version: Version, request: Request) -> AnyRetriever:
+def retriever_for(version: PassageVersion, request: Request) -> AnyRetriever:
     """The retriever of the request's mode over the passages that it leaves visible.
 
     Raises:
@@ -57,7 +57,9 @@ def retriever_for(version: Version, request: Request) -> AnyRetriever:
     return retriever(snapshot, scope, config)
 
 
-def answers(version: Version, questions: Iterable[str], k: int, request: Request) -> list[Hits]:
+def answers(
+    version: PassageVersion, questions: Iterable[str], k: int, request: Request
+) -> list[Hits]:
     """Answer questions by one call of the model; see `PassageIndex.retrieve_batch`."""
     asked = questions_of(questions)
     check_request(asked, k)
@@ -80,7 +82,7 @@ def answers(version: Version, questions: Iterable[str], k: int, request: Request
 
 
 def explanation(
-    version: Version, question: str, passage_id: str, k: int, request: Request
+    version: PassageVersion, question: str, passage_id: str, k: int, request: Request
 ) -> Explanation:
     """Explain the rank of a passage; see `PassageIndex.explain`."""
     check_request([question], k)
@@ -109,7 +111,9 @@ def by_document(hits: Iterable[Hit], k: int) -> list[DocumentHit]:
     ]
 
 
-def _encode(retriever: AnyRetriever, questions: Sequence[str], version: Version) -> list[Asked]:
+def _encode(
+    retriever: AnyRetriever, questions: Sequence[str], version: PassageVersion
+) -> list[Asked]:
     """Read and encode questions; threads take turns at the models."""
     models = version.models
     with models.lock:

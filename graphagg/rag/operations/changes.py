@@ -9,32 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import DuplicateId, EmptyCorpus, UnknownPassage
-from graphagg.fields import Brief
 from graphagg.progress import Progress
 from graphagg.rag.documents.passages import Passage, check_corpus, iterable, passage_digest
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.change import change_passages
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
 from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors, rows_and_vectors
-from graphagg.rag.opened.version import Version
+from graphagg.rag.operations.version import PassageVersion
 from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.store.changes import ChangeReport
 from graphagg.store.writing import Publication
 
 
 def add_passages(
     publication: Publication,
-    newest: Version,
+    newest: PassageVersion,
     rows: Sequence[Source],
     vectors: npt.ArrayLike | None,
     replace: bool,
     progress: Progress,
-) -> int:
+) -> ChangeReport:
     """Add passages, all or none; see `PassageIndex.add`.
 
     Args:
@@ -44,9 +43,6 @@ def add_passages(
         vectors: of the passages, which then stay whole; None: encode them.
         replace: whether passages of the same ids are replaced; else they are an error.
         progress: called with stage, done, total.
-
-    Returns:
-        Number of `rows` that replace earlier ones.
     """
     before = newest.snapshot
     split = list(split_documents(rows, before.chunking if vectors is None else None))
@@ -65,19 +61,22 @@ def add_passages(
     if vectors is not None:
         checked = checked_vectors(vectors, new, newest.models.encoder())
     change_passages(publication, before, gone, new, newest.models.both, progress, checked)
-    return len(present)
+    added = tuple(name for name in rows_by_id if name not in present)
+    return _report(new, gone, added=added, replaced=tuple(present))
 
 
 def update_passages(
-    publication: Publication, newest: Version, passages: Iterable[Source], progress: Progress
-) -> None:
+    publication: Publication, newest: PassageVersion, passages: Iterable[Source], progress: Progress
+) -> ChangeReport:
     """Replace passages that are all there; see `PassageIndex.update`."""
     before = newest.snapshot
     split = list(split_documents(passages, before.chunking))
     new = check_corpus(chain.from_iterable(split))
-    gone = _all_rows(_rows_to_replace(before, split), False, "nothing was changed")
+    rows_by_id = _rows_to_replace(before, split)
+    gone = _all_rows(rows_by_id, False, "nothing was changed")
     _check_free(before, new, gone)
     change_passages(publication, before, gone, new, newest.models.both, progress)
+    return _report(new, gone, replaced=tuple(rows_by_id))
 
 
 def compared(before: Snapshot, passages: Iterable[Source]) -> Difference:
@@ -86,8 +85,8 @@ def compared(before: Snapshot, passages: Iterable[Source]) -> Difference:
 
 
 def sync_passages(
-    publication: Publication, newest: Version, passages: Iterable[Source], progress: Progress
-) -> SyncReport:
+    publication: Publication, newest: PassageVersion, passages: Iterable[Source], progress: Progress
+) -> ChangeReport:
     """Make an index hold exactly these passages; see `PassageIndex.sync`."""
     change = compared(newest.snapshot, passages)
     if not change.report.is_empty:
@@ -97,8 +96,8 @@ def sync_passages(
 
 
 def delete_passages(
-    publication: Publication, newest: Version, ids: Sequence[str], ignore_missing: bool
-) -> int:
+    publication: Publication, newest: PassageVersion, ids: Sequence[str], ignore_missing: bool
+) -> ChangeReport:
     """Delete passages and documents by their ids; see `PassageIndex.delete`."""
     before = newest.snapshot
     rows_by_id = {name: before.rows_named(name) for name in ids}
@@ -110,7 +109,12 @@ def delete_passages(
         )
     if rows:
         change_passages(publication, before, rows, (), newest.models.both)
-    return len(rows)
+    return _report((), rows, removed=tuple(name for name, found in rows_by_id.items() if found))
+
+
+def _report(new: Sequence[Passage], gone: Sequence[int], **ids: tuple[str, ...]) -> ChangeReport:
+    details = {"passages_added": len(new), "passages_removed": len(gone)}
+    return ChangeReport.from_ids(0, details, **ids)
 
 
 def rows_of(
@@ -176,45 +180,6 @@ def _all_rows(
     return list(dict.fromkeys(row for rows in rows_by_id.values() for row in rows))
 
 
-@dataclass(frozen=True, repr=False)
-class SyncReport(Brief):
-    """Changes of a sync: documents by their ids, a passage without one by its own id.
-
-    Attributes:
-        added, updated, deleted: documents, in the order in which they were read, or are indexed.
-        unchanged: number of documents that stayed as they are.
-        passages_added: passages of the new version that the one before did not hold as they are.
-        passages_deleted: passages of the version before that the new one does not hold as they are.
-
-    Examples:
-        >>> from graphagg.rag import SyncReport
-        >>> SyncReport(("new.md",), (), (), 4, 12, 0).is_empty
-        False
-    """
-
-    added: tuple[str, ...]
-    updated: tuple[str, ...]
-    deleted: tuple[str, ...]
-    unchanged: int
-    passages_added: int
-    passages_deleted: int
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the index holds the corpus as it is."""
-        return not (self.added or self.updated or self.deleted)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values: counts of documents, and of passages."""
-        lists = {name: len(getattr(self, name)) for name in ("added", "updated", "deleted")}
-        return {
-            **lists,
-            "unchanged": self.unchanged,
-            "passages_added": self.passages_added,
-            "passages_deleted": self.passages_deleted,
-        }
-
-
 @dataclass(frozen=True)
 class Difference:
     """The difference between a corpus and an indexed version.
@@ -227,7 +192,7 @@ class Difference:
 
     gone: list[int]
     new: list[Passage]
-    report: SyncReport = field(compare=False)
+    report: ChangeReport = field(compare=False)
 
 
 def difference(before: Snapshot, corpus: Sequence[Passage]) -> Difference:
@@ -255,12 +220,11 @@ def difference(before: Snapshot, corpus: Sequence[Passage]) -> Difference:
     new = [p for p in corpus if p.id not in kept]
     touched |= dict.fromkeys(p.document or p.id for p in new)
     read = dict.fromkeys(p.document or p.id for p in corpus)
-    report = SyncReport(
-        tuple(name for name in read if name not in documents),
-        tuple(name for name in read if name in documents and name in touched),
-        tuple(name for name in documents if name not in read),
+    report = ChangeReport.from_ids(
         sum(name in documents and name not in touched for name in read),
-        len(new),
-        len(gone),
+        {"passages_added": len(new), "passages_removed": len(gone)},
+        added=tuple(name for name in read if name not in documents),
+        replaced=tuple(name for name in read if name in documents and name in touched),
+        removed=tuple(name for name in documents if name not in read),
     )
     return Difference(gone, new, report)

@@ -1,9 +1,9 @@
-"""Shards: indices of parts of a corpus, joined to one that is asked as one.
+"""Shards: indices of parts of a corpus, merged into one index.
 
 The segments of all shards are taken over as they are, by links where they lie on one disk: nothing
 is encoded or recognized again. Statistics of words and names count all passages: the stages of a
 build merge them, so that answers equal the answers of an index of all passages. To replace a
-shard is to join again: the files of the others are linked once more.
+shard is to merge again: the files of the others are linked once more.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from graphagg.arrays import Array, offsets
 from graphagg.errors import DuplicateId, InvalidParameter, ModelMismatch
+from graphagg.progress import Progress
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.passages import corpus_digest
 from graphagg.rag.indexing.change_blocks import StayingRows
@@ -40,19 +41,22 @@ from graphagg.store.ranges import GrowingStrings
 from graphagg.store.strings import StringTable
 
 
-def join_shards(publication: Publication, shards: Sequence[Snapshot]) -> Manifest:
+def merge_shards(
+    publication: Publication, shards: Sequence[Snapshot], progress: Progress
+) -> Manifest:
     """Publish one index of the passages of several.
 
     Args:
         publication: where it goes.
         shards: at least one, of the same parameters and models, without an id in common.
+        progress: called with stage, done, total.
 
     Raises:
         InvalidParameter, ModelMismatch: a shard has other parameters or models than the first.
         DuplicateId: a passage is in two shards.
     """
     _check_alike(shards)
-    return _Join(shards).publish(publication)
+    return _Merge(shards).publish(publication, progress)
 
 
 def _check_alike(shards: Sequence[Snapshot]) -> None:
@@ -82,12 +86,12 @@ def _all_of(shard: Snapshot) -> StayingRows:
 
 
 @dataclass(frozen=True)
-class _Join:
+class _Merge:
     """The shards of an index, in order."""
 
     shards: Sequence[Snapshot]
 
-    def publish(self, publication: Publication) -> Manifest:
+    def publish(self, publication: Publication, progress: Progress) -> Manifest:
         """Write and publish the index."""
         writer, shards = publication.writer, self.shards
         corpus = Corpus([segment for shard in shards for segment in shard.corpus.segments])
@@ -96,7 +100,7 @@ class _Join:
         with publication.scratch() as scratch:
             state = State(MemoryBlocks(), Files(scratch), Files(writer.folder))
             starts = offsets([len(shard.corpus) for shard in shards]).tolist()
-            engine = Engine(starts, state, InProcess(), DEFAULT_LIMITS.entries)
+            engine = Engine(starts, state, InProcess(progress), DEFAULT_LIMITS.entries)
             counts = self._merge(engine)
             engine.write_view(alive)
         self._link(writer)
@@ -134,7 +138,7 @@ class _Join:
             if ids[row] == ids[following]:
                 raise DuplicateId(
                     f"passage {corpus.id(row)!r} is in two shards; a passage belongs to one: "
-                    "delete it from the other, and join again"
+                    "delete it from the other, and merge again"
                 )
         return np.array(rows, np.int32)
 

@@ -22,7 +22,7 @@ from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.models.with_names import with_names
-from graphagg.rag.opened.changing import rows_of
+from graphagg.rag.operations.changes import rows_of
 from graphagg.spark.sources import session_of
 from graphagg.store import write_artifact
 

@@ -63,13 +63,13 @@ class OfData(torch.nn.Module):
 
 AGGREGATORS = ("lcm", "pna", "sum", "mean", "max", "min", "mul", "var", "std", "softmax")
 LOCAL = ("gine", "gatedgcn", "gcn", "sage", "gat", "gin")
-ATTENTIONS = ("exact", "performer", "bigbird")
+ATTENTIONS = ("exact", "performer")
 TASKS: tuple[Task, ...] = ("graph", "node")
 PTR = torch.tensor([0, 4, 6])
 
 
 # Parts that are not exported, and what the exporter says: their steps follow from values.
-REFUSED = {"performer": "data-dependent", "bigbird": "data-dependent"}
+REFUSED = {"performer": "data-dependent"}
 Make = Callable[[], tuple[torch.nn.Module, Given]]
 
 
@@ -105,7 +105,7 @@ def _layer(local: str | None, attention: str | None, graphs: int) -> tuple[torch
 
 
 def _encoding(name: str) -> tuple[torch.nn.Module, Given]:
-    config = EncodingConfig(name, WIDTH, size=0 if name == "electrostatic" else 4)
+    config = EncodingConfig(name, WIDTH, size=4)
     module, data = encoder_of(config), transform_of(config)(_graph())
     columns = {column: data[column] for column in (*module.needs, "edge_index")}
     return OfData(module, tuple(columns)), tuple(columns.values())

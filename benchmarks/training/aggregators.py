@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.training import kept
+from benchmarks.training import kept, public
 from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
@@ -36,9 +36,7 @@ from graphagg.nn.config.model import (
     LocalConfig,
 )
 from graphagg.nn.config.training import Metric
-from graphagg.nn.training import GraphData, TrainingConfig, load_data
-from graphagg.nn.training.data.dataset import checked
-from tests.conftest import DATA
+from graphagg.nn.training import GraphData, TrainingConfig
 
 FOLDER = Path("build/bench/aggregators")
 KNOWN = Path("docs/aggregator-cells.json")
@@ -114,7 +112,7 @@ def file_of(cell: dict) -> str:
 
 def dataset(name: str) -> GraphData:
     task = TASKS[name]
-    data = checked(load_data(str(DATA / "graph_learning" / task.path)))
+    data = public.load(task.path)
     if task.first:
         cut = tuple(replace(split, train=split.train[: task.first]) for split in data.splits)
         data = replace(data, splits=cut)

@@ -17,13 +17,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.training.cells import ROOT
+from benchmarks.training.public import load
 from graphagg.nn import Preset, TrainingConfig, preset
 from graphagg.nn.presets.simple import simple
-from graphagg.nn.training import TrainingResult, load_data, train
+from graphagg.nn.training import TrainingResult, train
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.controls import Task, measured
-from graphagg.nn.training.data.dataset import checked
 from graphagg.nn.training.data.graphs import Graphs
 
 FOLDER = Path("build/bench/beside-controls")
@@ -62,7 +61,7 @@ def recipe(name: str, level: str, largest: int) -> Preset:
 
 def run(name: str, folder: Path) -> TrainingResult:
     row = ROWS[name]
-    data = checked(load_data(str(ROOT / row.path)))
+    data = load(row.path)
     largest = max(int(graph.num_nodes or 0) for graph in data.graphs)
     out = folder / name
     return train(
@@ -73,7 +72,7 @@ def run(name: str, folder: Path) -> TrainingResult:
 
 def plain(name: str) -> str:
     """The controls that train no network, on the first split; a network takes minutes."""
-    data = checked(load_data(str(ROOT / ROWS[name].path)))
+    data = load(ROWS[name].path)
     metric = data.metric_of(ROWS[name].metric)
     graphs = None if data.single else Graphs.of(data.graphs)
     training = TrainingConfig(metric)

@@ -6,15 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
-from benchmarks.training import kept
+from benchmarks.training import kept, public
 from benchmarks.training.models import BASELINES, MANY, MODELS, ONE, OURS, SKIPS, Baseline, Kind
 from benchmarks.training.table import SPLITS
-from graphagg.nn.training import GraphData, Shape, load_data
-from graphagg.nn.training.data.dataset import checked
+from graphagg.nn.training import GraphData, Shape
 from graphagg.nn.training.plan import fitted, plan_of
-from tests.conftest import DATA
 
-ROOT = DATA / "graph_learning"
 SETS = {  # the cheap ones first
     "texas": "heterophilous/texas.npz",
     "cornell": "heterophilous/cornell.npz",
@@ -57,7 +54,7 @@ def quick_cells() -> list[Cell]:
 
 @cache
 def dataset(name: str) -> GraphData:
-    return checked(load_data(str(ROOT / SETS[name])))
+    return public.load(SETS[name])
 
 
 @cache

@@ -126,7 +126,7 @@ def made(count: int) -> GraphData:
         graphs.append(Data(x=x, edge_index=both, edge_attr=kinds, y=y))
     ids = torch.arange(count)
     a, b = count * 10 // 12, count * 11 // 12
-    return GraphData("made", "graph", graphs, (Split("made", ids[:a], ids[a:b], ids[b:]),), "mae")
+    return GraphData("made", "graph", graphs, (Split("made", ids[:a], ids[a:b], ids[b:]),))
 
 
 def ours(recipe: Preset, data: GraphData, epochs: int, device: str) -> Times:

@@ -16,21 +16,22 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 
-from benchmarks.training.cells import ROOT
+from benchmarks.training.public import load
 from benchmarks.training.small_sets import blocks
 from graphagg.nn.presets.simple import simple
 from graphagg.nn.training import link_splits, train
 from graphagg.nn.training.data.sources import Source
 
 SETS: dict[str, Callable[[], Source]] = {
-    "texas": lambda: str(ROOT / "heterophilous/texas.npz"),
+    "texas": partial(load, "heterophilous/texas.npz"),
     "blocks": lambda: blocks(0.9, 0.3, 1, 999).graphs[0],
-    "cornell": lambda: str(ROOT / "heterophilous/cornell.npz"),
-    "chameleon": lambda: str(ROOT / "heterophilous/chameleon_filtered.npz"),
-    "cora": lambda: str(ROOT / "planetoid/cora.npz"),
+    "cornell": partial(load, "heterophilous/cornell.npz"),
+    "chameleon": partial(load, "heterophilous/chameleon_filtered.npz"),
+    "cora": partial(load, "planetoid/cora.npz"),
 }
 
 

@@ -7,9 +7,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.training.cells import ROOT
+from benchmarks.training.public import load
 from graphagg.nn.presets import Preset, preset
-from graphagg.nn.training import load_data, train
+from graphagg.nn.training import train
 
 PRESET = "gnn-plus-zinc-small"
 ENCODINGS = ("rwse", "none")
@@ -29,7 +29,7 @@ def settings(encoding: str) -> Preset:
 
 def run(folder: Path, encodings: list[str]) -> None:
     """Train what is not done, resuming what was stopped; plot once both are there."""
-    data = load_data(str(ROOT / "zinc12k" / "zinc12k.npz"))
+    data = load("zinc12k/zinc12k.npz")
     for encoding in encodings:
         out = folder / f"zinc-{encoding}"
         result = train(

@@ -9,8 +9,6 @@ from pathlib import Path
 from benchmarks.report import markdown
 from benchmarks.training import aggregators
 from benchmarks.training import table as training
-from graphagg.nn.presets import preset
-from graphagg.nn.presets.sources import PUBLISHED, source_of
 
 _MADE = re.compile(r"<!-- made: (\w+) -->")
 _HEAD = """# Results of the last runs
@@ -38,28 +36,6 @@ def filled(text: str, docs: Path) -> str:
             return training.markdown(training.by_split(cells))
         if match[1] == "aggregators":
             return aggregators.markdown(json.loads((docs / "aggregator-cells.json").read_text()))
-        if match[1] == "presets":
-            return published()
-        names = "training, aggregators, presets"
-        raise ValueError(f"no table is made by the name {match[1]!r}; there are {names}")
+        raise ValueError(f"no table is made by the name {match[1]!r}: training, aggregators")
 
     return _MADE.sub(table, text)
-
-
-def published() -> str:
-    """Presets with a published figure: their data, the figure, and the command that trains them."""
-    lines = [
-        "| preset | data | layers x width | epochs | published (quoted) | source | command |",
-        "| --- | --- | --- | ---: | --- | --- | --- |",
-    ]
-    for name, figure in PUBLISHED.items():
-        settings, source = preset(name), source_of(name)
-        model = settings.model
-        data = source or "a file"
-        given = "" if source else " --data FILE.npz"
-        lines.append(
-            f"| {name} | {data} | {model.layers} x {model.channels} | {settings.training.epochs} | "
-            f"{figure.metric} {figure.value} | {figure.source} | "
-            f"`graphagg train {name}{given} --out runs/{name}` |"
-        )
-    return "\n".join(lines)

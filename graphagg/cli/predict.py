@@ -26,7 +26,7 @@ def predict(
     run: Annotated[Path, typer.Argument(help="The folder that graphagg train wrote.")],
     data: Annotated[
         str,
-        typer.Option(help="Graphs: an .npz file, pyg:NAME@ROOT; labels or none."),
+        typer.Option(help="An .npz file of graphs; it needs no labels."),
     ],
     out_file: Annotated[
         Path, typer.Option("--out", help="Where the table goes: a .parquet or .csv file.")

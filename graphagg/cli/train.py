@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,10 +28,7 @@ def train(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(
-            help="A .npz file (#NAME: its splits of that name), pyg:NAME@ROOT, "
-            "ogb:NAME@ROOT.  [where the preset's come from: see --list]"
-        ),
+        typer.Option(help="A .npz file of graphs, as save_npz writes it."),
     ] = None,
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="Where models, logs and results go.", **LOCAL)
@@ -54,7 +51,7 @@ def train(
     random_state: Annotated[
         int | None, typer.Option(help="Seed of every random choice.  [preset's, 0]")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
     controls: Annotated[
         bool, typer.Option(help="Also measure simple models on each split.")
@@ -62,11 +59,10 @@ def train(
     show: Annotated[bool, typer.Option("--list", help="Print the presets and leave.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a graph model, split by split, and report the epoch that validation chose."""
+    """Train a graph model, split by split, and report the epoch with the best validation score."""
     if show:
         _print_presets(as_json)
         return
-    data = data or _source(preset)
     if preset is None or data is None or out_dir is None:
         required = {"PRESET": preset, "--data": data, "--out": out_dir}
         missing = ", ".join(name for name, value in required.items() if value is None)
@@ -94,12 +90,6 @@ def train(
     for note in result.notes:
         out.print(f"note: {note}", markup=False)
     _print_result(result, out_dir)
-
-
-def _source(preset: str | None) -> str | None:
-    from graphagg.nn.presets.sources import source_of
-
-    return None if preset is None else source_of(preset)
 
 
 def _data(
@@ -132,23 +122,12 @@ def _changed(
 
 def _print_presets(as_json: bool) -> None:
     from graphagg.nn.presets import preset, presets
-    from graphagg.nn.presets.sources import PUBLISHED, source_of
 
     if as_json:
-        published = {name: asdict(figure) for name, figure in PUBLISHED.items()}
-        print_json(
-            {
-                name: {
-                    **preset(name).to_dict(),
-                    "data": source_of(name),
-                    "published": published.get(name),
-                }
-                for name in presets()
-            }
-        )
+        print_json({name: preset(name).to_dict() for name in presets()})
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("preset", "data", "task", "local", "attention", "encodings"):
+    for column in ("preset", "task", "local", "attention", "encodings"):
         table.add_column(column)
     for column in ("layers", "width", "epochs"):
         table.add_column(column, justify="right")
@@ -157,9 +136,8 @@ def _print_presets(as_json: bool) -> None:
         model = settings.model
         encodings = ", ".join(encoding.name for encoding in model.encodings) or "none"
         table.add_row(
-            name, source_of(name) or "a file", model.head.task, model.local.name,
-            model.attention.name, encodings, str(model.layers), str(model.channels),
-            str(settings.training.epochs),
+            name, model.head.task, model.local.name, model.attention.name, encodings,
+            str(model.layers), str(model.channels), str(settings.training.epochs),
         )  # fmt: skip
     out.print(table)
 

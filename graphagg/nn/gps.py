@@ -33,7 +33,7 @@ from graphagg.nn.conv.base import after_linear, find_activation, find_norm
 from graphagg.nn.segments import Segments
 from graphagg.nn.settings import LARGE
 
-_BRINGS_NORM = ("gatedgcn", "gatedgcn-pe")
+_BRINGS_NORM = "gatedgcn"
 
 
 class GPSLayer(torch.nn.Module):
@@ -116,7 +116,6 @@ class GPSLayer(torch.nn.Module):
         batch: Tensor | None = None,
         ptr: Tensor | None = None,
         segments: Segments | None = None,
-        positions: Tensor | None = None,
         bias: Tensor | PairBias | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """The next vectors of the vertices and of the edges.
@@ -129,7 +128,6 @@ class GPSLayer(torch.nn.Module):
                 `segments`: one graph.
             ptr: `[G + 1]` int64: graph g owns the rows `ptr[g]:ptr[g+1]`.
             segments: the same, already checked; a model computes it once for all layers.
-            positions: `[N, k]` for a local part that reads positions.
             bias: added to the attention's scores; see `graphagg.nn.attention.PairBias`.
 
         Returns:
@@ -147,7 +145,7 @@ class GPSLayer(torch.nn.Module):
             )
         branches: list[Tensor] = []
         if self.local is not None:
-            h, edge_attr = self.local(x, edge_index, edge_attr, positions=positions)
+            h, edge_attr = self.local(x, edge_index, edge_attr)
             branches.append(self._after_local(x, h))
         if self.attention is not None:
             h = self.attention(x, batch, ptr, segments=segments, bias=bias)
@@ -180,7 +178,7 @@ def _local(
     if isinstance(given, torch.nn.Module):
         return find_local(given, channels, edge_channels)
     inside = {}
-    if given.name in _BRINGS_NORM:
+    if given.name == _BRINGS_NORM:
         inside = {"dropout": layer.dropout, "norm": layer.norm, "act": layer.activation}
     return find_local(given.name, channels, edge_channels, given.aggregation or None, **inside)
 

@@ -183,30 +183,6 @@ def check_index(index: Tensor, count: int | None = None) -> Tensor:
     return index
 
 
-def graph_seeds(vertices: Segments, edge_index: Tensor | None = None, seed: int = 0) -> Tensor:
-    """One seed per graph from its own content: its size and its edges.
-
-    The seed of a graph does not depend on the batch around it, nor on the order of its edges.
-
-    Args:
-        vertices: the vertices of each graph, N rows in G segments.
-        edge_index: `[2, E]` int64 vertex ids in the batch, or None where only sizes are known.
-        seed: any integer; mixed into every graph's seed.
-
-    Returns:
-        `[G]` int64, non-negative.
-    """
-    low = (seed + 2**63) % 2**64 - 2**63  # as int64 wraps
-    seeds = mix(vertices.sizes + mix(vertices.sizes.new_tensor(low)))
-    if edge_index is not None:
-        graph = vertices.index[edge_index[0]]
-        local = edge_index - vertices.ptr[graph]
-        edge = mix(mix(local[0]) + 3 * local[1])
-        # A sum of hashes, so that the order of the edges does not matter; int64 wraps.
-        seeds = mix(seeds + torch.zeros_like(seeds).index_add(0, graph, edge))
-    return seeds & 0x7FFFFFFFFFFFFFFF
-
-
 def mix(values: Tensor) -> Tensor:
     """A 64-bit hash of each int64 value (the finalizer of splitmix64)."""
     values = values + GOLDEN

@@ -1,15 +1,13 @@
-"""Global attention on ragged batches: exact, Performer and BigBird, each invariant to batching."""
+"""Global attention on ragged batches: exact and Performer, each invariant to batching."""
 
 from graphagg.nn.attention.base import GraphAttention
 from graphagg.nn.attention.bias import PairBias
-from graphagg.nn.attention.bigbird import BigBirdAttention
 from graphagg.nn.attention.exact import ExactAttention
 from graphagg.nn.attention.performer import PerformerAttention
 from graphagg.nn.attention.resolver import ATTENTIONS, attention
 
 __all__ = [
     "ATTENTIONS",
-    "BigBirdAttention",
     "ExactAttention",
     "GraphAttention",
     "PairBias",

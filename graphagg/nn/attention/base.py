@@ -29,7 +29,7 @@ class GraphAttention(torch.nn.Module):
     """Attention among the vertices of each graph of a ragged batch.
 
     A graph's output is a function of that graph alone: no padding enters a sum, a normalizer or a
-    stabilizer, and random structure is drawn from the graph's own content.
+    stabilizer.
 
     `torch.compile` of a model takes exact attention as one operation. It runs the others as they
     are, with one break in the graph each: their steps depend on the sizes of the graphs, and would
@@ -44,7 +44,6 @@ class GraphAttention(torch.nn.Module):
         accepts_bias: `forward` takes a pair bias.
         traceable: compilers take it as one operation (`traced`), where it has no bias and the
             graphs are given by `ptr` or `segments`.
-        equivariant: permuting the vertices of a graph permutes its output and changes nothing else.
 
     Raises:
         InvalidParameter: `heads` does not divide `channels`, or a number is out of range.
@@ -63,7 +62,6 @@ class GraphAttention(torch.nn.Module):
 
     accepts_bias: ClassVar[bool] = False
     traceable: ClassVar[bool] = False
-    equivariant: ClassVar[bool] = True
 
     def __init__(self, channels: int, heads: int = 4, *, dropout: float = 0.0) -> None:
         super().__init__()

@@ -160,7 +160,7 @@ def kernel_mean(left: Tensor, right: Tensor, values: Tensor, graphs: Segments) -
     Returns:
         `[N, H, d]`; 0 where all weights are 0.
     """
-    tiles = Tiles.of(graphs)
+    tiles = Tiles.from_graphs(graphs)
     # A column of ones beside the values: the same product sums weights and weighted values.
     ones = values.new_ones(*values.shape[:-1], 1)
     sums = tiles.apply(left, tiles.outer(right, torch.cat([values, ones], -1)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from graphagg.nn.attention.base import GraphAttention
-from graphagg.nn.attention.bigbird import BigBirdAttention
 from graphagg.nn.attention.exact import ExactAttention
 from graphagg.nn.attention.performer import PerformerAttention
 from graphagg.nn.resolver import build, find
@@ -13,7 +12,6 @@ from graphagg.nn.resolver import build, find
 ATTENTIONS: dict[str, type[GraphAttention]] = {
     "exact": ExactAttention,
     "performer": PerformerAttention,
-    "bigbird": BigBirdAttention,
 }
 
 

@@ -37,19 +37,13 @@ class Tiles:
     positions: Tensor | None
 
     @classmethod
-    def of(cls, graphs: Segments) -> Tiles:
+    def from_graphs(cls, graphs: Segments) -> Tiles:
         """The largest tiles that waste no more than `WASTE`; O(N)."""
         sizes, side = graphs.sizes, LARGEST_TILE
         counts = (sizes + side - 1) // side
         while side > 1 and int(counts.sum()) * side > (1 + WASTE) * graphs.rows:
             side //= 2
             counts = (sizes + side - 1) // side
-        return cls.of_side(graphs, side)
-
-    @classmethod
-    def of_side(cls, graphs: Segments, side: int) -> Tiles:
-        """Tiles of the given number of rows; the last one of a graph may be filled up."""
-        counts = (graphs.sizes + side - 1) // side
         owner = torch.repeat_interleave(counts)
         if owner.numel() * side == graphs.rows:
             return cls(graphs, side, owner, None)

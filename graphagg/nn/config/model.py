@@ -46,7 +46,6 @@ class FeatureConfig:
             from 0.
         width: number of real-valued columns.
         constant: one learned vector for every row; the data is not read.
-        batch_norm: batch norm and ReLU after the sum, for columns without a scale.
 
     Examples:
         >>> from graphagg.nn import FeatureConfig
@@ -59,7 +58,6 @@ class FeatureConfig:
     vocabulary: tuple[int, ...] = ()
     width: int = 0
     constant: bool = False
-    batch_norm: bool = False
 
     def __post_init__(self) -> None:
         check_sizes(self, vocabulary=(1, LARGE))
@@ -88,9 +86,8 @@ class EncodingConfig:
     Attributes:
         name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
         dim: its share of the model's width.
-        size: what the transform writes on a vertex: eigenvectors of `lappe-*`, `signnet-*` and
-            `equivstable`, steps of `rwse`, times of `heat`. 0: the
-            transform's default.
+        size: columns that the transform writes: eigenvectors of `lappe-*` and `signnet-*`, steps of
+            `rwse`, times of `heat`. 0: the transform's default.
         layers: depth of the encoder. 0: the encoder's default.
         laplacian: of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
         trivial: whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.
@@ -113,11 +110,6 @@ class EncodingConfig:
     def __post_init__(self) -> None:
         check_choices(self, laplacian=Laplacian)
         check_integers(self, dim=(1, LARGE), size=(0, LARGE), layers=(0, 1000))
-
-    @property
-    def relative(self) -> bool:
-        """Whether it gives positions to the local part rather than features to the vertices."""
-        return self.name == "equivstable"
 
 
 @dataclass(frozen=True)
@@ -310,7 +302,7 @@ class GPSConfig:
     @property
     def feature_channels(self) -> int:
         """Channels left to the vertex features."""
-        return self.channels - sum(e.dim for e in self.encodings if not e.relative)
+        return self.channels - sum(e.dim for e in self.encodings)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, such as JSON and TOML hold."""

@@ -4,8 +4,7 @@ from graphagg.nn.conv.adapter import ConvPart
 from graphagg.nn.conv.base import LocalPart
 from graphagg.nn.conv.gatedgcn import GatedGCN
 from graphagg.nn.conv.gine import GINE
-from graphagg.nn.conv.positions import PositionGate
-from graphagg.nn.conv.resolver import NAMES, degree_histogram, local
+from graphagg.nn.conv.resolver import NAMES, local
 
 __all__ = [
     "GINE",
@@ -13,7 +12,5 @@ __all__ = [
     "ConvPart",
     "GatedGCN",
     "LocalPart",
-    "PositionGate",
-    "degree_histogram",
     "local",
 ]

@@ -58,7 +58,7 @@ class ConvPart(LocalPart):
             try_conv(conv, channels, self.edge_channels)
 
     def update(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """The convolution's output, and `edge_attr` as it was given.
 

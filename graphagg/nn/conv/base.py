@@ -28,7 +28,6 @@ class LocalPart(torch.nn.Module):
         channels: width of the vertices' features.
         edge_channels: width of the edges' features; None where the part uses none.
         own_residual: the residual, the norm and the dropout are inside.
-        needs_positions: `positions` must be given.
 
     Examples:
         >>> import torch
@@ -42,15 +41,12 @@ class LocalPart(torch.nn.Module):
     channels: int
     edge_channels: int | None
     own_residual: bool = False
-    needs_positions: bool = False
 
     def forward(
         self,
         x: Tensor,
         edge_index: Tensor,
         edge_attr: Tensor | None = None,
-        *,
-        positions: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """New features of the vertices and, where the part changes them, of the edges.
 
@@ -58,7 +54,6 @@ class LocalPart(torch.nn.Module):
             x: `[N, channels]`.
             edge_index: `[2, E]` int64, from row 0, the source j, to row 1, the target i.
             edge_attr: `[E, edge_channels]`; without `edge_channels` it is not read.
-            positions: `[N, k]` where `needs_positions` is set.
 
         Returns:
             `[N, channels]`, and the new `edge_attr` or the one that was given.
@@ -67,18 +62,16 @@ class LocalPart(torch.nn.Module):
             InvalidBatch: `edge_index` out of range or of another form.
             InvalidFeatures: features that are missing, of another shape or type, or not finite.
         """
-        self.check(x, edge_index, edge_attr, positions)
-        return self.update(x, edge_index, edge_attr, positions)
+        self.check(x, edge_index, edge_attr)
+        return self.update(x, edge_index, edge_attr)
 
     def update(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """The part itself, on checked input; see `forward`."""
         raise NotImplementedError
 
-    def check(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
-    ) -> None:
+    def check(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None) -> None:
         """Shapes, types and ranges of what `forward` was given.
 
         The values are looked at in one pass over each tensor that is read; that is left out while
@@ -96,14 +89,11 @@ class LocalPart(torch.nn.Module):
             )
         check_edge_index(edge_index, x.size(0))
         self._check_edge_attr(edge_index, edge_attr)
-        self._check_positions(x, positions)
         if not looks_at_values():
             return
         read = {"x": x}
         if edge_attr is not None and self.edge_channels is not None:
             read["edge_attr"] = edge_attr
-        if positions is not None and self.needs_positions:
-            read["positions"] = positions
         for name, values in read.items():
             # Categories of edges pass: a convolution may look them up, or only add them.
             if name != "edge_attr" or values.is_floating_point():
@@ -129,19 +119,6 @@ class LocalPart(torch.nn.Module):
             f"{type(self).__name__}: {name} is of type {values.dtype}; wanted {allowed}; convert "
             "the features or the part by .to(...)"
         )
-
-    def _check_positions(self, x: Tensor, positions: Tensor | None) -> None:
-        if not self.needs_positions:
-            return
-        name = type(self).__name__
-        if positions is None:
-            raise InvalidFeatures(
-                f"{name} needs positions [N, k]; give lap_vectors, or use the part without -pe"
-            )
-        if positions.dim() != 2 or positions.size(0) != x.size(0):
-            raise InvalidFeatures(
-                f"{name}: positions is {tuple(positions.shape)}; wanted [{x.size(0)}, k]"
-            )
 
     def _check_edge_attr(self, edge_index: Tensor, edge_attr: Tensor | None) -> None:
         if self.edge_channels is None:

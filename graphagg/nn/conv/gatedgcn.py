@@ -3,7 +3,7 @@
 For an edge from j to i:
 
     e'_ij = D x_i + E x_j + C e_ij
-    s_ij  = sigmoid(e'_ij)  [* sigmoid(MLP(|p_i - p_j|^2)), EquivStableLapPE]
+    s_ij  = sigmoid(e'_ij)
     x'_i  = A x_i + sum_j s_ij * B x_j / (sum_j s_ij + 1e-6)
     x_i  <- x_i  + dropout(act(norm(x'_i)))
     e_ij <- e_ij + dropout(act(norm(e'_ij)))
@@ -23,7 +23,6 @@ from graphagg.checks import number
 from graphagg.errors import InvalidParameter
 from graphagg.nn.conv.base import LocalPart, find_activation, find_norm
 from graphagg.nn.conv.messages import aggregate, find_aggregation, sum_messages
-from graphagg.nn.conv.positions import PositionGate
 from graphagg.nn.settings import PROBABILITY
 
 _EPSILON = 1e-6
@@ -42,12 +41,10 @@ class GatedGCN(LocalPart):
         channels: d, the width of the vertices' and the edges' features.
         edge_channels: `channels`, or None for edges without features; edge features are carried
             by a residual, so no other width is possible.
-        positions: multiply the gates by `PositionGate` of `positions` (EquivStableLapPE).
         aggregation: aggregator of the gated messages, by default their sum.
         dropout: probability of the dropout after the activation.
         norm: "batch", "layer" or "none".
         act: name of the activation.
-        residual: add the input to the output, for vertices and edges.
 
     Raises:
         InvalidParameter: a width, norm, activation or probability that is not allowed.
@@ -68,12 +65,10 @@ class GatedGCN(LocalPart):
         channels: int,
         edge_channels: int | None = None,
         *,
-        positions: bool = False,
         aggregation: Aggregation | str | None = None,
         dropout: float = 0.0,
         norm: str = "batch",
         act: str = "relu",
-        residual: bool = True,
     ) -> None:
         super().__init__()
         if edge_channels not in (None, channels):
@@ -82,11 +77,9 @@ class GatedGCN(LocalPart):
                 "None): edge features are carried by a residual, embed them to that width first"
             )
         self.channels, self.edge_channels = channels, edge_channels
-        self.needs_positions, self.residual = positions, residual
         # A, D, B and E in one product.
         self.vertices = torch.nn.Linear(channels, 4 * channels)
         self.edges = None if edge_channels is None else torch.nn.Linear(channels, channels)
-        self.gate = PositionGate(channels) if positions else None
         self.aggregation = find_aggregation(aggregation, channels)
         self.norm_x = find_norm(norm, channels)
         self.norm_e = None if edge_channels is None else find_norm(norm, channels)
@@ -94,7 +87,7 @@ class GatedGCN(LocalPart):
         self.dropout = torch.nn.Dropout(number("dropout", dropout, **PROBABILITY))
 
     def update(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Gates, messages, and what follows them."""
         if self.edges is not None and edge_attr is not None:
@@ -112,8 +105,6 @@ class GatedGCN(LocalPart):
         if self.edges is not None:
             logits = logits + self.edges(edge_attr)
         gates = logits.sigmoid()
-        if self.gate is not None:
-            gates = gates * self.gate(positions, edge_index)
         x_new = itself + self._gather(gates, message, target, x.size(0))
         return self._update(x, x_new, self.norm_x), self._update_edges(edge_attr, logits)
 
@@ -130,5 +121,5 @@ class GatedGCN(LocalPart):
         return self._update(edge_attr, logits, self.norm_e)
 
     def _update(self, old: Tensor, new: Tensor, norm: torch.nn.Module) -> Tensor:
-        new = self.dropout(self.act(norm(new)))
-        return old + new if self.residual else new
+        added: Tensor = self.dropout(self.act(norm(new)))
+        return old + added

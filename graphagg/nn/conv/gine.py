@@ -1,6 +1,6 @@
-"""GINE (arXiv 1905.12265) as a local part, plain and with EquivStableLapPE.
+"""GINE (arXiv 1905.12265) as a local part.
 
-    x'_i = nn((1 + eps) x_i + sum_j ReLU(x_j + C e_ij) [* sigmoid(MLP(|p_i - p_j|^2))])
+    x'_i = nn((1 + eps) x_i + sum_j ReLU(x_j + C e_ij))
 
 C is a linear map only where the edges have another width than the vertices; edges without features
 leave ReLU(x_j).
@@ -14,21 +14,19 @@ from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.nn.conv.base import LocalPart, after_linear
 from graphagg.nn.conv.messages import aggregate, find_aggregation
-from graphagg.nn.conv.positions import PositionGate
 
 
 class GINE(LocalPart):
     """The sum of the neighbors and their edges, through an MLP d -> d -> d.
 
     Paper: Hu et al., Strategies for Pre-training Graph Neural Networks, arXiv 1905.12265;
-    GraphGPS, arXiv 2205.12454 (its MLP, and the gate on the messages).
+    GraphGPS, arXiv 2205.12454 (its MLP).
 
     Residual, norm and dropout are outside; the edges' features do not change. O(E d + N d^2).
 
     Args:
         channels: d, the width of the vertices' features.
         edge_channels: width of the edges' features; None for edges without.
-        positions: multiply the messages by `PositionGate` of `positions` (EquivStableLapPE).
         aggregation: aggregator of the messages, by default their sum.
         act: name of the activation in the MLP.
         train_eps: learn eps, which is 0 at the start.
@@ -42,14 +40,12 @@ class GINE(LocalPart):
         channels: int,
         edge_channels: int | None = None,
         *,
-        positions: bool = False,
         aggregation: Aggregation | str | None = None,
         act: str = "relu",
         train_eps: bool = False,
     ) -> None:
         super().__init__()
         self.channels, self.edge_channels = channels, edge_channels
-        self.needs_positions = positions
         self.nn = torch.nn.Sequential(
             torch.nn.Linear(channels, channels),
             after_linear(act),
@@ -64,11 +60,10 @@ class GINE(LocalPart):
             if edge_channels in (None, channels)
             else torch.nn.Linear(int(edge_channels or 0), channels)
         )
-        self.gate = PositionGate(channels) if positions else None
         self.aggregation = find_aggregation(aggregation, channels)
 
     def update(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Messages, their aggregate, and the MLP."""
         if self.edges is not None and edge_attr is not None:
@@ -79,8 +74,6 @@ class GINE(LocalPart):
             same = edges.dtype == messages.dtype  # which autocast and categories are not
             messages = messages.add_(edges) if same else messages + edges
         messages = messages.relu_()  # in place, as above: a batch's messages are its largest tensor
-        if self.gate is not None:
-            messages = messages * self.gate(positions, edge_index)
         itself = (1 + self.eps) * x
         if self.aggregation is None:
             return self.nn(

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import torch
 import torch_geometric.nn.conv
-from torch import Tensor
-from torch_geometric.data import Data
 from torch_geometric.nn.aggr import Aggregation
 from torch_geometric.nn.conv import MessagePassing
-from torch_geometric.utils import degree
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
@@ -26,12 +22,7 @@ from graphagg.nn.settings import part_width
 
 Aggregator: TypeAlias = Aggregation | str | None
 
-_OWN: dict[str, tuple[type[GatedGCN] | type[GINE], bool]] = {
-    "gatedgcn": (GatedGCN, False),
-    "gatedgcn-pe": (GatedGCN, True),
-    "gine": (GINE, False),
-    "gine-pe": (GINE, True),
-}
+_OWN: dict[str, type[GatedGCN] | type[GINE]] = {"gatedgcn": GatedGCN, "gine": GINE}
 _SHORT = {"gcn": "GCNConv", "gat": "GATConv", "sage": "SAGEConv", "gen": "GENConv"}
 NAMES = (*_OWN, *_SHORT, "gin", "pna")
 _OR_CLASS = "the class name of a PyG convolution"
@@ -44,7 +35,7 @@ def local(
     aggregation: Aggregator = None,
     **options: Any,
 ) -> LocalPart:
-    """A local part `(x, edge_index, edge_attr, *, positions) -> (x, edge_attr)`.
+    """A local part `(x, edge_index, edge_attr) -> (x, edge_attr)`.
 
     Args:
         name_or_module: one of `NAMES`; the class name of a PyG convolution whose constructor begins
@@ -54,8 +45,7 @@ def local(
         edge_channels: width of the edges' features, None for edges without.
         aggregation: an `Aggregation` or the name of one, for the messages; by default what the
             part does by itself. A convolution that is given must be built with it (`aggr=...`).
-        options: passed to the part, such as `dropout` (gatedgcn), `heads` (gat), `degrees` and
-            `scalers` (pna).
+        options: passed to the part, such as `dropout` (gatedgcn) or `heads` (gat).
 
     Raises:
         InvalidParameter: an unknown name, an option that the part does not take, heads that do not
@@ -74,45 +64,19 @@ def local(
     if not isinstance(name_or_module, str):
         raise unknown("local part", name_or_module, NAMES, f"{_OR_CLASS}, or a module")
     if name_or_module in _OWN:
-        kind, positions = _OWN[name_or_module]
-        settings = {"positions": positions, "aggregation": aggregation, **options}
-        return build(kind.__name__, kind, channels, edge_channels, **settings)
+        kind = _OWN[name_or_module]
+        return build(
+            kind.__name__, kind, channels, edge_channels, aggregation=aggregation, **options
+        )
     if name_or_module == "gin":
         return build("gin", _gin, channels, aggregation, **options)
     if name_or_module == "pna":
         if aggregation is not None:
             raise InvalidParameter(
-                f"pna aggregates by its own aggregators and scalers, not by {aggregation!r}; set "
-                "aggregators=[...] and scalers=[...]"
+                f"pna aggregates by its own aggregators, not by {aggregation!r}; set none"
             )
         return build("pna", _pna, channels, edge_channels, **options)
     return _by_class(name_or_module, channels, edge_channels, aggregation, options)
-
-
-def degree_histogram(graphs: Iterable[Data]) -> Tensor:
-    """Count vertices of in-degree 0, 1, 2, ... in the graphs: the `degrees` of "pna".
-
-    Returns:
-        `[largest degree + 1]` int64. O(edges).
-
-    Examples:
-        >>> import torch
-        >>> from torch_geometric.data import Data
-        >>> from graphagg.nn.conv import degree_histogram
-        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
-        >>> degree_histogram([path]).tolist()
-        [0, 2, 1]
-    """
-    total = torch.zeros(1, dtype=torch.int64)
-    for graph in graphs:
-        edges = graph.edge_index
-        counts = torch.bincount(
-            degree(edges[1].cpu(), num_nodes=graph.num_nodes, dtype=torch.int64),
-            minlength=total.numel(),
-        )
-        counts[: total.numel()] += total
-        total = counts
-    return total
 
 
 def _given(
@@ -147,49 +111,13 @@ def _gin(
     return ConvPart(conv, channels)
 
 
-def _pna(
-    channels: int,
-    edge_channels: int | None,
-    degrees: Tensor | None = None,
-    aggregators: Iterable[str] = ("mean", "max", "sum"),
-    scalers: Iterable[str] = ("identity",),
-    towers: int = 1,
-) -> LocalPart:
-    # GraphGPS: mean, max and sum, no scaler but the identity, which asks for no degrees.
-    scalers = list(scalers)
-    if degrees is None:
-        if scalers != ["identity"]:
-            raise InvalidParameter(
-                f"pna with the scalers {scalers} needs degrees=degree_histogram(training graphs)"
-            )
-        degrees = torch.ones(1, dtype=torch.int64)
-    _check_degrees(degrees, scalers)
-    settings = {
-        "in_channels": channels,
-        "out_channels": channels,
-        "aggregators": list(aggregators),
-        "scalers": scalers,
-        "deg": degrees,
-        "edge_dim": edge_channels,
-        "towers": towers,
-    }
-    conv = _conv(torch_geometric.nn.conv.PNAConv, settings)
+def _pna(channels: int, edge_channels: int | None) -> LocalPart:
+    """PNA as GraphGPS has it: mean, maximum and sum, and no scaler, which would need degrees."""
+    conv = torch_geometric.nn.conv.PNAConv(
+        channels, channels, ["mean", "max", "sum"], ["identity"], torch.ones(1, dtype=torch.int64),
+        edge_dim=edge_channels,
+    )  # fmt: skip
     return ConvPart(conv, channels, edge_channels)
-
-
-def _check_degrees(degrees: Tensor, scalers: list[str]) -> None:
-    if not isinstance(degrees, Tensor) or degrees.dim() != 1:
-        given = list(degrees.shape) if isinstance(degrees, Tensor) else type(degrees).__name__
-        raise InvalidParameter(
-            f"degrees is a {given}; wanted a tensor [largest degree + 1], as "
-            "degree_histogram(training graphs) gives"
-        )
-    # The other scalers divide by the average degree, or multiply by it.
-    if set(scalers) != {"identity"} and not bool(degrees[1:].sum() > 0):
-        raise InvalidParameter(
-            f"pna with the scalers {scalers} was given degrees with no vertex with an edge, whose "
-            "average is 0; wanted degree_histogram of graphs with edges, or scalers=['identity']"
-        )
 
 
 def _by_class(

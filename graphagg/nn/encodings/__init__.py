@@ -2,8 +2,7 @@
 
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigenpairs import NoConvergence
-from graphagg.nn.encodings.electrostatic import ElstaticSE
-from graphagg.nn.encodings.encoder import Encoder, EquivStableEncoder, LinearEncoder
+from graphagg.nn.encodings.encoder import Encoder, LinearEncoder
 from graphagg.nn.encodings.heat import HKdiagSE
 from graphagg.nn.encodings.laplacian import LapPE, flip_signs
 from graphagg.nn.encodings.resolver import ENCODERS, encoder
@@ -15,10 +14,8 @@ __all__ = [
     "ENCODERS",
     "RWSE",
     "DeepSetEncoder",
-    "ElstaticSE",
     "Encoder",
     "Encoding",
-    "EquivStableEncoder",
     "HKdiagSE",
     "LapPE",
     "LinearEncoder",

@@ -89,34 +89,6 @@ class LinearEncoder(Encoder):
         return out
 
 
-class EquivStableEncoder(Encoder):
-    """A linear map of the Laplacian vectors, for the `positions` of a local part "...-pe".
-
-    As in GraphGPS (after PEG, arXiv 2203.00199); no bias, as only differences are used. In
-    training each graph's vectors get random signs. A linear map changes distances, so that the
-    gates are no longer blind to the signs of the vectors: to have that exactly, leave the encoder
-    out and give `data.lap_vectors` as positions.
-
-    Args:
-        dim: width of the output.
-        k: number of vectors.
-        flip: random signs in training.
-    """
-
-    needs = ("lap_vectors",)
-
-    def __init__(self, dim: int, *, k: int = 8, flip: bool = True) -> None:
-        super().__init__()
-        self.dim, self.k, self.flip = integer("dim", dim, 1), integer("k", k, 1), flip
-        self.map = torch.nn.Linear(k, dim, bias=False)
-
-    def forward(self, data: Data) -> Tensor:
-        """`[N, dim]` from `lap_vectors` `[N, k]`."""
-        vectors = self.read(flipped(self, data), "lap_vectors", self.k)
-        out: Tensor = self.map(vectors)
-        return out
-
-
 def flipped(module: Any, data: Data) -> Data:
     """`data` with random signs where `module` trains and has `flip`; else as it is."""
     if module.training and module.flip and data.get("lap_vectors") is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +13,11 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.arrays import Doubles
-from graphagg.errors import InvalidParameter
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigenpairs import Normalization, fix_signs, lowest, trivial_vector
 from graphagg.nn.encodings.structure import Component, components, laplace_structure
-from graphagg.nn.segments import Segments, graph_seeds, mix
+from graphagg.nn.segments import Segments
 from graphagg.nn.settings import check_choices, check_integers
-
-Short = Literal["pad", "error"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +39,7 @@ class LapPE(Encoding):
     one is returned: its projector, not its vectors, is equivariant to a renumbering of the
     vertices. Where k cuts an eigenspace, some of its vectors are returned.
 
-    A graph with fewer than k of them: columns of 0 with a mask of False fill up (`short="pad"`), or
-    it is an error (`short="error"`).
+    If a graph has fewer than k of them, columns of 0 with a mask of False are appended.
 
     O(n^3) per component below `dense_below` vertices; above, Lanczos (`eigenpairs`) in O(N k)
     memory.
@@ -56,7 +52,6 @@ class LapPE(Encoding):
         k: number of eigenvectors.
         normalization: "sym" (I - D^-1/2 W D^-1/2), "rw" (I - D^-1 W) or "none" (D - W).
         trivial: include the vectors of eigenvalue 0.
-        short: "pad" or "error".
         dense_below: number of vertices from which a component is solved without a dense matrix.
         dtype: of the attributes written.
 
@@ -73,20 +68,18 @@ class LapPE(Encoding):
     k: int = 8
     normalization: Normalization = "sym"
     trivial: bool = False
-    short: Short = "pad"
     dense_below: int = 300
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_integers(self, k=(1, None))
-        check_choices(self, normalization=Normalization, short=Short)
+        check_choices(self, normalization=Normalization)
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`lap_vectors`, `lap_values` and `lap_mask` of `data`.
 
         Raises:
-            InvalidParameter: with `short="error"`, a graph with fewer than k eigenvectors.
             NoConvergence: the vectors of a large graph were not found.
         """
         structure = laplace_structure(data)
@@ -96,7 +89,7 @@ class LapPE(Encoding):
         for component in components(structure):
             by_graph[component.graph].append(component)
         for graph, inside in enumerate(by_graph):
-            eigenpairs = self._graph(inside, graph)
+            eigenpairs = self._graph(inside)
             rows = slice(structure.ptr[graph], structure.ptr[graph + 1])
             values[rows, : len(eigenpairs)] = [value for value, _, _ in eigenpairs]
             mask[rows, : len(eigenpairs)] = True
@@ -104,7 +97,7 @@ class LapPE(Encoding):
                 vectors[component.vertices, column] = vector
         return {"lap_vectors": vectors, "lap_values": values, "lap_mask": mask}
 
-    def _graph(self, inside: list[Component], graph: int) -> list[tuple[float, Component, Doubles]]:
+    def _graph(self, inside: list[Component]) -> list[tuple[float, Component, Doubles]]:
         """The first k of the eigenpairs of all components, ties in the components' order."""
         eigenpairs = []
         for component in inside:
@@ -113,12 +106,6 @@ class LapPE(Encoding):
                 (float(value), component, vectors[:, i]) for i, value in enumerate(component_values)
             ]
         eigenpairs.sort(key=lambda pair: pair[0])
-        if self.short == "error" and len(eigenpairs) < self.k:
-            size = sum(component.size for component in inside)
-            raise InvalidParameter(
-                f"graph {graph} has {size} vertices in {len(inside)} components, and "
-                f'{len(eigenpairs)} eigenvectors; k is {self.k}: ask for fewer, or set short="pad"'
-            )
         return eigenpairs[: self.k]
 
     def _component(self, component: Component) -> tuple[Doubles, Doubles]:
@@ -133,18 +120,14 @@ class LapPE(Encoding):
         return values, fix_signs(vectors)
 
 
-def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -> Data:
+def flip_signs(data: Data) -> Data:
     """A copy of `data` whose eigenvectors have random signs: one per graph and column.
 
     For training; a model that is evaluated gets the vectors as they are. Drawn per graph, never per
     batch (GraphGPS draws one sign per column for the whole batch).
 
     Args:
-        data: a `Data` or a `Batch` with `name` `[N, k]`.
-        seed: with a seed, such as the number of the step, a graph's signs follow from it and the
-            graph's size and edges alone, whatever lies beside it in the batch; None draws from
-            torch's generator.
-        name: the attribute.
+        data: a `Data` or a `Batch` with `lap_vectors` `[N, k]`.
 
     Returns:
         a shallow copy; `data` stays as it is.
@@ -155,18 +138,13 @@ def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -
         >>> from graphagg.nn.encodings import LapPE, flip_signs
         >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
         >>> encoded = LapPE(2)(path)
-        >>> torch.equal(flip_signs(encoded, seed=1).lap_vectors.abs(), encoded.lap_vectors.abs())
+        >>> torch.equal(flip_signs(encoded).lap_vectors.abs(), encoded.lap_vectors.abs())
         True
     """
-    vectors: Tensor = data[name]
+    vectors: Tensor = data.lap_vectors
     graphs = Segments.of(vectors.size(0), data.get("ptr"), data.batch, vectors.device)
-    if seed is None:
-        bits = torch.randint(0, 2, (graphs.count, vectors.size(1)), device=vectors.device)
-    else:
-        edges = data.edge_index.to(graphs.ptr.device)
-        seeds = graph_seeds(graphs, edges, seed)[:, None]
-        bits = (mix(seeds + mix(torch.arange(vectors.size(1), device=seeds.device))) >> 17) & 1
+    bits = torch.randint(0, 2, (graphs.count, vectors.size(1)), device=vectors.device)
     signs = (2 * bits - 1).to(vectors)
     flipped = copy.copy(data)
-    flipped[name] = vectors * signs[graphs.index.to(vectors.device)]
+    flipped.lap_vectors = vectors * signs[graphs.index.to(vectors.device)]
     return flipped

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from graphagg.nn.encodings.encoder import Encoder, EquivStableEncoder, LinearEncoder
+from graphagg.nn.encodings.encoder import Encoder, LinearEncoder
 from graphagg.nn.encodings.sets import DeepSetEncoder, TransformerEncoder
 from graphagg.nn.encodings.signnet import SignNet
 from graphagg.nn.resolver import build, find
@@ -26,12 +26,10 @@ def _linear(name: str, default: int) -> Callable[..., Encoder]:
 _MAKERS: dict[str, Callable[..., Encoder]] = {
     "lappe-deepset": DeepSetEncoder,
     "lappe-transformer": TransformerEncoder,
-    "equivstable": EquivStableEncoder,
     "signnet-mlp": partial(SignNet, rho="mlp"),
     "signnet-deepset": partial(SignNet, rho="deepset"),
     "rwse": _linear("rwse", 20),
     "heat": _linear("heat", 20),
-    "electrostatic": _linear("electrostatic", 10),
 }
 ENCODERS = tuple(_MAKERS)
 

@@ -9,7 +9,6 @@ from graphagg.nn.config.model import EncodingConfig, GPSConfig
 from graphagg.nn.encodings import (
     ENCODERS,
     RWSE,
-    ElstaticSE,
     Encoder,
     Encoding,
     HKdiagSE,
@@ -18,14 +17,12 @@ from graphagg.nn.encodings import (
 )
 from graphagg.nn.resolver import unknown
 
-_OF_VECTORS = ("lappe-", "signnet-", "equivstable")
+_OF_VECTORS = ("lappe-", "signnet-")
 # What a transform writes where the config names no size.
-_SIZES = {"rwse": 20, "heat": 20, "electrostatic": 10}
-_VECTORS = 8
+_VECTORS, _COLUMNS = 8, 20
 _TRANSFORMS: dict[str, Callable[[int], Encoding]] = {
     "rwse": RWSE,
     "heat": lambda size: HKdiagSE(times=tuple(range(1, size + 1))),
-    "electrostatic": lambda size: ElstaticSE(),
 }
 
 
@@ -33,7 +30,7 @@ def transform_of(config: EncodingConfig) -> Encoding:
     """The transform that writes what the encoder of `config` reads.
 
     Raises:
-        InvalidParameter: an unknown name, or a size that there is not.
+        InvalidParameter: an unknown name.
     """
     if config.name not in ENCODERS:
         raise unknown("encoding", config.name, ENCODERS)
@@ -82,8 +79,4 @@ def encoder_of(config: EncodingConfig) -> Encoder:
 
 
 def _size(config: EncodingConfig) -> int:
-    if config.name == "electrostatic" and config.size not in (0, _SIZES[config.name]):
-        raise InvalidParameter(
-            f"encodings.size of {config.name!r} is {config.size}; wanted {_SIZES[config.name]}"
-        )
-    return config.size or _SIZES.get(config.name, _VECTORS)
+    return config.size or (_VECTORS if config.name.startswith(_OF_VECTORS) else _COLUMNS)

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from graphagg.errors import InvalidFeatures
 from graphagg.nn.config.model import FeatureConfig
-from graphagg.nn.conv.base import find_norm
 from graphagg.nn.segments import Segments
 
 
@@ -27,9 +26,6 @@ class FeatureEncoder(torch.nn.Module):
             torch.nn.Embedding(size, channels) for size in config.vocabulary
         )
         self.linear = torch.nn.Linear(config.width, channels) if config.width else None
-        self.norm: torch.nn.Module = torch.nn.Identity()
-        if config.batch_norm:
-            self.norm = torch.nn.Sequential(find_norm("batch", channels), torch.nn.ReLU())
         if config.constant:
             self.constant = torch.nn.Parameter(torch.randn(channels))
 
@@ -54,8 +50,7 @@ class FeatureEncoder(torch.nn.Module):
         embedded = [layer(values[:, i].long()) for i, layer in enumerate(self.embeddings)]
         if self.linear is not None:
             embedded.append(self.linear(values[:, split:].to(self.linear.weight.dtype)))
-        out: Tensor = self.norm(torch.stack(embedded).sum(0) if len(embedded) > 1 else embedded[0])
-        return out
+        return torch.stack(embedded).sum(0) if len(embedded) > 1 else embedded[0]
 
     def _shaped(self, values: Tensor | None, rows: int) -> Tensor:
         requirement = f"wanted [{rows}, {self.config.columns}]"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidFeatures, InvalidParameter
+from graphagg.errors import InvalidFeatures
 from graphagg.nn.checks import check_finite, looks_at_values, values_known
 from graphagg.nn.config.model import GPSConfig
 from graphagg.nn.conv.base import check_edge_index
@@ -67,7 +67,6 @@ class GPS(torch.nn.Module):
             )
             for _ in range(config.layers)
         ]
-        _check_parts(config, layers[0])
         self.layers = torch.nn.ModuleList(layers)
         self.head = Head(config.head, config.channels, config.layer.activation)
 
@@ -87,9 +86,8 @@ class GPS(torch.nn.Module):
             InvalidBatch: indices that do not fit.
         """
         graphs = graphs_of(data)
-        x, positions = self._vertices(data, graphs)
-        edge_attr = self._edges(data, graphs)
-        x = self._through(x, data.edge_index, edge_attr, graphs, positions)
+        x, edge_attr = self._vertices(data, graphs), self._edges(data, graphs)
+        x = self._through(x, data.edge_index, edge_attr, graphs)
         out: Tensor = self.head(x, graphs, getattr(data, "edge_label_index", None))
         return out
 
@@ -99,29 +97,21 @@ class GPS(torch.nn.Module):
         edge_index: Tensor,
         edge_attr: Tensor | None,
         graphs: Segments,
-        positions: Tensor | None,
     ) -> Tensor:
         """The layers: the first one looks at the values that it is given, the others need not."""
         for depth, layer in enumerate(self.layers):
             checked = depth > 0 and not torch.compiler.is_compiling()
             with values_known() if checked else nullcontext():
-                x, edge_attr = layer(x, edge_index, edge_attr, segments=graphs, positions=positions)
+                x, edge_attr = layer(x, edge_index, edge_attr, segments=graphs)
         if looks_at_values():
             check_finite(x)
         return x
 
-    def _vertices(self, data: Data, graphs: Segments) -> tuple[Tensor, Tensor | None]:
-        columns, positions = [], None
+    def _vertices(self, data: Data, graphs: Segments) -> Tensor:
+        columns = [encode(data) for encode in self.encodings]
         if self.nodes is not None:
-            columns.append(self.nodes(getattr(data, "x", None), graphs.rows, graphs))
-        for config, encode in zip(self.config.encodings, self.encodings, strict=True):
-            encoded = encode(data)
-            if config.relative:
-                positions = encoded
-            else:
-                columns.append(encoded)
-        x = columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
-        return x, positions
+            columns.insert(0, self.nodes(getattr(data, "x", None), graphs.rows, graphs))
+        return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
 
     def _edges(self, data: Data, graphs: Segments) -> Tensor | None:
         if self.edges is None:
@@ -179,19 +169,6 @@ def graphs_of(data: Data) -> Segments:
     check_edge_index(edge_index, rows)
     ptr, batch = getattr(data, "ptr", None), getattr(data, "batch", None)
     return Segments.of(rows, ptr, batch, edge_index.device)
-
-
-def _check_parts(config: GPSConfig, layer: GPSLayer) -> None:
-    """`InvalidParameter` where a part lacks what it reads, or nothing reads what there is."""
-    given = any(encoding.relative for encoding in config.encodings)
-    reads = layer.local is not None and layer.local.needs_positions
-    if given != reads:
-        gives = "an encoding gives positions" if given else "no encoding gives positions"
-        use = "reads them" if reads else "reads none"
-        raise InvalidParameter(
-            f"{gives}, but local.name {config.local.name!r} {use}; wanted both the encoding "
-            "'equivstable' and a local part such as 'gatedgcn-pe', or neither"
-        )
 
 
 def _features(config: GPSConfig, used: bool, channels: int, name: str) -> FeatureEncoder | None:

@@ -10,16 +10,15 @@ from typing import Any
 from graphagg.errors import InvalidParameter, UnknownPreset, UnreadableFile
 from graphagg.nn.presets.preset import TABLES, Preset
 from graphagg.nn.presets.simple import AUTO
-from graphagg.nn.presets.tables import OFFICIAL, PLUS, SMALL
+from graphagg.nn.presets.tables import PRESETS
 from graphagg.nn.resolver import unknown
 
-_ALL = dict(sorted({**OFFICIAL, **SMALL, **PLUS}.items()))
 _FILE = "a TOML file with the tables [model] and [training]"
 
 
 def presets() -> tuple[str, ...]:
     """The names of all presets, sorted."""
-    return tuple(_ALL)
+    return tuple(PRESETS)
 
 
 def preset(name: str) -> Preset:
@@ -33,9 +32,10 @@ def preset(name: str) -> Preset:
         >>> preset("zinc-small").training.epochs
         40
     """
-    if name in _ALL:
-        return _ALL[name]
-    raise unknown("preset", name, [*_ALL, AUTO] if name != AUTO else _ALL, _FILE, UnknownPreset)
+    if name in PRESETS:
+        return PRESETS[name]
+    names = [*PRESETS, *([] if name == AUTO else [AUTO])]
+    raise unknown("preset", name, names, _FILE, UnknownPreset)
 
 
 def read_preset(path: str | os.PathLike[str]) -> Preset:

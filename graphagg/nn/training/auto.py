@@ -1,9 +1,9 @@
-"""`auto`: the plain model that does best on the validation part, after a race.
+"""`auto`: race plain models and take the one with the best validation score.
 
 The race is the controls of the run (`graphagg.nn.training.controls`) with a GPS model among them,
 on each split of the run; the best mean validation score wins. No label of a test part is used, and
-the rule has nothing that is fitted to data sets. `python -m benchmarks.training.small_sets` says
-how near it comes to the best of them.
+the rule has no parameter that was fitted to data sets. `python -m benchmarks.training.small_sets`
+measures how near it comes to the best of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ORDER: dict[Level, tuple[Simple, ...]] = {
     "graph": ("gps", "sage", "gcn", "mlp"),
     "node": ("sage", "gcn", "gps", "mlp"),
     "edge": ("sage", "gcn", "mlp"),
-}  # the first of equal ones
+}  # ties go to the first
 _LARGE = 200_000  # vertices of one graph above which neighbors are sampled, and nothing is raced
 _READ = 20_000_000  # vertices and edges that a network of the race reads, over its epochs
 _FEWEST = 5  # epochs of a race
@@ -47,19 +47,19 @@ class Auto:
 
     @property
     def training(self) -> TrainingConfig:
-        """Its training settings for vertices; other data differ where nothing was changed."""
+        """Its training settings for vertices; unchanged ones differ for other tasks."""
         return self.change(simple("sage", "node")).training
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A plain model and its training.
+class RaceResult:
+    """The plain model that won, and why.
 
     Attributes:
         name: which one.
         preset: the model and its training.
         reasons: a sentence per decision.
-        raced: per split the others of the race, where they trained for as long as a run's controls.
+        raced: per split the other models of the race, if they trained as long as controls do.
     """
 
     name: Simple
@@ -68,41 +68,31 @@ class Choice:
     raced: tuple[tuple[Control, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, from which `again` makes the choice of a run that is resumed."""
+        """Plain values for `resumed_choice`."""
         return {"name": self.name, "reasons": list(self.reasons)}
 
 
-def again(saved: dict[str, Any], auto: Auto, data: GraphData) -> Choice:
-    """Make the choice that `to_json` gave, without a race."""
-    return Choice(saved["name"], _plain(saved["name"], auto, data), tuple(saved["reasons"]))
+def resumed_choice(saved: dict[str, Any], auto: Auto, data: GraphData) -> RaceResult:
+    """The choice that `to_json` wrote, without a race."""
+    return RaceResult(saved["name"], _plain(saved["name"], auto, data), tuple(saved["reasons"]))
 
 
 def choose(
     auto: Auto, data: GraphData, metric: Metric, splits: int, device: torch.device,
     progress: Progress = silent,
-) -> Choice:  # fmt: skip
-    """Race the plain models on data, and choose one.
-
-    Args:
-        auto: changes of the settings.
-        data: checked, with splits.
-        metric: the metric of the run.
-        splits: the first ones, that the race is run on.
-        device: where networks train.
-        progress: told of each split.
-    """
+) -> RaceResult:  # fmt: skip
+    """Race the plain models on the first `splits` splits of checked data, and choose one."""
     if data.single and _vertices(data) > _LARGE:
         preset = _plain("sage", auto, data)
         reason = f"auto takes sage with sampled neighbors: {_vertices(data):,} vertices, over "
-        return Choice("sage", preset, (f"{reason}{_LARGE:,}, which are not raced",))
+        return RaceResult("sage", preset, (f"{reason}{_LARGE:,}, which are not raced",))
     presets: dict[str, Preset] = {name: _plain(name, auto, data) for name in ORDER[data.level]}
     longest = presets["sage"].training
     size = sum(int(g.num_nodes or 0) + g.num_edges for g in data.graphs)
     epochs = min(longest.epochs, max(_FEWEST, _READ // max(size, 1)))
     training = replace(longest, epochs=epochs, warmup_epochs=min(longest.warmup_epochs, epochs))
     encode = transform_for(presets["gps"].model) if "gps" in presets else None
-    encoded = data if encode is None else data.transformed(encode)
-    encoded, graphs = prepared(encoded, training, device)
+    encoded, graphs = prepared(data.transformed(encode) if encode else data, training, device)
     shape, raced = data.shape(metric), []
     for index in range(splits):
         progress(f"race of split {index}", 0, 0)
@@ -111,7 +101,7 @@ def choose(
         raced.append(measured(Task(feed, shape, metric, of_split, device), presets))
     name, reasons = winner(raced, ORDER[data.level], metric)
     others = tuple(tuple(c for c in of_split if c.name != name) for of_split in raced)
-    return Choice(name, presets[name], reasons, others if epochs == longest.epochs else ())
+    return RaceResult(name, presets[name], reasons, others if epochs == longest.epochs else ())
 
 
 def winner(
@@ -121,8 +111,8 @@ def winner(
 
     Args:
         raced: the controls of each split.
-        names: the networks among them; of equal ones the first is taken.
-        metric: what their scores are.
+        names: the networks among them; ties go to the first.
+        metric: of the scores.
     """
     scores: dict[str, list[float]] = {}
     for control in (control for of_split in raced for control in of_split):
@@ -131,11 +121,11 @@ def winner(
     means = {name: mean for name, mean in means.items() if not np.isnan(mean)}
     ranked = sorted(means, key=lambda name: means[name], reverse=metric != "mae")
     best = next((means[name] for name in ranked if name in SIMPLE), None)
-    # Where none could be trained, the run says why.
+    # If none could be trained, the run reports why.
     name = next((name for name in names if means.get(name) == best), names[0])
-    shown = ", ".join(f"{other} {means[other]:.3f}" for other in ranked)
+    listed = ", ".join(f"{other} {means[other]:.3f}" for other in ranked)
     over = f" over {len(raced)} splits" if len(raced) > 1 else ""
-    reasons = [f"auto takes {name}: {metric} of the validation part{over}: {shown}"]
+    reasons = [f"auto takes {name}: {metric} of the validation part{over}: {listed}"]
     if ranked and ranked[0] not in SIMPLE and means[ranked[0]] != best:
         reasons.append(
             f"no network of the race comes up to the control {ranked[0]!r} on the validation part: "

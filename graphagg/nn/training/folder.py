@@ -39,7 +39,7 @@ _SHOWN = 4
 
 
 @contextmanager
-def alone_in(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Make a folder, and keep other processes from training in it inside the `with` block.
 
     Raises:
@@ -215,8 +215,8 @@ def check_free(path: Path) -> None:
     there = [path / RUN] if (path / RUN).exists() else _splits(path)
     if there:
         raise RunExists(
-            f"{path} already holds a training run ({there[0].name}); resume it (--resume, "
-            f"where {RUN} is there), replace it (--force) or take another folder"
+            f"{path} already holds a training run ({there[0].name}); resume it "
+            f"(`resume=True`, if {RUN} exists), replace it (`force=True`) or use another folder"
         )
 
 
@@ -226,7 +226,7 @@ def _splits(path: Path) -> list[Path]:
 
 
 _STATE = {"epoch", "state_dict", "optimizer", "rows", "best", "waited"}
-_REPLACE = "replace the run (--force)"
+_REPLACE = "replace the run (`force=True`)"
 _OF_SPLIT = (
     LAST, BEST, RESULT, CONTROLS, CARD, "metrics.csv", "model.safetensors", "config.json",
     "*.partial",
@@ -279,7 +279,7 @@ def _lengthened(path: Path, saved: dict[str, Any], settings: dict[str, Any]) -> 
     raise CheckpointMismatch(
         f"{path}: training.epochs is there {before}, now {now['epochs']}, but the rate of the run "
         f"falls to 0 by a cosine that ends after {before}; only a run with training.schedule "
-        "'constant' can be lengthened: resume with its epochs, or start again (--force)"
+        "'constant' can be lengthened: resume with its epochs, or start again (`force=True`)"
     )
 
 
@@ -293,7 +293,7 @@ def _compare(path: Path, saved: dict[str, Any], settings: dict[str, Any]) -> Non
         more = f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
         raise CheckpointMismatch(
             f"{path} is of another configuration ({listed}{more}); resume with the settings of "
-            "the run, or start again (--force)"
+            "the run, or start again (`force=True`)"
         )
 
 

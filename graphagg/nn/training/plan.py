@@ -20,7 +20,7 @@ Build: TypeAlias = Callable[[Shape], torch.nn.Module]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """A model to train, and the settings to train it with.
 
     Attributes:
@@ -61,7 +61,7 @@ def plan_of(
     model: str | Preset | GPSConfig | Build,
     training: TrainingConfig | None = None,
     name: str | None = None,
-) -> Plan:
+) -> TrainingPlan:
     """The plan for what the user gave to `train`.
 
     Args:
@@ -84,16 +84,16 @@ def plan_of(
             "takes the data's Shape and returns a torch module: each split begins with a new one"
         )
     own_name = str(getattr(model, "__name__", type(model).__name__))
-    return Plan(name or own_name, training or TrainingConfig(), model)
+    return TrainingPlan(name or own_name, training or TrainingConfig(), model)
 
 
-def _of_config(name: str, config: GPSConfig, training: TrainingConfig) -> Plan:
+def _of_config(name: str, config: GPSConfig, training: TrainingConfig) -> TrainingPlan:
     def build(shape: Shape) -> torch.nn.Module:
         from graphagg.nn.model.network import GPS
 
         return GPS(fitted(config, shape))
 
-    return Plan(name, training, build, config)
+    return TrainingPlan(name, training, build, config)
 
 
 def check_task(config: GPSConfig, level: Level) -> None:
@@ -138,7 +138,7 @@ def fitted(config: GPSConfig, shape: Shape) -> GPSConfig:
     return replace(config, nodes=nodes, edges=edges, head=head)
 
 
-_READS_EDGES = ("gatedgcn", "gatedgcn-pe", "gine", "gine-pe", "gat", "pna", "gen")
+_READS_EDGES = ("gatedgcn", "gine", "gat", "pna", "gen")
 
 
 def _features(config: FeatureConfig, categories: tuple[int, ...], width: int) -> FeatureConfig:

@@ -141,7 +141,7 @@ def _validation(path: Path) -> dict[int, float]:
             scores[int(match[1])] = float(result["val"])
     if not scores:
         raise UnreadableFile(
-            f"{path}: no split is trained to its end; go on with the run (--resume)"
+            f"{path}: no split is trained to its end; continue the run (`resume=True` of train)"
         )
     return scores
 

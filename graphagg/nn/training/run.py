@@ -1,4 +1,4 @@
-"""`train`: a model on data, split by split, into a folder."""
+"""`train`: train a model on data, split by split, into a folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from graphagg.nn.files import read_json, safetensors, write_json, write_whole
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
 from graphagg.nn.presets.simple import AUTO
-from graphagg.nn.training.auto import Auto, Choice, again, choose
+from graphagg.nn.training.auto import Auto, RaceResult, choose, resumed_choice
 from graphagg.nn.training.batches import Feed, prepared
 from graphagg.nn.training.controls import Task, measured
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Shape, checked
@@ -31,11 +31,11 @@ from graphagg.nn.training.data.random_splits import with_splits
 from graphagg.nn.training.data.sources import Source
 from graphagg.nn.training.device import find_device
 from graphagg.nn.training.fit.learner import Learner, check_level
-from graphagg.nn.training.fit.loop import Fit, Logger, fit_split
-from graphagg.nn.training.folder import CARD, RUN, RunFolder, alone_in, check_free
+from graphagg.nn.training.fit.loop import FitOptions, Logger, fit_split
+from graphagg.nn.training.folder import CARD, RUN, RunFolder, check_free, locked
 from graphagg.nn.training.metrics import Measure
 from graphagg.nn.training.notes import notes_on
-from graphagg.nn.training.plan import Build, Plan, check_task, plan_of
+from graphagg.nn.training.plan import Build, TrainingPlan, check_task, plan_of
 from graphagg.nn.training.results import Control, SplitResult, TrainingResult
 from graphagg.progress import Progress, silent
 
@@ -57,47 +57,46 @@ def train(
     metrics: Mapping[str, Measure] | None = None,
     progress: Progress = silent,
 ) -> TrainingResult:
-    """Train on the first `splits` official splits, each from new weights, and measure.
+    """Train on the first `splits` splits of the data, each from new weights, and evaluate.
 
-    On each split the epoch that is best on the validation part is chosen (the first of equal
-    ones), and the test part is looked at once, at that epoch. The weights of split s are seeded by
+    On each split, the epoch with the best validation score is chosen (the first of equal ones), and
+    the test part is evaluated once, at that epoch. The weights of split s are seeded by
     `random_state + s`. On one CPU thread the same settings give the same numbers, and a resumed run
     gives the numbers of an uninterrupted one.
 
     Args:
-        model: a preset or its name, `auto` (see `graphagg.nn.training.auto`; an `Auto` is that with
-            changed settings), a `GPSConfig`, or a callable that takes the data's `Shape` and
-            returns a module whose `forward` takes a `Data` or batch.
-        data: a file or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
-            masks, or a list or PyG `Dataset` of `Data` with `split` 0, 1 or 2 each for train, val
-            and test. Without masks and `split`, random splits 8 : 1 : 1 are drawn.
+        model: a preset or its name, `auto` (see `graphagg.nn.training.auto`; an `Auto` changes its
+            settings), a `GPSConfig`, or a callable that takes the data's `Shape` and returns a
+            module whose `forward` takes a `Data` or batch.
+        data: an `.npz` file (see `load_data`), a `GraphData`, one `Data` with masks, or a list or
+            PyG `Dataset` of `Data` with `split` 0, 1 or 2 for train, val and test. Without masks
+            and `split`, random splits 8 : 1 : 1 are drawn.
         out: folder of the run; see `graphagg.nn.training.folder`.
         training: settings; by default the preset's.
-        name: what results call the model; by default the preset's name.
+        name: name of the model in the results; by default the preset's name.
         splits: number of splits.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
-        resume: go on with the run in `out`.
+        resume: continue the run in `out`.
         force: replace the run in `out`.
-        controls: also measure simple models on each split; see `graphagg.nn.training.controls`.
-        loggers: beside the run's CSV file, functions that are called with `loss`, `lr` and `val` of
-            each epoch, a dict, and its number from 1; such as the method `log_metrics` of
-            Lightning's loggers.
-        loss: your own loss in place of the metric's: called with the answers and labels of a batch
-            that are known (`[n, C]` and `[n]` of classes, else one number each), returns a scalar
-            to minimize. Controls do not use it.
-        metrics: your own metrics by name: called with all answers and labels of a part, on the CPU,
-            once at the end. They are written beside the scores; `training.metric` still chooses.
-        progress: told of each epoch.
+        controls: also train and evaluate simple models; see `graphagg.nn.training.controls`.
+        loggers: functions that are called after each epoch with a dict of `loss`, `lr` and `val`,
+            and the epoch's number from 1, such as the method `log_metrics` of Lightning's loggers.
+        loss: a loss function that replaces the metric's: called with the answers and known labels
+            of a batch (`[n, C]` and `[n]` of classes, else one number each), it returns a scalar.
+            Controls do not use it.
+        metrics: further metrics by name: called once at the end with all answers and labels of a
+            part, on the CPU. They are reported; `training.metric` still chooses the epoch.
+        progress: called after each epoch.
 
     Raises:
         UnknownPreset: no preset has that name.
-        InvalidDataset: the data are missing something, or do not fit the model.
+        InvalidDataset: the data are incomplete, or do not fit the model.
         InvalidFeatures: NaN or infinity in features.
-        DeviceUnavailable: the device is not there.
+        DeviceUnavailable: there is no such device.
         RunBusy: another process trains in `out`.
         RunExists: `out` holds a run, and neither `resume` nor `force` is set.
         CheckpointMismatch: the run in `out` has other settings.
-        TrainingDiverged: the loss is no finite number.
+        TrainingDiverged: the loss is NaN or infinite.
         TrainingInterrupted: Ctrl-C; the last checkpoint stays.
 
     Examples:
@@ -116,58 +115,56 @@ def train(
         >>> result.metric, result.splits[0].epochs
         ('mae', 1)
     """
+    options = FitOptions(find_device(device), progress, tuple(loggers), loss, metrics or {})
+    plan = _plan(model, training, name)
+    dataset = checked(with_splits(data, splits, plan.training.random_state))
+    if integer("splits", splits, 1) > len(dataset.splits):
+        raise InvalidParameter(
+            f"splits is {splits}, but the data have {len(dataset.splits)}; draw more at random "
+            "with random_splits (`ratio`)"
+        )
+    if isinstance(plan, TrainingPlan) and plan.model is not None:
+        check_task(plan.model, dataset.level)  # before the metric, which is of other labels then
+    metric = _metric(dataset, plan.training, metrics)
+    race: RaceResult | None = None
+    if isinstance(plan, Auto):
+        race = _race(plan, dataset, metric, splits, options, Path(out), resume=resume, force=force)
+        plan = plan_of(race.preset, name=name or AUTO)
+    shape = dataset.shape(metric)
+    plan.build(shape)  # refuse a model that cannot be built before anything is written
+    notes = [*(race.reasons if race else ()), *notes_on(dataset, shape, metric, plan.model)]
+    settings = _settings(plan, dataset, shape, metric, options)
+    if race:
+        settings["auto"] = race.to_json()
+    cuda = [options.device] if options.device.type == "cuda" else []
+    with locked(Path(out)), torch.random.fork_rng(cuda):
+        folder = RunFolder(Path(out), settings, resume=resume, force=force)
+        run = _Run(plan, dataset, shape, metric, folder, options, tuple(notes))
+        try:
+            return run.train_splits(splits, controls, race.raced if race else ())
+        except KeyboardInterrupt:
+            raise TrainingInterrupted(_interrupted(folder)) from None
+
+
+def _plan(
+    model: str | Preset | GPSConfig | Build | Auto, training: TrainingConfig | None,
+    name: str | None,
+) -> TrainingPlan | Auto:  # fmt: skip
     if not isinstance(training, TrainingConfig | None):
         raise InvalidParameter(
             f"training is a {type(training).__name__}; wanted a TrainingConfig, such as "
             "TrainingConfig(epochs=50)"
         )
-    where = find_device(device)
-    fit = Fit(where, progress, tuple(loggers), loss, metrics or {})
     if model == AUTO:
-        given = training
-        model = Auto() if given is None else Auto(lambda preset: replace(preset, training=given))
-    plan = model if isinstance(model, Auto) else plan_of(model, training, name)
-    dataset = checked(with_splits(data, splits, plan.training.random_state))
-    if integer("splits", splits, 1) > len(dataset.splits):
-        raise InvalidParameter(
-            f"splits is {splits}, but the data have {len(dataset.splits)}; draw more at random "
-            "(--split-ratio; graphagg.nn.training.random_splits with count)"
-        )
-    if isinstance(plan, Plan) and plan.model is not None:
-        check_task(plan.model, dataset.level)  # before the metric, which is of other labels then
-    metric = _metric(dataset, plan.training, metrics)
-    choice: Choice | None = None
-    if isinstance(plan, Auto):
-        saved = Path(out) / RUN
-        choice = _choice(plan, dataset, metric, splits, fit, saved, resume=resume, force=force)
-        plan = plan_of(choice.preset, name=name or AUTO)
-    shape = dataset.shape(metric)
-    plan.build(shape)  # a model that cannot be built is refused before anything is written
-    notes = [*(choice.reasons if choice else ()), *notes_on(dataset, shape, metric, plan.model)]
-    settings_of_run = {
-        "model": plan.settings(shape),
-        "training": {**plan.training.to_dict(), "metric": metric},
-        "data": {"name": dataset.name, "digest": dataset.digest()},
-    }
-    if loss or metrics:  # code cannot be compared, its names can
-        named = getattr(loss, "__qualname__", type(loss).__name__) if loss else "auto"
-        settings_of_run["own"] = {"loss": named, "metrics": sorted(metrics or {})}
-    if choice:
-        settings_of_run["auto"] = choice.to_json()
-    states = [where] if where.type == "cuda" else []
-    with alone_in(Path(out)), torch.random.fork_rng(states):
-        folder = RunFolder(Path(out), settings_of_run, resume=resume, force=force)
-        try:
-            run = _Run(plan, dataset, shape, metric, folder, fit, controls, tuple(notes))
-            return run.all(splits, choice.raced if choice else ())
-        except KeyboardInterrupt:
-            raise TrainingInterrupted(_interrupted(folder)) from None
+        changed = training
+        return Auto() if changed is None else Auto(lambda preset: replace(preset, training=changed))
+    return model if isinstance(model, Auto) else plan_of(model, training, name)
 
 
 def _metric(
     data: GraphData, training: TrainingConfig, metrics: Mapping[str, Measure] | None
 ) -> Metric:
-    """The metric of a run, once it is checked that the settings fit the data."""
+    """Return the metric of a run after checking that the settings fit the data."""
     if training.fanouts and not data.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
     metric = data.metric_of(training.metric)
@@ -178,78 +175,95 @@ def _metric(
     return metric
 
 
-def _choice(
-    auto: Auto, data: GraphData, metric: Metric, splits: int, fit: Fit, saved: Path, *,
+def _race(
+    auto: Auto, data: GraphData, metric: Metric, splits: int, options: FitOptions, out: Path, *,
     resume: bool, force: bool,
-) -> Choice:  # fmt: skip
-    """Take the choice of the run in the file `saved` where that goes on, else race."""
-    if resume and saved.exists():
-        kept = read_json(saved, "replace the run (--force)").get("auto")
-        if kept is not None:
-            return again(kept, auto, data)
+) -> RaceResult:  # fmt: skip
+    """If a run is resumed, use its choice; otherwise race the models."""
+    if resume and (out / RUN).exists():
+        saved = read_json(out / RUN, "replace the run (`force=True`)").get("auto")
+        if saved is not None:
+            return resumed_choice(saved, auto, data)
     elif not force:
-        check_free(saved.parent)
+        check_free(out)
     try:
-        return choose(auto, data, metric, splits, fit.device, fit.progress)
+        return choose(auto, data, metric, splits, options.device, options.progress)
     except KeyboardInterrupt:
-        text = f"interrupted before the training began; nothing in {saved.parent} has changed"
+        text = f"interrupted before the training began; nothing in {out} has changed"
         raise TrainingInterrupted(text) from None
+
+
+def _settings(
+    plan: TrainingPlan, data: GraphData, shape: Shape, metric: Metric, options: FitOptions
+) -> dict[str, Any]:
+    """Plain values that identify a run: only a run with the same ones can be resumed."""
+    settings: dict[str, Any] = {
+        "model": plan.settings(shape),
+        "training": {**plan.training.to_dict(), "metric": metric},
+        "data": {"name": data.name, "digest": data.digest()},
+    }
+    loss = options.loss
+    if loss or options.metrics:  # code cannot be compared, its names can
+        name = getattr(loss, "__qualname__", type(loss).__name__) if loss else "auto"
+        settings["own"] = {"loss": name, "metrics": sorted(options.metrics)}
+    return settings
 
 
 def _interrupted(folder: RunFolder) -> str:
     if not folder.begun:
         return f"interrupted before the training began; nothing in {folder.path} has changed"
     return (
-        f"interrupted; {folder.path} keeps the epochs and splits that were done: run the same "
-        "command with --resume to go on"
+        f"interrupted; {folder.path} keeps the epochs and splits that were done: call train "
+        "again with `resume=True` to continue"
     )
 
 
 class _Run:
-    """One call of `train`, once everything is checked; the data are encoded when needed."""
+    """One call of `train` after all checks; the data are encoded when they are first needed."""
 
     def __init__(
-        self, plan: Plan, data: GraphData, shape: Shape, metric: Metric, folder: RunFolder,
-        fit: Fit, controls: bool, notes: tuple[str, ...],
+        self, plan: TrainingPlan, data: GraphData, shape: Shape, metric: Metric,
+        folder: RunFolder, options: FitOptions, notes: tuple[str, ...],
     ) -> None:  # fmt: skip
         self._plan, self._data, self._shape, self._metric = plan, data, shape, metric
-        self._folder, self._fit, self._controls, self._notes = folder, fit, controls, notes
+        self._folder, self._options, self._notes = folder, options, notes
         self._encoded: tuple[GraphData, Graphs | None] | None = None
-        self._encoding = 0.0
+        self._encoding_seconds = folder.encoding_seconds()
 
-    def all(self, splits: int, raced: Sequence[tuple[Control, ...]] = ()) -> TrainingResult:
-        """Train each of the first `splits` that is not done; return the result of all done.
+    def train_splits(
+        self, splits: int, controls: bool, raced: Sequence[tuple[Control, ...]]
+    ) -> TrainingResult:
+        """Train each of the first `splits` that is not done; return the results of all done.
 
-        `raced` are controls that are measured already, of each split or of none.
+        `raced` are controls that were measured before, for each split or for none.
         """
         earlier = {index: self._folder.done(index) for index in range(len(self._data.splits))}
         results = {index: result for index, result in earlier.items() if result is not None}
-        self._encoding = self._folder.encoding_seconds()
         if self._folder.begun:
             self._folder.begin()
         for index in range(splits):
             if index not in results:
                 results[index] = self._split(index)
                 self._folder.save_results(self._result(results).to_json())
-            if self._controls and self._folder.controls(index) is None:
+            if controls and self._folder.controls(index) is None:
                 of_split = raced[index] if raced else self._measure_controls(index)
                 self._folder.save_controls(index, of_split)
         result = self._result(results)
         self._folder.save_results(result.to_json())
         for index, split in results.items():
-            text = result.card(split, self._folder.controls(index) or (), self._made(index))
+            card = result.card(split, self._folder.controls(index) or (), self._origin(index))
             path = self._folder.split(index) / CARD
-            write_whole(path, lambda partial, text=text: partial.write_text(text))  # type: ignore[misc]
+            write_whole(path, lambda partial, card=card: partial.write_text(card))  # type: ignore[misc]
         return result
 
-    def _made(self, index: int) -> dict[str, Any]:
-        """Say how the model of a split was made."""
-        data = self._data
-        sizes = (f"{len(getattr(data.splits[index], key)):,} {key}" for key in PARTS)
+    def _origin(self, index: int) -> dict[str, Any]:
+        """Describe how the model of a split was made."""
+        data, split = self._data, self._data.splits[index]
+        sizes = ", ".join(f"{len(getattr(split, key)):,} {key}" for key in PARTS)
+        digest = self._folder.settings["data"]["digest"]
         return {
-            "data": f"{data.name}, {len(data.graphs):,} graphs, "
-            f"digest {self._folder.settings['data']['digest']}",
-            "split": f"{data.splits[index].name}: {', '.join(sizes)}",
+            "data": f"{data.name}, {len(data.graphs):,} graphs, digest {digest}",
+            "split": f"{split.name}: {sizes}",
             "random state": self._settings(index).random_state,
             "command": f"`{shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}`",
             "versions": f"graphagg {graphagg.__version__}, torch {torch.__version__}",
@@ -259,29 +273,29 @@ class _Run:
         splits = tuple(results[index] for index in sorted(results))
         controls = [self._folder.controls(index) for index in sorted(results)]
         return TrainingResult(
-            self._shape.level,
-            self._plan.name,
-            self._data.name,
-            splits[0].parameters,
-            self._metric,
-            splits,
-            self._encoding,
-            tuple(split for split in controls if split is not None),
-            self._notes,
-        )
+            self._shape.level, self._plan.name, self._data.name, splits[0].parameters,
+            self._metric, splits, self._encoding_seconds,
+            tuple(split for split in controls if split is not None), self._notes,
+        )  # fmt: skip
 
     def _settings(self, index: int) -> TrainingConfig:
         return self._plan.training.of_split(index)
 
     def _feed(self, index: int) -> Feed:
-        data, graphs = self._prepared()
+        if self._encoded is None:
+            start = time.process_time()
+            data, transform = self._data, self._plan.transform()
+            if transform is not None:
+                data = data.transformed(transform)
+                self._encoding_seconds = time.process_time() - start
+            self._encoded = prepared(data, self._plan.training, self._options.device)
+        data, graphs = self._encoded
         return Feed(data, graphs, data.splits[index], self._settings(index))
 
     def _measure_controls(self, index: int) -> tuple[Control, ...]:
-        self._fit.progress(f"controls of split {index}", 0, 0)
-        training = self._settings(index)
-        feed = self._feed(index)
-        return measured(Task(feed, self._shape, self._metric, training, self._fit.device))
+        self._options.progress(f"controls of split {index}", 0, 0)
+        feed, training = self._feed(index), self._settings(index)
+        return measured(Task(feed, self._shape, self._metric, training, self._options.device))
 
     def _split(self, index: int) -> SplitResult:
         feed, training = self._feed(index), self._settings(index)
@@ -290,23 +304,12 @@ class _Run:
         model = self._plan.build(self._shape)
         if training.precision == "float64":
             model = model.double()
-        learner = Learner(model, training, self._metric, self._shape.level, self._fit.loss)
+        learner = Learner(model, training, self._metric, self._shape.level, self._options.loss)
         name = self._data.splits[index].name
-        result = fit_split(learner, feed, self._folder, index, name, self._fit)
+        result = fit_split(learner, feed, self._folder, index, name, self._options)
         save_model(learner.model, self._folder.split(index), self._plan.settings(self._shape))
         self._folder.save_result(index, result)
         return result
-
-    def _prepared(self) -> tuple[GraphData, Graphs | None]:
-        """The data with encodings, on the device where they are one graph."""
-        if self._encoded is None:
-            start = time.process_time()
-            data, transform = self._data, self._plan.transform()
-            if transform is not None:
-                data = data.transformed(transform)
-                self._encoding = time.process_time() - start
-            self._encoded = prepared(data, self._plan.training, self._fit.device)
-        return self._encoded
 
 
 def save_model(model: torch.nn.Module, folder: Path, settings: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidBatch
-from graphagg.nn.segments import Segments, graph_seeds
+from graphagg.nn.segments import Segments
 
 
 @given(st.lists(st.integers(0, 5), max_size=8))
@@ -46,33 +46,6 @@ def test_a_bad_index_says_what_is_wrong(index: list, message: str) -> None:
 def test_a_bad_ptr_says_what_is_wrong(ptr: list, message: str) -> None:
     with pytest.raises(InvalidBatch, match=message):
         Segments.from_ptr(torch.tensor(ptr, dtype=torch.int64), 5)
-
-
-def test_a_seed_hangs_on_the_graph_alone() -> None:
-    batch = Segments.from_ptr(torch.tensor([0, 3, 5]), 5)
-    edges = torch.tensor([[0, 1, 3], [1, 2, 4]])
-    both = graph_seeds(batch, edges, seed=1)
-    alone = Segments.from_ptr(torch.tensor([0, 2]), 2)
-    assert int(graph_seeds(alone, torch.tensor([[0], [1]]), seed=1)) == int(both[1])
-    assert torch.equal(graph_seeds(batch, edges[:, [2, 0, 1]], seed=1), both)
-    assert len({*both.tolist(), *graph_seeds(batch, edges, seed=2).tolist()}) == 4
-    reversed_edge = graph_seeds(alone, torch.tensor([[1], [0]]), seed=1)
-    assert int(reversed_edge) != int(both[1])
-    assert int(both.min()) >= 0
-
-
-@pytest.mark.parametrize("beside", ["edges", "no edges"])
-def test_a_seed_of_a_graph_without_edges_hangs_on_it_alone(beside: str) -> None:
-    none = torch.zeros(2, 0, dtype=torch.int64)
-    alone = graph_seeds(Segments.from_ptr(torch.tensor([0, 3]), 3), none, seed=4)
-    edges = torch.tensor([[3], [4]]) if beside == "edges" else none
-    assert graph_seeds(Segments.from_ptr(torch.tensor([0, 3, 5]), 5), edges, seed=4)[0] == alone[0]
-
-
-def test_any_integer_is_a_seed() -> None:
-    graph = Segments.from_ptr(torch.tensor([0, 3]), 3)
-    seeds = [0, 1, -1, 2**32, 2**40, 2**63, 2**64 - 2]
-    assert len({int(graph_seeds(graph, None, seed)) for seed in seeds}) == len(seeds)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -16,13 +16,11 @@ import torch
 from torch import Tensor
 
 from graphagg.arrays import Array
-from graphagg.errors import InvalidDataset, InvalidFeatures, UnreadableFile
+from graphagg.errors import InvalidDataset, UnreadableFile
 
 Arrays = dict[str, Array]
 
-INTEGERS, NUMBERS, BOOLEANS = "iu", "iufb", "b"  # kinds of dtypes, as numpy's letters
-_WIDEST = 2**20  # columns of a dense matrix
-_LARGEST = 2**31  # its numbers: 8 GiB
+INTEGERS, NUMBERS = "iu", "iufb"  # kinds of dtypes, as numpy's letters
 
 
 def load_arrays(path: Path) -> Arrays:
@@ -131,58 +129,6 @@ def columns(path: Path, name: str, values: Array) -> Tensor:
     return torch.from_numpy(rows.astype(np.float32 if values.dtype.kind == "f" else np.int64))
 
 
-def one_hot(path: Path, name: str, categories: Tensor) -> Tensor:
-    """Categories `[N, F]` as columns of 0 and 1, side by side.
-
-    Raises:
-        InvalidDataset: they are too many for that.
-        InvalidFeatures: one is negative.
-    """
-    if not len(categories):
-        return torch.zeros(0, categories.size(1))
-    if int(categories.min()) < 0:
-        raise InvalidFeatures(
-            f"{path}: {name} holds the category {int(categories.min())}; wanted 0, 1, ..."
-        )
-    counts = [int(top) + 1 for top in categories.amax(dim=0)]
-    _fits(f"{path}: {name} has {sum(counts):,} categories", len(categories), sum(counts))
-    dense = torch.zeros(len(categories), sum(counts))
-    first = torch.tensor([0, *counts[:-1]]).cumsum(0)
-    return dense.scatter_(1, categories + first, 1.0)
-
-
-def sparse_rows(path: Path, arrays: Arrays) -> Tensor:
-    """`x_indptr`, `x_indices`, `x_values` and `num_features` as `[N, F]` float32.
-
-    Raises:
-        InvalidDataset: they do not fit each other.
-    """
-    ptr, at, values, width = take(path, arrays, "x_indptr", "x_indices", "x_values", "num_features")
-    if width.size != 1 or width.dtype.kind not in INTEGERS:
-        raise misfit(path, "num_features", width, "one integer")
-    if at.ndim != 1 or at.dtype.kind not in INTEGERS:
-        raise misfit(path, "x_indices", at, "integers [K]")
-    if values.shape != at.shape or values.dtype.kind not in NUMBERS:
-        raise misfit(path, "x_values", values, f"numbers [{len(at)}], as many as x_indices")
-    starts, count = offsets(path, "x_indptr", ptr, len(at)), int(width.item())
-    rows = len(starts) - 1
-    _fits(f"{path}: num_features is {count:,}", rows, count)
-    if len(at) and not (at.min() >= 0 and at.max() < count):
-        raise InvalidDataset(
-            f"{path}: x_indices holds {at.min()} to {at.max()}; wanted 0 to {count - 1}"
-        )
-    dense = np.zeros((rows, count), dtype=np.float32)
-    dense[np.repeat(np.arange(rows), np.diff(starts)), at.astype(np.int64)] = values
-    return torch.from_numpy(dense)
-
-
-def _fits(problem: str, rows: int, count: int) -> None:
-    """Refuse a wrong size before memory for it is asked for."""
-    most = min(_WIDEST, _LARGEST // max(rows, 1))
-    if not 1 <= count <= most:
-        raise InvalidDataset(f"{problem}; wanted 1 to {most:,}, as {rows:,} rows are made dense")
-
-
 def label_tensor(path: Path, name: str, values: Array) -> Tensor:
     """`[n]` or `[n, T]` float32, or int64 classes.
 
@@ -194,14 +140,12 @@ def label_tensor(path: Path, name: str, values: Array) -> Tensor:
     return torch.from_numpy(values.astype(np.float32 if values.dtype.kind == "f" else np.int64))
 
 
-def index_tensor(path: Path, name: str, pairs: Array, *, by_row: bool = False) -> Tensor:
-    """Pairs of vertices as `[2, E]` int64; `by_row`: they are there as `[E, 2]`.
+def index_tensor(path: Path, name: str, pairs: Array) -> Tensor:
+    """Convert pairs of vertices to `[2, E]` int64.
 
     Raises:
-        InvalidDataset: they are no such pairs of integers.
+        InvalidDataset: they are no integers `[2, E]`.
     """
-    two = pairs.ndim == 2 and pairs.shape[1 if by_row else 0] == 2
-    if not two or pairs.dtype.kind not in INTEGERS:
-        raise misfit(path, name, pairs, f"integers {'[E, 2]' if by_row else '[2, E]'}, in pairs")
-    rows = pairs.T if by_row else pairs
-    return torch.from_numpy(np.ascontiguousarray(rows).astype(np.int64))
+    if pairs.ndim != 2 or len(pairs) != 2 or pairs.dtype.kind not in INTEGERS:
+        raise misfit(path, name, pairs, "integers [2, E], in pairs")
+    return torch.from_numpy(pairs.astype(np.int64))

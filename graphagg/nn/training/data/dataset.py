@@ -45,7 +45,7 @@ class Split:
     test: Tensor
 
     @classmethod
-    def of_masks(cls, name: str, train: Tensor, val: Tensor, test: Tensor) -> Split:
+    def from_masks(cls, name: str, train: Tensor, val: Tensor, test: Tensor) -> Split:
         """From three boolean masks `[n]`.
 
         Raises:
@@ -58,6 +58,44 @@ class Split:
                 f"split {name}: the masks are {', '.join(kinds)}; wanted three booleans [n]"
             )
         return cls(name, *(mask.nonzero().flatten() for mask in masks))
+
+
+def masked_splits(graph: Data) -> tuple[Split, ...]:
+    """Make splits of `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
+
+    A mask `[N]` beside others `[N, S]` is used for all splits, as the test part of WikiCS.
+
+    Raises:
+        InvalidDataset: a mask is missing or has another shape or type.
+    """
+    names = [f"{subset}_mask" for subset in PARTS]
+    missing = [name for name in names if graph.get(name) is None]
+    if missing:
+        raise InvalidDataset(
+            f"the graph has no {', '.join(missing)}; wanted all three masks of its vertices, "
+            "booleans, or none: graphagg.nn.random_splits draws parts"
+        )
+    masks = [_mask(name, graph[name], int(graph.num_nodes or 0)) for name in names]
+    counts = [mask.size(1) for mask in masks]
+    if len({*counts} - {1}) > 1 or 0 in counts:
+        raise InvalidDataset(
+            f"{names[0]}, {names[1]} and {names[2]} hold {counts[0]}, {counts[1]} and {counts[2]} "
+            "splits; wanted the same number of each, one column per split"
+        )
+    count = max(counts)
+    wide = [mask.expand(-1, count) for mask in masks]
+    return tuple(Split.from_masks(str(s), *(mask[:, s] for mask in wide)) for s in range(count))
+
+
+def _mask(name: str, mask: object, vertices: int) -> Tensor:
+    """`[N, S]` booleans."""
+    requirement = f"wanted booleans [{vertices}] or [{vertices}, S], one row per vertex"
+    if not isinstance(mask, Tensor):
+        raise InvalidDataset(f"{name} is of type {type(mask).__name__}; {requirement}")
+    good = mask.dim() in (1, 2) and len(mask) == vertices
+    if not good or mask.dtype is not torch.bool:
+        raise InvalidDataset(f"{name} is {list(mask.shape)} of {mask.dtype}; {requirement}")
+    return mask.unsqueeze(1) if mask.dim() == 1 else mask
 
 
 @dataclass(frozen=True)
@@ -92,14 +130,12 @@ class GraphData:
             int64, perhaps `edge_attr`, and `y`: one row per graph, one per vertex where `level` is
             `node` (-1 or NaN: unknown), or `edge_label` `[P]` of `edge_label_index` `[2, P]`.
         splits: at least one.
-        metric: what the benchmark measures; None where the data do not say.
     """
 
     name: str
     level: Level
     graphs: Sequence[Data]
     splits: tuple[Split, ...]
-    metric: Metric | None = None
 
     @property
     def single(self) -> bool:
@@ -116,11 +152,9 @@ class GraphData:
         return replace(self, graphs=[transform(graph.clone()) for graph in self.graphs])
 
     def metric_of(self, metric: MetricOrAuto) -> Metric:
-        """Resolve `auto`: the data's own metric, or one for such labels."""
+        """Resolve `auto` to a metric that fits the labels."""
         if metric != "auto":
             return metric
-        if self.metric is not None:
-            return self.metric
         if self.level == "edge":
             return "mrr"
         labels = self.graphs[0][self.labels]
@@ -154,32 +188,6 @@ class GraphData:
             for subset in PARTS:
                 state.update(getattr(split, subset).numpy().tobytes() + b"|")
         return state.hexdigest()
-
-
-def folded(fold: Tensor, where: str) -> tuple[Split, ...]:
-    """Splits from folds: s is tested on, s + 1 validates, the others train.
-
-    Args:
-        fold: `[n]` int64, the fold of each graph, or of each vertex.
-        where: they come from, for messages.
-
-    Raises:
-        InvalidDataset: they are not numbered from 0 without a gap, or are fewer than three.
-    """
-    folds = sorted(set(fold.tolist()))
-    count = len(folds)
-    if count < 3 or folds != list(range(count)):
-        listed = ", ".join(map(str, folds[:12])) + (", ..." if count > 12 else "")
-        raise InvalidDataset(
-            f"{where} holds the folds {listed or 'of nothing'}; wanted 0, 1, 2, ... without a gap, "
-            "at least three, so that one tests, one validates and the others train"
-        )
-    return tuple(
-        Split.of_masks(
-            str(s), (fold != s) & (fold != (s + 1) % count), fold == (s + 1) % count, fold == s
-        )
-        for s in range(count)
-    )
 
 
 def outputs_of(labels: Tensor, metric: Metric) -> int:
@@ -348,7 +356,7 @@ def _check_ids(where: str, ids: Tensor, count: int) -> None:
     if ids.dim() != 1 or ids.dtype is not torch.int64:
         raise InvalidDataset(
             f"{where} is {list(ids.shape)} of {ids.dtype}; wanted [n] int64 numbers (of masks: "
-            "Split.of_masks)"
+            "Split.from_masks)"
         )
     if not ids.numel():
         raise InvalidDataset(f"{where} is empty")

@@ -1,23 +1,19 @@
-"""Data sets in neutral `.npz` files, read without pickle.
+"""Read a data set from one `.npz` file of arrays, without pickle. `save_npz` writes this form.
 
-Three forms are known, told apart by the arrays they hold (the first that fits):
+N vertices, E edges and P pairs are counted over all G graphs:
 
-many graphs: `node_ptr[G+1]`, `edge_ptr[G+1]` offsets; `x[N,F]` categories (integers) or real
-    features, and / or `node_attr[N,F]` real features (categories beside those become one-hot
-    columns); `edge_index[2,E]` ids local to the graph; perhaps `edge_attr[E]` or `[E,k]`;
-    `y[G]` or `y[G,T]`, or `y[N]` for labels of vertices. Without `y` they are pairs to predict:
-    `pair_ptr[G+1]`, `edge_label_index[2,P]`, `edge_label[P]`.
-heterophilous: one graph, `node_features[N,F]`, `node_labels[N]`, `edges[E,2]`.
-planetoid: one graph, `x_indptr`, `x_indices`, `x_values`, `num_features` (sparse rows), `y[N]`
-    with -1 for no label, `edges[E,2]`.
+node_ptr `[G + 1]`, edge_ptr `[G + 1]`: offsets of each graph's vertices and edges.
+x `[N, F]`: categories (integers from 0) or real features.
+edge_index `[2, E]`: vertices are numbered from 0 in each graph.
+edge_attr `[E]` or `[E, k]`: optional edge features.
+y `[G]` or `[G, T]`: labels of graphs; `[N]`: labels of vertices. Without `y` the task is to predict
+    pairs: pair_ptr `[G + 1]`, edge_label_index `[2, P]`, edge_label `[P]`.
+train, val, test `[n]` or `[S, n]`: the numbers of the graphs in each part, for S splits, padded
+    with -1. If there is one graph with labels per vertex, they number its vertices.
+directed: one boolean. If it is missing or false and no edge is listed in both directions, the edges
+    are taken as undirected and mirrored.
 
-Splits, in this order; `FILE.npz#NAME` takes the one named: `train`, `val`, `test` numbers (`[n]` or
-`[S,n]`, padded with -1); `bench_train`, ... in the same form; `train_masks`, ... booleans `[S,n]`;
-`geom_splits`, packed bits `[S,3,n/8]`; `gin_fold`, `fold5` or another `*fold*`: `[G]` the fold of
-each graph, from 0 without a gap, where split s tests on fold s, validates on fold s + 1 and trains
-on the others. Of one graph they split the vertices. n and S are checked; nothing is cut to fit.
-Where a file lists no edge in both directions, its edges are undirected and are mirrored, unless its
-array `directed` is true. `graphagg.nn.training.save_npz` writes the first form.
+Shapes are checked; nothing is cut to fit.
 """
 
 from __future__ import annotations
@@ -25,98 +21,72 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset
-from graphagg.nn.config.training import Metric
 from graphagg.nn.training.data.arrays import (
+    INTEGERS,
     Arrays,
     columns,
     index_tensor,
     label_tensor,
     load_arrays,
+    misfit,
     offsets,
-    one_hot,
-    sparse_rows,
     take,
 )
-from graphagg.nn.training.data.checks import unknown_rows
-from graphagg.nn.training.data.dataset import GraphData, Level
-from graphagg.nn.training.data.splits import read_splits
-
-# The two-class sets of Platonov et al. (arXiv 2302.11640) are measured so.
-_METRICS: dict[str, Metric] = {name: "roc-auc" for name in ("minesweeper", "tolokers", "questions")}
+from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split
 
 
-def read_npz(path: Path, splits: str | None = None) -> GraphData:
-    """Read a data set.
-
-    Args:
-        path: the file.
-        splits: which of its kinds of splits, such as `geom` or `gin_fold`; None: the first.
+def read_npz(path: Path) -> GraphData:
+    """Read graphs, labels and splits.
 
     Raises:
         UnreadableFile: it is missing or no `.npz` file.
-        InvalidDataset: arrays are missing or do not fit, or there is no such split.
-        InvalidFeatures: categories that are negative.
+        InvalidDataset: arrays are missing or do not fit each other.
     """
     arrays = load_arrays(path)
-    level, graphs = _graphs(path, arrays)
-    rows = len(graphs) if level != "node" or len(graphs) > 1 else int(graphs[0].num_nodes or 0)
-    labeled = None
-    if level == "node" and len(graphs) == 1:
-        labeled = ~unknown_rows(graphs[0].y)
-    split_list = read_splits(path, arrays, rows, splits, labeled)
-    return GraphData(path.stem, level, graphs, split_list, _METRICS.get(path.stem))
+    level, graphs = _graphs(path, arrays, labeled=True)
+    return GraphData(path.stem, level, graphs, _splits(path, arrays))
 
 
 def read_graphs(path: Path) -> list[Data]:
-    """The graphs of a data set, without its splits, and with labels only where it has some.
-
-    Raises:
-        As `read_npz`.
-    """
+    """Read the graphs without splits; labels are optional. Raises as `read_npz`."""
     return _graphs(path, load_arrays(path), labeled=False)[1]
 
 
-def _graphs(path: Path, arrays: Arrays, labeled: bool = True) -> tuple[Level, list[Data]]:
-    if "node_ptr" in arrays:
-        return _many(path, arrays, labeled)
-    return "node", [read_graph(path, arrays, labeled)]
-
-
-# --- many graphs ---------------------------------------------------------------------------------
-
-
-def _many(path: Path, arrays: Arrays, labeled: bool) -> tuple[Level, list[Data]]:
-    node_ptr, edge_ptr, edges = take(path, arrays, "node_ptr", "edge_ptr", "edge_index")
-    features = _features(path, arrays)
-    edge_index = index_tensor(path, "edge_index", edges)
-    attributes = _edge_attributes(path, arrays, "edge_index", edge_index)
+def _graphs(path: Path, arrays: Arrays, labeled: bool) -> tuple[Level, list[Data]]:
+    node_ptr, edge_ptr, edges, x = take(path, arrays, "node_ptr", "edge_ptr", "edge_index", "x")
+    features, edge_index = columns(path, "x", x), index_tensor(path, "edge_index", edges)
+    attributes = _edge_attributes(path, arrays, edge_index)
     nodes = offsets(path, "node_ptr", node_ptr, len(features))
-    ends = offsets(path, "edge_ptr", edge_ptr, edge_index.size(1))
-    _check_graphs(path, "edge_ptr", ends, nodes)
+    ends = _graph_offsets(path, "edge_ptr", edge_ptr, edge_index.size(1), nodes)
     owner = torch.repeat_interleave(torch.arange(len(ends) - 1), torch.tensor(ends).diff())
-    mirror = _mirrors(arrays) and _one_direction(edge_index + torch.tensor(nodes)[owner])
-    level, cut = _labels(path, arrays, nodes, labeled)
+    directed = "directed" in arrays and bool(arrays["directed"].any())
+    mirror = not directed and _one_direction(edge_index + torch.tensor(nodes)[owner])
+    level, labels_of = _labels(path, arrays, nodes, labeled)
     graphs = []
     for g in range(len(nodes) - 1):
         rows, edges_here = slice(nodes[g], nodes[g + 1]), slice(ends[g], ends[g + 1])
-        values = {"x": features[rows], "edge_index": edge_index[:, edges_here], **cut(g)}
+        values = {"x": features[rows], "edge_index": edge_index[:, edges_here], **labels_of(g)}
         if attributes is not None:
             values["edge_attr"] = attributes[edges_here]
         graphs.append(_mirrored(Data(**values)) if mirror else Data(**values))
     return level, graphs
 
 
-def _check_graphs(path: Path, name: str, ptr: list[int], nodes: list[int]) -> None:
-    if len(ptr) != len(nodes):
+def _graph_offsets(path: Path, name: str, ptr: Any, rows: int, nodes: list[int]) -> list[int]:
+    """Check offsets into `rows` rows; wanted as many as of the vertices."""
+    starts = offsets(path, name, ptr, rows)
+    if len(starts) != len(nodes):
         raise InvalidDataset(
-            f"{path}: {len(ptr)} offsets in {name}, {len(nodes)} in node_ptr; wanted as many, one "
-            "per graph and one more"
+            f"{path}: {len(starts)} offsets in {name}, {len(nodes)} in node_ptr; wanted as many, "
+            "one per graph and one more"
         )
+    return starts
 
 
 def _labels(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> tuple[Level, Any]:
@@ -147,8 +117,7 @@ def _pairs(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> Any:
             f"{path}: edge_label has {len(label)} rows, edge_label_index {index.size(1)} pairs; "
             "wanted one label per pair"
         )
-    ends = offsets(path, "pair_ptr", ptr, index.size(1))
-    _check_graphs(path, "pair_ptr", ends, nodes)
+    ends = _graph_offsets(path, "pair_ptr", ptr, index.size(1), nodes)
 
     def of_graph(g: int) -> dict[str, Tensor]:
         pairs_here = slice(ends[g], ends[g + 1])
@@ -158,73 +127,50 @@ def _pairs(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> Any:
     return of_graph
 
 
-def _features(path: Path, arrays: Arrays) -> Tensor:
-    if "node_attr" not in arrays:
-        return columns(path, "x", take(path, arrays, "x")[0])
-    features = [columns(path, "node_attr", arrays["node_attr"]).float()]
-    if "x" in arrays:
-        x = columns(path, "x", arrays["x"])
-        if len(x) != len(features[0]):
-            raise InvalidDataset(
-                f"{path}: x has {len(x)} rows, node_attr {len(features[0])}; wanted one per vertex"
-            )
-        features.insert(0, x if x.dtype.is_floating_point else one_hot(path, "x", x))
-    return torch.cat(features, dim=1)
-
-
-def _edge_attributes(path: Path, arrays: Arrays, edges: str, index: Tensor) -> Tensor | None:
-    """Read the edges' features: one row per edge, before edges are mirrored."""
+def _edge_attributes(path: Path, arrays: Arrays, index: Tensor) -> Tensor | None:
+    """Read the edge features: one row per listed edge, before edges are mirrored."""
     if "edge_attr" not in arrays:
         return None
     values = columns(path, "edge_attr", arrays["edge_attr"])
     if len(values) != index.size(1):
         raise InvalidDataset(
-            f"{path}: edge_attr has {len(values)} rows, {edges} {index.size(1)}; wanted one each"
+            f"{path}: edge_attr has {len(values)} rows, edge_index {index.size(1)}; wanted one each"
         )
     return values
 
 
-# --- one graph -----------------------------------------------------------------------------------
-
-
-def read_graph(path: Path, arrays: Arrays, labeled: bool = True) -> Data:
-    """One graph from its arrays; its labels are wanted where it is `labeled`.
-
-    Raises:
-        InvalidDataset: arrays are missing or do not fit.
-        InvalidFeatures: categories that are negative.
-    """
-    if "node_features" in arrays:
-        x, _ = take(path, arrays, "node_features", "edges")
-        features, labels = columns(path, "node_features", x), "node_labels"
-    elif "x_indptr" in arrays:
-        take(path, arrays, "edges")
-        features, labels = sparse_rows(path, arrays), "y"
-    else:
-        features, labels = _features(path, arrays), "y"
-    name = "edges" if "edges" in arrays else "edge_index"
-    (pairs,) = take(path, arrays, name)
-    edge_index = index_tensor(path, name, pairs, by_row=name == "edges")
-    values = {"x": features, "edge_index": edge_index}
-    if labeled or labels in arrays:
-        values["y"] = label_tensor(path, labels, take(path, arrays, labels)[0])
-    attributes = _edge_attributes(path, arrays, name, edge_index)
-    if attributes is not None:
-        values["edge_attr"] = attributes
-    graph = Data(**values)
-    return _mirrored(graph) if _mirrors(arrays) and _one_direction(edge_index) else graph
-
-
-# --- edges ---------------------------------------------------------------------------------------
-
-
-def _mirrors(arrays: Arrays) -> bool:
-    """Whether edges may be undirected: the file does not say that they are listed as they are."""
-    return "directed" not in arrays or not arrays["directed"].any()
+def _splits(path: Path, arrays: Arrays) -> tuple[Split, ...]:
+    missing = [subset for subset in PARTS if subset not in arrays]
+    if missing:
+        raise InvalidDataset(
+            f"{path}: no split; wanted arrays train, val and test, found no {', '.join(missing)}: "
+            "graphagg.nn.random_splits draws them"
+        )
+    tables = []
+    for name in PARTS:
+        array = arrays[name]
+        if array.ndim not in (1, 2) or (array.size and array.dtype.kind not in INTEGERS):
+            raise misfit(path, name, array, "integers [n] or [S, n], padded with -1")
+        ids = np.atleast_2d(array).astype(np.int64)
+        if ids.size and ids.min() < -1:
+            raise InvalidDataset(
+                f"{path}: {name} holds {ids.min()}; wanted numbers from 0, or -1 as padding"
+            )
+        tables.append(ids)
+    rows = [len(ids) for ids in tables]
+    if len(set(rows)) != 1:
+        raise InvalidDataset(
+            f"{path}: train, val and test hold {rows[0]}, {rows[1]} and {rows[2]} splits; wanted "
+            "the same number of each, one row per split"
+        )
+    return tuple(
+        Split(str(s), *(torch.from_numpy(ids[s][ids[s] >= 0]) for ids in tables))
+        for s in range(rows[0])
+    )
 
 
 def _one_direction(edges: Tensor) -> bool:
-    """Whether no edge of `[2, E]` (loops left out) is there in the other direction too."""
+    """Return whether no edge of `[2, E]`, apart from loops, is listed in both directions."""
     pairs = edges[:, edges[0] != edges[1]]
     if not pairs.numel():
         return False

@@ -14,11 +14,9 @@ from torch_geometric.data import Data, HeteroData
 
 from graphagg.errors import InvalidDataset, UnreadableFile
 from graphagg.nn.training.data.checks import OF_KINDS, check_tensors
-from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split
-from graphagg.nn.training.data.hubs import load_hub, masked_splits
+from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split, masked_splits
 from graphagg.nn.training.data.npz import read_graphs, read_npz
 
-_HUBS = ("pyg:", "ogb:")
 Source: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
 
 
@@ -27,9 +25,7 @@ def load_data(source: Source) -> GraphData:
 
     Args:
         source: one of
-            - a `.npz` file, perhaps with `#` and the name of its splits (see
-              `graphagg.nn.training.data.npz`); a path that is there is never cut at its `#`;
-            - `pyg:NAME@ROOT` or `ogb:NAME@ROOT` (see `graphagg.nn.training.data.hubs`);
+            - a `.npz` file (see `graphagg.nn.training.data.npz`);
             - one `Data` with `train_mask`, `val_mask` and `test_mask`;
             - a list or a PyG `Dataset` of `Data`, each with `split`: 0 train, 1 validation, 2 test;
             - a `GraphData`, returned as it is.
@@ -44,7 +40,7 @@ def load_data(source: Source) -> GraphData:
         check_tensors("the data", [source])
         return GraphData("graph", "node", [_plain(source)], masked_splits(source))
     if isinstance(source, str | os.PathLike):
-        return _from_path(os.fspath(source))
+        return read_npz(_existing(source))
     return _from_list(_listed(source))
 
 
@@ -61,16 +57,10 @@ def load_graphs(source: Source) -> list[Data]:
     if isinstance(source, GraphData):
         return list(source.graphs)
     if isinstance(source, str | os.PathLike):
-        return _graphs_of_path(os.fspath(source))
+        return read_graphs(_existing(source))
     graphs = [source] if isinstance(source, Data) else _listed(source)
     check_tensors("the data", graphs)
     return [_plain(graph) for graph in graphs]
-
-
-def _graphs_of_path(source: str) -> list[Data]:
-    return (
-        list(load_hub(source).graphs) if source.startswith(_HUBS) else read_graphs(_cut(source)[0])
-    )
 
 
 def mentions_parts(source: Data | Sequence[Data]) -> bool:
@@ -100,30 +90,24 @@ def name_of(source: Source) -> str:
     if isinstance(source, GraphData):
         return source.name
     if isinstance(source, str | os.PathLike):
-        text = os.fspath(source)
-        return (
-            text.partition(":")[2].partition("@")[0] if text.startswith(_HUBS) else Path(text).stem
-        )
+        return Path(source).stem
     return "graphs"
 
 
-def _from_path(source: str) -> GraphData:
-    if source.startswith(_HUBS):
-        return load_hub(source)
-    return read_npz(*_cut(source))
-
-
-def _cut(source: str) -> tuple[Path, str | None]:
-    """The path, and the name of the splits behind `#`, which a path may hold too."""
-    name, sign, splits = source.rpartition("#")
-    if not sign or os.path.exists(source):
-        name, sign, splits = source, "", ""
-    if not os.path.exists(name):  # which, unlike pathlib's, is False for what cannot be a path
-        also = f", nor is there {source}" if sign else ""
-        raise UnreadableFile(f"{name}: no such file{also}")
+def _existing(source: str | os.PathLike[str]) -> Path:
+    """Check that a path is a file, and no name of a data set that a library would unpickle."""
+    name = os.fspath(source)
+    if name.startswith(("pyg:", "ogb:")):
+        raise InvalidDataset(
+            f"{name}: graphagg loads no data set by its name, because the archives of PyTorch "
+            "Geometric and OGB are pickles, which can run code; load it with that library in a "
+            "program of your own and give the graphs to train(), or write them with save_npz()"
+        )
+    if not os.path.exists(name):  # unlike pathlib's, this is False for what cannot be a path
+        raise UnreadableFile(f"{name}: no such file")
     if os.path.isdir(name):
         raise InvalidDataset(f"{name} is a folder; wanted one .npz file, as save_npz writes it")
-    return Path(name), splits or None
+    return Path(name)
 
 
 def _listed(source: Sequence[Data]) -> list[Data]:
@@ -149,7 +133,7 @@ def _from_list(graphs: list[Data]) -> GraphData:
     if len(graphs) == 1:
         return load_data(graphs[0])
     of = torch.tensor([_part(index, graph) for index, graph in enumerate(graphs)])
-    split = Split.of_masks("0", of == 0, of == 1, of == 2)
+    split = Split.from_masks("0", of == 0, of == 1, of == 2)
     plain = [_plain(graph) for graph in graphs]
     return GraphData("graphs", level_of(plain), plain, (split,))
 
@@ -163,7 +147,7 @@ def _part(index: int, graph: Data) -> int:
     if not whole or int(subset) not in (0, 1, 2):
         raise InvalidDataset(
             f"graph {index} has split {subset!r}; wanted 0 for training, 1 for validation or 2 for "
-            "testing, or random splits (--split-ratio; graphagg.nn.training.random_splits)"
+            "testing; graphagg.nn.random_splits draws parts"
         )
     return int(subset)
 

@@ -38,7 +38,7 @@ SAVE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitOptions:
     """Device and reports of a call of `train`, the same for every split.
 
     Attributes:
@@ -57,7 +57,7 @@ class Fit:
 
 
 def fit_split(
-    learner: Learner, feed: Feed, folder: RunFolder, index: int, name: str, run: Fit
+    learner: Learner, feed: Feed, folder: RunFolder, index: int, name: str, run: FitOptions
 ) -> SplitResult:
     """Train on one split, and measure its three parts at the epoch that validation chose.
 
@@ -89,7 +89,7 @@ def fit_split(
 
 
 def _measured(
-    learner: Learner, feed: Feed, run: Fit
+    learner: Learner, feed: Feed, run: FitOptions
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Scores of the three parts, and those by each of the user's metrics."""
     scores: dict[str, float] = {}
@@ -128,7 +128,7 @@ def named_failures(batch_size: int) -> Iterator[None]:
         ) from None
 
 
-def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: Fit) -> int:
+def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: FitOptions) -> int:
     """Train from the last checkpoint until the end; return the number of epochs that took."""
     where, stage, epochs = folder.split(index), f"split {index}", learner.training_config.epochs
     loop = Loop(learner, feed, run.device, folder.last(index))
@@ -294,6 +294,6 @@ def _interrupted(where: Path) -> str:
     if not (where / LAST).exists():
         return f"interrupted before the first epoch was done; {where} holds no checkpoint"
     return (
-        f"interrupted; {where / LAST} keeps the epochs that were done: run the same command with "
-        "--resume to go on"
+        f"interrupted; {where / LAST} keeps the epochs that were done: call train "
+        "again with `resume=True` to continue"
     )

@@ -12,11 +12,6 @@ from graphagg.nn.attention import GraphAttention, attention
 
 CHANNELS, HEADS = 8, 2
 
-# Options that make every branch of a mechanism meet small graphs.
-OPTIONS: dict[str, dict] = {
-    "bigbird": {"block": 2, "window": 1, "random_blocks": 1, "global_blocks": 1}
-}
-
 
 @dataclass(frozen=True)
 class Ragged:
@@ -49,7 +44,7 @@ def batches(largest: int = 16) -> st.SearchStrategy[Ragged]:
 def built(name: str, weights: int = 0, **options: object) -> GraphAttention:
     """The named attention in float64 and eval mode, no parameter at a special value."""
     torch.manual_seed(weights)
-    module = attention(name, CHANNELS, HEADS, **{**OPTIONS.get(name, {}), **options}).double()
+    module = attention(name, CHANNELS, HEADS, **options).double()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter += 0.3 * torch.randn_like(parameter)

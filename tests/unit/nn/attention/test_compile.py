@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -20,10 +19,9 @@ class Model(torch.nn.Module):
         return torch.tanh(h + self.attend(h, ptr=ptr))
 
 
-@pytest.mark.parametrize("name", ["performer", "bigbird"])  # exact: test_opaque.py
-def test_a_compiled_model_gives_the_same(name: str) -> None:
+def test_a_compiled_model_gives_the_same() -> None:  # exact: test_opaque.py
     torch.compiler.reset()
-    model = Model(name)
+    model = Model("performer")
     compiled = torch.compile(model, backend="aot_eager", dynamic=True)
     for sizes in ([4, 0, 9, 1], [12, 3]):
         graphs = ragged(sizes, 0)

@@ -161,15 +161,12 @@ def test_options_out_of_range(name: str, options: dict, message: str) -> None:
         attention(name, CHANNELS, HEADS, **options)
 
 
-@given(
-    st.lists(st.integers(0, 150), min_size=1, max_size=7).filter(any), st.sampled_from([None, 5])
-)
+@given(st.lists(st.integers(0, 150), min_size=1, max_size=7).filter(any))
 @settings(max_examples=30, deadline=None)
-def test_tiles_sum_each_graph_and_waste_little(sizes: list[int], side: int | None) -> None:
+def test_tiles_sum_each_graph_and_waste_little(sizes: list[int]) -> None:
     graphs = Segments.from_ptr(torch.tensor([0, *sizes]).cumsum(0), sum(sizes))
-    tiles = Tiles.of(graphs) if side is None else Tiles.of_side(graphs, side)
-    if side is None:
-        assert tiles.owner.numel() * tiles.side <= (1 + WASTE) * graphs.rows
+    tiles = Tiles.from_graphs(graphs)
+    assert tiles.owner.numel() * tiles.side <= (1 + WASTE) * graphs.rows
     generator = torch.Generator().manual_seed(sum(sizes))
     left = torch.randn(graphs.rows, 2, 3, generator=generator, dtype=torch.float64)
     right = torch.randn(graphs.rows, 2, 4, generator=generator, dtype=torch.float64)

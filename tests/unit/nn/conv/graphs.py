@@ -14,19 +14,16 @@ class Graph:
     x: Tensor  # [N, d]
     edge_index: Tensor  # [2, E]
     edge_attr: Tensor  # [E, d]
-    positions: Tensor  # [N, 3]
 
 
 def random_graph(vertices: int, edges: int, width: int, seed: int) -> Graph:
     rng = torch.Generator().manual_seed(seed)
     edges = edges if vertices else 0
-    made = (
-        torch.randn(n, w, generator=rng, dtype=torch.float64)
-        for n, w in [(vertices, width), (edges, width), (vertices, 3)]
+    x, edge_attr = (
+        torch.randn(n, width, generator=rng, dtype=torch.float64) for n in (vertices, edges)
     )
     index = torch.randint(0, max(vertices, 1), (2, edges), generator=rng)
-    x, edge_attr, positions = made
-    return Graph(x, index, edge_attr, positions)
+    return Graph(x, index, edge_attr)
 
 
 def batch(graphs: list[Graph]) -> Graph:
@@ -35,7 +32,6 @@ def batch(graphs: list[Graph]) -> Graph:
         torch.cat([g.x for g in graphs]),
         torch.cat([g.edge_index + o for g, o in zip(graphs, offsets, strict=False)], 1),
         torch.cat([g.edge_attr for g in graphs]),
-        torch.cat([g.positions for g in graphs]),
     )
 
 

@@ -14,7 +14,6 @@ from tests.unit.nn.conv.graphs import random_graph
 D = 4
 GRAPH = random_graph(5, 12, D, 3)
 X, EDGES, ATTR = GRAPH.x.float(), GRAPH.edge_index, GRAPH.edge_attr.float()
-AT = GRAPH.positions.float()
 PARTS = {
     **{name: lambda name=name: local(name, D, D) for name in NAMES},
     "gatedgcn, no edges": lambda: local("gatedgcn", D),
@@ -25,9 +24,9 @@ PARTS = {
 }
 
 
-def run(part: LocalPart, x: Tensor = X, attr: Tensor = ATTR, at: Tensor = AT) -> Tensor:
+def run(part: LocalPart, x: Tensor = X, attr: Tensor = ATTR) -> Tensor:
     attr = attr if part.edge_channels in (None, D) else attr[:, : part.edge_channels]
-    out: Tensor = part(x, EDGES, attr, positions=at)[0]
+    out: Tensor = part(x, EDGES, attr)[0]
     return out
 
 
@@ -50,12 +49,6 @@ def test_what_is_not_finite_is_refused_where_it_is_read(name: str, value: float)
     else:
         with pytest.raises(InvalidFeatures, match="row 7 of edge_attr holds NaN"):
             run(part, attr=bad)
-    bad = spoilt(AT, 3, value)
-    if part.needs_positions:
-        with pytest.raises(InvalidFeatures, match="row 3 of positions holds NaN"):
-            run(part, at=bad)
-    else:
-        assert torch.equal(run(part, at=bad), run(part))
 
 
 def test_a_sum_that_overflows_is_no_bad_value() -> None:
@@ -78,16 +71,12 @@ def test_x_of_another_type_than_the_weights(name: str, dtype: torch.dtype) -> No
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_edges_and_positions_of_another_type(name: str) -> None:
+def test_edges_of_another_type(name: str) -> None:
     part = PARTS[name]()
     if part.edge_channels is not None:
         with pytest.raises(InvalidFeatures, match=r"edge_attr is of type torch\.float64; wanted"):
             run(part, attr=ATTR.double())
-    if part.needs_positions:
-        for dtype in (torch.float64, torch.int64):
-            with pytest.raises(InvalidFeatures, match=f"positions is of type {dtype}; wanted"):
-                run(part, at=AT.to(dtype))
-    if name in ("gatedgcn", "gatedgcn-pe", "gine, wide edges"):
+    if name in ("gatedgcn", "gine, wide edges"):
         with pytest.raises(InvalidFeatures, match=r"edge_attr is of type torch\.int64; wanted"):
             run(part, attr=ATTR.long())
 
@@ -116,7 +105,7 @@ def test_autocast_brings_the_types_together(name: str, dtype: torch.dtype) -> No
     part = PARTS[name]().eval()
     wanted = run(part)
     with torch.autocast("cpu", torch.bfloat16):
-        found = run(part, X.to(dtype), ATTR.to(dtype), AT.to(dtype))
+        found = run(part, X.to(dtype), ATTR.to(dtype))
     torch.testing.assert_close(found.float(), wanted, rtol=0.1, atol=0.1)
 
 
@@ -124,7 +113,7 @@ def test_autocast_brings_the_types_together(name: str, dtype: torch.dtype) -> No
 @pytest.mark.parametrize("name", PARTS)
 def test_a_part_in_another_precision_throughout(name: str, dtype: torch.dtype) -> None:
     part = PARTS[name]().to(dtype)
-    assert run(part, X.to(dtype), ATTR.to(dtype), AT.to(dtype)).dtype == dtype
+    assert run(part, X.to(dtype), ATTR.to(dtype)).dtype == dtype
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -192,12 +192,9 @@ def test_a_convolution_of_ones_own() -> None:
         (lambda: local(pyg.GCNConv, D), "GCNConv.*wanted one of gatedgcn"),
         (lambda: local(["gcn"], D), r"\['gcn'\].*wanted one of gatedgcn"),
         (lambda: local("gin", D, foo=1), "gin has no option 'foo'; wanted some of act, train_eps"),
-        (lambda: local("pna", D, foo=1), "pna has no option 'foo'; wanted some of degrees"),
+        (lambda: local("pna", D, foo=1), "pna has no option 'foo'; wanted some of none"),
         (lambda: local("gatedgcn", D, dropout="a"), "dropout is 'a', wanted"),
         (lambda: local("gine", D, act=3), "no activation is named 3"),
-        (lambda: local("pna", D, towers=3), "PNAConv.*cannot be built"),
-        (lambda: local("pna", D, aggregators=["nope"]), "PNAConv.*cannot be built.*nope"),
-        (lambda: local("pna", D, degrees=[0, 3], scalers=["linear"]), "degrees is a list"),
         (lambda: local("RGCNConv", D, num_relations=2), r"RGCNConv\(8, 8, .*fails on x"),
         (lambda: local("ARMAConv", D, None, "max"), r"ARMAConv\(8, 8, .*fails on x"),
         (lambda: local("SuperGATConv", D, attention_type="nope"), "SuperGATConv.* cannot be built"),
@@ -214,19 +211,6 @@ def test_only_heads_that_are_joined_share_the_width(name: str, width: int) -> No
     assert part.conv.out_channels == width
     assert part(GRAPH.x.float(), GRAPH.edge_index)[0].shape == (5, D)
     assert local("gat", D, heads=3, concat=False).conv.out_channels == D
-
-
-@pytest.mark.parametrize("scaler", ["linear", "amplification", "attenuation", "inverse_linear"])
-def test_scalers_need_a_degree_above_zero(scaler: str) -> None:
-    for degrees in (torch.tensor([5]), torch.tensor([5, 0, 0])):
-        with pytest.raises(InvalidParameter, match=rf"{scaler}.*no vertex with an edge"):
-            local("pna", D, degrees=degrees, scalers=["identity", scaler])
-        assert local("pna", D, degrees=degrees).channels == D
-    with pytest.raises(InvalidParameter, match="no vertex with an edge"):
-        local("pna", D, degrees=torch.zeros(0, dtype=torch.int64), scalers=[scaler])
-    part = local("pna", D, degrees=torch.tensor([5, 0, 1]), scalers=[scaler])
-    out, _ = part(GRAPH.x.float(), GRAPH.edge_index[:, :0])
-    assert torch.isfinite(out).all()
 
 
 def test_the_error_of_an_aggregator_stays_its_own() -> None:

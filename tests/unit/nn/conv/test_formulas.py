@@ -28,14 +28,6 @@ def normed(module: torch.nn.Module, row: Tensor) -> Tensor:
     return module(row[None])[0]
 
 
-def gate(part: GatedGCN | GINE, graph: Graph, i: int, j: int) -> Tensor | float:
-    if part.gate is None:
-        return 1.0
-    first, _, second, _ = part.gate.mlp
-    distance = ((graph.positions[i] - graph.positions[j]) ** 2).sum()
-    return torch.sigmoid(second(first(distance[None]).relu()))[0]
-
-
 def gated_gcn(part: GatedGCN, graph: Graph) -> tuple[Tensor, Tensor]:
     a, d, b, e = part.vertices.weight.split(D)
     a0, d0, b0, e0 = part.vertices.bias.split(D)
@@ -46,7 +38,7 @@ def gated_gcn(part: GatedGCN, graph: Graph) -> tuple[Tensor, Tensor]:
         logit = d @ x[i] + d0 + e @ x[j] + e0
         if part.edges is not None:
             logit = logit + part.edges.weight @ e_ij + part.edges.bias
-        s_ij = torch.sigmoid(logit) * gate(part, graph, i, j)
+        s_ij = torch.sigmoid(logit)
         top[i] = top[i] + s_ij * (b @ x[j] + b0)
         bottom[i] = bottom[i] + s_ij
         edges.append(e_ij + normed(part.norm_e, logit).relu() if part.norm_e else e_ij)
@@ -63,7 +55,7 @@ def gine(part: GINE, graph: Graph) -> Tensor:
         message = graph.x[j]
         if part.edge_channels is not None:
             message = message + (e_ij if part.edges is None else part.edges(e_ij))
-        sums[i] = sums[i] + message.relu() * gate(part, graph, i, j)
+        sums[i] = sums[i] + message.relu()
     first, _, second = part.nn
     return stacked([second(first(row).relu()) for row in sums])
 
@@ -73,15 +65,14 @@ def stacked(rows: list[Tensor]) -> Tensor:
 
 
 @pytest.mark.parametrize("norm", ["batch", "layer", "none"])
-@pytest.mark.parametrize("positions", [False, True])
 @pytest.mark.parametrize("edge_channels", [D, None])
-def test_gated_gcn_is_its_formula(norm: str, positions: bool, edge_channels: int | None) -> None:
-    part = trained(GatedGCN(D, edge_channels, positions=positions, norm=norm))
+def test_gated_gcn_is_its_formula(norm: str, edge_channels: int | None) -> None:
+    part = trained(GatedGCN(D, edge_channels, norm=norm))
 
     @settings(max_examples=10, deadline=None)
     @given(graphs(D))
     def check(graph: Graph) -> None:
-        x, e = part(graph.x, graph.edge_index, graph.edge_attr, positions=graph.positions)
+        x, e = part(graph.x, graph.edge_index, graph.edge_attr)
         wanted = gated_gcn(part, graph)
         assert torch.allclose(x, wanted[0], rtol=0, atol=1e-10)
         assert torch.allclose(e, wanted[1], rtol=0, atol=1e-10)
@@ -89,17 +80,16 @@ def test_gated_gcn_is_its_formula(norm: str, positions: bool, edge_channels: int
     check()
 
 
-@pytest.mark.parametrize("positions", [False, True])
 @pytest.mark.parametrize("edge_channels", [D, 2, None])
-def test_gine_is_its_formula(positions: bool, edge_channels: int | None) -> None:
-    part = trained(GINE(D, edge_channels, positions=positions, train_eps=True))
+def test_gine_is_its_formula(edge_channels: int | None) -> None:
+    part = trained(GINE(D, edge_channels, train_eps=True))
 
     @settings(max_examples=10, deadline=None)
     @given(graphs(D))
     def check(graph: Graph) -> None:
         attr = graph.edge_attr[:, :edge_channels].contiguous()
-        x, e = part(graph.x, graph.edge_index, attr, positions=graph.positions)
-        wanted = gine(part, Graph(graph.x, graph.edge_index, attr, graph.positions))
+        x, e = part(graph.x, graph.edge_index, attr)
+        wanted = gine(part, Graph(graph.x, graph.edge_index, attr))
         assert torch.allclose(x, wanted, rtol=0, atol=1e-10)
         assert e is attr
 
@@ -119,15 +109,3 @@ def test_the_sum_as_aggregator_is_the_part_itself(make: type) -> None:
     x_sum, e_sum = summed(graph.x, graph.edge_index, graph.edge_attr)
     assert torch.allclose(x, x_sum, rtol=0, atol=1e-12)
     assert torch.equal(e, e_sum)
-
-
-def test_the_gate_does_not_see_the_signs_of_eigenvectors() -> None:
-    from tests.unit.nn.conv.graphs import random_graph
-
-    graph = random_graph(12, 30, D, 1)
-    flipped = graph.positions * torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64)
-    for part in (GatedGCN(D, D, positions=True), GINE(D, D, positions=True)):
-        part = trained(part)
-        x, _ = part(graph.x, graph.edge_index, graph.edge_attr, positions=graph.positions)
-        again, _ = part(graph.x, graph.edge_index, graph.edge_attr, positions=flipped)
-        assert torch.allclose(x, again, rtol=0, atol=1e-12)

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch_geometric.data import Data
 from torch_geometric.nn import (
     GATConv,
     GINEConv,
@@ -22,23 +21,22 @@ from torch_geometric.nn import (
 )
 
 from graphagg.errors import GraphAggError, InvalidBatch, InvalidFeatures, InvalidParameter
-from graphagg.nn.conv import NAMES, GatedGCN, LocalPart, degree_histogram, local
+from graphagg.nn.conv import NAMES, GatedGCN, LocalPart, local
 from graphagg.nn.conv.messages import MessageAggregation
 from tests.unit.nn.conv.graphs import Graph, batch, graphs, random_graph
 from tests.unit.nn.conv.test_formulas import trained
 
 D = 4
 ALONE = random_graph(5, 12, D, 3)
-DEGREES = degree_histogram([Data(edge_index=ALONE.edge_index, num_nodes=5)])
 
 
 PARTS: dict[str, Callable[[], LocalPart]] = {
     **{name: partial(local, name, D, D) for name in NAMES},
     "gatedgcn, layer norm": lambda: local("gatedgcn", D, D, norm="layer", dropout=0.3),
     "gatedgcn, max": lambda: local("gatedgcn", D, D, MaxAggregation()),
-    "gatedgcn, softmax": lambda: local("gatedgcn-pe", D, D, SoftmaxAggregation(learn=True)),
+    "gatedgcn, softmax": lambda: local("gatedgcn", D, D, SoftmaxAggregation(learn=True)),
     "gatedgcn, lcm": lambda: local("gatedgcn", D, D, "lcm"),
-    "gine, lcm": lambda: local("gine-pe", D, D, "lcm"),
+    "gine, lcm": lambda: local("gine", D, D, "lcm"),
     "gat, lcm": lambda: local("gat", D, D, "lcm", heads=2),
     "gine, pna of messages": lambda: local("gine", D, D, "pna"),
     "gine, no edges": lambda: local("gine", D),
@@ -46,7 +44,6 @@ PARTS: dict[str, Callable[[], LocalPart]] = {
     "gat, heads": lambda: local("gat", D, D, heads=2),
     "gat, set": lambda: local("gat", D, D, SetTransformerAggregation(D), heads=2),
     "sage, set": lambda: local("sage", D, D, SetTransformerAggregation(D)),
-    "pna, scalers": lambda: local("pna", D, D, degrees=DEGREES, scalers=["identity", "linear"]),
     "TransformerConv": lambda: local("TransformerConv", D, D, heads=2),
     "ResGatedGraphConv": lambda: local("ResGatedGraphConv", D, D),
     "given": lambda: local(GINEConv(torch.nn.Linear(D, D), edge_dim=D), D, D),
@@ -83,7 +80,7 @@ def run(part: LocalPart, graph: Graph) -> tuple:
     """Outputs, and the gradients of a sum of their sines."""
     x = graph.x.clone().requires_grad_()
     edge_attr = graph.edge_attr.clone().requires_grad_()
-    out = part(x, graph.edge_index, edge_attr, positions=graph.positions)
+    out = part(x, graph.edge_index, edge_attr)
     assert out[0].shape == graph.x.shape
     loss = out[0].sin().sum() + out[1].sin().sum()
     return out, *torch.autograd.grad(loss, [x, edge_attr], materialize_grads=True)
@@ -116,24 +113,19 @@ def test_a_bad_edge_index(name: str, edge_index: list, message: str) -> None:
     index = torch.tensor(edge_index)
     attr = torch.zeros(index.shape[-1], D)
     with pytest.raises(InvalidBatch, match=message):
-        local(name, D, D)(ALONE.x.float(), index, attr, positions=ALONE.positions.float())
+        local(name, D, D)(ALONE.x.float(), index, attr)
 
 
-@pytest.mark.parametrize("name", ["gatedgcn", "gine", "gatedgcn-pe", "gat"])
+@pytest.mark.parametrize("name", ["gatedgcn", "gine", "gat"])
 def test_features_that_do_not_fit(name: str) -> None:
     part, x = local(name, D, D), ALONE.x.float()
-    attr, index, at = ALONE.edge_attr.float(), ALONE.edge_index, ALONE.positions.float()
+    attr, index = ALONE.edge_attr.float(), ALONE.edge_index
     with pytest.raises(InvalidFeatures, match=r"x is \(5, 3\); wanted \[N, 4\]"):
-        part(x[:, :3], index, attr, positions=at)
+        part(x[:, :3], index, attr)
     with pytest.raises(InvalidFeatures, match=r"edge_attr is None; wanted \(12, 4\)"):
-        part(x, index, positions=at)
+        part(x, index)
     with pytest.raises(InvalidFeatures, match=r"edge_attr is \(11, 4\)"):
-        part(x, index, attr[1:], positions=at)
-    if part.needs_positions:
-        with pytest.raises(InvalidFeatures, match="needs positions"):
-            part(x, index, attr)
-        with pytest.raises(InvalidFeatures, match=r"positions is \(4, 3\)"):
-            part(x, index, attr, positions=at[1:])
+        part(x, index, attr[1:])
 
 
 @pytest.mark.parametrize(
@@ -146,8 +138,7 @@ def test_features_that_do_not_fit(name: str) -> None:
         (lambda: local("gatedgcn", D, norm="instance"), "wanted one of batch, layer, none"),
         (lambda: local("gatedgcn", D, dropout=1.0), "dropout is 1.0"),
         (lambda: local("gine", D, act="nope"), "no activation is named 'nope'; wanted one of relu"),
-        (lambda: local("gine", D, heads=2), "no option 'heads'; wanted some of positions"),
-        (lambda: local("pna", D, scalers=["linear"]), "degrees=degree_histogram"),
+        (lambda: local("gine", D, heads=2), "no option 'heads'; wanted some of aggregation"),
         (lambda: local("pna", D, None, "sum"), "its own aggregators"),
         (lambda: local(SAGEConv(D, D), D, None, "sum"), "already built"),
         (lambda: local(GatedGCN(D), D, dropout=0.5), "already built"),
@@ -202,20 +193,13 @@ def test_a_local_part_is_returned_and_only_gated_gcn_has_its_residual() -> None:
     part = GatedGCN(D)
     assert local(part, D) is part
     owning = {name for name in NAMES if local(name, D, D).own_residual}
-    assert owning == {"gatedgcn", "gatedgcn-pe"}
-
-
-def test_degree_histogram_counts_in_degrees() -> None:
-    star = Data(edge_index=torch.tensor([[1, 2, 3], [0, 0, 0]]), num_nodes=4)
-    path = Data(edge_index=torch.tensor([[0], [1]]), num_nodes=2)
-    assert degree_histogram([path, star]).tolist() == [4, 1, 0, 1]
-    assert degree_histogram([]).tolist() == [0]
+    assert owning == {"gatedgcn"}
 
 
 def test_state_survives_a_round_trip() -> None:
-    one, other = (trained(local("gatedgcn-pe", D, D), seed) for seed in (0, 1))
+    one, other = (trained(local("gatedgcn", D, D), seed) for seed in (0, 1))
     arguments = (ALONE.x, ALONE.edge_index, ALONE.edge_attr)
-    wanted = one(*arguments, positions=ALONE.positions)
+    wanted = one(*arguments)
     other.load_state_dict(one.state_dict())
-    found = other(*arguments, positions=ALONE.positions)
+    found = other(*arguments)
     assert all(torch.equal(a, b) for a, b in zip(wanted, found, strict=True))

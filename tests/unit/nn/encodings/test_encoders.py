@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
 
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
-from graphagg.nn.conv import GatedGCN
 from graphagg.nn.encodings import (
     ENCODERS,
     RWSE,
-    ElstaticSE,
     Encoder,
     HKdiagSE,
     LapPE,
@@ -28,7 +26,6 @@ TRANSFORMS = [
     LapPE(K, dtype=F64),
     RWSE(20, dtype=F64),
     HKdiagSE(dtype=F64),
-    ElstaticSE(dtype=F64),
 ]
 
 
@@ -41,7 +38,7 @@ def encoded(data: Data) -> Data:
 def make(name: str) -> Encoder:
     if name.startswith("signnet"):
         return encoder(name, 8, k=K, layers=3, hidden=6)
-    return encoder(name, 8, **({"k": K} if name.startswith(("lappe", "equivstable")) else {}))
+    return encoder(name, 8, **({"k": K} if name.startswith("lappe") else {}))
 
 
 @pytest.mark.parametrize("name", ENCODERS)
@@ -93,7 +90,7 @@ def test_signnet_sees_the_vectors() -> None:
         assert not torch.allclose(module(changed), module(data), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [n for n in ENCODERS if not n.startswith("equivstable")])
+@pytest.mark.parametrize("name", ENCODERS)
 def test_columns_that_a_small_graph_lacks_are_not_read(name: str) -> None:
     if not name.startswith(("lappe", "signnet")):
         pytest.skip("reads no eigenvectors")
@@ -110,7 +107,7 @@ def test_columns_that_a_small_graph_lacks_are_not_read(name: str) -> None:
     assert torch.allclose(module(garbage), module(data), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["lappe-deepset", "lappe-transformer", "equivstable"])
+@pytest.mark.parametrize("name", ["lappe-deepset", "lappe-transformer"])
 def test_signs_are_drawn_in_training_only(name: str) -> None:
     module = make(name).double()
     data = encoded(random_graph(9, 16, 1))
@@ -144,14 +141,6 @@ def test_the_smallest_batches_train(name: str, vertices: int) -> None:
     assert torch.isfinite(out).all()
     for parameter in module.parameters():
         assert parameter.grad is None or torch.isfinite(parameter.grad).all()
-
-
-def test_equivstable_gives_positions_for_a_local_part() -> None:
-    data = encoded(random_graph(9, 16, 1))
-    positions = make("equivstable").double()(data)
-    part = GatedGCN(2, positions=True).double()
-    x, _ = part(data.x, data.edge_index, positions=positions)
-    assert x.shape == data.x.shape
 
 
 @pytest.mark.parametrize(
@@ -211,7 +200,6 @@ def test_encodings_of_other_vertices_or_not_finite(name: str) -> None:
         ("lappe-transformer", {"k": 0}, "k is 0"),
         ("lappe-deepset", {"k": 0}, "k is 0"),
         ("signnet-mlp", {"k": 0}, "k is 0"),
-        ("equivstable", {"k": -1}, "k is -1"),
         ("rwse", {"width": 0}, "width is 0"),
         ("rwse", {"layers": 0}, "layers is 0"),
     ],

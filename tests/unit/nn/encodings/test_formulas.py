@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import networkx as nx
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings import RWSE, ElstaticSE, HKdiagSE, LapPE
+from graphagg.nn.encodings import RWSE, HKdiagSE, LapPE
 from graphagg.nn.encodings.heat import chebyshev_coefficients
 from tests.unit.nn.encodings.graphs import (
     adjacency,
     graphs,
     labels,
     laplacian,
-    of,
     random_graph,
     undirected,
 )
@@ -77,45 +75,6 @@ def test_chebyshev_coefficients_give_the_exponential(time: float) -> None:
     basis = np.cos(np.arange(len(coefficients)) * np.arccos(x)[:, None])
     wanted = np.exp(-np.array([time, time / 2]) * (x[:, None] + 1))
     np.testing.assert_allclose(basis @ coefficients, wanted, rtol=0, atol=1e-9)
-
-
-def electrostatic(matrix: np.ndarray) -> np.ndarray:
-    """By the pseudo-inverse of each component, vertex by vertex."""
-    found = np.zeros((len(matrix), 10))
-    parts = labels(matrix)
-    for part in range(parts.max(initial=-1) + 1):
-        members = np.nonzero(parts == part)[0]
-        if len(members) < 2:
-            continue
-        inside = matrix[np.ix_(members, members)]
-        ones = np.full(inside.shape, 1 / len(members))  # what the Laplacian maps to 0
-        green = np.linalg.inv(laplacian(inside, "none") + ones) - ones
-        potential = green - green.diagonal()  # V(u, v) = G_uv - G_vv
-        for v, vertex in enumerate(members):
-            others = np.arange(len(members)) != v
-            row = []
-            for felt in (potential[others, v], potential[v, others]):
-                row += [felt.min(), felt.max(), felt.mean(), felt.std()]
-            near = inside[v] / inside[v].sum()
-            found[vertex] = [*row, near @ potential[:, v], near @ potential[v]]
-    return found
-
-
-@pytest.mark.parametrize("dense_below", [1000, 0])
-def test_electrostatic_statistics(dense_below: int) -> None:
-    @settings(max_examples=25, deadline=None)
-    @given(graphs())
-    def check(data: Data) -> None:
-        found = ElstaticSE(dense_below=dense_below, dtype=F64)(data).electrostatic.numpy()
-        np.testing.assert_allclose(found, electrostatic(undirected(data)), **EXACT)
-
-    check()
-
-
-def test_electrostatic_statistics_do_not_hang_on_the_blocks() -> None:
-    data = of(nx.grid_2d_graph(13, 25))  # 325 vertices: three blocks of columns
-    blocked = ElstaticSE(dense_below=0, dtype=F64)(data).electrostatic
-    np.testing.assert_allclose(blocked, electrostatic(undirected(data)), **EXACT)
 
 
 @pytest.mark.parametrize("kind", ["sym", "rw", "none"])

@@ -14,7 +14,6 @@ from torch_geometric.transforms import Compose
 
 from graphagg.nn.encodings import (
     RWSE,
-    ElstaticSE,
     Encoding,
     HKdiagSE,
     LapPE,
@@ -29,8 +28,6 @@ EVERY: list[Encoding] = [
     RWSE(8, dtype=F64),
     HKdiagSE((1.0, 5.0), dtype=F64),
     HKdiagSE((1.0, 5.0), dense_below=0, dtype=F64),
-    ElstaticSE(dtype=F64),
-    ElstaticSE(dense_below=0, dtype=F64),
 ]
 every = pytest.mark.parametrize("transform", EVERY, ids=repr)
 

@@ -106,8 +106,8 @@ def test_a_file_that_does_not_fit_is_said_to(
 
 def test_an_unknown_preset_lists_all_and_the_nearest() -> None:
     with pytest.raises(UnknownPreset) as error:
-        preset("peptide-func")
-    assert "did you mean 'peptides-func'" in str(error.value)
+        preset("pascal-voc")
+    assert "did you mean 'pascalvoc-sp'" in str(error.value)
     assert all(name in str(error.value) for name in presets())
 
 

@@ -14,7 +14,7 @@ from tests.unit.nn.descent import assert_a_step_lowers_the_loss
 from tests.unit.nn.gps.graphs import ragged_batch
 
 CHANNELS = 8
-LOCALS = ("gatedgcn", "gatedgcn-pe", "gine", "gcn", "none")
+LOCALS = ("gatedgcn", "gine", "gcn", "none")
 EXACT = {"rtol": 0.0, "atol": 1e-9}
 
 
@@ -42,7 +42,7 @@ def run(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, list[Tensor]]:
     """Outputs for vertices and edges; gradients of a nonlinear sum of both: inputs, parameters."""
     x, edge_attr = x.clone().requires_grad_(), edge_attr.clone().requires_grad_()
-    out, edges = layer(x, edge_index, edge_attr, batch=batch, positions=x[:, :3])
+    out, edges = layer(x, edge_index, edge_attr, batch=batch)
     loss = out.sin().sum() + edges.sin().sum()
     given = [x, edge_attr, *layer.parameters()]
     grads = torch.autograd.grad(loss, given, allow_unused=True)
@@ -220,7 +220,7 @@ def test_few_vertices_or_none(local: str, sizes: list[int], training: bool) -> N
     x = x.requires_grad_()
     for keep in (edge_index.size(1), 0):  # with its edges and without any
         given = (edge_index[:, :keep], edge_attr[:keep])
-        out, edges = layer(x, *given, batch=batch, positions=x.detach())
+        out, edges = layer(x, *given, batch=batch)
         assert out.shape == (sum(sizes), CHANNELS) and edges.shape == (keep, CHANNELS)
         (out.sum() + edges.sum()).backward()
         assert torch.isfinite(out).all() and torch.isfinite(x.grad).all()

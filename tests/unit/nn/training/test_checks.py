@@ -189,7 +189,7 @@ def test_one_graph_whose_attributes_are_none() -> None:
         ((), "there is no split"),
         ("train", "splits hold a str; wanted Split objects"),
         ((Split("a", "train", "val", "test"),), "train of split a is of type str; wanted"),  # type: ignore[arg-type]
-        ((Split("a", *[torch.ones(8).bool()] * 3),), r"is \[8\] of torch.bool.*Split.of_masks"),
+        ((Split("a", *[torch.ones(8).bool()] * 3),), r"is \[8\] of torch.bool.*Split.from_masks"),
         ((Split("a", *[torch.tensor([0.5])] * 3),), r"is \[1\] of torch.float32; wanted \[n\] int"),
         ((Split("a", *[torch.tensor(1)] * 3),), r"is \[\] of torch.int64; wanted \[n\] int64"),
     ],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Data
-from torch_geometric.datasets import ZINC
 
+from benchmarks.training import public
 from graphagg.errors import InvalidDataset, InvalidFeatures, UnreadableFile
-from graphagg.nn.training import GraphData, Split, load_data
+from graphagg.nn.training import GraphData, Split, load_data, load_graphs
 from graphagg.nn.training.data.dataset import checked, outputs_of
-from tests.conftest import DATA
-from tests.unit.nn.training.toys import many, ring, single, write_npz
+from tests.unit.nn.training.toys import many, single, write_npz
 
 
 def same(left: GraphData, right: GraphData) -> None:
@@ -131,8 +131,6 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             load_data(tmp_path / f"{name}.npz")
     with pytest.raises(InvalidDataset, match="is a folder; wanted one"):
         load_data(tmp_path)
-    with pytest.raises(InvalidDataset, match="no split 'geom'; it has official"):
-        load_data(f"{tmp_path / 'whole.npz'}#geom")
 
 
 @pytest.mark.parametrize(
@@ -173,63 +171,51 @@ def test_the_metric_of_the_data() -> None:
     assert data.metric_of("auto") == "ap"
 
 
-def test_benchmarks_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loaders are PyG's; what lies in ROOT is read, here as it comes from the TU collection."""
-    raw = tmp_path / "MUTAG" / "MUTAG" / "raw"
-    raw.mkdir(parents=True)
-    edges, owner, labels, first = [], [], [], 1
-    for number in range(40):
-        size = 3 + number % 3
-        edges += [f"{u + first}, {v + first}" for u, v in ring(size).T.tolist()]
-        owner += [str(number + 1)] * size
-        labels.append(str(number % 2))
-        first += size
-    for name, lines in {
-        "A": edges,
-        "graph_indicator": owner,
-        "graph_labels": labels,
-        "node_labels": ["0", "1"] * (len(owner) // 2) + ["0"] * (len(owner) % 2),
-    }.items():
-        (raw / f"MUTAG_{name}.txt").write_text("\n".join(lines) + "\n")
-    found = checked(load_data(f"pyg:MUTAG@{tmp_path / 'MUTAG'}"))
-    assert found.metric == "accuracy" and len(found.splits) == 10 and len(found.graphs) == 40
-    tests = torch.cat([split.test for split in found.splits])
-    assert sorted(tests.tolist()) == list(range(40))
+class Hostile:
+    """Unpickled, it runs a command."""
 
-    def no_network(self: ZINC) -> None:
-        raise OSError("no route to host")
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
 
-    monkeypatch.setattr(ZINC, "download", no_network)
-    with pytest.raises(InvalidDataset, match=r"ZINC is not in .* no route to host"):
-        load_data(f"pyg:ZINC@{tmp_path / 'none'}")
-    with pytest.raises(InvalidDataset, match=r"no benchmark of pyg is named .* wanted one of ZINC"):
-        load_data("pyg:QM9@x")
-    with pytest.raises(
-        InvalidDataset, match=r"benchmark of ogb is named .* wanted one of ogbg-molhiv"
-    ):
-        load_data("ogb:ogbg-none@x")
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize("name", ["pyg:ZINC", "pyg:MUTAG", "ogb:ogbg-molhiv"])
+def test_an_archive_of_pickles_is_refused_and_not_opened(tmp_path: Path, name: str) -> None:
+    mark, root = tmp_path / "it ran", tmp_path / "root"
+    for file in ("processed/data.pt", "processed/pre_transform.pt", "raw/train.pickle"):
+        for folder in (root, root / "MUTAG", root / "ogbg_molhiv", root / "subset"):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(pickle.dumps(Hostile(mark)))
+    for load in (load_data, load_graphs):
+        with pytest.raises(InvalidDataset, match=r"are pickles.* give the graphs to train\(\)"):
+            load(f"{name}@{root}")
+    (tmp_path / "set.npz").write_bytes(pickle.dumps(Hostile(mark)))
+    np.savez(tmp_path / "objects.npz", x=np.array([Hostile(mark)], dtype=object))
+    for file in ("set", "objects"):
+        with pytest.raises(UnreadableFile, match=file):
+            load_data(tmp_path / f"{file}.npz")
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize(
-    ("file", "metric", "graphs", "splits", "sizes"),
+    ("file", "graphs", "splits", "sizes"),
     [
-        ("zinc12k/zinc12k.npz", "mae", 12_000, 1, (10_000, 1000, 1000)),
-        ("tu/MUTAG.npz", "accuracy", 188, 10, (150, 19, 19)),
-        ("tu/ENZYMES.npz#bench", "accuracy", 600, 10, (480, 60, 60)),
-        ("csl/csl.npz", "accuracy", 150, 5, (90, 30, 30)),
-        ("heterophilous/minesweeper.npz", "roc-auc", 1, 10, (5000, 2500, 2500)),
-        ("planetoid/cora.npz", "accuracy", 1, 1, (140, 500, 1000)),
-        ("planetoid/citeseer.npz#geom", "accuracy", 1, 10, (1586, 1061, 665)),
+        ("zinc12k/zinc12k.npz", 12_000, 1, (10_000, 1000, 1000)),
+        ("tu/MUTAG.npz", 188, 10, (150, 19, 19)),
+        ("tu/ENZYMES.npz#bench", 600, 10, (480, 60, 60)),
+        ("csl/csl.npz", 150, 5, (90, 30, 30)),
+        ("heterophilous/minesweeper.npz", 1, 10, (5000, 2500, 2500)),
+        ("planetoid/cora.npz", 1, 1, (140, 500, 1000)),
+        ("planetoid/citeseer.npz#geom", 1, 10, (1586, 1061, 665)),
     ],
 )
-def test_real_files(
-    file: str, metric: str, graphs: int, splits: int, sizes: tuple[int, ...]
-) -> None:
-    path = DATA / "graph_learning" / file
-    if not Path(str(path).partition("#")[0]).exists():
+def test_real_files(file: str, graphs: int, splits: int, sizes: tuple[int, ...]) -> None:
+    path = public.ROOT / file.partition("#")[0]
+    if not path.exists():
         pytest.skip(f"{path} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    data = checked(load_data(str(path)))
-    assert data.metric_of("auto") == metric
+    data = public.load(file)
     assert (len(data.graphs), len(data.splits)) == (graphs, splits)
     split = data.splits[0]
     assert tuple(len(getattr(split, part)) for part in ("train", "val", "test")) == sizes
@@ -240,6 +226,6 @@ def test_real_files(
 
 def test_a_split_by_masks() -> None:
     mask = torch.tensor([True, False, True])
-    split = Split.of_masks("a", mask, ~mask, mask)
+    split = Split.from_masks("a", mask, ~mask, mask)
     assert split.train.tolist() == [0, 2] and split.val.tolist() == [1]
     assert isinstance(single().graphs[0], Data)

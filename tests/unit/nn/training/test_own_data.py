@@ -1,25 +1,21 @@
-"""Data of one's own: written and read again, split at random, fetched by the name of a preset."""
+"""Data of one's own: written and read again, split at random."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch_geometric import datasets
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import HeteroConv, SAGEConv
 
 from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.aggr import LCMAggregation
-from graphagg.nn.presets import presets
-from graphagg.nn.presets.sources import source_of
 from graphagg.nn.training import (
     GraphData,
     Split,
@@ -31,7 +27,6 @@ from graphagg.nn.training import (
     train,
 )
 from graphagg.nn.training.data.dataset import PARTS, checked
-from graphagg.nn.training.data.hubs import _OGB, BENCHMARKS
 from graphagg.nn.training.notes import notes_on
 from tests.unit.nn.training.toys import many, single, tiny
 
@@ -183,59 +178,6 @@ def test_ratios_and_data_that_cannot_be_split():
         random_splits(two)
     with pytest.raises(InvalidDataset, match="no labels 'y'"):
         random_splits([Data(x=torch.ones(1, 1), edge_index=torch.zeros(2, 0).long())] * 3)
-
-
-def test_each_preset_names_data_that_are_known():
-    known = {f"pyg:{name}" for name in BENCHMARKS} | {f"ogb:{name}" for name in _OGB}
-    sources = {name: source_of(name) for name in presets()}
-    assert {source for source in sources.values() if source is not None} <= known
-    without = {name for name, source in sources.items() if source is None}
-    assert without == {"ogbg-code2", "pcqm4mv2-deep", "pcqm4mv2-medium", "pcqm4mv2-small"}
-
-
-def web_pages(masks: int = 10) -> Data:
-    rows = torch.arange(12)
-    each = [((rows + s) % 3 == i) for s in range(masks) for i in range(3)]
-    columns = [torch.stack(each[i::3], dim=1) for i in range(3)]
-    return Data(
-        x=torch.randn(12, 4), edge_index=torch.randint(0, 12, (2, 20)), y=rows % 5,
-        train_mask=columns[0], val_mask=columns[1], test_mask=columns[2],
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "loader", "options"),
-    [
-        ("Texas", "WebKB", {"name": "Texas"}),
-        ("Actor", "Actor", {}),
-        ("Squirrel", "WikipediaNetwork", {"name": "squirrel"}),
-    ],
-)
-def test_pages_come_with_their_ten_splits(monkeypatch, name, loader, options):
-    asked = []
-
-    def fetch(root, **given):
-        asked.append((root, given))
-        return [web_pages()]
-
-    monkeypatch.setattr(datasets, loader, fetch)
-    data = checked(load_data(f"pyg:{name}@somewhere"))
-    assert asked == [("somewhere", options)]
-    assert data.single and len(data.splits) == 10 and data.metric == "accuracy"
-
-
-def test_rings_with_skips_get_a_feature_and_five_folds(monkeypatch):
-    graphs = [
-        Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=3, y=number % 10)
-        for number in range(50)
-    ]
-    monkeypatch.setattr(datasets, "GNNBenchmarkDataset", lambda root, name: graphs)
-    data = checked(load_data("pyg:CSL@somewhere"))
-    assert len(data.splits) == 5 and data.level == "graph"
-    assert data.graphs[0].x.shape == (3, 1)
-    for split in data.splits:  # stratified: each class once a fold
-        labels = [int(data.graphs[i].y) for i in split.test.tolist()]
-        assert np.bincount(labels).tolist() == [1] * 10
 
 
 def test_a_graph_data_is_written_whole(tmp_path: Path):

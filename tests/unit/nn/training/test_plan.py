@@ -17,6 +17,7 @@ from graphagg.nn.config.model import (
     LocalConfig,
 )
 from graphagg.nn.presets import preset
+from graphagg.nn.presets.simple import simple
 from graphagg.nn.training import GraphData, Shape, Split, TrainingConfig, train
 from graphagg.nn.training.overrides import overridden
 from graphagg.nn.training.plan import fitted
@@ -35,21 +36,19 @@ def test_a_config_takes_the_widths_of_the_data_but_keeps_a_larger_vocabulary() -
     bare = fitted(zinc, Shape("graph", 5, (), 0, (), 1))
     assert not bare.edges.used
     csl = preset("csl").model
-    malnet = fitted(preset("malnet-tiny").model, Shape("graph", 7, (), 0, (), 5))
-    assert (malnet.nodes.width, malnet.nodes.batch_norm) == (7, True)
     assert fitted(csl, Shape("graph", 0, (1,), 0, (), 10)) == csl  # constant features stay
     with pytest.raises(InvalidDataset, match="answers for each graph, but the data have labels of"):
         fitted(zinc, replace(GRAPHS, level="node"))
     with pytest.raises(InvalidDataset, match=r"'dot' gives one number per pair, but there are 2 c"):
-        fitted(preset("pcqm-contact").model, replace(GRAPHS, level="edge", outputs=2))
+        fitted(simple("sage", "edge").model, replace(GRAPHS, level="edge", outputs=2))
 
 
-@pytest.mark.parametrize("name", ["zinc", "pcqm-contact"])
-def test_the_kind_of_answer_is_refused_before_the_metric(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", [preset("zinc").model, simple("sage", "edge").model])
+def test_the_kind_of_answer_is_refused_before_the_metric(model: GPSConfig, tmp_path: Path) -> None:
     rows = torch.arange(30)
     data = Data(x=torch.ones(30, 1), edge_index=torch.stack([rows, rows.roll(1)]), y=rows % 3)
     with pytest.raises(InvalidDataset, match="have labels of each node; set model"):
-        train(name, data, tmp_path / "run")
+        train(model, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.training import kept
-from benchmarks.training.cells import ROOT, Cell, all_cells, quick_cells, run_cell
+from benchmarks.training.cells import Cell, all_cells, quick_cells, run_cell
 from benchmarks.training.models import MODELS
+from benchmarks.training.public import ROOT
 from benchmarks.training.table import by_split, markdown
 
 pytestmark = [

@@ -115,7 +115,7 @@ def test_equal_settings_give_equal_numbers_and_a_resumed_run_the_same(
     assert scores(run("again")) == scores(whole)
     assert equal_weights(tmp_path / "again", tmp_path / "whole")
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(TrainingInterrupted, match=r"last\.ckpt keeps .* --resume"):
+    with pytest.raises(TrainingInterrupted, match=r"last\.ckpt keeps .* `resume=True`"):
         run("resumed", progress=stop)
     assert signal.getsignal(signal.SIGINT) is before
     assert not (tmp_path / "resumed" / "split-0" / "result.json").exists()
@@ -181,7 +181,7 @@ def test_resuming_a_finished_run_trains_nothing_and_more_splits_are_added(tmp_pa
 def test_a_folder_in_use_and_other_settings_are_refused(tmp_path: Path) -> None:
     train(tiny, many(), tmp_path, training=SHORT)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(RunExists, match=r"--resume.*--force"):
+    with pytest.raises(RunExists, match=r"`resume=True`.*`force=True`"):
         train(tiny, many(), tmp_path, training=SHORT)
     with pytest.raises(CheckpointMismatch, match=r"training\.lr: there 0\.01, now 0\.5"):
         train(tiny, many(), tmp_path, training=replace(SHORT, lr=0.5), resume=True)

@@ -16,10 +16,11 @@ from graphagg.errors import ArtifactError, InvalidSeeds
 from graphagg.graph.adjacency import transpose
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
-from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.minhash.bands import BandTables
+from graphagg.graph.ids import VertexId, VertexIds, id_rules
+from graphagg.minhash.bands import BandTables, directory_bits
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
 from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store.layout import array, bounds, csr
 from graphagg.store.ranges import at_random, is_large
 from graphagg.store.strings import StringTable
 
@@ -131,6 +132,7 @@ class Snapshot(IndexGraph):
                 f"{artifact.directory}: another version of graphagg wrote this index ({error}); "
                 "build it again"
             ) from None
+        _declare(artifact, config)
         graph = IndexGraph.read(config, artifact.array, lambda name: f"{name}.npy" in artifact)
         sketches = Sketches(
             artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows)
@@ -164,3 +166,24 @@ class Snapshot(IndexGraph):
                 f"no seed has a neighbor ({names}), wanted one at least; add another seed"
             )
         return vertices
+
+
+def _declare(artifact: Artifact, config: CommunityConfig) -> None:
+    """Declare the arrays of a version: n vertices, m elements."""
+    rules, elements = id_rules(artifact, "vertices", "n"), "n"
+    if config.kind == "two-mode":
+        elements = "m"
+        rules += id_rules(artifact, "elements", elements)
+    rules += csr("sets", "n", elements, values=config.weights)
+    if config.kind != "undirected":
+        rules += csr("holders", elements, "n", values=config.weights)
+    if config.weights:
+        rules.append(array("masses", "<f8", "n", 3, least=0))
+    rules.append(array("signatures", "<u2", "n", config.permutations))
+    vertices = artifact.declare(rules)["n"]
+    directory = (config.bands, (1 << directory_bits(vertices)) + 1)
+    artifact.declare([
+        bounds("lsh.starts", config.bands, "entries"),
+        array("lsh.directory", "<u4", *directory),
+        array("lsh.ids", "<i4", "entries", least=0, below="n"),
+    ])  # fmt: skip

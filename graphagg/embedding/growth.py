@@ -214,8 +214,7 @@ def _write(
     piece_of = grown.spread(np.asarray(artifact.array("parts")), ISOLATED)
     piece_of[fresh[arrays["vectors"].any(axis=1)]] = ADDED
     writer.array("parts", piece_of)
-    report = artifact.path("partition.json").read_text(encoding="utf-8")
-    writer.path("partition.json").write_text(report, encoding="utf-8", newline="\n")
+    writer.adopt(artifact, "partition.json")
 
 
 def _manifest(

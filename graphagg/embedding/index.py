@@ -47,6 +47,7 @@ from graphagg.store import Artifact, write_artifact
 from graphagg.store.artifact import is_current
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
+from graphagg.store.reading import content_of
 
 if TYPE_CHECKING:
     import networkx
@@ -193,8 +194,9 @@ class NodeEmbedding(Index[Version]):
     @property
     def partition_report(self) -> PartitionReport:
         """Quality of the partition, level by level."""
-        raw = json.loads(self._version.artifact.path("partition.json").read_text(encoding="utf-8"))
-        return PartitionReport.from_json(raw)
+        path = self._version.artifact.path("partition.json")
+        with content_of(path):
+            return PartitionReport.from_json(json.loads(path.read_text(encoding="utf-8")))
 
     def __len__(self) -> int:
         return len(self.vertices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from graphagg.checks import one_of
 from graphagg.embedding.config import EmbeddingConfig, Side
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.errors import MissingExtra
-from graphagg.graph.ids import VertexIds
+from graphagg.graph.ids import VertexIds, id_rules
 from graphagg.store import Artifact
+from graphagg.store.layout import ArrayRule, array
 
 
 class Searcher:
@@ -50,6 +52,7 @@ class Version:
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
         self.config = EmbeddingConfig.from_json(artifact.manifest.parameters)
+        artifact.declare(_arrays(artifact, self.config))
         self.vertices = VertexIds.open(artifact, "vertices")
         two_mode = self.config.kind == "two-mode"
         self.targets = VertexIds.open(artifact, "elements") if two_mode else self.vertices
@@ -73,6 +76,20 @@ class Version:
             rows = self.side(side)[1]
             self._searchers[side, normalized] = Searcher(unit_rows(rows) if normalized else rows)
         return self._searchers[side, normalized]
+
+
+def _arrays(artifact: Artifact, config: EmbeddingConfig) -> Iterator[ArrayRule]:
+    """The arrays of a version: n vertices, m targets, N nodes, d dimensions."""
+    yield from id_rules(artifact, "vertices", "n")
+    targets = "n" if config.kind in ("undirected", "directed") else "m"
+    if config.kind == "two-mode":
+        yield from id_rules(artifact, "elements", targets)
+    sides = {"": "n"} if config.kind == "undirected" else {"": "n", ".to": targets}
+    for side, count in sides.items():
+        for name in ("vectors", "sources"):
+            yield array(f"{name}{side}", "<f4 <f2", count, "d")
+    yield array("log_q", "<f8", "N", optional=True)
+    yield array("parts", "<i4", "N", least=-3)
 
 
 def unit_rows(vectors: Array) -> Array:

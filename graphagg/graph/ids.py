@@ -14,6 +14,7 @@ import numpy.typing as npt
 from graphagg.arrays import Ints, Mask, distinct
 from graphagg.errors import InvalidGraph, UnknownVertex
 from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store.layout import ArrayRule, array, strings
 from graphagg.store.strings import StringTable
 
 VertexId = int | str
@@ -211,6 +212,13 @@ class VertexIds(Sequence[VertexId]):
         if f"{name}.npy" in artifact:
             return cls(artifact.array(name))
         return cls(artifact.strings(name))
+
+
+def id_rules(artifact: Artifact, name: str, count: str) -> list[ArrayRule]:
+    """The arrays of `count` ids in an index."""
+    if f"{name}.npy" in artifact:
+        return [array(name, "<i8", count, least=0, rows="")]
+    return strings(name, count)
 
 
 def check_ids(ids: Sequence[object]) -> None:

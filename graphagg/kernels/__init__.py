@@ -42,7 +42,7 @@ class Kernel(Generic[P, R]):
     def __init__(
         self,
         function: Callable[P, R],
-        options: dict[str, bool],
+        options: dict[str, Any],
         small: bool = False,
         plain: Callable[..., Any] | None = None,
     ) -> None:
@@ -92,7 +92,9 @@ class Kernel(Generic[P, R]):
         with _LOCK:
             if self._compiled is None:
                 # No entry point for C, which nobody calls: compiling takes a fifth less.
-                options = {"cache": True, "no_cfunc_wrapper": True, **self._options}
+                # A division by 0 gives infinity or NaN, as in numpy.
+                options = {"cache": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+                options |= self._options
                 self._compiled = _numba().njit(**options)(self.function)
         return self._compiled
 

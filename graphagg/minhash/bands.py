@@ -267,8 +267,9 @@ def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, in
     while (1 << bits) + 1 < directory.shape[1]:
         bits += np.uint64(1)
     prefix = key >> (np.uint64(32) - bits)
-    low = starts[band] + np.int64(directory[band, prefix])
-    end = starts[band] + np.int64(directory[band, prefix + np.uint64(1)])
+    last = starts[band + 1]  # a damaged directory leads past no entry
+    low = min(last, starts[band] + np.int64(directory[band, prefix]))
+    end = min(last, starts[band] + np.int64(directory[band, prefix + np.uint64(1)]))
     high = end
     while low < high:
         middle = (low + high) // 2

@@ -24,8 +24,8 @@ from graphagg.spark.storage import scratch_folder, store_of
 from graphagg.store import ArtifactWriter
 from graphagg.store.addresses import Address
 from graphagg.store.locks import locked
+from graphagg.store.npy import map_array
 from graphagg.store.ranges import preallocate, write_range
-from graphagg.store.reading import map_array
 from graphagg.store.remote.files import Store, in_parallel
 
 _HEAD, _WHOLE = "head.json", "whole"

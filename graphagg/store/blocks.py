@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BLOCK = 32_768
 """Bytes of UTF-8 from which on a block is full."""
 _LEVEL = 6
+_LONGEST = 1 << 40  # bytes of a string that zlib is asked for
 _KEPT = 64  # blocks that stay decompressed, of each table
 
 
@@ -47,7 +48,7 @@ class BlockStrings(Strings):
         bounds: npt.NDArray[np.int64],
         where: str,
     ) -> None:
-        self._data, self._blocks, self.offsets, self._where = data, blocks, bounds, where
+        self._data, self._blocks, self.offsets, self.where = data, blocks, bounds, where
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -57,7 +58,7 @@ class BlockStrings(Strings):
         data, blocks, bounds = (
             artifact.array(f"{name}.{suffix}") for suffix in ("zlib", "blocks", "offsets")
         )
-        return cls(data, blocks, bounds, f"{artifact.folder}: {name}")
+        return cls(data, blocks, bounds, str(artifact.folder / f"{name}.zlib.npy"))
 
     def raw(self, i: int) -> bytes:
         """The UTF-8 bytes of string `i` (0-based, not negative)."""
@@ -68,7 +69,16 @@ class BlockStrings(Strings):
     @cached_property
     def _firsts(self) -> npt.NDArray[np.int64]:
         """`[b]` the first string of each block, side by side for the search."""
-        return np.ascontiguousarray(self._blocks[:, 0])
+        firsts: npt.NDArray[np.int64]
+        firsts, begins = np.ascontiguousarray(self._blocks.T)
+        for column, most in ((firsts, len(self)), (begins, len(self._data))):
+            ends = np.concatenate(([0], column, [most]))
+            if not len(column) or column[0] or (ends[1:] < ends[:-1]).any():
+                raise CorruptArtifact(
+                    f"{self.where}: its blocks do not ascend from 0 to {most}; restore the index, "
+                    "or build it again"
+                )
+        return firsts
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
         """A plain table of the strings at `rows`, in that order."""
@@ -81,12 +91,16 @@ class BlockStrings(Strings):
                 self._kept.move_to_end(i)
                 return self._kept[i]
         last = i + 1 == len(self._blocks)
-        end = len(self._data) if last else int(self._blocks[i + 1, 1])
+        end, next_string = (len(self._data), -1) if last else self._blocks[i + 1, ::-1].tolist()
+        size = int(self.offsets[next_string] - self.offsets[self._firsts[i]])
         try:
-            content = zlib.decompress(self._data[int(self._blocks[i, 1]) : end].data)
+            packed = self._data[int(self._blocks[i, 1]) : end].data
+            content = zlib.decompressobj().decompress(packed, min(size, _LONGEST) + 1)
+            if len(content) != size:
+                raise zlib.error(f"its size is not {size}")
         except zlib.error as error:
             raise CorruptArtifact(
-                f"{self._where}: block {i} cannot be read ({error}); restore the file, or "
+                f"{self.where}: block {i} cannot be read ({error}); restore the file, or "
                 "build the index again"
             ) from None
         with self._lock:

@@ -18,8 +18,8 @@ from typing import ClassVar, Generic, Protocol, Self, TypeVar
 from graphagg.errors import IndexClosed
 from graphagg.store.addresses import Address
 from graphagg.store.artifact import open_artifact, write_artifact
-from graphagg.store.manifest import Manifest
-from graphagg.store.reading import Artifact, Closing
+from graphagg.store.manifest import MANIFEST_NAME, Manifest
+from graphagg.store.reading import Artifact, Closing, content_of
 from graphagg.store.writing import Publication
 
 
@@ -50,9 +50,10 @@ class Index(Closing, ABC, Generic[V]):
 
     @property
     def _version(self) -> V:
-        """The opened version; raises `IndexClosed`."""
+        """The opened version, its arrays checked; raises `IndexClosed` and `CorruptArtifact`."""
         if self._is_closed:
             raise IndexClosed(f"{os.fspath(self.location)} was closed; open the index again")
+        self._held.artifact.check_values()
         return self._held
 
     @abstractmethod
@@ -119,6 +120,7 @@ class Index(Closing, ABC, Generic[V]):
         with write_artifact(self.location) as publication:
             newest = self._newest()
             try:
+                newest.artifact.check_values()
                 yield publication, newest
             finally:
                 newest.artifact.close()
@@ -130,7 +132,8 @@ class Index(Closing, ABC, Generic[V]):
 
     def _read_or_close(self, artifact: Artifact, before: V | None) -> V:
         try:
-            return self._read(artifact, before)
+            with content_of(artifact.directory / MANIFEST_NAME):
+                return self._read(artifact, before)
         except BaseException:
             artifact.close()
             raise

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from graphagg import __version__
+from graphagg.checks import shown
 from graphagg.errors import CorruptArtifact, NotAnArtifact, UnsupportedFormat
 
 FORMAT = "graphagg"
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 DATA_FOLDER = re.compile(r"v-[0-9a-f]{16}(-[0-9]+)?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -91,6 +94,18 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def own_file(path: Path) -> int:
+    """The size of a file of an index; `CorruptArtifact` for a link, a pipe or a device.
+
+    A link could lead out of the folder, and a pipe would block whoever opens it.
+    """
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
+        raise CorruptArtifact(f"{path}: {kind}, wanted a file of its own; copy the index again")
+    return status.st_size
+
+
 def read_manifest(directory: Path) -> Manifest:
     """Read and check `manifest.json`.
 
@@ -101,6 +116,7 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST_NAME
     try:
+        own_file(path)
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         problem = "a folder without manifest.json" if directory.is_dir() else "no such folder"
@@ -118,7 +134,7 @@ def manifest_json(content: bytes, where: str) -> dict[str, Any]:
     """
     try:
         raw = json.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptArtifact(f"{where}: not JSON ({error}); build the index again") from None
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise NotAnArtifact(f"{where}: not the manifest of a graphagg index")
@@ -139,7 +155,9 @@ def manifest_of(raw: Mapping[str, Any], where: str) -> Manifest:
             raise ValueError(f"data folder {raw['data']!r}")
         return Manifest(
             kind=str(raw["kind"]),
-            **{name: dict(raw[name]) for name in ("parameters", "inputs", "models", "counts")},
+            **{name: dict(raw[name]) for name in ("parameters", "inputs")},
+            models={role: dict(model) for role, model in raw["models"].items()},
+            counts={unit: _count(count) for unit, count in raw["counts"].items()},
             files={name: _entry(name, entry) for name, entry in raw["files"].items()},
             library_version=str(raw["library_version"]),
             data=str(raw["data"]),
@@ -148,8 +166,17 @@ def manifest_of(raw: Mapping[str, Any], where: str) -> Manifest:
         raise CorruptArtifact(f"{where}: bad content ({error!r}); build the index again") from None
 
 
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"a count is {shown(value)}")
+    return value
+
+
 def _entry(name: str, raw: Mapping[str, Any]) -> FileEntry:
     if not FILE_NAME.fullmatch(name):
         raise ValueError(f"file name {name!r}")
-    shape = None if raw.get("shape") is None else tuple(int(size) for size in raw["shape"])
-    return FileEntry(int(raw["bytes"]), str(raw["sha256"]), raw.get("dtype"), shape)
+    shape = None if raw.get("shape") is None else tuple(_count(size) for size in raw["shape"])
+    dtype, sha256 = raw.get("dtype"), str(raw["sha256"])
+    if not SHA256.fullmatch(sha256) or not isinstance(dtype, str | None):
+        raise ValueError(f"{name}: sha256 {shown(sha256)}, dtype {shown(dtype)}")
+    return FileEntry(_count(raw["bytes"]), sha256, dtype, shape)

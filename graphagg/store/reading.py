@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import mmap
 import os
-import re
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Self
-
-import numpy as np
+from typing import Protocol, Self
 
 from graphagg.arrays import Array
-from graphagg.errors import CorruptArtifact, NotAnArtifact
+from graphagg.checks import shown
+from graphagg.errors import CorruptArtifact, GraphAggError, NotAnArtifact
 from graphagg.store.addresses import Address
+from graphagg.store.layout import ArrayRule, Layout
 from graphagg.store.locks import hold_folder
-from graphagg.store.manifest import FileEntry, Manifest, file_sha256, read_manifest
+from graphagg.store.manifest import FileEntry, Manifest, file_sha256, own_file, read_manifest
+from graphagg.store.npy import map_array, npy_header
 from graphagg.store.strings import StringTable
-
-_MAGIC = b"\x93NUMPY\x01\x00"
-_HEADER = re.compile(
-    rb"\{'descr': '(?P<descr>[<|][a-zA-Z][0-9]+)', 'fortran_order': False, "
-    rb"'shape': \((?P<shape>[0-9, ]*)\), \} *\n"
-)
 
 
 class Closing:
@@ -38,6 +31,21 @@ class Closing:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def content_of(path: Path | str) -> Iterator[None]:
+    """Context manager: errors of a block that parses a file name the file, as `CorruptArtifact`."""
+    try:
+        yield
+    except GraphAggError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError,
+            OSError, RecursionError) as error:  # fmt: skip
+        raise CorruptArtifact(
+            f"{path}: bad content ({type(error).__name__}: {shown(str(error))}); restore it, or "
+            "build the index again"
+        ) from error
 
 
 class NamedArrays(Protocol):
@@ -76,7 +84,8 @@ class ArrayFolder:
 
     def strings(self, name: str) -> StringTable:
         """String table `name`."""
-        return StringTable(self.array(f"{name}.utf8"), self.array(f"{name}.offsets"))
+        data, offsets = self.array(f"{name}.utf8"), self.array(f"{name}.offsets")
+        return StringTable(data, offsets, str(self.folder / f"{name}.utf8.npy"))
 
 
 class Artifact(ArrayFolder, Closing):
@@ -97,6 +106,7 @@ class Artifact(ArrayFolder, Closing):
         self.manifest = manifest
         self.source: Address | None = None
         self._lease = lease
+        self._layout = Layout(self.folder, manifest)
 
     @property
     def location(self) -> Path | Address:
@@ -113,6 +123,21 @@ class Artifact(ArrayFolder, Closing):
 
     def __contains__(self, name: str) -> bool:
         return name in self.manifest.files
+
+    def declare(
+        self, rules: Iterable[ArrayRule], further: Sequence[Callable[[], None]] = ()
+    ) -> Mapping[str, int]:
+        """Check dtypes and shapes of arrays now; their values, and `further`, in `check_values`.
+
+        Returns:
+            The number that each letter of the shapes stands for.
+        """
+        self._layout.add(rules, further)
+        return self._layout.sizes
+
+    def check_values(self) -> None:
+        """Check the values of the declared arrays once, before compiled code reads them."""
+        self._layout.check_values()
 
     def verify(self) -> None:
         """Compare every file with its checksum; `CorruptArtifact` names the first that differs."""
@@ -170,8 +195,12 @@ def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) ->
 def _take_lease(root: Path, manifest: Manifest) -> int | None:
     """A locked descriptor of the data folder; None if a writer published meanwhile."""
     folder = root / manifest.data
+    if folder.is_symlink():
+        raise CorruptArtifact(f"{folder}: a symbolic link, wanted a folder; copy the index again")
     try:
         return hold_folder(folder, shared=True)
+    except NotADirectoryError:
+        raise CorruptArtifact(f"{folder}: wanted a folder; build the index again") from None
     except FileNotFoundError:
         if read_manifest(root).data != manifest.data:
             return None
@@ -182,7 +211,7 @@ def _take_lease(root: Path, manifest: Manifest) -> int | None:
 
 def _check_file(path: Path, entry: FileEntry) -> None:
     try:
-        size = path.stat().st_size
+        size = own_file(path)
     except FileNotFoundError:
         raise CorruptArtifact(f"{path}: missing; restore it, or build the index again") from None
     if size != entry.bytes:
@@ -197,51 +226,3 @@ def _check_file(path: Path, entry: FileEntry) -> None:
                 f"{path}: dtype and shape are {header}, the manifest says "
                 f"{(entry.dtype, entry.shape)}; restore it, or build the index again"
             )
-
-
-def map_array(path: Path) -> Array:
-    """A `.npy` file, memory-mapped read-only; an empty array has no byte to map and is read."""
-    with path.open("rb") as file:
-        header = _plain_header(file)
-        if header is not None and 0 not in header[1]:
-            dtype, shape = header
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            if len(content) >= file.tell() + math.prod(shape) * dtype.itemsize:
-                return np.ndarray(shape, dtype, content, file.tell())
-    named = npy_header(path)
-    empty = named is not None and 0 in named[1]
-    return np.asarray(np.load(path, mmap_mode=None if empty else "r", allow_pickle=False))
-
-
-def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
-    """Dtype and shape by the header of a `.npy` file; None where it is none."""
-    with path.open("rb") as file:
-        header = _plain_header(file)
-        if header is not None:
-            return header[0].str, header[1]
-        file.seek(0)
-        try:
-            version = np.lib.format.read_magic(file)
-            if version != (1, 0):
-                return None
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        except ValueError:
-            return None
-    return dtype.str, tuple(shape)
-
-
-def _plain_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
-    """Read a header as every array of an index has it; None for any other header.
-
-    The file then stands behind the header. numpy would compile it as a Python expression, which
-    takes most of the time to open an index.
-    """
-    head = file.read(len(_MAGIC) + 2)
-    if not head.startswith(_MAGIC):
-        return None
-    text = file.read(int.from_bytes(head[len(_MAGIC) :], "little"))
-    match = _HEADER.fullmatch(text)
-    if match is None:
-        return None
-    shape = tuple(int(size) for size in match["shape"].split(b",") if size.strip())
-    return np.dtype(match["descr"].decode()), shape

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import offsets
+from graphagg.errors import CorruptArtifact
 
 _READ = 4096  # strings that `raws` takes out of the buffer together
 
@@ -20,9 +21,19 @@ class Strings(Sequence[str], ABC):
 
     offsets: npt.NDArray[np.int64]
 
+    where: str
+
     @abstractmethod
     def raw(self, i: int) -> bytes:
         """The UTF-8 bytes of string `i` (0-based, not negative)."""
+
+    def _text(self, raw: bytes) -> str:
+        try:
+            return raw.decode()
+        except UnicodeDecodeError as error:
+            raise CorruptArtifact(
+                f"{self.where}: not UTF-8 ({error}); restore it, or build the index again"
+            ) from None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -33,14 +44,14 @@ class Strings(Sequence[str], ABC):
     def __getitem__(self, i: slice) -> list[str]: ...
     def __getitem__(self, i: int | slice) -> str | list[str]:
         if isinstance(i, slice):
-            return [self.raw(j).decode("utf-8") for j in range(*i.indices(len(self)))]
+            return [self._text(self.raw(j)) for j in range(*i.indices(len(self)))]
         count = len(self.offsets) - 1
         if not -count <= i < count:
             raise IndexError(i)
-        return self.raw(i if i >= 0 else i + count).decode()
+        return self._text(self.raw(i if i >= 0 else i + count))
 
     def __iter__(self) -> Iterator[str]:
-        return (self.raw(i).decode("utf-8") for i in range(len(self)))
+        return (self._text(self.raw(i)) for i in range(len(self)))
 
 
 class StringTable(Strings):
@@ -49,6 +60,7 @@ class StringTable(Strings):
     Args:
         data: `[B]` uint8, the concatenated UTF-8 bytes.
         offsets: `[n + 1]` int64; string i is `data[offsets[i]:offsets[i + 1]]`.
+        where: the file of the strings, for errors.
 
     Opening reads nothing; reading string i touches only its own pages.
 
@@ -58,13 +70,14 @@ class StringTable(Strings):
         ('grace', 0, [0, 3, 8])
     """
 
-    def __init__(self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> None:
-        self.data = data
-        self.offsets = offsets
+    def __init__(
+        self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], where: str = "a table"
+    ) -> None:
+        self.data, self.offsets, self.where = data, offsets, where
         self._bytes, self._ends = data.data, offsets.data  # read three times as fast as arrays
 
     def __reduce__(self) -> tuple[type[StringTable], tuple[Any, ...]]:
-        return StringTable, (self.data, self.offsets)
+        return StringTable, (self.data, self.offsets, self.where)
 
     @classmethod
     def pack(cls, strings: Iterable[str]) -> StringTable:
@@ -110,7 +123,7 @@ class StringTable(Strings):
                 yield block[start:end]
 
     def __iter__(self) -> Iterator[str]:
-        return (raw.decode("utf-8") for raw in self.raws())
+        return map(self._text, self.raws())
 
     def find_sorted(self, text: str) -> int | None:
         """Position of `text` in a table whose strings ascend by their UTF-8 bytes.

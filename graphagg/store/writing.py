@@ -27,7 +27,8 @@ from graphagg.store.manifest import (
     file_sha256,
     read_manifest,
 )
-from graphagg.store.reading import Artifact, npy_header
+from graphagg.store.npy import npy_header
+from graphagg.store.reading import Artifact
 from graphagg.store.strings import StringTable
 
 JOB_NOTE = ".job.json"

@@ -78,7 +78,8 @@ def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size:
         v = touched[i]
         shared = counts[v]
         counts[v] = 0  # `counts` is all zero again for the next seed
-        if scores[v] == 0.0:  # similarities are above 0, so this is the first contact
+        # Similarities are above 0, so this is the first contact; in a damaged index it may not be.
+        if scores[v] == 0.0 and size < len(active):
             active[size] = v
             size += 1
         # |A or B| = |A| + |B| - |A and B|
@@ -103,13 +104,13 @@ def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
         element = elements[j] if j >= first else seed
         shared = entry_weight(offsets, values, masses, seed, j)
         if closed:  # each element is a vertex here, and holds itself
-            if counts[element] == 0:
+            if counts[element] == 0 and reached < len(touched):
                 touched[reached] = element
                 reached += 1
             counts[element] += min(shared, own_of(masses, element))
         for h in range(holder_offsets[element], holder_offsets[element + 1]):
             v = holders[h]
-            if counts[v] == 0:
+            if counts[v] == 0 and reached < len(touched):
                 touched[reached] = v
                 reached += 1
             counts[v] += min(shared, value_of(holder_values, h))

@@ -38,8 +38,9 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Mask, offsets
-from graphagg.errors import CorruptArtifact, InvalidPassage
+from graphagg.errors import InvalidPassage
 from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store.reading import content_of
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -323,26 +324,30 @@ class MetadataTable:
             sink.write_table(table)
 
     @classmethod
-    def open(cls, artifact: Artifact, name: str) -> MetadataTable:
-        """Map a table that `save` wrote; the time to read it grows with the keys, not the rows.
+    def open(cls, artifact: Artifact, name: str, rows: int) -> MetadataTable:
+        """Map a table that `save` wrote; it is read and checked at first use.
+
+        Args:
+            artifact: the version.
+            name: of the table.
+            rows: number of passages of the segment.
 
         Raises:
             CorruptArtifact: the file is missing or, at first use, not a table as `save` writes.
         """
         path = artifact.path(f"{name}.arrow")
-        content = np.memmap(path, np.uint8, "r")
+        with content_of(path):  # an empty file cannot be mapped
+            content = np.memmap(path, np.uint8, "r")
 
         def read() -> pa.Table:
             import pyarrow as pa
 
-            try:
+            with content_of(path):
                 table = pa.ipc.open_file(pa.py_buffer(content)).read_all()
                 if table.schema != _columns() or b"rows" not in (table.schema.metadata or {}):
                     raise ValueError(f"columns {table.schema.names}")
-            except ValueError as error:
-                raise CorruptArtifact(
-                    f"{path}: bad content ({error!r}); restore it, or build the index again"
-                ) from None
+                table.validate(full=True)
+                _check(table, rows)
             return table
 
         return cls(read)
@@ -354,6 +359,47 @@ class MetadataTable:
 
         table = pa.concat_tables([table._table for table in tables])
         return cls(lambda: table)
+
+
+def _check(table: pa.Table, rows: int) -> None:
+    """Raise `ValueError` where an entry of a table leads past what it indexes."""
+    if int(table.schema.metadata[b"rows"]) != rows:
+        raise ValueError(f"{table.schema.metadata[b'rows']!r} passages, wanted {rows}")
+    lists = [name for name in table.column_names if name not in ("key", "type")]
+    for column in table.to_batches():
+        for i in range(len(column)):
+            cells = {name: column[name][i].values for name in lists}
+            if any(cell is not None and cell.null_count for cell in cells.values()):
+                raise ValueError("an empty value within a list")
+            texts = len(cells.pop("texts"))
+            arrays = {name: None if c is None else np.asarray(c) for name, c in cells.items()}
+            _check_column(column["type"][i].as_py(), texts, rows, **arrays)
+    if None in table["key"].to_pylist():
+        raise ValueError("a key that is empty")
+
+
+def _check_column(
+    kind: str, texts: int, count: int, rows: Any, bounds: Any, codes: Any, numbers: Any,
+    instants: Any,
+) -> None:  # fmt: skip
+    """Check one key and type; the arguments are the cells of `_columns`."""
+    if kind not in (*_FAMILIES, "mixed"):
+        raise ValueError(f"type {kind!r}")
+    if rows is not None:
+        if (np.diff(rows, prepend=-1, append=count) <= 0).any():
+            raise ValueError("rows that do not ascend below the number of passages")
+        count = len(rows)
+    if kind == "empty list" or kind in _LISTS:
+        if len(bounds) != count + 1 or bounds[0] != 0 or (np.diff(bounds) < 0).any():
+            raise ValueError("bounds that do not ascend from 0")
+        count = int(bounds[-1])
+    is_text = kind in ("string", "date", "list of strings")
+    distinct = texts if is_text else len(numbers) // 2
+    wanted = (0 if kind == "mixed" else count, distinct if kind == "date" else 0)
+    if (len(codes), len(instants)) != wanted or (not is_text and len(numbers) % 2):
+        raise ValueError("columns of unequal length")
+    if len(codes) and not 0 <= codes.min() <= codes.max() < distinct:
+        raise ValueError("codes past the distinct values")
 
 
 def _arrow(kind: pa.DataType, values: Sequence[Any] | npt.NDArray[Any]) -> pa.Array:

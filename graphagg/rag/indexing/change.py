@@ -11,7 +11,6 @@ all: the result is, byte for byte, a build of the passages that are left.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -207,8 +206,8 @@ class _Change:
             if i < kept and np.array_equal(self.before.alive[start:end], alive):
                 prefixes.append(f"{table_name(i)}.")
             else:
-                texts = segment.passages.metadata
-                metadata = (json.loads(texts[j]) if alive[j] else {} for j in range(len(alive)))
+                of = segment.passages.metadata_of
+                metadata = (of(j) if alive[j] else {} for j in range(len(alive)))
                 MetadataTable.build(metadata).save(writer, table_name(i))
             if i >= kept:
                 segment.save(writer, i)

@@ -103,7 +103,10 @@ class IndexedCorpus(Index[PassageVersion]):
 
         with ExitStack() as held, write_artifact(directory) as publication:
             artifacts = [held.enter_context(open_artifact(s, kind=cls.KIND)) for s in shards]
-            merge_shards(publication, [read_snapshot(each) for each in artifacts], progress)
+            snapshots = [read_snapshot(artifact) for artifact in artifacts]
+            for artifact in artifacts:
+                artifact.check_values()
+            merge_shards(publication, snapshots, progress)
         return cls.open(directory, encoder=encoder, extractor=extractor)
 
     @classmethod

@@ -32,6 +32,7 @@ from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.rag.models.with_names import names_of
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex
+from graphagg.rag.snapshot.layout import check_layout
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Corpus, Segment, table_name
@@ -72,9 +73,13 @@ class Snapshot:
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
+        check_layout(artifact)
         count = artifact.manifest.counts["segments"]
         self.corpus = Corpus([Segment.open(artifact, i) for i in range(count)])
-        self.tables = [MetadataTable.open(artifact, table_name(i)) for i in range(count)]
+        self.tables = [
+            MetadataTable.open(artifact, table_name(i), len(segment.passages))
+            for i, segment in enumerate(self.corpus.segments)
+        ]
         self.alive: Mask = artifact.array("rows.alive")
         self.ranks: npt.NDArray[np.int32] = artifact.array("rows.rank")
         self.by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")

@@ -26,7 +26,7 @@ from graphagg.rag.tables.lists import Lists
 from graphagg.rag.tables.vectors import Queries, Rows, Stack, Vectors, largest_of, ranges
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.blocks import BlockStrings
-from graphagg.store.reading import ArrayFolder
+from graphagg.store.reading import ArrayFolder, content_of
 from graphagg.store.strings import StringTable
 
 
@@ -103,12 +103,20 @@ class PassageTable:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def metadata_of(self, row: int) -> dict[str, Any]:
+        """The metadata of a passage; `CorruptArtifact` where they are no JSON object."""
+        with content_of(self.metadata.where):
+            metadata: dict[str, Any] = json.loads(self.metadata[row])
+            if not isinstance(metadata, dict):
+                raise TypeError(f"metadata of passage {row} are no object")
+        return metadata
+
     def __getitem__(self, row: int) -> Passage:
         return Passage(
             self.ids[row],
             self.texts[row],
             self.titles[row],
-            json.loads(self.metadata[row]),
+            self.metadata_of(row),
             self.documents[row],
             int(self.positions[row]),
         )

@@ -393,9 +393,10 @@ def _note_ties(pairs: Array, tie: Array, how: Array) -> None:
 
 @kernel
 def _pair(mentions: _Mentions, entity: int, row: int) -> int:
-    """The pair of an entity and a row that mentions it."""
+    """The pair of an entity and a row that mentions it; -1 in a damaged index that lacks it."""
     low, high = mentions.pair_bounds[entity], mentions.pair_bounds[entity + 1]
-    return lower_bound(mentions.row, low, high, row)
+    pair = lower_bound(mentions.row, low, high, row)
+    return pair if pair < high and mentions.row[pair] == row else -1
 
 
 @kernel

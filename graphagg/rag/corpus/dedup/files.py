@@ -19,8 +19,8 @@ from graphagg.rag.config.dedup import DedupConfig
 from graphagg.rag.corpus.dedup.pairs import Choice, Pairs, Sets, choose, near_duplicates, shingles
 from graphagg.rag.documents.passages import Passage, read_passages
 from graphagg.rag.documents.rows import RowConfig
+from graphagg.store.npy import map_array
 from graphagg.store.ranges import GrowingFile
-from graphagg.store.reading import map_array
 
 _TEXTS_AT_ONCE = 4096
 

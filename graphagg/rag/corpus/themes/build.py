@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -296,7 +295,7 @@ def dates_of(
 
 def _metadata(corpus: Corpus, row: int) -> dict[str, Any]:
     segment, inside = corpus.locate(row)
-    metadata: dict[str, Any] = json.loads(segment.passages.metadata[inside])
+    metadata = segment.passages.metadata_of(inside)
     return metadata
 
 

@@ -26,7 +26,9 @@ from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact, open_artifact, write_artifact
+from graphagg.store.layout import array, strings
 from graphagg.store.manifest import Manifest, canonical_json
+from graphagg.store.reading import content_of
 
 if TYPE_CHECKING:
     from graphagg.rag.models.endpoint import Endpoint
@@ -126,18 +128,18 @@ def read_map(snapshot: Snapshot, config: MapConfig | None) -> ThemeMap | None:
         snapshot: the version of the index.
         config: the settings; None takes any.
     """
+    folder = folder_of(snapshot.artifact.directory)
     try:
-        artifact = open_artifact(folder_of(snapshot.artifact.directory), kind=KIND)
+        with open_artifact(folder, kind=KIND) as artifact:
+            parameters = artifact.manifest.parameters
+            if parameters.get("revision") != _REVISION:
+                return None
+            if config is not None and _settings(parameters) != _settings(parameters_of(config)):
+                return None
+            is_old = artifact.manifest.inputs != inputs_of(snapshot)
+            return replace(_read(artifact), is_old=is_old)
     except ArtifactError:  # none there, or one that cannot be read: it is built again
         return None
-    with artifact:
-        parameters = artifact.manifest.parameters
-        if parameters.get("revision") != _REVISION:
-            return None
-        if config is not None and _settings(parameters) != _settings(parameters_of(config)):
-            return None
-        is_old = artifact.manifest.inputs != inputs_of(snapshot)
-        return replace(_read(artifact), is_old=is_old)
 
 
 def _settings(parameters: Mapping[str, Any]) -> bytes:
@@ -146,16 +148,29 @@ def _settings(parameters: Mapping[str, Any]) -> bytes:
 
 
 def _read(artifact: Artifact) -> ThemeMap:
-    plain = json.loads(artifact.path(_THEMES).read_text(encoding="utf-8"))
+    path = artifact.path(_THEMES)
+    with content_of(path):
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        levels = tuple(tuple(map(Theme.of_json, themes)) for themes in plain["levels"])
+        when, modularity = plain["when"], tuple(map(float, plain["modularity"]))
+        labeled_by = str(artifact.manifest.parameters["labeled_by"])
+    most = max((len(themes) for themes in levels), default=0)
+    artifact.declare([
+        *strings("passages", "P"),
+        array("passage_theme", "<i4", len(levels), "P", least=-1, below=most),
+        *strings("entities", "E"),
+        array("entity_theme", "<i4", len(levels), "E", least=-1, below=most),
+    ])  # fmt: skip
+    artifact.check_values()
     return ThemeMap(
-        tuple(tuple(Theme.of_json(theme) for theme in themes) for themes in plain["levels"]),
+        levels,
         artifact.strings("passages"),
         artifact.array("passage_theme"),
         artifact.strings("entities"),
         artifact.array("entity_theme"),
-        plain["when"],
-        tuple(plain["modularity"]),
-        str(artifact.manifest.parameters["labeled_by"]),
+        when,
+        modularity,
+        labeled_by,
     )
 
 

@@ -277,6 +277,11 @@ class StaticEncoder:
             encoded = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             lengths = np.array([len(each.ids) for each in encoded], np.int64)
             ids = np.fromiter((i for each in encoded for i in each.ids), np.int64)
+            if ids.max(initial=0) >= len(self.table.codes):
+                raise InvalidParameter(
+                    f"static table {self._name!r}: {len(self.table.codes)} rows, its tokenizer "
+                    f"gives token {ids.max()}; make the table again from this tokenizer"
+                )
             yield ids, lengths
 
     @cached_property
@@ -285,14 +290,14 @@ class StaticEncoder:
             from tokenizers import Tokenizer
         except ImportError:
             raise MissingExtra("tokenizers", "search") from None
-        tokenizer = Tokenizer.from_str(self.table.tokenizer.decode())
+        try:
+            tokenizer = Tokenizer.from_str(self.table.tokenizer.decode())
+        except Exception as error:  # the library has no type of its own
+            raise CorruptArtifact(
+                f"static table {self._name!r}: no tokenizer ({error}); build the index again"
+            ) from None
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        if tokenizer.get_vocab_size() > len(self.table.codes):
-            raise InvalidParameter(
-                f"static table {self._name!r}: {len(self.table.codes)} rows, its tokenizer has "
-                f"{tokenizer.get_vocab_size()} tokens; make the table again from this tokenizer"
-            )
         return tokenizer
 
 

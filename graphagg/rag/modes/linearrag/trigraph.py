@@ -190,7 +190,8 @@ def _sentences_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
                 continue
             last = -1  # mentions ascend by their start, so a sentence's mentions are adjacent
             for j in range(bounds[row], bounds[row + 1]):
-                if entity_at[j] == entity and flags[j] & FOUND and sentence_at[j] != last:
+                is_found = entity_at[j] == entity and flags[j] & FOUND
+                if is_found and sentence_at[j] != last and size < most:
                     last = sentence_at[j]
                     owners[size], sentences[size] = owner, m.sentence_bounds[row] + last
                     size += 1

@@ -33,7 +33,7 @@ def reopened(table: MetadataTable, folder: Path) -> MetadataTable:
         table.save(publication.writer, "segment-0.metadata")
         publication.publish(Manifest("test"))
     with open_artifact(folder) as artifact:
-        return MetadataTable.open(artifact, "segment-0.metadata")
+        return MetadataTable.open(artifact, "segment-0.metadata", table.rows)
 
 
 # --- brute force, from the words of the documentation ------------------------------------------

@@ -24,7 +24,7 @@ def test_files_are_few_mapped_and_free_of_the_keys_names(tmp_path: Path) -> None
     assert path.name == "segment-0.metadata.arrow"
     before = pa.total_allocated_bytes()
     with open_artifact(tmp_path) as artifact:
-        mapped = MetadataTable.open(artifact, "segment-0.metadata")
+        mapped = MetadataTable.open(artifact, "segment-0.metadata", 50)
     assert mapped.schema == table.schema
     assert pa.total_allocated_bytes() == before  # the file's pages, not a copy
     marks = mapped.distinct("../key 7\n", "number")
@@ -51,7 +51,7 @@ def test_an_altered_head_is_named(tmp_path: Path, altered: tuple[bytes, bytes]) 
         open_artifact(tmp_path) as artifact,
         pytest.raises(CorruptArtifact, match=r"metadata\.arrow: bad content \("),
     ):
-        _ = MetadataTable.open(artifact, "segment-0.metadata").schema
+        _ = MetadataTable.open(artifact, "segment-0.metadata", 1).schema
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""The arrays of a passage index; `indices/README.md` says what each of them holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from graphagg.errors import CorruptArtifact
+from graphagg.rag.documents.languages import CODES
+from graphagg.rag.tables.segments import segment_prefix
+from graphagg.store import Artifact
+from graphagg.store.layout import ANY_END, NARROW, ArrayRule, array, bounds, csr, strings
+
+_ROWS = 1 << 16  # passages whose mentions are checked at once
+
+
+def check_layout(artifact: Artifact) -> None:
+    """Check dtypes and shapes now, and values before the first answer.
+
+    Raises:
+        CorruptArtifact: an array is missing or does not fit the others.
+    """
+    manifest = artifact.manifest
+    segments = range(min(manifest.counts["segments"], len(manifest.files)))
+    sizes = artifact.declare(rule for i in segments for rule in _of_segment(i))
+    rows = sum(sizes[f"P{i}"] for i in segments)
+    artifact.declare(_of_all(rows), [partial(_check_sentences, artifact, segments)])
+    for found, where in (
+        (manifest.counts["passages"], "manifest.json"),
+        (int(artifact.array("view.counts")[0]), "view.counts.npy"),
+    ):
+        if found != sizes["alive"]:
+            raise CorruptArtifact(
+                f"{artifact.folder}: {found} passages by {where}, {sizes['alive']} by "
+                "rows.by_id.npy; build the index again"
+            )
+
+
+def _check_sentences(artifact: Artifact, segments: range) -> None:
+    """Check that each mention lies in a sentence that its passage has."""
+    bounds, sentence = artifact.array("gazetteer.bounds"), artifact.array("gazetteer.sentence")
+    of_segments = (artifact.array(f"{segment_prefix(i)}sentences.bounds") for i in segments)
+    sentences = np.concatenate([np.diff(ends) for ends in of_segments])
+    for low in range(0, len(sentences), _ROWS):
+        ends = bounds[low : low + _ROWS + 1]
+        most = np.repeat(sentences[low : low + _ROWS], np.diff(ends))
+        if (sentence[ends[0] : ends[-1]] >= most).any():
+            raise CorruptArtifact(
+                f"{artifact.folder}: gazetteer.sentence.npy names a sentence that its passage "
+                "lacks; restore the file, or build the index again"
+            )
+
+
+def _of_segment(i: int) -> Iterator[ArrayRule]:
+    """P passages, S sentences, F places found, W windows and L lists of segment i."""
+    prefix = segment_prefix(i)
+    p, s, f, w, lists = (f"{letter}{i}" for letter in "PSFWL")
+    for column in ("ids", "titles", "metadata", "documents"):
+        yield from strings(f"{prefix}passages.{column}", p)
+    yield array(f"{prefix}passages.texts.zlib", "|u1", f"text{i}")
+    yield array(f"{prefix}passages.texts.blocks", "<i8", f"blocks{i}", 2)
+    yield bounds(f"{prefix}passages.texts.offsets", p, ANY_END)
+    yield array(f"{prefix}passages.positions", "<i4", p)
+    yield array(f"{prefix}passages.digests", "|u1", p, 32)
+    yield array(f"{prefix}passages.text_digests", "<u8", p)
+    for name, count in (("sentences", s), ("found", f)):
+        yield bounds(f"{prefix}{name}.bounds", p, count)
+        yield array(f"{prefix}{name}", NARROW, count, 2, least=0)
+    yield bounds(f"{prefix}windows.bounds", p, w)
+    for name, count in (("windows", w), ("sentences.vectors", s)):
+        yield array(f"{prefix}{name}", "|i1", count, "width")
+    yield array(f"{prefix}lists.centroids", "|i1", lists, "width", optional=True)
+    yield array(f"{prefix}lists.reach", "<f4", lists, optional=True)
+    yield bounds(f"{prefix}lists.bounds", lists, w, optional=True)
+    yield array(f"{prefix}lists.windows", "<i4", w, least=0, below=w, optional=True)
+    yield array(f"{prefix}lists.vectors", "|i1", f"spare{i}", "width", optional=True)
+    yield array(f"{prefix}lists.measured", "<f8", 2, optional=True)
+
+
+def _of_all(rows: int) -> Iterator[ArrayRule]:
+    """E entities, m mentions, k pairs of an entity and a passage, T terms and their postings."""
+    yield array("rows.alive", "|b1", rows)
+    yield array("rows.rank", "<i4", rows, least=-1, below=rows)
+    for order in ("by_id", "by_text"):
+        yield array(f"rows.{order}", "<i4", "alive", least=0, below=rows)
+    yield from strings("entities.keys", "E")
+    yield array("gazetteer.kind", "|u1", "E")
+    yield array("gazetteer.title_tokens", NARROW, rows, least=0)
+    yield bounds("gazetteer.bounds", rows, "m")
+    yield array("gazetteer.entity", "<i4", "m", least=0, below="E")
+    for column, dtypes in (("start", NARROW), ("length", "|u1"), ("sentence", NARROW)):
+        yield array(f"gazetteer.{column}", dtypes, "m", least=0)
+    yield array("gazetteer.flags", "|u1", "m")
+    yield bounds("gazetteer.pair_bounds", "E", "k")
+    yield array("gazetteer.row", "<i4", "k", least=0, below=rows, rows="gazetteer.pair_bounds")
+    yield array("gazetteer.count", NARROW, "k", least=1)
+    yield array("gazetteer.pair_flags", "|u1", "k")
+    yield from strings("lexicon.terms", "T")
+    yield bounds("lexicon.bounds", "T", "postings")
+    yield array("lexicon.rows", "<i4", "postings", least=0, below=rows, rows="lexicon.bounds")
+    yield array("lexicon.counts", NARROW, "postings", least=1)
+    yield array("lexicon.title_counts", NARROW, "postings", least=0)
+    yield array("lexicon.lengths", "<i4", rows, 2, least=0)
+    yield array("lexicon.languages", "|u1", rows, least=0, below=len(CODES), optional=True)
+    yield array("view.title", "|b1", "E")
+    yield array("view.df", "<i4", "E", least=0, below=rows + 1)
+    yield array("view.mentions", "|u1", "m")
+    yield array("view.tie", "|u1", "k")
+    yield array("view.titled", "<i8", "titled", least=0, below="k")
+    yield array("view.counts", "<i8", 3, least=0)
+    yield from csr("view.contain.by_passage", rows, "E", values=True)
+    yield from csr("view.contain.by_entity", "E", rows, values=True)
+    for column in ("leaf_weight", "leaf_count"):
+        yield array(f"view.contain.{column}", "<f8", rows, least=0)
+    yield array("encoder.codes", "|i1", "V", "d", optional=True)
+    yield array("encoder.shifts", "|u1", "V", least=0, below=8, optional=True)
+    for column in ("tokenizer", "settings"):
+        yield array(f"encoder.{column}", "|u1", column, optional=True)

@@ -1,0 +1,66 @@
+"""`.npy` files: their headers, and arrays mapped from them."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import re
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.errors import CorruptArtifact
+
+_MAGIC = b"\x93NUMPY\x01\x00"
+_HEADER = re.compile(
+    rb"\{'descr': '(?P<descr>[<|][biuf][1248])', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>[0-9, ]{0,100})\), \} *\n"
+)
+
+
+def map_array(path: Path) -> Array:
+    """Map an array of numbers read-only.
+
+    Raises:
+        CorruptArtifact: it is no such file, or is shorter than its header says.
+    """
+    with path.open("rb") as file:
+        header = plain_header(file)
+        if header is None:
+            raise CorruptArtifact(f"{path}: not an array of numbers; build the index again")
+        dtype, shape = header
+        if 0 in shape:  # an empty file cannot be mapped
+            return np.zeros(shape, dtype)
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if len(content) < file.tell() + math.prod(shape) * dtype.itemsize:
+            raise CorruptArtifact(f"{path}: shorter than its header says; build the index again")
+        return np.ndarray(shape, dtype, content, file.tell())
+
+
+def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
+    """Dtype and shape by the header of a file; None for anything but an array of numbers."""
+    with path.open("rb") as file:
+        header = plain_header(file)
+    return None if header is None else (header[0].str, header[1])
+
+
+def plain_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
+    """Read the header of an array of numbers; the file then stands behind it.
+
+    numpy would compile the header as a Python expression, which takes most of the time to open an
+    index.
+    """
+    head = file.read(len(_MAGIC) + 2)
+    if not head.startswith(_MAGIC):
+        return None
+    text = file.read(int.from_bytes(head[len(_MAGIC) :], "little"))
+    match = _HEADER.fullmatch(text)
+    if match is None:
+        return None
+    shape = tuple(int(size) for size in match["shape"].split(b",") if size.strip())
+    try:
+        return np.dtype(match["descr"].decode()), shape
+    except TypeError:  # such as `<b8`
+        return None

@@ -13,10 +13,9 @@ import pytest
 from graphagg import kernels
 from graphagg.cli import demo
 from graphagg.errors import MissingExtra
-from graphagg.rag.snapshot import dense, lexical
+from graphagg.rag.snapshot import dense
 from graphagg.rag.tables.lists import _see
 from graphagg.rag.tables.matching import _find
-from graphagg.rag.tables.scoring import _add_up_ranges
 from tests.unit.commands import Answer
 
 
@@ -71,9 +70,8 @@ def test_a_demo_compiles_nothing(tmp_path: Path) -> None:
 def test_warm_compiles_and_leaves_nothing_behind(
     call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, name in ((kernels, "SMALL"), (dense, "FLAT_LIMIT"), (lexical, "MANY")):
+    for module, name in ((kernels, "SMALL"), (dense, "FLAT_LIMIT")):
         monkeypatch.setattr(module, name, getattr(module, name))  # put back at the end
-    for kernel in (_see, _add_up_ranges):  # which large indices alone need
-        monkeypatch.setattr(kernel, "_compiled", None)
+    monkeypatch.setattr(_see, "_compiled", None)  # which large indices alone need
     assert "compiled in" in call("warm").out
-    assert all(kernel._compiled for kernel in (_find, _see, _add_up_ranges))
+    assert all(kernel._compiled for kernel in (_find, _see))

@@ -91,7 +91,7 @@ def features_of(
 ) -> dict[str, float]:
     """Compute `FEATURES`; arguments as for `confidence_of`."""
     lexical, at_hits = question.lexical, np.array(rows, np.int64)
-    best, (scored, scores) = question.largest_similarity, lexical.best(1)
+    best, (scored, scores) = question.largest_similarity, lexical.scores
     words, agreement = float(scores.max(initial=0.0)), 0.0
     if words > 0:  # of equal ones the most similar, so that no order of rows decides
         agreement = float(question.similarity_at(scored[scores == words]).max()) - best

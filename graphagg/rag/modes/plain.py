@@ -92,8 +92,7 @@ class BM25(Retriever[object, Reading, Reading]):
 
 def bm25_rows(snapshot: Snapshot, scope: Scope, lexical: Lexical, k: int) -> tuple[Rows, Floats]:
     """The `k` passages that match a question's words best, and their scores."""
-    scored = lexical.best(k, scope.allowed)
-    return top_rows(*scored, k, snapshot.ranks, scope.view, scope.allowed)
+    return top_rows(*lexical.scores, k, snapshot.ranks, scope.view, scope.allowed)
 
 
 class RRF(ReadingRetriever[object]):

@@ -20,16 +20,14 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array
 from graphagg.rag.documents.languages import CODES
-from graphagg.rag.tables.scoring import Constants, maxima
-from graphagg.store.ranges import will_need
 from graphagg.store.reading import NamedArrays
 from graphagg.store.strings import StringTable
 
+K1, B = 1.2, 0.75
+"""The constants of BM25, over title and text."""
 _ARRAYS = ("bounds", "rows", "counts", "title_counts", "lengths")
 _LANGUAGES = "lexicon.languages"
 _KEPT_STEMS = 4096
-_KEPT = 256  # terms whose maxima are kept, a byte per range of rows
-_FEW = 1 << 14  # postings up to which they are made each time
 
 
 @dataclass(frozen=True)
@@ -73,19 +71,11 @@ class Lexicon:
     lengths: npt.NDArray[np.int32]
     languages: npt.NDArray[np.uint8] | None = None
 
-    def maxima(self, start: int, end: int, constants: Constants) -> Array:
-        """The maxima of the postings from one position to another; see `scoring`."""
-        make = self._kept_maxima if end - start > _FEW else self._maxima
-        return make(start, end, constants)
-
-    @cached_property
-    def _kept_maxima(self) -> Callable[[int, int, Constants], Array]:
-        return lru_cache(_KEPT)(self._maxima)
-
-    def _maxima(self, start: int, end: int, constants: Constants) -> Array:
-        rows, counts = self.rows[start:end], self.counts[start:end]
-        will_need(rows, counts)
-        return maxima(rows, counts, self.lengths, constants)
+    def length_norms(self, mean: float) -> npt.NDArray[np.float32]:
+        """`[R]`, the addend of f in the formula, k1 (1 - b + b len / avg), of each passage."""
+        norms: npt.NDArray[np.float32] = np.float32(K1 * B / mean) * self.lengths[:, 0]
+        norms += np.float32(K1 * (1.0 - B))
+        return norms
 
     def codes(self, visible: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
         """The visible passages (None: all) by language, ascending; {} without their own."""

@@ -191,6 +191,11 @@ class View:
         body, title = ((total / max(self.passages, 1)) or 1.0 for total in self.tokens)
         return body, title
 
+    @cached_property
+    def length_norms(self) -> npt.NDArray[np.float32]:
+        """The norms of BM25 by the mean length of the visible passages, `[R]`."""
+        return self.lexicon.length_norms(self.mean_lengths[0])
+
     def idf(self, entities: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
         """ln(N / df) / ln N of some entities: 1 for one in a single passage, 0 for one in all."""
         if self.passages < 2:

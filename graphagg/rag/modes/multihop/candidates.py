@@ -183,7 +183,7 @@ class CandidateScorer:
     def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:
         """The visible rows of greatest prior, in any order; reads only rows that hold a term."""
         weights, ranks = self.config.passage, self.dense.ranks
-        rows, scores = lexical.best(size)
+        rows, scores = lexical.scores
         is_held, positions = lookup(rows, titled)
         values, others = weights.lexical * scores, titled[~is_held]
         values[positions[is_held]] += weights.title

@@ -129,8 +129,8 @@ def test_asking_loads_no_heavy_library(
         assert has_lists is (limit == 4)
     code = (
         "import sys\nfrom graphagg.cli.main import main\n"
-        "from graphagg.rag.snapshot import dense, lexical\n"
-        f"dense.FLAT_LIMIT, lexical.LARGE = {limit}, {limit}\n"
+        "from graphagg.rag.snapshot import dense\n"
+        f"dense.FLAT_LIMIT = {limit}\n"
         "try:\n    main()\nfinally:\n"
         f"    print(*sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
     )

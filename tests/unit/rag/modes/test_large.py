@@ -19,7 +19,7 @@ from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
 from graphagg.rag.indexing import encoding
 from graphagg.rag.modes.linearrag import pagerank, search
 from graphagg.rag.modes.multihop.mode import Multihop
-from graphagg.rag.snapshot import dense, lexical
+from graphagg.rag.snapshot import dense
 from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
 from graphagg.rag.tables.view import View
 from tests.fakes import assert_same_hits
@@ -57,13 +57,12 @@ def test_local_push_comes_to_the_same_answers(
 
 
 @contextmanager
-def large_corpus(many: int) -> Iterator[None]:
-    """Context manager: every corpus is a large one, of which lists and words show every passage."""
+def large_corpus() -> Iterator[None]:
+    """Context manager: every corpus is a large one, of which lists show every passage."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dense, "FLAT_LIMIT", 0)
         patch.setattr(dense, "_SEEN", 1 << 12)
         patch.setattr(dense, "NEAR", 1 << 12)
-        patch.setattr(lexical, "MANY", many)
         yield
 
 
@@ -80,19 +79,19 @@ def changed_index(seed: int, count: int) -> Iterator[PassageIndex]:
             yield index
 
 
-LARGE = (st.integers(0, 1 << 20), st.integers(8, 36), st.sampled_from([0, lexical.MANY]))
+LARGE = (st.integers(0, 1 << 20), st.integers(8, 36))
 
 
 @settings(max_examples=8, deadline=None)
 @given(*LARGE)
-def test_a_large_corpus_is_answered_as_a_small_one(seed: int, count: int, many: int) -> None:
+def test_a_large_corpus_is_answered_as_a_small_one(seed: int, count: int) -> None:
     """The pool holds every passage here, whichever way it is found."""
     hidden = [f"p{n}" for n in range(seed % 4, count, 3)]
     with changed_index(seed, count) as index:
         ways: tuple[dict[str, Any], ...] = ({}, {"exclude": hidden})
         for options in (*ways, {"exclude": hidden, "bridge_through_filtered": True}):
             answers = index.retrieve_batch(QUESTIONS, 6, **options)
-            with large_corpus(many):
+            with large_corpus():
                 found = index.retrieve_batch(QUESTIONS, 6, **options)
             assert found == answers
             assert [hits.confidence for hits in found] == [hits.confidence for hits in answers]
@@ -101,10 +100,10 @@ def test_a_large_corpus_is_answered_as_a_small_one(seed: int, count: int, many: 
 @settings(max_examples=8, deadline=None)
 @given(*LARGE, st.integers(1, 9), st.booleans())
 def test_the_best_by_words_and_titles_join_the_pool(
-    seed: int, count: int, many: int, size: int, filtered: bool
+    seed: int, count: int, size: int, filtered: bool
 ) -> None:
     hidden = [f"p{n}" for n in range(seed % 4, count, 3)] if filtered else []
-    with changed_index(seed, count) as index, large_corpus(many):
+    with changed_index(seed, count) as index, large_corpus():
         retriever = index.retriever(mode="multihop", exclude=hidden)
         assert isinstance(retriever, Multihop)
         models, weights = index.models, retriever.config.passage

@@ -1,9 +1,9 @@
-"""A cache of vectors on disk: an interrupted build resumes, a rebuild is quick.
+"""A cache of vectors on disk: an interrupted build resumes, and a rebuild is quick.
 
 One SQLite file holds vectors by the sha256 of model and text. SQLite commits a batch as a whole or
-not at all, whenever a process is killed, and lets processes take turns; each vector also has a
-checksum. A cache never stops a build: a damaged one is started anew, and one that cannot be read or
-written is left alone, both with a warning in the log.
+not at all, even if the process is killed, and several processes may share the file. Each entry also
+has a checksum. A cache never stops a build: a damaged one is started anew, and one that cannot be
+read or written is ignored, both with a warning in the log.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import hashlib
 import logging
 import os
 import sqlite3
-import time
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -26,30 +25,21 @@ from graphagg.checks import integer
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoder import Encoder, pools_sentences
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, Vectors, distinct
-from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.models.static.encoder import StaticEncoder
 from graphagg.store.manifest import canonical_json
 
-FILE_NAME = "vectors-2.sqlite"  # another format, or other bits from a model, get another number
+FILE_NAME = "vectors-3.sqlite"  # another format, or other bits from a model, get another number
 LARGEST = 2 << 30
 PIECE = 1024
 """Texts that are encoded before their vectors are written: a killed build loses at most these."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS vectors (
-    key BLOB PRIMARY KEY, vector BLOB NOT NULL, used INTEGER NOT NULL
-)
-"""
+_SCHEMA = "CREATE TABLE IF NOT EXISTS vectors (key BLOB UNIQUE, vector BLOB, checksum INTEGER)"
 _FORGET = """
 DELETE FROM vectors WHERE rowid IN (
-    SELECT rowid FROM vectors ORDER BY used, rowid
-    LIMIT (SELECT (count(*) + 3) / 4 FROM vectors)
+    SELECT rowid FROM vectors ORDER BY rowid LIMIT (SELECT (count(*) + 3) / 4 FROM vectors)
 )
 """
-_KEYS_PER_QUERY = 500  # SQLite takes 999 parameters at least
-_WAIT = 60.0  # seconds for another process to end its turn
-_DAY = 86_400
-_CHECKSUM = 4  # bytes
+_WAIT = 60.0  # seconds for the transaction of another process
 _LOG = logging.getLogger("graphagg.rag")
 
 
@@ -82,7 +72,7 @@ class VectorCache:
 
     Args:
         folder: folder of the file; created at the first write. None: `default_folder()`.
-        largest: bytes of the file; above, the vectors unused for longest are deleted.
+        largest: bytes of the file; above, the oldest quarter of the vectors is deleted.
 
     Examples:
         >>> import tempfile
@@ -100,27 +90,15 @@ class VectorCache:
         self._usable = True
 
     def get(self, keys: Sequence[bytes], dimension: int) -> list[Vectors | None]:
-        """Look vectors up.
-
-        Args:
-            keys: n distinct keys.
-            dimension: d; entries of another dimension count as missing.
-
-        Returns:
-            `[m, d]` per key; None if it is missing.
-        """
-        stored: dict[bytes, Vectors | None] = {}
-        today = int(time.time() // _DAY)
+        """Look up vectors of d dimensions: `[m, d]` per key, None if it is missing or damaged."""
+        stored: dict[bytes, Vectors] = {}
 
         def look_up(connection: sqlite3.Connection) -> None:
-            for start in range(0, len(keys), _KEYS_PER_QUERY):
-                block = keys[start : start + _KEYS_PER_QUERY]
-                among = f"key IN ({','.join('?' * len(block))})"
-                query = f"SELECT key, vector FROM vectors WHERE {among}"
-                for key, content in connection.execute(query, block):
-                    stored[key] = _unpacked(content, dimension)
-                update = f"UPDATE vectors SET used = ? WHERE used < ? AND {among}"
-                connection.execute(update, (today, today, *block))
+            query = "SELECT vector, checksum FROM vectors WHERE key = ?"
+            for key in keys:
+                content, checksum = connection.execute(query, (key,)).fetchone() or (b"", None)
+                if zlib.crc32(content) == checksum:
+                    stored[key] = np.frombuffer(content, "<f4").reshape(-1, dimension)
 
         if self.path.exists():
             self._transaction(look_up)
@@ -128,8 +106,8 @@ class VectorCache:
 
     def put(self, keys: Sequence[bytes], vectors: Sequence[Vectors] | Vectors) -> None:
         """Store `[d]` or `[m, d]` per key, all or none; replaces entries with the same keys."""
-        today = int(time.time() // _DAY)
-        rows = [(key, _packed(row), today) for key, row in zip(keys, vectors, strict=True)]
+        contents = [np.ascontiguousarray(vector, dtype="<f4").tobytes() for vector in vectors]
+        rows = [(key, each, zlib.crc32(each)) for key, each in zip(keys, contents, strict=True)]
 
         def store(connection: sqlite3.Connection) -> None:
             connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
@@ -141,7 +119,7 @@ class VectorCache:
     def _transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Do all of the work or nothing; log any error.
 
-        A connection lasts for one transaction, so that threads and forked processes may share a
+        Each transaction has its own connection, so that threads and forked processes may share a
         cache.
         """
         if not self._usable:
@@ -168,26 +146,11 @@ def _size(connection: sqlite3.Connection) -> int:
     return (pages - free) * size
 
 
-def _packed(vector: Vectors) -> bytes:
-    content = np.ascontiguousarray(vector, dtype="<f4").tobytes()
-    return content + zlib.crc32(content).to_bytes(_CHECKSUM, "little")
-
-
-def _unpacked(stored: bytes, dimension: int) -> Vectors | None:
-    """The vectors, `[m, d]`; None if the length does not fit, or a byte has changed."""
-    content, checksum = stored[:-_CHECKSUM], stored[-_CHECKSUM:]
-    if len(content) % (4 * dimension):
-        return None
-    if zlib.crc32(content).to_bytes(_CHECKSUM, "little") != checksum:
-        return None
-    return np.frombuffer(content, "<f4").reshape(-1, dimension)
-
-
 class CachedEncoder:
-    """An encoder that computes only vectors that a cache lacks.
+    """An encoder that computes only the vectors that a cache lacks.
 
-    It replaces the encoder that it wraps: same identity, same windows, same questions. Vectors are
-    stored piece by piece, so that little is computed again after an interruption.
+    It has the identity, windows and questions of the encoder that it wraps. Vectors are stored
+    piece by piece, so that little is computed again after an interruption.
 
     Args:
         encoder: computes the missing vectors.
@@ -196,47 +159,20 @@ class CachedEncoder:
 
     def __init__(self, encoder: Encoder, cache: VectorCache) -> None:
         self._encoder, self._cache = encoder, cache
-
-    @property
-    def spec(self) -> ModelSpec:
-        """Identity of the wrapped encoder."""
-        return self._encoder.spec
-
-    @property
-    def dimension(self) -> int:
-        """Length d of a vector."""
-        return self._encoder.dimension
-
-    @property
-    def center(self) -> Vectors | None:
-        """The common direction that the wrapped encoder takes out, if it does."""
-        center: Vectors | None = getattr(self._encoder, "center", None)
-        return center
-
-    @property
-    def pools_sentences(self) -> bool:
-        """Whether the wrapped encoder embeds sentences together with their passages."""
-        return pools_sentences(self._encoder)
-
-    def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """Cut texts into windows."""
-        return self._encoder.split(texts)
-
-    def encode_query(
-        self, questions: Sequence[str], names: Sequence[str]
-    ) -> tuple[Vectors, Vectors]:
-        """Embed questions and names; neither is stored."""
-        return self._encoder.encode_query(questions, names)
+        self.spec, self.dimension = encoder.spec, encoder.dimension
+        self.center: Vectors | None = getattr(encoder, "center", None)
+        self.pools_sentences = pools_sentences(encoder)
+        self.split, self.encode_query = encoder.split, encoder.encode_query
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
         """Embed texts of the corpus, `[n, d]`; looks up or computes each distinct text once."""
         uniques, rows = distinct(texts)
         keys = [_key(self._model, text.encode()) for text in uniques]
 
-        def compute(piece: list[int]) -> Sequence[Vectors]:
+        def compute(piece: list[int]) -> list[Vectors]:
             return list(self._encoder.encode([uniques[i] for i in piece])[:, None])
 
-        vectors = self._complete(keys, uniques, lambda i, rows: len(rows) == 1, compute, progress)
+        vectors = self._complete(keys, [len(text) for text in uniques], compute, progress)
         stacked: Vectors = np.concatenate([np.empty((0, self.dimension), np.float32), *vectors])
         return stacked[rows]
 
@@ -252,24 +188,16 @@ class CachedEncoder:
         raw = (np.asarray(spans, "<i4").tobytes() for spans in sentences)
         uniques, rows = distinct(zip(texts, raw, strict=True))
         spans = [np.frombuffer(each, "<i4").reshape(-1, 2) for _, each in uniques]
-        keys = [_key(self._model, text.encode(), each) for text, each in uniques]
+        keys = [_key(self._model + b" passage", each, text.encode()) for text, each in uniques]
 
-        def compute(piece: list[int]) -> Sequence[Vectors]:
-            encoded = encoder.encode_passages(
-                [uniques[i][0] for i in piece], [spans[i] for i in piece]
-            )
-            return [np.concatenate(vectors) for vectors in encoded]
+        def compute(piece: list[int]) -> list[Vectors]:
+            chosen = [uniques[i][0] for i in piece], [spans[i] for i in piece]
+            return [np.concatenate(vectors) for vectors in encoder.encode_passages(*chosen)]
 
-        vectors = self._complete(
-            keys,
-            [text for text, _ in uniques],
-            lambda i, rows: len(rows) > len(spans[i]),
-            compute,
-            progress,
-        )
+        vectors = self._complete(keys, [len(text) for text, _ in uniques], compute, progress)
         passages = [
-            PassageVectors(*np.split(each, [len(each) - len(spans_of)]))
-            for each, spans_of in zip(vectors, spans, strict=True)
+            PassageVectors(*np.split(each, [len(each) - len(its_sentences)]))
+            for each, its_sentences in zip(vectors, spans, strict=True)
         ]
         return [passages[row] for row in rows]
 
@@ -280,31 +208,25 @@ class CachedEncoder:
     def _complete(
         self,
         keys: Sequence[bytes],
-        texts: Sequence[str],
-        is_complete: Callable[[int, Vectors], bool],
-        compute: Callable[[list[int]], Sequence[Vectors]],
+        lengths: Sequence[int],
+        compute: Callable[[list[int]], list[Vectors]],
         progress: Progress,
     ) -> list[Vectors]:
         """Look entries up; compute the missing ones piece by piece, and store each piece.
 
         The longest texts come first, so that texts of similar length are encoded together.
         """
-        entries: dict[int, Vectors] = {
-            i: entry
-            for i, entry in enumerate(self._cache.get(keys, self.dimension))
-            if entry is not None and is_complete(i, entry)
-        }
-        missing = [i for i in range(len(keys)) if i not in entries]
-        missing.sort(key=lambda i: -len(texts[i]))
+        entries = dict(enumerate(self._cache.get(keys, self.dimension)))
+        missing = sorted((i for i in entries if entries[i] is None), key=lambda i: -lengths[i])
         for start in range(0, len(missing), PIECE):
             piece = missing[start : start + PIECE]
             computed = compute(piece)
             self._cache.put([keys[i] for i in piece], computed)
             entries.update(zip(piece, computed, strict=True))
-            progress("encode", len(entries), len(keys))
+            progress("encode", len(keys) - len(missing) + start + len(piece), len(keys))
         if keys and not missing:
             progress("encode", len(keys), len(keys))
-        return [entries[i] for i in range(len(keys))]
+        return [entry for entry in entries.values() if entry is not None]
 
 
 def cached(encoder: Encoder, cache: VectorCache | None) -> Encoder:
@@ -313,7 +235,6 @@ def cached(encoder: Encoder, cache: VectorCache | None) -> Encoder:
     return encoder if cache is None or is_static else CachedEncoder(encoder, cache)
 
 
-def _key(model: bytes, text: bytes, sentences: bytes | None = None) -> bytes:
-    """The key of a text, or of a passage with its sentences; lengths keep the fields apart."""
-    fields = [model, text] if sentences is None else [model + b" passage", sentences, text]
+def _key(*fields: bytes) -> bytes:
+    """The sha256 of some fields; their lengths keep them apart."""
     return hashlib.sha256(b"".join(b"%d:%b" % (len(each), each) for each in fields)).digest()

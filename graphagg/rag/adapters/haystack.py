@@ -65,8 +65,7 @@ class HaystackRetriever:
         """Open the index; no model is loaded."""
         if self._index is None:
             where = self._where
-            stored = isinstance(where, HaystackDocumentStore)
-            self._index = where.store if stored else opened(where)  # type: ignore[union-attr, arg-type]
+            self._index = where.store if isinstance(where, HaystackDocumentStore) else opened(where)
 
     def to_dict(self) -> dict[str, Any]:
         """The component as part of a saved pipeline: where the index lies, and the options."""
@@ -160,7 +159,7 @@ class HaystackDocumentStore:
         """The documents that match, in the order in which they were written.
 
         Raises:
-            FilterError: the filter is unsound, or compares what has no order.
+            FilterError: the filter is invalid.
         """
         try:
             passages = self.store.passages(own_filter(filters) if filters else None)
@@ -175,26 +174,24 @@ class HaystackDocumentStore:
 
         Args:
             documents: with content.
-            policy: for ids that are there: `OVERWRITE`; `SKIP`; `FAIL`, which `NONE` is too.
+            policy: for ids that are stored already: `OVERWRITE`, `SKIP`, or `FAIL` (also `NONE`).
 
         Raises:
             ValueError: they are no documents.
-            DuplicateDocumentError: an id is there, under `FAIL`.
-            GraphAggError: what `PassageIndex.add` raises.
+            DuplicateDocumentError: an id is stored already, under `FAIL`.
+            GraphAggError: see `PassageIndex.add`.
         """
-        sound = isinstance(documents, list) and all(isinstance(d, Document) for d in documents)
-        if not sound:
+        if not isinstance(documents, list) or not all(isinstance(d, Document) for d in documents):
             raise ValueError("documents must be a list of haystack.Document")
-        there = {p.id for p in self.store.get([d.id for d in documents])}
-        given: dict[str, Document] = {}
+        stored = {p.id for p in self.store.get([d.id for d in documents])}
+        new: dict[str, Document] = {}
         for document in documents:
-            is_known = document.id in there or document.id in given
+            is_known = document.id in stored or document.id in new
             if is_known and policy in (DuplicatePolicy.NONE, DuplicatePolicy.FAIL):
                 raise DuplicateDocumentError(f"document {document.id!r} is there; nothing written")
             if not (is_known and policy == DuplicatePolicy.SKIP):
-                given[document.id] = document
-        self.store.write([_passage(document) for document in given.values()])
-        return len(given)
+                new[document.id] = document
+        return len(self.store.write([_passage(document) for document in new.values()]))
 
     def delete_documents(self, document_ids: list[str]) -> None:
         """Delete documents by their ids; unknown ids are skipped."""
@@ -210,15 +207,9 @@ def _passage(document: Document) -> Passage:
 
 
 _OPERATORS = {
-    "==": "eq",
-    "!=": "ne",
-    ">": "gt",
-    ">=": "gte",
-    "<": "lt",
-    "<=": "lte",
-    "in": "in",
-    "not in": "nin",
-}
+    "==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte",
+    "in": "in", "not in": "nin",
+}  # fmt: skip
 
 
 def own_filter(filters: dict[str, Any]) -> dict[str, Any]:

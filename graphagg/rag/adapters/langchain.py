@@ -12,17 +12,15 @@ store.delete(ids[:1])
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.rag.adapters.writable import (
     WritableIndex,
     check_known,
-    last_of_each,
     metadata_of,
     opened,
     passage,
@@ -31,7 +29,7 @@ from graphagg.rag.adapters.writable import (
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request, RequestFields
-from graphagg.rag.question.results import Hit
+from graphagg.rag.question.results import Hit, Hits
 
 try:
     from langchain_core.callbacks import (
@@ -92,8 +90,7 @@ class LangChainRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
-        hits = self.index.retrieve(query, **self._options(options))
-        return [_document(hit) for hit in hits]
+        return [_document(hit) for hit in self.index.retrieve(query, **self._options(options))]
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
@@ -101,9 +98,9 @@ class LangChainRetriever(BaseRetriever):
         hits = await self.index.aretrieve(query, **self._options(options))
         return [_document(hit) for hit in hits]
 
-    def _options(self, given: dict[str, Any]) -> dict[str, Any]:
-        check_known(given, ("k",))
-        return {"k": self.k, "request": self.request} | given
+    def _options(self, overrides: dict[str, Any]) -> dict[str, Any]:
+        check_known(overrides, ("k",))
+        return {"k": self.k, "request": self.request} | overrides
 
 
 def _document(hit: Hit) -> Document:
@@ -114,14 +111,13 @@ class LangChainVectorStore(VectorStore):
     """A passage index as a LangChain vector store: documents in, documents out.
 
     Documents come back as they were added: id, text and metadata. For hop paths and parts of
-    scores ask `LangChainRetriever(index=store.directory)`. A `title` among the metadata is indexed
+    scores use `LangChainRetriever(index=store.directory)`. A `title` among the metadata is indexed
     as the title. Every call of `add_documents` is one new version of the index: add many at once.
 
     Searches take the options of `PassageIndex.retrieve`: `filter`, `mode`, `min_score`, and so on.
-    The index encodes by a model of its own, so no `embedding` is taken, and there is no search by
-    vector. The relevance of the best document is the confidence of the answer, the chance that the
-    right documents are among the hits; others have the share of it that their scores have of the
-    best one's. MMR chooses among the hits by their vectors.
+    The index encodes by its own model, so no `embedding` is taken, and there is no search by
+    vector. The relevance of the best document is the confidence of the answer; that of another one
+    is proportional to its score. MMR chooses among the hits by their vectors.
 
     Args:
         index: the directory, whether it holds an index yet or not; or an opened index.
@@ -142,45 +138,24 @@ class LangChainVectorStore(VectorStore):
         """Add documents; a document replaces an earlier one of its id.
 
         Args:
-            documents: with ids, or without: an id then follows from text and metadata.
+            documents: with ids, or without: then the id follows from text and metadata.
             kwargs: `ids`, in place of the documents' own.
 
         Returns:
             Their ids, in order.
 
         Raises:
-            GraphAggError: what `PassageIndex.add` raises; nothing was written.
+            GraphAggError: see `PassageIndex.add`; nothing was written.
         """
         ids: Sequence[str | None] = kwargs.pop("ids", None) or [d.id for d in documents]
         _no_more(kwargs)
         if len(ids) != len(documents):
             raise InvalidParameter(f"{len(ids)} ids of {len(documents)} documents; give one each")
-        made = [
-            passage(identifier, document.page_content, document.metadata)
-            for identifier, document in zip(ids, documents, strict=True)
-        ]
-        self._store.write(last_of_each(made))
-        return [each.id for each in made]
-
-    def add_texts(
-        self,
-        texts: Iterable[str],
-        metadatas: list[dict[Any, Any]] | None = None,
-        *,
-        ids: list[str] | None = None,
-        **kwargs: Any,
-    ) -> list[str]:
-        """`add_documents` for texts and their metadata."""
-        given = list(texts)
-        metadata = metadatas or [{}] * len(given)
-        if len(metadata) != len(given):
-            raise InvalidParameter(f"{len(metadata)} metadata of {len(given)} texts; give one each")
-        pairs = zip(given, metadata, strict=True)
-        documents = [Document(page_content=text, metadata=of_text) for text, of_text in pairs]
-        return self.add_documents(documents, ids=ids, **kwargs)
+        pairs = zip(ids, documents, strict=True)
+        return self._store.write([passage(id, d.page_content, d.metadata) for id, d in pairs])
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
-        """Delete documents by their ids, or all of them; ids that are not there are passed over."""
+        """Delete documents by their ids, or all of them; unknown ids are skipped."""
         _no_more(kwargs)
         if ids is None:
             self._store.clear()
@@ -190,10 +165,7 @@ class LangChainVectorStore(VectorStore):
 
     @classmethod
     def from_documents(
-        cls,
-        documents: list[Document],
-        embedding: Embeddings | None = None,
-        **kwargs: Any,
+        cls, documents: list[Document], embedding: Embeddings | None = None, **kwargs: Any
     ) -> LangChainVectorStore:
         """A store of these documents.
 
@@ -202,10 +174,7 @@ class LangChainVectorStore(VectorStore):
             embedding: not taken; an index encodes by its own model.
             kwargs: `index`, the directory, and the other options of the class.
         """
-        _no_embedding(embedding)
-        store = cls(**kwargs)
-        store.add_documents(documents)
-        return store
+        return super().from_documents(documents, embedding, **kwargs)  # type: ignore[arg-type]
 
     @classmethod
     def from_texts(
@@ -218,7 +187,11 @@ class LangChainVectorStore(VectorStore):
         **kwargs: Any,
     ) -> LangChainVectorStore:
         """`from_documents` for texts and their metadata."""
-        _no_embedding(embedding)
+        if embedding is not None:
+            raise InvalidParameter(
+                f"embedding is {type(embedding).__name__}, but an index encodes by a model of its "
+                "own; leave it out, or give encoder=SentenceTransformerEncoder(NAME)"
+            )
         store = cls(**kwargs)
         store.add_texts(texts, metadatas, ids=ids)
         return store
@@ -226,40 +199,32 @@ class LangChainVectorStore(VectorStore):
     # --- reading ---------------------------------------------------------------------------------
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """The documents of these ids, without those that are not there."""
+        """The documents of these ids, without unknown ids."""
         return [_as_added(each) for each in self._store.get(ids)]
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         """The best documents for a question, best first."""
-        return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
+        return [_as_added(hit.passage) for hit in self._hits(query, k, kwargs)]
 
     def similarity_search_with_score(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        """The best documents for a question with their scores: more is better."""
-        check_known(kwargs, ())
-        hits = self._store.retrieve(query, k, **kwargs)
-        return [(_as_added(hit.passage), hit.score) for hit in hits]
+        """The best documents for a question with their scores; larger is better."""
+        return [(_as_added(hit.passage), hit.score) for hit in self._hits(query, k, kwargs)]
 
     def _similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        check_known(kwargs, ())
-        hits = self._store.retrieve(query, k, **kwargs)
-        sure, best = hits.confidence, max((hit.score for hit in hits), default=0.0)
-        if hits and sure is None:
+        hits = self._hits(query, k, kwargs)
+        if hits and hits.confidence is None:
             raise InvalidParameter("mode 'bm25' has no confidence; take another mode, or min_score")
+        best = max((hit.score for hit in hits), default=0.0)
         shares = [min(max(hit.score / best, 0.0), 1.0) if best > 0 else 1.0 for hit in hits]
         pairs = zip(hits, shares, strict=True)
-        return [(_as_added(hit.passage), (sure or 0.0) * share) for hit, share in pairs]
+        return [(_as_added(hit.passage), (hits.confidence or 0.0) * share) for hit, share in pairs]
 
     def max_marginal_relevance_search(
-        self,
-        query: str,
-        k: int = 4,
-        fetch_k: int = 20,
-        lambda_mult: float = 0.5,
-        **kwargs: Any,
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         """Choose documents that are close to the question and unlike each other.
 
@@ -267,15 +232,16 @@ class LangChainVectorStore(VectorStore):
             query: the question.
             k: number of documents.
             fetch_k: number of hits that they are chosen from.
-            lambda_mult: 1 asks for closeness alone, 0 for variety alone.
+            lambda_mult: 1 counts closeness alone, 0 variety alone.
             kwargs: options of a search.
         """
-        documents = self.similarity_search(query, fetch_k, **kwargs)
-        if not documents:
+        documents, index = self.similarity_search(query, fetch_k, **kwargs), self._store.index
+        if index is None or not documents:
             return []
-        question, vectors = self._vectors(query, documents)
-        chosen = maximal_marginal_relevance(question[None], list(vectors), lambda_mult, k)
-        return [documents[each] for each in chosen]
+        texts = [document.page_content for document in documents]
+        questions, vectors = index.load_encoder().encode_query([query], texts)
+        chosen = maximal_marginal_relevance(questions[0][None], list(vectors), lambda_mult, k)
+        return [documents[i] for i in chosen]
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, **kwargs: Any
@@ -286,14 +252,9 @@ class LangChainVectorStore(VectorStore):
             "similarity_search(question)"
         )
 
-    def _vectors(self, query: str, documents: list[Document]) -> tuple[Any, Any]:
-        """Unit vectors of a question `[d]` and of documents `[n, d]`, by the model of the index."""
-        index = self._store.index
-        if index is None or not documents:
-            return np.zeros(1, np.float32), np.zeros((0, 1), np.float32)
-        texts = [document.page_content for document in documents]
-        questions, vectors = index.load_encoder().encode_query([query], texts)
-        return questions[0], vectors
+    def _hits(self, query: str, k: int, options: dict[str, Any]) -> Hits:
+        check_known(options, ())
+        return self._store.retrieve(query, k, **options)
 
 
 def _as_added(added: Passage) -> Document:
@@ -303,11 +264,3 @@ def _as_added(added: Passage) -> Document:
 def _no_more(options: dict[str, Any]) -> None:
     if options:
         raise InvalidParameter(f"unknown options {', '.join(options)}; leave them out")
-
-
-def _no_embedding(embedding: Embeddings | None) -> None:
-    if embedding is not None:
-        raise InvalidParameter(
-            f"embedding is {type(embedding).__name__}, but an index encodes by a model of its own; "
-            "leave it out, or give encoder=SentenceTransformerEncoder(NAME)"
-        )

@@ -20,7 +20,6 @@ from graphagg.rag.adapters.writable import (
     HIDDEN_FROM_LLM,
     WritableIndex,
     check_known,
-    last_of_each,
     metadata_of,
     opened,
     passage,
@@ -87,13 +86,13 @@ def _nodes(hits: Sequence[Hit]) -> list[NodeWithScore]:
 
 def _node(hit: Hit) -> TextNode:
     metadata = metadata_of(hit)
-    quiet = [key for key in HIDDEN_FROM_LLM if key in metadata]
+    hidden = [key for key in HIDDEN_FROM_LLM if key in metadata]
     return TextNode(
         id_=hit.passage.id,
         text=hit.passage.text,
         metadata=metadata,
-        excluded_llm_metadata_keys=quiet,
-        excluded_embed_metadata_keys=quiet,
+        excluded_llm_metadata_keys=hidden,
+        excluded_embed_metadata_keys=hidden,
     )
 
 
@@ -139,7 +138,7 @@ class LlamaIndexStore(TransformComponent):
         """Add nodes; a node replaces an earlier one of its id. Returns their ids.
 
         Raises:
-            GraphAggError: what `PassageIndex.add` raises; nothing was written.
+            GraphAggError: see `PassageIndex.add`; nothing was written.
         """
         seen: Counter[str] = Counter()
         made = []
@@ -147,8 +146,7 @@ class LlamaIndexStore(TransformComponent):
             document = node.ref_doc_id or ""
             made.append(_passage(node, document, seen[document] if document else 0))
             seen[document] += 1
-        self._store.write(last_of_each(made))
-        return [each.id for each in made]
+        return self._store.write(made)
 
     def delete(self, ref_doc_id: str) -> int:
         """Delete the nodes of a source document; returns their number."""
@@ -166,11 +164,7 @@ class LlamaIndexStore(TransformComponent):
         ]
 
     def as_retriever(self, **options: Any) -> LlamaIndexRetriever:
-        """A retriever over what the store holds when it is asked.
-
-        Args:
-            options: of `LlamaIndexRetriever`.
-        """
+        """A retriever over the current content of the store, with options of the class."""
         return LlamaIndexRetriever(self._store, **options)
 
 

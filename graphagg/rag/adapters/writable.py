@@ -1,8 +1,7 @@
-"""An index behind a framework's store: made by the first write, removed with its last passage.
+"""What the adapters share: an index that may be empty, and the conversion of options and hits.
 
-Frameworks have stores that may be empty; an index holds one passage at least. So a store is a
-directory, and whether there is an index in it is looked up when it is asked. The functions at the
-end open an index, split options and turn a hit into metadata, for all adapters.
+A framework's store may be empty, but an index holds at least one passage. So a `WritableIndex` is a
+directory: the first write builds the index, and deleting the last passage removes it.
 """
 
 from __future__ import annotations
@@ -53,13 +52,13 @@ class WritableIndex:
         extractor: EntityExtractor | None = None,
         chunking: ChunkConfig | None = None,
     ) -> None:
-        given = isinstance(index, PassageIndex)
-        self._index: PassageIndex | None = index if given else None  # type: ignore[assignment]
-        self.directory = local_folder(index.location if given else index)  # type: ignore[union-attr, arg-type]
+        self._index = index if isinstance(index, PassageIndex) else None
+        where = index.location if isinstance(index, PassageIndex) else index
+        self.directory = local_folder(where)
         self._models: dict[str, Any] = {"encoder": encoder, "extractor": extractor}
         self._chunking = chunking
         self._lock = threading.RLock()
-        self._stamp = self._stamp_now() if given else None
+        self._stamp = self._stamp_now() if self._index else None
 
     @property
     def index(self) -> PassageIndex | None:
@@ -85,22 +84,26 @@ class WritableIndex:
     def __len__(self) -> int:
         return 0 if self.index is None else len(self.index)
 
-    def write(self, passages: Sequence[Passage]) -> None:
+    def write(self, passages: Sequence[Passage]) -> list[str]:
         """Add passages by one new version; a passage replaces an earlier one of its id.
 
+        Returns:
+            Their ids, in order; of several passages with one id the last one is kept.
+
         Raises:
-            GraphAggError: what `PassageIndex.build` and `add` raise; nothing was written.
+            GraphAggError: see `PassageIndex.build` and `add`; nothing was written.
         """
-        if not passages:
-            return
+        distinct = list({each.id: each for each in passages}.values())
         with self._lock:
-            if (index := self.index) is not None:
-                index.add(passages, replace=True)
-            else:
+            index = self.index
+            if index is not None and distinct:
+                index.add(distinct, replace=True)
+            elif distinct:
                 self._index = PassageIndex.build(
-                    passages, self.directory, chunking=self._chunking, **self._models
+                    distinct, self.directory, chunking=self._chunking, **self._models
                 )
             self._stamp = self._stamp_now()
+        return [each.id for each in passages]
 
     def delete(self, ids: Iterable[str]) -> int:
         """Delete passages, and documents with all their chunks; unknown ids are skipped.
@@ -170,11 +173,11 @@ def passage(
     document: str = "",
     position: int = 0,
 ) -> Passage:
-    """A passage of what a framework hands on; a text called title among the metadata is its title.
+    """Make a passage; a string `title` among the metadata is its title.
 
     Args:
         identifier: its id; None: one that follows from text and metadata, so that the same text
-            comes to the same place when it is written again.
+            replaces itself when it is written again.
         text: its text.
         metadata: kept as it is.
         document: of which it is a chunk; "": none.
@@ -199,11 +202,6 @@ def passage(
     return Passage(digest[:32], made.text, made.title, made.metadata, document, position)
 
 
-def last_of_each(passages: Iterable[Passage]) -> list[Passage]:
-    """The passages without those that a later one of the same id replaces."""
-    return list({made.id: made for made in passages}.values())
-
-
 RESERVED = (
     "title", "score", "components", "path", "method", "document", "position", "match", "copies",
     "source", "trail",
@@ -214,7 +212,7 @@ HIDDEN_FROM_LLM = (
     *(key for key in RESERVED if key not in _FOR_MODELS),
     "passage_path", "folder", "suffix", "modified", "size", "heading",
 )  # fmt: skip
-"""Keys that a language model or an embedding has no use for."""
+"""Keys that are of no use to a language model or an embedding."""
 
 
 def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
@@ -222,14 +220,8 @@ def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
     return index if isinstance(index, PassageIndex) else PassageIndex.open(index)
 
 
-def request_and_rest(
-    options: Mapping[str, Any], request: Request | None = None
-) -> tuple[Request, dict[str, Any]]:
-    """Split options into a request and the other options.
-
-    Args:
-        options: fields of `Request` by name, perhaps a `request`, and others.
-        request: what the fields override, unless the options have a `request`.
+def request_and_rest(options: Mapping[str, Any]) -> tuple[Request, dict[str, Any]]:
+    """Split options into a request (fields by name, perhaps a `request`) and the other options.
 
     Examples:
         >>> request, rest = request_and_rest({"mode": "bm25", "callback_manager": None})
@@ -238,36 +230,26 @@ def request_and_rest(
     """
     rest, names = dict(options), {each.name for each in fields(Request)}
     overrides = {name: rest.pop(name) for name in options if name in names}
-    base: Request = rest.pop("request", None) or request or Request()
+    base: Request = rest.pop("request", None) or Request()
     return base.with_fields(**overrides), rest
 
 
 def check_known(options: Iterable[str], names: Iterable[str]) -> None:
-    """Refuse options that nothing takes.
-
-    Args:
-        options: names that are given.
-        names: names that are taken, beside the fields of `Request`.
-
-    Raises:
-        InvalidParameter: one is unknown; the message names the closest.
-    """
+    """Raise `InvalidParameter` for an option that is neither in `names` nor a `Request` field."""
     choices = {*names, "request", *(each.name for each in fields(Request))}
     for name in options:
         if name not in choices:
-            near = get_close_matches(name, choices, 1, 0.4)
-            hint = f"did you mean {near[0]!r}?" if near else f"wanted one of {sorted(choices)}"
+            close = get_close_matches(name, choices, 1, 0.4)
+            hint = f"did you mean {close[0]!r}?" if close else f"wanted one of {sorted(choices)}"
             raise InvalidParameter(f"option {name!r} is unknown; {hint}")
 
 
 def metadata_of(hit: Hit) -> dict[str, Any]:
     """Join a passage's metadata with the values of the hit, as plain JSON values.
 
-    Chains that cite read `source` (the file or address that the passage comes from, else its
-    document or id), `page`, and `trail`, the headings above it.
-
-    A key of the passage that is one of `RESERVED` is kept as `passage_<key>`, unless it has the
-    value that the hit has under that key.
+    Chains that cite read `source` (the file or address of the passage, else its document or id),
+    `page`, and `trail`, the headings above it. A key of the passage that is one of `RESERVED` is
+    renamed `passage_<key>`, unless the hit has the same value under that key.
     """
     plain = hit.to_json()
     reserved = {key: plain[key] for key in RESERVED if key in plain}

@@ -16,9 +16,9 @@ from llama_index.core.schema import MetadataMode
 
 from graphagg.errors import InvalidFilter, InvalidParameter, NotAnArtifact
 from graphagg.rag import PassageIndex
-from graphagg.rag.adapters.haystack import LangChainRetriever as HaystackRetriever
+from graphagg.rag.adapters.haystack import HaystackRetriever as HaystackRetriever
 from graphagg.rag.adapters.langchain import LangChainRetriever
-from graphagg.rag.adapters.llamaindex import LangChainRetriever as LlamaRetriever
+from graphagg.rag.adapters.llamaindex import LlamaIndexRetriever as LlamaRetriever
 from tests.fakes import FakeEncoder, FakeExtractor
 
 QUESTION = "Where was the man born who designed the Engine?"

@@ -77,7 +77,7 @@ def test_without_ids_the_same_text_has_the_same_id(tmp_path: Path) -> None:
     assert store.add_texts(["three"], ids=["3"]) == ["3"]
     with pytest.raises(InvalidParameter, match="give one each"):
         store.add_texts(["a", "b"], ids=["1"])
-    with pytest.raises(InvalidParameter, match="give one each"):
+    with pytest.raises(ValueError, match="number of metadatas must match"):
         store.add_texts(["a", "b"], [{}])
 
 

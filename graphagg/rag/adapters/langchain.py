@@ -12,7 +12,7 @@ store.delete(ids[:1])
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -153,6 +153,20 @@ class LangChainVectorStore(VectorStore):
             raise InvalidParameter(f"{len(ids)} ids of {len(documents)} documents; give one each")
         pairs = zip(ids, documents, strict=True)
         return self._store.write([passage(id, d.page_content, d.metadata) for id, d in pairs])
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[Any, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """`add_documents` for texts and their metadata."""
+        listed = list(texts)
+        if ids and len(ids) != len(listed):
+            raise InvalidParameter(f"{len(ids)} ids of {len(listed)} texts; give one each")
+        return super().add_texts(listed, metadatas, ids=ids, **kwargs)
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
         """Delete documents by their ids, or all of them; unknown ids are skipped."""

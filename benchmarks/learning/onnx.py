@@ -24,12 +24,12 @@ from graphagg.nn import (
     EncodingConfig,
     FeatureConfig,
     GPSLayer,
-    transforms_of,
+    encoding_transforms,
 )
 from graphagg.nn.aggr import aggregation
 from graphagg.nn.config.model import Task
 from graphagg.nn.encodings import ENCODERS
-from graphagg.nn.model.encoding import encoder_of, transform_of
+from graphagg.nn.model.encoding import build_encoder, build_transform
 from graphagg.nn.presets.simple import SIMPLE, Simple, simple
 
 WIDTH = 8
@@ -106,7 +106,7 @@ def _layer(local: str | None, attention: str | None, graphs: int) -> tuple[torch
 
 def _encoding(name: str) -> tuple[torch.nn.Module, Given]:
     config = EncodingConfig(name, WIDTH, size=4)
-    module, data = encoder_of(config), transform_of(config)(_graph())
+    module, data = build_encoder(config), build_transform(config)(_graph())
     columns = {column: data[column] for column in (*module.needs, "edge_index")}
     return OfData(module, tuple(columns)), tuple(columns.values())
 
@@ -114,7 +114,7 @@ def _encoding(name: str) -> tuple[torch.nn.Module, Given]:
 def _model(name: Simple, task: Task) -> tuple[torch.nn.Module, Given]:
     graph = _graph()
     model = GPS(replace(simple(name, task).model, nodes=FeatureConfig(width=WIDTH)))
-    for transform in transforms_of(model.config):
+    for transform in encoding_transforms(model.config):
         graph = transform(graph)
     columns = graph.to_dict() | ({"ptr": PTR} if task == "graph" else {})
     return OfData(model, tuple(columns)), tuple(columns.values())

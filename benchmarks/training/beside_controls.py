@@ -22,7 +22,7 @@ from graphagg.nn import Preset, TrainingConfig, preset
 from graphagg.nn.presets.simple import simple
 from graphagg.nn.training import TrainingResult, train
 from graphagg.nn.training.batches import Feed
-from graphagg.nn.training.controls import Task, measured
+from graphagg.nn.training.controls import Task, measure
 from graphagg.nn.training.data.graphs import Graphs
 
 FOLDER = Path("build/bench/beside-controls")
@@ -73,12 +73,12 @@ def run(name: str, folder: Path) -> TrainingResult:
 def plain(name: str) -> str:
     """The controls that train no network, on the first split; a network takes minutes."""
     data = load(ROWS[name].path)
-    metric = data.metric_of(ROWS[name].metric)
-    graphs = None if data.single else Graphs.of(data.graphs)
+    metric = data.resolve_metric(ROWS[name].metric)
+    graphs = None if data.single else Graphs.from_list(data.graphs)
     training = TrainingConfig(metric)
     feed = Feed(data, graphs, data.splits[0], training)
     task = Task(feed, data.shape(metric), metric, training, torch.device("cpu"))
-    scores = (f"{c.name} {c.test:.4f} ({c.cpu_seconds} CPU s)" for c in measured(task, {}))
+    scores = (f"{c.name} {c.test:.4f} ({c.cpu_seconds} CPU s)" for c in measure(task, {}))
     return f"{name}, {metric}: {', '.join(scores)}"
 
 

@@ -33,8 +33,8 @@ from torch_geometric.nn import GINEConv, GPSConv, global_add_pool
 
 from graphagg.nn.presets import Preset, preset
 from graphagg.nn.training import GraphData, Split, load_data, train
-from graphagg.nn.training.data.dataset import checked
-from graphagg.nn.training.plan import plan_of
+from graphagg.nn.training.data.dataset import check_data
+from graphagg.nn.training.plan import make_plan
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("GRAPHAGG_DATA", ROOT.parent / "shared" / "data"))
@@ -68,7 +68,7 @@ def compared(
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """A row a pair of runs, and one with the medians of all epochs."""
     recipe, data, source = preset(name), *molecules(SMALL if small else first)
-    transform = plan_of(recipe).transform()
+    transform = make_plan(recipe).transform()
     encoded = data if transform is None else data.transformed(transform)
     every: dict[str, Times] = {"ours": [], "PyG": []}
     for number in range(pairs):
@@ -98,9 +98,9 @@ def _row(what: str, spent: dict[str, Times], source: str) -> dict[str, Any]:
 def molecules(first: int) -> tuple[GraphData, str]:
     """ZINC-12k, or without its file random molecules of its sizes; and which."""
     if FILE.exists():
-        data, source = checked(load_data(str(FILE))), "ZINC-12k"
+        data, source = check_data(load_data(str(FILE))), "ZINC-12k"
     else:
-        data, source = checked(made(12_000)), "random graphs of ZINC's sizes"
+        data, source = check_data(made(12_000)), "random graphs of ZINC's sizes"
     if first:
         split = data.splits[0]
         part = max(first // 10, 1)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from graphagg.nn.training import GraphData, load_data
-from graphagg.nn.training.data.dataset import checked
+from graphagg.nn.training.data.dataset import check_data
 from tests.conftest import DATA
 
 ROOT = DATA / "graph_learning"
@@ -32,7 +32,7 @@ def load(name: str) -> GraphData:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / Path(path).name
         np.savez(copy, **arrays)
-        return checked(load_data(copy))
+        return check_data(load_data(copy))
 
 
 def converted(arrays: Arrays, kind: str = "") -> Arrays:

@@ -31,8 +31,8 @@ from graphagg.nn import LCMAggregation, Preset
 from graphagg.nn.aggr.plan import LCMPlan
 from graphagg.nn.presets.simple import simple
 from graphagg.nn.training import GraphData, Shape, train
-from graphagg.nn.training.data.dataset import checked
-from graphagg.nn.training.plan import plan_of
+from graphagg.nn.training.data.dataset import check_data
+from graphagg.nn.training.plan import make_plan
 
 WIDTH, CLASSES, FEATURES = 64, 3, 16
 
@@ -132,9 +132,9 @@ def spent(step: Callable[[], None], times: int) -> list[float]:
     return costs
 
 
-def measured(epochs: int, rounds: int) -> dict[str, list[float]]:
+def measure(epochs: int, rounds: int) -> dict[str, list[float]]:
     """CPU milliseconds of an epoch of every side, a median per round."""
-    data = checked(blocks(0.6, 0.3, 1))
+    data = check_data(blocks(0.6, 0.3, 1))
     shape = data.shape("accuracy")
     every: dict[str, list[float]] = {}
     for number in range(rounds + 1):
@@ -157,7 +157,7 @@ def measured(epochs: int, rounds: int) -> dict[str, list[float]]:
 
 def model_of(settings: Preset, shape: Shape) -> nn.Module:
     torch.manual_seed(0)
-    return plan_of(settings).build(shape)
+    return make_plan(settings).build(shape)
 
 
 def ratio(every: dict[str, list[float]], of: str, to: str) -> float:
@@ -165,7 +165,7 @@ def ratio(every: dict[str, list[float]], of: str, to: str) -> float:
 
 
 def profiled(epochs: int) -> None:
-    data = checked(blocks(0.6, 0.3, 1))
+    data = check_data(blocks(0.6, 0.3, 1))
     for name in ("mean", "lcm"):
         by_train(data, recipe(name, 3))
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
@@ -185,7 +185,7 @@ def main() -> None:
     if chosen.profile:
         profiled(chosen.epochs)
         return
-    every = measured(chosen.epochs, chosen.rounds)
+    every = measure(chosen.epochs, chosen.rounds)
     print("| CPU ms of an epoch | PyG, plain loop | ours, plain loop | `train` | over plain |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name in ("mean", "lcm"):

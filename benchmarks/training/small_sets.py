@@ -35,9 +35,9 @@ from graphagg.nn import Preset, preset
 from graphagg.nn.presets.simple import SIMPLE, simple
 from graphagg.nn.training import GraphData, random_splits
 from graphagg.nn.training.auto import ORDER, winner
-from graphagg.nn.training.batches import Feed, prepared
-from graphagg.nn.training.controls import Task, measured, trained
-from graphagg.nn.training.data.dataset import checked
+from graphagg.nn.training.batches import Feed, prepare
+from graphagg.nn.training.controls import Task, measure, train_model
+from graphagg.nn.training.data.dataset import check_data
 from graphagg.nn.training.plan import transform_for
 from graphagg.nn.training.results import Control
 
@@ -157,7 +157,7 @@ SETS: dict[str, Callable[[], GraphData]] = {
 
 @cache
 def dataset(name: str) -> GraphData:
-    return checked(SETS[name]())
+    return check_data(SETS[name]())
 
 
 def splits_of(name: str) -> int:
@@ -167,12 +167,12 @@ def splits_of(name: str) -> int:
 def task_of(name: str, index: int, preset: Preset) -> Task:
     """A split of a set, with the encodings that a preset reads."""
     data = dataset(name)
-    training = replace(preset.training, epochs=EPOCHS, metric=data.metric_of("auto"))
-    training = training.of_split(index)
+    training = replace(preset.training, epochs=EPOCHS, metric=data.resolve_metric("auto"))
+    training = training.for_split(index)
     encode = transform_for(preset.model)
-    data, graphs = prepared(data if encode is None else data.transformed(encode), training, CPU)
+    data, graphs = prepare(data if encode is None else data.transformed(encode), training, CPU)
     feed = Feed(data, graphs, data.splits[index], training)
-    metric = data.metric_of("auto")
+    metric = data.resolve_metric("auto")
     return Task(feed, data.shape(metric), metric, training, CPU)
 
 
@@ -184,9 +184,9 @@ def fits(model: str, name: str) -> bool:
 def seconds_of(task: Task, model: str) -> float:
     """CPU seconds that the epochs of a preset take, by the second of two."""
     short = replace(task, training=replace(task.training, epochs=1, warmup_epochs=0))
-    trained(preset(model), short)
+    train_model(preset(model), short)
     start = time.process_time()
-    trained(preset(model), short)
+    train_model(preset(model), short)
     return (time.process_time() - start) * min(EPOCHS, preset(model).training.epochs)
 
 
@@ -205,14 +205,14 @@ def run_cell(folder: Path, name: str, index: int, model: str) -> dict:
         return kept.read(path)
     tested = len(dataset(name).splits[index].test)
     if model == "race":
-        controls = measured(task_of(name, index, plain(name)["gps"]), plain(name))
+        controls = measure(task_of(name, index, plain(name)["gps"]), plain(name))
     else:
         task = task_of(name, index, preset(model))
         seconds = seconds_of(task, model)
         note = f"{seconds:.0f} s"
         controls = (Control(model, None, None, 0.0, note),)
         if seconds <= SECONDS:
-            controls = measured(task, {model: preset(model)})[-1:]
+            controls = measure(task, {model: preset(model)})[-1:]
     result = about | {"tested": tested, "controls": [asdict(control) for control in controls]}
     kept.write(path, result)
     return result
@@ -259,7 +259,7 @@ def auto(name: str, splits: list[dict[str, Control]]) -> tuple[list[str], str, l
     """
     names = ORDER[dataset(name).level]
     raced = [[c for c in of_split.values() if c.name in (*names, *CONTROLS)] for of_split in splits]
-    metric = dataset(name).metric_of("auto")
+    metric = dataset(name).resolve_metric("auto")
     alone = [winner([each], names, metric)[0] for each in raced]
     followed = [
         max(each, key=lambda c: (c.val or 0, c.name == model)).name

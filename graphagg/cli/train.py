@@ -108,9 +108,9 @@ def _data(
 def _changed(
     chosen: Preset, changes: list[str], epochs: int | None, random_state: int | None
 ) -> Preset:
-    from graphagg.nn.training.overrides import overridden
+    from graphagg.nn.training.overrides import override
 
-    chosen = overridden(chosen, changes)
+    chosen = override(chosen, changes)
     training = chosen.training
     if epochs is not None:
         warmup = min(training.warmup_epochs, max(epochs, 0))

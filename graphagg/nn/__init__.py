@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from graphagg.nn.conv import LocalPart as LocalPart, local as local
     from graphagg.nn.encodings import encoder as encoder
     from graphagg.nn.gps import GPSLayer as GPSLayer
-    from graphagg.nn.model.encoding import transforms_of as transforms_of
+    from graphagg.nn.model.encoding import encoding_transforms as encoding_transforms
     from graphagg.nn.model.network import GPS as GPS
     from graphagg.nn.presets import Preset as Preset, preset as preset, read_preset as read_preset
     from graphagg.nn.segments import Segments as Segments

@@ -12,33 +12,33 @@ from torch import Tensor
 from graphagg.errors import NotFinite
 
 
-class _Known(threading.local):
+class _CheckState(threading.local):
     """Whether this thread is inside a model that has checked what its layers are given."""
 
     inside = False
 
 
-_known = _Known()
+_state = _CheckState()
 
 
 @contextmanager
-def values_known() -> Iterator[None]:
+def skip_value_checks() -> Iterator[None]:
     """Inside, the parts of a model do not look again at values that it has checked or made.
 
     A pass over each tensor and a wait for its result, several times per layer, are a good part of
     what a small batch costs. Shapes are checked all the same. The model looks at the last vectors.
     """
-    before = _known.inside
-    _known.inside = True
+    before = _state.inside
+    _state.inside = True
     try:
         yield
     finally:
-        _known.inside = before
+        _state.inside = before
 
 
-def looks_at_values() -> bool:
-    """Whether checks read values: not inside `values_known`, and not while compilers trace."""
-    return not (torch.compiler.is_compiling() or _known.inside)
+def checks_values() -> bool:
+    """Whether checks read values: not inside `skip_value_checks`, and not while compilers trace."""
+    return not (torch.compiler.is_compiling() or _state.inside)
 
 
 def check_finite(x: Tensor, name: str = "x") -> None:
@@ -51,7 +51,7 @@ def check_finite(x: Tensor, name: str = "x") -> None:
     Raises:
         NotFinite: names the first row that is not finite.
     """
-    if _known.inside:
+    if _state.inside:
         return
     # The sum is finite only if all is, but for sums that overflow: those are looked at again.
     values = x.detach()

@@ -17,12 +17,12 @@ UNSTEADY = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm, nn.R
 """Base classes of the modules that in training give another result for the same rows."""
 
 
-def owner_of(tensor: Tensor) -> Tensor:
+def storage_owner(tensor: Tensor) -> Tensor:
     """The tensor whose memory a view shows; the tensor itself where it is no view."""
     return tensor if tensor._base is None else tensor._base
 
 
-def version_of(tensor: Tensor) -> int:
+def change_counter(tensor: Tensor) -> int:
     """A counter that every change in place raises, through any view of the tensor.
 
     Changes through `tensor.data`, or through numpy's view of the memory, do not raise it. Tensors

@@ -127,7 +127,7 @@ class Segments:
         return cls(offsets(sizes), index)
 
     @classmethod
-    def of(
+    def from_batch(
         cls, rows: int, ptr: Tensor | None, index: Tensor | None, device: torch.device
     ) -> Segments:
         """Segments of `rows` rows, as a PyG batch says: by `ptr`, else by `batch`, else one graph.

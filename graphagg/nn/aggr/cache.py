@@ -4,7 +4,7 @@ The layers of a model, and the epochs of a training, aggregate along the same `e
 gets a fresh view of it (`edge_index[1]`), so plans are stored in a weak table under the tensor that
 the view shows: they are freed with the graph. A tensor that was changed in place has another
 version number, and its plans are made again. Not every change raises the number (see
-`graphagg.nn.compat.version_of`), so on a CPU the values are compared too; that takes a few
+`graphagg.nn.compat.change_counter`), so on a CPU the values are compared too; that takes a few
 microseconds for a thousand of them. On CUDA it would wait for the device.
 """
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from graphagg.nn.aggr.plan import LCMPlan
-from graphagg.nn.compat import owner_of, version_of, weak_table
+from graphagg.nn.compat import change_counter, storage_owner, weak_table
 
 _Key = tuple[int | None, ...]
 
@@ -37,11 +37,11 @@ _known = weak_table()  # the _Entry of each tensor
 _lock = Lock()
 
 
-def cached(tensor: Tensor, count: int | None, make: Callable[[], LCMPlan]) -> LCMPlan:
+def cached_plan(tensor: Tensor, count: int | None, make: Callable[[], LCMPlan]) -> LCMPlan:
     """The plan made from `tensor` and `count`, from the cache where it is there; thread-safe."""
     if tensor.is_inference():  # such tensors have no version
         return make()
-    owner = owner_of(tensor)
+    owner = storage_owner(tensor)
     key = (tensor.data_ptr(), *tensor.shape, *tensor.stride(), count)
     with _lock:
         kept = _plans(owner).get(key)
@@ -60,12 +60,12 @@ def cached(tensor: Tensor, count: int | None, make: Callable[[], LCMPlan]) -> LC
 
 def _plans(owner: Tensor) -> dict[_Key, tuple[Tensor | None, LCMPlan]]:
     entry: _Entry | None = _known.get(owner)
-    if entry is None or entry.version != version_of(owner):
-        entry = _Entry(version_of(owner), {})
+    if entry is None or entry.version != change_counter(owner):
+        entry = _Entry(change_counter(owner), {})
         _known[owner] = entry
     return entry.plans
 
 
-def plan_of_ptr(ptr: Tensor, rows: int) -> LCMPlan:
+def cached_ptr_plan(ptr: Tensor, rows: int) -> LCMPlan:
     """`LCMPlan.from_ptr`, from the cache where it is there."""
-    return cached(ptr, None, lambda: LCMPlan.from_ptr(ptr, rows))
+    return cached_plan(ptr, None, lambda: LCMPlan.from_ptr(ptr, rows))

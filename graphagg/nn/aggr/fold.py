@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.aggr.plan import Block, LCMPlan
+from graphagg.nn.aggr.plan import FoldBlock, LCMPlan
 
 
-class Kernel(Protocol):
+class FoldKernel(Protocol):
     """An operator that can be applied to chosen rows, and differentiated there.
 
     `values` is `[rows, d]`, the rows of a block; `left` and `right` are `[P]` int64.
@@ -56,7 +56,7 @@ Kept = list[tuple[Tensor, list[Any]]]
 
 
 def fold(
-    x: Tensor, plan: LCMPlan, identity: Tensor, kernel: Kernel, kept: Kept | None = None
+    x: Tensor, plan: LCMPlan, identity: Tensor, kernel: FoldKernel, kept: Kept | None = None
 ) -> Tensor:
     """Fold every segment.
 
@@ -86,7 +86,7 @@ def fold(
 
 
 def unfold(
-    x: Tensor, plan: LCMPlan, grad_out: Tensor, kernel: Kernel, kept: Kept | None = None
+    x: Tensor, plan: LCMPlan, grad_out: Tensor, kernel: FoldKernel, kept: Kept | None = None
 ) -> Tensor:
     """The gradient of `fold` for `x`; the kernel then holds the gradients of its parameters.
 
@@ -123,7 +123,7 @@ def unfold(
 
 
 def _fold_block(
-    x: Tensor, plan: LCMPlan, block: Block, kernel: Kernel, room: Tensor,
+    x: Tensor, plan: LCMPlan, block: FoldBlock, kernel: FoldKernel, room: Tensor,
     saved: list[Any] | None, before: int = 0,
 ) -> Tensor:  # fmt: skip
     elements = block.rows[1] - block.rows[0]
@@ -138,12 +138,12 @@ def _fold_block(
     return values
 
 
-def _children(plan: LCMPlan, block: Block, low: int, high: int) -> tuple[Tensor, Tensor]:
+def _children(plan: LCMPlan, block: FoldBlock, low: int, high: int) -> tuple[Tensor, Tensor]:
     nodes = slice(block.nodes[0] + low, block.nodes[0] + high)
     return plan.left[nodes], plan.right[nodes]
 
 
-def _is_kept(block: Block, plan: LCMPlan) -> bool:
+def _is_kept(block: FoldBlock, plan: LCMPlan) -> bool:
     most = _KEPT_ON_CUDA if plan.left.is_cuda else _KEPT
     return block.nodes[1] - block.nodes[0] <= most
 
@@ -176,7 +176,7 @@ class ModuleKernel:
         self._keep = keep
 
     def forward(self, values: Tensor, left: Tensor, right: Tensor, out: Tensor, at: int) -> Any:
-        """See `Kernel`."""
+        """See `FoldKernel`."""
         a, b = values[left], values[right]
         with torch.set_grad_enabled(self._keep):
             a.requires_grad_(self._keep)
@@ -193,7 +193,7 @@ class ModuleKernel:
     def backward(
         self, saved: Any, grad_out: Tensor, into: Tensor, lr: tuple[Tensor, Tensor]
     ) -> None:
-        """See `Kernel`."""
+        """See `FoldKernel`."""
         a, b, result = saved
         inputs = [a, b, *self._parameters.values()]
         grads = torch.autograd.grad(result, inputs, grad_out, allow_unused=True)
@@ -205,7 +205,7 @@ class ModuleKernel:
                 self._sums[position] = grad.clone() if total is None else total.add_(grad)
 
     def gradients(self) -> Sequence[Tensor | None]:
-        """See `Kernel`."""
+        """See `FoldKernel`."""
         return self._sums
 
 

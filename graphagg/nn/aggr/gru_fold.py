@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphagg.nn.aggr.cache import plan_of_ptr
+from graphagg.nn.aggr.cache import cached_ptr_plan
 from graphagg.nn.aggr.fold import KEPT_BY_FORWARD, fold, identity_gradient, once, unfold
 from graphagg.nn.aggr.gru_kernel import GRUKernel
 from graphagg.nn.aggr.plan import LCMPlan
@@ -42,7 +42,7 @@ class GRUFold(torch.autograd.Function):
 @torch.library.custom_op("graphagg::lcm_gru", mutates_args=())
 def lcm_gru(x: Tensor, ptr: Tensor, identity: Tensor, weights: Sequence[Tensor]) -> Tensor:
     """`GRUFold` as an operator of its own, which torch.compile and torch.export keep whole."""
-    return fold(x, plan_of_ptr(ptr, len(x)), identity, GRUKernel(*weights))
+    return fold(x, cached_ptr_plan(ptr, len(x)), identity, GRUKernel(*weights))
 
 
 @lcm_gru.register_fake
@@ -54,7 +54,7 @@ def _(x: Tensor, ptr: Tensor, identity: Tensor, weights: Sequence[Tensor]) -> Te
 def _lcm_gru_backward(
     grad_out: Tensor, x: Tensor, ptr: Tensor, weights: Sequence[Tensor]
 ) -> list[Tensor]:
-    plan = plan_of_ptr(ptr, len(x))
+    plan = cached_ptr_plan(ptr, len(x))
     kernel = GRUKernel(*weights)
     grad_x = unfold(x, plan, grad_out, kernel)
     return [grad_x, identity_gradient(plan, grad_out), *kernel.gradients()]

@@ -88,7 +88,7 @@ class GRUKernel:
         return pieces
 
     def forward(self, values: Tensor, left: Tensor, right: Tensor, out: Tensor, at: int) -> Gates:
-        """See `Kernel`."""
+        """See `FoldKernel`."""
         size, flat = len(left), (-1, self._width)
         g = self._gates(at, size)
         plus, minus = self._scratch(size, 2, 2)
@@ -113,7 +113,7 @@ class GRUKernel:
     def backward(
         self, saved: Gates, grad_out: Tensor, into: Tensor, lr: tuple[Tensor, Tensor]
     ) -> None:
-        """See `Kernel`."""
+        """See `FoldKernel`."""
         g, (r, z), hidden = saved, saved.gates, saved.rows[1:]
         half, of_gates, grad_n, plus, minus, grad_x = self._scratch(len(grad_out), 1, 4, 2, 2, 2, 2)
         grad_r, grad_z = of_gates[:2], of_gates[2:]

@@ -89,7 +89,7 @@ def by_head(aggregate: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.stack([aggregate(head) for head in x.unbind(1)], dim=1)
 
 
-def shuffled(index: Tensor) -> Tensor:
+def random_order_within(index: Tensor) -> Tensor:
     """`[N]`: an order by segment that is random inside of each segment.
 
     Args:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.errors import InvalidBatch, InvalidParameter
-from graphagg.nn.aggr.cache import cached
+from graphagg.nn.aggr.cache import cached_plan
 from graphagg.nn.aggr.fold import ModuleFold
 from graphagg.nn.aggr.gru_fold import GRUFold, lcm_gru
 from graphagg.nn.aggr.inputs import (
@@ -30,7 +30,7 @@ from graphagg.nn.aggr.inputs import (
     check_agreement,
     check_rows,
     has_heads,
-    shuffled,
+    random_order_within,
     sorted_segments,
 )
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
@@ -182,7 +182,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     def _order(self, plan: LCMPlan) -> Tensor | None:
         if not (self.random_order and self.training):
             return plan.order
-        drawn = shuffled(plan.index)
+        drawn = random_order_within(plan.index)
         return drawn if plan.order is None else plan.order[drawn]
 
     def _traced(
@@ -196,7 +196,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             index = torch.searchsorted(ptr, rows, right=True) - 1
             dim_size = ptr.size(0) - 1
         if self.random_order and self.training:
-            order = shuffled(index)
+            order = random_order_within(index)
         elif onnx:  # it has no stable sort, but no two of these keys are equal
             order = torch.sort(index * len(x) + torch.arange(len(x), device=x.device))[1]
         else:
@@ -255,7 +255,7 @@ def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None
     key = ptr if ptr is not None else index
     if key is None:
         return make()
-    plan = cached(key, count, make)
+    plan = cached_plan(key, count, make)
     if plan.rows != rows:
         raise InvalidBatch(f"index or ptr describes {plan.rows} rows, but x has {rows}")
     if ptr is not None and index is not None:  # the plan may be of another call with this ptr

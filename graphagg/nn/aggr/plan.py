@@ -29,7 +29,7 @@ _CUDA_BLOCK, _CUDA_PASS = 1 << 20, 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class FoldBlock:
     """Consecutive segments that are folded together.
 
     Attributes:
@@ -78,7 +78,7 @@ class LCMPlan:
     roots: Tensor
     filled: Tensor
     levels: int
-    blocks: tuple[Block, ...]
+    blocks: tuple[FoldBlock, ...]
 
     @property
     def combines(self) -> int:
@@ -239,7 +239,7 @@ def _blocks(
     level: Tensor,
     pass_nodes: int,
     nodes: int,
-) -> tuple[tuple[Block, ...], Tensor]:
+) -> tuple[tuple[FoldBlock, ...], Tensor]:
     """The blocks, and the place of each node once sorted by block and level."""
     if not len(first):
         return (), owner
@@ -255,7 +255,7 @@ def _blocks(
     for b, of_level in enumerate(sizes):
         end = node + sum(of_level)
         blocks.append(
-            Block(
+            FoldBlock(
                 rows=(bounds[b], bounds[b + 1]),
                 nodes=(node, end),
                 roots=(begins[b], begins[b + 1]),

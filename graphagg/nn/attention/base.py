@@ -104,7 +104,7 @@ class GraphAttention(torch.nn.Module):
         by_offsets = segments is not None or ptr is not None or batch is None
         if torch.compiler.is_compiling() and self.traceable and bias is None and by_offsets:
             if segments is None and ptr is not None:
-                segments = Segments.of(x.shape[0], ptr, None, x.device)
+                segments = Segments.from_batch(x.shape[0], ptr, None, x.device)
             return self.traced(x, segments)
         return self._checked(x, batch, ptr, segments, bias)
 
@@ -122,7 +122,7 @@ class GraphAttention(torch.nn.Module):
         bias: Tensor | PairBias | None,
     ) -> Tensor:
         check_features(x, self.channels)
-        graphs = graphs_of(x, batch, ptr, segments)
+        graphs = batch_segments(x, batch, ptr, segments)
         if bias is not None and not self.accepts_bias:
             raise InvalidParameter(
                 f"{type(self).__name__} takes no bias; wanted None, or the attention 'exact'"
@@ -193,7 +193,7 @@ def check_features(x: Tensor, channels: int) -> None:
     check_finite(x)
 
 
-def graphs_of(
+def batch_segments(
     x: Tensor, batch: Tensor | None, ptr: Tensor | None, segments: Segments | None
 ) -> Segments:
     """The graphs of a batch from whichever of the three is given.
@@ -203,9 +203,9 @@ def graphs_of(
     """
     rows = x.shape[0]
     if segments is None and ptr is None:
-        return Segments.of(rows, None, batch, x.device)
+        return Segments.from_batch(rows, None, batch, x.device)
     if segments is None:
-        segments = Segments.of(rows, ptr, None, x.device)
+        segments = Segments.from_batch(rows, ptr, None, x.device)
     if segments.rows != rows:
         raise InvalidBatch(f"the graphs hold {segments.rows} rows, but x has {rows}; wanted equal")
     if batch is not None and not torch.equal(batch.long(), segments.index):

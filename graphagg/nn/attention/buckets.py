@@ -49,13 +49,13 @@ class Buckets:
     positions: Tensor | None
 
     @classmethod
-    def of(cls, graphs: Segments, *, biased: bool = False) -> Buckets:
+    def from_graphs(cls, graphs: Segments, *, biased: bool = False) -> Buckets:
         """Buckets of a batch, made once for the layers of a model; a bias wants exact sizes."""
         padded = not biased and graphs.longest <= SMALL
-        return graphs.plan(("buckets", padded), lambda: cls._made(graphs, padded))
+        return graphs.plan(("buckets", padded), lambda: cls._build(graphs, padded))
 
     @classmethod
-    def _made(cls, graphs: Segments, padded: bool) -> Buckets:
+    def _build(cls, graphs: Segments, padded: bool) -> Buckets:
         """O(G log G + N)."""
         step = STEP if padded else 1
         sides, order = ((graphs.sizes + step - 1) // step * step).sort(stable=True)

@@ -116,7 +116,7 @@ class ExactAttention(ProjectedAttention):
     def _in_buckets(
         self, x: Tensor, graphs: Segments, bias: Tensor | None, dropout: float
     ) -> Tensor:
-        buckets = Buckets.of(graphs, biased=bias is not None)
+        buckets = Buckets.from_graphs(graphs, biased=bias is not None)
         # Rows are moved before the projection: C columns instead of 3 C.
         queries, keys, values = self.project(buckets.sort(x))
         draws = buckets.padded and dropout > 0

@@ -75,7 +75,7 @@ def _attend(
 ) -> Tensor:
     if not len(qkv):
         return qkv.new_empty(0, qkv.shape[1] // 3)
-    buckets = Buckets.of(Segments(ptr, index))
+    buckets = Buckets.from_graphs(Segments(ptr, index))
     wide = qkv if qkv.dtype in (torch.float32, torch.float64) else qkv.float()
     rows = buckets.sort(wide)
     queries, keys, values = rows.view(len(rows), 3, heads, -1).unbind(1)

@@ -108,7 +108,7 @@ class TrainingConfig:
             )
         return self.loss
 
-    def of_split(self, index: int) -> TrainingConfig:
+    def for_split(self, index: int) -> TrainingConfig:
         """The settings of a split, which has a random state of its own."""
         return replace(self, random_state=(self.random_state + index) % 2**32)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.nn.resolver import activation_resolver
 
 from graphagg.errors import InvalidBatch, InvalidFeatures
-from graphagg.nn.checks import check_finite, looks_at_values
+from graphagg.nn.checks import check_finite, checks_values
 from graphagg.nn.resolver import find, unknown
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu")
@@ -89,7 +89,7 @@ class LocalPart(torch.nn.Module):
             )
         check_edge_index(edge_index, x.size(0))
         self._check_edge_attr(edge_index, edge_attr)
-        if not looks_at_values():
+        if not checks_values():
             return
         read = {"x": x}
         if edge_attr is not None and self.edge_channels is not None:
@@ -105,7 +105,7 @@ class LocalPart(torch.nn.Module):
 
         Under autocast any floats will do, and it is left out while `torch.compile` traces.
         """
-        if not looks_at_values():
+        if not checks_values():
             return
         types = {w.dtype for w in self.parameters() if w.dtype.is_floating_point}
         if values.is_floating_point():
@@ -141,7 +141,7 @@ def check_edge_index(edge_index: Tensor, vertices: int) -> None:
         raise InvalidBatch(f"edge_index is {tuple(edge_index.shape)}; wanted [2, E]")
     if edge_index.dtype != torch.int64:
         raise InvalidBatch(f"edge_index is of type {edge_index.dtype}; wanted torch.int64")
-    if edge_index.numel() == 0 or not looks_at_values():
+    if edge_index.numel() == 0 or not checks_values():
         return
     low, high = torch.stack(edge_index.aminmax()).tolist()
     if low < 0 or high >= vertices:

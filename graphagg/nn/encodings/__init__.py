@@ -2,7 +2,7 @@
 
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigenpairs import NoConvergence
-from graphagg.nn.encodings.encoder import Encoder, LinearEncoder
+from graphagg.nn.encodings.encoder import LinearEncoder, VertexEncoder
 from graphagg.nn.encodings.heat import HKdiagSE
 from graphagg.nn.encodings.laplacian import LapPE, flip_signs
 from graphagg.nn.encodings.resolver import ENCODERS, encoder
@@ -14,7 +14,6 @@ __all__ = [
     "ENCODERS",
     "RWSE",
     "DeepSetEncoder",
-    "Encoder",
     "Encoding",
     "HKdiagSE",
     "LapPE",
@@ -22,6 +21,7 @@ __all__ = [
     "NoConvergence",
     "SignNet",
     "TransformerEncoder",
+    "VertexEncoder",
     "encoder",
     "flip_signs",
 ]

@@ -11,12 +11,12 @@ from torch_geometric.data import Data
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.checks import check_finite, looks_at_values
+from graphagg.nn.checks import check_finite, checks_values
 from graphagg.nn.conv.base import BatchNorm
 from graphagg.nn.encodings.laplacian import flip_signs
 
 
-class Encoder(torch.nn.Module):
+class VertexEncoder(torch.nn.Module):
     """`forward(data)` reads encodings from a `Data` or `Batch` and returns `[N, dim]`.
 
     Attributes:
@@ -42,7 +42,7 @@ class Encoder(torch.nn.Module):
             raise InvalidFeatures(
                 f"{type(self).__name__} reads {name}, which the data does not have; apply the "
                 "transform that writes it first: a model's are "
-                "graphagg.nn.transforms_of(model.config); graphagg.nn.load(run) applies them itself"
+                "graphagg.nn.encoding_transforms(model.config), and graphagg.nn.load applies them"
             )
         if values.dim() != 2 or values.size(1) != width:
             raise InvalidFeatures(
@@ -55,12 +55,12 @@ class Encoder(torch.nn.Module):
             )
         if not values.is_floating_point():
             return values
-        if looks_at_values():
+        if checks_values():
             check_finite(values, name)
         return values.to(next(self.parameters()).dtype)
 
 
-class LinearEncoder(Encoder):
+class LinearEncoder(VertexEncoder):
     """Batch norm of the raw values, then a linear map or an MLP.
 
     As GraphGPS encodes RWSE, the heat kernel and the like. Batch norm makes the output of a graph
@@ -89,7 +89,7 @@ class LinearEncoder(Encoder):
         return out
 
 
-def flipped(module: Any, data: Data) -> Data:
+def with_random_signs(module: Any, data: Data) -> Data:
     """`data` with random signs where `module` trains and has `flip`; else as it is."""
     if module.training and module.flip and data.get("lap_vectors") is not None:
         return flip_signs(data)

@@ -142,7 +142,7 @@ def flip_signs(data: Data) -> Data:
         True
     """
     vectors: Tensor = data.lap_vectors
-    graphs = Segments.of(vectors.size(0), data.get("ptr"), data.batch, vectors.device)
+    graphs = Segments.from_batch(vectors.size(0), data.get("ptr"), data.batch, vectors.device)
     bits = torch.randint(0, 2, (graphs.count, vectors.size(1)), device=vectors.device)
     signs = (2 * bits - 1).to(vectors)
     flipped = copy.copy(data)

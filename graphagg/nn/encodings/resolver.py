@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from graphagg.nn.encodings.encoder import Encoder, LinearEncoder
+from graphagg.nn.encodings.encoder import LinearEncoder, VertexEncoder
 from graphagg.nn.encodings.sets import DeepSetEncoder, TransformerEncoder
 from graphagg.nn.encodings.signnet import SignNet
 from graphagg.nn.resolver import build, find
 
 
-def _linear(name: str, default: int) -> Callable[..., Encoder]:
+def _linear(name: str, default: int) -> Callable[..., VertexEncoder]:
     """The linear encoder of the attribute `name`, which has `default` columns by default."""
 
     def make(
@@ -23,7 +23,7 @@ def _linear(name: str, default: int) -> Callable[..., Encoder]:
     return make
 
 
-_MAKERS: dict[str, Callable[..., Encoder]] = {
+_MAKERS: dict[str, Callable[..., VertexEncoder]] = {
     "lappe-deepset": DeepSetEncoder,
     "lappe-transformer": TransformerEncoder,
     "signnet-mlp": partial(SignNet, rho="mlp"),
@@ -34,7 +34,7 @@ _MAKERS: dict[str, Callable[..., Encoder]] = {
 ENCODERS = tuple(_MAKERS)
 
 
-def encoder(name: str, dim: int, **options: Any) -> Encoder:
+def encoder(name: str, dim: int, **options: Any) -> VertexEncoder:
     """The encoder of this name, of width `dim`.
 
     Args:

@@ -12,18 +12,18 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.checks import integer, number
-from graphagg.nn.encodings.encoder import Encoder, flipped, mlp
+from graphagg.nn.encodings.encoder import VertexEncoder, mlp, with_random_signs
 from graphagg.nn.settings import PROBABILITY, part_width
 
 
-class _PairEncoder(Encoder):
+class _PairEncoder(VertexEncoder):
     needs = ("lap_vectors", "lap_values", "lap_mask")
     k: int
     flip: bool
 
     def pairs(self, data: Data) -> tuple[Tensor, Tensor]:
         """`[N, k, 2]` (entry, eigenvalue) and `[N, k]` bool, which of them exist."""
-        data = flipped(self, data)
+        data = with_random_signs(self, data)
         columns = [self.read(data, name, self.k) for name in ("lap_vectors", "lap_values")]
         return torch.stack(columns, dim=-1), self.read(data, "lap_mask", self.k)
 

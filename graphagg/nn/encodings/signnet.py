@@ -15,10 +15,10 @@ from torch_geometric.data import Data
 
 from graphagg.checks import integer, one_of
 from graphagg.nn.conv.base import BatchNorm, check_edge_index
-from graphagg.nn.encodings.encoder import Encoder, mlp
+from graphagg.nn.encodings.encoder import VertexEncoder, mlp
 
 
-class SignNet(Encoder):
+class SignNet(VertexEncoder):
     """phi on each vector and its negative, summed; rho on what they give.
 
     O(layers k (E hidden + N hidden^2)) time, O(N k hidden) memory a layer.

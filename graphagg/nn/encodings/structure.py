@@ -193,7 +193,7 @@ def _graphs(data: Data) -> tuple[int, Ints]:
     vertices = data.num_nodes
     if vertices is None or data.edge_index is None:
         raise InvalidBatch("the data has no edge_index or no num_nodes; set both")
-    segments = Segments.of(vertices, data.get("ptr"), data.batch, data.edge_index.device)
+    segments = Segments.from_batch(vertices, data.get("ptr"), data.batch, data.edge_index.device)
     return vertices, segments.ptr.cpu().numpy()
 
 

@@ -9,10 +9,10 @@ from graphagg.nn.config.model import EncodingConfig, GPSConfig
 from graphagg.nn.encodings import (
     ENCODERS,
     RWSE,
-    Encoder,
     Encoding,
     HKdiagSE,
     LapPE,
+    VertexEncoder,
     encoder,
 )
 from graphagg.nn.resolver import unknown
@@ -26,7 +26,7 @@ _TRANSFORMS: dict[str, Callable[[int], Encoding]] = {
 }
 
 
-def transform_of(config: EncodingConfig) -> Encoding:
+def build_transform(config: EncodingConfig) -> Encoding:
     """The transform that writes what the encoder of `config` reads.
 
     Raises:
@@ -39,20 +39,20 @@ def transform_of(config: EncodingConfig) -> Encoding:
     return _TRANSFORMS[config.name](_size(config))
 
 
-def transforms_of(config: GPSConfig) -> tuple[Encoding, ...]:
+def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
     """The transforms that write all that a model reads, each once.
 
     Raises:
         InvalidParameter: two encodings read other forms of the same attribute.
 
     Examples:
-        >>> from graphagg.nn import EncodingConfig, FeatureConfig, GPSConfig, transforms_of
+        >>> from graphagg.nn import EncodingConfig, FeatureConfig, GPSConfig, encoding_transforms
         >>> walks = EncodingConfig("rwse", 8, size=4)
         >>> config = GPSConfig(FeatureConfig(width=3), encodings=(walks,))
-        >>> [transform.names for transform in transforms_of(config)]
+        >>> [transform.names for transform in encoding_transforms(config)]
         [('rwse',)]
     """
-    transforms = [transform_of(encoding) for encoding in config.encodings]
+    transforms = [build_transform(encoding) for encoding in config.encodings]
     by_name: dict[tuple[str, ...], Encoding] = {}
     for transform in transforms:
         same = by_name.setdefault(transform.names, transform)
@@ -64,13 +64,13 @@ def transforms_of(config: GPSConfig) -> tuple[Encoding, ...]:
     return tuple(by_name.values())
 
 
-def encoder_of(config: EncodingConfig) -> Encoder:
+def build_encoder(config: EncodingConfig) -> VertexEncoder:
     """The encoder of `config`, with new weights.
 
     Raises:
         InvalidParameter: an unknown name, or a size or depth that there is not.
     """
-    transform_of(config)  # checks the name and the size
+    build_transform(config)  # checks the name and the size
     vectors = config.name.startswith(_OF_VECTORS)
     options = {"k" if vectors else "width": _size(config)}
     if config.layers:

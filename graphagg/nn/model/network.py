@@ -10,11 +10,11 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.checks import check_finite, looks_at_values, values_known
+from graphagg.nn.checks import check_finite, checks_values, skip_value_checks
 from graphagg.nn.config.model import GPSConfig
 from graphagg.nn.conv.base import check_edge_index
 from graphagg.nn.gps import GPSLayer
-from graphagg.nn.model.encoding import encoder_of, transforms_of
+from graphagg.nn.model.encoding import build_encoder, encoding_transforms
 from graphagg.nn.model.features import FeatureEncoder
 from graphagg.nn.model.heads import Head
 from graphagg.nn.model.saving import read_config, read_weights, write_model
@@ -54,8 +54,8 @@ class GPS(torch.nn.Module):
         self.config = config
         self.nodes = _features(config, config.nodes.used, config.feature_channels, "x")
         self.edges = _features(config, config.edges.used, config.channels, "edge_attr")
-        self.encodings = torch.nn.ModuleList(encoder_of(e) for e in config.encodings)
-        transforms_of(config)  # encodings that exclude each other are refused here
+        self.encodings = torch.nn.ModuleList(build_encoder(e) for e in config.encodings)
+        encoding_transforms(config)  # encodings that exclude each other are refused here
         edge_channels = config.channels if config.edges.used else None
         layers = [
             GPSLayer(
@@ -85,7 +85,7 @@ class GPS(torch.nn.Module):
                 outside the vocabulary.
             InvalidBatch: indices that do not fit.
         """
-        graphs = graphs_of(data)
+        graphs = batch_segments(data)
         x, edge_attr = self._vertices(data, graphs), self._edges(data, graphs)
         x = self._through(x, data.edge_index, edge_attr, graphs)
         out: Tensor = self.head(x, graphs, getattr(data, "edge_label_index", None))
@@ -101,9 +101,9 @@ class GPS(torch.nn.Module):
         """The layers: the first one looks at the values that it is given, the others need not."""
         for depth, layer in enumerate(self.layers):
             checked = depth > 0 and not torch.compiler.is_compiling()
-            with values_known() if checked else nullcontext():
+            with skip_value_checks() if checked else nullcontext():
                 x, edge_attr = layer(x, edge_index, edge_attr, segments=graphs)
-        if looks_at_values():
+        if checks_values():
             check_finite(x)
         return x
 
@@ -153,7 +153,7 @@ class GPS(torch.nn.Module):
         return model.eval()
 
 
-def graphs_of(data: Data) -> Segments:
+def batch_segments(data: Data) -> Segments:
     """The graphs of a `Data` or batch, and a check that its edges fit.
 
     Raises:
@@ -168,7 +168,7 @@ def graphs_of(data: Data) -> Segments:
         raise InvalidFeatures("edge_index is missing; wanted [2, E], with E = 0 without edges")
     check_edge_index(edge_index, rows)
     ptr, batch = getattr(data, "ptr", None), getattr(data, "batch", None)
-    return Segments.of(rows, ptr, batch, edge_index.device)
+    return Segments.from_batch(rows, ptr, batch, edge_index.device)
 
 
 def _features(config: GPSConfig, used: bool, channels: int, name: str) -> FeatureEncoder | None:

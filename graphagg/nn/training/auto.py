@@ -18,8 +18,8 @@ import torch
 from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.presets.preset import Preset
 from graphagg.nn.presets.simple import SIMPLE, Simple, simple
-from graphagg.nn.training.batches import Feed, prepared
-from graphagg.nn.training.controls import Task, measured
+from graphagg.nn.training.batches import Feed, prepare
+from graphagg.nn.training.controls import Task, measure
 from graphagg.nn.training.data.dataset import GraphData, Level
 from graphagg.nn.training.plan import transform_for
 from graphagg.nn.training.results import Control
@@ -92,13 +92,13 @@ def choose(
     epochs = min(longest.epochs, max(_FEWEST, _READ // max(size, 1)))
     training = replace(longest, epochs=epochs, warmup_epochs=min(longest.warmup_epochs, epochs))
     encode = transform_for(presets["gps"].model) if "gps" in presets else None
-    encoded, graphs = prepared(data.transformed(encode) if encode else data, training, device)
+    encoded, graphs = prepare(data.transformed(encode) if encode else data, training, device)
     shape, raced = data.shape(metric), []
     for index in range(splits):
         progress(f"race of split {index}", 0, 0)
-        of_split = training.of_split(index)
+        of_split = training.for_split(index)
         feed = Feed(encoded, graphs, data.splits[index], of_split)
-        raced.append(measured(Task(feed, shape, metric, of_split, device), presets))
+        raced.append(measure(Task(feed, shape, metric, of_split, device), presets))
     name, reasons = winner(raced, ORDER[data.level], metric)
     others = tuple(tuple(c for c in of_split if c.name != name) for of_split in raced)
     return RaceResult(name, presets[name], reasons, others if epochs == longest.epochs else ())

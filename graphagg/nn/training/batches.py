@@ -49,7 +49,10 @@ class GraphBatches:
         return -(-len(self._ids) // self._size)
 
     def __iter__(self) -> Iterator[Data]:
-        ids, generator = self._ids, seeded(self._state, self._epoch() if self._epoch else 0)
+        ids, generator = (
+            self._ids,
+            epoch_generator(self._state, self._epoch() if self._epoch else 0),
+        )
         if self._epoch is not None:
             ids = ids[torch.randperm(len(ids), generator=generator)]
         for chunk in torch.split(ids, self._size):
@@ -101,7 +104,7 @@ class SampledBatches:
         return -(-len(self._rows) // self._size)
 
     def __iter__(self) -> Iterator[Data]:
-        generator = seeded(self._state, self._epoch())
+        generator = epoch_generator(self._state, self._epoch())
         rows = self._rows[torch.randperm(len(self._rows), generator=generator)]
         for seeds in torch.split(rows, self._size):
             sample = self._sampler.sample(seeds, generator)
@@ -113,7 +116,7 @@ class SampledBatches:
 Batches = GraphBatches | WholeGraph | SampledBatches
 
 
-def seeded(random_state: int, epoch: int) -> torch.Generator:
+def epoch_generator(random_state: int, epoch: int) -> torch.Generator:
     """The generator of an epoch."""
     return torch.Generator().manual_seed(random_state * _PRIME + epoch)
 
@@ -123,7 +126,7 @@ class Feed:
 
     Args:
         data: the data, encoded.
-        graphs: `Graphs.of(data.graphs)`, made once for all splits; None for a single graph.
+        graphs: `Graphs.from_list(data.graphs)`, made once for all splits; None for a single graph.
         split: the split.
         training: the size of a batch, how one graph is sampled, and the random state.
     """
@@ -188,17 +191,17 @@ def with_negatives(batch: Data, generator: torch.Generator) -> Data:
     return batch
 
 
-def doubled(graph: Data) -> Data:
+def to_double(graph: Data) -> Data:
     """The graph with float64 for float32, for a model that was trained in that precision."""
     return graph.apply(lambda t: t.double() if t.dtype is torch.float32 else t)
 
 
-def prepared(
+def prepare(
     data: GraphData, training: TrainingConfig, device: torch.device
 ) -> tuple[GraphData, Graphs | None]:
     """The data as `Feed` takes them: in the precision, on the device where they are one graph."""
     if training.precision == "float64":
-        data = data.transformed(doubled)
+        data = data.transformed(to_double)
     if data.single and not training.fanouts:
         data = data.transformed(lambda graph: graph.to(str(device)))
-    return data, None if data.single else Graphs.of(data.graphs)
+    return data, None if data.single else Graphs.from_list(data.graphs)

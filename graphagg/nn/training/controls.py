@@ -33,7 +33,7 @@ from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.data.dataset import Shape
 from graphagg.nn.training.fit.learner import Learner, evaluate
 from graphagg.nn.training.fit.loop import Loop
-from graphagg.nn.training.plan import plan_of
+from graphagg.nn.training.plan import make_plan
 from graphagg.nn.training.results import Control
 
 _NETWORKS: dict[str, tuple[Simple, ...]] = {
@@ -66,7 +66,7 @@ class Task:
         return self.metric in ("accuracy", "weighted-accuracy", "f1")
 
 
-def measured(task: Task, networks: Mapping[str, Preset] | None = None) -> tuple[Control, ...]:
+def measure(task: Task, networks: Mapping[str, Preset] | None = None) -> tuple[Control, ...]:
     """Fit each control on the training part, and measure it on the other two.
 
     Args:
@@ -105,10 +105,10 @@ def _controls(
     if level == "edge":
         yield "Adamic-Adar", AdamicAdar
     for name, preset in networks.items():
-        yield name, lambda preset=preset: trained(preset, task)  # type: ignore[misc]
+        yield name, lambda preset=preset: train_model(preset, task)  # type: ignore[misc]
 
 
-def trained(preset: Preset, task: Task) -> torch.nn.Module:
+def train_model(preset: Preset, task: Task) -> torch.nn.Module:
     """A model, trained without a folder: with the weights of its best epoch.
 
     It trains for at most as many epochs as the task's settings say.
@@ -124,7 +124,7 @@ def trained(preset: Preset, task: Task) -> torch.nn.Module:
     )
     with torch.random.fork_rng([task.device] if task.device.type == "cuda" else []):
         torch.manual_seed(training.random_state)
-        model = plan_of(preset.model).build(task.shape)
+        model = make_plan(preset.model).build(task.shape)
         learner = Learner(model, training, task.metric, task.shape.level)
         if training.precision == "float64":
             learner = learner.double()
@@ -144,7 +144,7 @@ class _Constant(torch.nn.Module):
     def __init__(self, labeled: Data, task: Task) -> None:
         super().__init__()
         self.level = task.shape.level
-        labels = labels_of(labeled, self.level)
+        labels = part_labels(labeled, self.level)
         if task.metric == "mae":
             answer = labels.nanmedian(0).values
         elif task.classes:
@@ -190,7 +190,7 @@ class _Trees(torch.nn.Module):
 
         self.task, self.columns = task, []
         counts = graph_counts(labeled, task.shape)[:_MOST_GRAPHS]
-        for labels in labels_of(labeled, "graph").T.cpu().numpy()[:, :_MOST_GRAPHS]:
+        for labels in part_labels(labeled, "graph").T.cpu().numpy()[:, :_MOST_GRAPHS]:
             there = ~np.isnan(labels) if task.metric == "mae" else labels >= 0
             # 20, the default, leaves few graphs in one leaf.
             least = max(2, min(20, int(there.sum()) // 20))
@@ -261,7 +261,7 @@ def graph_counts(batch: Data, shape: Shape) -> Doubles:
     return table
 
 
-def labels_of(labeled: Data, level: str) -> Tensor:
+def part_labels(labeled: Data, level: str) -> Tensor:
     """Labels of a part, `[n, T]`, real ones as floats."""
     labels: Tensor = labeled.edge_label if level == "edge" else labeled.y
     rows = labeled.get("rows")

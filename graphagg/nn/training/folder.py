@@ -145,7 +145,7 @@ class RunFolder:
         values = read_json(path, remedy)
         if values.pop("run", None) != self._run:
             raise CheckpointMismatch(f"{path} is another run's; {remedy}")
-        result = SplitResult.of_json(values, path, remedy)
+        result = SplitResult.from_json(values, path, remedy)
         return None if result.epochs == self._before else result
 
     def last(self, index: int) -> dict[str, Any] | None:

@@ -28,7 +28,7 @@ RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1
 """Metrics of answers and labels, row by row: all but `mrr`."""
 
 
-def loss_of(
+def compute_loss(
     objective: Loss, predicted: Tensor, labels: Tensor, replacement: Measure | None = None
 ) -> Tensor:
     """Compute the loss of a batch over its known labels.
@@ -100,7 +100,7 @@ def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "t
     Args:
         metric: which one.
         predicted: `[n, C]`, without a sigmoid or softmax.
-        labels: as for `loss_of`.
+        labels: as for `compute_loss`.
         subset: what errors call the part.
 
     Returns:

@@ -35,9 +35,9 @@ def notes_on(data: GraphData, shape: Shape, metric: Metric, model: GPSConfig | N
 
 
 def _on_features(shape: Shape, model: GPSConfig) -> list[str]:
-    from graphagg.nn.training.plan import fitted
+    from graphagg.nn.training.plan import fit_config
 
-    notes, read = [], fitted(model, shape)
+    notes, read = [], fit_config(model, shape)
     if model.nodes.width > 1 and model.nodes.width != read.nodes.width:
         notes.append(
             f"model.nodes.width is {model.nodes.width}, but x has {shape.features} real columns; "

@@ -12,7 +12,7 @@ from graphagg.nn.presets import Preset
 from graphagg.nn.presets.preset import TABLES
 
 
-def overridden(preset: Preset, changes: Sequence[str]) -> Preset:
+def override(preset: Preset, changes: Sequence[str]) -> Preset:
     """A preset with some settings changed.
 
     Args:

@@ -44,20 +44,20 @@ class TrainingPlan:
         """Plain values that say what the model is."""
         if self.model is None:
             return {"name": self.name}
-        return {"name": self.name, **fitted(self.model, shape).to_dict()}
+        return {"name": self.name, **fit_config(self.model, shape).to_dict()}
 
 
 def transform_for(config: GPSConfig) -> Callable[[Data], Data] | None:
     """The transform that writes the encodings a model reads; None where it reads none."""
-    from graphagg.nn.model.encoding import transforms_of
+    from graphagg.nn.model.encoding import encoding_transforms
 
-    transforms = transforms_of(config)
+    transforms = encoding_transforms(config)
     if not transforms:
         return None
     return lambda graph: reduce(lambda data, transform: transform(data), transforms, graph)
 
 
-def plan_of(
+def make_plan(
     model: str | Preset | GPSConfig | Build,
     training: TrainingConfig | None = None,
     name: str | None = None,
@@ -73,7 +73,7 @@ def plan_of(
         UnknownPreset: there is no preset of that name.
     """
     if isinstance(model, str):
-        return plan_of(preset(model), training, name or model)
+        return make_plan(preset(model), training, name or model)
     if isinstance(model, Preset):
         return _of_config(name or "gps", model.model, training or model.training)
     if isinstance(model, GPSConfig):
@@ -91,7 +91,7 @@ def _of_config(name: str, config: GPSConfig, training: TrainingConfig) -> Traini
     def build(shape: Shape) -> torch.nn.Module:
         from graphagg.nn.model.network import GPS
 
-        return GPS(fitted(config, shape))
+        return GPS(fit_config(config, shape))
 
     return TrainingPlan(name, training, build, config)
 
@@ -109,7 +109,7 @@ def check_task(config: GPSConfig, level: Level) -> None:
         )
 
 
-def fitted(config: GPSConfig, shape: Shape) -> GPSConfig:
+def fit_config(config: GPSConfig, shape: Shape) -> GPSConfig:
     """The config with the widths of the data: features in, answers out.
 
     Feature settings that already hold the data's categories stay (a preset knows the whole

@@ -17,10 +17,10 @@ from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.files import read_json
 from graphagg.nn.model.network import GPS
 from graphagg.nn.model.saving import CONFIG
-from graphagg.nn.training.batches import GraphBatches, doubled
-from graphagg.nn.training.data.dataset import checked_inputs
+from graphagg.nn.training.batches import GraphBatches, to_double
+from graphagg.nn.training.data.dataset import check_inputs
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.data.sources import Source, load_graphs, name_of
+from graphagg.nn.training.data.sources import Source, data_name, load_graphs
 from graphagg.nn.training.device import find_device
 from graphagg.nn.training.folder import RESULT, RUN
 from graphagg.nn.training.plan import transform_for
@@ -64,15 +64,15 @@ class Predictor:
         """
         size = integer("batch_size", batch_size or self._training.batch_size, 1)
         level = self.model.config.head.task
-        graphs = checked_inputs(name_of(data), level, load_graphs(data))
+        graphs = check_inputs(data_name(data), level, load_graphs(data))
         transform = transform_for(self.model.config)
         if transform is not None:
             graphs = [transform(graph) for graph in graphs]
         if self._training.precision == "float64":
-            graphs = [doubled(graph) for graph in graphs]
+            graphs = [to_double(graph) for graph in graphs]
         low = self._training.precision == "bfloat16"
         device, answers = self._device, []
-        for batch in GraphBatches(Graphs.of(graphs), torch.arange(len(graphs)), size):
+        for batch in GraphBatches(Graphs.from_list(graphs), torch.arange(len(graphs)), size):
             with torch.autocast(device.type, torch.bfloat16) if low else nullcontext():
                 predicted = self.model(batch.to(str(device)))
             answers.append(predicted.float() if predicted.dtype is torch.bfloat16 else predicted)

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidBatch, InvalidDataset
-from graphagg.nn.model.network import graphs_of
+from graphagg.nn.model.network import batch_segments
 from graphagg.nn.segments import Segments
 from graphagg.nn.training.data.graphs import ragged_ranges
 from graphagg.nn.training.metrics import not_defined
@@ -49,7 +49,7 @@ def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int
         InvalidDataset: more than one column of labels.
         InvalidBatch: a true edge that joins two graphs.
     """
-    graphs, true = graphs_of(batch), _true_edges(batch)
+    graphs, true = batch_segments(batch), _true_edges(batch)
     if not true.numel():
         return torch.zeros(0, dtype=torch.float64)
     _check_edges(graphs, true)

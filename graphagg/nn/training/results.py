@@ -48,7 +48,7 @@ class SplitResult:
         return asdict(self)
 
     @classmethod
-    def of_json(cls, values: dict[str, Any], path: Path, remedy: str) -> SplitResult:
+    def from_json(cls, values: dict[str, Any], path: Path, remedy: str) -> SplitResult:
         """The result that `to_json` gave; else `UnreadableFile`, with the path and what to do."""
         kinds = {field.name: str(field.type).partition("[")[0] for field in fields(cls)}
         values = {"measures": {}, **values}
@@ -91,7 +91,7 @@ class Score:
 
     Examples:
         >>> from graphagg.nn.training import Score
-        >>> Score.of([1.0, 3.0])
+        >>> Score.from_values([1.0, 3.0])
         Score(mean=2.0, std=1.0)
     """
 
@@ -99,7 +99,7 @@ class Score:
     std: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Score:
+    def from_values(cls, values: Sequence[float]) -> Score:
         """Summarize the values of the splits."""
         return cls(float(np.mean(values)), float(np.std(values)))
 
@@ -133,17 +133,17 @@ class TrainingResult:
     @property
     def train(self) -> Score:
         """Over the training parts."""
-        return Score.of([split.train for split in self.splits])
+        return Score.from_values([split.train for split in self.splits])
 
     @property
     def val(self) -> Score:
         """Over the validation parts."""
-        return Score.of([split.val for split in self.splits])
+        return Score.from_values([split.val for split in self.splits])
 
     @property
     def test(self) -> Score:
         """Over the test parts."""
-        return Score.of([split.test for split in self.splits])
+        return Score.from_values([split.test for split in self.splits])
 
     @property
     def seconds(self) -> float:
@@ -158,7 +158,7 @@ class TrainingResult:
             if control.test is not None:
                 tests.setdefault(control.name, []).append(control.test)
         whole = {name: values for name, values in tests.items() if len(values) == len(self.splits)}
-        return {name: Score.of(values) for name, values in whole.items()}
+        return {name: Score.from_values(values) for name, values in whole.items()}
 
     @property
     def verdict(self) -> str:

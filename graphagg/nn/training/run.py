@@ -23,9 +23,9 @@ from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
 from graphagg.nn.presets.simple import AUTO
 from graphagg.nn.training.auto import Auto, RaceResult, choose, resumed_choice
-from graphagg.nn.training.batches import Feed, prepared
-from graphagg.nn.training.controls import Task, measured
-from graphagg.nn.training.data.dataset import PARTS, GraphData, Shape, checked
+from graphagg.nn.training.batches import Feed, prepare
+from graphagg.nn.training.controls import Task, measure
+from graphagg.nn.training.data.dataset import PARTS, GraphData, Shape, check_data
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.random_splits import with_splits
 from graphagg.nn.training.data.sources import Source
@@ -35,7 +35,7 @@ from graphagg.nn.training.fit.loop import FitOptions, Logger, fit_split
 from graphagg.nn.training.folder import CARD, RUN, RunFolder, check_free, locked
 from graphagg.nn.training.metrics import Measure
 from graphagg.nn.training.notes import notes_on
-from graphagg.nn.training.plan import Build, TrainingPlan, check_task, plan_of
+from graphagg.nn.training.plan import Build, TrainingPlan, check_task, make_plan
 from graphagg.nn.training.results import Control, SplitResult, TrainingResult
 from graphagg.progress import Progress, silent
 
@@ -117,7 +117,7 @@ def train(
     """
     options = FitOptions(find_device(device), progress, tuple(loggers), loss, metrics or {})
     plan = _plan(model, training, name)
-    dataset = checked(with_splits(data, splits, plan.training.random_state))
+    dataset = check_data(with_splits(data, splits, plan.training.random_state))
     if integer("splits", splits, 1) > len(dataset.splits):
         raise InvalidParameter(
             f"splits is {splits}, but the data have {len(dataset.splits)}; draw more at random "
@@ -129,7 +129,7 @@ def train(
     race: RaceResult | None = None
     if isinstance(plan, Auto):
         race = _race(plan, dataset, metric, splits, options, Path(out), resume=resume, force=force)
-        plan = plan_of(race.preset, name=name or AUTO)
+        plan = make_plan(race.preset, name=name or AUTO)
     shape = dataset.shape(metric)
     plan.build(shape)  # refuse a model that cannot be built before anything is written
     notes = [*(race.reasons if race else ()), *notes_on(dataset, shape, metric, plan.model)]
@@ -158,7 +158,7 @@ def _plan(
     if model == AUTO:
         changed = training
         return Auto() if changed is None else Auto(lambda preset: replace(preset, training=changed))
-    return model if isinstance(model, Auto) else plan_of(model, training, name)
+    return model if isinstance(model, Auto) else make_plan(model, training, name)
 
 
 def _metric(
@@ -167,7 +167,7 @@ def _metric(
     """Return the metric of a run after checking that the settings fit the data."""
     if training.fanouts and not data.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
-    metric = data.metric_of(training.metric)
+    metric = data.resolve_metric(training.metric)
     check_level(metric, data.level)
     if metric == "mrr" and metrics:
         raise InvalidParameter("metrics need answers to rows, but mrr ranks; set training.metric")
@@ -279,7 +279,7 @@ class _Run:
         )  # fmt: skip
 
     def _settings(self, index: int) -> TrainingConfig:
-        return self._plan.training.of_split(index)
+        return self._plan.training.for_split(index)
 
     def _feed(self, index: int) -> Feed:
         if self._encoded is None:
@@ -288,14 +288,14 @@ class _Run:
             if transform is not None:
                 data = data.transformed(transform)
                 self._encoding_seconds = time.process_time() - start
-            self._encoded = prepared(data, self._plan.training, self._options.device)
+            self._encoded = prepare(data, self._plan.training, self._options.device)
         data, graphs = self._encoded
         return Feed(data, graphs, data.splits[index], self._settings(index))
 
     def _measure_controls(self, index: int) -> tuple[Control, ...]:
         self._options.progress(f"controls of split {index}", 0, 0)
         feed, training = self._feed(index), self._settings(index)
-        return measured(Task(feed, self._shape, self._metric, training, self._options.device))
+        return measure(Task(feed, self._shape, self._metric, training, self._options.device))
 
     def _split(self, index: int) -> SplitResult:
         feed, training = self._feed(index), self._settings(index)

@@ -17,10 +17,10 @@ from graphagg.nn import compat
 def test_the_owner_of_a_view_is_the_tensor_that_it_shows() -> None:
     edges = torch.arange(8).view(2, 4).clone()
     for view in (edges[1], edges[1][1:], edges.view(-1), edges.t()):
-        assert compat.owner_of(view) is edges
-    assert compat.owner_of(edges) is edges
+        assert compat.storage_owner(view) is edges
+    assert compat.storage_owner(edges) is edges
     copied = edges[1].clone()
-    assert compat.owner_of(copied) is copied
+    assert compat.storage_owner(copied) is copied
 
 
 def test_every_change_in_place_raises_the_version_through_any_view() -> None:
@@ -32,14 +32,14 @@ def test_every_change_in_place_raises_the_version_through_any_view() -> None:
         lambda: edges.__setitem__((0, 0), 7),
         lambda: edges.resize_(2, 3),
     ):
-        seen.append(compat.version_of(edges))
+        seen.append(compat.change_counter(edges))
         change()
-    seen.append(compat.version_of(edges))
+    seen.append(compat.change_counter(edges))
     assert seen == sorted(set(seen))
     with torch.inference_mode():
         made = torch.zeros(2)
     with pytest.raises(RuntimeError):
-        compat.version_of(made)
+        compat.change_counter(made)
     assert made.is_inference()
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 
 from graphagg.errors import InvalidDataset, InvalidFeatures
-from graphagg.nn.training.data.graphs import Column, Graphs
+from graphagg.nn.training.data.graphs import GraphColumn, Graphs
 
 _WANTED = {
     "x": "a tensor [N, F] of real numbers or categories, with at least one column",
@@ -69,7 +69,7 @@ def _can_be(key: str, value: Tensor) -> bool:
     return not scalar and 0 not in value.shape[1:] and not value.dtype.is_complex
 
 
-def widened(graphs: Sequence[Data]) -> Sequence[Data]:
+def widen(graphs: Sequence[Data]) -> Sequence[Data]:
     """Real numbers of 16 bits as float32 and small integers as int64.
 
     Layers, embeddings and gathers take these alone. Where nothing changes the graphs come back as
@@ -94,7 +94,7 @@ def _wide(graph: Data) -> Data:
     return graph
 
 
-def check_features(name: str, key: str, column: Column) -> None:
+def check_features(name: str, key: str, column: GraphColumn) -> None:
     """Check real numbers or categories.
 
     Raises:

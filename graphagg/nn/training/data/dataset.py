@@ -20,7 +20,7 @@ from graphagg.nn.training.data.checks import (
     check_rows,
     check_tensors,
     unknown_rows,
-    widened,
+    widen,
 )
 from graphagg.nn.training.data.graphs import Graphs
 
@@ -151,7 +151,7 @@ class GraphData:
         """The same with every graph transformed; the graphs given stay as they are."""
         return replace(self, graphs=[transform(graph.clone()) for graph in self.graphs])
 
-    def metric_of(self, metric: MetricOrAuto) -> Metric:
+    def resolve_metric(self, metric: MetricOrAuto) -> Metric:
         """Resolve `auto` to a metric that fits the labels."""
         if metric != "auto":
             return metric
@@ -168,17 +168,17 @@ class GraphData:
         Raises:
             InvalidDataset: the metric is none of such labels.
         """
-        flat = Graphs.of(self.graphs).columns
+        flat = Graphs.from_list(self.graphs).columns
         features, categories = _widths(flat["x"].values)
         edges = flat.get("edge_attr")
         edge_features, edge_categories = (0, ()) if edges is None else _widths(edges.values)
-        outputs = outputs_of(flat[self.labels].values, metric)
+        outputs = output_width(flat[self.labels].values, metric)
         return Shape(self.level, features, categories, edge_features, edge_categories, outputs)
 
     def digest(self) -> str:
         """A SHA-256 of features, edges, labels and splits: O(size of the data)."""
         state = hashlib.sha256()
-        for name, column in Graphs.of(self.graphs).columns.items():
+        for name, column in Graphs.from_list(self.graphs).columns.items():
             state.update(f"{name} {tuple(column.values.shape)} {column.values.dtype}".encode())
             state.update(column.ptr.numpy().tobytes())
             # numpy has no bfloat16, but its bytes are as good.
@@ -190,7 +190,7 @@ class GraphData:
         return state.hexdigest()
 
 
-def outputs_of(labels: Tensor, metric: Metric) -> int:
+def output_width(labels: Tensor, metric: Metric) -> int:
     """Columns to predict: of regression and binary labels their own, else one per class.
 
     Raises:
@@ -240,7 +240,7 @@ def _widths(values: Tensor) -> tuple[int, tuple[int, ...]]:
     return 0, tuple(int(top) + 1 for top in rows.amax(dim=0))
 
 
-def checked(data: GraphData) -> GraphData:
+def check_data(data: GraphData) -> GraphData:
     """The data, once everything that training reads has been looked at.
 
     Real numbers of 16 bits become float32 and small integers int64, which is what models take.
@@ -256,9 +256,9 @@ def checked(data: GraphData) -> GraphData:
             f"{data.name}: the level is {data.level!r}; wanted one of {', '.join(get_args(Level))}"
         )
     check_tensors(data.name, data.graphs)
-    graphs = widened(data.graphs)
+    graphs = widen(data.graphs)
     data = data if graphs is data.graphs else replace(data, graphs=graphs)
-    flat = Graphs.of(data.graphs)
+    flat = Graphs.from_list(data.graphs)
     pairs = ("edge_label_index",) if data.level == "edge" else ()
     for name in ("x", "edge_index", *pairs, data.labels):
         if name not in flat.columns:
@@ -271,16 +271,16 @@ def checked(data: GraphData) -> GraphData:
     return data
 
 
-def checked_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data]:
-    """Graphs with what a model reads and nothing else, looked at as `checked` does.
+def check_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data]:
+    """Graphs with what a model reads and nothing else, looked at as `check_data` does.
 
     Raises:
-        InvalidDataset, InvalidFeatures: as `checked`, labels and splits left out.
+        InvalidDataset, InvalidFeatures: as `check_data`, labels and splits left out.
     """
     check_tensors(name, graphs)
     required = ("x", "edge_index", *(("edge_label_index",) if level == "edge" else ()))
     plain = []
-    for index, graph in enumerate(widened(graphs)):
+    for index, graph in enumerate(widen(graphs)):
         missing = [key for key in required if graph.get(key) is None]
         if missing:
             raise InvalidDataset(
@@ -289,7 +289,7 @@ def checked_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data
             )
         keys = [key for key in (*required, "edge_attr") if graph.get(key) is not None]
         plain.append(Data(**{key: graph[key] for key in keys}))
-    _check_inputs(name, level, Graphs.of(plain))
+    _check_inputs(name, level, Graphs.from_list(plain))
     return plain
 
 

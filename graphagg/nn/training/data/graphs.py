@@ -20,7 +20,7 @@ from graphagg.nn.segments import offsets
 
 
 @dataclass(frozen=True)
-class Column:
+class GraphColumn:
     """One attribute of all graphs.
 
     Attributes:
@@ -36,7 +36,9 @@ class Column:
     counts_vertices: bool
 
     @classmethod
-    def of(cls, tensors: Sequence[Tensor], dim: int, counts_vertices: bool) -> Column:
+    def from_tensors(
+        cls, tensors: Sequence[Tensor], dim: int, counts_vertices: bool
+    ) -> GraphColumn:
         """Concatenate the graphs' tensors."""
         rows = [t.reshape(1) if t.dim() == 0 else t for t in tensors]
         dim = dim % max(rows[0].dim(), 1)
@@ -60,12 +62,12 @@ class Graphs:
         vertex_ptr: `[G + 1]` int64, offsets of the graphs' vertices.
     """
 
-    def __init__(self, columns: dict[str, Column], vertex_ptr: Tensor) -> None:
+    def __init__(self, columns: dict[str, GraphColumn], vertex_ptr: Tensor) -> None:
         self.columns = columns
         self.vertex_ptr = vertex_ptr
 
     @classmethod
-    def of(cls, graphs: Sequence[Data]) -> Graphs:
+    def from_list(cls, graphs: Sequence[Data]) -> Graphs:
         """Concatenate graphs; attributes that are no tensors are left out.
 
         Raises:
@@ -87,7 +89,7 @@ class Graphs:
             tensors = [graph[name] for graph in graphs]
             dim = graphs[0].__cat_dim__(name, tensors[0])
             try:
-                columns[name] = Column.of(tensors, dim or 0, "index" in name)
+                columns[name] = GraphColumn.from_tensors(tensors, dim or 0, "index" in name)
             except RuntimeError as error:
                 raise InvalidDataset(
                     f"{name!r} has other shapes in some graphs ({error}); wanted the same width"

@@ -16,7 +16,7 @@ from graphagg.checks import integer, number
 from graphagg.errors import InvalidDataset
 from graphagg.nn.training.data.dataset import GraphData, Split
 from graphagg.nn.training.data.random_splits import EIGHT_ONE_ONE, Ratio, check_ratio
-from graphagg.nn.training.data.sources import Source, load_graphs, name_of
+from graphagg.nn.training.data.sources import Source, data_name, load_graphs
 
 _FEWEST = 10
 
@@ -83,7 +83,7 @@ def link_splits(
     splits = tuple(
         Split(str(s), *(torch.tensor([3 * s + at]) for at in range(3))) for s in range(count)
     )
-    return GraphData(name_of(source), "edge", cuts, splits)
+    return GraphData(data_name(source), "edge", cuts, splits)
 
 
 @contextmanager

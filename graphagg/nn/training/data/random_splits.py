@@ -13,11 +13,11 @@ from graphagg.nn.training.data.checks import unknown_rows
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Split
 from graphagg.nn.training.data.sources import (
     Source,
-    level_of,
+    data_name,
+    label_level,
     load_data,
     load_graphs,
     mentions_parts,
-    name_of,
 )
 
 Ratio = tuple[float, float, float]
@@ -56,13 +56,13 @@ def random_splits(
     integer("count", count, 1)
     check_ratio(ratio)
     graphs = load_graphs(source)
-    data = GraphData(name_of(source), level_of(graphs), graphs, ())
+    data = GraphData(data_name(source), label_level(graphs), graphs, ())
     ids = _labeled(data)
     if len(ids) < len(PARTS):
         raise InvalidDataset(
             f"{data.name}: {len(ids)} with a label; wanted at least three, one per part"
         )
-    splits = tuple(_drawn(ids, ratio, s, random_state + s) for s in range(count))
+    splits = tuple(_draw_split(ids, ratio, s, random_state + s) for s in range(count))
     return GraphData(data.name, data.level, graphs, splits)
 
 
@@ -102,7 +102,7 @@ def _rows(labels: Tensor) -> Tensor:
     return labels.view(1) if labels.dim() == 0 else labels
 
 
-def _drawn(ids: Tensor, ratio: Ratio, index: int, state: int) -> Split:
+def _draw_split(ids: Tensor, ratio: Ratio, index: int, state: int) -> Split:
     order = ids[torch.randperm(len(ids), generator=torch.Generator().manual_seed(state))]
     val, test = (max(1, round(share * len(ids))) for share in ratio[1:])
     val = min(val, len(ids) - 2)

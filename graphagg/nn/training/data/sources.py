@@ -85,7 +85,7 @@ def has_splits(source: Source) -> bool:
     return bool(graphs) and all(graph.get(n) is not None for graph in graphs for n in names)
 
 
-def name_of(source: Source) -> str:
+def data_name(source: Source) -> str:
     """Name the data, as results do."""
     if isinstance(source, GraphData):
         return source.name
@@ -135,7 +135,7 @@ def _from_list(graphs: list[Data]) -> GraphData:
     of = torch.tensor([_part(index, graph) for index, graph in enumerate(graphs)])
     split = Split.from_masks("0", of == 0, of == 1, of == 2)
     plain = [_plain(graph) for graph in graphs]
-    return GraphData("graphs", level_of(plain), plain, (split,))
+    return GraphData("graphs", label_level(plain), plain, (split,))
 
 
 def _part(index: int, graph: Data) -> int:
@@ -158,7 +158,7 @@ def _plain(graph: Data) -> Data:
     return Data(**{key: value for key, value in graph.to_dict().items() if key not in odd})
 
 
-def level_of(graphs: Sequence[Data]) -> Level:
+def label_level(graphs: Sequence[Data]) -> Level:
     """Whether labels are the graphs', their vertices' or pairs'."""
     if all(graph.get("y") is None and graph.get("edge_label") is not None for graph in graphs):
         return "edge"

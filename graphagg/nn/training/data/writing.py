@@ -11,7 +11,7 @@ import torch
 from graphagg.arrays import Array
 from graphagg.errors import InvalidDataset
 from graphagg.nn.files import write_whole
-from graphagg.nn.training.data.checks import check_tensors, widened
+from graphagg.nn.training.data.checks import check_tensors, widen
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Split
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import Source, has_splits, load_data, load_graphs
@@ -55,7 +55,7 @@ def save_npz(path: str | os.PathLike[str], data: Source) -> None:
     else:
         graphs = load_graphs(data)
     check_tensors(target.name, graphs)
-    arrays = {**_columns(Graphs.of(widened(graphs))), **_splits(splits)}
+    arrays = {**_columns(Graphs.from_list(widen(graphs))), **_splits(splits)}
 
     def write(partial: Path) -> None:
         with partial.open("wb") as file:  # numpy would put a suffix to a path

@@ -17,7 +17,7 @@ from graphagg.errors import InvalidDataset, InvalidFeatures, NotFinite, Training
 from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.training.batches import Batches
 from graphagg.nn.training.data.dataset import Level
-from graphagg.nn.training.metrics import Measure, known, loss_of, score
+from graphagg.nn.training.metrics import Measure, compute_loss, known, score
 from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
 
 
@@ -135,7 +135,7 @@ class Learner(torch.nn.Module):
         predicted, labels = self.answers(batch)
         if predicted.dtype is torch.bfloat16:
             predicted = predicted.float()
-        loss = loss_of(self._objective, predicted, labels, self._own)
+        loss = compute_loss(self._objective, predicted, labels, self._own)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}")
@@ -203,7 +203,7 @@ def check_level(metric: Metric, level: Level) -> None:
         )
 
 
-def rate(training: TrainingConfig, epoch: int) -> float:
+def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
     """Share of `lr` in an epoch, counted from 0.
 
     In the W epochs of the warm-up `(epoch + 1) / (W + 1)`; then 1 (`constant`), or
@@ -234,11 +234,11 @@ def evaluate(
         TrainingDiverged: answers that cannot be measured.
     """
     learner.stage = subset
-    return answers_of(learner.to(device), batches, device).score(subset)
+    return collect_answers(learner.to(device), batches, device).score(subset)
 
 
 @torch.no_grad()
-def answers_of(
+def collect_answers(
     learner: Learner,
     batches: Batches,
     device: torch.device,
@@ -250,7 +250,7 @@ def answers_of(
     for batch in batches:
         between()
         with autocast(learner.training_config, device):
-            answers.add(moved(batch, device))
+            answers.add(move_batch(batch, device))
     return answers
 
 
@@ -261,7 +261,7 @@ def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextM
     return nullcontext()
 
 
-def moved(batch: Data, device: torch.device) -> Data:
+def move_batch(batch: Data, device: torch.device) -> Data:
     """Copy a batch to a device, where it is not there."""
     if batch.edge_index is not None and batch.edge_index.device == device:
         return batch

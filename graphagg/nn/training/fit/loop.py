@@ -20,11 +20,17 @@ from graphagg.errors import (
     TrainingInterrupted,
 )
 from graphagg.nn.files import write_whole
-from graphagg.nn.training.batches import Feed, seeded
+from graphagg.nn.training.batches import Feed, epoch_generator
 from graphagg.nn.training.data.dataset import PARTS
 from graphagg.nn.training.fit.epoch_log import EpochLog, Row
 from graphagg.nn.training.fit.interrupt import CtrlC
-from graphagg.nn.training.fit.learner import Learner, answers_of, autocast, moved, rate
+from graphagg.nn.training.fit.learner import (
+    Learner,
+    autocast,
+    collect_answers,
+    learning_rate_factor,
+    move_batch,
+)
 from graphagg.nn.training.folder import BEST, LAST, RunFolder, read_checkpoint
 from graphagg.nn.training.metrics import Measure
 from graphagg.nn.training.results import SplitResult
@@ -69,7 +75,7 @@ def fit_split(
     wall, cpu = time.perf_counter(), time.process_time()
     where = folder.make_split(index)
     try:
-        with named_failures(learner.training_config.batch_size):
+        with explain_out_of_memory(learner.training_config.batch_size):
             epochs = _fit(learner, feed, folder, index, run)
             best = read_checkpoint(where / BEST)
             learner.load_state_dict(best["state_dict"])
@@ -96,7 +102,7 @@ def _measured(
     measures: dict[str, dict[str, float]] = {name: {} for name in run.metrics}
     for subset in PARTS:
         learner.stage = f"the {subset} part"
-        answers = answers_of(learner.to(run.device), feed.evaluation(subset), run.device)
+        answers = collect_answers(learner.to(run.device), feed.evaluation(subset), run.device)
         scores[subset] = answers.score(learner.stage)
         for name, measure in run.metrics.items():
             value = measure(*answers.rows())
@@ -109,7 +115,7 @@ def _measured(
 
 
 @contextmanager
-def named_failures(batch_size: int) -> Iterator[None]:
+def explain_out_of_memory(batch_size: int) -> Iterator[None]:
     """Say what to do where memory is short.
 
     Args:
@@ -195,17 +201,17 @@ class Loop:
             InvalidDataset: the training part has no known label.
         """
         learner, training = self._learner, self._training
-        state = seeded(training.random_state, self.done)
+        state = epoch_generator(training.random_state, self.done)
         drawn = int(torch.randint(2**62, (1,), generator=state))
         # `torch.manual_seed` also notes who called it, for devices that are not begun with.
         seed = torch.default_generator.manual_seed if self._device.type == "cpu" else None
         (seed or torch.manual_seed)(drawn)
-        lr = training.lr * rate(training, self.done)
+        lr = training.lr * learning_rate_factor(training, self.done)
         for group in self._optimizer.param_groups:
             group["lr"] = lr
         learner.stage, learner.losses = f"epoch {self.done + 1}", []
         loss = self._batch_losses()
-        validation = answers_of(learner, self._validation, self._device, self.ctrl_c.check)
+        validation = collect_answers(learner, self._validation, self._device, self.ctrl_c.check)
         val = validation.score("the validation part")
         self.rows.append((self.done + 1, loss, lr, val))
         low = learner.metric == "mae"
@@ -219,7 +225,7 @@ class Loop:
         for batch in self._batches:
             self.ctrl_c.check()
             with autocast(self._training, self._device):
-                loss = self._learner(moved(batch, self._device))
+                loss = self._learner(move_batch(batch, self._device))
             self._optimizer.zero_grad()
             loss.backward()
             if self._training.clip_norm:

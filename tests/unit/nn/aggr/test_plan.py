@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.nn.aggr import LCMAggregation, LCMPlan
-from graphagg.nn.aggr.cache import cached
+from graphagg.nn.aggr.cache import cached_plan
 from graphagg.nn.aggr.inputs import sorted_segments
 from graphagg.nn.segments import Segments
 from tests.unit.nn.aggr.ragged import Ragged, ragged
@@ -85,32 +85,32 @@ def test_segments_of_an_index(index: torch.Tensor) -> None:
 
 
 class TestCache:
-    def plan_of(self, tensor: torch.Tensor, count: int | None = None) -> LCMPlan:
-        return cached(tensor, count, lambda: LCMPlan.from_index(tensor, count))
+    def make_plan(self, tensor: torch.Tensor, count: int | None = None) -> LCMPlan:
+        return cached_plan(tensor, count, lambda: LCMPlan.from_index(tensor, count))
 
     def test_fresh_views_of_one_tensor_share_a_plan(self) -> None:
         edge_index = torch.tensor([[0, 1, 2], [1, 1, 2]])
-        plan = self.plan_of(edge_index[1], 3)
-        assert self.plan_of(edge_index[1], 3) is plan
-        assert self.plan_of(edge_index[0], 3) is not plan
-        assert self.plan_of(edge_index[1], 4).count == 4
+        plan = self.make_plan(edge_index[1], 3)
+        assert self.make_plan(edge_index[1], 3) is plan
+        assert self.make_plan(edge_index[0], 3) is not plan
+        assert self.make_plan(edge_index[1], 4).count == 4
 
     def test_a_tensor_changed_in_place_is_planned_anew(self) -> None:
         edge_index = torch.tensor([[0, 1, 2], [1, 1, 2]])
-        assert self.plan_of(edge_index[1], 3).combines == 1
+        assert self.make_plan(edge_index[1], 3).combines == 1
         edge_index[1, 0] = 0
-        assert self.plan_of(edge_index[1], 3).combines == 0
+        assert self.make_plan(edge_index[1], 3).combines == 0
 
     def test_changes_without_a_version_are_seen_on_a_cpu(self) -> None:
         values = np.array([0, 0, 1])
         index = torch.from_numpy(values)
-        assert self.plan_of(index, 3).combines == 1
+        assert self.make_plan(index, 3).combines == 1
         values[1] = 1
-        assert self.plan_of(index, 3).index.tolist() == [0, 1, 1]
+        assert self.make_plan(index, 3).index.tolist() == [0, 1, 1]
         index.data[1] = 2
-        assert self.plan_of(index, 3).combines == 0
+        assert self.make_plan(index, 3).combines == 0
         index.data = torch.tensor([2, 2, 2])
-        assert self.plan_of(index, 3).combines == 2
+        assert self.make_plan(index, 3).combines == 2
 
     def test_a_plan_made_in_inference_mode_serves_training(self) -> None:
         module, index = LCMAggregation(2, 2), torch.tensor([1, 0, 1])
@@ -125,7 +125,7 @@ class TestCache:
         try:
             with ThreadPoolExecutor(8) as pool:
                 sizes = [7 + number % 9 for number in range(2000)]
-                plans = list(pool.map(lambda size: self.plan_of(index, size), sizes))
+                plans = list(pool.map(lambda size: self.make_plan(index, size), sizes))
         finally:
             sys.setswitchinterval(before)
         assert [plan.count for plan in plans] == sizes
@@ -135,7 +135,7 @@ class TestCache:
 
         before = len(cache._known)
         edge_index = torch.tensor([[0, 1, 2], [1, 1, 2]])
-        self.plan_of(edge_index[1], 3)
+        self.make_plan(edge_index[1], 3)
         assert len(cache._known) == before + 1
         del edge_index
         assert len(cache._known) == before
@@ -143,4 +143,4 @@ class TestCache:
     def test_tensors_without_a_version_are_planned_each_time(self) -> None:
         with torch.inference_mode():
             index = torch.tensor([0, 0, 1])
-            assert self.plan_of(index, 2) is not self.plan_of(index, 2)
+            assert self.make_plan(index, 2) is not self.make_plan(index, 2)

@@ -142,7 +142,7 @@ def test_buckets_hold_every_row_once_and_copies_of_the_last_one(
     sizes: list[int], biased: bool
 ) -> None:
     segments = Segments.from_ptr(torch.tensor([0, *sizes]).cumsum(0), sum(sizes))
-    made = Buckets.of(segments, biased=biased)
+    made = Buckets.from_graphs(segments, biased=biased)
     assert made.padded == (not biased and max(sizes) <= SMALL)
     rows = torch.arange(sum(sizes), dtype=torch.float64)[:, None]
     moved = made.sort(rows)
@@ -197,7 +197,7 @@ def test_dropped_weights_are_the_ones_that_the_gradient_leaves_out() -> None:
 def test_nan_reaches_its_own_graph_and_no_other(row: int) -> None:
     module, graphs = built("exact"), ragged([4, 5], 0)
     segments = Segments.from_ptr(graphs.ptr, 9)
-    buckets = Buckets.of(segments)
+    buckets = Buckets.from_graphs(segments)
     values = buckets.sort(torch.where(torch.arange(9)[:, None] == row, math.nan, graphs.x))
     out = buckets.restore(bucketed_softmax(*module.project(values), buckets).flatten(1))
     assert out.isnan().any(1).tolist() == [True] * 4 + [False] * 5

@@ -13,7 +13,7 @@ from tests.unit.nn.conv.graphs import Graph, graphs
 D = 4
 
 
-def trained(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+def randomized(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     """In float64 and eval mode, with running statistics and scales that are not those of birth."""
     rng = torch.Generator().manual_seed(seed)
     module = module.double().eval()
@@ -67,7 +67,7 @@ def stacked(rows: list[Tensor]) -> Tensor:
 @pytest.mark.parametrize("norm", ["batch", "layer", "none"])
 @pytest.mark.parametrize("edge_channels", [D, None])
 def test_gated_gcn_is_its_formula(norm: str, edge_channels: int | None) -> None:
-    part = trained(GatedGCN(D, edge_channels, norm=norm))
+    part = randomized(GatedGCN(D, edge_channels, norm=norm))
 
     @settings(max_examples=10, deadline=None)
     @given(graphs(D))
@@ -82,7 +82,7 @@ def test_gated_gcn_is_its_formula(norm: str, edge_channels: int | None) -> None:
 
 @pytest.mark.parametrize("edge_channels", [D, 2, None])
 def test_gine_is_its_formula(edge_channels: int | None) -> None:
-    part = trained(GINE(D, edge_channels, train_eps=True))
+    part = randomized(GINE(D, edge_channels, train_eps=True))
 
     @settings(max_examples=10, deadline=None)
     @given(graphs(D))
@@ -103,7 +103,7 @@ def test_the_sum_as_aggregator_is_the_part_itself(make: type) -> None:
     from tests.unit.nn.conv.graphs import random_graph
 
     graph = random_graph(30, 90, D, 0)
-    plain, summed = trained(make(D, D)), trained(make(D, D, aggregation=SumAggregation()))
+    plain, summed = randomized(make(D, D)), randomized(make(D, D, aggregation=SumAggregation()))
     summed.load_state_dict(plain.state_dict())
     x, e = plain(graph.x, graph.edge_index, graph.edge_attr)
     x_sum, e_sum = summed(graph.x, graph.edge_index, graph.edge_attr)

@@ -24,7 +24,7 @@ from graphagg.errors import GraphAggError, InvalidBatch, InvalidFeatures, Invali
 from graphagg.nn.conv import NAMES, GatedGCN, LocalPart, local
 from graphagg.nn.conv.messages import MessageAggregation
 from tests.unit.nn.conv.graphs import Graph, batch, graphs, random_graph
-from tests.unit.nn.conv.test_formulas import trained
+from tests.unit.nn.conv.test_formulas import randomized
 
 D = 4
 ALONE = random_graph(5, 12, D, 3)
@@ -53,7 +53,7 @@ PARTS: dict[str, Callable[[], LocalPart]] = {
 
 @pytest.mark.parametrize("name", PARTS)
 def test_a_graph_alone_equals_the_graph_in_any_batch(name: str) -> None:
-    part = trained(PARTS[name]())
+    part = randomized(PARTS[name]())
 
     @settings(max_examples=8, deadline=None)
     @given(st.lists(graphs(D), min_size=1, max_size=4), st.randoms(use_true_random=False))
@@ -183,7 +183,7 @@ def test_edges_reach_the_convolutions_that_take_them() -> None:
     assert all(found[name] is None for name in ("gcn", "gin", "sage", "given without edges"))
     changed = random_graph(5, 12, D, 8).edge_attr
     for name in taking:
-        part = trained(PARTS[name]())
+        part = randomized(PARTS[name]())
         x, _ = part(ALONE.x, ALONE.edge_index, ALONE.edge_attr)
         assert not torch.allclose(x, part(ALONE.x, ALONE.edge_index, changed)[0])
     assert local(ResGatedGraphConv(D, D, edge_dim=D), D, D).edge_channels == D
@@ -197,7 +197,7 @@ def test_a_local_part_is_returned_and_only_gated_gcn_has_its_residual() -> None:
 
 
 def test_state_survives_a_round_trip() -> None:
-    one, other = (trained(local("gatedgcn", D, D), seed) for seed in (0, 1))
+    one, other = (randomized(local("gatedgcn", D, D), seed) for seed in (0, 1))
     arguments = (ALONE.x, ALONE.edge_index, ALONE.edge_attr)
     wanted = one(*arguments)
     other.load_state_dict(one.state_dict())

@@ -12,12 +12,12 @@ from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn.encodings import (
     ENCODERS,
     RWSE,
-    Encoder,
     HKdiagSE,
     LapPE,
+    VertexEncoder,
     encoder,
 )
-from tests.unit.nn.conv.test_formulas import trained
+from tests.unit.nn.conv.test_formulas import randomized
 from tests.unit.nn.encodings.graphs import graphs, random_graph
 
 F64 = torch.float64
@@ -35,7 +35,7 @@ def encoded(data: Data) -> Data:
     return data
 
 
-def make(name: str) -> Encoder:
+def make(name: str) -> VertexEncoder:
     if name.startswith("signnet"):
         return encoder(name, 8, k=K, layers=3, hidden=6)
     return encoder(name, 8, **({"k": K} if name.startswith("lappe") else {}))
@@ -43,7 +43,7 @@ def make(name: str) -> Encoder:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_a_graph_alone_is_encoded_as_in_any_batch(name: str) -> None:
-    module = trained(make(name))
+    module = randomized(make(name))
 
     @settings(max_examples=10, deadline=None)
     @given(st.lists(graphs(weighted=False), min_size=1, max_size=4))
@@ -67,7 +67,7 @@ def test_a_graph_alone_is_encoded_as_in_any_batch(name: str) -> None:
 @pytest.mark.parametrize("name", ["signnet-mlp", "signnet-deepset"])
 @pytest.mark.parametrize("training", [False, True])
 def test_signnet_is_blind_to_signs(name: str, training: bool) -> None:
-    module = trained(make(name)).train(training)
+    module = randomized(make(name)).train(training)
 
     @settings(max_examples=15, deadline=None)
     @given(graphs(weighted=False), st.integers(0, 2**K - 1))
@@ -84,7 +84,7 @@ def test_signnet_is_blind_to_signs(name: str, training: bool) -> None:
 def test_signnet_sees_the_vectors() -> None:
     data = encoded(random_graph(9, 16, 1))
     for name in ("signnet-mlp", "signnet-deepset"):
-        module = trained(make(name))
+        module = randomized(make(name))
         changed = data.clone()
         changed.lap_vectors = data.lap_vectors.abs()
         assert not torch.allclose(module(changed), module(data), atol=1e-6)
@@ -94,7 +94,7 @@ def test_signnet_sees_the_vectors() -> None:
 def test_columns_that_a_small_graph_lacks_are_not_read(name: str) -> None:
     if not name.startswith(("lappe", "signnet")):
         pytest.skip("reads no eigenvectors")
-    module = trained(make(name))
+    module = randomized(make(name))
     data = encoded(random_graph(3, 6, 0))
     assert 0 < data.lap_mask[0].sum() < K
     garbage = data.clone()
@@ -121,7 +121,7 @@ def test_signs_are_drawn_in_training_only(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["lappe-deepset", "lappe-transformer", "signnet-deepset"])
 def test_sets_do_not_see_the_order_of_the_pairs(name: str) -> None:
-    module = trained(make(name))
+    module = randomized(make(name))
     data = encoded(random_graph(12, 20, 3))
     order = torch.tensor([2, 0, 3, 1])
     shuffled = data.clone()

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.nn import FeatureConfig, GPSConfig
-from graphagg.nn.model.encoding import transforms_of
+from graphagg.nn.model.encoding import encoding_transforms
 
 
 def ragged_batch(
@@ -58,7 +58,7 @@ def graph_for(
             graph[name] = values.to(dtype) if values.is_floating_point() else values
     if config.head.task == "edge":
         graph.edge_label_index = torch.randint(max(vertices, 1), (2, 3), generator=generator)
-    for transform in transforms_of(config):
+    for transform in encoding_transforms(config):
         graph = transform(graph)
     for name, values in graph.to_dict().items():
         if isinstance(values, Tensor) and values.is_floating_point():

@@ -13,7 +13,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, UnreadableFile
 from graphagg.nn.training import load_data, save_npz
-from graphagg.nn.training.data.dataset import checked
+from graphagg.nn.training.data.dataset import check_data
 from tests.unit.nn.training.toys import many, ring, write_npz
 
 
@@ -44,7 +44,7 @@ def test_edges_without_attributes_keep_their_width(tmp_path: Path) -> None:
         graph.edge_index, graph.edge_attr = ring(3)[:, :edges], torch.ones(edges, 4)
         graphs.append(graph)
     save_npz(tmp_path / "some.npz", graphs)
-    data = checked(load_data(tmp_path / "some.npz"))
+    data = check_data(load_data(tmp_path / "some.npz"))
     assert data.graphs[0].edge_attr.shape == (0, 4) and data.graphs[1].edge_attr.shape[1] == 4
 
 
@@ -69,7 +69,7 @@ def test_attributes_of_edges_are_counted_before_they_are_mirrored(tmp_path: Path
         with pytest.raises(InvalidDataset, match=rf"edge_attr has {rows} rows, edge_index 6"):
             load_data(tmp_path / "one.npz")
     np.savez(tmp_path / "one.npz", **one(edge_attr=np.arange(6.0)))
-    graph = checked(load_data(tmp_path / "one.npz")).graphs[0]
+    graph = check_data(load_data(tmp_path / "one.npz")).graphs[0]
     assert graph.edge_attr.view(-1).tolist() == [*range(6), *range(6)]
 
 
@@ -100,7 +100,7 @@ PAIRS = {
 
 
 def test_pairs_come_back_from_a_file(tmp_path: Path) -> None:
-    data = checked(load_data(write_npz(tmp_path / "pairs.npz", many(), **PAIRS)))
+    data = check_data(load_data(write_npz(tmp_path / "pairs.npz", many(), **PAIRS)))
     assert data.level == "edge" and data.graphs[3].edge_label.tolist() == [1]
     assert data.graphs[3].edge_label_index.tolist() == [[0], [1]]
 
@@ -129,7 +129,7 @@ def test_members_that_are_no_arrays_are_left_out(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("README.txt", "made by hand")
         archive.writestr("folds.txt", "0 1 2")
-    assert len(checked(load_data(path)).splits) == 1
+    assert len(check_data(load_data(path)).splits) == 1
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("fold5.npy", "0 1 2")
     with pytest.raises(UnreadableFile, match=r"rings.npz: its member fold5.npy is no array"):

@@ -14,7 +14,7 @@ from torch_geometric.data import Data, HeteroData
 
 from graphagg.errors import InvalidDataset
 from graphagg.nn.training import GraphData, Split, load_data, train
-from graphagg.nn.training.data.dataset import checked
+from graphagg.nn.training.data.dataset import check_data
 from tests.unit.nn.training.test_train import SHORT
 from tests.unit.nn.training.toys import many, single, tiny
 
@@ -48,7 +48,7 @@ def changed(data: GraphData, number: int, **values: Any) -> GraphData:
 
 def test_data_of_every_kind_are_accepted_as_they_are() -> None:
     for data in (many(8), many(8, regression=True), single(), pairs(), vertices()):
-        assert checked(data) is data
+        assert check_data(data) is data
 
 
 @pytest.mark.parametrize("number", [0, 7])  # in the part trained on, in the one tested on
@@ -59,7 +59,7 @@ def test_a_class_below_minus_one_is_no_unknown_label(
     data = kind(8)
     data.graphs[number].y[0] = -2
     with pytest.raises(InvalidDataset, match=r"y holds the class -2 in row \d+; .* or -1 where"):
-        checked(data)
+        check_data(data)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_class_below_minus_one_is_no_unknown_label(
 )
 def test_pairs_to_predict_are_checked_as_edges_are(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidDataset, match=message):
-        checked(changed(pairs(), 2, **values))
+        check_data(changed(pairs(), 2, **values))
 
 
 def test_labels_of_one_graph_are_not_read_as_anothers() -> None:
@@ -97,24 +97,24 @@ def test_labels_of_one_graph_are_not_read_as_anothers() -> None:
     changed(data, 2, edge_label=torch.ones(3))
     changed(data, 3, edge_label=torch.ones(5))
     with pytest.raises(InvalidDataset, match="graph 2 has 3 rows of edge_label, wanted 4"):
-        checked(data)
+        check_data(data)
     data = vertices()
     changed(data, 4, y=torch.ones(data.graphs[5].num_nodes, dtype=torch.int64))
     changed(data, 5, y=torch.ones(data.graphs[4].num_nodes, dtype=torch.int64))
     with pytest.raises(InvalidDataset, match="graph 4 has 4 rows of y, wanted 3, one per vertex"):
-        checked(data)
+        check_data(data)
     data = many(4)
     changed(data, 0, y=torch.tensor([0, 1]))
     changed(data, 1, y=torch.tensor([], dtype=torch.int64))
     with pytest.raises(InvalidDataset, match="graph 0 has 2 rows of y, wanted 1, one per graph"):
-        checked(data)
+        check_data(data)
     data = many(4)
     for number, graph in enumerate(data.graphs):
         graph.edge_attr = torch.ones(graph.num_edges + (number == 1) - (number == 2))
     with pytest.raises(
         InvalidDataset, match="graph 1 has 9 rows of edge_attr, wanted 8, one per edge"
     ):
-        checked(data)
+        check_data(data)
 
 
 def test_pairs_are_wanted_where_edges_are_predicted() -> None:
@@ -122,7 +122,7 @@ def test_pairs_are_wanted_where_edges_are_predicted() -> None:
     for graph in data.graphs:
         del graph.edge_label_index
     with pytest.raises(InvalidDataset, match="the graphs have no 'edge_label_index'; found"):
-        checked(data)
+        check_data(data)
 
 
 @pytest.mark.parametrize("part", ["train", "val", "test"])
@@ -139,13 +139,13 @@ def test_a_part_without_any_known_label_is_refused(
     ids = getattr(data.splits[0], part).tolist()
     data.graphs[ids[0]][label][:] = unknown
     if len(ids) > 1:
-        checked(data)  # the others of this part are known
+        check_data(data)  # the others of this part are known
     for at in ids:
         data.graphs[at][label][:] = unknown
     with pytest.raises(InvalidDataset, match=rf"{part} of split 1 holds no known label"):
-        checked(data)
+        check_data(data)
     data.graphs[ids[-1]][label][1] = 1
-    checked(data)
+    check_data(data)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_part_without_any_known_label_is_refused(
 def test_attributes_that_are_none(values: dict[str, Any], message: str) -> None:
     data = changed(many(4), 1, **values)
     with pytest.raises(InvalidDataset, match=message):
-        checked(data)
+        check_data(data)
     for graph in data.graphs:
         graph.split = 0
     with pytest.raises(InvalidDataset, match=message):
@@ -196,12 +196,12 @@ def test_one_graph_whose_attributes_are_none() -> None:
 )
 def test_splits_that_are_none(splits: Any, message: str) -> None:
     with pytest.raises(InvalidDataset, match=message):
-        checked(replace(many(8), splits=splits))
+        check_data(replace(many(8), splits=splits))
 
 
 def test_a_level_that_is_none() -> None:
     with pytest.raises(InvalidDataset, match="level is 'vertex'; wanted one of graph, node, edge"):
-        checked(replace(many(8), level="vertex"))  # type: ignore[arg-type]
+        check_data(replace(many(8), level="vertex"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_a_part_of_a_graph_may_be_a_number_of_any_kind(make: Callable[[int], Any
     data = many(8)
     for at, graph in enumerate(data.graphs):
         graph.split = make(at % 3)
-    assert checked(load_data(data.graphs)).splits[0].val.tolist() == [1, 4, 7]
+    assert check_data(load_data(data.graphs)).splits[0].val.tolist() == [1, 4, 7]
 
 
 @pytest.mark.parametrize("wide", [torch.bfloat16, torch.float16])
@@ -246,7 +246,7 @@ def test_features_of_16_bits_train_as_the_same_numbers_of_32(wide: torch.dtype, 
         for graph in data.graphs:
             graph.x = graph.x.to(wide).to(kind)
             graph.y = graph.y.to(kind)
-        found = checked(data)
+        found = check_data(data)
         assert data.graphs[0].x.dtype is kind  # what was given stays as it is
         assert found.graphs[0].x.dtype is torch.float32 is found.graphs[0].y.dtype
         result = train(tiny, data, tmp_path / str(kind), training=SHORT)
@@ -263,7 +263,7 @@ def test_small_integers_become_what_an_embedding_takes(kind: torch.dtype) -> Non
         if kind is not torch.bool:
             graph.edge_index = graph.edge_index.to(kind)
         graph.y = graph.y.to(kind)
-    found = checked(data)
+    found = check_data(data)
     for one, other in zip(found.graphs, many(8).graphs, strict=True):
         assert all(one[key].dtype is torch.int64 for key in ("x", "edge_index", "y"))
         assert torch.equal(one.x, (other.x > 0).long()) and torch.equal(one.y, other.y)
@@ -293,9 +293,9 @@ def test_graphs_without_vertices_or_pairs() -> None:
         graph.edge_label_index = torch.zeros(2, 0, dtype=torch.int64)
         graph.edge_label = torch.zeros(0)
     with pytest.raises(InvalidDataset, match="train of split 0 holds no known label"):
-        checked(data)
+        check_data(data)
     empty = Data(x=torch.ones(0, 4), edge_index=torch.zeros(2, 0, dtype=torch.int64))
     empty.y = torch.zeros(0, dtype=torch.int64)
     data = vertices()
     data.graphs[1] = empty  # type: ignore[index]  # a list
-    assert checked(data) is data
+    assert check_data(data) is data

@@ -13,9 +13,9 @@ from graphagg.errors import InvalidParameter
 from graphagg.nn.config.training import LOSSES, Metric
 from graphagg.nn.presets import preset
 from graphagg.nn.training import TrainingConfig
-from graphagg.nn.training.fit.learner import rate
-from graphagg.nn.training.metrics import loss_of
-from graphagg.nn.training.overrides import overridden
+from graphagg.nn.training.fit.learner import learning_rate_factor
+from graphagg.nn.training.metrics import compute_loss
+from graphagg.nn.training.overrides import override
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_loss_fits_the_metric_or_is_refused_with_those_that_do(metric: Metric)
         if loss in fitting:
             objective = TrainingConfig(metric, loss).objective(metric)
             assert objective == loss
-            assert loss_of(objective, torch.randn(3, 3), wanted).isfinite()
+            assert compute_loss(objective, torch.randn(3, 3), wanted).isfinite()
             continue
         message = rf"loss is '{loss}', .* metric '{metric}', wanted .*auto, .*{fitting[0]}"
         with pytest.raises(InvalidParameter, match=message):
@@ -91,14 +91,14 @@ def test_a_loss_fits_the_metric_or_is_refused_with_those_that_do(metric: Metric)
 )
 def test_a_setting_by_its_path_that_cannot_be_is_named(change: str, message: str) -> None:
     with pytest.raises(InvalidParameter, match=message):
-        overridden(preset("cora"), [change])
+        override(preset("cora"), [change])
 
 
 def test_settings_by_their_path_take_what_toml_takes() -> None:
-    changed = overridden(preset("cora"), ["training.lr=1", "training.fanouts=[]"])
+    changed = override(preset("cora"), ["training.lr=1", "training.fanouts=[]"])
     assert (changed.training.lr, changed.training.fanouts) == (1.0, ())
     both = ["training.metric=mae", "training.loss=mse"]
-    assert overridden(preset("cora"), both).training.objective("mae") == "mse"
+    assert override(preset("cora"), both).training.objective("mae") == "mse"
 
 
 def test_unknown_keys_are_refused_and_plain_values_come_back() -> None:
@@ -112,7 +112,7 @@ def test_unknown_keys_are_refused_and_plain_values_come_back() -> None:
 def test_the_rate_rises_to_one_and_falls_to_zero(epochs: int, warm: int, schedule: Any) -> None:
     warm = min(warm, epochs)
     training = TrainingConfig(epochs=epochs, warmup_epochs=warm, schedule=schedule)
-    rates = [rate(training, epoch) for epoch in range(epochs + 1)]
+    rates = [learning_rate_factor(training, epoch) for epoch in range(epochs + 1)]
     assert all(0 < r <= 1 for r in rates[:epochs])
     assert rates[:warm] == sorted(rates[:warm])
     assert rates[:warm] == [pytest.approx((e + 1) / (warm + 1)) for e in range(warm)]

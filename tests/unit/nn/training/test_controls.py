@@ -17,7 +17,7 @@ from graphagg.nn.presets.simple import SIMPLE, simple
 from graphagg.nn.training import GraphData, TrainingConfig, TrainingResult, train
 from graphagg.nn.training import controls as module
 from graphagg.nn.training.batches import Feed
-from graphagg.nn.training.controls import AdamicAdar, Task, graph_counts, measured
+from graphagg.nn.training.controls import AdamicAdar, Task, graph_counts, measure
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.results import Control, SplitResult
 from tests.unit.nn.training.toys import many, ring, single, tiny
@@ -26,7 +26,7 @@ SHORT = TrainingConfig(epochs=2, batch_size=8)
 
 
 def task_of(data: GraphData, metric: str, epochs: int = 2) -> Task:
-    graphs = None if data.single else Graphs.of(data.graphs)
+    graphs = None if data.single else Graphs.from_list(data.graphs)
     training = replace(SHORT, epochs=epochs)
     feed = Feed(data, graphs, data.splits[0], training)
     return Task(feed, data.shape(metric), metric, training, torch.device("cpu"))
@@ -82,10 +82,10 @@ def test_constants_are_medians_and_shares() -> None:
     regression = many(regression=True)
     train_labels = torch.cat([regression.graphs[i].y for i in regression.splits[0].train.tolist()])
     test_labels = torch.cat([regression.graphs[i].y for i in regression.splits[0].test.tolist()])
-    (constant, *_) = measured(task_of(regression, "mae"), networks={})
+    (constant, *_) = measure(task_of(regression, "mae"), networks={})
     wanted = (test_labels - train_labels.median()).abs().mean()
     assert constant.test == pytest.approx(float(wanted))
-    (constant, *_) = measured(task_of(single(), "accuracy"), networks={})
+    (constant, *_) = measure(task_of(single(), "accuracy"), networks={})
     labels = single().graphs[0].y
     most = labels[single().splits[0].train].mode().values
     shares = (labels[single().splits[0].test] == most).double().mean()
@@ -100,7 +100,7 @@ def test_labels_spread_along_edges() -> None:
     split = single().splits[0].__class__("0", rows[::5], rows[1::5], rows[2::5])
     graph = Data(x=torch.ones(20, 1), edge_index=edges, y=y)
     data = GraphData("rings", "node", [graph], (split,))
-    spread = measured(task_of(data, "accuracy"), networks={})[1]
+    spread = measure(task_of(data, "accuracy"), networks={})[1]
     assert (spread.name, spread.val, spread.test) == ("label propagation", 1.0, 1.0)
 
 
@@ -133,7 +133,7 @@ def test_counts_are_those_of_each_graph_alone(categories: bool) -> None:
 def test_a_graph_without_edges_has_controls() -> None:
     data = single()
     data.graphs[0].edge_index = torch.zeros(2, 0, dtype=torch.int64)
-    assert all(control.test is not None for control in measured(task_of(data, "accuracy")))
+    assert all(control.test is not None for control in measure(task_of(data, "accuracy")))
 
 
 def test_a_control_that_fails_leaves_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_a_control_that_fails_leaves_the_run(monkeypatch: pytest.MonkeyPatch) ->
         raise TrainingDiverged("the loss is nan")
 
     monkeypatch.setattr(module, "trained", failing)
-    failed = measured(task_of(many(), "accuracy"))[-1]
+    failed = measure(task_of(many(), "accuracy"))[-1]
     assert (failed.name, failed.test, failed.note) == ("sage", None, "the loss is nan")
 
 

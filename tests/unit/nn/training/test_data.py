@@ -13,7 +13,7 @@ from torch_geometric.data import Data
 from benchmarks.training import public
 from graphagg.errors import InvalidDataset, InvalidFeatures, UnreadableFile
 from graphagg.nn.training import GraphData, Split, load_data, load_graphs
-from graphagg.nn.training.data.dataset import checked, outputs_of
+from graphagg.nn.training.data.dataset import check_data, output_width
 from tests.unit.nn.training.toys import many, single, write_npz
 
 
@@ -28,19 +28,19 @@ def same(left: GraphData, right: GraphData) -> None:
 
 def test_many_graphs_come_back_from_a_file(tmp_path: Path) -> None:
     data = many()
-    same(checked(load_data(write_npz(tmp_path / "rings.npz", data))), data)
+    same(check_data(load_data(write_npz(tmp_path / "rings.npz", data))), data)
 
 
 def test_graphs_in_memory() -> None:
     data = many(8)
     for at, graph in enumerate(data.graphs):
         graph.split = min(at // 2, 2)
-    found = checked(load_data(data.graphs))
+    found = check_data(load_data(data.graphs))
     assert found.splits[0].test.tolist() == [4, 5, 6, 7] and "split" not in found.graphs[0]
     graph = single().graphs[0]
     for at, part in enumerate(("train", "val", "test")):
         graph[f"{part}_mask"] = torch.arange(40) % 3 == at
-    found = checked(load_data(graph))
+    found = check_data(load_data(graph))
     assert found.single and len(found.splits) == 1 and "train_mask" not in found.graphs[0]
     with pytest.raises(InvalidDataset, match="split None; wanted 0"):
         load_data(many(4).graphs)
@@ -89,34 +89,34 @@ def test_a_file_that_lacks_something_says_what(
 ) -> None:
     path = write_npz(tmp_path / "rings.npz", many(), **changed)
     with pytest.raises(error, match=message):
-        checked(load_data(path))
+        check_data(load_data(path))
 
 
 def test_features_and_ids_are_checked(tmp_path: Path) -> None:
     data = many(4)
     data.graphs[1].x[2, 3] = math.nan
     with pytest.raises(InvalidFeatures, match="x holds nan in row 5, 1 such values"):
-        checked(data)
+        check_data(data)
     data = many(4)
     data.graphs[2].edge_index[1, 0] = 5
     with pytest.raises(InvalidDataset, match=r"graph 2 joins \[0, 5\].* vertices are 0 to 4"):
-        checked(data)
+        check_data(data)
     data.graphs[2].edge_index[1, 0] = -1
     with pytest.raises(InvalidDataset, match=r"joins \[0, -1\]"):
-        checked(data)
+        check_data(data)
     data = many(4)
     for graph in data.graphs:
         graph.x = torch.full((graph.num_nodes, 1), -3)
     with pytest.raises(InvalidFeatures, match="category -3"):
-        checked(data)
+        check_data(data)
     data = single()
     data.graphs[0].y[int(data.splits[0].test[0])] = -1
     with pytest.raises(InvalidDataset, match="test of split 0 holds 1 without a label"):
-        checked(data)
+        check_data(data)
     data = many(4, regression=True)
     data.graphs[0].y[0] = math.inf
     with pytest.raises(InvalidFeatures, match="y holds inf"):
-        checked(data)
+        check_data(data)
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     ],
 )
 def test_columns_to_predict(labels: torch.Tensor, metric: Any, columns: int) -> None:
-    assert outputs_of(labels, metric) == columns
+    assert output_width(labels, metric) == columns
 
 
 @pytest.mark.parametrize(
@@ -158,17 +158,17 @@ def test_columns_to_predict(labels: torch.Tensor, metric: Any, columns: int) -> 
 )
 def test_a_metric_that_does_not_fit_the_labels(labels: torch.Tensor, metric: Any) -> None:
     with pytest.raises(InvalidDataset, match=rf"metric '{metric}' does not fit"):
-        outputs_of(labels, metric)
+        output_width(labels, metric)
 
 
 def test_the_metric_of_the_data() -> None:
-    assert many().metric_of("auto") == "accuracy"
-    assert many(regression=True).metric_of("auto") == "mae"
-    assert many().metric_of("f1") == "f1"
+    assert many().resolve_metric("auto") == "accuracy"
+    assert many(regression=True).resolve_metric("auto") == "mae"
+    assert many().resolve_metric("f1") == "f1"
     data = many()
     for graph in data.graphs:
         graph.y = torch.tensor([[0.0, 1.0, math.nan]])
-    assert data.metric_of("auto") == "ap"
+    assert data.resolve_metric("auto") == "ap"
 
 
 class Hostile:

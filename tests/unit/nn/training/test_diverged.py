@@ -62,7 +62,7 @@ def test_answers_of_nan_in_validation_are_no_score(tmp_path: Path, metric: Any) 
 
 
 def batches() -> GraphBatches:
-    return GraphBatches(Graphs.of(many().graphs), torch.arange(24), 4)
+    return GraphBatches(Graphs.from_list(many().graphs), torch.arange(24), 4)
 
 
 class Constant(torch.nn.Module):
@@ -105,12 +105,12 @@ def test_features_that_are_not_finite_stay_the_datas_fault() -> None:
 
     learner = Learner(GPS(GPS_OF_FOUR), SHORT, "mae", "graph")
     with pytest.raises(InvalidFeatures, match="x is nan"):
-        learner.answers(Graphs.of(graphs).batch(torch.arange(3)))
+        learner.answers(Graphs.from_list(graphs).batch(torch.arange(3)))
     narrow = many().graphs
     for graph in narrow:
         graph.x = graph.x[:, :2]
     with pytest.raises(InvalidFeatures, match="wanted"):
-        learner.answers(Graphs.of(narrow).batch(torch.arange(3)))
+        learner.answers(Graphs.from_list(narrow).batch(torch.arange(3)))
 
 
 def nodes(y: Any) -> GraphData:

@@ -209,14 +209,14 @@ def test_a_stop_at_the_first_epoch_is_a_stop(
             out: torch.Tensor = super().forward(data) * 0
             return out + 50.0 * (torch.nn.functional.one_hot(data.y.long(), 2) - 0.5)
 
-    def trained(resume: bool = False) -> TrainingResult:
+    def train_model(resume: bool = False) -> TrainingResult:
         return train(Knows, many(), tmp_path, training=perfect, resume=resume)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_measured", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(TrainingInterrupted):
-            trained()
-    assert trained(resume=True).splits[0].epochs == 1
+            train_model()
+    assert train_model(resume=True).splits[0].epochs == 1
 
 
 def test_fewer_splits_leave_the_results_of_more(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_batch_is_what_pyg_collates(sizes: list[tuple[int, int]], data: st.Dat
     generator = torch.Generator().manual_seed(len(sizes))
     graphs = [random_graph(*size, generator) for size in sizes]
     ids = data.draw(st.lists(st.integers(0, len(graphs) - 1), max_size=8))
-    got = Graphs.of(graphs).batch(torch.tensor(ids, dtype=torch.int64))
+    got = Graphs.from_list(graphs).batch(torch.tensor(ids, dtype=torch.int64))
     assert got.num_graphs == len(ids)
     if not ids:
         assert got.num_nodes == 0
@@ -57,9 +57,9 @@ def test_graphs_that_differ_in_what_they_have_are_refused() -> None:
     first, second = random_graph(3, 2, generator), random_graph(3, 2, generator)
     del second.edge_attr
     with pytest.raises(InvalidDataset, match=r"graph 1 and graph 0 differ .* edge_attr"):
-        Graphs.of([first, second])
+        Graphs.from_list([first, second])
     second.edge_attr = torch.randn(2, 5)
     with pytest.raises(InvalidDataset, match="'edge_attr' has other shapes"):
-        Graphs.of([first, second])
+        Graphs.from_list([first, second])
     with pytest.raises(InvalidDataset, match="no graph"):
-        Graphs.of([])
+        Graphs.from_list([])

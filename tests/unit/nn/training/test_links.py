@@ -38,7 +38,7 @@ def test_edges_are_parted_and_none_is_read_that_is_to_be_predicted(
     source = graph(directed, seed)
     every = keys(source.edge_index, directed)
     data = link_splits(source, (0.6, 0.2, 0.2), count=2, random_state=seed)
-    assert data.metric_of("auto") == "mrr" and len(data.splits) == 2
+    assert data.resolve_metric("auto") == "mrr" and len(data.splits) == 2
     for split in data.splits:
         parts = [data.graphs[int(ids)] for ids in (split.train, split.val, split.test)]
         true = [keys(p.edge_label_index[:, p.edge_label == 1], directed) for p in parts]
@@ -62,7 +62,9 @@ def test_each_epoch_draws_pairs_of_its_own(directed: bool, seed: int) -> None:
         graphs=[part.graphs[at] for part in parts for at in range(3)],
         splits=(Split("0", *(torch.tensor([0, 3, 6]) + at for at in range(3))),),
     )
-    feed = Feed(data, Graphs.of(data.graphs), data.splits[0], TrainingConfig(random_state=seed))
+    feed = Feed(
+        data, Graphs.from_list(data.graphs), data.splits[0], TrainingConfig(random_state=seed)
+    )
     epochs = [next(iter(feed.training(lambda epoch=epoch: epoch))) for epoch in (0, 1, 0)]
     drawn = []
     for batch in epochs:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from graphagg.errors import InvalidDataset
 from graphagg.nn.config.training import LOSSES, Loss
-from graphagg.nn.training.metrics import class_weights, loss_of, score
+from graphagg.nn.training.metrics import class_weights, compute_loss, score
 
 seeds = st.integers(0, 10_000)
 
@@ -48,7 +48,7 @@ def test_weighted_cross_entropy_is_the_benchmarks(seed: int) -> None:
     mean = sum(t * weights[c] for t, c in zip(terms, wanted, strict=True)) / sum(
         weights[c] for c in wanted
     )
-    got = loss_of("weighted-cross-entropy", logits, wanted)
+    got = compute_loss("weighted-cross-entropy", logits, wanted)
     assert got.item() == pytest.approx(float(mean))
 
 
@@ -68,7 +68,7 @@ def test_columns_with_unknown_labels_are_averaged_as_ogb_does(seed: int) -> None
         ]
         got = score(metric, torch.from_numpy(logits), torch.from_numpy(truth))  # type: ignore[arg-type]
         assert got == pytest.approx(np.mean(each))
-    loss = loss_of("binary", torch.from_numpy(logits), torch.from_numpy(truth)).item()
+    loss = compute_loss("binary", torch.from_numpy(logits), torch.from_numpy(truth)).item()
     known = ~np.isnan(truth)
     p = 1 / (1 + np.exp(-logits[known]))
     by_hand = -(truth[known] * np.log(p) + (1 - truth[known]) * np.log(1 - p)).mean()
@@ -78,8 +78,8 @@ def test_columns_with_unknown_labels_are_averaged_as_ogb_does(seed: int) -> None
 def test_absolute_errors_by_hand() -> None:
     predicted, wanted = torch.tensor([[1.0], [3.0]]), torch.tensor([2.0, 1.0])
     assert score("mae", predicted, wanted) == 1.5
-    assert loss_of("l1", predicted, wanted) == 1.5
-    assert loss_of("mse", predicted, wanted) == 2.5
+    assert compute_loss("l1", predicted, wanted) == 1.5
+    assert compute_loss("mse", predicted, wanted) == 2.5
 
 
 @settings(deadline=None, max_examples=30)
@@ -98,10 +98,10 @@ def test_unknown_labels_count_neither_in_the_loss_nor_in_its_gradient(
     else:
         wanted = torch.randint(0, 2, (20, 3), generator=generator).double()
         wanted = wanted.masked_fill(unknown, math.nan)
-    loss = loss_of(objective, predicted, wanted)
+    loss = compute_loss(objective, predicted, wanted)
     few, known = predicted[~unknown], wanted[~unknown]
     few = few if of_classes else few.unsqueeze(1)
-    assert loss.item() == pytest.approx(loss_of(objective, few, known).item())
+    assert loss.item() == pytest.approx(compute_loss(objective, few, known).item())
     (gradient,) = torch.autograd.grad(loss, predicted)
     assert gradient.isfinite().all() and gradient.any()
     assert not gradient[unknown].any()
@@ -113,7 +113,7 @@ def test_nothing_known_is_a_loss_and_a_gradient_of_zero(objective: Loss, answer:
     of_classes = "entropy" in objective
     predicted = torch.full((2, 3), answer, requires_grad=True)
     unknown = torch.full((2,), -1) if of_classes else torch.full((2, 3), math.nan)
-    loss = loss_of(objective, predicted, unknown)
+    loss = compute_loss(objective, predicted, unknown)
     assert loss.item() == 0
     loss.backward()
     assert predicted.grad is not None and torch.equal(predicted.grad, torch.zeros(2, 3))
@@ -123,7 +123,7 @@ def test_a_batch_of_one_class_has_the_loss_without_weights() -> None:
     logits, _ = drawn(3)
     wanted = torch.full((len(logits),), 2)
     assert not class_weights(wanted, 4).any()
-    got = loss_of("weighted-cross-entropy", logits, wanted)
+    got = compute_loss("weighted-cross-entropy", logits, wanted)
     assert got.item() == pytest.approx(functional.cross_entropy(logits, wanted).item())
 
 

@@ -26,7 +26,7 @@ from graphagg.nn.training import (
     save_npz,
     train,
 )
-from graphagg.nn.training.data.dataset import PARTS, checked
+from graphagg.nn.training.data.dataset import PARTS, check_data
 from graphagg.nn.training.notes import notes_on
 from tests.unit.nn.training.toys import many, single, tiny
 
@@ -34,8 +34,8 @@ from tests.unit.nn.training.toys import many, single, tiny
 def noted(labels: Tensor) -> str:
     """The notes on many graphs with some labels."""
     graphs = [Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0], [1]]), y=y) for y in labels]
-    data = checked(random_splits(graphs, (0.6, 0.2, 0.2)))
-    metric = data.metric_of("auto")
+    data = check_data(random_splits(graphs, (0.6, 0.2, 0.2)))
+    metric = data.resolve_metric("auto")
     return " ".join(notes_on(data, data.shape(metric), metric, None))
 
 
@@ -105,7 +105,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, drawn, count):
     assert len(found.splits) == count
     for one, other in zip(found.splits, data.splits, strict=True):
         assert all(torch.equal(getattr(one, part), getattr(other, part)) for part in PARTS)
-    assert checked(found).digest() == checked(data).digest()
+    assert check_data(found).digest() == check_data(data).digest()
 
 
 @settings(max_examples=20, deadline=None)
@@ -161,7 +161,7 @@ def test_random_splits_are_a_partition(count, ratio, state, single):
             for label in labels
         ]
     data = random_splits(source, ratio, count=2, random_state=state)
-    for split in checked(data).splits:
+    for split in check_data(data).splits:
         parts = [getattr(split, part) for part in PARTS]
         assert sorted(torch.cat(parts).tolist()) == list(range(count))
         for part, share in zip(parts, ratio, strict=True):
@@ -187,7 +187,7 @@ def test_a_graph_data_is_written_whole(tmp_path: Path):
     ] * 3
     data = GraphData("d", "graph", graphs, (Split("a", ids[:1], ids[1:2], ids[2:]),))
     save_npz(tmp_path / "d.npz", data)
-    assert checked(load_data(tmp_path / "d.npz")).digest() == checked(data).digest()
+    assert check_data(load_data(tmp_path / "d.npz")).digest() == check_data(data).digest()
 
 
 @pytest.mark.parametrize("one", [True, False])

@@ -19,8 +19,8 @@ from graphagg.nn.config.model import (
 from graphagg.nn.presets import preset
 from graphagg.nn.presets.simple import simple
 from graphagg.nn.training import GraphData, Shape, Split, TrainingConfig, train
-from graphagg.nn.training.overrides import overridden
-from graphagg.nn.training.plan import fitted
+from graphagg.nn.training.overrides import override
+from graphagg.nn.training.plan import fit_config
 from tests.unit.nn.training.toys import many
 
 GRAPHS = Shape("graph", 0, (21,), 0, (3,), 1)
@@ -28,19 +28,19 @@ GRAPHS = Shape("graph", 0, (21,), 0, (3,), 1)
 
 def test_a_config_takes_the_widths_of_the_data_but_keeps_a_larger_vocabulary() -> None:
     zinc = preset("zinc").model
-    assert fitted(zinc, GRAPHS) == zinc
-    more = fitted(zinc, replace(GRAPHS, categories=(40,), outputs=7))
+    assert fit_config(zinc, GRAPHS) == zinc
+    more = fit_config(zinc, replace(GRAPHS, categories=(40,), outputs=7))
     assert more.nodes == FeatureConfig(vocabulary=(40,)) and more.head.shape == (7,)
-    real = fitted(zinc, Shape("graph", 5, (), 2, (), 1))
+    real = fit_config(zinc, Shape("graph", 5, (), 2, (), 1))
     assert (real.nodes.width, real.edges.width) == (5, 2)
-    bare = fitted(zinc, Shape("graph", 5, (), 0, (), 1))
+    bare = fit_config(zinc, Shape("graph", 5, (), 0, (), 1))
     assert not bare.edges.used
     csl = preset("csl").model
-    assert fitted(csl, Shape("graph", 0, (1,), 0, (), 10)) == csl  # constant features stay
+    assert fit_config(csl, Shape("graph", 0, (1,), 0, (), 10)) == csl  # constant features stay
     with pytest.raises(InvalidDataset, match="answers for each graph, but the data have labels of"):
-        fitted(zinc, replace(GRAPHS, level="node"))
+        fit_config(zinc, replace(GRAPHS, level="node"))
     with pytest.raises(InvalidDataset, match=r"'dot' gives one number per pair, but there are 2 c"):
-        fitted(simple("sage", "edge").model, replace(GRAPHS, level="edge", outputs=2))
+        fit_config(simple("sage", "edge").model, replace(GRAPHS, level="edge", outputs=2))
 
 
 @pytest.mark.parametrize("model", [preset("zinc").model, simple("sage", "edge").model])
@@ -53,7 +53,7 @@ def test_the_kind_of_answer_is_refused_before_the_metric(model: GPSConfig, tmp_p
 
 
 def test_settings_by_their_path() -> None:
-    changed = overridden(
+    changed = override(
         preset("zinc"),
         ["model.layers=4", "model.attention.name=none", "training.fanouts=[10, 5]",
          "model.encodings.0.size=8", "training.lr=1e-4"],
@@ -71,7 +71,7 @@ def test_settings_by_their_path() -> None:
         "training.epochs=-1": "epochs is -1",
     }.items():
         with pytest.raises(InvalidParameter, match=message):
-            overridden(preset("zinc"), [change])
+            override(preset("zinc"), [change])
 
 
 def circulants() -> GraphData:

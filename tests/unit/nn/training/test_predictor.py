@@ -19,10 +19,10 @@ from graphagg.nn import (
     FeatureConfig,
     GPSConfig,
     HeadConfig,
+    encoding_transforms,
     load,
     save_npz,
     train,
-    transforms_of,
 )
 from graphagg.nn.training import GraphData, Split, TrainingConfig
 from graphagg.nn.training.metrics import score
@@ -136,7 +136,7 @@ def test_the_model_alone_wants_its_transforms(runs):
     with pytest.raises(InvalidFeatures, match=r"graphagg\.nn\.transforms_of\(model\.config\)"):
         predictor.model(one)
     encoded = one.clone()
-    for transform in transforms_of(predictor.model.config):
+    for transform in encoding_transforms(predictor.model.config):
         encoded = transform(encoded)
     with torch.no_grad():
         answer = predictor.model(encoded).numpy()

@@ -91,8 +91,8 @@ def learner(model: torch.nn.Module) -> Learner:
     return Learner(model, TrainingConfig("mrr"), "mrr", "edge")
 
 
-def measured(graphs: list[Data], model: torch.nn.Module, size: int) -> float:
-    batches = GraphBatches(Graphs.of(graphs), torch.arange(len(graphs)), size)
+def measure(graphs: list[Data], model: torch.nn.Module, size: int) -> float:
+    batches = GraphBatches(Graphs.from_list(graphs), torch.arange(len(graphs)), size)
     return evaluate(learner(model), batches, CPU)
 
 
@@ -100,32 +100,32 @@ def measured(graphs: list[Data], model: torch.nn.Module, size: int) -> float:
 @given(seeds, st.sampled_from([Dot, Lopsided]), st.integers(1, 7))
 def test_it_is_the_benchmarks_on_dense_scores(seed: int, kind: Any, size: int) -> None:
     graphs = pairs(seed)
-    assert measured(graphs, kind(), size) == pytest.approx(by_hand(graphs, kind()))
+    assert measure(graphs, kind(), size) == pytest.approx(by_hand(graphs, kind()))
 
 
 @settings(deadline=None, max_examples=40)
 @given(seeds)
 def test_it_hangs_neither_on_batches_nor_on_the_order_nor_on_false_pairs(seed: int) -> None:
     graphs = pairs(seed)
-    whole = measured(graphs, Lopsided(), 6)
-    assert measured(graphs, Lopsided(), 1) == pytest.approx(whole)
-    assert measured(graphs[::-1], Lopsided(), 4) == pytest.approx(whole)
+    whole = measure(graphs, Lopsided(), 6)
+    assert measure(graphs, Lopsided(), 1) == pytest.approx(whole)
+    assert measure(graphs[::-1], Lopsided(), 4) == pytest.approx(whole)
     for graph in graphs:
         order = torch.randperm(len(graph.edge_label))
         graph.edge_label_index = graph.edge_label_index[:, order]
         graph.edge_label = graph.edge_label[order]
-    assert measured(graphs, Lopsided(), 6) == pytest.approx(whole)
+    assert measure(graphs, Lopsided(), 6) == pytest.approx(whole)
     for graph in graphs:
         true = graph.edge_label == 1
         graph.edge_label_index = graph.edge_label_index[:, true]
         graph.edge_label = graph.edge_label[true]
-    assert measured(graphs, Lopsided(), 6) == pytest.approx(whole)
+    assert measure(graphs, Lopsided(), 6) == pytest.approx(whole)
 
 
 @settings(deadline=None, max_examples=40)
 @given(seeds, st.integers(1, 60))
 def test_a_bound_on_the_pairs_asked_at_once_changes_nothing(seed: int, limit: int) -> None:
-    batch = Graphs.of(pairs(seed)).batch(torch.arange(6))
+    batch = Graphs.from_list(pairs(seed)).batch(torch.arange(6))
     asked: list[int] = []
 
     def scored(index: torch.Tensor) -> torch.Tensor:
@@ -170,11 +170,11 @@ def test_a_gps_is_asked_for_all_pairs(kind: Any, monkeypatch: pytest.MonkeyPatch
     )  # fmt: skip
     model = GPS(config).double().eval()
     graphs = [graph.apply(lambda t: t.double(), "x") for graph in pairs(5)]
-    assert measured(graphs, model, 4) == pytest.approx(by_hand(graphs, model))
+    assert measure(graphs, model, 4) == pytest.approx(by_hand(graphs, model))
 
 
 def test_asking_leaves_the_batch_as_it_was() -> None:
-    batch = Graphs.of(pairs(0)).batch(torch.arange(6))
+    batch = Graphs.from_list(pairs(0)).batch(torch.arange(6))
     before = batch.clone()
     evaluate(learner(Dot()), [batch], CPU)  # type: ignore[arg-type]  # batches, as a list
     assert sorted(batch.keys()) == sorted(before.keys())
@@ -186,12 +186,12 @@ def test_what_cannot_be_ranked_is_named() -> None:
         mean_over_graphs([torch.zeros(0)], "the test part")
     graphs = pairs(0)[1:2]
     with pytest.raises(InvalidDataset, match=r"'mrr' is not defined on .*true edge"):
-        measured(graphs, Dot(), 1)
+        measure(graphs, Dot(), 1)
     wide = pairs(0)
     for graph in wide:
         graph.edge_label = graph.edge_label[:, None].repeat(1, 2)
     with pytest.raises(InvalidDataset, match=r"'mrr' .* edge_label has 2 columns"):
-        measured(wide, Dot(), 2)
+        measure(wide, Dot(), 2)
     torn = Data(x=torch.zeros(4, 3), edge_index=ring(4), ptr=torch.tensor([0, 2, 4]))
     torn.edge_label_index, torn.edge_label = torch.tensor([[0], [3]]), torch.ones(1)
     with pytest.raises(InvalidBatch, match="joins vertices 0 and 3, which lie in two graphs"):
@@ -202,7 +202,7 @@ def test_what_cannot_be_ranked_is_named() -> None:
             return super().forward(data)[:, None].repeat(1, 2)
 
     with pytest.raises(InvalidFeatures, match=r"gives \d+ scores for \d+ pairs; wanted one each"):
-        measured(pairs(0), Wide(), 2)
+        measure(pairs(0), Wide(), 2)
 
 
 def test_labels_of_graphs_are_not_ranked(tmp_path: Any) -> None:

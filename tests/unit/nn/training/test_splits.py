@@ -11,7 +11,7 @@ import torch
 
 from graphagg.errors import InvalidDataset
 from graphagg.nn.training import Split, load_data
-from graphagg.nn.training.data.dataset import checked
+from graphagg.nn.training.data.dataset import check_data
 from tests.unit.nn.training.toys import many, single, write_npz
 
 MASKS = np.stack([np.arange(24) % 3 == part for part in range(3)])
@@ -19,7 +19,7 @@ MASKS = np.stack([np.arange(24) % 3 == part for part in range(3)])
 
 def test_split_arrays_that_fit(tmp_path: Path) -> None:
     arrays = {"train": np.array([[0, 1, -1], [2, 3, 4]]), "val": [[5], [6]], "test": [[7], [8]]}
-    data = checked(load_data(write_npz(tmp_path / "rings.npz", many(), **arrays)))
+    data = check_data(load_data(write_npz(tmp_path / "rings.npz", many(), **arrays)))
     assert [split.train.tolist() for split in data.splits] == [[0, 1], [2, 3, 4]]
 
 
@@ -38,7 +38,7 @@ def test_split_arrays_that_fit(tmp_path: Path) -> None:
 def test_split_arrays_that_do_not_fit(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     path = write_npz(tmp_path / "rings.npz", many(), **arrays)
     with pytest.raises(InvalidDataset, match=f"rings.npz: {message}"):
-        checked(load_data(path))
+        check_data(load_data(path))
 
 
 @pytest.mark.parametrize("shape", [(), (3,)])
@@ -47,7 +47,7 @@ def test_masks_of_one_graph(shape: tuple[int, ...]) -> None:
     for at, part in enumerate(("train", "val", "test")):
         mask = torch.arange(40) % 3 == at
         graph[f"{part}_mask"] = mask if not shape else mask[:, None].expand(-1, *shape)
-    found = checked(load_data(graph))
+    found = check_data(load_data(graph))
     assert len(found.splits) == (shape[0] if shape else 1)
     assert all(split.val.tolist() == list(range(1, 40, 3)) for split in found.splits)
 
@@ -58,7 +58,7 @@ def test_one_test_mask_beside_many_others_is_that_of_all_splits() -> None:
     graph.test_mask = place < 10
     graph.train_mask = torch.stack([place % 3 == s for s in range(2)], 1) & (place >= 10)[:, None]
     graph.val_mask = ((place % 3 == 2) & (place >= 10))[:, None]
-    found = checked(load_data(graph)).splits
+    found = check_data(load_data(graph)).splits
     assert [split.test.tolist() for split in found] == [list(range(10))] * 2
     assert found[0].val.tolist() == found[1].val.tolist() == list(range(11, 40, 3))
     assert found[0].train.tolist() == list(range(12, 40, 3)) != found[1].train.tolist()

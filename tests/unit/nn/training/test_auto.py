@@ -93,7 +93,7 @@ def test_a_run_trains_the_winner_and_its_controls_are_the_others(tmp_path: Path)
 
 def test_a_resumed_run_does_not_race_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(short(), single(), tmp_path)
-    monkeypatch.setattr(auto, "measured", lambda *_: pytest.fail("raced again"))
+    monkeypatch.setattr(auto, "measure", lambda *_: pytest.fail("raced again"))
     with pytest.raises(RunExists, match="already holds"):
         train(short(), single(), tmp_path)
     again = train(short(), single(), tmp_path, resume=True)
@@ -106,7 +106,7 @@ def test_a_race_that_is_interrupted_leaves_nothing(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(auto, "measured", interrupted)
+    monkeypatch.setattr(auto, "measure", interrupted)
     with pytest.raises(TrainingInterrupted, match="before the training began"):
         train(short(), single(), tmp_path / "run")
     assert not (tmp_path / "run").exists()

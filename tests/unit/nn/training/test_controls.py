@@ -140,7 +140,7 @@ def test_a_control_that_fails_leaves_the_run(monkeypatch: pytest.MonkeyPatch) ->
     def failing(preset, task):
         raise TrainingDiverged("the loss is nan")
 
-    monkeypatch.setattr(module, "trained", failing)
+    monkeypatch.setattr(module, "train_model", failing)
     failed = measure(task_of(many(), "accuracy"))[-1]
     assert (failed.name, failed.test, failed.note) == ("sage", None, "the loss is nan")
 

@@ -205,9 +205,7 @@ def test_inverted_lists_of_parts(
         spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes(), entries_per_task=300
     )
     assert files(tmp_path / "spark") == files(tmp_path / "local")
-    assert {"s0.lists.vectors.npy", "view.contain.by_entity.data.npy"} <= set(
-        files(tmp_path / "spark")
-    )
+    assert "s0.lists.vectors.npy" in files(tmp_path / "spark")
 
 
 @pytest.mark.parametrize(

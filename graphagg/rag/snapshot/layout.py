@@ -11,7 +11,7 @@ from graphagg.errors import CorruptArtifact
 from graphagg.rag.documents.languages import CODES
 from graphagg.rag.tables.segments import segment_prefix
 from graphagg.store import Artifact
-from graphagg.store.layout import ANY_END, NARROW, ArrayRule, array, bounds, csr, strings
+from graphagg.store.layout import ANY_END, NARROW, ArrayRule, array, bounds, strings
 
 _ROWS = 1 << 16  # passages whose mentions are checked at once
 
@@ -110,10 +110,6 @@ def _of_all(rows: int) -> Iterator[ArrayRule]:
     yield array("view.tie", "|u1", "k")
     yield array("view.titled", "<i8", "titled", least=0, below="k")
     yield array("view.counts", "<i8", 3, least=0)
-    yield from csr("view.contain.by_passage", rows, "E", values=True)
-    yield from csr("view.contain.by_entity", "E", rows, values=True)
-    for column in ("leaf_weight", "leaf_count"):
-        yield array(f"view.contain.{column}", "<f8", rows, least=0)
     yield array("encoder.codes", "|i1", "V", "d", optional=True)
     yield array("encoder.shifts", "|u1", "V", least=0, below=8, optional=True)
     for column in ("tokenizer", "settings"):

@@ -31,7 +31,7 @@ from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.rag.models.with_names import names_of
 from graphagg.rag.question.request import Selection
-from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex
+from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.layout import check_layout
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
@@ -104,7 +104,7 @@ class Snapshot:
         self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if is_large:
             whole = self._whole
-            at_random([whole.title, whole.mentions, whole.tie, whole.df, whole.contain])
+            at_random([whole.title, whole.mentions, whole.tie, whole.df])
 
     def __len__(self) -> int:
         return self.artifact.manifest.counts["passages"]
@@ -191,13 +191,7 @@ class Snapshot:
         if visible is None:
             return self._whole
         key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
-        return self.kept("view", key, lambda: self._view_of(visible))
-
-    def _view_of(self, visible: Mask) -> View:
-        # Up to the limit of exact answers a view has its own contain matrix: answers then equal the
-        # answers of an index of exactly these passages, to the last digit that sweeps leave.
-        contain = self._whole.contain if np.count_nonzero(visible) > FLAT_LIMIT else None
-        return View.of(self.gazetteer, self.lexicon, visible, contain=contain)
+        return self.kept("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
 
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])

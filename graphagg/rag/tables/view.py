@@ -13,8 +13,7 @@ mentions decide it, 1 ms for 6,000 passages.
 
 The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
 the entities and passages that it comes to. Any other view holds a byte per mention and per pair and
-6 per entity in memory, and up to 100,000 passages a contain matrix of its own; above, it reads the
-matrix of the index and skips hidden rows.
+6 per entity in memory.
 """
 
 from __future__ import annotations
@@ -22,14 +21,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, read_only
 from graphagg.kernels import kernel, lower_bound
-from graphagg.rag.tables.contain_matrix import Allocate, Contain
 from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, REFERENCE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.mentions import (
@@ -55,6 +53,13 @@ _KEPT = 4096  # terms whose frequency is kept
 _TIED = 2  # bits of a byte of a mention that say how it counts; those above say how it ties
 
 
+class Allocate(Protocol):
+    """Makes the arrays of a view."""
+
+    def __call__(self, name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
+        """Array `name`, of zeros."""
+
+
 @dataclass(frozen=True)
 class View:
     """The visible part of an index; R rows, E entities, m mentions, n pairs of the gazetteer.
@@ -70,7 +75,6 @@ class View:
         df: `[E]` int32, how many visible passages each entity is tied to.
         passages: N, how many passages are visible.
         tokens: number of tokens of these passages, and of their titles.
-        contain: the contain matrix of these passages, or of more of the index.
     """
 
     gazetteer: Gazetteer
@@ -84,7 +88,6 @@ class View:
     df: npt.NDArray[np.int32]
     passages: int
     tokens: tuple[int, int]
-    contain: Contain
 
     @classmethod
     def of(
@@ -93,7 +96,6 @@ class View:
         lexicon: Lexicon,
         visible: npt.NDArray[np.bool_],
         allocate: Allocate | None = None,
-        contain: Contain | None = None,
     ) -> View:
         """Decide everything for the given passages; linear in the mentions.
 
@@ -102,7 +104,6 @@ class View:
             lexicon: of the index.
             visible: `[R]`.
             allocate: makes the arrays, of zeros; None: in memory.
-            contain: the contain matrix of at least these passages; None: it is made.
         """
         g, make = gazetteer, allocate or _zeros
         visible = read_only(visible)
@@ -126,7 +127,6 @@ class View:
         return cls(
             gazetteer, lexicon, visible, entity, title, how, tie, titled, df,
             int(np.count_nonzero(visible)), (sums[0], sums[1]),
-            contain or Contain.of(g, visible, make),
         )  # fmt: skip
 
     def save(self, writer: ArtifactWriter) -> None:
@@ -152,7 +152,6 @@ class View:
             **arrays,
             passages=passages,
             tokens=(tokens, of_titles),
-            contain=Contain.open(artifact, len(visible), len(gazetteer.keys)),
         )
 
     def counts_as(self, mentions: slice | Array = slice(None)) -> npt.NDArray[np.uint8]:

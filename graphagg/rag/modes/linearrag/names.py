@@ -15,6 +15,8 @@ from graphagg.arrays import Floats, Ints
 from graphagg.errors import InvalidParameter
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.tables.gazetteer import or_of
+from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.packed import pack
 from graphagg.rag.tables.vectors import Stack
 
@@ -43,8 +45,8 @@ class NameVectors:
             InvalidParameter: there are more than `MOST_NAMES`.
         """
         gazetteer, where = snapshot.gazetteer, snapshot.artifact.directory
-        found = snapshot.view(None).contain.by_entity.degrees() > 0
-        entities = np.flatnonzero(found)
+        is_found = or_of(gazetteer.pair_flags, np.diff(gazetteer.pair_bounds)) & FOUND
+        entities = np.flatnonzero(is_found)
         if len(entities) > MOST_NAMES:
             raise InvalidParameter(
                 f"mode 'linearrag': the question has a name that no passage of {where} contains, "

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Doubles, Ints
-from graphagg.graph.push import Limits, PushGraph, degrees_of, nodes_of, push, solve
+from graphagg.graph.push import Limits, degrees_of, nodes_of, push, solve
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 
-TOLERANCE = 1e-9
+TOLERANCE = 1e-7
 """Residual, of a total of 1, that a node may keep in an exact walk."""
 EPSILON = 1e-5
 """Residual, of a total of 1, that a node may keep for each of its edges in a bounded walk."""
@@ -70,18 +70,16 @@ def personalized_pagerank(
         exact: whether to walk until next to nothing stays, or to bound the work.
     """
     walk, alpha = graph.walk, 1.0 - damping
-    linked = [_Linked.of(graph, walk, reset) for reset in resets]
+    linked = [_Linked.from_reset(graph, reset) for reset in resets]
     if not exact:
         limits = Limits(alpha, EPSILON)
         return [
             one.scores(graph, alpha, *push(walk, limits, one.nodes, one.values)) for one in linked
         ]
-    shared = graph.shared_walk
-    columns = np.zeros((nodes_of(shared), len(linked)))
+    columns = np.zeros((nodes_of(walk), len(linked)))
     for column, one in zip(columns.T, linked, strict=True):
-        nodes, values = one.onto_shared(graph, damping)
-        np.add.at(column, nodes, values)
-    solved = np.ascontiguousarray(solve(shared, alpha, columns, TOLERANCE)[: graph.passages].T)
+        column[one.nodes] = one.values
+    solved = np.ascontiguousarray(solve(walk, alpha, columns, TOLERANCE)[: graph.passages].T)
     reached = [np.flatnonzero(scores) for scores in solved]
     return [
         one.scores(graph, alpha, rows, scores[rows])
@@ -107,7 +105,7 @@ class _Linked:
     total: float
 
     @classmethod
-    def of(cls, graph: TriGraph, walk: PushGraph, reset: Reset) -> _Linked:
+    def from_reset(cls, graph: TriGraph, reset: Reset) -> _Linked:
         count = len(reset.entities)
         of_entities = np.maximum(np.fromiter(reset.entities.values(), np.float64, count), 0.0)
         entities = graph.passages + np.fromiter(reset.entities, np.int64, count)
@@ -115,20 +113,8 @@ class _Linked:
         values = np.concatenate([reset.weights, of_entities])
         total = float(values.sum()) or 1.0
         values /= total
-        alone = (degrees_of(walk, nodes) == 0) & ~graph.has_leaves(nodes)
+        alone = degrees_of(graph.walk, nodes) == 0
         return cls(nodes[~alone], values[~alone], nodes[alone], values[alone], total)
-
-    def onto_shared(self, graph: TriGraph, damping: float) -> tuple[Ints, Doubles]:
-        """The reset on passages and shared entities: a leaf passes its reset on to its passage."""
-        nodes, values = self.nodes.copy(), self.values.copy()
-        for i in np.flatnonzero(nodes >= graph.passages).tolist():
-            entity = int(nodes[i]) - graph.passages
-            shared = int(graph.shared_id[entity])
-            if shared >= 0:
-                nodes[i] = graph.passages + shared
-            else:
-                nodes[i], values[i] = graph.found_in(entity)[0], damping * values[i]
-        return nodes, values
 
     def scores(
         self, graph: TriGraph, alpha: float, reached: Ints, scores: Doubles

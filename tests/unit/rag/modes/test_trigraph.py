@@ -14,10 +14,8 @@ from graphagg.graph import Csr
 from graphagg.graph.adjacency import transpose
 from graphagg.rag import Passage
 from graphagg.rag.documents.tokens import entity_key, tokenize
-from graphagg.rag.modes.linearrag.pagerank import Reset, personalized_pagerank
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 from graphagg.rag.tables.spelling import Speller
-from graphagg.rag.tables.view import View
 from tests.fakes import FakeExtractor, InMemory
 
 WORDS = ["Ada", "Babbage", "New", "York", "the", "Engine", "runs.", "in", "York.", "Ada's", "a"]
@@ -99,41 +97,10 @@ def test_matrices_equal_a_plain_reading(texts: list[str], data: st.DataObject) -
     assert (found_in == (expected_contain > 0).T).all()
     assert (mention == expected_mention).all()
     assert graph.entities.tolist() == np.flatnonzero(found_in.any(axis=1)).tolist()
-    contain = index.view(visible).contain
     weights = expected_contain / np.maximum(expected_contain.sum(axis=1, keepdims=True), 1)
-    is_leaf = (weights > 0).sum(axis=0) == 1
-    np.testing.assert_allclose(dense(contain.by_entity), weights.T)
-    np.testing.assert_allclose(dense(contain.by_passage), weights * ~is_leaf)
-    np.testing.assert_allclose(contain.leaf_weight, (weights * is_leaf).sum(axis=1))
-    assert contain.leaf_count.tolist() == ((weights > 0) & is_leaf).sum(axis=1).tolist()
-
-
-@settings(deadline=None, max_examples=30)
-@given(TEXTS, st.data())
-def test_a_view_past_what_is_hidden_equals_a_view_of_its_own(
-    texts: list[str], data: st.DataObject
-) -> None:
-    """The contain matrix of everything, read past hidden passages, is that of the others."""
-    index = read(texts)
-    hidden = data.draw(st.sets(st.sampled_from(range(len(texts)))))
-    visible = np.array([p not in hidden for p in range(len(texts))])
-    own = index.view(visible)
-    shared = View.of(index.gazetteer, index.lexicon, visible, contain=index.view().contain)
-    one, other = (TriGraph(view, index.corpus.sentence_bounds) for view in (own, shared))
-    assert one.entities.tolist() == other.entities.tolist()
-    for entity in range(len(index.gazetteer.keys)):
-        assert one.found_in(entity).tolist() == other.found_in(entity).tolist()
-    rows = np.flatnonzero(visible)
-    weights = {int(entity): 1.0 for entity in one.entities[::2]}
-    reset = Reset(rows, np.arange(1.0, 1.0 + len(rows)), weights)
-    for exact in (False, True):
-        scores = []
-        for graph in (one, other):
-            (found,) = personalized_pagerank(graph, [reset], damping=0.5, exact=exact)
-            scores.append(np.zeros(len(texts)))
-            scores[-1][found.rows] = found.scores
-        np.testing.assert_allclose(*scores, atol=1e-8 if exact else 1e-3)
-        assert not scores[1][~visible].any()
+    for links, expected in ((graph.walk.backward, weights.T), (graph.walk.forward, weights)):
+        csr = Csr(links.offsets, links.neighbors, links.weights, expected.shape[1])
+        np.testing.assert_allclose(dense(csr), expected)
 
 
 def test_sentences_of_equal_text_are_one_a_passage() -> None:

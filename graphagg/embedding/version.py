@@ -52,7 +52,11 @@ class Version:
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
         self.config = EmbeddingConfig.from_json(artifact.manifest.parameters)
-        artifact.declare(_arrays(artifact, self.config))
+        sizes = artifact.declare(_arrays(artifact, self.config))
+        nodes = sizes["n"] + (0 if self.config.kind == "undirected" else sizes.get("m", sizes["n"]))
+        artifact.declare([
+            array("log_q", "<f8", nodes, optional=True), array("parts", "<i4", nodes, least=-3),
+        ])  # fmt: skip
         self.vertices = VertexIds.open(artifact, "vertices")
         two_mode = self.config.kind == "two-mode"
         self.targets = VertexIds.open(artifact, "elements") if two_mode else self.vertices
@@ -79,7 +83,7 @@ class Version:
 
 
 def _arrays(artifact: Artifact, config: EmbeddingConfig) -> Iterator[ArrayRule]:
-    """The arrays of a version: n vertices, m targets, N nodes, d dimensions."""
+    """The arrays of a version: n vertices, m targets, d dimensions."""
     yield from id_rules(artifact, "vertices", "n")
     targets = "n" if config.kind in ("undirected", "directed") else "m"
     if config.kind == "two-mode":
@@ -88,8 +92,6 @@ def _arrays(artifact: Artifact, config: EmbeddingConfig) -> Iterator[ArrayRule]:
     for side, count in sides.items():
         for name in ("vectors", "sources"):
             yield array(f"{name}{side}", "<f4 <f2", count, "d")
-    yield array("log_q", "<f8", "N", optional=True)
-    yield array("parts", "<i4", "N", least=-3)
 
 
 def unit_rows(vectors: Array) -> Array:

@@ -9,6 +9,7 @@ answer: offsets ascend from 0 to the length of what they index, numbers lie in t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,10 +175,14 @@ class Layout:
 def _blocks(path: Path) -> Iterator[Array]:
     """The values of an array, block by block; bytes for booleans."""
     with path.open("rb") as file:
-        header = plain_header(file)
-        dtype = np.dtype(np.uint8) if header is None or header[0] == np.bool_ else header[0]
-        while block := file.read(_BLOCK):
-            yield np.frombuffer(block, dtype)
+        dtype, shape = plain_header(file) or (np.dtype(np.uint8), ())
+        left = math.prod(shape) * dtype.itemsize
+        while left:
+            block = file.read(min(left, _BLOCK))
+            if len(block) < min(left, _BLOCK):
+                raise _corrupt(path, "shorter than its header says")
+            left -= len(block)
+            yield np.frombuffer(block, np.uint8 if dtype == np.bool_ else dtype)
 
 
 def _not_offsets(blocks: Iterable[Array], end: int | None) -> str | None:

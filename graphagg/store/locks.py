@@ -34,7 +34,8 @@ def hold(path: Path, busy: GraphAggError) -> int:
     Returns:
         The descriptor, to be closed by `os.close`.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    no_link = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | no_link, 0o644)
     try:
         _lock(descriptor, shared=False)
         if os.fstat(descriptor).st_ino != path.stat().st_ino:

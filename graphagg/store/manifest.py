@@ -106,6 +106,13 @@ def own_file(path: Path) -> int:
     return status.st_size
 
 
+def own_folder(path: Path) -> bool:
+    """Whether there is a folder within an index; `CorruptArtifact` for a link to one."""
+    if path.is_symlink():
+        raise CorruptArtifact(f"{path}: a symbolic link, wanted a folder; copy the index again")
+    return path.is_dir()
+
+
 def read_manifest(directory: Path) -> Manifest:
     """Read and check `manifest.json`.
 
@@ -156,7 +163,7 @@ def manifest_of(raw: Mapping[str, Any], where: str) -> Manifest:
         return Manifest(
             kind=str(raw["kind"]),
             **{name: dict(raw[name]) for name in ("parameters", "inputs")},
-            models={role: dict(model) for role, model in raw["models"].items()},
+            models={role: _model(model) for role, model in raw["models"].items()},
             counts={unit: _count(count) for unit, count in raw["counts"].items()},
             files={name: _entry(name, entry) for name, entry in raw["files"].items()},
             library_version=str(raw["library_version"]),
@@ -170,6 +177,12 @@ def _count(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"a count is {shown(value)}")
     return value
+
+
+def _model(raw: Mapping[str, Any]) -> dict[str, Any]:
+    if not all(isinstance(raw[name], str) for name in ("name", "sha256")):
+        raise ValueError("a model without name and sha256")
+    return dict(raw)
 
 
 def _entry(name: str, raw: Mapping[str, Any]) -> FileEntry:

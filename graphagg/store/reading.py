@@ -14,7 +14,14 @@ from graphagg.errors import CorruptArtifact, GraphAggError, NotAnArtifact
 from graphagg.store.addresses import Address
 from graphagg.store.layout import ArrayRule, Layout
 from graphagg.store.locks import hold_folder
-from graphagg.store.manifest import FileEntry, Manifest, file_sha256, own_file, read_manifest
+from graphagg.store.manifest import (
+    FileEntry,
+    Manifest,
+    file_sha256,
+    own_file,
+    own_folder,
+    read_manifest,
+)
 from graphagg.store.npy import map_array, npy_header
 from graphagg.store.strings import StringTable
 
@@ -195,13 +202,10 @@ def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) ->
 def _take_lease(root: Path, manifest: Manifest) -> int | None:
     """A locked descriptor of the data folder; None if a writer published meanwhile."""
     folder = root / manifest.data
-    if folder.is_symlink():
-        raise CorruptArtifact(f"{folder}: a symbolic link, wanted a folder; copy the index again")
+    own_folder(folder)
     try:
         return hold_folder(folder, shared=True)
-    except NotADirectoryError:
-        raise CorruptArtifact(f"{folder}: wanted a folder; build the index again") from None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if read_manifest(root).data != manifest.data:
             return None
         raise CorruptArtifact(

@@ -11,6 +11,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +19,8 @@ from typing import TypeVar
 from graphagg.errors import ArtifactError, CorruptArtifact
 from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
-from graphagg.store.manifest import FileEntry, file_sha256, read_manifest
+from graphagg.store.manifest import FileEntry, file_sha256, own_file, read_manifest
+from graphagg.store.ranges import check_space
 from graphagg.store.remote.files import PIECE, Store, in_parallel
 from graphagg.store.remote.pointers import Published, current
 from graphagg.store.writing import PULLED, Publication, write_folder
@@ -145,6 +147,8 @@ def _bring(
         sources = {**_intact(root, published, files), **beside}
         new = {s: files[s] for s in files if s not in sources}
         folder = root / PULLED
+        if folder.is_symlink() or any(path.is_symlink() for path in folder.glob("*")):
+            raise CorruptArtifact(f"{folder}: holds a symbolic link; remove the folder")
         folder.mkdir(exist_ok=True)
         asked = _fetch(store, new, folder, progress)
         sources |= {sha256: folder / sha256 for sha256 in new}
@@ -182,8 +186,10 @@ def _intact(
             continue
         for file, entry in manifest.files.items():
             path = root / name / manifest.data / file
-            if entry.sha256 in needed and entry.sha256 not in present and path.is_file():
-                present[entry.sha256] = path
+            if entry.sha256 in needed and entry.sha256 not in present:
+                with suppress(OSError, CorruptArtifact):
+                    own_file(path)
+                    present[entry.sha256] = path
     paths = list(present.items())
     intact = in_parallel(lambda item: file_sha256(item[1]) == item[0], paths)
     return {sha256: path for (sha256, path), good in zip(paths, intact, strict=True) if good}
@@ -204,6 +210,8 @@ def _fetch(
         for sha256, (entry, name) in new.items()
         if not (folder / sha256).exists()
     ]
+    check_space(folder, sum(each.entry.bytes for each in downloads), "the files of the index")
+    in_parallel(lambda each: each.check_size(store), downloads)
     asked = 0
     for _ in range(2):  # a piece that was damaged here, or on its way, comes once more
         pieces = [(download, start) for download in downloads for start in download.missing()]
@@ -237,6 +245,19 @@ class _Download:
         self._part = folder / f"{entry.sha256}.part"
         self._notes = folder / f"{entry.sha256}.pieces"
         self._lock = threading.Lock()
+
+    def check_size(self, store: Store) -> None:
+        """Compare the size of a large object with the manifest's, before its pieces are listed."""
+        if self.entry.bytes <= PIECE:
+            return
+        size = store.size(self.name)
+        if size is None:
+            raise MissingObject(self.name)
+        if size != self.entry.bytes:
+            raise CorruptArtifact(
+                f"{store.address}/{self.name}: {size:,} bytes, the manifest says "
+                f"{self.entry.bytes:,}; publish the index again"
+            )
 
     def missing(self) -> list[int]:
         """The starts of the pieces that have not come."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from graphagg.errors import ArtifactBusy
 from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
-from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry
+from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry, own_folder
 from graphagg.store.reading import Artifact, open_folder
 from graphagg.store.remote.files import ObjectInfo, Store, in_parallel
 from graphagg.store.remote.pointers import (
@@ -136,7 +136,9 @@ def _inner_artifacts(root: Path) -> list[str]:
     return sorted(
         entry.name
         for entry in root.iterdir()
-        if FILE_NAME.fullmatch(entry.name) and (entry / MANIFEST_NAME).is_file()
+        if FILE_NAME.fullmatch(entry.name)
+        and own_folder(entry)
+        and (entry / MANIFEST_NAME).exists()
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +20,10 @@ from graphagg.errors import (
     NotAnArtifact,
     UnsupportedFormat,
 )
-from graphagg.store import open_artifact, write_artifact
+from graphagg.store import layout, open_artifact, verify_at, write_artifact
+from graphagg.store.layout import POSITIVE, array, bounds, strings
 from graphagg.store.manifest import Manifest, read_manifest
+from graphagg.store.remote.pushing import push
 from graphagg.store.strings import StringTable
 
 
@@ -205,6 +209,82 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     ):
         pass
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "version", "numbers.npy"])
+@pytest.mark.parametrize("make", [os.symlink, os.mkfifo])
+def test_a_link_or_a_pipe_in_an_index_is_refused(tmp_path: Path, name: str, make: Any) -> None:
+    data = publish(tmp_path / "idx").data
+    path = tmp_path / "idx" / {"manifest.json": name, "version": data}.get(name, f"{data}/{name}")
+    outside = path.rename(tmp_path / "outside")
+    make(path) if make is os.mkfifo else make(outside, path)
+    for read in (open_artifact, verify_at, lambda folder: push(folder, "memory://refused")):
+        with pytest.raises(CorruptArtifact, match=r"link|regular file|folder is missing"):
+            read(tmp_path / "idx")
+
+
+def test_an_index_may_be_reached_by_a_link(tmp_path: Path) -> None:
+    publish(tmp_path / "idx")
+    (tmp_path / "link").symlink_to(tmp_path / "idx")
+    open_artifact(tmp_path / "link").close()
+
+
+RULES = [
+    bounds("starts", "n", "entries"),
+    array("columns", "<i4", "entries", least=0, below="n", rows="starts"),
+    array("flags", "|b1", "n"),
+    array("weights", "<f8", "entries", least=POSITIVE),
+    *strings("names", "n"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("starts", np.array([0, 3, 2, 4]), "descend"),
+        ("starts", np.array([1, 2, 3, 4]), "descend"),
+        ("starts", np.array([0, 2, 3, 5]), "the last offset is 5"),
+        ("starts", np.array([0, 2, 3, 4], "<i4"), "dtype <i4"),
+        ("starts", np.array([[0, 2, 3, 4]]), r"shape \(1, 4\)"),
+        ("columns", np.array([0, 3, 1, 2], "<i4"), "holds 3"),
+        ("columns", np.array([0, -1, 1, 2], "<i4"), "holds -1"),
+        ("columns", np.array([1, 1, 1, 2], "<i4"), "do not ascend within a row"),
+        ("columns", np.zeros((4, 1), "<i4"), "shape"),
+        ("flags", np.array([0, 2, 1], "|u1").view("|b1"), "holds 2"),
+        ("weights", np.array([1, 0.0, 1, 1]), "holds 0"),
+        ("weights", np.array([1, np.nan, 1, 1]), "holds nan"),
+        ("weights", np.array([1, np.inf, 1, 1]), "holds inf"),
+        ("names.offsets", np.array([0, 1, 2, 4]), "the last offset is 4"),
+        ("names.utf8", None, "does not list this array"),
+    ],
+)
+def test_arrays_that_break_a_rule_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, values: Any, message: str
+) -> None:
+    arrays = {
+        "starts": np.array([0, 2, 3, 4]),
+        "columns": np.array([0, 2, 1, 2], "<i4"),
+        "flags": np.array([True, False, True]),
+        "weights": np.array([1, POSITIVE, 1e300, 1]),
+        "names.utf8": np.array([97, 98, 99], "|u1"),
+        "names.offsets": np.array([0, 1, 2, 3]),
+    }
+    for altered in ({}, {name: values}):
+        with write_artifact(tmp_path) as publication:
+            for each, content in {**arrays, **altered}.items():
+                if content is not None:
+                    publication.writer.array(each, content)
+            publication.publish(Manifest("test"))
+        for block in (8, 1 << 20):
+            monkeypatch.setattr(layout, "_BLOCK", block)
+            with open_artifact(tmp_path) as artifact:
+                if altered:
+                    with pytest.raises(CorruptArtifact, match=rf"{name}\.npy: .*{message}"):
+                        artifact.declare(RULES)
+                        artifact.check_values()
+                else:
+                    assert artifact.declare(RULES)["n"] == 3
+                    artifact.check_values()
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -101,15 +101,16 @@ class Theme(Brief):
 
     @classmethod
     def of_json(cls, plain: Mapping[str, Any]) -> Theme:
-        """Read the values that `to_json` gives."""
-        kinds = {
-            "entities": NamedEntity, "typical": NamedPassage, "central": NamedPassage,
-            "neighbors": NearTheme,
-        }  # fmt: skip
-        lists = {n: tuple(kind(**each) for each in plain[n]) for n, kind in kinds.items()}
-        span = None if plain["span"] is None else Span(**plain["span"])
-        texts = {"words": tuple(plain["words"]), "children": tuple(plain["children"])}
-        return cls(**{**plain, **lists, **texts, "span": span})
+        """Read the values that `to_json` gives; raises `ValueError` for any others."""
+        theme: Theme = _adapter().validate_python(plain)
+        return theme
+
+
+@cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter  # takes 0.1 s: only where a map is read
+
+    return TypeAdapter(Theme)
 
 
 @dataclass(frozen=True, repr=False)

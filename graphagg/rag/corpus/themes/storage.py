@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphagg.errors import ArtifactError
+from graphagg.errors import ArtifactError, CorruptArtifact
 from graphagg.progress import Progress
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.themes.build import theme_map
@@ -27,7 +27,7 @@ from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.layout import array, strings
-from graphagg.store.manifest import Manifest, canonical_json
+from graphagg.store.manifest import Manifest, canonical_json, own_folder
 from graphagg.store.reading import content_of
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def read_map(snapshot: Snapshot, config: MapConfig | None) -> ThemeMap | None:
         config: the settings; None takes any.
     """
     folder = folder_of(snapshot.artifact.directory)
+    own_folder(folder)
     try:
         with open_artifact(folder, kind=KIND) as artifact:
             parameters = artifact.manifest.parameters
@@ -152,16 +153,21 @@ def _read(artifact: Artifact) -> ThemeMap:
     with content_of(path):
         plain = json.loads(path.read_text(encoding="utf-8"))
         levels = tuple(tuple(map(Theme.of_json, themes)) for themes in plain["levels"])
-        when, modularity = plain["when"], tuple(map(float, plain["modularity"]))
+        modularity = tuple(map(float, plain["modularity"]))
+        when = None if plain["when"] is None else str(plain["when"])
         labeled_by = str(artifact.manifest.parameters["labeled_by"])
-    most = max((len(themes) for themes in levels), default=0)
     artifact.declare([
         *strings("passages", "P"),
-        array("passage_theme", "<i4", len(levels), "P", least=-1, below=most),
+        array("passage_theme", "<i4", len(levels), "P"),
         *strings("entities", "E"),
-        array("entity_theme", "<i4", len(levels), "E", least=-1, below=most),
+        array("entity_theme", "<i4", len(levels), "E"),
     ])  # fmt: skip
     artifact.check_values()
+    counts = np.array([len(themes) for themes in levels], np.int64)[:, None]
+    for name in ("passage_theme", "entity_theme"):
+        themes = artifact.array(name)
+        if ((themes < -1) | (themes >= counts)).any():
+            raise CorruptArtifact(f"{artifact.folder}: {name}.npy names a theme that is not there")
     return ThemeMap(
         levels,
         artifact.strings("passages"),

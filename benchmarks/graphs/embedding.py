@@ -66,14 +66,14 @@ def fill(report: Report, parts: Any) -> None:
 
 def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
     """CPU seconds and quality of each, on the same graph (ca-astroph: on its split)."""
+    from benchmarks.graphs.vectors.classification import read_benchmark_graph
     from benchmarks.graphs.vectors.splits import split_edges
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.build import embed
     from graphagg.embedding.prone.network import Network
-    from graphagg.graph import load_graph
 
     report.heading(f"Embeddings: {name} beside gensim and pycleora")
-    whole = load_graph(DATA / GRAPHS[name])
+    whole = read_benchmark_graph(DATA / GRAPHS[name])
     split = None if name == "blogcatalog" else split_edges(whole, None, 0.3, 0)
     graph = whole if split is None else split.train
     sides: dict[str, Callable[[], np.ndarray]] = {}
@@ -179,16 +179,16 @@ def bench_partitioners(report: Report) -> None:
 
     The training graph of split 0 is cut and embedded; AUC compares dot products.
     """
+    from benchmarks.graphs.vectors.classification import read_benchmark_graph
     from benchmarks.graphs.vectors.splits import split_edges
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.build import embed
     from graphagg.embedding.partition.cut import partition
     from graphagg.embedding.prone.network import Network
-    from graphagg.graph import load_graph
 
     figures, rows = ("cut", "edge_balance", "vertex_balance", "copies"), []
     for name, (path, kind) in CUT_GRAPHS.items():
-        split = split_edges(load_graph(DATA / path, kind), None, 0.3, 0)
+        split = split_edges(read_benchmark_graph(DATA / path, kind), None, 0.3, 0)
         network = Network.of(split.train)
         for pieces in CUT_PIECES:
             for partitioner in ("metis", "streaming"):

@@ -10,15 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.io import loadmat
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from graphagg.arrays import Array
 from graphagg.embedding.prone.sparse import normalize_rows, one_thread
+from graphagg.graph import Graph, GraphKind, load_graph
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.reading.files import read_bytes
 
 FRACTIONS = (0.1, 0.5)
+
+
+def read_benchmark_graph(path: Path, kind: GraphKind = "undirected") -> Graph:
+    """Load a graph as its authors publish it, also MATLAB's `network` and `.jlg`."""
+    if path.suffix == ".mat":
+        return load_graph(loadmat(path)["network"], kind)
+    return load_graph(path, kind, header=True if path.suffix == ".jlg" else None)
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ class GraphBuild(Build):
     """A build that reads a graph.
 
     Attributes:
-        edges: files, folders or patterns in quotes: text (.gz), CSV, Parquet, GML, .mtx, .mat,
-            .jlg or JSON; Spark: Parquet or text on any path.
+        edges: files, folders or patterns in quotes: text (.gz), CSV, Parquet, GML, .mtx
+            or JSON; Spark: Parquet or text on any path.
         parameters: what the index is built with.
         reading: how edges are read.
     """

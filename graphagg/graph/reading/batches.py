@@ -53,7 +53,7 @@ def without_weights(name: str) -> str:
     """Message about edges that need weights and have none."""
     return (
         f"{name}: edges without weights, wanted a number above 0 with each edge; name their column "
-        "(--weight), or build the index without weights"
+        "(`weight`), or build the index without weights"
     )
 
 

@@ -120,7 +120,7 @@ def number_together(
     if len(types) > 1:
         raise InvalidGraph(
             f"{name}: one column holds integers and another strings, wanted one type of id; "
-            "read the ids as strings (--ids string), or build a two-mode graph"
+            'read the ids as strings (`ids="string"`), or build a two-mode graph'
         )
     if types == {False}:
         ids, numbered = _string_numbers(columns)

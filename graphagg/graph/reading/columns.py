@@ -40,7 +40,8 @@ _PAIRS = tuple(
 """Names of the columns of sources (elements) and of targets (sets)."""
 
 _WEIGHTS = ("weight", "weights", "edgeweight", "w")
-_NUMBER_LIKE = re.compile(r"[+\-.]*[0-9][0-9+\-.,eE]*")
+NUMBER = "[-+.,]*[0-9][-+.,0-9eE]*"
+"""A cell of digits, signs, points and commas."""
 INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 """A canonical integer, which may be out of range."""
 SAMPLE = 1000
@@ -108,7 +109,7 @@ def named_columns(names: Sequence[str], reading: Reading, where: str) -> Columns
     if source is None or target is None:
         raise InvalidGraph(
             f"{where}: the columns {_listed(names)} hold no pair of known names such as source and "
-            "target; name the columns (--source NAME --target NAME)"
+            "target; name the columns (`source`, `target`)"
         )
     return _distinct(names, source, target, _weight(names, reading, where), True, where)
 
@@ -131,7 +132,7 @@ def text_columns(rows: Sequence[Sequence[str]], reading: Reading, where: str) ->
         if by_name:
             raise InvalidGraph(
                 f"{where}: the first line {_shown(first)} is an edge, so that columns have no "
-                "names; name them by their numbers (--source 2 --target 3)"
+                'names; name them by their numbers (`source="2"`, `target="3"`)'
             )
         return _placed(first, reading, where, header=False)
     pair, ids = _known_pair(first, (None, None)), {c for row in below if row != first for c in row}
@@ -142,8 +143,8 @@ def text_columns(rows: Sequence[Sequence[str]], reading: Reading, where: str) ->
     if _reads_as_header(first, below, reading):
         raise InvalidGraph(
             f"{where}: the first line {_shown(first)} reads as a header whose names are not known; "
-            f"name its columns (--source NAME --target NAME), take the first two (--header), or "
-            "say that it is an edge (--no-header)"
+            "name its columns (`source`, `target`), take the first two (`header=True`), or say "
+            "that it is an edge (`header=False`)"
         )
     return _placed(first, reading, where, header=False)
 
@@ -240,7 +241,7 @@ def _plain(name: str) -> str:
 
 def is_number(cell: str) -> bool:
     """Whether a cell is made of digits, signs, points and commas, and so names no column."""
-    return _NUMBER_LIKE.fullmatch(cell) is not None
+    return re.fullmatch(NUMBER, cell) is not None
 
 
 def _shown(cells: Sequence[str]) -> str:

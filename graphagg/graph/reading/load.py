@@ -23,10 +23,8 @@ from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.reading.sources import (
     GRAPH_FILES,
     id_array,
-    jlg_vertices,
     read_graph_file,
     read_json,
-    read_mat,
     read_matrix_market,
     read_object,
 )
@@ -49,7 +47,7 @@ def load_graph(
 
     Args:
         edges: files: a path (SNAP text, CSV, TSV, `.parquet`, `.jsonl`, `.gml`, `.graphml`,
-            `.gexf`, `.net`, `.mtx`, `.mat`, `.jlg`, `.json`; gzip too), a folder of them, a pattern
+            `.gexf`, `.net`, `.mtx`, `.json`; gzip too), a folder of them, a pattern
             such as `parts/*.csv`, or a list of paths. Tables: anything with `__arrow_c_stream__`,
             such as a frame of pandas or polars or a table of Arrow. Else a graph of networkx or
             igraph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays (in a tuple or a
@@ -224,15 +222,10 @@ def _open_file(path: Path, kind: GraphKind, counts: ReadCounts, reading: Reading
         return EdgeSource(read_parquet(path, counts, reading))
     if suffix in (".jsonl", ".ndjson"):
         return EdgeSource(read_json_lines(path, counts, reading))
-    if suffix == ".mat":
-        return read_mat(path)
     if suffix == ".mtx":
         return read_matrix_market(path, kind, counts, reading)
     if suffix == ".json":
         return read_json(path, counts, reading)
     if suffix in GRAPH_FILES:
         return read_graph_file(path, suffix, counts, reading)
-    if suffix == ".jlg":
-        plain = Reading(ids=reading.ids, header=True, skip_bad_rows=reading.skip_bad_rows)
-        return EdgeSource(read_lines(path, counts, plain), jlg_vertices(path))
     return EdgeSource(read_lines(path, counts, reading))

@@ -173,7 +173,7 @@ def indexed_reading(weights: bool, options: Mapping[str, Any]) -> Reading:
     if column is not None:
         raise InvalidParameter(
             f"weight is {column!r}, but weights are not kept here, wanted no column of weights; "
-            "leave it out, or build the index with weights (--weights)"
+            "leave it out, or build the index with `weights=True`"
         )
     return Reading(**plain)
 

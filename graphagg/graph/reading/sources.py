@@ -1,4 +1,4 @@
-"""Edges from everything but text and tables: files of graphs, JSON, MATLAB, objects of Python."""
+"""Edges from all but text and tables: files of graphs, JSON, Matrix Market, Python objects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from graphagg.errors import GraphAggError, InvalidGraph, MissingExtra, Unreadabl
 from graphagg.graph.ids import VertexId, check_ids
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
-from graphagg.graph.reading.files import BROKEN_GZIP, open_bytes, read_bytes
+from graphagg.graph.reading.files import BROKEN_GZIP, read_bytes
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.reading.tables import read_stream
 from graphagg.tables import networkx_module
@@ -137,37 +137,6 @@ def _names_of(graph: Any) -> dict[Any, VertexId]:
             return dict(labels)
     integer = _all_integers(map(str, graph))
     return {node: int(node) if integer else str(node) for node in graph}
-
-
-def jlg_vertices(path: Path) -> range:
-    """The vertices 1 to n of a `.jlg` file, by its header `n,m,d,name`; edges in text follow it."""
-    with open_bytes(path) as file:
-        try:
-            header = file.readline()
-        except BROKEN_GZIP as error:
-            raise UnreadableFile(f"{path}: cannot be read ({error}); fetch it again") from None
-    cells = header.decode("utf-8", "replace").strip().split(",")
-    if len(cells) < 3 or not cells[0].isdigit() or cells[2] not in ("u", "d"):
-        raise InvalidGraph(f"{path}: header {header[:80]!r}, wanted n,m,u or d,name")
-    return range(1, int(cells[0]) + 1)
-
-
-def read_mat(path: Path) -> EdgeSource:
-    """The vertices 0 to n - 1 and the edges of the sparse matrix `network` of a MATLAB file."""
-    try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ImportError:
-        raise MissingExtra("scipy", "communities") from None
-    try:
-        network = loadmat(str(path), variable_names=["network"], spmatrix=False).get("network")
-    except (*BROKEN_GZIP, ValueError, TypeError, NotImplementedError, MatReadError) as error:
-        raise UnreadableFile(f"{path}: not a MATLAB file ({error})") from None
-    if network is None or network.ndim != 2 or network.shape[0] != network.shape[1]:
-        raise InvalidGraph(f"{path}: wanted a square sparse matrix `network`")
-    rows, columns = network.nonzero()
-    edges = EdgeBatch(rows.astype(np.int64), columns.astype(np.int64))
-    return EdgeSource(iter([edges]), range(network.shape[0]))
 
 
 def read_matrix_market(

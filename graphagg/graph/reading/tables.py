@@ -106,7 +106,7 @@ def _without_nulls(
             if column.null_count:
                 raise InvalidGraph(
                     f"{where}: column {name} holds {column.null_count:,} nulls, wanted an id in "
-                    "every row; remove those rows, or leave them out (--skip-bad-rows)"
+                    "every row; remove those rows, or leave them out (`skip_bad_rows=True`)"
                 )
         return None
     kept = np.ones(len(values[0]), dtype=np.bool_)
@@ -129,7 +129,7 @@ def _weights(column: pa.Array, where: str, name: str) -> Doubles:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InvalidGraph(
             f"{where}: column {name} is {column.type} ({error}), wanted numbers; convert it, or "
-            "leave weights out (--unweighted)"
+            "leave weights out (`weighted=False`)"
         ) from None
     return weights
 

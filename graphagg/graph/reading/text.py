@@ -1,4 +1,10 @@
-"""Edges from text files: SNAP, CSV, TSV; streamed in blocks, no Python object per edge."""
+"""Read edges from text files: SNAP, CSV, TSV.
+
+A block of whole lines is read by `pyarrow.csv`, which wants lines of one form. So comments and
+blanks around cells are removed before. A block that has lines of several forms, or in which
+anything is wrong, is read again line by line in Python: this names the line and its fault, or
+leaves the line out.
+"""
 
 from __future__ import annotations
 
@@ -6,53 +12,47 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import csv
 
-from graphagg.arrays import Doubles, Ints, Mask
+from graphagg.arrays import Doubles, Ints
 from graphagg.errors import InvalidGraph, UnreadableFile
-from graphagg.graph.kinds import IdType as IdType
 from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts, wrong_weights
-from graphagg.graph.reading.cells import (
-    BAR,
-    COMMA,
-    SEMICOLON,
-    SPACE,
-    TAB,
-    UNCLOSED,
-    Bytes,
-    Spans,
-    copy_cells,
-    parse_integers,
-    split_lines,
-    undouble,
+from graphagg.graph.reading.cells import cells_of, find_separator
+from graphagg.graph.reading.columns import (
+    INTEGER,
+    NUMBER,
+    SAMPLE,
+    Columns,
+    text_columns,
 )
-from graphagg.graph.reading.columns import INTEGER, SAMPLE, Columns, text_columns
 from graphagg.graph.reading.files import line_blocks, open_bytes
 from graphagg.graph.reading.settings import Reading
 
 _ATTRIBUTES = re.compile(rb"(?<=[\s,])\{.*")
-_QUOTED = re.compile(rb'(?:^|(?<=[,;|]))[ \t]*"(?:[^"]|"")*"')
-_PLAIN_COMMA = re.compile(rb"(?<![0-9]),|,(?![0-9])")
+_COMMENT = re.compile(rb"\n[ \t]*[#%][^\n]*")
+_CANONICAL = "(0|[1-9][0-9]*)"
 _ALIKE = 10
 """Lines that must have as many columns as the first one for a separator to be sure."""
+_ZERO = ord("0")
+_LARGEST = 2**63 - 1
 
 
 def read_lines(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
-    """Yield the edges of a text, block by block; it is opened when the first are asked for.
+    """Yield the edges of a text file, block by block; it is opened when the first are asked for.
 
-    Comments begin with `#` or `%`. Columns are set apart by tabs where the first line shows one
-    before a `{`; else by semicolons, commas or bars: the first of these that parts the first lines
-    into the same number of columns, else the first that the first line shows; else by white space.
-    A comma between digits is a decimal comma where semicolons stand. Between commas, semicolons and
-    bars a quoted cell may hold any of them, and a quote as two quotes. `columns` says which line is
-    a header and which columns are read. Without a header the third column holds weights where it is
-    a number in the first line. Lines end in LF, CR LF or CR; a byte order mark is left out.
+    Comments begin with `#` or `%`. The separator is a tab if the first line has one before a `{`;
+    else a semicolon, comma or bar: the first of these that splits the first lines into the same
+    number of columns, else the first that the first line has; else white space. A comma between
+    digits is a decimal comma where the separator is a semicolon. A quoted cell may hold the
+    separator, and a quote as two quotes. `columns` says which line is a header and which columns
+    are read. Without a header the third column holds weights if it is a number in the first line.
+    Lines end in LF, CR LF or CR; a byte order mark is skipped.
 
     Args:
         path: the text.
@@ -79,10 +79,10 @@ class TextLayout:
 
     Attributes:
         name: name of the text in messages.
-        separator: separator of columns, a byte.
+        separator: separator of columns; a space stands for any white space.
         columns: the columns that are read.
         integer: whether each of the two columns of ids holds integers.
-        automatic: whether the types of ids were told by the first line.
+        automatic: whether the types of ids were recognized by the first line.
         skip: lines at the top of the next block to leave out: the header.
         weighted: whether the column of weights holds some; None until a line has told.
         lenient: leave out the rows that cannot be read.
@@ -91,7 +91,7 @@ class TextLayout:
     """
 
     name: str
-    separator: int
+    separator: str
     columns: Columns
     integer: list[bool]
     automatic: bool
@@ -116,13 +116,9 @@ class TextLayout:
             counts.comments += sum(1 for line in io.BytesIO(block) if line.strip())
             counts.lines += block.count(b"\n")
             return None
-        plain = [_ATTRIBUTES.sub(b"", line) for _, line in lines]
-        separator = (
-            ord(reading.delimiter)
-            if reading.delimiter
-            else _separator([line.strip() for line in plain[:_ALIKE]])
-        )
-        rows = [_cells(line, separator) for line in plain]
+        texts = [_ATTRIBUTES.sub(b"", line).decode("utf-8", "replace") for _, line in lines]
+        separator = reading.delimiter or find_separator(texts[:_ALIKE])
+        rows = [[cell or "" for cell in cells_of(text, separator)] for text in texts]
         columns = text_columns(rows, reading, name)
         counts.columns = counts.columns or columns
         header = columns.header
@@ -145,110 +141,100 @@ class TextLayout:
 
     def parse(self, block: bytes, counts: ReadCounts) -> EdgeBatch:
         """The edges of a block of whole lines."""
-        text = np.frombuffer(block, dtype=np.uint8)
-        lines = block.count(b"\n")
-        spans = np.empty((lines, 6), dtype=np.int32)
-        line_of = np.empty(lines, dtype=np.int64)
-        rows, refused, comments, texts, numeric = split_lines(
-            text, self.separator, self.skip, self.columns[:3], self.lenient, spans, line_of
-        )
-        if refused[0]:
-            self._refuse_lines(block, refused, counts)
-        spans, line_of = spans[:rows], line_of[:rows] + counts.lines + 1
-        bad = np.zeros(rows, dtype=np.bool_)
-        weights = self._weights(text, spans[:, 4:], line_of, bad, counts)
-        if self.separator not in (SPACE, TAB) and b'""' in block:
-            text = text.copy()
-            undouble(text, spans[:, :4])
-        sources, targets = (
-            self._ids(text, spans[:, 2 * c :], c, line_of, bad, counts) for c in range(2)
-        )
-        counts.lines += lines
-        counts.comments += comments
-        counts.third_ignored += texts
-        counts.weights_ignored += numeric
+        text, edges = block.split(b"\n", self.skip)[-1], None
+        if b"#" in text or b"%" in text:
+            text, comments = _COMMENT.subn(b"", b"\n" + text)
+            text = text[1:]
+            counts.comments += comments
+        if self.separator == " " and b"\t" not in text:
+            edges = self._read(text, counts)
+        if edges is None:
+            trimmed = _trimmed(text, self.separator)
+            edges = None if trimmed is None else self._read(trimmed, counts)
+        if edges is None:
+            edges = self._read_by_line(block, counts)
+        counts.lines += block.count(b"\n")
         self.skip = 0
-        batch = EdgeBatch(sources, targets, weights)
-        if bad.any():
-            counts.bad_rows += int(np.count_nonzero(bad))
-            batch = batch.where(~bad)
-        return batch
+        return edges
 
-    def _ids(
-        self, text: Bytes, spans: Spans, column: int, line_of: Ints, bad: Mask, counts: ReadCounts
-    ) -> Ids:
-        if not self.integer[column]:
-            return self._strings(text, spans, line_of, bad, counts)
-        values = np.zeros(len(spans), dtype=np.int64)
-        wrong = np.zeros(len(spans), dtype=np.bool_)
-        parse_integers(text, spans, values, wrong)
-        if wrong.any():
-            row = int(wrong.argmax())
-            cell = text[spans[row, 0] : spans[row, 1]].tobytes()
-            self._refuse(_about_id(cell), int(line_of[row]), counts)
-            bad |= wrong
+    def _read(self, text: bytes, counts: ReadCounts) -> EdgeBatch | None:
+        """Read all lines at once; None if they have several forms, or anything is wrong."""
+        columns = self._columns(text)
+        if columns is None:
+            return None
+        sources, targets = (self._ids(columns[end], end) for end in range(2))
+        if sources is None or targets is None:
+            return None
+        cells, weights, weighted = columns[2], None, self.weighted
+        if weighted is None and len(cells):
+            weighted = self._doubles(cells[:1]) is not None
+        if weighted:
+            weights = self._doubles(cells)
+            if weights is None or (self.lenient and wrong_weights(weights, self.needed).any()):
+                return None
+        else:
+            _count_unused(cells, counts)
+        self.weighted = weighted
+        return EdgeBatch(sources, targets, weights)
+
+    def _columns(self, text: bytes) -> list[pa.Array] | None:
+        """The cells of sources, targets and weights; None if not all lines have the same form."""
+        if not text.strip():
+            return [pa.array([], pa.string())] * 3
+        if b'"' in text and not _are_quoted_whole(text, self.separator):
+            return None
+        names = [f"f{at}" for at in self.columns[:3]]
+        try:
+            table = csv.read_csv(
+                pa.py_buffer(text),
+                csv.ReadOptions(
+                    use_threads=False, block_size=len(text) + 1, autogenerate_column_names=True
+                ),
+                csv.ParseOptions(delimiter=self.separator),
+                csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    include_columns=names,
+                    include_missing_columns=True,
+                ),
+            )
+        except pa.ArrowInvalid:  # another number of columns, or not UTF-8
+            return None
+        if table.num_rows != text.count(b"\n"):
+            if table.num_rows != sum(map(bool, text.split(b"\n"))):
+                return None  # a quoted cell goes over several lines
+        if self.separator == " " and any(pc.any(pc.equal(cells, "")).as_py() for cells in table):
+            return None  # runs of spaces
+        return [pc.fill_null(table[name].combine_chunks(), "") for name in names]
+
+    def _ids(self, cells: pa.Array, end: int) -> Ids | None:
+        """A column of ids; None if one is missing or of another type."""
+        _, starts, data = cells.buffers()
+        bounds = np.frombuffer(starts, np.int32)[: len(cells) + 1] if len(cells) else np.zeros(1)
+        lengths = np.diff(bounds)
+        if not lengths.all():
+            return None
+        if not self.integer[end]:
+            encoded = cells.dictionary_encode()
+            mixed = (
+                self.automatic
+                and pc.any(pc.match_substring_regex(encoded.dictionary, f"^{_CANONICAL}$")).as_py()
+            )
+            return None if mixed else encoded
+        if not len(cells):
+            return np.zeros(0, dtype=np.int64)
+        digits = np.frombuffer(data, np.uint8) - _ZERO
+        first, last = digits[bounds[:-1]], digits[bounds[1:] - 1]
+        if not ((first < 10) & (last < 10) & ((first > 0) | (lengths == 1))).all():
+            return None  # a sign, or leading zeros
+        try:
+            values: Ints = pc.cast(cells, pa.int64()).to_numpy()
+        except pa.ArrowInvalid:
+            return None
         return values
 
-    def _strings(
-        self, text: Bytes, spans: Spans, line_of: Ints, bad: Mask, counts: ReadCounts
-    ) -> pa.Array:
-        cells = _arrow_strings(text, spans)
-        try:
-            cells.validate(full=True)
-        except pa.ArrowInvalid:
-            raise UnreadableFile(
-                f"{self.name}: not UTF-8 near line {line_of[0]}; convert the file to UTF-8"
-            ) from None
-        encoded = cells.dictionary_encode()
-        if not self.automatic:
-            return encoded
-        # The column began with text: an integer in it is a mixed type.
-        numeric = pc.match_substring_regex(encoded.dictionary, "^(0|[1-9][0-9]*)$")
-        if pc.any(numeric).as_py():
-            wrong = numeric.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy()]
-            row = int(wrong.argmax())
-            about = (
-                f"id {encoded[row].as_py()!r} is an integer among strings, wanted one type "
-                "of id in a file; read the ids as strings (--ids string), or mend the line"
-            )
-            self._refuse(about, int(line_of[row]), counts)
-            bad |= wrong
-        return encoded
-
-    def _weights(
-        self, text: Bytes, spans: Spans, line_of: Ints, bad: Mask, counts: ReadCounts
-    ) -> Doubles | None:
-        """The column of weights; None where it holds none."""
-        if self.weighted is None and len(spans):
-            self.weighted = self._doubles(text, spans[:1]) is not None
-        if not self.weighted:
-            return None
-        weights = self._doubles(text, spans)
-        if weights is None:
-            each = [self._doubles(text, spans[row : row + 1]) for row in range(len(spans))]
-            row = next(row for row, value in enumerate(each) if value is None)
-            cell = text[spans[row, 0] : spans[row, 1]].tobytes().decode("utf-8", "replace")
-            about = (
-                f"weight {cell!r} beside numbers in {self.columns.weight_called}, wanted "
-                "a number in each line or in none; mend it, or leave weights out (--unweighted)"
-            )
-            self._refuse(about, int(line_of[row]), counts)
-            weights = np.array([np.nan if value is None else value[0] for value in each])
-        if self.lenient:
-            wrong = wrong_weights(weights, self.needed)
-            if wrong.any():
-                row = int(wrong.argmax())
-                about = f"weight {weights[row]}, wanted a number " + (
-                    "above 0" if self.needed else "of 0 or more"
-                )
-                self._refuse(about, int(line_of[row]), counts)
-                bad |= wrong
-        return weights
-
-    def _doubles(self, text: Bytes, spans: Spans) -> Doubles | None:
+    def _doubles(self, cells: pa.Array) -> Doubles | None:
         """The numbers of cells; None if one of them is no number."""
-        cells = _arrow_strings(text, spans)
-        if self.separator == SEMICOLON:
+        if self.separator == ";":
             cells = pc.replace_substring(cells, ",", ".")  # decimal commas
         try:
             values: Doubles = pc.cast(cells, pa.float64()).to_numpy()
@@ -256,50 +242,112 @@ class TextLayout:
             return None
         return values
 
-    def _refuse_lines(
-        self, block: bytes, refused: tuple[int, int, int], counts: ReadCounts
-    ) -> None:
-        """Lines without two ids: the first of them is an error, or all are counted."""
-        count, first, reason = refused
-        line = block.split(b"\n", first + 1)[first]
-        shown = line.decode("utf-8", "replace").rstrip()[:80]
-        if reason == UNCLOSED:
-            about = (
+    def _read_by_line(self, block: bytes, counts: ReadCounts) -> EdgeBatch:
+        """Read line by line: name a line that is wrong, or leave it out."""
+        try:
+            lines = block.decode().split("\n")[self.skip : -1]
+        except UnicodeDecodeError as error:
+            line = counts.lines + block.count(b"\n", 0, error.start) + 1
+            raise UnreadableFile(
+                f"{self.name}: not UTF-8 in line {line}; convert the file to UTF-8"
+            ) from None
+        rows: list[list[str]] = []
+        at = self.columns.weight
+        for number, text in enumerate(lines, counts.lines + self.skip + 1):
+            if not text.strip(" \t") or text.lstrip(" \t")[0] in "#%":
+                continue
+            cells = cells_of(text, self.separator)
+            cells += [""] * (max(self.columns[:3]) + 1 - len(cells))
+            fault = self._fault(cells, text)
+            weight = (cells[at] or "").strip(' \t"') if at >= 0 else ""
+            if fault is None and self.weighted is None:
+                self.weighted = self._doubles(pa.array([weight])) is not None
+            if fault is None and self.weighted:
+                fault = self._weight_fault(weight)
+            if fault is None:
+                rows.append([*(str(cells[end]) for end in self.columns[:2]), weight])
+            else:
+                self._refuse(fault, number, counts)
+        first, second, weights = (pa.array([row[i] for row in rows], pa.string()) for i in range(3))
+        sources, targets = self._ids(first, 0), self._ids(second, 1)
+        assert sources is not None and targets is not None
+        if self.weighted:
+            return EdgeBatch(sources, targets, self._doubles(weights))
+        _count_unused(weights, counts)
+        return EdgeBatch(sources, targets)
+
+    def _fault(self, cells: list[str | None], line: str) -> str | None:
+        """What is wrong with the ids of a line; None if nothing is."""
+        ids = [cells[at] for at in self.columns[:2]]
+        shown = line.rstrip()[:80]
+        if None in ids:
+            return (
                 f"a quote that is not closed before the next separator or the line's end "
                 f'({shown!r}), wanted cells like "a, b"; mend the quotes'
             )
-        else:
-            about = (
+        if "" in ids:
+            return (
                 f"an id is missing or empty ({shown!r}), wanted two vertex ids; remove "
-                "the line, begin it with #, or leave bad lines out (--skip-bad-rows)"
+                "the line, begin it with #, or leave bad lines out (`skip_bad_rows=True`)"
             )
-        self._refuse(about, counts.lines + first + 1, counts)
-        counts.bad_rows += count
+        for cell, integer in zip(ids, self.integer, strict=True):
+            assert cell is not None
+            canonical = re.fullmatch(_CANONICAL, cell)
+            if integer and not (canonical and int(cell) <= _LARGEST):
+                return _about_id(cell)
+            if canonical and not integer and self.automatic:
+                return (
+                    f"id {cell!r} is an integer among strings, wanted one type of id in a file; "
+                    'read the ids as strings (`ids="string"`), or mend the line'
+                )
+        return None
 
-    def _refuse(self, about: str, line: int, counts: ReadCounts) -> None:
-        """Raise `InvalidGraph` about a line, or only note it."""
-        message = f"{self.name}, line {line}: {about}" if self.numbered else f"{self.name}: {about}"
+    def _weight_fault(self, cell: str) -> str | None:
+        """What is wrong with a weight; None if nothing is."""
+        weight = self._doubles(pa.array([cell]))
+        if weight is None:
+            return (
+                f"weight {cell!r} beside numbers in {self.columns.weight_called}, wanted "
+                "a number in each line or in none; mend it, or leave weights out (`weighted=False`)"
+            )
+        if self.lenient and wrong_weights(weight, self.needed)[0]:
+            return f"weight {weight[0]}, wanted a number " + (
+                "above 0" if self.needed else "of 0 or more"
+            )
+        return None
+
+    def _refuse(self, fault: str, line: int, counts: ReadCounts) -> None:
+        """Raise `InvalidGraph` about a line, or count it and note the first fault."""
+        message = f"{self.name}, line {line}: {fault}" if self.numbered else f"{self.name}: {fault}"
         if not self.lenient:
             raise InvalidGraph(message)
+        counts.bad_rows += 1
         counts.first_bad = counts.first_bad or message
 
 
-def _about_id(cell: bytes) -> str:
+def _count_unused(cells: pa.Array, counts: ReadCounts) -> None:
+    """Count numbers and text in a column of weights that is not used."""
+    numbers = pc.sum(pc.match_substring_regex(cells, f"^{NUMBER}$")).as_py() or 0
+    empty = pc.sum(pc.equal(cells, "")).as_py() or 0
+    counts.weights_ignored += numbers
+    counts.third_ignored += len(cells) - numbers - empty
+
+
+def _about_id(cell: str) -> str:
     """Message about a bad id among integers."""
-    shown = cell.decode("utf-8", "replace")
-    if cell[:1] == b"-" and cell[1:].isdigit():
+    if INTEGER.fullmatch(cell) and cell[0] == "-":
         return (
-            f"negative id {shown}, wanted integers of 0 to 2^63 - 1; "
-            "renumber, or read the ids as strings"
+            f"negative id {cell}, wanted integers of 0 to 2^63 - 1; "
+            'renumber, or read the ids as strings (`ids="string"`)'
         )
-    if INTEGER.fullmatch(shown):
+    if INTEGER.fullmatch(cell):
         return (
-            f"id {shown[:80]} is out of range, wanted integers of 0 to 2^63 - 1; "
-            "read the ids as strings (--ids string)"
+            f"id {cell[:80]} is out of range, wanted integers of 0 to 2^63 - 1; "
+            'read the ids as strings (`ids="string"`)'
         )
     return (
-        f"id {shown!r} among integers, wanted one type of id in a file; "
-        "read the ids as strings (--ids string), or mend the line"
+        f"id {cell!r} among integers, wanted one type of id in a file; "
+        'read the ids as strings (`ids="string"`), or mend the line'
     )
 
 
@@ -311,44 +359,28 @@ def _data_lines(block: bytes) -> Iterator[tuple[int, bytes]]:
             yield line_number, text
 
 
-def _arrow_strings(text: Bytes, spans: Spans) -> pa.Array:
-    """The cells at the first two columns of `spans`, unchecked."""
-    offsets = np.zeros(len(spans) + 1, dtype=np.int32)
-    np.cumsum(spans[:, 1] - spans[:, 0], out=offsets[1:])
-    data = np.empty(int(offsets[-1]), dtype=np.uint8)
-    copy_cells(text, spans, offsets, data)
-    return pa.StringArray.from_buffers(len(spans), pa.py_buffer(offsets), pa.py_buffer(data))
+def _trimmed(text: bytes, separator: str) -> bytes | None:
+    """Remove blanks around cells; None if they may be blanks in a quoted cell."""
+    trimmed, mark = text, separator.encode()
+    if separator == " ":
+        trimmed = trimmed.replace(b"\t", b" ")
+    elif separator != "\t" and b"\t" in text:
+        trimmed = re.sub(rb"[ \t]*([\n%b])[ \t]*" % re.escape(mark), rb"\1", trimmed.lstrip(b" \t"))
+    if b" " in trimmed:
+        for blank, alone in (
+            (mark + b" ", mark), (b" " + mark, mark), (b"\n ", b"\n"), (b" \n", b"\n"),
+        ):  # fmt: skip
+            while blank in trimmed:
+                trimmed = trimmed.replace(blank, alone)
+        trimmed = trimmed.lstrip(b" ")
+    return None if trimmed != text and b'"' in text else trimmed
 
 
-def _separator(lines: list[bytes]) -> int:
-    """The separator of columns, by the first lines; attributes of networkx are left out already."""
-    if b"\t" in lines[0]:
-        return TAB
-    bare = [_QUOTED.sub(b"", line) for line in lines]
-    marks = [COMMA, BAR]
-    if not any(_PLAIN_COMMA.search(line) for line in bare):
-        marks.insert(0, SEMICOLON)
-    shown = [mark for mark in marks if bytes([mark]) in bare[0]]
-    for mark in shown:
-        if len({line.count(mark) for line in bare}) == 1:
-            return mark
-    return shown[0] if shown else SPACE
-
-
-@cache
-def _cell_pattern(separator: int) -> re.Pattern[str]:
-    """A cell, quoted or plain, up to its separator or the line's end."""
-    mark = re.escape(chr(separator))
-    return re.compile(rf'[ \t]*"((?:[^"]|"")*)"[ \t]*(?:{mark}|$)|([^{mark}]*)(?:{mark}|$)')
-
-
-def _cells(line: bytes, separator: int) -> list[str]:
-    text = line.decode("utf-8", "replace")
-    if separator == SPACE:
-        return [cell.strip('"') for cell in text.split()]
-    if separator == TAB:
-        return [cell.strip(' "') for cell in text.split("\t")]
-    matches = _cell_pattern(separator).findall(text)
-    if matches and text and not text.endswith(chr(separator)):
-        matches.pop()  # the empty match at the line's end
-    return [quoted.replace('""', '"') or plain.strip(" \t") for quoted, plain in matches]
+def _are_quoted_whole(text: bytes, separator: str) -> bool:
+    """Whether each quote begins or ends a cell, so that no cell holds a quote."""
+    content = np.frombuffer(b"\n" + text, dtype=np.uint8)
+    quotes = np.flatnonzero(content == ord('"'))
+    if len(quotes) % 2:
+        return False
+    around = np.concatenate([content[quotes[::2] - 1], content[quotes[1::2] + 1]])
+    return bool(np.isin(around, [ord(separator), ord("\n")]).all())

@@ -218,7 +218,8 @@ def _check_ids(edges: pa.RecordBatch, name: str, columns: Sequence[str]) -> None
         if nulls:
             raise InvalidGraph(
                 f"{name}: a row has no id, column {column} holds nulls ({nulls:,} in a batch), "
-                "wanted an id in every row; remove those rows, or leave them out (--skip-bad-rows)"
+                "wanted an id in every row; remove those rows, or leave them out "
+                "(`skip_bad_rows=True`)"
             )
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.graphs.vectors.classification import read_labels
+from benchmarks.graphs.vectors.classification import read_benchmark_graph, read_labels
 from benchmarks.graphs.vectors.measure import Scores, auc, classify_nodes, predict_links
 from benchmarks.graphs.vectors.splits import split_edges
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
@@ -68,7 +68,7 @@ def show(title: str, scores: Scores) -> None:
 )
 def test_links_are_predicted_as_by_the_whole(name, kind, deficit):
     config = EmbeddingConfig(pieces=16, kind=kind)
-    whole = load_graph(GRAPHS / FILES[name], kind)
+    whole = read_benchmark_graph(GRAPHS / FILES[name], kind)
     largest = embed(Network.of(whole), config).report.levels[-1].largest
     assert largest <= 0.14
     found = predict_links(whole, None, config, repeats=SEEDS)
@@ -82,7 +82,7 @@ def test_links_are_predicted_as_by_the_whole(name, kind, deficit):
 
 @pytest.mark.parametrize("name", ["blogcatalog", "wikipedia", "ppi", "dblp"])
 def test_nodes_are_classified_as_by_the_whole(name):
-    whole = load_graph(GRAPHS / FILES[name])
+    whole = read_benchmark_graph(GRAPHS / FILES[name])
     labels = read_labels(GRAPHS / LABELS[name], whole.rows)
     # one shuffle scores 25,632 nodes of dblp; its regressions (51,264 nodes, 60 labels) take 24 s
     shuffles = {"blogcatalog": 10, "dblp": 1}.get(name, 3)
@@ -103,7 +103,7 @@ def test_nodes_are_classified_as_by_the_whole(name):
 
 def test_the_coupling_of_directed_graphs():
     """What it adds on soc-Epinions1, beside no coupling and beside edges without direction."""
-    whole = load_graph(GRAPHS / FILES["soc-Epinions1"], "directed")
+    whole = read_benchmark_graph(GRAPHS / FILES["soc-Epinions1"], "directed")
     scores = Scores()
     for seed in range(1, 4):  # split 0 is the one it was chosen on
         split = split_edges(whole, None, 0.3, seed)
@@ -136,7 +136,7 @@ def test_the_coupling_of_directed_graphs():
 
 def test_weights_carry_information():
     """ca-astroph weighted by common neighbors; there is no weighted graph among the data."""
-    whole = load_graph(GRAPHS / FILES["ca-astroph"])
+    whole = read_benchmark_graph(GRAPHS / FILES["ca-astroph"])
     from benchmarks.graphs.vectors.splits import heuristic_scores
 
     pairs = np.stack((expand_rows(whole.adjacency), whole.adjacency.indices)).astype(np.int64)
@@ -152,7 +152,7 @@ def test_weights_carry_information():
 @pytest.mark.parametrize("name", ["facebook-pages", "ca-astroph"])
 def test_added_vertices_are_nearly_as_good_as_embedded_ones(tmp_path, name):
     """5 % of the vertices are taken out, with 30 % of their edges held out for good."""
-    whole = load_graph(GRAPHS / FILES[name])
+    whole = read_benchmark_graph(GRAPHS / FILES[name])
     scores = Scores()
     n = len(whole.rows)
     rows, columns = whole.pairs()

@@ -29,7 +29,6 @@ CONTENT = {
     ".txt": "".join(f"{i} {i + 1}\n" for i in range(3000)),
     ".json": json.dumps({str(i): list(range(i, i + 5)) for i in range(500)}),
     ".gml": "graph [" + "".join(f"node [ id {i} ]\n" for i in range(3000)) + "]",
-    ".jlg": "4,3,u," + "".join(f"name{i}" for i in range(3000)) + "\n1,2\n2,3\n",
 }
 
 

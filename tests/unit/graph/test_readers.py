@@ -141,14 +141,6 @@ def test_two_mode_keeps_equal_ids_of_both_sides():
     assert graph.report.self_loops == 0
 
 
-def test_jlg_names_all_its_vertices(tmp_path):
-    path = write(tmp_path / "g.jlg", ["4,2,u,name", "1,2", "2,3"])
-    assert list(load_graph(path).rows) == [1, 2, 3, 4]
-    write(path, ["hello"])
-    with pytest.raises(InvalidGraph, match="wanted n,m,u or d,name"):
-        load_graph(path)
-
-
 MATRICES = arrays(np.int64, (5, 5), elements=st.integers(0, 2))
 
 
@@ -339,23 +331,6 @@ def test_long_file_makes_no_object_an_edge(tmp_path, monkeypatch):
     # 8 bytes an edge as read, 8 as numbered, 16 and 16 in two passes; a pair of Python integers
     # takes 120.
     assert peak < 50 * len(pairs)
-
-
-def test_mat(tmp_path):
-    from scipy import sparse
-    from scipy.io import savemat
-
-    rows, columns = zip(*PAIRS, strict=True)
-    network = sparse.csr_array((np.ones(len(PAIRS)), (rows, columns)), shape=(9, 9))
-    savemat(tmp_path / "g.mat", {"network": network, "group": network})
-    graph = load_graph(tmp_path / "g.mat")
-    assert edges_of(graph) == EDGES and list(graph.rows) == list(range(9))
-    savemat(tmp_path / "other.mat", {"matrix": network})
-    with pytest.raises(InvalidGraph, match="`network`"):
-        load_graph(tmp_path / "other.mat")
-    (tmp_path / "broken.mat").write_bytes(b"no MATLAB file" * 20)
-    with pytest.raises(UnreadableFile, match="not a MATLAB file"):
-        load_graph(tmp_path / "broken.mat")
 
 
 def test_a_parquet_file_of_many_row_groups_is_read_in_the_memory_of_one(tmp_path):

@@ -219,8 +219,7 @@ def test_networkx_edges_without_a_weight_weigh_one():
     assert entries_of(found, weights)["b", "a"] == 2
 
 
-def test_other_files_have_no_weights(tmp_path: Path) -> None:
-    (tmp_path / "g.jlg").write_text("3,2,u,name\n1,2,5\n2,3,6\n")
-    (tmp_path / "g.json").write_text(json.dumps({"1": ["x"]}))
-    for path in sorted(tmp_path.iterdir()):
-        assert load_weighted(path, "two-mode")[1] is None
+def test_sets_in_json_have_no_weights(tmp_path: Path) -> None:
+    path = tmp_path / "g.json"
+    path.write_text(json.dumps({"1": ["x"]}))
+    assert load_weighted(path, "two-mode")[1] is None

@@ -9,13 +9,18 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import fields, replace
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg.errors import InvalidParameter
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 T = TypeVar("T")
+D = TypeVar("D", bound="DataclassInstance")
 
 _LARGEST = sys.float_info.max
 _LONGEST = 100
@@ -78,6 +83,26 @@ def bytes_of(name: str, value: int | str) -> int:
     if match is None:
         return integer(name, value, 1)
     return integer(name, int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " ")), 1)
+
+
+def with_values(base: D, values: Mapping[str, Any]) -> D:
+    """Copy a dataclass with other values of some fields; raises for a name that is no field.
+
+    Examples:
+        >>> from graphagg.graph import Reading
+        >>> with_values(Reading(), {"sorce": "user"})
+        Traceback (most recent call last):
+        graphagg.errors.InvalidParameter: unknown parameter `sorce`, did you mean `source`?
+    """
+    names = [each.name for each in fields(base)]
+    for name in values:
+        if name not in names:
+            from difflib import get_close_matches
+
+            close = [f"did you mean `{each}`?" for each in get_close_matches(name, names, 1)]
+            wanted = close or [f"wanted one of {', '.join(f'`{each}`' for each in names)}"]
+            raise InvalidParameter(f"unknown parameter `{name}`, {wanted[0]}")
+    return replace(base, **values) if values else base
 
 
 def _plain(value: object) -> int | float | None:

@@ -32,13 +32,14 @@ class MissingExtra(GraphAggError):
     Args:
         package: the package, or the module that it brings.
         extra: the extra of graphagg that holds it; None: no extra does.
+        instead: what else to do; "" for nothing.
     """
 
-    def __init__(self, package: str, extra: str | None) -> None:
+    def __init__(self, package: str, extra: str | None, instead: str = "") -> None:
         self.package, self.extra = package, extra
         super().__init__(
             f"this needs the package {package!r}, which is not installed; "
-            f"run: {install_line(package, extra)}"
+            f"run: {install_line(package, extra)}{instead and f', {instead}'}"
         )
 
     @classmethod

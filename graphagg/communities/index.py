@@ -42,8 +42,8 @@ from graphagg.minhash.signatures import minima
 from graphagg.minhash.weighted import Draws, weighted_minima
 from graphagg.progress import Progress, silent
 from graphagg.spark.answers import answered, of_worker, one_by_one, unknown_of
-from graphagg.spark.build import SparkBuild
-from graphagg.spark.sources import is_of_spark, refuse, session_of
+from graphagg.spark.build import Engine, SparkBuild, SparkOptions
+from graphagg.spark.sources import refuse
 from graphagg.store import Artifact, Publication, write_artifact
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
@@ -115,6 +115,7 @@ class CommunityIndex(Index[Snapshot]):
         *,
         config: CommunityConfig | None = None,
         vertices: Iterable[VertexId] = (),
+        engine: Engine | None = None,
         progress: Progress = silent,
         force: bool = False,
         **reading: Unpack[IndexedReadingOptions],
@@ -127,19 +128,22 @@ class CommunityIndex(Index[Snapshot]):
         `<directory>.work`: a build of them that was killed goes on where it is called again.
 
         Args:
-            edges: anything that `graphagg.graph.load_graph` takes; a Spark DataFrame, or
-                `table:NAME` of the active session: then Spark builds, as `build_with_spark`.
+            edges: anything that `graphagg.graph.load_graph` takes; for Spark a DataFrame,
+                `table:NAME`, or Parquet or text: files, folders or patterns on any path it reads.
             directory: the folder of the index; made if it is not there.
             config: the kind of graph, and the parameters; default `CommunityConfig()`.
-            vertices: vertices that are there even without an edge.
+            vertices: vertices that are there even without an edge; not with Spark.
+            engine: "local", "spark", or a `graphagg.spark.SparkOptions`; None: Spark builds from a
+                DataFrame or a table. Both write the same bytes.
             progress: called with stage, done, total.
-            force: build also where nothing changed.
+            force: build also where nothing changed, or over an unfinished job of Spark.
             reading: the fields of `graphagg.graph.Reading`, for instance `source="from_user"`; with
                 `CommunityConfig(weights=True)` also `weight`, the column of the weights.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+            ParametersDiffer, JobFailed: about a job of Spark; the same call continues a failed one.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -151,13 +155,14 @@ class CommunityIndex(Index[Snapshot]):
         """
         config = config or CommunityConfig()
         options = indexed_reading(config.weights, reading)
-        if is_of_spark(edges):
+        spark = SparkOptions.from_engine(engine, edges)
+        if spark is not None:
             refuse(vertices=tuple(vertices))
-            from graphagg.communities.indexing.spark import write_with_spark
+            from graphagg.communities.indexing.spark import ENTRIES_PER_BLOCK, write_with_spark
 
-            spark_build = SparkBuild.of(session_of(edges), directory, None, progress, force)
-            source = EdgeInput.of(edges, options)
-            report = write_with_spark(spark_build, source, config)
+            spark_build = SparkBuild.of(edges, spark, directory, progress, force)
+            source, size = EdgeInput.of(edges, options), spark.items_per_task or ENTRIES_PER_BLOCK
+            report = write_with_spark(spark_build, source, config, entries_per_block=size)
         else:
             with write_artifact(directory) as publication:
                 report = build(publication, edges, options, vertices, config, progress, force)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.checks import bytes_of, integer, one_of
+from graphagg.checks import bytes_of, integer, one_of, with_values
 from graphagg.embedding.build import embed
 from graphagg.embedding.config import EmbeddingConfig, Side
 from graphagg.embedding.export import neighbor_graph, to_networkx
@@ -42,7 +42,8 @@ from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
 from graphagg.spark.answers import unknown_of
-from graphagg.spark.sources import is_of_spark, refuse, session_of
+from graphagg.spark.build import Engine, SparkBuild, SparkOptions
+from graphagg.spark.sources import refuse
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.artifact import is_current
 from graphagg.store.changes import ChangeReport
@@ -131,6 +132,7 @@ class NodeEmbedding(Index[Version]):
         config: EmbeddingConfig | None = None,
         vertices: Iterable[VertexId] = (),
         memory: int | str | None = None,
+        engine: Engine | None = None,
         progress: Progress = silent,
         force: bool = False,
         **reading: Unpack[WeightedReadingOptions],
@@ -142,31 +144,34 @@ class NodeEmbedding(Index[Version]):
         stays.
 
         Args:
-            edges: anything that `graphagg.graph.weights.load_weighted` takes; a Spark DataFrame, or
-                `table:NAME` of the active session: then Spark builds, as `build_with_spark`.
+            edges: anything that `graphagg.graph.load_weighted` takes; for Spark a DataFrame,
+                `table:NAME`, or Parquet or text: files, folders or patterns on any path it reads.
             directory: where the index goes; made if it is not there.
             config: parameters; default `EmbeddingConfig()`.
-            vertices: vertices that are there even without an edge.
+            vertices: vertices that are there even without an edge; not with Spark.
             memory: what the build may take, in bytes or as "8GiB": chooses the size of pieces and
                 the partitioner, where the configuration leaves them open. None: as configured.
+            engine: "local", "spark", or a `graphagg.spark.SparkOptions`; None: Spark builds from a
+                DataFrame or a table.
             progress: called with stage, done, total.
-            force: build also where nothing changed.
+            force: build also where nothing changed, or over an unfinished job of Spark.
             reading: the fields of `graphagg.graph.WeightedReading`, for instance `weight="calls"`.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
             InvalidParameter, PieceTooLarge: the parameters do not fit the graph, or the memory.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+            ParametersDiffer, JobFailed: about a job of Spark; the same call continues a failed one.
         """
         config = config or EmbeddingConfig()
         memory = None if memory is None else bytes_of("memory", memory)
-        if is_of_spark(edges):
+        spark = SparkOptions.from_engine(engine, edges)
+        if spark is not None:
             refuse(vertices=tuple(vertices), memory=memory)
             from graphagg.embedding.spark.write import write_with_spark
-            from graphagg.spark.build import SparkBuild
 
-            source = EdgeInput.of(edges, WeightedReading(**reading))
-            spark_build = SparkBuild.of(session_of(edges), directory, None, progress, force)
+            source = EdgeInput.of(edges, with_values(WeightedReading(), reading))
+            spark_build = SparkBuild.of(edges, spark, directory, progress, force)
             return cls._opened(directory, write_with_spark(spark_build, source, config))
         with write_artifact(directory) as published:
             graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)

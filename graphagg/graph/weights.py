@@ -8,6 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from graphagg.arrays import Array, Floats
+from graphagg.checks import with_values
 from graphagg.graph.graph import Graph, GraphKind, weighted_graph
 from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.load import read_graph
@@ -47,7 +48,7 @@ def load_weighted(
         >>> graph.edges, weights.tolist()
         (1, [3.0, 3.0])
     """
-    return read_graph(edges, kind, WeightedReading(**reading), vertices=vertices)
+    return read_graph(edges, kind, with_values(WeightedReading(), reading), vertices=vertices)
 
 
 def align(graph: Graph, rows: Array, columns: Array, weights: Array) -> Floats:

@@ -7,37 +7,31 @@ The methods document what they take and give; the work is done by functions of
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
-from graphagg.checks import integer, one_of
+from graphagg.checks import integer, with_values
 from graphagg.progress import Progress, silent
-from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
-from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.documents.user_names import ListedNames
-from graphagg.rag.models.by_name import encoder_of
-from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, Source
-from graphagg.rag.models.with_names import with_names
+from graphagg.rag.models.chunking import Source
 from graphagg.rag.operations import retrieval
+from graphagg.rag.operations.config import PassageConfig, PassageOptions
 from graphagg.rag.operations.corpus import IndexedCorpus
 from graphagg.rag.operations.retrieval import AnyRetriever
 from graphagg.rag.question.request import Request, RequestFields, ids_of
 from graphagg.rag.question.results import DocumentHit, Explanation, Hits
+from graphagg.spark.build import Engine, SparkOptions
 from graphagg.store.changes import ChangeReport
 
 if TYPE_CHECKING:  # a question needs no build, change or Spark: they load when they are called
     from pyspark.sql import DataFrame
 
-    from graphagg.rag.models.encoder import Encoder
-    from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.models.supplied_vectors import SuppliedVectors
-    from graphagg.rag.models.vector_cache import VectorCache
 
 
 _COLUMNS = RowConfig()
+_CONFIG = PassageConfig()
 _DEFAULT = Request()
 
 
@@ -77,18 +71,11 @@ class PassageIndex(IndexedCorpus):
         passages: Any,
         directory: str | os.PathLike[str],
         *,
-        chunking: ChunkConfig | None = DEFAULT_CHUNKING,
-        columns: RowConfig = _COLUMNS,
-        vectors: SuppliedVectors | None = None,
-        language: str | None = None,
-        encoder: Encoder | str | None = None,
-        extractor: EntityExtractor | None = None,
-        cache: VectorCache | None = None,
-        names: str | Path | Sequence[Any] | None = None,
-        profile: Profile = DEFAULT_PROFILE,
+        config: PassageConfig = _CONFIG,
+        engine: Engine | None = None,
         progress: Progress = silent,
         force: bool = False,
-        limits: Limits = DEFAULT_LIMITS,
+        **options: Unpack[PassageOptions],
     ) -> PassageIndex:
         """Index a corpus into `directory` and open it.
 
@@ -103,58 +90,44 @@ class PassageIndex(IndexedCorpus):
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
                 `document`, `position`; documents, as `read_documents` gives them; or a data frame
-                or Arrow table with one row per passage. A Spark DataFrame, or `table:NAME` of the
-                active session: then Spark builds, without vectors and cache.
+                or Arrow table with one row per passage. For Spark a DataFrame, `table:NAME`, or
+                JSONL, Parquet or a folder of texts on any path that it reads.
             directory: where the index goes; made if it is not there. An address of a store, such
                 as `s3://bucket/idx`, is published to when the index is complete.
-            chunking: how a text that is longer than a chunk is split; None keeps all whole. The
-                index remembers it for `add` and `update`.
-            columns: which fields of mappings and tables are what, where they have other names.
-            vectors: `[P, d]` of the passages by this very encoder, or the field of each row that
-                holds its own: they are not encoded again, and none is split. Sentences still are.
-            language: code of the language that all passages are in, such as `de`; `auto`
-                recognizes the language of each passage. None: the extractor's language; without an
-                extractor the language of nine of ten passages, or `auto`, judged by 200 of them.
-            encoder: an encoder, or the name or folder of a model, or the file of a static table.
-                None: by profile; for `standard` a `SentenceTransformerEncoder()`.
-            extractor: None: by profile and language; for `standard` a `SpacyExtractor()` for
-                English, rules for other languages, and both for several languages.
-            cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
-            names: names that the texts hold, a list of mappings with `name` and `aliases`, or a
-                file (`graphagg.rag.documents.user_names`); the index remembers them. None: none.
-            profile: `standard`; `fast`: static vectors and names by rule, to be searched without
-                PyTorch.
+            config: models and settings.
+            engine: "local", "spark", or a `graphagg.spark.SparkOptions`; None: Spark builds from a
+                DataFrame or a table. Spark takes no `vectors`, `cache` and `limits`.
             progress: called with stage, done, total; total is 0 while it is not known.
-            force: build also where nothing changed.
-            limits: how much a build holds in memory; the index is the same.
+            force: build also where nothing changed, or over an unfinished job of Spark.
+            options: fields of `PassageConfig` by name, such as `profile="fast"`; they override
+                `config`.
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
-            InvalidParameter: about the vectors, the language or the names.
+            InvalidParameter: about an option, the vectors, the language or the names.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+            ParametersDiffer, JobFailed: about a job of Spark; the same call continues a failed one.
             MissingExtra: an optional dependency or a default model is not installed.
-        """
-        from graphagg.rag.operations.builds import ChosenModels, build_by_spark, build_here
-        from graphagg.spark.sources import is_of_spark, refuse
 
-        one_of("profile", profile, PROFILES)
-        if isinstance(encoder, str):
-            encoder = encoder_of(profile, encoder)
-        listed = ListedNames.from_source(names)
-        chosen = ChosenModels(encoder, extractor, profile, language, cache, listed)
-        options: dict[str, Any] = {
-            "chunking": chunking, "columns": columns, "progress": progress, "force": force,
-        }  # fmt: skip
-        if is_of_spark(passages):
-            usual = limits == DEFAULT_LIMITS
-            refuse(vectors=vectors, cache=cache, limits=None if usual else limits)
-            build_by_spark(passages, directory, chosen, **options)
-            extractor = None if extractor is None else with_names(extractor, listed)
+        Examples:
+            >>> import tempfile
+            >>> rows = [{"key": 1, "body": "Ada met Byron."}]
+            >>> columns = RowConfig(id_column="key", text_column="body")
+            >>> config = PassageConfig(profile="fast", columns=columns)
+            >>> len(PassageIndex.build(rows, tempfile.mkdtemp(), config=config))
+            1
+        """
+        from graphagg.rag.operations.builds import build_by_spark, build_here
+
+        config = with_values(config, options)
+        spark = SparkOptions.from_engine(engine, passages)
+        if spark is not None:
+            encoder, extractor = build_by_spark(passages, directory, config, spark, progress, force)
             return cls.open(directory, encoder=encoder, extractor=extractor)
-        encoder, extractor = build_here(
-            passages, directory, chosen, vectors=vectors, limits=limits, **options
+        models = build_here(passages, directory, config, progress, force)
+        return cls.open(
+            directory, encoder=models.encoder, extractor=models.extractor, cache=config.cache
         )
-        return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
     # --- questions -------------------------------------------------------------------------------
 

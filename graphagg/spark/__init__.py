@@ -1,1 +1,13 @@
-"""Spark: sessions, tasks that write blocks, jobs that resume, and failures as named errors."""
+"""Spark: sessions, tasks that write blocks, jobs that resume, and failures as named errors.
+
+The names load their modules when they are first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from graphagg.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from graphagg.spark.build import SparkOptions as SparkOptions
+
+__getattr__, __dir__, __all__ = lazy_names(__name__, extra="spark")

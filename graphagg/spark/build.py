@@ -13,14 +13,15 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg import __version__
-from graphagg.errors import ArtifactError
+from graphagg.checks import integer, one_of
+from graphagg.errors import ArtifactError, InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.spark.job import Work, claimed
 from graphagg.spark.session import small_driver
-from graphagg.spark.sources import SparkInput
+from graphagg.spark.sources import SparkInput, is_of_spark, session_of
 from graphagg.spark.storage import storage_at
 from graphagg.store import JOB_NOTE, Publication, write_artifact
 from graphagg.store.addresses import Address, Location, parse_location
@@ -32,6 +33,56 @@ if TYPE_CHECKING:
 
 Job = dict[str, Any]
 """Identity of a job as JSON: `source`, which is its input, and its parameters."""
+
+
+@dataclass(frozen=True)
+class SparkOptions:
+    """How Spark builds an index; the argument `engine` of the three `build` methods takes them.
+
+    Attributes:
+        session: the session; its settings are afterward what they were. None: the session of the
+            DataFrame, or the active one.
+        work: folder of the unfinished job, which driver and executors share, or an address of a
+            store. None: beside the index.
+        items_per_task: passages that a task annotates and encodes, or entries of compressed rows
+            that it holds for communities. None: 2,000 passages, 2,000,000 entries.
+
+    Examples:
+        >>> SparkOptions(items_per_task=500).work is None
+        True
+    """
+
+    session: SparkSession | None = None
+    work: Location | None = None
+    items_per_task: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.items_per_task is not None:
+            integer("items_per_task", self.items_per_task, 1)
+
+    @classmethod
+    def from_engine(cls, engine: Engine | None, source: Any) -> SparkOptions | None:
+        """The options of a build by Spark; None where this process builds.
+
+        Args:
+            engine: the argument of `build`. None: Spark for a DataFrame or a table of it.
+            source: the input.
+        """
+        if isinstance(engine, SparkOptions):
+            return engine
+        if engine is not None:
+            one_of("engine", engine, ("local", "spark"))
+        by_spark = engine == "spark" or is_of_spark(source)
+        if by_spark and engine == "local":
+            raise InvalidParameter(
+                'engine is "local", but only Spark reads the input; give `engine="spark"`, or what '
+                "the DataFrame holds as Arrow: frame.toArrow()"
+            )
+        return cls() if by_spark else None
+
+
+Engine = Literal["local", "spark"] | SparkOptions
+"""Who builds an index: this process, or Spark with its options."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +106,16 @@ class SparkBuild:
     @classmethod
     def of(
         cls,
-        spark: SparkSession,
+        source: Any,
+        options: SparkOptions,
         directory: Location,
-        work: Location | None = None,
         progress: Progress = silent,
         force: bool = False,
     ) -> SparkBuild:
-        """Parse the locations; without `work` the unfinished job lies beside the index."""
-        return cls(spark, parse_location(directory), work_of(directory, work), progress, force)
+        """Find the session of a source, and parse the locations."""
+        session = session_of(source) if options.session is None else options.session
+        work = work_of(directory, options.work)
+        return cls(session, parse_location(directory), work, progress, force)
 
     def recall(self, kind: str, job: Job) -> dict[str, Any] | None:
         """Read the note of the current version; None unless `job` built it, or with `force`."""

@@ -76,10 +76,10 @@ def is_of_spark(source: Any) -> bool:
 
 
 def session_of(source: Any) -> SparkSession:
-    """The session of a DataFrame, or for a table the active one.
+    """The session of a DataFrame; for other sources the active one.
 
     Raises:
-        InvalidParameter: a table is named, and no session is active.
+        InvalidParameter: no session is active.
     """
     if is_frame(source):
         session: SparkSession = source.sparkSession
@@ -87,8 +87,8 @@ def session_of(source: Any) -> SparkSession:
     active = active_session()
     if active is None:
         raise InvalidParameter(
-            f"{source}: no Spark session is active, wanted the one that knows the table; start it, "
-            "or give a DataFrame: spark.table(...)"
+            f"{source}: no Spark session is active; start one, or give it as "
+            "`engine=SparkOptions(session)`"
         )
     return active
 
@@ -250,8 +250,8 @@ def refuse(**given: Any) -> None:
     for name, value in given.items():
         if value is not None and value != ():
             raise InvalidParameter(
-                f"{name} is given, which only a build in process takes; leave it out, or give what "
-                "the DataFrame holds as Arrow: frame.toArrow()"
+                f"`{name}` is given, which Spark does not take; leave it out, or build in this "
+                'process: `engine="local"`'
             )
 
 

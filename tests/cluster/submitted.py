@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.errors import GraphAggError
+from graphagg.spark import SparkOptions
 from graphagg.spark.session import create_session
 from tests.cluster.faults import strike
 from tests.cluster.inputs import SKETCH, VECTORS, Fakes
@@ -24,33 +25,35 @@ def say(stage: str, done: int, total: int) -> None:
 
 def communities(spark: Any, given: argparse.Namespace) -> Any:
     """A community index."""
-    from graphagg.communities.spark import build_with_spark
+    from graphagg.communities import CommunityIndex
 
-    return build_with_spark(
-        spark, given.source, given.out, config=SKETCH, entries_per_block=given.entries,
-        progress=say, force=given.force,
+    return CommunityIndex.build(
+        given.source, given.out, config=SKETCH, progress=say, force=given.force,
+        engine=SparkOptions(spark, items_per_task=given.entries),
     )  # fmt: skip
 
 
 def embed(spark: Any, given: argparse.Namespace) -> Any:
     """An embedding in pieces."""
-    from graphagg.embedding.spark_build import build_with_spark
+    from graphagg.embedding import NodeEmbedding
 
-    return build_with_spark(
-        spark, given.source, given.out, config=VECTORS, progress=say, force=given.force
-    )
+    return NodeEmbedding.build(
+        given.source, given.out, config=VECTORS, engine=SparkOptions(spark), progress=say,
+        force=given.force,
+    )  # fmt: skip
 
 
 def trigraph(spark: Any, given: argparse.Namespace) -> Any:
     """A passage index by fake models, 13 passages per task."""
     from graphagg.rag import PassageIndex
-    from graphagg.rag.spark.build import build_with_spark
+    from graphagg.rag.spark import build
 
-    build_with_spark(
-        spark, given.source, given.out, models=Fakes(), passages_per_task=13,
-        entries_per_task=2 * given.entries, progress=say, force=given.force,
+    build.ENTRIES_PER_TASK = 2 * given.entries
+    models = Fakes().load()
+    return PassageIndex.build(
+        given.source, given.out, encoder=models.encoder, extractor=models.extractor,
+        engine=SparkOptions(spark, items_per_task=13), progress=say, force=given.force,
     )  # fmt: skip
-    return PassageIndex.open(given.out)
 
 
 JOBS = {"communities": communities, "embed": embed, "trigraph": trigraph}

@@ -15,8 +15,8 @@ import pytest
 
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import engine
-from graphagg.communities.spark import build_with_spark
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
+from graphagg.spark import SparkOptions
 from tests.conftest import DATA
 from tests.spark.workers import dying_workers
 
@@ -50,7 +50,9 @@ def assert_equal_bytes(
 ):
     reading = {"weight": named["weight"]} if "weight" in named else {}
     local = CommunityIndex.build(edges, tmp_path / "local", config=config, **reading)
-    distributed = build_with_spark(spark, edges, tmp_path / "spark", config=config, **named)
+    distributed = CommunityIndex.build(
+        edges, tmp_path / "spark", engine=SparkOptions(spark), config=config, **named
+    )
     manifests = [(tmp_path / d / "manifest.json").read_bytes() for d in ("local", "spark")]
     assert manifests[0] == manifests[1]
     CommunityIndex.open(tmp_path / "spark", verify=True).close()
@@ -116,12 +118,14 @@ def test_bad_weights(spark: Any, tmp_path: Path, weight: float | None) -> None:
     pq.write_table(pa.table(table), tmp_path / "edges.parquet")
     edges = str(tmp_path / "edges.parquet")
     with pytest.raises(InvalidGraph, match="weight"):
-        build_with_spark(spark, edges, tmp_path / "x", config=config)
-    index = build_with_spark(spark, edges, tmp_path / "y", config=config, skip_bad_rows=True)
+        CommunityIndex.build(edges, tmp_path / "x", engine=SparkOptions(spark), config=config)
+    index = CommunityIndex.build(
+        edges, tmp_path / "y", engine=SparkOptions(spark), config=config, skip_bad_rows=True
+    )
     assert index.manifest.counts["edges"] == 2
     pairs = write_text(tmp_path / "pairs.txt", [(1, 2)])
     with pytest.raises(InvalidGraph, match="without weights"):
-        build_with_spark(spark, pairs, tmp_path / "z", config=config)
+        CommunityIndex.build(pairs, tmp_path / "z", engine=SparkOptions(spark), config=config)
 
 
 def test_email(spark: Any, tmp_path: Path) -> None:
@@ -163,16 +167,20 @@ def test_bad_edges(
 ) -> None:
     pq.write_table(pa.table(table), tmp_path / "edges.parquet")
     with pytest.raises(error, match=message):
-        build_with_spark(spark, str(tmp_path / "edges.parquet"), tmp_path / "out")
+        CommunityIndex.build(
+            str(tmp_path / "edges.parquet"), tmp_path / "out", engine=SparkOptions(spark)
+        )
     assert not (tmp_path / "out").exists()
 
 
 def test_bad_text(spark: Any, tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="absent"):
-        build_with_spark(spark, str(tmp_path / "absent.txt"), tmp_path / "out")
+        CommunityIndex.build(
+            str(tmp_path / "absent.txt"), tmp_path / "out", engine=SparkOptions(spark)
+        )
     edges = write_text(tmp_path / "mixed.txt", [(1, 2), (3, "x")])
     with pytest.raises(InvalidGraph, match="id 'x' among integers"):
-        build_with_spark(spark, edges, tmp_path / "out")
+        CommunityIndex.build(edges, tmp_path / "out", engine=SparkOptions(spark))
 
 
 @pytest.mark.slow  # `make test-cluster` submits every job

@@ -27,9 +27,10 @@ from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.embedding import EmbeddingBuild
 from graphagg.cli.builds.run import main
 from graphagg.errors import GraphAggError
-from graphagg.rag.spark.build import build_with_spark
+from graphagg.rag import PassageIndex
+from graphagg.spark import SparkOptions
 from graphagg.spark.session import create_session, is_classic
-from tests.spark.test_trigraph import Fakes
+from tests.spark.test_trigraph import fakes
 
 folder, codes = sys.argv[1], {}
 settings = {"spark.sql.shuffle.partitions": "2", "spark.sql.warehouse.dir": folder + "/warehouse"}
@@ -48,14 +49,12 @@ job(CommunitiesBuild, "edges.txt", "communities")
 job(EmbeddingBuild, "edges.txt", "embedding", *small)
 for edges in ("negative.txt", "absent.txt"):
     job(CommunitiesBuild, edges, "refused")
-build_with_spark(
-    spark, f"{folder}/p.jsonl", f"{folder}/passages", models=Fakes(), passages_per_task=9,
-    entries_per_task=150,
-)
+options = SparkOptions(spark, items_per_task=9)
+PassageIndex.build(f"{folder}/p.jsonl", f"{folder}/passages", engine=options, **fakes())
 try:
-    build_with_spark(spark, f"{folder}/absent.jsonl", f"{folder}/refused", models=Fakes())
+    PassageIndex.build(f"{folder}/absent.jsonl", f"{folder}/refused", engine=options, **fakes())
 except GraphAggError as error:
-    codes["trigraph absent.jsonl"] = type(error).__name__
+    codes["passages absent.jsonl"] = type(error).__name__
 from graphagg.communities import CommunityIndex
 edges = spark.read.csv(f"{folder}/edges.txt", sep="\\t", schema="src long, dst long")
 with CommunityIndex.build(edges, f"{folder}/frame") as index:
@@ -83,7 +82,7 @@ def test_every_job(tmp_path: Path) -> None:
         "embed edges.txt": 0,
         "communities negative.txt": 2,
         "communities absent.txt": 2,
-        "trigraph absent.jsonl": "UnreadableFile",
+        "passages absent.jsonl": "UnreadableFile",
         "members": 6,
     }, done.stderr[-4000:]
     assert not (tmp_path / "refused").exists() and not (tmp_path / "refused.work").exists()

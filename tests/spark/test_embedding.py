@@ -18,7 +18,6 @@ import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.spark.write import stages
-from graphagg.embedding.spark_build import build_with_spark
 from graphagg.errors import (
     EmptyGraph,
     InvalidGraph,
@@ -26,6 +25,7 @@ from graphagg.errors import (
     ParametersDiffer,
     PieceTooLarge,
 )
+from graphagg.spark import SparkOptions
 from graphagg.spark.job import Work
 from tests.spark.workers import dying_workers
 from tests.unit.embedding.graphs import communities
@@ -43,7 +43,9 @@ def write_text(path: Path, rows: list[tuple[object, ...]]) -> str:
 def assert_same(spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig) -> NodeEmbedding:
     """Both engines run one text: every file of the index is the same to the byte."""
     local = NodeEmbedding.build(edges, tmp_path / "local", config=config)
-    other = build_with_spark(spark, edges, tmp_path / "spark", config=config)
+    other = NodeEmbedding.build(
+        edges, tmp_path / "spark", engine=SparkOptions(spark), config=config
+    )
     NodeEmbedding.open(tmp_path / "spark", verify=True).close()
     for name in ("parts", "vectors", "target_vectors"):
         np.testing.assert_array_equal(getattr(local, name), getattr(other, name))
@@ -111,12 +113,16 @@ def test_a_job_killed_between_phases_goes_on(
 
     for after in ("entries", "partition", "leaves", "start", "pass1.2", "vectors"):
         with pytest.raises(Killed):
-            build_with_spark(spark, edges, tmp_path / "b", config=SMALL, progress=die(after))
+            NodeEmbedding.build(
+                edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=die(after)
+            )
         assert not (tmp_path / "b" / "manifest.json").exists()
     with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*--force"):
         other = EmbeddingConfig(dim=4, pieces=4)
-        build_with_spark(spark, edges, tmp_path / "b", config=other)
-    build_with_spark(spark, edges, tmp_path / "b", config=SMALL, progress=die("none")).close()
+        NodeEmbedding.build(edges, tmp_path / "b", engine=SparkOptions(spark), config=other)
+    NodeEmbedding.build(
+        edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=die("none")
+    ).close()
     assert {*stages(SMALL), "vectors"} <= {*ran}
     assert sorted(ran) == sorted([*{*ran}, "vectors"]), "each runs once; a new folder is whole"
     NodeEmbedding.build(edges, tmp_path / "a", config=SMALL).close()
@@ -124,7 +130,9 @@ def test_a_job_killed_between_phases_goes_on(
     assert manifests[0] == manifests[1]
     assert not (tmp_path / "b.work").exists()
     ran.clear()
-    build_with_spark(spark, edges, tmp_path / "b", config=SMALL, progress=die("none")).close()
+    NodeEmbedding.build(
+        edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=die("none")
+    ).close()
     assert "leaves" not in ran, "the same again is no work"
 
 
@@ -178,7 +186,7 @@ def test_bad_input(
 ) -> None:
     edges = write_text(tmp_path / "edges.txt", rows)
     with pytest.raises(error, match=message):
-        build_with_spark(spark, edges, tmp_path / "out", config=config)
+        NodeEmbedding.build(edges, tmp_path / "out", engine=SparkOptions(spark), config=config)
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.work").exists()
 

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.communities import CommunityConfig, CommunityIndex
-from graphagg.communities.spark import build_with_spark
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import GraphAggError, InvalidGraph, InvalidParameter, InvalidPassage
 from graphagg.graph.reading.batches import ReadCounts
@@ -22,6 +21,7 @@ from graphagg.graph.spark.edges import EdgeInput, read_edges
 from graphagg.rag import PassageIndex
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.spark.records import PassageInput, read_records
+from graphagg.spark import SparkOptions
 from graphagg.spark.session import named_errors
 from graphagg.store.manifest import read_manifest
 from tests.spark.test_communities import hub_pairs
@@ -99,7 +99,9 @@ def test_communities_of_a_frame_and_of_a_table(spark: Any, tmp_path: Path) -> No
         )
     assert_same_manifest(tmp_path, "local", "frame")
     frame.createOrReplaceTempView("calls")
-    build_with_spark(spark, "table:calls", tmp_path / "table", config=SMALL).close()
+    CommunityIndex.build(
+        "table:calls", tmp_path / "table", engine=SparkOptions(spark), config=SMALL
+    ).close()
     assert_same_manifest(tmp_path, "local", "table")
     assert settings(spark) == before and spark.range(2).count() == 2
     assert not (tmp_path / "frame.work").exists()

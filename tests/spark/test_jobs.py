@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityConfig, CommunityIndex
-from graphagg.communities.spark import build_with_spark, stages
+from graphagg.communities.indexing.spark import stages
 from graphagg.errors import ArtifactBusy, JobFailed, ParametersDiffer
+from graphagg.spark import SparkOptions
 from graphagg.spark.job import Work, finished
 from graphagg.spark.session import named_errors, small_driver
 from graphagg.spark.tasks import run_tasks
@@ -41,20 +42,28 @@ def test_a_killed_community_job_goes_on(spark: Any, tmp_path: Path) -> None:
 
     for place, after in enumerate(names, start=1):
         with pytest.raises(Killed):
-            build_with_spark(
-                spark, edges, out, config=SMALL, entries_per_block=200, progress=die(after)
+            CommunityIndex.build(
+                edges,
+                out,
+                engine=SparkOptions(spark, items_per_task=200),
+                config=SMALL,
+                progress=die(after),
             )
         assert not (out / "manifest.json").exists()
         assert finished(work_folder(out), names) == list(names[:place])
     with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*--force"):
-        build_with_spark(spark, edges, out, config=CommunityConfig())
-    build_with_spark(spark, edges, out, config=SMALL, progress=die(None)).close()
+        CommunityIndex.build(edges, out, engine=SparkOptions(spark), config=CommunityConfig())
+    CommunityIndex.build(
+        edges, out, engine=SparkOptions(spark), config=SMALL, progress=die(None)
+    ).close()
     assert ran == list(names)
     assert not work_folder(out).exists()
     CommunityIndex.build(edges, tmp_path / "local", config=SMALL).close()
     read = [(d / "manifest.json").read_bytes() for d in (out, tmp_path / "local")]
     assert read[0] == read[1]
-    with build_with_spark(spark, edges, out, config=SMALL, progress=die(None)) as again:
+    with CommunityIndex.build(
+        edges, out, engine=SparkOptions(spark), config=SMALL, progress=die(None)
+    ) as again:
         assert ran == list(names), "the same again is no work"
         assert again.read_report is not None and again.read_report.edges_read == len(hub_pairs(5))
 
@@ -83,7 +92,9 @@ def test_jobs_are_named_and_the_names_end_with_them(spark: Any, tmp_path: Path) 
         shown.append(context.getLocalProperty("spark.job.description"))
 
     edges = write_text(tmp_path / "edges.txt", hub_pairs(6))
-    build_with_spark(spark, edges, tmp_path / "out", config=SMALL, progress=note).close()
+    CommunityIndex.build(
+        edges, tmp_path / "out", engine=SparkOptions(spark), config=SMALL, progress=note
+    ).close()
     assert shown[0] == "communities: edges, 1 of 8"
     assert context.statusTracker().getJobIdsForGroup("graphagg communities")
     assert [context.getLocalProperty(key) for key in keys] == [None, None]

@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityConfig, CommunityIndex
-from graphagg.communities.spark import build_with_spark
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.embedding.spark_build import build_with_spark as embed_with_spark
 from graphagg.rag import PassageIndex
-from graphagg.rag.spark.build import build_with_spark as index_with_spark
+from graphagg.spark import SparkOptions
 from graphagg.spark.files import StoreFiles, store_of
 from tests.spark.stores import store_in
 from tests.spark.test_communities import hub_pairs, write_text
-from tests.spark.test_trigraph import Fakes, files, in_process, lines, passages
+from tests.spark.test_trigraph import fakes, files, in_process, lines, passages
 
 pytestmark = pytest.mark.spark
 SMALL = CommunityConfig("directed-in", permutations=16, bands=4, rows=2)
@@ -38,21 +36,32 @@ def test_communities_go_on_after_a_kill(spark: Any, tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_with_spark(
-            spark, edges, store / "out", config=SMALL, entries_per_block=200, progress=die
+        CommunityIndex.build(
+            edges,
+            store / "out",
+            engine=SparkOptions(spark, items_per_task=200),
+            config=SMALL,
+            progress=die,
         )
     assert not list((tmp_path / "store").glob("out/manifest*"))
-    again = build_with_spark(
-        spark, edges, store / "out", config=SMALL, entries_per_block=200,
+    again = CommunityIndex.build(
+        edges,
+        store / "out",
+        engine=SparkOptions(spark, items_per_task=200),
+        config=SMALL,
         progress=lambda stage, *_: ran.append(stage),
-    )  # fmt: skip
+    )
     with again, CommunityIndex.build(edges, tmp_path / "local", config=SMALL) as local:
         assert again.manifest.to_json() == local.manifest.to_json()
     assert ran == ["edges", "vertices", "pairs", "sets", "holders", "signatures", "bands"]
     assert store_of(store).listed("out.work") == {}
     ran.clear()
-    build_with_spark(
-        spark, edges, store / "out", config=SMALL, progress=lambda stage, *_: ran.append(stage)
+    CommunityIndex.build(
+        edges,
+        store / "out",
+        engine=SparkOptions(spark),
+        config=SMALL,
+        progress=lambda stage, *_: ran.append(stage),
     ).close()
     assert ran == [], "the same again is no work"
 
@@ -64,7 +73,9 @@ def test_an_embedding(spark: Any, tmp_path: Path) -> None:
     config = EmbeddingConfig(dim=8, pieces=3, propagate=1)
     with (
         NodeEmbedding.build(edges, tmp_path / "local", config=config) as one,
-        embed_with_spark(spark, edges, store / "emb", config=config) as other,
+        NodeEmbedding.build(
+            edges, store / "emb", engine=SparkOptions(spark), config=config
+        ) as other,
     ):
         assert one.manifest.inputs == other.manifest.inputs
         np.testing.assert_array_equal(one.parts, other.parts)
@@ -76,10 +87,12 @@ def test_passages(spark: Any, tmp_path: Path) -> None:
     records, store = passages(40), store_in(tmp_path / "store")
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
     in_process(records, tmp_path / "local").close()
-    index_with_spark(
-        spark, str(tmp_path / "p.jsonl"), store / "idx", models=Fakes(), passages_per_task=13,
-        entries_per_task=200,
-    )  # fmt: skip
+    PassageIndex.build(
+        str(tmp_path / "p.jsonl"),
+        store / "idx",
+        engine=SparkOptions(spark, items_per_task=13),
+        **fakes(),
+    )
     with PassageIndex.open(store / "idx") as index:
         assert files(index.directory) == files(tmp_path / "local")
 

@@ -18,8 +18,10 @@ from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, Unreadable
 from graphagg.rag import ChunkConfig, PassageIndex, read_documents, read_passages
 from graphagg.rag.indexing.engine import Engine
 from graphagg.rag.models.by_name import Models
+from graphagg.rag.operations.config import PassageOptions
 from graphagg.rag.snapshot import dense as dense_search
-from graphagg.rag.spark.build import build_with_spark
+from graphagg.rag.spark import build as building
+from graphagg.spark import SparkOptions
 from graphagg.spark.job import Work
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder
@@ -38,6 +40,14 @@ class Fakes:
     def load(self) -> Models:
         encoder = (PoolingEncoder if self.pools else FakeEncoder)(window=12)
         return Models(encoder, FakeExtractor(self.language), self.words)
+
+
+def fakes(models: Fakes = Fakes()) -> PassageOptions:
+    """The models as arguments of `PassageIndex.build`."""
+    loaded = models.load()
+    return {
+        "encoder": loaded.encoder, "extractor": loaded.extractor, "language": models.words,
+    }  # fmt: skip
 
 
 def passages(count: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -93,23 +103,24 @@ def lines(records: list[dict[str, Any]]) -> str:
 @pytest.mark.parametrize(
     ("words", "pools"), [(None, True), pytest.param("auto", False, marks=pytest.mark.slow)]
 )
-def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None, pools: bool) -> None:
+def test_the_same_bytes(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str | None, pools: bool
+) -> None:
     """`pools`: by an encoder that gives vectors of sentences too."""
     records = passages(60)
     for i in range(0, 60, 3):  # other languages, also inside one piece
         records[i]["text"] += (" Die alten Häuser standen am Fluss.", " 北京是中国的首都。")[i % 2]
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
     in_process(records, tmp_path / "local", words, pools).close()
-    fakes = Fakes(words=words, pools=pools)
-    build_with_spark(
-        spark,
+    models = Fakes(words=words, pools=pools)
+    monkeypatch.setattr(building, "ENTRIES_PER_TASK", 200)
+    PassageIndex.build(
         str(tmp_path / "p.jsonl"),
         tmp_path / "spark",
-        models=fakes,
-        passages_per_task=13,
-        entries_per_task=200,
+        engine=SparkOptions(spark, items_per_task=13),
+        **fakes(models),
     )
-    with opened(tmp_path / "spark", fakes) as index:
+    with opened(tmp_path / "spark", models) as index:
         assert len(index) == 60
         index.add([{"id": "new", "text": "Ada met Grace Hopper in Zürich."}])
         assert index.retrieve("Where did Ada meet Grace Hopper?", k=1)[0].passage.id == "new"
@@ -136,10 +147,13 @@ def test_documents_are_split_in_the_tasks_as_in_one_process(
         records, tmp_path / "local", chunking=chunking, encoder=models.encoder,
         extractor=models.extractor,
     ).close()  # fmt: skip
-    build_with_spark(
-        spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", chunking=chunking, models=Fakes(),
-        passages_per_task=17,
-    )  # fmt: skip
+    PassageIndex.build(
+        str(tmp_path / "p.jsonl"),
+        tmp_path / "spark",
+        engine=SparkOptions(spark, items_per_task=17),
+        chunking=chunking,
+        **fakes(),
+    )
     with opened(tmp_path / "spark", Fakes()) as index:
         assert (len(index) > 100) is (chunking is not None)
     assert files(tmp_path / "spark") == files(tmp_path / "local")
@@ -153,10 +167,13 @@ def test_a_document_that_is_split_has_its_id_alone(spark: Any, tmp_path: Path) -
         records = [long, {"id": other, "text": "Short."}]
         (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
         with pytest.raises(DuplicateId):
-            build_with_spark(
-                spark, str(tmp_path / "p.jsonl"), tmp_path / "i", chunking=ChunkConfig(4, 0, 0),
-                models=Fakes(),
-            )  # fmt: skip
+            PassageIndex.build(
+                str(tmp_path / "p.jsonl"),
+                tmp_path / "i",
+                engine=SparkOptions(spark),
+                chunking=ChunkConfig(4, 0, 0),
+                **fakes(),
+            )
 
 
 @pytest.mark.parametrize(
@@ -189,7 +206,7 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
     PassageIndex.build(
         read(source), tmp_path / "local", encoder=models.encoder, extractor=models.extractor
     ).close()
-    build_with_spark(spark, str(source), tmp_path / "spark", models=Fakes())
+    PassageIndex.build(str(source), tmp_path / "spark", engine=SparkOptions(spark), **fakes())
     assert files(tmp_path / "spark") == files(tmp_path / "local")
 
 
@@ -198,11 +215,12 @@ def test_inverted_lists_of_parts(
     spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dense_search, "FLAT_LIMIT", 100)
+    monkeypatch.setattr(building, "ENTRIES_PER_TASK", 300)
     records = passages(120, seed=2)
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
     in_process(records, tmp_path / "local").close()
-    build_with_spark(
-        spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes(), entries_per_task=300
+    PassageIndex.build(
+        str(tmp_path / "p.jsonl"), tmp_path / "spark", engine=SparkOptions(spark), **fakes()
     )
     assert files(tmp_path / "spark") == files(tmp_path / "local")
     assert "s0.lists.vectors.npy" in files(tmp_path / "spark")
@@ -225,7 +243,7 @@ def test_bad_input_is_named(
     if content is not None:
         source.write_text(content)
     with pytest.raises(error, match=message):
-        build_with_spark(spark, str(source), tmp_path / "idx", models=Fakes())
+        PassageIndex.build(str(source), tmp_path / "idx", engine=SparkOptions(spark), **fakes())
     assert not (tmp_path / "idx").exists()
     assert not (tmp_path / "idx.work").exists()
 
@@ -242,7 +260,9 @@ def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.Mo
     with monkeypatch.context() as patch:
         patch.setattr(Engine, "write_postings", killed)
         with pytest.raises(KeyboardInterrupt):
-            build_with_spark(spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes())
+            PassageIndex.build(
+                str(tmp_path / "p.jsonl"), tmp_path / "spark", engine=SparkOptions(spark), **fakes()
+            )
     assert (tmp_path / "spark.work" / "segment.json").exists()
     written = (tmp_path / "spark.work" / "blocks" / "segment.000000.json").stat().st_mtime_ns
     seen = []
@@ -254,7 +274,9 @@ def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.Mo
         remove(work)
 
     monkeypatch.setattr(Work, "remove", looked_at)
-    build_with_spark(spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes())
+    PassageIndex.build(
+        str(tmp_path / "p.jsonl"), tmp_path / "spark", engine=SparkOptions(spark), **fakes()
+    )
     assert seen == [written], "the segment was computed once"
     assert files(tmp_path / "spark") == files(tmp_path / "local")
 
@@ -262,10 +284,10 @@ def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.slow
 def test_the_same_again_does_nothing(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").write_text(lines(passages(5)), encoding="utf-8")
-    arguments = (spark, str(tmp_path / "p.jsonl"), tmp_path / "idx")
-    build_with_spark(*arguments, models=Fakes())
+    arguments = (str(tmp_path / "p.jsonl"), tmp_path / "idx")
+    PassageIndex.build(*arguments, engine=SparkOptions(spark), **fakes())
     before = (tmp_path / "idx" / "manifest.json").stat().st_mtime_ns
-    build_with_spark(*arguments, models=Fakes())
+    PassageIndex.build(*arguments, engine=SparkOptions(spark), **fakes())
     assert (tmp_path / "idx" / "manifest.json").stat().st_mtime_ns == before
-    build_with_spark(*arguments, models=Fakes(), force=True)
+    PassageIndex.build(*arguments, engine=SparkOptions(spark), **fakes(), force=True)
     assert (tmp_path / "idx" / "manifest.json").stat().st_mtime_ns > before

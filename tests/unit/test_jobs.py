@@ -22,7 +22,7 @@ from graphagg.cli.builds.embedding import EmbeddingBuild
 from graphagg.cli.builds.run import main
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing.engine import KIND
-from graphagg.communities.spark import job_of
+from graphagg.communities.indexing.spark import job_of
 from graphagg.errors import EmptyGraph, GraphAggError, InvalidParameter, JobFailed, WriteFailed
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.spark.edges import EdgeInput

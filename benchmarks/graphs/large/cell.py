@@ -47,23 +47,22 @@ def main() -> None:
         measured(lambda **given: built(job, source, Path(out), kind, **given), result, job)
 
 
-def built(job: str, edges: Any, out: Path, kind: str, spark: Any = None, **given: Any) -> Any:
+def built(job: str, edges: Any, out: Path, kind: Any, spark: Any = None, **given: Any) -> Any:
     """Build an index of a job, in process or by Spark."""
+    from graphagg.spark import SparkOptions
+
+    engine = None if spark is None else SparkOptions(spark)
     if job == "communities":
         from graphagg.communities import CommunityConfig, CommunityIndex
-        from graphagg.communities.spark import build_with_spark
 
-        config: Any = CommunityConfig(kind=kind)
-        if spark is not None:
-            return build_with_spark(spark, edges, out, config=config, **given)
-        return CommunityIndex.build(edges, out, config=config, **given)
+        return CommunityIndex.build(
+            edges, out, config=CommunityConfig(kind=kind), engine=engine, **given
+        )
     from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-    from graphagg.embedding.spark_build import build_with_spark as embed_with_spark
 
-    config = EmbeddingConfig(kind=kind)
-    if spark is not None:
-        return embed_with_spark(spark, edges, out, config=config, **given)
-    return NodeEmbedding.build(edges, out, config=config, **given)
+    return NodeEmbedding.build(
+        edges, out, config=EmbeddingConfig(kind=kind), engine=engine, **given
+    )
 
 
 def measured(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Annotated, Any, ClassVar
 
 import typer
@@ -51,10 +49,7 @@ class CommunitiesBuild(GraphBuild):
         default_factory=CommunityConfig
     )
     reading: NeededWeights = field(default_factory=NeededWeights)
-    entries_per_block: int | None = field(
-        default=None,
-        metadata={"panel": "How it runs", "min": 1, "aliases": ("entries_a_block",)},
-    )
+    entries_per_block: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
     def read_as(self) -> Reading:
         """The options of reading, for an index with weights or without."""
@@ -70,22 +65,22 @@ class CommunitiesBuild(GraphBuild):
 
         return CommunityIndex
 
-    def engine(self) -> ModuleType:
-        """The module of the Spark engine."""
-        from graphagg.communities import spark
+    def stages(self) -> tuple[str, ...]:
+        """The stages of the job."""
+        from graphagg.communities.indexing.spark import stages
 
-        return spark
+        return stages(self.parameters)
 
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and parameters."""
-        from graphagg.communities.spark import job_of
+        from graphagg.communities.indexing.spark import job_of
         from graphagg.graph.spark.edges import EdgeInput
 
         return job_of(EdgeInput.of(self.edges, self.read_as()), self.parameters)
 
-    def task_size(self) -> Mapping[str, int]:
-        """Entries that a task holds."""
-        return {"entries_per_block": self.entries_per_block} if self.entries_per_block else {}
+    def task_size(self) -> int | None:
+        """Entries that a task of Spark holds; None: the default."""
+        return self.entries_per_block
 
     def built(self, index: Any) -> Built:
         """The result, with what was left out on reading."""

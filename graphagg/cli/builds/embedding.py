@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
@@ -94,12 +93,6 @@ class EmbeddingBuild(GraphBuild):
         from graphagg.embedding import NodeEmbedding
 
         return NodeEmbedding
-
-    def engine(self) -> ModuleType:
-        """The module of the Spark engine."""
-        from graphagg.embedding import spark_build
-
-        return spark_build
 
     def stages(self) -> tuple[str, ...]:
         """The stages of the job."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from graphagg.cli.builds.build import Build, RunOptions
@@ -14,6 +13,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import Reading
 from graphagg.progress import Progress
+from graphagg.spark.build import SparkOptions
 from graphagg.spark.sources import seen_path
 
 if TYPE_CHECKING:
@@ -48,25 +48,16 @@ class GraphBuild(Build):
         """The class of the index, which has `build`."""
 
     @abstractmethod
-    def engine(self) -> ModuleType:
-        """The module of the Spark engine, which has `build_with_spark` and `stages`."""
-
-    @abstractmethod
     def built(self, index: Any) -> Built:
         """The result, from the opened index."""
 
-    def task_size(self) -> Mapping[str, int]:
-        """Arguments of `build_with_spark` that say how much a task holds."""
-        return {}
+    def task_size(self) -> int | None:
+        """Entries that a task of Spark holds; None: the default."""
+        return None
 
     def local_options(self) -> dict[str, Any]:
         """Arguments that only the build in this process takes."""
         return {}
-
-    def stages(self) -> tuple[str, ...]:
-        """The stages of the Spark engine, in their order."""
-        stages: tuple[str, ...] = self.engine().stages(self.parameters)
-        return stages
 
     def check(self) -> None:
         """Read the first edges of local files, as Spark will: their columns and types."""
@@ -99,9 +90,9 @@ class GraphBuild(Build):
                 f"{self.edges[0]} is a graph that this process makes, and Spark reads files; build "
                 "it with --engine local"
             )
-        build, options = self.engine().build_with_spark, self.options(run, progress)
-        options |= {"work": run.work, **self.task_size()}
-        with build(spark, self.edges, run.out, **options) as index:
+        engine = SparkOptions(spark, run.work, self.task_size())
+        options = self.options(run, progress)
+        with self.index_class().build(self.edges, run.out, engine=engine, **options) as index:
             return self.built(index)
 
     def options(self, run: RunOptions, progress: Progress) -> dict[str, Any]:

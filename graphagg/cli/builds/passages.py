@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -12,15 +12,18 @@ import typer
 
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.folders import remember_source
+from graphagg.cli.options import help_of
 from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
-from graphagg.rag.config.profile import DEFAULT_PROFILE
+from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile, installed_profile
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, read_rows
-from graphagg.rag.models.by_name import NamedModels
 from graphagg.rag.models.chunking import ChunkConfig, Source
 from graphagg.rag.models.vector_cache import CacheConfig
+from graphagg.rag.models.weights import Dtype
+from graphagg.rag.operations.config import PassageConfig
+from graphagg.spark.build import SparkOptions
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -72,6 +75,50 @@ def chunk_config(
     return ChunkConfig(chunk_words, shared, least)
 
 
+@dataclass(frozen=True)
+class ModelNames:
+    """Models by name.
+
+    Attributes:
+        profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
+            spaCy.
+        encoder: name or path of a sentence-transformers model, or use-multilingual-v3, or the file
+            of a static table. None: the profile's.
+        extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
+            None: by profile and language.
+        language: code of the language of all passages; auto recognizes the language of each
+            passage. None: the extractor's.
+        dtype: arithmetic of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
+        device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
+        names: file of names that the texts hold, a name per line with its aliases behind it,
+            separated by =, or JSON Lines; with Spark on every machine. None: none.
+        processes: number of processes that find entities. None: by the size of the corpus.
+    """
+
+    profile: Profile = DEFAULT_PROFILE
+    encoder: str | None = None
+    extractor: str | None = None
+    language: str | None = None
+    dtype: Dtype = "auto"
+    device: str | None = None
+    names: str | None = None
+    processes: int | None = field(default=None, metadata={"panel": "How it runs"})
+
+
+def model_names(
+    profile: Annotated[
+        Profile | None,
+        typer.Option(
+            help=help_of(ModelNames, "profile")[0],
+            show_default="standard; fast if only its libraries are installed",
+        ),
+    ] = None,
+    **names: Any,
+) -> ModelNames:
+    """The names; without a profile the one whose libraries are installed."""
+    return ModelNames(**names | {"profile": profile or installed_profile()})
+
+
 Chunking = Annotated[ChunkConfig | None, chunk_config, _SPLITTING]
 
 
@@ -85,7 +132,6 @@ class PassagesBuild(Build):
             encoded again, and stay whole. None: none.
         dedup: leave out passages that share at least this share of their shingles of 3 words with
             a longer one that stays, as `graphagg dedup` does. None: keep all.
-        processes: number of processes that find entities. None: by the size of the corpus.
         passages_per_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
 
@@ -98,18 +144,14 @@ class PassagesBuild(Build):
     )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
-    models: Annotated[NamedModels, "Models"] = field(default_factory=NamedModels)
+    models: Annotated[ModelNames, model_names, "Models"] = field(default_factory=ModelNames)
     chunking: Chunking = field(default_factory=ChunkConfig)
     reading: Reading = field(default_factory=ReadConfig)
     columns: Columns = field(default_factory=RowConfig)
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
     dedup: float | None = None
     vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
-    processes: int | None = field(default=None, metadata={"panel": "How it runs"})
-    passages_per_task: int | None = field(
-        default=None,
-        metadata={"panel": "How it runs", "min": 1, "aliases": ("passages_a_task",)},
-    )
+    passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
     @property
     def source(self) -> str:
@@ -122,6 +164,11 @@ class PassagesBuild(Build):
 
         return STAGES
 
+    def config(self, **settings: Any) -> PassageConfig:
+        """Models and settings of the index."""
+        models = PassageConfig(**vars(self.models), chunking=self.chunking, columns=self.columns)
+        return replace(models, **settings)
+
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and models, which are loaded for it."""
         from graphagg.rag.indexing.build import Recipe
@@ -129,12 +176,11 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.records import PassageInput
 
         source = PassageInput.of(self.passages, self.columns)
-        return job_of(source, Recipe(loaded(self.models), self.chunking))
+        return job_of(source, Recipe(loaded(self.config()), self.chunking))
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
         from graphagg.rag import PassageIndex
-        from graphagg.rag.models.by_name import encoder_of, extractor_named
 
         report = FolderReport()
         path = Path(self.passages)
@@ -145,46 +191,30 @@ class PassagesBuild(Build):
         if self.dedup is not None:
             corpus, said = without_duplicates(list(corpus), self.dedup, self.columns)
             notes.append(said)
-        models, extractor = self.models, None
-        named = models.extractor or models.language or self.processes
-        if named:  # else the language of the corpus says which
-            extractor = extractor_named(
-                models.profile, models.extractor, models.language, self.processes
-            )
+        config = self.config(vectors=self.vector_column, cache=self.vectors.open())
+        if self.vector_column is None:
+            config = replace(config, columns=RowConfig())  # `read_corpus` has read them
         with PassageIndex.build(
-            corpus,
-            run.out,
-            chunking=self.chunking,
-            columns=RowConfig() if self.vector_column is None else self.columns,
-            vectors=self.vector_column,
-            encoder=encoder_of(models.profile, models.encoder, models.dtype, models.device),
-            language=models.language,
-            extractor=extractor,
-            names=models.names,
-            profile=models.profile,
-            cache=self.vectors.open(),
-            progress=progress,
-            force=run.force,
+            corpus, run.out, config=config, progress=progress, force=run.force
         ) as index:
             remember_source(run.out, path)
-            if models.profile == DEFAULT_PROFILE == "fast":
+            if self.models.profile == installed_profile() == "fast":
                 notes.append("profile: fast; standard needs what is not installed (.[rag,models])")
             read = what_was_read(report)
             language = index.manifest.parameters["language"]
-            if not named and language != "en":
+            if not (self.models.extractor or self.models.language) and language != "en":
                 notes.append(f"language: {language}, as recognized; --language en takes English")
             return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
         from graphagg.rag import PassageIndex
-        from graphagg.rag.spark.build import PASSAGES_PER_TASK, build_with_spark
 
         if self.dedup is not None:
             raise InvalidParameter(
                 "--dedup is of --engine local; run `graphagg dedup` first, and index what it keeps"
             )
-        if self.processes is not None:
+        if self.models.processes is not None:
             raise InvalidParameter(
                 "--processes is of --engine local; Spark runs as many processes as it has cores"
             )
@@ -195,19 +225,11 @@ class PassagesBuild(Build):
                 "--include, --exclude, --max-file-size and --strict are of --engine local; with "
                 "Spark name the files by a glob"
             )
-        build_with_spark(
-            spark,
-            self.passages,
-            run.out,
-            work=run.work,
-            columns=self.columns,
-            chunking=self.chunking,
-            models=self.models,
-            passages_per_task=self.passages_per_task or PASSAGES_PER_TASK,
-            progress=progress,
+        engine = SparkOptions(spark, run.work, self.passages_per_task)
+        with PassageIndex.build(
+            self.passages, run.out, config=self.config(), engine=engine, progress=progress,
             force=run.force,
-        )
-        with PassageIndex.open(run.out) as index:
+        ) as index:  # fmt: skip
             return Built.of(index.manifest)
 
 

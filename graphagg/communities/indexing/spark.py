@@ -58,7 +58,7 @@ def write_with_spark(
     *,
     entries_per_block: int = ENTRIES_PER_BLOCK,
 ) -> ReadReport:
-    """Index a graph by Spark; see `build_with_spark`."""
+    """Index a graph by Spark; see `CommunityIndex.build`."""
 
     def write(work: Work, publication: Publication) -> dict[str, Any]:
         state = Stored(work.files, work.blocks)

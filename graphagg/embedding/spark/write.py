@@ -47,7 +47,7 @@ from graphagg.store.artifact import is_current
 
 
 def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConfig) -> ReadReport:
-    """Embed a graph by Spark; see `build_with_spark`."""
+    """Embed a graph by Spark; see `NodeEmbedding.build`."""
 
     def write(work: Work, published: Publication) -> dict[str, Any]:
         _run(work, source, config, published, build)

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import pyarrow as pa
 
 from graphagg.arrays import Floats
-from graphagg.checks import one_of
+from graphagg.checks import one_of, with_values
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph.adjacency import check_sums
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
@@ -70,7 +70,7 @@ def load_graph(
         >>> list(graph.rows), list(graph.columns), graph.edges
         (['critics', 'fans'], ['ann', 'bob'], 3)
     """
-    options = Reading(**reading)
+    options = with_values(Reading(), reading)
     return read_graph(edges, kind, options, vertices=vertices, allow_empty=allow_empty)[0]
 
 

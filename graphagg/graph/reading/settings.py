@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from graphagg.checks import one_of
+from graphagg.checks import one_of, with_values
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import ID_TYPES, GraphKind, IdType
 
@@ -167,7 +167,7 @@ def indexed_reading(weights: bool, options: Mapping[str, Any]) -> Reading:
         InvalidParameter: a column of weights is named for an index without.
     """
     if weights:
-        return NeededWeights(**options)
+        return with_values(NeededWeights(), options)
     plain = dict(options)
     column = plain.pop("weight", None)
     if column is not None:
@@ -175,7 +175,7 @@ def indexed_reading(weights: bool, options: Mapping[str, Any]) -> Reading:
             f"weight is {column!r}, but weights are not kept here, wanted no column of weights; "
             "leave it out, or build the index with `weights=True`"
         )
-    return Reading(**plain)
+    return with_values(Reading(), plain)
 
 
 class ReadingOptions(TypedDict, total=False):

@@ -59,7 +59,7 @@ class HaystackRetriever:
         self._index: PassageIndex | WritableIndex | None = None
         self.top_k, self.filters, self.fields = top_k, filters, fields
         check_known(fields, ("top_k", "filters"))
-        Request(**fields)  # raises for what it does not take
+        Request().with_fields(**fields)  # raises for what it does not take
 
     def warm_up(self) -> None:
         """Open the index; no model is loaded."""

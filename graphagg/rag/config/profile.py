@@ -5,8 +5,6 @@
 | `standard` | the default encoder | the default pipeline | most corpora |
 | `fast` | a static table | rules | many passages, small machines |
 
-Without spaCy or sentence-transformers, as where only the extra `fast` is installed, `fast` is the
-default.
 The manifest names the profile, and any other encoder or extractor that was given.
 """
 
@@ -15,20 +13,25 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Literal, get_args
 
+from graphagg.errors import MissingExtra
 from graphagg.rag.config.multihop import FAST, MultihopConfig
 
 Profile = Literal["standard", "fast"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
+DEFAULT_PROFILE: Profile = "standard"
 _OF_STANDARD, _OF_FAST = ("spacy", "sentence_transformers"), ("Stemmer", "tokenizers")
 
 
-def default_profile() -> Profile:
-    """The profile for what is installed: `fast` where only its libraries are, else `standard`."""
+def installed_profile() -> Profile:
+    """The profile whose libraries are installed: `fast` if only its own are, else `standard`."""
     lacks_one = any(find_spec(module) is None for module in _OF_STANDARD)
     return "fast" if lacks_one and all(map(find_spec, _OF_FAST)) else "standard"
 
 
-DEFAULT_PROFILE = default_profile()
+def need_standard(module: str) -> None:
+    """Raise `MissingExtra` if a library of the default profile is not installed."""
+    if find_spec(module) is None:
+        raise MissingExtra(module, "rag", 'or pass `profile="fast"`, which works without it')
 
 
 WEIGHTS: dict[Profile, MultihopConfig] = {"standard": MultihopConfig(), "fast": FAST}

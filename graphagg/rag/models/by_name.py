@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
-from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
-from graphagg.rag.documents.languages import AUTO, check_language
-from graphagg.rag.models.weights import DEFAULT_ENCODER, DTYPES, Dtype
-from graphagg.rag.models.with_names import with_names
+from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile, need_standard
+from graphagg.rag.documents.languages import AUTO
+from graphagg.rag.models.weights import DEFAULT_ENCODER, Dtype
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -50,54 +48,6 @@ class Models:
         return {role: spec.to_json() for role, spec in specs.items()}
 
 
-@dataclass(frozen=True)
-class NamedModels:
-    """Models by name.
-
-    Attributes:
-        profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
-            spaCy.
-        encoder: name or path of a sentence-transformers model, or use-multilingual-v3, or the file
-            of a static table. None: the profile's.
-        extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
-            None: by profile and language.
-        language: code of the language of all passages; auto recognizes the language of each
-            passage. None: the extractor's.
-        dtype: arithmetic of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
-        device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
-        names: file of names that the texts hold, a name per line with its aliases behind it,
-            separated by =, or JSON Lines; with Spark on every machine. None: none.
-    """
-
-    profile: Profile = DEFAULT_PROFILE
-    encoder: str | None = None
-    extractor: str | None = None
-    language: str | None = None
-    dtype: Dtype = "auto"
-    device: str | None = None
-    names: str | None = None
-
-    def __post_init__(self) -> None:
-        one_of("profile", self.profile, PROFILES)
-        one_of("dtype", self.dtype, DTYPES)
-        check_language(self.language)
-
-    def load(self, processes: int | None = 1) -> Models:
-        """Load the models; a worker process does so once.
-
-        Args:
-            processes: processes that find entities; None: by the size of the corpus.
-        """
-        return Models(
-            encoder_of(self.profile, self.encoder, self.dtype, self.device),
-            with_names(
-                extractor_named(self.profile, self.extractor, self.language, processes), self.names
-            ),
-            self.language,
-            self.profile,
-        )
-
-
 def encoder_of(
     profile: Profile, name: str | None = None, dtype: Dtype = "auto", device: str | None = None
 ) -> Encoder:
@@ -126,6 +76,8 @@ def encoder_of(
             f"encoder {name!r}: profile fast takes a static model or table ({TABLE_SUFFIX}); "
             "leave the encoder out for the packaged one, or take profile standard"
         )
+    if name is None:
+        need_standard("sentence_transformers")
     return encoder_named(name or DEFAULT_ENCODER, dtype, device)
 
 
@@ -161,5 +113,7 @@ def extractor_named(
         name = f"{PREFIX}{language}"
     if name is not None and name.startswith(PREFIX):
         return RuleExtractor(name.removeprefix(PREFIX))
+    if name is None:
+        need_standard("spacy")
     pipeline = SpacyExtractor(name or DEFAULT_EXTRACTOR, processes=processes)
     return ByLanguage(pipeline) if language == AUTO else pipeline

@@ -21,7 +21,7 @@ from graphagg.rag.models.by_name import encoder_of, extractor_named
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.with_names import names_of, with_names
 from graphagg.rag.operations.version import IndexModels, PassageVersion, read_snapshot
-from graphagg.rag.question.request import Request, VisibleFields
+from graphagg.rag.question.request import Request, Selection, VisibleFields
 from graphagg.rag.snapshot.snapshot import KIND, Snapshot
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
@@ -34,8 +34,13 @@ if TYPE_CHECKING:  # what no question needs loads when it is called
     from graphagg.rag.models.vector_cache import VectorCache
 
 
+_ALL = Request()
 _GRAPH = GraphConfig()
 _MAP = MapConfig()
+
+
+def _selection(visible: VisibleFields) -> Selection:
+    return _ALL.with_fields(**visible).selection
 
 
 class IndexedCorpus(Index[PassageVersion]):
@@ -217,7 +222,7 @@ class IndexedCorpus(Index[PassageVersion]):
             InvalidParameter: ids are no list.
         """
         snapshot = self.snapshot
-        return corpus_graph(snapshot, snapshot.scope(Request(**visible).selection).view, config)
+        return corpus_graph(snapshot, snapshot.scope(_selection(visible)).view, config)
 
     def map(
         self,
@@ -250,7 +255,7 @@ class IndexedCorpus(Index[PassageVersion]):
         """
         from graphagg.rag.corpus.themes.storage import current_map, map_of_view
 
-        selection = Request(**visible).selection
+        selection = _selection(visible)
         if selection.is_all:
             return current_map(self.snapshot, config, update, labels, progress)
         return map_of_view(self.snapshot, selection, config, labels, progress)
@@ -271,7 +276,7 @@ class IndexedCorpus(Index[PassageVersion]):
             InvalidParameter: `k` is under 1, or `by` is unknown.
             InvalidFilter: the filter names an unknown key or does not fit its type.
         """
-        return similar_passages(self.snapshot, Request(**visible).selection, passage_id, k, by)
+        return similar_passages(self.snapshot, _selection(visible), passage_id, k, by)
 
     def similar_entities(
         self, name: str, k: int = 10, *, by: By = "graph", **visible: Unpack[VisibleFields]
@@ -289,4 +294,4 @@ class IndexedCorpus(Index[PassageVersion]):
             InvalidParameter: `k` is under 1, or `by` is unknown.
             InvalidFilter: the filter names an unknown key or does not fit its type.
         """
-        return similar_entities(self.snapshot, Request(**visible).selection, name, k, by)
+        return similar_entities(self.snapshot, _selection(visible), name, k, by)

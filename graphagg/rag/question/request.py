@@ -16,11 +16,11 @@ say how they are written:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any, Literal, TypedDict, get_type_hints
 
-from graphagg.checks import integer, number, one_of, shown
+from graphagg.checks import integer, number, one_of, shown, with_values
 from graphagg.errors import InvalidParameter, InvalidQuestion
 from graphagg.fields import text_of
 from graphagg.rag.config.modes import DEFAULT_MODE, MODES, Config, Mode
@@ -139,10 +139,9 @@ class Request:
             fields: new values by name.
 
         Raises:
-            TypeError: there is no such field.
-            InvalidParameter: a value is out of range.
+            InvalidParameter: there is no such field, or a value is out of range.
         """
-        return replace(self, **fields) if fields else self
+        return with_values(self, fields)
 
     @property
     def selection(self) -> Selection:

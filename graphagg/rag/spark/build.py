@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.arrays import offsets
-from graphagg.progress import Progress, silent
+from graphagg.progress import silent
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.build import Recipe, publish_build
 from graphagg.rag.indexing.engine import MENTIONS, Engine
 from graphagg.rag.indexing.state import BLOCK, State
-from graphagg.rag.models.by_name import Models, NamedModels
-from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
+from graphagg.rag.models.by_name import Models
+from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot.snapshot import KIND
 from graphagg.rag.spark.engine import SparkLoops
 from graphagg.rag.spark.records import (
@@ -50,68 +50,45 @@ from graphagg.spark.build import SparkBuild
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication
-from graphagg.store.addresses import Location
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    pass
 
 PASSAGES_PER_TASK = 2_000
 ENTRIES_PER_TASK = 1_000_000
 """Pairs or postings that a task holds; about 100 bytes each."""
 STAGES = ("records", PASSAGES, IDS, BLOCK, MENTIONS)
 """The stages that are reported, in their order."""
-_COLUMNS = RowConfig()
 
 
-def build_with_spark(
-    spark: SparkSession,
-    passages: DataFrame | str | Sequence[str],
-    directory: Location,
-    *,
-    work: Location | None = None,
-    columns: RowConfig = _COLUMNS,
-    chunking: ChunkConfig | None = DEFAULT_CHUNKING,
-    models: ModelLoader | None = None,
+def write_with_spark(
+    spark_build: SparkBuild,
+    passages: Any,
+    columns: RowConfig,
+    chunking: ChunkConfig | None,
+    loader: ModelLoader,
     passages_per_task: int = PASSAGES_PER_TASK,
-    entries_per_task: int = ENTRIES_PER_TASK,
-    progress: Progress = silent,
-    force: bool = False,
 ) -> None:
-    """Index a corpus by Spark; `PassageIndex.open` opens the index.
+    """Index a corpus by Spark; see `PassageIndex.build`.
 
     Args:
-        spark: the session; its settings are afterward what they were.
+        spark_build: where the index goes, and how.
         passages: a DataFrame; a table, as `table:NAME`; or JSONL, Parquet (also in folders such as
             `year=2024`) or a folder of texts: paths and patterns, on any path that Spark reads;
             see `graphagg.rag.spark.records.read_records`.
-        directory: where the index goes: on a file system that executors and driver share, or at an
-            address of a store, such as `s3://bucket/idx`: then they share nothing else.
-        work: where an unfinished job lies, a shared folder or an address; None: beside the index.
         columns: which columns of a table are what, where they have other names.
         chunking: how long texts are split, by the tasks; None keeps all whole.
-        models: how every process loads the models; None: the default ones.
+        loader: how every process loads the models.
         passages_per_task: passages that a task annotates and encodes.
-        entries_per_task: pairs or postings that a task holds in memory.
-        progress: called after each stage.
-        force: build again also where nothing changed, or over an unfinished job.
-
-    Raises:
-        EmptyCorpus, InvalidPassage, DuplicateId, UnreadableFile: about the passages.
-        ParametersDiffer: an unfinished job there has other parameters.
-        JobFailed: Spark gave up; the same call goes on after the last finished stage, but of a
-            DataFrame begins anew.
-        ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
-        MissingExtra: an optional dependency or a default model is not installed.
     """
-    loader, source = models or NamedModels(), PassageInput.of(passages, columns)
+    source = PassageInput.of(passages, columns)
     recipe = Recipe(loaded(loader), chunking)
-    build = SparkBuild.of(spark, directory, work, progress, force)
 
     def write(unfinished: Work, publication: Publication) -> None:
         job = _Job(unfinished, publication, recipe, loader)
-        job.run(source, passages_per_task, entries_per_task, force)
+        job.run(source, passages_per_task, ENTRIES_PER_TASK, spark_build.force)
 
-    build.publish(KIND, job_of(source, recipe), source, write, STAGES)
+    spark_build.publish(KIND, job_of(source, recipe), source, write, STAGES)
 
 
 def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:

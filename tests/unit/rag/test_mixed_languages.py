@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag import Hit, MultihopConfig, Passage, PassageIndex, SpacyExtractor
+from graphagg.rag import Hit, MultihopConfig, Passage, PassageConfig, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.analyzer import Analyzer, Analyzers
 from graphagg.rag.documents.languages import (
     AUTO,
@@ -25,7 +25,7 @@ from graphagg.rag.documents.languages import (
 )
 from graphagg.rag.documents.passages import language_of_corpus
 from graphagg.rag.models.by_language import ByLanguage
-from graphagg.rag.models.by_name import NamedModels, extractor_named
+from graphagg.rag.models.by_name import extractor_named
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.store.manifest import read_manifest
@@ -268,7 +268,7 @@ def test_a_language_that_does_not_exist(tmp_path: Path) -> None:
         PassageIndex.build([Passage("p", "Text.")], tmp_path / "i", language="xq")
     assert not (tmp_path / "i").exists()
     with pytest.raises(InvalidParameter, match=message):
-        NamedModels(language="xq")
+        PassageConfig(language="xq")
 
 
 @pytest.mark.parametrize(

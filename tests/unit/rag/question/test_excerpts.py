@@ -244,7 +244,7 @@ def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:
     short = Passage("s", "Nobody is here.")
     with build([long, short], tmp_path / "i", chunking=chunking) as index:
         assert [p.id for p in index] == ["d#0", "d#1", "s"] and index.chunking == chunking
-        assert index.update([Passage("d", "Ada saw York.")]) is None
+        assert index.update([Passage("d", "Ada saw York.")]).replaced == 1
         assert sorted(p.id for p in index) == ["d", "s"]
         assert index.add([long], replace=True).replaced == 1
         assert index.add([Passage("t", long.text)]).replaced == 0

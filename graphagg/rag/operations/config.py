@@ -1,0 +1,104 @@
+"""`PassageConfig`: what a passage index is built with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from graphagg.checks import one_of
+from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
+from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
+from graphagg.rag.documents.languages import check_language
+from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.models.by_name import Models, encoder_of, extractor_named
+from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
+from graphagg.rag.models.weights import DTYPES, Dtype
+from graphagg.rag.models.with_names import with_names
+
+if TYPE_CHECKING:
+    from graphagg.rag.models.encoder import Encoder
+    from graphagg.rag.models.extractor import EntityExtractor
+    from graphagg.rag.models.supplied_vectors import SuppliedVectors
+    from graphagg.rag.models.vector_cache import VectorCache
+
+
+@dataclass(frozen=True)
+class PassageConfig:
+    """Models and settings of a passage index.
+
+    Attributes:
+        profile: `standard`; `fast`: static vectors and names by rules, without PyTorch and spaCy.
+        language: code of the language that all passages are in, such as `de`; `auto` recognizes
+            the language of each passage. None: the extractor's language; without an extractor the
+            language of nine of ten passages, or `auto`, judged by 200 of them.
+        encoder: an encoder, the name or folder of a model, or the file of a static table. None: by
+            profile; for `standard` a `SentenceTransformerEncoder()`.
+        extractor: an extractor, the name of a spaCy pipeline, or `rule:CODE`. None: by profile and
+            language; for `standard` a `SpacyExtractor()` for English, rules for other languages,
+            and both for several languages.
+        dtype: arithmetic of an encoder by name; `auto`: int8 or bfloat16 on a fast CPU.
+        device: device of an encoder by name: `cpu`, `cuda`, ... None: a GPU if there is any.
+        processes: processes of an extractor by name. None: by the size of the corpus.
+        names: names that the texts hold: a list of mappings with `name` and `aliases`, or a file
+            (`graphagg.rag.documents.user_names`); the index remembers them. None: none.
+        chunking: how texts longer than a chunk are split; the index remembers it for `add` and
+            `update`. None: keep all texts whole.
+        columns: which fields of mappings and tables are what, if they have other names.
+        vectors: `[P, d]` vectors of the passages by this very encoder, or the field of each row
+            that holds its own. They are not encoded again, and no text is split; sentences still
+            are encoded.
+        cache: keeps the vectors of texts, so that an interrupted build goes on. None: nowhere.
+        limits: how much a build holds in memory; the index is the same.
+
+    Examples:
+        >>> PassageConfig(profile="fast", chunking=ChunkConfig(max_words=200)).profile
+        'fast'
+    """
+
+    profile: Profile = DEFAULT_PROFILE
+    language: str | None = None
+    encoder: Encoder | str | None = None
+    extractor: EntityExtractor | str | None = None
+    dtype: Dtype = "auto"
+    device: str | None = None
+    processes: int | None = None
+    names: str | Path | Sequence[Any] | None = None
+    chunking: ChunkConfig | None = DEFAULT_CHUNKING
+    columns: RowConfig = field(default_factory=RowConfig)
+    vectors: SuppliedVectors | None = None
+    cache: VectorCache | None = None
+    limits: Limits = DEFAULT_LIMITS
+
+    def __post_init__(self) -> None:
+        one_of("profile", self.profile, PROFILES)
+        one_of("dtype", self.dtype, DTYPES)
+        check_language(self.language)
+
+    def load(self) -> Models:
+        """Load the models; raises `MissingExtra` or `InvalidParameter` if that is not possible."""
+        encoder, extractor = self.encoder, self.extractor
+        if encoder is None or isinstance(encoder, str):
+            encoder = encoder_of(self.profile, encoder, self.dtype, self.device)
+        if extractor is None or isinstance(extractor, str):
+            extractor = extractor_named(self.profile, extractor, self.language, self.processes)
+        return Models(encoder, with_names(extractor, self.names), self.language, self.profile)
+
+
+class PassageOptions(TypedDict, total=False):
+    """The fields of `PassageConfig`, as keyword arguments."""
+
+    profile: Profile
+    language: str | None
+    encoder: Encoder | str | None
+    extractor: EntityExtractor | str | None
+    dtype: Dtype
+    device: str | None
+    processes: int | None
+    names: str | Path | Sequence[Any] | None
+    chunking: ChunkConfig | None
+    columns: RowConfig
+    vectors: SuppliedVectors | None
+    cache: VectorCache | None
+    limits: Limits

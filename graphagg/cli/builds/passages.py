@@ -92,7 +92,6 @@ class ModelNames:
         device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
         names: file of names that the texts hold, a name per line with its aliases behind it,
             separated by =, or JSON Lines; with Spark on every machine. None: none.
-        processes: number of processes that find entities. None: by the size of the corpus.
     """
 
     profile: Profile = DEFAULT_PROFILE
@@ -102,7 +101,6 @@ class ModelNames:
     dtype: Dtype = "auto"
     device: str | None = None
     names: str | None = None
-    processes: int | None = field(default=None, metadata={"panel": "How it runs"})
 
 
 def model_names(
@@ -132,6 +130,7 @@ class PassagesBuild(Build):
             encoded again, and stay whole. None: none.
         dedup: leave out passages that share at least this share of their shingles of 3 words with
             a longer one that stays, as `graphagg dedup` does. None: keep all.
+        processes: number of processes that find entities. None: by the size of the corpus.
         passages_per_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
 
@@ -151,6 +150,7 @@ class PassagesBuild(Build):
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
     dedup: float | None = None
     vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
+    processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
     @property
@@ -191,7 +191,9 @@ class PassagesBuild(Build):
         if self.dedup is not None:
             corpus, said = without_duplicates(list(corpus), self.dedup, self.columns)
             notes.append(said)
-        config = self.config(vectors=self.vector_column, cache=self.vectors.open())
+        config = self.config(
+            vectors=self.vector_column, cache=self.vectors.open(), processes=self.processes
+        )
         if self.vector_column is None:
             config = replace(config, columns=RowConfig())  # `read_corpus` has read them
         with PassageIndex.build(
@@ -214,7 +216,7 @@ class PassagesBuild(Build):
             raise InvalidParameter(
                 "--dedup is of --engine local; run `graphagg dedup` first, and index what it keeps"
             )
-        if self.models.processes is not None:
+        if self.processes is not None:
             raise InvalidParameter(
                 "--processes is of --engine local; Spark runs as many processes as it has cores"
             )

@@ -7,9 +7,11 @@ from functools import partial
 
 import numpy as np
 
+from graphagg.arrays import offsets
 from graphagg.errors import CorruptArtifact
 from graphagg.rag.documents.languages import CODES
 from graphagg.rag.tables.segments import segment_prefix
+from graphagg.rag.tables.view import OWN
 from graphagg.store import Artifact
 from graphagg.store.layout import ANY_END, NARROW, ArrayRule, array, bounds, strings
 
@@ -26,7 +28,8 @@ def check_layout(artifact: Artifact) -> None:
     segments = range(min(manifest.counts["segments"], len(manifest.files)))
     sizes = artifact.declare(rule for i in segments for rule in _of_segment(i))
     rows = sum(sizes[f"P{i}"] for i in segments)
-    artifact.declare(_of_all(rows), [partial(_check_sentences, artifact, segments)])
+    further = [partial(_check_sentences, artifact, segments), partial(_check_view, artifact)]
+    artifact.declare(_of_all(rows), further)
     for found, where in (
         (manifest.counts["passages"], "manifest.json"),
         (int(artifact.array("view.counts")[0]), "view.counts.npy"),
@@ -51,6 +54,23 @@ def _check_sentences(artifact: Artifact, segments: range) -> None:
                 f"{artifact.folder}: gazetteer.sentence.npy names a sentence that its passage "
                 "lacks; restore the file, or build the index again"
             )
+
+
+def _check_view(artifact: Artifact) -> None:
+    """Check that counts and titles of the view are those of its ties."""
+    bounds, tie = artifact.array("gazetteer.pair_bounds"), artifact.array("view.tie")
+    df, titled = artifact.array("view.df"), artifact.array("view.titled")
+    problem = "titled" if not np.array_equal(np.flatnonzero(tie & OWN), titled) else None
+    for low in range(0, len(df), _ROWS):
+        ends = bounds[low : low + _ROWS + 1]
+        tied = offsets(tie[ends[0] : ends[-1]] > 0)[ends - ends[0]]
+        if not np.array_equal(np.diff(tied), df[low : low + _ROWS]):
+            problem = "df"
+    if problem is not None:
+        raise CorruptArtifact(
+            f"{artifact.folder}: view.{problem}.npy differs from view.tie.npy; restore the files, "
+            "or build the index again"
+        )
 
 
 def _of_segment(i: int) -> Iterator[ArrayRule]:

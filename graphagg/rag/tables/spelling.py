@@ -45,6 +45,8 @@ class Speller:
         passage = self.passage(row)
         first, length = int(g.start[mentions[0]]), int(g.length[mentions[0]])
         spans = spans_of(passage, first, first + length)
+        if not spans:  # of a damaged index
+            return g.keys[entity]
         written = " ".join(passage.full_text[spans[0][0] : spans[-1][1]].split())
         key = g.keys[entity]
         if _squeezed(key) in (_squeezed(written), _squeezed(transcribed(written))):

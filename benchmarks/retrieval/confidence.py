@@ -73,19 +73,19 @@ def rows_of(
     """The features and the outcome of one question, for each k."""
     retriever = index.retriever(exclude=exclude)
     (encoded,) = retriever.encode(retriever.read([question.text], index.models), index.models)
-    answer, rows = retriever._first(encoded, max(KS)), []
-    hits, compared = answer.hits, answer.compared
+    answer, rows = retriever._distinct(encoded, max(KS)), []
+    hits, scores = answer.hits, answer.ranking.scores
     foreign = index.snapshot.is_foreign(retriever.scope.view)
-    assert compared is not None
+    assert scores is not None
     for k in KS if hits else ():
         first = hits[:k]
         at = [index.snapshot.known_row(hit.passage.id) for hit in first]
-        features = features_of(compared, first, at, k, answer.spread, foreign)
+        features = features_of(scores, first, at, k, answer.ranking.spread, foreign)
         right = kind == THERE and is_right(question, first, k)
-        scores = np.array([hit.score for hit in hits])
-        gap = float(scores[0] - scores[1]) if len(scores) > 1 else 0.0
-        spread = float(scores.std() / max(abs(float(scores.mean())), 1e-9))
-        rows.append((list(features.values()), [float(scores[0]), gap, spread], right, kind, k))
+        best = np.array([hit.score for hit in hits])
+        gap = float(best[0] - best[1]) if len(best) > 1 else 0.0
+        spread = float(best.std() / max(abs(float(best.mean())), 1e-9))
+        rows.append((list(features.values()), [float(best[0]), gap, spread], right, kind, k))
     return rows
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from graphagg.errors import Overloaded
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import Mode
-from graphagg.rag.modes.protocol import Asked
+from graphagg.rag.modes.protocol import EncodedQuestion
 from graphagg.rag.operations.retrieval import AnyRetriever
 from graphagg.serve.observe.stages import Stage, Trace
 
@@ -41,7 +41,7 @@ class Encoded:
         stages: the time they waited, and the stages of their batch.
     """
 
-    asked: list[Asked]
+    asked: list[EncodedQuestion]
     cpu_ms: float
     stages: tuple[Stage, ...] = ()
 
@@ -81,7 +81,7 @@ class Batcher:
         observe: Callable[[int], None] = lambda questions: None,
     ) -> None:
         self._most, self._capacity, self._observe = most, capacity, observe
-        self._kept: OrderedDict[_Key, Asked] = OrderedDict()
+        self._kept: OrderedDict[_Key, EncodedQuestion] = OrderedDict()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -166,7 +166,7 @@ class Batcher:
             )
             start = end
 
-    def _asked(self, job: _Job, questions: Sequence[str], trace: Trace) -> list[Asked]:
+    def _asked(self, job: _Job, questions: Sequence[str], trace: Trace) -> list[EncodedQuestion]:
         """The encoded questions of a group; only those that are not kept are encoded."""
         about = job.index.manifest.data, job.mode, job.scope
         keys = [(*about, question) for question in questions]

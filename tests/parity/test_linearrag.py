@@ -15,6 +15,7 @@ from graphagg.rag.config.linearrag import PASSAGE_NODE_WEIGHT, LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key, tokenize
 from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion
+from graphagg.rag.question.reading import Reading
 from tests.fakes import FakeEncoder, FakeExtractor, InMemory
 from tests.parity.literal import Dense, scores
 from tests.unit.rag.brute import products, rounded
@@ -47,6 +48,9 @@ class Case:
     sentences: list[str]
     ids: list[str]
     rng: np.random.Generator
+
+    def hits(self, question: SeededQuestion, k: int, config: LinearRAGConfig) -> list[Hit]:
+        return self.retriever.hits(self.retriever.rank(question, config), k, None)
 
     def ranked(self, hits: Sequence[Hit]) -> np.ndarray:
         found = {hit.passage.id: hit.score for hit in hits}
@@ -111,7 +115,8 @@ def random_case(seed: int) -> Case:
             entity = retriever.entity_named(keys[target].upper())
             names.append(Seed(f"m{j}", entity, score))
             seeds.append((target, score))
-        questions.append(SeededQuestion("q", vector, tuple(names)))
+        reading = Reading("q", (), (), (), ())
+        questions.append(SeededQuestion(reading, vector, seeds=tuple(names)))
         sigma = np.minimum(products(of_sentences, vector), 1.0)
         literal.append(Dense(C, N, M, products(of_passages, vector), sigma, seeds))
     ids = [p.id for p in seen]
@@ -140,13 +145,10 @@ def test_equals_literal_transcription(seed: int) -> None:
     ]  # fmt: skip
     everything = len(case.ids)
     for question, graph, wanted in zip(case.questions, case.literal, expected, strict=True):
-        (hits,) = case.retriever.retrieve_batch([question], everything, config)
+        hits = case.hits(question, everything, config)
         np.testing.assert_allclose(case.ranked(hits), wanted, atol=_rounding(graph))
         found = [hit.score for hit in hits]
         assert len(found) == everything and found == sorted(found, reverse=True)
-    together = case.retriever.retrieve_batch(case.questions, everything, config)
-    for hits, graph, wanted in zip(together, case.literal, expected, strict=True):
-        np.testing.assert_allclose(case.ranked(hits), wanted, atol=_rounding(graph))
 
 
 def _rounding(graph: Dense) -> float:
@@ -162,9 +164,7 @@ def test_a_prior_on_all_passages_by_search_equals_the_exact_one(seed: int) -> No
     everything = len(case.ids)
     for question in case.questions:
         exact, pushed = (
-            case.retriever.retrieve_batch(
-                [question], everything, LinearRAGConfig(prior_candidates=top)
-            )[0]
+            case.hits(question, everything, LinearRAGConfig(prior_candidates=top))
             for top in (None, everything)
         )
         np.testing.assert_allclose(case.ranked(pushed), case.ranked(exact), atol=1e-6)
@@ -176,7 +176,7 @@ def test_paths_lead_from_the_question_to_the_passage(seed: int) -> None:
     case = random_case(seed)
     config = LinearRAGConfig(threshold=0.1, top_k_sentence=3)
     for question, g in zip(case.questions, case.literal, strict=True):
-        for hit in case.retriever.retrieve_batch([question], 5, config)[0]:
+        for hit in case.hits(question, 5, config):
             assert hit.path[-1].kind == "passage" and hit.path[-1].text == hit.passage.id
             if len(hit.path) == 1:
                 assert hit.components["entity"] == 0

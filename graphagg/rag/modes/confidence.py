@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from graphagg.rag.config.profile import Profile
-from graphagg.rag.modes.multihop.candidates import QuestionScores
+from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.results import Hit
 
 FEATURES = {

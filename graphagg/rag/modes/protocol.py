@@ -1,77 +1,68 @@
-"""The interface of retrieval modes: read questions, encode them, answer them, and explain.
+"""The interface of retrieval modes.
 
-A question goes through three stages: `read` finds what it names, `encode` makes its vectors, and
-`answer` ranks passages.
+A question goes through three stages: `read` finds what it names, `encode` computes its vectors, and
+`answer` ranks passages, or `explain` explains the rank of one.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from graphagg.arrays import Doubles, Floats, Mask
+from graphagg.arrays import Floats, Mask
 from graphagg.rag.config.modes import Mode
-from graphagg.rag.documents.analyzer import Term
-from graphagg.rag.documents.code import prose
-from graphagg.rag.documents.passages import TRAIL, Passage
-from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.confidence import confidence_of
-from graphagg.rag.modes.multihop.candidates import QuestionScores
-from graphagg.rag.question.excerpts import Span
-from graphagg.rag.question.reading import Reading, read_question, read_terms
+from graphagg.rag.modes.question_scores import QuestionScores
+from graphagg.rag.modes.sentences import sentence_cosines, sentence_span, term_shares
+from graphagg.rag.question.reading import Reading, read_question
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit, Hits
 from graphagg.rag.snapshot.snapshot import Scope, Snapshot
-from graphagg.rag.tables.segments import Corpus
-from graphagg.rag.tables.vectors import Queries, Rows, ranges
+from graphagg.rag.tables.vectors import Queries, Rows
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """The first hits of a question, and a way to more of them.
+class RankedHits:
+    """The ranking of a question, read as far as it is needed.
 
     Attributes:
-        hits: best first.
-        longer: given n and the hits so far, the first n hits, from the same ranking; None: the mode
-            ranks again.
-        limit: `longer` gives up to this number of hits.
-        compared: the question beside the corpus, where the mode compared them.
+        first: given n, the first n hits, copies among them; fewer if there are not so many.
+        scores: the question compared with the passages; None where the mode makes no vector of it.
         spread: of the first scores, where confidence was fitted on the mode's.
     """
 
-    hits: Sequence[Hit]
-    longer: Callable[[int, Sequence[Hit]], Sequence[Hit]] | None = None
-    limit: int = 0
-    compared: QuestionScores | None = None
+    first: Callable[[int], Sequence[Hit]]
+    scores: QuestionScores | None = None
     spread: float | None = None
 
 
 @dataclass(frozen=True)
-class Distinct:
-    """The hits of distinct texts, and the number of hits that the mode ranked for them.
+class DistinctHits:
+    """The first hits of a ranking that have distinct texts.
 
     Attributes:
-        compared, spread: as in `Ranked`.
+        hits: best first, each with the ids of its copies.
+        ranked: number of hits that were read of the ranking for them.
+        ranking: the ranking.
     """
 
     hits: Sequence[Hit]
-    asked: int
-    compared: QuestionScores | None = None
-    spread: float | None = None
+    ranked: int
+    ranking: RankedHits
 
 
 class QuestionModels(Protocol):
-    """The models of an index; each is loaded when a mode first asks for it."""
+    """The models of an index; each is loaded when a mode first needs it."""
 
     def encoder(self) -> Encoder:
         """The encoder."""
@@ -80,7 +71,7 @@ class QuestionModels(Protocol):
         """The extractor."""
 
 
-class Asked(Protocol):
+class EncodedQuestion(Protocol):
     """A question that is ready to be answered."""
 
     @property
@@ -88,17 +79,17 @@ class Asked(Protocol):
         """The question as the user wrote it."""
 
 
-NOTHING_ADDED = Rescoring()
-USUAL = Request()
+NO_RESCORING = Rescoring()
+DEFAULT_REQUEST = Request()
 C = TypeVar("C")
 R = TypeVar("R")
-A = TypeVar("A", bound=Asked)
+Q = TypeVar("Q", bound=EncodedQuestion)
 
 
-class Retriever(ABC, Generic[C, R, A]):
+class Retriever(ABC, Generic[C, R, Q]):
     """Answers questions from one scope of an opened version, in one mode.
 
-    `C` is the class of the settings, `R` a question that was read, `A` one that is also encoded.
+    `C` is the class of the settings, `R` a question that was read, `Q` one that is also encoded.
 
     Args:
         snapshot: the version.
@@ -121,101 +112,65 @@ class Retriever(ABC, Generic[C, R, A]):
         """Find what each question names."""
 
     @abstractmethod
-    def encode(self, questions: Sequence[R], models: QuestionModels) -> list[A]:
-        """Make the vectors that the questions need, by one call of the encoder."""
+    def encode(self, questions: Sequence[R], models: QuestionModels) -> list[Q]:
+        """Compute the vectors that the questions need, by one call of the encoder."""
 
-    def answer(self, questions: Sequence[A], k: int, request: Request = USUAL) -> list[Hits]:
+    @abstractmethod
+    def _rank(self, question: Q, k: int) -> RankedHits:
+        """Rank passages, of which `k` or somewhat more are read; at least one is visible."""
+
+    @abstractmethod
+    def _closest(self, question: Q, rows: Rows, passages: Sequence[Passage]) -> list[int]:
+        """The sentence of each row that is closest to the question, counted from 0."""
+
+    def answer(
+        self, questions: Sequence[Q], k: int, request: Request = DEFAULT_REQUEST
+    ) -> list[Hits]:
         """Find the `k` best passages of each question, best first, each text once.
 
         Args:
             questions: read and encoded.
             k: number of hits.
-            request: what changes scores, and what they must reach; the scope is chosen already.
+            request: what changes scores, and the least score and confidence; its selection is
+                the scope of this object already.
         """
         if not self.scope.view.passages:
             return [Hits(confidence=None if self.mode == "bm25" else 0.0) for _ in questions]
+        return [self._answer(question, k, request) for question in questions]
+
+    def _answer(self, question: Q, k: int, request: Request) -> Hits:
         if request.rescoring.is_none:
-            ranked = zip(questions, self._answer(questions, k), strict=True)
-            answers = [self._distinct(question, each, k) for question, each in ranked]
+            distinct = self._distinct(question, k)
         else:
-            answers = [self._rescored(question, k, request.rescoring) for question in questions]
-        return [
-            self._checked(question, distinct, k, request)
-            for question, distinct in zip(questions, answers, strict=True)
-        ]
-
-    def _checked(self, question: A, distinct: Distinct, k: int, request: Request) -> Hits:
-        """The hits that reach what a request asks of them, and how sure they are."""
-        compared = distinct.compared or self._compared(question)
-        confidence = None
-        if compared is not None:
-            rows = [self.snapshot.known_row(hit.passage.id) for hit in distinct.hits[:k]]
-            profile, foreign = self.snapshot.profile, self.snapshot.is_foreign(self.scope.view)
-            confidence = confidence_of(
-                compared, distinct.hits[:k], rows, profile, k, distinct.spread, foreign
-            )
-            if request.min_confidence is not None and confidence < request.min_confidence:
-                return Hits((), confidence)
+            distinct = self._rescored(question, k, request.rescoring)
+        hits, confidence = distinct.hits[:k], self._confidence(distinct, k)
+        if confidence is not None and confidence < (request.min_confidence or 0.0):
+            return Hits((), confidence)
         least = -math.inf if request.min_score is None else request.min_score
-        hits = [hit for hit in distinct.hits[:k] if hit.score >= least]
-        return Hits(self._matched(question, hits), confidence)
+        return Hits(self._matched(question, [h for h in hits if h.score >= least]), confidence)
 
-    def _compared(self, question: A) -> QuestionScores | None:
-        """The question beside the corpus; None where the mode makes no vector of it."""
-        return None
+    def _confidence(self, distinct: DistinctHits, k: int) -> float | None:
+        ranking, hits = distinct.ranking, distinct.hits[:k]
+        if ranking.scores is None:
+            return None
+        rows = [self.snapshot.known_row(hit.passage.id) for hit in hits]
+        profile, foreign = self.snapshot.profile, self.snapshot.is_foreign(self.scope.view)
+        return confidence_of(ranking.scores, hits, rows, profile, k, ranking.spread, foreign)
 
-    def _rescored(self, question: A, k: int, rescoring: Rescoring) -> Distinct:
-        distinct = Distinct((), 0)
+    def _rescored(self, question: Q, k: int, rescoring: Rescoring) -> DistinctHits:
+        distinct: DistinctHits | None = None
 
-        def ranked(n: int) -> Sequence[Hit]:
+        def first(n: int) -> Sequence[Hit]:
             nonlocal distinct
-            distinct = self._first(question, n)
+            distinct = self._distinct(question, n)
             return distinct.hits
 
         now = rescoring.as_of
         if now is None and rescoring.recency is not None:
             now = self.snapshot.newest(self._visible)
-        hits = rescoring.hits(question.text, k, now, ranked)
+        hits = rescoring.hits(question.text, k, now, first)
+        assert distinct is not None, "rescoring reads the ranking"
         return replace(distinct, hits=hits)
-
-    def explain(
-        self, question: A, row: int, k: int, rescoring: Rescoring = NOTHING_ADDED
-    ) -> Explanation:
-        """Explain why the passage in a row is, or is not, among the `k` best."""
-        if not rescoring.is_none and self._visible[row]:
-            return self._explain_rescored(question, row, k, rescoring)
-        identifier = self.snapshot.corpus.id(row)
-        if not self._visible[row]:
-            reason = f"passage {identifier!r} is left out by the filter"
-            threshold = threshold_of(self.answer([question], k)[0])
-            return Explanation(question.text, None, k, reason, None, threshold)
-        distinct = self._first(question, k)
-        for rank, hit in enumerate(distinct.hits, start=1):
-            if identifier in hit.copies:
-                reason = f"rank {rank}: it has the very text of passage {hit.passage.id!r}"
-                matched = self._matched(question, [hit])[0]
-                threshold = threshold_of(distinct.hits)
-                return Explanation(question.text, rank, k, reason, matched, threshold)
-        explanation = self._explain(question, row, k, distinct)
-        if explanation.hit is None:
-            return explanation
-        return replace(explanation, hit=self._matched(question, [explanation.hit])[0])
-
-    def _explain_rescored(self, question: A, row: int, k: int, rescoring: Rescoring) -> Explanation:
-        seen = self._rescored(question, max(k, rescoring.first), rescoring).hits
-        threshold = threshold_of(seen[:k])
-        ranked = ranked_in(seen, self.snapshot.corpus.id(row))
-        if ranked is None:
-            plain = self.explain(question, row, k)
-            reason = f"not among the {len(seen)} first with {rescoring.names}: {plain.reason}"
-            return replace(plain, rank=None, reason=reason, threshold=threshold)
-        rank, hit = ranked
-        matched = self._matched(question, [hit])[0]
-        if rank > k:
-            reason = f"{k} passages score higher with {rescoring.names}"
-            return Explanation(question.text, None, k, reason, matched, threshold)
-        reason = f"rank {rank}: ranked by {self.mode} with {rescoring.names}"
-        return Explanation(question.text, rank, k, reason, matched, threshold)
 
     @property
     def _visible(self) -> Mask:
@@ -223,37 +178,23 @@ class Retriever(ABC, Generic[C, R, A]):
         visible: Mask = self.scope.view.visible
         return visible if self.scope.allowed is None else self.scope.allowed & visible
 
-    def _first(self, question: A, k: int) -> Distinct:
-        """The first `k` hits of distinct texts of one question."""
-        return self._distinct(question, self._answer([question], k)[0], k)
-
-    def _distinct(self, question: A, ranked: Ranked, k: int) -> Distinct:
-        """The first `k` hits of distinct texts, each with the ids of its copies.
-
-        Args:
-            question: what was asked.
-            ranked: the answer for `k`; where some of its hits are copies, more is asked for.
-            k: number of texts.
-        """
-        snapshot, visible, asked, hits = self.snapshot, self._visible, k, ranked.hits
+    def _distinct(self, question: Q, k: int) -> DistinctHits:
+        """The first `k` hits of distinct texts, each with the ids of its copies."""
+        snapshot, visible, count = self.snapshot, self._visible, k
+        ranking = self._rank(question, k)
         while True:
-            distinct: list[Hit] = []
-            copied: set[str] = set()
+            hits, distinct, copied = ranking.first(count), list[Hit](), set[str]()
             for hit in hits:
                 if hit.passage.id not in copied:
                     rows = snapshot.copies(snapshot.known_row(hit.passage.id), visible)
                     copies = tuple(snapshot.corpus.id(row) for row in rows)
                     copied.update(copies)
                     distinct.append(replace(hit, copies=copies) if copies else hit)
-            if len(distinct) >= k or len(hits) < asked:
-                return Distinct(distinct[:k], asked, ranked.compared, ranked.spread)
-            asked = k + len(copied)  # more than before: a hit that was left out is a copy
-            if ranked.longer is not None and asked <= ranked.limit:
-                hits = ranked.longer(asked, hits)
-            else:
-                hits = self._answer([question], asked)[0].hits
+            if len(distinct) >= k or len(hits) < count:
+                return DistinctHits(distinct[:k], count, ranking)
+            count = k + len(copied)  # more than before: a hit that was left out is a copy
 
-    def _matched(self, question: A, hits: Sequence[Hit]) -> list[Hit]:
+    def _matched(self, question: Q, hits: Sequence[Hit]) -> list[Hit]:
         """Hits with the span of the sentence that matched."""
         if not hits:
             return []
@@ -265,26 +206,59 @@ class Retriever(ABC, Generic[C, R, A]):
             for hit, row, sentence in zip(hits, rows, sentences, strict=True)
         ]
 
-    @abstractmethod
-    def _closest(self, question: A, rows: Rows, passages: Sequence[Passage]) -> list[int]:
-        """The sentence of each row that is closest to the question, counted from 0."""
+    # --- explanations ----------------------------------------------------------------------------
 
-    @abstractmethod
-    def _answer(self, questions: Sequence[A], k: int) -> list[Ranked]:
-        """Rank passages for each question, copies among them; at least one is visible."""
+    def explain(
+        self, question: Q, row: int, k: int, rescoring: Rescoring = NO_RESCORING
+    ) -> Explanation:
+        """Explain why the passage in a row is, or is not, among the `k` best."""
+        explanation = self._explanation(question, row, k, rescoring)
+        if explanation.hit is None:
+            return explanation
+        return replace(explanation, hit=self._matched(question, [explanation.hit])[0])
 
-    def _explain(self, question: A, row: int, k: int, distinct: Distinct) -> Explanation:
+    def _explanation(self, question: Q, row: int, k: int, rescoring: Rescoring) -> Explanation:
+        identifier = self.snapshot.corpus.id(row)
+        if not self._visible[row]:
+            reason = f"passage {identifier!r} is left out by the filter"
+            threshold = threshold_of(self.answer([question], k)[0])
+            return Explanation(question.text, None, k, reason, None, threshold)
+        if not rescoring.is_none:
+            return self._explain_rescored(question, row, k, rescoring)
+        distinct = self._distinct(question, k)
+        rank, hit = rank_in(distinct.hits, identifier) or (0, None)
+        if hit is not None and hit.passage.id != identifier:
+            reason = f"rank {rank}: it has the very text of passage {hit.passage.id!r}"
+            threshold = threshold_of(distinct.hits)
+            return Explanation(question.text, rank, k, reason, hit, threshold)
+        return self._explain(question, row, k, distinct)
+
+    def _explain_rescored(self, question: Q, row: int, k: int, rescoring: Rescoring) -> Explanation:
+        hits = self._rescored(question, max(k, rescoring.first), rescoring).hits
+        threshold = threshold_of(hits[:k])
+        ranked = rank_in(hits, self.snapshot.corpus.id(row))
+        if ranked is None:
+            plain = self._explanation(question, row, k, NO_RESCORING)
+            reason = f"not among the {len(hits)} first with {rescoring.names}: {plain.reason}"
+            return replace(plain, rank=None, reason=reason, threshold=threshold)
+        rank, hit = ranked
+        if rank > k:
+            reason = f"{k} passages score higher with {rescoring.names}"
+            return Explanation(question.text, None, k, reason, hit, threshold)
+        reason = f"rank {rank}: ranked by {self.mode} with {rescoring.names}"
+        return Explanation(question.text, rank, k, reason, hit, threshold)
+
+    def _explain(self, question: Q, row: int, k: int, distinct: DistinctHits) -> Explanation:
         """`explain` of a visible passage; ranks all passages if it is not among the `k` best."""
         identifier, hits = self.snapshot.corpus.id(row), distinct.hits
-        ranked, reason = ranked_in(hits, identifier), f"ranked by {self.mode}"
+        ranked, reason = rank_in(hits, identifier), f"ranked by {self.mode}"
         if ranked is None:
-            every = self._first(question, len(self.snapshot)).hits
-            ranked, reason = ranked_in(every, identifier), f"{k} passages score higher"
+            every = self._distinct(question, len(self.snapshot)).hits
+            ranked, reason = rank_in(every, identifier), f"{k} passages score higher"
         assert ranked is not None, "a visible passage has a rank"
         rank, hit = ranked
-        return Explanation(
-            question.text, rank, k, f"rank {rank}: {reason}", hit, threshold_of(hits)
-        )
+        reason = f"rank {rank}: {reason}"
+        return Explanation(question.text, rank, k, reason, hit, threshold_of(hits))
 
 
 @dataclass(frozen=True)
@@ -312,7 +286,23 @@ class EncodedReading:
         return Queries(self.vector[None])
 
 
-class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
+V = TypeVar("V", bound=EncodedReading)
+
+
+class VectorRetriever(Retriever[C, R, V]):
+    """A mode that compares the vector of a question."""
+
+    def _scores(self, question: V) -> QuestionScores:
+        view, dense = self.scope.view, self.snapshot.dense
+        return QuestionScores(question.reading, question.query, question.words, view, dense)
+
+    def _closest(self, question: V, rows: Rows, passages: Sequence[Passage]) -> list[int]:
+        """By similarity; the first of equals."""
+        cosines = sentence_cosines(self.snapshot.corpus, rows, question.query)
+        return [int(each.argmax()) for each in cosines]
+
+
+class ReadingRetriever(VectorRetriever[C, Reading, EncodedReading]):
     """A mode that needs the terms and the entities of a question, and its vector."""
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
@@ -324,18 +314,13 @@ class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
         vectors, _ = models.encoder().encode_query([question.text for question in questions], [])
         return [EncodedReading(*pair) for pair in zip(questions, vectors, strict=True)]
 
-    def _compared(self, question: EncodedReading) -> QuestionScores:
-        view, dense = self.scope.view, self.snapshot.dense
-        return QuestionScores(question.reading, question.query, question.words, view, dense)
-
     def _closest(
         self, question: EncodedReading, rows: Rows, passages: Sequence[Passage]
     ) -> list[int]:
         """By similarity and the share of the question's terms, each between 0 and 1."""
-        terms, snapshot = question.reading.terms, self.snapshot
-        similar = similar_sentences(snapshot.corpus, rows, question.query)
-        shares = shares_of_terms(snapshot, rows, passages, terms)
-        return [int((a + b).argmax()) for a, b in zip(similar, shares, strict=True)]
+        cosines = sentence_cosines(self.snapshot.corpus, rows, question.query)
+        shares = term_shares(self.snapshot, rows, passages, question.reading.terms)
+        return [int((a + b).argmax()) for a, b in zip(cosines, shares, strict=True)]
 
 
 def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
@@ -344,72 +329,14 @@ def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list
     return [read_question(text, view, analyzers, listed) for text in questions]
 
 
-def compared_with(snapshot: Snapshot, scope: Scope, text: str, vector: Floats) -> QuestionScores:
-    """Compare a question that was encoded with the visible passages, by words too."""
-    reading = read_terms(text, scope.view, snapshot.analyzers)
-    return QuestionScores(reading, Queries(vector[None]), None, scope.view, snapshot.dense)
-
-
 def threshold_of(hits: Sequence[Hit]) -> float | None:
     """The score of the last hit."""
     return hits[-1].score if hits else None
 
 
-def ranked_in(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
+def rank_in(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
     """The rank, from 1, and the hit of a passage or its text; None if it is not among the hits."""
     for rank, hit in enumerate(hits, start=1):
         if identifier in (hit.passage.id, *hit.copies):
             return rank, hit
     return None
-
-
-# --- the closest sentence -------------------------------------------------------------------------
-
-
-def sentences_by_vector(corpus: Corpus, rows: Rows, query: Queries) -> list[int]:
-    """The sentence of each row that is closest to one vector; the first of equals."""
-    return [int(cosines.argmax()) for cosines in similar_sentences(corpus, rows, query)]
-
-
-def similar_sentences(corpus: Corpus, rows: Rows, query: Queries) -> list[Floats]:
-    """The cosine of each sentence of each row with one vector."""
-    begins = corpus.sentence_bounds[rows]
-    lengths = corpus.sentence_bounds[rows + 1] - begins
-    similar = corpus.sentence_vectors.dots_at(ranges(begins, lengths), query)[:, 0]
-    return np.split(similar, np.cumsum(lengths)[:-1])
-
-
-def shares_of_terms(
-    snapshot: Snapshot, rows: Rows, passages: Sequence[Passage], terms: Sequence[Term]
-) -> Iterator[Doubles]:
-    """The share of a question's terms in each sentence of each row, without the title before it.
-
-    A first sentence that only repeats the title or the heading has -inf, if there are others.
-    """
-    stems, language_of = set(chain.from_iterable(terms)), snapshot.lexicon.language_of
-    for row, passage in zip(rows.tolist(), passages, strict=True):
-        stem = snapshot.analyzers.for_language(language_of(row)).stem
-        text, begin = passage.full_text, len(passage.title)
-        spans = snapshot.corpus.sentence_spans(row)
-        words = [tokenize(text[max(start, begin) : end]) for start, end in spans]
-        shares = np.array([len(stems.intersection(map(stem, each))) for each in words], float)
-        heading = tokenize(passage.title.rpartition(TRAIL)[2])
-        if heading and len(words) > 1 and words[0] in ([], heading):
-            shares[0] = -np.inf
-        yield shares / max(len(terms), 1)
-
-
-def sentence_span(corpus: Corpus, row: int, sentence: int, passage: Passage) -> Span:
-    """The span of a sentence of a row in its passage's text.
-
-    Of the first, without the title, and without the code that may follow it.
-    """
-    segment, inside = corpus.locate(row)
-    shift = len(passage.full_text) - len(passage.text)
-    span = segment.sentences.row(inside)[sentence].tolist()
-    start, end = (max(edge - shift, 0) for edge in span)
-    *_, (first, last) = ((0, end - start), *prose(passage.text[start:end]))
-    start, end = start + first, start + last
-    piece = passage.text[start:end]
-    start += len(piece) - len(piece.lstrip())
-    return Span(start, max(start, end - (len(piece) - len(piece.rstrip()))))

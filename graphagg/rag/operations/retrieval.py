@@ -15,7 +15,7 @@ from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
-from graphagg.rag.modes.protocol import Asked, Retriever
+from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 from graphagg.rag.operations.version import PassageVersion
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import DocumentHit, Explanation, Hit, Hits
@@ -113,11 +113,11 @@ def by_document(hits: Iterable[Hit], k: int) -> list[DocumentHit]:
 
 def _encode(
     retriever: AnyRetriever, questions: Sequence[str], version: PassageVersion
-) -> list[Asked]:
+) -> list[EncodedQuestion]:
     """Read and encode questions; threads take turns at the models."""
     models = version.models
     with models.lock:
-        encoded: list[Asked] = retriever.encode(retriever.read(questions, models), models)
+        encoded: list[EncodedQuestion] = retriever.encode(retriever.read(questions, models), models)
     return encoded
 
 

@@ -6,43 +6,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphagg.rag.config.linearrag import LinearRAGConfig
-from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.names import NameVectors
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion
-from graphagg.rag.modes.multihop.candidates import QuestionScores
-from graphagg.rag.modes.protocol import (
-    QuestionModels,
-    Ranked,
-    Retriever,
-    compared_with,
-    sentences_by_vector,
-)
-from graphagg.rag.tables.vectors import Queries, Rows
+from graphagg.rag.modes.protocol import QuestionModels, RankedHits, VectorRetriever
+from graphagg.rag.question.reading import Reading, read_terms
+from graphagg.rag.snapshot.dense import dense_hits
 
 
 @dataclass(frozen=True)
 class NamedQuestion:
-    """A question and the named entities that the extractor finds in it, in order."""
+    """A question that was read, and the names that the extractor finds in it, in order."""
 
-    text: str
+    reading: Reading
     names: tuple[str, ...]
 
 
-class LinearRAG(Retriever[LinearRAGConfig, NamedQuestion, SeededQuestion]):
+class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion]):
     """LinearRAG: entity activation, then personalized PageRank."""
 
     mode = "linearrag"
     config_type = LinearRAGConfig
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[NamedQuestion]:
-        """Find named entities by the extractor."""
-        annotations = models.extractor().annotate(questions)
-        return [
-            NamedQuestion(text, tuple(n for a, b in note.mentions if entity_key(n := text[a:b])))
-            for text, note in zip(questions, annotations, strict=True)
-        ]
+        """Find terms, and names by the extractor."""
+        view, analyzers = self.scope.view, self.snapshot.analyzers
+        named = []
+        for text, note in zip(questions, models.extractor().annotate(questions), strict=True):
+            names = (text[start:end] for start, end in note.mentions)
+            reading = read_terms(text, view, analyzers)
+            named.append(NamedQuestion(reading, tuple(filter(entity_key, names))))
+        return named
 
     def encode(
         self, questions: Sequence[NamedQuestion], models: QuestionModels
@@ -52,7 +47,7 @@ class LinearRAG(Retriever[LinearRAGConfig, NamedQuestion, SeededQuestion]):
         names = dict.fromkeys(name for question in questions for name in question.names)
         entities = {name: search.entity_named(name) for name in names}
         unknown = [name for name, entity in entities.items() if entity is None]
-        texts = [question.text for question in questions]
+        texts = [question.reading.text for question in questions]
         vectors, name_vectors = models.encoder().encode_query(texts, unknown)
         seeds = {name: (e, 1.0) for name, e in entities.items() if e is not None}
         if unknown and len(search.graph.entities):
@@ -63,22 +58,22 @@ class LinearRAG(Retriever[LinearRAGConfig, NamedQuestion, SeededQuestion]):
             seeds.update(zip(unknown, nearest, strict=True))
         return [
             SeededQuestion(
-                q.text, vector, tuple(Seed(name, *seeds[name]) for name in q.names if name in seeds)
+                q.reading, vector, seeds=tuple(Seed(n, *seeds[n]) for n in q.names if n in seeds)
             )
             for q, vector in zip(questions, vectors, strict=True)
         ]
 
-    def _answer(self, questions: Sequence[SeededQuestion], k: int) -> list[Ranked]:
-        answers = self._search.retrieve_batch(questions, k, self.config, self.scope.allowed)
-        return [Ranked(hits) for hits in answers]
-
-    def _compared(self, question: SeededQuestion) -> QuestionScores:
-        return compared_with(self.snapshot, self.scope, question.text, question.vector)
-
-    def _closest(
-        self, question: SeededQuestion, rows: Rows, passages: Sequence[Passage]
-    ) -> list[int]:
-        return sentences_by_vector(self.snapshot.corpus, rows, Queries(question.vector[None]))
+    def _rank(self, question: SeededQuestion, k: int) -> RankedHits:
+        """Rank by PageRank; a question that names no entity by similarity alone."""
+        scores, allowed = self._scores(question), self.scope.allowed
+        if not question.seeds:
+            dense, view = self.snapshot.dense, self.scope.view
+            return RankedHits(
+                lambda n: dense_hits(dense, view, question.vector, n, allowed), scores
+            )
+        search = self._search
+        ranked = search.rank(question, self.config)
+        return RankedHits(lambda n: search.hits(ranked, n, allowed), scores)
 
     @property
     def _search(self) -> LinearRAGSearch:

@@ -12,7 +12,7 @@ bounded walk lets each node keep `EPSILON` for each of its edges, so that at mos
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,32 +59,26 @@ class PassageScores:
 
 
 def personalized_pagerank(
-    graph: TriGraph, resets: Sequence[Reset], *, damping: float, exact: bool
-) -> list[PassageScores]:
-    """PageRank of the passages for each of some resets.
+    graph: TriGraph, reset: Reset, *, damping: float, exact: bool
+) -> PassageScores:
+    """PageRank of the passages.
 
     Args:
         graph: passages and entities.
-        resets: of n questions; an exact walk takes them together.
+        reset: of a question.
         damping: d.
         exact: whether to walk until next to nothing stays, or to bound the work.
     """
-    walk, alpha = graph.walk, 1.0 - damping
-    linked = [_Linked.from_reset(graph, reset) for reset in resets]
+    alpha, linked = 1.0 - damping, _Linked.from_reset(graph, reset)
     if not exact:
-        limits = Limits(alpha, EPSILON)
-        return [
-            one.scores(graph, alpha, *push(walk, limits, one.nodes, one.values)) for one in linked
-        ]
-    columns = np.zeros((nodes_of(walk), len(linked)))
-    for column, one in zip(columns.T, linked, strict=True):
-        column[one.nodes] = one.values
-    solved = np.ascontiguousarray(solve(walk, alpha, columns, TOLERANCE)[: graph.passages].T)
-    reached = [np.flatnonzero(scores) for scores in solved]
-    return [
-        one.scores(graph, alpha, rows, scores[rows])
-        for one, rows, scores in zip(linked, reached, solved, strict=True)
-    ]
+        reached, scores = push(graph.walk, Limits(alpha, EPSILON), linked.nodes, linked.values)
+    else:
+        column = np.zeros((nodes_of(graph.walk), 1))
+        column[linked.nodes, 0] = linked.values
+        solved = solve(graph.walk, alpha, column, TOLERANCE)[: graph.passages, 0]
+        reached = np.flatnonzero(solved)
+        scores = solved[reached]
+    return linked.scores(graph, alpha, reached, scores)
 
 
 @dataclass(frozen=True)

@@ -13,42 +13,38 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, Floats, Mask
+from graphagg.arrays import Array, Mask
 from graphagg.rag.config.linearrag import PASSAGE_NODE_WEIGHT, LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Activation, Seed, Sigma, activate
 from graphagg.rag.modes.linearrag.pagerank import PassageScores, Reset, personalized_pagerank
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
+from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.question.results import Hit, Hop
-from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex, dense_hits
+from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.snapshot.ranking import lookup, top_rows
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.spelling import Speller
-from graphagg.rag.tables.vectors import Queries, Rows
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
 _LARGE_PRIOR = 1_000  # passages that carry the prior above FLAT_LIMIT passages
-_BATCH = 32  # questions that share a pass over the links
 
 
 @dataclass(frozen=True)
-class SeededQuestion:
+class SeededQuestion(EncodedReading):
     """A question, its vector, and the entities that it names.
 
     Attributes:
-        text: as it was asked.
-        vector: `[d]` float32, unit length.
         seeds: the entities, in the order of their names.
     """
 
-    text: str
-    vector: Floats
-    seeds: tuple[Seed, ...]
+    seeds: tuple[Seed, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Activated:
-    """A question after the first stage.
+class PassageWalk:
+    """The ranking of a question.
 
     Attributes:
         seeds: the entities that it names.
@@ -56,6 +52,7 @@ class _Activated:
         rows: `[m]` int64 ascending, the passages of the reset.
         prior: `[m]` the dense part of their reset.
         bonus: `[m]` the entities' part of it.
+        scores: PageRank of the passages.
     """
 
     seeds: Sequence[Seed]
@@ -63,15 +60,11 @@ class _Activated:
     rows: Rows
     prior: Array
     bonus: Array
-
-    @property
-    def reset(self) -> Reset:
-        """The reset of the second stage."""
-        return Reset(self.rows, self.prior + self.bonus, self.activation.weight)
+    scores: PassageScores
 
 
 class LinearRAGSearch:
-    """Answers encoded questions over one view of a corpus.
+    """Ranks passages for questions over one view of a corpus.
 
     Args:
         corpus: texts and vectors.
@@ -88,35 +81,8 @@ class LinearRAGSearch:
         entity = self.view.gazetteer.find(entity_key(name))
         return None if entity is None or not len(self.graph.found_in(entity)) else entity
 
-    def retrieve_batch(
-        self,
-        questions: Sequence[SeededQuestion],
-        k: int,
-        config: LinearRAGConfig,
-        allowed: Mask | None = None,
-    ) -> list[list[Hit]]:
-        """Find the `k` best passages of each question; without entities by similarity alone."""
-        answers = {}
-        seeded = [i for i, question in enumerate(questions) if question.seeds]
-        for block in (seeded[i : i + _BATCH] for i in range(0, len(seeded), _BATCH)):
-            activated = [self._activated(questions[i], config) for i in block]
-            pageranks = personalized_pagerank(
-                self.graph,
-                [one.reset for one in activated],
-                damping=config.damping,
-                exact=self.view.passages <= FLAT_LIMIT,
-            )
-            for i, one, pagerank in zip(block, activated, pageranks, strict=True):
-                answers[i] = self._hits(one, pagerank, k, allowed)
-        return [
-            answers[i]
-            if i in answers
-            else dense_hits(self.dense, self.view, question.vector, k, allowed)
-            for i, question in enumerate(questions)
-        ]
-
-    def _activated(self, question: SeededQuestion, config: LinearRAGConfig) -> _Activated:
-        """Run the first stage for a question that names entities."""
+    def rank(self, question: SeededQuestion, config: LinearRAGConfig) -> PassageWalk:
+        """Compute activation and PageRank for a question that names entities."""
         activation = activate(self.graph, question.seeds, self._sigma(question), config)
         prior_rows, prior = self._prior(question, config)
         bonus_rows, bonus = self._bonus(activation)
@@ -126,14 +92,20 @@ class LinearRAGSearch:
         priors, bonuses = np.zeros(len(rows)), np.zeros(len(rows))
         priors[np.searchsorted(rows, prior_rows)] = prior
         bonuses[np.searchsorted(rows, bonus_rows)] = PASSAGE_NODE_WEIGHT * bonus
-        return _Activated(question.seeds, activation, rows, priors, bonuses)
+        scores = personalized_pagerank(
+            self.graph,
+            Reset(rows, priors + bonuses, activation.weight),
+            damping=config.damping,
+            exact=self.view.passages <= FLAT_LIMIT,
+        )
+        return PassageWalk(question.seeds, activation, rows, priors, bonuses, scores)
 
     # --- stage 1 ---------------------------------------------------------------------------------
 
     def _sigma(self, question: SeededQuestion) -> Sigma:
         def sigma(sentences: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
             rows = sentences.astype(np.int64)
-            products = self.corpus.sentence_vectors.dots_at(rows, question.vector[None])[:, 0]
+            products = self.corpus.sentence_vectors.dots_at(rows, question.query)[:, 0]
             return np.minimum(products.astype(np.float64), 1.0)
 
         return sigma
@@ -150,8 +122,7 @@ class LinearRAGSearch:
         if top is None and visible.count > FLAT_LIMIT:
             top = _LARGE_PRIOR
         if top is None:
-            query = Queries(question.vector[None])
-            rows, similar = visible.rows, self.dense.similarities(query, visible)
+            rows, similar = visible.rows, self.dense.similarities(question.query, visible)
         else:
             rows, similar = self.dense.search(question.vector, top, visible)
         low, high = similar.min(), similar.max()
@@ -174,18 +145,18 @@ class LinearRAGSearch:
 
     # --- hits ------------------------------------------------------------------------------------
 
-    def _hits(
-        self, question: _Activated, pagerank: PassageScores, k: int, allowed: Mask | None
-    ) -> list[Hit]:
+    def hits(self, walk: PassageWalk, k: int, allowed: Mask | None) -> list[Hit]:
+        """The `k` best passages; `allowed` (`[R]`): only among these."""
+        reached = walk.scores
         rows, scores = top_rows(
-            pagerank.rows, pagerank.scores, k, self.dense.ranks, self.view, allowed
+            reached.rows, reached.scores, k, self.dense.ranks, self.view, allowed
         )
-        in_reset, position = lookup(question.rows, rows)
+        in_reset, position = lookup(walk.rows, rows)
         dense, entity = (
-            pagerank.unit * np.where(in_reset, weights[position], 0.0)
-            for weights in (question.prior, question.bonus)
+            reached.unit * np.where(in_reset, weights[position], 0.0)
+            for weights in (walk.prior, walk.bonus)
         )
-        paths = self._paths(rows, question.seeds, question.activation)
+        paths = self._paths(rows, walk.seeds, walk.activation)
         columns = (rows.tolist(), scores.tolist(), dense.tolist(), entity.tolist(), paths)
         return [self._hit(*column) for column in zip(*columns, strict=True)]
 

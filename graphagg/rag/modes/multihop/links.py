@@ -14,7 +14,8 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.modes.multihop.candidates import QuestionScores, rank_shares
+from graphagg.rag.modes.multihop.candidates import rank_shares
+from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.ranking import is_among, lookup, numbered
 from graphagg.rag.tables.gazetteer import DATE, REFERENCE
 from graphagg.rag.tables.segments import Corpus

@@ -20,12 +20,12 @@ from graphagg.rag.modes.multihop.candidates import FEATURES
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
 from graphagg.rag.modes.multihop.search import Gain, MultihopSearch, Ranking, Step
 from graphagg.rag.modes.protocol import (
-    Distinct,
+    DistinctHits,
     EncodedReading,
     QuestionModels,
-    Ranked,
+    RankedHits,
     ReadingRetriever,
-    ranked_in,
+    rank_in,
     threshold_of,
 )
 from graphagg.rag.question.reading import Reading
@@ -52,20 +52,19 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         encoded = encoder.encode_asked([question.text for question in questions], spans)
         return [EncodedReading(q, *vectors) for q, vectors in zip(questions, encoded, strict=True)]
 
-    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
-        return [self._ranked(question, k) for question in questions]
-
-    def _ranked(self, question: EncodedReading, k: int) -> Ranked:
+    def _rank(self, question: EncodedReading, k: int) -> RankedHits:
         """Rank once; more hits are chosen from the same ranking, up to the size of the pool."""
         ranking = self.ranking(question, k)
-        maker, first = HitMaker(self.search, ranking), ranking.choose(self.config, max(k, SPREAD))
+        most, best = max(k, self.config.pool), ranking.choose(self.config, max(k, SPREAD))
 
-        def longer(n: int, hits: Sequence[Hit]) -> list[Hit]:
-            chosen = first if n <= len(first) else ranking.choose(self.config, n)
-            return [*hits, *maker.hits(chosen[len(hits) : n])]
+        def first(n: int) -> list[Hit]:
+            if n <= len(best):
+                return HitMaker(self.search, ranking).hits(best[:n])
+            longer = ranking if n <= most else self.ranking(question, n)
+            return HitMaker(self.search, longer).hits(longer.choose(self.config, n))
 
-        spread = self._spread(ranking, first[:SPREAD]) if first else None
-        return Ranked(longer(k, ()), longer, self.config.pool, ranking.question, spread)
+        spread = self._spread(ranking, best[:SPREAD]) if best else None
+        return RankedHits(first, ranking.question, spread)
 
     def _spread(self, ranking: Ranking, first: Sequence[tuple[int, Gain]]) -> float:
         """The deviation of the first scores; of a document's chunks, which are alike, the best."""
@@ -89,15 +88,15 @@ class Multihop(ReadingRetriever[MultihopConfig]):
             k: number of passages that will be chosen.
             extra: rows to score too, which are not chosen.
         """
-        return self.search.rank(self._compared(question), k, self.scope.allowed, extra)
+        return self.search.rank(self._scores(question), k, self.scope.allowed, extra)
 
     def _explain(
-        self, question: EncodedReading, row: int, k: int, distinct: Distinct
+        self, question: EncodedReading, row: int, k: int, distinct: DistinctHits
     ) -> Explanation:
-        ranking, hits = self.ranking(question, distinct.asked), distinct.hits
-        chosen, maker = ranking.choose(self.config, distinct.asked), HitMaker(self.search, ranking)
+        ranking, hits = self.ranking(question, distinct.ranked), distinct.hits
+        chosen, maker = ranking.choose(self.config, distinct.ranked), HitMaker(self.search, ranking)
         threshold = threshold_of(hits)
-        ranked = ranked_in(hits, self.snapshot.corpus.id(row))
+        ranked = rank_in(hits, self.snapshot.corpus.id(row))
         if ranked is not None:
             rank, hit = ranked
             reason = f"rank {rank}: {maker.reason(row)}"

@@ -18,7 +18,6 @@ from graphagg.rag.modes.multihop.candidates import (
     FEATURES,
     Candidates,
     CandidateScorer,
-    QuestionScores,
     closeness,
     weighted,
 )
@@ -32,6 +31,7 @@ from graphagg.rag.modes.multihop.links import (
     open_vectors,
     similar_edges,
 )
+from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.ranking import lookup, top_k
 from graphagg.rag.tables.vectors import Rows
 

@@ -109,7 +109,7 @@ def test_the_best_by_words_and_titles_join_the_pool(
         models, weights = index.models, retriever.config.passage
         visible = retriever.scope.view.row_set.rows
         for asked in retriever.encode(retriever.read(QUESTIONS, models), models):
-            question = retriever._compared(asked)
+            question = retriever._scores(asked)
             titled = np.unique(np.concatenate([np.zeros(0, np.int64), *question.titled]))
             prior = weights.lexical * question.lexical.at(visible)
             prior += weights.title * np.isin(visible, titled)

@@ -1,0 +1,88 @@
+"""A question compared with the visible passages: by its vector, its words and its names."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.rag.question.reading import Reading
+from graphagg.rag.snapshot.dense import DenseIndex
+from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.tables.vectors import Queries, Rows, Vectors
+from graphagg.rag.tables.view import View
+
+
+class QuestionScores:
+    """A question over a view; each comparison is computed once.
+
+    Args:
+        reading: the question.
+        query: its vector, to be multiplied with.
+        words: `[t, d]` of its terms; None where the encoder gives none.
+        view: the visible passages.
+        dense: search by similarity.
+
+    Attributes:
+        reading, words, query: as given.
+        lexical: the scores of its terms.
+        named: `[e]` the entities that it names.
+        rarity: `[e]` their idf.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        query: Queries,
+        words: Vectors | None,
+        view: View,
+        dense: DenseIndex,
+    ) -> None:
+        self.reading, self.words, self.query = reading, words, query
+        self.lexical = Lexical(view, reading.terms)
+        self.named = np.asarray(reading.entities, dtype=np.int64)
+        self.rarity = view.idf(self.named)
+        self._view, self._dense = view, dense
+        self._nearest: tuple[Rows, Array] | None = None
+
+    @property
+    def vector(self) -> Vectors:
+        """`[d]` of the question."""
+        vector: Vectors = self.query.vectors[0]
+        return vector
+
+    @cached_property
+    def titled(self) -> list[Rows]:
+        """The visible passages titled by each named entity, ascending."""
+        return [self._view.titled_by(entity) for entity in self.reading.entities]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the question is compared with every visible passage."""
+        return self._dense.is_exact(self._view.row_set)
+
+    @cached_property
+    def similarities(self) -> Array:
+        """Similarity to each visible row, in their order, every one compared."""
+        return self._dense.similarities(self.query, self._view.row_set)
+
+    @property
+    def largest_similarity(self) -> float:
+        """The largest similarity to a visible passage, or to one that inverted lists give."""
+        if self.is_exact:
+            return float(self.similarities.max())
+        return float(self.nearest(1)[1][0])
+
+    def nearest(self, k: int) -> tuple[Rows, Array]:
+        """The `k` most similar visible passages, best first; cached."""
+        if self._nearest is None or len(self._nearest[0]) < k:
+            self._nearest = self._dense.search(self.vector, k, self._view.row_set)
+        rows, similarities = self._nearest
+        return rows[:k], similarities[:k]
+
+    def similarity_at(self, rows: Rows) -> Array:
+        """Similarity to some rows, `[m]`."""
+        if self.is_exact and self._view.row_set.is_all:
+            return self.similarities[rows]
+        return self._dense.corpus.similarity_at(rows, self.query)[:, 0]

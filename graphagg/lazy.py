@@ -1,11 +1,12 @@
-"""Packages that load the names they export at first use, by `lazy_loader`.
+"""Packages that load the names they export at first use.
 
-A package lists its names once, as imports for type checkers, and hands them on:
+A package lists its names once, as imports for type checkers, which do not see `__getattr__` and
+so report a name that does not exist:
 
     if TYPE_CHECKING:
         from graphagg.rag.index import PassageIndex as PassageIndex
-
-    __getattr__, __dir__, __all__ = lazy_names(__name__)
+    else:
+        __getattr__, __dir__, __all__ = lazy_names(__name__)
 """
 
 from __future__ import annotations
@@ -13,13 +14,10 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-import lazy_loader
-
 from graphagg.errors import MissingExtra
-
-_ROOT = "graphagg"
 
 
 def lazy_names(
@@ -32,29 +30,29 @@ def lazy_names(
 
     Args:
         package: its `__name__`.
-        extra: the extra of graphagg to install where a module needs a library that is missing;
-            None: the import fails with Python's own error.
+        extra: the extra of graphagg to install if a module needs a library that is missing; None:
+            the import fails with Python's own error.
 
     Returns:
         `__getattr__`, `__dir__` and `__all__` of the package.
     """
     loader: Any = sys.modules[package].__spec__.loader  # type: ignore[union-attr]  # it is loaded
-    names: dict[str, list[str]] = {}
+    modules: dict[str, str] = {}
     for block in ast.parse(loader.get_source(package)).body:
         for node in block.body if isinstance(block, ast.If) else ():
             if isinstance(node, ast.ImportFrom) and node.module:
-                module = names.setdefault(node.module.removeprefix(f"{_ROOT}."), [])
-                module += [alias.name for alias in node.names if alias.asname]
-    load, listed, exported = lazy_loader.attach(_ROOT, submod_attrs=names)
+                modules |= {alias.name: node.module for alias in node.names if alias.asname}
 
     def attribute(name: str) -> Any:
-        if name not in exported:
+        if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:
-            return load(name)
+            value = getattr(import_module(modules[name]), name)
         except ModuleNotFoundError as error:
             if extra is None:
                 raise
             raise MissingExtra.of(error, extra) from None
+        setattr(sys.modules[package], name, value)
+        return value
 
-    return attribute, listed, exported
+    return attribute, lambda: sorted(modules), sorted(modules)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from graphagg.communities.detection import Partition as Partition
     from graphagg.communities.detection import detect as detect
     from graphagg.communities.detection import sweep as sweep
+    from graphagg.communities.evaluation import draw_seeds as draw_seeds
+    from graphagg.communities.evaluation import evaluate as evaluate
+    from graphagg.communities.evaluation import read_communities as read_communities
     from graphagg.communities.index import CommunityIndex as CommunityIndex
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, extra="communities")
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__, extra="communities")

@@ -20,5 +20,5 @@ if TYPE_CHECKING:
     from graphagg.graph.reading.settings import WeightedReading as WeightedReading
     from graphagg.graph.reading.sources import bundled_graph as bundled_graph
     from graphagg.graph.weights import load_weighted as load_weighted
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, extra="communities")
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__, extra="communities")

@@ -44,10 +44,10 @@ if TYPE_CHECKING:
         save_npz as save_npz,
         train as train,
     )
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__, extra="nn")
 # isort: on
 
 for _package in ("torch", "torch_geometric"):
     if find_spec(_package) is None:
         raise MissingExtra(_package, "nn")
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, extra="nn")

@@ -9,5 +9,5 @@ from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
     from graphagg.spark.build import SparkOptions as SparkOptions
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, extra="spark")
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__, extra="spark")

@@ -33,7 +33,6 @@ from graphagg.errors import (
     ModelMismatch,
     UnreadableFile,
 )
-from graphagg.kernels import kernel
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, Vectors
 from graphagg.rag.models.spec import ModelSpec
@@ -50,7 +49,6 @@ PACKAGED = "static-minilm-l6-v2-96"
 """The table that comes with graphagg, of the default model: `benchmarks.retrieval.static_table`."""
 _PACKAGED_SHA256 = "0531ee75a28c9b5b0e19b32068e4648117e6c47452692656df53ba4aea2cba07"
 _BATCH = 4096  # texts that are tokenized together
-_FEW = 1024  # texts up to here are summed without compiled code: loading it takes longer
 _STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 15 bits
 _DROPPED = re.compile("[\x0b\x0c\x1c-\x1f\x85]")  # white space to Python, nothing to BERT
 _FIELDS = ("codes", "shifts", "tokenizer", "settings")
@@ -59,9 +57,7 @@ TABLE_PREFIX = "encoder"
 
 @dataclass(frozen=True)
 class StaticTable:
-    """The rows of V tokens, and their tokenizer.
-
-    The row of token t is `codes[t] * 2 ** shifts[t]`.
+    """The rows of V tokens, `codes[t] * 2 ** shifts[t]`, and their tokenizer.
 
     Attributes:
         codes: `[V, d]` int8.
@@ -93,6 +89,11 @@ class StaticTable:
         return int(self.codes.shape[1])
 
     @cached_property
+    def rows(self) -> npt.NDArray[np.int16]:
+        """The rows of all tokens, `[V, d]`."""
+        return self.codes.astype(np.int16) << self.shifts[:, None].astype(np.int16)
+
+    @cached_property
     def sha256(self) -> str:
         """The sha256 over everything that decides a vector."""
         contents = (self.codes.tobytes(), self.shifts.tobytes(), self.tokenizer)
@@ -107,7 +108,7 @@ class StaticTable:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], where: str) -> StaticTable:
-        """Make a table of the result of `arrays`; raise `CorruptArtifact` if they do not fit."""
+        """Make a table from `arrays()`; raise `CorruptArtifact` if they do not fit."""
         codes, shifts = arrays["codes"], arrays["shifts"]
         try:
             settings = json.loads(arrays["settings"].tobytes())
@@ -181,6 +182,12 @@ class StaticEncoder:
 
     Raises:
         MissingExtra: at first use, the tokenizers library is not installed.
+
+    Examples:
+        >>> encoder = StaticEncoder.packaged()
+        >>> question, passage, other = encoder.encode(["a river", "the Vistula", "tax law"])
+        >>> bool(question @ passage > question @ other)
+        True
     """
 
     def __init__(self, table: StaticTable, name: str) -> None:
@@ -219,7 +226,7 @@ class StaticEncoder:
         return self.table.dimension
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """Keep each text as one window, however long."""
+        """Keep each text as one window."""
         return [[text] for text in texts]
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
@@ -227,14 +234,14 @@ class StaticEncoder:
         vectors = np.empty((len(texts), self.dimension), np.float32)
         done = 0
         for ids, lengths in self._tokens(texts):
-            vectors[done : done + len(lengths)] = _unit(_sums(self.table, ids, lengths))
+            vectors[done : done + len(lengths)] = _unit(_sums(self.table.rows, ids, lengths))
             done += len(lengths)
             progress("encode", done, len(texts))
         return vectors
 
     @cached_property
     def pools_sentences(self) -> bool:
-        """Whether tokens end at white space, and it is none itself, as by the rules of BERT."""
+        """Whether white space ends a token and belongs to none, as by the rules of BERT."""
         rules = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
         return [type(rule).__name__ for rule in rules] == ["BertNormalizer", "BertPreTokenizer"]
 
@@ -243,8 +250,8 @@ class StaticEncoder:
     ) -> list[PassageVectors]:
         """Embed passages, one window each, and their sentences, with the vectors of `encode`.
 
-        The sum of a passage that is cut at white space is the one of its sentences and of the text
-        between them, so that it is not read a second time.
+        A passage that is cut at white space is not read twice: its sum is the sum of its sentences
+        and of the text between them.
         """
         pieces, counted, bounds = _pieces(texts, sentences)
         passage = np.repeat(np.arange(len(texts)), np.diff(bounds))
@@ -253,7 +260,7 @@ class StaticEncoder:
         done = 0
         for ids, lengths in self._tokens(pieces):
             batch = slice(done, done + len(lengths))
-            sums = _sums(self.table, ids, lengths)
+            sums = _sums(self.table.rows, ids, lengths)
             rows, firsts = np.unique(passage[batch], return_index=True)
             whole[rows] += np.add.reduceat(sums * counted[batch, None], firsts)
             vectors[batch] = _unit(sums)
@@ -302,10 +309,10 @@ class StaticEncoder:
 
 
 def _pieces(texts: Sequence[str], sentences: Sequence[Spans]) -> tuple[list[str], Array, Array]:
-    """Cut passages into the texts to read: of each the rest of its sum, then its sentences.
+    """Cut passages into the texts to tokenize: of each the text between sentences, then those.
 
     Returns:
-        The pieces, whether each counts for the sum of its passage, and where passages begin.
+        The pieces, whether each is part of the sum of its passage, and where passages begin.
     """
     pieces: list[str] = []
     counted, bounds = bytearray(), [0]
@@ -324,30 +331,13 @@ def _pieces(texts: Sequence[str], sentences: Sequence[Spans]) -> tuple[list[str]
 
 
 def _sums(
-    table: StaticTable, ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int16], ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """Sum the rows of each text's tokens exactly, `[n, d]`."""
-    bounds = offsets(lengths)
-    sums = np.zeros((len(lengths), table.dimension), np.int64)
-    if len(lengths) > _FEW:
-        _add_rows(table.codes, table.shifts, ids, bounds, sums)
-        return sums
-    for text, (start, end) in enumerate(pairwise(bounds.tolist())):
-        rows = ids[start:end]
-        shifts = table.shifts[rows].astype(np.int64)
-        sums[text] = (table.codes[rows].astype(np.int64) << shifts[:, None]).sum(axis=0)
+    sums = np.zeros((len(lengths), rows.shape[1]), np.int64)
+    for text, (start, end) in enumerate(pairwise(offsets(lengths).tolist())):
+        rows[ids[start:end]].sum(axis=0, dtype=np.int64, out=sums[text])
     return sums
-
-
-@kernel
-def _add_rows(codes: Array, shifts: Array, ids: Array, bounds: Array, sums: Array) -> None:
-    """Add up the rows of the tokens `ids` of each text, between `bounds`, in `sums`, `[n, d]`."""
-    for text in range(len(bounds) - 1):
-        for i in range(bounds[text], bounds[text + 1]):
-            token = ids[i]
-            factor = np.int64(1) << np.int64(shifts[token])
-            for j in range(codes.shape[1]):
-                sums[text, j] += factor * codes[token, j]
 
 
 def _unit(sums: npt.NDArray[np.int64]) -> Vectors:

@@ -333,7 +333,7 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
         shares = ", ".join(f"{code or 'other'} {n}" for code, n in counts.most_common(5))
         warnings.warn(
             f"the language of {len(texts)} documents is in doubt ({shares}): {language or 'en'} is "
-            "taken; language=, or --language, names another",
+            "taken; `language` names another",
             stacklevel=2,
         )
     return language

@@ -51,18 +51,13 @@ class Models:
 def encoder_of(
     profile: Profile, name: str | None = None, dtype: Dtype = "auto", device: str | None = None
 ) -> Encoder:
-    """Make the encoder of an index.
-
-    Args:
-        profile: profile of the index; `fast` takes only static models.
-        name: name or folder of a model, or the file of a static table; None: the profile's encoder.
-        dtype: arithmetic of a model.
-        device: where a model runs.
+    """Make the encoder of an index from a name, folder or file; None: the profile's encoder.
 
     Raises:
         InvalidParameter: profile `fast` with a model that is not static.
     """
-    from graphagg.rag.models.multilingual import MULTILINGUAL
+    from graphagg.rag.models.encoder import SentenceTransformerEncoder
+    from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
     from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 
     if name is not None and name.endswith(TABLE_SUFFIX):
@@ -71,37 +66,25 @@ def encoder_of(
         return StaticEncoder.packaged()
     if name is not None and (table := StaticTable.from_model(Path(name))) is not None:
         return StaticEncoder(table, name)
-    if name != MULTILINGUAL and profile == "fast":
+    if profile == "fast" and name != MULTILINGUAL:
         raise InvalidParameter(
             f"encoder {name!r}: profile fast takes a static model or table ({TABLE_SUFFIX}); "
             "leave the encoder out for the packaged one, or take profile standard"
         )
     if name is None:
         need_standard("sentence_transformers")
-    return encoder_named(name or DEFAULT_ENCODER, dtype, device)
-
-
-def encoder_named(name: str, dtype: Dtype = "auto", device: str | None = None) -> Encoder:
-    """Make `use-multilingual-v3`, or the encoder of a sentence-transformers name or path."""
-    from graphagg.rag.models.encoder import SentenceTransformerEncoder
-    from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
-
     if name == MULTILINGUAL:
         return MultilingualEncoder()
-    return SentenceTransformerEncoder(name, dtype=dtype, device=device)
+    return SentenceTransformerEncoder(name or DEFAULT_ENCODER, dtype=dtype, device=device)
 
 
 def extractor_named(
     profile: Profile, name: str | None, language: str | None, processes: int | None = None
 ) -> EntityExtractor:
-    """Make the extractor of an index.
+    """Make the extractor of an index; `processes` is an argument of `SpacyExtractor`.
 
-    Args:
-        profile: profile of the index; `fast` finds names by rules.
-        name: name of a pipeline, or `rule:CODE`; None: the default
-            pipeline for English and mixed passages, rules for any other language.
-        language: a code, or `auto`; None: the extractor's.
-        processes: worker processes of a pipeline; see `SpacyExtractor`.
+    Without a name, profile `fast` finds names by rules; `standard` takes the default pipeline for
+    English and mixed passages, and rules for any other language.
     """
     from graphagg.rag.models.by_language import ByLanguage
     from graphagg.rag.models.by_rule.extractor import PREFIX, RuleExtractor

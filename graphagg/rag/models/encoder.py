@@ -82,7 +82,7 @@ class Encoder(Protocol):
 
 
 class PassageEncoder(Encoder, Protocol):
-    """An encoder that may embed the sentences of a passage together with the passage."""
+    """An encoder that may embed sentences together with their passage."""
 
     @property
     def pools_sentences(self) -> bool:
@@ -112,10 +112,7 @@ class WordEncoder(Encoder, Protocol):
     ) -> list[tuple[Vectors, Vectors]]:
         """Embed questions, `[d]` each as `encode_query` does, and their words, `[w, d]` each.
 
-        Args:
-            questions: `[n]`.
-            words: spans of the words of each question, `[w, 2]` in characters; an empty span stands
-                for the question.
+        `words` are spans `[w, 2]` in characters; an empty span stands for the question.
         """
 
 
@@ -178,9 +175,8 @@ class SentenceTransformerEncoder:
     def _loaded(self) -> tuple[SentenceTransformer | BertFiles, str]:
         with self._lock:
             model, sha256 = load_encoder(self._name, self._device)
-        if isinstance(model, BertFiles):
-            return model, sha256
-        if not getattr(model.tokenizer, "is_fast", False):  # missing in a static model
+        is_fast = isinstance(model, BertFiles) or getattr(model.tokenizer, "is_fast", False)
+        if not is_fast:
             raise InvalidParameter(
                 f"encoder {self._name!r}: its tokenizer gives no offsets, so long texts could not "
                 "be split; use a model with a fast tokenizer"
@@ -362,9 +358,7 @@ class SentenceTransformerEncoder:
         progress: Progress,
         pools: Sequence[SentencePool] = (),
     ) -> list[Vectors]:
-        """Encode windows, and add their token vectors to the pool of each text, if any.
-
-        Equal windows, as of pages that share a section, are encoded once.
+        """Encode windows, equal ones once, and add their token vectors to the pool of each text.
 
         Returns:
             Unit vectors of the windows of each text, `[w, d]`.
@@ -392,10 +386,7 @@ class SentenceTransformerEncoder:
 
 
 def _of_windows(vectors: Vectors) -> Vectors:
-    """The vector of a text, `[1, d]`, from the unit vectors of its windows.
-
-    The vector of a single window keeps its bits, which scaling it twice would change.
-    """
+    """The vector of a text, `[1, d]`, from the unit vectors of its windows."""
     return vectors if len(vectors) == 1 else unit(vectors.sum(axis=0, keepdims=True))
 
 

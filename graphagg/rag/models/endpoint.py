@@ -1,8 +1,7 @@
-"""An OpenAI-compatible endpoint of a language model, called with the standard library only.
+"""A client of an OpenAI-compatible language model, on the standard library.
 
-Redirects are not followed, so that a key reaches only the given address. Answers have a limit of
-size and time, so that a bad endpoint cannot block the caller. A streamed answer arrives as
-server-sent events; if it stops before it is complete, that is an error, not a short answer.
+It follows no redirect, so a key reaches only the given address. Answers are limited in size and
+time. A stream that stops before the answer is complete is an error, not a short answer.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
 from typing import IO
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -48,6 +47,10 @@ class Endpoint:
     Raises:
         InvalidParameter: the address is not http(s), the model is empty or the timeout is not
             positive.
+
+    Examples:
+        >>> Endpoint("http://localhost:8000/v1", "llama").url
+        'http://localhost:8000/v1/chat/completions'
     """
 
     base_url: str
@@ -61,7 +64,7 @@ class Endpoint:
         address = urlsplit(self.base_url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise InvalidParameter(
-                f"base URL is {self.base_url!r}, wanted one such as http://localhost:8000/v1"
+                f"base_url is {self.base_url!r}, wanted one such as http://localhost:8000/v1"
             )
         if not self.model:
             raise InvalidParameter("model is empty, wanted the name of a model of the endpoint")
@@ -115,11 +118,11 @@ class Endpoint:
             "max_tokens": self.max_tokens,
             "stream": streamed or None,
         }
-        given = {name: value for name, value in body.items() if value is not None}
+        content = json.dumps({name: value for name, value in body.items() if value is not None})
         key = self._key()
         if key:
             headers["authorization"] = f"Bearer {key}"
-        request = Request(self.url, json.dumps(given).encode(), headers, method="POST")
+        request = Request(self.url, content.encode(), headers, method="POST")
         end = time.monotonic() + self.timeout
         try:
             with build_opener(_NoRedirect).open(request, timeout=self.timeout) as response:
@@ -129,12 +132,14 @@ class Endpoint:
                 raise self._refused(error, bool(key)) from None
         except TimeoutError:
             raise self._late() from None
-        except URLError as error:
-            if isinstance(error.reason, TimeoutError):
+        except (HTTPException, OSError, ValueError) as error:  # URLError is an OSError
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, TimeoutError):
                 raise self._late() from None
-            raise self._unreachable(error.reason) from None
-        except (HTTPException, OSError, ValueError) as error:
-            raise self._unreachable(error) from None
+            cause = getattr(reason, "strerror", None) or type(reason).__name__
+            raise EndpointUnreachable(
+                f"{self.url}: {cause}; check the address, and that the endpoint runs"
+            ) from None
 
     def _key(self) -> str:
         key = os.environ.get(self.api_key_env, "").strip()
@@ -148,21 +153,19 @@ class Endpoint:
     def _chunks(self, response: HTTPResponse, end: float) -> Iterator[bytes]:
         """Read a response up to a size and a time."""
         read = 0
-        while chunk := self._next(response):
+        while True:
+            try:
+                chunk = response.read1(_CHUNK)
+            except (HTTPException, ConnectionError):
+                raise EndpointAnswer(_stopped(self.url)) from None
             read += len(chunk)
             if time.monotonic() > end:
                 raise TimeoutError
             if read > _LARGEST:
-                raise EndpointAnswer(
-                    f"{self.url}: an answer of more than {_LARGEST >> 20} MiB; it was not read on"
-                )
+                raise EndpointAnswer(f"{self.url}: an answer of more than {_LARGEST >> 20} MiB")
+            if not chunk:
+                return
             yield chunk
-
-    def _next(self, response: HTTPResponse) -> bytes:
-        try:
-            return response.read1(_CHUNK)
-        except (HTTPException, ConnectionError):
-            raise EndpointAnswer(_stopped(self.url)) from None
 
     def _refused(self, error: HTTPError, with_key: bool) -> Exception:
         try:
@@ -173,7 +176,7 @@ class Endpoint:
             state = "was refused" if with_key else "is not set, and the endpoint wants one"
             return EndpointUnauthorized(
                 f"{self.url}: {error.code}; the key in ${self.api_key_env} {state}. Set it, or "
-                "name another variable by --api-key-env"
+                "name another variable with `api_key_env`"
             )
         if error.code in (408, 504):
             return self._late()
@@ -183,13 +186,7 @@ class Endpoint:
 
     def _late(self) -> EndpointTimeout:
         return EndpointTimeout(
-            f"{self.url}: no answer within {self.timeout:g} s; give it more --timeout, or try again"
-        )
-
-    def _unreachable(self, reason: object) -> EndpointUnreachable:
-        cause = getattr(reason, "strerror", None) or type(reason).__name__
-        return EndpointUnreachable(
-            f"{self.url}: {cause}; check the address, and that the endpoint runs"
+            f"{self.url}: no answer within {self.timeout:g} s; raise `timeout`, or try again"
         )
 
 
@@ -202,7 +199,7 @@ def _content_of(url: str, raw: bytes) -> str:
         completion = json.loads(raw)
     except (ValueError, RecursionError):
         raise EndpointAnswer(
-            f"{url}: answered with no JSON ({_excerpt(raw)}); check that --base-url is "
+            f"{url}: answered with no JSON ({_excerpt(raw)}); check that `base_url` is "
             "an OpenAI-compatible API, with its version (.../v1)"
         ) from None
     try:
@@ -260,7 +257,7 @@ def _delta_of(url: str, raw: bytes) -> tuple[str, bool]:
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """Makes a redirect an error, as the key would be sent along."""
+    """Makes a redirect an error, as it would carry the key to another address."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str

@@ -31,8 +31,7 @@ DROPPED_LABELS = ("ORDINAL", "CARDINAL")
 _PROCESSES_FROM = 20_000  # texts; below, starting workers costs more than they save
 _BLOCK_END = re.compile(r"\n[^\S\n]*+\n\s*+|\n(?=- )")
 _LONGEST_CHUNK = 100_000  # characters that one spaCy document may have
-# Words of signs and ASCII that are no names. spaCy takes the square of a word's length where it
-# takes signs off one by one, as in a line of "=".
+# Words of signs and ASCII that are no names. spaCy strips signs one by one, in quadratic time.
 _LONG = 200
 _LONG_WORD = re.compile(rf"(?:[^\w\s]|[!-~]){{{_LONG},}}+")
 
@@ -61,8 +60,7 @@ class Annotation:
     def with_title(self, title: Annotation) -> Annotation:
         """Put a title in front of the text, as part of its first sentence.
 
-        So entities of the title are linked to entities of the sentence that usually explains it,
-        but no entity runs from one into the other.
+        So entities of the title are linked to those of the sentence that usually explains it.
         """
         sentences = self.sentences[:1] or title.sentences[-1:]
         whole = tuple((0, end) for _, end in sentences) + self.sentences[1:]
@@ -102,10 +100,10 @@ class EntityExtractor(Protocol):
 
 
 class SpacyExtractor:
-    """Entities and sentence boundaries by a spaCy pipeline, of any language.
+    """Entities and sentences by a spaCy pipeline of any language.
 
-    It loads only the components that it needs: named entities, and `senter` if the pipeline has
-    one, else its parser, else the rule-based sentencizer.
+    It runs only the component `ner`, and `senter` if the pipeline has it, else its parser, else the
+    rule-based sentencizer.
 
     Args:
         model: name of an installed pipeline package, or its path.
@@ -150,7 +148,7 @@ class SpacyExtractor:
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
         """Yield one annotation per text.
 
-        Paragraphs, items of lists ("- ") and 100,000 characters are read alone, code is not read.
+        Paragraphs, list items ("- ") and pieces of 100,000 characters are read alone; code is not.
         """
         chunks = [_chunks(text) for text in texts]
         flat = [

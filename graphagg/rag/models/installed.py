@@ -1,6 +1,6 @@
 """Check that the models of an index are on this machine, without loading them.
 
-A service asks before it starts: it takes a moment, loads no model library and uses no network.
+A service does so before it starts. It loads no model library and uses no network.
 """
 
 from __future__ import annotations
@@ -69,8 +69,7 @@ def _check(role: str, name: str) -> None:
     if not is_extractor and not _in_hub_cache(name):
         raise MissingModel(
             f"the {role} {name!r} is not on this machine: no folder, and not in the cache of the "
-            "hub; put it there (hf download, or one question by graphagg rag search "
-            "where the hub can be reached), or let it load at the first question: --lazy"
+            "hub; download it (hf download), or load it at the first question with `lazy`"
         )
 
 

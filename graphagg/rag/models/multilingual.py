@@ -32,7 +32,11 @@ class MultilingualEncoder:
     Threads may share an encoder; they take turns.
 
     Raises:
-        MissingExtra: the package is not installed.
+        MissingExtra: at first use, the package is not installed.
+
+    Examples:
+        >>> MultilingualEncoder().encode(["Der Rhein fließt durch Köln."]).shape
+        (1, 512)
     """
 
     dimension = 512
@@ -61,7 +65,7 @@ class MultilingualEncoder:
         return ModelSpec(MULTILINGUAL, sha256, settings)
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """Cut texts, at white space if there is some, into windows of 1,500 characters."""
+        """Cut texts into windows of 1,500 characters, at white space if there is some."""
         return [_windows(text) for text in texts]
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:

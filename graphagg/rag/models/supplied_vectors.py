@@ -1,4 +1,4 @@
-"""Vectors that the caller supplies with the passages, as a vector store does, and their check."""
+"""Check vectors that the caller supplies with the passages."""
 
 from __future__ import annotations
 
@@ -24,29 +24,23 @@ SuppliedVectors = npt.ArrayLike | str
 def rows_and_vectors(
     rows: Iterable[Any], vectors: SuppliedVectors
 ) -> tuple[list[Any], npt.ArrayLike]:
-    """Split rows into passages and vectors; a field with the vectors is removed from the rows.
-
-    Raises:
-        InvalidParameter: a row lacks the field.
-    """
+    """Split rows into passages and vectors; raise `InvalidParameter` if a row lacks its vector."""
     passages = list(rows)
     if not isinstance(vectors, str):
         return passages, vectors
-    field, collected = vectors, []
     for position, row in enumerate(passages):
-        if not isinstance(row, Mapping) or row.get(field) is None:
-            raise InvalidParameter(f"passage {position} has no field {field!r}, wanted its vector")
-        collected.append(row[field])
-        passages[position] = {name: value for name, value in row.items() if name != field}
-    return passages, collected
+        if not isinstance(row, Mapping) or row.get(vectors) is None:
+            raise InvalidParameter(
+                f"passage {position} has no field {vectors!r}, wanted its vector"
+            )
+    plain = [{name: row[name] for name in row if name != vectors} for row in passages]
+    return plain, [row[vectors] for row in passages]
 
 
 def checked_vectors(
     supplied: npt.ArrayLike, passages: Sequence[Passage], encoder: Encoder
 ) -> npt.NDArray[np.float32]:
-    """Check vectors of passages, `[P, d]`, and scale them to unit length.
-
-    Encodes the first passages and compares the vectors.
+    """Check vectors of passages, `[P, d]`, against the encoder, and scale them to unit length.
 
     Raises:
         InvalidParameter: the shape is wrong, a vector is 0 or not finite, or another encoder made

@@ -25,18 +25,18 @@ _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 
 
 def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
-    """Load a model in float32; return it with the sha256 of its weights.
+    """Load a model in float32, with the sha256 of its weights; see `load_encoder`."""
+    return _by_library(model, *_path_and_sha256(model), device)
+
+
+def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | BertFiles, str]:
+    """Load a model in float32, with the sha256 of its weights; a plain BERT from its files.
 
     Raises:
         MissingExtra: sentence-transformers or the default package is not installed.
         InvalidParameter: there is no such model, or it is damaged.
         ModelMismatch: the default package does not hold the pinned weights.
     """
-    return _by_library(model, *_path_and_sha256(model), device)
-
-
-def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | BertFiles, str]:
-    """`load`, but a plain BERT for the CPU as such, by its files if they are in a folder."""
     path, sha256 = _path_and_sha256(model)
     if Path(path).is_dir() and _runs_on_cpu(device):
         files = BertFiles.read(Path(path))

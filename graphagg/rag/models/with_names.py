@@ -1,4 +1,4 @@
-"""An extractor with the names of a user's list; what it records keeps them in the index."""
+"""An extractor with a user's list of names, which its settings record in the index."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ _SETTING = "names"
 
 
 class WithNames:
-    """Finds what another extractor finds, and says which names a user listed.
-
-    The names themselves are found with the codes of a text, in passages and questions alike.
+    """An extractor whose settings record a user's names; they are found like codes.
 
     Args:
         extractor: finds sentences and other names.

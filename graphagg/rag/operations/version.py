@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from graphagg.errors import UnsupportedFormat
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.models.by_language import ByLanguage
-from graphagg.rag.models.by_name import Models, encoder_named
+from graphagg.rag.models.by_name import Models, encoder_of
 from graphagg.rag.models.by_rule.extractor import PREFIX as RULES
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
@@ -100,7 +100,7 @@ class IndexModels:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
                 dtype = recorded.get("dtype", "auto")
-                encoder = self._table_encoder() or encoder_named(recorded["name"], dtype)
+                encoder = self._table_encoder() or encoder_of("standard", recorded["name"], dtype)
                 encoder.spec.check_built_with("encoder", recorded, self._where)
                 self._encoder = encoder
             return self._encoder

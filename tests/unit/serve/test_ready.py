@@ -92,7 +92,7 @@ def test_a_model_that_is_not_there_is_named_at_the_start(
         raise AssertionError("a hub was asked")
 
     monkeypatch.setattr("socket.socket.connect", network)
-    with pytest.raises(MissingModel, match=r"encoder 'no/such-model'.*--lazy"):
+    with pytest.raises(MissingModel, match=r"encoder 'no/such-model'.*(lazy|--lazy)"):
         Service(Sources(unknown), lazy=False)
     with pytest.raises(MissingModel, match="extractor 'capitals'"):
         Service(Sources(unknown, encoder=FakeEncoder("no/such-model")), lazy=False)

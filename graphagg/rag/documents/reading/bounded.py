@@ -1,7 +1,7 @@
-"""Conversion of files in a process of its own, with limits of time and memory.
+"""Conversion of files in a child process, with limits of time and memory.
 
-A converter that hangs, eats memory or ends its process costs that file alone. Parent and child
-exchange messages of 8 bytes of length and content: JSON, and the bytes of the file.
+A converter that hangs, takes too much memory or crashes loses only that file. A message between
+parent and child is 8 bytes of length, then JSON or the bytes of the file.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from threading import Timer
 from typing import IO, Any
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.documents.reading.content import Content, Reference, Unread
-from graphagg.rag.documents.reading.document import Mark, plain_metadata
+from graphagg.rag.documents.reading.content import Content, Unread
+from graphagg.rag.documents.reading.document import Link, Mark, plain_metadata
 from graphagg.rag.documents.reading.kinds import ConversionLimits, converter_of
 
 _MIB = 2**20
@@ -56,13 +56,10 @@ class BoundedConverter:
             is_late = not timer.is_alive()
             self.close()
             if is_late:
-                raise Unread(
-                    "too slow", f"its conversion took over {self._seconds} s; raise max_seconds"
-                ) from None
-            raise Unread(
-                "broken",
-                f"its conversion ended at {self._memory:,} MiB or crashed; raise max_memory",
-            ) from None
+                reason = f"its conversion took over {self._seconds} s; raise max_seconds"
+                raise Unread("too slow", reason) from None
+            reason = f"its conversion ended at {self._memory:,} MiB or crashed; raise max_memory"
+            raise Unread("broken", reason) from None
         finally:
             timer.cancel()
         for each in answer:
@@ -87,7 +84,7 @@ class BoundedConverter:
 
 
 def _read(message: Mapping[str, Any]) -> Content | Unread:
-    """The content or the fault of a message; raises what the child raised."""
+    """The content or fault of a message; raises what the child raised."""
     if "missing" in message:
         raise MissingExtra(message["missing"], message["extra"])
     if "kind" in message:
@@ -97,7 +94,7 @@ def _read(message: Mapping[str, Any]) -> Content | Unread:
         return fault
     fields = dict(message)
     fields["marks"] = tuple(Mark(at, tuple(path), page) for at, path, page in fields["marks"])
-    fields["links"] = tuple(Reference(*link) for link in fields["links"])
+    fields["links"] = tuple(Link(*link) for link in fields["links"])
     fields["refused"] = tuple(Unread(*fault) for fault in fields["refused"])
     return Content(**fields)
 

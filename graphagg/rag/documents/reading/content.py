@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from graphagg.rag.documents.reading.document import Mark
+from graphagg.rag.documents.reading.document import Link, Mark
 
 _NOT_OF_A_SLUG = re.compile(r"[^\w\- ]")
 
 
 class Unread(Exception):
-    """A file, or a row of one, that cannot be read; folders leave it out and go on.
+    """A file, or a row of one, that cannot be read; a folder is read without it.
 
     Attributes:
-        kind: the kind of reason by which files are counted.
+        kind: the kind of reason; files are counted by it.
         reason: the cause, and what to do; "" if the kind says it all.
         row: id of a row of a table; "" for a whole file.
     """
@@ -26,34 +26,27 @@ class Unread(Exception):
         self.kind, self.reason, self.row = kind, reason, row
 
 
-class Reference(NamedTuple):
-    """A link as a file states it: where its label begins, and its target, such as `a.md#b`."""
-
-    offset: int
-    target: str
-
-
 @dataclass(frozen=True)
 class Content:
     """A converted file, or a row of one.
 
     Attributes:
         text: the text that is searched.
-        title: "" if the file names none.
-        metadata: properties that the file states: front matter, columns, document properties.
+        title: "" if the file has none.
+        metadata: front matter, columns, or document properties.
         marks: starts of sections and pages.
-        links: its links, ascending.
-        anchors: offsets by the names that links may give.
+        links: its links as written, such as `a.md#b`, ascending.
+        anchors: offsets by the names that links use.
         row: id of a row of a table; "" for a whole file.
         refused: parts that cannot be read, such as front matter that is not YAML.
-        guess: the encoding, where it was guessed; "" where it was stated or UTF-8.
+        guess: the encoding, if it was guessed; "" if it was stated or UTF-8.
     """
 
     text: str
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
-    links: tuple[Reference, ...] = ()
+    links: tuple[Link, ...] = ()
     anchors: Mapping[str, int] = field(default_factory=dict)
     row: str = ""
     refused: tuple[Unread, ...] = ()
@@ -61,13 +54,9 @@ class Content:
 
 
 class Heading(NamedTuple):
-    """A heading in a text: its lines are `text[start:end]`.
+    """A heading: its lines are `text[start:end]`, `text` is its words without markup.
 
-    Attributes:
-        start: start of its first line.
-        end: end of its last line.
-        level: from 1; a heading encloses the following headings of higher levels.
-        text: its words without markup.
+    `level` counts from 1; a heading encloses the following headings of higher levels.
     """
 
     start: int
@@ -97,7 +86,7 @@ class Composer:
         self._page: int | None = None
         self.headings: list[Heading] = []
         self.pages: list[PageStart] = []
-        self.links: list[Reference] = []
+        self.links: list[Link] = []
         self.anchors: dict[str, int] = {}
 
     def block(self, text: str, gap: str = "\n\n") -> int:
@@ -139,17 +128,11 @@ class Composer:
         *,
         title_first: bool = False,
     ) -> Content:
-        """Finish the text.
+        """Finish the text; see `Content`.
 
         The title is `title`, else the only heading of level 1, else a heading before all other
-        text. A title at the head of the text is removed from it: titles are indexed in front of
-        the text.
-
-        Args:
-            title: the title that the file states; "" if none.
-            metadata: properties that the file states.
-            refused: parts that cannot be read.
-            title_first: whether only a heading before all other text may be the title.
+        text; with `title_first`, only such a heading. A title at the head of the text is removed
+        from it, because titles are indexed in front of the text.
         """
         text, title = "".join(self._pieces), " ".join(title.split())
         named = _title_heading(text, self.headings, title, title_first)
@@ -161,7 +144,7 @@ class Composer:
             title or (named.text if named else ""),
             metadata or {},
             tuple(_marks([h for h in self.headings if h is not named], self.pages, cut)),
-            tuple(Reference(max(0, at - cut), target) for at, target in sorted(self.links)),
+            tuple(Link(max(0, at - cut), target) for at, target, _ in sorted(self.links)),
             {name: max(0, offset - cut) for name, offset in self.anchors.items()},
             refused=refused,
         )

@@ -1,4 +1,4 @@
-"""Documents as they are read from files: text, headings, pages and metadata."""
+"""Documents read from files: text, headings, pages, links and metadata."""
 
 from __future__ import annotations
 
@@ -41,14 +41,11 @@ class Mark(NamedTuple):
 class Link(NamedTuple):
     """A link of a text to another file of its folder, or to a heading.
 
-    Links that lead out of the folder, such as web addresses, are not kept.
-
     Attributes:
         offset: where its label begins, in characters from the start of the text.
-        target: POSIX path below the folder of the file that it names; the path may lack a suffix
-            (`:doc:`, pages of a site) or its folder (wiki links), and may name a folder. "": any
-            file that has the anchor (`:ref:`).
-        anchor: name of the place in that file (see `Document.anchors`); "" for the whole file.
+        target: POSIX path of a file or folder below the folder; it may lack a suffix (`:doc:`,
+            pages of a site) or its folder (wiki links). "": any file with the anchor (`:ref:`).
+        anchor: a name in `Document.anchors` of that file; "" for the whole file.
 
     Examples:
         >>> Link(4, "guide/setup.md", "network")
@@ -122,12 +119,9 @@ def file_metadata(name: str, size: int, modified: float) -> dict[str, Any]:
 
 
 def plain_metadata(properties: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Convert the properties that a file states to JSON values.
+    """Convert the properties of a file to JSON values; also return, by key, why one is left out.
 
     Dates become ISO 8601 text, NaN null. Keys of `file_metadata` get the prefix `document_`.
-
-    Returns:
-        The metadata, and by key the reason why a value is left out.
     """
     metadata: dict[str, Any] = {}
     refused: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""Find the files of a folder that are read, and read the bytes of one.
+"""Find the files of a folder to read, and read the bytes of one.
 
-Nothing outside the folder is read: no symbolic link is followed out of it, and none to a folder, so
-that circular links cannot trap the search.
+Nothing outside the folder is read. Symbolic links are followed only to files inside of it, so
+circular links do no harm.
 """
 
 from __future__ import annotations
@@ -138,15 +138,7 @@ def _printable(name: str) -> str:
 
 
 def read_file(path: Path, most: int) -> ReadFile:
-    """Read a regular file that does not change meanwhile.
-
-    Args:
-        path: without links.
-        most: MiB at most.
-
-    Raises:
-        Unread: the file is missing, not readable, too large, or changed while it was read.
-    """
+    """Read a regular file of at most `most` MiB; raise `Unread` if it cannot be read or changes."""
     # A name may have become a link or a pipe since the folder was listed.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     flags |= getattr(os, "O_BINARY", 0)

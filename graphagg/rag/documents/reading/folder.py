@@ -1,4 +1,4 @@
-"""Read a folder, or one file, as documents; leave out, count and name files that cannot be read."""
+"""Read a folder, or one file, as documents; count the files that cannot be read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from graphagg.errors import EmptyCorpus, GraphAggError, MissingExtra, UnreadableFile
 from graphagg.rag.documents.reading import kinds
 from graphagg.rag.documents.reading.bounded import BoundedConverter, faults_of
-from graphagg.rag.documents.reading.content import Content, Reference, Unread
+from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.text import SAMPLE, is_binary
 from graphagg.rag.documents.reading.document import (
     Document,
@@ -28,16 +28,16 @@ from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadC
 
 _MIB = 2**20
 _DEFAULT = ReadConfig()
-_UNTITLED = frozenset(
+_GENERIC_TITLES = frozenset(
     "about authors changelog changes contributing contributors copying copyright history index "
     "install installation introduction licence license main metadata news notice overview readme "
     "thanks todo".split()
 )
-"""Titles that say nothing about the content, and folders that say nothing either."""
-_FOLDERS = frozenset(("", "doc", "docs", "documentation", "source", "src"))
+"""Titles and, below, folders that say nothing about the content."""
+_GENERIC_FOLDERS = frozenset(("", "doc", "docs", "documentation", "source", "src"))
 _MAIL = (".eml", ".mbox", ".msg")  # their attachments are files too
 _SURROGATE = re.compile("[\ud800-\udfff]")
-"""Lone surrogates, which some converters and JSON files give, are not Unicode text."""
+"""Lone surrogates, as in some JSON files, are not Unicode text."""
 
 
 def read_documents(
@@ -47,14 +47,14 @@ def read_documents(
 ) -> Iterator[Document]:
     """Read the files of a folder, or one file, as documents, one at a time, by ascending path.
 
-    Takes text, Markdown and other markup, PDF, Office files, mail, notebooks, source code, and CSV,
-    JSON and JSON lines, where each row is a document. Leaves out files that cannot be read, and
-    lock files, built and generated ones, which are no documents.
+    Reads text, Markdown and other markup, PDF, Office files, mail, notebooks, source code, and CSV,
+    JSON and JSON lines, where each row is a document. Skips files that cannot be read, and lock
+    files, built and generated files.
 
     Args:
         source: a folder, or a file.
-        config: files of a folder to read.
-        report: notes the files that are left out; None: a warning at the end names them.
+        config: which files of a folder to read.
+        report: receives the files that are left out; None: a warning at the end names them.
 
     Raises:
         UnreadableFile: there is no such path; or, if `strict`, a file cannot be read.
@@ -71,8 +71,8 @@ def read_documents(
         ('vistula.txt', 'vistula', 'A river in Poland.')
     """
     path = Path(source)
-    noted = FolderReport() if report is None else report
-    reader = _FolderReader(config, noted, path)
+    filled = FolderReport() if report is None else report
+    reader = _FolderReader(config, filled, path)
     if path.is_dir():
         files = find_files(path, config, reader.leave)
     elif path.exists():
@@ -84,17 +84,17 @@ def read_documents(
             yield from reader.documents(file)
     finally:
         reader.close()
-    if not noted.read:
-        reason = f"{noted}" if noted.left_out else "the folder is empty"
+    if not filled.read:
+        reason = f"{filled}" if filled.left_out else "the folder is empty"
         raise EmptyCorpus(
             f"{path}: nothing in it can be read: {reason}; readable formats: {kinds.READ}"
         )
-    if report is None and not noted.complete:
-        warnings.warn(f"{path}: {noted}", stacklevel=2)
+    if report is None and not filled.complete:
+        warnings.warn(f"{path}: {filled}", stacklevel=2)
 
 
 class _FolderReader:
-    """Reads files one after the other and notes files that are left out."""
+    """Reads files one after the other, and reports those that are left out."""
 
     def __init__(self, config: ReadConfig, report: FolderReport, source: Path) -> None:
         self._config = config
@@ -131,9 +131,8 @@ class _FolderReader:
                 else:
                     faults.append(each)
         except Unread as error:
-            is_binary_file = error.kind == "binary"
             suffix = suffix_of(file.name) or "no suffix"
-            self.leave(file.name, Unread(f"binary ({suffix})") if is_binary_file else error)
+            self.leave(file.name, Unread(f"binary ({suffix})") if error.kind == "binary" else error)
             return
         except MissingExtra as error:
             if self._config.strict:
@@ -160,12 +159,12 @@ class _FolderReader:
                 raise Unread("unreadable", error.strerror or str(error)) from None
             if is_binary(sample):
                 raise Unread("binary")
-            fault = screened(file.name, sample, self._config.max_log_size)
+            fault = screened(file.name, sample)
             raise fault or Unread(f"of unknown kind ({suffix_of(file.name)})")
         content = read_file(file.path, self._config.max_file_size)
         if not content.content:
             raise Unread("empty")
-        fault = screened(file.name, content.content, self._config.max_log_size)
+        fault = screened(file.name, content.content)
         if fault and not self._config.everything:
             raise fault
         return content
@@ -192,7 +191,7 @@ def converted(
         bounded: converts kinds of files that may hang or take memory; None: this process does.
 
     Yields:
-        The documents, a guess of the encoding, and `(path, reason)` for rows and metadata values
+        Documents, the encoding if it was guessed, and `(path, reason)` for rows and metadata values
         that cannot be read.
 
     Raises:
@@ -251,16 +250,11 @@ def _document(
     return Document(name, text, title, metadata, content.marks, links, content.anchors)
 
 
-def _link(file: str, link: Reference) -> Link | None:
+def _link(file: str, link: Link) -> Link | None:
     """The target of a link below the folder; None if it leads out of the folder."""
-    kind, path = (
-        link.target.partition(":")[::2]
-        if link.target[:4] in ("ref:", "doc:")
-        else ("", link.target)
-    )
-    if kind == "ref":
-        return Link(link.offset, "", path)
-    path, _, anchor = path.partition("#")
+    if link.target.startswith("ref:"):
+        return Link(link.offset, "", link.target.removeprefix("ref:"))
+    path, _, anchor = link.target.removeprefix("doc:").partition("#")
     path = unquote(path.partition("?")[0]).strip()
     if not path:
         return Link(link.offset, file, unquote(anchor)) if anchor else None
@@ -269,16 +263,16 @@ def _link(file: str, link: Reference) -> Link | None:
     return None if target.startswith("..") else Link(link.offset, target, unquote(anchor))
 
 
-def _title_of(name: str, stated: str) -> str:
-    """The title of a file: the one that it states, else its name, of source code with the suffix.
+def _title_of(name: str, title: str) -> str:
+    """The title of a file, else its name; a suffix of source code is part of the name.
 
-    A title that many files have, such as README or Overview, follows the name of the file, or of
-    the folder, that tells more.
+    A title that many files have, such as README or Overview, gets the name of the file, or of the
+    folder, in front of it.
     """
     path, suffix = PurePosixPath(name), suffix_of(name)
-    title = stated or (path.stem if suffix and suffix not in kinds.CODE else path.name)
-    if title.lower() not in _UNTITLED:
+    title = title or (path.stem if suffix and suffix not in kinds.CODE else path.name)
+    if title.lower() not in _GENERIC_TITLES:
         return title
     names = (path.stem, *(folder.name for folder in path.parents))
-    telling = (each for each in names if each.lower() not in _UNTITLED | _FOLDERS)
-    return f"{next(telling, path.parent.name)} {title}".strip()
+    specific = (each for each in names if each.lower() not in _GENERIC_TITLES | _GENERIC_FOLDERS)
+    return f"{next(specific, path.parent.name)} {title}".strip()

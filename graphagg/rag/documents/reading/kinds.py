@@ -20,12 +20,7 @@ from graphagg.rag.documents.reading.document import suffix_of
 
 
 class ConversionLimits(NamedTuple):
-    """ConversionLimits of a conversion, and what helps it.
-
-    Attributes:
-        most: bytes of text that a file may unpack to.
-        encoding: of text files that neither are UTF-8 nor state one; None: recognized.
-    """
+    """Bytes of text that a file may unpack to, and `ReadConfig.encoding`."""
 
     most: int
     encoding: str | None = None
@@ -49,11 +44,7 @@ TEXT = frozenset(
 
 
 def _of_text(convert: Callable[[str], Content]) -> Converter:
-    def converted(content: bytes, limits: ConversionLimits) -> Iterator[Content]:
-        text, guess = decode(content, limits.encoding)
-        yield replace(convert(text), guess=guess)
-
-    return converted
+    return _of_rows(lambda text: [convert(text)])
 
 
 def _of_rows(convert: Callable[[str], Iterable[Content | Unread]]) -> Converter:
@@ -129,10 +120,10 @@ READ = (
 
 @cache
 def installed_converters() -> dict[str, Converter]:
-    """Converters that other packages bring, by suffix.
+    """Converters of other packages, by suffix.
 
     Each is an entry point of the group `graphagg.converters`: its name is a suffix such as `.png`,
-    its object takes the bytes of a file and returns Markdown.
+    its object is a function from the bytes of a file to Markdown.
     """
 
     def converter(load: Callable[[], Callable[[bytes], str]]) -> Converter:
@@ -142,11 +133,11 @@ def installed_converters() -> dict[str, Converter]:
 
 
 def name_by_content(name: str, content: bytes) -> str:
-    """The name of a file; with another suffix where it begins as a PDF or as an Office file."""
+    """The name of a file, with another suffix if its content is a PDF or an Office file."""
     suffix = suffix_of(name)
-    shown = next((each for magic, each in _MAGIC.items() if content.startswith(magic)), suffix)
-    is_named = CONVERTERS.get(suffix) is CONVERTERS.get(shown) or suffix in installed_converters()
-    return name if is_named or converter_of(name) is None else name + shown
+    real = next((each for magic, each in _MAGIC.items() if content.startswith(magic)), suffix)
+    is_named = CONVERTERS.get(suffix) is CONVERTERS.get(real) or suffix in installed_converters()
+    return name if is_named or converter_of(name) is None else name + real
 
 
 def is_bounded(name: str) -> bool:

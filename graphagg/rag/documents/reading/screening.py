@@ -28,8 +28,9 @@ _LINE = re.compile(rb"[^\s].*+")
 _DUMPED = re.compile(
     rb"^[ \t:]*+(?:(?:[0-9A-Fa-f]{2,16}+[ \t:-]++){4,}+.{0,20}|[0-9A-Fa-f]{32,}+)\r?$", re.M
 )
-"""A line of `xxd`, `hexdump` or `od`: numbers, and up to 20 characters that they stand for."""
+"""A line of `xxd`, `hexdump` or `od`: numbers, and the up to 20 characters of their bytes."""
 _SEEN, _SHARE = 100_000, 0.9  # bytes that are looked at; share of dumped lines
+_LARGEST_LOG = 2**20  # bytes
 
 
 def is_built(folder: Path) -> bool:
@@ -39,30 +40,22 @@ def is_built(folder: Path) -> bool:
     return folder.name in _OUTPUT and any((folder.parent / each).exists() for each in _BUILDERS)
 
 
-def screened(name: str, content: bytes, largest_log: int) -> Unread | None:
-    """The reason why a file is no document; None if it may be one.
-
-    Args:
-        name: its path.
-        content: its bytes.
-        largest_log: MiB of a log at most.
-    """
+def screened(name: str, content: bytes) -> Unread | None:
+    """The reason why a file is no document; None if it may be one."""
     suffix, base = suffix_of(name), PurePosixPath(name).name
     if base in _LOCKS or suffix == ".lock":
         return Unread(f"lock file ({suffix})", "what a package manager wrote")
     if suffix == ".map" or ".min." in base:
         return Unread(f"minified ({suffix})")
-    if suffix == ".log" and len(content) > largest_log * 2**20:
-        size = len(content) / 2**20
-        reason = f"{size:,.1f} MiB, more than max_log_size ({largest_log} MiB)"
-        return Unread("large log (.log)", reason)
+    if suffix == ".log" and len(content) > _LARGEST_LOG:
+        return Unread("large log (.log)", f"{len(content) / 2**20:,.1f} MiB, more than 1 MiB")
     is_long = len(content) > max(_LEAST, _LONG * (content.count(b"\n") + 1))
     if is_long and suffix in _SCRIPTS and suffix != ".json":
         return Unread(f"minified ({suffix})", "its lines have over 400 bytes on average")
     if suffix in _PLAIN and len(content) > _LEAST and _is_dump(content[:_SEEN]):
         return Unread(f"hex dump ({suffix or 'no suffix'})", "its lines are hexadecimal numbers")
     if suffix in CODE and _GENERATED.search(content, 0, _HEAD):
-        return Unread(f"generated ({suffix})", "it says so itself")
+        return Unread(f"generated ({suffix})", "its head says so")
     return None
 
 

@@ -22,8 +22,7 @@ class ReadConfig:
         include: only files whose path below the folder matches a glob such as '*.md' or
             'manual/**', as in a .gitignore file; repeat it. None: all.
         exclude: no file whose path matches such a glob; repeat it. None: no such file.
-        max_file_size: MiB of a file at most; larger ones are left out.
-        max_log_size: MiB of a file with the suffix .log at most; larger ones are left out.
+        max_file_size: MiB of a file at most; larger ones are left out, logs above 1 MiB.
         max_seconds: seconds that the conversion of a file may take.
         max_memory: MiB of memory that the conversion of a file may take.
         encoding: of text files that neither are UTF-8 nor state an encoding. None: recognized.
@@ -38,7 +37,6 @@ class ReadConfig:
     include: list[str] | None = None
     exclude: list[str] | None = None
     max_file_size: int = 64
-    max_log_size: int = 1
     max_seconds: int = 60
     max_memory: int = 2048
     encoding: str | None = None
@@ -46,7 +44,7 @@ class ReadConfig:
     strict: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("max_file_size", "max_log_size", "max_seconds", "max_memory"):
+        for name in ("max_file_size", "max_seconds", "max_memory"):
             integer(name, getattr(self, name), 1, 2**16)
         try:
             codecs.lookup(self.encoding or "utf-8")
@@ -61,8 +59,8 @@ class LeftOut(NamedTuple):
 
     Attributes:
         path: below the folder; of a row, `PATH/ROW`.
-        kind: the kind of reason by which files are counted, such as `empty` or `binary (.so)`.
-        reason: for a person; "" if the kind says it all.
+        kind: the kind of reason, such as `empty` or `binary (.so)`; files are counted by it.
+        reason: more about it; "" if the kind says it all.
     """
 
     path: str

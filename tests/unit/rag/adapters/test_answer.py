@@ -203,7 +203,7 @@ def test_a_redirect_does_not_carry_the_key_away(
 
 def test_an_endpoint_that_does_not_answer(index: PassageIndex, model: Model) -> None:
     model.hold.clear()
-    with pytest.raises(EndpointTimeout, match=r"within 0.05 s.*--timeout"):
+    with pytest.raises(EndpointTimeout, match=r"within 0.05 s.*`timeout`"):
         answer(index, QUESTION, model.endpoint(timeout=0.05))
 
 

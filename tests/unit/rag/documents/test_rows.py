@@ -92,7 +92,7 @@ def test_columns_that_are_not_named_are_metadata(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_column_is_named_with_those_there_are(name: str, tmp_path: Path) -> None:
     FILES[name](tmp_path / name)
-    with pytest.raises(InvalidPassage, match=r"columns are \['body'.*'key'.*--id-column"):
+    with pytest.raises(InvalidPassage, match=r"columns are \['body'.*'key'.*`id_column`"):
         list(read_passages(tmp_path / name, RowConfig("key", "body")))
 
 

@@ -11,7 +11,7 @@ import pytest
 from graphagg.errors import InvalidParameter
 from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.tokens import entity_key, tokenize
-from graphagg.rag.models.by_name import encoder_named, extractor_named
+from graphagg.rag.models.by_name import encoder_of, extractor_named
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
@@ -196,7 +196,7 @@ def test_a_question_in_another_language(tmp_path: Path) -> None:
 
 
 def test_a_packaged_encoder_by_its_name(tmp_path: Path) -> None:
-    encoder = encoder_named(MULTILINGUAL)
+    encoder = encoder_of("standard", MULTILINGUAL)
     assert isinstance(encoder, MultilingualEncoder)
     long = "ein langes Wort " * 300
     (windows, short, empty) = encoder.split([long, "kurz", ""])

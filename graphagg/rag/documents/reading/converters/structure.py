@@ -14,7 +14,8 @@ from collections.abc import Mapping
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.code import CODE
-from graphagg.rag.documents.reading.content import Composer, Content, Reference
+from graphagg.rag.documents.reading.content import Composer, Content
+from graphagg.rag.documents.reading.document import Link
 
 _STEP = 2**16  # characters that the parser takes at once
 _HIDDEN = frozenset(
@@ -91,7 +92,7 @@ class _Row:
     """A row of a table: the cells with their links, and whether all are headers."""
 
     def __init__(self) -> None:
-        self.cells: list[tuple[str, list[Reference]]] = []
+        self.cells: list[tuple[str, list[tuple[int, str]]]] = []
         self.is_header = True
 
 
@@ -107,7 +108,7 @@ class _HtmlTarget:
         self._composer = composer
         self._texts: list[str] = []  # of the block so far, white space joined
         self._size = 0  # of the block so far
-        self._links: list[Reference] = []  # in the block
+        self._links: list[tuple[int, str]] = []  # offsets in the block, and targets
         self._anchors: list[str] = []  # of the block
         self._heading = 0  # level of the heading that is open
         self._pre = 0  # elements pre that are open
@@ -198,7 +199,7 @@ class _HtmlTarget:
 
     def _refer(self, href: str) -> None:
         if href and not _WEB.match(href) and len(self._composer.links) < _MOST_LINKS:
-            self._links.append(Reference(self._size, href))
+            self._links.append((self._size, href))
 
     # --- tables --------------------------------------------------------------------------------
 
@@ -229,7 +230,7 @@ class _HtmlTarget:
             if text:
                 self._write("; " if self._size > 2 else "")
                 self._write(f"{name}: " if name else "")
-                self._links += [Reference(self._size + at, target) for at, target in links]
+                self._links += [(self._size + at, target) for at, target in links]
                 self._write(text)
         self._flush("\n")
 
@@ -259,12 +260,12 @@ class _HtmlTarget:
                 start = self._composer.heading(self._heading, text)
             else:
                 start = self._composer.block(text, self._gap)
-            self._composer.links += [Reference(start + at, to) for at, to in self._links]
+            self._composer.links += [Link(start + at, to) for at, to in self._links]
             self._composer.anchors |= dict.fromkeys(self._anchors, start)
             self._gap, self._anchors = gap, []
         else:  # links without a label, such as the entries of a table of contents
             end = self._composer.length
-            self._composer.links += [Reference(end, target) for _, target in self._links]
+            self._composer.links += [Link(end, target) for _, target in self._links]
             self._gap = gap if gap == "\n\n" else self._gap
         self._texts, self._links, self._size = [], [], 0
         self._heading = 0

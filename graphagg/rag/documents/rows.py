@@ -47,8 +47,8 @@ class RowConfig:
         missing = {self.id_column, self.text_column} - set(names)
         if missing:
             raise InvalidPassage(
-                f"{where}: columns are {sorted(names)}, wanted also {sorted(missing)}; name them by "
-                "`id_column`, `text_column` and `title_column`"
+                f"{where}: columns are {sorted(names)}, wanted also {sorted(missing)}; name them "
+                "by `id_column`, `text_column` and `title_column`"
             )
 
     def record(self, row: Mapping[str, Any], where: str) -> Mapping[str, Any]:

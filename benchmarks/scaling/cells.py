@@ -43,7 +43,7 @@ class Job:
 JOBS = {
     "communities": Job("edges", 1_000_000, (1, 10, 30, 100)),
     "embed": Job("edges", 1_000_000, (1, 10, 30, 100)),
-    "trigraph": Job("passages", 3_000, (1, 3, 10), ("--passages-per-task", "500")),
+    "passages": Job("passages", 3_000, (1, 3, 10), ("--passages-per-task", "500")),
 }
 SCALES = sorted({scale for job in JOBS.values() for scale in job.scales})
 

@@ -19,8 +19,8 @@ from benchmarks.scaling.cells import (
 )
 
 CORES = (16, 64, 256)
-PROJECTED = {"communities": 10**9, "embed": 10**9, "trigraph": 10**8}
-COLORS = {"communities": "tab:blue", "embed": "tab:orange", "trigraph": "tab:green"}
+PROJECTED = {"communities": 10**9, "embed": 10**9, "passages": 10**8}
+COLORS = {"communities": "tab:blue", "embed": "tab:orange", "passages": "tab:green"}
 PANELS: tuple[tuple[str, str, float], ...] = (
     ("cpu", "CPU seconds less an empty job's", 1.0),
     ("wall", "wall seconds", 1.0),

@@ -43,7 +43,7 @@ app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_
 RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
 
 _BUILD = "Example: graphagg communities build edges.txt.gz --out comm --kind undirected"
-_QUERY = "Example: graphagg communities query comm --seed alice --seed bob --top-k 20"
+_QUERY = "Example: graphagg communities query comm --seed alice --seed bob -k 20"
 _STRUCTURE = "Example: graphagg communities structure comm --seed alice --out community.svg"
 _EVAL = "Example: graphagg communities eval comm truth.txt --method fused --method jaccard"
 _ADD = "Example: graphagg communities add comm new_edges.csv"

@@ -135,8 +135,8 @@ def _embedding(directory: Path, shown: bool) -> dict[str, Any]:
 def _print_next(out_dir: Path, names: list[str], meter: Meter) -> None:
     commands = {
         "passages": 'rag search {} "your question" --explain',
-        "communities": "communities query {} --seed Valjean --top-k 10",
-        "embedding": "embed neighbors {} --vertex Javert --top-k 5",
+        "communities": "communities query {} --seed Valjean -k 10",
+        "embedding": "embed neighbors {} --vertex Javert -k 5",
     }
     out.print(f"{meter.read()['wall_seconds']} s in all." + (" Go on with:" if names else ""))
     for name in names:

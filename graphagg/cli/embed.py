@@ -36,7 +36,7 @@ SideName = Annotated[
 
 _BUILD = "Example: graphagg embed build edges.txt.gz --out emb --dim 64 --max-piece-edges 2000000"
 _ADD = "Example: graphagg embed add emb new_edges.txt"
-_NEIGHBORS = "Example: graphagg embed neighbors emb --vertex alice --top-k 10"
+_NEIGHBORS = "Example: graphagg embed neighbors emb --vertex alice -k 10"
 _EXPORT = "Example: graphagg embed export emb --out vectors.txt --format word2vec"
 
 

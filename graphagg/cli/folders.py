@@ -21,8 +21,8 @@ PLACE: dict[str, Any] = {"parser": parse_location, "metavar": "PATH"}
 
 _SOURCE = "source.json"
 
-K: dict[str, Any] = {"flags": ("--k", "-k", "--top-k"), "envvar": ["GRAPHAGG_K", "GRAPHAGG_TOP_K"]}
-"""Settings of the number of results, which was called top_k."""
+K: dict[str, Any] = {"flags": ("--k", "-k")}
+"""Settings of the option for the number of results."""
 
 Directory = Annotated[
     PathLike[str],

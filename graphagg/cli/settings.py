@@ -15,7 +15,7 @@ from graphagg.errors import InvalidParameter, UnreadableFile
 
 T = TypeVar("T")
 TABLES = (
-    "communities", "embed", "trigraph", "query_communities", "neighbors", "retrieve", "serve",
+    "communities", "embed", "passages", "query_communities", "neighbors", "retrieve", "serve",
 )  # fmt: skip
 """The tables that a file of options may have: one per kind of index, per job and for `serve`."""
 

@@ -81,5 +81,5 @@ def _same_passages(place: Any, source: Path, folder: Path) -> None:
 CASES = {
     "communities": Case(_edges, _same_communities),
     "embed": Case(_edges, _same_embedding),
-    "trigraph": Case(_passages, _same_passages),
+    "passages": Case(_passages, _same_passages),
 }

@@ -43,7 +43,7 @@ def embed(spark: Any, given: argparse.Namespace) -> Any:
     )  # fmt: skip
 
 
-def trigraph(spark: Any, given: argparse.Namespace) -> Any:
+def passages(spark: Any, given: argparse.Namespace) -> Any:
     """A passage index by fake models, 13 passages per task."""
     from graphagg.rag import PassageIndex
     from graphagg.rag.spark import build
@@ -56,7 +56,7 @@ def trigraph(spark: Any, given: argparse.Namespace) -> Any:
     )  # fmt: skip
 
 
-JOBS = {"communities": communities, "embed": embed, "trigraph": trigraph}
+JOBS = {"communities": communities, "embed": embed, "passages": passages}
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("job", choices=JOBS)

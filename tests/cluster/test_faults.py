@@ -115,7 +115,7 @@ def test_a_python_worker_is_killed_for_its_memory(
     """As the kernel does it, by SIGKILL: Spark gives the task another worker."""
     records = passages(60)
     source, out = write_passages(tmp_path / "p.jsonl", records), tmp_path / "out"
-    done = cluster.run(small("trigraph", source, out, *fault("die", SEGMENT)))
+    done = cluster.run(small("passages", source, out, *fault("die", SEGMENT)))
     assert_done(done)
     assert (notes / STRUCK).exists() and sum(done.log.failures().values()) == 1
     assert_same_passages(records, out)
@@ -180,13 +180,13 @@ def test_the_driver_is_killed_while_tasks_run(
     """Killed while tables are written: what was annotated before is not annotated again."""
     records = passages(60, seed=1)
     source, out = write_passages(tmp_path / "p.jsonl", records), tmp_path / "out"
-    running = cluster.submit(small("trigraph", source, out, *fault("hold", TABLES)))
+    running = cluster.submit(small("passages", source, out, *fault("hold", TABLES)))
     running.until((notes / STRUCK).exists, "the tables")
     running.kill()
     before = stages(running.output.read_text("utf-8"))
     assert "segment" in before
     cluster.ensure()
-    done = cluster.run(small("trigraph", source, out))
+    done = cluster.run(small("passages", source, out))
     assert_done(done)
     assert stages(done.out) and not stages(done.out) & before
     assert_same_passages(records, out)
@@ -243,6 +243,6 @@ def test_one_name_ten_thousand_times(cluster: Cluster, tmp_path: Path) -> None:
     crowd = {"id": "crowd", "title": "Ada", "text": " and ".join(["Ada"] * 10_000) + "."}
     records = [*passages(30, seed=2), crowd]
     source, out = write_passages(tmp_path / "p.jsonl", records), tmp_path / "out"
-    done = cluster.run(small("trigraph", source, out))
+    done = cluster.run(small("passages", source, out))
     assert_done(done)
     assert_same_passages(records, out)

@@ -55,13 +55,13 @@ def test_communities(cluster: Cluster, tmp_path: Path, kind: str) -> None:
     assert_same_communities(edges, out, config)
 
 
-def test_trigraph_with_the_default_models(cluster: Cluster, tmp_path: Path) -> None:
+def test_passages_with_the_default_models(cluster: Cluster, tmp_path: Path) -> None:
     """Everything but vectors has the same bytes; vectors differ by rounding, rankings do not."""
     source, out, alone = DEMO / "passages.jsonl", tmp_path / "out", tmp_path / "alone"
     encoder = SentenceTransformerEncoder(dtype="float32")
     PassageIndex.build(read_passages(source), alone, encoder=encoder).close()
     options = ("--passages-per-task", 15, "--dtype", "float32")
-    done = cluster.run(job("trigraph", "--passages", source, "--out", out, *options))
+    done = cluster.run(job("passages", "--passages", source, "--out", out, *options))
     assert_done(done)
     with open_artifact(out, verify=True) as one, open_artifact(alone) as other:
         assert one.manifest.counts == other.manifest.counts

@@ -157,7 +157,7 @@ def test_the_scripts_of_jobs(yarn: Yarn, tmp_path: Path, mode: str) -> None:
         ("query_communities", index, "--seeds"),
         ("neighbors", vectors, "--vertices"),
     ):
-        words = ("--index", place, table, asked, "--top-k", 4, "--out", f"{at}/{name}")
+        words = ("--index", place, table, asked, "-k", 4, "--out", f"{at}/{name}")
         run(yarn, tmp_path, JOBS / f"{name}.py", *words, mode=mode)
     with CommunityIndex.open(tmp_path / "comm" / "alone") as one:
         found = [
@@ -180,7 +180,7 @@ def test_passages_for_a_table_of_questions(yarn: Yarn, tmp_path: Path) -> None:
         wanted = [hit.passage.id for hits in index.retrieve_batch(asked, 3) for hit in hits]
     (tmp_path / "asked.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     out = f"webhdfs://{yarn.web}/retrieve/out"
-    words = ("--index", place, "--questions", put(yarn, tmp_path / "asked.jsonl"), "--top-k", 3)
+    words = ("--index", place, "--questions", put(yarn, tmp_path / "asked.jsonl"), "-k", 3)
     run(yarn, tmp_path, JOBS / "retrieve.py", *words, "--out", out, mode="client")
     ranked = sorted(rows(address(out)), key=lambda row: (asked.index(row["question"]), row["rank"]))
     assert [row["passage"] for row in ranked] == wanted

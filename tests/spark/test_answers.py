@@ -17,7 +17,7 @@ from graphagg.rag import PassageIndex
 from graphagg.spark.answers import _OPENED, opened
 from graphagg.spark.session import named_errors
 from tests.spark.test_communities import hub_pairs
-from tests.spark.test_trigraph import Fakes, passages
+from tests.spark.test_passages import Fakes, passages
 
 pytestmark = pytest.mark.spark
 QUESTIONS = ["Where did Ada write notes?", "Which river is the Thames?", "Mercury"]
@@ -132,7 +132,7 @@ def test_a_job_that_answers(spark: Any, tmp_path: Path, capsys: pytest.CaptureFi
     """It writes what the method gives, refuses to write over it, and does with `--force`."""
     CommunityIndex.build(hub_pairs(3), tmp_path / "comm").close()
     (tmp_path / "seeds.csv").write_text("name,seeds\na,3\nb,7\nc,999999\n")
-    words = ["--index", tmp_path / "comm", "--seeds", tmp_path / "seeds.csv", "--top-k", 4]
+    words = ["--index", tmp_path / "comm", "--seeds", tmp_path / "seeds.csv", "-k", 4]
 
     def run(*more: str) -> int:
         job = typer.Typer()

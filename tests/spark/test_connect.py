@@ -14,7 +14,7 @@ import pytest
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.store.manifest import read_manifest
-from tests.spark.test_trigraph import files, in_process, lines, passages
+from tests.spark.test_passages import files, in_process, lines, passages
 from tests.unit.embedding.graphs import communities
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -30,7 +30,7 @@ from graphagg.errors import GraphAggError
 from graphagg.rag import PassageIndex
 from graphagg.spark import SparkOptions
 from graphagg.spark.session import create_session, is_classic
-from tests.spark.test_trigraph import fakes
+from tests.spark.test_passages import fakes
 
 folder, codes = sys.argv[1], {}
 settings = {"spark.sql.shuffle.partitions": "2", "spark.sql.warehouse.dir": folder + "/warehouse"}

@@ -25,7 +25,7 @@ from graphagg.spark import SparkOptions
 from graphagg.spark.session import named_errors
 from graphagg.store.manifest import read_manifest
 from tests.spark.test_communities import hub_pairs
-from tests.spark.test_trigraph import Fakes, files, passages
+from tests.spark.test_passages import Fakes, files, passages
 
 pytestmark = pytest.mark.spark
 SMALL = CommunityConfig("two-mode", permutations=16, bands=4, rows=2)

@@ -15,7 +15,7 @@ from graphagg.spark import SparkOptions
 from graphagg.spark.files import StoreFiles, store_of
 from tests.spark.stores import store_in
 from tests.spark.test_communities import hub_pairs, write_text
-from tests.spark.test_trigraph import fakes, files, in_process, lines, passages
+from tests.spark.test_passages import fakes, files, in_process, lines, passages
 
 pytestmark = pytest.mark.spark
 SMALL = CommunityConfig("directed-in", permutations=16, bands=4, rows=2)

@@ -102,7 +102,7 @@ def test_the_file_by_the_environment(
     ("content", "messages"),
     [
         ("[embed]\ndims = 3\npiece = 4\n", ["unknown 'dims', 'piece' in [embed]", "max_piece"]),
-        ("[embeds]\ndim = 3\n", ["unknown 'embeds'", "communities", "trigraph"]),
+        ("[embeds]\ndim = 3\n", ["unknown 'embeds'", "communities", "passages"]),
         ("dim = 3\n", ["unknown 'dim'"]),
         ("embed = 3\n", ["write [embed]"]),
         ("[embed]\ndim = [3]\n", ["dim in [embed] is [3]"]),

@@ -134,8 +134,8 @@ class PassagesBuild(Build):
         passages_per_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
 
-    name: ClassVar[str] = "trigraph"
-    table: ClassVar[str] = "trigraph"
+    name: ClassVar[str] = "passages"
+    table: ClassVar[str] = "passages"
     kind: ClassVar[str] = "passages"
     local_only: ClassVar[tuple[str, ...]] = (
         "dedup", "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",

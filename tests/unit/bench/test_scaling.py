@@ -29,14 +29,14 @@ def cell(job: str, scale: int, workers: int, cpu: float) -> dict[str, object]:
 
 def results(exponent: float, empty: float = 7.0, a: float = 0.01) -> list[dict[str, object]]:
     runs = [cell("empty", run, 2, empty + shift) for run, shift in enumerate((-1.0, 0.0, 5.0))]
-    job = JOBS["trigraph"]
+    job = JOBS["passages"]
     costs = [(s, a * (job.base * s) ** exponent) for s in job.scales]
-    return runs + [cell("trigraph", scale, 2, empty + cost) for scale, cost in costs]
+    return runs + [cell("passages", scale, 2, empty + cost) for scale, cost in costs]
 
 
 @pytest.mark.parametrize("exponent", [0.8, 1.0, 1.3])
 def test_the_exponent_comes_back(exponent: float) -> None:
-    fitted = series(results(exponent), "trigraph", 2, "cpu")
+    fitted = series(results(exponent), "passages", 2, "cpu")
     assert fitted.exponent == pytest.approx(exponent)
     assert fitted.last_exponent == pytest.approx(exponent)
     assert fitted.growth() == pytest.approx(10**exponent)
@@ -58,7 +58,7 @@ def test_no_law_from_too_little() -> None:
     assert Series((5, 15), (1.0, 3.0)).growth() is None
     assert Series((5, 50), (-1.0, 3.0)).exponent is None
     assert (
-        series([cell("trigraph", 1, 2, 9.0)], "trigraph", 2, "cpu").amounts == ()
+        series([cell("passages", 1, 2, 9.0)], "passages", 2, "cpu").amounts == ()
     )  # no empty job yet
 
 
@@ -75,7 +75,7 @@ def test_tables_of_any_part_of_the_study(tmp_path: Path) -> None:
         text = report.save().read_text(encoding="utf-8")
         assert ("| NO |" in text) == (number == len(all_results))  # 10^1.2 is more than 12
     assert "15.85" in text
-    assert widest(all_results, "trigraph") == 2
+    assert widest(all_results, "passages") == 2
     assert draw(all_results, tmp_path).read_bytes()[:4] == b"\x89PNG"
 
 

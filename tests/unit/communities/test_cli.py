@@ -37,13 +37,13 @@ def test_build_query_change_merge(files):
     built = run_json("build", files / "edges.txt", "--out", index)
     assert built["vertices"] == 80
     assert built["read"]["self_loops"] == 1
-    answer = run_json("query", index, "--seed", 0, "--seed", 1, "--top-k", 5)
+    answer = run_json("query", index, "--seed", 0, "--seed", 1, "-k", 5)
     assert answer["method"] == "fused"
     assert len(answer["members"]) == 5
     assert answer["members"][0]["reason"][0]["shared_neighbors"] > 0
     swept = run_json("query", index, "--seed", 0, "--sweep", "--method", "pagerank")
     assert 0 < swept["conductance"] < 1
-    table = run("query", index, "--seed", 0, "--top-k", 3)
+    table = run("query", index, "--seed", 0, "-k", 3)
     assert "shared with 0" in table.stdout
     assert "method" not in table.stderr
     (files / "more.txt").write_text("0 900\n1 900\n")
@@ -67,11 +67,11 @@ def test_weights_are_kept_where_asked(tmp_path):
     table.write_text("caller,called,calls\nann,bob,9\nann,cat,1\nbob,cat,2\n")
     names = ("--source", "caller", "--target", "called", "--weight", "calls")
     run("build", table, "--out", index, "--weights", *names)
-    reason = run_json("query", index, "--seed", "ann", "--top-k", 1)["members"][0]["reason"][0]
+    reason = run_json("query", index, "--seed", "ann", "-k", 1)["members"][0]["reason"][0]
     # ann: ann 9, bob 9, cat 1; bob: ann 9, bob 9, cat 2
     assert (reason["shared_weight"], reason["edge_weight"]) == (19.0, 9.0)
     run("add", index, table, *names)
-    reason = run_json("query", index, "--seed", "ann", "--top-k", 1)["members"][0]["reason"][0]
+    reason = run_json("query", index, "--seed", "ann", "-k", 1)["members"][0]["reason"][0]
     assert reason["shared_weight"] == 38.0
     with pytest.raises(InvalidParameter, match="not kept"):
         run("build", table, "--out", tmp_path / "plain", *names)
@@ -95,7 +95,7 @@ def test_eval(files):
 
 def test_structure_writes_a_picture(files):
     run("build", files / "edges.txt", "--out", files / "index")
-    found = run("structure", files / "index", "--seed", 0, "--top-k", 25, "--out", files / "p.png")
+    found = run("structure", files / "index", "--seed", 0, "-k", 25, "--out", files / "p.png")
     assert (files / "p.png").read_bytes().startswith(b"\x89PNG")
     assert found.stdout.startswith("1: ")
     assert "wrote" in found.stderr

@@ -37,7 +37,7 @@ def test_build_ask_add_and_export(files):
     assert "partition by metis" in run(
         "build", files / "edges.txt", "--out", files / "a", "--dim", 8, "--pieces", 3
     )
-    found = json.loads(run("neighbors", files / "a", "--vertex", 7, "--top-k", 4, "--json"))
+    found = json.loads(run("neighbors", files / "a", "--vertex", 7, "-k", 4, "--json"))
     with NodeEmbedding.open(files / "a") as index:
         assert index.config == EmbeddingConfig(dim=8, pieces=3)
         wanted = index.neighbors(7, 4)

@@ -101,10 +101,10 @@ def test_explain_a_hit_and_one_that_is_none(call: Call, demo_index: Path) -> Non
     shown = call("rag", "explain", demo_index, QUESTION, "warsaw").out
     assert "leads to it" in shown and "part of the score" in shown
     assert f"{found['hit']['score']:.4f}" in shown and "born in Warsaw" in shown
-    missed = call("rag", "explain", demo_index, QUESTION, "tiber", "--top-k", 2, "--json").json
+    missed = call("rag", "explain", demo_index, QUESTION, "tiber", "-k", 2, "--json").json
     assert missed["rank"] is None and missed["hit"]["score"] < missed["threshold"]
     assert missed["reason"] in call(
-        "rag", "explain", demo_index, QUESTION, "tiber", "--top-k", 2
+        "rag", "explain", demo_index, QUESTION, "tiber", "-k", 2
     ).out.replace("\n", " ")
     hidden = call("rag", "explain", demo_index, QUESTION, "tiber", "--exclude", "tiber")
     assert "left out by the filter" in hidden.out
@@ -129,10 +129,10 @@ def test_filters_windows_and_documents(call: Call, chunked: Path) -> None:
     assert ids("--filter", "year<2000", "--bridge-through-filtered") == ids("--filter", "year<2000")
 
     question = ("rag", "search", chunked, "the old harbour of oak", "--mode", "bm25")
-    (hit,) = call(*question, "--top-k", 1, "--window", 1, "--json").json["hits"]
+    (hit,) = call(*question, "-k", 1, "--window", 1, "--json").json["hits"]
     assert (hit["document"], hit["position"]) == ("harbour", 0)
     assert [n["id"] for n in hit["neighbors"]] == ["harbour#1"]
-    assert "froze in the winter" in call(*question, "--top-k", 1, "--window", 1).out
+    assert "froze in the winter" in call(*question, "-k", 1, "--window", 1).out
     grouped = call(*question, "--documents", "--json").json["documents"]
     assert [document["document"] for document in grouped] == ["harbour", "mill"]
     assert all(d["score"] == d["hits"][0]["score"] for d in grouped)

@@ -85,7 +85,7 @@ def completed(line: str) -> set[str]:
 def test_a_shell_completes_commands_and_options() -> None:
     assert {"communities", "rag", "embed", "demo"} <= completed("graphagg ")
     assert completed("graphagg comm") == {"communities"}
-    assert "--top-k" in completed("graphagg communities query --")
+    assert "--k" in completed("graphagg communities query --")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -119,7 +119,7 @@ def test_a_job_refuses_them_before_spark_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["trigraph.py", "--passages", "docs", "--out", "ftp://n/x"])
+    monkeypatch.setattr("sys.argv", ["passages.py", "--passages", "docs", "--out", "ftp://n/x"])
     with pytest.raises(SystemExit) as end:
         running.main(PassagesBuild)
     assert end.value.code == 2

@@ -1,6 +1,0 @@
-"""Index a corpus: spark-submit jobs/trigraph.py --passages PASSAGES --out DIR [...]."""
-
-from graphagg.cli.builds.jobs import main
-
-if __name__ == "__main__":
-    main("trigraph")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -84,8 +85,9 @@ def remember_source(directory: PathLike[str], source: Path) -> None:
     """Note beside the manifest of a local index which folder or file it was made of."""
     location = parse_location(directory)
     if isinstance(location, Path):
-        text = json.dumps({"source": str(source.absolute())}, ensure_ascii=False)
-        (location / _SOURCE).write_text(text, encoding="utf-8")
+        raw = os.fsencode(source.absolute())  # its bytes, whatever the locale is
+        text = json.dumps({"source": raw.decode("utf-8", "surrogateescape")})
+        (location / _SOURCE).write_text(text, encoding="ascii")
 
 
 def source_of(directory: PathLike[str]) -> Path | None:
@@ -93,6 +95,7 @@ def source_of(directory: PathLike[str]) -> Path | None:
     location = parse_location(directory)
     try:
         text = (location / _SOURCE).read_text("utf-8") if isinstance(location, Path) else "{}"
-        return Path(json.loads(text)["source"])
-    except (OSError, ValueError, KeyError, TypeError):
+        raw = json.loads(text)["source"].encode("utf-8", "surrogateescape")
+        return Path(os.fsdecode(raw))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -14,17 +14,26 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graphagg.errors import CollectionEmpty, CollectionExists, InvalidParameter, NoSuchIndex
+from graphagg.errors import (
+    ArtifactError,
+    CollectionEmpty,
+    CollectionExists,
+    CorruptArtifact,
+    InvalidParameter,
+    NoSuchIndex,
+)
 from graphagg.rag.config.profile import PROFILES, Profile
+from graphagg.rag.documents.languages import check_language
 from graphagg.serve.limits import Limits
 from graphagg.serve.service import Service, Sources
 from graphagg.serve.shared import Shared
+from graphagg.store import manifest_at
 from graphagg.store.manifest import MANIFEST_NAME
 
 ABOUT, STAGED = "collection.json", ".staged-"
@@ -49,6 +58,7 @@ class Settings:
             raise InvalidParameter(
                 f"profile is {self.profile!r}, wanted one of {', '.join(PROFILES)}"
             )
+        check_language(self.language)
 
 
 @dataclass
@@ -101,7 +111,14 @@ class Collections:
     def settings(self, name: str) -> Settings:
         """Settings of the build of a collection."""
         folder = self.folder(name)
-        return Settings() if is_bare(folder) else Settings(**json.loads(_read(folder / ABOUT)))
+        if is_bare(folder):
+            return Settings()
+        try:
+            return Settings(**json.loads(_read(folder / ABOUT)))
+        except (ValueError, TypeError, RecursionError, InvalidParameter) as error:
+            raise CorruptArtifact(
+                f"{folder / ABOUT}: not the settings of a collection ({error}); restore the file"
+            ) from None
 
     def create(self, name: str, settings: Settings) -> None:
         """Make a collection that holds nothing; raises `CollectionExists`."""
@@ -176,7 +193,10 @@ class Collections:
         entry = self._open.get(name)
         if entry is None:
             return
-        if all(entry.service.has(kind) for kind in indices_of(self.root / name)):
+        kinds: Collection[str] = ()
+        with suppress(ArtifactError):  # the refresh reports it
+            kinds = indices_of(self.root / name)
+        if all(map(entry.service.has, kinds)):
             entry.service.refresh()
         else:
             self.forget(name)
@@ -223,7 +243,7 @@ def is_bare(folder: Path) -> bool:
 def indices_of(folder: Path) -> dict[str, Any]:
     """The folders of the indices of a collection, by kind."""
     if is_bare(folder):
-        kind = json.loads(_read(folder / MANIFEST_NAME))["kind"]
+        kind = manifest_at(folder).kind
         return {kind: folder} if kind in KINDS else {}
     folders = {kind: folder / kind for kind in KINDS}
     return {kind: each for kind, each in folders.items() if is_bare(each)}

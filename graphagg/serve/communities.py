@@ -15,8 +15,7 @@ from graphagg.graph.ids import VertexId
 from graphagg.serve.models.graphs import CommunityRequest
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import Watch, current_trace
-from graphagg.serve.reload import Slot
-from graphagg.serve.rights import check_unfiltered
+from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.shared import Shared
 from graphagg.store.manifest import Manifest
 
@@ -41,7 +40,7 @@ class OpenedCommunities:
         self.index.close()
 
 
-class Communities:
+class Communities(ReloadingIndex[OpenedCommunities]):
     """A community index that answers many requests at once.
 
     Args:
@@ -51,23 +50,17 @@ class Communities:
 
     def __init__(self, directory: PathLike[str], shared: Shared) -> None:
         self._lane, self._lookups = shared.lane, shared.lookups
-        self.slot: Slot[OpenedCommunities] = Slot(
-            directory, lambda folder: OpenedCommunities(CommunityIndex.open(folder))
-        )
+        super().__init__(directory, lambda folder: OpenedCommunities(CommunityIndex.open(folder)))
 
-    def info(self) -> Answer:
+    async def info(self) -> Answer:
         """Counts, kind of graph and methods."""
-        with self.slot.lease() as opened:
+        with self._lease() as opened:
             return {
                 "version": opened.manifest.data,
                 "counts": dict(opened.manifest.counts),
                 "kind": opened.index.config.kind,
                 "methods": list(METHODS),
             }
-
-    def close(self) -> None:
-        """Close the index."""
-        self.slot.close()
 
     async def query(self, request: CommunityRequest) -> Answer:
         """One community."""
@@ -91,26 +84,23 @@ class Communities:
         requests: Sequence[CommunityRequest],
     ) -> tuple[list[Answer], Answer]:
         watch = Watch()
-        check_unfiltered("communities")
 
         def answer(index: CommunityIndex) -> list[Answer]:
             return [show(_community(index, request)) for request in requests]
 
-        with self.slot.lease() as opened, current_trace().stage(stage):
+        with self._lease() as opened, current_trace().stage(stage):
             answers, cpu_ms = await self._lane.run(answer, opened.index)
         return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
     async def starting_with(self, prefix: str, limit: int) -> Answer:
         """Type-ahead."""
-        check_unfiltered("communities")
-        with self.slot.lease() as opened:
+        with self._lease() as opened:
             listing = await self._lookup(opened.vertices.starting_with, prefix, limit)
             return {"vertices": _listed(listing), "more": listing.more}
 
     async def neighbors(self, vertex: VertexId, limit: int) -> Answer:
         """The neighbors of a vertex."""
-        check_unfiltered("communities")
-        with self.slot.lease() as opened:
+        with self._lease() as opened:
             center, listing = await self._lookup(opened.vertices.neighbors, vertex, limit)
             return {
                 "vertex": shown_id(center.id),

@@ -11,13 +11,12 @@ from graphagg.graph.ids import VertexId
 from graphagg.serve.lanes import Lane
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import Watch, current_trace
-from graphagg.serve.reload import Slot
-from graphagg.serve.rights import check_unfiltered
+from graphagg.serve.reload import ReloadingIndex
 
 Answer = dict[str, Any]
 
 
-class Embedding:
+class Embedding(ReloadingIndex[NodeEmbedding]):
     """An embedding that answers many requests at once.
 
     Args:
@@ -27,21 +26,17 @@ class Embedding:
 
     def __init__(self, directory: PathLike[str], lane: Lane) -> None:
         self._lane = lane
-        self.slot: Slot[NodeEmbedding] = Slot(directory, NodeEmbedding.open)
+        super().__init__(directory, NodeEmbedding.open)
 
-    def info(self) -> Answer:
+    async def info(self) -> Answer:
         """Counts, kind of graph and dimension."""
-        with self.slot.lease() as index:
+        with self._lease() as index:
             return {
                 "version": index.manifest.data,
                 "counts": dict(index.manifest.counts),
                 "kind": index.config.kind,
                 "dimension": int(index.vectors.shape[1]),
             }
-
-    def close(self) -> None:
-        """Close the index."""
-        self.slot.close()
 
     async def nearest(self, vertex: VertexId, k: int) -> Answer:
         """The vertices nearest to one, by cosine."""
@@ -56,8 +51,7 @@ class Embedding:
     async def neighbors(self, vertices: Sequence[VertexId], k: int) -> tuple[list[Answer], Answer]:
         """The nearest vertices of each vertex, and the time it took."""
         watch = Watch()
-        check_unfiltered("embedding")
-        with self.slot.lease() as index, current_trace().stage("query"):
+        with self._lease() as index, current_trace().stage("query"):
             answers, cpu_ms = await self._lane.run(_neighbors, index, vertices, k)
         return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 

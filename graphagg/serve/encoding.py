@@ -14,20 +14,19 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
 
 from graphagg.errors import Overloaded
-from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.modes.protocol import EncodedQuestion
 from graphagg.rag.operations.retrieval import AnyRetriever
+from graphagg.rag.operations.version import PassageVersion
 from graphagg.serve.observe.stages import Stage, Trace
 
 _Key = tuple[str, Mode, str, str]
-"""Version, mode, scope and text of a question."""
+"""PassageVersion, mode, scope and text of a question."""
 _KEPT = 256  # encoded questions that are kept: of the default encoder some 5 MiB
 
 
@@ -48,7 +47,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class _Job:
-    index: PassageIndex
+    version: PassageVersion
     retriever: AnyRetriever
     mode: Mode
     scope: str
@@ -59,7 +58,7 @@ class _Job:
     @property
     def group(self) -> tuple[int, Mode, str]:
         """Jobs of one group can be encoded by one call."""
-        return id(self.index), self.mode, self.scope
+        return id(self.version.snapshot), self.mode, self.scope
 
 
 _PATIENCE = 5.0  # seconds
@@ -88,10 +87,10 @@ class Batcher:
 
     def submit(
         self,
-        index: PassageIndex,
+        version: PassageVersion,
         retriever: AnyRetriever,
         mode: Mode,
-        filter: Mapping[str, Any] | None,
+        scope: object,
         questions: Sequence[str],
     ) -> Future[Encoded]:
         """Queue checked questions; a future that is cancelled before its batch is dropped.
@@ -103,8 +102,7 @@ class Batcher:
             raise Overloaded(
                 f"{self._capacity} requests wait to be encoded already; try again in a second"
             )
-        scope = json.dumps(filter, sort_keys=True)
-        job = _Job(index, retriever, mode, scope, questions)
+        job = _Job(version, retriever, mode, json.dumps(scope, sort_keys=True), questions)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
@@ -168,12 +166,12 @@ class Batcher:
 
     def _asked(self, job: _Job, questions: Sequence[str], trace: Trace) -> list[EncodedQuestion]:
         """The encoded questions of a group; only those that are not kept are encoded."""
-        about = job.index.manifest.data, job.mode, job.scope
+        about = job.version.artifact.manifest.data, job.mode, job.scope
         keys = [(*about, question) for question in questions]
         encoded = {key: self._kept[key] for key in keys if key in self._kept}
         lacking = [key for key in dict.fromkeys(keys) if key not in encoded]
         if lacking:
-            models = job.index.models
+            models = job.version.models
             with trace.stage("read", len(lacking)):
                 read = job.retriever.read([key[-1] for key in lacking], models)
             with trace.stage("encode", len(lacking)):

@@ -1,22 +1,22 @@
-"""Facets: the keys of some passages, with their values and the number of passages of each."""
+"""The metadata of some passages: values of each key, with the number of passages that have them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from graphagg.arrays import Mask
-from graphagg.rag.documents.metadata import MetadataTable, ValueType
+from graphagg.arrays import Ints, Mask
+from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.snapshot.snapshot import Snapshot
 
 _MOST = 50
-"""Distinct values of a segment beyond which a key is not counted by value."""
-Counts = dict[str | float | bool, int]
+"""Distinct values beyond which a key is not counted by value."""
 
 
 def facets(snapshot: Snapshot, visible: Mask) -> dict[str, dict[str, Any]]:
-    """The keys of visible passages.
+    """Count the values of the metadata of visible passages.
 
     Args:
         snapshot: the version.
@@ -26,48 +26,54 @@ def facets(snapshot: Snapshot, visible: Mask) -> dict[str, dict[str, Any]]:
         By key its `type`, the number of `passages` that have it and, where they are few, its
         `values` with the number of passages of each, the most frequent first; else None.
     """
-    starts = np.cumsum([0, *(table.rows for table in snapshot.tables)])
-    segments = [
-        (table, visible[start:end])
-        for table, start, end in zip(snapshot.tables, starts, starts[1:], strict=False)
-    ]
+    segments = snapshot.by_table(visible)
     keys: dict[str, dict[str, Any]] = {}
     for key, kind in snapshot.schema.items():
-        passages = sum(int((table.rows_with(key) & mask).sum()) for table, mask in segments)
-        if not passages:
-            continue
-        counts: Counts | None = {}
-        for table, mask in segments:
-            counts = _counted(table, mask, key, kind, counts)
-        ranked = None if counts is None else sorted(counts.items(), key=lambda each: -each[1])
-        values = None if ranked is None else [{"value": v, "passages": n} for v, n in ranked]
-        keys[key] = {"type": kind, "passages": passages, "values": values}
+        passages = sum(int((table.rows_with(key) & rows).sum()) for table, rows in segments)
+        if passages:
+            values = _counted(snapshot, visible, key, kind)
+            keys[key] = {"type": kind, "passages": passages, "values": values}
     return keys
 
 
 def _counted(
-    table: MetadataTable, mask: Mask, key: str, kind: ValueType, counts: Counts | None
-) -> Counts | None:
-    """Counts with the counts of a segment; None where there are too many values."""
-    here = table.kind_of(key, kind)
-    if here is None or counts is None:
-        return counts
-    distinct: Any = table.distinct(key, here, as_text=True)
-    if len(distinct) > _MOST:
+    snapshot: Snapshot, visible: Mask, key: str, kind: ValueType
+) -> list[dict[str, Any]] | None:
+    counts: dict[Any, int] = {}
+    for values, passages in values_of(snapshot, visible, key, kind):
+        if len(values) > _MOST:
+            return None
+        for value, count in zip(_plain(values, kind), passages.tolist(), strict=True):
+            counts[value] = counts.get(value, 0) + count
+    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    if len(ranked) > _MOST:
         return None
-    for code, value in enumerate(_plain(distinct, kind)):
-        matches = np.zeros(len(distinct), np.bool_)
-        matches[code] = True
-        passages = int((table.rows_matching(key, here, matches) & mask).sum())
-        if passages:
-            counts[value] = counts.get(value, 0) + passages
-    return counts
+    return [{"value": value, "passages": count} for value, count in ranked]
 
 
-def _plain(distinct: Any, kind: ValueType) -> list[Any]:
-    if not isinstance(distinct, np.ndarray):
-        return list(distinct.to_pylist())
-    values = distinct.real.tolist()
+def values_of(
+    snapshot: Snapshot, visible: Mask, key: str, kind: ValueType
+) -> Iterator[tuple[Any, Ints]]:
+    """The distinct values of a key that visible passages have, ascending in each segment.
+
+    Yields:
+        Of each segment with the key an Arrow array of texts or a numpy array of numbers, and the
+        number of visible passages of each.
+    """
+    for table, rows in snapshot.by_table(visible):
+        here = table.kind_of(key, kind)
+        if here is not None:
+            counts = table.occurrences(key, here, rows)
+            present = np.flatnonzero(counts)
+            if len(present):
+                values: Any = table.distinct(key, here, as_text=True)
+                yield values.take(present), counts[present]
+
+
+def _plain(values: Any, kind: ValueType) -> list[Any]:
+    if not isinstance(values, np.ndarray):
+        return list(values.to_pylist())
+    numbers = values.real.tolist()
     if kind == "boolean":
-        return [bool(value) for value in values]
-    return [int(value) if value.is_integer() else value for value in values]
+        return [bool(value) for value in numbers]
+    return [int(value) if value.is_integer() else value for value in numbers]

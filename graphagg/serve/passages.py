@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg import kernels
 from graphagg.arrays import Mask
-from graphagg.errors import Forbidden, UnknownPassage
+from graphagg.errors import Forbidden, InvalidFilter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.passages import Passage
@@ -18,6 +20,8 @@ from graphagg.rag.documents.tokens import word_spans
 from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
+from graphagg.rag.operations.retrieval import AnyRetriever, retriever_for
+from graphagg.rag.operations.version import PassageVersion
 from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.question.rescoring import RERANKED
@@ -29,27 +33,30 @@ from graphagg.serve.facets import facets
 from graphagg.serve.limits import MOST_TEXT
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
 from graphagg.serve.observe.stages import Trace, Watch, current_trace
-from graphagg.serve.reload import Slot
+from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.rights import CURRENT
 from graphagg.serve.shared import Shared
 from graphagg.store import open_artifact
 
 if TYPE_CHECKING:
     from graphagg.rag.models.reranker import Reranker
-    from graphagg.rag.operations.retrieval import AnyRetriever
 
 Answer = dict[str, Any]
 Search = SearchRequest | SearchBatchRequest
 R = TypeVar("R")
+_log = logging.getLogger("graphagg.serve")
 
 _FIRST_QUESTION = "Which river flows through the city where Marie Curie was born?"
 
 
-class Passages:
+class Passages(ReloadingIndex[PassageIndex]):
     """A passage index that answers many questions at once.
 
-    A question goes through three steps: its scope is made in a thread of the lane, it is encoded
-    with the other waiting ones, and it is answered in a thread of the lane.
+    A question takes three steps: its scope is computed in a thread, it is encoded together with
+    the other waiting ones, and it is answered in a thread.
+
+    Everything that an answer, a description or an error says about passages is read from `visible`
+    or `ask`, which hold only the passages that the token of the request may see.
 
     Args:
         directory: the index.
@@ -71,9 +78,9 @@ class Passages:
         self._reranker, self._first = reranker, rerank_first
         self._shared, self._lane, self._eager = shared, shared.lane, eager
         self._prepared = False
-        self.slot: Slot[PassageIndex] = Slot(directory, self._open)
+        super().__init__(directory, self._open_version)
 
-    def _open(self, directory: PathLike[str]) -> PassageIndex:
+    def _open_version(self, directory: PathLike[str]) -> PassageIndex:
         """Open a version ready to answer, with the models that are loaded already."""
         with self._shared.loading:
             artifact = open_artifact(directory, kind=PassageIndex.KIND)
@@ -83,16 +90,12 @@ class Passages:
             ready = PassageIndex(artifact, encoder, extractor)
             if self._eager:
                 ready.load_encoder()
-                self._shared.keep(ready)
+                self._shared.keep(ready.models)
         ready.retriever()  # makes the view of all passages
         if self._prepared:  # another model is loaded before questions move to this version
             self._check_models(ready)
             ready.load_encoder()
         return ready
-
-    def close(self) -> None:
-        """Close the index."""
-        self.slot.close()
 
     def check_models(self) -> None:
         """Check whether the models of the index are on this machine, by their files alone.
@@ -100,7 +103,7 @@ class Passages:
         Raises:
             MissingExtra, MissingModel: one is not; the message names it.
         """
-        with self.slot.lease() as index:
+        with self._lease() as index:
             self._check_models(index)
         if isinstance(self._reranker, CrossEncoderReranker):
             check_installed({"reranker": {"name": self._reranker.name}})
@@ -114,9 +117,9 @@ class Passages:
         Raises:
             GraphAggError: a model cannot be loaded.
         """
-        with self.slot.lease() as index:
+        with self._lease() as index:
             index.load_encoder()
-            self._shared.keep(index)
+            self._shared.keep(index.models)
             if len(index) > kernels.SMALL:
                 kernels.load()
             index.retrieve(_FIRST_QUESTION, 1, reranker=self._reranker)
@@ -130,20 +133,39 @@ class Passages:
         recorded = index.manifest.models
         check_installed({role: recorded[role] for role, model in given.items() if model is None})
 
-    def info(self) -> Answer:
+    @asynccontextmanager
+    async def visible(self) -> AsyncIterator[PassageVersion]:
+        """The served version, open until the block ends, as if it held only visible passages.
+
+        Raises:
+            Forbidden: the filter of the token does not fit the index.
+        """
+        filter = CURRENT.get().filter
+        with self._lease() as index:
+            snapshot = index.snapshot
+            if filter is not None:
+                snapshot, _ = await self._lane.run(_restricted, snapshot, filter)
+            yield PassageVersion(snapshot, index.models)
+
+    async def ask(self, call: Callable[[Snapshot], R]) -> tuple[R, float]:
+        """Call a function that needs no model on the visible passages, in a thread.
+
+        Returns:
+            Its value, and the milliseconds of thread time that it took.
+        """
+        async with self.visible() as version:
+            return await self._lane.run(call, version.snapshot)
+
+    async def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
-        limit = CURRENT.get().filter
-        with self.slot.lease() as index:
-            manifest, keys, counts = index.manifest, dict(index.schema), index.manifest.counts
-            if limit is not None:
-                visible = index.snapshot.mask(Selection(limit))
-                counts = {"passages": int(visible.sum())}
-                keys = {key: keys[key] for key in facets(index.snapshot, visible)}
+        async with self.visible() as version:
+            snapshot, manifest = version.snapshot, version.artifact.manifest
+            counts = {"passages": len(snapshot)} if snapshot.is_restricted else manifest.counts
             return {
                 "version": manifest.data,
                 "counts": dict(counts),
                 "modes": list(MODES),
-                "metadata": keys,
+                "metadata": dict(snapshot.schema),
                 "models": {role: model["name"] for role, model in manifest.models.items()},
             }
 
@@ -163,53 +185,47 @@ class Passages:
         """The hits of each question, how sure they are; mode, version and time."""
         watch, trace, request = Watch(), current_trace(), self._request(search)
         check_request(questions, search.ranked)
-        with self.slot.lease() as index:
-            retriever, scope_ms = await self._scoped(index, request, trace)
-            encoded = await self._encode(index, retriever, request, questions)
+        async with self.visible() as version:
+            retriever, scope_ms = await self._scoped(version, request, trace)
+            encoded = await self._encode(version, retriever, request, questions)
             trace.stages += encoded.stages
             results, hits_ms = await self._lane.run(
-                self._hits, index, retriever, encoded, request, search, trace, begun=True
+                self._hits, version.snapshot, retriever, encoded, request, search, trace, begun=True
             )
         cpu_ms = round(scope_ms + encoded.cpu_ms + hits_ms, 3)
-        about = {"mode": request.mode, "version": index.manifest.data}
+        about = {"mode": request.mode, "version": version.artifact.manifest.data}
         return results, {**about, "latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
 
     async def _scoped(
-        self, index: PassageIndex, request: Request, trace: Trace
+        self, version: PassageVersion, request: Request, trace: Trace
     ) -> tuple[AnyRetriever, float]:
         """The retriever of a request, and the milliseconds it took."""
         if not request.selection.is_all:
-            return await self._lane.run(_scope, index, request, trace)
+            return await self._lane.run(_scope, version, request, trace)
         self._lane.check()  # all passages are a view that is there: a thread would take longer
         watch = Watch()
-        return _scope(index, request, trace), watch.cpu_ms
+        return _scope(version, request, trace), watch.cpu_ms
 
     async def _encode(
         self,
-        index: PassageIndex,
+        version: PassageVersion,
         retriever: AnyRetriever,
         request: Request,
         questions: Sequence[str],
     ) -> Encoded:
-        scope = vars(request.selection)
-        future = self._shared.batcher.submit(index, retriever, request.mode, scope, questions)
+        scope = CURRENT.get().filter, vars(request.selection)
+        future = self._shared.batcher.submit(version, retriever, request.mode, scope, questions)
         encoded = await asyncio.wrap_future(future)
-        self._shared.keep(index)
+        self._shared.keep(version.models)
         return encoded
 
     def _request(self, search: Search) -> Request:
-        """The request of a search, with the reranker of this service, as far as its token sees."""
-        identity = CURRENT.get()
-        request = search.request(reranker=self._reranker, rerank_first=self._first)
-        if identity.filter is None:
-            return request
-        if request.bridge_through_filtered:
-            raise Forbidden("bridge_through_filtered: this token sees some passages alone")
-        return request.with_fields(filter=identity.narrowed(request.filter))
+        """The request of a search, with the reranker of this service."""
+        return search.request(reranker=self._reranker, rerank_first=self._first)
 
     def _hits(
         self,
-        index: PassageIndex,
+        snapshot: Snapshot,
         retriever: AnyRetriever,
         encoded: Encoded,
         request: Request,
@@ -219,11 +235,11 @@ class Passages:
         with trace.stage("retrieve"):
             answers = retriever.answer(encoded.asked, search.ranked, request)
         with trace.stage("explain"):
-            visible, view = index.snapshot.mask(request.selection), retriever.scope.view
+            visible, view = snapshot.mask(request.selection), retriever.scope.view
             return [
                 {
                     "hits": [
-                        _shown(index, view, _with_neighbors(index.snapshot, hit, visible), search)
+                        _shown(snapshot, view, _with_neighbors(snapshot, hit, visible), search)
                         for hit in hits[search.offset :]
                     ],
                     "confidence": hits.confidence,
@@ -233,34 +249,23 @@ class Passages:
 
     async def facets(self, filter: Mapping[str, Any] | None) -> Answer:
         """The keys of the passages that a filter leaves, with their values and counts."""
-        watch, selection = Watch(), Selection(CURRENT.get().narrowed(filter))
+        watch = Watch()
 
-        def answer(index: PassageIndex) -> Answer:
-            visible = index.snapshot.mask(selection)
-            return {"passages": int(visible.sum()), "keys": facets(index.snapshot, visible)}
+        def answer(snapshot: Snapshot) -> Answer:
+            visible = snapshot.mask(Selection(filter))
+            return {"passages": int(visible.sum()), "keys": facets(snapshot, visible)}
 
         answered, cpu_ms = await self.ask(answer)
         return {**answered, "latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
-
-    async def ask(self, call: Callable[[PassageIndex], R]) -> tuple[R, float]:
-        """Call a function that needs no model on the served version, in a thread of the lane.
-
-        Returns:
-            Its value, and the milliseconds of thread time that it took.
-        """
-        with self.slot.lease() as index:
-            return await self._lane.run(call, index)
 
     async def explain(self, search: SearchRequest, passage_id: str) -> Answer:
         """Explain why a passage is, or is not, among the first for a question."""
         question, request = search.question, self._request(search)
         check_request([question], search.k)
-        with self.slot.lease() as index:
-            row = index.snapshot.known_row(passage_id)
-            if CURRENT.get().filter is not None and not index.snapshot.mask(request.selection)[row]:
-                raise UnknownPassage(f"passage {passage_id!r} is not in the index; check its id")
-            retriever, _ = await self._scoped(index, request, current_trace())
-            encoded = await self._encode(index, retriever, request, [question])
+        async with self.visible() as version:
+            row = version.snapshot.known_row(passage_id)
+            retriever, _ = await self._scoped(version, request, current_trace())
+            encoded = await self._encode(version, retriever, request, [question])
             why, _ = await self._lane.run(
                 retriever.explain, encoded.asked[0], row, search.k, request.rescoring, begun=True
             )
@@ -268,9 +273,20 @@ class Passages:
         return {"passage_id": passage_id, "mode": request.mode, **why.to_json(), "hit": hit}
 
 
-def _scope(index: PassageIndex, request: Request, trace: Trace) -> AnyRetriever:
+def _restricted(snapshot: Snapshot, filter: Mapping[str, Any]) -> Snapshot:
+    """The passages of the filter of a token, with their metadata keys."""
+    try:
+        part = snapshot.restricted(filter)
+    except InvalidFilter as error:
+        _log.error("the filter of a token does not fit the index: %s", error)
+        raise Forbidden("the filter of this token does not fit this index; correct it") from None
+    _ = part.schema  # computed here rather than in the event loop
+    return part
+
+
+def _scope(version: PassageVersion, request: Request, trace: Trace) -> AnyRetriever:
     with trace.stage("scope"):
-        return index.retriever(request)
+        return retriever_for(version, request)
 
 
 def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
@@ -280,21 +296,20 @@ def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
     return replace(hit, neighbors=tuple(map(snapshot.corpus.read, around))) if around else hit
 
 
-def _shown(index: PassageIndex, view: View, hit: Hit, search: Search) -> Answer:
+def _shown(snapshot: Snapshot, view: View, hit: Hit, search: Search) -> Answer:
     characters = min(search.characters, MOST_TEXT // search.k)
     answer = hit.to_json(characters)
     if search.explain:
         cut = answer.get("cut", {"start": 0, "end": len(hit.passage.text)})
-        keys = index.snapshot.gazetteer.keys
+        keys = snapshot.gazetteer.keys
         answer["mentions"] = [
             {"start": start - cut["start"], "end": end - cut["start"], "entity": keys[entity]}
-            for start, end, entity in _mentions(index.snapshot, view, hit.passage)
+            for start, end, entity in _mentions(snapshot, view, hit.passage)
             if cut["start"] <= start and end <= cut["end"]
         ]
-        corpus = index.snapshot.corpus
         for step in answer["path"]:
             if step["kind"] == "passage":
-                step["title"] = corpus.title(index.snapshot.known_row(step["text"]))
+                step["title"] = snapshot.corpus.title(snapshot.known_row(step["text"]))
     return answer
 
 

@@ -1,4 +1,4 @@
-"""One index that is served: its current version, and older ones until their last request ends."""
+"""A served index that reloads: its current version, and older ones until their last request."""
 
 from __future__ import annotations
 
@@ -52,12 +52,13 @@ class _Version(Generic[T]):
         opened.close()
 
 
-class Slot(Generic[T]):
-    """One index of a service, by its current version.
+class ReloadingIndex(Generic[T]):
+    """Base of the served indices: holds the current version of an index.
 
-    `lease` gives the current version and keeps it open until the lease ends; `refresh` opens a
-    version published since and lets the next lease have it. So no request sees two versions, none
-    waits for a swap, and a version is closed once, by whoever needs it last.
+    `_lease` returns the current version and keeps it open until the lease ends; `refresh` opens a
+    version that was published since, which later leases get. So no request sees two versions, none
+    waits for a swap, and the last user of a version closes it. Subclasses answer requests; what
+    they show of a lease depends on the rights of the request.
 
     Args:
         directory: the index, or its address on a store.
@@ -81,7 +82,7 @@ class Slot(Generic[T]):
         return self._current.opened.manifest.data
 
     @contextmanager
-    def lease(self) -> Iterator[T]:
+    def _lease(self) -> Iterator[T]:
         """The current version, open until the end of the block."""
         with self._lock:
             version = self._current
@@ -117,7 +118,7 @@ class Slot(Generic[T]):
             return True
 
     def close(self) -> None:
-        """Close the current version when its last request ends; do not use the slot afterward."""
+        """Close the current version when its last request ends; do not use the object afterward."""
         with self._lock:
             self._current.retired = True
             idle = not self._current.readers

@@ -1,4 +1,7 @@
-"""The rights of a request: its role, and the filter that is always applied to what it sees.
+"""The rights of a request: its role, and the filter of the passages that it may see.
+
+`CURRENT` holds the rights of the request that a task works on. `Passages.visible` applies the
+filter; other indices and files are refused to a request with a filter.
 
 A file of tokens is TOML, one table per token. It holds hashes: who reads it has no token yet.
 
@@ -43,12 +46,6 @@ class Identity:
     role: Role = "write"
     filter: Mapping[str, Any] | None = field(default=None, hash=False)
 
-    def narrowed(self, filter: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        """A filter of a request, below the filter of this identity."""
-        if self.filter is None:
-            return filter
-        return self.filter if filter is None else {"and": [self.filter, filter]}
-
 
 ANYONE = Identity()
 NOBODY = Identity("read", {"not": {"and": []}})
@@ -75,7 +72,7 @@ def digest_of(token: str) -> str:
 
 
 class Tokens:
-    """The tokens of a file, which is read again when it changes; a broken one admits nobody.
+    """The tokens of a file. A changed file is read again; a broken one admits nobody.
 
     Args:
         path: the file.
@@ -87,7 +84,7 @@ class Tokens:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp = self._stamp_now()
-        self.identities = read_tokens(path)
+        self._identities = read_tokens(path)
 
     def _stamp_now(self) -> tuple[int, int, int] | None:
         try:
@@ -96,17 +93,17 @@ class Tokens:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
 
-    def refresh(self) -> None:
-        """Read the file again if it changed."""
+    def identity_of(self, digest: str) -> Identity | None:
+        """The rights of the token with this hash, as the file has them now; None: no rights."""
         stamp = self._stamp_now()
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            self.identities = read_tokens(self._path)
-        except InvalidToken as error:
-            self.identities = {}
-            _log.error("no token is admitted: %s", error)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._identities = read_tokens(self._path)
+            except InvalidToken as error:
+                self._identities = {}
+                _log.error("no token is admitted: %s", error)
+        return self._identities.get(digest)
 
 
 def read_tokens(path: Path) -> dict[str, Identity]:

@@ -15,7 +15,7 @@ from graphagg import __version__
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
 from graphagg.serve.limits import Limits
 from graphagg.serve.observe.metrics import Metrics
-from graphagg.serve.rights import CURRENT
+from graphagg.serve.rights import CURRENT, check_unfiltered
 from graphagg.serve.shared import Shared
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Service:
         self._failed: dict[str, GraphAggError | OSError] = {}
         for kind, index in self._served.items():
             if not self._is_collection:
-                self.metrics.serving(kind, index.slot.version)
+                self.metrics.serving(kind, index.version)
         if not lazy and self.has("passages"):
             self.passages.check_models()
         if lazy or not self.has("passages"):
@@ -140,17 +140,19 @@ class Service:
 
     @property
     def passages(self) -> Passages:
-        """The passage index; raises `NoSuchIndex`."""
+        """The passage index, which answers from the passages that the request may see."""
         return cast("Passages", self._index("passages"))
 
     @property
     def communities(self) -> Communities:
-        """The community index; raises `NoSuchIndex`."""
+        """The community index; raises `Forbidden` for a request that may see some passages only."""
+        check_unfiltered("communities")
         return cast("Communities", self._index("communities"))
 
     @property
     def embedding(self) -> Embedding:
-        """The embedding; raises `NoSuchIndex`."""
+        """The embedding; raises `Forbidden` for a request that may see some passages only."""
+        check_unfiltered("embedding")
         return cast("Embedding", self._index("embedding"))
 
     def _index(self, kind: str) -> Any:
@@ -163,23 +165,24 @@ class Service:
         """Whether there is an index of a kind: `passages`, `communities` or `embedding`."""
         return kind in self._served
 
-    def info(self, kinds: Collection[str] = tuple(NAMES)) -> dict[str, Any]:
+    async def info(self, kinds: Collection[str] = tuple(NAMES)) -> dict[str, Any]:
         """Versions, sizes and limits of the served indices of these kinds."""
         limits = {
             "body_bytes": self.limits.body_bytes,
             "answer_seconds": self.limits.answer_seconds,
         }
         sees_all = CURRENT.get().filter is None
-        shown = {
-            kind: self._served[kind].info()
+        indices = {
+            kind: await self._served[kind].info()
             if self.has(kind) and kind in kinds and (sees_all or kind == "passages")
             else None
             for kind in NAMES
         }
-        return {"version": __version__, "limits": limits, "may_write": self.may_write, **shown} | {
+        return {
+            "version": __version__, "limits": limits, "may_write": self.may_write, **indices,
             "collections": self.sources.root is not None,
             "answers_in_words": self.answers_in_words,
-        }
+        }  # fmt: skip
 
     @property
     def may_write(self) -> bool:
@@ -223,10 +226,9 @@ class Service:
     def refresh(self) -> None:
         """Move every index to its published version; one that cannot be opened stays as it is."""
         for kind, index in self._served.items():
-            slot = index.slot
-            before = slot.version
+            before = index.version
             try:
-                moved = slot.refresh()
+                moved = index.refresh()
             except (GraphAggError, OSError) as error:
                 self.metrics.reloads.labels(kind, "failed").inc()
                 if str(self._failed.get(kind)) != str(error):
@@ -237,8 +239,8 @@ class Service:
             if moved:
                 self.metrics.reloads.labels(kind, "done").inc()
                 if not self._is_collection:
-                    self.metrics.serving(kind, slot.version, before)
-                _log.info("%s: serving %s, before %s", kind, slot.version, before)
+                    self.metrics.serving(kind, index.version, before)
+                _log.info("%s: serving %s, before %s", kind, index.version, before)
 
     def _trouble(self, kind: str, error: GraphAggError | OSError | None) -> None:
         before = self._failed.pop(kind, None)

@@ -10,9 +10,9 @@ from graphagg.serve.limits import Limits
 from graphagg.serve.observe.metrics import Metrics
 
 if TYPE_CHECKING:
-    from graphagg.rag import PassageIndex
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
+    from graphagg.rag.operations.version import IndexModels
     from graphagg.serve.encoding import Batcher
 
 
@@ -49,9 +49,9 @@ class Shared:
             self._batcher = Batcher(capacity=self.limits.waiting, observe=self.metrics.encoded)
         return self._batcher
 
-    def keep(self, index: PassageIndex) -> None:
-        """Let other versions and indices have the models that an index has loaded."""
-        encoder, extractor = index.models.loaded()
+    def keep(self, models: IndexModels) -> None:
+        """Let other versions and indices use the models that an index has loaded."""
+        encoder, extractor = models.loaded()
         if encoder is not None:
             self.encoders[encoder.spec.sha256] = encoder
         if extractor is not None:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag import PassageIndex
 from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.similar import similar_entities, similar_passages
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
 from graphagg.rag.corpus.themes.storage import KIND, folder_of, kept_map, read_map
 from graphagg.rag.question.excerpts import NOWHERE, excerpt, shortened
 from graphagg.rag.question.request import Selection
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.serve.models.passages import SearchRequest
 from graphagg.serve.models.themes import (
     EXCERPT,
@@ -28,7 +29,6 @@ from graphagg.serve.models.themes import (
     ThemesRequest,
 )
 from graphagg.serve.observe.stages import Watch
-from graphagg.serve.rights import CURRENT
 from graphagg.serve.service import Service
 from graphagg.store.artifact import current_manifest
 
@@ -47,10 +47,9 @@ class Themes:
 
     async def themes(self, request: ThemesRequest) -> Answer:
         """Themes of a level, or the themes inside one."""
-        filter = CURRENT.get().narrowed(request.filter)
 
-        def answer(index: PassageIndex) -> Answer:
-            theme_map = _map_of(index, filter)
+        def answer(snapshot: Snapshot) -> Answer:
+            theme_map = _map_of(snapshot, request.filter)
             if request.inside is not None:
                 chosen = [theme_map[child] for child in theme_map[request.inside].children]
                 level = theme_map[request.inside].level + 1
@@ -77,14 +76,13 @@ class Themes:
 
     async def theme(self, request: ThemeRequest) -> Answer:
         """One theme with its passages."""
-        filter = CURRENT.get().narrowed(request.filter)
 
-        def answer(index: PassageIndex) -> Answer:
-            theme_map = _map_of(index, filter)
+        def answer(snapshot: Snapshot) -> Answer:
+            theme_map = _map_of(snapshot, request.filter)
             ids = theme_map.passages_of(request.theme)
             return {
                 "theme": _shown(theme_map, theme_map[request.theme]),
-                "listed": [_listed(index, name) for name in ids[:MOST_PASSAGES]],
+                "listed": [_listed(snapshot, name) for name in ids[:MOST_PASSAGES]],
                 "more": max(len(ids) - MOST_PASSAGES, 0),
             }
 
@@ -96,17 +94,16 @@ class Themes:
             {**request.model_dump(), "characters": 1, "explain": False}
         )
         hits = (await self._service.passages.search(search))["hits"]
-        filter = CURRENT.get().narrowed(request.filter)
 
-        def answer(index: PassageIndex) -> Answer:
-            theme_map = _map_of(index, filter)
+        def answer(snapshot: Snapshot) -> Answer:
+            theme_map = _map_of(snapshot, request.filter)
             lit = [
                 {
-                    **_listed(index, hit["id"]),
+                    **_listed(snapshot, hit["id"]),
                     "themes": [theme.id for theme in theme_map.themes_of(hit["id"])],
                 }
                 for hit in hits
-                if hit["id"] in index
+                if snapshot.row_of(hit["id"]) is not None
             ]
             return {
                 "passages": lit,
@@ -119,29 +116,28 @@ class Themes:
         """The passages or entities most like one."""
         if (request.passage is None) == (request.entity is None):
             raise InvalidParameter("passage and entity: wanted one of the two")
-        filter = CURRENT.get().narrowed(request.filter)
 
-        def answer(index: PassageIndex) -> Answer:
-            by: dict[str, Any] = {} if request.by is None else {"by": request.by}
-            options = {"filter": filter, **by}
-            if request.passage is not None:
-                return index.similar_passages(request.passage, request.k, **options).to_json()
-            assert request.entity is not None
-            return index.similar_entities(request.entity, request.k, **options).to_json()
+        def answer(snapshot: Snapshot) -> Answer:
+            chosen = Selection(request.filter)
+            if request.entity is not None:
+                by = request.by or "graph"
+                return similar_entities(snapshot, chosen, request.entity, request.k, by).to_json()
+            assert request.passage is not None
+            by = request.by or "text"
+            return similar_passages(snapshot, chosen, request.passage, request.k, by).to_json()
 
         return await self._timed(answer)
 
-    async def _timed(self, call: Callable[[PassageIndex], Answer]) -> Answer:
+    async def _timed(self, call: Callable[[Snapshot], Answer]) -> Answer:
         watch = Watch()
         answer, cpu_ms = await self._service.passages.ask(call)
         return {**answer, "latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
 
-def _map_of(index: PassageIndex, filter: Mapping[str, Any] | None) -> ThemeMap:
-    """The map of the passages of the served version that a filter leaves."""
-    snapshot = index.snapshot
-    if filter is None:
-        written = current_manifest(folder_of(index.directory), KIND)
+def _map_of(snapshot: Snapshot, filter: Mapping[str, Any] | None) -> ThemeMap:
+    """The map of the passages of the served version that match a filter."""
+    if filter is None and not snapshot.is_restricted:
+        written = current_manifest(folder_of(snapshot.artifact.directory), KIND)
         version = "" if written is None else written.data
         stored = snapshot.kept("stored map", version, lambda: read_map(snapshot, None))
         if stored is not None and not stored.is_old:
@@ -157,8 +153,8 @@ def _shown(theme_map: ThemeMap, theme: Theme) -> Answer:
     return {**plain, "neighbors": near, "children": len(theme.children)}
 
 
-def _listed(index: PassageIndex, identifier: str) -> Answer:
-    passage = index[identifier]
+def _listed(snapshot: Snapshot, identifier: str) -> Answer:
+    passage = snapshot.corpus[snapshot.known_row(identifier)]
     return {
         "id": identifier,
         "title": shortened(passage.title),

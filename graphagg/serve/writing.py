@@ -23,6 +23,7 @@ from graphagg.errors import ArtifactBusy, EmptyCorpus, InvalidParameter, Version
 from graphagg.progress import Progress
 from graphagg.serve.collections import STAGED, Collections, is_bare
 from graphagg.serve.limits import Limits
+from graphagg.serve.rights import check_unfiltered
 from graphagg.store import manifest_at
 from graphagg.store.locks import locked
 
@@ -62,25 +63,42 @@ class Writer:
         self._all = asyncio.Semaphore(limits.writers)
         self._running: set[asyncio.Task[Answer]] = set()
 
-    async def write(self, name: str, call: Call, expected: str | None, told: Progress) -> Answer:
-        """Write when it is this one's turn; the write goes on where the caller is cancelled.
+    def write(
+        self,
+        name: str,
+        call: Call,
+        expected: str | None,
+        progress: Progress,
+        cleanup: Callable[[], None] = lambda: None,
+    ) -> asyncio.Future[Answer]:
+        """Start a write, which runs when it is its turn and continues if the client disconnects.
 
         Args:
             name: of the collection.
             call: changes it, in a thread.
             expected: version that the passages must have, as `If-Match` names it; None: any.
-            told: called in the thread with stage, done and total, now and then.
+            progress: called in the thread with stage, done and total, now and then.
+            cleanup: called in a thread at the end, also of a refused write.
 
-        Raises:
-            ArtifactBusy: the turn does not come in time.
-            VersionChanged: the passages have another version.
+        Returns:
+            The outcome, to be awaited. It raises `ArtifactBusy` if the turn does not come in time,
+            and `VersionChanged` if the passages have another version.
         """
-        task = asyncio.create_task(self._write(name, call, expected, _sparse(told)))
+
+        async def run() -> Answer:
+            try:
+                return await self._write(name, call, expected, _sparse(progress))
+            finally:
+                await asyncio.to_thread(cleanup)
+
+        task = asyncio.create_task(run())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        return asyncio.shield(task)
 
-    async def _write(self, name: str, call: Call, expected: str | None, told: Progress) -> Answer:
+    async def _write(
+        self, name: str, call: Call, expected: str | None, progress: Progress
+    ) -> Answer:
         busy = ArtifactBusy("others write; try again in a while")
         end = time.monotonic() + self._seconds
         async with AsyncExitStack() as turns:
@@ -90,10 +108,10 @@ class Writer:
                         await turns.enter_async_context(each)
             except TimeoutError:
                 raise busy from None
-            return await self._in_turn(name, call, expected, told, end)
+            return await self._in_turn(name, call, expected, progress, end)
 
     async def _in_turn(
-        self, name: str, call: Call, expected: str | None, told: Progress, end: float
+        self, name: str, call: Call, expected: str | None, progress: Progress, end: float
     ) -> Answer:
         busy = ArtifactBusy("others write; try again in a while")
 
@@ -104,7 +122,7 @@ class Writer:
                         f"the version is {self.version(name)}, and If-Match names another; read it "
                         "again, and decide anew"
                     )
-                return {**call(told), "version": self.version(name)}
+                return {**call(progress), "version": self.version(name)}
 
         while True:
             try:
@@ -122,28 +140,38 @@ class Writer:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def version(self, name: str) -> str | None:
-        """The version of a collection's passages; None where it has none."""
-        folder = self._collections.index(name, "passages")
-        return manifest_at(folder).data if is_bare(folder) else None
+        """The version of a collection's passages; None if it has none."""
+        version: str | None = self.described(name)["version"]
+        return version
 
-    def counts(self, name: str) -> int | None:
-        """The number of a collection's passages; None where it has none."""
+    def described(self, name: str) -> Answer:
+        """The version and the number of passages of a collection; None if it has none.
+
+        Raises:
+            ArtifactError: it is damaged.
+        """
+        self._collections.settings(name)
         folder = self._collections.index(name, "passages")
-        return manifest_at(folder).counts.get("passages") if is_bare(folder) else None
+        if not is_bare(folder):
+            return {"version": None, "passages": None}
+        manifest = manifest_at(folder)
+        return {"version": manifest.data, "passages": manifest.counts.get("passages")}
 
     # --- passages: each runs in a thread ---------------------------------------------------------
 
-    def add(self, name: str, sources: Sequence[Source], replace: bool, told: Progress) -> Answer:
+    def add(
+        self, name: str, sources: Sequence[Source], replace: bool, progress: Progress
+    ) -> Answer:
         """Add passages and documents, all or none."""
         folder = self._collections.index(name, "passages")
         if not is_bare(folder):
-            count = self._first(name, sources, told)
+            count = self._first(name, sources, progress)
             return {"added": len(sources), "replaced": 0, "passages": count}
         with self._opened(folder) as index:
-            report = index.add(sources, replace=replace, progress=told)
+            report = index.add(sources, replace=replace, progress=progress)
             return {**report.to_json(), "passages": len(index)}
 
-    def _first(self, name: str, sources: Sequence[Source], told: Progress) -> int:
+    def _first(self, name: str, sources: Sequence[Source], progress: Progress) -> int:
         """Build the index of a collection; returns the number of its passages."""
         from graphagg.rag import PassageIndex
 
@@ -151,13 +179,13 @@ class Writer:
         settings = self._collections.settings(name)
         models: Any = dict(zip(("encoder", "extractor"), self._given, strict=True))
         options: Any = {"profile": settings.profile, "language": settings.language}
-        with PassageIndex.build(sources, folder, progress=told, **models, **options) as index:
+        with PassageIndex.build(sources, folder, progress=progress, **models, **options) as index:
             return len(index)
 
-    def update(self, name: str, sources: Sequence[Source], told: Progress) -> Answer:
+    def update(self, name: str, sources: Sequence[Source], progress: Progress) -> Answer:
         """Replace passages and documents that are all there."""
         with self._opened(self._collections.index(name, "passages")) as index:
-            report = index.update(sources, progress=told)
+            report = index.update(sources, progress=progress)
             return {**report.to_json(), "passages": len(index)}
 
     def delete(self, name: str, ids: Sequence[str], ignore_missing: bool) -> Answer:
@@ -188,7 +216,13 @@ class Writer:
     # --- files -----------------------------------------------------------------------------------
 
     def files(self, name: str) -> Path:
-        """The folder of a collection's files; raises `InvalidParameter` where it has none."""
+        """The folder of a collection's files.
+
+        Raises:
+            Forbidden: the request may see some passages only.
+            InvalidParameter: the collection is an index alone.
+        """
+        check_unfiltered("files")
         folder = self._collections.folder(name)
         if is_bare(folder):
             raise InvalidParameter(
@@ -203,7 +237,7 @@ class Writer:
         folder.mkdir()
         return folder
 
-    def upload(self, name: str, staged: Path, told: Progress) -> Answer:
+    def upload(self, name: str, staged: Path, progress: Progress) -> Answer:
         """Add files that lie in a folder; those that can be read then lie with the collection's."""
         from graphagg.rag import read_documents
         from graphagg.rag.documents.reading.settings import FolderReport
@@ -216,10 +250,10 @@ class Writer:
             documents = []
             for document in read_documents(staged, report=report):
                 documents.append(document)
-                told("files", report.read + len(report.left_out), len(files))
+                progress("files", report.read + len(report.left_out), len(files))
         except EmptyCorpus:
             return {**_read(report), "added": 0, "replaced": 0}
-        answer = self.add(name, documents, True, told)
+        answer = self.add(name, documents, True, progress)
         left_out = {each.path for each in report.left_out}
         for file in files:
             path = file.relative_to(staged)
@@ -240,7 +274,7 @@ class Writer:
                 "delete it or give another name"
             )
 
-    def sync(self, name: str, told: Progress) -> Answer:
+    def sync(self, name: str, progress: Progress) -> Answer:
         """Make documents of files equal to the files there are; passages that came as such stay."""
         from graphagg.rag import read_documents
         from graphagg.rag.documents.reading.settings import FolderReport
@@ -250,21 +284,23 @@ class Writer:
         documents: Iterable[Source] = read_documents(files, report=report) if has_files else ()
         folder = self._collections.index(name, "passages")
         if not is_bare(folder):
-            return {**self.add(name, list(documents), False, told), **_read(report)}
+            return {**self.add(name, list(documents), False, progress), **_read(report)}
         with self._opened(folder) as index:
-            change = index.sync(chain(documents, _sent(index)), progress=told)
+            change = index.sync(chain(documents, _sent(index)), progress=progress)
             return {**change.to_json(), "passages": len(index), **_read(report)}
 
     # --- edges -----------------------------------------------------------------------------------
 
-    def edges(self, name: str, add: Sequence[Any], remove: Sequence[Any], told: Progress) -> Answer:
+    def edges(
+        self, name: str, add: Sequence[Any], remove: Sequence[Any], progress: Progress
+    ) -> Answer:
         """Add and remove edges of the community index; the first edges say if it keeps weights."""
         from graphagg.communities import CommunityConfig, CommunityIndex
 
         folder = self._collections.index(name, "communities")
         config = CommunityConfig(weights=any(len(edge) > 2 for edge in add))
         if not is_bare(folder):
-            CommunityIndex.build(add, folder, config=config, progress=told).close()
+            CommunityIndex.build(add, folder, config=config, progress=progress).close()
             return {"added": len(add), "removed": 0}
         with CommunityIndex.open(folder) as index:
             if config.weights and not index.config.weights:
@@ -272,8 +308,8 @@ class Writer:
                     "edges come with weights, but the index keeps none, wanted pairs; leave the "
                     "weights out, or make a collection whose first edges have weights"
                 )
-            added = index.add(add, progress=told).added if add else 0
-            removed = index.delete(remove, progress=told).removed if remove else 0
+            added = index.add(add, progress=progress).added if add else 0
+            removed = index.delete(remove, progress=progress).removed if remove else 0
             return {"added": added, "removed": removed}
 
 
@@ -296,7 +332,7 @@ def _synced(file: Path) -> None:
         os.close(descriptor)
 
 
-def _sparse(told: Progress) -> Progress:
+def _sparse(progress: Progress) -> Progress:
     """Report when a stage begins, and at most a few times a second."""
     last, before = 0.0, ""
 
@@ -304,7 +340,7 @@ def _sparse(told: Progress) -> Progress:
         nonlocal last, before
         if stage != before or time.monotonic() - last > _TOLD:
             last, before = time.monotonic(), stage
-            told(stage, done, total)
+            progress(stage, done, total)
 
     return report
 

@@ -22,18 +22,18 @@ def test_a_service_moves_on_and_survives_a_store_that_fails(
         with CommunityIndex.build([("a", "b"), ("b", "c")], place) as index:
             service = Service(Sources(communities=place))
             try:
-                slot = service.communities.slot
-                first = slot.version
+                served = service.communities
+                first = served.version
                 service.refresh()
-                assert slot.version == first
+                assert served.version == first
                 index.add([("c", "a")])
                 faults.refuse = lambda *_: ("AccessDenied", 403)
                 service.refresh()
-                assert slot.version == first
+                assert served.version == first
                 assert service.problems == {"communities": "AccessRefused"}
                 faults.refuse = lambda *_: None
                 service.refresh()
-                assert slot.version == index.manifest.data != first
+                assert served.version == index.manifest.data != first
                 assert not service.problems
             finally:
                 service.close()

@@ -161,11 +161,7 @@ class Predicate:
     _root: _Node = field(repr=False, compare=False)
 
     def mask(self, table: MetadataTable) -> Mask:
-        """Mask `[rows]` of rows that match; O(rows) per comparison.
-
-        Raises:
-            InvalidFilter: a column's type does not fit the schema of the compilation.
-        """
+        """Mask `[rows]` of rows that match; O(rows) per comparison."""
         return _mask(self._root, table)
 
 
@@ -183,14 +179,12 @@ def _mask(node: _Node, table: MetadataTable) -> Mask:
     if operator == "exists":
         return table.rows_with(key)
     table_kind = table.kind_of(key, kind)
-    if kind == "date" and table.kind_of(key, "string") == "string":
-        raise InvalidFilter(
-            f"key {key!r} is of type string in this segment, the filter was "
-            f"compiled for {kind}; compile it with the schema of this index"
-        )
     if table_kind is None:
         return np.zeros(table.rows, np.bool_)
-    values = table.distinct(key, table_kind, as_text=kind == "string")
+    if kind == "date" and table_kind == "string":  # the visible strings are dates
+        values: Any = table.distinct_instants(key, table_kind)
+    else:
+        values = table.distinct(key, table_kind, as_text=kind == "string")
     return table.rows_matching(key, table_kind, _matches(values, operator, operands))
 
 

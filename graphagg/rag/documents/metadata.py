@@ -60,6 +60,7 @@ _INTEGER_BITS = 100
 
 # --- types -------------------------------------------------------------------------------------
 
+_TEXTS: tuple[ValueType, ...] = ("date", "string")
 _LISTS: tuple[ValueType, ...] = ("list of strings", "list of numbers")
 _FAMILIES: tuple[ValueType, ...] = ("string", "date", "number", "boolean", *_LISTS, "empty list")
 """The types that can be filtered, in the order of preference between equally frequent ones."""
@@ -247,6 +248,45 @@ class MetadataTable:
             mask[slice(None) if rows is None else rows] = True
         return mask
 
+    def counts_among(self, rows: Mask) -> Counts:
+        """Number of these rows with a value, by key and type, as a table of them alone has it.
+
+        Args:
+            rows: mask `[rows]`.
+        """
+        counts: dict[str, dict[ValueType, int]] = {}
+        for key, kind in self._table_rows:
+            having = self._cell(key, kind, "rows")
+            count = int(np.count_nonzero(rows if having is None else rows[having]))
+            if count:
+                counts.setdefault(key, {})[self._kind_among(key, kind, rows)] = count
+        return counts
+
+    def _kind_among(self, key: str, kind: ValueType, rows: Mask) -> ValueType:
+        """The type of a key's values in some rows: strings may all be dates there."""
+        if kind != "string":
+            return kind
+        texts, present = self.distinct(key, kind), np.flatnonzero(self.occurrences(key, kind, rows))
+        is_date = all(parse_instant(texts[code].as_py()) is not None for code in present.tolist())
+        return "date" if is_date else kind
+
+    def occurrences(self, key: str, kind: ValueType, rows: Mask) -> npt.NDArray[np.int64]:
+        """Number `[d]` of these rows that hold each distinct value, or a list with it; O(rows + e).
+
+        Args:
+            key: a key of the schema.
+            kind: a type of its values in this table; see `kind_of`.
+            rows: mask `[rows]`.
+        """
+        having, bounds = self._cell(key, kind, "rows"), self._cell(key, kind, "bounds")
+        codes, count = self._cell(key, kind, "codes"), len(self.distinct(key, kind))
+        counted = rows if having is None else rows[having]
+        if bounds is not None and len(codes):  # a list may repeat a value
+            lists = np.repeat(np.arange(len(counted)), np.diff(bounds))
+            lists, codes = np.divmod(np.unique(lists * count + codes), count)
+            counted = counted[lists]
+        return np.bincount(codes[counted[: len(codes)]], minlength=count)
+
     def instants(self, key: str) -> npt.NDArray[np.int64]:
         """Instants `[rows]` of a key's dates in microseconds since 1970; `NEVER` for other rows.
 
@@ -256,9 +296,7 @@ class MetadataTable:
         kind = self.kind_of(key, "string")  # includes dates
         if kind is None:
             return instants
-        texts = self._table["texts"][self._table_rows[key, kind]].values.to_pylist()
-        parsed = [parse_instant(text) for text in texts]
-        distinct = np.array([NEVER if instant is None else instant for instant in parsed], np.int64)
+        distinct = self.distinct_instants(key, kind)
         rows = self._cell(key, kind, "rows")
         instants[slice(None) if rows is None else rows] = distinct[self._cell(key, kind, "codes")]
         return instants
@@ -283,11 +321,12 @@ class MetadataTable:
     def kind_of(self, key: str, kind: ValueType) -> ValueType | None:
         """The type in this table of values with a type of the merged schema; None without any.
 
-        Dates of this table are text in the merged schema if other tables have other strings.
+        Dates of this table are text in the merged schema if other rows of it have other strings,
+        and strings of this table may be dates where only some rows are counted.
         """
         kinds = self.counts.get(key, {})
-        if kind == "string" and "date" in kinds:
-            return "date"
+        if kind in ("string", "date"):
+            return next((each for each in _TEXTS if each in kinds), None)
         return kind if kind in kinds else None
 
     def distinct(
@@ -309,6 +348,12 @@ class MetadataTable:
         if kind in ("number", "boolean", "list of numbers"):
             return self._cell(key, kind, "numbers").view(np.complex128)
         return self._table["texts"][self._table_rows[key, kind]].values
+
+    def distinct_instants(self, key: str, kind: ValueType) -> npt.NDArray[np.int64]:
+        """The instant `[d]` of each distinct text of a key; `NEVER` for one that is no date."""
+        texts = self._table["texts"][self._table_rows[key, kind]].values.to_pylist()
+        parsed = (parse_instant(text) for text in texts)
+        return np.array([NEVER if instant is None else instant for instant in parsed], np.int64)
 
     def _cell(self, key: str, kind: ValueType, name: str) -> Any:
         values = self._table[name][self._table_rows[key, kind]].values

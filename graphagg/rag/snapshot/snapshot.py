@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any, TypeVar
@@ -69,7 +71,10 @@ class Snapshot:
         profile: what it was built for.
         listed: the names that the user listed; None: none.
         by_id: the rows that are alive in the order of their ids.
+        is_restricted: whether it shows a part of the version alone; see `restricted`.
     """
+
+    is_restricted = False
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
@@ -107,7 +112,32 @@ class Snapshot:
             at_random([whole.title, whole.mentions, whole.tie, whole.df])
 
     def __len__(self) -> int:
-        return self.artifact.manifest.counts["passages"]
+        return len(self.by_id)
+
+    def restricted(self, filter: Mapping[str, Any]) -> Snapshot:
+        """Return this version as if it held only the passages that match a filter.
+
+        Other passages are treated as deleted: they have no id, no text and no metadata, and they
+        change no score, count or key. The last used results are cached.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+        """
+        key = json.dumps(filter, sort_keys=True)
+        return self.kept("restricted", key, lambda: self._restricted(filter))
+
+    def _restricted(self, filter: Mapping[str, Any]) -> Snapshot:
+        part = copy(self)
+        part.is_restricted = True
+        part.alive = self.alive & self._filtered(compile_filter(filter, self.schema))
+        part.by_id = self.by_id[part.alive[self.by_id]]
+        part._by_text = self._by_text[part.alive[self._by_text]]
+        part._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, part.by_id))
+        part._whole = View.of(self.gazetteer, self.lexicon, part.alive)
+        part._lock, part._kept = threading.Lock(), OrderedDict()
+        for name in ("schema", "_documents"):  # cached properties of the alive passages
+            vars(part).pop(name, None)
+        return part
 
     def multihop_config(self, view: View) -> MultihopConfig:
         """Settings of mode `multihop` where a question gives none, by the visible passages."""
@@ -125,7 +155,14 @@ class Snapshot:
     @cached_property
     def schema(self) -> dict[str, ValueType]:
         """The keys of the passages' metadata, and their types."""
-        return merge_schemas(table.counts for table in self.tables)
+        if self.alive.all():
+            return merge_schemas(table.counts for table in self.tables)
+        return merge_schemas(table.counts_among(rows) for table, rows in self.by_table(self.alive))
+
+    def by_table(self, mask: Mask) -> list[tuple[MetadataTable, Mask]]:
+        """Split a mask `[R]` by the metadata tables."""
+        ends = np.cumsum([table.rows for table in self.tables])
+        return list(zip(self.tables, np.split(mask, ends[:-1]), strict=True))
 
     def row_of(self, identifier: str) -> int | None:
         """Find the row of a passage; None if there is none of this id. O(log R)."""

@@ -64,7 +64,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        watcher = asyncio.create_task(_watch(service, access, collections, poll_seconds))
+        watcher = asyncio.create_task(_watch(service, collections, poll_seconds))
         if failed is None:
             await asyncio.to_thread(service.prepare)
         else:  # a thread of its own: stopping does not wait for a model that still loads
@@ -133,15 +133,11 @@ def _written(service: Service) -> tuple[Collections | None, Writer | None]:
     return collections, Writer(collections, limits, sources.encoder, sources.extractor)
 
 
-async def _watch(
-    service: Service, access: Access, collections: Collections | None, seconds: float
-) -> None:
-    """Look for new versions and new tokens, again and again, until cancelled."""
+async def _watch(service: Service, collections: Collections | None, seconds: float) -> None:
+    """Look for new versions, again and again, until cancelled."""
     while True:
         await asyncio.sleep(seconds)
         await asyncio.to_thread(service.refresh)
-        if access.tokens is not None:
-            access.tokens.refresh()
         if collections is not None:
             collections.refresh()
 

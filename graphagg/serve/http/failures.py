@@ -24,7 +24,6 @@ from graphagg.errors import (
     EndpointTimeout,
     Forbidden,
     GraphAggError,
-    InvalidFilter,
     InvalidScores,
     LookupsFlooded,
     MissingExtra,
@@ -39,7 +38,6 @@ from graphagg.errors import (
 )
 from graphagg.serve.models.values import ErrorAnswer
 from graphagg.serve.models.values import Request as Asked
-from graphagg.serve.rights import CURRENT
 
 _log = logging.getLogger("graphagg.serve")
 
@@ -50,6 +48,7 @@ _HIDDEN: tuple[tuple[type[GraphAggError], str], ...] = (
     (ArtifactError, "the index of this service cannot be used"),
     (EndpointError, "the language model of this service gave no whole answer"),
 )
+INTERNAL = "the service failed on this request; its log says why"
 _SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
 
 
@@ -57,25 +56,29 @@ def refusal(
     status: int, name: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """The envelope of every error; ASCII, so that any text in the message can be sent."""
-    body = json.dumps(_envelope(name, message))
+    body = json.dumps(envelope(name, message))
     return Response(body, status, dict(headers or {}), "application/json")
 
 
-def _envelope(name: str, message: str) -> dict[str, Any]:
+def data_of(value: Mapping[str, Any]) -> bytes:
+    """A server-sent event."""
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def envelope(name: str, message: str) -> dict[str, Any]:
+    """The JSON of an error."""
     return {"error": {"type": name, "message": message}}
 
 
 def body_of(error: GraphAggError) -> dict[str, Any]:
     """The envelope of an error of this library; a message about this machine is only logged."""
     message = str(error)
-    if isinstance(error, InvalidFilter) and CURRENT.get().filter is not None:
-        message = "the filter does not fit the passages that this token sees"
     for kind, instead in _HIDDEN:
         if isinstance(error, kind):
             _log.error("%s: %s", type(error).__name__, error)
             message = f"{instead}; the log of the service says more"
             break
-    return _envelope(type(error).__name__, message)
+    return envelope(type(error).__name__, message)
 
 
 def status_of(error: GraphAggError) -> int:
@@ -138,7 +141,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    return refusal(500, "InternalError", "the service failed on this request; its log says why")
+    return refusal(500, "InternalError", INTERNAL)
 
 
 def explained(faults: Sequence[Any]) -> str:

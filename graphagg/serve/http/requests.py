@@ -13,7 +13,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graphagg.serve.http.failures import refusal
+from graphagg.serve.http.failures import INTERNAL, refusal
 from graphagg.serve.observe.log import ACCESS
 from graphagg.serve.observe.stages import Trace, export, tracing
 from graphagg.serve.service import Service
@@ -69,8 +69,7 @@ class Observed:
                 _faults.exception("request %s failed", trace.identifier)
                 if status:  # the answer has begun: the connection ends in its middle
                     raise
-                message = "the service failed on this request; its log says why"
-                await refusal(500, "InternalError", message)(scope, receive, noted)
+                await refusal(500, "InternalError", INTERNAL)(scope, receive, noted)
             finally:
                 self._tell(scope, trace, status, time.perf_counter() - begin)
 

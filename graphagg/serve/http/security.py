@@ -149,10 +149,10 @@ class Access:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        digest = digest_of(token.strip())
+        digest = digest_of(token.strip(" "))
         if self.token is not None and digest == digest_of(self.token):
             return ANYONE
-        return None if self.tokens is None else self.tokens.identities.get(digest)
+        return None if self.tokens is None else self.tokens.identity_of(digest)
 
 
 def _check(sound: object, message: str) -> None:

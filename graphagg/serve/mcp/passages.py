@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from graphagg.errors import InvalidParameter, UnknownPassage
-from graphagg.rag import Passage, PassageIndex
+from graphagg.rag import Passage
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.question.excerpts import ELLIPSIS, fitting, short_metadata
-from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.serve.facets import values_of
 from graphagg.serve.mcp.text import number, quoted
 
 MOST_AROUND = 10
@@ -27,14 +26,13 @@ _VALUES, _LONGEST_VALUE = 5, 40
 # --- the corpus ----------------------------------------------------------------------------------
 
 
-def described(index: PassageIndex, about: str = "") -> str:
+def described(snapshot: Snapshot, about: str = "") -> str:
     """A few lines: number of passages, some titles, and the keys of filters with their values.
 
     Args:
-        index: the corpus.
-        about: a sentence of the operator about it.
+        snapshot: the passages that the token may see.
+        about: a sentence of the operator about them.
     """
-    snapshot = index.snapshot
     lines = [f"The corpus: {len(snapshot):,} passages." + (f" {about.strip()}" if about else "")]
     titles = _titles(snapshot)
     if titles:
@@ -78,26 +76,20 @@ def _kind(snapshot: Snapshot, key: str, kind: ValueType) -> str:
 def _distinct(snapshot: Snapshot, key: str, kind: ValueType) -> list[str]:
     """The first distinct texts of a key over all segments, at most one more than are shown."""
     values: dict[str, None] = {}
-    for table in snapshot.tables:
-        here = table.kind_of(key, kind)
-        if here is not None:
-            texts: Any = table.distinct(key, here, as_text=True)
-            values |= dict.fromkeys(texts[: _VALUES + 1].to_pylist())
+    for texts, _ in values_of(snapshot, snapshot.alive, key, kind):
+        values |= dict.fromkeys(texts[: _VALUES + 1].to_pylist())
     return sorted(values)[: _VALUES + 1]
 
 
 def _range(snapshot: Snapshot, key: str, kind: ValueType) -> tuple[str, str]:
     """The least and the largest value of a key, as text."""
     ends: list[tuple[float | str, str]] = []
-    for table in snapshot.tables:
-        here = table.kind_of(key, kind)
-        if here is not None:
-            values = table.distinct(key, here, as_text=True)
-            for value in (values[0], values[-1]):
-                if kind == "date":
-                    ends.append((value.as_py(), value.as_py()[: len("2000-01-01")]))
-                else:
-                    ends.append((float(value.real), _plain(float(value.real))))
+    for values, _ in values_of(snapshot, snapshot.alive, key, kind):
+        for value in (values[0], values[-1]):
+            if kind == "date":
+                ends.append((value.as_py(), value.as_py()[: len("2000-01-01")]))
+            else:
+                ends.append((float(value.real), _plain(float(value.real))))
     return min(ends)[1], max(ends)[1]
 
 
@@ -108,11 +100,11 @@ def _plain(value: float) -> str:
 # --- one passage ---------------------------------------------------------------------------------
 
 
-def passage(index: PassageIndex, identifier: str, around: int, start: int, characters: int) -> str:
+def passage(snapshot: Snapshot, identifier: str, around: int, start: int, characters: int) -> str:
     """A passage and the chunks beside it: a line about it, the text, and the way to read on.
 
     Args:
-        index: holds it.
+        snapshot: the passages that the token may see.
         identifier: of a passage, or of a document: then its first chunk is read.
         around: chunks wanted on each side, as far as they fit whole.
         start: characters of the passage to skip; the chunks beside it are then left out.
@@ -122,7 +114,6 @@ def passage(index: PassageIndex, identifier: str, around: int, start: int, chara
         UnknownPassage: there is no passage and no document of this id.
         InvalidParameter: `start` lies behind the passage's end.
     """
-    snapshot = index.snapshot
     rows = snapshot.rows_named(identifier)
     if not rows:
         raise UnknownPassage(
@@ -131,8 +122,7 @@ def passage(index: PassageIndex, identifier: str, around: int, start: int, chara
     center = snapshot.corpus[rows[0]]
     if start and start >= len(center.text):
         raise InvalidParameter(f"start is {start}, the passage has {len(center.text)} characters")
-    visible = snapshot.mask(Selection())
-    rows = snapshot.neighbors(rows[0], around + 1, visible)
+    rows = snapshot.neighbors(rows[0], around + 1, snapshot.alive)
     beside = [snapshot.corpus[row] for row in rows if snapshot.corpus.id(row) != center.id]
     head = _head(center)[: characters // 2]
     names = max((len(p.id) for p in beside), default=0)

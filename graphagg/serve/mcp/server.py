@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
@@ -18,8 +19,9 @@ from pydantic import Field, ValidationError
 from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.serve.http.bodies import BodyLimit
-from graphagg.serve.http.failures import explained
+from graphagg.serve.http.failures import INTERNAL, body_of, explained
 from graphagg.serve.http.security import Access, Guard
 from graphagg.serve.limits import (
     LONGEST_NAME,
@@ -57,6 +59,8 @@ _INSTRUCTIONS = (
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
 
+_log = logging.getLogger("graphagg.serve")
+
 Q = TypeVar("Q", bound=Request)
 R = TypeVar("R")
 Question = Annotated[str, Field(description="A whole question in plain words, names in it.")]
@@ -87,17 +91,20 @@ class _Server(MCPServer):
         """The tools; the corpus is described as of the version that is published now."""
         tools = await super().list_tools()
         if self._service.has("passages"):
-            said = await asyncio.to_thread(self.corpus)
+            try:
+                corpus = await self.corpus()
+            except ToolError as error:
+                corpus = str(error)
             for tool in tools:
                 if tool.name == "search_passages":
-                    tool.description = f"{tool.description}\n\n{said}"
+                    tool.description = f"{tool.description}\n\n{corpus}"
         return tools
 
-    def corpus(self) -> str:
-        """A description of the passage index."""
-        self._service.refresh()
-        with self._service.passages.slot.lease() as index:
-            return passages.described(index, self._about)
+    async def corpus(self) -> str:
+        """Describe the passages that the token of the request may see."""
+        service, about = self._service, self._about
+        describe = partial(passages.described, about=about)
+        return (await _asked(service, lambda: service.passages.ask(describe)))[0]
 
 
 def create_server(service: Service, about: str = "") -> MCPServer:
@@ -187,11 +194,10 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _add_reading(server: _Server, service: Service) -> None:
     async def read(passage_id: str, around: int, start: int, characters: int) -> str:
-        def call() -> str:
-            with service.passages.slot.lease() as index:
-                return passages.passage(index, passage_id, around, start, characters)
+        def call(snapshot: Snapshot) -> str:
+            return passages.passage(snapshot, passage_id, around, start, characters)
 
-        return await _asked(service, lambda: asyncio.to_thread(call))
+        return (await _asked(service, lambda: service.passages.ask(call)))[0]
 
     @_tool(server)
     async def read_passage(
@@ -208,15 +214,12 @@ def _add_reading(server: _Server, service: Service) -> None:
     @server.resource("graphagg://passages/{+passage_id}", security=no_path)
     async def passage(passage_id: str) -> str:
         """A passage with its metadata, by its id."""
-        try:
-            return await read(passage_id, 0, 0, MOST_CHARACTERS)
-        except ToolError as error:
-            raise ResourceError(str(error)) from None
+        return await _as_resource(read(passage_id, 0, 0, MOST_CHARACTERS))
 
     @server.resource("graphagg://corpus")
     async def the_corpus() -> str:
         """A description of the passages, and the keys to filter them by."""
-        return await asyncio.to_thread(server.corpus)
+        return await _as_resource(server.corpus())
 
 
 def _add_prompt(server: MCPServer) -> None:
@@ -283,8 +286,16 @@ def _checked(kind: type[Q], **values: Any) -> Q:
         raise ToolError(f"InvalidRequest: {explained(error.errors())}") from None
 
 
+async def _as_resource(text: Awaitable[str]) -> str:
+    """The text of a resource; its errors are those of a tool."""
+    try:
+        return await text
+    except ToolError as error:
+        raise ResourceError(str(error)) from None
+
+
 async def _asked(service: Service, ask: Callable[[], Awaitable[R]]) -> R:
-    """An answer in time, from the version that is published now."""
+    """An answer in time, from the version that is published now; errors hide what HTTP hides."""
     await asyncio.to_thread(service.refresh)
     try:
         async with asyncio.timeout(service.limits.answer_seconds):
@@ -293,4 +304,8 @@ async def _asked(service: Service, ask: Callable[[], Awaitable[R]]) -> R:
         seconds = service.limits.answer_seconds
         raise ToolError(f"TimeLimit: no answer within {seconds:g} s; ask for less") from None
     except GraphAggError as error:
-        raise ToolError(f"{type(error).__name__}: {error}") from None
+        shown = body_of(error)["error"]
+        raise ToolError(f"{shown['type']}: {shown['message']}") from None
+    except Exception:
+        _log.exception("a tool failed")
+        raise ToolError(f"InternalError: {INTERNAL}") from None

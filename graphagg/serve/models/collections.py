@@ -35,6 +35,7 @@ class CollectionItem(Result):
     name: str
     passages: int | None = Field(description="null: it holds none, or a filter hides how many.")
     version: str | None
+    problem: str | None = Field(default=None, description="The error, if it cannot be opened.")
 
 
 class CollectionList(Result):

@@ -67,14 +67,14 @@ def upload(live: Live, *files: tuple[str, bytes]) -> httpx.Response:
 
 
 def test_a_collection_comes_and_goes(live: Live) -> None:
-    empty = {"name": "a", "passages": None, "version": None}
+    empty = {"name": "a", "passages": None, "version": None, "problem": None}
     assert live.json("/v1/collections") == {"collections": [empty], "may_write": True}
     assert live.error(409, "/v1/collections", {"name": "a"}) == "CollectionExists"
     assert live.error(404, f"{A}/passages/search", {"question": "Who?"}) == "CollectionEmpty"
     assert live.json(A)["passages"] is None
     version = write(live, "passages", {"passages": ROWS})["version"]
     assert live.json("/v1/collections")["collections"] == [
-        {"name": "a", "passages": len(ROWS), "version": version}
+        {"name": "a", "passages": len(ROWS), "version": version, "problem": None}
     ]
     assert live.json(A)["passages"]["version"] == version
     assert live.client.delete(A).json() == {"removed": True}

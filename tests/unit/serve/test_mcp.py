@@ -313,7 +313,7 @@ def test_an_answer_is_bounded_whatever_the_documents_are(tmp_path: Path) -> None
     assert len(tool(server, "search_passages", **asked, characters=1_000)) <= 1_000
     assert "characters" in failure(server, "search_passages", **asked, characters=999)
     first = {"question": "notes number1", "mode": "bm25"}
-    with service.passages.slot.lease() as index:
+    with service.passages._lease() as index:
         best = index.retrieve("notes number1", 1, mode="bm25")[0]
     least = tool(server, "search_passages", **first, min_score=best.score)
     assert f"[1] {best.passage.id} " in least and "[2]" not in least

@@ -17,7 +17,7 @@ from graphagg.errors import GraphAggError
 from graphagg.rag import PassageIndex
 from graphagg.rag.documents.passages import Passage
 from graphagg.serve.limits import Limits
-from graphagg.serve.reload import Slot
+from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.service import Sources
 from graphagg.store.manifest import Manifest
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
@@ -26,7 +26,7 @@ from tests.unit.serve.live import SECONDS, HeldEncoder, until
 
 
 class Opened:
-    """What a slot opens: a version that may be closed once, by the last who needs it."""
+    """What is served: a version that may be closed once, by the last who needs it."""
 
     def __init__(self, version: str) -> None:
         self.manifest = Manifest("test", data=version)
@@ -47,7 +47,7 @@ def publish(directory: Path, version: int) -> None:
 def test_a_version_is_closed_once_when_its_last_lease_ends(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str]
 ) -> None:
-    directory = tmp_path_factory.mktemp("slot")
+    directory = tmp_path_factory.mktemp("served")
     publish(directory, 0)
     made: list[Opened] = []
 
@@ -55,23 +55,23 @@ def test_a_version_is_closed_once_when_its_last_lease_ends(
         made.append(Opened(json.loads((where / "manifest.json").read_text())["data"]))
         return made[-1]
 
-    slot, leases, published = Slot(directory, open_index), [], 0
+    served, leases, published = ReloadingIndex(directory, open_index), [], 0
     for step in steps:
         if step == "publish":
             published += 1
             publish(directory, published)
         if step == "refresh":
-            moved = slot.version != f"v-{published}"
-            assert slot.refresh() is moved and slot.version == f"v-{published}"
+            moved = served.version != f"v-{published}"
+            assert served.refresh() is moved and served.version == f"v-{published}"
         if step == "lease":
-            lease = slot.lease()
+            lease = served._lease()
             leases.append((lease, lease.__enter__()))
-            assert leases[-1][1].manifest.data == slot.version
+            assert leases[-1][1].manifest.data == served.version
         if step == "end" and leases:
             leases.pop(0)[0].__exit__(None, None, None)
         needed = {id(opened) for _, opened in leases} | {id(made[-1])}
         assert [opened.closed for opened in made] == [int(id(o) not in needed) for o in made]
-    slot.close()
+    served.close()
     while leases:
         leases.pop()[0].__exit__(None, None, None)
     assert all(opened.closed == 1 for opened in made)
@@ -86,18 +86,18 @@ def test_a_version_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
             raise GraphAggError("broken")
         return Opened(json.loads((where / "manifest.json").read_text())["data"])
 
-    slot = Slot(tmp_path, open_index)
+    served = ReloadingIndex(tmp_path, open_index)
     publish(tmp_path, 1)
     broken.set()
     for _ in range(2):
         with pytest.raises(GraphAggError, match="broken"):
-            slot.refresh()
-    assert slot.version == "v-0"
+            served.refresh()
+    assert served.version == "v-0"
     broken.clear()
-    assert slot.refresh() and slot.version == "v-1"
+    assert served.refresh() and served.version == "v-1"
     (tmp_path / "manifest.json").unlink()
     with pytest.raises(GraphAggError, match="the opened index stays"):
-        slot.refresh()
+        served.refresh()
 
 
 def wait_for(running, kind: str, version: str) -> None:

@@ -128,6 +128,8 @@ def read_map(snapshot: Snapshot, config: MapConfig | None) -> ThemeMap | None:
         snapshot: the version of the index.
         config: the settings; None takes any.
     """
+    if snapshot.is_restricted:  # the stored map is of all passages
+        return None
     folder = folder_of(snapshot.artifact.directory)
     own_folder(folder)
     try:

@@ -31,7 +31,7 @@ def router(service: Service) -> APIRouter:
     @routes.get("/v1/info", response_model=Info, tags=["about"], responses=documented())
     async def info() -> Info:
         """Show the served indices: versions, sizes, modes, methods, metadata keys, limits."""
-        return Info.model_validate(service.info())
+        return Info.model_validate(await service.info())
 
     @routes.get("/healthz", response_model=Health, tags=["about"])
     async def health() -> Health:

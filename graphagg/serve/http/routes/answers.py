@@ -7,7 +7,6 @@ The passages of a question go to the language model of the service. The answer c
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from graphagg.errors import GraphAggError, NoLanguageModel, Overloaded
 from graphagg.rag.answer.generate import cited, conversation
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.rag.question.excerpts import ELLIPSIS
-from graphagg.serve.http.failures import body_of, documented
+from graphagg.serve.http.failures import body_of, data_of, documented
 from graphagg.serve.http.routes.indices import At
 from graphagg.serve.models.passages import AnswerRequest, WordsAnswer
 from graphagg.serve.service import Service
@@ -82,21 +81,17 @@ class _Events(StreamingResponse):
 def _events(hits: Sequence[Hit], first: str, pieces: Iterator[str]) -> Generator[bytes]:
     """The hits, the pieces, the citations; an answer that stops in its middle ends in an error."""
     text = first
-    yield _data({"hits": hits})
+    yield data_of({"hits": hits})
     try:
         if first:
-            yield _data({"text": first})
+            yield data_of({"text": first})
         for piece in pieces:
             text += piece
-            yield _data({"text": piece})
+            yield data_of({"text": piece})
     except GraphAggError as error:
-        yield _data(body_of(error))
+        yield data_of(body_of(error))
         return
-    yield _data(_citations(text, hits))
-
-
-def _data(value: Mapping[str, Any]) -> bytes:
-    return b"data: " + json.dumps(value).encode() + b"\n\n"
+    yield data_of(_citations(text, hits))
 
 
 def _context(hit: Hit) -> str:

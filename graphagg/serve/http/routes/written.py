@@ -7,7 +7,7 @@ its progress as server-sent events: `{"progress"}` now and then, at last `{"done
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import mimetypes
 import shutil
 import unicodedata
@@ -20,9 +20,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
-from graphagg.errors import CollectionEmpty, GraphAggError, InvalidParameter, NoSuchIndex
+from graphagg.errors import (
+    ArtifactError,
+    CollectionEmpty,
+    GraphAggError,
+    InvalidParameter,
+    NoSuchIndex,
+)
 from graphagg.serve.collections import Collections, Settings
-from graphagg.serve.http.failures import body_of, documented
+from graphagg.serve.http.failures import INTERNAL, body_of, data_of, documented, envelope
 from graphagg.serve.models.about import Info
 from graphagg.serve.models.collections import (
     AddRequest,
@@ -37,10 +43,11 @@ from graphagg.serve.models.collections import (
     UpdateRequest,
     WriteAnswer,
 )
-from graphagg.serve.rights import CURRENT, check_unfiltered, check_writer
+from graphagg.serve.rights import CURRENT, check_writer
 from graphagg.serve.service import Service
 from graphagg.serve.writing import Call, Writer, discard
 
+_log = logging.getLogger("graphagg.serve")
 PREFIX = "/v1/collections/{name}"
 _LONGEST_PATH, _LONGEST_PART = 1_000, 255
 _FORBIDDEN = frozenset('\\:*?"<>|') | {chr(code) for code in range(32)}
@@ -68,7 +75,7 @@ def router(service: Service, collections: Collections, writer: Writer) -> APIRou
 
 
 def add_collections(
-    routes: APIRouter, described: Service, collections: Collections, writer: Writer
+    routes: APIRouter, main: Service, collections: Collections, writer: Writer
 ) -> None:
     """Add the routes that list, make and remove collections."""
 
@@ -80,11 +87,15 @@ def add_collections(
         return CollectionList(collections=items, may_write=identity.role == "write")
 
     def item(name: str) -> CollectionItem:
-        counts = writer.counts(name)
-        hidden = CURRENT.get().filter is not None
-        return CollectionItem(
-            name=name, passages=None if hidden else counts, version=writer.version(name)
-        )
+        try:
+            described = writer.described(name)
+        except (ArtifactError, OSError) as error:  # the others are listed as usual
+            return CollectionItem(
+                name=name, passages=None, version=None, problem=type(error).__name__
+            )
+        if CURRENT.get().filter is not None:
+            described["passages"] = None
+        return CollectionItem(name=name, **described)
 
     @routes.post("/v1/collections", response_model=CollectionItem, status_code=201)
     async def create(request: CollectionRequest) -> JSONResponse:
@@ -92,7 +103,8 @@ def add_collections(
         check_writer()
         settings = Settings(request.profile, request.language)
         await run_in_threadpool(collections.create, request.name, settings)
-        return JSONResponse({"name": request.name, "passages": None, "version": None}, 201)
+        empty = CollectionItem(name=request.name, passages=None, version=None)
+        return JSONResponse(empty.model_dump(), 201)
 
     @routes.delete(PREFIX, response_model=Removed)
     async def remove(name: CollectionName) -> Removed:
@@ -106,9 +118,9 @@ def add_collections(
         """Show a collection: versions, sizes, modes, metadata keys; null for what it lacks."""
         try:
             async with collections.lease(name) as service:
-                return Info.model_validate(service.info())
+                return Info.model_validate(await service.info())
         except CollectionEmpty:
-            return Info.model_validate(described.info(()))
+            return Info.model_validate(await main.info(()))
 
 
 def add_writes(routes: APIRouter, writer: Writer) -> None:
@@ -119,20 +131,25 @@ def add_writes(routes: APIRouter, writer: Writer) -> None:
         """Add passages, all or none; with `replace` in place of the ones that are there."""
         sources = _passages(request.passages)
         return await _write(
-            writer, name, http, lambda told: writer.add(name, sources, request.replace, told)
+            writer,
+            name,
+            http,
+            lambda progress: writer.add(name, sources, request.replace, progress),
         )
 
     @routes.put(f"{PREFIX}/passages", response_model=WriteAnswer)
     async def update(name: CollectionName, request: UpdateRequest, http: Request) -> Response:
         """Replace passages that are all there."""
         sources = _passages(request.passages)
-        return await _write(writer, name, http, lambda told: writer.update(name, sources, told))
+        return await _write(
+            writer, name, http, lambda progress: writer.update(name, sources, progress)
+        )
 
     @routes.post(f"{PREFIX}/passages/delete", response_model=WriteAnswer)
     async def delete(name: CollectionName, request: DeleteRequest, http: Request) -> Response:
         """Delete passages, all or none."""
         ids, skip = request.ids, request.ignore_missing
-        return await _write(writer, name, http, lambda told: writer.delete(name, ids, skip))
+        return await _write(writer, name, http, lambda _: writer.delete(name, ids, skip))
 
     @routes.post(f"{PREFIX}/communities/edges", response_model=WriteAnswer)
     async def edges(name: CollectionName, request: EdgesRequest, http: Request) -> Response:
@@ -140,7 +157,9 @@ def add_writes(routes: APIRouter, writer: Writer) -> None:
         if not request.add and not request.remove:
             raise InvalidParameter("no edge to add or remove; give add or remove")
         add, remove = ([tuple(pair) for pair in each] for each in (request.add, request.remove))
-        return await _write(writer, name, http, lambda told: writer.edges(name, add, remove, told))
+        return await _write(
+            writer, name, http, lambda progress: writer.edges(name, add, remove, progress)
+        )
 
 
 def add_files(routes: APIRouter, writer: Writer) -> None:
@@ -162,23 +181,19 @@ def add_files(routes: APIRouter, writer: Writer) -> None:
             discard(staged)
             raise
 
-        def call(told: Any) -> dict[str, Any]:
-            try:
-                return writer.upload(name, staged, told)
-            finally:
-                discard(staged)
-
-        return await _write(writer, name, http, call, lambda: discard(staged))
+        return await _write(
+            writer, name, http, lambda progress: writer.upload(name, staged, progress),
+            cleanup=lambda: discard(staged),
+        )  # fmt: skip
 
     @routes.post(f"{PREFIX}/sync", response_model=WriteAnswer)
     async def sync(name: CollectionName, http: Request) -> Response:
         """Make the index hold the collection's files as they are; sent passages stay."""
-        return await _write(writer, name, http, lambda told: writer.sync(name, told))
+        return await _write(writer, name, http, lambda progress: writer.sync(name, progress))
 
     @routes.get(f"{PREFIX}/files/{{path:path}}", response_class=Response)
     async def file(name: CollectionName, path: str) -> Response:
         """A file of the collection."""
-        check_unfiltered("files")
         folder = await run_in_threadpool(writer.files, name)
         target = folder.joinpath(*_path_below(path))
         if not target.is_file() or not target.resolve().is_relative_to(folder.resolve()):
@@ -205,52 +220,40 @@ def _passages(items: Sequence[PassageItem]) -> list[Any]:
 
 
 async def _write(
-    writer: Writer, name: str, http: Request, call: Call, refused: Callable[[], None] | None = None
+    writer: Writer, name: str, http: Request, call: Call, cleanup: Callable[[], None] = lambda: None
 ) -> Response:
-    """Answer a write when it is done, or report its progress."""
+    """Start a write; answer when it is done, or stream its progress."""
     check_writer()
     expected = http.headers.get("if-match", "*").strip().strip('"')
     version = None if expected == "*" else expected
+    loop, events = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None]()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        event = {"progress": {"stage": stage, "done": done, "total": total}}
+        loop.call_soon_threadsafe(events.put_nowait, event)
+
+    write = writer.write(name, call, version, progress, cleanup)
     if "text/event-stream" in http.headers.get("accept", ""):
-        return StreamingResponse(
-            _events(writer, name, call, version), media_type="text/event-stream"
-        )
-    try:
-        answer = await writer.write(name, call, version, lambda stage, done, total: None)
-    except GraphAggError:
-        if refused is not None:
-            refused()
-        raise
+        write.add_done_callback(lambda _: events.put_nowait(None))
+        return StreamingResponse(_events(write, events), media_type="text/event-stream")
+    answer = await write
     return JSONResponse(answer, headers={"etag": f'"{answer["version"]}"'})
 
 
 async def _events(
-    writer: Writer, name: str, call: Call, version: str | None
+    write: asyncio.Future[dict[str, Any]], events: asyncio.Queue[dict[str, Any] | None]
 ) -> AsyncIterator[bytes]:
-    """The progress of a write; it goes on where the client leaves."""
-    loop, events = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
-
-    def told(stage: str, done: int, total: int) -> None:
-        progress = {"stage": stage, "done": done, "total": total}
-        loop.call_soon_threadsafe(events.put_nowait, {"progress": progress})
-
-    async def run() -> None:
-        try:
-            await events.put({"done": await writer.write(name, call, version, told)})
-        except GraphAggError as error:
-            await events.put(body_of(error))
-        except Exception:
-            failed = {"type": "InternalError", "message": "the service failed on this request"}
-            await events.put({"error": failed})
-            raise
-
-    task = asyncio.create_task(run())
-    while True:
-        event = await events.get()
-        yield b"data: " + json.dumps(event).encode() + b"\n\n"
-        if "progress" not in event:
-            break
-    await task
+    """The progress of a write, then its outcome."""
+    while (event := await events.get()) is not None:
+        yield data_of(event)
+    try:
+        outcome = {"done": await write}
+    except GraphAggError as error:
+        outcome = body_of(error)
+    except Exception:
+        _log.exception("a write failed")
+        outcome = envelope("InternalError", INTERNAL)
+    yield data_of(outcome)
 
 
 def _stage(staged: Path, files: Sequence[UploadFile]) -> None:

@@ -315,7 +315,14 @@ def test_an_unknown_key_lists_twenty_keys_at_most() -> None:
         compile_filter({"other": 1}, {})
 
 
-def test_a_predicate_of_another_schema_is_refused() -> None:
-    predicate = compile_filter({"a": "2024-01-01"}, {"a": "date"})
-    with pytest.raises(InvalidFilter, match="'a' is of type string in this segment"):
-        predicate.mask(MetadataTable.build([{"a": "x"}]))
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_some_rows_of_a_table_count_as_a_table_of_them_alone(data: st.DataObject) -> None:
+    rows: list[Row] = data.draw(st.lists(ROWS, max_size=8))
+    some = np.array([data.draw(st.booleans()) for _ in rows], np.bool_)
+    table = MetadataTable.build(rows)
+    alone = MetadataTable.build(row for row, counts in zip(rows, some, strict=True) if counts)
+    schema = merge_schemas([table.counts_among(some)])
+    assert table.counts_among(some) == alone.counts and schema == alone.schema
+    predicate = compile_filter(data.draw(filters(schema)), schema)
+    assert predicate.mask(table)[some].tolist() == predicate.mask(alone).tolist()

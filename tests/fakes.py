@@ -14,13 +14,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.blocks import MemoryBlocks
+from graphagg.execution.runner import InProcessRunner
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.indexing.block import block_of
-from graphagg.rag.indexing.engine import Engine
-from graphagg.rag.indexing.state import BLOCK, InProcess, MemoryBlocks, State
+from graphagg.rag.indexing.engine import TableStages
+from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, unit
 from graphagg.rag.models.extractor import Annotation
@@ -31,7 +34,6 @@ from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Corpus, PassageTable, Segment
 from graphagg.rag.tables.view import View
-from graphagg.spark.files import Files
 from graphagg.store import ArtifactWriter
 from graphagg.store.reading import ArrayFolder
 
@@ -156,12 +158,12 @@ class InMemory:
         encoder, extractor = encoder or FakeEncoder(), extractor or FakeExtractor()
         models = Models(encoder, extractor)
         with TemporaryDirectory() as folder:
-            files = Files(Path(folder))
+            files = FileArrays(Path(folder))
             PassageTable.of(passages).save(ArtifactWriter(files.folder), "s0.passages")
-            state = State(MemoryBlocks(), files, files)
-            engine = Engine([0, len(passages)], state, InProcess(), 4_000_000)
-            block = state.stage(BLOCK).save(0, block_of(passages, models, None, silent))
-            engine.run([{"block": 0} | block])
+            arrays = BuildArrays(MemoryBlocks(), files, files)
+            stages = TableStages([0, len(passages)], arrays, InProcessRunner(), 4_000_000)
+            block = arrays.stage(SEGMENT_STAGE).save(0, block_of(passages, models, None, silent))
+            stages.run([{"block": 0} | block])
             opened = ArrayFolder(files.folder)
             corpus = Corpus([Segment.open(opened, 0)])
             gazetteer, lexicon = Gazetteer.open(opened), Lexicon.open(opened)

@@ -69,20 +69,19 @@ def fill(report: Report, chosen: argparse.Namespace) -> None:
 
 def sketch(graph: Any, config: Any) -> Any:
     """Sign a graph and sort its bands in memory: a build without reading and writing."""
-    from graphagg.communities.indexing.engine import Engine
-    from graphagg.communities.indexing.loops import InProcess
+    from graphagg.communities.indexing.engine import IndexBuild
     from graphagg.communities.snapshot import IndexGraph
-    from graphagg.progress import silent
-    from graphagg.spark.state import Memory
+    from graphagg.execution.arrays import MemoryArrays
+    from graphagg.execution.runner import InProcessRunner
 
-    state, stored = Memory(), IndexGraph.of(graph, config)
-    stored.save(state)
-    engine = Engine(config, state, InProcess(state, silent), cache(stored.hashes))
+    arrays, stored = MemoryArrays(), IndexGraph.of(graph, config)
+    stored.save(arrays)
+    build = IndexBuild(config, arrays, InProcessRunner(), cache(stored.hashes))
     if config.weights:
-        engine.weigh()
-    engine.sign()
-    engine.sort_bands()
-    return state.arrays
+        build.weigh()
+    build.sign()
+    build.sort_bands()
+    return arrays.arrays
 
 
 def bench_dblp(report: Report, pairs: int, queries: int) -> None:

@@ -70,7 +70,7 @@ def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
     from benchmarks.graphs.vectors.splits import split_edges
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.build import embed
-    from graphagg.embedding.prone.network import Network
+    from graphagg.embedding.prone.network import NetworkMatrix
 
     report.heading(f"Embeddings: {name} beside gensim and pycleora")
     whole = read_benchmark_graph(DATA / GRAPHS[name])
@@ -80,7 +80,7 @@ def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
     for passes in (1, 2):
         config = EmbeddingConfig(pieces=PIECES, propagate=passes)
         sides[f"graphagg, propagations: {passes}"] = lambda config=config: (
-            embed(Network.of(graph), config).vectors
+            embed(NetworkMatrix.from_graph(graph), config).vectors
         )
     for dim in (256, 128):  # 256 is its default
         sides[f"pycleora, d = {dim}"] = lambda dim=dim: pycleora_vectors(graph, dim)
@@ -184,12 +184,12 @@ def bench_partitioners(report: Report) -> None:
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.build import embed
     from graphagg.embedding.partition.cut import partition
-    from graphagg.embedding.prone.network import Network
+    from graphagg.embedding.prone.network import NetworkMatrix
 
     figures, rows = ("cut", "edge_balance", "vertex_balance", "copies"), []
     for name, (path, kind) in CUT_GRAPHS.items():
         split = split_edges(read_benchmark_graph(DATA / path, kind), None, 0.3, 0)
-        network = Network.of(split.train)
+        network = NetworkMatrix.from_graph(split.train)
         for pieces in CUT_PIECES:
             for partitioner in ("metis", "streaming"):
                 config = EmbeddingConfig(pieces=pieces, partitioner=partitioner, kind=kind)
@@ -223,19 +223,21 @@ def bench_memory(report: Report) -> None:
 def leaf_memory(edges: int, entries: int) -> Leaf:
     """Cut a generated graph, and decompose its heaviest piece in a process of its own."""
     from graphagg.embedding import EmbeddingConfig
+    from graphagg.embedding.build import factorization
     from graphagg.embedding.partition.cut import partition
     from graphagg.embedding.partition.pieces import Layout
-    from graphagg.embedding.prone import engine as prone
-    from graphagg.embedding.prone.network import Network
+    from graphagg.embedding.prone.network import NetworkMatrix
     from graphagg.graph import load_graph
 
     config = EmbeddingConfig(max_piece_edges=entries)
-    matrix = Network.of(load_graph(np.concatenate(list(power_law_edges(edges))))).matrix
+    matrix = NetworkMatrix.from_graph(
+        load_graph(np.concatenate(list(power_law_edges(edges))))
+    ).matrix
     labels, report = partition(matrix, config)
     count = report.levels[-1].pieces
-    engine = prone.in_process(matrix, Layout.of(labels, count), config)
-    engine.prepare()
-    logs = (engine.log_matrix(engine.piece(i)) for i in range(count))
+    stages = factorization(matrix, Layout.from_parts(labels, count), config)
+    stages.prepare()
+    logs = (stages.log_matrix(stages.tasks.piece(i)) for i in range(count))
     leaf = max(logs, key=lambda log: len(log.indices))
     with tempfile.NamedTemporaryFile(suffix=".npz") as file:
         np.savez(file, **{name: getattr(leaf, name) for name in leaf.__dataclass_fields__})

@@ -20,7 +20,7 @@ from graphagg.communities.config import (
     QueryConfig,
     check_method,
 )
-from graphagg.communities.indexing.changes import Change, apply, merge
+from graphagg.communities.indexing.changes import GraphChange, apply, merge
 from graphagg.communities.indexing.engine import KIND
 from graphagg.communities.indexing.files import build, with_weights
 from graphagg.communities.query.ranking import Ranking
@@ -158,11 +158,11 @@ class CommunityIndex(Index[Snapshot]):
         spark = SparkOptions.from_engine(engine, edges)
         if spark is not None:
             refuse(vertices=tuple(vertices))
-            from graphagg.communities.indexing.spark import ENTRIES_PER_BLOCK, write_with_spark
+            from graphagg.communities.indexing.spark import write_with_spark
 
             spark_build = SparkBuild.of(edges, spark, directory, progress, force)
-            source, size = EdgeInput.of(edges, options), spark.items_per_task or ENTRIES_PER_BLOCK
-            report = write_with_spark(spark_build, source, config, entries_per_block=size)
+            source = EdgeInput.of(edges, options)
+            report = write_with_spark(spark_build, source, config, spark.items_per_task)
         else:
             with write_artifact(directory) as publication:
                 report = build(publication, edges, options, vertices, config, progress, force)
@@ -382,7 +382,7 @@ class CommunityIndex(Index[Snapshot]):
         """
         more = self._read_edges(edges, vertices, reading, self.config.weights)
         with self._changing_alike() as (publication, before):
-            change = Change.adding(before, IndexGraph.of(more, before.config))
+            change = GraphChange.adding(before, IndexGraph.of(more, before.config))
             return apply(publication, before, change, progress)
 
     def delete(
@@ -404,7 +404,7 @@ class CommunityIndex(Index[Snapshot]):
         """
         gone = self._read_edges(edges, (), reading, False)
         with self._changing_alike() as (publication, before):
-            return apply(publication, before, Change.removing_edges(before, gone), progress)
+            return apply(publication, before, GraphChange.removing_edges(before, gone), progress)
 
     def delete_vertices(
         self, vertices: Sequence[VertexId], *, progress: Progress = silent
@@ -422,7 +422,7 @@ class CommunityIndex(Index[Snapshot]):
             raise InvalidParameter(f"vertices are {vertices!r}, wanted a list of vertices")
         with self._changing_alike() as (publication, before):
             gone = [before.find(vertex) for vertex in vertices]
-            return apply(publication, before, Change.removing_vertices(before, gone), progress)
+            return apply(publication, before, GraphChange.removing_vertices(before, gone), progress)
 
     def _read_edges(
         self,

@@ -22,7 +22,6 @@ from graphagg.minhash.signatures import Hashes, HashFamily, mix
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.layout import array, bounds, csr
 from graphagg.store.ranges import at_random, is_large
-from graphagg.store.strings import StringTable
 
 
 @dataclass(frozen=True)
@@ -62,22 +61,12 @@ class IndexGraph:
             array: gives an array by its name.
             exists: whether there is an array of a name.
         """
-
-        def ids(name: str) -> VertexIds:
-            if exists(name):
-                return VertexIds(array(name))
-            return VertexIds(StringTable(array(f"{name}.utf8"), array(f"{name}.offsets")))
-
-        def rows(name: str, columns: int) -> Csr:
-            values = array(f"{name}.data") if config.weights else None
-            return Csr(array(f"{name}.indptr"), array(f"{name}.indices"), values, columns)
-
-        elements = vertices = ids("vertices")
+        elements = vertices = VertexIds.read("vertices", array, exists)
         if config.kind == "two-mode":
-            elements = ids("elements")
-        holders = sets = rows("sets", len(elements))
+            elements = VertexIds.read("elements", array, exists)
+        holders = sets = Csr.read("sets", array, len(elements), weighted=config.weights)
         if config.kind != "undirected":
-            holders = rows("holders", len(vertices))
+            holders = Csr.read("holders", array, len(vertices), weighted=config.weights)
         masses = array("masses") if config.weights and exists("masses") else None
         return cls(config, vertices, elements, Neighborhoods.of(sets, holders, config, masses))
 

@@ -13,11 +13,15 @@ from graphagg.arrays import Array, Ints
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.memory import Needs
 from graphagg.embedding.partition.cut import partition
-from graphagg.embedding.partition.pieces import Layout
+from graphagg.embedding.partition.pieces import Layout, cut, save_piece
 from graphagg.embedding.partition.report import ISOLATED, PartitionReport, Parts
-from graphagg.embedding.prone.engine import Engine, Vectors, in_process
-from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.factorization import Factorization, Vectors, factorized
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.sparse import one_thread
+from graphagg.embedding.prone.tasks import PieceTasks
+from graphagg.execution.arrays import ArrayStore, FileArrays, MemoryArrays
+from graphagg.execution.runner import InProcessRunner
+from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
 
 _NODES_PER_RANGE = 50_000
@@ -28,15 +32,15 @@ class Embedded:
     """The embedded nodes of a network.
 
     Attributes:
-        engine: holds the vectors, in files perhaps.
-        kept: names the arrays that they are in.
+        stages: hold the vectors, in memory or in files.
+        names: of their arrays.
         positions: `[N]` int64 row of each node in those arrays; -1: without an edge.
         piece_of: `[N]` int32 piece of each node; -1 split, -2 without an edge.
         report: the partition.
     """
 
-    engine: Engine
-    kept: Vectors
+    stages: Factorization
+    names: Vectors
     positions: Ints
     piece_of: Parts
     report: PartitionReport
@@ -49,13 +53,13 @@ class Embedded:
     @property
     def width(self) -> int:
         """Length of the vectors."""
-        return self.engine.width(self.kept)
+        return self.stages.width(self.names)
 
     def blocks(self) -> Iterator[tuple[int, int, Array, Array]]:
         """Ranges of nodes, with the vectors and sources of each (`vectors` and `sources`)."""
         for low, high in ranges(len(self.positions)):
             with one_thread():
-                rows, sources = self.engine.rotated(self.kept, self.positions[low:high])
+                rows, sources = self.stages.rotated(self.names, self.positions[low:high])
             yield low, high, rows, sources
 
     @cached_property
@@ -65,16 +69,16 @@ class Embedded:
 
     @cached_property
     def sources(self) -> Array:
-        """`[N, d]` float32, the terms of the vectors; see `prone.engine.Vectors`."""
+        """`[N, d]` float32, the terms of the vectors; see `prone.factorization.Vectors`."""
         return np.concatenate([sources for _, _, _, sources in self.blocks()])
 
     def log_q_of(self, low: int, high: int) -> Array:
         """`[high - low]` float64, ln q of the log matrix; 0 for nodes without an edge."""
-        return self.engine.log_q_of(self.positions[low:high])
+        return self.stages.log_q_of(self.positions[low:high])
 
 
 def embed(
-    network: Network,
+    network: NetworkMatrix,
     config: EmbeddingConfig,
     progress: Progress = silent,
     folder: Path | None = None,
@@ -103,15 +107,36 @@ def embed(
             needs = Needs.of(network)
             columns = round(report.levels[-1].copies * needs.filled)
             needs.check(folder, config, columns)
-        layout = Layout.of(piece_of, pieces)
-        engine = in_process(network.matrix, layout, config, _of_leaves(progress), folder)
-        engine.prepare()
-        vectors = engine.factorize()
-        progress("merge", 1, 1)
-        for turn in range(1, config.propagate + 1):
-            vectors = engine.propagate(vectors, turn)
-            progress("propagation", turn, config.propagate)
-    return Embedded(engine, vectors, layout.numbers(network.nodes), piece_of, report)
+        layout = Layout.from_parts(piece_of, pieces)
+        stages = factorization(network.matrix, layout, config, _of_leaves(progress), folder)
+
+        def passed(turn: int) -> None:
+            progress("propagation" if turn else "merge", turn or 1, config.propagate if turn else 1)
+
+        vectors = factorized(stages, passed)
+    return Embedded(stages, vectors, layout.numbers(network.nodes), piece_of, report)
+
+
+def factorization(
+    matrix: Csr,
+    layout: Layout,
+    config: EmbeddingConfig,
+    progress: Progress = silent,
+    folder: Path | None = None,
+) -> Factorization:
+    """The stages over a matrix in memory.
+
+    Args:
+        matrix: symmetric, with values.
+        layout: its nodes by piece.
+        config: parameters.
+        progress: called with a stage's name after each of its tasks.
+        folder: an empty folder for the arrays; None: in memory.
+    """
+    arrays: ArrayStore = MemoryArrays() if folder is None else FileArrays(folder)
+    for piece in cut(matrix, layout):
+        save_piece(arrays, piece)
+    return Factorization(PieceTasks(layout, arrays, InProcessRunner(progress)), config)
 
 
 def ranges(nodes: int) -> list[tuple[int, int]]:

@@ -1,9 +1,9 @@
 """Vectors for new vertices from their neighbors', without training again.
 
-After a propagation a vector is the sum of its row of A1 over the `sources` of all nodes (see
-`prone.engine.Vectors`); without one, the sum of its row of the log matrix. So the row of a new
-vertex over its neighbors' sources gives its vector: exactly, as far as a new embedding would have
-the same sources. Terms that are not linear are held fixed: the neighbors' strengths and q, the
+After a propagation a vector is the sum of its row of A1 over the `sources` of all nodes, see
+`prone.factorization.Vectors`; without one, the sum of its row of the log matrix. So the row of a
+new vertex over its neighbors' sources gives its vector: exactly, as far as a new embedding would
+have the same sources. Terms that are not linear are held fixed: the neighbors' strengths and q, the
 rotation, and the lengths that rows were divided by. The source of the new vertex itself, which its
 loop and other new vertices ask for, is taken to be the mean of its neighbors' (a second round
 reaches new vertices that have new neighbors).
@@ -18,7 +18,7 @@ import numpy as np
 from graphagg.arrays import Array, offsets
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.report import ADDED, ISOLATED
-from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.sparse import entries_where, multiply, row_sums
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
@@ -106,18 +106,18 @@ class _Grown:
         fresh[positions] = np.asarray(artifact.array("parts")) == ISOLATED
         return cls(rows, columns, positions, fresh)
 
-    def network(self, graph: Graph, weights: Array | None) -> Network:
+    def network(self, graph: Graph, weights: Array | None) -> NetworkMatrix:
         """The edges to add, in the new numbers."""
         source, target = expand_rows(graph.adjacency), np.asarray(graph.adjacency.indices)
         source = self.rows.positions(graph.rows)[source].astype(np.int32)
         target = self.columns.positions(graph.columns)[target].astype(np.int32)
         renamed = graph_from_pairs(graph.kind, self.rows, self.columns, (source, target))
         if weights is None:
-            return Network.of(renamed)
+            return NetworkMatrix.from_graph(renamed)
         if graph.kind == "undirected":
             once = source < target
             source, target, weights = source[once], target[once], weights[once]
-        return Network.of(renamed, align(renamed, source, target, weights))
+        return NetworkMatrix.from_graph(renamed, align(renamed, source, target, weights))
 
     def spread(self, values: Array, fill: float = 0.0) -> Array:
         """Values of the old nodes at their new positions."""

@@ -29,11 +29,11 @@ from graphagg.embedding.export import neighbor_graph, to_networkx
 from graphagg.embedding.growth import grow
 from graphagg.embedding.memory import IN_MEMORY, Needs, fitting
 from graphagg.embedding.partition.report import PartitionReport
-from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.results import Neighbor, Neighbors
 from graphagg.embedding.spark.frames import VECTORS_PER_TASK, neighbors_frame, vectors_frame
 from graphagg.embedding.version import Version, unit_rows
-from graphagg.embedding.writing import KIND, Sizes, index_manifest, inputs_of, save
+from graphagg.embedding.writing import KIND, index_manifest, inputs_of, save
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
@@ -175,7 +175,7 @@ class NodeEmbedding(Index[Version]):
             return cls._opened(directory, write_with_spark(spark_build, source, config))
         with write_artifact(directory) as published:
             graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)
-            network = Network.of(graph, weights)
+            network = NetworkMatrix.from_graph(graph, weights)
             progress("edges", graph.edges, graph.edges)
             inputs, needs = inputs_of(network), Needs.of(network)
             config = fitting(config, needs, memory)
@@ -185,9 +185,8 @@ class NodeEmbedding(Index[Version]):
                     needs.check(folder, config, None if small else needs.filled)
                     built = embed(network, config, progress, None if small else folder)
                     save(published.writer, network, built, config)
-                sizes = Sizes(len(graph.rows), len(graph.columns), graph.edges)
                 pieces = built.report.levels[-1].pieces
-                published.publish(index_manifest(config, inputs, sizes, built.isolated, pieces))
+                published.publish(index_manifest(config, inputs, graph, built.isolated, pieces))
         return cls._opened(directory, graph.report)
 
     @classmethod

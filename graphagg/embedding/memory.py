@@ -19,7 +19,7 @@ import numpy as np
 
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.partition.cut import chosen_partitioner
-from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.errors import InvalidParameter
 from graphagg.store.ranges import check_space
 
@@ -55,7 +55,7 @@ class Needs(NamedTuple):
     ids: int
 
     @classmethod
-    def of(cls, network: Network) -> Needs:
+    def of(cls, network: NetworkMatrix) -> Needs:
         """The size of a network's matrix."""
         graph, matrix = network.graph, network.matrix
         ids = graph.rows.nbytes + (graph.columns.nbytes if graph.kind == "two-mode" else 0)

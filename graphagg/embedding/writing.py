@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +13,9 @@ from graphagg.arrays import Array
 from graphagg.embedding.build import Embedded
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.report import PartitionReport
-from graphagg.embedding.prone.network import Network
-from graphagg.spark.files import Files
+from graphagg.embedding.prone.network import NetworkMatrix
+from graphagg.execution.arrays import FileArrays
+from graphagg.graph.graph import Graph
 from graphagg.store import ArtifactWriter
 from graphagg.store.manifest import Manifest
 
@@ -33,7 +33,7 @@ class VectorFiles:
         config: parameters.
     """
 
-    files: Files
+    files: FileArrays
     rows: int
     nodes: int
     config: EmbeddingConfig
@@ -64,14 +64,14 @@ class VectorFiles:
 
 
 def save(
-    writer: ArtifactWriter, network: Network, built: Embedded, config: EmbeddingConfig
+    writer: ArtifactWriter, network: NetworkMatrix, built: Embedded, config: EmbeddingConfig
 ) -> None:
     """Write all data files of an embedding."""
     graph = network.graph
     graph.rows.save(writer, "vertices")
     if config.kind == "two-mode":
         graph.columns.save(writer, "elements")
-    files = VectorFiles(Files(writer.folder), len(graph.rows), network.nodes, config)
+    files = VectorFiles(FileArrays(writer.folder), len(graph.rows), network.nodes, config)
     files.create(built.width)
     for low, high, vectors, sources in built.blocks():
         files.write(low, built.piece_of[low:high], vectors, sources, built.log_q_of(low, high))
@@ -87,7 +87,7 @@ def write_report(writer: ArtifactWriter, report: PartitionReport) -> None:
 def index_manifest(
     config: EmbeddingConfig,
     inputs: Mapping[str, str],
-    sizes: Sizes,
+    graph: Graph,
     isolated: int,
     pieces: int,
 ) -> Manifest:
@@ -96,11 +96,14 @@ def index_manifest(
     Args:
         config: the parameters.
         inputs: digests of the graph and, where it has any, of its weights.
-        sizes: of the graph.
+        graph: the graph.
         isolated: nodes without an edge; a vertex of a directed graph is two nodes.
         pieces: of the partition.
     """
-    counts = sizes._asdict() | {
+    counts = {
+        "vertices": len(graph.rows),
+        "elements": len(graph.columns),
+        "edges": graph.edges,
         "isolated": isolated // 2 if config.kind == "directed" else isolated,
         "pieces": pieces,
         "added": 0,
@@ -108,15 +111,7 @@ def index_manifest(
     return Manifest(kind=KIND, parameters=config.to_json(), inputs=inputs, counts=counts)
 
 
-class Sizes(NamedTuple):
-    """The size of a graph."""
-
-    vertices: int
-    elements: int
-    edges: int
-
-
-def inputs_of(network: Network) -> dict[str, str]:
+def inputs_of(network: NetworkMatrix) -> dict[str, str]:
     """Digests of the graph and, where it has any, of its weights."""
     inputs = {"graph": network.graph.digest()}
     if network.weighted:

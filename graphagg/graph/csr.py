@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,9 +96,14 @@ class Csr:
             writer.array(f"{name}.data", self.data)
 
     @classmethod
+    def read(
+        cls, name: str, array: Callable[[str], Array], columns: int, *, weighted: bool = False
+    ) -> Csr:
+        """Rows from the arrays that `save` wrote, which `array` gives by name."""
+        values = array(f"{name}.data") if weighted else None
+        return cls(array(f"{name}.indptr"), array(f"{name}.indices"), values, columns)
+
+    @classmethod
     def open(cls, artifact: Artifact, name: str, columns: int) -> Csr:
         """Map what `save` wrote."""
-        data = artifact.array(f"{name}.data") if f"{name}.data.npy" in artifact else None
-        return cls(
-            artifact.array(f"{name}.indptr"), artifact.array(f"{name}.indices"), data, columns
-        )
+        return cls.read(name, artifact.array, columns, weighted=f"{name}.data.npy" in artifact)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, overload
 
@@ -209,9 +209,22 @@ class VertexIds(Sequence[VertexId]):
     @classmethod
     def open(cls, artifact: Artifact, name: str) -> VertexIds:
         """Map what `save` wrote."""
-        if f"{name}.npy" in artifact:
-            return cls(artifact.array(name))
-        return cls(artifact.strings(name))
+        return cls.read(name, artifact.array, lambda array: f"{array}.npy" in artifact)
+
+    @classmethod
+    def read(
+        cls, name: str, array: Callable[[str], Any], exists: Callable[[str], bool]
+    ) -> VertexIds:
+        """Ids from the arrays that `save` wrote, which `array` gives by name."""
+        if exists(name):
+            return cls(array(name))
+        return cls(StringTable(array(f"{name}.utf8"), array(f"{name}.offsets")))
+
+    def between(self, low: int, high: int) -> VertexIds:
+        """The ids from position `low` up to `high`, without a copy."""
+        if isinstance(self.table, StringTable):
+            return VertexIds(StringTable(self.table.data, self.table.offsets[low : high + 1]))
+        return VertexIds(self.table[low:high])
 
 
 def id_rules(artifact: Artifact, name: str, count: str) -> list[ArrayRule]:

@@ -19,7 +19,7 @@ from graphagg import __version__
 from graphagg.checks import integer, one_of
 from graphagg.errors import ArtifactError, InvalidParameter
 from graphagg.progress import Progress, silent
-from graphagg.spark.job import Work, claimed
+from graphagg.spark.job import SparkJob, claimed
 from graphagg.spark.session import small_driver
 from graphagg.spark.sources import SparkInput, is_of_spark, session_of
 from graphagg.spark.storage import storage_at
@@ -123,7 +123,7 @@ class SparkBuild:
 
     def claim(
         self, job: Job, source: SparkInput, kind: str, stages: Sequence[str]
-    ) -> AbstractContextManager[Work]:
+    ) -> AbstractContextManager[SparkJob]:
         """Context manager: the claimed work folder of the job; see `graphagg.spark.job.claimed`.
 
         What an earlier run left of a DataFrame is not used: nobody can tell that it is the same.
@@ -146,7 +146,7 @@ class SparkBuild:
         kind: str,
         job: Job,
         source: SparkInput,
-        write: Callable[[Work, Publication], dict[str, Any] | None],
+        write: Callable[[SparkJob, Publication], dict[str, Any] | None],
         stages: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Run a job to its end, unless it built the current version.

@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import GraphAggError, JobFailed
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.blocks import Blocks
+from graphagg.execution.runner import Stats, Task
 from graphagg.progress import Progress
-from graphagg.spark.blocks import Blocks
-from graphagg.spark.files import Files, StoreFiles
 from graphagg.spark.session import describe_next, described, named_errors, with_settings
 from graphagg.spark.sources import check_stores, settings_for
 from graphagg.spark.storage import StoreStorage, storage_at
-from graphagg.spark.tasks import Stats, run_tasks
+from graphagg.spark.store_arrays import StoreArrays
+from graphagg.spark.tasks import run_tasks
 from graphagg.store import Publication
 from graphagg.store.addresses import Address
 from graphagg.store.work import WorkFolder
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
 _PROBES = 4  # tasks that look for a folder; some executor runs each
 
 
-class Work(WorkFolder):
-    """The folder of an unfinished job, on a file system that executors and driver share.
+class SparkJob(WorkFolder):
+    """An unfinished job: runs tasks, notes results, and holds the arrays that tasks exchange.
+
+    Its folder is on a file system that executors and driver share.
 
     Or below an address of a store:
 
@@ -45,7 +49,7 @@ class Work(WorkFolder):
         lease                which process runs it, see `graphagg.spark.storage`
         <name>.json          notes: small results
         phases/<name>/       Parquet, which Spark writes and reads
-        blocks/, arrays/     arrays that tasks exchange, see `Blocks` and `StoreFiles`
+        blocks/, arrays/     arrays that tasks exchange, see `Blocks` and `StoreArrays`
         version-<run>/       the arrays of the new version
 
     Args:
@@ -56,9 +60,10 @@ class Work(WorkFolder):
         stages: the stages of the build, as far as they are known.
 
     Attributes:
-        blocks: arrays that tasks write a block at a time.
-        files: arrays that tasks write range by range.
+        arrays: over all rows, and of blocks.
     """
+
+    resumes = True
 
     def __init__(
         self,
@@ -70,23 +75,28 @@ class Work(WorkFolder):
     ) -> None:
         super().__init__(storage_at(location), progress)
         self.spark, self._kind, self._stages, self._current = spark, kind, tuple(stages), ""
-        self.blocks = Blocks(self.storage / "blocks")
+        blocks = Blocks(self.storage / "blocks")
         if isinstance(self.storage, StoreStorage):
-            arrays = self.storage.address / "arrays"
-            self.files: Files = StoreFiles(arrays, self.storage.run)
+            address, run = self.storage.address / "arrays", self.storage.run
+            self.arrays: FileArrays = StoreArrays(address, run, blocks=blocks)
         else:
-            self.files = Files(self.folder)
+            self.arrays = FileArrays(self.folder, blocks)
+
+    @property
+    def blocks(self) -> Blocks:
+        """Arrays of blocks."""
+        return self.arrays.blocks
 
     def __getstate__(self) -> dict[str, Any]:
         """Tasks get the locations without the session, which cannot be sent."""
-        return {"storage": self.storage, "blocks": self.blocks, "files": self.files}
+        return {"storage": self.storage, "arrays": self.arrays}
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
         """Begin the job or continue it; tasks of earlier runs may write no more."""
         super().claim(job, force=force, resume=resume)
         self.blocks.begin()
 
-    def version(self, publication: Publication) -> Files:
+    def version(self, publication: Publication) -> FileArrays:
         """The arrays of a new version, which `gather` brings to the publication's folder.
 
         They are written in that folder, unless the job or the index is on a store.
@@ -94,12 +104,21 @@ class Work(WorkFolder):
         target = publication.writer.folder.absolute()
         if isinstance(self.storage, StoreStorage):
             run = self.storage.run
-            return StoreFiles(self.storage.address / f"version-{run}", run, target)
+            return StoreArrays(self.storage.address / f"version-{run}", run, target, self.blocks)
         if not isinstance(publication.location, Address):
-            return Files(target)
+            return FileArrays(target, self.blocks)
         folder = self.folder / "version"
         folder.mkdir(exist_ok=True)
-        return Files(folder)
+        return FileArrays(folder, self.blocks)
+
+    def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
+        """Run each task as a task of Spark; see `graphagg.execution.runner.TaskRunner`."""
+
+        def make() -> list[Stats]:
+            return run_tasks(self.spark, count, task)
+
+        results: list[Stats] = self.stage(stage, make) if stage else make()
+        return results
 
     def phase(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
         """The rows of a phase: read if it finished before, else computed and written."""
@@ -152,7 +171,7 @@ def claimed(
     sources: Sequence[str] = (),
     kind: str = "graphagg",
     stages: Sequence[str] = (),
-) -> Iterator[Work]:
+) -> Iterator[SparkJob]:
     """Context manager: the claimed job of an index, whose folder bad input removes.
 
     Args:
@@ -163,17 +182,17 @@ def claimed(
         force: begin from nothing, also over an unfinished job of other parameters.
         resume: go on with an unfinished job; False where its input may be another one.
         sources: paths of the input, whose stores Hadoop has to reach, too.
-        kind: as for `Work`.
-        stages: as for `Work`.
+        kind: as for `SparkJob`.
+        stages: as for `SparkJob`.
 
     Raises:
-        ArtifactBusy, ParametersDiffer: as `Work.claim`.
+        ArtifactBusy, ParametersDiffer: as `SparkJob.claim`.
         JobFailed: Spark gave up.
         StoreError: about the store.
     """
     settings = settings_for(*sources, location)
     check_stores(spark, *sources, location)
-    work = Work(spark, location, progress, kind, stages)
+    work = SparkJob(spark, location, progress, kind, stages)
     work.claim(job, force=force, resume=resume)
     try:
         group = f"graphagg {kind}"

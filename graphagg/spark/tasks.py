@@ -1,7 +1,7 @@
-"""Tasks: pure functions that run on executors and return a row of statistics each.
+"""Runs the tasks of a stage on Spark's executors.
 
-Data that grow with the input stay on the executors: they write arrays into a folder that they share
-with the driver (a local disk, NFS), and only one row of statistics per block comes back.
+What grows with the input stays on the executors: a task writes arrays into a folder that it shares
+with the driver, or to a store, and returns a few numbers.
 """
 
 from __future__ import annotations
@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from graphagg.execution.runner import Stats, Task
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-Stats = dict[str, Any]
 
-
-def run_tasks(spark: SparkSession, count: int, task: Callable[[int], Stats]) -> list[Stats]:
-    """Run `task(i)` for i below `count`, each in a Spark task of its own.
-
-    Spark may run a task more than once: it must write the same bytes to the same place each time.
+def run_tasks(spark: SparkSession, count: int, task: Task) -> list[Stats]:
+    """Run `task(i)` for i below `count`, each as a task of Spark, which may run it more than once.
 
     Returns:
-        The results, by i: small dicts of integers and bytes.
+        What the tasks returned, with `block`, by i: integers and bytes by name.
     """
     if count == 0:
         return []
@@ -32,17 +30,17 @@ def run_tasks(spark: SparkSession, count: int, task: Callable[[int], Stats]) -> 
 
         for batch in batches:
             for i in batch.column(0).to_pylist():
-                yield _stats_batch(pa, i, task(i))
+                yield _stats_batch(pa, i, task(i) or {})
 
     rows = spark.range(0, count, 1, count).mapInArrow(each, _STATS_SCHEMA)
     return _collected(rows)
 
 
 def write_blocks(frame: DataFrame, write: Callable[[int, pa.Table], Stats]) -> list[Stats]:
-    """Call `write(partition number, rows)` for each partition of a frame that is not empty.
+    """Call `write(partition number, rows)` for each partition that is not empty.
 
     Returns:
-        The results in the order of the partitions, with the number as `block`.
+        The results in the order of the partitions; `block` is the number of the partition.
     """
 
     def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -72,17 +72,17 @@ def test_random_graphs(
     spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small blocks, so that the hub's row runs over several of them; several tasks sign."""
-    monkeypatch.setattr(engine, "ROWS_PER_STEP", 130)
+    monkeypatch.setattr(engine, "ROWS_PER_TASK", 130)
     edges = write_text(tmp_path / "edges.txt", hub_pairs(1))
     config = CommunityConfig(kind=kind, permutations=32, bands=16, rows=2)  # type: ignore[arg-type]
-    assert_equal_bytes(spark, edges, tmp_path, config, entries_per_block=80)
+    assert_equal_bytes(spark, edges, tmp_path, config, entries_per_task=80)
 
 
 def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
     pairs = [(f"vertex ä{a}", f"vertex ä{b}") for a, b in hub_pairs(2)]
     edges = write_parquet(tmp_path / "edges.parquet", pairs)
     config = CommunityConfig(kind="directed-out", closed=False, permutations=16, bands=5, rows=3)
-    assert_equal_bytes(spark, edges, tmp_path, config, entries_per_block=80)
+    assert_equal_bytes(spark, edges, tmp_path, config, entries_per_task=80)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
 )
 def test_weights(spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeats, which add up, come from several files; a hub's row runs over several blocks."""
-    monkeypatch.setattr(engine, "ROWS_PER_STEP", 130)
+    monkeypatch.setattr(engine, "ROWS_PER_TASK", 130)
     pairs, weights = hub_pairs(4), np.random.default_rng(4).uniform(0.1, 9.0, 400).tolist()
     rows = [f"{a},{b},{weight!r}\n" for (a, b), weight in zip(pairs, weights, strict=True)]
     (tmp_path / "edges").mkdir()
@@ -104,7 +104,7 @@ def test_weights(spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.Monk
         (tmp_path / "edges" / f"{part}.csv").write_text(text)
     config = CommunityConfig(kind=kind, permutations=32, bands=16, weights=True)  # type: ignore[arg-type]
     assert_equal_bytes(
-        spark, str(tmp_path / "edges"), tmp_path, config, entries_per_block=80, weight="calls"
+        spark, str(tmp_path / "edges"), tmp_path, config, entries_per_task=80, weight="calls"
     )
 
 
@@ -132,7 +132,7 @@ def test_email(spark: Any, tmp_path: Path) -> None:
     edges = DATA / "communities" / "email_eu_core" / "email-Eu-core.txt.gz"
     if not edges.exists():
         pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), entries_per_block=5000)
+    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), entries_per_task=5000)
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ def test_dblp(spark: Any, tmp_path: Path) -> None:
     edges = DATA / "communities" / "com_dblp" / "com-dblp.ungraph.txt.gz"
     if not edges.exists():
         pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), entries_per_block=300_000)
+    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), entries_per_task=300_000)
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "edges.txt", hub_pairs(3))
     with dying_workers():
         config = CommunityConfig(permutations=16, bands=8, rows=2)
-        assert_equal_bytes(spark, edges, tmp_path, config, entries_per_block=80)
+        assert_equal_bytes(spark, edges, tmp_path, config, entries_per_task=80)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from graphagg.errors import (
     PieceTooLarge,
 )
 from graphagg.spark import SparkOptions
-from graphagg.spark.job import Work
+from graphagg.spark.job import SparkJob
 from tests.spark.workers import dying_workers
 from tests.unit.embedding.graphs import communities
 
@@ -111,7 +111,7 @@ def test_a_job_killed_between_phases_goes_on(
 
         return progress
 
-    for after in ("entries", "partition", "leaves", "start", "pass1.2", "vectors"):
+    for after in ("pairs", "partition", "leaves", "start", "pass1.2", "vectors"):
         with pytest.raises(Killed):
             NodeEmbedding.build(
                 edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=die(after)
@@ -137,7 +137,7 @@ def test_a_job_killed_between_phases_goes_on(
 
 
 def test_a_changed_input_is_not_gone_on_with(spark: Any, tmp_path: Path) -> None:
-    work = Work(spark, tmp_path / "x.work", lambda *_: None)
+    work = SparkJob(spark, tmp_path / "x.work", lambda *_: None)
     work.claim({"source": ["a", 1]})
     work.claim({"source": ["a", 2]})  # no stage is finished: nothing is lost
     work.note("cut", lambda: 1)

@@ -13,7 +13,7 @@ from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing.spark import stages
 from graphagg.errors import ArtifactBusy, JobFailed, ParametersDiffer
 from graphagg.spark import SparkOptions
-from graphagg.spark.job import Work, finished
+from graphagg.spark.job import SparkJob, finished
 from graphagg.spark.session import named_errors, small_driver
 from graphagg.spark.tasks import run_tasks
 from graphagg.store.work import work_folder
@@ -101,7 +101,7 @@ def test_jobs_are_named_and_the_names_end_with_them(spark: Any, tmp_path: Path) 
 
 
 def test_a_job_that_finished_nothing_blocks_nothing(spark: Any, tmp_path: Path) -> None:
-    first, second = (Work(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
+    first, second = (SparkJob(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
     first.claim({"source": ["wrong", 1]})
     first.release()
     second.claim({"source": ["right", 1]})
@@ -113,7 +113,7 @@ def test_a_job_that_finished_nothing_blocks_nothing(spark: Any, tmp_path: Path) 
 
 
 def test_two_jobs_over_one_folder(spark: Any, tmp_path: Path) -> None:
-    first, second = (Work(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
+    first, second = (SparkJob(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
     first.claim({"source": ["a", 1]})
     for force in (False, True):
         with pytest.raises(ArtifactBusy, match="another process"):
@@ -128,7 +128,7 @@ def test_two_jobs_over_one_folder(spark: Any, tmp_path: Path) -> None:
 def test_tasks_of_a_killed_driver_write_no_more(spark: Any, tmp_path: Path, force: bool) -> None:
     """They may run on while the job is submitted again, whose blocks may be cut otherwise."""
     job = {"source": ["a", 1]}
-    first, second = (Work(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
+    first, second = (SparkJob(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
     first.claim(job)
     stale = pickle.loads(pickle.dumps(first.blocks))
     stale.save("cut", 0, rows=np.arange(3))

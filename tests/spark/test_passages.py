@@ -16,13 +16,13 @@ import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag import ChunkConfig, PassageIndex, read_documents, read_passages
-from graphagg.rag.indexing.engine import Engine
+from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.operations.config import PassageOptions
 from graphagg.rag.snapshot import dense as dense_search
 from graphagg.rag.spark import build as building
 from graphagg.spark import SparkOptions
-from graphagg.spark.job import Work
+from graphagg.spark.job import SparkJob
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder
 
@@ -258,7 +258,7 @@ def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Engine, "write_postings", killed)
+        patch.setattr(TableStages, "write_postings", killed)
         with pytest.raises(KeyboardInterrupt):
             PassageIndex.build(
                 str(tmp_path / "p.jsonl"), tmp_path / "spark", engine=SparkOptions(spark), **fakes()
@@ -266,14 +266,14 @@ def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "spark.work" / "segment.json").exists()
     written = (tmp_path / "spark.work" / "blocks" / "segment.000000.json").stat().st_mtime_ns
     seen = []
-    remove = Work.remove
+    remove = SparkJob.remove
 
     def looked_at(work: Any) -> None:
         note = work.folder / "blocks" / "segment.000000.json"
         seen.append(note.stat().st_mtime_ns)
         remove(work)
 
-    monkeypatch.setattr(Work, "remove", looked_at)
+    monkeypatch.setattr(SparkJob, "remove", looked_at)
     PassageIndex.build(
         str(tmp_path / "p.jsonl"), tmp_path / "spark", engine=SparkOptions(spark), **fakes()
     )

@@ -12,7 +12,8 @@ from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.rag import PassageIndex
 from graphagg.spark import SparkOptions
-from graphagg.spark.files import StoreFiles, store_of
+from graphagg.spark.storage import store_of
+from graphagg.spark.store_arrays import StoreArrays
 from tests.spark.stores import store_in
 from tests.spark.test_communities import hub_pairs, write_text
 from tests.spark.test_passages import fakes, files, in_process, lines, passages
@@ -99,7 +100,7 @@ def test_passages(spark: Any, tmp_path: Path) -> None:
 
 def test_ranges_of_an_array(tmp_path: Path) -> None:
     """In any order, also twice; what nobody wrote is 0, as in a preallocated file."""
-    array = StoreFiles(store_in(tmp_path / "store"), "run", tmp_path)
+    array = StoreArrays(store_in(tmp_path / "store"), "run", tmp_path)
     array.create("a", np.float32, (7, 2))
     rows = np.arange(14, dtype=np.float32).reshape(7, 2)
     for start, end in ((5, 7), (0, 2), (0, 2), (2, 2)):

@@ -24,6 +24,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"arrays", "checks", "errors", "extras", "fields", "kernels", "lazy", "progress"},
     {"store", "tables"},
+    {"execution"},
     {"spark"},
     {"graph"},
     {"minhash"},

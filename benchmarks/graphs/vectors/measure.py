@@ -19,59 +19,64 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.graphs.vectors.classification import FRACTIONS, classify
 from benchmarks.graphs.vectors.splits import Split, heuristic_scores, split_edges
 from graphagg.arrays import Array
-from graphagg.embedding.build import embed
+from graphagg.embedding.build import embed, factorization
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import ISOLATED
-from graphagg.embedding.prone.engine import Engine, in_process
+from graphagg.embedding.prone.factorization import Factorization, Vectors
 from graphagg.embedding.prone.matrix import truncated_svd
-from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.sparse import normalize_rows, one_thread
 from graphagg.graph.graph import Graph
 from graphagg.progress import Progress, silent
 
-Embedder = Callable[[Network, EmbeddingConfig], Array]
+Embedder = Callable[[NetworkMatrix, EmbeddingConfig], Array]
 
 HITS = 50
 _ITERATIONS = 5  # of the control
 
 
-def embed_whole(network: Network, config: EmbeddingConfig) -> Array:
+def embed_whole(network: NetworkMatrix, config: EmbeddingConfig) -> Array:
     """ProNE of the whole matrix by one randomized SVD with 5 power iterations, `[N, d]`.
 
     Same matrix and propagation as `build.embed`; neither pieces nor a merge.
     """
     with one_thread():
-        engine = _undivided(network, config)
-        matrix = engine.log_matrix(engine.piece(0))
+        stages = _undivided(network, config)
+        matrix = stages.log_matrix(stages.tasks.piece(0))
         left, singular, _ = truncated_svd(matrix, config.dim, _ITERATIONS, [config.random_state])
-        return propagated(engine, left * np.sqrt(singular), network, config)
+        return propagated(stages, left * np.sqrt(singular), network, config)
 
 
-def embed_random(network: Network, config: EmbeddingConfig) -> Array:
+def embed_random(network: NetworkMatrix, config: EmbeddingConfig) -> Array:
     """Normal random vectors with the same propagation, `[N, d]`."""
     generator = np.random.default_rng(config.random_state)
     with one_thread():
-        engine = _undivided(network, config)
-        shape = (len(engine.layout.order), config.dim)
+        stages = _undivided(network, config)
+        shape = (len(stages.tasks.layout.order), config.dim)
         rows = generator.standard_normal(shape, dtype=np.float32)
-        return propagated(engine, rows, network, config)
+        return propagated(stages, rows, network, config)
 
 
-def _undivided(network: Network, config: EmbeddingConfig) -> Engine:
-    """The engine of the whole matrix as one piece."""
+def _undivided(network: NetworkMatrix, config: EmbeddingConfig) -> Factorization:
+    """The stages over the whole matrix as one piece."""
     piece_of = np.where(network.matrix.degrees() > 0, 0, ISOLATED)
-    engine = in_process(network.matrix, Layout.of(piece_of, 1), replace(config, pieces=1))
-    engine.prepare()
-    return engine
+    layout = Layout.from_parts(piece_of, 1)
+    stages = factorization(network.matrix, layout, replace(config, pieces=1))
+    stages.prepare()
+    return stages
 
 
-def propagated(engine: Engine, rows: Array, network: Network, config: EmbeddingConfig) -> Array:
+def propagated(
+    stages: Factorization, rows: Array, network: NetworkMatrix, config: EmbeddingConfig
+) -> Array:
     """Spread vectors `[N', d]`, in the order of the layout; returns vectors of all nodes."""
-    vectors = engine.take(rows)
+    stages.tasks.arrays.writer.array("given", rows)
+    stages.tasks.save_matrix("given.turn", np.eye(rows.shape[1], dtype=rows.dtype))
+    vectors = Vectors("given", "given")
     for turn in range(1, config.propagate + 1):
-        vectors = engine.propagate(vectors, turn)
-    return engine.rotated(vectors, engine.layout.numbers(network.nodes))[0]
+        vectors = stages.propagate(vectors, turn)
+    return stages.rotated(vectors, stages.tasks.layout.numbers(network.nodes))[0]
 
 
 METHODS: dict[str, Embedder] = {
@@ -140,7 +145,7 @@ def predict_links(
     for turn in range(repeats):
         again = replace(config, random_state=config.random_state + turn)
         split = split_edges(graph, weights, holdout, again.random_state)
-        network = Network.of(split.train, split.weights)
+        network = NetworkMatrix.from_graph(split.train, split.weights)
         for name in methods:
             _score_vectors(result, name, METHODS[name](network, again), split)
         _score_heuristics(result, split)
@@ -211,7 +216,7 @@ def classify_nodes(
         methods: of `METHODS`.
         progress: called after each embedding.
     """
-    network, scores = Network.of(graph, weights), Scores()
+    network, scores = NetworkMatrix.from_graph(graph, weights), Scores()
     chosen = np.flatnonzero(labels.any(axis=1))
     for turn in range(repeats):
         again = replace(config, random_state=config.random_state + turn)

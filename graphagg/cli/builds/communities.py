@@ -36,7 +36,7 @@ class CommunitiesBuild(GraphBuild):
     """Index a graph; an index that is there stays until the new one is complete.
 
     Attributes:
-        entries_per_block: entries of compressed rows that a Spark task holds, 100 bytes each.
+        entries_per_task: entries of compressed rows that a Spark task holds, 100 bytes each.
             None: 2,000,000.
     """
 
@@ -49,7 +49,7 @@ class CommunitiesBuild(GraphBuild):
         default_factory=CommunityConfig
     )
     reading: NeededWeights = field(default_factory=NeededWeights)
-    entries_per_block: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
+    entries_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
     def read_as(self) -> Reading:
         """The options of reading, for an index with weights or without."""
@@ -80,7 +80,7 @@ class CommunitiesBuild(GraphBuild):
 
     def task_size(self) -> int | None:
         """Entries that a task of Spark holds; None: the default."""
-        return self.entries_per_block
+        return self.entries_per_task
 
     def built(self, index: Any) -> Built:
         """The result, with what was left out on reading."""

@@ -13,24 +13,26 @@ from functools import cache, partial
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, offsets
-from graphagg.communities.indexing.engine import Engine, Known
-from graphagg.communities.indexing.loops import InProcess
+from graphagg.communities.indexing.engine import IndexBuild, KnownSignatures
 from graphagg.communities.similarity.neighborhood import Neighborhoods
 from graphagg.communities.snapshot import IndexGraph, Snapshot
+from graphagg.execution.arrays import ArrayStore, FileArrays, MemoryArrays
+from graphagg.execution.blocks import Blocks
+from graphagg.execution.runner import InProcessRunner
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
 from graphagg.graph.merging import Renumbering, merge_rows
 from graphagg.progress import Progress
-from graphagg.spark.state import Memory, State, Stored
 from graphagg.store import Publication
 from graphagg.store.changes import ChangeReport
+from graphagg.store.work import FolderStorage
 
 LARGE = 1 << 22
 """Entries of the rows of an index from which a change goes over files."""
 
 
 @dataclass(frozen=True)
-class Change:
+class GraphChange:
     """A change to the graph of an index.
 
     Attributes:
@@ -48,7 +50,7 @@ class Change:
     edges: int = 0
 
     @classmethod
-    def adding(cls, before: IndexGraph, other: IndexGraph) -> Change:
+    def adding(cls, before: IndexGraph, other: IndexGraph) -> GraphChange:
         """All vertices and edges of both."""
         rows = columns = Renumbering.union(before.vertices, other.vertices)
         if before.config.kind == "two-mode":
@@ -56,7 +58,7 @@ class Change:
         return cls(rows, columns, other.hoods, subtract=False)
 
     @classmethod
-    def removing_edges(cls, before: IndexGraph, gone: Graph) -> Change:
+    def removing_edges(cls, before: IndexGraph, gone: Graph) -> GraphChange:
         """The edges of another graph are taken away; their vertices stay."""
         other = IndexGraph.of(gone, before.config)
         rows = columns = Renumbering.of_first(before.vertices, other.vertices)
@@ -65,7 +67,7 @@ class Change:
         return cls(rows, columns, other.hoods, subtract=True, edges=gone.edges)
 
     @classmethod
-    def removing_vertices(cls, before: IndexGraph, vertices: Sequence[int]) -> Change:
+    def removing_vertices(cls, before: IndexGraph, vertices: Sequence[int]) -> GraphChange:
         """Some vertices are taken away, with their edges."""
         none = before.vertices.select(np.zeros(len(before.vertices), dtype=np.bool_))
         stay = np.ones(len(before.vertices), dtype=np.bool_)
@@ -77,50 +79,50 @@ class Change:
         other = Neighborhoods.of(empty, empty, before.config)
         return cls(rows, columns, other, subtract=True)
 
-    def write(self, before: IndexGraph, state: State) -> IndexGraph:
+    def write(self, before: IndexGraph, arrays: ArrayStore) -> IndexGraph:
         """Write ids and rows after the change. Returns: the graph, mapped."""
         config, hoods, columns = before.config, before.hoods, self.columns
         if config.kind == "two-mode":
             merged = merge_rows(
                 hoods.holders, self.other.holders, columns, self.rows, subtract=self.subtract
             )
-            held = _write_rows(state, "holders", merged, config.weights)
+            held = _write_rows(arrays, "holders", merged, config.weights)
             columns = columns.selected(held > 0)  # an element of no set is not in the graph
-            state.writer.array("holders.indptr", offsets(held[held > 0]))
-            columns.ids.save(state.writer, "elements")
+            arrays.writer.array("holders.indptr", offsets(held[held > 0]))
+            columns.ids.save(arrays.writer, "elements")
         elif config.kind != "undirected":
             merged = merge_rows(
                 hoods.holders, self.other.holders, self.rows, columns, subtract=self.subtract
             )
-            _write_rows(state, "holders", merged, config.weights)
+            _write_rows(arrays, "holders", merged, config.weights)
         sets = merge_rows(hoods.sets, self.other.sets, self.rows, columns, subtract=self.subtract)
-        _write_rows(state, "sets", sets, config.weights)
-        self.rows.ids.save(state.writer, "vertices")
-        return IndexGraph.read(config, state.map, state.exists)
+        _write_rows(arrays, "sets", sets, config.weights)
+        self.rows.ids.save(arrays.writer, "vertices")
+        return IndexGraph.read(config, arrays.map, arrays.exists)
 
 
 def _write_rows(
-    state: State,
+    arrays: ArrayStore,
     name: str,
     ranges: Iterable[tuple[Ints, Array, Doubles | None]],
     weighted: bool,
 ) -> Ints:
     """Write compressed rows range by range. Returns: the length of each row."""
-    size, lengths = state.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
+    size, lengths = arrays.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
     if weighted:
-        state.append(f"{name}.data", np.float64, 0, np.zeros(0))
+        arrays.append(f"{name}.data", np.float64, 0, np.zeros(0))
     for some, columns, values in ranges:
         if values is not None:
-            state.append(f"{name}.data", np.float64, size, values)
-        size = state.append(f"{name}.indices", np.int32, size, columns)
+            arrays.append(f"{name}.data", np.float64, size, values)
+        size = arrays.append(f"{name}.indices", np.int32, size, columns)
         lengths.append(some)
     joined = np.concatenate([np.zeros(0, np.int64), *lengths])
-    state.writer.array(f"{name}.indptr", offsets(joined))
+    arrays.writer.array(f"{name}.indptr", offsets(joined))
     return joined
 
 
 def apply(
-    publication: Publication, before: Snapshot, change: Change, progress: Progress
+    publication: Publication, before: Snapshot, change: GraphChange, progress: Progress
 ) -> ChangeReport:
     """Publish the index of the changed graph.
 
@@ -131,11 +133,16 @@ def apply(
         progress: called with stage, done, total.
     """
     over_files = int(before.hoods.sets.indptr[-1]) >= LARGE
-    state = Stored.of(publication.writer.folder.absolute()) if over_files else Memory()
-    after = change.write(before, state)
-    graph, old_edges, old_vertices = after.graph(), before.graph().edges, len(before.vertices)
-    engine = Engine(before.config, state, InProcess(state, progress), cache(after.hashes))
-    signed = engine.publish(publication, graph, force=True, others=[Known.of(before, after)])
+    with publication.scratch() as scratch:
+        arrays: ArrayStore = MemoryArrays()
+        if over_files:
+            arrays = FileArrays(publication.writer.folder, Blocks(FolderStorage(scratch)))
+        after = change.write(before, arrays)
+        graph, old_vertices = after.graph(), len(before.vertices)
+        build = IndexBuild(before.config, arrays, InProcessRunner(progress), cache(after.hashes))
+        known = [KnownSignatures.from_index(before, after)]
+        signed = build.publish(publication, graph, force=True, others=known)
+    old_edges = before.graph().edges
     grown = graph.edges - old_edges
     details = {
         "vertices_added": max(len(after.vertices) - old_vertices, 0),
@@ -149,11 +156,11 @@ def apply(
 def merge(publication: Publication, shards: Sequence[Snapshot], progress: Progress) -> None:
     """Publish the index of all graphs of some indices with the same parameters."""
     graph: IndexGraph = shards[0]
-    state = Memory()
-    changes = [partial(Change.adding, other=shard) for shard in shards[1:]]
-    for change in changes or [partial(Change.removing_vertices, vertices=())]:
-        state = Memory()
-        graph = change(graph).write(graph, state)
-    engine = Engine(graph.config, state, InProcess(state, progress), cache(graph.hashes))
-    others = [Known.of(shard, graph) for shard in shards]
-    engine.publish(publication, graph.graph(), force=True, others=others)
+    arrays = MemoryArrays()
+    changes = [partial(GraphChange.adding, other=shard) for shard in shards[1:]]
+    for change in changes or [partial(GraphChange.removing_vertices, vertices=())]:
+        arrays = MemoryArrays()
+        graph = change(graph).write(graph, arrays)
+    build = IndexBuild(graph.config, arrays, InProcessRunner(progress), cache(graph.hashes))
+    others = [KnownSignatures.from_index(shard, graph) for shard in shards]
+    build.publish(publication, graph.graph(), force=True, others=others)

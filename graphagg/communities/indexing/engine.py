@@ -1,4 +1,4 @@
-"""The stages of a community index after its graph: one text, in memory, over files and on Spark.
+"""The stages of a community index after its graph: in memory, over files and on Spark.
 
 The files of an index of kind `communities`, for n vertices and (two-mode) m elements:
 
@@ -11,9 +11,9 @@ The files of an index of kind `communities`, for n vertices and (two-mode) m ele
     signatures                             [n, K] uint16, low bits of the minima
     lsh.starts, lsh.directory, lsh.ids     band tables, see `minhash.bands`
 
-Ids and rows are there before: `graph.reading` makes them in memory, `graph.large` over files,
-`build.spark` on a cluster, `build.changes` from an index and a change. Each step reads the same
-numbers in the same order on every engine, so that all write the same bytes.
+Ids and rows come first: from `graph.reading` in memory, from `graph.large` over files, from
+`indexing.spark` on a cluster, from `indexing.changes` after a change. Each task reads the same
+numbers in the same order everywhere, so that all builds write the same bytes.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphagg.arrays import Array, Mask, offsets
+from graphagg.arrays import Array, Mask
 from graphagg.communities.config import CommunityConfig
-from graphagg.communities.indexing.loops import Loops
 from graphagg.communities.query.planner import BUCKET_CAP
 from graphagg.communities.snapshot import IndexGraph, Snapshot
+from graphagg.execution.arrays import ArrayStore
+from graphagg.execution.runner import Stats, TaskRunner
+from graphagg.execution.task_arrays import TaskArrays
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
 from graphagg.kernels import kernel
-from graphagg.minhash.bands import BucketCounts, build_tables, directory_bits
+from graphagg.minhash.bands import BANDS_AT_ONCE, BucketCounts, build_tables, directory_bits
 from graphagg.minhash.signatures import Hashes, signatures
 from graphagg.minhash.weighted import Draws, weighted_minima
-from graphagg.spark.state import State
-from graphagg.spark.tasks import Stats
 from graphagg.store import Publication
 from graphagg.store.artifact import is_current
 from graphagg.store.manifest import Manifest
@@ -48,12 +48,13 @@ ARRAYS = (
     "holders.indices", "holders.data", "masses", "signatures", "lsh.starts", "lsh.directory",
     "lsh.ids",
 )  # fmt: skip
-ROWS_PER_STEP = 1 << 15
-"""Sets that one step signs."""
+BANDS, IDS, STARTS = "bands", "lsh.ids", "lsh.starts"
+ROWS_PER_TASK = 1 << 15
+"""Sets that one task signs."""
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownSignatures:
     """Signatures of another index, for the sets that are the same there.
 
     Attributes:
@@ -67,7 +68,7 @@ class Known:
     elements: Array
 
     @classmethod
-    def of(cls, snapshot: Snapshot, graph: IndexGraph) -> Known:
+    def from_index(cls, snapshot: Snapshot, graph: IndexGraph) -> KnownSignatures:
         """Compare the ids of another index with a graph's."""
         vertices = snapshot.vertices.positions(graph.vertices)
         return cls(snapshot, vertices, graph.elements.positions(snapshot.elements))
@@ -88,23 +89,30 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Engine:
-    """The stages of an index.
+class IndexBuild:
+    """The stages of a community index.
 
     Attributes:
         config: the kind of graph, and the parameters.
-        state: the arrays; ids and rows are there already.
-        loops: how steps are run.
+        arrays: hold ids and rows; the stages add the rest.
+        runner: runs the tasks.
         hashes: gives the hashes of all elements.
+        bands_per_task: LSH bands that one task sorts.
     """
 
     config: CommunityConfig
-    state: State
-    loops: Loops
+    arrays: ArrayStore
+    runner: TaskRunner
     hashes: Callable[[], Hashes]
+    bands_per_task: int = BANDS_AT_ONCE
 
     def publish(
-        self, publication: Publication, graph: Graph, *, force: bool, others: Sequence[Known] = ()
+        self,
+        publication: Publication,
+        graph: Graph,
+        *,
+        force: bool,
+        others: Sequence[KnownSignatures] = (),
     ) -> int:
         """Run all stages and publish the index, unless the directory holds it already.
 
@@ -117,7 +125,7 @@ class Engine:
         Returns:
             The number of sets that were signed, as no other index has them.
         """
-        digest = self.loops.note("digest", graph.digest)
+        digest = self.runner.note("digest", graph.digest)
         inputs, parameters = {"graph": digest}, self.config.to_json()
         if not force and is_current(publication.location, KIND, inputs, parameters):
             return 0
@@ -125,12 +133,12 @@ class Engine:
             self.weigh()
         signed = self.sign(others)
         buckets = self.sort_bands()
-        self.state.gather(publication.writer, ARRAYS)
+        self.arrays.gather(publication.writer, ARRAYS)
         counts = {
             "vertices": len(graph.rows),
             "elements": len(graph.columns),
             "edges": graph.edges,
-            "isolated": int(np.count_nonzero(np.diff(self.state.map("sets.indptr")) == 0)),
+            "isolated": int(np.count_nonzero(np.diff(self.arrays.map("sets.indptr")) == 0)),
             "lsh_entries": buckets.entries,
             "lsh_largest_bucket": buckets.largest,
             "lsh_buckets_over_cap": buckets.over_cap,
@@ -142,32 +150,31 @@ class Engine:
 
     def weigh(self) -> None:
         """Stage `weights`: the weight of each vertex in its own set, of its set, of its edges."""
-        starts = range(0, self._count, ROWS_PER_STEP)
+        starts = range(0, self._count, ROWS_PER_TASK)
         self._create("masses", np.float64, (self._count, 3))
         directed = self.config.kind.startswith("directed")
 
-        def step(i: int) -> Stats:
+        def weigh(i: int) -> None:
             low = starts[i]
             masses = np.zeros((min(starts.step, self._count - low), 3))
-            sets = self._sets()
+            sets = self._rows("sets")
             _weigh(sets.indptr, sets.entries, low, bool(self.config.closed), masses)
             if directed:
                 backward, holders = np.zeros_like(masses), self._rows("holders")
                 _weigh(holders.indptr, holders.entries, low, False, backward)
                 masses[:, 2] += backward[:, 1]
-            self.state.write("masses", low, masses)
-            return {}
+            self.arrays.write("masses", low, masses)
 
-        self.loops.each("weights", len(starts), step)
+        self.runner.run(len(starts), weigh, "weights")
 
-    def sign(self, others: Sequence[Known] = ()) -> int:
+    def sign(self, others: Sequence[KnownSignatures] = ()) -> int:
         """Stage `signatures`. Returns: the number of sets that no other index has."""
         count, permutations = self._count, self.config.permutations
-        starts = range(0, count, ROWS_PER_STEP)
+        starts = range(0, count, ROWS_PER_TASK)
         self._create("signatures", np.uint16, (count, permutations))
 
-        def step(i: int) -> Stats:
-            sets, low = self._sets(), starts[i]
+        def sign(i: int) -> Stats:
+            sets, low = self._rows("sets"), starts[i]
             high = min(low + starts.step, count)
             sig = np.empty((high - low, permutations), dtype=np.uint16)
             missing = np.ones(high - low, dtype=np.bool_)
@@ -175,11 +182,11 @@ class Engine:
                 other.copy(sets, low, sig, missing)
             rows = np.flatnonzero(missing)
             sig[rows] = self._signatures(sets, low + rows)
-            self.state.write("signatures", low, sig)
+            self.arrays.write("signatures", low, sig)
             forget(sets.indices[sets.indptr[low] : sets.indptr[high]])
             return {"signed": len(rows)}
 
-        return sum(stats["signed"] for stats in self.loops.each("signatures", len(starts), step))
+        return sum(stats["signed"] for stats in self.runner.run(len(starts), sign, "signatures"))
 
     def _signatures(self, sets: Csr, rows: Array) -> Array:
         """Sign some sets by their weights, or as they are."""
@@ -187,44 +194,47 @@ class Engine:
         if not config.weights:
             return signatures(sets, hashes, rows)
         draws = Draws.of(config.permutations, config.hash_seed)
-        masses = self.state.map("masses")
+        masses = self.arrays.map("masses")
         return weighted_minima(sets, masses, hashes, draws, rows, np.uint16)
 
     def sort_bands(self) -> BucketCounts:
         """Stage `bands`: the LSH tables. Returns: the counts of their buckets."""
-        bands, rows, width = self.config.bands, self.config.rows, self.loops.bands_per_step
+        bands, rows, width = self.config.bands, self.config.rows, self.bands_per_task
         self._create("lsh.directory", np.uint32, (bands, (1 << directory_bits(self._count)) + 1))
+        of_tasks = TaskArrays(self.arrays.blocks, BANDS)
 
-        def step(i: int) -> tuple[Stats, Array]:
+        def sort(i: int) -> Stats:
+            finished = of_tasks.known(i)
+            if finished is not None:
+                return finished
             some = range(i * width, min((i + 1) * width, bands))
-            degrees = np.diff(self.state.map("sets.indptr"))
-            filled, sig = degrees + bool(self.config.closed) > 0, self.state.map("signatures")
+            degrees = np.diff(self.arrays.map("sets.indptr"))
+            filled, sig = degrees + bool(self.config.closed) > 0, self.arrays.map("signatures")
             tables, counts = build_tables(sig, filled, some, rows, BUCKET_CAP)
-            self.state.write("lsh.directory", some.start, tables.directory)
-            lengths = zip(map(str, some), np.diff(tables.starts).tolist(), strict=True)
-            return {**dict(lengths), "largest": counts.largest, "over": counts.over_cap}, tables.ids
+            self.arrays.write("lsh.directory", some.start, tables.directory)
+            arrays = {IDS: tables.ids, STARTS: tables.starts}
+            return of_tasks.save(i, arrays, largest=counts.largest, over=counts.over_cap)
 
-        stats = self.loops.join("bands", "lsh.ids", np.int32, -(-bands // width), step)
-        starts = offsets([stats[band // width][str(band)] for band in range(bands)])
-        self.state.create("lsh.starts", np.int64, starts.shape)
-        self.state.write("lsh.starts", 0, starts)
+        def join() -> None:
+            of_tasks.join(self.runner, stats, self.arrays, [IDS, STARTS], {STARTS: IDS})
+
+        stats = self.runner.run(-(-bands // width), sort, BANDS)
+        self.runner.note(f"{IDS}.made", join)
+        self.arrays.blocks.remove(BANDS)
         largest = max(each["largest"] for each in stats)
-        return BucketCounts(int(starts[-1]), largest, sum(each["over"] for each in stats))
+        entries = len(self.arrays.map(IDS))
+        return BucketCounts(entries, largest, sum(each["over"] for each in stats))
 
     @property
     def _count(self) -> int:
-        return len(self.state.map("sets.indptr")) - 1
-
-    def _sets(self) -> Csr:
-        return self._rows("sets")
+        return len(self.arrays.map("sets.indptr")) - 1
 
     def _rows(self, name: str) -> Csr:
-        values = self.state.map(f"{name}.data") if self.config.weights else None
-        return Csr(self.state.map(f"{name}.indptr"), self.state.map(f"{name}.indices"), values, 0)
+        return Csr.read(name, self.arrays.map, 0, weighted=self.config.weights)
 
     def _create(self, name: str, dtype: type, shape: tuple[int, ...]) -> None:
         """Make an array, unless an earlier run of this build made it and wrote into it."""
-        self.loops.note(f"{name}.made", lambda: self.state.create(name, dtype, shape))
+        self.runner.note(f"{name}.made", lambda: self.arrays.create(name, dtype, shape))
 
 
 @kernel

@@ -16,10 +16,11 @@ from typing import Any
 
 from graphagg.arrays import Array
 from graphagg.communities.config import GRAPH_KIND, CommunityConfig
-from graphagg.communities.indexing.engine import Engine
-from graphagg.communities.indexing.loops import InProcess, Resumable
+from graphagg.communities.indexing.engine import IndexBuild
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import GraphAggError
+from graphagg.execution.arrays import FileArrays, MemoryArrays
+from graphagg.execution.runner import InProcessRunner
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId
 from graphagg.graph.large.load import Files, Source, load_large
@@ -27,7 +28,6 @@ from graphagg.graph.reading.files import find_files, paths_of
 from graphagg.graph.reading.load import check_vertices, read_graph
 from graphagg.graph.reading.settings import Reading
 from graphagg.progress import Progress
-from graphagg.spark.state import Memory, Stored
 from graphagg.store import Publication
 from graphagg.store.work import WorkFolder, fingerprint, work_folder
 
@@ -65,11 +65,10 @@ def build(
         return _build_over_files(publication, source, config, progress, force)
     graph = with_weights(*read_graph(edges, kind, reading, vertices=vertices))
     progress("edges", graph.edges, graph.edges)
-    state = Memory()
-    stored = IndexGraph.of(graph, config)
-    stored.save(state)
-    engine = Engine(config, state, InProcess(state, progress), cache(stored.hashes))
-    engine.publish(publication, graph, force=force)
+    arrays, stored = MemoryArrays(), IndexGraph.of(graph, config)
+    stored.save(arrays)
+    index = IndexBuild(config, arrays, InProcessRunner(progress), cache(stored.hashes))
+    index.publish(publication, graph, force=force)
     return graph.report
 
 
@@ -100,12 +99,14 @@ def _build_over_files(
         try:
             folder = work.folder / "index"
             folder.mkdir(exist_ok=True)
-            state = Stored.of(folder)
+            arrays = FileArrays(folder)
             files = Files(folder, source.kind, config.kind == "directed-in")
             report = load_large(work, files, source, partial(index_bytes, config))
-            stored = IndexGraph.read(config, state.map, state.exists)
-            engine = Engine(config, state, Resumable(state, work), cache(stored.hashes))
-            engine.publish(publication, stored.graph(report), force=force)
+            stored = IndexGraph.read(config, arrays.map, arrays.exists)
+            index = IndexBuild(
+                config, arrays, InProcessRunner(progress, work), cache(stored.hashes)
+            )
+            index.publish(publication, stored.graph(report), force=force)
         except GraphAggError as error:
             if error.exit_code != 1:  # bad input: nothing to go on from
                 work.remove()
@@ -141,9 +142,9 @@ def _machine() -> str:
 
 
 def index_bytes(config: CommunityConfig, vertices: int, elements: int, entries: int) -> int:
-    """The size of an index on disk, at most."""
+    """The size of an index on disk, at most; band tables are there twice while they are made."""
     turns = 1 if config.kind == "undirected" else 2
-    per_vertex = 2 * config.permutations + 4 * config.bands + 8 + 8 + 24 * config.weights
+    per_vertex = 2 * config.permutations + 8 * config.bands + 8 + 8 + 24 * config.weights
     per_entry = 12 if config.weights else 4
     tables = config.bands * ((1 << 18) + 4)
     return vertices * per_vertex + elements * 16 + per_entry * entries * turns + tables

@@ -20,9 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array
+from graphagg.execution.arrays import ArrayStore
 from graphagg.graph.csr import Csr
 
 Numbers = npt.NDArray[np.int64]
+PIECE = "piece"
+"""The stage of the arrays of the pieces."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,8 @@ class Layout:
         new[self.order] = np.arange(len(self.order))
         return new
 
-    def owner(self, nodes: Numbers) -> Numbers:
-        """The piece of each node by its new number; -1 for hubs."""
-        return np.asarray(np.searchsorted(self.starts, nodes, side="right") - 1)
-
     @classmethod
-    def of(cls, piece_of: npt.NDArray[np.integer[Any]], count: int) -> Layout:
+    def from_parts(cls, piece_of: npt.NDArray[np.integer[Any]], count: int) -> Layout:
         """Number nodes by their piece, then by their old number.
 
         Args:
@@ -99,32 +98,31 @@ class Layout:
 
 def cut(matrix: Csr, layout: Layout) -> Iterator[Piece]:
     """The pieces of a matrix, one after another."""
-    new = layout.numbers(matrix.rows)
-    hub_rows = hub_entries(matrix, layout, new)
-    for i in range(layout.pieces):
-        old = layout.order[layout.starts[i] : layout.starts[i + 1]]
-        owners, columns = matrix.gather(old)
-        values = matrix.entries[matrix.places(old)]
-        entries = (owners + layout.starts[i], new[columns], values)
-        theirs = hub_rows[3] == i
-        joined = [np.concatenate((a, b[theirs])) for a, b in zip(entries, hub_rows, strict=False)]
-        yield make_piece(i, layout.starts, *joined)
+    numbers = layout.numbers(matrix.rows)
+    return (cut_piece(matrix, layout, numbers, i) for i in range(layout.pieces))
 
 
-def hub_entries(matrix: Csr, layout: Layout, new: Numbers) -> tuple[Array, Array, Array, Array]:
-    """Row, column, value and piece of each entry of a hub's row."""
-    hubs = layout.order[: layout.hubs]
-    owners, columns = matrix.gather(hubs)
-    named = new[columns]
-    values = matrix.entries[matrix.places(hubs)]
-    return owners, named, values, piece_of_entry(layout, owners, named)
+def cut_piece(matrix: Csr, layout: Layout, numbers: Numbers, index: int) -> Piece:
+    """One piece of a matrix.
 
-
-def piece_of_entry(layout: Layout, rows: Numbers, columns: Numbers) -> Numbers:
-    """The piece of each entry: the row's; of a hub's the column's; between hubs by turns."""
-    piece = layout.owner(rows)
-    piece = np.where(piece < 0, layout.owner(columns), piece)
-    return np.where(piece < 0, (rows + columns) % layout.pieces, piece)
+    Args:
+        matrix: in old numbers.
+        layout: the nodes by piece.
+        numbers: `[N]` the new number of each node, as `Layout.numbers` gives it.
+        index: of the piece.
+    """
+    first, end = (int(start) for start in layout.starts[index : index + 2])
+    nodes = layout.order[first:end]
+    owners, columns = matrix.gather(nodes)
+    entries = [(owners + first, numbers[columns], matrix.entries[matrix.places(nodes)])]
+    for hub, node in enumerate(layout.order[: layout.hubs].tolist()):
+        named = numbers[matrix.row(node)]
+        # A hub's entry is in the piece of its column; between hubs pieces take turns.
+        turn, within = (hub + named) % layout.pieces, (first <= named) & (named < end)
+        mine = np.where(named < layout.hubs, turn == index, within)
+        rows = np.full(np.count_nonzero(mine), hub)
+        entries.append((rows, named[mine], matrix.values(node)[mine]))
+    return make_piece(index, layout.starts, *map(np.concatenate, zip(*entries, strict=True)))
 
 
 def make_piece(index: int, starts: Numbers, rows: Array, columns: Array, values: Array) -> Piece:
@@ -138,3 +136,23 @@ def make_piece(index: int, starts: Numbers, rows: Array, columns: Array, values:
         index, first, whole, hubs, names.astype(np.int64),
         Csr.from_pairs(local, positions, values.astype(np.float32), shape),
     )  # fmt: skip
+
+
+def save_piece(arrays: ArrayStore, piece: Piece) -> None:
+    """Save a piece as arrays of block `piece.index`."""
+    matrix = piece.matrix
+    arrays.blocks.save(
+        PIECE, piece.index, hubs=piece.hubs, columns=piece.columns,
+        indptr=matrix.indptr, indices=matrix.indices, values=matrix.entries,
+    )  # fmt: skip
+
+
+def load_piece(arrays: ArrayStore, layout: Layout, index: int) -> Piece:
+    """Read a piece that `save_piece` saved."""
+    hubs, columns, indptr, indices, values = (
+        arrays.blocks.load(PIECE, index, name)
+        for name in ("hubs", "columns", "indptr", "indices", "values")
+    )
+    first, end = (int(start) for start in layout.starts[index : index + 2])
+    matrix = Csr(indptr, indices, values, len(columns))
+    return Piece(index, first, end - first, hubs, columns, matrix)

@@ -9,8 +9,8 @@ alignment.
 A vertex of the tree takes as many children as keep its Gram matrix small, keeps the leading `width`
 directions (also inside the tree: keeping the leaves' rank loses 0.7 points of AUC) and passes Y W
 up. All of that is linear in the leaves' rows, so one matrix M_a is kept per leaf, and
-sum_a (V_a S_a) M_a is the root's Y W. Rows are taken a shard at a time, a range of nodes of bounded
-size; shards are summed in their order, so both engines add the same numbers in the same order.
+sum_a (V_a S_a) M_a is the root's Y W. Rows are taken a shard at a time, a range of nodes of
+bounded size; shards are summed in their order.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _NEGLIGIBLE = 1e-5
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows of some nodes.
+class NodeRows:
+    """NodeRows of some nodes.
 
     Attributes:
         nodes: `[r]` ascending.
@@ -44,14 +44,14 @@ class Rows:
     nodes: Ints
     values: Array
 
-    def within(self, low: int, high: int) -> Rows:
+    def within(self, low: int, high: int) -> NodeRows:
         """The rows of nodes `low` to `high - 1`."""
         a, b = np.searchsorted(self.nodes, [low, high])
-        return Rows(self.nodes[a:b], self.values[a:b])
+        return NodeRows(self.nodes[a:b], self.values[a:b])
 
 
 @dataclass(frozen=True)
-class Level:
+class TreeLevel:
     """One level of the tree.
 
     Attributes:
@@ -63,7 +63,7 @@ class Level:
     maps: dict[int, Wide] | None
 
 
-Grams = Callable[[Level], Iterable[Wide]]
+Grams = Callable[[TreeLevel], Iterable[Wide]]
 """Sums the Gram matrix of each vertex of a level over all nodes."""
 
 
@@ -91,7 +91,7 @@ def merge(ranks: Sequence[int], width: int, grams: Grams) -> tuple[list[Wide], W
     while True:
         groups = _group(children, sizes)
         kept, sizes, top = {}, [], np.zeros(0)
-        for group, matrix in zip(groups, grams(Level(groups, maps)), strict=True):
+        for group, matrix in zip(groups, grams(TreeLevel(groups, maps)), strict=True):
             vectors, top = leading(matrix, width)
             sizes.append(vectors.shape[1])
             at = 0
@@ -141,28 +141,28 @@ def fix_signs(vectors: Wide) -> Wide:
     return turned
 
 
-def level_grams(level: Level, leaves: Sequence[Rows]) -> list[Wide]:
+def level_grams(level: TreeLevel, leaves: Sequence[NodeRows]) -> list[Wide]:
     """The share of one shard's rows in a level's Gram matrices."""
     return [_group_gram([_child_rows(c, level, leaves) for c in group]) for group in level.groups]
 
 
-def _child_rows(child: Sequence[int], level: Level, leaves: Sequence[Rows]) -> Rows:
+def _child_rows(child: Sequence[int], level: TreeLevel, leaves: Sequence[NodeRows]) -> NodeRows:
     if level.maps is None:
         return leaves[child[0]]
     return mapped(child, level.maps, leaves)
 
 
-def mapped(child: Sequence[int], maps: dict[int, Wide], leaves: Sequence[Rows]) -> Rows:
+def mapped(child: Sequence[int], maps: dict[int, Wide], leaves: Sequence[NodeRows]) -> NodeRows:
     """sum_a (V_a S_a) M_a over the leaves of a child, float32."""
     nodes = np.unique(np.concatenate([leaves[leaf].nodes for leaf in child]))
     values = np.zeros((len(nodes), maps[child[0]].shape[1]), dtype=np.float32)
     for leaf in child:
         positions = np.searchsorted(nodes, leaves[leaf].nodes)
         values[positions] += leaves[leaf].values @ maps[leaf].astype(np.float32)
-    return Rows(nodes, values)
+    return NodeRows(nodes, values)
 
 
-def _group_gram(children: Sequence[Rows]) -> Wide:
+def _group_gram(children: Sequence[NodeRows]) -> Wide:
     """Y^T Y of children side by side, through the nodes that two of them share."""
     bounds = offsets([child.values.shape[1] for child in children])
     total = np.zeros((bounds[-1], bounds[-1]))

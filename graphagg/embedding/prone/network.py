@@ -1,30 +1,31 @@
 """The symmetric weighted matrix over nodes that is embedded, whatever the kind of graph.
 
 An undirected graph is its own matrix. A directed graph of n vertices becomes its double cover: node
-u stands for u as a source, node n + v for v as a target, and an edge u -> v joins u with n + v. A
-two-mode graph is such a cover already: sets first, elements behind them. So every kernel works on
-one symmetric matrix, and a vertex of a directed graph gets two vectors whose dot product scores the
-edge from the one to the other.
+u is u as a source, node n + v is v as a target, and an edge u -> v joins u with n + v. A two-mode
+graph is such a cover already: sets first, elements behind them. So every kernel works on one
+symmetric matrix. A vertex of a directed graph gets two vectors; the dot product of a source's and a
+target's scores the edge.
 
-The two nodes of a vertex of a directed graph are joined by an edge of `COUPLING` mean weights: what
-a vertex points at says something of who points at it, and a vertex that no edge points at still has
-a vector as a target. On soc-Epinions1 that adds 3.3 points of AUC (tests/unit/embedding/
-test_real.py prints both).
+The two nodes of a vertex of a directed graph are joined by an edge of `COUPLING` mean weights. Then
+a vertex without incoming edges has a vector as a target too. On soc-Epinions1 that adds 3.3 points
+of AUC (tests/unit/embedding/test_real.py prints both).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import offsets
 from graphagg.embedding.prone.sparse import entries_where
 from graphagg.errors import InvalidGraph
 from graphagg.graph.adjacency import expand_rows, transpose
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
+from graphagg.graph.kinds import GraphKind
 
 Weights = npt.NDArray[np.float32]
 
@@ -33,7 +34,7 @@ COUPLING = 4.0
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkMatrix:
     """A graph as a symmetric matrix over its nodes.
 
     Attributes:
@@ -57,7 +58,7 @@ class Network:
         return len(self.matrix.indices) // 2
 
     @classmethod
-    def of(cls, graph: Graph, weights: Weights | None = None) -> Network:
+    def from_graph(cls, graph: Graph, weights: Weights | None = None) -> NetworkMatrix:
         """Make the matrix of a graph.
 
         Args:
@@ -67,22 +68,98 @@ class Network:
         Raises:
             InvalidGraph: a weight is negative, infinite or NaN, or there is one vertex only.
         """
-        if len(graph.rows) < 2 and graph.kind != "two-mode":
-            raise InvalidGraph(
-                f"a graph of {len(graph.rows)} vertex, wanted at least 2; there is nothing that "
-                "one vertex could be near to"
-            )
+        check_graph(graph)
         if weights is not None:
             check_weights(weights)
-        pattern = graph.adjacency
-        data = np.ones(len(pattern.indices), np.float32) if weights is None else weights
-        matrix = Csr(pattern.indptr, np.asarray(pattern.indices), data, pattern.columns)
-        if graph.kind != "undirected":
-            matrix = _cover(matrix)
-        matrix = _without_zeros(matrix)
-        if graph.kind == "directed":
-            matrix = _coupled(matrix)
+        forward = replace(graph.adjacency, data=weights)
+        backward = forward if graph.kind == "undirected" else transpose(forward)
+        blocks = row_blocks(graph.kind, forward, backward)
+        rows = [block.rows(0, block.source.rows) for block in blocks]
+        if len(rows) == 1:
+            matrix = rows[0]
+        else:
+            indptr = offsets(np.concatenate([each.degrees() for each in rows]))
+            columns, values = zip(*((each.indices, each.entries) for each in rows), strict=True)
+            matrix = Csr(indptr, np.concatenate(columns), np.concatenate(values), rows[0].columns)
         return cls(graph, matrix, weights is not None)
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Rows of the matrix that come from the rows of one adjacency.
+
+    Attributes:
+        source: the adjacency; data None: all weights are 1.
+        other: its transpose.
+        shift: added to the columns.
+        nodes: N.
+        coupling: weight of the edge to a vertex's other node; 0: there is none.
+    """
+
+    source: Csr
+    other: Csr
+    shift: int
+    nodes: int
+    coupling: np.float32
+
+    def rows(self, low: int, high: int) -> Csr:
+        """Rows `low` to `high - 1` of the block."""
+        entries = self._filled(self.source, low, high)
+        if not self.coupling:
+            return entries
+        has_edge = (entries.degrees() > 0) | (self._filled(self.other, low, high).degrees() > 0)
+        vertex = np.flatnonzero(has_edge)
+        return Csr.from_pairs(
+            np.concatenate((expand_rows(entries), vertex)),
+            np.concatenate((entries.indices, vertex + (low + self.shift))),
+            np.concatenate((entries.entries, np.full(len(vertex), self.coupling))),
+            (high - low, self.nodes),
+        )
+
+    def _filled(self, matrix: Csr, low: int, high: int) -> Csr:
+        """Rows of a matrix without entries of weight 0, which are no edges."""
+        start, end = matrix.indptr[low], matrix.indptr[high]
+        indices = np.asarray(matrix.indices[start:end])
+        if self.shift:
+            indices = indices + np.int32(self.shift)
+        weights = (
+            np.ones(len(indices), np.float32)
+            if matrix.data is None
+            else (np.asarray(matrix.data[start:end], np.float32))
+        )
+        rows = Csr(matrix.indptr[low : high + 1] - start, indices, weights, self.nodes)
+        filled = weights > 0
+        return rows if filled.all() else entries_where(rows, filled)
+
+
+def row_blocks(kind: GraphKind, forward: Csr, backward: Csr) -> list[RowBlock]:
+    """The matrix of a graph as blocks of rows, one after another.
+
+    Args:
+        kind: of the graph.
+        forward: its adjacency, with weights as data or None.
+        backward: the transpose.
+    """
+    n, coupling = forward.rows, np.float32(0)
+    if kind == "undirected":
+        return [RowBlock(forward, backward, 0, n, coupling)]
+    if kind == "directed":
+        filled = np.ones(1) if forward.data is None else forward.data[forward.data > 0]
+        coupling = np.float32(COUPLING * filled.mean(dtype=np.float64)) if len(filled) else coupling
+    nodes = n + backward.rows
+    return [
+        RowBlock(forward, backward, n, nodes, coupling),
+        RowBlock(backward, forward, 0, nodes, coupling),
+    ]
+
+
+def check_graph(graph: Graph) -> None:
+    """Raise `InvalidGraph` for a graph of a single vertex."""
+    if len(graph.rows) < 2 and graph.kind != "two-mode":
+        raise InvalidGraph(
+            f"a graph of {len(graph.rows)} vertex, wanted at least 2; there is nothing that one "
+            "vertex could be near to"
+        )
 
 
 def check_weights(weights: npt.NDArray[Any]) -> None:
@@ -93,38 +170,3 @@ def check_weights(weights: npt.NDArray[Any]) -> None:
             f"{len(bad):,} weights of {len(weights):,} are negative, infinite or no number, the "
             f"first is {weights[bad[0]]}, wanted weights of 0 or more; mend or drop those edges"
         )
-
-
-def _cover(matrix: Csr) -> Csr:
-    """The symmetric `[rows + columns, rows + columns]` matrix with `matrix` as its corner."""
-    n, m = matrix.rows, matrix.columns
-    turned = transpose(matrix)
-    indptr = np.concatenate((matrix.indptr, matrix.indptr[-1] + turned.indptr[1:]))
-    indices = np.concatenate((matrix.indices + np.int32(n), turned.indices))
-    return Csr(indptr, indices, np.concatenate((matrix.entries, turned.entries)), n + m)
-
-
-def coupling_weight(mean: float) -> np.float32:
-    """The weight of a coupling where edges weigh `mean` on average."""
-    return np.float32(COUPLING * mean)
-
-
-def _coupled(matrix: Csr) -> Csr:
-    """The matrix of a cover with an edge between the two nodes of each vertex that has any."""
-    n, filled = matrix.rows // 2, matrix.degrees() > 0
-    vertex = np.flatnonzero(filled[:n] | filled[n:])
-    if not len(vertex):
-        return matrix
-    values = np.full(len(vertex), coupling_weight(float(matrix.entries.mean(dtype=np.float64))))
-    return Csr.from_pairs(
-        np.concatenate((expand_rows(matrix), vertex, vertex + n)),
-        np.concatenate((matrix.indices, vertex + n, vertex)),
-        np.concatenate((matrix.entries, values, values)),
-        (matrix.rows, matrix.columns),
-    )
-
-
-def _without_zeros(matrix: Csr) -> Csr:
-    """Entries of weight 0 are no edges."""
-    kept = matrix.entries > 0
-    return matrix if kept.all() else entries_where(matrix, kept)

@@ -1,1 +1,1 @@
-"""Edges by Spark: read from any path or DataFrame, their ids numbered by a distributed sort."""
+"""A graph read by Spark: edges from any path or DataFrame, numbered ids, compressed rows."""

@@ -23,7 +23,7 @@ from graphagg.graph.reading.columns import SAMPLE, named_columns
 from graphagg.graph.reading.files import PARQUET, mixed_folder, suffix_of
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.reading.text import TextLayout
-from graphagg.spark.job import Work
+from graphagg.spark.job import SparkJob
 from graphagg.spark.sources import (
     SparkInput,
     called,
@@ -83,19 +83,19 @@ class EdgeInput(SparkInput):
         files = [listed for _, listed in seen]
         return [[path for path, _ in seen], files if all(files) else [], self.reading.given()]
 
-    def frame(self, work: Work, kind: GraphKind) -> DataFrame:
+    def frame(self, job: SparkJob, kind: GraphKind) -> DataFrame:
         """Phase `edges`: columns `src`, `dst` and perhaps `weight`, bad rows left out."""
         self.reading.check_kind(kind)
         said: dict[str, Any] = {}
 
         def read() -> DataFrame:
-            frame, counts = read_edges(work.spark, self)
+            frame, counts = read_edges(job.spark, self)
             columns = counts.columns.said(kind == "two-mode") if counts.columns else None
             said.update(header=counts.header, columns=columns)
             return frame
 
-        frame = work.phase("edges", read)
-        work.note("columns", lambda: said)
+        frame = job.phase("edges", read)
+        job.note("columns", lambda: said)
         if not self.reading.skip_bad_rows:
             return frame
         bad = frame.filter("bad IS NOT NULL")
@@ -104,13 +104,13 @@ class EdgeInput(SparkInput):
             row = bad.selectExpr("sum(bad_rows) AS rows", "first(bad) AS first").collect()[0]
             return {"bad_rows": int(row["rows"] or 0), "first_bad": row["first"]}
 
-        work.note("bad", summary)
+        job.note("bad", summary)
         return frame.filter("bad IS NULL").drop("bad_rows", "bad")
 
-    def counts(self, work: Work) -> dict[str, Any]:
+    def counts(self, job: SparkJob) -> dict[str, Any]:
         """The fields of `ReadReport` that phase `edges` found."""
-        bad = work.note("bad", dict) if self.reading.skip_bad_rows else {}
-        return {**work.note("columns", dict), **bad}
+        bad = job.note("bad", dict) if self.reading.skip_bad_rows else {}
+        return {**job.note("columns", dict), **bad}
 
 
 def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadCounts]:

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from graphagg.arrays import Array
 from graphagg.errors import InvalidGraph
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.blocks import Blocks
 from graphagg.graph.ids import VertexIds
-from graphagg.spark.blocks import Blocks
-from graphagg.spark.tasks import run_tasks, write_blocks
+from graphagg.spark.job import SparkJob
+from graphagg.spark.tasks import write_blocks
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-
-class Arrays(Protocol):
-    """Arrays that tasks write range by range."""
-
-    def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
-        """Make an array of zeros."""
-
-    def write(self, name: str, start: int, rows: Array) -> None:
-        """Write a range."""
 
 
 @dataclass(frozen=True)
@@ -127,23 +118,22 @@ def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Nu
     )
 
 
-def write_ids(spark: SparkSession, numbering: Numbering, files: Arrays, name: str) -> None:
+def write_ids(job: SparkJob, numbering: Numbering, arrays: FileArrays) -> None:
     """Write the ids as `VertexIds.save` would; each task writes the range of one block."""
-    n, sizes = numbering.total, numbering.sizes
+    n, sizes, name = numbering.total, numbering.sizes, numbering.name
     if sizes is None:
-        files.create(name, np.int64, (n,))
+        arrays.create(name, np.int64, (n,))
     else:
-        files.create(f"{name}.utf8", np.uint8, (sum(sizes),))
-        files.create(f"{name}.offsets", np.int64, (n + 1,))
+        arrays.create(f"{name}.utf8", np.uint8, (sum(sizes),))
+        arrays.create(f"{name}.offsets", np.int64, (n + 1,))
 
-    def copy(i: int) -> dict[str, int]:
+    def copy(i: int) -> None:
         table, start = numbering.load(i).table, numbering.start(i)
         if isinstance(table, StringTable):
             before = sum(sizes[:i]) if sizes else 0
-            files.write(f"{name}.utf8", before, table.data)
-            files.write(f"{name}.offsets", start + 1, table.offsets[1:] + before)
+            arrays.write(f"{name}.utf8", before, table.data)
+            arrays.write(f"{name}.offsets", start + 1, table.offsets[1:] + before)
         else:
-            files.write(name, start, table)
-        return {}
+            arrays.write(name, start, table)
 
-    run_tasks(spark, len(numbering.counts), copy)
+    job.run(len(numbering.counts), copy)

@@ -13,18 +13,22 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.blocks import Blocks, MemoryBlocks
+from graphagg.execution.runner import InProcessRunner, Stats
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.indexing.block import block_of
-from graphagg.rag.indexing.engine import Engine
+from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.indexing.passage_files import PassageFiles, write_text_order
-from graphagg.rag.indexing.state import BLOCK, InProcess, KeptBlocks, MemoryBlocks, State
+from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays, KeptBlocks
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot import dense
@@ -33,9 +37,6 @@ from graphagg.rag.tables.lists import labels_of, trained, write_lists
 from graphagg.rag.tables.packed import LONGEST, dimension_of
 from graphagg.rag.tables.segments import Segment, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
-from graphagg.spark.blocks import Blocks
-from graphagg.spark.files import Files
-from graphagg.spark.tasks import Stats
 from graphagg.store import Publication
 from graphagg.store.artifact import current_manifest
 from graphagg.store.manifest import Manifest
@@ -78,11 +79,11 @@ def build(
     starts = [rows.start for rows in cut] + [len(passages)]
     share = _OF_BLOCKS.get(recipe.models.profile, _MOST)
     with _blocks(publication, cut, passages, recipe, vectors) as blocks:
-        state = State(blocks, Files(scratch), Files(writer.folder))
-        engine = Engine(
-            starts, state, InProcess(_last(progress, len(passages), share)), limits.entries
+        arrays = BuildArrays(blocks, FileArrays(scratch), FileArrays(writer.folder))
+        engine = TableStages(
+            starts, arrays, InProcessRunner(_last(progress, len(passages), share)), limits.entries
         )
-        annotated = _annotate(state, cut, passages, recipe, vectors, progress, share)
+        annotated = _annotate(arrays, cut, passages, recipe, vectors, progress, share)
         counts = engine.run(annotated)
         progress(_STAGE, len(passages), len(passages))
         metadata = (json.loads(line) for line in passages.table.metadata)
@@ -125,7 +126,8 @@ def _blocks(
     try:
         yield blocks
     except BaseException as error:
-        rows = sum(len(rows) for i, rows in enumerate(cut) if blocks.noted(BLOCK, i) is not None)
+        done = [blocks.noted(SEGMENT_STAGE, i) is not None for i in range(len(cut))]
+        rows = sum(map(len, compress(cut, done)))
         error.add_note(f"{rows:,} of {cut[-1].stop:,} passages are kept; the same build goes on")
         raise
     shutil.rmtree(folder)
@@ -134,7 +136,7 @@ def _blocks(
 
 
 def _annotate(
-    state: State,
+    arrays: BuildArrays,
     cut: Sequence[range],
     passages: PassageFiles,
     recipe: Recipe,
@@ -143,13 +145,13 @@ def _annotate(
     share: float,
 ) -> list[Stats]:
     """Stage `segment`: annotate and encode block after block."""
-    stage, done, ends = state.stage(BLOCK), [], passages.table.texts.offsets
+    stage, done, ends = arrays.stage(SEGMENT_STAGE), [], passages.table.texts.offsets
     for i, rows in enumerate(cut):
         stats = stage.known(i)
         if stats is None:
             given = None if vectors is None else vectors[rows.start : rows.stop]
-            arrays = block_of(passages[rows.start : rows.stop], recipe.models, given, silent)
-            stats = stage.save(i, arrays)
+            made = block_of(passages[rows.start : rows.stop], recipe.models, given, silent)
+            stats = stage.save(i, made)
             ready = share * ends[rows.stop] / ends[-1]  # a block costs what its texts are long
             progress(_STAGE, int(ready * len(passages)), len(passages))
         done.append({"block": i} | stats)

@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from graphagg.arrays import Mask
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.blocks import MemoryBlocks
+from graphagg.execution.runner import InProcessRunner, Stats
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.metadata import MetadataTable
@@ -23,23 +26,15 @@ from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.indexing.block import Arrays
 from graphagg.rag.indexing.build import write_lists_of
 from graphagg.rag.indexing.change_blocks import NO_STRINGS, StayingRows, new_block, segment_of
-from graphagg.rag.indexing.engine import KEYS, MENTIONS, TERMS, Engine
+from graphagg.rag.indexing.engine import KEYS, MENTIONS, TERMS, TableStages
 from graphagg.rag.indexing.merging import insert_sorted
 from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
-from graphagg.rag.indexing.state import (
-    BLOCK,
-    InProcess,
-    MemoryBlocks,
-    State,
-    write_whole,
-)
+from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
 from graphagg.rag.snapshot.snapshot import KIND, Snapshot
 from graphagg.rag.tables.segments import Corpus, join_segments, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
-from graphagg.spark.files import Files
-from graphagg.spark.tasks import Stats
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 from graphagg.store.strings import StringTable
@@ -125,10 +120,10 @@ class _Change:
         """Write and publish the new version."""
         writer = publication.writer
         with publication.scratch() as scratch:
-            state = State(MemoryBlocks(), Files(scratch), Files(writer.folder))
+            arrays = BuildArrays(MemoryBlocks(), FileArrays(scratch), FileArrays(writer.folder))
             old_rows = int(np.count_nonzero(self._stays[: len(self.row_map)]))
             starts = [0, old_rows, len(self.alive)] if self.block else [0, old_rows]
-            engine = Engine(starts, state, InProcess(), DEFAULT_LIMITS.entries)
+            engine = TableStages(starts, arrays, InProcessRunner(), DEFAULT_LIMITS.entries)
             counts = self._merge(engine, old_rows)
             engine.write_view(self.alive)
         corpus = self._joined()
@@ -161,26 +156,26 @@ class _Change:
 
     # --- gazetteer and lexicon ---------------------------------------------------------------
 
-    def _merge(self, engine: Engine, rows: int) -> dict[str, int]:
+    def _merge(self, engine: TableStages, rows: int) -> dict[str, int]:
         """Write gazetteer and lexicon. Returns counts of entities, mentions and terms."""
-        state, staying = engine.state, StayingRows(self.before, self.row_map, rows)
+        arrays, staying = engine.arrays, StayingRows(self.before, self.row_map, rows)
         old_terms, old_block = staying.words()
         old_keys = self.before.gazetteer.keys
         terms, *term_ranks = insert_sorted(old_terms, _strings(self.block, "terms"))
         keys, *key_ranks = insert_sorted(old_keys, _strings(self.block, "keys"))
-        write_whole(state.version, {"lexicon.terms": terms})
-        write_whole(state.work, {KEYS: keys})
+        arrays.version.write_whole({"lexicon.terms": terms})
+        arrays.work.write_whole({KEYS: keys})
         blocks: list[Stats] = []
-        for i, arrays in enumerate([old_block] if self.block is None else [old_block, self.block]):
-            merged = {name: arrays[name] for name in arrays if not name.startswith("s0.")}
-            blocks.append({"block": i} | state.stage(BLOCK).save(i, merged))
-            state.stage(KEYS).save(i, {"ranks": key_ranks[i]})
-            state.stage(TERMS).save(i, {"ranks": term_ranks[i]})
+        for i, block in enumerate([old_block] if self.block is None else [old_block, self.block]):
+            merged = {name: block[name] for name in block if not name.startswith("s0.")}
+            blocks.append({"block": i} | arrays.stage(SEGMENT_STAGE).save(i, merged))
+            arrays.stage(KEYS).save(i, {"ranks": key_ranks[i]})
+            arrays.stage(TERMS).save(i, {"ranks": term_ranks[i]})
         engine.join(blocks)
         old_ranks, new_ranks = key_ranks
         fresh = np.setdiff1d(new_ranks, old_ranks, assume_unique=True)
         old_mentions = staying.mentions(old_ranks, fresh, keys.take(fresh))
-        state.stage(MENTIONS).save(0, old_mentions)
+        arrays.stage(MENTIONS).save(0, old_mentions)
         engine.find_mentions(first=1)
         counts = engine.write_gazetteer()
         engine.write_postings(blocks)

@@ -24,14 +24,20 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array, Mask, narrow, narrow_type, offsets
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.runner import Stats, TaskRunner
 from graphagg.rag.indexing.block import COLUMNS, mentions_of_block
-from graphagg.rag.indexing.merging import entries_between, in_key_order, key_ranges
-from graphagg.rag.indexing.state import BLOCK, FileArrays, Loops, State, write_whole
+from graphagg.rag.indexing.merging import (
+    entries_between,
+    in_key_order,
+    key_ranges,
+    merge_strings,
+)
+from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.tables.gazetteer import DEFINES, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.matching import KeyTable, key_table
 from graphagg.rag.tables.view import View
-from graphagg.spark.tasks import Stats
 from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import GrowingStrings, preallocate
 from graphagg.store.strings import StringTable
@@ -44,19 +50,19 @@ _JOINED = ("s0.", "lexicon.", "gazetteer.")
 
 
 @dataclass(frozen=True)
-class Engine:
+class TableStages:
     """The blocks of an index that is being written.
 
     Attributes:
         starts: the first row of each block, and the number of rows.
-        state: where arrays are.
-        loops: how tasks are run.
+        arrays: of the blocks, over all blocks, and of the version.
+        runner: runs the tasks.
         entries: pairs or postings that are put in order together.
     """
 
     starts: Sequence[int]
-    state: State
-    loops: Loops
+    arrays: BuildArrays
+    runner: TaskRunner
     entries: int
 
     def run(self, blocks: Sequence[Stats]) -> dict[str, int]:
@@ -69,87 +75,105 @@ class Engine:
             Counts of entities, mentions and terms.
         """
         self.join(blocks)
-        merge = self.loops.merge
-        merge(self.state, KEYS, blocks, self.state.work, KEYS)
+        self._merge(KEYS, self.arrays.work, KEYS)
         self.find_mentions()
         counts = self.write_gazetteer()
-        merge(self.state, TERMS, blocks, self.state.version, "lexicon.terms")
+        self._merge(TERMS, self.arrays.version, "lexicon.terms")
         self.write_postings(blocks)
         self.write_view(np.ones(self.starts[-1], np.bool_))
-        return counts | {"terms": len(self.state.version.map("lexicon.bounds")) - 1}
+        return counts | {"terms": len(self.arrays.version.map("lexicon.bounds")) - 1}
 
     def join(self, blocks: Sequence[Stats]) -> None:
         """Write the files that are the arrays of all blocks, one after another."""
         names = [name for name in blocks[0] if name.startswith(_JOINED)]
-        self.state.stage(BLOCK).join(self.loops.each, blocks, self.state.version, names)
+        self.arrays.stage(SEGMENT_STAGE).join(self.runner, blocks, self.arrays.version, names)
+
+    def _merge(self, table: str, target: FileArrays, name: str) -> None:
+        """Merge a sorted string table of all blocks, each string once, in one task.
+
+        Array `ranks` of stage `table` then has the ranks of a block's strings in the result.
+
+        Args:
+            table: of stage `segment`.
+            target: takes the merged table.
+            name: of the merged table.
+        """
+
+        def merge(_: int) -> None:
+            stage = self.arrays.stage(SEGMENT_STAGE)
+            tables = [stage.strings(i, table) for i in range(self._count)]
+            with target.written() as folder:
+                ranks = merge_strings(tables, GrowingStrings(folder, name))
+            for i, of_block in enumerate(ranks):
+                self.arrays.stage(table).save(i, {"ranks": of_block})
+
+        self.runner.run(1, merge)
 
     # --- names -----------------------------------------------------------------------------------
 
     def find_mentions(self, first: int = 0) -> None:
         """Stage `mentions`, from block `first` on: every place of every key."""
-        self.loops.each(1, self._hash_keys)
+        self.runner.run(1, self._hash_keys)
 
         def find(i: int) -> Stats:
-            block, mentions = self.state.stage(BLOCK), self.state.stage(MENTIONS)
+            block, mentions = self.arrays.stage(SEGMENT_STAGE), self.arrays.stage(MENTIONS)
             finished = mentions.known(first + i)
             if finished is not None:
                 return finished
-            ranks = self.state.stage(KEYS).map(first + i, "ranks")
+            ranks = self.arrays.stage(KEYS).map(first + i, "ranks")
             arrays = mentions_of_block(
                 lambda name: block.map(first + i, name), self._key_table(), ranks
             )
             return mentions.save(first + i, arrays)
 
-        self.loops.stage(MENTIONS, lambda: self.loops.each(self._count - first, find))
+        self.runner.run(self._count - first, find, MENTIONS)
 
     def write_gazetteer(self) -> dict[str, int]:
         """Stages `entities`, `pairs` and `gazetteer`. Returns counts of entities and mentions."""
-        (entities,) = self.loops.each(1, self._number_entities)
+        (entities,) = self.runner.run(1, self._number_entities)
         self._write_pairs(narrow_type(entities["largest"]))
         mentions = self._write_mentions()
         return {"entities": entities["entities"], "mentions": mentions}
 
-    def _hash_keys(self, _: int) -> Stats:
+    def _hash_keys(self, _: int) -> None:
         table = key_table(self._keys())
-        write_whole(self.state.work, {"keys.slots": table.slots, "keys.longest": table.longest})
-        return {}
+        self.arrays.work.write_whole({"keys.slots": table.slots, "keys.longest": table.longest})
 
     def _key_table(self) -> KeyTable:
-        keys, work = self._keys(), self.state.work
+        keys, work = self._keys(), self.arrays.work
         slots, longest = work.map("keys.slots"), work.map("keys.longest")
         return KeyTable(slots, longest, keys.data, keys.offsets)
 
     def _keys(self) -> StringTable:
-        return FileArrays(self.state.work).strings(KEYS)
+        return self.arrays.work.strings(KEYS)
 
     def _number_entities(self, _: int) -> Stats:
         """Number the keys that a passage defines, and write all arrays of entities."""
-        keys, mentions = self._keys(), self.state.stage(MENTIONS)
+        keys, mentions = self._keys(), self.arrays.stage(MENTIONS)
         defined = np.zeros(len(keys), bool)
         counts, kinds = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.uint8)
         for i in range(self._count):
             key, flags = (mentions.map(i, name) for name in ("pairs.key", "pairs.union"))
             defined[key[(flags & DEFINES) > 0]] = True
             counts[key] += np.diff(mentions.map(i, "pairs.bounds"))
-            ranks = self.state.stage(KEYS).map(i, "ranks")
-            kinds[ranks] = self.state.stage(BLOCK).map(i, "keys.kind")
-        write_whole(self.state.work, {ENTITY_OF: offsets(defined).astype(np.int32)})
-        with self.state.version.written() as folder:
+            ranks = self.arrays.stage(KEYS).map(i, "ranks")
+            kinds[ranks] = self.arrays.stage(SEGMENT_STAGE).map(i, "keys.kind")
+        self.arrays.work.write_whole({ENTITY_OF: offsets(defined).astype(np.int32)})
+        with self.arrays.version.written() as folder:
             names = GrowingStrings(folder, "entities.keys")
             for first in range(0, len(keys), _READ):
                 names.append(keys.take(first + np.flatnonzero(defined[first : first + _READ])))
             names.close()
         bounds = offsets(counts[defined])
-        write_whole(
-            self.state.version,
-            {"gazetteer.kind": kinds[defined], "gazetteer.pair_bounds": bounds},
+        self.arrays.version.write_whole(
+            {"gazetteer.kind": kinds[defined], "gazetteer.pair_bounds": bounds}
         )
         largest = (self._pairs(i, 0, len(keys))[1][1].max(initial=0) for i in range(self._count))
         return {"entities": int(defined.sum()), "largest": int(max(largest))}
 
     def _pairs(self, i: int, first: int, last: int) -> tuple[Array, list[Array]]:
         """Keys, and rows, counts and flags of the pairs of a block with keys in a range."""
-        mentions = self.state.stage(MENTIONS)
+        mentions = self.arrays.stage(MENTIONS)
         columns = [mentions.map(i, f"pairs.{name}") for name in ("row", "count", "flags")]
         bounds = mentions.map(i, "pairs.bounds")
         key, columns = entries_between(mentions.map(i, "pairs.key"), bounds, columns, first, last)
@@ -159,51 +183,50 @@ class Engine:
         return key, [columns[0] + np.int32(self.starts[i]), *columns[1:]]
 
     def _is_defined(self, keys: Array) -> Mask:
-        entity_of = self.state.work.map(ENTITY_OF)
+        entity_of = self.arrays.work.map(ENTITY_OF)
         return np.asarray(entity_of[keys + 1] > entity_of[keys])
 
     def _write_pairs(self, count_type: Any) -> None:
         """Write rows, counts and flags of all pairs; a task writes a range of entities."""
-        bounds = self.state.version.map("gazetteer.pair_bounds")
+        bounds = self.arrays.version.map("gazetteer.pair_bounds")
         cuts, starts = self._ranges(bounds)
         columns = {"row": np.int32, "count": count_type, "pair_flags": np.uint8}
         for name, dtype in columns.items():
-            self.state.version.create(f"gazetteer.{name}", dtype, (int(bounds[-1]),))
+            self.arrays.version.create(f"gazetteer.{name}", dtype, (int(bounds[-1]),))
 
-        def write(j: int) -> Stats:
-            entity_of = self.state.work.map(ENTITY_OF)
+        def write(j: int) -> None:
+            entity_of = self.arrays.work.map(ENTITY_OF)
             first, last = np.searchsorted(entity_of, cuts[j : j + 2]).tolist()
             pairs = in_key_order([self._pairs(i, first, last) for i in range(self._count)])
             for name, column in zip(columns, pairs, strict=True):
-                self.state.version.write(f"gazetteer.{name}", starts[j], column)
-            return {}
+                self.arrays.version.write(f"gazetteer.{name}", starts[j], column)
 
-        self.loops.each(len(cuts) - 1, write)
+        self.runner.run(len(cuts) - 1, write)
 
     def _write_mentions(self) -> int:
         """Stage `gazetteer`: write the mentions by their entities. Returns their number."""
 
         def number(i: int) -> Stats:
-            m = {name: self.state.stage(MENTIONS).map(i, name) for name in COLUMNS}
+            m = {name: self.arrays.stage(MENTIONS).map(i, name) for name in COLUMNS}
             is_defined = self._is_defined(m["key"])
             if not is_defined.all():
                 m = {name: column[is_defined] for name, column in m.items()}
             rows = np.bincount(m["row"], minlength=self.starts[i + 1] - self.starts[i])
             arrays = {
                 "gazetteer.bounds": offsets(rows),
-                "gazetteer.entity": self.state.work.map(ENTITY_OF)[m["key"]],
+                "gazetteer.entity": self.arrays.work.map(ENTITY_OF)[m["key"]],
                 "gazetteer.start": narrow(m["start"]),
                 "gazetteer.length": m["length"],
                 "gazetteer.sentence": narrow(m["sentence"]),
                 "gazetteer.flags": m["flags"],
             }
-            return self.state.stage(GAZETTEER).save(i, arrays)
+            return self.arrays.stage(GAZETTEER).save(i, arrays)
 
-        blocks = self.loops.each(self._count, number)
+        blocks = self.runner.run(self._count, number)
         names = [name for name in blocks[0] if name.startswith("gazetteer.")]
         counted = {"gazetteer.bounds": "gazetteer.entity"}
-        gazetteer, version = self.state.stage(GAZETTEER), self.state.version
-        gazetteer.join(self.loops.each, blocks, version, names, counted)
+        gazetteer, version = self.arrays.stage(GAZETTEER), self.arrays.version
+        gazetteer.join(self.runner, blocks, version, names, counted)
         return sum(block["gazetteer.entity"] for block in blocks)
 
     # --- words -----------------------------------------------------------------------------------
@@ -214,39 +237,37 @@ class Engine:
         Args:
             blocks: the results of stage `segment`.
         """
-        self.loops.each(1, self._count_postings)
-        version = self.state.version
+        self.runner.run(1, self._count_postings)
+        version = self.arrays.version
         bounds = version.map("lexicon.bounds")
         cuts, starts = self._ranges(bounds)
-        stage = self.state.stage(BLOCK)
+        stage = self.arrays.stage(SEGMENT_STAGE)
         columns = {"rows": "row", "counts": "count", "title_counts": "title_count"}
         for name, of_block in columns.items():
             dtype = stage.widest(blocks, f"postings.{of_block}").dtype
             version.create(f"lexicon.{name}", dtype, (int(bounds[-1]),))
 
-        def write(j: int) -> Stats:
+        def write(j: int) -> None:
             entries = []
             for i in range(self._count):
                 postings = [stage.map(i, f"postings.{name}") for name in columns.values()]
-                ranks = self.state.stage(TERMS).map(i, "ranks")
+                ranks = self.arrays.stage(TERMS).map(i, "ranks")
                 terms, postings = entries_between(
                     ranks, stage.map(i, "postings.bounds"), postings, *cuts[j : j + 2]
                 )
                 entries.append((terms, [postings[0] + np.int32(self.starts[i]), *postings[1:]]))
             for name, column in zip(columns, in_key_order(entries), strict=True):
                 version.write(f"lexicon.{name}", starts[j], column)
-            return {}
 
-        self.loops.each(len(cuts) - 1, write)
+        self.runner.run(len(cuts) - 1, write)
 
-    def _count_postings(self, _: int) -> Stats:
-        terms = FileArrays(self.state.version).strings("lexicon.terms")
+    def _count_postings(self, _: int) -> None:
+        terms = self.arrays.version.strings("lexicon.terms")
         counts = np.zeros(len(terms), np.int64)
         for i in range(self._count):
-            ranks = self.state.stage(TERMS).map(i, "ranks")
-            counts[ranks] += np.diff(self.state.stage(BLOCK).map(i, "postings.bounds"))
-        write_whole(self.state.version, {"lexicon.bounds": offsets(counts)})
-        return {}
+            ranks = self.arrays.stage(TERMS).map(i, "ranks")
+            counts[ranks] += np.diff(self.arrays.stage(SEGMENT_STAGE).map(i, "postings.bounds"))
+        self.arrays.version.write_whole({"lexicon.bounds": offsets(counts)})
 
     def _ranges(self, bounds: Array) -> tuple[list[int], list[int]]:
         """The first key of each range that a task writes, and where its entries begin."""
@@ -257,9 +278,9 @@ class Engine:
 
     def write_view(self, alive: Mask) -> None:
         """Write the view of all passages that are alive: over mapped files, into mapped files."""
-        version = self.state.version
+        version = self.arrays.version
 
-        def write(_: int) -> Stats:
+        def write(_: int) -> None:
             lexicon = Lexicon.of_lengths(version.map("lexicon.lengths"))
             with version.written() as folder:
 
@@ -270,11 +291,10 @@ class Engine:
                         return np.zeros(0, dtype)
                     return np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
 
-                gazetteer = Gazetteer.open(FileArrays(version))
+                gazetteer = Gazetteer.open(version)
                 View.of(gazetteer, lexicon, alive, allocate).save(ArtifactWriter(folder))
-            return {}
 
-        self.loops.each(1, write)
+        self.runner.run(1, write)
 
     @property
     def _count(self) -> int:

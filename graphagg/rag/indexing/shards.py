@@ -16,25 +16,20 @@ import numpy as np
 
 from graphagg.arrays import Array, offsets
 from graphagg.errors import DuplicateId, InvalidParameter, ModelMismatch
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.blocks import MemoryBlocks
+from graphagg.execution.runner import InProcessRunner, Stats
 from graphagg.progress import Progress
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.passages import corpus_digest
 from graphagg.rag.indexing.change_blocks import StayingRows
-from graphagg.rag.indexing.engine import KEYS, MENTIONS, TERMS, Engine
+from graphagg.rag.indexing.engine import KEYS, MENTIONS, TERMS, TableStages
 from graphagg.rag.indexing.merging import merge_strings
 from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
-from graphagg.rag.indexing.state import (
-    BLOCK,
-    FileArrays,
-    InProcess,
-    MemoryBlocks,
-    State,
-)
+from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
 from graphagg.rag.snapshot.snapshot import KIND, Snapshot
 from graphagg.rag.tables.segments import Corpus, segment_prefix, table_name
-from graphagg.spark.files import Files
-from graphagg.spark.tasks import Stats
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 from graphagg.store.ranges import GrowingStrings
@@ -98,9 +93,9 @@ class _Merge:
         alive = np.concatenate([shard.alive for shard in shards])
         by_id = self._by_id(corpus)
         with publication.scratch() as scratch:
-            state = State(MemoryBlocks(), Files(scratch), Files(writer.folder))
+            arrays = BuildArrays(MemoryBlocks(), FileArrays(scratch), FileArrays(writer.folder))
             starts = offsets([len(shard.corpus) for shard in shards]).tolist()
-            engine = Engine(starts, state, InProcess(progress), DEFAULT_LIMITS.entries)
+            engine = TableStages(starts, arrays, InProcessRunner(progress), DEFAULT_LIMITS.entries)
             counts = self._merge(engine)
             engine.write_view(alive)
         self._link(writer)
@@ -142,30 +137,30 @@ class _Merge:
                 )
         return np.array(rows, np.int32)
 
-    def _merge(self, engine: Engine) -> dict[str, int]:
+    def _merge(self, engine: TableStages) -> dict[str, int]:
         """Write gazetteer and lexicon. Returns counts of entities, mentions and terms."""
-        state, blocks = engine.state, list[Stats]()
+        arrays, blocks = engine.arrays, list[Stats]()
         staying = [_all_of(shard) for shard in self.shards]
         words = [rows.words() for rows in staying]
         keys = [shard.gazetteer.keys for shard in self.shards]
-        with state.version.written() as folder:
+        with arrays.version.written() as folder:
             terms = GrowingStrings(folder, "lexicon.terms")
             term_ranks = merge_strings([of_shard for of_shard, _ in words], terms)
-        with state.work.written() as folder:
+        with arrays.work.written() as folder:
             key_ranks = merge_strings(keys, GrowingStrings(folder, KEYS))
-        for i, (_, arrays) in enumerate(words):
-            blocks.append({"block": i} | state.stage(BLOCK).save(i, arrays))
-            state.stage(KEYS).save(i, {"ranks": key_ranks[i]})
-            state.stage(TERMS).save(i, {"ranks": term_ranks[i]})
+        for i, (_, of_words) in enumerate(words):
+            blocks.append({"block": i} | arrays.stage(SEGMENT_STAGE).save(i, of_words))
+            arrays.stage(KEYS).save(i, {"ranks": key_ranks[i]})
+            arrays.stage(TERMS).save(i, {"ranks": term_ranks[i]})
         engine.join(blocks)
-        every = FileArrays(state.work).strings(KEYS)
+        every = arrays.work.strings(KEYS)
         for i, rows in enumerate(staying):
             others = np.setdiff1d(np.arange(len(every)), key_ranks[i], assume_unique=True)
             mentions = rows.mentions(key_ranks[i], others, every.take(others))
-            state.stage(MENTIONS).save(i, mentions)
+            arrays.stage(MENTIONS).save(i, mentions)
         counts = engine.write_gazetteer()
         engine.write_postings(blocks)
-        return counts | {"terms": len(state.version.map("lexicon.bounds")) - 1}
+        return counts | {"terms": len(arrays.version.map("lexicon.bounds")) - 1}
 
     def _link(self, writer: ArtifactWriter) -> None:
         """Take over the files of all segments, by their new numbers, and of a static encoder."""

@@ -1,44 +1,33 @@
-"""Arrays and loops of a build: all that the builds in memory, over files and by Spark differ in.
+"""The arrays of a build of passages: of blocks, over all blocks, and of the new version.
 
-`graphagg.rag.indexing.engine` is one list of stages. A build in process keeps the arrays of one
-block in memory, and of several blocks in files; Spark runs the same stages as tasks, and keeps the
-arrays in the folder of the job (`graphagg.rag.spark.engine`).
+A build in process keeps the arrays of one block in memory, and of several blocks in files that
+outlast a kill. A job of Spark keeps them in its folder.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.progress import Progress, silent
-from graphagg.rag.indexing.merging import merge_strings
-from graphagg.spark.blocks import Blocks
-from graphagg.spark.files import Files
-from graphagg.spark.task_arrays import TaskArrays
-from graphagg.spark.tasks import Stats
-from graphagg.store import ArtifactWriter
-from graphagg.store.ranges import GrowingStrings
-from graphagg.store.strings import StringTable
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.blocks import Blocks, MemoryBlocks
+from graphagg.execution.task_arrays import TaskArrays
 from graphagg.store.work import FolderStorage
 
-BLOCK = "segment"
+SEGMENT_STAGE = "segment"
 """The stage of the arrays that the models give; its tables `keys` and `terms` are merged."""
 _MADE_AGAIN = ("keys", "terms", "gazetteer")
 """Stages that a build that goes on makes again: to keep them costs more."""
 _SMALL = 65_536  # bytes of their arrays of a block that memory holds
-Task = Callable[[int], Stats]
-"""Task `i` of a loop. It may run more than once, and then writes the same to the same layout."""
 
 
 @dataclass(frozen=True)
-class State:
+class BuildArrays:
     """The arrays of a build.
 
     Attributes:
@@ -48,131 +37,12 @@ class State:
     """
 
     blocks: Blocks
-    work: Files
-    version: Files
+    work: FileArrays
+    version: FileArrays
 
     def stage(self, name: str) -> TaskArrays:
         """The arrays that a stage made of each block."""
         return TaskArrays(self.blocks, name)
-
-
-class FileArrays:
-    """`Files` as the classes that open a version read them.
-
-    Args:
-        files: of a version that is being written.
-    """
-
-    def __init__(self, files: Files) -> None:
-        self._files = files
-
-    def __contains__(self, name: str) -> bool:
-        return self._files.exists(name.removesuffix(".npy"))
-
-    def array(self, name: str) -> Array:
-        """Array `name` (without `.npy`), mapped."""
-        return self._files.map(name)
-
-    def strings(self, name: str) -> StringTable:
-        """String table `name`."""
-        return StringTable(self.array(f"{name}.utf8"), self.array(f"{name}.offsets"))
-
-
-def write_whole(files: Files, arrays: Mapping[str, Array | StringTable]) -> None:
-    """Write whole arrays and string tables, each by its name."""
-    with files.written() as folder:
-        writer = ArtifactWriter(folder)
-        for name, array in arrays.items():
-            if isinstance(array, StringTable):
-                writer.strings(name, array)
-            else:
-                writer.array(name, array)
-
-
-class Loops(Protocol):
-    """Loops over the tasks of a stage."""
-
-    def each(self, count: int, task: Task) -> list[Stats]:
-        """Run `task(i)` for i below `count`. Returns the results; `block` of each is i."""
-
-    def stage(self, name: str, make: Callable[[], list[Stats]]) -> list[Stats]:
-        """Run `make`, unless an earlier run of the same build finished it."""
-
-    def merge(
-        self, state: State, table: str, blocks: Sequence[Stats], files: Files, name: str
-    ) -> None:
-        """Merge a sorted string table of all blocks, each string once.
-
-        Array `ranks` of stage `table` then has the ranks of a block's strings in the result.
-
-        Args:
-            state: of the build.
-            table: name of the table in stage `BLOCK`.
-            blocks: the results of that stage.
-            files: where the merged table goes.
-            name: of the merged table.
-        """
-
-
-class InProcess:
-    """Loops that run one task after another.
-
-    Args:
-        progress: called with stage, done, total after each task of a stage.
-    """
-
-    def __init__(self, progress: Progress = silent) -> None:
-        self._progress, self._stage = progress, ""
-
-    def each(self, count: int, task: Task) -> list[Stats]:
-        """Run the tasks in order."""
-        results = []
-        for i in range(count):
-            results.append({"block": i} | task(i))
-            if self._stage:
-                self._progress(self._stage, i + 1, count)
-        return results
-
-    def stage(self, name: str, make: Callable[[], list[Stats]]) -> list[Stats]:
-        """Run `make`."""
-        self._stage = name
-        results = make()
-        self._stage = ""
-        return results
-
-    def merge(
-        self, state: State, table: str, blocks: Sequence[Stats], files: Files, name: str
-    ) -> None:
-        """Merge the tables of all blocks in one pass over them."""
-        tables = [state.stage(BLOCK).strings(i, table) for i in range(len(blocks))]
-        with files.written() as folder:
-            ranks = merge_strings(tables, GrowingStrings(folder, name))
-        for i, of_block in enumerate(ranks):
-            state.stage(table).save(i, {"ranks": of_block})
-
-
-class MemoryBlocks(Blocks):
-    """Arrays of blocks in memory: of a small build, and of a change."""
-
-    def __init__(self, storage: FolderStorage | None = None) -> None:
-        super().__init__(storage or FolderStorage(Path()))
-        self._arrays: dict[tuple[str, int, str], Array] = {}
-
-    def save(self, stage: str, block: int, **arrays: Array) -> None:
-        """Keep the arrays of a block."""
-        self._arrays |= {(stage, block, name): array for name, array in arrays.items()}
-
-    def load(self, stage: str, block: int, name: str) -> Array:
-        """An array of a block."""
-        return self._arrays[stage, block, name]
-
-    map = load
-
-    def note(self, stage: str, block: int, value: Any) -> None:
-        """Do nothing: memory outlasts no kill."""
-
-    def noted(self, stage: str, block: int) -> None:
-        """Nothing is noted."""
 
 
 class KeptBlocks(MemoryBlocks):

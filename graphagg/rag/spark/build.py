@@ -7,7 +7,7 @@ Stages, each of which ends on disk in `<directory>.work`, so that a job that was
 2. ids: the order of ids, by a distributed sort (`whole`).
 3. segment: entities, sentences, vectors, names and words of each block; models load once per
    worker process.
-4. The stages of `graphagg.rag.indexing.engine`, as tasks (`engine`).
+4. The stages of `graphagg.rag.indexing.engine`, as tasks.
 5. metadata, inverted lists (`whole`).
 
 One process writes the same files, byte for byte, on machines of one kind.
@@ -22,16 +22,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.arrays import offsets
+from graphagg.execution.runner import Stats
 from graphagg.progress import silent
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.build import Recipe, publish_build
-from graphagg.rag.indexing.engine import MENTIONS, Engine
-from graphagg.rag.indexing.state import BLOCK, State
+from graphagg.rag.indexing.engine import MENTIONS, TableStages
+from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot.snapshot import KIND
-from graphagg.rag.spark.engine import SparkLoops
 from graphagg.rag.spark.records import (
     PASSAGES,
     PassageInput,
@@ -47,8 +47,7 @@ from graphagg.rag.spark.whole import (
     write_order,
 )
 from graphagg.spark.build import SparkBuild
-from graphagg.spark.job import Work
-from graphagg.spark.tasks import Stats
+from graphagg.spark.job import SparkJob
 from graphagg.store import Publication
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ if TYPE_CHECKING:
 PASSAGES_PER_TASK = 2_000
 ENTRIES_PER_TASK = 1_000_000
 """Pairs or postings that a task holds; about 100 bytes each."""
-STAGES = ("records", PASSAGES, IDS, BLOCK, MENTIONS)
+STAGES = ("records", PASSAGES, IDS, SEGMENT_STAGE, MENTIONS)
 """The stages that are reported, in their order."""
 
 
@@ -84,9 +83,24 @@ def write_with_spark(
     source = PassageInput.of(passages, columns)
     recipe = Recipe(loaded(loader), chunking)
 
-    def write(unfinished: Work, publication: Publication) -> None:
-        job = _Job(unfinished, publication, recipe, loader)
-        job.run(source, passages_per_task, ENTRIES_PER_TASK, spark_build.force)
+    def write(job: SparkJob, publication: Publication) -> None:
+        arrays = BuildArrays(job.blocks, job.arrays, job.version(publication))
+        passages = write_passages(job, source, recipe.chunking, passages_per_task)
+        starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
+        write_order(job, arrays, passages, starts, ENTRIES_PER_TASK)
+        digest = _digest(arrays, passages)
+        if not spark_build.force and recipe.is_built(publication.location, digest):
+            return
+        blocks = _annotate(job, arrays, passages, loader)
+        join_passages(job, arrays, passages)
+        write_copies(job, arrays)
+        counts = TableStages(starts, arrays, job, ENTRIES_PER_TASK).run(blocks)
+        write_metadata(job, arrays, passages)
+        write_inverted_lists(job, arrays, ENTRIES_PER_TASK)
+        arrays.version.gather(publication.writer)
+        sentences = len(arrays.version.map("s0.sentences.vectors"))
+        counts |= {"passages": starts[-1], "sentences": sentences}
+        publish_build(publication, recipe, digest, counts)
 
     spark_build.publish(KIND, job_of(source, recipe), source, write, STAGES)
 
@@ -100,68 +114,27 @@ def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class _Job:
-    """An unfinished job.
-
-    Attributes:
-        work: where its stages are kept.
-        publication: where the index goes.
-        recipe: how it is built.
-        loader: how executors load the models.
-    """
-
-    work: Work
-    publication: Publication
-    recipe: Recipe
-    loader: ModelLoader
-
-    def run(
-        self, source: PassageInput, passages_per_task: int, entries_per_task: int, force: bool
-    ) -> None:
-        """Run all stages and publish; nothing is done where the same passages are indexed."""
-        work, recipe, loops = self.work, self.recipe, SparkLoops(self.work)
-        state = State(work.blocks, work.files, work.version(self.publication))
-        passages = write_passages(loops, source, recipe.chunking, passages_per_task)
-        starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
-        write_order(loops, state, passages, starts, entries_per_task)
-        digest = _digest(state, passages)
-        if not force and recipe.is_built(self.publication.location, digest):
-            return
-        blocks = _annotate(loops, state, passages, self.loader)
-        join_passages(loops, state, passages)
-        write_copies(loops, state)
-        engine = Engine(starts, state, loops, entries_per_task)
-        counts = engine.run(blocks)
-        write_metadata(loops, state, passages)
-        write_inverted_lists(loops, state, entries_per_task)
-        state.version.gather(self.publication.writer)
-        sentences = len(state.version.map("s0.sentences.vectors"))
-        counts |= {"passages": starts[-1], "sentences": sentences}
-        publish_build(self.publication, recipe, digest, counts)
-
-
 def _annotate(
-    loops: SparkLoops, state: State, passages: Sequence[Stats], loader: ModelLoader
+    job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats], loader: ModelLoader
 ) -> list[Stats]:
     """Stage `segment`: a task annotates and encodes a block, unless it was finished before."""
-    stage = state.stage(BLOCK)
+    stage = arrays.stage(SEGMENT_STAGE)
 
     def annotate(i: int) -> Stats:
         finished = stage.known(i)
         if finished is not None:
             return finished
-        block = load_passages(state, passages[i]["block"])
+        block = load_passages(arrays, passages[i]["block"])
         return stage.save(i, block_of(block, loaded(loader), None, silent))
 
-    return loops.stage(BLOCK, lambda: loops.each(len(passages), annotate))
+    return job.run(len(passages), annotate, SEGMENT_STAGE)
 
 
-def _digest(state: State, passages: Sequence[Stats]) -> str:
+def _digest(arrays: BuildArrays, passages: Sequence[Stats]) -> str:
     """`corpus_digest`, block by block."""
     total = hashlib.sha256()
     for s in passages:
-        digests: Any = state.stage(PASSAGES).array(s["block"], "s0.passages.digests")
+        digests: Any = arrays.stage(PASSAGES).array(s["block"], "s0.passages.digests")
         total.update(digests.tobytes())
     return total.hexdigest()
 

@@ -13,6 +13,9 @@ from urllib.parse import unquote
 import numpy as np
 
 from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.execution.arrays import MemoryArrays
+from graphagg.execution.runner import Stats
+from graphagg.execution.task_arrays import TaskArrays
 from graphagg.rag.documents.passages import (
     Passage,
     metadata_json,
@@ -22,10 +25,10 @@ from graphagg.rag.documents.reading.document import Document
 from graphagg.rag.documents.reading.files import ReadFile
 from graphagg.rag.documents.reading.folder import converted
 from graphagg.rag.documents.rows import RowConfig, parse_line
-from graphagg.rag.indexing.state import FileArrays, State
+from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
-from graphagg.rag.spark.engine import SparkLoops
 from graphagg.rag.tables.segments import PassageTable
+from graphagg.spark.job import SparkJob
 from graphagg.spark.sources import (
     SparkInput,
     check_columns,
@@ -33,8 +36,7 @@ from graphagg.spark.sources import (
     is_frame,
     quoted,
 )
-from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
-from graphagg.spark.tasks import Stats, write_blocks
+from graphagg.spark.tasks import write_blocks
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.manifest import canonical_json
 from graphagg.store.work import fingerprint
@@ -245,7 +247,7 @@ def _as_json(passage: Passage) -> bytes:
 
 
 def write_passages(
-    loops: SparkLoops, source: PassageInput, chunking: ChunkConfig | None, per_task: int
+    job: SparkJob, source: PassageInput, chunking: ChunkConfig | None, per_task: int
 ) -> list[Stats]:
     """Stage `passages`: write the passages in blocks of consecutive rows.
 
@@ -253,7 +255,7 @@ def write_passages(
     are chunks that come of that.
 
     Args:
-        loops: of the job.
+        job: runs the tasks.
         source: the input.
         chunking: how long texts are split.
         per_task: passages of a block, about.
@@ -264,28 +266,29 @@ def write_passages(
     Raises:
         EmptyCorpus: there is no passage.
     """
-    work = loops.work
-    records = work.phase("records", lambda: read_records(work.spark, source, chunking))
+    records = job.phase("records", lambda: read_records(job.spark, source, chunking))
     count = records.count()
     if not count:
         raise EmptyCorpus(f"{source}: no passages in it; give at least one")
     order = ("file", "block", "place", "part")
     ordered = records.repartitionByRange(math.ceil(count / per_task), *order)
-    stage = TaskArrays(work.blocks, PASSAGES)
+    stage = TaskArrays(job.blocks, PASSAGES)
 
     def write(partition: int, table: pa.Table) -> Stats:
         passages = [Passage(**json.loads(line)) for line in table.column("record").to_pylist()]
-        writer = ArrayCollector()
+        writer = MemoryArrays()
         PassageTable.of(passages).save_plain(writer, "s0.passages")
         was_split = table.column("split").to_numpy()
         return stage.save(partition, writer.arrays | {"split": was_split}, rows=len(passages))
 
-    return loops.stage(PASSAGES, lambda: write_blocks(ordered.sortWithinPartitions(*order), write))
+    ordered = ordered.sortWithinPartitions(*order)
+    stats: list[Stats] = job.stage(PASSAGES, lambda: write_blocks(ordered, write))
+    return stats
 
 
-def load_passages(state: State, block: int) -> list[Passage]:
+def load_passages(arrays: BuildArrays, block: int) -> list[Passage]:
     """The passages of a block."""
-    stage = state.stage(PASSAGES)
+    stage = arrays.stage(PASSAGES)
     texts = {
         name: stage.strings(block, f"s0.passages.{name}")
         for name in ("ids", "titles", "texts", "metadata", "documents")
@@ -299,26 +302,25 @@ def load_passages(state: State, block: int) -> list[Passage]:
     return [table[row] for row in range(len(table))]
 
 
-def join_passages(loops: SparkLoops, state: State, passages: Sequence[Stats]) -> None:
+def join_passages(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -> None:
     """Write the files of the passages; texts in compressed blocks.
 
     One task compresses the texts, since where a block ends depends on all texts before it.
 
     Args:
-        loops: of the job.
-        state: of the job.
+        job: runs the tasks.
+        arrays: of the job.
         passages: the results of stage `passages`.
     """
     names = [name for name in passages[0] if name.startswith("s0.")]
     texts = [name for name in names if name.startswith(_TEXTS)]
-    stage, joined, version = state.stage(PASSAGES), state.work, state.version
-    stage.join(loops.each, passages, version, [name for name in names if name not in texts])
-    stage.join(loops.each, passages, joined, texts)
+    stage, joined, version = arrays.stage(PASSAGES), arrays.work, arrays.version
+    stage.join(job, passages, version, [name for name in names if name not in texts])
+    stage.join(job, passages, joined, texts)
 
-    def compress(_: int) -> Stats:
-        table = FileArrays(joined).strings(_TEXTS)
+    def compress(_: int) -> None:
+        table = joined.strings(_TEXTS)
         with version.written() as folder:
             blocks.write(ArtifactWriter(folder), _TEXTS, table)
-        return {}
 
-    loops.each(1, compress)
+    job.run(1, compress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import engine
 from graphagg.communities.indexing import files as large
-from graphagg.communities.indexing.loops import InProcess
+from graphagg.communities.indexing.engine import IndexBuild
 from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
 from graphagg.graph.large import load, rows
 from graphagg.graph.reading import buffer
@@ -83,8 +84,8 @@ def test_the_bytes_are_those_of_the_index_in_memory(
         patch.setattr(load, "EDGES_PER_CHUNK", sizes[0])
         patch.setattr(rows, "PAIRS_PER_RANGE", sizes[1])
         patch.setattr(rows, "_READ", 3)
-        patch.setattr(InProcess, "bands_per_step", sizes[2])
-        patch.setattr(engine, "ROWS_PER_STEP", sizes[2])
+        patch.setattr(large, "IndexBuild", partial(IndexBuild, bands_per_task=sizes[2]))
+        patch.setattr(engine, "ROWS_PER_TASK", sizes[2])
         patch.setattr(lsh, "_ROWS_AT_ONCE", sizes[2])
         patch.setattr(buffer, "_SEARCHED", sizes[0])
         patch.setattr(load, "MARKED", 100 if seed % 2 else 0)
@@ -109,8 +110,8 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
     """At every note that a build writes, before it and after it."""
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     config = CommunityConfig(kind=kind, permutations=16, bands=8, rows=2)
-    monkeypatch.setattr(engine, "ROWS_PER_STEP", 20)
-    monkeypatch.setattr(InProcess, "bands_per_step", 3)
+    monkeypatch.setattr(engine, "ROWS_PER_TASK", 20)
+    monkeypatch.setattr(large, "IndexBuild", partial(IndexBuild, bands_per_task=3))
     CommunityIndex.build(source, tmp_path / "whole", config=config).close()
     wanted = files_of(tmp_path / "whole")
     write_json = work.FolderStorage.write_json
@@ -159,7 +160,7 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
 def test_after_a_start_of_the_machine_a_build_begins_again(tmp_path, monkeypatch, over_files):
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     with monkeypatch.context() as patch:
-        patch.setattr(engine.Engine, "sort_bands", lambda self: 1 / 0)
+        patch.setattr(IndexBuild, "sort_bands", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             CommunityIndex.build(source, tmp_path / "a")
     (tmp_path / "a.work" / "index" / "signatures.npy").write_bytes(b"torn")
@@ -172,7 +173,7 @@ def test_after_a_start_of_the_machine_a_build_begins_again(tmp_path, monkeypatch
 def test_other_parameters_do_not_go_on(tmp_path, monkeypatch, over_files):
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     with monkeypatch.context() as patch:
-        patch.setattr(engine.Engine, "sort_bands", lambda self: 1 / 0)
+        patch.setattr(IndexBuild, "sort_bands", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             CommunityIndex.build(source, tmp_path / "a")
     other = CommunityConfig(permutations=64, bands=32)

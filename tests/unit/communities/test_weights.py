@@ -188,7 +188,7 @@ def changed(request, monkeypatch):
     if request.param == "over files":
         monkeypatch.setattr(changes, "LARGE", 0)
         monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 7)
-        monkeypatch.setattr(engine, "ROWS_PER_STEP", 5)
+        monkeypatch.setattr(engine, "ROWS_PER_TASK", 5)
 
 
 @some

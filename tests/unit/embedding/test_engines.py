@@ -1,27 +1,32 @@
-"""The engine over files, as tasks of Spark run it, gives the bytes of the engine in memory."""
+"""The stages over files, as tasks of Spark, give the bytes of the stages in memory."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from graphagg.embedding.build import factorization
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.pieces import Layout, cut
-from graphagg.embedding.prone import merge
-from graphagg.embedding.prone.engine import Engine, in_process
-from graphagg.embedding.prone.loops import save_piece
-from graphagg.embedding.prone.network import Network
+from graphagg.embedding.partition.cut import partition
+from graphagg.embedding.partition.pieces import Layout, cut, load_piece, save_piece
+from graphagg.embedding.prone import merge, tasks
+from graphagg.embedding.prone.factorization import Factorization, factorized
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.sparse import one_thread
-from graphagg.embedding.spark import partition as by_spark
-from graphagg.embedding.spark import partition as matrices
-from graphagg.graph.csr import Csr
-from graphagg.spark.job import Work
+from graphagg.embedding.prone.tasks import PieceTasks
+from graphagg.embedding.spark.matrix import write_matrix, write_pieces
+from graphagg.graph.adjacency import transpose
+from graphagg.graph.kinds import GRAPH_KINDS
+from graphagg.graph.spark.rows import HOLDERS, SETS
+from graphagg.graph.weights import load_weighted
+from graphagg.spark import job as spark_job
+from graphagg.spark.job import SparkJob
 from tests.unit.embedding.graphs import graph
 from tests.unit.embedding.test_kernels import random_parts
 
@@ -30,22 +35,21 @@ SHUFFLED = np.random.default_rng(0)
 
 def in_any_order(spark, count, task):
     """`run_tasks` without Spark: tasks in any order, one of them twice."""
-    results = [None] * count
+    results = [{}] * count
     for i in [*SHUFFLED.permutation(count), *range(min(count, 1))]:
-        results[i] = task(int(i))
+        results[i] = {"block": int(i)} | (task(int(i)) or {})
     return results
 
 
 @pytest.fixture(autouse=True)
 def without_spark(monkeypatch):
-    monkeypatch.setattr(by_spark, "run_tasks", in_any_order)
-    monkeypatch.setattr(matrices, "run_tasks", in_any_order)
+    monkeypatch.setattr(spark_job, "run_tasks", in_any_order)
 
 
-def begun(folder: str) -> Work:
-    work = Work(None, Path(folder) / "job", lambda *_: None)
-    work.claim({"source": ["edges", 1]})
-    return work
+def begun(folder: str) -> SparkJob:
+    job = SparkJob(None, Path(folder) / "job", lambda *_: None)
+    job.claim({"source": ["edges", 1]})
+    return job
 
 
 @settings(max_examples=10, deadline=None)
@@ -57,72 +61,80 @@ def begun(folder: str) -> Work:
 )
 @example(seed=0, pieces=9, hubs=2, passes=1)
 def test_files_and_memory_give_the_same_bytes(seed, pieces, hubs, passes):
-    network = Network.of(graph(90, 5, seed % 5))
+    network = NetworkMatrix.from_graph(graph(90, 5, seed % 5))
     config = EmbeddingConfig(dim=8, leaf_rank=16, propagate=passes)
-    layout = Layout.of(random_parts(network, pieces, hubs, seed), pieces)
+    layout = Layout.from_parts(random_parts(network, pieces, hubs, seed), pieces)
     numbers = layout.numbers(network.nodes)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, one_thread():
         patch.setattr(merge, "MOST_COLUMNS", 100)  # a tree of several levels
         patch.setattr(merge, "NODES_PER_SHARD", 40)
-        work = begun(folder)
+        patch.setattr(tasks, "_SUMS", 3)
+        job = begun(folder)
         engines = [
-            in_process(network.matrix, layout, config),
-            Engine(layout, config, by_spark.state_of(work), by_spark.SparkLoops(work)),
+            factorization(network.matrix, layout, config),
+            Factorization(PieceTasks(layout, job.arrays, job), config),
         ]
         for piece in cut(network.matrix, layout):
-            save_piece(engines[1].state, piece)
+            save_piece(job.arrays, piece)
         results = []
         for engine in engines:
-            engine.prepare()
-            vectors = engine.factorize()
-            for number in range(1, passes + 1):
-                vectors = engine.propagate(vectors, number)
+            vectors = factorized(engine)
             results.append((*engine.rotated(vectors, numbers), engine.log_q_of(numbers)))
         for first, second in zip(*results, strict=True):
             np.testing.assert_array_equal(first, second)
-        work.release()
+        job.release()
 
 
 def test_a_finished_stage_is_not_run_again(tmp_path):
-    network = Network.of(graph(60, 4))
-    layout = Layout.of(random_parts(network, 3, 1, 0), 3)
+    network = NetworkMatrix.from_graph(graph(60, 4))
+    layout = Layout.from_parts(random_parts(network, 3, 1, 0), 3)
     config = EmbeddingConfig(dim=8)
-    work = begun(str(tmp_path))
-    engine = Engine(layout, config, by_spark.state_of(work), by_spark.SparkLoops(work))
+    job = begun(str(tmp_path))
+    stages = Factorization(PieceTasks(layout, job.arrays, job), config)
     for piece in cut(network.matrix, layout):
-        save_piece(engine.state, piece)
-    engine.prepare()
-    first = engine.propagate(engine.factorize(), 1)
-    before = {path: path.stat().st_mtime_ns for path in work.folder.glob("*.npy")}
-    engine.prepare()
-    assert engine.propagate(engine.factorize(), 1) == first
-    assert {path: path.stat().st_mtime_ns for path in work.folder.glob("*.npy")} == before
-    work.release()
+        save_piece(job.arrays, piece)
+    first = factorized(stages)
+    before = {path: path.stat().st_mtime_ns for path in job.folder.glob("*.npy")}
+    assert factorized(stages) == first
+    assert {path: path.stat().st_mtime_ns for path in job.folder.glob("*.npy")} == before
+    job.release()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
-    n=st.integers(1, 12),
-    cuts=st.lists(st.integers(0, 40), max_size=5),
+    kind=st.sampled_from(GRAPH_KINDS),
     weighted=st.booleans(),
+    per_task=st.integers(1, 60),
 )
-def test_sorted_blocks_become_the_rows_of_the_matrix(seed, n, cuts, weighted):
-    """Blocks may end inside a row, be empty, and hold entries of weight 0."""
+def test_a_job_cuts_the_matrix_of_the_build_in_process(seed, kind, weighted, per_task):
+    """Ranges of rows by tasks, with entries of weight 0; the same matrix and the same pieces."""
     rng = np.random.default_rng(seed)
-    row, column = np.nonzero(rng.random((n, n)) < 0.4)
-    weight = np.where(rng.random(len(row)) < 0.3, 0, 1).astype(np.float32)
-    bounds = sorted({0, len(row), *(c for c in cuts if c < len(row))})
-    filled = weight > 0 if weighted else np.ones(len(row), dtype=bool)
-    wanted = Csr.from_pairs(row[filled], column[filled], None, (n, n))
-    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        work = begun(folder)
-        blocks = list(range(max(len(bounds) - 1, 1)))
-        for b in blocks:
-            mine = slice(*bounds[b : b + 2]) if len(bounds) > 1 else slice(0, 0)
-            work.blocks.save("sorted", b, row=row[mine], col=column[mine], weight=weight[mine])
-        patch.setattr(matrices, "sorted_blocks", lambda *_: blocks)
-        matrices._write_matrix(work, SimpleNamespace(nodes=n, weighted=weighted), 1)
-        np.testing.assert_array_equal(np.load(work.path("indptr")), wanted.indptr)
-        np.testing.assert_array_equal(np.load(work.path("indices")), wanted.indices)
-        work.release()
+    edges = rng.integers(0, 30, (80, 2))
+    if weighted:
+        edges = np.column_stack([edges, rng.integers(0, 3, 80).astype(float)])
+    graph, data = load_weighted(edges, kind)
+    network = NetworkMatrix.from_graph(graph, data)
+    config = EmbeddingConfig(kind=kind, pieces=3)
+    with TemporaryDirectory() as folder:
+        job = begun(folder)
+        forward = replace(graph.adjacency, data=data)
+        forward.save(job.arrays.writer, SETS)
+        transpose(forward).save(job.arrays.writer, HOLDERS)
+        found = write_matrix(job, graph, weighted, per_task).matrix
+        for name in ("indptr", "indices", "data"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(network.matrix, name))
+        cut_by_job = write_pieces(job, config)
+        parts, report = partition(network.matrix, config)
+        layout = Layout.from_parts(parts, report.levels[-1].pieces)
+        assert cut_by_job.report == report
+        for piece in cut(network.matrix, layout):
+            other = load_piece(job.arrays, cut_by_job.layout, piece.index)
+            assert (other.first, other.whole) == (piece.first, piece.whole)
+            for name in ("hubs", "columns"):
+                np.testing.assert_array_equal(getattr(other, name), getattr(piece, name))
+            for name in ("indptr", "indices", "data"):
+                np.testing.assert_array_equal(
+                    getattr(other.matrix, name), getattr(piece.matrix, name)
+                )
+        job.release()

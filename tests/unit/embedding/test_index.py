@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from benchmarks.graphs.vectors.measure import embed_whole
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.build import embed
-from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.errors import (
     ArtifactError,
     CorruptArtifact,
@@ -78,7 +78,7 @@ def test_a_question_is_answered_by_one_version(tmp_path, monkeypatch):
 
 def test_what_is_opened_is_what_was_embedded(tmp_path):
     index = NodeEmbedding.build(graph_pairs := communities(), tmp_path / "a", config=SMALL)
-    built = embed(Network.of(load_graph(graph_pairs)), SMALL)
+    built = embed(NetworkMatrix.from_graph(load_graph(graph_pairs)), SMALL)
     np.testing.assert_array_equal(index.vectors, built.vectors)
     assert index.partition_report == built.report
     assert index.vectors.dtype == np.float32
@@ -98,15 +98,17 @@ def test_names_do_not_matter(seed):
     pairs = communities(40, 3, seed)
     names = np.random.default_rng(seed).permutation(40)
     config = EmbeddingConfig(dim=8, pieces=1)
-    first = embed(Network.of(load_graph(pairs, vertices=range(40))), config).vectors
+    first = embed(NetworkMatrix.from_graph(load_graph(pairs, vertices=range(40))), config).vectors
     renamed = [(int(names[u]), int(names[v])) for u, v in pairs]
-    second = embed(Network.of(load_graph(renamed, vertices=range(40))), config).vectors
+    second = embed(
+        NetworkMatrix.from_graph(load_graph(renamed, vertices=range(40))), config
+    ).vectors
     np.testing.assert_allclose(similarity(first), similarity(second[names]), atol=2e-3)
 
 
 def test_pieces_give_what_the_whole_gives():
     """Leaves of full rank and d at the rank of the matrix: partition and order cannot show."""
-    network = Network.of(graph(50, 4))
+    network = NetworkMatrix.from_graph(graph(50, 4))
     whole = embed_whole(network, EmbeddingConfig(dim=24, propagate=0))
     for pieces in (1, 2, 7):
         config = EmbeddingConfig(dim=24, pieces=pieces, leaf_rank=512, propagate=0)
@@ -122,19 +124,21 @@ def test_doubled_weights_change_nothing():
     found = []
     for factor in (1.0, 2.0, 1024.0):
         triples = [(u, v, w * factor) for (u, v), w in zip(pairs, weights, strict=True)]
-        found.append(embed(Network.of(*load_weighted(triples)), config).vectors)
+        found.append(embed(NetworkMatrix.from_graph(*load_weighted(triples)), config).vectors)
     lengths = [np.linalg.norm(v) for v in found]
     for vectors, length in zip(found[1:], lengths[1:], strict=True):
         np.testing.assert_allclose(vectors / length, found[0] / lengths[0], atol=1e-4)
-    plain = embed(Network.of(load_graph(pairs)), config).vectors
+    plain = embed(NetworkMatrix.from_graph(load_graph(pairs)), config).vectors
     assert np.abs(plain - found[0]).max() > 0.01
 
 
 def test_weights_of_ones_are_no_weights():
     pairs = list(dict.fromkeys(tuple(sorted(p)) for p in communities(60, 4)))
     config = EmbeddingConfig(dim=8, pieces=2)
-    plain = embed(Network.of(load_graph(pairs)), config).vectors
-    ones = embed(Network.of(*load_weighted([(u, v, 1.0) for u, v in pairs])), config).vectors
+    plain = embed(NetworkMatrix.from_graph(load_graph(pairs)), config).vectors
+    ones = embed(
+        NetworkMatrix.from_graph(*load_weighted([(u, v, 1.0) for u, v in pairs])), config
+    ).vectors
     np.testing.assert_array_equal(plain, ones)
 
 
@@ -151,7 +155,7 @@ def test_weights_are_read_from_every_source(tmp_path):
     multi.add_weighted_edges_from(triples)
     for source in (triples, str(text), str(csv), str(tmp_path / "edges.parquet"), multi):
         found, weights = load_weighted(source)
-        matrix = Network.of(found, weights).matrix
+        matrix = NetworkMatrix.from_graph(found, weights).matrix
         assert matrix.values(found.rows.find("a")).tolist() == [3.0, 3.0]
         assert matrix.values(found.rows.find("c")).tolist() == [3.0, 0.5]
     plain = tmp_path / "named.txt"
@@ -170,7 +174,9 @@ def test_isolated_vertices_have_zeros_and_are_counted(tmp_path):
 
 def test_many_small_components():
     triangles = [(3 * i + a, 3 * i + b) for i in range(60) for a, b in ((0, 1), (1, 2), (0, 2))]
-    found = embed(Network.of(load_graph(triangles)), EmbeddingConfig(dim=16, pieces=4)).vectors
+    found = embed(
+        NetworkMatrix.from_graph(load_graph(triangles)), EmbeddingConfig(dim=16, pieces=4)
+    ).vectors
     assert np.isfinite(found).all()
     unit = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
     alike = unit[0::3] @ unit.T
@@ -226,7 +232,7 @@ def test_a_vertex_added_with_its_edges_has_the_vector_it_would_have(tmp_path, pr
     around = [int(v) for u, v in pairs if u == 17] + [int(u) for u, v in pairs if v == 17]
     around = sorted(set(around))
     index.add([(500, v) for v in around])
-    network = Network.of(load_graph(pairs))
+    network = NetworkMatrix.from_graph(load_graph(pairs))
     sources = embed(network, config).sources
     twin = index.vertices.find(17)
     if propagate:
@@ -332,7 +338,7 @@ def test_bad_graphs_leave_the_old_index(tmp_path, edges, config, error, message)
 
 def test_one_vertex():
     with pytest.raises(InvalidGraph, match="a graph of 1 vertex, wanted at least 2"):
-        Network.of(load_graph([], vertices=[7], allow_empty=True))
+        NetworkMatrix.from_graph(load_graph([], vertices=[7], allow_empty=True))
 
 
 @pytest.mark.parametrize(
@@ -385,7 +391,7 @@ def test_a_truncated_file_is_named(tmp_path):
 def test_any_graph_gives_finite_vectors_or_a_named_error(pairs, pieces, kind):
     config = EmbeddingConfig(dim=2, pieces=pieces, kind=kind)
     try:
-        found = embed(Network.of(load_graph(pairs, kind)), config)
+        found = embed(NetworkMatrix.from_graph(load_graph(pairs, kind)), config)
     except GraphAggError:
         return
     assert np.isfinite(found.vectors).all()

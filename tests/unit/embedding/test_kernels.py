@@ -7,29 +7,30 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from graphagg.embedding.build import factorization
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout, Piece, cut
-from graphagg.embedding.prone.engine import Engine, in_process
+from graphagg.embedding.prone.factorization import Factorization, Vectors
 from graphagg.embedding.prone.matrix import scaled_right_vectors
-from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.propagation import rotation
 from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows, one_thread
 from graphagg.graph.csr import Csr
 from tests.unit.embedding.graphs import graph
 
 
-def engine(network: Network, parts: np.ndarray, config: EmbeddingConfig) -> Engine:
-    """The engine of a partition, with D and q computed."""
-    prepared = in_process(network.matrix, Layout.of(parts, int(parts.max()) + 1), config)
-    prepared.prepare()
-    return prepared
+def prepared(network: NetworkMatrix, parts: np.ndarray, config: EmbeddingConfig) -> Factorization:
+    """The stages over a partition, with D and q computed."""
+    whole = factorization(network.matrix, Layout.from_parts(parts, int(parts.max()) + 1), config)
+    whole.prepare()
+    return whole
 
 
-def pieces_of(whole: Engine) -> list[Piece]:
-    return [whole.piece(i) for i in range(whole.layout.pieces)]
+def pieces_of(whole: Factorization) -> list[Piece]:
+    return [whole.tasks.piece(i) for i in range(whole.tasks.layout.pieces)]
 
 
-def dense(network: Network) -> np.ndarray:
+def dense(network: NetworkMatrix) -> np.ndarray:
     matrix = network.matrix
     whole = np.zeros((matrix.rows, matrix.rows))
     for row in range(matrix.rows):
@@ -37,7 +38,7 @@ def dense(network: Network) -> np.ndarray:
     return whole
 
 
-def random_parts(network: Network, pieces: int, hubs: int, seed: int) -> np.ndarray:
+def random_parts(network: NetworkMatrix, pieces: int, hubs: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     parts = np.concatenate((np.arange(pieces), rng.integers(0, pieces, network.nodes - pieces)))
     rng.shuffle(parts)
@@ -49,8 +50,8 @@ def random_parts(network: Network, pieces: int, hubs: int, seed: int) -> np.ndar
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), pieces=st.integers(1, 9), hubs=st.integers(0, 3))
 def test_pieces_hold_each_entry_once(seed, pieces, hubs):
-    network = Network.of(graph(60, 4, seed % 7))
-    layout = Layout.of(random_parts(network, pieces, hubs, seed), pieces)
+    network = NetworkMatrix.from_graph(graph(60, 4, seed % 7))
+    layout = Layout.from_parts(random_parts(network, pieces, hubs, seed), pieces)
     found = np.zeros((network.nodes, network.nodes))
     for piece in cut(network.matrix, layout):
         rows = np.concatenate((np.arange(piece.first, piece.first + piece.whole), piece.hubs))
@@ -65,16 +66,16 @@ def test_pieces_hold_each_entry_once(seed, pieces, hubs):
 @example(seed=2, pieces=30, hubs=2)  # a piece whose only node is a hub
 def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
     """With leaves of full rank the merge, through a tree of several levels, loses nothing."""
-    network = Network.of(graph(70, 5, seed % 5))
+    network = NetworkMatrix.from_graph(graph(70, 5, seed % 5))
     config = EmbeddingConfig(dim=16, leaf_rank=512)
-    whole = engine(network, random_parts(network, pieces, hubs, seed), config)
+    whole = prepared(network, random_parts(network, pieces, hubs, seed), config)
     pieces = pieces_of(whole)
     matrices = [whole.log_matrix(piece) for piece in pieces]
     for piece, matrix in zip(pieces, matrices, strict=True):
         values = scaled_right_vectors(matrix, 70, 3, [seed, piece.index])
-        whole.state.save("leaf", piece.index, values=values)
+        whole.tasks.arrays.blocks.save("leaf", piece.index, values=values)
     whole.merge()
-    found = whole.state.map("start")
+    found = whole.tasks.arrays.map("start")
     np.testing.assert_allclose(gram(found), np.eye(found.shape[1]), atol=2e-3)
     stacked = np.zeros((sum(m.rows for m in matrices), len(found)))
     at = 0
@@ -90,8 +91,8 @@ def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
 
 @pytest.mark.parametrize(("pieces", "hubs"), [(1, 0), (5, 0), (6, 2)])
 def test_log_matrix_is_its_formula(pieces, hubs):
-    network = Network.of(graph(80))
-    whole = engine(network, random_parts(network, pieces, hubs, 1), EmbeddingConfig())
+    network = NetworkMatrix.from_graph(graph(80))
+    whole = prepared(network, random_parts(network, pieces, hubs, 1), EmbeddingConfig())
     weights = dense(network)
     steps = weights / weights.sum(axis=1, keepdims=True)
     q = steps.sum(axis=0) ** 0.75
@@ -102,8 +103,8 @@ def test_log_matrix_is_its_formula(pieces, hubs):
         matrix = whole.log_matrix(piece)
         rows = np.concatenate((np.arange(piece.first, piece.first + piece.whole), piece.hubs))
         for place, row in enumerate(rows):
-            columns = whole.layout.order[piece.columns[matrix.row(place)]]
-            found[whole.layout.order[row], columns] = matrix.values(place)
+            columns = whole.tasks.layout.order[piece.columns[matrix.row(place)]]
+            found[whole.tasks.layout.order[row], columns] = matrix.values(place)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
@@ -111,9 +112,9 @@ def test_log_matrix_is_its_formula(pieces, hubs):
 def test_propagation_is_its_formula(pieces, hubs):
     from scipy.special import iv
 
-    network = Network.of(graph(80))
-    whole = engine(network, random_parts(network, pieces, hubs, 1), EmbeddingConfig())
-    order = whole.layout.order
+    network = NetworkMatrix.from_graph(graph(80))
+    whole = prepared(network, random_parts(network, pieces, hubs, 1), EmbeddingConfig())
+    order = whole.tasks.layout.order
     start = np.random.default_rng(0).standard_normal((80, 6)).astype(np.float32)
     looped = dense(network) + np.eye(80)
     degree = looped.sum(axis=1, keepdims=True)
@@ -127,9 +128,10 @@ def test_propagation_is_its_formula(pieces, hubs):
     smooth = iv(0, 0.5) * first - 2 * iv(1, 0.5) * second + 2 * iv(2, 0.5) * third
     wanted = looped @ (first - smooth)
     wanted = wanted @ rotation(gram(wanted))
-    vectors, sources = whole.rotated(
-        whole.propagate(whole.take(start[order]), 1), whole.layout.numbers(80)
-    )
+    whole.tasks.arrays.writer.array("given", start[order])
+    whole.tasks.save_matrix("given.turn", np.eye(6, dtype=np.float32))
+    propagated = whole.propagate(Vectors("given", "given"), 1)
+    vectors, sources = whole.rotated(propagated, whole.tasks.layout.numbers(80))
     np.testing.assert_allclose(vectors, wanted, atol=2e-4)
     # A vector is its row of A1 over the sources.
     np.testing.assert_allclose(looped @ sources, vectors, atol=1e-4)

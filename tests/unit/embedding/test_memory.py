@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding, build, index, memory
 from graphagg.embedding.build import embed
 from graphagg.embedding.memory import LEAST_PIECE, Needs, fitting
-from graphagg.embedding.prone import engine
-from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone import tasks
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.errors import InvalidParameter, WriteFailed
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.blocks import Blocks
 from graphagg.graph.weights import load_weighted
-from graphagg.spark.state import Stored
 from graphagg.store import ranges
 from tests.unit.embedding.graphs import communities, graph
 
@@ -36,13 +37,13 @@ SMALL = EmbeddingConfig(dim=40, pieces=3)
 def test_files_and_parts_of_rows_change_no_byte(
     tmp_path_factory, seed, pieces, passes, gathered, resident
 ):
-    network = Network.of(graph(90, 5, seed))
+    network = NetworkMatrix.from_graph(graph(90, 5, seed))
     config = EmbeddingConfig(dim=40, pieces=pieces, propagate=passes)
     whole = embed(network, config)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_GATHERED", gathered)
+        patch.setattr(tasks, "_GATHERED", gathered)
         patch.setattr(ranges, "RESIDENT", resident)
-        patch.setattr(engine, "NODES_PER_SHARD", 7)
+        patch.setattr(tasks, "NODES_PER_SHARD", 7)
         files = embed(network, config, folder=tmp_path_factory.mktemp("state"))
         np.testing.assert_array_equal(files.vectors, whole.vectors)
         np.testing.assert_array_equal(files.sources, whole.sources)
@@ -71,7 +72,7 @@ def test_an_index_built_over_files_has_the_same_bytes(tmp_path, monkeypatch, kin
 
 
 def test_a_step_leaves_only_what_the_next_ones_read(tmp_path):
-    embed(Network.of(graph()), SMALL, folder=tmp_path)
+    embed(NetworkMatrix.from_graph(graph()), SMALL, folder=tmp_path)
     left = {path.name for path in tmp_path.glob("*.npy")}
     assert left == {"strength.npy", "arrived.npy", "loops.npy", "pass1.3.npy", "pass1.4.npy"}
 
@@ -107,8 +108,9 @@ def taken_and_asked(patch, edges, folder, config):
 
     patch.setattr(index, "IN_MEMORY", 1)
     patch.setattr(memory, "check_space", check)
-    for name in ("save", "create"):  # what is written has its size from the start
-        patch.setattr(Stored, name, watched(getattr(Stored, name)))
+    # What is written has its size from the start.
+    patch.setattr(FileArrays, "create", watched(FileArrays.create))
+    patch.setattr(Blocks, "save", watched(Blocks.save))
     NodeEmbedding.build(edges, folder, config=config).close()
     return most, asked
 
@@ -148,16 +150,16 @@ def test_a_disk_that_is_too_small_is_named_before_the_work_begins(tmp_path, monk
 
 def test_halos_that_do_not_fit_are_named_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(index, "IN_MEMORY", 1)
-    monkeypatch.setattr(build, "in_process", None)
+    monkeypatch.setattr(build, "factorization", None)
     many = replace(SMALL, pieces=30, leaf_rank=128)
     asked = []
     monkeypatch.setattr(memory, "check_space", lambda folder, needed, what: asked.append(needed))
-    with pytest.raises(TypeError):  # the engine, which is None
+    with pytest.raises(TypeError):  # the factorization, which is None
         NodeEmbedding.build(communities(), tmp_path / "a", config=many, vertices=range(240))
     assert asked[0] < asked[1]
     monkeypatch.undo()
     monkeypatch.setattr(index, "IN_MEMORY", 1)
-    monkeypatch.setattr(build, "in_process", None)
+    monkeypatch.setattr(build, "factorization", None)
     full(monkeypatch, asked[0])
     with pytest.raises(WriteFailed, match=r"GiB are free, wanted .* of [\d,]+ columns"):
         NodeEmbedding.build(communities(), tmp_path / "a", config=many, vertices=range(240))
@@ -205,7 +207,7 @@ def test_a_memory_that_is_too_small_for_a_build(tmp_path):
 
 def test_weights_of_a_cover_are_turned_with_their_entries():
     triples = [(0, 5, 2.0), (0, 3, 0.5), (1, 5, 0.25), (2, 3, 8.0)]
-    network = Network.of(*load_weighted(triples, "two-mode"))
+    network = NetworkMatrix.from_graph(*load_weighted(triples, "two-mode"))
     matrix = network.matrix
     dense = np.zeros((matrix.rows, matrix.rows))
     for row in range(matrix.rows):

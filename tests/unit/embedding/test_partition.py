@@ -21,7 +21,7 @@ from graphagg.embedding.partition.streaming import (
     _restream,
     stream,
 )
-from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.errors import InvalidParameter, PieceTooLarge
 from graphagg.graph import load_graph
 from graphagg.graph.csr import Csr
@@ -32,7 +32,7 @@ from tests.unit.embedding.graphs import graph
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1000), pieces=st.integers(1, 6))
 def test_every_node_has_one_piece_and_pieces_are_balanced(partitioner, seed, pieces):
-    network = Network.of(graph(400, 10, seed))
+    network = NetworkMatrix.from_graph(graph(400, 10, seed))
     config = EmbeddingConfig(pieces=pieces, partitioner=partitioner, random_state=seed)
     parts, report = partition(network.matrix, config)
     degrees = network.matrix.degrees()
@@ -49,7 +49,7 @@ def test_every_node_has_one_piece_and_pieces_are_balanced(partitioner, seed, pie
 
 
 def test_the_report_is_what_brute_force_counts():
-    network = Network.of(graph(90, 3))
+    network = NetworkMatrix.from_graph(graph(90, 3))
     parts, _ = partition(network.matrix, EmbeddingConfig(pieces=4))
     found = measure(network.matrix, parts, 4)
     matrix = network.matrix
@@ -68,7 +68,7 @@ def test_the_report_is_what_brute_force_counts():
 
 def test_a_hub_is_split():
     star = [(0, v) for v in range(1, 400)] + [(v, v + 1) for v in range(1, 399)]
-    network = Network.of(load_graph(star))
+    network = NetworkMatrix.from_graph(load_graph(star))
     parts, report = partition(network.matrix, EmbeddingConfig(pieces=6))
     assert report.hubs == 1
     assert parts[0] == -1
@@ -77,7 +77,7 @@ def test_a_hub_is_split():
 
 
 def test_pieces_are_cut_until_they_fit():
-    network = Network.of(graph(400, 10))
+    network = NetworkMatrix.from_graph(graph(400, 10))
     config = EmbeddingConfig(max_piece_edges=700)
     parts, report = partition(network.matrix, config)
     weights = node_weights(network.matrix, parts == -1)
@@ -91,13 +91,13 @@ def test_pieces_are_cut_until_they_fit():
 
 def test_a_piece_that_cannot_fit_is_named():
     complete = [(u, v) for u in range(30) for v in range(u)]
-    network = Network.of(load_graph(complete))
+    network = NetworkMatrix.from_graph(load_graph(complete))
     with pytest.raises(PieceTooLarge, match=r"piece 0 of 30 has 29 entries, wanted at most 20"):
         partition(network.matrix, EmbeddingConfig(pieces=30, max_piece_edges=20))
 
 
 def test_more_pieces_than_vertices():
-    network = Network.of(graph(20, 2))
+    network = NetworkMatrix.from_graph(graph(20, 2))
     with pytest.raises(InvalidParameter, match=r"21 pieces of 20 vertices.*--pieces 20"):
         partition(network.matrix, EmbeddingConfig(pieces=21))
 
@@ -142,7 +142,7 @@ def rows_of(matrix: Csr) -> Rows:
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), bound=st.integers(1, 200))
 def test_clusters_keep_their_bound_and_every_node(seed, bound):
-    matrix = Network.of(graph(120, 6, seed % 11)).matrix
+    matrix = NetworkMatrix.from_graph(graph(120, 6, seed % 11)).matrix
     weights = matrix.degrees()
     groups = Groups(np.random.default_rng(seed).permutation(120), np.arange(121))
     for factor in (1, 4):
@@ -159,7 +159,7 @@ def test_clusters_keep_their_bound_and_every_node(seed, bound):
 def test_a_pass_puts_each_node_where_its_formula_says(seed, count, left_out):
     """The first pass over single nodes, written out with dictionaries."""
     rng = np.random.default_rng(seed)
-    matrix = Network.of(graph(60, 4, seed % 7)).matrix
+    matrix = NetworkMatrix.from_graph(graph(60, 4, seed % 7)).matrix
     weights = rng.integers(1, 9, 60)
     nodes = rng.permutation(60)[left_out:]
     capacity = int(1.05 * weights[nodes].sum() / count) + 1
@@ -180,7 +180,7 @@ def test_a_pass_puts_each_node_where_its_formula_says(seed, count, left_out):
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000), count=st.integers(1, 6))
 def test_only_active_nodes_get_a_part_and_values_do_not_count(seed, count):
-    matrix = Network.of(graph(200, 5, seed)).matrix
+    matrix = NetworkMatrix.from_graph(graph(200, 5, seed)).matrix
     weights, rng = matrix.degrees(), np.random.default_rng(seed)
     active = (rng.random(200) < 0.8) & (weights > 0)
     parts = stream(matrix, weights, active, count)
@@ -196,7 +196,7 @@ def test_planted_groups_are_found():
     inside = [(a, b) for a in range(size) for b in range(a)]
     pairs = [(c * size + a, c * size + b) for c in range(cliques) for a, b in inside]
     pairs += [(c * size, (c + 1) % cliques * size + 1) for c in range(cliques)]
-    network = Network.of(load_graph(pairs))
+    network = NetworkMatrix.from_graph(load_graph(pairs))
     parts, report = partition(network.matrix, EmbeddingConfig(pieces=4, partitioner="streaming"))
     assert all(len(set(parts[c * size : (c + 1) * size])) == 1 for c in range(cliques))
     assert report.levels[-1].cut <= cliques / len(pairs)
@@ -207,7 +207,7 @@ def test_planted_groups_are_found():
 @given(seed=st.integers(0, 1000), hubs=st.integers(0, 4))
 def test_copies_count_who_holds_a_node(seed, hubs):
     """With hubs, whose entries lie in the part of their column, and entries between hubs."""
-    matrix = Network.of(graph(60, 4, seed % 7)).matrix
+    matrix = NetworkMatrix.from_graph(graph(60, 4, seed % 7)).matrix
     parts = np.random.default_rng(seed).integers(0, 3, 60).astype(np.int32)
     parts[np.argsort(-matrix.degrees(), kind="stable")[:hubs]] = HUB
     parts[matrix.degrees() == 0] = ISOLATED

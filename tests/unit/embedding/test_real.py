@@ -16,11 +16,11 @@ from benchmarks.graphs.vectors.measure import Scores, auc, classify_nodes, predi
 from benchmarks.graphs.vectors.splits import split_edges
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.build import embed
-from graphagg.embedding.prone.network import Network, _cover
+from graphagg.embedding.prone import network
+from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.graph import load_graph
 from graphagg.graph.adjacency import expand_rows
-from graphagg.graph.csr import Csr
 from graphagg.graph.graph import graph_from_pairs
 from tests.conftest import DATA
 
@@ -69,7 +69,7 @@ def show(title: str, scores: Scores) -> None:
 def test_links_are_predicted_as_by_the_whole(name, kind, deficit):
     config = EmbeddingConfig(pieces=16, kind=kind)
     whole = read_benchmark_graph(GRAPHS / FILES[name], kind)
-    largest = embed(Network.of(whole), config).report.levels[-1].largest
+    largest = embed(NetworkMatrix.from_graph(whole), config).report.levels[-1].largest
     assert largest <= 0.14
     found = predict_links(whole, None, config, repeats=SEEDS)
     show(f"{name}, largest piece {largest:.3f} of the edges, uniform", found.uniform)
@@ -109,18 +109,17 @@ def test_the_coupling_of_directed_graphs():
         split = split_edges(whole, None, 0.3, seed)
         n = len(whole.rows)
         config = EmbeddingConfig(pieces=16, kind="directed", random_state=seed)
-        coupled = Network.of(split.train)
-        pattern = split.train.adjacency
-        ones = np.ones(len(pattern.indices), dtype=np.float32)
-        bare = replace(
-            coupled, matrix=_cover(Csr(pattern.indptr, pattern.indices, ones, pattern.columns))
-        )
+        coupled = NetworkMatrix.from_graph(split.train)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(network, "COUPLING", 0.0)
+            bare = NetworkMatrix.from_graph(split.train)
         plain = graph_from_pairs("undirected", whole.rows, whole.rows, split.train.pairs())
         rows = {
             "coupled": embed(coupled, config).vectors,
             "bare": embed(bare, config).vectors,
             "undirected": np.tile(
-                embed(Network.of(plain), replace(config, kind="undirected")).vectors, (2, 1)
+                embed(NetworkMatrix.from_graph(plain), replace(config, kind="undirected")).vectors,
+                (2, 1),
             ),
         }
         for name, vectors in rows.items():
@@ -169,7 +168,7 @@ def test_added_vertices_are_nearly_as_good_as_embedded_ones(tmp_path, name):
         index = NodeEmbedding.build(given[0], tmp_path / f"{name}{seed}", config=config)
         index.add(given[1])
         again = load_graph(np.concatenate(given))
-        vectors = embed(Network.of(again), config).vectors
+        vectors = embed(NetworkMatrix.from_graph(again), config).vectors
         positive = np.stack((rows[held], columns[held])).astype(np.int64)
         negative = np.stack(
             (np.where(gone[positive[0]], *positive), rng.integers(0, n, held.sum()))

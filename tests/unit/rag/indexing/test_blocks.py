@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, WriteFailed
+from graphagg.execution import arrays as arrays_module
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
 from graphagg.rag.config.limits import Limits
 from graphagg.rag.documents.passages import check_corpus
 from graphagg.rag.indexing import engine, state
-from graphagg.rag.indexing.engine import Engine
-from graphagg.rag.indexing.state import BLOCK, KeptBlocks
+from graphagg.rag.indexing.engine import TableStages
+from graphagg.rag.indexing.state import SEGMENT_STAGE, KeptBlocks
 from graphagg.rag.models.chunking import chunk_documents
 from graphagg.rag.models.extractor import Annotation
-from graphagg.spark import files as files_module
 from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import GrowingFile
 from tests.fakes import FakeExtractor
@@ -131,11 +131,11 @@ def test_a_build_that_was_stopped_after_its_blocks_finds_no_name_again(
         raise Stop
 
     with monkeypatch.context() as patched:
-        patched.setattr(Engine, "write_gazetteer", stop)
+        patched.setattr(TableStages, "write_gazetteer", stop)
         with pytest.raises(Stop):
             build(CORPUS, tmp_path / "i", limits=TINY)
     files = {f.name.partition(".")[0] for f in (tmp_path / "i.work").glob("blocks/*/*")}
-    assert files == {BLOCK, "mentions"} | (set() if in_memory else {"keys"})
+    assert files == {SEGMENT_STAGE, "mentions"} | (set() if in_memory else {"keys"})
     monkeypatch.setattr(engine, "mentions_of_block", stop)
     with build(CORPUS, tmp_path / "i", limits=TINY, extractor=Failing(0)) as index:
         assert index.manifest == wanted
@@ -148,7 +148,7 @@ def test_a_block_that_the_disk_lost_is_made_again(tmp_path: Path, suffix: str, d
     wanted = build(corpus, tmp_path / "wanted", extractor=Failing(1000)).manifest
     with pytest.raises(Stop):
         build(corpus, tmp_path / "i", limits=TINY, extractor=Failing(7))
-    (file,) = (tmp_path / "i.work").glob(f"blocks/*/{BLOCK}.000001.{suffix}")
+    (file,) = (tmp_path / "i.work").glob(f"blocks/*/{SEGMENT_STAGE}.000001.{suffix}")
     content = file.read_bytes()
     file.unlink()
     if damage != "missing":
@@ -215,7 +215,7 @@ def test_a_disk_that_fills_leaves_the_index_that_was_there(
 
     for owner, name in (
         (GrowingFile, "append"),
-        (files_module, "write_range"),
+        (arrays_module, "write_range"),
         (ArtifactWriter, "array"),
         (KeptBlocks, "save"),
     ):

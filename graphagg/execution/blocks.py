@@ -1,9 +1,10 @@
-"""Blocks: small arrays that tasks write, one task per block, and other tasks read."""
+"""Arrays of blocks: each task writes those of its own block, and later tasks read them."""
 
 from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ _BLOCK = re.compile(r"\.[0-9]{6,}\.[^.]+\.npy")
 class Blocks:
     """Arrays by stage, number of the block and name, each a `.npy` file or object.
 
-    A driver may be killed while its tasks run on. Once the job was submitted again, perhaps with
-    other partitions, they may write no more: each looks for a newer run before it writes a block.
+    If a driver is killed, its tasks may still run when the job is submitted again. So each task
+    looks for a newer run before it writes a block, and fails if there is one.
 
     Args:
         storage: where they are.
@@ -31,7 +32,7 @@ class Blocks:
         self._run = 0
 
     def begin(self) -> None:
-        """Start a run: tasks of earlier runs may write no more."""
+        """Start a run; tasks of earlier runs fail when they write."""
         self._run = max(self._newest_run() + 1, time.time_ns())
         self.storage.write({f"{_RUNS}/{self._run}": b""})
 
@@ -47,7 +48,7 @@ class Blocks:
         self.storage.write(files, self.check_run)
 
     def check_run(self) -> None:
-        """Raise `JobFailed` where a newer run writes: the tasks of this one may write no more."""
+        """Raise `JobFailed` if a newer run has begun."""
         if self._newest_run() > self._run:
             raise JobFailed(f"{self.storage}: the job was submitted again; this run is over")
 
@@ -71,13 +72,42 @@ class Blocks:
         self.storage.write_json(f"{stage}.{block:06d}.json", value)
 
     def noted(self, stage: str, block: int) -> Any:
-        """Read the value of `note`; None where the block is not complete."""
+        """Read the value of `note`; None if the block is not complete."""
         return self.storage.read_json(f"{stage}.{block:06d}.json")
 
     def remove(self, stage: str) -> None:
-        """Remove the blocks of a stage, where there are any."""
+        """Remove the blocks of a stage, if there are any."""
         names = [name for name in self.storage.names() if name.startswith(f"{stage}.")]
         self.storage.remove(name for name in names if _BLOCK.fullmatch(name[len(stage) :]))
+
+
+class MemoryBlocks(Blocks):
+    """Arrays of blocks in memory; an unfinished build leaves nothing to go on from."""
+
+    def __init__(self, storage: FolderStorage | None = None) -> None:
+        super().__init__(storage or FolderStorage(Path()))
+        self._arrays: dict[tuple[str, int, str], Array] = {}
+
+    def save(self, stage: str, block: int, **arrays: Array) -> None:
+        """Keep the arrays of a block, rows contiguous as in a file."""
+        for name, array in arrays.items():
+            self._arrays[stage, block, name] = np.ascontiguousarray(array)
+
+    def load(self, stage: str, block: int, name: str) -> Array:
+        """An array of a block."""
+        return self._arrays[stage, block, name]
+
+    map = load
+
+    def note(self, stage: str, block: int, value: Any) -> None:
+        """Do nothing."""
+
+    def noted(self, stage: str, block: int) -> None:
+        """None: no block is known to be complete."""
+
+    def remove(self, stage: str) -> None:
+        """Remove the blocks of a stage."""
+        self._arrays = {key: array for key, array in self._arrays.items() if key[0] != stage}
 
 
 def _file(stage: str, block: int, name: str) -> str:

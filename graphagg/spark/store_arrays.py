@@ -1,9 +1,7 @@
-"""Arrays that tasks write range by range and that other tasks map.
+"""Arrays of a job whose driver and executors share nothing but a store.
 
-`Files` are `.npy` files on a file system that driver and executors share. `StoreFiles` have one
-object per range on a store; a process that maps an array brings its ranges to its own disk first,
-once. Both give the same arrays. Files that a library writes (a table of Arrow)
-are kept whole.
+An array is one object per range. A process that maps it first brings all ranges to its own disk,
+once. Files that a library writes are kept whole.
 """
 
 from __future__ import annotations
@@ -20,69 +18,18 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import ArtifactBusy
-from graphagg.spark.storage import scratch_folder, store_of
-from graphagg.store import ArtifactWriter
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.blocks import Blocks
+from graphagg.spark.storage import StoreStorage, scratch_folder, store_of
 from graphagg.store.addresses import Address
 from graphagg.store.locks import locked
-from graphagg.store.npy import map_array
 from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.remote.files import Store, in_parallel
 
 _HEAD, _WHOLE = "head.json", "whole"
 
 
-class Files:
-    """Arrays by name, `[n, ...]`, in a folder that driver and executors share.
-
-    Tasks may write a range more than once, each time the same.
-
-    Args:
-        folder: where they are.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
-        """Make an array of zeros, for ranges to be written into."""
-        preallocate(self.folder / f"{name}.npy", dtype, shape)
-
-    def write(self, name: str, start: int, rows: Array) -> None:
-        """Write rows `start` to `start + len(rows)`."""
-        write_range(self.folder / f"{name}.npy", start, rows)
-
-    def map(self, name: str) -> Array:
-        """Map the whole array, read-only; no task writes it any more."""
-        return map_array(self.path(f"{name}.npy"))
-
-    def exists(self, name: str) -> bool:
-        """Whether there is such an array."""
-        return (self.folder / f"{name}.npy").exists()
-
-    def drop(self, name: str) -> None:
-        """Remove an array, where it is there."""
-        (self.folder / f"{name}.npy").unlink(missing_ok=True)
-
-    @contextmanager
-    def written(self) -> Iterator[Path]:
-        """Context manager: a local folder; the files that a task writes there are kept whole."""
-        yield self.folder
-
-    def path(self, file_name: str) -> Path:
-        """The path of a file on this machine."""
-        return self.folder / file_name
-
-    def gather(self, writer: ArtifactWriter) -> None:
-        """Bring all of it into the folder of a new version, for the driver to publish.
-
-        By links, where the files are on the writer's disk.
-        """
-        if self.folder != writer.folder.absolute():
-            for path in sorted(self.folder.iterdir()):
-                writer.link(path)
-
-
-class StoreFiles(Files):
+class StoreArrays(FileArrays):
     """Arrays in objects below an address.
 
         <name>/head.json     dtype and shape
@@ -92,16 +39,19 @@ class StoreFiles(Files):
     Args:
         address: the address.
         run: names the scratch folder of this run on every machine.
-        folder: where this process keeps its copies; None: in the scratch folder, as tasks do, to
-            which this is sent.
+        folder: where the driver keeps its copies; None: in the scratch folder, as tasks do.
+        blocks: arrays of blocks; None: below the address.
     """
 
-    def __init__(self, address: Address, run: str, folder: Path | None = None) -> None:
+    def __init__(
+        self, address: Address, run: str, folder: Path | None = None, blocks: Blocks | None = None
+    ) -> None:
         self.address, self.run, self._folder = address, run, folder
+        self.blocks = blocks or Blocks(StoreStorage(address / "blocks", run))
 
     def __getstate__(self) -> dict[str, Any]:
         """Tasks get the address without the folder of the driver."""
-        return {"address": self.address, "run": self.run, "_folder": None}
+        return self.__dict__ | {"_folder": None}
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
         """Make an array of zeros."""
@@ -111,6 +61,7 @@ class StoreFiles(Files):
 
     def write(self, name: str, start: int, rows: Array) -> None:
         """Put a range."""
+        self.blocks.check_run()
         if len(rows):
             dtype, _ = self._head(name)
             values = np.ascontiguousarray(rows, dtype=dtype)
@@ -129,19 +80,15 @@ class StoreFiles(Files):
 
     @contextmanager
     def written(self) -> Iterator[Path]:
-        """Context manager: a folder of this process, whose files become objects on the way out."""
+        """Context manager: a folder of this process; at the end its files become objects."""
         with TemporaryDirectory(dir=scratch_folder(self.run)) as folder:
             yield Path(folder)
             for path in sorted(Path(folder).iterdir()):
                 self._store.upload(path, f"{_WHOLE}/{path.name}")
 
-    def gather(self, writer: ArtifactWriter) -> None:
-        """Bring all arrays to the folder of this process, which is the writer's."""
-        assert self._folder == writer.folder.absolute()
+    def _all_files(self) -> list[str]:
         arrays = [f"{name}.npy" for name in self._store.folders() if name != _WHOLE]
-        files = [name.rpartition("/")[2] for name in self._store.listed(_WHOLE)]
-        for file_name in (*arrays, *files):
-            self.path(file_name)
+        return arrays + [name.rpartition("/")[2] for name in self._store.listed(_WHOLE)]
 
     @property
     def _store(self) -> Store:

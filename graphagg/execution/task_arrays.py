@@ -1,46 +1,22 @@
-"""Arrays that tasks write one by one, and their joining into the `.npy` files of an index.
+"""Arrays that the tasks of a stage write, and their concatenation.
 
-Each task writes its share of every array of a stage. Joined, the arrays are byte for byte what one
-process would write of the concatenated arrays. Arrays of bounds (`<name>.bounds` of `<name>`,
-`<name>.offsets` of `<name>.utf8`) are shifted: joined, they count from the first task on.
+Each task writes its share of every array. Arrays of bounds (`<name>.bounds` of `<name>`,
+`<name>.offsets` of `<name>.utf8`) are shifted on concatenation, to count from the first task on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from graphagg.arrays import Array, offsets
-from graphagg.spark.blocks import Blocks
-from graphagg.spark.files import Files
-from graphagg.spark.tasks import Stats
-from graphagg.store import ArtifactWriter
+from graphagg.execution.arrays import ArrayStore
+from graphagg.execution.blocks import Blocks
+from graphagg.execution.runner import Stats, TaskRunner
 from graphagg.store.strings import StringTable
 
-Run = Callable[[int, Callable[[int], Stats]], list[Stats]]
-"""Runs `task(i)` for i below a count: `graphagg.spark.tasks.run_tasks` of a session, or a loop."""
 _BOUNDED = {"bounds": "", "offsets": ".utf8"}
 """Ends of the names of bounds, and of the arrays that they count in."""
 _WIDTH = "width of "
-
-
-class ArrayCollector(ArtifactWriter):
-    """An `ArtifactWriter` that keeps arrays in memory in place of writing them.
-
-    Args:
-        folder: for files of other kinds; a caller that has none of them gives none.
-
-    Attributes:
-        arrays: by name, without `.npy`.
-    """
-
-    def __init__(self, folder: Path | None = None) -> None:
-        super().__init__(folder or Path())
-        self.arrays: dict[str, Array] = {}
-
-    def array(self, name: str, array: Array) -> None:
-        """Keep array `name`."""
-        self.arrays[name] = array
 
 
 class TaskArrays:
@@ -55,7 +31,7 @@ class TaskArrays:
         self.blocks, self.stage = blocks, stage
 
     def save(self, block: int, arrays: Mapping[str, Array], **more: int) -> Stats:
-        """Write the arrays of task `block`; the last file written says that all are there.
+        """Write the arrays of task `block`, then a note that it is complete.
 
         Returns:
             The length of each array, by name, `more`, and the bytes of a value of each.
@@ -91,22 +67,22 @@ class TaskArrays:
 
     def join(
         self,
-        run: Run,
+        runner: TaskRunner,
         stats: Sequence[Stats],
-        files: Files,
+        target: ArrayStore,
         names: Sequence[str],
         bounds: Mapping[str, str] | None = None,
     ) -> None:
-        """Write `<name>.npy` for each name: the tasks' arrays one after another, by as many tasks.
+        """Concatenate the arrays of all tasks, by name.
 
-        Where their types differ, as narrow integers do, the widest holds all.
+        The widest type holds all values, where types differ, as narrow integers do.
 
         Args:
-            run: runs the tasks.
+            runner: runs a task per block.
             stats: what `save` returned, in the order of the result; `block` is the task's number.
-            files: where the arrays go.
+            target: where the arrays go.
             names: which arrays.
-            bounds: for arrays of bounds whose name does not tell: the array that they count in.
+            bounds: the array that bounds count in, where their name does not tell.
         """
         assert stats, f"stage {self.stage} has no arrays to join"
         owners = {name: owner for name in names if (owner := _counted(name, bounds or {}))}
@@ -117,17 +93,16 @@ class TaskArrays:
         for name in names:
             like = self.widest(stats, name)
             rows = starts[name][-1] + (name in owners)
-            files.create(name, like.dtype, (rows, *like.shape[1:]))
+            target.create(name, like.dtype, (rows, *like.shape[1:]))
 
-        def write(i: int) -> Stats:
+        def write(i: int) -> None:
             for name in names:
                 array, start = self.array(tasks[i], name), starts[name][i]
                 if name in owners:
                     array, start = array[1:] + bases[name][i], start + 1
-                files.write(name, start, array)
-            return {}
+                target.write(name, start, array)
 
-        run(len(stats), write)
+        runner.run(len(stats), write)
 
 
 def _counted(name: str, bounds: Mapping[str, str]) -> str | None:

@@ -1,0 +1,272 @@
+"""The factorization of a matrix in pieces, as stages of tasks.
+
+Values of all nodes are in arrays `[N', ...]` in the order of `Layout`:
+
+    strength    [N']     D, float64
+    arrived     [N']     q but for its sum, float64
+    leaf        a piece  V S of its part of the log matrix, `[c, r]`
+    start       [N', m]  Q, from the merge of the leaves
+    refined     [N', m]  F Q
+    loops       [N']     the weight of each node's loop, float64
+    pass1.start [N', d]  E of the first pass; pass1.0 to pass1.4: after each of its products
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+
+from graphagg.arrays import Array, Ints
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.partition.pieces import PIECE, Piece
+from graphagg.embedding.prone.matrix import (
+    arriving,
+    log_matrix,
+    raised,
+    scaled_right_vectors,
+    smoothing,
+    strengths,
+)
+from graphagg.embedding.prone.merge import NodeRows, TreeLevel, Wide, level_grams, mapped
+from graphagg.embedding.prone.merge import merge as merge_leaves
+from graphagg.embedding.prone.merge import shards as shards_of
+from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation
+from graphagg.embedding.prone.sparse import gram, normalize_rows
+from graphagg.embedding.prone.tasks import PieceTasks
+from graphagg.graph.csr import Csr
+
+STRENGTH, ARRIVED, LOOPS = "strength", "arrived", "loops"
+LOG, LEAF, SMOOTH = "log", "leaf", "smooth"
+START, REFINED = "start", "refined"
+_MAPS = "map"
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The names of the arrays that hold vectors, before the rotation `<rows>.turn`.
+
+    Attributes:
+        rows: the vectors, `[N', m]`; a vector is one of these times the rotation.
+        sources: the terms of the vectors, `[N', m]`: a vector is the sum of its node's matrix row
+            over these, the row of A1 after a propagation, of the log matrix before.
+    """
+
+    rows: str
+    sources: str
+
+
+@dataclass(frozen=True)
+class Factorization:
+    """The stages.
+
+    Attributes:
+        tasks: runs them over the pieces.
+        config: parameters.
+    """
+
+    tasks: PieceTasks
+    config: EmbeddingConfig
+
+    # --- the log matrix --------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Stages `strength` and `arrived`: D and q of all nodes."""
+        tasks = self.tasks
+        tasks.collect(STRENGTH, (), np.float64, strengths)
+
+        def arrived(piece: Piece) -> Array:
+            return arriving(piece, tasks.arrays.map(STRENGTH)[piece.columns])
+
+        tasks.collect(ARRIVED, (), np.float64, arrived, lambda first, sums: raised(sums))
+        total = tasks.sum_of_spans(ARRIVED, f"{ARRIVED}.sums", lambda rows: rows.sum(keepdims=True))
+        tasks.arrays.blocks.save(f"{ARRIVED}.total", 0, value=total)
+
+    def log_q(self, nodes: Ints) -> Array:
+        """Logarithm of q of some nodes, float64."""
+        total = float(self.tasks.arrays.blocks.load(f"{ARRIVED}.total", 0, "value")[0])
+        return np.asarray(np.log(self.tasks.arrays.map(ARRIVED)[nodes]) - np.log(total))
+
+    def log_matrix(self, piece: Piece) -> Csr:
+        """The log matrix of a piece."""
+        return log_matrix(piece, self.tasks.of_rows(piece, STRENGTH), self.log_q(piece.columns))
+
+    # --- leaves, merge, refinement ---------------------------------------------------------------
+
+    def factorize(self) -> Vectors:
+        """Stages `leaves`, `gram...`, `start` and `refined`: U sqrt(S) of the log matrix."""
+        tasks = self.tasks
+        tasks.run(tasks.layout.pieces, self._leaf, "leaves")
+        self.merge()
+        width = tasks.arrays.map(START).shape[1:]
+        tasks.collect(REFINED, width, np.float32, lambda piece: tasks.multiply(LOG, piece, START))
+        self._rotate(REFINED, self.config.dim)  # fewer if the matrix has fewer directions
+        return Vectors(REFINED, START)
+
+    def _leaf(self, i: int) -> None:
+        """Decompose the log matrix of piece i."""
+        blocks, config = self.tasks.arrays.blocks, self.config
+        matrix = self.log_matrix(self.tasks.piece(i))
+        rank, seed = config.rank(self.tasks.layout.pieces), [config.random_state, i]
+        values = scaled_right_vectors(matrix, rank, config.iterations, seed)
+        blocks.save(LOG, i, values=matrix.entries)
+        blocks.save(LEAF, i, values=values)
+
+    def merge(self) -> None:
+        """Stage `start`: Q, the leading right singular vectors of the stacked pieces, float32."""
+        tasks, levels = self.tasks, count()
+        pieces, load = tasks.layout.pieces, tasks.arrays.blocks.load
+        maps, singular = merge_leaves(
+            [load(LEAF, i, "values").shape[1] for i in range(pieces)],
+            self.config.width,
+            lambda level: self._grams(level, next(levels)),
+        )
+        self._save_maps(_MAPS, dict(enumerate(matrix / singular for matrix in maps)))
+
+        def start(low: int, high: int) -> Array:
+            rows = mapped(range(pieces), self._maps(_MAPS), self._leaf_rows(low, high))
+            whole = np.zeros((high - low, len(singular)), dtype=np.float32)
+            whole[rows.nodes - low] = rows.values
+            return whole
+
+        tasks.fill(START, (len(singular),), np.float32, shards_of(tasks.nodes), start)
+        tasks.drop(LEAF)
+
+    def _grams(self, level: TreeLevel, depth: int) -> Iterable[Wide]:
+        """The Gram matrices of a level of the merge; a task a shard of nodes."""
+        name, shards = f"gram{depth}", shards_of(self.tasks.nodes)
+        groups, has_maps = level.groups, level.maps is not None
+        if level.maps is not None:
+            self._save_maps(f"{name}.map", level.maps)
+
+        def shard(s: int) -> list[Wide]:
+            maps = self._maps(f"{name}.map") if has_maps else None
+            return level_grams(TreeLevel(groups, maps), self._leaf_rows(*shards[s]))
+
+        return self.tasks.sums(name, len(shards), shard)
+
+    def _leaf_rows(self, low: int, high: int) -> list[NodeRows]:
+        """The rows of nodes `low` to `high - 1` in each leaf."""
+        load = self.tasks.arrays.blocks.load
+        leaves = (
+            NodeRows(load(PIECE, i, "columns"), load(LEAF, i, "values"))
+            for i in range(self.tasks.layout.pieces)
+        )
+        return [leaf.within(low, high) for leaf in leaves]
+
+    def _save_maps(self, name: str, maps: dict[int, Wide]) -> None:
+        for leaf, matrix in maps.items():
+            self.tasks.save_matrix(name, matrix, leaf)
+
+    def _maps(self, name: str) -> dict[int, Wide]:
+        return {i: self.tasks.matrix(name, i) for i in range(self.tasks.layout.pieces)}
+
+    # --- propagation -----------------------------------------------------------------------------
+
+    def propagate(self, before: Vectors, pass_number: int) -> Vectors:
+        """Stages `pass<number>...`: one pass of spectral propagation over all nodes."""
+        tasks = self.tasks
+        if pass_number == 1:
+            self._smoothing()
+        turn, name = tasks.matrix(f"{before.rows}.turn"), f"pass{pass_number}"
+
+        def start(low: int, high: int) -> Array:
+            return normalize_rows(tasks.arrays.map(before.rows)[low:high] @ turn)
+
+        width = (turn.shape[1],)
+        tasks.fill(f"{name}.start", width, np.float32, tasks.spans, start)
+        tasks.drop(before.rows, before.sources)
+        for step in range(STEPS):
+            read, written = self._product(name, step)
+            tasks.collect(f"{name}.{step}", width, np.float32, read, written)
+            for earlier in set(NEEDS[step]).difference(*NEEDS[step + 1 :], NEEDS[-1]):
+                tasks.drop(f"{name}.{earlier}")
+        self._rotate(f"{name}.{STEPS - 1}")
+        return Vectors(f"{name}.{STEPS - 1}", f"{name}.{STEPS - 2}")
+
+    def _product(
+        self, name: str, step: int
+    ) -> tuple[Callable[[Piece], Array], Callable[[int, Array], Array]]:
+        """Two functions: the product of a step over a piece's entries, and the rows it gives."""
+        needed, array = [f"{name}.{each}" for each in NEEDS[step]], self.tasks.arrays.map
+
+        def read(piece: Piece) -> Array:
+            return self.tasks.multiply(SMOOTH, piece, needed[-1])
+
+        def written(first: int, product: Array) -> Array:
+            mine = slice(first, first + len(product))
+            strength, loops = (array(key)[mine] for key in (STRENGTH, LOOPS))
+            terms = [np.asarray(array(key)[mine]) for key in needed]
+            share = (loops / (strength + loops)).astype(np.float32)
+            product = product + share[:, None] * terms[-1]
+            if step < STEPS - 1:
+                return advance(step, terms, product)
+            return finish(product, (strength + loops).astype(np.float32))
+
+        return read, written
+
+    def _smoothing(self) -> None:
+        """Stages `loops` and `smooth`: the loops of all nodes, and D1^-1 A of each piece."""
+        tasks = self.tasks
+
+        def degrees(piece: Piece) -> Array:
+            return piece.matrix.degrees().astype(np.float64)
+
+        def loops(first: int, counts: Array) -> Array:
+            strength = tasks.arrays.map(STRENGTH)[first : first + len(counts)]
+            return np.asarray(strength / np.maximum(counts, 1))
+
+        def smooth(i: int) -> None:
+            piece = tasks.piece(i)
+            matrix = smoothing(piece, tasks.of_rows(piece, STRENGTH), tasks.of_rows(piece, LOOPS))
+            tasks.arrays.blocks.save(SMOOTH, i, values=matrix.entries)
+
+        tasks.collect(LOOPS, (), np.float64, degrees, loops)
+        tasks.run(tasks.layout.pieces, smooth, SMOOTH)
+        tasks.drop(LOG)
+
+    # --- results ---------------------------------------------------------------------------------
+
+    def _rotate(self, name: str, width: int | None = None) -> None:
+        """Save the rotation of an array's rows, `<name>.turn`."""
+        total = self.tasks.sum_of_spans(name, f"{name}.gram", gram)
+        self.tasks.save_matrix(f"{name}.turn", rotation(total, width).astype(np.float32))
+
+    def rotated(self, vectors: Vectors, nodes: Ints) -> tuple[Array, Array]:
+        """Vectors and sources of some nodes, zeros for one without an edge (-1); `[n, d]` each."""
+        filled, turn = nodes >= 0, self.tasks.matrix(f"{vectors.rows}.turn")
+        ascending, positions = np.unique(nodes[filled], return_inverse=True)
+        rows, sources = (
+            _spread(self.tasks.arrays.select(name, ascending)[positions] @ turn, filled)
+            for name in (vectors.rows, vectors.sources)
+        )
+        return rows, sources
+
+    def width(self, vectors: Vectors) -> int:
+        """Length of the vectors: `dim`, or fewer if the matrix has fewer directions."""
+        return int(self.tasks.matrix(f"{vectors.rows}.turn").shape[1])
+
+    def log_q_of(self, nodes: Ints) -> Array:
+        """The logarithm of q, 0 for nodes without an edge (-1)."""
+        filled = nodes >= 0
+        return _spread(self.log_q(nodes[filled]), filled)
+
+
+def _spread(rows: Array, filled: Array) -> Array:
+    """Rows where `filled`, zeros elsewhere."""
+    whole = np.zeros((len(filled), *rows.shape[1:]), dtype=rows.dtype)
+    whole[filled] = rows
+    return whole
+
+
+def factorized(stages: Factorization, passed: Callable[[int], None] = lambda turn: None) -> Vectors:
+    """Run all stages; `passed` is called after the merge (0) and after each propagation."""
+    stages.prepare()
+    vectors = stages.factorize()
+    passed(0)
+    for turn in range(1, stages.config.propagate + 1):
+        vectors = stages.propagate(vectors, turn)
+        passed(turn)
+    return vectors

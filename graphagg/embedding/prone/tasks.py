@@ -1,0 +1,196 @@
+"""Arrays over all nodes, computed piece by piece.
+
+A task takes one piece: it reads the rows of the piece's columns, its halo included, and writes the
+rows of the piece's nodes. The pieces' shares of the hubs' rows are added up in a task of their own,
+in the order of the pieces. So each number follows from the same numbers in the same order, however
+the tasks run: in memory, over files and on Spark the bytes are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.embedding.partition.pieces import PIECE, Layout, Piece, load_piece
+from graphagg.embedding.prone.merge import NODES_PER_SHARD
+from graphagg.embedding.prone.sparse import multiply, one_thread
+from graphagg.execution.arrays import ArrayStore
+from graphagg.execution.runner import Stats, Task, TaskRunner
+
+_GATHERED = 1 << 27
+"""Numbers of an array of all nodes that a product gathers at once; 512 MiB of them."""
+_LEAST_WIDTH = 32
+_SUMS = 64
+"""Tasks that share a sum over many parts, at most."""
+
+
+@dataclass(frozen=True)
+class PieceTasks:
+    """Runs tasks over the pieces of a matrix, and keeps their arrays.
+
+    Attributes:
+        layout: the nodes by piece; of its `order` only the hubs are read.
+        arrays: holds the arrays; the pieces are there already (`save_piece`).
+        runner: runs the tasks.
+    """
+
+    layout: Layout
+    arrays: ArrayStore
+    runner: TaskRunner
+
+    @property
+    def nodes(self) -> int:
+        """Nodes with an edge."""
+        return int(self.layout.starts[-1])
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The ranges of nodes: the hubs, then the nodes of each piece."""
+        return list(pairwise([0, *self.layout.starts.tolist()]))
+
+    def piece(self, i: int) -> Piece:
+        """Piece i."""
+        return load_piece(self.arrays, self.layout, i)
+
+    def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
+        """Run tasks, each in one thread: then sums have one order."""
+
+        def alone(i: int) -> Stats | None:
+            with one_thread():
+                return task(i)
+
+        return self.runner.run(count, alone, stage)
+
+    def drop(self, *names: str) -> None:
+        """Remove arrays, unless a job that goes on may read them again."""
+        if not self.runner.resumes:
+            for name in names:
+                self.arrays.drop(name)
+
+    def fill(
+        self, name: str, row: tuple[int, ...], dtype: Any, spans: Sequence[tuple[int, int]],
+        rows: Callable[[int, int], Array],
+    ) -> None:  # fmt: skip
+        """Make array `name`, `[N', *row]`, from `rows(low, high)` of ranges of nodes."""
+        self._create(name, dtype, row)
+
+        def write(i: int) -> None:
+            self.arrays.write(name, spans[i][0], rows(*spans[i]))
+
+        self.run(len(spans), write, name)
+
+    def collect(
+        self,
+        name: str,
+        row: tuple[int, ...],
+        dtype: Any,
+        read: Callable[[Piece], Array],
+        written: Callable[[int, Array], Array] = lambda first, rows: rows,
+    ) -> None:
+        """Make array `name`, `[N', *row]`, from the rows that each piece gives.
+
+        Args:
+            name: of the array.
+            row: shape of a row.
+            dtype: of the array.
+            read: rows of a piece's nodes and then of its hubs, those in part.
+            written: maps the whole rows of the nodes from `first` on to the rows of the array.
+        """
+        self._create(name, dtype, row)
+        partial, hubs = f"{name}.hubs", self.layout.hubs
+
+        def of_piece(i: int) -> None:
+            piece = self.piece(i)
+            rows = read(piece)
+            self.arrays.blocks.save(partial, i, rows=rows[piece.whole :])
+            # A shard at a time, which bounds the memory of `written`.
+            for low in range(0, piece.whole, NODES_PER_SHARD):
+                block = rows[low : min(low + NODES_PER_SHARD, piece.whole)]
+                self.arrays.write(name, piece.first + low, written(piece.first + low, block))
+
+        def of_hubs(_: int) -> None:
+            total = np.zeros((hubs, *row), dtype)
+            for i in range(self.layout.pieces):
+                hub_rows = self.arrays.blocks.load(PIECE, i, "hubs")
+                total[hub_rows] += self.arrays.blocks.load(partial, i, "rows")
+            self.arrays.write(name, 0, written(0, total))
+
+        self.run(self.layout.pieces, of_piece, name)
+        if hubs:
+            self.run(1, of_hubs, partial)
+        self.drop(partial)
+
+    def _create(self, name: str, dtype: Any, row: tuple[int, ...]) -> None:
+        shape = (self.nodes, *row)
+        self.runner.note(f"{name}.made", lambda: self.arrays.create(name, dtype, shape))
+
+    def of_rows(self, piece: Piece, name: str) -> Array:
+        """The values of a piece's rows, hubs included, in an array of all nodes."""
+        whole = self.arrays.map(name)
+        mine = whole[piece.first : piece.first + piece.whole]
+        return np.concatenate((mine, whole[piece.hubs]))
+
+    def multiply(self, matrix: str, piece: Piece, name: str) -> Array:
+        """The piece's matrix with the values of a stage, times the rows of its columns.
+
+        The rows are read some of their columns at a time, if all together take much memory.
+        """
+        values = self.arrays.blocks.load(matrix, piece.index, "values")
+        piece_matrix, width = piece.with_values(values), self.arrays.map(name).shape[1]
+        step = max(_LEAST_WIDTH, _GATHERED // max(len(piece.columns), 1))
+        products = [
+            multiply(piece_matrix, self.arrays.select(name, piece.columns, slice(low, low + step)))
+            for low in range(0, width, step)
+        ]
+        return products[0] if len(products) == 1 else np.concatenate(products, axis=1)
+
+    def sums(
+        self, name: str, count: int, task: Callable[[int], Sequence[Array]]
+    ) -> Iterator[Array]:
+        """Add up each of the arrays that `task(i)` gives, over all i below `count`."""
+        shares = np.array_split(np.arange(count), min(count, _SUMS))
+
+        def add(s: int) -> Stats:
+            totals: list[Array] = []
+            for i in shares[s].tolist():
+                arrays = task(i)
+                sums = zip(totals, arrays, strict=True) if totals else ()
+                totals = [a + b for a, b in sums] or list(arrays)
+            self.arrays.blocks.save(name, s, **{str(j): each for j, each in enumerate(totals)})
+            return {"arrays": len(totals)}
+
+        rows = self.run(len(shares), add, name)
+        for j in range(rows[0]["arrays"]):
+            total = self.arrays.blocks.load(name, 0, str(j))
+            for s in range(1, len(shares)):
+                total = total + self.arrays.blocks.load(name, s, str(j))
+            yield total
+        self.drop(name)
+
+    def sum_of_spans(self, name: str, stage: str, of_rows: Callable[[Array], Array]) -> Array:
+        """Add up `of_rows` of the hubs' rows, and then of each piece's rows, of an array."""
+        spans = self.spans
+
+        def span(i: int) -> list[Array]:
+            low, high = spans[i]
+            return [of_rows(self.arrays.map(name)[low:high])]
+
+        (total,) = self.sums(stage, len(spans), span)
+        return total
+
+    def save_matrix(self, name: str, matrix: Array, index: int = 0) -> None:
+        """Save a small matrix that rows are multiplied by, column by column.
+
+        The order in memory decides which loop of the linear algebra library multiplies, and so the
+        last bits; LAPACK gives columns.
+        """
+        self.arrays.blocks.save(name, index, columns=matrix.T)
+
+    def matrix(self, name: str, index: int = 0) -> Array:
+        """A matrix that `save_matrix` saved."""
+        return self.arrays.blocks.load(name, index, "columns").T

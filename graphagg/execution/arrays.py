@@ -1,0 +1,190 @@
+"""Named arrays of a build, in memory or in files. Both hold the same values.
+
+Arrays over all rows have a name; tasks write ranges of them. Arrays of a block (a piece of a graph,
+the output of a task) have a stage, a number and a name; see `graphagg.execution.blocks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.execution.blocks import Blocks, MemoryBlocks
+from graphagg.store import ArtifactWriter
+from graphagg.store.npy import map_array
+from graphagg.store.ranges import GrowingFile, preallocate, take_rows, write_range
+from graphagg.store.strings import StringTable
+from graphagg.store.work import FolderStorage
+
+
+class MemoryArrays(ArtifactWriter):
+    """Arrays in memory. As a writer it keeps arrays instead of writing files.
+
+    Attributes:
+        arrays: by name.
+        blocks: arrays of blocks.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self.arrays: dict[str, Array] = {}
+        self.blocks = MemoryBlocks()
+        self._parts: dict[str, list[Array]] = {}
+
+    @property
+    def writer(self) -> ArtifactWriter:
+        """Takes whole arrays."""
+        return self
+
+    def array(self, name: str, array: Array) -> None:
+        """Keep array `name`."""
+        self.arrays[name] = array
+
+    def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
+        """Make an array of zeros; `write` fills its ranges."""
+        self.arrays[name] = np.zeros(shape, dtype)
+
+    def write(self, name: str, start: int, rows: Array) -> None:
+        """Write rows `start` to `start + len(rows)`."""
+        self.arrays[name][start : start + len(rows)] = rows
+
+    def append(self, name: str, dtype: Any, length: int, values: Array) -> int:
+        """Append to the first `length` values of an array; returns the new length."""
+        self._parts.setdefault(name, []).append(values)
+        return length + len(values)
+
+    def map(self, name: str) -> Array:
+        """An array that is complete."""
+        if name in self._parts:
+            self.arrays[name] = np.concatenate(self._parts.pop(name))
+        return self.arrays[name]
+
+    def select(self, name: str, rows: Array, columns: slice = slice(None)) -> Array:
+        """Some rows, ascending, and some of their columns."""
+        return np.asarray(self.arrays[name][rows, columns])
+
+    def exists(self, name: str) -> bool:
+        """Whether there is an array of this name."""
+        return name in self.arrays or name in self._parts
+
+    def drop(self, name: str) -> None:
+        """Remove an array, and the blocks of a stage of this name."""
+        self.arrays.pop(name, None)
+        self.blocks.remove(name)
+
+    def gather(self, writer: ArtifactWriter, names: Iterable[str]) -> None:
+        """Write the named arrays that exist into the folder of a new version."""
+        for name in filter(self.exists, names):
+            writer.array(name, self.map(name))
+
+
+class FileArrays:
+    """Arrays as `.npy` files in a folder; on Spark, a folder that all machines share.
+
+    Methods are those of `MemoryArrays`; arrays are memory-mapped. `graphagg.spark.store_arrays` has
+    the same with objects of a store.
+
+    Args:
+        folder: where they are.
+        blocks: arrays of blocks; None: in `blocks/` of the folder.
+    """
+
+    def __init__(self, folder: Path, blocks: Blocks | None = None) -> None:
+        self.folder = folder
+        self.blocks = blocks or Blocks(FolderStorage(folder / "blocks"))
+
+    @property
+    def writer(self) -> ArtifactWriter:
+        """Writes whole arrays."""
+        return ArtifactWriter(self.folder)
+
+    def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
+        """Make an array of zeros; `write` fills its ranges."""
+        preallocate(self.folder / f"{name}.npy", dtype, shape)
+
+    def write(self, name: str, start: int, rows: Array) -> None:
+        """Write rows `start` to `start + len(rows)`.
+
+        Raises:
+            JobFailed: a newer run of the job has begun.
+        """
+        self.blocks.check_run()
+        write_range(self.folder / f"{name}.npy", start, rows)
+
+    def append(self, name: str, dtype: Any, length: int, values: Array) -> int:
+        """Append to the first `length` values of an array; returns the new length."""
+        file = GrowingFile(self.path(f"{name}.npy"), dtype, length)
+        file.append(values)
+        file.close()
+        return file.length
+
+    def map(self, name: str) -> Array:
+        """Map an array that is complete, read-only."""
+        return map_array(self.path(f"{name}.npy"))
+
+    array = map
+
+    def strings(self, name: str) -> StringTable:
+        """Map a string table that is complete."""
+        return StringTable(self.map(f"{name}.utf8"), self.map(f"{name}.offsets"))
+
+    def __contains__(self, file_name: str) -> bool:
+        return self.exists(file_name.removesuffix(".npy"))
+
+    def select(self, name: str, rows: Array, columns: slice = slice(None)) -> Array:
+        """Some rows, ascending; only a part of the file is in memory at a time."""
+        return take_rows(self.map(name), rows, columns)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is an array of this name."""
+        return (self.folder / f"{name}.npy").exists()
+
+    def drop(self, name: str) -> None:
+        """Remove an array, and the blocks of a stage of this name."""
+        (self.folder / f"{name}.npy").unlink(missing_ok=True)
+        self.blocks.remove(name)
+
+    def write_whole(self, arrays: Mapping[str, Array | StringTable]) -> None:
+        """Write whole arrays and string tables, by name."""
+        with self.written() as folder:
+            writer = ArtifactWriter(folder)
+            for name, array in arrays.items():
+                if isinstance(array, StringTable):
+                    writer.strings(name, array)
+                else:
+                    writer.array(name, array)
+
+    @contextmanager
+    def written(self) -> Iterator[Path]:
+        """Context manager: a local folder; files that a task writes there are kept."""
+        yield self.folder
+
+    def path(self, file_name: str) -> Path:
+        """The path of a file on this machine."""
+        return self.folder / file_name
+
+    def gather(self, writer: ArtifactWriter, names: Iterable[str] | None = None) -> None:
+        """Link arrays into the folder of a new version.
+
+        Args:
+            writer: of the version.
+            names: those of them that exist are linked; None: all files.
+        """
+        if names is None:
+            files = self._all_files()
+        else:
+            files = [f"{name}.npy" for name in filter(self.exists, names)]
+        for path in map(self.path, files):
+            if path.parent != writer.folder.absolute():
+                writer.link(path)
+
+    def _all_files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if path.is_file())
+
+
+ArrayStore = MemoryArrays | FileArrays

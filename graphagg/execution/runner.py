@@ -1,0 +1,68 @@
+"""How the tasks of a stage run: here one after another; `graphagg.spark.job` runs them on Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from graphagg.progress import Progress, silent
+from graphagg.store.work import WorkFolder
+
+Stats = dict[str, Any]
+"""A few numbers that a task returns, by name; `block` is the number of the task."""
+Task = Callable[[int], Stats | None]
+"""A task by its number. It may run more than once, and then writes the same bytes."""
+
+
+class TaskRunner(Protocol):
+    """Runs the stages of a build.
+
+    Attributes:
+        resumes: whether a killed build goes on, and so may read arrays again.
+    """
+
+    resumes: bool
+
+    def note(self, name: str, make: Callable[[], Any]) -> Any:
+        """A small JSON value: of an earlier run of this build, else from `make`."""
+
+    def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
+        """Run `task(i)` for i below `count`.
+
+        Args:
+            count: of the tasks.
+            task: called with each number, in any order.
+            stage: under this name results are noted, and progress is reported; empty: neither.
+
+        Returns:
+            What the tasks returned, with `block`, in the order of their numbers.
+        """
+
+
+class InProcessRunner:
+    """Runs tasks one after another.
+
+    Args:
+        progress: called after each task of a named stage.
+        work: folder where the results of tasks are noted, so that a killed build goes on; None:
+            they are not.
+    """
+
+    def __init__(self, progress: Progress = silent, work: WorkFolder | None = None) -> None:
+        self._progress, self._work = progress, work
+        self.resumes = work is not None
+
+    def note(self, name: str, make: Callable[[], Any]) -> Any:
+        """A small JSON value: of an earlier run, else from `make`."""
+        return make() if self._work is None else self._work.note(name, make)
+
+    def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
+        """Run the tasks in order; see `TaskRunner`."""
+        rows: list[Stats] = []
+        for i in range(count):
+            result = self.note(f"{stage}.{i}", partial(task, i)) if stage else task(i)
+            rows.append({"block": i} | (result or {}))
+            if stage:
+                self._progress(stage, i + 1, count)
+        return rows

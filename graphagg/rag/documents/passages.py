@@ -20,7 +20,7 @@ from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, Unreadable
 from graphagg.fields import Brief
 from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.languages import AUTO, OTHER, language_of_text
-from graphagg.rag.documents.rows import TABLES, RowConfig, read_rows
+from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.store.manifest import canonical_json
 
 _SAMPLE = 200  # documents from which the language of a corpus is recognized
@@ -83,10 +83,9 @@ def read_passages(
 ) -> Iterator[Passage]:
     r"""Read passages from a file or folder, one at a time.
 
-    Takes JSON lines (gzip is recognized by its magic bytes), a JSON list, CSV and Parquet with the
-    fields `id`, `text` and optionally `title`, `metadata`, `document` and `position`; any other
-    field becomes metadata. A folder, or a file of another kind, is read by `read_documents`: a
-    passage is a whole document, and files that cannot be read are left out with a warning.
+    Reads JSON lines (also gzip), a JSON list, CSV and Parquet with the fields `id`, `text` and
+    optionally `title`, `metadata`, `document` and `position`; any other field becomes metadata. A
+    folder, or a file of another kind, is read by `read_documents`, a passage per document.
 
     Args:
         path: a file or folder.
@@ -111,22 +110,12 @@ def read_passages(
         from graphagg.rag.documents.reading.folder import read_documents
 
         return (as_passage(d.record, str(source / d.id)) for d in read_documents(source))
-    return _row_passages(source, columns)
-
-
-def _row_passages(source: Path, columns: RowConfig) -> Iterator[Passage]:
-    is_table = source.suffix.lower() in TABLES
-    for row, where in read_rows(source, columns):
-        if is_table:
-            columns.check(row, where)
-        yield as_passage(columns.record(row, where), where)
+    rows = read_rows(source, columns)
+    return (as_passage(columns.record(row, where, source), where) for row, where in rows)
 
 
 def holds_documents(source: Path) -> bool:
-    """Whether a path holds documents, to be split into passages: a folder, or a file such as a PDF.
-
-    Any other file, such as JSON lines or Parquet, holds passages.
-    """
+    """Whether a path holds documents, as a folder or a PDF; JSON lines and tables hold passages."""
     from graphagg.rag.documents.reading.kinds import DOCUMENTS  # questions read no files
 
     return source.is_dir() or source.suffix.lower() in DOCUMENTS
@@ -156,15 +145,12 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
 
 def _id(value: object) -> object:
     """Convert an integer of Python or numpy to a string."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    return str(int(value)) if whole else value  # type: ignore[call-overload]
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    return str(int(value)) if is_integer else value  # type: ignore[call-overload]
 
 
 def _plain(value: Any, where: str, depth: int = 0) -> Any:
-    """Convert metadata to JSON values: NaN becomes None, dates become ISO text.
-
-    Values without a JSON form stay; `metadata_json` refuses them.
-    """
+    """Convert metadata to JSON values; `metadata_json` refuses what has no such form."""
     if depth > _DEEPEST:
         raise InvalidPassage(f"{where}: metadata is nested more than {_DEEPEST} deep; flatten it")
     if isinstance(value, Mapping):
@@ -193,8 +179,8 @@ def _position(record: Mapping[str, Any], where: str) -> int:
     value = record.get("position")
     if value is None:
         return 0
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or not 0 <= value <= _LAST_POSITION:
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if not is_integer or not 0 <= value <= _LAST_POSITION:
         raise InvalidPassage(
             f"{where}: position is {_shown(value)}, wanted an integer from 0 to {_LAST_POSITION:,}"
         )
@@ -222,9 +208,7 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
     """Collect the passages of a corpus and check them together.
 
     Raises:
-        EmptyCorpus: there is no passage.
-        InvalidPassage: a passage is invalid, or its metadata is not JSON.
-        DuplicateId: two passages share an id.
+        EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
     """
     corpus: list[Passage] = []
     seen: set[str] = set()
@@ -303,14 +287,14 @@ def corpus_digest(digests: Iterable[bytes]) -> str:
 def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
     """Choose the language in which to index a corpus, by the prose of 200 of its documents.
 
-    Each document counts once, by its first passage of the sample; code and tables do not count. In
-    every kind of English corpus that was tried at least 98.5 % of the passages are recognized as
-    English; so a tenth in another language is no recognition error.
+    Each document counts once, by its first passage of the sample; code and tables do not count.
+    Fewer than 1.5 % of English passages are recognized as another language, in every kind of corpus
+    that was tried; so a tenth in another language is no recognition error.
 
     Returns:
         The code of the language of most documents; `auto` if that is less than nine of ten and two
         languages have a tenth each; None for English, for languages without stems, and for fewer
-        than 5 documents. A warning tells the shares where fewer than nine of ten agree.
+        than 5 documents. A warning gives the shares if fewer than nine of ten agree.
 
     Raises:
         MissingExtra: py3langid is not installed.

@@ -51,15 +51,18 @@ class RowConfig:
                 "by `id_column`, `text_column` and `title_column`"
             )
 
-    def record(self, row: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-        """Convert a row to the fields of a passage; see `as_passage`.
+    def record(
+        self, row: Mapping[str, Any], where: str, source: Path | None = None
+    ) -> Mapping[str, Any]:
+        """Convert a row, perhaps of a table file, to the fields of a passage; see `as_passage`.
 
         Raises:
             InvalidPassage: the column of ids or texts is missing.
         """
+        if self != _PLAIN or (source is not None and source.suffix.lower() in TABLES):
+            self.check(row, where)
         if self == _PLAIN:
             return row
-        self.check(row, where)
         fields = {"id": self.id_column, "text": self.text_column, "title": self.title_column}
         taken = {*fields.values(), *_KEPT, "metadata"}
         metadata = {name: value for name, value in row.items() if name not in taken}

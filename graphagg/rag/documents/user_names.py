@@ -1,12 +1,10 @@
-"""Names that a user lists: each with other spellings, or as a pattern; found in every text.
+"""Names that a user lists, with aliases or as patterns; they are found in every text.
 
-A listed name is found in capitals or not, like a code (`graphagg.rag.documents.codes`), and all its
-aliases are one name with it, under the key of the name. An alias in capitals alone ("SRE", "US") is
-found in capitals only. A name with `#` is a pattern: each run of `#` stands for a run of digits, so
-that "WO-####" finds work orders; what it finds is a name by itself.
-
-A file of names is JSON Lines, `{"name": ..., "aliases": [...]}`, or a name per line with its
-aliases behind it, separated by `=`.
+A name and its aliases are one entity, under the key of the name. They are found in any letter
+case, but an alias in capitals alone ("SRE", "US") only in capitals. A name with `#` is a pattern:
+each run of `#` stands for a run of digits, so "WO-####" finds work orders, each an entity of its
+own. A file of names is JSON Lines, `{"name": ..., "aliases": [...]}`, or has a name per line,
+followed by its aliases, separated by `=`.
 """
 
 from __future__ import annotations
@@ -67,7 +65,7 @@ class ListedNames:
         self.names = tuple(names)
         self._by_word: dict[str, list[tuple[tuple[str, ...], str, bool]]] = {}
         self._patterns: list[re.Pattern[str]] = []
-        listed: dict[tuple[tuple[str, ...], bool], str] = {}
+        name_of: dict[tuple[tuple[str, ...], bool], str] = {}
         for entry in self.names:
             if "#" in entry.name:
                 self._patterns.append(_pattern(entry))
@@ -81,21 +79,17 @@ class ListedNames:
                         f"to {_LONGEST} with letters or digits"
                     )
                 variant = words, spelling.isupper()
-                if variant in listed:
+                if variant in name_of:
                     raise InvalidParameter(
-                        f"names: {spelling!r} is listed for {listed[variant]!r} and for "
+                        f"names: {spelling!r} is listed for {name_of[variant]!r} and for "
                         f"{entry.name!r}; keep one of them"
                     )
-                listed[variant] = entry.name
+                name_of[variant] = entry.name
                 self._by_word.setdefault(words[0], []).append((words, key, spelling.isupper()))
 
     @classmethod
     def from_source(cls, names: Any) -> ListedNames | None:
-        """Read names from a file, or take a list of `ListedName` or mappings; None: none.
-
-        Raises:
-            InvalidParameter: as the class, or a line or mapping of another form.
-        """
+        """Read names from a file, or from a list of `ListedName` or mappings; None: none."""
         if names is None or isinstance(names, ListedNames):
             return names
         if isinstance(names, str | Path):
@@ -112,12 +106,7 @@ class ListedNames:
         return [{**asdict(entry), "aliases": list(entry.aliases)} for entry in self.names]
 
     def find(self, text: str, tokens: TextTokens) -> Iterator[Code]:
-        """Find the names in a text; they may overlap.
-
-        Args:
-            text: any text.
-            tokens: of the text.
-        """
+        """Find the names in a text with these tokens; they may overlap."""
         for start, word in enumerate(tokens.words):
             for words, key, in_capitals in self._by_word.get(word, ()):
                 end = start + len(words)

@@ -1,27 +1,26 @@
 """Split documents into passages at sentence boundaries.
 
-A document that fits in one chunk is one passage and stays as it is, with its id. So does a passage
-that names its document: it is a chunk already.
+A document that fits in one chunk stays one passage, with its id. So does a passage that names its
+document: it is a chunk already.
 
 A chunk is a run of whole sentences of at most `max_words` words. It ends before the last heading in
 its second half, else at the last paragraph break there, else at the last sentence that fits; it
-does not end in a heading unless it holds nothing else. The next chunk begins with the last
+does not end in a heading unless it has nothing else. The next chunk begins with the last
 `overlap_sentences` sentences of this one, unless a heading begins it. Headings are lines of
 Markdown, and the marks of a document read from a file. Exceptions:
 
-- A block of code counts as a sentence; one of more words is cut between lines.
+- A block of code counts as a sentence; a longer one is cut between lines.
 - A sentence of more than `max_words` words is cut at words into pieces of similar length, each of
   which counts as a sentence.
 - Chunks share fewer sentences if these and the next one would exceed `max_words`, and never all
   sentences of a chunk.
-- A last chunk with fewer than `min_words` new words is joined to the one before, which then holds
-  up to `max_words + min_words - 1` words.
+- A last chunk with fewer than `min_words` new words is joined to the one before, which then has up
+  to `max_words + min_words - 1` words.
 
 A word is a run without white space; in scripts without spaces, such as Chinese, Japanese and Thai,
-it is two characters. A word is never cut, however long.
-
-Sentences are found by rule (`graphagg.rag.models.by_rule.extractor.sentences`), for any language
-and without a model. A blank line, a heading and an item of a list begin a new sentence.
+it is two characters. A word is never cut. Sentences are found by rule
+(`graphagg.rag.models.by_rule.extractor.sentences`), for any language. A blank line, a heading and a
+list item begin a new sentence.
 """
 
 from __future__ import annotations
@@ -42,7 +41,6 @@ from graphagg.rag.documents.passages import Passage, checked_passage, iterable, 
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.documents.tokens import UNSPACED
 from graphagg.rag.models.by_rule.extractor import sentences as sentences_by_rule
-from graphagg.rag.models.extractor import EntityExtractor
 
 _WORD = re.compile(rf"(?:[{UNSPACED}][^\w\s]*){{1,2}}|[^\s{UNSPACED}]+")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n|[\f\u2029]")
@@ -55,7 +53,7 @@ class ChunkConfig:
     """Limits of chunks.
 
     Attributes:
-        max_words: words of a chunk at most; the module defines a word.
+        max_words: words of a chunk at most.
         overlap_sentences: sentences that a chunk shares with the one before.
         min_words: a last chunk with fewer new words is joined to the one before.
 
@@ -113,20 +111,17 @@ Source = Passage | Document | Mapping[str, Any]
 def chunk_documents(
     documents: Iterable[Source],
     config: ChunkConfig | None = DEFAULT_CHUNKING,
-    extractor: EntityExtractor | None = None,
 ) -> Iterator[Passage]:
     """Split documents into passages, one document at a time, in near linear time.
 
-    A chunk's id is its document's id, `#` and its position. It keeps the metadata of its document,
-    and its text is a piece of the document's. Its title is the trail from the title of the document
-    to the headings where the chunk begins, if the document has marks: "Travel policy > Trains". The
-    metadata state this `heading` (a list, outermost first), the `page`, and the `links` and
-    `anchors` of the chunk with their offsets.
+    A chunk's id is its document's id, `#` and its position. Its text is a piece of the document's.
+    Its title is the title of the document and, if the document has marks, the headings above the
+    chunk: "Travel policy > Trains". It has the metadata of its document, and its own `heading` (a
+    list, outermost first), `page`, and `links` and `anchors` with their offsets.
 
     Args:
         documents: the result of `read_passages`, or mappings with `id`, `text`, ...
         config: the limits; None keeps every document whole.
-        extractor: finds the sentences; None takes the rule described in the module.
 
     Raises:
         InvalidPassage: a document is invalid or has no text.
@@ -138,20 +133,18 @@ def chunk_documents(
         >>> [(chunk.id, chunk.text) for chunk in chunk_documents([document], limits)]
         [('d#0', 'Ada was born. Ada wrote.'), ('d#1', 'Ada died.')]
     """
-    for passages in split_documents(documents, config, extractor):
+    for passages in split_documents(documents, config):
         yield from passages
 
 
 def split_documents(
-    documents: Iterable[Source],
-    config: ChunkConfig | None,
-    extractor: EntityExtractor | None = None,
+    documents: Iterable[Source], config: ChunkConfig | None
 ) -> Iterator[list[Passage]]:
     """`chunk_documents`, with a list of passages per document."""
     counts: dict[str, int] = {}
     for position, source in enumerate(iterable(documents)):
         where = f"passage {position}"
-        passages = split(source, config, where, extractor)
+        passages = split(source, config, where)
         first = passages[0]
         is_whole = len(passages) == 1
         name = first.id if is_whole else first.document
@@ -163,19 +156,8 @@ def split_documents(
         yield passages
 
 
-def split(
-    source: Source,
-    config: ChunkConfig | None,
-    where: str,
-    extractor: EntityExtractor | None = None,
-) -> list[Passage]:
-    """Split one document into its chunks, or into itself if it fits in one.
-
-    Args:
-        source: the document.
-        config: the limits; None keeps it whole.
-        where: name of the document in messages.
-        extractor: finds the sentences.
+def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passage]:
+    """Split one document into its chunks; `where` names it in messages.
 
     Raises:
         InvalidPassage: the document is invalid or has no text.
@@ -185,16 +167,16 @@ def split(
     text = document.text
     spans = [_ChunkSpan(0, len(text), 0)]
     if config is not None and not document.document and _may_be_long(text, config):
-        spans = _spans(text, config, extractor, read.marks)
-    placed = _placed(read, document.metadata, spans)
+        spans = _spans(text, config, read.marks)
+    metadata = _metadata_of(read, document.metadata, spans)
     if len(spans) == 1:
-        return [replace(document, metadata=next(placed))]
+        return [replace(document, metadata=next(metadata))]
     return [
         Passage(
             f"{document.id}#{position}",
             text[span.start : span.end],
             trail(document.title, mark_at(read.marks, span.new).heading),
-            next(placed),
+            next(metadata),
             document.id,
             position,
         )
@@ -208,18 +190,18 @@ def _may_be_long(text: str, config: ChunkConfig) -> bool:
     return next(islice(words, config.max_words, None), None) is not None
 
 
-def _placed(
+def _metadata_of(
     read: Document, metadata: Mapping[str, Any], spans: Sequence[_ChunkSpan]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the metadata of each piece; the document's own take precedence.
+    """Yield the metadata of each chunk; the document's own values take precedence.
 
-    A place between two pieces belongs to the later one.
+    A link or anchor between two chunks belongs to the later one.
     """
     links, anchors = deque(read.links), deque(sorted(read.anchors.items(), key=itemgetter(1)))
     for span in spans:
         mark = mark_at(read.marks, span.new)
-        here: dict[str, Any] = {"heading": list(mark.heading)} if mark.heading else {}
-        here |= {} if mark.page is None else {"page": mark.page}
+        own: dict[str, Any] = {"heading": list(mark.heading)} if mark.heading else {}
+        own |= {} if mark.page is None else {"page": mark.page}
         targets: dict[str, int] = {}
         while links and (links[0].offset < span.end or span is spans[-1]):
             link = links.popleft()
@@ -229,8 +211,8 @@ def _placed(
         while anchors and (anchors[0][1] < span.end or span is spans[-1]):
             name, offset = anchors.popleft()
             names[name] = max(0, offset - span.start)
-        here |= ({"links": targets} if targets else {}) | ({"anchors": names} if names else {})
-        yield {**here, **metadata}
+        own |= ({"links": targets} if targets else {}) | ({"anchors": names} if names else {})
+        yield {**own, **metadata}
 
 
 def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
@@ -253,15 +235,9 @@ def clash(chunk: str, document: str, other: str, where: str) -> str:
     )
 
 
-def _spans(
-    text: str, config: ChunkConfig, extractor: EntityExtractor | None, marks: Sequence[Mark] = ()
-) -> list[_ChunkSpan]:
+def _spans(text: str, config: ChunkConfig, marks: Sequence[Mark]) -> list[_ChunkSpan]:
     """Find start and end of each chunk of a text, in characters."""
-    spans: Iterable[tuple[int, int]] = sentences_by_rule(text)
-    if extractor is not None:
-        (annotation,) = extractor.annotate([text])
-        spans = annotation.sentences
-    cuts = (start for start, _ in spans)
+    cuts = (start for start, _ in sentences_by_rule(text))
     sentences = list(_sentences(text, cuts, config.max_words, marks))
     return [
         _ChunkSpan(sentences[start].start, sentences[end - 1].end, sentences[new].start)
@@ -272,7 +248,7 @@ def _spans(
 def _sentences(
     text: str, cuts: Iterable[int], longest: int, marks: Sequence[Mark]
 ) -> Iterator[_Sentence]:
-    """Split a text at the cuts and at its layout; drops only white space."""
+    """Split a text at the cuts and at its layout; drop only white space."""
     headings = dict(match.span() for match in _HEADING.finditer(text))
     headings |= _marked_headings(text, marks)
     sections = headings.keys() | _sections(marks)

@@ -22,7 +22,7 @@ from graphagg.rag.documents.filters import compile_filter, parse_cli
 from graphagg.rag.documents.languages import language_of_text
 from graphagg.rag.documents.passages import as_passage
 from graphagg.rag.documents.reading.content import Unread
-from graphagg.rag.documents.reading.converters import light, markup, tables
+from graphagg.rag.documents.reading.converters import line_formats, markup, tables
 from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.files import ReadFile
@@ -69,10 +69,10 @@ READERS: dict[str, Callable[[str], Any]] = {
     "plain": markup.plain,
     "markdown": markup.markdown,
     "html": html,
-    "asciidoc": light.asciidoc,
-    "org": light.org,
-    "subtitles": light.subtitles,
-    "xml": light.xml,
+    "asciidoc": line_formats.asciidoc,
+    "org": line_formats.org,
+    "subtitles": line_formats.subtitles,
+    "xml": line_formats.xml,
     "csv": lambda text: list(tables.csv_rows("a,b\n" + text)),
     "json lines": lambda text: list(tables.json_lines(text)),
     "eml": lambda text: list(converted("a.eml", ReadFile(f"To: a\n\n{text}".encode(), 0))),

@@ -12,7 +12,6 @@ from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
 from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
-from tests.fakes import FakeExtractor
 
 WORDS = st.text("xyzé", min_size=2, max_size=6)  # no initials, no titles
 SENTENCES = st.lists(WORDS, min_size=1, max_size=12).map(lambda ws: " ".join(ws).capitalize() + ".")
@@ -188,12 +187,6 @@ def test_long_sentences_are_cut_at_words_and_long_words_never() -> None:
     assert [len(chunk.split()) for chunk in texts_of(text, ChunkConfig(10, 1, 5))] == [8, 8, 9]
     word = "x" * 100_000
     assert texts_of(f"{word} {word}", ChunkConfig(1, 0, 0)) == [word, word]
-
-
-def test_an_extractor_finds_the_sentences() -> None:
-    text = "met Dr. Smith. and left. again"
-    chunks = chunk_documents([Passage("d", text)], ChunkConfig(2, 0, 0), FakeExtractor())
-    assert [p.text for p in chunks] == ["met Dr.", "Smith.", "and left.", "again"]
 
 
 @pytest.mark.parametrize(

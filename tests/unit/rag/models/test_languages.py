@@ -186,15 +186,6 @@ def test_two_hops_in_french(tmp_path: Path, encoder: Encoder | None, model: str)
                 assert again.retrieve(question, k=3, mode="linearrag") == hits
 
 
-def test_a_question_in_another_language(tmp_path: Path) -> None:
-    index = PassageIndex.build(
-        CORPUS, tmp_path / "i", encoder=MultilingualEncoder(), extractor=SpacyExtractor(FRENCH)
-    )
-    with index:
-        hits = index.retrieve("Which engineer died in 1874?", k=1, mode="dense")
-        assert ids(hits) == {"Aurèle Castaing"}
-
-
 def test_a_packaged_encoder_by_its_name(tmp_path: Path) -> None:
     encoder = encoder_of("standard", MULTILINGUAL)
     assert isinstance(encoder, MultilingualEncoder)

@@ -44,28 +44,6 @@ def test_equal_to_sentence_transformers(encoder: SentenceTransformerEncoder) -> 
     assert (vectors[0] == vectors[3]).all()
 
 
-def test_one_by_one_equals_a_batch(encoder: SentenceTransformerEncoder) -> None:
-    together, names = encoder.encode_query(TEXTS, ["Ada Lovelace"])
-    for text, vector in zip(TEXTS, together, strict=True):
-        np.testing.assert_allclose(encoder.encode_query([text], [])[0][0], vector, atol=1e-6)
-    assert names.shape == (1, encoder.dimension)
-    assert encoder.encode_query(TEXTS, [])[1].shape == (0, encoder.dimension)
-
-
-def test_many_threads_equal_one(encoder: SentenceTransformerEncoder) -> None:
-    import torch
-
-    texts = [f"{text} {i}" for i in range(60) for text in TEXTS]
-    threads = torch.get_num_threads()
-    vectors = encoder.encode(texts)
-    assert torch.get_num_threads() == threads
-    torch.set_num_threads(1)
-    try:
-        np.testing.assert_allclose(encoder.encode(texts), vectors, atol=1e-6)
-    finally:
-        torch.set_num_threads(threads)
-
-
 def test_words_come_with_their_question(encoder: SentenceTransformerEncoder) -> None:
     texts = ["Who wrote notes on the Engine?", "Ada " * 400, "", "Who wrote notes on the Engine?"]
     words = [np.array([(0, 3), (4, 9), (0, 0)]), np.array([(0, 3)]), np.zeros((0, 2), int)]
@@ -137,15 +115,6 @@ def test_long_texts_are_cut_at_lines_and_equal_windows_encoded_once(
     vectors = encoder.encode([*windows, "".join(lines), *windows[::-1]])
     assert calls == [len(windows)]
     assert vectors.tobytes() == np.concatenate([*expected, expected[0][::-1]]).tobytes()
-
-
-def test_the_end_of_a_long_text_counts(encoder: SentenceTransformerEncoder) -> None:
-    filler = "The weather was mild and nothing happened that day. " * 60
-    with_end = encoder.encode([filler + "Zebras crossed the river."])[0]
-    assert abs(1 - with_end @ encoder.encode([filler])[0]) > 1e-3
-    question = encoder.encode_query(["Which animals crossed the river?"], [])[0][0]
-    (windows,) = encoder.split([filler + "Zebras crossed the river."])
-    assert int((encoder.encode(windows) @ question).argmax()) == len(windows) - 1
 
 
 def test_altered_default_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

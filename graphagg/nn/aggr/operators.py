@@ -10,8 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.compat import UNSTEADY
 from graphagg.nn.resolver import find
+
+_UNSTEADY = (
+    nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout,
+    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.RReLU,
+)  # fmt: skip
+"""Modules that in training give another result for the same rows."""
 
 
 class SymmetricGRU(nn.GRUCell):
@@ -86,7 +91,7 @@ def _check(operator: nn.Module, channels: int) -> None:
                 f"the operator takes {widths[0]} and gives {widths[1]} channels; wanted {channels}"
             )
     # Backward computes an operator once more, and must find what forward found.
-    unsteady = [m for m in operator.modules() if isinstance(m, UNSTEADY)]
+    unsteady = [m for m in operator.modules() if isinstance(m, _UNSTEADY)]
     if unsteady:
         raise InvalidParameter(
             f"the operator holds a {type(unsteady[0]).__name__}, which in training gives another "

@@ -1,9 +1,8 @@
 """Vectors M e_i, M^2 e_i, ... of each vertex i, held only where they are not 0.
 
-For a symmetric M, the diagonals of its powers, or of any polynomial in it, are inner products of
-such vectors: (M^(a+b))_ii = <M^a e_i, M^b e_i>. So K steps of a walk cost K/2 products with a
-vector that lives on the ball of radius K/2 around its vertex. The work space is O(N) however many
-vertices there are, and no column needs another.
+For a symmetric M, the diagonal of a power is made of inner products of such vectors:
+(M^(a+b))_ii = <M^a e_i, M^b e_i>. So K steps of a walk cost K/2 products with a vector that is not
+0 on the ball of radius K/2 around its vertex only. The work space is O(N).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 
 from graphagg.arrays import Doubles, Ints
 from graphagg.kernels import kernel
-from graphagg.nn.encodings.structure import CompressedRows, Structure
+from graphagg.nn.encodings.adjacency import CompressedRows
 
 
 class Ball(NamedTuple):
@@ -28,25 +27,25 @@ class Ball(NamedTuple):
     members: Ints
 
 
-def powers_diagonal(matrix: Structure, steps: int) -> Doubles:
+def powers_diagonal(matrix: CompressedRows, steps: int) -> Doubles:
     """diag(M^m) for m = 1..steps of a symmetric M, `[N, steps]`.
 
     O(sum over i of the entries within steps/2 hops of i, times steps).
     """
     half = (steps + 1) // 2
-    products = _products(matrix.compressed, np.zeros(matrix.vertices), half, False)
+    products = _products(matrix, np.zeros(len(matrix.indptr) - 1), half, False)
     walked: Doubles = products[:, 1 : steps + 1]
     return walked
 
 
-def chebyshev_diagonal(matrix: Structure, diagonal: Doubles, degree: int) -> Doubles:
+def chebyshev_diagonal(matrix: CompressedRows, diagonal: Doubles, degree: int) -> Doubles:
     """diag(T_k(M)) for k = 0..degree of a symmetric M with spectrum in [-1, 1], `[N, degree + 1]`.
 
     `matrix` holds the entries off the diagonal, `diagonal` `[N]` those on it. By
     T_(a+b) = 2 T_a T_b - T_(a-b), with a - b at most 1.
     """
     half = (degree + 1) // 2
-    products = _products(matrix.compressed, diagonal, half, True)
+    products = _products(matrix, diagonal, half, True)
     values: Doubles = 2 * products[:, : degree + 1]
     values[:, ::2] -= 1.0  # T_(2a) = 2 T_a T_a - T_0
     if degree:

@@ -22,7 +22,7 @@ import numpy as np
 
 from graphagg.arrays import Doubles
 from graphagg.errors import GraphAggError
-from graphagg.nn.encodings.structure import Component
+from graphagg.nn.encodings.adjacency import Component
 
 Normalization = Literal["sym", "rw", "none"]
 
@@ -96,7 +96,7 @@ def fix_signs(vectors: Doubles) -> Doubles:
 def _dense(
     component: Component, count: int, kind: Normalization, trivial: Doubles
 ) -> tuple[Doubles, Doubles]:
-    weights, degrees = component.dense(), component.degrees
+    weights, degrees = component.matrix.toarray(), component.degrees
     if kind == "none":
         matrix, above = np.diag(degrees) - weights, float(2 * degrees.max() + 1)
     else:
@@ -117,13 +117,9 @@ def _laplacian(component: Component, kind: Normalization) -> tuple[Any, float]:
     """Make the sparse Laplacian, and a bound on its eigenvalues."""
     from scipy.sparse import csr_array, diags_array
 
-    weights, degrees = component.sparse(), component.degrees
+    weights, degrees = component.matrix, component.degrees
     if kind == "none":
-        rows = np.repeat(degrees, np.diff(component.indptr))
-        # Anderson and Morley: no eigenvalue exceeds the largest d_u + d_v over the edges.
-        return csr_array(diags_array(degrees) - weights), float(
-            (rows + degrees[component.indices]).max()
-        )
+        return csr_array(diags_array(degrees) - weights), component.laplacian_bound
     root = diags_array(1 / np.sqrt(degrees))
     return csr_array(diags_array(np.ones(component.size)) - root @ weights @ root), 2.0
 

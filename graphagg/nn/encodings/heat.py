@@ -13,9 +13,14 @@ from torch_geometric.data import Data
 from graphagg.arrays import Doubles
 from graphagg.checks import number
 from graphagg.errors import InvalidParameter
+from graphagg.nn.encodings.adjacency import (
+    Component,
+    CompressedRows,
+    components,
+    symmetric_adjacency,
+)
 from graphagg.nn.encodings.balls import chebyshev_diagonal
 from graphagg.nn.encodings.base import Encoding
-from graphagg.nn.encodings.structure import Component, Structure, components, laplace_structure
 
 _TIMES = tuple(float(t) for t in range(1, 21))
 _TAIL = 1e-12  # Chebyshev coefficients below this are left out
@@ -61,9 +66,9 @@ class HKdiagSE(Encoding):
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`heat` of `data`."""
-        structure = laplace_structure(data)
-        heat = np.zeros((structure.vertices, len(self.times)))
-        for component in components(structure):
+        adjacency = symmetric_adjacency(data)
+        heat = np.zeros((adjacency.matrix.shape[0], len(self.times)))
+        for component in components(adjacency):
             if component.size == 1:
                 diagonals = np.ones((1, len(self.times)))
             elif component.size < self.dense_below:
@@ -74,24 +79,17 @@ class HKdiagSE(Encoding):
         return {"heat": heat}
 
     def _dense(self, component: Component) -> Doubles:
-        matrix = np.diag(component.degrees) - component.dense()
+        matrix = np.diag(component.degrees) - component.matrix.toarray()
         values, vectors = np.linalg.eigh(matrix)
         diagonals: Doubles = vectors**2 @ np.exp(-np.outer(np.maximum(values, 0), self.times))
         return diagonals
 
     def _expanded(self, component: Component) -> Doubles:
-        degrees = component.degrees
-        rows = np.repeat(degrees, np.diff(component.indptr))
-        # Anderson and Morley: no eigenvalue of D - W exceeds the largest d_u + d_v of an edge.
-        bound = float((rows + degrees[component.indices]).max())
+        bound = component.laplacian_bound
         coefficients = chebyshev_coefficients(np.array(self.times) * bound / 2)
-        scaled = Structure(
-            np.array([0, component.size]),
-            component.indptr,
-            component.indices.astype(np.int32),
-            component.weights * (-2 / bound),
-        )
-        moments = chebyshev_diagonal(scaled, degrees * (2 / bound) - 1, len(coefficients) - 1)
+        scaled = CompressedRows.from_matrix(component.matrix, component.matrix.data * (-2 / bound))
+        diagonal = component.degrees * (2 / bound) - 1
+        moments = chebyshev_diagonal(scaled, diagonal, len(coefficients) - 1)
         diagonals: Doubles = moments @ coefficients
         return diagonals
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.arrays import Doubles
+from graphagg.nn.encodings.adjacency import Component, components, symmetric_adjacency
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigenpairs import Normalization, fix_signs, lowest, trivial_vector
-from graphagg.nn.encodings.structure import Component, components, laplace_structure
 from graphagg.nn.segments import Segments
 from graphagg.nn.settings import check_choices, check_integers
 
@@ -82,15 +82,15 @@ class LapPE(Encoding):
         Raises:
             NoConvergence: the vectors of a large graph were not found.
         """
-        structure = laplace_structure(data)
-        vectors = np.zeros((structure.vertices, self.k))
+        adjacency = symmetric_adjacency(data)
+        vectors = np.zeros((adjacency.matrix.shape[0], self.k))
         values, mask = np.zeros_like(vectors), np.zeros(vectors.shape, dtype=bool)
-        by_graph: list[list[Component]] = [[] for _ in range(len(structure.ptr) - 1)]
-        for component in components(structure):
+        by_graph: list[list[Component]] = [[] for _ in range(len(adjacency.ptr) - 1)]
+        for component in components(adjacency):
             by_graph[component.graph].append(component)
         for graph, inside in enumerate(by_graph):
             eigenpairs = self._graph(inside)
-            rows = slice(structure.ptr[graph], structure.ptr[graph + 1])
+            rows = slice(adjacency.ptr[graph], adjacency.ptr[graph + 1])
             values[rows, : len(eigenpairs)] = [value for value, _, _ in eigenpairs]
             mask[rows, : len(eigenpairs)] = True
             for column, (_, component, vector) in enumerate(eigenpairs):

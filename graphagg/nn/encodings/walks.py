@@ -10,10 +10,15 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.arrays import Doubles
+from graphagg.nn.encodings.adjacency import (
+    CompressedRows,
+    entry_rows,
+    equal_matrices,
+    row_sums,
+    walk_adjacency,
+)
 from graphagg.nn.encodings.balls import powers_diagonal, returns
 from graphagg.nn.encodings.base import Encoding
-from graphagg.nn.encodings.structure import Structure, walk_structure
 from graphagg.nn.settings import check_integers
 
 
@@ -55,19 +60,13 @@ class RWSE(Encoding):
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`rwse` of `data`."""
-        adjacency = walk_structure(data)
-        if not adjacency.is_symmetric(adjacency.transposed()):
-            return {"rwse": returns(_transition(adjacency).compressed, self.steps)}
-        inverse_root = np.sqrt(_inverse(adjacency.row_sums))
-        weights = inverse_root[adjacency.rows] * adjacency.weights * inverse_root[adjacency.indices]
-        return {"rwse": powers_diagonal(adjacency.with_weights(weights), self.steps)}
-
-
-def _transition(adjacency: Structure) -> Structure:
-    """P = D^-1 A; rows of vertices without out-edges stay empty."""
-    inverse = _inverse(adjacency.row_sums)
-    return adjacency.with_weights(inverse[adjacency.rows] * adjacency.weights)
-
-
-def _inverse(sums: Doubles) -> Doubles:
-    return np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
+        matrix = walk_adjacency(data).matrix
+        sums, rows = row_sums(matrix), entry_rows(matrix)
+        inverse = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
+        if not equal_matrices(matrix, matrix.T.tocsr()):
+            transition = CompressedRows.from_matrix(matrix, inverse[rows] * matrix.data)
+            return {"rwse": returns(transition, self.steps)}
+        root = np.sqrt(inverse)
+        weights = root[rows] * matrix.data * root[matrix.indices]
+        walk = CompressedRows.from_matrix(matrix, weights)
+        return {"rwse": powers_diagonal(walk, self.steps)}

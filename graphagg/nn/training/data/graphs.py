@@ -15,7 +15,6 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from graphagg.errors import InvalidDataset
-from graphagg.nn.compat import set_graph_count
 from graphagg.nn.segments import offsets
 
 
@@ -108,7 +107,6 @@ class Graphs:
             batch[name] = column.take(ids, ptr)
         batch.ptr = ptr
         batch.batch = torch.repeat_interleave(torch.arange(len(ids)), sizes)
-        set_graph_count(batch, len(ids))
         return batch
 
 

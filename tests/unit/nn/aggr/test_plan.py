@@ -133,12 +133,12 @@ class TestCache:
     def test_plans_go_with_their_tensor(self) -> None:
         from graphagg.nn.aggr import cache
 
-        before = len(cache._known)
+        before = len(cache._cache)
         edge_index = torch.tensor([[0, 1, 2], [1, 1, 2]])
         self.make_plan(edge_index[1], 3)
-        assert len(cache._known) == before + 1
+        assert len(cache._cache) == before + 1
         del edge_index
-        assert len(cache._known) == before
+        assert len(cache._cache) == before
 
     def test_tensors_without_a_version_are_planned_each_time(self) -> None:
         with torch.inference_mode():

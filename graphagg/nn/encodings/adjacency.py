@@ -1,0 +1,189 @@
+"""The adjacency matrices of the graphs in a `Data` or `Batch`, as SciPy arrays in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse.csgraph import connected_components
+from torch_geometric.data import Data
+
+from graphagg.arrays import Array, Doubles, Ints, offsets
+from graphagg.errors import InvalidBatch, InvalidFeatures
+from graphagg.nn.segments import Segments
+
+
+class CompressedRows(NamedTuple):
+    """A sparse matrix for the kernels: `[N + 1]` offsets, `[nnz]` columns and weights."""
+
+    indptr: Ints
+    indices: Array
+    weights: Doubles
+
+    @classmethod
+    def from_matrix(cls, matrix: csr_array, weights: Doubles | None = None) -> CompressedRows:
+        """The pattern of `matrix`, with its weights or with other ones `[nnz]`."""
+        weights = matrix.data if weights is None else weights
+        return cls(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), weights)
+
+
+class Adjacency(NamedTuple):
+    """The weighted edges of one or more graphs.
+
+    Attributes:
+        ptr: `[G + 1]` int64; graph g owns the vertices `ptr[g]:ptr[g + 1]`.
+        matrix: `[N, N]`; the columns of a row are ascending and distinct, the weights positive.
+    """
+
+    ptr: Ints
+    matrix: csr_array
+
+
+def walk_adjacency(data: Data) -> Adjacency:
+    """The directed weighted adjacency: entry (i, j) for an edge from i to j.
+
+    Weights are `edge_weight` if the data have it, else 1; repeated edges add up; edges of weight 0
+    are left out; self-loops stay.
+
+    Raises:
+        InvalidBatch: not a homogeneous graph, or an `edge_index`, `batch` or `ptr` out of range.
+        InvalidFeatures: weights that are NaN, infinite, negative or of another number.
+    """
+    if not isinstance(data, Data):
+        raise InvalidBatch(
+            f"this is a {type(data).__name__}; wanted a homogeneous torch_geometric Data or Batch"
+        )
+    vertices = data.num_nodes
+    if vertices is None or data.edge_index is None:
+        raise InvalidBatch("the data has no edge_index or no num_nodes; set both")
+    segments = Segments.from_batch(vertices, data.get("ptr"), data.batch, data.edge_index.device)
+    ptr: Ints = segments.ptr.cpu().numpy()
+    edges = _edges(data, ptr)
+    weights = _weights(data, edges.shape[1])
+    matrix = coo_array((weights, (edges[0], edges[1])), (vertices, vertices)).tocsr()
+    matrix.eliminate_zeros()
+    return Adjacency(ptr, matrix)
+
+
+def symmetric_adjacency(data: Data) -> Adjacency:
+    """The symmetric adjacency without self-loops, for Laplacians.
+
+    A directed graph is made symmetric by the larger of the two weights, which leaves a symmetric
+    one as it is. Raises as `walk_adjacency`.
+    """
+    ptr, matrix = walk_adjacency(data)
+    loops = matrix.diagonal()
+    if loops.any():
+        matrix = csr_array(matrix - diags_array(loops))
+        matrix.eliminate_zeros()
+    other = matrix.T.tocsr()
+    if not equal_matrices(matrix, other):
+        matrix = csr_array(matrix.maximum(other))
+        matrix.sum_duplicates()
+    return Adjacency(ptr, matrix)
+
+
+def equal_matrices(one: csr_array, other: csr_array) -> bool:
+    """Whether two matrices in canonical form are equal."""
+    return np.array_equal(one.indices, other.indices) and np.array_equal(one.data, other.data)
+
+
+def entry_rows(matrix: csr_array) -> Ints:
+    """The row of each entry, `[nnz]`."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+
+
+def row_sums(matrix: csr_array) -> Doubles:
+    """The sum of each row, `[N]`."""
+    return np.bincount(entry_rows(matrix), matrix.data, matrix.shape[0]).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Component:
+    """A connected component of a symmetric adjacency.
+
+    Attributes:
+        graph: number of the graph that it belongs to.
+        vertices: `[n]` int64, its vertices in the batch, ascending.
+        matrix: `[n, n]`.
+        degrees: `[n]` float64, the row sums.
+    """
+
+    graph: int
+    vertices: Ints
+    matrix: csr_array
+    degrees: Doubles
+
+    @property
+    def size(self) -> int:
+        """The number n of vertices."""
+        return len(self.vertices)
+
+    @property
+    def laplacian_bound(self) -> float:
+        """No eigenvalue of D - W exceeds this (Anderson and Morley): max d_u + d_v over edges."""
+        ends = self.degrees[entry_rows(self.matrix)] + self.degrees[self.matrix.indices]
+        return float(ends.max())
+
+
+def components(adjacency: Adjacency) -> Iterator[Component]:
+    """The connected components of a symmetric adjacency, by their smallest vertex; O(N + nnz)."""
+    ptr, matrix = adjacency
+    count, labels = connected_components(matrix, directed=False)
+    order = np.argsort(labels, kind="stable")
+    bounds = offsets(np.bincount(labels, minlength=count))
+    graphs = np.searchsorted(ptr, order[bounds[:-1]], side="right") - 1
+    degrees = row_sums(matrix)[order]
+    matrix = matrix[order][:, order]  # the components are blocks on the diagonal now
+    matrix.sort_indices()
+    for c in range(count):
+        first, last = bounds[c], bounds[c + 1]
+        a, b = matrix.indptr[first], matrix.indptr[last]
+        block = (matrix.data[a:b], matrix.indices[a:b] - first, matrix.indptr[first : last + 1] - a)
+        inside = csr_array(block, (last - first, last - first))
+        yield Component(int(graphs[c]), order[first:last], inside, degrees[first:last])
+
+
+def _edges(data: Data, ptr: Ints) -> Ints:
+    index: torch.Tensor = data.edge_index
+    if index.dim() != 2 or index.size(0) != 2 or index.dtype not in (torch.int64, torch.int32):
+        raise InvalidBatch(
+            f"edge_index is {tuple(index.shape)} of {index.dtype}; wanted [2, E] torch.int64"
+        )
+    edges: Ints = index.detach().cpu().numpy()
+    if edges.size:
+        low, high = int(edges.min()), int(edges.max())
+        if low < 0 or high >= ptr[-1]:
+            raise InvalidBatch(
+                f"edge_index holds the vertex {low if low < 0 else high}; wanted ids from 0 to "
+                f"{ptr[-1] - 1}"
+            )
+        if len(ptr) > 2:
+            owners = np.searchsorted(ptr, edges, side="right")
+            if (owners[0] != owners[1]).any():
+                at = int(np.argmax(owners[0] != owners[1]))
+                raise InvalidBatch(
+                    f"edge {at} runs from vertex {edges[0, at]} to {edges[1, at]} of another graph"
+                )
+    return edges
+
+
+def _weights(data: Data, edges: int) -> Doubles:
+    given = data.get("edge_weight")
+    if given is None:
+        return np.ones(edges)
+    weights: Doubles = given.detach().cpu().double().numpy()
+    if weights.size != edges:
+        raise InvalidFeatures(f"edge_weight is {weights.shape}; wanted ({edges},), one per edge")
+    weights = weights.reshape(edges)
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        at = int(np.argmax(bad))
+        raise InvalidFeatures(
+            f"edge_weight of edge {at} is {weights[at]}; wanted finite weights of at least 0"
+        )
+    return weights

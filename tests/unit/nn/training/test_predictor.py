@@ -133,9 +133,7 @@ def test_the_graphs_stay_as_they_are(runs):
 
 def test_the_model_alone_wants_its_transforms(runs):
     predictor, (one, *_) = load(runs["graph"], 0, device="cpu"), data_of("graph").graphs
-    with pytest.raises(
-        InvalidFeatures, match=r"encoding_transforms\(model\.config\)"
-    ):
+    with pytest.raises(InvalidFeatures, match=r"encoding_transforms\(model\.config\)"):
         predictor.model(one)
     encoded = one.clone()
     for transform in encoding_transforms(predictor.model.config):

@@ -13,8 +13,7 @@ the other one, or h where both are.
 In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(act(N(a))) instead, and one
 with its own residual is not normalized again.
 
-Two additions to the paper: attention takes a ragged batch and a bias for each pair, and the last
-step can change the width (`out_channels`); its residual then goes through a linear map.
+One addition to the paper: attention takes a ragged batch and a bias for each pair.
 """
 
 from __future__ import annotations
@@ -50,7 +49,6 @@ class GPSLayer(torch.nn.Module):
             `AttentionConfig`, a `GraphAttention`, or None.
         heads: of an attention that is given by its name; they must divide `channels`.
         edge_channels: width of the edges' vectors; None where edges have none.
-        out_channels: width of the result; `channels` by default.
         layer: norm, dropout, feed-forward network and order.
 
     Raises:
@@ -74,13 +72,12 @@ class GPSLayer(torch.nn.Module):
         *,
         heads: int = 4,
         edge_channels: int | None = None,
-        out_channels: int | None = None,
         layer: LayerOptions | None = None,
     ) -> None:
         super().__init__()
         integer("channels", channels, 1, LARGE)
         layer = layer or LayerOptions()
-        self.channels, self.out_channels = channels, out_channels or channels
+        self.channels = channels
         self.local = _local(local, channels, edge_channels, layer)
         if isinstance(attention, str):
             attention = AttentionConfig(attention, heads)
@@ -100,12 +97,9 @@ class GPSLayer(torch.nn.Module):
             find_activation(layer.activation) if layer.order == "gnn+" else torch.nn.Identity()
         )
         self.dropout = torch.nn.Dropout(layer.dropout)
-        self.feedforward = _feedforward(channels, self.out_channels, layer)
-        self.skip: torch.nn.Module = torch.nn.Identity()
-        if self.out_channels != channels:
-            self.skip = torch.nn.Linear(channels, self.out_channels, bias=False)
+        self.feedforward = _feedforward(channels, layer)
         has_feedforward = self.feedforward is not None
-        self.norm = find_norm(layer.norm if has_feedforward else OFF, self.out_channels)
+        self.norm = find_norm(layer.norm if has_feedforward else OFF, channels)
 
     def forward(
         self,
@@ -131,7 +125,7 @@ class GPSLayer(torch.nn.Module):
             bias: added to the attention's scores; see `graphagg.nn.attention.PairBias`.
 
         Returns:
-            `[N, out_channels]`, and the edges' vectors: new ones from a local part that updates
+            `[N, channels]`, and the edges' vectors: new ones from a local part that updates
             them, else `edge_attr`.
 
         Raises:
@@ -152,8 +146,8 @@ class GPSLayer(torch.nn.Module):
             branches.append(self.attention_norm(x + self.dropout(h)))
         out = branches[0] + branches[1] if len(branches) == 2 else [x, *branches][-1]
         if self.feedforward is None:
-            return self.skip(out), edge_attr
-        return self.norm(self.skip(out) + self.feedforward(out)), edge_attr
+            return out, edge_attr
+        return self.norm(out + self.feedforward(out)), edge_attr
 
     def _after_local(self, x: Tensor, h: Tensor) -> Tensor:
         if self.own_residual:
@@ -194,9 +188,7 @@ def _attention(
     return find_attention(given.name, channels, heads=given.heads, **options)
 
 
-def _feedforward(
-    channels: int, out_channels: int, layer: LayerOptions
-) -> torch.nn.Sequential | None:
+def _feedforward(channels: int, layer: LayerOptions) -> torch.nn.Sequential | None:
     if not layer.feedforward:
         return None
     hidden = channels * layer.feedforward
@@ -204,6 +196,6 @@ def _feedforward(
         torch.nn.Linear(channels, hidden),
         after_linear(layer.activation),
         torch.nn.Dropout(layer.dropout),
-        torch.nn.Linear(hidden, out_channels),
+        torch.nn.Linear(hidden, channels),
         torch.nn.Dropout(layer.dropout),
     )

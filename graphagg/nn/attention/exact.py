@@ -76,8 +76,11 @@ class ExactAttention(ProjectedAttention):
         dropout = self.dropout if self.training else 0.0
         engine = self.engine
         if engine == "auto":
-            engine = fused.engine_for(
-                x, self.head_channels, drops=dropout > 0, biased=flat is not None
+            device, kind = x.device.type, x.dtype
+            if torch.is_autocast_enabled(device):
+                kind = torch.get_autocast_dtype(device)
+            engine = fused.choose(
+                device, kind, self.head_channels, drops=dropout > 0, biased=flat is not None
             )
         if engine == "buckets":
             return self._in_buckets(x, graphs, flat, dropout)

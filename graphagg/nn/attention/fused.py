@@ -26,21 +26,8 @@ Chosen = Literal["buckets", "flex", "varlen"]
 BLOCK = 128  # the side of FlexAttention's blocks of scores
 
 
-def engine_for(x: Tensor, width: int, *, drops: bool, biased: bool) -> Chosen:
-    """The engine for rows like `x` with heads of the given width: see `choose`."""
-    device = x.device.type
-    autocast = torch.is_autocast_enabled(device)
-    return choose(
-        device,
-        torch.get_autocast_dtype(device) if autocast else x.dtype,
-        width,
-        drops=drops,
-        biased=biased,
-    )
-
-
 def choose(device: str, kind: torch.dtype, width: int, *, drops: bool, biased: bool) -> Chosen:
-    """The engine for input of type `kind` on a device; on anything but CUDA, the size buckets.
+    """The engine for input of type `kind` and heads of `width`; buckets on all but CUDA.
 
     FlexAttention's kernels take no float64 and no head narrower than 16, FlashAttention's only
     widths that are multiples of 8.

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.config.model import Activation, HeadConfig
+from graphagg.nn.config.model import Activation, HeadConfig, Pooling
 from graphagg.nn.conv.base import check_edge_index, find_activation, find_norm
-from graphagg.nn.model.pooling import pool
 from graphagg.nn.segments import Segments
 
 _AT_ONCE = 2**14
@@ -55,7 +54,7 @@ class Head(torch.nn.Module):
         """
         out: Tensor
         if self.config.task == "graph":
-            out = self.mlp(pool(x, graphs, self.config.pooling))
+            out = self.mlp(_pool(x, graphs, self.config.pooling))
         elif self.config.task == "node":
             out = self.mlp(x)
         else:
@@ -103,3 +102,15 @@ def _halving(width: int, config: HeadConfig, activation: Activation) -> torch.nn
         layers += [torch.nn.Linear(width, half), find_activation(activation)]
         width = half
     return torch.nn.Sequential(*layers, torch.nn.Linear(width, config.width))
+
+
+def _pool(x: Tensor, graphs: Segments, how: Pooling) -> Tensor:
+    """Sum, mean or maximum `[G, d]` over each graph; 0 for a graph without vertices."""
+    if how == "add":
+        return graphs.sum(x)
+    if how == "mean":
+        return graphs.mean(x)
+    index = graphs.index.unsqueeze(1).expand_as(x)
+    # Without the initial zeros, so that a maximum can be negative; empty graphs keep them.
+    out = x.new_zeros((graphs.count, x.size(1)))
+    return out.scatter_reduce(0, index, x, "amax", include_self=False)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from graphagg.errors import UnreadableFile
+from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.nn.config.training import Metric
 from graphagg.nn.presets.simple import AUTO
+from graphagg.nn.settings import parse
 from graphagg.nn.training.data.dataset import PARTS, Level
 
 
@@ -50,15 +51,10 @@ class SplitResult:
     @classmethod
     def from_json(cls, values: dict[str, Any], path: Path, remedy: str) -> SplitResult:
         """The result that `to_json` gave; else `UnreadableFile`, with the path and what to do."""
-        kinds = {field.name: str(field.type).partition("[")[0] for field in fields(cls)}
-        values = {"measures": {}, **values}
-        if values.keys() != kinds.keys():
-            odd = ", ".join(sorted(values.keys() ^ kinds.keys()))
-            raise UnreadableFile(f"{path} is no result (see {odd}); {remedy}")
-        for name, value in values.items():
-            if not isinstance(value, _JSON[kinds[name]]) or isinstance(value, bool):
-                raise UnreadableFile(f"{path} is no result ({name} is {value!r}); {remedy}")
-        return cls(**values)
+        try:
+            return parse(cls, {"measures": {}, **values}, "result")
+        except InvalidParameter as error:
+            raise UnreadableFile(f"{path} is no result ({error}); {remedy}") from None
 
 
 @dataclass(frozen=True)
@@ -78,11 +74,6 @@ class Control:
     test: float | None
     cpu_seconds: float
     note: str = ""
-
-
-_JSON: dict[str, tuple[type, ...]] = {
-    "str": (str,), "int": (int,), "float": (int, float), "dict": (dict,),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torch_geometric.nn.conv import GATConv, GINEConv, LGConv, MessagePassing
+from torch_geometric.nn.conv import GATConv, GINEConv, LGConv, MessagePassing, TransformerConv
 
 from graphagg.errors import InvalidFeatures
 from graphagg.nn.conv import NAMES, LocalPart, local
@@ -18,7 +18,7 @@ PARTS = {
     **{name: lambda name=name: local(name, D, D) for name in NAMES},
     "gatedgcn, no edges": lambda: local("gatedgcn", D),
     "gine, wide edges": lambda: local("gine", D, 3),
-    "TransformerConv": lambda: local("TransformerConv", D, D),
+    "TransformerConv": lambda: local(TransformerConv(D, D, edge_dim=D), D, D),
     "given": lambda: local(GATConv(D, D, edge_dim=D), D, D),
     "no weights": lambda: local(LGConv(), D),
 }

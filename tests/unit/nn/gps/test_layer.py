@@ -118,15 +118,6 @@ def test_the_order_of_gnn_plus() -> None:
     torch.testing.assert_close(layer(x, edge_index, edge_attr)[0], wanted, **EXACT)
 
 
-def test_a_width_of_its_own_for_the_result() -> None:
-    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
-    for feedforward in (0, 2):
-        options = LayerOptions(feedforward=feedforward)
-        layer = layer_of("gatedgcn", "exact", out_channels=3, layer=options)
-        out, edges = layer(x, edge_index, edge_attr, batch=batch)
-        assert out.shape == (9, 3) and edges.shape == edge_attr.shape
-
-
 def test_a_pair_bias_reaches_the_attention() -> None:
     x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
     layer = layer_of("gine", "exact")

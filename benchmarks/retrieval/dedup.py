@@ -30,7 +30,7 @@ from benchmarks.report import Report
 from graphagg.arrays import offsets
 from graphagg.rag.config.dedup import DedupConfig
 from graphagg.rag.corpus.dedup.files import dedup
-from graphagg.rag.corpus.dedup.pairs import Sets, near_duplicates, shingles
+from graphagg.rag.corpus.dedup.pairs import ShingleSets, near_duplicates, shingles
 
 COUNT, PEERS_COUNT, SAMPLE = 200_000, 50_000, 2_000
 _WORDS, _COPIES, _EDITS = 50_000, 0.3, 0.15
@@ -134,19 +134,19 @@ def write_short(path: Path, count: int, random_state: int = 0) -> None:
                 file.write(f'{{"id": "{low + i}", "text": "{text}"}}\n')
 
 
-def shingles_by_blocks(written: Sequence[str], config: DedupConfig) -> Sets:
+def shingles_by_blocks(written: Sequence[str], config: DedupConfig) -> ShingleSets:
     """The shingles of many texts."""
     blocks = [
         shingles(written[low : low + _BLOCK], config) for low in range(0, len(written), _BLOCK)
     ]
     lengths = np.concatenate([np.diff(block.bounds) for block in blocks])
-    return Sets(offsets(lengths), np.concatenate([block.hashes for block in blocks]))
+    return ShingleSets(offsets(lengths), np.concatenate([block.hashes for block in blocks]))
 
 
-def first_of(sets: Sets, count: int) -> Sets:
+def first_of(sets: ShingleSets, count: int) -> ShingleSets:
     """The sets of the first texts."""
     bounds = sets.bounds[: count + 1]
-    return Sets(bounds, sets.hashes[: bounds[-1]])
+    return ShingleSets(bounds, sets.hashes[: bounds[-1]])
 
 
 def read(path: Path) -> list[str]:
@@ -184,7 +184,7 @@ def texts(count: int, random_state: int = 0) -> list[str]:
     return [" ".join(f"w{word}" for word in words) for words in written]
 
 
-def sampled_recall(sets: Sets, duplicates: Any, config: DedupConfig) -> tuple[float, int]:
+def sampled_recall(sets: ShingleSets, duplicates: Any, config: DedupConfig) -> tuple[float, int]:
     """The share that was found of the pairs of some texts, by counting all shared shingles."""
     from scipy.sparse import csr_array
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from graphagg.rag.corpus.dedup.files import DedupReport as DedupReport
     from graphagg.rag.corpus.dedup.files import dedup as dedup
     from graphagg.rag.corpus.graph import CorpusGraph as CorpusGraph
-    from graphagg.rag.corpus.similar import Likes as Likes
+    from graphagg.rag.corpus.similar import SimilarItems as SimilarItems
     from graphagg.rag.corpus.themes.results import Theme as Theme
     from graphagg.rag.corpus.themes.results import ThemeMap as ThemeMap
     from graphagg.rag.documents.passages import Passage as Passage

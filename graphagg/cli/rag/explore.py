@@ -207,7 +207,7 @@ def similar(
         print_json(likes.to_json())
         return
     table = Table("", "cosine", "key" if entity else "id", "name", expand=out.is_terminal)
-    for rank, like in enumerate(likes.likes, start=1):
+    for rank, like in enumerate(likes.items, start=1):
         table.add_row(str(rank), f"{like.score:.4f}", escape(like.id), escape(like.name))
     out.print(table)
     out.print(f"by {likes.by}", markup=False)

@@ -54,8 +54,8 @@ class CorpusGraph(Brief):
         shares: of two entities that share sentences, source before target.
 
     Examples:
-        >>> contains = Edges(np.array([0, 1]), np.array([0, 0]), np.array([1.0, 0.5]))
-        >>> shares = Edges(np.array([0]), np.array([1]), np.array([0.4]))
+        >>> contains = WeightedEdges(np.array([0, 1]), np.array([0, 0]), np.array([1.0, 0.5]))
+        >>> shares = WeightedEdges(np.array([0]), np.array([1]), np.array([0.4]))
         >>> graph = CorpusGraph(["p1"], ["ada", "york"], contains, np.array([1, 1]), shares)
         >>> graph.to_json()
         {'passages': 1, 'entities': 2, 'contains': 2, 'shares': 1}
@@ -65,9 +65,9 @@ class CorpusGraph(Brief):
 
     passages: Sequence[str]
     entities: Sequence[str]
-    contains: Edges
+    contains: WeightedEdges
     counts: Ints
-    shares: Edges
+    shares: WeightedEdges
 
     def entity_edges(self) -> pyarrow.Table:
         """Edges of entities: `source`, `target` and `weight`.
@@ -153,7 +153,7 @@ class CorpusGraph(Brief):
         for kind, names in (("passage", self.passages), ("entity", self.entities)):
             data[kind].num_nodes, data[kind].name = len(names), list(names)
         a, b, weight = self.shares
-        both = Edges(np.r_[a, b], np.r_[b, a], np.r_[weight, weight])
+        both = WeightedEdges(np.r_[a, b], np.r_[b, a], np.r_[weight, weight])
         for relation, target, edges in (
             (CONTAINS, "passage", self.contains), (SHARES, "entity", both),
         ):  # fmt: skip
@@ -221,7 +221,7 @@ def corpus_graph(snapshot: Snapshot, view: View, config: GraphConfig) -> CorpusG
     )
 
 
-class Edges(NamedTuple):
+class WeightedEdges(NamedTuple):
     """Weighted edges.
 
     Attributes:
@@ -242,22 +242,22 @@ def entities_in_graph(view: View, config: GraphConfig) -> Mask:
     return usable if config.dates else usable & ((kind & DATE) == 0)
 
 
-def passage_ties(view: View, entities: Ints) -> tuple[Edges, Ints]:
+def passage_ties(view: View, entities: Ints) -> tuple[WeightedEdges, Ints]:
     """Edges of entities (source: position in `entities`) and rows (target), and N of each.
 
     The rows of an entity ascend.
     """
     gazetteer = view.gazetteer
     arrays = (gazetteer.pair_bounds, gazetteer.row, gazetteer.count, view.tie)
-    pairs = _Pairs(*(read_only(array) for array in arrays))
+    pairs = _TiedPairs(*(read_only(array) for array in arrays))
     size = int(np.asarray(view.df)[entities].sum())
     source, target, count = (np.empty(size, np.int64) for _ in range(3))
     weight = np.empty(size)
     _fill_ties(pairs, entities, view.passages, source, target, count, weight)
-    return Edges(source, target, weight), count
+    return WeightedEdges(source, target, weight), count
 
 
-class _Pairs(NamedTuple):
+class _TiedPairs(NamedTuple):
     """Pairs of an entity and a passage as the gazetteer holds them, and how each is tied."""
 
     bounds: Array
@@ -268,7 +268,7 @@ class _Pairs(NamedTuple):
 
 @kernel
 def _fill_ties(
-    pairs: _Pairs,
+    pairs: _TiedPairs,
     entities: Array,
     passages: int,
     source: Array,
@@ -289,7 +289,7 @@ def _fill_ties(
             weight[i] = (1.0 + math.log(count[i])) * rarity
 
 
-def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig) -> Edges:
+def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig) -> WeightedEdges:
     """Edges of entities that share sentences: positions in `entities`, source before target.
 
     Args:
@@ -312,9 +312,9 @@ def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig
     weigh = _npmi if config.weight == "npmi" else _jaccard
     weigh(shared, alone[source], alone[target], total, weight)
     kept = (weight > 0) & (weight >= config.floor)
-    edges = Edges(source[kept], target[kept], weight[kept])
+    edges = WeightedEdges(source[kept], target[kept], weight[kept])
     strong = _strongest(edges, config.neighbors)
-    return Edges(edges.source[strong], edges.target[strong], edges.weight[strong])
+    return WeightedEdges(edges.source[strong], edges.target[strong], edges.weight[strong])
 
 
 def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
@@ -374,7 +374,7 @@ def _jaccard(shared: Array, first: Array, second: Array, total: int, weight: Arr
         weight[i] = shared[i] / (first[i] + second[i] - shared[i])
 
 
-def _strongest(edges: Edges, most: int) -> Mask:
+def _strongest(edges: WeightedEdges, most: int) -> Mask:
     """Mask of the edges among the `most` heaviest of either end; ties go to the first others."""
     n = len(edges.weight)
     owner = np.concatenate([edges.source, edges.target])

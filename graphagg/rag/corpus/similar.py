@@ -1,9 +1,9 @@
-"""Passages like a passage and entities like an entity, by text vectors or by the graph.
+"""Nearest neighbors of a passage or an entity, by text vectors or by the graph.
 
-By `text`, a passage has the mean of its windows' vectors, and an entity the mean of the passages
-that name it, each by the weight of its tie. By `graph`, both have the vectors of a projection of
-the network of `themes.network` without its text edges: vertices tied to the same names are alike,
-whatever words are used. No model is loaded.
+By `text`, the vector of a passage is the mean of its windows, and the vector of an entity the
+weighted mean of the passages that name it. By `graph`, both have vectors of a random projection of
+`themes.network` without its text edges: vertices that share neighbors are similar, whatever words
+are used. No model is loaded.
 
 The projection: Chen, Sultan, Tian, Chen and Skiena, *Fast and Accurate Network Embeddings via Very
 Sparse Random Projection* (FastRP), CIKM 2019, arXiv 1908.11512. With the transition matrix
@@ -11,10 +11,9 @@ A = D^-1 S of the symmetric network S and random vectors R, the vectors of the v
 
     N = sum over k of alpha_k A^k R,   each A^k R with rows of length 1.
 
-Departures: the random vector of a vertex is drawn by a hash of its name, not by its number, so
-that the shared vertices of two versions of a corpus start from the same vectors, and a filter sees
-the vectors of an index of exactly the visible passages; its entries are -1 and 1; degrees are not
-raised to a power, since the network's weights are rarities already. A step reads each edge once.
+Departures: the random vector of a vertex comes from a hash of its name, so that a filtered view has
+the vectors of an index of the visible passages; its entries are -1 and 1; degrees are not raised to
+a power, since the weights are rarities already.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ from graphagg.errors import UnknownEntity, UnknownPassage
 from graphagg.fields import Brief
 from graphagg.graph.csr import Csr
 from graphagg.rag.config.graph import GraphConfig
-from graphagg.rag.corpus.graph import Edges
+from graphagg.rag.corpus.graph import WeightedEdges
 from graphagg.rag.corpus.themes.clustering import name_hashes, symmetric
-from graphagg.rag.corpus.themes.network import Network, network
+from graphagg.rag.corpus.themes.network import ThemeNetwork, network
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
@@ -47,8 +46,8 @@ STEPS = (0.0, 1.0, 1.0, 0.5)
 """alpha_1 to alpha_4: vertices tied to the same ones are alike, not vertices tied to each other."""
 
 
-class Like(NamedTuple):
-    """A passage or entity that is alike.
+class SimilarItem(NamedTuple):
+    """A similar passage or entity.
 
     Attributes:
         id: of the passage, or the key of the entity.
@@ -62,42 +61,42 @@ class Like(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Likes(Brief):
-    """Passages or entities like one, the most alike first.
+class SimilarItems(Brief):
+    """Passages or entities similar to one, the most similar first.
 
     Attributes:
         of: the id of the passage, or the key of the entity.
         by: the vectors: `text` or `graph`.
-        likes: the others, with their cosines.
+        items: the others, with their cosines.
 
     Examples:
-        >>> likes = Likes("p1", "text", (Like("p2", "Ada", 0.9),))
-        >>> likes.to_json()["likes"]
+        >>> similar = SimilarItems("p1", "text", (SimilarItem("p2", "Ada", 0.9),))
+        >>> similar.to_json()["items"]
         [{'id': 'p2', 'name': 'Ada', 'score': 0.9}]
     """
 
     of: str
     by: By
-    likes: tuple[Like, ...]
+    items: tuple[SimilarItem, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""
-        return {"of": self.of, "by": self.by, "likes": [like._asdict() for like in self.likes]}
+        return {"of": self.of, "by": self.by, "items": [each._asdict() for each in self.items]}
 
 
 @dataclass(frozen=True)
 class _Space:
-    """A view's network and the vectors of its vertices by one kind; rows of length 1."""
+    """The network of a view, and unit vectors of its vertices."""
 
     view: View
-    net: Network
+    net: ThemeNetwork
     vectors: Doubles
 
 
 def similar_passages(
     snapshot: Snapshot, selection: Selection, identifier: str, k: int, by: By
-) -> Likes:
-    """The `k` visible passages most like one of them.
+) -> SimilarItems:
+    """Find the `k` visible passages most similar to one of them.
 
     Raises:
         UnknownPassage: there is no such passage, or it is not visible.
@@ -112,11 +111,15 @@ def similar_passages(
     corpus, ranks = snapshot.corpus, snapshot.ranks[space.net.rows]
     best = _best(scores, ranks, position, k)
     chosen = ((corpus[int(space.net.rows[i])], scores[i]) for i in best)
-    return Likes(identifier, by, tuple(Like(p.id, p.title, float(s)) for p, s in chosen))
+    return SimilarItems(
+        identifier, by, tuple(SimilarItem(p.id, p.title, float(s)) for p, s in chosen)
+    )
 
 
-def similar_entities(snapshot: Snapshot, selection: Selection, name: str, k: int, by: By) -> Likes:
-    """The `k` entities most like one, which is found by its name in any case.
+def similar_entities(
+    snapshot: Snapshot, selection: Selection, name: str, k: int, by: By
+) -> SimilarItems:
+    """Find the `k` entities most similar to one; its name is matched in any case.
 
     Raises:
         UnknownEntity: no visible passage names it.
@@ -133,18 +136,18 @@ def similar_entities(snapshot: Snapshot, selection: Selection, name: str, k: int
         )
     scores = _cosines(space.vectors[len(net.rows) :], position)
     speller = Speller(snapshot.corpus, view.gazetteer)
-    likes = []
+    items = []
     for i in _best(scores, np.arange(len(scores)), position, k):
         entity = int(net.entities[i])
         rows, _ = view.tied(entity)
         row = int(rows[np.argmin(snapshot.ranks[rows])])
         spelling = speller.spelling(entity, row)
-        likes.append(Like(view.gazetteer.keys[entity], spelling, float(scores[i])))
-    return Likes(view.gazetteer.keys[key], by, tuple(likes))
+        items.append(SimilarItem(view.gazetteer.keys[entity], spelling, float(scores[i])))
+    return SimilarItems(view.gazetteer.keys[key], by, tuple(items))
 
 
 def _suggested(view: View, entities: Ints, name: str) -> str:
-    """Some entities that begin with the same word."""
+    """Suggest entities that begin with the same word."""
     words = entity_key(name).split(" ")
     begin = view.gazetteer.keys.place_sorted(words[0].encode()) if words[0] else 0
     first = entities[np.searchsorted(entities, begin) :][:3].tolist()
@@ -153,7 +156,7 @@ def _suggested(view: View, entities: Ints, name: str) -> str:
 
 
 def _space(snapshot: Snapshot, selection: Selection, k: int, by: By) -> _Space:
-    """The vectors of a selection's passages and entities; the last used ones are kept."""
+    """Return the vectors of a selection; the last used ones are cached."""
     view = snapshot.scope(selection).view
     one_of("by", by, get_args(By))
 
@@ -161,12 +164,12 @@ def _space(snapshot: Snapshot, selection: Selection, k: int, by: By) -> _Space:
         net = network(snapshot.corpus, view, GraphConfig(), 0, 0.0)
         return _Space(view, net, _by_text(net) if by == "text" else _by_graph(snapshot, view, net))
 
-    # The kept value holds its view, so that no other view can have the same id meanwhile.
+    # The cached value holds its view, so that no other view can get the same id.
     return snapshot.kept("likeness", f"{id(view)} {by}", make)
 
 
-def _by_text(net: Network) -> Doubles:
-    """Whole numbers until the last step: sums of passages are exact in any order."""
+def _by_text(net: ThemeNetwork) -> Doubles:
+    """Vectors by text. Integers until the last step, so that sums are exact in any order."""
     of_entities = np.zeros((len(net.entities), net.vectors.shape[1]))
     weights = np.rint(net.contains.weight * 1024)
     for start in range(0, len(weights), 4096):
@@ -176,27 +179,27 @@ def _by_text(net: Network) -> Doubles:
     return _unit(np.concatenate([net.vectors.astype(np.float64), of_entities]))
 
 
-def _by_graph(snapshot: Snapshot, view: View, net: Network) -> Doubles:
+def _by_graph(snapshot: Snapshot, view: View, net: ThemeNetwork) -> Doubles:
     keys = view.gazetteer.keys.take(net.entities)
     ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
     names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])
     first = len(net.rows)
-    named = Edges(net.contains.target, net.contains.source + first, net.contains.weight)
-    ties = Edges(net.ties.source + first, net.ties.target + first, net.ties.weight)
+    named = WeightedEdges(net.contains.target, net.contains.source + first, net.contains.weight)
+    ties = WeightedEdges(net.ties.source + first, net.ties.target + first, net.ties.weight)
     source, target, weight = (np.concatenate(pair) for pair in zip(named, ties, strict=True))
-    adjacency, weights = symmetric(len(names), Edges(source, target, weight))
+    adjacency, weights = symmetric(len(names), WeightedEdges(source, target, weight))
     return projected(adjacency, weights, names)
 
 
 def _cosines(vectors: Doubles, position: int) -> Doubles:
-    """Rounded, so that no last bit decides an order."""
+    """Cosines with one vertex, rounded so that the last bit decides no order."""
     products = np.einsum("nd,d->n", vectors, vectors[position])
     rounded: Doubles = np.round(products, _DIGITS)
     return rounded
 
 
 def _best(scores: Doubles, ranks: Array, position: int, k: int) -> Sequence[int]:
-    """Positions of the best others that score above 0; of equal ones the first ranks."""
+    """Positions of the best others that score above 0; ties go to the lower rank."""
     order = np.lexsort((ranks, -scores))
     above = order[(scores[order] > 0) & (order != position)]
     best: list[int] = above[:k].tolist()

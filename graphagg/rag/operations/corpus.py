@@ -13,7 +13,7 @@ from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.profile import Profile
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph import CorpusGraph, corpus_graph
-from graphagg.rag.corpus.similar import By, Likes, similar_entities, similar_passages
+from graphagg.rag.corpus.similar import By, SimilarItems, similar_entities, similar_passages
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage
@@ -262,7 +262,7 @@ class IndexedCorpus(Index[PassageVersion]):
 
     def similar_passages(
         self, passage_id: str, k: int = 10, *, by: By = "text", **visible: Unpack[VisibleFields]
-    ) -> Likes:
+    ) -> SimilarItems:
         """Find the `k` visible passages most similar to one; no model is loaded.
 
         Args:
@@ -280,7 +280,7 @@ class IndexedCorpus(Index[PassageVersion]):
 
     def similar_entities(
         self, name: str, k: int = 10, *, by: By = "graph", **visible: Unpack[VisibleFields]
-    ) -> Likes:
+    ) -> SimilarItems:
         """Find the `k` entities most similar to one, by its name in any case; no model is loaded.
 
         Args:

@@ -120,5 +120,5 @@ def _named(identifier: str, name: str) -> str:
 
 def _likes(answer: Answer) -> Iterator[str]:
     yield f"like {answer['of']}, by {answer['by']}:"
-    for like in answer["likes"]:
+    for like in answer["items"]:
         yield f"{like['score']:.3f}  {_named(like['id'], like['name'])}"

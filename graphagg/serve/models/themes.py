@@ -160,4 +160,4 @@ class SimilarAnswer(Timed):
 
     of: str
     by: By
-    likes: list[LikePassage]
+    items: list[LikePassage]

@@ -67,10 +67,10 @@ def test_likes_are_those_of_the_library(live: Live, passages: PassageIndex, by: 
     first = next(iter(passages)).id
     answer = live.json("/v1/passages/similar", {"passage": first, "by": by})
     SimilarAnswer.model_validate(answer)
-    assert answer["likes"] == passages.similar_passages(first, by=by).to_json()["likes"]
+    assert answer["items"] == passages.similar_passages(first, by=by).to_json()["items"]
     key = passages.graph().entities[0]
     answer = live.json("/v1/passages/similar", {"entity": key, "by": by, "top_k": 3})
-    assert answer["likes"] == passages.similar_entities(key, 3, by=by).to_json()["likes"]
+    assert answer["items"] == passages.similar_entities(key, 3, by=by).to_json()["items"]
 
 
 def test_what_is_not_there_is_named(live: Live) -> None:
@@ -114,4 +114,4 @@ def test_tools_tell_in_lines_what_http_gives(live: Live, passages: PassageIndex)
     for text, asked in ((passage, {"passage": first.id}), (entity, {"entity": key})):
         likes = live.json("/v1/passages/similar", asked)
         assert f"by {likes['by']}" in text
-        assert all(f"{like['score']:.3f}  {like['id']}" in text for like in likes["likes"])
+        assert all(f"{like['score']:.3f}  {like['id']}" in text for like in likes["items"])

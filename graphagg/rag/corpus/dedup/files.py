@@ -16,7 +16,14 @@ from graphagg.arrays import offsets
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.dedup import DedupConfig
-from graphagg.rag.corpus.dedup.pairs import Choice, Pairs, Sets, choose, near_duplicates, shingles
+from graphagg.rag.corpus.dedup.pairs import (
+    KeptTexts,
+    NearDuplicates,
+    ShingleSets,
+    choose,
+    near_duplicates,
+    shingles,
+)
 from graphagg.rag.documents.passages import Passage, read_passages
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.store.npy import map_array
@@ -122,7 +129,7 @@ def keep_of(texts: Sequence[str], config: DedupConfig) -> tuple[list[int], Dedup
     return np.flatnonzero(choice.kept).tolist(), report_of(choice, pairs)
 
 
-def report_of(choice: Choice, pairs: Pairs) -> DedupReport:
+def report_of(choice: KeptTexts, pairs: NearDuplicates) -> DedupReport:
     """Count the texts that were kept and left out."""
     n = len(choice.kept)
     equal = int(np.count_nonzero(pairs.equal != np.arange(n)))
@@ -138,7 +145,7 @@ def _read(
     folder: Path,
     ids: list[str] | None,
     progress: Progress,
-) -> Sets:
+) -> ShingleSets:
     """Read the shingles of all texts into a mapped file; `ids` is filled where it is given."""
     file, lengths, count = GrowingFile(folder / "shingles.npy", np.uint64), [], 0
     iterator = iter(passages)
@@ -153,13 +160,15 @@ def _read(
     file.close()
     if not count:
         raise EmptyCorpus("no passage in it, wanted one at least; check the file")
-    return Sets(offsets(np.concatenate(lengths)), map_array(folder / "shingles.npy"))
+    return ShingleSets(offsets(np.concatenate(lengths)), map_array(folder / "shingles.npy"))
 
 
 # --- writing -------------------------------------------------------------------------------------
 
 
-def _dropped_lines(choice: Choice, pairs: Pairs, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _dropped_lines(
+    choice: KeptTexts, pairs: NearDuplicates, ids: Sequence[str]
+) -> Iterator[dict[str, Any]]:
     for i in np.flatnonzero(~choice.kept).tolist():
         kept, equal = ids[choice.of[i]], bool(pairs.equal[i] != i)
         why = "the same shingles as an earlier text" if equal else f"a near duplicate of {kept}"
@@ -172,7 +181,7 @@ def _dropped_lines(choice: Choice, pairs: Pairs, ids: Sequence[str]) -> Iterator
         }
 
 
-def _pair_lines(pairs: Pairs, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _pair_lines(pairs: NearDuplicates, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
     for first, second, similarity in zip(*pairs[:3], strict=True):
         yield {"a": ids[first], "b": ids[second], "similarity": round(float(similarity), 6)}
 

@@ -1,18 +1,15 @@
-"""Pairs of near duplicates among texts, and the choice of the texts to keep.
+"""Near-duplicate pairs of texts, and the choice of the texts to keep.
 
-A text is a set of shingles: runs of k words, or of k characters, by their 64-bit hashes. Upper and
-lower case are one, and so are all ways to space words. A text of fewer than k words or characters
-is one shingle.
+A text is a set of shingles: 64-bit hashes of runs of k words or k characters, ignoring case and
+spacing. A text of fewer than k words or characters is one shingle.
 
-Candidates come from the bands of MinHash signatures; then every pair is compared exactly, shingle
-by shingle. Texts of equal shingles are one text here: the first stands for all. Two texts are
-candidates where a band gives both the same key; in a bucket of more texts than `bucket` each is
-compared with that number of texts before it.
+Candidate pairs share a band of their MinHash signatures; each is then compared exactly. Texts with
+equal shingles count as one. In a bucket of more than `bucket` texts each is compared with that many
+texts before it.
 
-The choice takes texts by size, the largest first, of equals the earliest. A text stays unless it is
-a near duplicate of one that stays; so every text that goes is at the threshold of one that is kept,
-and no two kept texts were found to be near duplicates. Chains are not followed: of A like B like C,
-where A and C are unlike, only B need go.
+Texts are chosen by size, the largest first, ties by position. A text is kept unless it is a near
+duplicate of a kept one. So every dropped text reaches the threshold with a kept one. Chains are not
+followed: if A is like B and B like C but A unlike C, only B need go.
 """
 
 from __future__ import annotations
@@ -37,7 +34,7 @@ _KEYS_AT_ONCE = 1 << 26  # of all bands, or of some after others
 _PAIRS_AT_ONCE = 1 << 22  # candidates of all bands that wait until repeats are dropped
 
 
-class Pairs(NamedTuple):
+class NearDuplicates(NamedTuple):
     """Near duplicates.
 
     Attributes:
@@ -55,8 +52,8 @@ class Pairs(NamedTuple):
     cut: int
 
 
-class Choice(NamedTuple):
-    """The texts to keep, and why each of the others goes; n texts.
+class KeptTexts(NamedTuple):
+    """The texts to keep, and the reason for each dropped one; n texts.
 
     Attributes:
         kept: `[n]` bool.
@@ -71,7 +68,7 @@ class Choice(NamedTuple):
     group: Ints
 
 
-def near_duplicates(sets: Sets, config: DedupConfig) -> Pairs:
+def near_duplicates(sets: ShingleSets, config: DedupConfig) -> NearDuplicates:
     """Find pairs at or above the threshold, among the first of equal texts.
 
     Args:
@@ -100,10 +97,10 @@ def near_duplicates(sets: Sets, config: DedupConfig) -> Pairs:
     similarity = np.zeros(len(pairs))
     _jaccards(sets.bounds, sets.hashes, first_text, second_text, config.threshold, similarity)
     kept = similarity >= config.threshold
-    return Pairs(first_text[kept], second_text[kept], similarity[kept], equal, cut)
+    return NearDuplicates(first_text[kept], second_text[kept], similarity[kept], equal, cut)
 
 
-def band_keys(sets: Sets, texts: Ints, config: DedupConfig, bands: range) -> Array:
+def band_keys(sets: ShingleSets, texts: Ints, config: DedupConfig, bands: range) -> Array:
     """Keys of ascending texts, `[len(bands), len(texts)]` uint32; signatures are not kept.
 
     The token of a shingle is the high half of its hash.
@@ -125,7 +122,7 @@ def band_keys(sets: Sets, texts: Ints, config: DedupConfig, bands: range) -> Arr
     return keys
 
 
-def equal_texts(sets: Sets) -> Ints:
+def equal_texts(sets: ShingleSets) -> Ints:
     """The first text that has the same shingles as each, `[n]`."""
     sums, products = _digests(sets.bounds, sets.hashes)
     order = np.lexsort((products, sums))  # stable: of equal ones the earliest text comes first
@@ -136,7 +133,7 @@ def equal_texts(sets: Sets) -> Ints:
     return equal
 
 
-def choose(pairs: Pairs, sizes: Ints) -> Choice:
+def choose(pairs: NearDuplicates, sizes: Ints) -> KeptTexts:
     """Choose the texts to keep by the sizes `[n]` of all."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -161,12 +158,12 @@ def choose(pairs: Pairs, sizes: Ints) -> Choice:
     equal = pairs.equal != ids
     same = pairs.equal[equal]
     of[equal], similarity[equal], group[equal] = of[same], similarity[same], group[same]
-    return Choice(of == ids, of, similarity, group)
+    return KeptTexts(of == ids, of, similarity, group)
 
 
 @kernel
 def _settle(better: Array, worse: Array, similarity: Array, of: Array, similarities: Array) -> None:
-    """Let each worse text go where a better one stays; pairs come in the order of the worse."""
+    """Drop each worse text whose better one is kept; pairs are sorted by the worse text."""
     for p in range(len(worse)):
         if of[better[p]] == better[p] and of[worse[p]] == worse[p]:
             of[worse[p]] = better[p]
@@ -247,7 +244,7 @@ Shingles = npt.NDArray[np.uint64]
 _BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a
 
 
-class Sets(NamedTuple):
+class ShingleSets(NamedTuple):
     """The shingles of some texts; text i has the hashes from `bounds[i]` to `bounds[i + 1]`.
 
     Attributes:
@@ -263,7 +260,7 @@ class Sets(NamedTuple):
         return self.hashes[self.bounds[i] : self.bounds[i + 1]]
 
 
-def shingles(texts: Sequence[str], config: DedupConfig) -> Sets:
+def shingles(texts: Sequence[str], config: DedupConfig) -> ShingleSets:
     """The shingles of texts; a text without a word has none."""
     assert config.length is not None
     if config.shingles == "words":
@@ -278,7 +275,7 @@ def shingles(texts: Sequence[str], config: DedupConfig) -> Sets:
     lengths = np.zeros(len(texts), dtype=np.int64)
     hashes = np.empty(len(units), dtype=np.uint64)
     size = _shingles(units, bounds, config.length, lengths, hashes)
-    return Sets(offsets(lengths), hashes[:size])
+    return ShingleSets(offsets(lengths), hashes[:size])
 
 
 @kernel

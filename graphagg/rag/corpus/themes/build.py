@@ -1,4 +1,4 @@
-"""`theme_map`: the themes of a view, each with the words, names and passages that describe it."""
+"""Theme map of a view: each theme with its words, entities and passages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.themes.clustering import Assignment, assign, weights_in
 from graphagg.rag.corpus.themes.labels import Words
 from graphagg.rag.corpus.themes.results import (
+    DateRange,
     NamedEntity,
     NamedPassage,
     NearTheme,
-    Span,
     Theme,
     ThemeMap,
 )
@@ -182,7 +182,7 @@ class _Portraits:
         """The passages of each theme that score most; of equal ones the first ids."""
         net, corpus = self._assignment.net, self._snapshot.corpus
         ranks = self._snapshot.ranks[net.rows]
-        rounded = np.round(score, _DIGITS)  # so that no last bit decides
+        rounded = np.round(score, _DIGITS)  # so that the last bit decides no order
         return [
             tuple(
                 NamedPassage(passage.id, passage.title, float(rounded[i]))
@@ -192,12 +192,12 @@ class _Portraits:
             for positions in _first_of_each(theme, (ranks, -rounded), count, self._shown)
         ]
 
-    def _spans(self, theme: Ints, count: int) -> list[Span | None]:
+    def _spans(self, theme: Ints, count: int) -> list[DateRange | None]:
         dated: list[list[Date]] = [[] for _ in range(count)]
         for of_theme, date in zip(theme.tolist(), self._dates, strict=True):
             if date is not None:
                 dated[of_theme].append(date)
-        return [Span(min(d).text, max(d).text, len(d)) if d else None for d in dated]
+        return [DateRange(min(d).text, max(d).text, len(d)) if d else None for d in dated]
 
     def _neighbors(self, theme: Ints, ids: Sequence[str]) -> list[tuple[NearTheme, ...]]:
         """The themes that each is tied to most, by edges of passages and by names shared."""
@@ -240,7 +240,7 @@ def _ties_between(assignment: Assignment, theme: Ints, count: int) -> tuple[Ints
 
 
 def _first_of_each(group: Ints, keys: tuple[Array, ...], count: int, most: int) -> list[list[int]]:
-    """Positions of the first members of each group, ordered by the last of the keys first."""
+    """The first `most` positions of each group, sorted by `keys` (the last key is primary)."""
     order = np.lexsort((*keys, group))
     bounds = np.searchsorted(group[order], np.arange(count + 1)).tolist()
     return [order[a:b][:most].tolist() for a, b in pairwise(bounds)]

@@ -1,20 +1,19 @@
-"""From a network to nested themes: Louvain, made steady by agreement and by an order of its own.
+"""Nested themes of a network: stable Louvain by consensus, with vertices visited in hash order.
 
-Louvain depends on the order in which it visits vertices, and on a corpus without sharp borders two
-orders give rather different themes; so would two versions of a corpus. Three things make it steady,
-and none knows of another version, so that a map after changes equals the map of a rebuild:
+The result of Louvain depends on the order in which it visits vertices, so two versions of a corpus
+could have rather different themes. Three measures make it stable. None looks at earlier versions,
+so the map after a change equals the map of a rebuild:
 
-1. Vertices are visited by a hash of their names, so that what two versions share is visited in the
-   same order.
+1. Vertices are visited in the order of a hash of their names: shared vertices of two versions are
+   visited in the same order.
 2. Consensus (Lancichinetti and Fortunato, *Consensus clustering in complex networks*, 2012): the
    graph is clustered in several such orders, and an edge counts by the share of partitions that put
    its ends together, if that is enough of them. Departure: the share weighs the edges there are,
    instead of replacing the graph by the graph of all pairs, which keeps the cost linear.
-3. The result are grains: small groups on which nearly all partitions agree. Every level groups the
-   grains, not the themes of another level: a move there moves nothing here. Grains are few,
-   so that many more partitions can be asked.
+3. The result is a set of grains: small groups on which nearly all partitions agree. Each level
+   groups grains, not the themes of another level. Grains are few, so many more runs are cheap.
 
-Themes are nested: a level groups what the coarser one before it holds together.
+Themes are nested: a finer level stays inside the themes of the coarser one.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ from graphagg.graph.adjacency import expand_rows, rows_from_pairs
 from graphagg.graph.csr import Csr
 from graphagg.graph.louvain import as_matrix, by_size, louvain, modularity
 from graphagg.rag.config.themes import MapConfig
-from graphagg.rag.corpus.graph import Edges
-from graphagg.rag.corpus.themes.network import Network, network
+from graphagg.rag.corpus.graph import WeightedEdges
+from graphagg.rag.corpus.themes.network import ThemeNetwork, network
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.view import View
 
@@ -56,7 +55,7 @@ class Agreement(NamedTuple):
 
 def nested(
     names: Ints,
-    edges: Edges,
+    edges: WeightedEdges,
     resolutions: Sequence[float],
     of_grains: Agreement,
     of_themes: Agreement,
@@ -89,7 +88,7 @@ def name_hashes(names: Sequence[str]) -> Ints:
     return np.array([zlib.crc32(name.encode()) for name in names], np.int64)
 
 
-def symmetric(size: int, edges: Edges) -> tuple[Csr, Doubles]:
+def symmetric(size: int, edges: WeightedEdges) -> tuple[Csr, Doubles]:
     """Each edge both ways, and the weights of the entries; repeats are added up."""
     pairs = edges.source.astype(np.int32), edges.target.astype(np.int32)
     adjacency, _ = rows_from_pairs(*pairs, (size, size), symmetric=True, weights=edges.weight)
@@ -167,7 +166,7 @@ class Assignment:
         modularity: of each level.
     """
 
-    net: Network
+    net: ThemeNetwork
     passage: Ints
     entity: Ints
     parent: tuple[Ints, ...]
@@ -225,7 +224,7 @@ def _numbered(levels: Sequence[Ints]) -> tuple[Ints, tuple[Ints, ...]]:
     return np.stack(numbered), tuple(parents)
 
 
-def _of_entities(net: Network, passage: Ints, parent: tuple[Ints, ...]) -> Ints:
+def _of_entities(net: ThemeNetwork, passage: Ints, parent: tuple[Ints, ...]) -> Ints:
     """The theme of each entity: on the finest level where it weighs most, the first of equals."""
     entity, theme, weight = weights_in(net, passage[-1])
     order = np.lexsort((theme, -weight, entity))
@@ -236,7 +235,7 @@ def _of_entities(net: Network, passage: Ints, parent: tuple[Ints, ...]) -> Ints:
     return np.stack(levels[::-1])
 
 
-def weights_in(net: Network, theme: Ints) -> tuple[Ints, Ints, Doubles]:
+def weights_in(net: ThemeNetwork, theme: Ints) -> tuple[Ints, Ints, Doubles]:
     """Each entity and theme that share a passage, and the weight of the entity there.
 
     Args:

@@ -1,4 +1,4 @@
-"""Labels of themes by a language model; without one their distinctive words stand for them."""
+"""Labels of themes: distinctive words, or titles by a language model."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Words:
         ]
 
     def _distinct(self, terms: Sequence[int], most: int) -> list[str]:
-        """The first spellings, each once: stems of several languages may share one."""
+        """The first distinct spellings; stems of several languages may share one."""
         words: dict[str, None] = {}
         for term in terms:
             if len(words) == most:

@@ -1,19 +1,18 @@
-"""The network whose communities are themes: passages and entities as vertices.
+"""The network whose communities are themes. Its vertices are passages and entities.
 
-Three kinds of edges tie them:
+It has three kinds of edges:
 
 - a passage and an entity that it names and another too (`graph.ties.passage_ties`);
 - two such entities that share sentences (`graph.ties.entity_ties`);
 - a passage and its nearest neighbors by text vectors, so that a passage that names nothing has a
   theme too, and a corpus without any entity has themes.
 
-An entity of one passage ties nothing to anything and is no vertex: of 34,784 entities of
-2WikiMultiHopQA 7,788 are left.
+An entity of a single passage connects nothing and is no vertex: 7,788 of 34,784 entities of
+2WikiMultiHopQA are left.
 
 The weights of a passage's edges to entities add up to 1, and to its neighbors to `text_weight`: a
 long passage pulls no harder than a short one. Vectors are compared as integers, 2048 times their
-values: float32 sums those exactly, in any order, so that a neighbor is the same wherever a row lies
-and whatever surrounds it. That costs P^2 d products, .8 CPU s for 6,119 passages
+values: float32 sums those exactly. That costs P^2 d products, .8 CPU s for 6,119 passages
 (`python -m benchmarks.retrieval.themes`).
 """
 
@@ -26,7 +25,7 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Floats, Ints
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.corpus.graph import (
-    Edges,
+    WeightedEdges,
     entities_in_graph,
     entity_ties,
     passage_ties,
@@ -41,7 +40,7 @@ _BLOCK = 512
 
 
 @dataclass(frozen=True)
-class Network:
+class ThemeNetwork:
     """Passages 0 to P - 1 and the entities of several passages, from P on, with their edges.
 
     Attributes:
@@ -58,9 +57,9 @@ class Network:
     entities: Ints
     shared: Ints
     vectors: Floats
-    contains: Edges
-    ties: Edges
-    edges: Edges
+    contains: WeightedEdges
+    ties: WeightedEdges
+    edges: WeightedEdges
 
     @property
     def size(self) -> int:
@@ -70,7 +69,7 @@ class Network:
 
 def network(
     corpus: Corpus, view: View, graph: GraphConfig, neighbors: int, text_weight: float
-) -> Network:
+) -> ThemeNetwork:
     """Build the network of the visible passages and entities.
 
     Args:
@@ -93,22 +92,22 @@ def network(
     vertex[shared] = len(rows) + np.arange(len(shared))
     near = _spread(nearest(vectors, neighbors))
     kinds = (
-        _spread(_among(Edges(contains.target, vertex[contains.source], contains.weight))),
+        _spread(_among(WeightedEdges(contains.target, vertex[contains.source], contains.weight))),
         near._replace(weight=text_weight * near.weight),
-        _spread(_among(Edges(vertex[ties.source], vertex[ties.target], ties.weight))),
+        _spread(_among(WeightedEdges(vertex[ties.source], vertex[ties.target], ties.weight))),
     )
     source, target, weight = (np.concatenate(columns) for columns in zip(*kinds, strict=True))
-    edges = Edges(source, target, weight)
-    return Network(rows, entities, shared, vectors, contains, ties, edges)
+    edges = WeightedEdges(source, target, weight)
+    return ThemeNetwork(rows, entities, shared, vectors, contains, ties, edges)
 
 
-def _among(edges: Edges) -> Edges:
+def _among(edges: WeightedEdges) -> WeightedEdges:
     """Keep the edges whose ends are both vertices."""
     there = (edges.source >= 0) & (edges.target >= 0)
-    return Edges(edges.source[there], edges.target[there], edges.weight[there])
+    return WeightedEdges(edges.source[there], edges.target[there], edges.weight[there])
 
 
-def _spread(edges: Edges) -> Edges:
+def _spread(edges: WeightedEdges) -> WeightedEdges:
     """Scale the weights so that they add up to 1 at each source."""
     totals = np.bincount(edges.source, edges.weight, int(edges.source.max(initial=-1)) + 1)
     return edges._replace(weight=edges.weight / totals[edges.source])
@@ -128,7 +127,7 @@ def whole_vectors(corpus: Corpus, rows: Ints) -> Floats:
     return vectors
 
 
-def nearest(vectors: Floats, neighbors: int) -> Edges:
+def nearest(vectors: Floats, neighbors: int) -> WeightedEdges:
     """The nearest other vectors of each, by cosine, where it is above 0; of equal ones the first.
 
     Args:
@@ -136,17 +135,19 @@ def nearest(vectors: Floats, neighbors: int) -> Edges:
         neighbors: number per vector.
     """
     count = min(neighbors, len(vectors) - 1)
-    blocks: list[Edges] = [Edges(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    blocks: list[WeightedEdges] = [
+        WeightedEdges(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    ]
     for begin in range(0, len(vectors) if count > 0 else 0, _BLOCK):
         products = vectors[begin : begin + _BLOCK] @ vectors.T
         itself = np.arange(len(products))
         products[itself, begin + itself] = -np.inf
         blocks.append(_best_of(products, begin, count))
     source, target, weight = (np.concatenate(columns) for columns in zip(*blocks, strict=True))
-    return Edges(source, target, weight)
+    return WeightedEdges(source, target, weight)
 
 
-def _best_of(products: Array, begin: int, count: int) -> Edges:
+def _best_of(products: Array, begin: int, count: int) -> WeightedEdges:
     """The `count` largest of each row; of equal ones the first stay."""
     least = -np.partition(-products, count - 1, axis=1)[:, count - 1]
     sources, targets = np.nonzero(products >= np.maximum(least, 1)[:, None])
@@ -156,4 +157,4 @@ def _best_of(products: Array, begin: int, count: int) -> Edges:
     starts = np.searchsorted(sources, np.arange(len(products)))
     first = np.arange(len(sources)) - starts[sources] < count
     weights: Doubles = values[first].astype(np.float64) / SCALE**2
-    return Edges(sources[first] + begin, targets[first], weights)
+    return WeightedEdges(sources[first] + begin, targets[first], weights)

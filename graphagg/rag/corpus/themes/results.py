@@ -45,7 +45,7 @@ class NearTheme(NamedTuple):
     weight: float
 
 
-class Span(NamedTuple):
+class DateRange(NamedTuple):
     """The first and the last date of a theme's passages, and how many have one."""
 
     first: str
@@ -86,7 +86,7 @@ class Theme(Brief):
     central: tuple[NamedPassage, ...]
     passages: int
     members: int
-    span: Span | None
+    span: DateRange | None
     neighbors: tuple[NearTheme, ...]
     children: tuple[str, ...]
 

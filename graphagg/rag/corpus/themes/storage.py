@@ -1,4 +1,4 @@
-"""The map of an index: kept in memory and in a folder, and built again when the index changes.
+"""Storage of the theme map: cached in memory and in a folder, rebuilt when the index changes.
 
 The stored map is an artifact of its own in the folder `map` of the index's directory. It is bound
 to its inputs: the passages, the models and parameters of the index, and the settings of the map. A
@@ -46,7 +46,7 @@ def current_map(
     labels: Endpoint | None,
     progress: Progress,
 ) -> ThemeMap:
-    """Give the map of a version; written where it was built or labeled now.
+    """Return the map of a version; write it if it was built or labeled now.
 
     Args:
         snapshot: the version.
@@ -74,7 +74,7 @@ def map_of_view(
     labels: Endpoint | None,
     progress: Progress,
 ) -> ThemeMap:
-    """Give the map of the passages of a selection; the last used ones stay in memory."""
+    """Return the map of a selection of passages; the last used ones are cached."""
     progress("themes", 0, 1)
     themes = kept_map(snapshot, snapshot.scope(selection).view, config)
     progress("themes", 1, 1)
@@ -82,10 +82,7 @@ def map_of_view(
 
 
 def kept_map(snapshot: Snapshot, view: View, config: MapConfig) -> ThemeMap:
-    """Give the map of a view; the last used ones stay in memory.
-
-    The map of all passages is read where the folder holds it for this state of the index.
-    """
+    """Return the map of a view: cached, stored for this state of the index, or built."""
 
     def make() -> tuple[View, ThemeMap]:
         if view is snapshot.view(None):
@@ -94,7 +91,7 @@ def kept_map(snapshot: Snapshot, view: View, config: MapConfig) -> ThemeMap:
                 return view, stored
         return view, theme_map(snapshot, view, config)
 
-    # The kept value holds its view, so that no other view can have the same id meanwhile.
+    # The cached value holds its view, so that no other view can get the same id.
     return snapshot.kept("map", f"{id(view)} {config!r}", make)[1]
 
 
@@ -115,7 +112,7 @@ def inputs_of(snapshot: Snapshot) -> dict[str, str]:
 
 
 def parameters_of(config: MapConfig) -> dict[str, Any]:
-    """The settings, as a manifest holds them."""
+    """The settings, for the manifest."""
     return {"revision": _REVISION, **asdict(config), "resolutions": list(config.resolutions)}
 
 
@@ -141,12 +138,12 @@ def read_map(snapshot: Snapshot, config: MapConfig | None) -> ThemeMap | None:
                 return None
             is_old = artifact.manifest.inputs != inputs_of(snapshot)
             return replace(_read(artifact), is_old=is_old)
-    except ArtifactError:  # none there, or one that cannot be read: it is built again
+    except ArtifactError:  # missing or unreadable: build it again
         return None
 
 
 def _settings(parameters: Mapping[str, Any]) -> bytes:
-    """The settings alone, in one form: a manifest that was read holds lists for tuples."""
+    """The settings as canonical JSON, in which tuples and lists are equal."""
     return canonical_json({k: v for k, v in parameters.items() if k != "labeled_by"})
 
 

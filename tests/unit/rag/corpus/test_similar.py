@@ -59,7 +59,7 @@ def test_text_likeness_is_the_cosine_of_mean_windows(corpus: list[Passage]) -> N
             mean = stored.windows.take(np.arange(bounds[row], bounds[row + 1])).sum(axis=0)
             means.append(mean / np.linalg.norm(mean))
         for row, passage in enumerate(corpus):
-            likes = index.similar_passages(passage.id, k=len(corpus)).likes
+            likes = index.similar_passages(passage.id, k=len(corpus)).items
             assert passage.id not in {like.id for like in likes}
             scores = [like.score for like in likes]
             assert scores == sorted(scores, reverse=True)
@@ -99,8 +99,8 @@ def test_what_shares_names_is_alike_by_the_graph_whatever_its_words(tmp_path: Pa
         Passage("c", "Charles Babbage walks quickly home through falling snow."),
     ]
     with build(corpus, tmp_path / "i") as index:
-        assert index.similar_passages("a", by="graph").likes[0].id == "b"
-        assert index.similar_passages("a", by="text").likes[0].id == "c"
+        assert index.similar_passages("a", by="graph").items[0].id == "b"
+        assert index.similar_passages("a", by="text").items[0].id == "c"
         assert index.similar_passages("a").by == "text"
         assert index.similar_entities("Ada Lovelace").by == "graph"
         assert index.similar_entities("ADA LOVELACE").of == "ada lovelace"
@@ -122,6 +122,6 @@ def test_what_cannot_be_asked_is_named(tmp_path: Path) -> None:
         with pytest.raises(InvalidParameter, match="k is"):
             index.similar_passages("p0", k=0)
     with build([Passage("a", "nobody is named.")], tmp_path / "j") as index:
-        assert index.similar_passages("a").likes == ()
+        assert index.similar_passages("a").items == ()
         with pytest.raises(UnknownEntity):
             index.similar_entities("york")

@@ -13,7 +13,7 @@ const BY = {
  * @param {Object} alike the answer about an entity.
  * @param {{hasCommunities: boolean, filters: Object[], name: (key: string) => string}} options
  */
-export function nameCard({ of, by, likes }, { hasCommunities, filters, name }) {
+export function nameCard({ of, by, items }, { hasCommunities, filters, name }) {
   const ways = [
     h("a", { href: format("passages", { question: of, mode: "multihop", size: 5, filters }) }, "Its passages"),
     hasCommunities ? h("a", { href: format("communities", { seeds: [of], method: "fused", size: 50 }) }, "Its community") : null,
@@ -24,7 +24,7 @@ export function nameCard({ of, by, likes }, { hasCommunities, filters, name }) {
     h(
       "ol",
       { class: "theme-ranked" },
-      likes.map((like) => h("li", {}, h("a", { href: name(like.id) }, like.name), h("span", { class: "quiet" }, ` ${score(like.score)}`))),
+      items.map((like) => h("li", {}, h("a", { href: name(like.id) }, like.name), h("span", { class: "quiet" }, ` ${score(like.score)}`))),
     ),
   ];
 }

@@ -87,7 +87,7 @@ class EncodingConfig:
         name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
         dim: its share of the model's width.
         size: columns that the transform writes: eigenvectors of `lappe-*` and `signnet-*`, steps of
-            `rwse`, times of `heat`. 0: the transform's default.
+            `rwse`. 0: the transform's default.
         layers: depth of the encoder. 0: the encoder's default.
         laplacian: of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
         trivial: whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.

@@ -3,7 +3,6 @@
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigenpairs import NoConvergence
 from graphagg.nn.encodings.encoder import LinearEncoder, VertexEncoder
-from graphagg.nn.encodings.heat import HKdiagSE
 from graphagg.nn.encodings.laplacian import LapPE, flip_signs
 from graphagg.nn.encodings.resolver import ENCODERS, encoder
 from graphagg.nn.encodings.sets import DeepSetEncoder, TransformerEncoder
@@ -15,7 +14,6 @@ __all__ = [
     "RWSE",
     "DeepSetEncoder",
     "Encoding",
-    "HKdiagSE",
     "LapPE",
     "LinearEncoder",
     "NoConvergence",

@@ -32,55 +32,34 @@ def powers_diagonal(matrix: CompressedRows, steps: int) -> Doubles:
 
     O(sum over i of the entries within steps/2 hops of i, times steps).
     """
-    half = (steps + 1) // 2
-    products = _products(matrix, np.zeros(len(matrix.indptr) - 1), half, False)
-    walked: Doubles = products[:, 1 : steps + 1]
+    walked: Doubles = _products(matrix, (steps + 1) // 2)[:, :steps]
     return walked
 
 
-def chebyshev_diagonal(matrix: CompressedRows, diagonal: Doubles, degree: int) -> Doubles:
-    """diag(T_k(M)) for k = 0..degree of a symmetric M with spectrum in [-1, 1], `[N, degree + 1]`.
-
-    `matrix` holds the entries off the diagonal, `diagonal` `[N]` those on it. By
-    T_(a+b) = 2 T_a T_b - T_(a-b), with a - b at most 1.
-    """
-    half = (degree + 1) // 2
-    products = _products(matrix, diagonal, half, True)
-    values: Doubles = 2 * products[:, : degree + 1]
-    values[:, ::2] -= 1.0  # T_(2a) = 2 T_a T_a - T_0
-    if degree:
-        values[:, 1::2] -= diagonal[:, None]  # T_(2a+1) = 2 T_a T_(a+1) - T_1
-    return values
-
-
 @kernel
-def _products(matrix: CompressedRows, diagonal: Doubles, half: int, chebyshev: bool) -> Any:
-    """`[N, 2 half + 1]`: <y_a, y_a> at 2a, <y_a, y_(a+1)> at 2a + 1, with y_a = M^a or T_a(M)."""
-    size = len(diagonal)
-    products = np.zeros((size, 2 * half + 1))
-    older, now, new = np.zeros(size), np.zeros(size), np.zeros(size)
+def _products(matrix: CompressedRows, half: int) -> Any:
+    """`[N, 2 half]`: <y_a, y_(a+1)> at 2a, <y_(a+1), y_(a+1)> at 2a + 1, with y_a = M^a e_i."""
+    size = len(matrix.indptr) - 1
+    products = np.zeros((size, 2 * half))
+    now, new = np.zeros(size), np.zeros(size)
     ball = _empty_ball(size)
     for i in range(size):
         count = _begin(ball, i)
         now[i] = 1.0
-        products[i, 0] = 1.0
         for step in range(half):
-            # `new` is all 0 here: it was `older` one step before, and was cleared then.
-            count = _step(matrix, diagonal, now, new, ball, count, i)
+            # `new` is all 0 here: it was `now` one step before, and was cleared then.
+            count = _step(matrix, now, new, ball, count, i)
             square = cross = 0.0
             for t in range(count):
                 u = ball.members[t]
-                if chebyshev and step:  # T_1 = M has no older one
-                    new[u] = 2 * new[u] - older[u]
                 square += new[u] * new[u]
                 cross += now[u] * new[u]
-                older[u] = 0.0
-            products[i, 2 * step + 1] = cross
-            products[i, 2 * step + 2] = square
-            older, now, new = now, new, older
+                now[u] = 0.0
+            products[i, 2 * step] = cross
+            products[i, 2 * step + 1] = square
+            now, new = new, now
         # Only the ball was written, so only the ball is cleared: the cost stays local.
-        for t in range(count):
-            older[ball.members[t]] = now[ball.members[t]] = 0.0
+        _clear(now, ball, count)
     return products
 
 
@@ -92,7 +71,7 @@ def _empty_ball(size: int) -> Ball:
 
 @kernel
 def _begin(ball: Ball, source: int) -> int:
-    """Start the ball of `source`, with itself in it; returns the 1 vertex that it holds."""
+    """Start the ball of `source` with itself; returns its size, 1."""
     ball.seen[source] = source
     ball.members[0] = source
     return 1
@@ -100,13 +79,7 @@ def _begin(ball: Ball, source: int) -> int:
 
 @kernel
 def _step(
-    matrix: CompressedRows,
-    diagonal: Doubles,
-    now: Doubles,
-    new: Doubles,
-    ball: Ball,
-    count: int,
-    source: int,
+    matrix: CompressedRows, now: Doubles, new: Doubles, ball: Ball, count: int, source: int
 ) -> int:
     """Add M' now to new, and the vertices that it reaches to the ball; returns its new size."""
     # Vertices that join the ball in this loop are 0 in `now`: `count` is read once, at the start.
@@ -115,7 +88,6 @@ def _step(
         value = now[u]
         if value == 0.0:
             continue
-        new[u] += diagonal[u] * value
         for e in range(matrix.indptr[u], matrix.indptr[u + 1]):
             v = matrix.indices[e]
             if ball.seen[v] != source:
@@ -131,13 +103,13 @@ def returns(matrix: CompressedRows, steps: int) -> Any:
     """diag(P^m) for m = 1..steps of any P, `[N, steps]`; balls of radius `steps`."""
     size = len(matrix.indptr) - 1
     probabilities = np.zeros((size, steps))
-    now, new, nothing = np.zeros(size), np.zeros(size), np.zeros(size)
+    now, new = np.zeros(size), np.zeros(size)
     ball = _empty_ball(size)
     for i in range(size):
         count = _begin(ball, i)
         now[i] = 1.0
         for step in range(steps):
-            count = _step(matrix, nothing, now, new, ball, count, i)
+            count = _step(matrix, now, new, ball, count, i)
             probabilities[i, step] = new[i]
             _clear(now, ball, count)
             now, new = new, now

@@ -63,7 +63,7 @@ class VertexEncoder(torch.nn.Module):
 class LinearEncoder(VertexEncoder):
     """Batch norm of the raw values, then a linear map or an MLP.
 
-    As GraphGPS encodes RWSE, the heat kernel and the like. Batch norm makes the output of a graph
+    As GraphGPS encodes RWSE. Batch norm makes the output of a graph
     depend on the batch in training, not in evaluation.
 
     Args:

@@ -12,15 +12,8 @@ from graphagg.nn.encodings.signnet import SignNet
 from graphagg.nn.resolver import build, find
 
 
-def _linear(name: str, default: int) -> Callable[..., VertexEncoder]:
-    """The linear encoder of the attribute `name`, which has `default` columns by default."""
-
-    def make(
-        dim: int, *, width: int = default, layers: int = 1, norm: bool = True
-    ) -> LinearEncoder:
-        return LinearEncoder(name, width, dim, layers=layers, norm=norm)
-
-    return make
+def _rwse(dim: int, *, width: int = 20, layers: int = 1, norm: bool = True) -> LinearEncoder:
+    return LinearEncoder("rwse", width, dim, layers=layers, norm=norm)
 
 
 _MAKERS: dict[str, Callable[..., VertexEncoder]] = {
@@ -28,8 +21,7 @@ _MAKERS: dict[str, Callable[..., VertexEncoder]] = {
     "lappe-transformer": TransformerEncoder,
     "signnet-mlp": partial(SignNet, rho="mlp"),
     "signnet-deepset": partial(SignNet, rho="deepset"),
-    "rwse": _linear("rwse", 20),
-    "heat": _linear("heat", 20),
+    "rwse": _rwse,
 }
 ENCODERS = tuple(_MAKERS)
 

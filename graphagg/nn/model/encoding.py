@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from graphagg.errors import InvalidParameter
 from graphagg.nn.config.model import EncodingConfig, GPSConfig
 from graphagg.nn.encodings import (
     ENCODERS,
     RWSE,
     Encoding,
-    HKdiagSE,
     LapPE,
     VertexEncoder,
     encoder,
 )
 from graphagg.nn.resolver import unknown
 
-_OF_VECTORS = ("lappe-", "signnet-")
-# What a transform writes where the config names no size.
-_VECTORS, _COLUMNS = 8, 20
-_TRANSFORMS: dict[str, Callable[[int], Encoding]] = {
-    "rwse": RWSE,
-    "heat": lambda size: HKdiagSE(times=tuple(range(1, size + 1))),
-}
+_VECTORS, _STEPS = 8, 20  # what a transform writes if the config names no size
 
 
 def build_transform(config: EncodingConfig) -> Encoding:
@@ -34,9 +25,9 @@ def build_transform(config: EncodingConfig) -> Encoding:
     """
     if config.name not in ENCODERS:
         raise unknown("encoding", config.name, ENCODERS)
-    if config.name.startswith(_OF_VECTORS):
-        return LapPE(_size(config), normalization=config.laplacian, trivial=config.trivial)
-    return _TRANSFORMS[config.name](_size(config))
+    if config.name == "rwse":
+        return RWSE(_size(config))
+    return LapPE(_size(config), normalization=config.laplacian, trivial=config.trivial)
 
 
 def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
@@ -71,12 +62,11 @@ def build_encoder(config: EncodingConfig) -> VertexEncoder:
         InvalidParameter: an unknown name, or a size or depth that there is not.
     """
     build_transform(config)  # checks the name and the size
-    vectors = config.name.startswith(_OF_VECTORS)
-    options = {"k" if vectors else "width": _size(config)}
+    options = {"width" if config.name == "rwse" else "k": _size(config)}
     if config.layers:
         options["layers"] = config.layers
     return encoder(config.name, config.dim, **options)
 
 
 def _size(config: EncodingConfig) -> int:
-    return config.size or (_VECTORS if config.name.startswith(_OF_VECTORS) else _COLUMNS)
+    return config.size or (_STEPS if config.name == "rwse" else _VECTORS)

@@ -54,7 +54,7 @@ class Head(torch.nn.Module):
         """
         out: Tensor
         if self.config.task == "graph":
-            out = self.mlp(_pool(x, graphs, self.config.pooling))
+            out = self.mlp(pool(x, graphs, self.config.pooling))
         elif self.config.task == "node":
             out = self.mlp(x)
         else:
@@ -104,7 +104,7 @@ def _halving(width: int, config: HeadConfig, activation: Activation) -> torch.nn
     return torch.nn.Sequential(*layers, torch.nn.Linear(width, config.width))
 
 
-def _pool(x: Tensor, graphs: Segments, how: Pooling) -> Tensor:
+def pool(x: Tensor, graphs: Segments, how: Pooling) -> Tensor:
     """Sum, mean or maximum `[G, d]` over each graph; 0 for a graph without vertices."""
     if how == "add":
         return graphs.sum(x)

@@ -12,7 +12,6 @@ from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn.encodings import (
     ENCODERS,
     RWSE,
-    HKdiagSE,
     LapPE,
     VertexEncoder,
     encoder,
@@ -25,7 +24,6 @@ K = 4
 TRANSFORMS = [
     LapPE(K, dtype=F64),
     RWSE(20, dtype=F64),
-    HKdiagSE(dtype=F64),
 ]
 
 

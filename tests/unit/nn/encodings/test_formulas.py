@@ -8,8 +8,7 @@ import torch
 from hypothesis import given, settings
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings import RWSE, HKdiagSE, LapPE
-from graphagg.nn.encodings.heat import chebyshev_coefficients
+from graphagg.nn.encodings import RWSE, LapPE
 from tests.unit.nn.encodings.graphs import (
     adjacency,
     graphs,
@@ -46,35 +45,6 @@ def test_short_walks(steps: int) -> None:
     data = random_graph(6, 9, 0)
     whole, short = (RWSE(k, dtype=F64)(data).rwse for k in (5, steps))
     assert torch.allclose(whole[:, :steps], short, **EXACT)
-
-
-@pytest.mark.parametrize("dense_below", [500, 0])
-@pytest.mark.parametrize("trivial", [False, True])
-def test_heat_is_the_diagonal_of_the_exponential(dense_below: int, trivial: bool) -> None:
-    times = (0.01, 1.0, 4.5, 20.0)
-
-    @settings(max_examples=25, deadline=None)
-    @given(graphs())
-    def check(data: Data) -> None:
-        matrix = undirected(data)
-        values, vectors = np.linalg.eigh(laplacian(matrix, "none"))
-        wanted = np.stack([vectors**2 @ np.exp(-t * values) for t in times], 1)
-        if not trivial:
-            parts = labels(matrix)
-            wanted -= 1 / np.bincount(parts)[parts][:, None] if len(matrix) else 0
-        transform = HKdiagSE(times, trivial=trivial, dense_below=dense_below, dtype=F64)
-        np.testing.assert_allclose(transform(data).heat.numpy(), wanted, **EXACT)
-
-    check()
-
-
-@pytest.mark.parametrize("time", [1e-3, 0.5, 30.0, 4e3])
-def test_chebyshev_coefficients_give_the_exponential(time: float) -> None:
-    coefficients = chebyshev_coefficients(np.array([time, time / 2]))
-    x = np.linspace(-1, 1, 101)
-    basis = np.cos(np.arange(len(coefficients)) * np.arccos(x)[:, None])
-    wanted = np.exp(-np.array([time, time / 2]) * (x[:, None] + 1))
-    np.testing.assert_allclose(basis @ coefficients, wanted, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["sym", "rw", "none"])

@@ -15,7 +15,6 @@ from torch_geometric.transforms import Compose
 from graphagg.nn.encodings import (
     RWSE,
     Encoding,
-    HKdiagSE,
     LapPE,
 )
 from tests.unit.nn.encodings.graphs import graphs, permuted, random_graph
@@ -26,8 +25,6 @@ EVERY: list[Encoding] = [
     LapPE(4, "none", trivial=True, dtype=F64),
     LapPE(4, "rw", dtype=F64),
     RWSE(8, dtype=F64),
-    HKdiagSE((1.0, 5.0), dtype=F64),
-    HKdiagSE((1.0, 5.0), dense_below=0, dtype=F64),
 ]
 every = pytest.mark.parametrize("transform", EVERY, ids=repr)
 

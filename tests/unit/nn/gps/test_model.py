@@ -18,7 +18,7 @@ from graphagg.nn import (
     LocalConfig,
     preset,
 )
-from graphagg.nn.model.pooling import pool
+from graphagg.nn.model.heads import pool
 from graphagg.nn.presets import presets
 from graphagg.nn.segments import Segments
 from tests.unit.nn.gps.graphs import graph_for
@@ -30,7 +30,7 @@ COMBINATIONS = [
     ("gatedgcn", "exact", (RWSE, LAPPE)),
     ("gine", "performer", (EncodingConfig("signnet-mlp", 4, size=4),)),
     ("gatedgcn", "none", (LAPPE, RWSE)),
-    ("gcn", "exact", (EncodingConfig("heat", 4),)),
+    ("gcn", "exact", (RWSE,)),
     ("none", "performer", (EncodingConfig("lappe-transformer", 4, size=4),)),
     ("gine", "exact", (EncodingConfig("signnet-deepset", 4, size=4),)),
 ]

@@ -14,7 +14,6 @@ weighs (1 + ln N) ln(1 + P / df).
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,15 +21,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
+from graphagg.arrays import Doubles, Ints, Mask
 from graphagg.checks import one_of
 from graphagg.errors import MissingExtra
 from graphagg.fields import Brief
-from graphagg.kernels import kernel
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.gazetteer import DATE, LINKABLE
 from graphagg.rag.tables.mentions import BASE_TITLE, FULL_TITLE
+from graphagg.rag.tables.vectors import ranges
 from graphagg.rag.tables.view import OUTER, View
 from graphagg.tables import graph_writers, save, table_writers
 
@@ -40,6 +39,24 @@ if TYPE_CHECKING:
 
 EdgeKind = Literal["all", "entities", "passages"]
 CONTAINS, SHARES = "contains", "shares"
+
+
+class WeightedEdges(NamedTuple):
+    """WeightedEdges with weights.
+
+    Attributes:
+        source: `[n]` int64.
+        target: `[n]` int64.
+        weight: `[n]` float64, above 0.
+    """
+
+    source: Ints
+    target: Ints
+    weight: Doubles
+
+    def of(self, some: Mask) -> WeightedEdges:
+        """Some of the edges."""
+        return WeightedEdges(self.source[some], self.target[some], self.weight[some])
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,15 +139,12 @@ class CorpusGraph(Brief):
         except ImportError:
             raise MissingExtra("networkx", "communities") from None
         graph = networkx.Graph()
-        for kind, nodes, names in zip(
-            ("passage", "entity"), self._nodes(), (self.passages, self.entities), strict=True
-        ):
+        kinds = ("passage", self.passages), ("entity", self.entities)
+        for nodes, (kind, names) in zip(self._nodes(), kinds, strict=True):
             for node, name in zip(nodes.tolist(), names, strict=True):
                 graph.add_node(node, kind=kind, name=name)
-        columns = self.to_arrow().to_pydict()
-        for source, target, *values in zip(*columns.values(), strict=True):
-            names = [name for name in columns if name not in ("source", "target")]
-            graph.add_edge(source, target, **dict(zip(names, values, strict=True)))
+        for edge in self.to_arrow().to_pylist():
+            graph.add_edge(edge.pop("source"), edge.pop("target"), **edge)
         return graph
 
     def to_pyg(self) -> Any:
@@ -221,20 +235,6 @@ def corpus_graph(snapshot: Snapshot, view: View, config: GraphConfig) -> CorpusG
     )
 
 
-class WeightedEdges(NamedTuple):
-    """Weighted edges.
-
-    Attributes:
-        source: `[n]` int64.
-        target: `[n]` int64.
-        weight: `[n]` float64, above 0.
-    """
-
-    source: Ints
-    target: Ints
-    weight: Doubles
-
-
 def entities_in_graph(view: View, config: GraphConfig) -> Mask:
     """Mask `[E]` of the gazetteer's entities in the graph: each is tied to a visible passage."""
     kind = view.gazetteer.kind
@@ -247,46 +247,14 @@ def passage_ties(view: View, entities: Ints) -> tuple[WeightedEdges, Ints]:
 
     The rows of an entity ascend.
     """
-    gazetteer = view.gazetteer
-    arrays = (gazetteer.pair_bounds, gazetteer.row, gazetteer.count, view.tie)
-    pairs = _TiedPairs(*(read_only(array) for array in arrays))
-    size = int(np.asarray(view.df)[entities].sum())
-    source, target, count = (np.empty(size, np.int64) for _ in range(3))
-    weight = np.empty(size)
-    _fill_ties(pairs, entities, view.passages, source, target, count, weight)
-    return WeightedEdges(source, target, weight), count
-
-
-class _TiedPairs(NamedTuple):
-    """Pairs of an entity and a passage as the gazetteer holds them, and how each is tied."""
-
-    bounds: Array
-    rows: Array
-    counts: Array
-    tie: Array
-
-
-@kernel
-def _fill_ties(
-    pairs: _TiedPairs,
-    entities: Array,
-    passages: int,
-    source: Array,
-    target: Array,
-    count: Array,
-    weight: Array,
-) -> None:
-    """Write the edges of some entities; the formula is at the head of this file."""
-    size = 0
-    for position in range(len(entities)):
-        first, e = size, entities[position]
-        for i in range(pairs.bounds[e], pairs.bounds[e + 1]):
-            if pairs.tie[i]:
-                source[size], target[size], count[size] = position, pairs.rows[i], pairs.counts[i]
-                size += 1
-        rarity = math.log(1.0 + passages / max(size - first, 1))
-        for i in range(first, size):
-            weight[i] = (1.0 + math.log(count[i])) * rarity
+    g = view.gazetteer
+    begins, df = g.pair_bounds[entities], np.asarray(view.df)[entities]
+    pairs = ranges(begins, g.pair_bounds[entities + 1] - begins)
+    pairs = pairs[view.tie[pairs] > 0]
+    source, count = np.repeat(np.arange(len(entities)), df), g.count[pairs].astype(np.int64)
+    rarity = np.log1p(view.passages / np.maximum(df, 1))
+    weight = (1.0 + np.log(count)) * rarity[source]
+    return WeightedEdges(source, g.row[pairs].astype(np.int64), weight), count
 
 
 def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig) -> WeightedEdges:
@@ -308,13 +276,11 @@ def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig
     codes, shared = np.unique(pairs, return_counts=True)
     source, target = codes // max(len(entities), 1), codes % max(len(entities), 1)
     alone = np.bincount(entity, minlength=len(entities))
-    weight = np.empty(len(codes))
     weigh = _npmi if config.weight == "npmi" else _jaccard
-    weigh(shared, alone[source], alone[target], total, weight)
+    weight = weigh(shared, alone[source], alone[target], total)
     kept = (weight > 0) & (weight >= config.floor)
     edges = WeightedEdges(source[kept], target[kept], weight[kept])
-    strong = _strongest(edges, config.neighbors)
-    return WeightedEdges(edges.source[strong], edges.target[strong], edges.weight[strong])
+    return edges.of(_strongest(edges, config.neighbors))
 
 
 def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
@@ -338,40 +304,22 @@ def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
 
 def _pairs_of(of_sentence: Ints, entity: Ints, entities: int) -> Ints:
     """`a * entities + b` of each two entities a < b of each sentence."""
-    starts = np.flatnonzero(np.diff(of_sentence, prepend=-1) > 0)
-    bounds = np.append(starts, len(of_sentence))
-    lengths = np.diff(bounds)
-    pairs = np.empty(int((lengths * (lengths - 1) // 2).sum()), np.int64)
-    _write_pairs(bounds, entity, entities, pairs)
+    places = np.arange(len(of_sentence))
+    following = np.searchsorted(of_sentence, of_sentence, side="right") - places - 1
+    first = np.repeat(places, following)
+    pairs: Ints = entity[first] * entities + entity[ranges(places + 1, following)]
     return pairs
 
 
-@kernel
-def _write_pairs(bounds: Array, entity: Array, entities: int, pairs: Array) -> None:
-    """Write the pairs of each sentence, `bounds[s]` to `bounds[s + 1]`; entities ascend there."""
-    size = 0
-    for s in range(len(bounds) - 1):
-        for i in range(bounds[s], bounds[s + 1]):
-            for j in range(i + 1, bounds[s + 1]):
-                pairs[size] = entity[i] * entities + entity[j]
-                size += 1
+def _npmi(shared: Ints, first: Ints, second: Ints, total: int) -> Doubles:
+    rest = np.log(total / shared)
+    mutual = np.log(total * shared / (first * second))
+    return np.where(rest > 0, mutual / np.where(rest > 0, rest, 1.0), 1.0)
 
 
-# The logarithms are taken one by one: numpy's may differ in the last bit by the place in an array.
-
-
-@kernel
-def _npmi(shared: Array, first: Array, second: Array, total: int, weight: Array) -> None:
-    for i in range(len(shared)):
-        rest = math.log(total / shared[i])
-        mutual = math.log(total * shared[i] / (first[i] * second[i]))
-        weight[i] = mutual / rest if rest > 0 else 1.0
-
-
-@kernel
-def _jaccard(shared: Array, first: Array, second: Array, total: int, weight: Array) -> None:
-    for i in range(len(shared)):
-        weight[i] = shared[i] / (first[i] + second[i] - shared[i])
+def _jaccard(shared: Ints, first: Ints, second: Ints, total: int) -> Doubles:
+    weights: Doubles = shared / (first + second - shared)
+    return weights
 
 
 def _strongest(edges: WeightedEdges, most: int) -> Mask:

@@ -161,7 +161,7 @@ def _space(snapshot: Snapshot, selection: Selection, k: int, by: By) -> _Space:
     one_of("by", by, get_args(By))
 
     def make() -> _Space:
-        net = network(snapshot.corpus, view, GraphConfig(), 0, 0.0)
+        net = network(snapshot.corpus, view, GraphConfig())
         return _Space(view, net, _by_text(net) if by == "text" else _by_graph(snapshot, view, net))
 
     # The cached value holds its view, so that no other view can get the same id.
@@ -169,14 +169,12 @@ def _space(snapshot: Snapshot, selection: Selection, k: int, by: By) -> _Space:
 
 
 def _by_text(net: ThemeNetwork) -> Doubles:
-    """Vectors by text. Integers until the last step, so that sums are exact in any order."""
-    of_entities = np.zeros((len(net.entities), net.vectors.shape[1]))
-    weights = np.rint(net.contains.weight * 1024)
-    for start in range(0, len(weights), 4096):
-        some = slice(start, start + 4096)
-        block = net.vectors[net.contains.target[some]] * weights[some, None]
-        np.add.at(of_entities, net.contains.source[some], block)
-    return _unit(np.concatenate([net.vectors.astype(np.float64), of_entities]))
+    from scipy.sparse import csr_array
+
+    entity, passage, weight = net.contains
+    shape = len(net.entities), len(net.rows)
+    of_entities = csr_array((weight, (entity, passage)), shape) @ net.vectors.astype(np.float64)
+    return _unit(np.concatenate([net.vectors, of_entities]))
 
 
 def _by_graph(snapshot: Snapshot, view: View, net: ThemeNetwork) -> Doubles:

@@ -1,15 +1,15 @@
-"""Near-duplicate pairs of texts, and the choice of the texts to keep.
+"""Pairs of near duplicates among texts, and the choice of the texts to keep.
 
-A text is a set of shingles: 64-bit hashes of runs of k words or k characters, ignoring case and
-spacing. A text of fewer than k words or characters is one shingle.
+A text is a set of shingles: runs of k words, or of k characters, by their 64-bit hashes. Case and
+spacing do not count. A text of fewer than k words or characters is one shingle.
 
-Candidate pairs share a band of their MinHash signatures; each is then compared exactly. Texts with
-equal shingles count as one. In a bucket of more than `bucket` texts each is compared with that many
-texts before it.
+Texts with the same key in a band of their MinHash signatures are candidates; every pair of them is
+compared exactly. Of texts with equal shingles the first stands for all. In a bucket of more texts
+than `bucket` each is compared with that number of texts before it.
 
-Texts are chosen by size, the largest first, ties by position. A text is kept unless it is a near
-duplicate of a kept one. So every dropped text reaches the threshold with a kept one. Chains are not
-followed: if A is like B and B like C but A unlike C, only B need go.
+Texts are kept by size, the largest first, of equals the earliest, unless they are near duplicates
+of a kept one. So every text that goes has a kept text at the threshold, and no two kept texts were
+found to be near duplicates.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class NearDuplicates(NamedTuple):
 
 
 class KeptTexts(NamedTuple):
-    """The texts to keep, and the reason for each dropped one; n texts.
+    """The texts to keep, and why each of the others goes; n texts.
 
     Attributes:
         kept: `[n]` bool.
@@ -124,10 +124,12 @@ def band_keys(sets: ShingleSets, texts: Ints, config: DedupConfig, bands: range)
 
 def equal_texts(sets: ShingleSets) -> Ints:
     """The first text that has the same shingles as each, `[n]`."""
-    sums, products = _digests(sets.bounds, sets.hashes)
-    order = np.lexsort((products, sums))  # stable: of equal ones the earliest text comes first
+    filled, digests = np.diff(sets.bounds) > 0, np.zeros((2, len(sets.bounds) - 1), np.uint64)
+    for digest, reduce in zip(digests, (np.add, np.bitwise_xor), strict=True):
+        digest[filled] = reduce.reduceat(sets.hashes, sets.bounds[:-1][filled])
+    order = np.lexsort(digests)  # stable: of equal ones the earliest text comes first
     begins = np.ones(len(order), bool)
-    begins[1:] = (np.diff(sums[order]) != 0) | (np.diff(products[order]) != 0)
+    begins[1:] = (np.diff(digests[:, order]) != 0).any(axis=0)
     equal = np.empty(len(order), np.int64)
     equal[order] = order[begins][np.cumsum(begins) - 1]
     return equal
@@ -147,8 +149,12 @@ def choose(pairs: NearDuplicates, sizes: Ints) -> KeptTexts:
     better = np.where(swap, pairs.second, pairs.first)
     worse = np.where(swap, pairs.first, pairs.second)
     turn = np.lexsort((better, -pairs.similarity, rank[worse]))
-    of, similarity = ids.copy(), np.ones(n)
-    _settle(better[turn], worse[turn], pairs.similarity[turn], of, similarity)
+    kept_for, alike = ids.tolist(), [1.0] * n
+    columns = (column[turn].tolist() for column in (better, worse, pairs.similarity))
+    for a, b, similarity_of_pair in zip(*columns, strict=True):
+        if kept_for[a] == a and kept_for[b] == b:  # the better one stays, so the worse one goes
+            kept_for[b], alike[b] = a, similarity_of_pair
+    of, similarity = np.array(kept_for, np.int64), np.array(alike)
     joined = coo_array((np.ones(len(better), bool), (pairs.first, pairs.second)), (n, n))
     components, labels = connected_components(joined, directed=False)
     first = np.full(components, n)
@@ -159,29 +165,6 @@ def choose(pairs: NearDuplicates, sizes: Ints) -> KeptTexts:
     same = pairs.equal[equal]
     of[equal], similarity[equal], group[equal] = of[same], similarity[same], group[same]
     return KeptTexts(of == ids, of, similarity, group)
-
-
-@kernel
-def _settle(better: Array, worse: Array, similarity: Array, of: Array, similarities: Array) -> None:
-    """Drop each worse text whose better one is kept; pairs are sorted by the worse text."""
-    for p in range(len(worse)):
-        if of[better[p]] == better[p] and of[worse[p]] == worse[p]:
-            of[worse[p]] = better[p]
-            similarities[worse[p]] = similarity[p]
-
-
-@kernel
-def _digests(bounds: Array, hashes: Array) -> tuple[Array, Array]:
-    """Two digests of each set, `[n]` uint64: the sum of its hashes, and a chain of products."""
-    sums = np.zeros(len(bounds) - 1, dtype=np.uint64)
-    products = np.zeros(len(bounds) - 1, dtype=np.uint64)
-    for t in range(len(bounds) - 1):
-        total = product = np.uint64(0)
-        for i in range(bounds[t], bounds[t + 1]):
-            total += hashes[i]
-            product = (product ^ hashes[i]) * np.uint64(0x9E3779B97F4A7C15)
-        sums[t], products[t] = total, product
-    return sums, products
 
 
 @kernel

@@ -35,6 +35,8 @@ from graphagg.rag.corpus.themes.network import ThemeNetwork, network
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.view import View
 
+THEME_RUNS = 50
+"""Partitions of the grains that have to agree on each level."""
 GRAIN = 16.0
 """The resolution of grains: no theme is finer."""
 
@@ -186,15 +188,15 @@ class Assignment:
 def assign(snapshot: Snapshot, view: View, config: MapConfig) -> Assignment:
     """Cluster the visible passages and entities into themes.
 
-    Costs one `network`, Louvain `runs` times over it, and `theme_runs` times per level over the
+    Costs one `network`, Louvain `runs` times over it, and `THEME_RUNS` times per level over the
     grains.
     """
-    net = network(snapshot.corpus, view, config.graph, config.near, config.text_weight)
+    net = network(snapshot.corpus, view, config.graph, config.nearest_passages)
     keys = view.gazetteer.keys.take(net.entities[net.shared])
     ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
     names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])
     of_grains = Agreement(config.runs, 0.8, 1)
-    of_themes = Agreement(config.theme_runs, 0.5, 3)
+    of_themes = Agreement(THEME_RUNS, 0.5, 3)
     levels = nested(names, net.edges, config.resolutions, of_grains, of_themes)
     adjacency, weights = symmetric(net.size, net.edges)
     quality = tuple(modularity(adjacency, weights, labels) for labels in levels)

@@ -1,18 +1,19 @@
-"""The network whose communities are themes. Its vertices are passages and entities.
+"""The network whose communities are themes: passages and entities as vertices.
 
-It has three kinds of edges:
+Three kinds of edges tie them:
 
 - a passage and an entity that it names and another too (`graph.ties.passage_ties`);
 - two such entities that share sentences (`graph.ties.entity_ties`);
 - a passage and its nearest neighbors by text vectors, so that a passage that names nothing has a
   theme too, and a corpus without any entity has themes.
 
-An entity of a single passage connects nothing and is no vertex: 7,788 of 34,784 entities of
-2WikiMultiHopQA are left.
+An entity of one passage ties nothing to anything and is no vertex: of 34,784 entities of
+2WikiMultiHopQA 7,788 are left.
 
-The weights of a passage's edges to entities add up to 1, and to its neighbors to `text_weight`: a
+The weights of a passage's edges to entities add up to 1, and to its neighbors to `TEXT_WEIGHT`: a
 long passage pulls no harder than a short one. Vectors are compared as integers, 2048 times their
-values: float32 sums those exactly. That costs P^2 d products, .8 CPU s for 6,119 passages
+values: float32 sums those exactly, in any order, so that a neighbor is the same wherever a row lies
+and whatever surrounds it. That costs P^2 d products, .8 CPU s for 6,119 passages
 (`python -m benchmarks.retrieval.themes`).
 """
 
@@ -36,6 +37,8 @@ from graphagg.rag.tables.view import View
 
 SCALE = 2048
 """Integers per unit: the sums stay below 2^24, up to which float32 holds every integer."""
+TEXT_WEIGHT = 3.0
+"""Total weight of the edges of a passage to its nearest neighbors."""
 _BLOCK = 512
 
 
@@ -67,9 +70,7 @@ class ThemeNetwork:
         return len(self.rows) + len(self.shared)
 
 
-def network(
-    corpus: Corpus, view: View, graph: GraphConfig, neighbors: int, text_weight: float
-) -> ThemeNetwork:
+def network(corpus: Corpus, view: View, graph: GraphConfig, neighbors: int = 0) -> ThemeNetwork:
     """Build the network of the visible passages and entities.
 
     Args:
@@ -77,7 +78,6 @@ def network(
         view: the visible passages.
         graph: how entities are tied.
         neighbors: number of nearest passages, by vectors, that a passage is tied to.
-        text_weight: total weight of these ties; a passage's ties to entities weigh 1.
     """
     rows = view.rows
     position = np.full(len(view.visible), -1, np.int64)
@@ -93,7 +93,7 @@ def network(
     near = _spread(nearest(vectors, neighbors))
     kinds = (
         _spread(_among(WeightedEdges(contains.target, vertex[contains.source], contains.weight))),
-        near._replace(weight=text_weight * near.weight),
+        near._replace(weight=TEXT_WEIGHT * near.weight),
         _spread(_among(WeightedEdges(vertex[ties.source], vertex[ties.target], ties.weight))),
     )
     source, target, weight = (np.concatenate(columns) for columns in zip(*kinds, strict=True))
@@ -104,7 +104,7 @@ def network(
 def _among(edges: WeightedEdges) -> WeightedEdges:
     """Keep the edges whose ends are both vertices."""
     there = (edges.source >= 0) & (edges.target >= 0)
-    return WeightedEdges(edges.source[there], edges.target[there], edges.weight[there])
+    return edges.of(there)
 
 
 def _spread(edges: WeightedEdges) -> WeightedEdges:
@@ -135,9 +135,7 @@ def nearest(vectors: Floats, neighbors: int) -> WeightedEdges:
         neighbors: number per vector.
     """
     count = min(neighbors, len(vectors) - 1)
-    blocks: list[WeightedEdges] = [
-        WeightedEdges(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    ]
+    blocks = [_best_of(np.zeros((0, 1)), 0, 1)]
     for begin in range(0, len(vectors) if count > 0 else 0, _BLOCK):
         products = vectors[begin : begin + _BLOCK] @ vectors.T
         itself = np.arange(len(products))

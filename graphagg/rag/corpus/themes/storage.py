@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 KIND = "map"
 FOLDER = "map"
-_REVISION = 2  # raised when the same index and settings give another map
+_REVISION = 3  # raised when the same index and settings give another map
 _THEMES = "themes.json"
 
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles
+from graphagg.arrays import Doubles, Ints
 from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 
-Sigma = Callable[[Array], Doubles]
+Sigma = Callable[[Ints], Doubles]
 """Similarity of the question to each of some sentences, at most 1."""
 
 
@@ -102,9 +102,8 @@ def _best_unused(
     graph: TriGraph, entity: int, used: set[int], sigma: Sigma, count: int
 ) -> list[tuple[int, float]]:
     """The `count` unused sentences of an entity that are closest to the question."""
-    _, sentences = graph.sentences_of(np.array([entity]))
-    if used:
-        sentences = np.array([s for s in sentences.tolist() if s not in used], dtype=np.int32)
+    listed = [s for s in graph.sentences_of(entity).tolist() if s not in used]
+    sentences = np.array(listed, dtype=np.int64)
     if not len(sentences):
         return []
     similarities = sigma(sentences)
@@ -120,8 +119,7 @@ def _pass_on(
     reached: dict[int, float],
 ) -> None:
     """Activate each entity of the step's sentence, its source included."""
-    _, entities = graph.entities_of(np.array([step.sentence]))
-    for entity in entities.tolist():
+    for entity in graph.entities_of(step.sentence).tolist():
         state.weight[entity] = state.weight.get(entity, 0.0) + step.activation
         reached[entity] = step.activation
         before = state.steps.get(entity)

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from graphagg.arrays import Array, Mask
+from graphagg.arrays import Array, Doubles, Ints, Mask
 from graphagg.rag.config.linearrag import PASSAGE_NODE_WEIGHT, LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Activation, Seed, Sigma, activate
@@ -103,9 +102,8 @@ class LinearRAGSearch:
     # --- stage 1 ---------------------------------------------------------------------------------
 
     def _sigma(self, question: SeededQuestion) -> Sigma:
-        def sigma(sentences: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-            rows = sentences.astype(np.int64)
-            products = self.corpus.sentence_vectors.dots_at(rows, question.query)[:, 0]
+        def sigma(sentences: Ints) -> Doubles:
+            products = self.corpus.sentence_vectors.dots_at(sentences, question.query)[:, 0]
             return np.minimum(products.astype(np.float64), 1.0)
 
         return sigma
@@ -176,7 +174,7 @@ class LinearRAGSearch:
         return Hit(self.corpus[row], score, components, path, "linearrag")
 
     def _paths(
-        self, rows: npt.NDArray[np.int64], seeds: Sequence[Seed], activation: Activation
+        self, rows: Ints, seeds: Sequence[Seed], activation: Activation
     ) -> list[tuple[Hop, ...]]:
         """The path to each passage through the active entity that gives it most."""
         entities, speller = list(activation.value), Speller(self.corpus, self.view.gazetteer)
@@ -191,9 +189,7 @@ class LinearRAGSearch:
             )
         ]
 
-    def _share(
-        self, entity: int, rows: npt.NDArray[np.int64], activation: Activation
-    ) -> npt.NDArray[np.float64]:
+    def _share(self, entity: int, rows: Ints, activation: Activation) -> Doubles:
         """The entity's term a_e ln(1 + N_ep) / L_e in the bonus of each passage, `[k]`."""
         holders, counts = self.graph.occurrences(entity)
         is_holder, position = lookup(holders, rows)

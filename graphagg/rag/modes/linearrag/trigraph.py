@@ -27,35 +27,14 @@ default settings, same models; the official code: 54.3 / 70.1):
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import NamedTuple
-
 import numpy as np
 
-from graphagg.arrays import Array, Ints, offsets, read_only
+from graphagg.arrays import Array, Ints, distinct, offsets
 from graphagg.graph.csr import Csr
 from graphagg.graph.push import TWO_MODE, push_graph
-from graphagg.kernels import kernel
 from graphagg.rag.tables.mentions import FOUND
+from graphagg.rag.tables.vectors import ranges
 from graphagg.rag.tables.view import View
-
-
-class _Mentions(NamedTuple):
-    """The mentions by passage and the pairs by entity, as in `Gazetteer`.
-
-    `sentence_bounds` belong to the graph, `visible` masks the passages.
-    """
-
-    bounds: Array
-    entity: Array
-    sentence: Array
-    flags: Array
-    pair_bounds: Array
-    row: Array
-    counts: Array
-    pair_flags: Array
-    sentence_bounds: Array
-    visible: Array
 
 
 class TriGraph:
@@ -109,71 +88,20 @@ class TriGraph:
         """The passages that the extractor found an entity in, ascending: a column of C."""
         return self._by_entity.row(entity)
 
-    def sentences_of(self, entities: Ints) -> tuple[Ints, Array]:
-        """Columns of M: `(position in entities, sentence)`; the sentences of each ascend."""
-        return _sentences_of(self._mentions, entities)  # type: ignore[no-any-return]
+    def sentences_of(self, entity: int) -> Ints:
+        """A column of M: the visible sentences that mention an entity, ascending."""
+        g, rows = self.view.gazetteer, self.found_in(entity)
+        mentions = ranges(g.bounds[rows], g.bounds[rows + 1] - g.bounds[rows])
+        is_found = (g.entity[mentions] == entity) & ((g.flags[mentions] & FOUND) > 0)
+        owner = np.repeat(rows, g.bounds[rows + 1] - g.bounds[rows])[is_found]
+        return distinct(self.sentence_bounds[owner] + g.sentence[mentions[is_found]])
 
-    def entities_of(self, sentences: Array) -> tuple[Ints, Array]:
-        """Rows of M: `(position in sentences, entity)`; the entities of each ascend."""
-        return _entities_of(self._mentions, sentences.astype(np.int64))  # type: ignore[no-any-return]
-
-    @cached_property
-    def _mentions(self) -> _Mentions:
-        g = self.view.gazetteer
-        arrays: tuple[Array, ...] = (
-            g.bounds, g.entity, g.sentence, g.flags, g.pair_bounds, g.row, g.count, g.pair_flags,
-            self.sentence_bounds, self.view.visible,
-        )  # fmt: skip
-        return _Mentions(*(read_only(array) for array in arrays))
-
-
-@kernel
-def _sentences_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    mentions: _Mentions, entities: Array
-):
-    """Read the mentions of each passage that an entity was found in."""
-    m, most = mentions, 0
-    bounds, entity_at, sentence_at, flags = m.bounds, m.entity, m.sentence, m.flags
-    for entity in entities:
-        for i in range(m.pair_bounds[entity], m.pair_bounds[entity + 1]):
-            most += m.counts[i]
-    owners, sentences, size = np.empty(most, np.int64), np.empty(most, np.int32), 0
-    for owner in range(len(entities)):
-        entity = entities[owner]
-        for i in range(m.pair_bounds[entity], m.pair_bounds[entity + 1]):
-            row = m.row[i]
-            if not m.pair_flags[i] & FOUND or not m.visible[row]:
-                continue
-            last = -1  # mentions ascend by their start, so a sentence's mentions are adjacent
-            for j in range(bounds[row], bounds[row + 1]):
-                is_found = entity_at[j] == entity and flags[j] & FOUND
-                if is_found and sentence_at[j] != last and size < most:
-                    last = sentence_at[j]
-                    owners[size], sentences[size] = owner, m.sentence_bounds[row] + last
-                    size += 1
-    return owners[:size], sentences[:size]
-
-
-@kernel
-def _entities_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    mentions: _Mentions, sentences: Array
-):
-    """Read the mentions of each sentence's passage."""
-    m, most = mentions, 0
-    rows = np.searchsorted(m.sentence_bounds, sentences, side="right") - 1
-    for row in rows:
-        most += m.bounds[row + 1] - m.bounds[row]
-    owners, entities, size = np.empty(most, np.int64), np.empty(most, np.int32), 0
-    for owner in range(len(sentences)):
-        row, first = rows[owner], size
-        if not m.visible[row]:
-            continue
-        sentence = sentences[owner] - m.sentence_bounds[row]  # within its passage
-        for j in range(m.bounds[row], m.bounds[row + 1]):
-            if m.sentence[j] == sentence and m.flags[j] & FOUND:
-                entities[size] = m.entity[j]
-                size += 1
-        distinct = np.unique(entities[first:size])  # an entity may occur twice
-        size = first + len(distinct)
-        entities[first:size], owners[first:size] = distinct, owner
-    return owners[:size], entities[:size]
+    def entities_of(self, sentence: int) -> Ints:
+        """A row of M: the entities that a visible sentence mentions, ascending."""
+        row = int(np.searchsorted(self.sentence_bounds, sentence, side="right")) - 1
+        if not self.view.visible[row]:
+            return np.zeros(0, np.int64)
+        g, mentions = self.view.gazetteer, self.view.gazetteer.mentions(row)
+        is_in = g.sentence[mentions] == sentence - self.sentence_bounds[row]
+        is_in &= (g.flags[mentions] & FOUND) > 0
+        return distinct(g.entity[mentions][is_in].astype(np.int64))

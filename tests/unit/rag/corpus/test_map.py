@@ -25,7 +25,7 @@ from tests.unit.rag.corpora import SENTENCES, build, corpora
 
 IDS = "abcdefgh"
 few = settings(max_examples=10, deadline=None)
-SMALL = MapConfig(resolutions=(0.5, 2.0), near=2, runs=3, theme_runs=3)
+SMALL = MapConfig(resolutions=(0.5, 2.0), nearest_passages=2, runs=3)
 
 
 def assert_same(found: ThemeMap, expected: ThemeMap) -> None:
@@ -187,7 +187,7 @@ def test_it_is_made_once_and_kept_through_what_changes_no_theme(
         index.compact()
         assert_same(index.map(config=SMALL), first)
         assert len(calls) == 1
-        index.map(config=MapConfig(resolutions=(1.0,), near=2, runs=1))
+        index.map(config=MapConfig(resolutions=(1.0,), nearest_passages=2, runs=1))
         assert len(calls) == 2  # other settings
         index.delete(["p0"])
         assert "p0" not in index.map(config=SMALL).passages
@@ -213,7 +213,7 @@ def test_one_passage_and_no_entity(tmp_path: Path) -> None:
 
 def test_a_giant_theme_is_said_and_the_next_level_is_shown(tmp_path: Path) -> None:
     with build(corpus_of(), tmp_path / "i") as index:
-        made = index.map(config=MapConfig(resolutions=(1e-6, 3.0), near=3, runs=1))
+        made = index.map(config=MapConfig(resolutions=(1e-6, 3.0), nearest_passages=3, runs=1))
         assert len(made.levels[0]) == 1 and len(made.levels[1]) > 1
         assert made.level == 1 and any("one theme holds" in note for note in made.notes)
 
@@ -236,8 +236,8 @@ def test_unknown_names_and_settings_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"resolutions": ()}, {"resolutions": (2.0, 1.0)}, {"resolutions": (0.0,)}, {"near": -1},
-     {"text_weight": -1}, {"runs": 0}, {"shown": 0}],
+    [{"resolutions": ()}, {"resolutions": (2.0, 1.0)}, {"resolutions": (0.0,)},
+     {"nearest_passages": -1}, {"runs": 0}, {"shown": 0}],
 )  # fmt: skip
 def test_bad_settings_are_named(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidParameter, match=next(iter(wrong)).rstrip("s")):

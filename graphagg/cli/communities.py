@@ -1,6 +1,6 @@
 """`graphagg communities`: build, query and change an index of communities, or partition a graph.
 
-The options of `build` are the fields of the dataclasses that `cli/builds/communities.py` names,
+The options of `build` are the fields of the dataclasses that `cli/builds/graphs.py` names,
 which the jobs on Spark and the files of `--config` share.
 """
 
@@ -15,8 +15,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.graphs import find_edges
+from graphagg.cli.builds.graphs import CommunitiesBuild, find_edges
 from graphagg.cli.builds.run import build_command, merge_indices
 from graphagg.cli.folders import Directory, K, OutDir, Shards, opened
 from graphagg.cli.options import command

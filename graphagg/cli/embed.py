@@ -1,6 +1,6 @@
 """`graphagg embed`: build, extend, ask and export an embedding.
 
-The options of `build` are the fields of the dataclasses that `cli/builds/embedding.py` names,
+The options of `build` are the fields of the dataclasses that `cli/builds/graphs.py` names,
 which the jobs on Spark and the files of `--config` share.
 """
 
@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.builds.embedding import EmbeddingBuild
+from graphagg.cli.builds.graphs import EmbeddingBuild
 from graphagg.cli.builds.run import build_command
 from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import command

@@ -266,6 +266,12 @@ def with_flags(message: str, command: Any, words: Sequence[str] = ()) -> str:
     return re.sub(r"`(\w+)(?:=([^`]*))?`", translated, message)
 
 
-_OPTIONS = {"directory": "out", "ratio": "split_ratio", "seeds": "seed", "vertices": "vertex"}
+_OPTIONS = {
+    "directory": "out",
+    "ratio": "split_ratio",
+    "seeds": "seed",
+    "vertices": "vertex",
+    "vectors": "vector_column",
+}
 """Options that have another name than the parameter of the library."""
 _PLAIN = (None, "True", "False")

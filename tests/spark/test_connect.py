@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 # A session that is not of Connect cannot live in the same process.
 SCRIPT = """
 import json, sys
-from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.embedding import EmbeddingBuild
+from graphagg.cli.builds.graphs import CommunitiesBuild
+from graphagg.cli.builds.graphs import EmbeddingBuild
 from graphagg.cli.builds.run import main
 from graphagg.errors import GraphAggError
 from graphagg.rag import PassageIndex

@@ -23,8 +23,7 @@ import numpy as np
 import graphagg
 from graphagg.communities import CommunityIndex
 from graphagg.graph import load_graph
-import graphagg.cli.builds.communities, graphagg.cli.builds.run
-import graphagg.cli.builds.embedding, graphagg.cli.builds.passages
+import graphagg.cli.builds.graphs, graphagg.cli.builds.run, graphagg.cli.builds.passages
 assert graphagg.__file__.startswith(sys.argv[1]), graphagg.__file__
 with CommunityIndex.build([(1, 2), (2, 3), (3, 1)], sys.argv[2]) as index:
     print(len(index))

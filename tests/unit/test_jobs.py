@@ -17,8 +17,7 @@ import typer
 from graphagg.cli.builds import jobs
 from graphagg.cli.builds import run as running
 from graphagg.cli.builds.build import Build, Built, RunOptions
-from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.embedding import EmbeddingBuild
+from graphagg.cli.builds.graphs import CommunitiesBuild, EmbeddingBuild
 from graphagg.cli.builds.run import main
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing.engine import KIND
@@ -26,7 +25,7 @@ from graphagg.communities.indexing.spark import job_of
 from graphagg.errors import EmptyGraph, GraphAggError, InvalidParameter, JobFailed, WriteFailed
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.spark.edges import EdgeInput
-from graphagg.spark.build import recall, remember
+from graphagg.spark.build import SparkOptions, recall, remember
 from graphagg.spark.session import cause
 
 JOBS: dict[str, type[Build]] = {build.name: build for build in (CommunitiesBuild, EmbeddingBuild)}
@@ -258,7 +257,6 @@ def test_exit_codes(
     monkeypatch.setattr(running, "session", Session())
     monkeypatch.setattr(running, "follow", lambda *_: None)
     monkeypatch.setattr(running, "pulse", Session())
-    monkeypatch.setattr(running, "executors", lambda _: {})
     out = tmp_path / "out"
 
     @dataclass(frozen=True)
@@ -270,7 +268,7 @@ def test_exit_codes(
         def stages(self) -> tuple[str, ...]:
             return ("edges", "pairs", "bands")
 
-        def by_spark(self, spark: Any, run: Any, progress: Any) -> Built:
+        def build(self, run: Any, progress: Any, engine: Any) -> Built:
             run.out.with_name("out.work").mkdir()
             progress("edges", 1, 1)
             if error is not None:
@@ -359,4 +357,4 @@ def test_a_module_of_a_job_runs_alone() -> None:
 def test_spark_refuses_a_graph_that_is_no_file(build: Any, tmp_path: Path) -> None:
     asked, run = build(["bundled:les_miserables"]), RunOptions(tmp_path / "out")
     with pytest.raises(InvalidParameter, match="--engine local"):
-        asked.by_spark(None, run, lambda *_: None)
+        asked.build(run, lambda *_: None, SparkOptions())

@@ -119,7 +119,7 @@ def test_every_field_is_taken_everywhere(
 
     words = flags(values, parameters_of(running.build_command(build)))
     file = tmp_path / "options.toml"
-    file.write_text(f"[{build.table}]\n" + toml(values))
+    file.write_text(f"[{build.name}]\n" + toml(values))
     for job in (False, True):
         call(*words, job=job)
         call("--config", str(file), job=job)

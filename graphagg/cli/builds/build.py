@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from importlib import import_module
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from graphagg.cli.folders import PLACE
 from graphagg.cli.output.console import Built
 from graphagg.progress import Progress
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from graphagg.spark.build import SparkOptions
 
 Engine = Literal["local", "spark"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -52,16 +51,27 @@ class Build(ABC):
     """An index to build; its fields are the options of a command, a job and a recipe.
 
     Attributes:
-        name: of the job, in logs and in Spark's pages.
-        table: the table of a TOML file that `--config` reads.
+        name: of the job, and of the table of a TOML file that `--config` reads.
         kind: of the artifact.
-        local_only: fields that only `--engine local` knows; a job has no such options.
+        package: module and class of the index.
+        local_only: fields that only a build in this process takes; a job has no such options.
     """
 
     name: ClassVar[str]
-    table: ClassVar[str]
     kind: ClassVar[str]
+    package: ClassVar[str]
     local_only: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def task_size(self) -> int | None:
+        """Items that a task of Spark holds; None: the default."""
+        return None
+
+    @property
+    def index_class(self) -> Any:
+        """The class of the index."""
+        module, _, name = self.package.partition(".")
+        return getattr(import_module(f"graphagg.{module}"), name)
 
     @property
     @abstractmethod
@@ -81,9 +91,5 @@ class Build(ABC):
         return
 
     @abstractmethod
-    def in_process(self, run: RunOptions, progress: Progress) -> Built:
-        """Build in this process."""
-
-    @abstractmethod
-    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
-        """Build by Spark, or go on with an unfinished job."""
+    def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
+        """Build in this process, or by Spark, which continues an unfinished job."""

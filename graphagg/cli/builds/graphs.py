@@ -1,26 +1,38 @@
-"""Builds that read a graph: where edges come from, and how they are read."""
+"""Builds that read a graph: of a community index, and of an embedding."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Annotated, Any, ClassVar
 
+import typer
+from rich.table import Table
+
+from graphagg.checks import bytes_of
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import Built
+from graphagg.communities.config import GRAPH_KIND, CommunityConfig
+from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
-from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.settings import (
+    NeededWeights,
+    Reading,
+    WeightedReading,
+    indexed_reading,
+)
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions
 from graphagg.spark.sources import seen_path
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
 BUNDLED = "bundled:"
 """A recipe's input that begins so is a graph that comes with networkx, by its name."""
+_LEVEL = (
+    "pieces", "cut", "edge_balance", "vertex_balance", "border", "copies", "largest",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,10 @@ class GraphBuild(Build):
             or JSON; Spark: Parquet or text on any path.
         parameters: what the index is built with.
         reading: how edges are read.
+        spark_module: the module of the Spark engine, which has `stages` and `job_of`.
     """
+
+    spark_module: ClassVar[str]
 
     edges: list[str] = field(metadata={"argument": True})
     parameters: Any = None
@@ -43,66 +58,56 @@ class GraphBuild(Build):
         """The edges."""
         return self.edges
 
+    @property
     @abstractmethod
-    def index_class(self) -> Any:
-        """The class of the index, which has `build`."""
+    def graph_kind(self) -> GraphKind:
+        """The kind of graph that the edges are read as."""
 
     @abstractmethod
     def built(self, index: Any) -> Built:
         """The result, from the opened index."""
-
-    def task_size(self) -> int | None:
-        """Entries that a task of Spark holds; None: the default."""
-        return None
-
-    def local_options(self) -> dict[str, Any]:
-        """Arguments that only the build in this process takes."""
-        return {}
-
-    def check(self) -> None:
-        """Read the first edges of local files, as Spark will: their columns and types."""
-        if all(seen_path(path) is not None for path in self.edges):
-            if not self.edges[0].startswith(BUNDLED):
-                from graphagg.graph.reading.load import check_edges
-
-                check_edges(list(self.edges), self.graph_kind(), self.read_as())
 
     def read_as(self) -> Reading:
         """The options of reading, as the index needs them."""
         reading: Reading = self.reading
         return reading
 
-    @abstractmethod
-    def graph_kind(self) -> GraphKind:
-        """The kind of graph that the edges are read as."""
+    def options(self) -> dict[str, Any]:
+        """Arguments of `build` that this kind of index has."""
+        return dict(vars(self.reading))
 
-    def in_process(self, run: RunOptions, progress: Progress) -> Built:
-        """Build in this process."""
-        edges = find_edges(self.edges)
-        options = self.options(run, progress) | self.local_options()
-        with self.index_class().build(edges, run.out, **options) as index:
-            return self.built(index)
+    def stages(self) -> tuple[str, ...]:
+        """The stages of the Spark engine, in their order."""
+        stages: tuple[str, ...] = import_module(self.spark_module).stages(self.parameters)
+        return stages
 
-    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
-        """Build by Spark, or go on with an unfinished job."""
-        if self.edges[0].startswith(BUNDLED):
+    def job(self) -> dict[str, Any]:
+        """Identity of the job: its input and parameters."""
+        from graphagg.graph.spark.edges import EdgeInput
+
+        source = EdgeInput.of(self.edges, self.read_as())
+        return dict(import_module(self.spark_module).job_of(source, self.parameters))
+
+    def check(self) -> None:
+        """Read the first edges of local files, as Spark will: their columns and types."""
+        if self.edges[0].startswith(BUNDLED) or any(seen_path(path) is None for path in self.edges):
+            return
+        from graphagg.graph.reading.load import check_edges
+
+        check_edges(list(self.edges), self.graph_kind, self.read_as())
+
+    def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
+        """Build in this process, or by Spark."""
+        if engine is not None and self.edges[0].startswith(BUNDLED):
             raise InvalidParameter(
                 f"{self.edges[0]} is a graph that this process makes, and Spark reads files; build "
                 "it with --engine local"
             )
-        engine = SparkOptions(spark, run.work, self.task_size())
-        options = self.options(run, progress)
-        with self.index_class().build(self.edges, run.out, engine=engine, **options) as index:
+        with self.index_class.build(
+            find_edges(self.edges), run.out, config=self.parameters, engine=engine or "local",
+            progress=progress, force=run.force, **self.options(),
+        ) as index:  # fmt: skip
             return self.built(index)
-
-    def options(self, run: RunOptions, progress: Progress) -> dict[str, Any]:
-        """Arguments that both engines take."""
-        return {
-            "config": self.parameters,
-            "progress": progress,
-            "force": run.force,
-            **vars(self.reading),
-        }
 
 
 def find_edges(paths: Sequence[str]) -> Any:
@@ -112,3 +117,137 @@ def find_edges(paths: Sequence[str]) -> Any:
     from graphagg.graph import bundled_graph
 
     return bundled_graph(paths[0].removeprefix(BUNDLED))
+
+
+# --- communities ---------------------------------------------------------------------------------
+
+
+def community_config(
+    similarity: Annotated[
+        float | None, typer.Option(help="Choose bands and rows for this Jaccard similarity.")
+    ] = None,
+    **values: Any,
+) -> CommunityConfig:
+    """The parameters; `similarity` chooses bands and rows."""
+    if similarity is not None:
+        from graphagg.minhash.bands import choose_bands
+
+        if (values["bands"], values["rows"]) != (CommunityConfig.bands, CommunityConfig.rows):
+            raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")
+        values["bands"], values["rows"] = choose_bands(values["permutations"], similarity)
+    return CommunityConfig(**values)
+
+
+@dataclass(frozen=True)
+class CommunitiesBuild(GraphBuild):
+    """Index a graph; an index that is there stays until the new one is complete.
+
+    Attributes:
+        entries_per_task: entries of compressed rows that a Spark task holds, 100 bytes each.
+            None: 2,000,000.
+    """
+
+    name: ClassVar[str] = "communities"
+    kind: ClassVar[str] = "communities"
+    package: ClassVar[str] = "communities.CommunityIndex"
+    spark_module: ClassVar[str] = "graphagg.communities.indexing.spark"
+
+    parameters: Annotated[CommunityConfig, community_config, "Index"] = field(
+        default_factory=CommunityConfig
+    )
+    reading: NeededWeights = field(default_factory=NeededWeights)
+    entries_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
+
+    def read_as(self) -> Reading:
+        """The options of reading, for an index with weights or without."""
+        return indexed_reading(self.parameters.weights, vars(self.reading))
+
+    @property
+    def graph_kind(self) -> GraphKind:
+        """The kind of graph of the kind of index."""
+        return GRAPH_KIND[self.parameters.kind]
+
+    @property
+    def task_size(self) -> int | None:
+        """Entries that a task of Spark holds."""
+        return self.entries_per_task
+
+    def built(self, index: Any) -> Built:
+        """The result, with what was left out on reading."""
+        read = index.read_report
+        details = {"read": read.to_json() if read else {}}
+        return Built.of(index.manifest, details=details, notes=read.notes() if read else ())
+
+
+# --- embedding -----------------------------------------------------------------------------------
+
+
+def embedding_config(
+    directed: Annotated[
+        bool, typer.Option("--directed", help="The same as --kind directed.")
+    ] = False,
+    two_mode: Annotated[
+        bool, typer.Option("--two-mode", help="The same as --kind two-mode.")
+    ] = False,
+    **values: Any,
+) -> EmbeddingConfig:
+    """The parameters; `directed` and `two_mode` are short for a kind."""
+    short = {"directed": directed, "two-mode": two_mode}
+    kinds = {kind for kind, is_given in short.items() if is_given}
+    if kinds and values["kind"] != EmbeddingConfig.kind:
+        kinds.add(values["kind"])
+    if len(kinds) > 1:
+        raise InvalidParameter(f"{' and '.join(sorted(kinds))} exclude each other; give one --kind")
+    return EmbeddingConfig(**values | {"kind": next(iter(kinds), values["kind"])})
+
+
+@dataclass(frozen=True)
+class EmbeddingBuild(GraphBuild):
+    """Embed a graph; an index that is there stays until the new one is complete.
+
+    Attributes:
+        memory: memory limit of the build, such as 8GiB; chooses the size of pieces and the cut
+            where other options leave them open. None: as configured.
+    """
+
+    name: ClassVar[str] = "embed"
+    kind: ClassVar[str] = "embedding"
+    package: ClassVar[str] = "embedding.NodeEmbedding"
+    spark_module: ClassVar[str] = "graphagg.embedding.spark.write"
+    local_only: ClassVar[tuple[str, ...]] = ("memory",)
+
+    parameters: Annotated[EmbeddingConfig, embedding_config, "Embedding"] = field(
+        default_factory=EmbeddingConfig
+    )
+    reading: WeightedReading = field(default_factory=WeightedReading)
+    memory: str | None = field(default=None, metadata={"panel": "How it runs"})
+
+    def __post_init__(self) -> None:
+        if self.memory is not None:
+            bytes_of("memory", self.memory)
+
+    @property
+    def graph_kind(self) -> GraphKind:
+        """The kind of graph that is embedded."""
+        kind: GraphKind = self.parameters.kind
+        return kind
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of `build` that an embedding has."""
+        return {"memory": self.memory, **vars(self.reading)}
+
+    def built(self, index: Any) -> Built:
+        """The result, with the quality of the partition."""
+        report, read = index.partition_report.to_json(), index.read_report
+        notes = read.notes() if read else []
+        width = index.vectors.shape[1]
+        if width < self.parameters.dim:
+            notes.append(f"dim: {width}, for the graph has no more directions")
+        details = {"dim": width, "read": read.to_json() if read else {}, "partition": report}
+        title = f"partition by {report['partitioner']}, {report['hubs']} nodes split"
+        names = [name.replace("_", " ") for name in _LEVEL]
+        table = Table("level", *names, title=title, title_justify="left", box=None, pad_edge=False)
+        for rank, level in enumerate(report["levels"], start=1):
+            shares = (f"{level[name]:.3f}" for name in _LEVEL[1:])
+            table.add_row(str(rank), str(level["pieces"]), *shares)
+        return Built.of(index.manifest, details=details, notes=notes, table=table)

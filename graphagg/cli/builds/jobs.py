@@ -14,8 +14,8 @@ from graphagg.cli.builds.build import Build
 from graphagg.cli.builds.run import job_command, run_alone
 
 JOBS = {
-    "communities": ("communities.CommunitiesBuild", "--edges edges.parquet --out idx"),
-    "embed": ("embedding.EmbeddingBuild", "--edges edges.parquet --out idx"),
+    "communities": ("graphs.CommunitiesBuild", "--edges edges.parquet --out idx"),
+    "embed": ("graphs.EmbeddingBuild", "--edges edges.parquet --out idx"),
     "passages": ("passages.PassagesBuild", "--passages passages.jsonl --out idx"),
     "query_communities": (
         "queries.CommunityQueries", "--index comm --seeds seeds.parquet --out members.parquet",

@@ -90,29 +90,6 @@ def pulse(spark: SparkSession, log: StageLog, seconds: float = 15.0) -> Iterator
         thread.join()
 
 
-def executors(spark: SparkSession) -> dict[str, float]:
-    """Figures of all executors so far: seconds of tasks, CPU of their JVMs, the largest heap.
-
-    What Python workers take is in the seconds of their tasks alone. Empty for Spark Connect.
-    """
-    if not is_classic(spark):
-        return {}
-    with suppress(Exception):  # of an interface of Spark that is not public
-        store: Any = spark.sparkContext._jsc.sc().statusStore()
-        every = store.executorList(False)
-        infos = [every.apply(i) for i in range(every.size())]
-        peaks = [each.peakMemoryMetrics() for each in infos]
-        heaps = [p.get().getMetricValue("JVMHeapMemory") for p in peaks if p.isDefined()]
-        return {
-            "executors": len([each for each in infos if each.id() != "driver"]) or 1,
-            "task_seconds": round(sum(each.totalDuration() for each in infos) / 1e3, 1),
-            "gc_seconds": round(sum(each.totalGCTime() for each in infos) / 1e3, 1),
-            "shuffle_mib": round(sum(each.totalShuffleWrite() for each in infos) / 2**20, 1),
-            "executor_heap_mib": round(max(heaps, default=0) / 2**20, 1),
-        }
-    return {}
-
-
 def follow(spark: SparkSession, level: LogLevel) -> None:
     """Let Spark log as much as the job; a Connect server keeps its own level."""
     if is_classic(spark):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -24,10 +24,6 @@ from graphagg.rag.models.vector_cache import CacheConfig
 from graphagg.rag.models.weights import Dtype
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
 
 _SPLITTING = "How documents are split"
 _NAMED = 20  # files that are named one by one
@@ -135,8 +131,8 @@ class PassagesBuild(Build):
     """
 
     name: ClassVar[str] = "passages"
-    table: ClassVar[str] = "passages"
     kind: ClassVar[str] = "passages"
+    package: ClassVar[str] = "rag.PassageIndex"
     local_only: ClassVar[tuple[str, ...]] = (
         "dedup", "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",
         "vector_column",
@@ -158,6 +154,11 @@ class PassagesBuild(Build):
         """The passages."""
         return self.passages
 
+    @property
+    def task_size(self) -> int | None:
+        """Passages that a task of Spark annotates and encodes."""
+        return self.passages_per_task
+
     def stages(self) -> tuple[str, ...]:
         """The stages of the Spark engine, in their order."""
         from graphagg.rag.spark.build import STAGES
@@ -178,61 +179,45 @@ class PassagesBuild(Build):
         source = PassageInput.of(self.passages, self.columns)
         return job_of(source, Recipe(loaded(self.config()), self.chunking))
 
-    def in_process(self, run: RunOptions, progress: Progress) -> Built:
-        """Build in this process."""
-        from graphagg.rag import PassageIndex
-
-        report = FolderReport()
-        path = Path(self.passages)
-        corpus: Iterable[Source] = read_corpus(
-            path, self.reading, report, self.columns, self.vector_column
-        )
-        notes = []
-        if self.dedup is not None:
-            corpus, said = without_duplicates(list(corpus), self.dedup, self.columns)
-            notes.append(said)
+    def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
+        """Build in this process, or by Spark."""
+        report, path, notes = FolderReport(), Path(self.passages), list[str]()
         config = self.config(
-            vectors=self.vector_column, cache=self.vectors.open(), processes=self.processes
+            vectors=self.vector_column,
+            cache=None if engine else self.vectors.open(),
+            processes=self.processes,
         )
-        if self.vector_column is None:
-            config = replace(config, columns=RowConfig())  # `read_corpus` has read them
-        with PassageIndex.build(
-            corpus, run.out, config=config, progress=progress, force=run.force
-        ) as index:
-            remember_source(run.out, path)
-            if self.models.profile == installed_profile() == "fast":
-                notes.append("profile: fast; standard needs what is not installed (.[rag,models])")
-            read = what_was_read(report)
-            language = index.manifest.parameters["language"]
-            if not (self.models.extractor or self.models.language) and language != "en":
-                notes.append(f"language: {language}, as recognized; --language en takes English")
-            return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
-
-    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
-        """Build by Spark, or go on with an unfinished job."""
-        from graphagg.rag import PassageIndex
-
-        if self.dedup is not None:
+        corpus: str | Iterable[Source] = self.passages
+        if engine is None:
+            corpus = read_corpus(path, self.reading, report, self.columns, self.vector_column)
+            if self.vector_column is None:
+                config = replace(config, columns=RowConfig())  # `read_corpus` has read them
+            if self.dedup is not None:
+                corpus, said = without_duplicates(list(corpus), self.dedup, self.columns)
+                notes.append(said)
+        elif self.dedup is not None:
             raise InvalidParameter(
                 "--dedup is of --engine local; run `graphagg dedup` first, and index what it keeps"
             )
-        if self.processes is not None:
-            raise InvalidParameter(
-                "--processes is of --engine local; Spark runs as many processes as it has cores"
-            )
-        if self.vector_column is not None:
-            raise InvalidParameter("--vector-column is of --engine local; leave it out")
-        if self.reading != ReadConfig():
+        elif self.reading != ReadConfig():
             raise InvalidParameter(
                 "--include, --exclude, --max-file-size and --strict are of --engine local; with "
                 "Spark name the files by a glob"
             )
-        engine = SparkOptions(spark, run.work, self.passages_per_task)
-        with PassageIndex.build(
-            self.passages, run.out, config=self.config(), engine=engine, progress=progress,
+        with self.index_class.build(
+            corpus, run.out, config=config, engine=engine or "local", progress=progress,
             force=run.force,
         ) as index:  # fmt: skip
-            return Built.of(index.manifest)
+            if engine is not None:
+                return Built.of(index.manifest)
+            remember_source(run.out, path)
+            if self.models.profile == installed_profile() == "fast":
+                notes.append("profile: fast; standard needs what is not installed (.[rag,models])")
+            language = index.manifest.parameters["language"]
+            if not (self.models.extractor or self.models.language) and language != "en":
+                notes.append(f"language: {language}, as recognized; --language en takes English")
+            read = what_was_read(report)
+            return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
 
 
 def read_corpus(

@@ -9,9 +9,7 @@ from typing import Annotated
 import typer
 
 from graphagg.cli.builds.build import Build, RunOptions
-from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.embedding import EmbeddingBuild
-from graphagg.cli.builds.graphs import BUNDLED, GraphBuild
+from graphagg.cli.builds.graphs import BUNDLED, CommunitiesBuild, EmbeddingBuild, GraphBuild
 from graphagg.cli.builds.passages import PassagesBuild
 from graphagg.cli.builds.run import run_build
 from graphagg.cli.output.console import AsJson

@@ -12,7 +12,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,7 +19,7 @@ from typing import Any, NoReturn
 import typer
 
 from graphagg.cli.builds.build import Build, LogLevel, RunOptions
-from graphagg.cli.builds.log import StageLog, executors, follow, pulse, say, start_logging
+from graphagg.cli.builds.log import StageLog, follow, pulse, say, start_logging
 from graphagg.cli.builds.plan import check, plan_of, print_plan
 from graphagg.cli.options import command, with_flags
 from graphagg.cli.output.console import (
@@ -33,21 +32,16 @@ from graphagg.cli.output.console import (
 )
 from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
-from graphagg.spark.build import work_of
+from graphagg.spark.build import SparkOptions, work_of
 from graphagg.spark.job import finished
 from graphagg.spark.session import session, settings_as_environment
 
 _INTERRUPTED = 130
-_EXECUTORS = (
-    "{executors} executors: {task_seconds} s of tasks, {gc_seconds} s of garbage collection, "
-    "{shuffle_mib} MiB of shuffles, heap of {executor_heap_mib} MiB at most; the seconds and the "
-    "peak below are of the driver"
-)
 
 
 def build_command(build: type[Build]) -> Callable[..., None]:
     """The command that builds an index, for typer."""
-    return command(_function(build, as_job=False), table=build.table, fixed={"log_level": "info"})
+    return command(_function(build, as_job=False), table=build.name, fixed={"log_level": "info"})
 
 
 def main(build: type[Build]) -> None:
@@ -78,7 +72,7 @@ def job_command(build: type[Build]) -> Callable[..., None]:
     """The same as a job of Spark, for typer."""
     return command(
         _function(build, as_job=True),
-        table=build.table,
+        table=build.name,
         fixed={"engine": "spark"},
         hidden=build.local_only,
         positional=False,
@@ -105,7 +99,7 @@ def run_build(build: Build, run: RunOptions) -> None:
             check(build, run)
             built = _by_spark(build, run, progress)
         else:
-            built = build.in_process(run, progress)
+            built = build.build(run, progress, None)
     print_built(run.out, built, before, meter, run.json)
     if not run.json:
         for note in built.notes:
@@ -116,12 +110,12 @@ def _by_spark(
     build: Build, run: RunOptions, progress: Progress, level: LogLevel | None = None
 ) -> Built:
     with session(f"graphagg {build.name}", run.master, run.remote) as spark:
+        engine = SparkOptions(spark, run.work, build.task_size)
         if level is None or not isinstance(progress, StageLog):
-            return build.by_spark(spark, run, progress)
+            return build.build(run, progress, engine)
         follow(spark, level)
         with pulse(spark, progress):
-            built = build.by_spark(spark, run, progress)
-        return replace(built, details=built.details | executors(spark))
+            return build.build(run, progress, engine)
 
 
 def merge_indices(
@@ -155,8 +149,6 @@ def run_job(build: Build, run: RunOptions) -> None:
             say("nothing to do: the index is of this input and these parameters")
         for note in built.notes:
             say("%s", note)
-        if "task_seconds" in built.details:
-            say(_EXECUTORS.format(**built.details))
         print_built(run.out, built, before, meter, run.json)
 
 

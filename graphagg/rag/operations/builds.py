@@ -66,7 +66,7 @@ def build_by_spark(
     )
 
     limits = None if config.limits == DEFAULT_LIMITS else config.limits
-    refuse(vectors=config.vectors, cache=config.cache, limits=limits)
+    refuse(vectors=config.vectors, cache=config.cache, limits=limits, processes=config.processes)
     encoder = None if isinstance(config.encoder, str) else config.encoder
     extractor = None if isinstance(config.extractor, str) else config.extractor
     named = encoder is None and extractor is None and isinstance(config.names, str | Path | None)

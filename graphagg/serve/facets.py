@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphagg.arrays import Ints, Mask
-from graphagg.rag.documents.metadata import ValueType
+from graphagg.arrays import Array, Ints, Mask
+from graphagg.rag.documents.value_types import ValueType
 from graphagg.rag.snapshot.snapshot import Snapshot
 
 _MOST = 50
@@ -43,7 +43,7 @@ def _counted(
     for values, passages in values_of(snapshot, visible, key, kind):
         if len(values) > _MOST:
             return None
-        for value, count in zip(_plain(values, kind), passages.tolist(), strict=True):
+        for value, count in zip(values.tolist(), passages.tolist(), strict=True):
             counts[value] = counts.get(value, 0) + count
     ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     if len(ranked) > _MOST:
@@ -53,12 +53,11 @@ def _counted(
 
 def values_of(
     snapshot: Snapshot, visible: Mask, key: str, kind: ValueType
-) -> Iterator[tuple[Any, Ints]]:
-    """The distinct values of a key that visible passages have, ascending in each segment.
+) -> Iterator[tuple[Array, Ints]]:
+    """The distinct values of a key that visible passages have.
 
     Yields:
-        Of each segment with the key an Arrow array of texts or a numpy array of numbers, and the
-        number of visible passages of each.
+        Of each segment with the key an array of values, and the number of visible passages of each.
     """
     for table, rows in snapshot.by_table(visible):
         here = table.kind_of(key, kind)
@@ -66,14 +65,4 @@ def values_of(
             counts = table.occurrences(key, here, rows)
             present = np.flatnonzero(counts)
             if len(present):
-                values: Any = table.distinct(key, here, as_text=True)
-                yield values.take(present), counts[present]
-
-
-def _plain(values: Any, kind: ValueType) -> list[Any]:
-    if not isinstance(values, np.ndarray):
-        return list(values.to_pylist())
-    numbers = values.real.tolist()
-    if kind == "boolean":
-        return [bool(value) for value in numbers]
-    return [int(value) if value.is_integer() else value for value in numbers]
+                yield table.distinct(key, here)[present], counts[present]

@@ -37,15 +37,13 @@ import numpy as np
 from graphagg.arrays import Mask
 from graphagg.checks import shown
 from graphagg.errors import InvalidFilter
-from graphagg.rag.documents.metadata import MetadataTable, ValueType, exact, parse_instant
-from graphagg.store.strings import StringTable
+from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.documents.value_types import ORDERS, ValueType, parse_instant
 
 MAX_DEPTH = 32
 MAX_CLAUSES = 1_000
 
 _EQUALITY = ("eq", "ne", "in", "nin", "exists")
-_ORDER = {"gt": "greater", "gte": "greater_equal", "lt": "less", "lte": "less_equal"}
-"""Operators, and the name of each in numpy and Arrow."""
 _ORDERED: tuple[ValueType, ...] = ("string", "number", "date")
 _TEXTS: tuple[ValueType, ...] = ("string", "list of strings", "empty list")
 _NUMBERS: tuple[ValueType, ...] = ("number", "list of numbers", "empty list")
@@ -178,35 +176,7 @@ def _mask(node: _Node, table: MetadataTable) -> Mask:
     operator, key, kind, *operands = node
     if operator == "exists":
         return table.rows_with(key)
-    table_kind = table.kind_of(key, kind)
-    if table_kind is None:
-        return np.zeros(table.rows, np.bool_)
-    if kind == "date" and table_kind == "string":  # the visible strings are dates
-        values: Any = table.distinct_instants(key, table_kind)
-    else:
-        values = table.distinct(key, table_kind, as_text=kind == "string")
-    return table.rows_matching(key, table_kind, _matches(values, operator, operands))
-
-
-def _matches(values: Any, operator: str, operands: list[Any]) -> Mask:
-    """Mask `[d]` of a key's distinct values that satisfy a comparison."""
-    if not len(values):  # the key holds only `[]`, which may be compared with any value
-        return np.zeros(0, np.bool_)
-    if isinstance(values, np.ndarray):
-        if values.dtype == np.complex128:
-            operands = [exact(operand) for operand in operands]
-        if operator == "in":
-            return np.isin(values, np.array(operands, values.dtype))
-        return np.asarray(getattr(np, _ORDER[operator])(values, operands[0]))
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    packed = StringTable.pack(operands)
-    buffers = map(pa.py_buffer, (packed.offsets, packed.data))
-    sought = pa.LargeStringArray.from_buffers(len(packed), *buffers)  # `pa.array` loads pandas
-    if operator == "in":
-        return np.asarray(pc.is_in(values, value_set=sought))
-    return np.asarray(getattr(pc, _ORDER[operator])(values, sought[0]))
+    return table.matching(key, kind, operator, operands)
 
 
 # --- compiling ---------------------------------------------------------------------------------
@@ -261,11 +231,11 @@ class _Compiler:
         if kind == "mixed":
             raise InvalidFilter(
                 f"key {key!r} is of type mixed: its values are objects, lists of differing kinds "
-                "or integers of more than 100 bits; give it strings, numbers, dates or lists"
+                "or integers of more than 64 bits; give it strings, numbers, dates or lists"
             )
         if not isinstance(condition, Mapping):
             condition = {"in" if isinstance(condition, _SEVERAL) else "eq": condition}
-        operators = (*_EQUALITY, *_ORDER) if kind in _ORDERED else _EQUALITY
+        operators = (*_EQUALITY, *ORDERS) if kind in _ORDERED else _EQUALITY
         if not condition:
             raise InvalidFilter(f"key {key!r}: no operator; use {', '.join(operators)}")
         self.clauses += len(condition)
@@ -293,7 +263,7 @@ def _comparison(key: str, kind: ValueType, operator: str, value: Any) -> _Node:
     elif not isinstance(value, _SEVERAL):
         raise InvalidFilter(f"key {key!r}: {operator!r} wants a list, found {shown(value)}")
     operands = {_operand(key, kind, operator, item) for item in value}
-    name = operator if operator in _ORDER else "in"
+    name = operator if operator in ORDERS else "in"
     node = (name, key, kind, *sorted(operands, key=repr))
     return _negated(node) if operator in ("ne", "nin") else node
 

@@ -1,44 +1,39 @@
 """The metadata of a segment's passages: a memory-mapped Arrow table, one row per key and type.
 
-Values have types:
-
-| type | values |
-| --- | --- |
-| `string` | strings |
-| `date` | strings, each an ISO 8601 date or date and time (`parse_instant`) |
-| `number` | numbers; floats as float64, integers of up to 100 bits exactly |
-| `boolean` | true, false |
-| `list of strings`, `list of numbers` | lists of one kind |
-| `empty list` | `[]`; it counts as the kind of the key's other lists |
-| `mixed` | anything else: objects, larger integers, lists of differing kinds; not kept |
-
-A key has the type that most of its values have, over all segments; ties go to the first type of
-`_FAMILIES`, and a key is `mixed` only if all its values are. A filter on the key sees only values
-of its type: one passage with `year: unknown` does not hide the years of the others. null and NaN
-count as absent, so a key without any other value is not in the schema.
-
-The columns of `NAME.arrow` (Arrow IPC) are `key`, `type`, and the lists of `_columns`. The distinct
-values of a key are stored once, ascending, and each entry is an index into them: a condition is
-evaluated once per distinct value. Rows that lack a key take no space, so a table is linear in the
-number of values, however many keys they have.
+The distinct values of a key are stored once and ascending, and each value of a passage is a code,
+the position of its value among them: a condition is evaluated once per distinct value. Rows without
+a key take no space, so a table is linear in the number of values, however many keys there are. A
+filter on a key compares only values of the key's type (`value_types`), so one passage with
+`year: unknown` does not hide the years of the others.
 """
 
 from __future__ import annotations
 
-import re
 from array import array
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Mask, offsets
+from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.errors import InvalidPassage
+from graphagg.rag.documents.value_types import (
+    FAMILIES,
+    LISTS,
+    TEXTS,
+    Counts,
+    ValueType,
+    compare,
+    compare_texts,
+    is_int64,
+    merge_schemas,
+    parse_instant,
+    type_of,
+)
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.reading import content_of
 from graphagg.store.strings import StringTable
@@ -46,112 +41,10 @@ from graphagg.store.strings import StringTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ValueType = Literal[
-    "string", "number", "boolean", "date",
-    "list of strings", "list of numbers", "empty list", "mixed",
-]  # fmt: skip
-
 WHEN = "when"
 """The key whose dates say when a passage was written, or when the events in it happened."""
 NEVER = -(2**63)
-"""The instant of a passage without a date; before all others."""
-_INTEGER_BITS = 100
-"""float64 rounds such an integer by less than 2**47, which the second part of `exact` can hold."""
-
-# --- types -------------------------------------------------------------------------------------
-
-_TEXTS: tuple[ValueType, ...] = ("date", "string")
-_LISTS: tuple[ValueType, ...] = ("list of strings", "list of numbers")
-_FAMILIES: tuple[ValueType, ...] = ("string", "date", "number", "boolean", *_LISTS, "empty list")
-"""The types that can be filtered, in the order of preference between equally frequent ones."""
-
-Counts = Mapping[str, Mapping[ValueType, int]]
-"""Per key, the number of passages with a value of each type."""
-
-
-def merge_schemas(counts: Iterable[Counts]) -> dict[str, ValueType]:
-    """Merge the counts of all segments into the type of each key, keys ascending."""
-    merged: defaultdict[str, Counter[ValueType]] = defaultdict(Counter)
-    for segment_counts in counts:
-        for key, key_counts in segment_counts.items():
-            merged[key].update(key_counts)
-    return {key: _main_type(merged[key]) for key in sorted(merged)}
-
-
-def _main_type(counts: Counter[ValueType]) -> ValueType:
-    """Choose the type of a key by the counts of its values; dates and other strings are text."""
-    families = Counter({kind: counts[kind] for kind in _FAMILIES})
-    lists = [kind for kind in _LISTS if counts[kind]]
-    if counts["string"]:
-        families["string"] += families.pop("date")
-    if lists:
-        empty = families.pop("empty list")
-        families.update(dict.fromkeys(lists, empty))
-    first = max(_FAMILIES, key=lambda kind: families[kind])  # the first of the largest
-    return first if families[first] else "mixed"
-
-
-def _kind(value: object) -> ValueType | None:
-    """The type of one value, None if it counts as absent; a date is a string here."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "number" if value.bit_length() <= _INTEGER_BITS else "mixed"
-    if isinstance(value, float):
-        return "number" if value == value else None
-    return _list_kind(value) if isinstance(value, list | tuple) else "mixed"
-
-
-def _list_kind(elements: Sequence[object]) -> ValueType:
-    kinds = {_kind(element) for element in elements}
-    if not kinds:
-        return "empty list"
-    if kinds == {"string"}:
-        return "list of strings"
-    return "list of numbers" if kinds == {"number"} else "mixed"
-
-
-# --- values ------------------------------------------------------------------------------------
-
-_DATE = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def parse_instant(text: str) -> int | None:
-    """Parse an ISO 8601 date, or date and time.
-
-    Takes `YYYY-MM-DD`, then optionally `T` or a blank and `hh:mm[:ss[.fraction]]` with or without
-    `Z` or `+hh[[:]mm]`. A date is the instant at which it begins; without an offset it is in UTC;
-    digits finer than a microsecond are cut.
-
-    Returns:
-        Microseconds since 1970 in UTC; None for any other text.
-    """
-    if not _DATE.fullmatch(text):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:  # no such day, minute or offset
-        return None
-    utc = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (utc - _EPOCH) // timedelta(microseconds=1)
-
-
-def exact(value: float) -> complex:
-    """Represent a number exactly, by its float64 and the rounding error of it.
-
-    numpy orders such pairs as the numbers.
-    """
-    rounded = float(value)
-    return complex(rounded, value - int(rounded) if isinstance(value, int) else 0.0)
-
+"""The instant of a passage without a date, and of a text that is no date; before all others."""
 
 # --- the table ---------------------------------------------------------------------------------
 
@@ -162,14 +55,30 @@ def _columns() -> pa.Schema:
 
     lists = {
         "rows": pa.int32(),  # the rows that have the key, ascending; null: every row
-        "bounds": pa.int64(),  # entry i holds codes[bounds[i]:bounds[i + 1]]; null: one code each
-        "codes": pa.int32(),  # indices into the distinct values
+        "bounds": pa.int64(),  # row i of these has codes[bounds[i]:bounds[i + 1]]; null: one each
+        "codes": pa.int32(),  # positions among the distinct values
         "texts": pa.large_string(),  # distinct strings, in the order of their code points
-        "numbers": pa.float64(),  # distinct numbers and booleans, two floats each: see `exact`
-        "instants": pa.int64(),  # for dates, the instant of each text: see `parse_instant`
+        "integers": pa.int64(),  # distinct integers or booleans; of dates, the instant of each text
+        "floats": pa.float64(),  # distinct floats that are no such integers; codes follow integers
     }
     columns = [(name, pa.large_list(values)) for name, values in lists.items()]
     return pa.schema([("key", pa.string()), ("type", pa.string()), *columns])
+
+
+class _Column(NamedTuple):
+    """The values of one key and type; see `_columns`."""
+
+    rows: Array | slice
+    bounds: Array | None
+    codes: Array
+    texts: pa.LargeStringArray
+    integers: Array
+    floats: Array
+
+    @property
+    def distinct(self) -> int:
+        """Number of distinct values."""
+        return len(self.texts) or len(self.integers) + len(self.floats)
 
 
 class MetadataTable:
@@ -193,14 +102,17 @@ class MetadataTable:
         return int(self._table.schema.metadata[b"rows"])
 
     @cached_property
+    def _positions(self) -> dict[tuple[str, ValueType], int]:
+        keys, types = (self._table[name].to_pylist() for name in ("key", "type"))
+        return {column: i for i, column in enumerate(zip(keys, types, strict=True))}
+
+    @cached_property
     def counts(self) -> Counts:
         """Number of rows with a value, by key and type; keys ascending."""
-        import pyarrow.compute as pc
-
         counts: dict[str, dict[ValueType, int]] = {}
-        lengths = pc.list_value_length(self._table["rows"]).to_pylist()
-        for (key, kind), rows in zip(self._table_rows, lengths, strict=True):
-            counts.setdefault(key, {})[kind] = self.rows if rows is None else rows
+        for (key, kind), row in self._positions.items():
+            rows = self._table["rows"][row].values
+            counts.setdefault(key, {})[kind] = self.rows if rows is None else len(rows)
         return MappingProxyType(counts)
 
     @cached_property
@@ -208,10 +120,39 @@ class MetadataTable:
         """The type of each key in this segment alone, keys ascending."""
         return MappingProxyType(merge_schemas([self.counts]))
 
-    @cached_property
-    def _table_rows(self) -> dict[tuple[str, ValueType], int]:
-        keys, types = (self._table[name].to_pylist() for name in ("key", "type"))
-        return {column: row for row, column in enumerate(zip(keys, types, strict=True))}
+    def counts_among(self, rows: Mask) -> Counts:
+        """Number of these rows with a value, by key and type, as a table of them alone has it.
+
+        Args:
+            rows: mask `[rows]`.
+        """
+        counts: dict[str, dict[ValueType, int]] = {}
+        for key, kind in self._positions:
+            column = self._column(key, kind)
+            present = rows[column.rows]
+            count = int(np.count_nonzero(present))
+            if kind == "string" and len(column.integers):  # perhaps all of these are dates
+                instants = column.integers[column.codes][present]
+                kind = "string" if (instants == NEVER).any() else "date"
+            if count:
+                counts.setdefault(key, {})[kind] = count
+        return counts
+
+    def occurrences(self, key: str, kind: ValueType, rows: Mask) -> Ints:
+        """Number `[d]` of these rows that hold each distinct value, or a list with it.
+
+        Args:
+            key: a key of the schema.
+            kind: a type of its values in this table; see `kind_of`.
+            rows: mask `[rows]`.
+        """
+        column = self._column(key, kind)
+        codes, present, count = column.codes, rows[column.rows], column.distinct
+        if column.bounds is not None and len(codes):  # a list may repeat a value
+            lists = np.repeat(np.arange(len(present)), np.diff(column.bounds))
+            lists, codes = np.divmod(np.unique(lists * count + codes), count)
+            present = present[lists]
+        return np.bincount(codes[present[: len(codes)]], minlength=count)
 
     @classmethod
     def build(cls, metadata: Iterable[Mapping[str, Any]]) -> MetadataTable:
@@ -225,15 +166,15 @@ class MetadataTable:
         """
         import pyarrow as pa
 
-        keys: defaultdict[tuple[str, ValueType], _Entries] = defaultdict(_Entries)
+        keys: defaultdict[tuple[str, ValueType], _KeyValues] = defaultdict(_KeyValues)
         count = 0
         for row, passage_metadata in enumerate(metadata):
             count = row + 1
             for key, value in passage_metadata.items():
-                kind = _kind(value)
+                kind = type_of(value)
                 if kind is not None:
                     keys[key, kind].add(row, kind, value)
-        columns = [_encoded(*column, entries, count) for column, entries in keys.items()]
+        columns = [values.encoded(*column, count) for column, values in keys.items()]
         columns.sort(key=lambda column: (column["key"], column["type"]))
         schema = _columns().with_metadata({"rows": str(count)})
         arrays = [_arrow(f.type, [column[f.name] for column in columns]) for f in schema]
@@ -241,51 +182,11 @@ class MetadataTable:
         return cls(lambda: table)
 
     def rows_with(self, key: str) -> Mask:
-        """Mask `[rows]` of rows with a value of any type, even `[]`, under a key; O(rows + e)."""
+        """Mask `[rows]` of rows with a value of any type, even `[]`, under a key."""
         mask = np.zeros(self.rows, np.bool_)
         for kind in self.counts.get(key, ()):
-            rows = self._cell(key, kind, "rows")
-            mask[slice(None) if rows is None else rows] = True
+            mask[self._column(key, kind).rows] = True
         return mask
-
-    def counts_among(self, rows: Mask) -> Counts:
-        """Number of these rows with a value, by key and type, as a table of them alone has it.
-
-        Args:
-            rows: mask `[rows]`.
-        """
-        counts: dict[str, dict[ValueType, int]] = {}
-        for key, kind in self._table_rows:
-            having = self._cell(key, kind, "rows")
-            count = int(np.count_nonzero(rows if having is None else rows[having]))
-            if count:
-                counts.setdefault(key, {})[self._kind_among(key, kind, rows)] = count
-        return counts
-
-    def _kind_among(self, key: str, kind: ValueType, rows: Mask) -> ValueType:
-        """The type of a key's values in some rows: strings may all be dates there."""
-        if kind != "string":
-            return kind
-        texts, present = self.distinct(key, kind), np.flatnonzero(self.occurrences(key, kind, rows))
-        is_date = all(parse_instant(texts[code].as_py()) is not None for code in present.tolist())
-        return "date" if is_date else kind
-
-    def occurrences(self, key: str, kind: ValueType, rows: Mask) -> npt.NDArray[np.int64]:
-        """Number `[d]` of these rows that hold each distinct value, or a list with it; O(rows + e).
-
-        Args:
-            key: a key of the schema.
-            kind: a type of its values in this table; see `kind_of`.
-            rows: mask `[rows]`.
-        """
-        having, bounds = self._cell(key, kind, "rows"), self._cell(key, kind, "bounds")
-        codes, count = self._cell(key, kind, "codes"), len(self.distinct(key, kind))
-        counted = rows if having is None else rows[having]
-        if bounds is not None and len(codes):  # a list may repeat a value
-            lists = np.repeat(np.arange(len(counted)), np.diff(bounds))
-            lists, codes = np.divmod(np.unique(lists * count + codes), count)
-            counted = counted[lists]
-        return np.bincount(codes[counted[: len(codes)]], minlength=count)
 
     def instants(self, key: str) -> npt.NDArray[np.int64]:
         """Instants `[rows]` of a key's dates in microseconds since 1970; `NEVER` for other rows.
@@ -293,71 +194,75 @@ class MetadataTable:
         Each value counts by itself, even if the key has other values that are not dates.
         """
         instants = np.full(self.rows, NEVER, np.int64)
-        kind = self.kind_of(key, "string")  # includes dates
-        if kind is None:
-            return instants
-        distinct = self.distinct_instants(key, kind)
-        rows = self._cell(key, kind, "rows")
-        instants[slice(None) if rows is None else rows] = distinct[self._cell(key, kind, "codes")]
+        kind = self.kind_of(key, "date")
+        if kind is not None and len((column := self._column(key, kind)).integers):
+            instants[column.rows] = column.integers[column.codes]
         return instants
 
-    def rows_matching(self, key: str, kind: ValueType, matches: Mask) -> Mask:
-        """Mask `[rows]` of rows whose value, or an element of it, matches; O(rows + e).
+    def matching(
+        self, key: str, kind: ValueType, operator: str, operands: Sequence[str | float]
+    ) -> Mask:
+        """Mask `[rows]` of rows whose value, or an element of it, satisfies a comparison.
 
         Args:
-            key: a key of the schema.
-            kind: a type of its values in this table; see `kind_of`.
-            matches: mask `[d]` of the distinct values.
+            key: a key.
+            kind: its type in the merged schema of all segments; values of other types never match.
+            operator: `in`, or one of `ORDERS`.
+            operands: values of the type, instants for dates; one operand for an order.
         """
-        mask = np.zeros(self.rows, np.bool_)
-        rows, bounds = self._cell(key, kind, "rows"), self._cell(key, kind, "bounds")
-        hits: Any = matches[self._cell(key, kind, "codes")]
-        if bounds is not None:
-            before = offsets(hits)[bounds]
+        mask, here = np.zeros(self.rows, np.bool_), self.kind_of(key, kind)
+        if here is None:
+            return mask
+        column = self._column(key, here)
+        if not len(column.codes) or (kind == "date" and not len(column.integers)):
+            return mask  # only empty lists, or texts that are no dates
+        if kind == "date":
+            matches = compare(column.integers, operator, operands) & (column.integers != NEVER)
+        elif len(column.texts):
+            matches = compare_texts(column.texts, operator, operands)
+        else:
+            numbers = (column.integers, column.floats)
+            matches = np.concatenate([compare(each, operator, operands) for each in numbers])
+        hits: Any = matches[column.codes]
+        if column.bounds is not None:
+            before = offsets(hits)[column.bounds]
             hits = before[1:] > before[:-1]
-        mask[slice(None) if rows is None else rows] = hits
+        mask[column.rows] = hits
         return mask
 
     def kind_of(self, key: str, kind: ValueType) -> ValueType | None:
         """The type in this table of values with a type of the merged schema; None without any.
 
-        Dates of this table are text in the merged schema if other rows of it have other strings,
-        and strings of this table may be dates where only some rows are counted.
+        Strings are of type `date` in a table where all of them are dates.
         """
         kinds = self.counts.get(key, {})
-        if kind in ("string", "date"):
-            return next((each for each in _TEXTS if each in kinds), None)
-        return kind if kind in kinds else None
+        own = TEXTS if kind in TEXTS else (kind,)
+        return next((each for each in own if each in kinds), None)
 
-    def distinct(
-        self, key: str, kind: ValueType, as_text: bool = False
-    ) -> pa.Array | npt.NDArray[Any]:
-        """The distinct values of a key, ascending, `[d]`, in the form in which they are compared.
+    def distinct(self, key: str, kind: ValueType) -> Array:
+        """The distinct values of a key as Python objects, `[d]`: texts, or integers, then floats.
 
         Args:
             key: a key of the schema.
-            kind: a type of its values in this table.
-            as_text: whether dates stay strings.
-
-        Returns:
-            Instants (int64) for dates, complex numbers (see `exact`) for numbers and booleans, else
-            an Arrow array of strings.
+            kind: a type of its values in this table; see `kind_of`.
         """
-        if kind == "date" and not as_text:
-            return self._cell(key, kind, "instants")
-        if kind in ("number", "boolean", "list of numbers"):
-            return self._cell(key, kind, "numbers").view(np.complex128)
-        return self._table["texts"][self._table_rows[key, kind]].values
+        column = self._column(key, kind)
+        values = column.texts.to_pylist()
+        if kind not in TEXTS:  # the integers of texts are instants
+            integers = column.integers.astype(np.bool_ if kind == "boolean" else np.int64)
+            values += [*integers.tolist(), *column.floats.tolist()]
+        return np.array([*values, None], object)[:-1]  # an array of objects, whatever they are
 
-    def distinct_instants(self, key: str, kind: ValueType) -> npt.NDArray[np.int64]:
-        """The instant `[d]` of each distinct text of a key; `NEVER` for one that is no date."""
-        texts = self._table["texts"][self._table_rows[key, kind]].values.to_pylist()
-        parsed = (parse_instant(text) for text in texts)
-        return np.array([NEVER if instant is None else instant for instant in parsed], np.int64)
-
-    def _cell(self, key: str, kind: ValueType, name: str) -> Any:
-        values = self._table[name][self._table_rows[key, kind]].values
-        return None if values is None else np.asarray(values)
+    def _column(self, key: str, kind: ValueType) -> _Column:
+        row = self._positions[key, kind]
+        cells: dict[str, Any] = {name: self._table[name][row].values for name in _Column._fields}
+        arrays: dict[str, Any] = {
+            name: cell if cell is None or name == "texts" else np.asarray(cell)
+            for name, cell in cells.items()
+        }
+        if arrays["rows"] is None:
+            arrays["rows"] = slice(None)
+        return _Column(**arrays)
 
     def save(self, writer: ArtifactWriter, name: str) -> None:
         """Write the table as `NAME.arrow`."""
@@ -410,10 +315,9 @@ def _check(table: pa.Table, rows: int) -> None:
     """Raise `ValueError` where an entry of a table leads past what it indexes."""
     if int(table.schema.metadata[b"rows"]) != rows:
         raise ValueError(f"{table.schema.metadata[b'rows']!r} passages, wanted {rows}")
-    lists = [name for name in table.column_names if name not in ("key", "type")]
     for column in table.to_batches():
         for i in range(len(column)):
-            cells = {name: column[name][i].values for name in lists}
+            cells = {name: column[name][i].values for name in _Column._fields}
             if any(cell is not None and cell.null_count for cell in cells.values()):
                 raise ValueError("an empty value within a list")
             texts = len(cells.pop("texts"))
@@ -424,27 +328,31 @@ def _check(table: pa.Table, rows: int) -> None:
 
 
 def _check_column(
-    kind: str, texts: int, count: int, rows: Any, bounds: Any, codes: Any, numbers: Any,
-    instants: Any,
+    kind: str, texts: int, count: int, rows: Any, bounds: Any, codes: Any, integers: Any,
+    floats: Any,
 ) -> None:  # fmt: skip
     """Check one key and type; the arguments are the cells of `_columns`."""
-    if kind not in (*_FAMILIES, "mixed"):
+    if kind not in (*FAMILIES, "mixed"):
         raise ValueError(f"type {kind!r}")
     if rows is not None:
         if (np.diff(rows, prepend=-1, append=count) <= 0).any():
             raise ValueError("rows that do not ascend below the number of passages")
         count = len(rows)
-    if kind == "empty list" or kind in _LISTS:
+    if kind == "empty list" or kind in LISTS:
         if len(bounds) != count + 1 or bounds[0] != 0 or (np.diff(bounds) < 0).any():
             raise ValueError("bounds that do not ascend from 0")
         count = int(bounds[-1])
-    is_text = kind in ("string", "date", "list of strings")
-    distinct = texts if is_text else len(numbers) // 2
-    wanted = (0 if kind == "mixed" else count, distinct if kind == "date" else 0)
-    if (len(codes), len(instants)) != wanted or (not is_text and len(numbers) % 2):
+    elif bounds is not None:
+        raise ValueError("bounds of values that are no lists")
+    has_instants = kind == "date" or (kind == "string" and len(integers))
+    if len(codes) != (0 if kind == "mixed" else count) or (has_instants and len(integers) != texts):
         raise ValueError("columns of unequal length")
+    distinct = texts if kind in (*TEXTS, "list of strings") else len(integers) + len(floats)
     if len(codes) and not 0 <= codes.min() <= codes.max() < distinct:
         raise ValueError("codes past the distinct values")
+
+
+# --- encoding ----------------------------------------------------------------------------------
 
 
 def _arrow(kind: pa.DataType, values: Sequence[Any] | npt.NDArray[Any]) -> pa.Array:
@@ -469,14 +377,14 @@ def _arrow(kind: pa.DataType, values: Sequence[Any] | npt.NDArray[Any]) -> pa.Ar
     return pa.Array.from_buffers(kind, len(values), buffers, children=children)
 
 
-class _Entries:
+class _KeyValues:
     """The values of one key and type.
 
     Attributes:
         rows: the rows with a value, ascending.
-        lengths: number of elements per list.
+        lengths: number of elements of each list.
+        codes: the position of each value in `positions`; the elements of a list follow each other.
         positions: the distinct values, numbered in the order in which they first occur.
-        codes: the position of each value; the elements of a list follow each other.
     """
 
     def __init__(self) -> None:
@@ -486,42 +394,43 @@ class _Entries:
     def add(self, row: int, kind: ValueType, value: Any) -> None:
         """Add the value of a row."""
         self.rows.append(row)
-        is_list = kind in ("empty list", *_LISTS)
+        is_list = kind in ("empty list", *LISTS)
         values = value if is_list else () if kind == "mixed" else (value,)
         if is_list:
             self.lengths.append(len(value))
         for each in values:
             self.codes.append(self.positions.setdefault(each, len(self.positions)))
 
-
-def _encoded(key: object, kind: ValueType, entries: _Entries, count: int) -> dict[str, Any]:
-    """The table's row of one key and type; the segment has `count` passages."""
-    if not isinstance(key, str):
-        raise InvalidPassage(f"metadata key {key!r}: a {type(key).__name__}, wanted a string")
-    rows, bounds = np.array(entries.rows, np.int32), None
-    if kind in ("empty list", *_LISTS):
-        bounds = offsets(np.array(entries.lengths, np.int64))
-    distinct = sorted(entries.positions)
-    texts = distinct if distinct and isinstance(distinct[0], str) else []
-    instants = [parse_instant(text) for text in texts] if kind == "string" else [None]
-    is_date = None not in instants
-    try:
-        "".join([key, *texts]).encode()
-    except UnicodeEncodeError:
-        raise InvalidPassage(
-            f"metadata key {key!r}: it or one of its values holds a lone surrogate, "
-            "not Unicode text; remove it"
-        ) from None
-    positions = np.fromiter(map(entries.positions.__getitem__, distinct), np.int64, len(distinct))
-    ranks = np.empty(len(distinct), np.int32)
-    ranks[positions] = np.arange(len(distinct))
-    return {
-        "key": key,
-        "type": "date" if is_date else kind,
-        "rows": None if len(rows) == count else rows,
-        "bounds": bounds,
-        "codes": ranks[np.array(entries.codes, np.int64)],
-        "texts": texts,
-        "numbers": np.array([] if texts else [*map(exact, distinct)], complex).view(np.float64),
-        "instants": instants if is_date else [],
-    }
+    def encoded(self, key: object, kind: ValueType, count: int) -> dict[str, Any]:
+        """The table's row of one key and type; the segment has `count` passages."""
+        if not isinstance(key, str):
+            raise InvalidPassage(f"metadata key {key!r}: a {type(key).__name__}, wanted a string")
+        is_text = kind in ("string", "list of strings")
+        texts = sorted(self.positions) if is_text else []
+        integers = [] if is_text else sorted(filter(is_int64, self.positions))
+        floats = [] if is_text else sorted(self.positions.keys() - integers)
+        distinct = [*texts, *integers, *floats]
+        if kind == "string":
+            instants = [parse_instant(text) for text in texts]
+            kind = "string" if None in instants else "date"
+            if any(instant is not None for instant in instants):
+                integers = [NEVER if instant is None else instant for instant in instants]
+        try:
+            "".join([key, *texts]).encode()
+        except UnicodeEncodeError:
+            raise InvalidPassage(
+                f"metadata key {key!r}: it or one of its values holds a lone surrogate, "
+                "not Unicode text; remove it"
+            ) from None
+        ranks = np.empty(len(distinct), np.int32)
+        ranks[[self.positions[value] for value in distinct]] = np.arange(len(distinct))
+        return {
+            "key": key,
+            "type": kind,
+            "rows": None if len(self.rows) == count else np.array(self.rows, np.int32),
+            "bounds": offsets(np.array(self.lengths, np.int64)) if self.lengths else None,
+            "codes": ranks[np.array(self.codes, np.int64)],
+            "texts": texts,
+            "integers": integers,
+            "floats": floats,
+        }

@@ -15,8 +15,8 @@ from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph import CorpusGraph, corpus_graph
 from graphagg.rag.corpus.similar import By, SimilarItems, similar_entities, similar_passages
 from graphagg.rag.documents.languages import AUTO
-from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.documents.value_types import ValueType
 from graphagg.rag.models.by_name import encoder_of, extractor_named
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.with_names import names_of, with_names

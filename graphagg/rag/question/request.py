@@ -25,7 +25,7 @@ from graphagg.errors import InvalidParameter, InvalidQuestion
 from graphagg.fields import text_of
 from graphagg.rag.config.modes import DEFAULT_MODE, MODES, Config, Mode
 from graphagg.rag.documents.filters import parse_cli
-from graphagg.rag.documents.metadata import parse_instant
+from graphagg.rag.documents.value_types import parse_instant
 from graphagg.rag.models.reranker import CrossEncoderReranker, Reranker
 from graphagg.rag.question.rescoring import RERANKED, Recency, Rescoring
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 from graphagg.checks import integer, number
 from graphagg.errors import InvalidParameter
-from graphagg.rag.documents.metadata import WHEN, parse_instant
+from graphagg.rag.documents.metadata import WHEN
+from graphagg.rag.documents.value_types import parse_instant
 from graphagg.rag.models.reranker import Reranker, check_reranker, scores_of
 from graphagg.rag.question.results import Hit
 

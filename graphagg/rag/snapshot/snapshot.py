@@ -22,13 +22,8 @@ from graphagg.rag.config.profile import WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.languages import OTHER
-from graphagg.rag.documents.metadata import (
-    NEVER,
-    WHEN,
-    MetadataTable,
-    ValueType,
-    merge_schemas,
-)
+from graphagg.rag.documents.metadata import NEVER, WHEN, MetadataTable
+from graphagg.rag.documents.value_types import ValueType, merge_schemas
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.rag.models.with_names import names_of
@@ -47,7 +42,7 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 19  # raised when the same corpus and models give another index
+REVISION = 20  # raised when the same corpus and models give another index
 _KEPT_ROWS = 4096  # rows of the ids that were asked for last
 _KEPT = 12  # views, masks of filters and searches that are kept, the last ones used
 _AFTER_HASH = chr(ord("#") + 1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag import Passage
-from graphagg.rag.documents.metadata import ValueType
+from graphagg.rag.documents.value_types import ValueType
 from graphagg.rag.question.excerpts import ELLIPSIS, fitting, short_metadata
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.serve.facets import values_of
@@ -77,24 +77,20 @@ def _distinct(snapshot: Snapshot, key: str, kind: ValueType) -> list[str]:
     """The first distinct texts of a key over all segments, at most one more than are shown."""
     values: dict[str, None] = {}
     for texts, _ in values_of(snapshot, snapshot.alive, key, kind):
-        values |= dict.fromkeys(texts[: _VALUES + 1].to_pylist())
+        values |= dict.fromkeys(texts[: _VALUES + 1].tolist())
     return sorted(values)[: _VALUES + 1]
 
 
 def _range(snapshot: Snapshot, key: str, kind: ValueType) -> tuple[str, str]:
     """The least and the largest value of a key, as text."""
-    ends: list[tuple[float | str, str]] = []
-    for values, _ in values_of(snapshot, snapshot.alive, key, kind):
-        for value in (values[0], values[-1]):
-            if kind == "date":
-                ends.append((value.as_py(), value.as_py()[: len("2000-01-01")]))
-            else:
-                ends.append((float(value.real), _plain(float(value.real))))
-    return min(ends)[1], max(ends)[1]
+    values = [v for part, _ in values_of(snapshot, snapshot.alive, key, kind) for v in part]
+    return _plain(min(values)), _plain(max(values))
 
 
-def _plain(value: float) -> str:
-    return str(int(value)) if value.is_integer() else number(value)
+def _plain(value: float | str) -> str:
+    if isinstance(value, str):
+        return value[: len("2000-01-01")]
+    return str(int(value)) if value == int(value) else number(value)
 
 
 # --- one passage ---------------------------------------------------------------------------------

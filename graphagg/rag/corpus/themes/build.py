@@ -21,7 +21,7 @@ from graphagg.rag.corpus.themes.results import (
     Theme,
     ThemeMap,
 )
-from graphagg.rag.documents.metadata import parse_instant
+from graphagg.rag.documents.value_types import parse_instant
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.spelling import Speller

@@ -15,7 +15,7 @@ from graphagg.fields import Brief
 
 _FILE_KEYS = frozenset({"path", "folder", "suffix", "modified", "size"})
 _DEEPEST = 16  # levels of a value
-_LARGEST = 2**100  # beyond, an integer cannot be filtered, and JSON readers round it
+_LARGEST = 2**100  # JSON readers round larger integers
 
 
 class Mark(NamedTuple):

@@ -12,7 +12,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from graphagg.rag.documents.filters import compile_filter
-from graphagg.rag.documents.metadata import MetadataTable, ValueType, merge_schemas
+from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.documents.value_types import ValueType, merge_schemas
 from graphagg.store import open_artifact, write_artifact
 from graphagg.store.manifest import Manifest
 
@@ -141,9 +142,24 @@ WORDS = st.one_of(
 )
 NUMBERS = st.one_of(
     st.integers(-3, 3),
-    st.sampled_from([2**53, 2**53 + 1, 2**53 + 2, -(2**53) - 1, 2**64 + 1, 2**64, 2.0**64, 0.5]),
+    st.sampled_from(
+        [
+            2**53,
+            2**53 + 1,
+            2**53 + 2,
+            -(2**53) - 1,
+            2**62 + 1,
+            2**63 - 1,
+            -(2**63),
+            2.0**64,
+            2.0**63,
+            0.5,
+        ]
+    ),
     st.floats(allow_nan=False, allow_infinity=False),
 )
+LARGE = st.sampled_from([2**63, 2**64 + 1, -(2**63) - 1, 2**100 + 1])
+"""Integers of more than 64 bits, which a filter may name; metadata do not hold them."""
 DATES = st.one_of(
     st.sampled_from(
         [
@@ -172,11 +188,11 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 ROWS = st.fixed_dictionaries({}, optional={k: st.none() | v for k, v in VALUES.items()})
 OPERANDS: dict[str, st.SearchStrategy[Any]] = {
     "string": WORDS | DATES,
-    "number": NUMBERS,
+    "number": NUMBERS | LARGE,
     "boolean": st.booleans(),
     "date": DATES,
     "list of strings": WORDS | DATES,
-    "list of numbers": NUMBERS,
+    "list of numbers": NUMBERS | LARGE,
     "empty list": WORDS | NUMBERS,
 }
 

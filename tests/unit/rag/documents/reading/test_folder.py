@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from graphagg.errors import EmptyCorpus, InvalidParameter, MissingExtra, UnreadableFile
 from graphagg.rag import Document, FolderReport, ReadConfig, read_documents, read_passages
-from graphagg.rag.documents.metadata import parse_instant
 from graphagg.rag.documents.passages import check_corpus
 from graphagg.rag.documents.reading import files as reading_files
 from graphagg.rag.documents.reading import folder as reading_folder
+from graphagg.rag.documents.value_types import parse_instant
 from tests.unit.rag.documents.reading import files
 from tests.unit.rag.documents.reading.files import write
 

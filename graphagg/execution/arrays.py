@@ -179,9 +179,10 @@ class FileArrays:
             files = self._all_files()
         else:
             files = [f"{name}.npy" for name in filter(self.exists, names)]
-        for path in map(self.path, files):
+        for file_name in files:
+            path = self.path(file_name)
             if path.parent != writer.folder.absolute():
-                writer.link(path)
+                writer.link(path, file_name)
 
     def _all_files(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir() if path.is_file())

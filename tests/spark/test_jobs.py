@@ -95,7 +95,7 @@ def test_jobs_are_named_and_the_names_end_with_them(spark: Any, tmp_path: Path) 
     CommunityIndex.build(
         edges, tmp_path / "out", engine=SparkOptions(spark), config=SMALL, progress=note
     ).close()
-    assert shown[0] == "communities: edges, 1 of 8"
+    assert shown[0] == "communities: edges, 1 of 7"
     assert context.statusTracker().getJobIdsForGroup("graphagg communities")
     assert [context.getLocalProperty(key) for key in keys] == [None, None]
 

@@ -64,14 +64,17 @@ def _hash(job: SparkJob, kind: Kind) -> None:
     name, arrays = ELEMENTS if kind == "two-mode" else VERTICES, job.arrays
     count = len(VertexIds.read(name, arrays.map, arrays.exists))
     starts = range(0, count, ROWS_PER_TASK)
-    job.note(f"{_HASHES}.made", lambda: arrays.create(_HASHES, np.uint32, (count,)))
 
     def write(i: int) -> None:
         low, high = starts[i], min(starts[i] + starts.step, count)
         ids = VertexIds.read(name, arrays.map, arrays.exists).between(low, high)
         arrays.write(_HASHES, low, mix(ids.tokens()))
 
-    job.run(len(starts), write, _HASHES)
+    def make() -> None:
+        arrays.create(_HASHES, np.uint32, (count,))
+        job.run(len(starts), write)
+
+    job.note(_HASHES, make)
 
 
 def job_of(source: EdgeInput, config: CommunityConfig) -> dict[str, Any]:

@@ -46,12 +46,20 @@ def write_parquet(path: Path, pairs: list[tuple[object, object]]) -> str:
 
 
 def assert_equal_bytes(
-    spark: Any, edges: str, tmp_path: Path, config: CommunityConfig, **named: Any
+    spark: Any,
+    edges: str,
+    tmp_path: Path,
+    config: CommunityConfig,
+    items_per_task: int | None = None,
+    **reading: Any,
 ):
-    reading = {"weight": named["weight"]} if "weight" in named else {}
     local = CommunityIndex.build(edges, tmp_path / "local", config=config, **reading)
     distributed = CommunityIndex.build(
-        edges, tmp_path / "spark", engine=SparkOptions(spark), config=config, **named
+        edges,
+        tmp_path / "spark",
+        engine=SparkOptions(spark, items_per_task=items_per_task),
+        config=config,
+        **reading,
     )
     manifests = [(tmp_path / d / "manifest.json").read_bytes() for d in ("local", "spark")]
     assert manifests[0] == manifests[1]
@@ -75,14 +83,14 @@ def test_random_graphs(
     monkeypatch.setattr(engine, "ROWS_PER_TASK", 130)
     edges = write_text(tmp_path / "edges.txt", hub_pairs(1))
     config = CommunityConfig(kind=kind, permutations=32, bands=16, rows=2)  # type: ignore[arg-type]
-    assert_equal_bytes(spark, edges, tmp_path, config, entries_per_task=80)
+    assert_equal_bytes(spark, edges, tmp_path, config, items_per_task=80)
 
 
 def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
     pairs = [(f"vertex ä{a}", f"vertex ä{b}") for a, b in hub_pairs(2)]
     edges = write_parquet(tmp_path / "edges.parquet", pairs)
     config = CommunityConfig(kind="directed-out", closed=False, permutations=16, bands=5, rows=3)
-    assert_equal_bytes(spark, edges, tmp_path, config, entries_per_task=80)
+    assert_equal_bytes(spark, edges, tmp_path, config, items_per_task=80)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +112,7 @@ def test_weights(spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.Monk
         (tmp_path / "edges" / f"{part}.csv").write_text(text)
     config = CommunityConfig(kind=kind, permutations=32, bands=16, weights=True)  # type: ignore[arg-type]
     assert_equal_bytes(
-        spark, str(tmp_path / "edges"), tmp_path, config, entries_per_task=80, weight="calls"
+        spark, str(tmp_path / "edges"), tmp_path, config, items_per_task=80, weight="calls"
     )
 
 
@@ -132,7 +140,7 @@ def test_email(spark: Any, tmp_path: Path) -> None:
     edges = DATA / "communities" / "email_eu_core" / "email-Eu-core.txt.gz"
     if not edges.exists():
         pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), entries_per_task=5000)
+    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), items_per_task=5000)
 
 
 @pytest.mark.slow
@@ -140,7 +148,7 @@ def test_dblp(spark: Any, tmp_path: Path) -> None:
     edges = DATA / "communities" / "com_dblp" / "com-dblp.ungraph.txt.gz"
     if not edges.exists():
         pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), entries_per_task=300_000)
+    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), items_per_task=300_000)
 
 
 @pytest.mark.slow
@@ -148,7 +156,7 @@ def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "edges.txt", hub_pairs(3))
     with dying_workers():
         config = CommunityConfig(permutations=16, bands=8, rows=2)
-        assert_equal_bytes(spark, edges, tmp_path, config, entries_per_task=80)
+        assert_equal_bytes(spark, edges, tmp_path, config, items_per_task=80)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ class Fakes:
     pools: bool = False
 
     def load(self) -> Models:
-        encoder = (PoolingEncoder if self.pools else FakeEncoder)(window=12)
+        # Models of one name are loaded once per worker.
+        kind, name = (PoolingEncoder, "pooling") if self.pools else (FakeEncoder, "fake")
+        encoder = kind(name, window=12)
         return Models(encoder, FakeExtractor(self.language), self.words)
 
 

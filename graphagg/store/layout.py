@@ -9,7 +9,6 @@ answer: offsets ascend from 0 to the length of what they index, numbers lie in t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +18,19 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact
 from graphagg.store.manifest import Manifest
-from graphagg.store.npy import map_array, plain_header
+from graphagg.store.ranges import forget, will_need
 
 ANY_END = "*"
 POSITIVE = 5e-324
 """The least number above 0."""
 NARROW = "|u1 <u2 <i4"
 """The dtypes of `graphagg.arrays.narrow`."""
-_BLOCK = 1 << 20  # bytes that are checked at once
+_BLOCK = 1 << 18  # bytes that are checked at once, within a cache of the processor
+_LARGE = 1 << 26  # bytes of an array that does not stay in memory after it is checked
+Arrays = Callable[[str], Array]
+"""Maps an array by its name."""
+Check = Callable[[Arrays], tuple[str, str] | None]
+"""A check of several arrays. Returns the name of a damaged one and what is wrong; None: nothing."""
 Size = int | str
 """A number, or a letter for one that is the same in all arrays of an index; `R+1` is one more."""
 
@@ -54,6 +58,12 @@ class ArrayRule:
     ends: Size | None = None
     rows: str | None = None
     optional: bool = False
+
+    @property
+    def is_about_values(self) -> bool:
+        """Whether values must be read."""
+        values = (self.least, self.below, self.ends, self.rows)
+        return self.dtypes == "|b1" or any(each is not None for each in values)
 
 
 def array(
@@ -107,41 +117,48 @@ class Layout:
         self.sizes: dict[str, int] = {}
         self._folder, self._manifest = folder, manifest
         self._unread: list[ArrayRule] = []
-        self._further: list[Callable[[], None]] = []
+        self._further: list[Check] = []
 
-    def add(self, rules: Iterable[ArrayRule], further: Sequence[Callable[[], None]] = ()) -> None:
+    def add(self, rules: Iterable[ArrayRule], further: Sequence[Check] = ()) -> None:
         """Declare arrays; `CorruptArtifact` if one is missing or has another dtype or shape.
 
         Args:
             rules: of the arrays.
             further: checks of values that follow those of the rules.
         """
-        self._unread += [rule for rule in rules if self._is_there(rule)]
+        self._unread += [rule for rule in rules if self._is_there(rule) and rule.is_about_values]
         self._further += further
 
-    def check_values(self) -> None:
+    def check_values(self, array: Arrays) -> None:
         """Read the arrays, unless that was done; `CorruptArtifact` names a bad one."""
         for rule in self._unread:
-            blocks, problem = _blocks(self._path(rule)), None
-            if rule.ends is not None:
-                end = None if rule.ends == ANY_END else self._number(rule.ends)
-                problem = _not_offsets(blocks, end)
-            elif rule.dtypes == "|b1":
-                problem = _outside(blocks, 0, 2)
-            elif rule.least is not None:
-                below = np.inf if rule.below is None else self._number(rule.below)
-                problem = _outside(blocks, rule.least, below)
-            if problem is None and rule.rows is not None:
-                starts = map_array(self._folder / f"{rule.rows}.npy") if rule.rows else np.zeros(1)
-                problem = _descends_in_rows(_blocks(self._path(rule)), starts)
-            if problem is not None:
-                raise _corrupt(self._path(rule), problem)
+            if (problem := self._problem(rule, array)) is not None:
+                raise _corrupt(self._path(rule.name), problem)
         for check in self._further:
-            check()
+            if (found := check(array)) is not None:
+                raise _corrupt(self._path(found[0]), found[1])
         self._unread, self._further = [], []
 
-    def _path(self, rule: ArrayRule) -> Path:
-        return self._folder / f"{rule.name}.npy"
+    def _problem(self, rule: ArrayRule, array: Arrays) -> str | None:
+        """Say what is wrong with the values of an array; None: nothing."""
+        values = array(rule.name)
+        if rule.ends is not None:
+            end = None if rule.ends == ANY_END else self._number(rule.ends)
+            return _not_offsets(_blocks(values), end)
+        problem = None
+        if rule.dtypes == "|b1":
+            problem = _outside(_blocks(values), 0, 2)
+        elif rule.below is not None or values.dtype.kind != "u":
+            below = np.inf if rule.below is None else self._number(rule.below)
+            least = -np.inf if rule.least is None else rule.least
+            problem = _outside(_blocks(values), least, below)
+        if problem is None and rule.rows is not None:
+            starts = array(rule.rows) if rule.rows else np.zeros(1, np.int64)
+            problem = _not_sorted(_blocks(values), starts)
+        return problem
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.npy"
 
     def _is_there(self, rule: ArrayRule) -> bool:
         """Compare dtype and shape; False for an optional array that the index lacks."""
@@ -149,7 +166,7 @@ class Layout:
         if entry is None:
             if rule.optional:
                 return False
-            raise _corrupt(self._path(rule), "the manifest does not list this array")
+            raise _corrupt(self._path(rule.name), "the manifest does not list this array")
         shape = entry.shape or ()
         fits = entry.dtype in rule.dtypes.split() and len(shape) == len(rule.shape)
         for size, wanted in zip(shape, rule.shape, strict=False):
@@ -159,7 +176,7 @@ class Layout:
             fits = fits and size == self._number(wanted) >= int(more or 0)
         if not fits:
             raise _corrupt(
-                self._path(rule),
+                self._path(rule.name),
                 f"dtype {entry.dtype} and shape {shape}, wanted {rule.dtypes} and "
                 f"({', '.join(map(str, rule.shape))}) where {self.sizes}",
             )
@@ -172,44 +189,42 @@ class Layout:
         return self.sizes[letter] + int(more or 0)
 
 
-def _blocks(path: Path) -> Iterator[Array]:
+def _blocks(array: Array) -> Iterator[Array]:
     """The values of an array, block by block; bytes for booleans."""
-    with path.open("rb") as file:
-        dtype, shape = plain_header(file) or (np.dtype(np.uint8), ())
-        left = math.prod(shape) * dtype.itemsize
-        while left:
-            block = file.read(min(left, _BLOCK))
-            if len(block) < min(left, _BLOCK):
-                raise _corrupt(path, "shorter than its header says")
-            left -= len(block)
-            yield np.frombuffer(block, np.uint8 if dtype == np.bool_ else dtype)
+    values = array.reshape(-1)
+    step, is_large = max(1, _BLOCK // values.itemsize), values.nbytes > _LARGE
+    for first in range(0, len(values), step):
+        block = values[first : first + step]
+        if is_large:
+            will_need(block)
+        yield block.view(np.uint8) if block.dtype == np.bool_ else block
+        if is_large:
+            forget(block)
 
 
 def _not_offsets(blocks: Iterable[Array], end: int | None) -> str | None:
     """Say why values do not ascend from 0 to `end` (None: to any number); None: they do."""
     last, wanted = None, f"wanted offsets that ascend from 0 to {'any' if end is None else end}"
     for block in blocks:
-        if block[0] < (last or 0) or (last is None and block[0]) or _descends(block):
+        descends = block[0] != 0 if last is None else block[0] < last
+        if descends or (block[1:] < block[:-1]).any():
             return f"offsets that descend, {wanted}"
         last = int(block[-1])
     return None if end in (None, last) else f"the last offset is {last}, {wanted}"
 
 
-def _descends_in_rows(blocks: Iterable[Array], starts: Array) -> str | None:
+def _not_sorted(blocks: Iterable[Array], starts: Array) -> str | None:
     """Say whether values descend, or come twice, within rows that begin at checked `starts`."""
-    start, last = 0, np.zeros(0)
+    first, last = 0, None
     for block in blocks:
-        values = np.concatenate((last, block)) if len(last) else block
-        at = np.flatnonzero(values[1:] <= values[:-1]) + (start + 1 - len(last))
-        near = starts[slice(*np.searchsorted(starts, (at[0], at[-1] + 1)))] if len(at) else at
-        if not np.isin(at, near).all():
+        values = block if last is None else np.concatenate((last, block))
+        descends = values[1:] <= values[:-1]
+        low, high = np.searchsorted(starts, (first + 1, first + len(values)))
+        descends[starts[low:high] - first - 1] = False
+        if descends.any():
             return "values that do not ascend within a row, wanted each row sorted, none twice"
-        start, last = start + len(block), block[-1:]
+        first, last = first + len(values) - 1, values[-1:]
     return None
-
-
-def _descends(block: Array) -> bool:
-    return bool((block[1:] < block[:-1]).any())
 
 
 def _outside(blocks: Iterable[Array], least: float, below: float) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 import re
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,33 +22,27 @@ _HEADER = re.compile(
 
 
 def map_array(path: Path) -> Array:
-    """Map an array of numbers read-only.
-
-    Raises:
-        CorruptArtifact: it is no such file, or is shorter than its header says.
-    """
+    """Map an array of numbers read-only; `CorruptArtifact` for any other file."""
     with path.open("rb") as file:
-        header = plain_header(file)
+        header = _header(file)
         if header is None:
-            raise CorruptArtifact(f"{path}: not an array of numbers; build the index again")
+            raise CorruptArtifact(f"{path}: not a whole array of numbers; build the index again")
         dtype, shape = header
         if 0 in shape:  # an empty file cannot be mapped
             return np.zeros(shape, dtype)
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if len(content) < file.tell() + math.prod(shape) * dtype.itemsize:
-            raise CorruptArtifact(f"{path}: shorter than its header says; build the index again")
         return np.ndarray(shape, dtype, content, file.tell())
 
 
 def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
-    """Dtype and shape by the header of a file; None for anything but an array of numbers."""
+    """Dtype and shape of a file; None for anything but a whole array of numbers."""
     with path.open("rb") as file:
-        header = plain_header(file)
+        header = _header(file)
     return None if header is None else (header[0].str, header[1])
 
 
-def plain_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
-    """Read the header of an array of numbers; the file then stands behind it.
+def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
+    """Read the header of an array of numbers that ends with the file, which then stands behind it.
 
     numpy would compile the header as a Python expression, which takes most of the time to open an
     index.
@@ -61,6 +56,8 @@ def plain_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None
         return None
     shape = tuple(int(size) for size in match["shape"].split(b",") if size.strip())
     try:
-        return np.dtype(match["descr"].decode()), shape
+        dtype = np.dtype(match["descr"].decode())
     except TypeError:  # such as `<b8`
         return None
+    end = file.tell() + math.prod(shape) * dtype.itemsize
+    return (dtype, shape) if os.fstat(file.fileno()).st_size == end else None

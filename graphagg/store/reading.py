@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, Self
@@ -12,7 +12,7 @@ from graphagg.arrays import Array
 from graphagg.checks import shown
 from graphagg.errors import CorruptArtifact, GraphAggError, NotAnArtifact
 from graphagg.store.addresses import Address
-from graphagg.store.layout import ArrayRule, Layout
+from graphagg.store.layout import ArrayRule, Check, Layout
 from graphagg.store.locks import hold_folder
 from graphagg.store.manifest import (
     FileEntry,
@@ -113,6 +113,7 @@ class Artifact(ArrayFolder, Closing):
         self.manifest = manifest
         self.source: Address | None = None
         self._lease = lease
+        self._arrays: dict[str, Array] = {}
         self._layout = Layout(self.folder, manifest)
 
     @property
@@ -128,11 +129,17 @@ class Artifact(ArrayFolder, Closing):
             )
         return self.folder / name
 
+    def array(self, name: str) -> Array:
+        """Array `name` (without `.npy`), memory-mapped read-only, once."""
+        if name not in self._arrays:
+            self._arrays[name] = super().array(name)
+        return self._arrays[name]
+
     def __contains__(self, name: str) -> bool:
         return name in self.manifest.files
 
     def declare(
-        self, rules: Iterable[ArrayRule], further: Sequence[Callable[[], None]] = ()
+        self, rules: Iterable[ArrayRule], further: Sequence[Check] = ()
     ) -> Mapping[str, int]:
         """Check dtypes and shapes of arrays now; their values, and `further`, in `check_values`.
 
@@ -144,7 +151,7 @@ class Artifact(ArrayFolder, Closing):
 
     def check_values(self) -> None:
         """Check the values of the declared arrays once, before compiled code reads them."""
-        self._layout.check_values()
+        self._layout.check_values(self.array)
 
     def verify(self) -> None:
         """Compare every file with its checksum; `CorruptArtifact` names the first that differs."""

@@ -13,7 +13,7 @@ from graphagg.rag.documents.languages import CODES
 from graphagg.rag.tables.segments import segment_prefix
 from graphagg.rag.tables.view import OWN
 from graphagg.store import Artifact
-from graphagg.store.layout import ANY_END, NARROW, ArrayRule, array, bounds, strings
+from graphagg.store.layout import ANY_END, NARROW, ArrayRule, Arrays, array, bounds, strings
 
 _ROWS = 1 << 16  # passages whose mentions are checked at once
 
@@ -28,8 +28,7 @@ def check_layout(artifact: Artifact) -> None:
     segments = range(min(manifest.counts["segments"], len(manifest.files)))
     sizes = artifact.declare(rule for i in segments for rule in _of_segment(i))
     rows = sum(sizes[f"P{i}"] for i in segments)
-    further = [partial(_check_sentences, artifact, segments), partial(_check_view, artifact)]
-    artifact.declare(_of_all(rows), further)
+    artifact.declare(_of_all(rows), [partial(_check_sentences, segments), _check_view])
     for found, where in (
         (manifest.counts["passages"], "manifest.json"),
         (int(artifact.array("view.counts")[0]), "view.counts.npy"),
@@ -41,36 +40,31 @@ def check_layout(artifact: Artifact) -> None:
             )
 
 
-def _check_sentences(artifact: Artifact, segments: range) -> None:
+def _check_sentences(segments: range, array_of: Arrays) -> tuple[str, str] | None:
     """Check that each mention lies in a sentence that its passage has."""
-    bounds, sentence = artifact.array("gazetteer.bounds"), artifact.array("gazetteer.sentence")
-    of_segments = (artifact.array(f"{segment_prefix(i)}sentences.bounds") for i in segments)
+    bounds, sentence = array_of("gazetteer.bounds"), array_of("gazetteer.sentence")
+    of_segments = (array_of(f"{segment_prefix(i)}sentences.bounds") for i in segments)
     sentences = np.concatenate([np.diff(ends) for ends in of_segments])
     for low in range(0, len(sentences), _ROWS):
         ends = bounds[low : low + _ROWS + 1]
-        most = np.repeat(sentences[low : low + _ROWS], np.diff(ends))
-        if (sentence[ends[0] : ends[-1]] >= most).any():
-            raise CorruptArtifact(
-                f"{artifact.folder}: gazetteer.sentence.npy names a sentence that its passage "
-                "lacks; restore the file, or build the index again"
-            )
+        named = np.flatnonzero(ends[1:] > ends[:-1])
+        largest = np.maximum.reduceat(sentence[: ends[-1]], ends[named]) if len(named) else named
+        if (largest >= sentences[low + named]).any():
+            return "gazetteer.sentence", "names a sentence that its passage lacks"
+    return None
 
 
-def _check_view(artifact: Artifact) -> None:
+def _check_view(array_of: Arrays) -> tuple[str, str] | None:
     """Check that counts and titles of the view are those of its ties."""
-    bounds, tie = artifact.array("gazetteer.pair_bounds"), artifact.array("view.tie")
-    df, titled = artifact.array("view.df"), artifact.array("view.titled")
-    problem = "titled" if not np.array_equal(np.flatnonzero(tie & OWN), titled) else None
+    bounds, tie, df = map(array_of, ("gazetteer.pair_bounds", "view.tie", "view.df"))
+    if not np.array_equal(np.flatnonzero((tie & OWN) > 0), array_of("view.titled")):
+        return "view.titled", "differs from view.tie.npy"
     for low in range(0, len(df), _ROWS):
         ends = bounds[low : low + _ROWS + 1]
         tied = offsets(tie[ends[0] : ends[-1]] > 0)[ends - ends[0]]
         if not np.array_equal(np.diff(tied), df[low : low + _ROWS]):
-            problem = "df"
-    if problem is not None:
-        raise CorruptArtifact(
-            f"{artifact.folder}: view.{problem}.npy differs from view.tie.npy; restore the files, "
-            "or build the index again"
-        )
+            return "view.df", "differs from view.tie.npy"
+    return None
 
 
 def _of_segment(i: int) -> Iterator[ArrayRule]:
@@ -115,12 +109,12 @@ def _of_all(rows: int) -> Iterator[ArrayRule]:
     yield array("gazetteer.flags", "|u1", "m")
     yield bounds("gazetteer.pair_bounds", "E", "k")
     yield array("gazetteer.row", "<i4", "k", least=0, below=rows, rows="gazetteer.pair_bounds")
-    yield array("gazetteer.count", NARROW, "k", least=1)
+    yield array("gazetteer.count", NARROW, "k", least=0)
     yield array("gazetteer.pair_flags", "|u1", "k")
     yield from strings("lexicon.terms", "T")
     yield bounds("lexicon.bounds", "T", "postings")
     yield array("lexicon.rows", "<i4", "postings", least=0, below=rows, rows="lexicon.bounds")
-    yield array("lexicon.counts", NARROW, "postings", least=1)
+    yield array("lexicon.counts", NARROW, "postings", least=0)
     yield array("lexicon.title_counts", NARROW, "postings", least=0)
     yield array("lexicon.lengths", "<i4", rows, 2, least=0)
     yield array("lexicon.languages", "|u1", rows, least=0, below=len(CODES), optional=True)

@@ -275,8 +275,9 @@ def test_arrays_that_break_a_rule_are_named(
                 if content is not None:
                     publication.writer.array(each, content)
             publication.publish(Manifest("test"))
-        for block in (8, 1 << 20):
+        for block, large in ((8, 1 << 20), (8, 0), (1 << 20, 0)):
             monkeypatch.setattr(layout, "_BLOCK", block)
+            monkeypatch.setattr(layout, "_LARGE", large)
             with open_artifact(tmp_path) as artifact:
                 if altered:
                     with pytest.raises(CorruptArtifact, match=rf"{name}\.npy: .*{message}"):

@@ -4,6 +4,7 @@ import gc
 import os
 import random
 import signal
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
-from graphagg import kernels
+from graphagg.kernels import Kernel
 from graphagg.rag import PassageIndex
 from graphagg.rag.models import extractor
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
@@ -27,9 +28,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell has its jobs in the background ignore Ctrl-C, and so would commands that tests
     # interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-kernels.SMALL = (
-    0  # what runs on large inputs is tested on small ones, which Python would run itself
-)
 _load_pipeline = extractor._load_pipeline
 
 
@@ -110,6 +108,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             super()._assign_work_unit(node)
 
     return FromBothEnds(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.fixture(scope="module")
+def compiled() -> Iterator[None]:
+    """Compile what Python would run on inputs as small as those of tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Kernel, "small_rows", 0)
+        yield
 
 
 @pytest.fixture

@@ -57,10 +57,8 @@ def warm() -> None:
     Small inputs need no compiled code. What larger ones need is compiled when they first come,
     which takes half a minute in all.
     """
-    from graphagg.rag.snapshot import dense
-
     meter = Meter()
-    kernels.SMALL = dense.FLAT_LIMIT = 0  # everything is large
+    kernels.compile_always()
     with TemporaryDirectory() as folder:
         _, left_out = _run(Path(folder), False)
     for name, why in left_out.items():

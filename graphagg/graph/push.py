@@ -21,11 +21,10 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
-from graphagg.kernels.prefetch import prefetch
 
 UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
 _NO_LIMIT = 1 << 62
-_AHEAD = 8  # neighbors whose memory is asked for before they are reached
+_AT_ONCE = 64  # neighbors whose slots are read before they are used
 
 
 class Links(NamedTuple):
@@ -248,6 +247,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
     alpha, per_edge = limits.alpha, limits.per_edge
     slots, nodes, mass, residual, limit, queue = scratch
     size, tail = _start(graph, limits, starts, values, scratch)
+    known = np.empty(_AT_ONCE, dtype=np.int32)
     head = edges = 0
     while head != tail:
         slot = queue[head]
@@ -276,28 +276,30 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
             neighbors = neighbors_forward if side == 0 else neighbors_backward
             weights = weights_forward if side == 0 else weights_backward
             added = shift if side == 0 else 0  # columns are numbered after the rows
-            for j in range(low, high):
-                if j + _AHEAD < high:
-                    prefetch(slots, neighbors[j + _AHEAD] + added)
-                other = neighbors[j] + added
-                if side == 1 and not _is_visible(visible, other):
-                    continue
-                slot = slots[other] - 1
-                if slot < 0:
-                    slot = size
-                    slots[other] = slot + 1
-                    nodes[slot], mass[slot], residual[slot] = other, 0.0, 0.0
-                    limit[slot] = per_edge
-                    size += 1
-                residual[slot] += share * _weight_at(weights, j)
-                if residual[slot] < limit[slot]:  # always so while it stands in the queue
-                    continue
-                # At first the limit is for one edge: reading a degree may read a page of a disk.
-                limit[slot] = per_edge * _degree(forward, backward, shift, other)
-                if residual[slot] >= limit[slot]:
-                    limit[slot] = np.inf
-                    queue[tail] = slot
-                    tail = 0 if tail + 1 == len(queue) else tail + 1
+            for begin in range(low, high, len(known)):
+                end = min(begin + len(known), high)
+                for j in range(begin, end):  # the processor waits for these reads side by side
+                    known[j - begin] = slots[neighbors[j] + added]
+                for j in range(begin, end):
+                    other = neighbors[j] + added
+                    if side == 1 and not _is_visible(visible, other):
+                        continue
+                    slot = known[j - begin] - 1
+                    if slot < 0:
+                        slot = size
+                        slots[other] = slot + 1
+                        nodes[slot], mass[slot], residual[slot] = other, 0.0, 0.0
+                        limit[slot] = per_edge
+                        size += 1
+                    residual[slot] += share * _weight_at(weights, j)
+                    if residual[slot] < limit[slot]:  # always so while it stands in the queue
+                        continue
+                    # At first the limit is for one edge: reading a degree may read a disk.
+                    limit[slot] = per_edge * _degree(forward, backward, shift, other)
+                    if residual[slot] >= limit[slot]:
+                        limit[slot] = np.inf
+                        queue[tail] = slot
+                        tail = 0 if tail + 1 == len(queue) else tail + 1
     return size
 
 

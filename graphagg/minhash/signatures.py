@@ -23,13 +23,11 @@ import numpy.typing as npt
 from graphagg.arrays import Array
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
-from graphagg.kernels.prefetch import prefetch
 
 Tokens = npt.NDArray[np.uint32]
 
 _AT_ONCE = 1 << 16
-_AHEAD = 8  # rows that are prefetched before they are compared
-_LINE = 32  # slots of a cache line
+_ROWS_AT_ONCE = 1 << 10
 EMPTY = 0xFFFFFFFF
 """Each slot of the empty set's signature."""
 
@@ -130,19 +128,18 @@ def _minima(offsets: Array, elements: Array, hashes: Hashes, rows: Array, out: A
 def agreements(sig: Array, seeds: Array, rows: Array) -> Array:
     """Count the slots of some rows that equal a seed's, over all seeds, `[len(rows)]` uint32."""
     equal = np.empty(len(rows), dtype=np.uint32)
-    _agreements(sig, seeds, rows, equal)
+    for low in range(0, len(rows), _ROWS_AT_ONCE):
+        some = slice(low, low + _ROWS_AT_ONCE)
+        # A copy of rows waits for memory at several of them side by side, comparing them does not.
+        _agreements(sig.take(rows[some], axis=0), seeds, equal[some])
     return equal
 
 
 @kernel
-def _agreements(sig: Array, seeds: Array, rows: Array, out: Array) -> None:
-    """`out[i]`: equal slots of row `rows[i]` with all seeds together."""
-    for i in range(len(rows)):
-        if i + _AHEAD < len(rows):
-            ahead = sig[rows[i + _AHEAD]]
-            for k in range(0, len(ahead), _LINE):
-                prefetch(ahead, k)
-        row = sig[rows[i]]
+def _agreements(sig: Array, seeds: Array, out: Array) -> None:
+    """`out[i]`: equal slots of row i with all seeds together."""
+    for i in range(len(sig)):
+        row = sig[i]
         equal = np.uint32(0)
         for s in range(len(seeds)):
             seed = seeds[s]

@@ -120,7 +120,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         with self._lease() as index:
             index.load_encoder()
             self._shared.keep(index.models)
-            if len(index) > kernels.SMALL:
+            if len(index) > kernels.Kernel.small_rows:
                 kernels.load()
             index.retrieve(_FIRST_QUESTION, 1, reranker=self._reranker)
         self._prepared = True

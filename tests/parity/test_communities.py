@@ -17,6 +17,8 @@ from graphagg.communities.similarity.neighborhood import Scratch
 from graphagg.minhash.bands import build_tables, choose_bands
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 CASES = [(kind, closed) for kind in KINDS for closed in (False, True)][:-1]
 
 

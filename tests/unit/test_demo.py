@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from graphagg import kernels
 from graphagg.cli import demo
 from graphagg.errors import MissingExtra
-from graphagg.rag.snapshot import dense
-from graphagg.rag.tables.lists import _see
+from graphagg.kernels import Kernel
 from graphagg.rag.tables.matching import _find
 from tests.unit.commands import Answer
 
@@ -53,7 +51,7 @@ def test_a_demo_that_python_runs_has_the_bits_of_one_that_is_compiled(
 ) -> None:
     said = {}
     for name, small in (("compiled", 0), ("small", 1 << 14)):
-        monkeypatch.setattr(kernels, "SMALL", small)
+        monkeypatch.setattr(Kernel, "small_rows", small)
         said[name] = call("demo", "--out", tmp_path / name, "--json").json
         said[name].pop("picture")
         for kind in ("passages", "communities", "embedding"):
@@ -70,8 +68,7 @@ def test_a_demo_compiles_nothing(tmp_path: Path) -> None:
 def test_warm_compiles_and_leaves_nothing_behind(
     call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, name in ((kernels, "SMALL"), (dense, "FLAT_LIMIT")):
-        monkeypatch.setattr(module, name, getattr(module, name))  # put back at the end
-    monkeypatch.setattr(_see, "_compiled", None)  # which large indices alone need
+    monkeypatch.setattr(Kernel, "small_rows", Kernel.small_rows)  # put back at the end
+    monkeypatch.setattr(_find, "_compiled", None)
     assert "compiled in" in call("warm").out
-    assert all(kernel._compiled for kernel in (_find, _see))
+    assert _find._compiled is not None

@@ -111,7 +111,7 @@ def warm(directory: Directory, as_json: AsJson = False) -> None:
     from graphagg.store.ranges import read_ahead
 
     meter = Meter()
-    kernels.SMALL = 0
+    kernels.compile_always()
     with opened(PassageIndex, directory) as index:
         artifact = index.snapshot.artifact
         names = [name for name in artifact.manifest.files if not name.endswith(_TEXTS)]

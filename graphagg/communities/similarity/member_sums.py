@@ -21,11 +21,9 @@ from graphagg.communities.similarity.neighborhood import (
     sum_of,
 )
 from graphagg.kernels import kernel
-from graphagg.kernels.prefetch import prefetch
 
 _BITS = 64
 _SEEN = 1 << 12  # words of 64 elements
-_AHEAD = 8  # vertices whose sets are asked for before they are compared
 _LOOK_UPS = 16  # one binary search costs about as much as reading 16 entries in order
 
 
@@ -64,7 +62,6 @@ def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: 
     counts = np.zeros(len(members), dtype=np.int64)
     no_examples = np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
-        _prefetch_sets(offsets, elements, vertices, i)
         v = vertices[i]
         size = set_size(offsets, closed, v)
         if size > _LOOK_UPS * entries:  # a hub: the members' elements are searched in its set
@@ -96,7 +93,6 @@ def _add_weighted(sets: Sets, members: Array, vertices: Array, marks: Array, out
     following, holders, held = _list_members(sets, members, marks)
     shared, no_examples = np.zeros(len(members)), np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
-        _prefetch_sets(offsets, elements, vertices, i)
         v = vertices[i]
         if set_size(offsets, closed, v) > _LOOK_UPS * len(held):
             for b in range(len(members)):
@@ -146,14 +142,6 @@ def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
             held[entry] = entry_weight(offsets, values, masses, members[b], j)
             entry += 1
     return following, holders, held
-
-
-@kernel
-def _prefetch_sets(offsets: Array, elements: Array, vertices: Array, i: int) -> None:
-    """Prefetch the offset of a later vertex, and the first elements of a nearer one."""
-    if i + 2 * _AHEAD < len(vertices):
-        prefetch(offsets, vertices[i + 2 * _AHEAD])
-        prefetch(elements, offsets[vertices[i + _AHEAD]])
 
 
 @kernel

@@ -12,6 +12,8 @@ from graphagg.communities.query import fused
 from graphagg.communities.similarity.member_sums import similarity_sums
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 EDGES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=5, max_size=250)
 
 

@@ -28,6 +28,8 @@ from graphagg.graph import merging
 from graphagg.store import write_artifact, writing
 from tests.unit.communities.graphs import KINDS, files, pairs, planted, real_pairs
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 kinds = st.sampled_from(KINDS)
 some = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 

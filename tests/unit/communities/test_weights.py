@@ -27,6 +27,8 @@ from graphagg.minhash.signatures import EMPTY, Hashes, HashFamily, mix
 from graphagg.minhash.weighted import Draws, weighted_minima
 from tests.unit.communities.graphs import KINDS, files
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 kinds = st.sampled_from(KINDS)
 weights = st.one_of(
     st.integers(1, 5).map(float), st.floats(1e-3, 1e4), st.sampled_from([1e-30, 0.1, 1 / 3, 1e30])

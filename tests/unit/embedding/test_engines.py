@@ -30,6 +30,8 @@ from graphagg.spark.job import SparkJob
 from tests.unit.embedding.graphs import graph
 from tests.unit.embedding.test_kernels import random_parts
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 SHUFFLED = np.random.default_rng(0)
 
 

@@ -18,6 +18,8 @@ from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows, one_
 from graphagg.graph.csr import Csr
 from tests.unit.embedding.graphs import graph
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 
 def prepared(network: NetworkMatrix, parts: np.ndarray, config: EmbeddingConfig) -> Factorization:
     """The stages over a partition, with D and q computed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from graphagg.graph.push import (
     push_graph,
     solve,
 )
+
+pytestmark = pytest.mark.usefixtures("compiled")
 
 KINDS = st.sampled_from([UNDIRECTED, DIRECTED, TWO_MODE])
 

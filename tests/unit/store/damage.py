@@ -310,7 +310,7 @@ def run(root: Path, seed: int, number: int, work: Path) -> str | None:
 def main(folder: str, seed: str, first: str, last: str) -> None:
     root = Path(folder)
     warnings.simplefilter("ignore")
-    kernels.SMALL = 0  # compiled code runs, whatever the size
+    kernels.compile_always()
     with patch.object(dense, "FLAT_LIMIT", 20):
         for number in range(int(first), int(last)):
             problem = run(root / "indices", int(seed), number, root / "work")

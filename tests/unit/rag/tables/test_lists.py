@@ -15,6 +15,8 @@ from graphagg.rag.tables.lists import Lists, labels_of, trained, write_lists
 from graphagg.rag.tables.packed import multiply, pack, query_of, unpack
 from graphagg.store.reading import ArrayFolder
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 SEEDS = st.integers(0, 2**32 - 1)
 
 

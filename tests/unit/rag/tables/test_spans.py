@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graphagg.rag import Passage
 from graphagg.rag.documents.tokens import scan, word_spans
 from graphagg.rag.tables.mentions import RowTokens, spans_of
+
+pytestmark = pytest.mark.usefixtures("compiled")
 
 TEXTS = st.text() | st.text(alphabet="aB'é中国人1 -_.\u0301\u200bß")
 

@@ -13,6 +13,8 @@ from graphagg.errors import MissingExtra
 from graphagg.rag import Hits, PassageIndex
 from graphagg.rag.config.modes import MODES
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 QUESTION = "Where did Ada live?"
 
 

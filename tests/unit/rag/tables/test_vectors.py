@@ -13,6 +13,8 @@ from graphagg.rag.tables import packed
 from graphagg.rag.tables.packed import pack, query_of, unpack
 from graphagg.rag.tables.vectors import Stack, largest_of, ranges
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 SEEDS = st.integers(0, 2**32 - 1)
 
 

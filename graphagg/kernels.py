@@ -17,19 +17,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, update_wrapper
 from importlib.util import find_spec
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
 from graphagg.errors import MissingExtra
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SMALL = 1 << 14
-"""Rows of all arrays of a call that Python runs, at most; 0: everything is compiled."""
 PATIENCE = 0.5
 """CPU seconds that Python may run one kernel in all before it is compiled."""
-_SILENT = 2.0  # seconds of compiling before it is said
-_COMPILES = "%s is being compiled, once per installation; `graphagg warm` compiles most ahead"
+_SILENT = 2.0  # seconds of compiling before a message
+_COMPILES = "compiling functions, once per installation; `graphagg warm` compiles most ahead"
 
 _LOG = logging.getLogger("graphagg")
 _LOCK = threading.RLock()
@@ -37,12 +35,18 @@ _THREAD = threading.local()
 
 
 class Kernel(Generic[P, R]):
-    """A function that numba compiles; made by `kernel`."""
+    """A function that numba compiles; made by `kernel`.
+
+    Attributes:
+        small_rows: rows of all arrays of a call that Python runs, at most; 0: all is compiled.
+    """
+
+    small_rows: ClassVar[int] = 1 << 14
 
     def __init__(
         self,
         function: Callable[P, R],
-        options: dict[str, Any],
+        options: dict[str, bool],
         small: bool = False,
         plain: Callable[..., Any] | None = None,
     ) -> None:
@@ -67,8 +71,8 @@ class Kernel(Generic[P, R]):
     def _waits(self, args: Any) -> bool:
         """Whether Python runs a call of these arguments, and nothing is compiled or loaded yet."""
         if self.plain is None:
-            return self._patience > 0 and _rows(args) <= SMALL
-        is_loaded = SMALL <= 0 or sys.modules.get("numba") is not None
+            return self._patience > 0 and _rows(args) <= self.small_rows
+        is_loaded = self.small_rows <= 0 or sys.modules.get("numba") is not None
         return not is_loaded and (self._patience > 0 or find_spec("numba") is None)
 
     def _interpret(self, args: Any, kwargs: Any) -> Any:
@@ -92,9 +96,7 @@ class Kernel(Generic[P, R]):
         with _LOCK:
             if self._compiled is None:
                 # No entry point for C, which nobody calls: compiling takes a fifth less.
-                # A division by 0 gives infinity or NaN, as in numpy.
-                options = {"cache": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
-                options |= self._options
+                options = {"cache": True, "no_cfunc_wrapper": True, **self._options}
                 self._compiled = _numba().njit(**options)(self.function)
         return self._compiled
 
@@ -143,12 +145,16 @@ def load() -> None:
         _numba()
 
 
+def compile_always() -> None:
+    """From now on compile what runs on small inputs too: ahead of time, or to measure."""
+    Kernel.small_rows = 0
+
+
 @cache
 def _numba() -> Any:
     """Load numba, and let it take a `Kernel` that another kernel calls as its compiled function."""
     try:
         import numba
-        from numba.core import event
         from numba.extending import typeof_impl
     except ImportError:
         raise MissingExtra("numba", "fast") from None
@@ -157,31 +163,34 @@ def _numba() -> Any:
     def typeof_kernel(value: Kernel[..., Any], context: Any) -> Any:
         return numba.typeof(value.compiled())  # type: ignore[no-untyped-call]
 
-    event.register("numba:compile", _listener(event))  # type: ignore[no-untyped-call]
+    _announce_compiling()
     return numba
 
 
-def _listener(event: Any) -> Any:
-    """Listener of numba that says which kernel is compiled where that takes long."""
+def _announce_compiling() -> None:
+    """Log a message where compiling takes long; none if numba has no such events."""
+    try:
+        from numba.core import event
+    except ImportError:
+        return
 
-    class Listener(event.Listener):  # type: ignore[misc]
+    class Listener(event.Listener):
         depth = 0  # what a kernel calls is compiled with it, and one kernel at a time
         timer: threading.Timer
 
-        def on_start(self, what: Any) -> None:
+        def on_start(self, _: Any) -> None:
             self.depth += 1
             if self.depth == 1:
-                name = what.data["dispatcher"].py_func.__qualname__
-                self.timer = threading.Timer(_SILENT, _LOG.warning, (_COMPILES, name))
+                self.timer = threading.Timer(_SILENT, _LOG.warning, (_COMPILES,))
                 self.timer.daemon = True
                 self.timer.start()
 
-        def on_end(self, what: Any) -> None:
+        def on_end(self, _: Any) -> None:
             self.depth -= 1
             if not self.depth:
                 self.timer.cancel()
 
-    return Listener()
+    event.register("numba:compile", Listener())  # type: ignore[no-untyped-call]
 
 
 def _rows(value: Any) -> int:

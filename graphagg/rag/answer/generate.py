@@ -47,6 +47,10 @@ class Citation:
         number: as it stands in the answer, from 1.
         passage_id: the passage of that number.
         title: its title.
+
+    Examples:
+        >>> Citation(1, "ada", "Ada Lovelace").passage_id
+        'ada'
     """
 
     number: int
@@ -64,6 +68,10 @@ class Answer(Brief):
         hits: the passages that the model was given, in the order of their numbers.
         unknown: numbers that the text cites but no passage has.
         characters: limit of each passage with its neighbors.
+
+    Examples:
+        >>> Answer("In London, I suppose [3].", (), (), unknown=(3,)).unknown
+        (3,)
     """
 
     text: str
@@ -117,7 +125,14 @@ def answer(
     Raises:
         EndpointError: the endpoint did not answer, or not to the end; each cause has its subclass.
         InvalidParameter: `characters` is under 1, or the prompt is empty.
-        GraphAggError: what `PassageIndex.retrieve` raises.
+        GraphAggError: see `PassageIndex.retrieve`.
+
+    Examples:
+        >>> from graphagg.rag import PassageIndex
+        >>> endpoint = Endpoint("http://localhost:8000/v1", "llama")
+        >>> with PassageIndex.open("idx") as index:  # doctest: +SKIP
+        ...     print(answer(index, "Where was Ada born?", endpoint).text)
+        In London [1].
     """
     integer("characters", characters, 1)
     if not prompt.strip():

@@ -1,8 +1,7 @@
-"""Evaluation of retrieval: recall, time per stage, and paired differences.
+"""Evaluation of retrieval: recall, time per stage, and paired differences of two runs.
 
-A paired difference is the mean over questions of how much better one run does than the other; its
-interval draws questions, not runs, so that what makes a question hard for both cancels out. A run
-compared with itself has the difference 0 and the interval [0, 0].
+A paired difference is the mean over questions of the gain of one run over the other. Its interval
+comes from drawing questions, so what makes a question hard for both runs cancels out.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,30 +26,14 @@ from graphagg.rag.evaluation.recall import (
     metrics_of,
     outcomes_of,
 )
-from graphagg.rag.modes.protocol import QuestionModels
-from graphagg.rag.operations.retrieval import AnyRetriever
-from graphagg.rag.question.request import Request, RequestFields
 from graphagg.rag.question.results import Hit
-from graphagg.rag.snapshot.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from graphagg.rag.index import PassageIndex
 
 STAGES = ("entities", "encode", "retrieve")
 
 T = TypeVar("T")
-
-
-class EvaluatedIndex(Protocol):
-    """A passage index, as far as evaluation uses it."""
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The opened version."""
-
-    @property
-    def models(self) -> QuestionModels:
-        """The models of the index."""
-
-    def retriever(self, request: Request = ..., **fields: Unpack[RequestFields]) -> AnyRetriever:
-        """The retriever that answers a request."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +44,15 @@ class RetrievalEvaluation:
         overall: of all questions.
         by_type: of the questions of each type.
         latency_ms: wall time by stage (and `total`), `p50` and `p99`.
-        cpu_ms: the same in CPU time: of the calling thread, for `encode` of the process, since the
-            encoder works in a thread of its own; the `total` is their sum.
-        gold_missing: gold ids that the index does not hold; they count as not found.
+        cpu_ms: the same in CPU time: of the calling thread, for `encode` of the process, as the
+            encoder has its own threads; the `total` is their sum.
+        gold_missing: number of gold ids that are not in the index; they count as not found.
         outcomes: `[n, m]` of each question, a column for each metric of `quality`, 0 to 1.
+
+    Examples:
+        >>> nothing = Summary.from_outcomes(np.zeros((3, 5)))
+        >>> RetrievalEvaluation(nothing, {}, {}, {}, 0, np.zeros((3, 5))).quality["recall@5"]
+        0.0
     """
 
     overall: Summary
@@ -96,7 +84,7 @@ class RetrievalEvaluation:
 
 
 def evaluate(
-    index: EvaluatedIndex,
+    index: PassageIndex,
     questions: Sequence[GoldQuestion],
     *,
     mode: Mode = "multihop",
@@ -104,10 +92,19 @@ def evaluate(
     random_state: int = 0,
     progress: Progress = silent,
 ) -> RetrievalEvaluation:
-    """Ask every question alone, as a user would, and compare with its gold passages.
+    """Ask every question alone, as a user would, and compare the hits with its gold passages.
 
-    The linear algebra of retrieval runs on one thread meanwhile, so that CPU times are for a
-    single core; the encoder keeps its threads.
+    The linear algebra of retrieval runs on one thread meanwhile, so CPU times are for one core; the
+    encoder keeps its threads.
+
+    Examples:
+        >>> import tempfile
+        >>> from graphagg.rag import PassageIndex, read_questions
+        >>> passages = [{"id": "ada", "text": "Ada Lovelace was born in London."}]
+        >>> rows = [{"question": "Where was Ada born?", "gold_passage_ids": "ada"}]
+        >>> with PassageIndex.build(passages, tempfile.mkdtemp(), profile="fast") as index:
+        ...     print(evaluate(index, read_questions(rows)).quality["recall@2"])
+        100.0
     """
     from threadpoolctl import threadpool_limits
 
@@ -116,7 +113,7 @@ def evaluate(
 
 
 def _evaluate(
-    index: EvaluatedIndex,
+    index: PassageIndex,
     questions: Sequence[GoldQuestion],
     mode: Mode,
     config: Config | None,

@@ -1,4 +1,4 @@
-"""Questions with their gold passages or answers: reading, halving and checking them."""
+"""Questions with their gold passages or answers: read, split in halves, and check them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ class GoldQuestion:
             counts for its document.
         type: a label to group by; "" where there is none.
         answers: strings, one of which a passage should contain; there are gold ids or answers.
+
+    Examples:
+        >>> GoldQuestion("q1", "Where was Ada born?", frozenset({"ada"})).gold
+        frozenset({'ada'})
     """
 
     id: str
@@ -59,6 +63,11 @@ def read_questions(source: str | os.PathLike[str] | Iterable[Any]) -> list[GoldQ
     Raises:
         UnreadableFile: the file is missing, broken or holds no question.
         InvalidQuestion: a field is missing or of the wrong type.
+
+    Examples:
+        >>> rows = [{"question": "Where was Ada born?", "gold_passage_ids": ["ada"]}]
+        >>> read_questions(rows)[0].text
+        'Where was Ada born?'
     """
     if isinstance(source, str | os.PathLike):
         rows: Iterable[tuple[Mapping[str, Any], str]] = read_rows(Path(source), _COLUMNS)

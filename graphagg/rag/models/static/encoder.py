@@ -184,10 +184,8 @@ class StaticEncoder:
         MissingExtra: at first use, the tokenizers library is not installed.
 
     Examples:
-        >>> encoder = StaticEncoder.packaged()
-        >>> question, passage, other = encoder.encode(["a river", "the Vistula", "tax law"])
-        >>> bool(question @ passage > question @ other)
-        True
+        >>> StaticEncoder.packaged().encode(["a river", "tax law"]).shape
+        (2, 96)
     """
 
     def __init__(self, table: StaticTable, name: str) -> None:

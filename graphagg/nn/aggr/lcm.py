@@ -59,8 +59,6 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         project: whether a linear layer and ReLU come before the fold.
         operator: "gru" (the paper's), "mlp", or a module psi(a, b) on `[P, out_channels]`.
         random_order: whether rows are permuted inside their segments in training.
-        check_finite: whether NaN and infinity in the input are refused (one pass over it; on CUDA
-            the device is waited for).
 
     Raises:
         InvalidParameter: an unknown operator, or widths that differ without a projection.
@@ -84,7 +82,6 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         *,
         operator: str | nn.Module = "gru",
         random_order: bool = False,
-        check_finite: bool = True,
     ) -> None:
         super().__init__()
         if in_channels != out_channels and not project:
@@ -93,7 +90,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
                 "projection they must be equal (set project=True)"
             )
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.random_order, self.check_finite = random_order, check_finite
+        self.random_order = random_order
         self.lin = nn.Linear(in_channels, out_channels) if project else None
         self.operator = binary_operator(operator, out_channels)
         self.identity = nn.Parameter(torch.zeros(out_channels))
@@ -157,8 +154,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             plan = _plan(len(x), index, ptr, dim_size)
         elif plan.rows != len(x):
             raise InvalidBatch(f"the plan is of {plan.rows} rows, but x has {len(x)}")
-        if self.check_finite:
-            check_finite(x)
+        check_finite(x)
         order = self._order(plan)
         if order is not None:
             x = x.index_select(0, order)

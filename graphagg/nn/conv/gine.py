@@ -29,11 +29,12 @@ class GINE(LocalPart):
         edge_channels: width of the edges' features; None for edges without.
         aggregation: aggregator of the messages, by default their sum.
         act: name of the activation in the MLP.
-        train_eps: learn eps, which is 0 at the start.
 
     Raises:
         InvalidParameter: an activation or an aggregator that does not exist.
     """
+
+    eps: Tensor  # 0, as in GraphGPS
 
     def __init__(
         self,
@@ -42,7 +43,6 @@ class GINE(LocalPart):
         *,
         aggregation: Aggregation | str | None = None,
         act: str = "relu",
-        train_eps: bool = False,
     ) -> None:
         super().__init__()
         self.channels, self.edge_channels = channels, edge_channels
@@ -51,10 +51,7 @@ class GINE(LocalPart):
             after_linear(act),
             torch.nn.Linear(channels, channels),
         )
-        if train_eps:
-            self.eps: Tensor = torch.nn.Parameter(torch.zeros(1))
-        else:
-            self.register_buffer("eps", torch.zeros(1))
+        self.register_buffer("eps", torch.zeros(1))
         self.edges = (
             None
             if edge_channels in (None, channels)

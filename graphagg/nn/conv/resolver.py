@@ -95,16 +95,14 @@ def _wrap(
     return build("ConvPart", ConvPart, module, channels, edge_channels, **options)
 
 
-def _gin(
-    channels: int, aggregation: Aggregator, *, act: str = "relu", train_eps: bool = False
-) -> LocalPart:
+def _gin(channels: int, aggregation: Aggregator, *, act: str = "relu") -> LocalPart:
     mlp = torch.nn.Sequential(
         torch.nn.Linear(channels, channels),
         find_activation(act),
         torch.nn.Linear(channels, channels),
     )
     aggregator = find_aggregation(aggregation, channels)
-    return ConvPart(pyg.GINConv(mlp, train_eps=train_eps, aggr=aggregator or "add"), channels)
+    return ConvPart(pyg.GINConv(mlp, aggr=aggregator or "add"), channels)
 
 
 def _pna(channels: int, edge_channels: int | None) -> LocalPart:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.checks import integer, number
+from graphagg.checks import integer
 from graphagg.nn.encodings.encoder import VertexEncoder, mlp, with_random_signs
-from graphagg.nn.settings import PROBABILITY, part_width
+from graphagg.nn.settings import part_width
 
 
 class _PairEncoder(VertexEncoder):
@@ -29,30 +29,25 @@ class _PairEncoder(VertexEncoder):
 
 
 class DeepSetEncoder(_PairEncoder):
-    """An MLP of each pair, summed, then an MLP of the sum.
+    """An MLP of each pair, summed.
 
     Args:
         dim: width of the output.
         k: number of vectors.
         layers: of the MLP on a pair: Linear and ReLU; hidden layers have width 2 dim.
-        post_layers: of the MLP on the sum; 0 for none.
         flip: random signs in training.
     """
 
-    def __init__(
-        self, dim: int, *, k: int = 8, layers: int = 2, post_layers: int = 0, flip: bool = True
-    ) -> None:
+    def __init__(self, dim: int, *, k: int = 8, layers: int = 2, flip: bool = True) -> None:
         super().__init__()
         self.dim, self.k, self.flip = integer("dim", dim, 1), integer("k", k, 1), flip
         self.phi = mlp([2, *[2 * dim] * (integer("layers", layers, 1) - 1), dim], last=True)
-        self.rho = mlp([dim, *[2 * dim] * (post_layers - 1), dim]) if post_layers else None
 
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]`."""
         pairs, mask = self.pairs(data)
-        out = self.phi(pairs).masked_fill(~mask[..., None], 0).sum(1)
-        encoded: Tensor = out if self.rho is None else self.rho(out)
-        return encoded
+        out: Tensor = self.phi(pairs).masked_fill(~mask[..., None], 0).sum(1)
+        return out
 
 
 class TransformerEncoder(_PairEncoder):
@@ -65,11 +60,10 @@ class TransformerEncoder(_PairEncoder):
         k: number of vectors.
         layers: of the transformer.
         heads: of its attention; divides dim.
-        dropout: inside its layers.
         flip: random signs in training.
 
     Raises:
-        InvalidParameter: heads that do not divide the width, or a number out of range.
+        InvalidParameter: heads that do not divide the width.
     """
 
     def __init__(
@@ -79,19 +73,17 @@ class TransformerEncoder(_PairEncoder):
         k: int = 8,
         layers: int = 2,
         heads: int = 4,
-        dropout: float = 0.0,
         flip: bool = True,
     ) -> None:
         super().__init__()
         part_width("heads", heads, "dim", integer("dim", dim, 1))
         self.dim, self.k, self.flip = dim, integer("k", k, 1), flip
-        number("dropout", dropout, **PROBABILITY)
         self.line = torch.nn.Linear(2, dim)
         layer = torch.nn.TransformerEncoderLayer(
             dim,
             heads,
             dim_feedforward=2 * dim,
-            dropout=number("dropout", dropout, **PROBABILITY),
+            dropout=0.0,
             batch_first=True,
         )
         self.transformer = torch.nn.TransformerEncoder(

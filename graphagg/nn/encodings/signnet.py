@@ -17,6 +17,8 @@ from graphagg.checks import integer, one_of
 from graphagg.nn.conv.base import BatchNorm, check_edge_index
 from graphagg.nn.encodings.encoder import VertexEncoder, mlp
 
+_PHI_WIDTH = 4  # of the result of phi for one vector
+
 
 class SignNet(VertexEncoder):
     """phi on each vector and its negative, summed; rho on what they give.
@@ -26,13 +28,10 @@ class SignNet(VertexEncoder):
     Args:
         dim: width of the output.
         k: number of vectors.
-        rho: "mlp" concatenates what phi gives for the k vectors, 0 for those that a small graph
-            lacks; "deepset" sums over those there are.
-        layers: of phi's GIN.
+        rho: "mlp" concatenates the results of phi for the k vectors, 0 for those that a small graph
+            lacks; "deepset" sums over the existing ones. Then follows an MLP of two layers.
+        layers: of phi's GIN, with batch norm after each hidden layer, over the existing vectors.
         hidden: width of its hidden layers.
-        phi_out: width of what phi gives for one vector.
-        post_layers: of rho's MLP.
-        norm: batch norm after each hidden layer of the GIN, over the vectors that exist.
 
     Raises:
         InvalidParameter: an unknown rho.
@@ -48,21 +47,18 @@ class SignNet(VertexEncoder):
         rho: str = "mlp",
         layers: int = 8,
         hidden: int = 64,
-        phi_out: int = 4,
-        post_layers: int = 2,
-        norm: bool = True,
     ) -> None:
         super().__init__()
         one_of("rho", rho, ("mlp", "deepset"))
         self.dim, self.k = integer("dim", dim, 1), integer("k", k, 1)
         self.concatenates = rho == "mlp"
-        widths = [1, *[hidden] * (integer("layers", layers, 1) - 1), phi_out]
+        widths = [1, *[hidden] * (integer("layers", layers, 1) - 1), _PHI_WIDTH]
         self.phi = torch.nn.ModuleList(
-            _GinLayer(fan_in, hidden, fan_out, last=at == layers - 1, norm=norm)
+            _GinLayer(fan_in, hidden, fan_out, last=at == layers - 1)
             for at, (fan_in, fan_out) in enumerate(pairwise(widths))
         )
-        width = k * phi_out if self.concatenates else phi_out
-        self.rho = mlp([width, *[hidden] * (integer("post_layers", post_layers, 1) - 1), dim])
+        width = k * _PHI_WIDTH if self.concatenates else _PHI_WIDTH
+        self.rho = mlp([width, hidden, dim])
 
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]` from `lap_vectors` and `lap_mask` `[N, k]`.
@@ -88,11 +84,11 @@ class SignNet(VertexEncoder):
 class _GinLayer(torch.nn.Module):
     """x <- MLP((1 + eps) x + sum over the neighbors), for `[N, columns, width]`."""
 
-    def __init__(self, fan_in: int, hidden: int, fan_out: int, *, last: bool, norm: bool) -> None:
+    def __init__(self, fan_in: int, hidden: int, fan_out: int, *, last: bool) -> None:
         super().__init__()
         self.eps = torch.nn.Parameter(torch.zeros(()))
         self.mlp = mlp([fan_in, hidden, fan_out])
-        self.norm = None if last or not norm else BatchNorm(fan_out)
+        self.norm = None if last else BatchNorm(fan_out)
         self.last = last
 
     def forward(self, x: Tensor, edge_index: Tensor, mask: Tensor) -> Tensor:

@@ -67,11 +67,9 @@ class Task:
 
 
 def measure(task: Task, networks: Mapping[str, Preset] | None = None) -> tuple[Control, ...]:
-    """Fit each control on the training part, and measure it on the other two.
+    """Fit each control on the training part and evaluate it on the other two.
 
-    Args:
-        task: data and settings.
-        networks: the networks to train, by name; by default see the table above.
+    `networks` are the networks to train by name; by default those of the table above.
     """
     if networks is None:
         networks = {name: simple(name, task.shape.level) for name in _NETWORKS[task.shape.level]}
@@ -109,10 +107,7 @@ def _controls(
 
 
 def train_model(preset: Preset, task: Task) -> torch.nn.Module:
-    """A model, trained without a folder: with the weights of its best epoch.
-
-    It trains for at most as many epochs as the task's settings say.
-    """
+    """Train a model without a folder, for at most the task's epochs; return its best epoch."""
     epochs = min(preset.training.epochs, task.training.epochs)
     training = replace(
         task.training,
@@ -137,7 +132,7 @@ def train_model(preset: Preset, task: Task) -> torch.nn.Module:
 
 
 class _Constant(torch.nn.Module):
-    """The answer that is best without looking: the median, or the share of each class."""
+    """The best constant answer: the median, or the share of each class."""
 
     answer: Tensor
 
@@ -233,10 +228,10 @@ class AdamicAdar(torch.nn.Module):
 
 
 def graph_counts(batch: Data, shape: Shape) -> Doubles:
-    """Numbers `[G, columns]` that need no graph network.
+    """Statistics of each graph, `[G, columns]`.
 
-    Vertices, edges, degrees from 0 to 8 and more; of categories how often each occurs, of real
-    features mean and largest, of vertices and of edges.
+    Counts of edges, of degrees from 0 to 8 and more, and of each category; mean and maximum of real
+    features; of vertices and of edges.
     """
     count, owner = batch.num_graphs, batch.batch
     of_edges = owner[batch.edge_index[0]]

@@ -1,4 +1,4 @@
-"""The folder of a run: its settings, its results, and what each split left.
+"""The folder of a run: its settings, its results, and the files of each split.
 
     run.json              settings of the model and the training, digest of the data
     results.json          what `graphagg train --json` prints
@@ -40,7 +40,7 @@ _SHOWN = 4
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Make a folder, and keep other processes from training in it inside the `with` block.
+    """Create a folder and lock it against other processes inside the `with` block.
 
     Raises:
         RunBusy: another process trains there.
@@ -59,21 +59,20 @@ def locked(path: Path) -> Iterator[None]:
 
 
 class RunFolder:
-    """A folder that holds one run. Nothing is changed before `begin`.
+    """A folder that holds one run. Nothing is written before `begin`.
 
     Attributes:
         begun: whether the files in the folder belong to this run.
 
     Args:
-        path: the folder; it is made.
-        settings: model, training and data of the run as plain values; a run with other settings is
-            refused.
-        resume: go on with the run that is there.
-        force: replace the run that is there.
+        path: the folder; it is created.
+        settings: model, training and data of the run as plain values.
+        resume: continue the existing run.
+        force: replace the existing run.
 
     Raises:
-        RunExists: a run is there, and neither `resume` nor `force` is set.
-        CheckpointMismatch: the run that is there has other settings.
+        RunExists: there is a run, and neither `resume` nor `force` is set.
+        CheckpointMismatch: the run to resume has other settings.
     """
 
     def __init__(
@@ -97,7 +96,7 @@ class RunFolder:
             check_free(path)
 
     def begin(self) -> None:
-        """Remove what another run wrote into the folder, and nothing else.
+        """Remove the files of another run from the folder, and nothing else.
 
         Raises:
             WriteFailed: the folder cannot be written.
@@ -111,7 +110,7 @@ class RunFolder:
                 _remove(folder, _OF_SPLIT)
                 if not any(folder.iterdir()):
                     folder.rmdir()
-            # Last: while it is there, the rest is known as another run's.
+            # Last: while it exists, the other files are known as another run's.
             _remove(self.path, (RESULTS, RUN))
         except OSError as error:
             raise unwritable(self.path, error) from None
@@ -132,7 +131,7 @@ class RunFolder:
         return path
 
     def done(self, index: int) -> SplitResult | None:
-        """The result of a split that an earlier call finished.
+        """The result of a split that an earlier call finished, or None.
 
         Raises:
             UnreadableFile: it is broken.
@@ -149,7 +148,7 @@ class RunFolder:
         return None if result.epochs == self._before else result
 
     def last(self, index: int) -> dict[str, Any] | None:
-        """The checkpoint in the file `LAST`, from which a split is resumed.
+        """The last checkpoint, from which a split is resumed, or None.
 
         Raises:
             UnreadableFile: it, or the best epoch's, is truncated or holds more than numbers.
@@ -179,7 +178,7 @@ class RunFolder:
         write_json(self.split(index) / CONTROLS, {"controls": plain, "run": self._run})
 
     def controls(self, index: int) -> tuple[Control, ...] | None:
-        """The controls of a split that an earlier call measured; None where they are not there."""
+        """The controls of a split that an earlier call measured, or None."""
         path = self.split(index) / CONTROLS
         if not self.begun or not path.exists():
             return None
@@ -195,7 +194,7 @@ class RunFolder:
         write_json(self.path / RESULTS, results)
 
     def encoding_seconds(self) -> float:
-        """CPU time of the encodings in an earlier call, 0 where that is not known."""
+        """CPU time of the encodings in an earlier call, 0 if unknown."""
         path = self.path / RESULTS
         results = read_json(path, f"remove {path}") if self.begun and path.exists() else {}
         seconds = results.get("encoding_cpu_seconds")
@@ -207,11 +206,7 @@ class RunFolder:
 
 
 def check_free(path: Path) -> None:
-    """Check that a folder holds no run.
-
-    Raises:
-        RunExists: it holds one.
-    """
+    """Raise `RunExists` if a folder holds a run."""
     there = [path / RUN] if (path / RUN).exists() else _splits(path)
     if there:
         raise RunExists(
@@ -234,18 +229,13 @@ _OF_SPLIT = (
 
 
 def _remove(folder: Path, names: Sequence[str]) -> None:
-    """Remove files of these names, which may hold `*`."""
     for name in names:
         for path in folder.glob(name):
             path.unlink()
 
 
 def read_checkpoint(path: Path, remedy: str = "remove it to train again") -> dict[str, Any]:
-    """A checkpoint, on the CPU.
-
-    Args:
-        path: the file.
-        remedy: what to do where it cannot be read.
+    """Read a checkpoint to the CPU; errors end with `remedy`.
 
     Raises:
         UnreadableFile: it is missing, truncated, or holds more than numbers.
@@ -264,7 +254,7 @@ def read_checkpoint(path: Path, remedy: str = "remove it to train again") -> dic
 
 
 def _lengthened(path: Path, saved: dict[str, Any], settings: dict[str, Any]) -> int:
-    """Epochs of the saved run where now more are wanted, which are then the saved ones too; else 0.
+    """If more epochs are wanted now, store them in `saved` and return the former number; else 0.
 
     Raises:
         CheckpointMismatch: its rate falls by a cosine, which was planned for fewer epochs.

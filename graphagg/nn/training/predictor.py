@@ -35,6 +35,16 @@ class Predictor:
         model: the model of the split's best epoch, in evaluation mode.
         metric: what the run measured.
         split: the number of the split.
+
+    Examples:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import GPS, FeatureConfig, GPSConfig, TrainingConfig
+        >>> from graphagg.nn.training import Predictor
+        >>> model = GPS(GPSConfig(FeatureConfig(width=1), channels=4, layers=1))
+        >>> predictor = Predictor(model, TrainingConfig(), "mae", 0, torch.device("cpu"))
+        >>> predictor.predict(Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0], [1]]))).shape
+        (1, 1)
     """
 
     def __init__(

@@ -30,13 +30,19 @@ PARTS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Numbers of graphs, or of vertices where the data are one graph, `[n]` int64 each.
+    """The numbers of the graphs in each part, `[n]` int64; of vertices if there is one graph.
 
     Attributes:
-        name: where it comes from, for messages and results.
+        name: for messages and results.
         train: trained on.
         val: chooses the best epoch.
         test: reported.
+
+    Examples:
+        >>> import torch
+        >>> from graphagg.nn.training import Split
+        >>> Split("a", torch.tensor([0, 1]), torch.tensor([2]), torch.tensor([3])).train.tolist()
+        [0, 1]
     """
 
     name: str
@@ -109,6 +115,11 @@ class Shape:
         edge_features: width of real-valued `edge_attr`; 0 where there is none.
         edge_categories: number of categories of each column of integer `edge_attr`.
         outputs: columns that the model predicts.
+
+    Examples:
+        >>> from graphagg.nn.training import Shape
+        >>> Shape("node", 16, (), 0, (), outputs=3).features
+        16
     """
 
     level: Level
@@ -130,6 +141,16 @@ class GraphData:
             int64, perhaps `edge_attr`, and `y`: one row per graph, one per vertex where `level` is
             `node` (-1 or NaN: unknown), or `edge_label` `[P]` of `edge_label_index` `[2, P]`.
         splits: at least one.
+
+    Examples:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.training import GraphData, Split
+        >>> edge, ids = torch.tensor([[0], [1]]), torch.arange(3)
+        >>> graphs = [Data(x=torch.ones(2, 4), edge_index=edge, y=torch.tensor([0])) for _ in ids]
+        >>> data = GraphData("pairs", "graph", graphs, (Split("a", *ids.split(1)),))
+        >>> data.resolve_metric("auto"), data.shape("accuracy").features
+        ('accuracy', 4)
     """
 
     name: str

@@ -33,6 +33,15 @@ def load_data(source: Source) -> GraphData:
     Raises:
         UnreadableFile: no such file, or one that cannot be read.
         InvalidDataset: it lacks what training needs.
+
+    Examples:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.training import load_data
+        >>> graph = Data(x=torch.ones(3, 1), edge_index=torch.tensor([[0], [1]]), y=torch.arange(3))
+        >>> graph.train_mask, graph.val_mask, graph.test_mask = torch.eye(3).bool()
+        >>> load_data(graph).splits[0].test.tolist()
+        [2]
     """
     if isinstance(source, GraphData):
         return source
@@ -53,6 +62,13 @@ def load_graphs(source: Source) -> list[Data]:
     Raises:
         UnreadableFile: no such file, or one that cannot be read.
         InvalidDataset: there is no graph, or a file lacks features or edges.
+
+    Examples:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.training import load_graphs
+        >>> len(load_graphs(Data(x=torch.ones(3, 1), edge_index=torch.tensor([[0], [1]]))))
+        1
     """
     if isinstance(source, GraphData):
         return list(source.graphs)

@@ -1,4 +1,4 @@
-"""The learner: one model, one loss, one metric, one rate."""
+"""The learner: a model with its loss, its metric and its learning rate."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
 
 
 class Learner(torch.nn.Module):
-    """A model whose `forward` takes a `Data` and gives one row per answer, with loss and metric.
+    """A model whose `forward` takes a `Data` and returns a row per answer, with loss and metric.
 
     Attributes:
         stage: the part of the training that errors name.
-        losses: finite losses of the batches with a known label, since it was last emptied.
+        losses: losses of the batches with a known label, since the list was last emptied.
 
     Args:
         model: the model.
         training: settings.
-        metric: the metric to measure: `training.metric`, with `auto` resolved.
+        metric: `training.metric`, with `auto` resolved.
         level: what a row of answers is about.
-        loss: the user's own, of the answers with a known label, in place of the metric's.
+        loss: replaces the metric's loss.
 
     Raises:
         InvalidParameter: a loss that does not fit the metric.
@@ -52,11 +52,11 @@ class Learner(torch.nn.Module):
         check_level(metric, level)
 
     def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
-        """The answers that count, `[n, C]`, and their labels.
+        """The answers of the batch's part, `[n, C]`, and their labels.
 
         Raises:
-            InvalidFeatures: the model answers for another number of rows.
-            TrainingDiverged: see `predict`.
+            InvalidFeatures: the model returns another number of rows.
+            TrainingDiverged: as `predict`.
         """
         predicted = self.predict(batch)
         labels = batch.edge_label if self.level == "edge" else batch.y
@@ -72,8 +72,8 @@ class Learner(torch.nn.Module):
         """One score `[P]` for each of other pairs `[2, P]` than the batch's own.
 
         Raises:
-            InvalidFeatures: the model gives another number of scores.
-            TrainingDiverged: see `predict`; or a score is NaN.
+            InvalidFeatures: the model returns another number of scores.
+            TrainingDiverged: as `predict`, or a score is NaN.
         """
         asked = copy.copy(batch)
         asked.edge_label_index = pairs
@@ -90,8 +90,7 @@ class Learner(torch.nn.Module):
         """All answers of the model, `[rows, C]`.
 
         Raises:
-            TrainingDiverged: the model finds NaN or infinity in its own vectors, since all that it
-                is given is finite.
+            TrainingDiverged: NaN or infinity in the model's vectors, though its input is finite.
         """
         try:
             predicted: Tensor = self.model(batch)
@@ -102,13 +101,9 @@ class Learner(torch.nn.Module):
         return predicted.unsqueeze(1) if predicted.dim() == 1 else predicted
 
     def check_answers(self, predicted: Tensor) -> None:
-        """Refuse answers that cannot be measured.
+        """Raise `TrainingDiverged` for NaN, and for `mae`, `roc-auc` and `ap` for infinity.
 
-        Infinity is a logit like another where only the order of answers counts: a class that the
-        model rules out.
-
-        Raises:
-            TrainingDiverged: NaN, or for `mae`, `roc-auc` and `ap` infinity.
+        For the other metrics only the order counts: infinity rules a class out.
         """
         finite = self.metric in ("mae", "roc-auc", "ap")
         bad = ~predicted.isfinite() if finite else predicted.isnan()
@@ -127,10 +122,10 @@ class Learner(torch.nn.Module):
         )
 
     def forward(self, batch: Data) -> Tensor:
-        """Compute the loss of a batch, and note it.
+        """Compute the loss of a batch and append it to `losses`.
 
         Raises:
-            TrainingDiverged: the loss is no finite number.
+            TrainingDiverged: the loss is NaN or infinite.
         """
         predicted, labels = self.answers(batch)
         if predicted.dtype is torch.bfloat16:
@@ -153,10 +148,10 @@ class Answers:
         self._ranks: list[Tensor] = []
 
     def add(self, batch: Data) -> None:
-        """Run the model on one batch, and keep its answers.
+        """Run the model on one batch and store its answers.
 
         Raises:
-            TrainingDiverged: answers that cannot be measured.
+            TrainingDiverged: as `Learner.check_answers`.
         """
         learner = self._learner
         if learner.metric == "mrr":
@@ -167,16 +162,12 @@ class Answers:
         self._rows.append((predicted.detach().cpu(), labels.cpu()))
 
     def rows(self) -> tuple[Tensor, Tensor]:
-        """All answers and labels, on the CPU; there are none where pairs are ranked."""
+        """All answers and labels, on the CPU; not for `mrr`, which ranks pairs."""
         predicted, labels = (torch.cat(rows) for rows in zip(*self._rows, strict=True))
         return predicted, labels
 
     def score(self, subset: str) -> float:
-        """The metric over all of them.
-
-        Raises:
-            InvalidDataset: it is not defined on them.
-        """
+        """The metric over all of them; `InvalidDataset` if it is not defined on them."""
         metric = self._learner.metric
         if metric == "mrr":
             return mean_over_graphs(self._ranks, subset)
@@ -184,18 +175,14 @@ class Answers:
 
 
 def _is_finite(batch: Data) -> bool:
-    """Whether all numbers are but the labels, which may be unknown."""
+    """Whether all numbers but the labels are finite."""
     values = [value for name, value in batch.to_dict().items() if name not in ("y", "edge_label")]
     dense = [v for v in values if isinstance(v, Tensor) and v.layout is torch.strided]
     return all(bool(torch.isfinite(v).all()) for v in dense)
 
 
 def check_level(metric: Metric, level: Level) -> None:
-    """Check that a metric is one of such labels.
-
-    Raises:
-        InvalidDataset: `mrr` of labels that are not of pairs.
-    """
+    """Raise `InvalidDataset` for `mrr` if the labels are not of pairs."""
     if metric == "mrr" and level != "edge":
         raise InvalidDataset(
             f"metric 'mrr' ranks pairs of vertices, but the data have labels of each {level}; set "
@@ -204,7 +191,7 @@ def check_level(metric: Metric, level: Level) -> None:
 
 
 def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
-    """Share of `lr` in an epoch, counted from 0.
+    """The learning rate of an epoch, counted from 0, divided by `lr`.
 
     In the W epochs of the warm-up `(epoch + 1) / (W + 1)`; then 1 (`constant`), or
     `(1 + cos(pi (epoch - W) / (epochs - W))) / 2`.
@@ -221,17 +208,11 @@ def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
 def evaluate(
     learner: Learner, batches: Batches, device: torch.device, subset: str = "a part of the data"
 ) -> float:
-    """Compute the metric of the model over a part of the data, in evaluation mode.
-
-    Args:
-        learner: the model.
-        batches: the part.
-        device: where the model runs.
-        subset: what errors call it.
+    """Compute the metric over a part of the data in evaluation mode; errors name the `subset`.
 
     Raises:
         InvalidDataset: the metric is not defined on the part.
-        TrainingDiverged: answers that cannot be measured.
+        TrainingDiverged: as `Learner.check_answers`.
     """
     learner.stage = subset
     return collect_answers(learner.to(device), batches, device).score(subset)
@@ -244,7 +225,7 @@ def collect_answers(
     device: torch.device,
     between: Callable[[], None] = lambda: None,
 ) -> Answers:
-    """Run the model, which is there already, over a part; call `between` before each batch."""
+    """Run the model, which is on the device, over a part; call `between` before each batch."""
     answers = Answers(learner)
     learner.eval()
     for batch in batches:
@@ -255,14 +236,14 @@ def collect_answers(
 
 
 def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextManager[Any]:
-    """Compute in bfloat16 inside the `with` block, where the training is in that precision."""
+    """Compute in bfloat16 inside the `with` block if that is the training's precision."""
     if training.precision == "bfloat16":
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
 
 
 def move_batch(batch: Data, device: torch.device) -> Data:
-    """Copy a batch to a device, where it is not there."""
+    """Copy a batch to a device unless it is there."""
     if batch.edge_index is not None and batch.edge_index.device == device:
         return batch
     there: Data = batch.to(device.type if device.index is None else str(device))

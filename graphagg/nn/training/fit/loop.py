@@ -1,4 +1,4 @@
-"""One split: epochs, validation, checkpoints, early stopping, logs, Ctrl-C."""
+"""Train on one split: epochs, validation, checkpoints, early stopping, logs, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ SAVE_EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Device and reports of a call of `train`, the same for every split.
+    """Options of a call of `train` that are the same for every split; see there.
 
     Attributes:
-        device: that it trains on.
-        progress: told of each epoch.
-        loggers: the user's own, beside the files of the run.
-        loss: the user's own.
-        metrics: the user's own, by name, measured at the end.
+        device: where it trains.
+        progress: called after each epoch.
+        loggers: called after each epoch.
+        loss: replaces the metric's loss.
+        metrics: further metrics by name, measured at the end.
     """
 
     device: torch.device
@@ -65,7 +65,7 @@ class FitOptions:
 def fit_split(
     learner: Learner, feed: Feed, folder: RunFolder, index: int, name: str, run: FitOptions
 ) -> SplitResult:
-    """Train on one split, and measure its three parts at the epoch that validation chose.
+    """Train on one split, and evaluate its three parts at the epoch with the best validation.
 
     Raises:
         TrainingInterrupted: Ctrl-C.
@@ -97,7 +97,7 @@ def fit_split(
 def _measured(
     learner: Learner, feed: Feed, run: FitOptions
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Scores of the three parts, and those by each of the user's metrics."""
+    """Scores of the three parts, and the user's metrics of them."""
     scores: dict[str, float] = {}
     measures: dict[str, dict[str, float]] = {name: {} for name in run.metrics}
     for subset in PARTS:
@@ -116,14 +116,7 @@ def _measured(
 
 @contextmanager
 def explain_out_of_memory(batch_size: int) -> Iterator[None]:
-    """Say what to do where memory is short.
-
-    Args:
-        batch_size: of the training, for the message.
-
-    Raises:
-        DeviceOutOfMemory: a batch is too large for the device.
-    """
+    """Turn PyTorch's out-of-memory error into `DeviceOutOfMemory`, which says what to lower."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -135,7 +128,7 @@ def explain_out_of_memory(batch_size: int) -> Iterator[None]:
 
 
 def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: FitOptions) -> int:
-    """Train from the last checkpoint until the end; return the number of epochs that took."""
+    """Train from the last checkpoint to the end; return the number of epochs."""
     where, stage, epochs = folder.split(index), f"split {index}", learner.training_config.epochs
     loop = Loop(learner, feed, run.device, folder.last(index))
     log, kept = EpochLog(where / "metrics.csv", loop.rows), _Checkpoints(where)
@@ -155,7 +148,7 @@ class Loop:
 
     Attributes:
         rows: number, loss, rate and validation metric of each epoch done.
-        ctrl_c: asked before each batch.
+        ctrl_c: checked before each batch.
     """
 
     def __init__(
@@ -187,15 +180,15 @@ class Loop:
 
     @property
     def over(self) -> bool:
-        """Whether the training ends here: no epochs or no patience left, or nothing to gain."""
+        """Whether the training ends: no epochs or no patience left, or a perfect score."""
         patience = self._training.patience
-        # Nothing is better than all of it: the first epoch that gets there is the best one.
+        # No later epoch can be better than a perfect one.
         perfect = self._learner.metric != "mae" and self._best > _PERFECT
         stops = patience and (perfect or self._waited >= patience)
         return self.done >= self._training.epochs or bool(stops)
 
     def epoch(self) -> tuple[dict[str, float], bool]:
-        """Do an epoch; return its loss, rate and validation metric, and whether it is the best.
+        """Run an epoch; return its loss, rate and validation metric, and whether it is the best.
 
         Raises:
             InvalidDataset: the training part has no known label.
@@ -203,7 +196,7 @@ class Loop:
         learner, training = self._learner, self._training
         state = epoch_generator(training.random_state, self.done)
         drawn = int(torch.randint(2**62, (1,), generator=state))
-        # `torch.manual_seed` also notes who called it, for devices that are not begun with.
+        # `torch.manual_seed` also seeds devices that are not used.
         seed = torch.default_generator.manual_seed if self._device.type == "cpu" else None
         (seed or torch.manual_seed)(drawn)
         lr = training.lr * learning_rate_factor(training, self.done)
@@ -252,7 +245,7 @@ class Loop:
 
 
 def _copied(state: Any) -> Any:
-    """A state with tensors of its own; `copy.deepcopy` takes as long as a small epoch."""
+    """Copy a state; `copy.deepcopy` takes as long as a small epoch."""
     if isinstance(state, torch.Tensor):
         return state.detach().clone()
     if isinstance(state, dict):
@@ -261,13 +254,10 @@ def _copied(state: Any) -> Any:
 
 
 class _Checkpoints:
-    """The files `LAST` and `BEST`: written every five seconds, and when the training ends.
+    """Writes the files `LAST` and `BEST` every five seconds, and when the training ends.
 
-    To sync two files after each epoch would cost several times what an epoch of a small graph does.
-    A process that is killed loses what it did since; the same numbers come again.
-
-    Args:
-        where: folder of the split.
+    Syncing two files after each epoch would cost several times an epoch of a small graph. If a
+    process is killed, the epochs since the last write are run again, with the same numbers.
     """
 
     def __init__(self, where: Path) -> None:
@@ -275,14 +265,14 @@ class _Checkpoints:
         self._pending: dict[str, dict[str, Any]] = {}
 
     def keep(self, loop: Loop, fingerprint: str, better: bool) -> None:
-        """Keep the epoch that is done, as the last one, and where it is better as the best one."""
+        """Save this epoch as `last`; also as `best` if it improves the metric."""
         state = loop.state(fingerprint=fingerprint)
         self._pending |= {LAST: state, **({BEST: state} if better else {})}
         if time.monotonic() - self._written >= SAVE_EVERY_S:
             self.close()
 
     def close(self) -> None:
-        """Write what is kept, the best first: the last one says how good it was."""
+        """Write the pending files, the best first: the last one refers to its score."""
         pending, self._pending = self._pending, {}
         for name in sorted(pending):
             _save(self._where / name, pending[name])
@@ -290,7 +280,6 @@ class _Checkpoints:
 
 
 def _save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint whole or not at all; `WriteFailed` where the disk refuses."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_whole(path, lambda partial: partial.write_bytes(buffer.getbuffer()))

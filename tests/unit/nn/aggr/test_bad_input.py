@@ -67,7 +67,6 @@ def test_features_that_are_not_finite(value: float) -> None:
     x[2, 1] = value
     with pytest.raises(InvalidFeatures, match="row 2 of x holds NaN or infinity"):
         LCMAggregation(4, 4)(x, torch.tensor([1, 0, 0]))
-    LCMAggregation(4, 4, check_finite=False)(x, torch.tensor([1, 0, 0]))
 
 
 def test_large_features_whose_sum_overflows_are_not_refused() -> None:

@@ -82,7 +82,7 @@ def test_gated_gcn_is_its_formula(norm: str, edge_channels: int | None) -> None:
 
 @pytest.mark.parametrize("edge_channels", [D, 2, None])
 def test_gine_is_its_formula(edge_channels: int | None) -> None:
-    part = randomized(GINE(D, edge_channels, train_eps=True))
+    part = randomized(GINE(D, edge_channels))
 
     @settings(max_examples=10, deadline=None)
     @given(graphs(D))

@@ -1,4 +1,4 @@
-"""Checks of features that all parts of `graphagg.nn` make."""
+"""Checks of features, shared by all parts of `graphagg.nn`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _state = _CheckState()
 
 @contextmanager
 def skip_value_checks() -> Iterator[None]:
-    """Inside, the parts of a model do not look again at values that it has checked or made.
+    """Skip checks of values inside the `with` block, because the model has made these values.
 
-    A pass over each tensor and a wait for its result, several times per layer, are a good part of
-    what a small batch costs. Shapes are checked all the same. The model looks at the last vectors.
+    A pass over each tensor, several times per layer, is a good part of the cost of a small batch.
+    Shapes are checked all the same, and the model checks the last vectors.
     """
     before = _state.inside
     _state.inside = True
@@ -37,19 +37,14 @@ def skip_value_checks() -> Iterator[None]:
 
 
 def checks_values() -> bool:
-    """Whether checks read values: not inside `skip_value_checks`, and not while compilers trace."""
+    """Whether values are checked: not in `skip_value_checks`, and not while compilers trace."""
     return not (torch.compiler.is_compiling() or _state.inside)
 
 
 def check_finite(x: Tensor, name: str = "x") -> None:
-    """Refuse NaN and infinity; one pass over memory where all is well.
+    """Raise `NotFinite` with the first row of `x` `[N, ...]` that holds NaN or infinity.
 
-    Args:
-        x: `[N, ...]`.
-        name: what messages call it.
-
-    Raises:
-        NotFinite: names the first row that is not finite.
+    Finite features cost one pass over memory.
     """
     if _state.inside:
         return

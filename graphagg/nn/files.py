@@ -1,4 +1,4 @@
-"""Files of runs, models and caches: written whole or not at all, and read with named errors."""
+"""Files of runs and models: written atomically, and read with named errors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,10 @@ from graphagg.errors import MissingExtra, UnreadableFile, WriteFailed
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside its place and put it there in one step.
+    """Write a file atomically: `write` gets a temporary path, which is then renamed to `path`.
 
-    The old file stays until the new one is complete and on the disk, also where two processes
-    write it at once, or the power fails.
-
-    Args:
-        path: the file; its folder is made.
-        write: writes to the path that it is given, in the same folder.
+    The old file stays until the new one is complete and on the disk, also if two processes write
+    it at once, or the power fails.
 
     Raises:
         WriteFailed: the disk is full, or refuses.
@@ -47,11 +43,7 @@ def write_json(path: Path, values: dict[str, Any], indent: int = 1) -> None:
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """Read what `write_json` wrote.
-
-    Args:
-        path: the file.
-        remedy: what the user should do where it cannot be read.
+    """Read a file of `write_json`; errors end with `remedy`.
 
     Raises:
         UnreadableFile: it is missing, or holds no JSON object.
@@ -68,7 +60,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def unwritable(path: Path, error: OSError) -> WriteFailed:
-    """The error about a file that the disk refuses."""
+    """The error for a file that cannot be written."""
     return WriteFailed(
         f"{path} cannot be written ({error.strerror or error}); free some space or take another "
         "folder"
@@ -76,11 +68,7 @@ def unwritable(path: Path, error: OSError) -> WriteFailed:
 
 
 def safetensors() -> Any:
-    """The package `safetensors`, with its module `torch`.
-
-    Raises:
-        MissingExtra: it is not installed.
-    """
+    """Import `safetensors` with its module `torch`, or raise `MissingExtra`."""
     try:
         import safetensors.torch
     except ModuleNotFoundError:

@@ -1,7 +1,7 @@
-"""Objects by their names: the lookup that all registries of `graphagg.nn` share.
+"""The lookup of objects by name, shared by all registries of `graphagg.nn`.
 
-Each package keeps its own registry and its public function in a module `resolver`; an unknown
-name, and an option that the object does not take, are refused here, in one wording.
+Each package has its registry and its public function in a module `resolver`. Errors about unknown
+names and unknown options are made here.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def find(
     """The entry of a registry.
 
     Args:
-        kind: what the registry holds, such as `attention`, for the error.
-        name: what the user gave.
+        kind: of the entries, such as `attention`, for the error.
+        name: the user's.
         registry: the entries by name.
-        otherwise: what could be given in place of a name, for the error.
+        otherwise: the alternative to a name, for the error.
         error: the class of the error.
 
     Raises:
-        GraphAggError: no entry has this name; the message has the nearest name and all others.
+        GraphAggError: no entry has this name; the message lists the nearest name and all others.
     """
     if isinstance(name, str) and name in registry:
         return registry[name]
@@ -49,7 +49,7 @@ def unknown(
     otherwise: str = "",
     error: type[GraphAggError] = InvalidParameter,
 ) -> GraphAggError:
-    """The error about a name that no registry has; see `find` for the arguments."""
+    """The error about an unknown name; see `find` for the arguments."""
     by_lower = {candidate.lower(): candidate for candidate in names}
     # Matching takes time in the square of the length, and the name is the user's.
     close = get_close_matches(str(name)[:_LONGEST].lower(), by_lower, n=1)
@@ -59,16 +59,16 @@ def unknown(
 
 
 def build(what: str, make: Callable[..., _T], /, *given: Any, **options: Any) -> _T:
-    """Call `make(*given, **options)`, once all the options are known to exist.
+    """Call `make(*given, **options)` after a check of the options' names.
 
     Args:
-        what: what errors call the object.
+        what: name of the object in errors.
         make: a class or function; keywords that a `functools.partial` sets are no options.
         given: its first arguments.
         options: the user's.
 
     Raises:
-        InvalidParameter: an option that `make` does not take; the message lists those it takes.
+        InvalidParameter: an option that `make` does not take; the message lists the others.
     """
     parameters = list(inspect.signature(make).parameters)[len(given) :]
     allowed = [name for name in parameters if name not in getattr(make, "keywords", {})]

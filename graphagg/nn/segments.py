@@ -1,7 +1,7 @@
-"""Segments: the ragged batch that every module of `graphagg.nn` works on.
+"""Segments: the ragged batches of `graphagg.nn`.
 
 A segment is a run of consecutive rows: the vertices of one graph, or the neighbors of one vertex.
-Nothing here pads, and nothing depends on what lies beside a segment in the batch.
+There is no padding, and no result depends on the other segments of the batch.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Segments:
         return {}
 
     def plan(self, name: Hashable, make: Callable[[], _Plan]) -> _Plan:
-        """Call `make` once and keep its result, so that the layers of a model share it."""
+        """Call `make` once and cache its result, so that the layers of a model share it."""
         if name not in self._plans:
             self._plans[name] = make()
         return cast(_Plan, self._plans[name])
@@ -161,12 +161,12 @@ class Segments:
 
 
 def offsets(sizes: Tensor) -> Tensor:
-    """Turn sizes `[S]` of consecutive runs into their offsets `[S + 1]`, from 0."""
+    """The offsets `[S + 1]` of consecutive runs of sizes `[S]`."""
     return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
 
 
 def check_index(index: Tensor, count: int | None = None) -> Tensor:
-    """`index` as int64 after a check of its type, shape and range.
+    """Return `index` as int64.
 
     Raises:
         InvalidBatch: a float type, more than one dimension, a negative value, or one >= `count`.

@@ -1,4 +1,4 @@
-"""Settings as frozen dataclasses: their fields checked, read from plain values, and compared."""
+"""Frozen dataclasses of settings: check their fields, read them from JSON, compare them."""
 
 from __future__ import annotations
 
@@ -53,26 +53,18 @@ def check_numbers(settings: object, **bounds: dict[str, float]) -> None:
 
 
 def part_width(name: str, count: Any, of: str, width: int) -> int:
-    """The width of one of `count` equal parts, such as the heads of an attention.
-
-    Raises:
-        InvalidParameter: `count` does not divide `width`.
-    """
+    """The width of one of `count` equal parts, such as heads; `count` must divide `width`."""
     if integer(name, count, 1) > width or width % count:
         raise InvalidParameter(f"{name} is {count}, wanted a divisor of {of}, which is {width}")
     return width // int(count)
 
 
 def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
-    """A dataclass of `kind` from plain values, strictly.
-
-    Args:
-        kind: a dataclass, perhaps with dataclasses in it.
-        values: its fields.
-        where: what errors call it.
+    """Make a dataclass, perhaps with dataclasses in it, from plain values, strictly.
 
     Raises:
-        InvalidParameter: an unknown field, or a value of the wrong type or out of range.
+        InvalidParameter: an unknown field, or a value of the wrong type or out of range; `where`
+            is the name of the values in the message.
     """
     for name in values:
         if name not in _names(kind):
@@ -100,7 +92,7 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
 
 
 def differences(left: Any, right: Any, where: str = "") -> list[str]:
-    """Fields in which two configs differ, as `field: left, right`, in the order of the fields."""
+    """The fields in which two configs differ, as `field: left, right`."""
     if is_dataclass(left) and type(left) is type(right):
         return [
             line
@@ -123,7 +115,6 @@ def _choice(kind: Any) -> str:
 
 
 def _at(kind: Any, location: tuple[int | str, ...]) -> Any:
-    """The dataclass at a place inside of `kind`."""
     for name in location:
         if isinstance(name, str):
             hint = get_type_hints(kind)[name]

@@ -1,8 +1,7 @@
 """Batches of an epoch: of graphs, of one whole graph, or of samples from it.
 
-The random state and the epoch's number alone decide the order of an epoch's batches, the sampled
-neighbors and the negative pairs, so that a resumed run sees what an uninterrupted one would have
-seen.
+The order of an epoch's batches, the sampled neighbors and the negative pairs depend on the random
+state and the epoch's number alone, so that a resumed run sees the batches of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ class GraphBatches:
         graphs: all graphs.
         ids: `[n]` int64, the graphs of this part.
         size: graphs in a batch.
-        epoch: the current epoch, where they are shuffled; None keeps their order.
+        epoch: returns the current epoch, by which they are shuffled; None keeps their order.
         random_state: of the shuffles.
-        negatives: whether each pair of a batch gets one without an edge, see `with_negatives`.
+        negatives: add negative pairs, see `with_negatives`.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class GraphBatches:
 
 
 class WholeGraph:
-    """One graph, once per epoch; `rows` `[n]` are the vertices that count."""
+    """One graph, once per epoch; `rows` `[n]` are the vertices of the part."""
 
     def __init__(self, graph: Data, rows: Tensor) -> None:
         self._graph = graph.clone()
@@ -82,7 +81,7 @@ class SampledBatches:
         rows: `[n]` int64, the seeds.
         size: seeds in a batch.
         fanouts: neighbors that a vertex keeps, hop by hop.
-        epoch: the current epoch.
+        epoch: returns the current epoch.
         random_state: of the shuffles and the draws.
     """
 
@@ -126,7 +125,7 @@ class Feed:
 
     Args:
         data: the data, encoded.
-        graphs: `Graphs.from_list(data.graphs)`, made once for all splits; None for a single graph.
+        graphs: `Graphs.from_list(data.graphs)`, shared by the splits; None for a single graph.
         split: the split.
         training: the size of a batch, how one graph is sampled, and the random state.
     """
@@ -137,14 +136,14 @@ class Feed:
         self._data, self._graphs, self._split = data, graphs, split
         self._size, self._fanouts = training.batch_size, training.fanouts
         self._state = training.random_state
-        # Pairs of which all are true teach nothing: the ones without an edge are drawn per epoch.
+        # If all pairs are true edges, negative ones are drawn in each epoch.
         self._links = data.level == "edge" and all(
             bool((data.graphs[at].edge_label == 1).all()) for at in split.train.tolist()
         )
 
     @property
     def single(self) -> bool:
-        """Whether the data are one graph, whose vertices are split."""
+        """Whether the data are one graph whose vertices are split."""
         return self._graphs is None
 
     def part(self, subset: str) -> Data:
@@ -192,14 +191,14 @@ def with_negatives(batch: Data, generator: torch.Generator) -> Data:
 
 
 def to_double(graph: Data) -> Data:
-    """The graph with float64 for float32, for a model that was trained in that precision."""
+    """Convert float32 to float64, for a model in that precision."""
     return graph.apply(lambda t: t.double() if t.dtype is torch.float32 else t)
 
 
 def prepare(
     data: GraphData, training: TrainingConfig, device: torch.device
 ) -> tuple[GraphData, Graphs | None]:
-    """The data as `Feed` takes them: in the precision, on the device where they are one graph."""
+    """Prepare data for `Feed`: convert the precision, move a single graph to the device."""
     if training.precision == "float64":
         data = data.transformed(to_double)
     if data.single and not training.fanouts:

@@ -1,4 +1,4 @@
-"""Losses and metrics as the benchmarks define them.
+"""Losses and metrics as benchmarks define them.
 
 Benchmarking-GNNs and GraphGPS: ZINC by the mean absolute error; PATTERN and CLUSTER by the mean of
 the classes' recalls, trained with a cross entropy weighted by each class's share of the other
@@ -31,19 +31,16 @@ RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1
 def compute_loss(
     objective: Loss, predicted: Tensor, labels: Tensor, replacement: Measure | None = None
 ) -> Tensor:
-    """Compute the loss of a batch over its known labels.
+    """Compute the loss of a batch over its known labels; 0 if none is known.
 
     Args:
         objective: which one; not `auto`.
         predicted: `[n, C]`, without a sigmoid or softmax.
         labels: `[n]` int64 classes, or `[n]` / `[n, C]` numbers; see `known`.
-        replacement: what takes the objective's place.
-
-    Returns:
-        a scalar; 0 with a gradient of 0 where nothing is known.
+        replacement: the user's loss.
 
     Raises:
-        InvalidParameter: `replacement` gives no scalar tensor.
+        InvalidParameter: `replacement` returns no scalar tensor with a gradient.
     """
     of_classes = objective in ("cross-entropy", "weighted-cross-entropy")
     labels = labels.view(-1) if of_classes else labels.view(predicted.shape)
@@ -72,10 +69,7 @@ def compute_loss(
 
 
 def known(objective: Loss, labels: Tensor) -> Tensor:
-    """Mark the labels that are known, neither NaN nor -1, in their shape.
-
-    Any number, -1 too, is known where real-valued labels are regressed (`l1`, `mse`).
-    """
+    """Mark the known labels: neither NaN nor -1; -1 is a number if real labels are regressed."""
     if objective in ("l1", "mse") and labels.dtype.is_floating_point:
         return ~labels.isnan()
     return labels >= 0  # NaN is not
@@ -95,16 +89,13 @@ def class_weights(classes: Tensor, count: int) -> Tensor:
 
 
 def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "the data") -> float:
-    """Compute a metric over the known labels of a part of the data.
+    """Compute a metric over the known labels of a part of the data: a share of 1, or an error.
 
     Args:
         metric: which one.
         predicted: `[n, C]`, without a sigmoid or softmax.
         labels: as for `compute_loss`.
-        subset: what errors call the part.
-
-    Returns:
-        a share of 1, or for `mae` an error.
+        subset: name of the part in errors.
 
     Raises:
         InvalidDataset: it is not defined: no label is known, or for `roc-auc` and `ap` no column
@@ -155,11 +146,7 @@ def _over_columns(metric: RowMetric, logits: Doubles, truth: Doubles, subset: st
 
 
 def not_defined(metric: str, subset: str, problem: str, remedy: str) -> NoReturn:
-    """Refuse a metric that a part of the data leaves without a value.
-
-    Raises:
-        InvalidDataset: always.
-    """
+    """Raise `InvalidDataset` for a metric that is not defined on a part of the data."""
     raise InvalidDataset(
         f"metric {metric!r} is not defined on {subset}: {problem}; wanted {remedy}: take another "
         "split, or set training.metric to another one"

@@ -6,8 +6,8 @@ graph but v, u among them. Its rank is the mean of the best and the worst that t
 1 + #greater + #equal / 2. The reciprocal ranks are averaged over the true edges of a graph, then
 over the graphs.
 
-There is one departure: a graph without a true edge is left out, where that code counts it as 1. It
-says nothing about the model, and a constant for it would only hide what the others say.
+One departure: a graph without a true edge is left out; that code counts it as 1, which would hide
+differences of models on the other graphs.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from graphagg.nn.training.data.graphs import ragged_ranges
 from graphagg.nn.training.metrics import not_defined
 
 PAIRS = 2**20
-"""Pairs that a model is asked for at once, which bounds the memory of its head.
+"""Pairs that a model scores at once, which bounds the memory of its head.
 
-The whole model runs again for the next ones of a batch; a batch of molecules seldom has any.
+The whole model runs again for the next ones; a batch of molecules seldom has that many.
 """
 
 
@@ -40,7 +40,7 @@ def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int
         batch: one graph or a batch, with `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is
             a true edge; 0, -1 and NaN (unknown) are none.
         scored: scores `[q]` of pairs `[2, q]` of the batch.
-        limit: pairs to ask for at once; one source's are never torn apart.
+        limit: pairs to score at once; the pairs of one source stay together.
 
     Returns:
         `[g]` float64, in the order of the graphs.
@@ -73,7 +73,7 @@ def ranks(scores: Tensor, at: Tensor, first: Tensor, sizes: Tensor, limit: int =
         at: `[P]` int64, where the scores to rank stand.
         first: `[P]` int64, where the group of each begins.
         sizes: `[P]` int64, scores in the group of each.
-        limit: comparisons to make at once; the ones of one score are never torn apart.
+        limit: comparisons to make at once; the ones of one score stay together.
 
     Returns:
         `[P]` float64, from 1; equal ones share the mean of their best and their worst rank.
@@ -95,7 +95,7 @@ def _chunks(sizes: Tensor, limit: int) -> tuple[Tensor, ...]:
 
 
 def mean_over_graphs(ranks_of_batches: Sequence[Tensor], subset: str) -> float:
-    """The mean of what `reciprocal_ranks` gave for the batches of a part.
+    """The mean of `reciprocal_ranks` over the batches of a part.
 
     Raises:
         InvalidDataset: no graph has a true edge.

@@ -1,6 +1,6 @@
-"""Arrays of `.npz` files, read without pickle and checked, as tensors.
+"""Read arrays of `.npz` files without pickle, check them, and convert them to tensors.
 
-Every error names the file and the array, says what it holds and what was wanted.
+Errors name the file and the array, its shape and type, and the expected ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ INTEGERS, NUMBERS = "iu", "iufb"  # kinds of dtypes, as numpy's letters
 
 
 def load_arrays(path: Path) -> Arrays:
-    """All arrays of an `.npz` file; members that are none, such as a text, are left out.
+    """All arrays of an `.npz` file; other members, such as a text, are left out.
 
     Raises:
         UnreadableFile: it is missing, no `.npz` file, broken, or holds pickled objects.
@@ -81,11 +81,7 @@ def _members(path: Path, archive: np.lib.npyio.NpzFile) -> Iterator[tuple[str, A
 
 
 def take(path: Path, arrays: Arrays, *names: str) -> list[Array]:
-    """The arrays of these names.
-
-    Raises:
-        InvalidDataset: one is missing.
-    """
+    """The arrays of these names; `InvalidDataset` if one is missing."""
     missing = [name for name in names if name not in arrays]
     if missing:
         raise InvalidDataset(
@@ -95,16 +91,12 @@ def take(path: Path, arrays: Arrays, *names: str) -> list[Array]:
 
 
 def misfit(path: Path, name: str, array: Array, requirement: str) -> InvalidDataset:
-    """The error about an array of another shape or type than wanted."""
+    """The error about an array of a wrong shape or type."""
     return InvalidDataset(f"{path}: {name} is {array.shape} of {array.dtype}; wanted {requirement}")
 
 
 def offsets(path: Path, name: str, ptr: Array, rows: int) -> list[int]:
-    """Offsets `[G + 1]` that cut `rows` rows.
-
-    Raises:
-        InvalidDataset: they decrease, or do not go from 0 to `rows`.
-    """
+    """Check offsets `[G + 1]`: ascending from 0 to `rows`; else `InvalidDataset`."""
     good = ptr.ndim == 1 and len(ptr) > 0 and ptr.dtype.kind in INTEGERS
     if not good or ptr[0] != 0 or ptr[-1] != rows or (np.diff(ptr.astype(np.int64)) < 0).any():
         raise InvalidDataset(
@@ -116,11 +108,7 @@ def offsets(path: Path, name: str, ptr: Array, rows: int) -> list[int]:
 
 
 def columns(path: Path, name: str, values: Array) -> Tensor:
-    """`[N, F]` float32, or int64 categories; `[N]` is one column.
-
-    Raises:
-        InvalidDataset: they are no numbers, or have no column.
-    """
+    """Convert to `[N, F]` float32, or int64 categories; `[N]` is one column."""
     if values.dtype.kind not in NUMBERS or values.ndim == 0 or 0 in values.shape[1:]:
         raise misfit(
             path, name, values, "numbers [rows] or [rows, columns], with at least one column"
@@ -130,22 +118,14 @@ def columns(path: Path, name: str, values: Array) -> Tensor:
 
 
 def label_tensor(path: Path, name: str, values: Array) -> Tensor:
-    """`[n]` or `[n, T]` float32, or int64 classes.
-
-    Raises:
-        InvalidDataset: they are no numbers, or not one row each.
-    """
+    """Convert to `[n]` or `[n, T]` float32, or int64 classes."""
     if values.dtype.kind not in NUMBERS or values.ndim not in (1, 2) or 0 in values.shape[1:]:
         raise misfit(path, name, values, "numbers, one row per label")
     return torch.from_numpy(values.astype(np.float32 if values.dtype.kind == "f" else np.int64))
 
 
 def index_tensor(path: Path, name: str, pairs: Array) -> Tensor:
-    """Convert pairs of vertices to `[2, E]` int64.
-
-    Raises:
-        InvalidDataset: they are no integers `[2, E]`.
-    """
+    """Convert pairs of vertices to `[2, E]` int64."""
     if pairs.ndim != 2 or len(pairs) != 2 or pairs.dtype.kind not in INTEGERS:
         raise misfit(path, name, pairs, "integers [2, E], in pairs")
     return torch.from_numpy(pairs.astype(np.int64))

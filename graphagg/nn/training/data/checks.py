@@ -1,4 +1,4 @@
-"""Checks of the graphs before training: types, shapes, ids and labels."""
+"""Checks of graphs before training: types, shapes, ids and labels."""
 
 from __future__ import annotations
 
@@ -31,13 +31,9 @@ _KEPT = (torch.float32, torch.float64, torch.int64)
 def check_tensors(name: str, graphs: Sequence[object]) -> None:
     """Check types and shapes of each graph's attributes, before they are concatenated.
 
-    Args:
-        name: of the data, for messages.
-        graphs: what should be graphs.
-
     Raises:
-        InvalidDataset: no graph, an attribute that is no tensor, or one of a shape or type that
-            it cannot have.
+        InvalidDataset: no graph, an attribute that is no tensor, or one of a wrong shape or type;
+            `name` is the name of the data in the message.
     """
     for index, graph in enumerate(graphs):
         if not isinstance(graph, Data):
@@ -70,10 +66,9 @@ def _can_be(key: str, value: Tensor) -> bool:
 
 
 def widen(graphs: Sequence[Data]) -> Sequence[Data]:
-    """Real numbers of 16 bits as float32 and small integers as int64.
+    """Convert real numbers of 16 bits to float32 and small integers to int64, in copies.
 
-    Layers, embeddings and gathers take these alone. Where nothing changes the graphs come back as
-    they are; those given are never changed.
+    Layers, embeddings and gathers take these types alone. If nothing changes, `graphs` is returned.
     """
     wide = [_wide(graph) for graph in graphs]
     same = all(new is old for new, old in zip(wide, graphs, strict=True))
@@ -95,11 +90,7 @@ def _wide(graph: Data) -> Data:
 
 
 def check_features(name: str, key: str, column: GraphColumn) -> None:
-    """Check real numbers or categories.
-
-    Raises:
-        InvalidFeatures: NaN, infinity, or a negative category.
-    """
+    """Raise `InvalidFeatures` for NaN, infinity or a negative category."""
     values = column.values
     if values.dtype.is_floating_point:
         bad = ~torch.isfinite(values)
@@ -116,11 +107,7 @@ def check_features(name: str, key: str, column: GraphColumn) -> None:
 
 
 def check_ids(name: str, flat: Graphs, key: str) -> None:
-    """Check that the edges, or the pairs to predict, join vertices of their own graph.
-
-    Raises:
-        InvalidDataset: an id out of range.
-    """
+    """Raise `InvalidDataset` if an edge, or a pair to predict, leaves its graph."""
     column = flat.columns[key]
     owner = torch.repeat_interleave(torch.arange(len(flat)), column.ptr.diff())
     limit = flat.vertex_ptr.diff()[owner]
@@ -135,18 +122,7 @@ def check_ids(name: str, flat: Graphs, key: str) -> None:
 
 
 def check_rows(name: str, flat: Graphs, key: str, counts: Tensor, what: str) -> None:
-    """Check that each graph has as many rows as its vertices, edges or labels need.
-
-    Args:
-        name: of the data, for messages.
-        flat: the graphs.
-        key: the attribute.
-        counts: `[G]` rows.
-        what: the kind of thing that a row is about.
-
-    Raises:
-        InvalidDataset: a graph has another number of rows.
-    """
+    """Raise `InvalidDataset` if a graph has not `counts` `[G]` rows of `key`, one per `what`."""
     rows = flat.columns[key].ptr.diff()
     odd = (rows != counts).nonzero().flatten()
     if len(odd):
@@ -158,12 +134,7 @@ def check_rows(name: str, flat: Graphs, key: str, counts: Tensor, what: str) -> 
 
 
 def check_labels(name: str, key: str, labels: Tensor) -> None:
-    """Check labels: numbers or classes; NaN and -1 mean that a label is unknown.
-
-    Raises:
-        InvalidFeatures: infinity.
-        InvalidDataset: a class below -1.
-    """
+    """Raise an error for infinity or a class below -1; NaN and -1 mark unknown labels."""
     if labels.dtype.is_floating_point:
         if bool(labels.isinf().any()):
             at = int(labels.isinf().nonzero()[0, 0])

@@ -1,8 +1,7 @@
-"""Many graphs as a few long tensors, from which a batch is cut without a loop over its graphs.
+"""Many graphs as a few long tensors: a batch is one gather per attribute, O(rows of the batch).
 
 PyG's collate visits every graph and every attribute of a batch in Python; for molecules that
-takes as long as a small model. Here all attributes are concatenated once, and a batch is one
-gather per attribute: O(rows of the batch).
+takes as long as a small model.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from graphagg.cli.folders import LOCAL, PLACE, Directory
-from graphagg.cli.output.console import AsJson, out, print_json, progress_report
+from graphagg.cli.output.console import AsJson, out, print_json, progress_report, show
 from graphagg.store import manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.remote.inspecting import indices_below
@@ -65,40 +65,33 @@ def info(directory: Directory, as_json: AsJson = False) -> None:
 def verify(directory: Directory, as_json: AsJson = False) -> None:
     """Compare every file of an index with its checksum; nothing is changed or kept."""
     files = len(verify_at(directory).files)
-    if as_json:
-        print_json({"directory": fspath(directory), "files": files, "intact": True})
-    else:
-        out.print(f"{directory}: intact, {files} files compared", markup=False)
+    text = f"{directory}: intact, {files} files compared"
+    show({"directory": fspath(directory), "files": files, "intact": True}, text, as_json)
 
 
 def push(directory: Folder, url: Url, as_json: AsJson = False) -> None:
     """Publish an index on a store; objects that it has already are not sent again."""
     with progress_report() as progress:
         sent = push_index(directory, url, progress=progress)
-    if as_json:
-        print_json({"url": fspath(url), **asdict(sent)})
-        return
-    state = "" if sent.changed else "unchanged: "
-    out.print(
-        f"{state}{url}: {sent.version}; sent {sent.sent:,} objects, {sent.sent_bytes:,} bytes; "
-        f"there already {sent.kept:,}, {sent.kept_bytes:,} bytes; removed {sent.removed:,}",
-        markup=False,
+    text = (
+        f"{'' if sent.changed else 'unchanged: '}{url}: {sent.version}; "
+        f"sent {sent.sent:,} objects, {sent.sent_bytes:,} bytes; "
+        f"there already {sent.kept:,}, {sent.kept_bytes:,} bytes; "
+        f"removed {sent.removed:,}"
     )
+    show({"url": fspath(url), **asdict(sent)}, text, as_json)
 
 
 def pull(url: Url, directory: Folder, as_json: AsJson = False) -> None:
     """Fetch an index from a store into a folder; files that are here already are kept."""
     with progress_report() as progress:
         brought = pull_index(url, directory, progress=progress)
-    if as_json:
-        print_json({"directory": str(directory), **asdict(brought)})
-        return
-    out.print(
+    text = (
         f"{directory}: {brought.version}; fetched {brought.fetched:,} objects, "
         f"{brought.fetched_bytes:,} bytes; here already {brought.kept:,}, "
-        f"{brought.kept_bytes:,} bytes",
-        markup=False,
+        f"{brought.kept_bytes:,} bytes"
     )
+    show({"directory": str(directory), **asdict(brought)}, text, as_json)
 
 
 def ls(url: Url, as_json: AsJson = False) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from graphagg.cli.builds.graphs import CommunitiesBuild, find_edges
@@ -28,6 +27,7 @@ from graphagg.cli.output.console import (
     print_json,
     progress_report,
 )
+from graphagg.cli.output.results import print_members
 from graphagg.cli.shell import EXTRA
 from graphagg.communities.config import Method, check_method
 from graphagg.errors import InvalidParameter
@@ -64,7 +64,7 @@ app.command("build", epilog=_BUILD)(build_command(CommunitiesBuild))
 
 
 @dataclass(frozen=True)
-class Query:
+class SeedQuery:
     """A query of the community of some vertices.
 
     Attributes:
@@ -90,7 +90,7 @@ class Query:
 
 def query(
     directory: Directory,
-    query: Query,
+    query: SeedQuery,
     target: Annotated[Path | None, typer.Option("--out", help=_TABLE_OUT)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -102,12 +102,7 @@ def query(
     if as_json:
         print_json(community.to_json())
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("vertex", "score", "why"):
-        table.add_column(name, justify="right" if name == "score" else "left")
-    for member in community.members[:_SHOWN]:
-        table.add_row(escape(str(member.id)), f"{member.score:.4g}", escape(member.explain()))
-    out.print(table)
+    print_members(community.members[:_SHOWN])
     if len(community) > _SHOWN:
         left = f"{len(community) - _SHOWN:,} of {len(community):,} members are not shown"
         err.print(f"{left}; --json prints and --out FILE writes all", markup=False)
@@ -119,7 +114,7 @@ def query(
 
 def structure(
     directory: Directory,
-    query: Query,
+    query: SeedQuery,
     picture: Annotated[
         Path | None,
         typer.Option(

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.resources import as_file, files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from graphagg import kernels
 from graphagg.cli.folders import LOCAL
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
-from graphagg.cli.output.passages import explain_hit
+from graphagg.cli.output.results import print_hits, print_members
 from graphagg.errors import MissingExtra
-
-if TYPE_CHECKING:
-    from graphagg.communities import Community
-    from graphagg.rag import Hit, PassageIndex
-    from graphagg.rag.evaluation.questions import GoldQuestion
 
 EPILOG = "Example: graphagg demo --out build/demo"
 WARM = "Example: graphagg warm"
@@ -85,22 +78,32 @@ def _run(out_dir: Path, shown: bool) -> tuple[dict[str, Any], dict[str, MissingE
 
 
 def _passages(directory: Path, shown: bool) -> dict[str, Any]:
-    questions = _questions()
-    with _passage_index(directory) as index:
-        answers = index.retrieve_batch([question.text for question in questions], 3)
-        if shown:
-            _print_answers(questions, answers, index)
-    recall = _recall(questions, answers)
+    from graphagg.rag import PassageIndex, read_passages, read_questions
+
+    data = files("graphagg.rag") / "demo"
+    with as_file(data / "passages.jsonl") as file, as_file(data / "questions.jsonl") as asked:
+        questions = read_questions(asked)
+        with (
+            progress_report() as report,
+            PassageIndex.build(
+                read_passages(file), directory, profile="fast", progress=report
+            ) as index,
+        ):
+            answers = index.retrieve_batch([question.text for question in questions], 3)
+            for question, hits in zip(questions, answers, strict=True) if shown else ():
+                out.print(question.text, style="bold")
+                print_hits(hits, index, explain=True)
+    recall = sum(
+        len(question.gold & {hit.passage.id for hit in hits}) / len(question.gold)
+        for question, hits in zip(questions, answers, strict=True)
+    ) / len(questions)
     if shown:
-        out.print(
-            f"[green]*[/green] needed for the answer: {100 * recall:.0f} % of them are among the "
-            "first 3.\n"
-        )
-    shown_answers = [
+        out.print(f"{100 * recall:.0f} % of the passages needed are among the first 3.\n")
+    asked_and_found = [
         {"question": question.text, "hits": [hit.to_json() for hit in hits]}
         for question, hits in zip(questions, answers, strict=True)
     ]
-    return {"recall@3": recall, "answers": shown_answers}
+    return {"recall@3": recall, "answers": asked_and_found}
 
 
 def _communities(directory: Path, shown: bool) -> dict[str, Any]:
@@ -112,7 +115,8 @@ def _communities(directory: Path, shown: bool) -> dict[str, Any]:
     picture = directory.parent / "community.png"
     community.structure().draw(picture, title="Around " + " and ".join(_SEEDS))
     if shown:
-        _print_community(community)
+        out.print(f"Les Misérables: the community of {' and '.join(_SEEDS)}", style="bold")
+        print_members(community.members)
         out.print(f"Drawn with its sub-communities: {picture}\n", markup=False)
     return {"community": community.to_json(), "picture": str(picture)}
 
@@ -139,62 +143,3 @@ def _print_next(out_dir: Path, names: list[str], meter: Meter) -> None:
     out.print(f"{meter.read()['wall_seconds']} s in all." + (" Go on with:" if names else ""))
     for name in names:
         out.print(f"  graphagg {commands[name].format(out_dir / name)}", markup=False)
-
-
-def _bundled(name: str) -> Traversable:
-    return files("graphagg.rag") / "demo" / name
-
-
-def _passage_index(directory: Path) -> PassageIndex:
-    from graphagg.rag import PassageIndex, read_passages
-
-    with as_file(_bundled("passages.jsonl")) as file, progress_report() as report:
-        passages = read_passages(file)
-        return PassageIndex.build(passages, directory, profile="fast", progress=report)
-
-
-def _questions() -> list[GoldQuestion]:
-    from graphagg.rag.evaluation.questions import read_questions
-
-    with as_file(_bundled("questions.jsonl")) as file:
-        return read_questions(file)
-
-
-def _recall(questions: list[GoldQuestion], answers: Sequence[Sequence[Hit]]) -> float:
-    shares = [
-        len(question.gold & {hit.passage.id for hit in hits}) / len(question.gold)
-        for question, hits in zip(questions, answers, strict=True)
-    ]
-    return sum(shares) / len(shares)
-
-
-def _print_answers(
-    questions: list[GoldQuestion], answers: Sequence[Sequence[Hit]], index: PassageIndex
-) -> None:
-    for question, hits in zip(questions, answers, strict=True):
-        table = Table(
-            "",
-            "passage",
-            "score",
-            "why",
-            title=question.text,
-            title_justify="left",
-            expand=True,
-        )
-        for hit in hits:
-            mark = "[green]*[/green]" if hit.passage.id in question.gold else " "
-            table.add_row(mark, hit.passage.title, f"{hit.score:.2f}", explain_hit(hit, index))
-        out.print(table, width=_width())
-
-
-def _print_community(community: Community) -> None:
-    title = f"Les Misérables: the community of {' and '.join(map(str, community.seeds))}"
-    table: Any = Table("", "vertex", "score", "why", title=title, title_justify="left", expand=True)
-    for rank, member in enumerate(community.members, start=1):
-        table.add_row(str(rank), str(member.id), f"{member.score:.3f}", member.explain())
-    out.print(table, width=_width())
-
-
-def _width() -> int | None:
-    """Width of tables: the terminal's; in a pipe 100 columns."""
-    return None if out.is_terminal else 100

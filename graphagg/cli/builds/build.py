@@ -18,8 +18,27 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 _HOW = {"panel": "How it runs"}
 
 
-@dataclass(frozen=True)
-class RunOptions:
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """Options of how a job of Spark runs.
+
+    Attributes:
+        master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
+        remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
+        force: build also where nothing changed, or over an unfinished job; replace answers.
+        log_level: log level of a job and its Spark.
+        json: print JSON instead of text.
+    """
+
+    master: str | None = field(default=None, metadata=_HOW)
+    remote: str | None = field(default=None, metadata=_HOW)
+    force: bool = field(default=False, metadata=_HOW)
+    log_level: LogLevel = field(default="info", metadata=_HOW | {"case_sensitive": False})
+    json: bool = field(default=False, metadata=_HOW)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(JobOptions):
     """Options of how a build runs.
 
     Attributes:
@@ -28,23 +47,13 @@ class RunOptions:
         work: folder of an unfinished Spark job, shared or an address. None: beside
             the index.
         engine: engine of the build: local (this process) or spark.
-        master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
-        remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
-        force: build also where nothing changed, or over an unfinished job.
         dry_run: print what would run and which stages are finished, and write nothing.
-        log_level: log level of a job and its Spark.
-        json: print JSON instead of text.
     """
 
     out: PathLike[str] = field(metadata=PLACE)
     work: PathLike[str] | None = field(default=None, metadata=PLACE | _HOW)
     engine: Engine = field(default="local", metadata=_HOW)
-    master: str | None = field(default=None, metadata=_HOW)
-    remote: str | None = field(default=None, metadata=_HOW)
-    force: bool = field(default=False, metadata=_HOW)
     dry_run: bool = field(default=False, metadata=_HOW)
-    log_level: LogLevel = field(default="info", metadata=_HOW | {"case_sensitive": False})
-    json: bool = field(default=False, metadata=_HOW)
 
 
 class Build(ABC):

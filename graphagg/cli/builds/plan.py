@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from glob import glob
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from graphagg.cli.builds.build import Build, RunOptions
-from graphagg.cli.output.console import current_version, out, print_json
+from graphagg.cli.output.console import current_version, show
 from graphagg.errors import UnreadableFile
 from graphagg.spark.build import recall, work_of
 from graphagg.spark.job import finished
@@ -27,55 +24,33 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The plan of a build.
-
-    Attributes:
-        job: its name.
-        engine: `local` or `spark`.
-        master: where Spark runs; None: what spark-submit says.
-        input: path, and how many files of how many bytes; None where only Spark can read it.
-        index: the folder.
-        state: `none`, `current` or `not known` (whether the index there is of this input).
-        parameters: what the index is built with.
-        work: the folder of the unfinished job of Spark.
-        stages: of Spark, in their order; none in process.
-        finished: stages that an earlier job finished.
-    """
-
-    job: str
-    engine: str
-    master: str | None
-    input: dict[str, Any]
-    index: str
-    state: str
-    parameters: dict[str, Any]
-    work: str
-    stages: tuple[str, ...]
-    finished: tuple[str, ...]
-
-
-def plan_of(build: Build, run: RunOptions) -> Plan:
-    """The plan of a build; raises what `check` raises."""
+def plan_of(build: Build, run: RunOptions) -> dict[str, Any]:
+    """The plan of a build as JSON; raises what `check` raises."""
     source, job = check(build, run), build.job()
     state = "none" if current_version(run.out) is None else "not known"
     if recall(parse_location(run.out), build.kind, job) is not None:
         state = "current"
     work = work_of(run.out, run.work)
     stages = build.stages() if run.engine == "spark" else ()
-    parameters = {name: value for name, value in job.items() if name != "source"}
-    return Plan(
-        build.name, run.engine, run.remote or run.master, source, str(run.out), state, parameters,
-        str(work), stages, tuple(finished(work, stages)),
-    )  # fmt: skip
+    return {
+        "job": build.name,
+        "engine": run.engine,
+        "master": run.remote or run.master,
+        "input": source,
+        "index": str(run.out),
+        "state": state,
+        "parameters": {name: value for name, value in job.items() if name != "source"},
+        "work": str(work),
+        "stages": stages,
+        "finished": finished(work, stages),
+    }
 
 
 def check(build: Build, run: RunOptions) -> dict[str, Any]:
     """Check what can be known before a session starts, and before anything is claimed.
 
     Returns:
-        The path of the input, and how many files of how many bytes; see `Plan.input`.
+        The path of the input, and how many files of how many bytes.
 
     Raises:
         UnreadableFile: the input is not there.
@@ -113,28 +88,21 @@ def _files(path: Path) -> Iterator[Path]:
             yield file
 
 
-def print_plan(plan: Plan, as_json: bool) -> None:
+def print_plan(plan: dict[str, Any], as_json: bool) -> None:
     """Print a plan."""
-    if as_json:
-        print_json(asdict(plan))
-        return
+    source, stages = plan["input"], plan["stages"]
     size = "sizes are not known: only Spark reads it"
-    if plan.input["files"] is not None:
-        size = "{files:,} file(s), {bytes:,} bytes".format(**plan.input)
-    where = f" at {plan.master}" if plan.master else ""
+    if source["files"] is not None:
+        size = "{files:,} file(s), {bytes:,} bytes".format(**source)
+    where = f" at {plan['master']}" if plan["master"] else ""
     lines = [
-        f"{plan.job}, engine {plan.engine}{where}",
-        f"input {plan.input['path']}: {size}",
-        f"index {plan.index}: {_STATES[plan.state]}",
-        *(f"{name}: {value}" for name, value in plan.parameters.items()),
+        f"{plan['job']}, engine {plan['engine']}{where}",
+        f"input {source['path']}: {size}",
+        f"index {plan['index']}: {_STATES[plan['state']]}",
+        *(f"{name}: {value}" for name, value in plan["parameters"].items()),
     ]
-    if plan.stages:
-        done = f"{len(plan.finished)} of {len(plan.stages)} stages finished"
-        lines.append(f"work folder {plan.work}: {done}")
-    for line in lines:
-        out.print(line, markup=False)
-    if plan.stages:
-        table = Table("stage", "state", box=None, pad_edge=False)
-        for stage in plan.stages:
-            table.add_row(stage, "finished" if stage in plan.finished else "to do")
-        out.print(table)
+    if stages:
+        done = f"{len(plan['finished'])} of {len(stages)} stages finished"
+        lines.append(f"work folder {plan['work']}: {done}")
+        lines += [f"  {s}: {'finished' if s in plan['finished'] else 'to do'}" for s in stages]
+    show(plan, "\n".join(lines), as_json)

@@ -12,11 +12,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from graphagg.cli.builds.build import LogLevel
+from graphagg.cli.builds.build import JobOptions
 from graphagg.cli.builds.log import follow, say, start_logging
 from graphagg.cli.folders import PLACE, K
 from graphagg.cli.options import command
-from graphagg.cli.output.console import out, print_json
+from graphagg.cli.output.console import show
 from graphagg.cli.request import RequestOptions
 from graphagg.communities.config import Method
 from graphagg.errors import InvalidParameter, WriteFailed
@@ -34,28 +34,16 @@ from graphagg.spark.sources import (
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_HOW = {"panel": "How it runs"}
 
-
-@dataclass(frozen=True)
-class AnswerOptions:
+@dataclass(frozen=True, kw_only=True)
+class AnswerOptions(JobOptions):
     """Options of where answers go, and how the job runs.
 
     Attributes:
         out: folder of Parquet that the answers go to, on any path that Spark writes.
-        master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
-        remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
-        force: replace answers that are there.
-        log_level: log level of a job and its Spark.
-        json: print JSON instead of text.
     """
 
     out: str
-    master: str | None = field(default=None, metadata=_HOW)
-    remote: str | None = field(default=None, metadata=_HOW)
-    force: bool = field(default=False, metadata=_HOW)
-    log_level: LogLevel = field(default="info", metadata=_HOW | {"case_sensitive": False})
-    json: bool = field(default=False, metadata=_HOW)
 
 
 class Answering(ABC):
@@ -207,11 +195,9 @@ def run_answering(asked: Answering, run: AnswerOptions) -> None:
             asked.answers(index, frame).write.mode(_mode(run)).parquet(target)
             counts = spark.read.parquet(target).selectExpr("count(rank)", "count(reason)")
             rows, without = counts.collect()[0]
-    if run.json:
-        print_json({"out": run.out, "answers": rows, "without_answer": without})
-    else:
-        why = f"; questions without one: {without:,} (column reason)" if without else ""
-        out.print(f"{run.out}: {rows:,} answers{why}", markup=False)
+    why = f"; questions without one: {without:,} (column reason)" if without else ""
+    result = {"out": run.out, "answers": rows, "without_answer": without}
+    show(result, f"{run.out}: {rows:,} answers{why}", run.json)
     say("done: %d answers; questions without one: %d", rows, without)
 
 

@@ -28,7 +28,9 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build the index that a recipe describes, into build/ beside it."""
-    run_build(read_recipe(recipe), RunOptions(recipe.parent / "build", force=force, json=as_json))
+    run_build(
+        read_recipe(recipe), RunOptions(out=recipe.parent / "build", force=force, json=as_json)
+    )
 
 
 def read_recipe(path: Path) -> Build:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 try:
@@ -52,84 +52,53 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
+def show(value: object, text: str, as_json: bool) -> None:
+    """Print a result: as JSON, or as text for a person."""
+    if as_json:
+        print_json(value)
+    else:
+        out.print(text, markup=False)
+
+
 @contextmanager
 def progress_report() -> Iterator[Progress]:
-    """Progress on stderr: one bar where it is a terminal, else a line for each tenth of a stage."""
+    """Progress on stderr: a progress bar in a terminal, else a line for each tenth of a stage."""
     if not err.is_terminal:
         yield plain_report()
         return
     columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
+        TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
     with Bars(*columns, console=err) as bars:
-        bar, left = bars.add_task("", total=None, left=""), TimeLeft(time.monotonic)
+        tasks: dict[str, Any] = {}
 
         def report(stage: str, done: int, total: int) -> None:
-            bars.update(
-                bar, description=stage, completed=done, total=total or None,
-                left=left(stage, done, total),
-            )  # fmt: skip
+            if stage not in tasks:
+                for before in tasks.values():
+                    bars.update(before, visible=False)
+                tasks[stage] = bars.add_task(stage, total=None)
+            bars.update(tasks[stage], completed=done, total=total or None, visible=True)
 
         yield report
-
-
-FEW = 5.0
-"""Seconds below which the time left is said without a number."""
-
-
-class TimeLeft:
-    """The time that a stage may still take, by what was done since its first report.
-
-    Args:
-        clock: gives seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock, self._begun = clock, dict[str, tuple[float, int]]()
-
-    def seconds(self, stage: str, done: int, total: int) -> float | None:
-        """The seconds; None where nothing tells them yet, or nothing is left."""
-        now = self._clock()
-        since, before = self._begun.setdefault(stage, (now, done))
-        return (now - since) * (total - done) / (done - before) if before < done < total else None
-
-    def __call__(self, stage: str, done: int, total: int) -> str:
-        """The time for a person; "" where it is not known."""
-        seconds = self.seconds(stage, done, total)
-        if seconds is None:
-            return ""
-        return f"about {_span(seconds)} left" if seconds >= FEW else "a few seconds left"
 
 
 def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
     """Lines on stderr: each tenth of a stage and, of a stage of unknown size, every `_QUIET` s."""
     last, tenths = clock(), dict[str, int]()
-    now, time_left = last, TimeLeft(lambda: now)
 
     def report(stage: str, done: int, total: int) -> None:
-        nonlocal last, now
+        nonlocal last
         now, tenth = clock(), 10 * done // total if total else 0
-        left = time_left(stage, done, total)
         if total and tenth <= tenths.setdefault(stage, tenth) and done != total:
             return
         if not total and done and now - last < _QUIET:
             return
         last, tenths[stage] = now, tenth
         count = f"{done:,} of {total:,}" if done < total else f"{done:,}"
-        print(f"{stage}: {count} done{', ' if left else ''}{left}", file=sys.stderr, flush=True)
+        print(f"{stage}: {count} done", file=sys.stderr, flush=True)
 
     return report
-
-
-def _span(seconds: float) -> str:
-    """A time as people say it: 40 s, 3 min, 2 h 5 min."""
-    minutes = round(seconds / 60)
-    if minutes < 2:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def current_version(directory: PathLike[str]) -> str | None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class ChangingCorpus:
     """A corpus that changes an index.
 
     Attributes:
@@ -74,7 +74,7 @@ class Corpus:
 
 def add(
     directory: Directory,
-    corpus: Corpus,
+    corpus: ChangingCorpus,
     replace: Annotated[
         bool,
         typer.Option(
@@ -94,7 +94,7 @@ def add(
     )
 
 
-def update(directory: Directory, corpus: Corpus, as_json: AsJson = False) -> None:
+def update(directory: Directory, corpus: ChangingCorpus, as_json: AsJson = False) -> None:
     """Replace passages of the same ids, documents with all their chunks; all must be there."""
     corpus.change(
         directory,

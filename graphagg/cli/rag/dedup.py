@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from graphagg.cli.builds.passages import Columns
-from graphagg.cli.output.console import AsJson, out, print_json, progress_report
+from graphagg.cli.output.console import AsJson, progress_report, show
 from graphagg.cli.request import PassageFile
 from graphagg.rag.config.dedup import DedupConfig
 
@@ -50,11 +50,8 @@ def dedup(
             documents, out_file, near, columns=columns, dropped=dropped, pairs=pairs,
             progress=progress,
         )  # fmt: skip
-    if as_json:
-        print_json(asdict(report))
-        return
-    out.print(
+    text = (
         f"{report.texts:,} texts, {report.kept:,} kept in {out_file}: {report.equal:,} equal and "
-        f"{report.near:,} near duplicates left out, in {report.groups:,} groups",
-        markup=False,
+        f"{report.near:,} near duplicates left out, in {report.groups:,} groups"
     )
+    show(asdict(report), text, as_json)

@@ -10,7 +10,7 @@ import typer
 from graphagg.checks import one_of
 from graphagg.cli.folders import Directory, opened
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
-from graphagg.cli.output.passages import print_evaluations
+from graphagg.cli.output.results import print_evaluations
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, renamed
 from graphagg.rag.config.modes import DEFAULT_MODE, MODES, Mode

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
+from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report, show
 from graphagg.cli.request import K, Visible
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.graph import GraphConfig
@@ -62,14 +62,11 @@ def graph(
         corpus = index.graph(config=config, **visible)
     corpus.save(target, edges)
     sizes = corpus.to_json()
-    if as_json:
-        print_json({"file": str(target), "edges": edges, **sizes})
-        return
-    out.print(
+    text = (
         f"{target}: {sizes['passages']:,} passages, {sizes['entities']:,} entities, "
-        f"{sizes['contains']:,} edges between them, {sizes['shares']:,} between entities",
-        markup=False,
+        f"{sizes['contains']:,} edges between them, {sizes['shares']:,} between entities"
     )
+    show({"file": str(target), "edges": edges, **sizes}, text, as_json)
 
 
 def labeling_model(

@@ -8,8 +8,8 @@ import typer
 
 from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, Meter, err, out, print_json
-from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
+from graphagg.cli.output.console import AsJson, Meter, err, print_json, show
+from graphagg.cli.output.results import print_documents, print_explanation, print_hits
 from graphagg.cli.request import K, Question, RequestOptions
 
 if TYPE_CHECKING:
@@ -119,10 +119,8 @@ def warm(directory: Directory, as_json: AsJson = False) -> None:
         first = next(iter(index), None)
         if first is not None:
             index.retrieve(first.title or first.text[:100])
-    if as_json:
-        print_json({"bytes": size, **meter.read()})
-    else:
-        out.print(f"{size / 1e6:,.0f} MB read in {meter.read()['wall_seconds']} s")
+    text = f"{size / 1e6:,.0f} MB read in {meter.read()['wall_seconds']} s"
+    show({"bytes": size, **meter.read()}, text, as_json)
 
 
 def _print_answer(

@@ -17,7 +17,7 @@ import typer
 from graphagg.cli.folders import Directory, remember_source, source_of
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err
-from graphagg.cli.rag.changes import Corpus
+from graphagg.cli.rag.changes import ChangingCorpus
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 from graphagg.progress import Progress
 from graphagg.rag.models.chunking import Source
@@ -37,7 +37,7 @@ _LOOK = 1_000  # ms after which the watcher gives control back, so that the firs
 
 def sync(
     directory: Directory,
-    corpus: Corpus,
+    corpus: ChangingCorpus,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and sync at every change, until Ctrl-C.")
     ] = False,

@@ -9,7 +9,7 @@ import typer
 
 from graphagg.cli.options import command
 from graphagg.cli.output.console import err
-from graphagg.cli.serving.options import Host, Indices, Network, TokenFile, prepare_libraries
+from graphagg.cli.serving.options import Host, Indices, NetworkOptions, TokenFile, prepare_libraries
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _mcp(
             raise InvalidParameter(
                 "--host and --token-file are of --http; give it, or leave them out"
             )
-        access = Network().access(host, token_file)
+        access = NetworkOptions().access(host, token_file)
     except ImportError as error:
         raise MissingExtra.of(error, "mcp") from None
     prepare_libraries(indices.lazy)

@@ -62,7 +62,7 @@ class Indices:
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkOptions:
     """The names and sites that a service knows.
 
     Attributes:

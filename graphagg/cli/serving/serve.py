@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,7 @@ from graphagg.cli.serving.options import (
     Indices,
     LanguageModel,
     LogOptions,
-    Network,
+    NetworkOptions,
     TokenFile,
     allow_connections,
     prepare_libraries,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from graphagg.rag.models.endpoint import Endpoint
     from graphagg.serve.http.security import Access
-    from graphagg.serve.service import Sources
+    from graphagg.serve.service import Service, Sources
 
 EPILOG = "Example: graphagg serve --passages idx --communities comm --port 8321 --workers 2"
 
@@ -42,7 +42,7 @@ _log = logging.getLogger("graphagg.serve")
 
 def _serve(
     indices: Indices,
-    network: Network,
+    network: NetworkOptions,
     log: LogOptions,
     model: LanguageModel,
     limits: Limits,
@@ -62,84 +62,81 @@ def _serve(
     except ImportError as error:
         raise MissingExtra.of(error, "serve") from None
 
-    _start_log(log)
-    prepare_libraries(indices.lazy)
+    server = _Server(sources, limits, access, model.endpoint(), indices.lazy, log)
+    server.prepare()
     allow_connections()
-    endpoint = model.endpoint()
     if workers > 1:
-        _run_workers(workers, port, (sources, limits, access, endpoint, indices.lazy, log))
+        server.run_workers(workers, port)
     else:
-        _run(sources, limits, access, endpoint, indices.lazy, port)
+        server.run(port)
 
 
 serve = command(_serve, table="serve", unlisted=_UNLISTED, name="serve")
 
 
-def _start_log(log: LogOptions) -> None:
-    from graphagg.serve.observe.log import ACCESS, start_log
+@dataclass(frozen=True)
+class _Server:
+    """What a process that serves is made of; it can be sent to other processes."""
 
-    start_log(log.log_level, log.log_format)
-    if not log.access_log:
-        logging.getLogger(ACCESS).setLevel(logging.WARNING)
+    sources: Sources
+    limits: Limits
+    access: Access
+    endpoint: Endpoint | None
+    lazy: bool
+    log: LogOptions
 
+    def prepare(self) -> None:
+        """Start the log, and set what libraries read when they load."""
+        from graphagg.serve.observe.log import ACCESS, start_log
 
-def _run(
-    sources: Sources, limits: Limits, access: Access, endpoint: Endpoint | None, lazy: bool,
-    port: int,
-) -> None:  # fmt: skip
-    """Serve until a signal comes; raises why the models could not be loaded."""
-    from graphagg.serve.http.app import create_app
-    from graphagg.serve.http.server import address_of, bind, make_server
-    from graphagg.serve.service import Service
+        start_log(self.log.log_level, self.log.log_format)
+        if not self.log.access_log:
+            logging.getLogger(ACCESS).setLevel(logging.WARNING)
+        prepare_libraries(self.lazy)
 
-    failures: list[Exception] = []
-    with bind(access.host, port) as listening:
-        service = Service(sources, limits, lazy=lazy)
+    def service(self) -> Service:
+        """Open the indices."""
+        from graphagg.serve.service import Service
 
-        def failed(error: Exception) -> None:
-            failures.append(error)
-            server.should_exit = True
+        return Service(self.sources, self.limits, lazy=self.lazy)
 
-        def ready() -> None:
+    def run(self, port: int) -> None:
+        """Serve until a signal comes; raises why the models could not be loaded."""
+        from graphagg.serve.http.app import create_app
+        from graphagg.serve.http.server import address_of, bind, make_server
+
+        failures: list[Exception] = []
+        with bind(self.access.host, port) as listening:
+            service = self.service()
+
+            def failed(error: Exception) -> None:
+                failures.append(error)
+                server.should_exit = True
+
+            def stopping() -> None:
+                service.stopping = True
+                _log.info("stopping: open requests are answered first")
+
+            app = create_app(service, self.access, endpoint=self.endpoint, failed=failed)
+            ready = partial(_log.info, "serving on %s", address_of(listening))
+            server = make_server(app, service.limits, ready=ready, stopping=stopping)
+            server.run([listening])
+        for error in failures:
+            raise error
+
+    def run_workers(self, workers: int, port: int) -> None:
+        """Serve by several processes until a signal comes."""
+        from graphagg.serve.http.server import address_of, bind, run_workers
+
+        with bind(self.access.host, port) as listening:
+            self.service().close()  # what cannot be opened is reported once, and here
             _log.info("serving on %s", address_of(listening))
+            run_workers(self.worker_app, self.limits, listening, workers)
+        _log.info("stopped")
 
-        def stopping() -> None:
-            service.stopping = True
-            _log.info("stopping: open requests are answered first")
+    def worker_app(self) -> FastAPI:
+        """The application of one process; its models load before it answers."""
+        from graphagg.serve.http.app import create_app
 
-        app = create_app(service, access, endpoint=endpoint, failed=failed)
-        server = make_server(app, service.limits, ready=ready, stopping=stopping)
-        server.run([listening])
-    for error in failures:
-        raise error
-
-
-_Settings = tuple["Sources", Limits, "Access", "Endpoint | None", bool, LogOptions]
-"""What a worker process is made of."""
-
-
-def _run_workers(workers: int, port: int, settings: _Settings) -> None:
-    """Serve by several processes until a signal comes."""
-    from graphagg.serve.http.server import address_of, bind, run_workers
-    from graphagg.serve.service import Service
-
-    sources, limits, access, _, lazy, _ = settings
-    with bind(access.host, port) as listening:
-        Service(sources, limits, lazy=lazy).close()  # what cannot be opened is said once, and here
-        _log.info("serving on %s", address_of(listening))
-        run_workers(partial(_worker_app, *settings), limits, listening, workers)
-    _log.info("stopped")
-
-
-def _worker_app(
-    sources: Sources, limits: Limits, access: Access, endpoint: Endpoint | None, lazy: bool,
-    log: LogOptions,
-) -> FastAPI:  # fmt: skip
-    """The application of one process; its models load before it answers."""
-    from graphagg.serve.http.app import create_app
-    from graphagg.serve.service import Service
-
-    _start_log(log)
-    prepare_libraries(lazy)
-    service = Service(sources, limits, lazy=lazy)
-    return create_app(service, access, endpoint=endpoint, failed=None)
+        self.prepare()
+        return create_app(self.service(), self.access, endpoint=self.endpoint, failed=None)

@@ -1,4 +1,4 @@
-"""Tables and text that `graphagg rag` prints for people."""
+"""Tables and text for people: hits, explanations, evaluations, members of a community."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from graphagg.rag.question.excerpts import ELLIPSIS
 from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
 if TYPE_CHECKING:
+    from graphagg.communities import Member
     from graphagg.rag import DocumentHit, Explanation, Hit, Hits, PassageIndex
     from graphagg.rag.evaluation.measure import RetrievalEvaluation
     from graphagg.rag.evaluation.recall import Summary
@@ -172,6 +173,19 @@ def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
     out.print(explanation.reason, markup=False)
     for shown in ("", f"{_name(hit)}\n{_matched(hit)}", "", components, "", path):
         out.print(shown)
+
+
+# --- communities ---------------------------------------------------------------------------------
+
+
+def print_members(members: Sequence[Member]) -> None:
+    """Print the members of a community, each with its score and reason."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("vertex", "score", "why"):
+        table.add_column(name, justify="right" if name == "score" else "left")
+    for member in members:
+        table.add_row(escape(str(member.id)), f"{member.score:.4g}", escape(member.explain()))
+    out.print(table)
 
 
 # --- evaluation ----------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
-from graphagg.rag.tables.segments import Corpus, PassageTable, Segment
+from graphagg.rag.tables.segments import PassageTable, Segment, StoredCorpus
 from graphagg.rag.tables.view import View
 from graphagg.store import ArtifactWriter
 from graphagg.store.reading import ArrayFolder
@@ -142,7 +142,7 @@ class FakeExtractor:
 class InMemory:
     """The parts of an index that was never written, of one segment."""
 
-    corpus: Corpus
+    corpus: StoredCorpus
     gazetteer: Gazetteer
     lexicon: Lexicon
     dense: DenseIndex
@@ -165,7 +165,7 @@ class InMemory:
             block = arrays.stage(SEGMENT_STAGE).save(0, block_of(passages, models, None, silent))
             stages.run([{"block": 0} | block])
             opened = ArrayFolder(files.folder)
-            corpus = Corpus([Segment.open(opened, 0)])
+            corpus = StoredCorpus([Segment.open(opened, 0)])
             gazetteer, lexicon = Gazetteer.open(opened), Lexicon.open(opened)
         by_id = sorted(range(len(passages)), key=lambda row: passages[row].id.encode())
         ranks = np.argsort(by_id).astype(np.int32)

@@ -28,14 +28,14 @@ from graphagg.rag.corpus.themes.build import theme_map
 from graphagg.rag.corpus.themes.clustering import assign
 from graphagg.rag.corpus.themes.network import whole_vectors
 from graphagg.rag.evaluation.questions import read_questions
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import View
 
 SHARES = (0.01, 0.1)
 SEEDS = range(3)
 
 
-def stability(snapshot: Snapshot, view: View) -> None:
+def stability(snapshot: PassageSnapshot, view: View) -> None:
     """Print the AMI by level and share, mean over draws."""
     config = MapConfig()
     after = assign(snapshot, view, config)
@@ -58,7 +58,7 @@ def stability(snapshot: Snapshot, view: View) -> None:
     print_table(["level", "themes", "with 5 passages and more", "AMI +1 %", "AMI +10 %"], rows)
 
 
-def gold_pairs(snapshot: Snapshot, view: View, questions: Path) -> Ints:
+def gold_pairs(snapshot: PassageSnapshot, view: View, questions: Path) -> Ints:
     """`[n, 2]` positions in the view of each two gold passages of a question."""
     pairs: set[tuple[int, int]] = set()
     for question in read_questions(questions):
@@ -75,7 +75,7 @@ def together(labels: Ints, pairs: Ints) -> list[str]:
     return [f"{100 * inside.mean():.1f}", f"{100 * of_all:.2f}"]
 
 
-def beside_clusters(snapshot: Snapshot, view: View, questions: Path) -> None:
+def beside_clusters(snapshot: PassageSnapshot, view: View, questions: Path) -> None:
     """Print how many pairs of gold passages themes and clusters of vectors hold together."""
     pairs = gold_pairs(snapshot, view, questions)
     vectors, rows = whole_vectors(snapshot.corpus, view.rows), []

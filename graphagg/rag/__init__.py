@@ -10,7 +10,7 @@ from graphagg.lazy import lazy_names
 if TYPE_CHECKING:
     from graphagg.rag.config.dedup import DedupConfig as DedupConfig
     from graphagg.rag.config.graph import GraphConfig as GraphConfig
-    from graphagg.rag.config.limits import Limits as Limits
+    from graphagg.rag.config.limits import BuildLimits as BuildLimits
     from graphagg.rag.config.linearrag import LinearRAGConfig as LinearRAGConfig
     from graphagg.rag.config.multihop import PARTS as PARTS
     from graphagg.rag.config.multihop import MultihopConfig as MultihopConfig

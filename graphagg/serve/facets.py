@@ -9,13 +9,13 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask
 from graphagg.rag.documents.value_types import ValueType
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
 _MOST = 50
 """Distinct values beyond which a key is not counted by value."""
 
 
-def facets(snapshot: Snapshot, visible: Mask) -> dict[str, dict[str, Any]]:
+def facets(snapshot: PassageSnapshot, visible: Mask) -> dict[str, dict[str, Any]]:
     """Count the values of the metadata of visible passages.
 
     Args:
@@ -37,7 +37,7 @@ def facets(snapshot: Snapshot, visible: Mask) -> dict[str, dict[str, Any]]:
 
 
 def _counted(
-    snapshot: Snapshot, visible: Mask, key: str, kind: ValueType
+    snapshot: PassageSnapshot, visible: Mask, key: str, kind: ValueType
 ) -> list[dict[str, Any]] | None:
     counts: dict[Any, int] = {}
     for values, passages in values_of(snapshot, visible, key, kind):
@@ -52,7 +52,7 @@ def _counted(
 
 
 def values_of(
-    snapshot: Snapshot, visible: Mask, key: str, kind: ValueType
+    snapshot: PassageSnapshot, visible: Mask, key: str, kind: ValueType
 ) -> Iterator[tuple[Array, Ints]]:
     """The distinct values of a key that visible passages have.
 

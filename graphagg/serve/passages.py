@@ -26,8 +26,8 @@ from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
-from graphagg.rag.snapshot.snapshot import Snapshot
-from graphagg.rag.tables.view import OUTER, View
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.tables.view import LONGEST_NAME, View
 from graphagg.serve.encoding import Encoded
 from graphagg.serve.facets import facets
 from graphagg.serve.limits import MOST_TEXT
@@ -147,7 +147,7 @@ class Passages(ReloadingIndex[PassageIndex]):
                 snapshot, _ = await self._lane.run(_restricted, snapshot, filter)
             yield PassageVersion(snapshot, index.models)
 
-    async def ask(self, call: Callable[[Snapshot], R]) -> tuple[R, float]:
+    async def ask(self, call: Callable[[PassageSnapshot], R]) -> tuple[R, float]:
         """Call a function that needs no model on the visible passages, in a thread.
 
         Returns:
@@ -225,7 +225,7 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     def _hits(
         self,
-        snapshot: Snapshot,
+        snapshot: PassageSnapshot,
         retriever: AnyRetriever,
         encoded: Encoded,
         request: Request,
@@ -251,7 +251,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         """The keys of the passages that a filter leaves, with their values and counts."""
         watch = Watch()
 
-        def answer(snapshot: Snapshot) -> Answer:
+        def answer(snapshot: PassageSnapshot) -> Answer:
             visible = snapshot.mask(Selection(filter))
             return {"passages": int(visible.sum()), "keys": facets(snapshot, visible)}
 
@@ -273,7 +273,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         return {"passage_id": passage_id, "mode": request.mode, **why.to_json(), "hit": hit}
 
 
-def _restricted(snapshot: Snapshot, filter: Mapping[str, Any]) -> Snapshot:
+def _restricted(snapshot: PassageSnapshot, filter: Mapping[str, Any]) -> PassageSnapshot:
     """The passages of the filter of a token, with their metadata keys."""
     try:
         part = snapshot.restricted(filter)
@@ -289,14 +289,14 @@ def _scope(version: PassageVersion, request: Request, trace: Trace) -> AnyRetrie
         return retriever_for(version, request)
 
 
-def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
+def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, visible: Mask) -> Hit:
     """A hit with the chunks around it that may fill its budget; only their texts are shown."""
     row = snapshot.known_row(hit.passage.id)
     around = [r for r in snapshot.neighbors(row, NEIGHBORS, visible) if r != row]
     return replace(hit, neighbors=tuple(map(snapshot.corpus.read, around))) if around else hit
 
 
-def _shown(snapshot: Snapshot, view: View, hit: Hit, search: Search) -> Answer:
+def _shown(snapshot: PassageSnapshot, view: View, hit: Hit, search: Search) -> Answer:
     characters = min(search.characters, MOST_TEXT // search.k)
     answer = hit.to_json(characters)
     if search.explain:
@@ -313,11 +313,13 @@ def _shown(snapshot: Snapshot, view: View, hit: Hit, search: Search) -> Answer:
     return answer
 
 
-def _mentions(snapshot: Snapshot, view: View, passage: Passage) -> list[tuple[int, int, int]]:
+def _mentions(
+    snapshot: PassageSnapshot, view: View, passage: Passage
+) -> list[tuple[int, int, int]]:
     """The entities in a passage's text, leftmost and longest: begin, end (code points), id."""
     row, g = snapshot.known_row(passage.id), snapshot.gazetteer
     mentions, titles = g.mentions(row), int(g.title_tokens[row])
-    counts = (view.counts_as(mentions) == OUTER) & (g.start[mentions] >= titles)
+    counts = (view.counts_as(mentions) == LONGEST_NAME) & (g.start[mentions] >= titles)
     starts, lengths, entities = (
         column[mentions][counts].tolist() for column in (g.start, g.length, g.entity)
     )

@@ -17,7 +17,7 @@ from graphagg.rag.corpus.themes.results import Theme, ThemeMap
 from graphagg.rag.corpus.themes.storage import KIND, folder_of, kept_map, read_map
 from graphagg.rag.question.excerpts import NOWHERE, excerpt, shortened
 from graphagg.rag.question.request import Selection
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.serve.models.passages import SearchRequest
 from graphagg.serve.models.themes import (
     EXCERPT,
@@ -48,7 +48,7 @@ class Themes:
     async def themes(self, request: ThemesRequest) -> Answer:
         """Themes of a level, or the themes inside one."""
 
-        def answer(snapshot: Snapshot) -> Answer:
+        def answer(snapshot: PassageSnapshot) -> Answer:
             theme_map = _map_of(snapshot, request.filter)
             if request.inside is not None:
                 chosen = [theme_map[child] for child in theme_map[request.inside].children]
@@ -77,7 +77,7 @@ class Themes:
     async def theme(self, request: ThemeRequest) -> Answer:
         """One theme with its passages."""
 
-        def answer(snapshot: Snapshot) -> Answer:
+        def answer(snapshot: PassageSnapshot) -> Answer:
             theme_map = _map_of(snapshot, request.filter)
             ids = theme_map.passages_of(request.theme)
             return {
@@ -95,7 +95,7 @@ class Themes:
         )
         hits = (await self._service.passages.search(search))["hits"]
 
-        def answer(snapshot: Snapshot) -> Answer:
+        def answer(snapshot: PassageSnapshot) -> Answer:
             theme_map = _map_of(snapshot, request.filter)
             lit = [
                 {
@@ -117,7 +117,7 @@ class Themes:
         if (request.passage is None) == (request.entity is None):
             raise InvalidParameter("passage and entity: wanted one of the two")
 
-        def answer(snapshot: Snapshot) -> Answer:
+        def answer(snapshot: PassageSnapshot) -> Answer:
             chosen = Selection(request.filter)
             if request.entity is not None:
                 by = request.by or "graph"
@@ -128,18 +128,18 @@ class Themes:
 
         return await self._timed(answer)
 
-    async def _timed(self, call: Callable[[Snapshot], Answer]) -> Answer:
+    async def _timed(self, call: Callable[[PassageSnapshot], Answer]) -> Answer:
         watch = Watch()
         answer, cpu_ms = await self._service.passages.ask(call)
         return {**answer, "latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
 
-def _map_of(snapshot: Snapshot, filter: Mapping[str, Any] | None) -> ThemeMap:
+def _map_of(snapshot: PassageSnapshot, filter: Mapping[str, Any] | None) -> ThemeMap:
     """The map of the passages of the served version that match a filter."""
     if filter is None and not snapshot.is_restricted:
         written = current_manifest(folder_of(snapshot.artifact.directory), KIND)
         version = "" if written is None else written.data
-        stored = snapshot.kept("stored map", version, lambda: read_map(snapshot, None))
+        stored = snapshot.cached("stored map", version, lambda: read_map(snapshot, None))
         if stored is not None and not stored.is_old:
             return stored
     view = snapshot.scope(Selection(filter)).view
@@ -153,7 +153,7 @@ def _shown(theme_map: ThemeMap, theme: Theme) -> Answer:
     return {**plain, "neighbors": near, "children": len(theme.children)}
 
 
-def _listed(snapshot: Snapshot, identifier: str) -> Answer:
+def _listed(snapshot: PassageSnapshot, identifier: str) -> Answer:
     passage = snapshot.corpus[snapshot.known_row(identifier)]
     return {
         "id": identifier,

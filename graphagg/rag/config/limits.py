@@ -8,7 +8,7 @@ from graphagg.checks import integer
 
 
 @dataclass(frozen=True)
-class Limits:
+class BuildLimits:
     """Sizes of the pieces that a build of a passage index holds in memory; the index is the same.
 
     Attributes:
@@ -18,7 +18,7 @@ class Limits:
             each.
 
     Examples:
-        >>> Limits(passages=500).entries
+        >>> BuildLimits(passages=500).entries
         4000000
     """
 
@@ -31,4 +31,4 @@ class Limits:
             integer(name, getattr(self, name), 1)
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = BuildLimits()

@@ -23,8 +23,6 @@ class LinearRAGConfig:
         passage_ratio: lambda, the weight of the dense similarity in the passage prior.
         top_k_sentence: number of sentences that an entity spreads through per round.
         damping: d of the personalized PageRank; 1 - d is the teleport probability.
-        prior_candidates: number of passages that carry the prior, the most similar first. None:
-            all passages up to 100,000, the best 1,000 above.
 
     Examples:
         >>> LinearRAGConfig(threshold=0.4).damping
@@ -36,7 +34,6 @@ class LinearRAGConfig:
     passage_ratio: float = 1.5
     top_k_sentence: int = 1
     damping: float = 0.5
-    prior_candidates: int | None = None
 
     def __post_init__(self) -> None:
         integer("max_iterations", self.max_iterations, 1)
@@ -44,5 +41,3 @@ class LinearRAGConfig:
         number("passage_ratio", self.passage_ratio, least=0)
         number("threshold", self.threshold, above=0, below=1)
         number("damping", self.damping, above=0, below=1)
-        if self.prior_candidates is not None:
-            integer("prior_candidates", self.prior_candidates, 1)

@@ -26,11 +26,11 @@ from graphagg.checks import one_of
 from graphagg.errors import MissingExtra
 from graphagg.fields import Brief
 from graphagg.rag.config.graph import GraphConfig
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import DATE, LINKABLE
 from graphagg.rag.tables.mentions import BASE_TITLE, FULL_TITLE
 from graphagg.rag.tables.vectors import ranges
-from graphagg.rag.tables.view import OUTER, View
+from graphagg.rag.tables.view import LONGEST_NAME, View
 from graphagg.tables import graph_writers, save, table_writers
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _table(**columns: Any) -> pyarrow.Table:
     return pa.table({n: pa.array(v, types.get(n, pa.string())) for n, v in columns.items()})
 
 
-def corpus_graph(snapshot: Snapshot, view: View, config: GraphConfig) -> CorpusGraph:
+def corpus_graph(snapshot: PassageSnapshot, view: View, config: GraphConfig) -> CorpusGraph:
     """Build the graph of the visible passages; linear in their mentions, but for sorting.
 
     Args:
@@ -291,7 +291,7 @@ def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
     g = view.gazetteer
     position = np.full(len(g.keys), -1, np.int64)
     position[entities] = np.arange(len(entities))
-    counts = (view.counts_as() == OUTER) | ((g.flags & (FULL_TITLE | BASE_TITLE)) > 0)
+    counts = (view.counts_as() == LONGEST_NAME) | ((g.flags & (FULL_TITLE | BASE_TITLE)) > 0)
     which = np.flatnonzero(counts & (position[g.entity] >= 0))
     rows = np.repeat(np.arange(len(view.visible)), np.diff(g.bounds))[which]
     seen = view.visible[rows]

@@ -35,7 +35,7 @@ from graphagg.rag.corpus.themes.clustering import name_hashes, symmetric
 from graphagg.rag.corpus.themes.network import ThemeNetwork, network
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.question.request import Selection
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View
 
@@ -94,7 +94,7 @@ class _Space:
 
 
 def similar_passages(
-    snapshot: Snapshot, selection: Selection, identifier: str, k: int, by: By
+    snapshot: PassageSnapshot, selection: Selection, identifier: str, k: int, by: By
 ) -> SimilarItems:
     """Find the `k` visible passages most similar to one of them.
 
@@ -117,7 +117,7 @@ def similar_passages(
 
 
 def similar_entities(
-    snapshot: Snapshot, selection: Selection, name: str, k: int, by: By
+    snapshot: PassageSnapshot, selection: Selection, name: str, k: int, by: By
 ) -> SimilarItems:
     """Find the `k` entities most similar to one; its name is matched in any case.
 
@@ -155,7 +155,7 @@ def _suggested(view: View, entities: Ints, name: str) -> str:
     return f", such as {', '.join(map(repr, near))}" if words[0] and near else ""
 
 
-def _space(snapshot: Snapshot, selection: Selection, k: int, by: By) -> _Space:
+def _space(snapshot: PassageSnapshot, selection: Selection, k: int, by: By) -> _Space:
     """Return the vectors of a selection; the last used ones are cached."""
     view = snapshot.scope(selection).view
     one_of("by", by, get_args(By))
@@ -165,7 +165,7 @@ def _space(snapshot: Snapshot, selection: Selection, k: int, by: By) -> _Space:
         return _Space(view, net, _by_text(net) if by == "text" else _by_graph(snapshot, view, net))
 
     # The cached value holds its view, so that no other view can get the same id.
-    return snapshot.kept("likeness", f"{id(view)} {by}", make)
+    return snapshot.cached("likeness", f"{id(view)} {by}", make)
 
 
 def _by_text(net: ThemeNetwork) -> Doubles:
@@ -177,7 +177,7 @@ def _by_text(net: ThemeNetwork) -> Doubles:
     return _unit(np.concatenate([net.vectors, of_entities]))
 
 
-def _by_graph(snapshot: Snapshot, view: View, net: ThemeNetwork) -> Doubles:
+def _by_graph(snapshot: PassageSnapshot, view: View, net: ThemeNetwork) -> Doubles:
     keys = view.gazetteer.keys.take(net.entities)
     ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
     names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])

@@ -17,7 +17,7 @@ from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.question.request import check_question
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
 Half = Literal["tune", "test"]
 HALVES: tuple[Half, ...] = ("tune", "test")
@@ -137,7 +137,7 @@ def half(
     return [questions[i] for i in chosen.tolist()]
 
 
-def check_gold(snapshot: Snapshot, questions: Sequence[GoldQuestion]) -> int:
+def check_gold(snapshot: PassageSnapshot, questions: Sequence[GoldQuestion]) -> int:
     """Count the gold ids that name neither a passage nor a document of the index.
 
     Raises:

@@ -17,7 +17,7 @@ from graphagg.errors import InvalidQuestion
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.question.results import Hit
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
 RECALL_AT = (2, 5, 10)
 ALL_GOLD_AT = (2, 5)
@@ -92,7 +92,7 @@ class Found(NamedTuple):
     text: str
 
 
-def found_of(snapshot: Snapshot, hit: Hit) -> Found:
+def found_of(snapshot: PassageSnapshot, hit: Hit) -> Found:
     """Read the ids of a hit, of its copies and of their documents."""
     same = [hit.passage, *(snapshot.corpus[snapshot.known_row(copy)] for copy in hit.copies)]
     names = frozenset(name for p in same for name in (p.id, p.document) if name)

@@ -23,7 +23,7 @@ from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import Blocks, MemoryBlocks
 from graphagg.execution.runner import InProcessRunner, Stats
 from graphagg.progress import Progress, silent
-from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
+from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.engine import TableStages
@@ -58,7 +58,7 @@ def build(
     scratch: Path,
     progress: Progress,
     vectors: Vectors | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: BuildLimits = DEFAULT_LIMITS,
 ) -> Manifest:
     """Write and publish an index of exactly the passages that were written.
 

@@ -32,8 +32,8 @@ from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
 from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.snapshot.snapshot import KIND, Snapshot
-from graphagg.rag.tables.segments import Corpus, join_segments, segment_prefix, table_name
+from graphagg.rag.snapshot.snapshot import KIND, PassageSnapshot
+from graphagg.rag.tables.segments import StoredCorpus, join_segments, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
@@ -42,7 +42,7 @@ from graphagg.store.strings import StringTable
 
 def change_passages(
     publication: Publication,
-    before: Snapshot,
+    before: PassageSnapshot,
     gone: Iterable[int],
     new: Sequence[Passage],
     models: Callable[[], Models],
@@ -69,7 +69,7 @@ def change_passages(
     return _Change(before, alive, new, block).publish(publication)
 
 
-def compact(publication: Publication, before: Snapshot) -> Manifest:
+def compact(publication: Publication, before: PassageSnapshot) -> Manifest:
     """Publish a version of one segment that holds nothing of the passages that were deleted."""
     return _Change(before, np.array(before.alive), (), None, join_all=True).publish(publication)
 
@@ -93,7 +93,7 @@ class _Change:
 
     def __init__(
         self,
-        before: Snapshot,
+        before: PassageSnapshot,
         alive: Mask,
         new: Sequence[Passage],
         block: Arrays | None,
@@ -103,7 +103,7 @@ class _Change:
         segments = list(before.corpus.segments)
         if block is not None:
             segments.append(segment_of(new, block))
-        self.corpus = Corpus(segments)
+        self.corpus = StoredCorpus(segments)
         self._alive = np.concatenate([alive, np.ones(len(new), bool)])
         self.first = 0 if join_all else _first_to_join(self.corpus)
         # Up to the segments that are joined, a passage that is gone keeps its row.
@@ -183,16 +183,16 @@ class _Change:
 
     # --- segments -----------------------------------------------------------------------------
 
-    def _joined(self) -> Corpus:
+    def _joined(self) -> StoredCorpus:
         """Join segments. Returns the segments of the new version."""
         segments = self.corpus.segments
         if self.first == len(segments):
             return self.corpus
-        return Corpus(
+        return StoredCorpus(
             [*segments[: self.first], join_segments(self.corpus, self.first, self._alive)]
         )
 
-    def _write_segments(self, writer: ArtifactWriter, corpus: Corpus) -> None:
+    def _write_segments(self, writer: ArtifactWriter, corpus: StoredCorpus) -> None:
         """Take over the segments that stay as they are, and write the others."""
         artifact, kept = self.before.artifact, min(self.first, len(self.before.corpus.segments))
         for i, segment in enumerate(corpus.segments):
@@ -213,7 +213,7 @@ class _Change:
                     writer.adopt(artifact, name)
 
 
-def _first_to_join(corpus: Corpus) -> int:
+def _first_to_join(corpus: StoredCorpus) -> int:
     """Number of the first of the segments to join; their number if none are."""
     sizes = np.diff(corpus.starts).tolist()
     first, size = len(sizes) - 1, sizes[-1]
@@ -230,7 +230,7 @@ def _strings(block: Arrays | None, name: str) -> StringTable:
     return StringTable(block[f"{name}.utf8"], block[f"{name}.offsets"])
 
 
-def _digests(corpus: Corpus, rows: Iterable[int]) -> Iterator[bytes]:
+def _digests(corpus: StoredCorpus, rows: Iterable[int]) -> Iterator[bytes]:
     for row in rows:
         segment, inside = corpus.locate(row)
         yield segment.passages.digests[inside].tobytes()

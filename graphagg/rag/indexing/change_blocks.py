@@ -23,9 +23,9 @@ from graphagg.rag.indexing.block import (
 )
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.matching import key_table
-from graphagg.rag.tables.segments import Corpus, PassageTable, Ragged, Segment
+from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, StoredCorpus
 from graphagg.rag.tables.vectors import Rows, Stack, Vectors, ranges
 from graphagg.store.strings import StringTable
 
@@ -34,7 +34,7 @@ NO_STRINGS = StringTable.pack([])
 
 def new_block(
     new: Sequence[Passage],
-    before: Snapshot,
+    before: PassageSnapshot,
     gone: Iterable[int],
     models: Callable[[], Models],
     vectors: Vectors | None,
@@ -68,7 +68,7 @@ def new_block(
     if block is not None:
         segments.append(segment_of(fresh, block))
         sources[sources < 0] = len(corpus) + np.arange(len(fresh))
-    corpus = Corpus(segments)
+    corpus = StoredCorpus(segments)
     notes = [_annotation(corpus, row) for row in sources.tolist()]
     windows, counts = _rows_of(corpus.windows, corpus.window_bounds, sources)
     sentences, _ = _rows_of(corpus.sentence_vectors, corpus.sentence_bounds, sources)
@@ -76,7 +76,7 @@ def new_block(
     return joined.arrays(Ragged(offsets(counts), windows), sentences)
 
 
-def _annotation(corpus: Corpus, row: int) -> Annotation:
+def _annotation(corpus: StoredCorpus, row: int) -> Annotation:
     segment, inside = corpus.locate(row)
     spans = (segment.sentences.row(inside), segment.entities.row(inside))
     sentences, entities = (tuple((a, b) for a, b in some.tolist()) for some in spans)
@@ -112,7 +112,7 @@ class StayingRows:
         count: rows of the block; some of them may be of passages that are gone.
     """
 
-    before: Snapshot
+    before: PassageSnapshot
     row_map: Ints
     count: int
 

@@ -28,8 +28,8 @@ from graphagg.rag.indexing.merging import merge_strings
 from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
 from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.snapshot.snapshot import KIND, Snapshot
-from graphagg.rag.tables.segments import Corpus, segment_prefix, table_name
+from graphagg.rag.snapshot.snapshot import KIND, PassageSnapshot
+from graphagg.rag.tables.segments import StoredCorpus, segment_prefix, table_name
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 from graphagg.store.ranges import GrowingStrings
@@ -37,7 +37,7 @@ from graphagg.store.strings import StringTable
 
 
 def merge_shards(
-    publication: Publication, shards: Sequence[Snapshot], progress: Progress
+    publication: Publication, shards: Sequence[PassageSnapshot], progress: Progress
 ) -> Manifest:
     """Publish one index of the passages of several.
 
@@ -54,7 +54,7 @@ def merge_shards(
     return _Merge(shards).publish(publication, progress)
 
 
-def _check_alike(shards: Sequence[Snapshot]) -> None:
+def _check_alike(shards: Sequence[PassageSnapshot]) -> None:
     if not shards:
         raise InvalidParameter("no shard was given; name at least one index")
     first = shards[0].artifact
@@ -74,7 +74,7 @@ def _check_alike(shards: Sequence[Snapshot]) -> None:
             )
 
 
-def _all_of(shard: Snapshot) -> StayingRows:
+def _all_of(shard: PassageSnapshot) -> StayingRows:
     """The rows of a shard, none of which moves."""
     rows = len(shard.alive)
     return StayingRows(shard, np.where(shard.alive, np.arange(rows), -1), rows)
@@ -84,12 +84,12 @@ def _all_of(shard: Snapshot) -> StayingRows:
 class _Merge:
     """The shards of an index, in order."""
 
-    shards: Sequence[Snapshot]
+    shards: Sequence[PassageSnapshot]
 
     def publish(self, publication: Publication, progress: Progress) -> Manifest:
         """Write and publish the index."""
         writer, shards = publication.writer, self.shards
-        corpus = Corpus([segment for shard in shards for segment in shard.corpus.segments])
+        corpus = StoredCorpus([segment for shard in shards for segment in shard.corpus.segments])
         alive = np.concatenate([shard.alive for shard in shards])
         by_id = self._by_id(corpus)
         with publication.scratch() as scratch:
@@ -123,7 +123,7 @@ class _Merge:
             )
         )
 
-    def _by_id(self, corpus: Corpus) -> Array:
+    def _by_id(self, corpus: StoredCorpus) -> Array:
         """The rows that are alive in the order of their ids."""
         starts = offsets([len(shard.corpus) for shard in self.shards])
         runs = [shard.by_id + start for shard, start in zip(self.shards, starts, strict=False)]

@@ -20,12 +20,12 @@ from graphagg.rag.modes.protocol import (
 )
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import term_shares
-from graphagg.rag.question.reading import Reading, read_terms
+from graphagg.rag.question.reading import QuestionReading, read_terms
 from graphagg.rag.question.results import Hit, plain_hits
 from graphagg.rag.snapshot.dense import dense_hits, dense_rows
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_rows
-from graphagg.rag.snapshot.snapshot import Scope, Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot, Scope
 from graphagg.rag.tables.vectors import Rows
 
 RRF_K, RRF_DEPTH = 60, 50
@@ -37,7 +37,7 @@ class Dense(ReadingRetriever[object]):
 
     mode = "dense"
 
-    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
         """Find the terms, by which confidence judges an answer."""
         view, analyzers = self.scope.view, self.snapshot.analyzers
         return [read_terms(text, view, analyzers) for text in questions]
@@ -51,20 +51,22 @@ class Dense(ReadingRetriever[object]):
     _closest = VectorRetriever._closest
 
 
-class BM25(Retriever[object, Reading, Reading]):
+class BM25(Retriever[object, QuestionReading, QuestionReading]):
     """Words alone; no model is needed."""
 
     mode = "bm25"
 
-    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
         """Find the terms."""
         return readings(self.snapshot, self.scope, questions)
 
-    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[Reading]:
+    def encode(
+        self, questions: Sequence[QuestionReading], models: QuestionModels
+    ) -> list[QuestionReading]:
         """Return the questions as they were read: words have no vectors."""
         return list(questions)
 
-    def _rank(self, question: Reading, k: int) -> RankedHits:
+    def _rank(self, question: QuestionReading, k: int) -> RankedHits:
         snapshot, scope = self.snapshot, self.scope
         lexical = Lexical(scope.view, question.terms)
 
@@ -73,12 +75,16 @@ class BM25(Retriever[object, Reading, Reading]):
 
         return RankedHits(first)
 
-    def _closest(self, question: Reading, rows: Rows, passages: Sequence[Passage]) -> list[int]:
+    def _closest(
+        self, question: QuestionReading, rows: Rows, passages: Sequence[Passage]
+    ) -> list[int]:
         shares = term_shares(self.snapshot, rows, passages, question.terms)
         return [int(each.argmax()) for each in shares]
 
 
-def bm25_rows(snapshot: Snapshot, scope: Scope, lexical: Lexical, k: int) -> tuple[Rows, Floats]:
+def bm25_rows(
+    snapshot: PassageSnapshot, scope: Scope, lexical: Lexical, k: int
+) -> tuple[Rows, Floats]:
     """The `k` passages that match a question's words best, and their scores."""
     return top_rows(*lexical.scores, k, snapshot.ranks, scope.view, scope.allowed)
 

@@ -23,11 +23,11 @@ from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.confidence import confidence_of
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import sentence_cosines, sentence_span, term_shares
-from graphagg.rag.question.reading import Reading, read_question
+from graphagg.rag.question.reading import QuestionReading, read_question
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit, Hits
-from graphagg.rag.snapshot.snapshot import Scope, Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot, Scope
 from graphagg.rag.tables.vectors import Queries, Rows
 
 
@@ -104,7 +104,7 @@ class Retriever(ABC, Generic[C, R, Q]):
     mode: ClassVar[Mode]
     config_type: ClassVar[type[Any] | None] = None
 
-    def __init__(self, snapshot: Snapshot, scope: Scope, config: C) -> None:
+    def __init__(self, snapshot: PassageSnapshot, scope: Scope, config: C) -> None:
         self.snapshot, self.scope, self.config = snapshot, scope, config
 
     @abstractmethod
@@ -271,7 +271,7 @@ class EncodedReading:
         words: `[t, d]` of its terms; None where no mode needs them or the encoder gives none.
     """
 
-    reading: Reading
+    reading: QuestionReading
     vector: Floats
     words: Floats | None = None
 
@@ -302,14 +302,16 @@ class VectorRetriever(Retriever[C, R, V]):
         return [int(each.argmax()) for each in cosines]
 
 
-class ReadingRetriever(VectorRetriever[C, Reading, EncodedReading]):
+class ReadingRetriever(VectorRetriever[C, QuestionReading, EncodedReading]):
     """A mode that needs the terms and the entities of a question, and its vector."""
 
-    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
         """Find terms and entities; needs no model."""
         return readings(self.snapshot, self.scope, questions)
 
-    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+    def encode(
+        self, questions: Sequence[QuestionReading], models: QuestionModels
+    ) -> list[EncodedReading]:
         """Encode the questions."""
         vectors, _ = models.encoder().encode_query([question.text for question in questions], [])
         return [EncodedReading(*pair) for pair in zip(questions, vectors, strict=True)]
@@ -323,7 +325,9 @@ class ReadingRetriever(VectorRetriever[C, Reading, EncodedReading]):
         return [int((a + b).argmax()) for a, b in zip(cosines, shares, strict=True)]
 
 
-def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
+def readings(
+    snapshot: PassageSnapshot, scope: Scope, questions: Sequence[str]
+) -> list[QuestionReading]:
     """Terms and named entities of questions; needs no model."""
     view, analyzers, listed = scope.view, snapshot.analyzers, snapshot.listed
     return [read_question(text, view, analyzers, listed) for text in questions]

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.rag.question.reading import Reading
+from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.tables.vectors import Queries, Rows, Vectors
@@ -33,7 +33,7 @@ class QuestionScores:
 
     def __init__(
         self,
-        reading: Reading,
+        reading: QuestionReading,
         query: Queries,
         words: Vectors | None,
         view: View,

@@ -13,12 +13,12 @@ from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.passages import TRAIL, Passage
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.question.excerpts import Span
-from graphagg.rag.snapshot.snapshot import Snapshot
-from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Queries, Rows, ranges
 
 
-def sentence_cosines(corpus: Corpus, rows: Rows, query: Queries) -> list[Floats]:
+def sentence_cosines(corpus: StoredCorpus, rows: Rows, query: Queries) -> list[Floats]:
     """The cosine of each sentence of each row with one vector."""
     begins = corpus.sentence_bounds[rows]
     lengths = corpus.sentence_bounds[rows + 1] - begins
@@ -27,7 +27,7 @@ def sentence_cosines(corpus: Corpus, rows: Rows, query: Queries) -> list[Floats]
 
 
 def term_shares(
-    snapshot: Snapshot, rows: Rows, passages: Sequence[Passage], terms: Sequence[Term]
+    snapshot: PassageSnapshot, rows: Rows, passages: Sequence[Passage], terms: Sequence[Term]
 ) -> Iterator[Doubles]:
     """The share of a question's terms in each sentence of each row, without the title before it.
 
@@ -46,7 +46,7 @@ def term_shares(
         yield shares / max(len(terms), 1)
 
 
-def sentence_span(corpus: Corpus, row: int, sentence: int, passage: Passage) -> Span:
+def sentence_span(corpus: StoredCorpus, row: int, sentence: int, passage: Passage) -> Span:
     """The span of a sentence in the text of its passage.
 
     The title before the first sentence and code after a sentence are left out.

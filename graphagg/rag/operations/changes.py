@@ -21,7 +21,7 @@ from graphagg.rag.indexing.change import change_passages
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
 from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors, rows_and_vectors
 from graphagg.rag.operations.version import PassageVersion
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.store.changes import ChangeReport
 from graphagg.store.writing import Publication
 
@@ -79,7 +79,7 @@ def update_passages(
     return _report(new, gone, replaced=tuple(rows_by_id))
 
 
-def compared(before: Snapshot, passages: Iterable[Source]) -> Difference:
+def compared(before: PassageSnapshot, passages: Iterable[Source]) -> Difference:
     """Compare a corpus with an indexed version, which says how long texts are split."""
     return difference(before, check_corpus(chunk_documents(passages, before.chunking)))
 
@@ -140,7 +140,9 @@ def rows_of(
     return named, given
 
 
-def _rows_to_replace(before: Snapshot, new: Sequence[Sequence[Passage]]) -> dict[str, list[int]]:
+def _rows_to_replace(
+    before: PassageSnapshot, new: Sequence[Sequence[Passage]]
+) -> dict[str, list[int]]:
     """Rows that new documents replace, by document id: the row of that id and its chunks' rows."""
     rows_by_id = {}
     for passages in new:
@@ -154,7 +156,7 @@ def _rows_to_replace(before: Snapshot, new: Sequence[Sequence[Passage]]) -> dict
     return rows_by_id
 
 
-def _check_free(before: Snapshot, new: Sequence[Passage], gone: Sequence[int]) -> None:
+def _check_free(before: PassageSnapshot, new: Sequence[Passage], gone: Sequence[int]) -> None:
     """Refuse a chunk that would have the id of a passage that stays."""
     leaving = set(gone)
     for passage in new:
@@ -195,7 +197,7 @@ class Difference:
     report: ChangeReport = field(compare=False)
 
 
-def difference(before: Snapshot, corpus: Sequence[Passage]) -> Difference:
+def difference(before: PassageSnapshot, corpus: Sequence[Passage]) -> Difference:
     """Compare a corpus with the passages of a version; linear in both.
 
     Args:

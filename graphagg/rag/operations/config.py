@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from graphagg.checks import one_of
-from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
+from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.languages import check_language
 from graphagg.rag.documents.rows import RowConfig
@@ -69,7 +69,7 @@ class PassageConfig:
     columns: RowConfig = field(default_factory=RowConfig)
     vectors: SuppliedVectors | None = None
     cache: VectorCache | None = None
-    limits: Limits = DEFAULT_LIMITS
+    limits: BuildLimits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
         one_of("profile", self.profile, PROFILES)
@@ -101,4 +101,4 @@ class PassageOptions(TypedDict, total=False):
     columns: RowConfig
     vectors: SuppliedVectors | None
     cache: VectorCache | None
-    limits: Limits
+    limits: BuildLimits

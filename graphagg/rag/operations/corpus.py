@@ -22,7 +22,7 @@ from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.with_names import names_of, with_names
 from graphagg.rag.operations.version import IndexModels, PassageVersion, read_snapshot
 from graphagg.rag.question.request import Request, Selection, VisibleFields
-from graphagg.rag.snapshot.snapshot import KIND, Snapshot
+from graphagg.rag.snapshot.snapshot import KIND, PassageSnapshot
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
@@ -187,7 +187,7 @@ class IndexedCorpus(Index[PassageVersion]):
         return self.snapshot.profile
 
     @property
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> PassageSnapshot:
         """The tables of the opened version."""
         return self._version.snapshot
 

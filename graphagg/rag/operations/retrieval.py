@@ -19,7 +19,7 @@ from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 from graphagg.rag.operations.version import PassageVersion
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import DocumentHit, Explanation, Hit, Hits
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
 AnyRetriever = Retriever[Any, Any, Any]
 _LOADED: dict[Mode, type[AnyRetriever]] = {
@@ -121,7 +121,7 @@ def _encode(
     return encoded
 
 
-def _with_neighbors(snapshot: Snapshot, hit: Hit, window: int, visible: Mask) -> Hit:
+def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, window: int, visible: Mask) -> Hit:
     """Add the visible chunks up to `window` positions before and after a hit in its document."""
     row = snapshot.known_row(hit.passage.id)
     around = snapshot.neighbors(row, window, visible)

@@ -15,7 +15,7 @@ from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 from graphagg.rag.models.with_names import names_of, with_names
-from graphagg.rag.snapshot.snapshot import REVISION, Snapshot
+from graphagg.rag.snapshot.snapshot import REVISION, PassageSnapshot
 from graphagg.store import Artifact
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class PassageVersion:
     """One version of an index, and the models that it was built with."""
 
-    snapshot: Snapshot
+    snapshot: PassageSnapshot
     models: IndexModels
 
     @property
@@ -36,7 +36,7 @@ class PassageVersion:
         return self.snapshot.artifact
 
 
-def read_snapshot(artifact: Artifact) -> Snapshot:
+def read_snapshot(artifact: Artifact) -> PassageSnapshot:
     """The parts of an opened version; raises `UnsupportedFormat` for another revision."""
     revision = artifact.manifest.parameters.get("revision")
     if revision != REVISION:
@@ -44,7 +44,7 @@ def read_snapshot(artifact: Artifact) -> Snapshot:
             f"{artifact.directory}: a passage index of revision {revision}, this graphagg reads "
             f"{REVISION}; build the index again"
         )
-    return Snapshot(artifact)
+    return PassageSnapshot(artifact)
 
 
 class IndexModels:

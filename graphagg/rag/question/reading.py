@@ -16,7 +16,7 @@ from graphagg.rag.tables.view import View
 
 
 @dataclass(frozen=True)
-class Reading:
+class QuestionReading:
     """A question with its terms and the entities that it names.
 
     Attributes:
@@ -36,7 +36,7 @@ class Reading:
 
 def read_question(
     text: str, view: View, analyzers: Analyzers, listed: ListedNames | None = None
-) -> Reading:
+) -> QuestionReading:
     """Find a question's terms and entities, listed names of the user among them."""
     tokens = scan(text)
     entities: dict[int, str] = {}
@@ -45,12 +45,12 @@ def read_question(
         entities.setdefault(entity, text[begin:end])
     terms = _terms(text, tokens, view, analyzers)
     spans = _spans(terms, tokens, analyzers.each(view.languages))
-    return Reading(text, terms, spans, tuple(entities), tuple(entities.values()))
+    return QuestionReading(text, terms, spans, tuple(entities), tuple(entities.values()))
 
 
-def read_terms(text: str, view: View, analyzers: Analyzers) -> Reading:
+def read_terms(text: str, view: View, analyzers: Analyzers) -> QuestionReading:
     """Find a question's terms alone, without spans and entities."""
-    return Reading(text, _terms(text, scan(text), view, analyzers), (), (), ())
+    return QuestionReading(text, _terms(text, scan(text), view, analyzers), (), (), ())
 
 
 def _terms(text: str, tokens: TextTokens, view: View, analyzers: Analyzers) -> tuple[Term, ...]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
     from graphagg.arrays import Array
-    from graphagg.rag.tables.segments import Corpus
+    from graphagg.rag.tables.segments import StoredCorpus
 
 HopKind = Literal["question_entity", "sentence", "entity", "reference", "similarity", "passage"]
 Method = Literal["multihop", "linearrag", "rrf", "dense", "bm25"]
@@ -266,7 +266,7 @@ def unanswered(confidence: float) -> str:
     return f"nothing here seems to answer this (confidence {confidence:.2f})"
 
 
-def plain_hits(corpus: Corpus, rows: Array, scores: Array, method: Method) -> list[Hit]:
+def plain_hits(corpus: StoredCorpus, rows: Array, scores: Array, method: Method) -> list[Hit]:
     """Make hits whose score is one number: one component, and a path of the passage alone.
 
     Args:

@@ -21,7 +21,7 @@ from graphagg.arrays import Floats, distinct
 from graphagg.rag.question.results import Hit, plain_hits
 from graphagg.rag.snapshot.ranking import top_k
 from graphagg.rag.tables.lists import NEAR
-from graphagg.rag.tables.segments import Corpus, Segment
+from graphagg.rag.tables.segments import Segment, StoredCorpus
 from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Vectors
 from graphagg.rag.tables.view import View
 
@@ -38,7 +38,7 @@ class DenseIndex:
         ranks: `[R]` place of each passage's id in their order; ties are broken by it.
     """
 
-    def __init__(self, corpus: Corpus, ranks: npt.NDArray[np.int32]) -> None:
+    def __init__(self, corpus: StoredCorpus, ranks: npt.NDArray[np.int32]) -> None:
         self.corpus, self.ranks = corpus, ranks
         self._has_lists = any(segment.lists is not None for segment in corpus.segments)
         # Lists may show only some of a passage's windows.

@@ -11,7 +11,7 @@ from graphagg.arrays import offsets
 from graphagg.errors import CorruptArtifact
 from graphagg.rag.documents.languages import CODES
 from graphagg.rag.tables.segments import segment_prefix
-from graphagg.rag.tables.view import OWN
+from graphagg.rag.tables.view import IS_TITLE
 from graphagg.store import Artifact
 from graphagg.store.layout import ANY_END, NARROW, ArrayRule, Arrays, array, bounds, strings
 
@@ -57,7 +57,7 @@ def _check_sentences(segments: range, array_of: Arrays) -> tuple[str, str] | Non
 def _check_view(array_of: Arrays) -> tuple[str, str] | None:
     """Check that counts and titles of the view are those of its ties."""
     bounds, tie, df = map(array_of, ("gazetteer.pair_bounds", "view.tie", "view.df"))
-    if not np.array_equal(np.flatnonzero((tie & OWN) > 0), array_of("view.titled")):
+    if not np.array_equal(np.flatnonzero((tie & IS_TITLE) > 0), array_of("view.titled")):
         return "view.titled", "differs from view.tie.npy"
     for low in range(0, len(df), _ROWS):
         ends = bounds[low : low + _ROWS + 1]

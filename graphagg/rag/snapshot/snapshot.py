@@ -32,7 +32,7 @@ from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.layout import check_layout
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
-from graphagg.rag.tables.segments import Corpus, Segment, table_name
+from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 from graphagg.store.ranges import at_random
@@ -56,7 +56,7 @@ class Scope:
     allowed: Mask | None
 
 
-class Snapshot:
+class PassageSnapshot:
     """The parts of one version; safe to read from several threads.
 
     Args:
@@ -75,7 +75,7 @@ class Snapshot:
         self.artifact = artifact
         check_layout(artifact)
         count = artifact.manifest.counts["segments"]
-        self.corpus = Corpus([Segment.open(artifact, i) for i in range(count)])
+        self.corpus = StoredCorpus([Segment.open(artifact, i) for i in range(count)])
         self.tables = [
             MetadataTable.open(artifact, table_name(i), len(segment.passages))
             for i, segment in enumerate(self.corpus.segments)
@@ -109,7 +109,7 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.by_id)
 
-    def restricted(self, filter: Mapping[str, Any]) -> Snapshot:
+    def restricted(self, filter: Mapping[str, Any]) -> PassageSnapshot:
         """Return this version as if it held only the passages that match a filter.
 
         Other passages are treated as deleted: they have no id, no text and no metadata, and they
@@ -119,9 +119,9 @@ class Snapshot:
             InvalidFilter: the filter names an unknown key or does not fit its type.
         """
         key = json.dumps(filter, sort_keys=True)
-        return self.kept("restricted", key, lambda: self._restricted(filter))
+        return self.cached("restricted", key, lambda: self._restricted(filter))
 
-    def _restricted(self, filter: Mapping[str, Any]) -> Snapshot:
+    def _restricted(self, filter: Mapping[str, Any]) -> PassageSnapshot:
         part = copy(self)
         part.is_restricted = True
         part.alive = self.alive & self._filtered(compile_filter(filter, self.schema))
@@ -194,7 +194,7 @@ class Snapshot:
         mask = np.array(self.alive)
         if selection.filter is not None:
             predicate = compile_filter(selection.filter, self.schema)
-            mask &= self.kept("filter", predicate.key, lambda: self._filtered(predicate))
+            mask &= self.cached("filter", predicate.key, lambda: self._filtered(predicate))
         if selection.include is not None:
             mask &= self._named(selection.include)
         if selection.exclude:
@@ -223,7 +223,7 @@ class Snapshot:
         if visible is None:
             return self._whole
         key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
-        return self.kept("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
+        return self.cached("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
 
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])
@@ -313,8 +313,8 @@ class Snapshot:
         copies = [r for r in alike if r != row and visible[r] and corpus.raw_text(r) == text]
         return sorted(copies, key=lambda other: int(self.ranks[other]))
 
-    def kept(self, name: str, key: str, make: Callable[[], T]) -> T:
-        """Give the value of a key, made by `make` where it is not kept; the last used ones are."""
+    def cached(self, name: str, key: str, make: Callable[[], T]) -> T:
+        """Return the cached value of a key, or compute it with `make`; an LRU cache."""
         with self._lock:
             if (name, key) in self._kept:
                 self._kept.move_to_end((name, key))
@@ -328,7 +328,7 @@ class Snapshot:
         return made
 
 
-def _row_of(corpus: Corpus, by_id: npt.NDArray[np.int32], identifier: str) -> int | None:
+def _row_of(corpus: StoredCorpus, by_id: npt.NDArray[np.int32], identifier: str) -> int | None:
     raw = _utf8(identifier)
     position = _position_of(corpus, by_id, raw)
     if position < len(by_id) and corpus.raw_id(row := int(by_id[position])) == raw:
@@ -336,7 +336,7 @@ def _row_of(corpus: Corpus, by_id: npt.NDArray[np.int32], identifier: str) -> in
     return None
 
 
-def _position_of(corpus: Corpus, by_id: npt.NDArray[np.int32], raw: bytes) -> int:
+def _position_of(corpus: StoredCorpus, by_id: npt.NDArray[np.int32], raw: bytes) -> int:
     first, *more = corpus.segments
     return bisect_left(by_id, raw, key=corpus.raw_id if more else first.passages.ids.raw)
 

@@ -25,7 +25,7 @@ from graphagg.kernels import kernel
 from graphagg.rag.tables.packed import (
     TAIL,
     Packed,
-    Query,
+    QuantizedQueries,
     dimension_of,
     exact_type,
     multiply,
@@ -81,7 +81,7 @@ class Lists:
     recall: float
 
     def see(
-        self, query: Query, visible: Mask | None, least: int = 0, near: int = NEAR
+        self, query: QuantizedQueries, visible: Mask | None, least: int = 0, near: int = NEAR
     ) -> tuple[Ints, Floats]:
         """See visible windows of the most promising lists.
 
@@ -96,14 +96,16 @@ class Lists:
         """
         return self._ahead._see(query, visible, max(self.enough, least), near)
 
-    def positions(self, query: Query) -> Ints:
+    def positions(self, query: QuantizedQueries) -> Ints:
         """Positions of the nearest windows in the order in which a question sees all."""
         every = len(self.windows)
         _, products = self._see(query, None, every, every)
         count = min(NEAREST, every)
         return np.argpartition(-products, count - 1)[:count].copy()  # not a view of all positions
 
-    def _see(self, query: Query, visible: Mask | None, size: int, near: int) -> tuple[Ints, Floats]:
+    def _see(
+        self, query: QuantizedQueries, visible: Mask | None, size: int, near: int
+    ) -> tuple[Ints, Floats]:
         promises = multiply(self.centroids, query)[:, 0] + self.reach
         order = np.argsort(-promises, kind="stable")
         size = min(size, len(self.windows))
@@ -248,7 +250,7 @@ def _see_by_list(
     lists: _Arrays,
     promising: _Promising,
     visible: Array,
-    query: Query,
+    query: QuantizedQueries,
     windows: Array,
     products: Array,
 ) -> int:
@@ -281,7 +283,7 @@ def _see(
     lists: _Arrays,
     promising: _Promising,
     visible: Array,
-    query: Query,
+    query: QuantizedQueries,
     windows: Array,
     products: Array,
 ) -> int:

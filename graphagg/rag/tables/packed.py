@@ -60,7 +60,7 @@ def dimension_of(rows: Packed) -> int:
     return int(rows.shape[1]) - TAIL
 
 
-class Query(NamedTuple):
+class QuantizedQueries(NamedTuple):
     """Queries as integers; q of them.
 
     Attributes:
@@ -74,7 +74,7 @@ class Query(NamedTuple):
     digits: Array
 
 
-def query_of(queries: Floats) -> Query:
+def query_of(queries: Floats) -> QuantizedQueries:
     """Round queries `[q, d]` to integers."""
     largest = np.abs(queries).max(axis=1, initial=0.0).astype(np.float64)
     scales = np.where(largest > 0, largest, 1.0) / _QUERY
@@ -82,10 +82,10 @@ def query_of(queries: Floats) -> Query:
     count, length = whole.shape
     padded = np.zeros((count, length + -length % _LANES), np.int16)  # np.pad is slow
     padded[:, :length] = whole
-    return Query(padded, scales, _digits(whole))
+    return QuantizedQueries(padded, scales, _digits(whole))
 
 
-def products(rows: Packed, query: Query) -> Floats:
+def products(rows: Packed, query: QuantizedQueries) -> Floats:
     """Products of packed rows `[n, d + 4]` with queries; `[n, q]` float32."""
     if len(rows) >= _MANY and dimension_of(rows) <= LONGEST:
         return multiply(rows, query)
@@ -101,7 +101,7 @@ def products(rows: Packed, query: Query) -> Floats:
     return sums.astype(np.float32)
 
 
-def multiply(rows: Packed, query: Query) -> Floats:
+def multiply(rows: Packed, query: QuantizedQueries) -> Floats:
     """Compute `products` by the compiled loop; of at most `LONGEST` components."""
     result, fits = np.empty((len(rows), len(query.scales)), np.float32), len(rows)
     fits = max(fits - spare_rows(rows.shape[1]), 0)
@@ -137,13 +137,13 @@ def scales_of(rows: Packed) -> Floats:
 
 
 def _digits(whole: Array) -> Array:
-    """Split integers `[q, d]` into two digits; see `Query`."""
+    """Split integers `[q, d]` into two digits; see `QuantizedQueries`."""
     high = whole >> _DIGIT
     kind = np.float32 if whole.shape[1] <= _EXACT_AS_FLOAT32 else np.float64
     return np.ascontiguousarray(np.concatenate([high, whole - (high << _DIGIT)]).T, kind)
 
 
-def _multiply_by_blas(rows: Any, width: int, query: Query, result: Any) -> None:
+def _multiply_by_blas(rows: Any, width: int, query: QuantizedQueries, result: Any) -> None:
     """`_multiply` by BLAS."""
     for start in range(0, len(result), _BLOCK):
         some = rows[start * width : (start + _BLOCK) * width].reshape(-1, width)
@@ -151,7 +151,7 @@ def _multiply_by_blas(rows: Any, width: int, query: Query, result: Any) -> None:
 
 
 @kernel(nogil=True, plain=_multiply_by_blas)
-def _multiply(rows: Any, width: int, query: Query, result: Any) -> None:
+def _multiply(rows: Any, width: int, query: QuantizedQueries, result: Any) -> None:
     """Write the products of rows of `width` bytes, one after another."""
     for i in range(len(result)):
         for q in range(len(query.whole)):
@@ -159,7 +159,7 @@ def _multiply(rows: Any, width: int, query: Query, result: Any) -> None:
 
 
 @kernel(nogil=True)
-def row_product(rows: Any, begin: int, length: int, query: Query, q: int) -> Any:
+def row_product(rows: Any, begin: int, length: int, query: QuantizedQueries, q: int) -> Any:
     """The product of one query and a row of `length` components, whose bytes begin at `begin`.
 
     What follows the components, the scale and more, is multiplied with 0.

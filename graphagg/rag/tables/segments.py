@@ -208,7 +208,7 @@ def table_name(segment: int) -> str:
     return f"metadata.{segment}"
 
 
-class Corpus:
+class StoredCorpus:
     """All segments of a version, read as one table of R rows.
 
     Args:
@@ -341,7 +341,7 @@ def sentence_text(passage: Passage, start: int, end: int) -> str:
     return "\n".join(words for line in lines if (words := " ".join(line.split())))
 
 
-def join_segments(corpus: Corpus, first: int, alive: npt.NDArray[np.bool_]) -> Segment:
+def join_segments(corpus: StoredCorpus, first: int, alive: npt.NDArray[np.bool_]) -> Segment:
     """Join the passages that are alive in all segments from number `first` on, in the same order.
 
     Args:

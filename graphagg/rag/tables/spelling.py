@@ -10,7 +10,7 @@ from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import UNSPACED, entity_key, transcribed
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.mentions import spans_of
-from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.segments import StoredCorpus
 
 _UNSPACED = re.compile(f"[{UNSPACED}\uac00-\ud7a3]")
 
@@ -18,7 +18,7 @@ _UNSPACED = re.compile(f"[{UNSPACED}\uac00-\ud7a3]")
 class Speller:
     """Finds spellings for one answer; a passage is read once."""
 
-    def __init__(self, corpus: Corpus, gazetteer: Gazetteer) -> None:
+    def __init__(self, corpus: StoredCorpus, gazetteer: Gazetteer) -> None:
         self._corpus, self._gazetteer = corpus, gazetteer
         self._read: dict[int, Passage] = {}
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from graphagg.arrays import offsets
 from graphagg.rag.tables.packed import (
     Packed,
-    Query,
+    QuantizedQueries,
     dimension_of,
     products,
     query_of,
@@ -88,7 +88,7 @@ class Queries:
         return len(self.vectors)
 
     @cached_property
-    def packed(self) -> Query:
+    def packed(self) -> QuantizedQueries:
         """For packed rows."""
         return query_of(self.vectors)
 

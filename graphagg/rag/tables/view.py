@@ -26,9 +26,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, read_only
+from graphagg.arrays import Array, offsets, read_only
 from graphagg.kernels import kernel, lower_bound
-from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, REFERENCE, Gazetteer
+from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, REFERENCE, Gazetteer, or_of
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.mentions import (
     BASE_TITLE,
@@ -42,14 +42,15 @@ from graphagg.rag.tables.mentions import (
 from graphagg.rag.tables.vectors import RowSet
 from graphagg.store import Artifact, ArtifactWriter
 
-OUTER, NESTED = 1, 2
+LONGEST_NAME, INSIDE_NAME = 1, 2
 """How a mention counts: as leftmost-longest, or as a title inside a longer name. 0: not at all."""
-PLAIN, LEADS, IN_TITLE, OWN = 1, 2, 4, 8
+MENTIONS, STARTS_TEXT, IN_TITLE, IS_TITLE = 1, 2, 4, 8
 """How a passage is tied to an entity: mentions it; its text begins with it; its title contains it;
 its title is it."""
 LONGEST_TITLE_PART = 6
 _NAME = CAPITAL | LINK | TARGET  # of these flags a name has the first alone
 _KEPT = 4096  # terms whose frequency is kept
+_BLOCK = 1 << 22  # mentions that are counted together
 _TIED = 2  # bits of a byte of a mention that say how it counts; those above say how it ties
 
 
@@ -108,21 +109,21 @@ class View:
         g, make = gazetteer, allocate or _zeros
         visible = read_only(visible)
         entities = len(g.keys)
-        entity, title = np.zeros(entities, bool), make("title", np.bool_, entities)
-        _mark_entities(g.pair_bounds, g.row, g.pair_flags, visible, entity, title)
+        flags = or_of(np.where(visible[g.row], g.pair_flags, 0), np.diff(g.pair_bounds))
+        entity, title = (flags & DEFINES) > 0, make("title", np.bool_, entities)
+        title[:] = (flags & (FULL_TITLE | BASE_TITLE)) > 0
         how = make("mentions", np.uint8, len(g.entity))
         tie = make("tie", np.uint8, len(g.row))
         mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair_bounds, g.row)
-        is_common = np.zeros(entities, bool)
-        _mark_common(mentions, visible, np.zeros(entities, np.int32), is_common)
+        is_common = _common(g, visible)
         usable = entity & ((g.kind & (LINKABLE | REFERENCE)) > 0) & (title | ~is_common)
         pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
         _resolve(mentions, g.title_tokens, visible, usable, title, is_common, how, tie, pairs)
-        pairs = np.flatnonzero(tie & OWN)
+        pairs = np.flatnonzero(tie & IS_TITLE)
         titled = make("titled", np.int64, len(pairs))
         titled[:] = pairs
         df = make("df", np.int32, entities)
-        _count_ties(g.pair_bounds, tie, df)
+        df[:] = np.diff(offsets(tie > 0)[g.pair_bounds])
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
         return cls(
             gazetteer, lexicon, visible, entity, title, how, tie, titled, df,
@@ -155,7 +156,7 @@ class View:
         )
 
     def counts_as(self, mentions: slice | Array = slice(None)) -> npt.NDArray[np.uint8]:
-        """Kinds of some mentions: `OUTER`, `NESTED`, or 0 for one that does not count."""
+        """Kinds of some mentions: `LONGEST_NAME`, `INSIDE_NAME`, or 0 where it does not count."""
         return np.asarray(self.mentions[mentions]) & np.uint8((1 << _TIED) - 1)
 
     def ties(self, mentions: slice | Array) -> npt.NDArray[np.uint8]:
@@ -232,10 +233,10 @@ class View:
         (begin,), (end,) = self.titled_range(np.array([entity]))
         return self.gazetteer.row[self.titled[begin:end]].astype(np.int64)
 
-    def told_of(self, entity: int) -> npt.NDArray[np.int32]:
+    def passages_about(self, entity: int) -> npt.NDArray[np.int32]:
         """The visible passages whose title is the entity, or whose text begins with it."""
         rows, tie = self.tied(entity)
-        return rows[(tie & (OWN | LEADS)) > 0]
+        return rows[(tie & (IS_TITLE | STARTS_TEXT)) > 0]
 
 
 _STORED = ("title", "mentions", "tie", "titled", "df")
@@ -261,44 +262,19 @@ class _Mentions(NamedTuple):
     row: Array
 
 
-@kernel(small=True)
-def _mark_entities(
-    bounds: Array, rows: Array, flags: Array, visible: Array, entity: Array, title: Array
-) -> None:
-    """Mark the entities that a visible passage defines (`entity`) and titles (`title`), `[E]`.
-
-    `bounds` (`[E + 1]`) says where the pairs of each entity begin; `rows` and `flags` (`[n]`) are
-    columns of the pairs.
-    """
-    for e in range(len(bounds) - 1):
-        for i in range(bounds[e], bounds[e + 1]):
-            if visible[rows[i]]:
-                if flags[i] & DEFINES:
-                    entity[e] = True
-                if flags[i] & (FULL_TITLE | BASE_TITLE):
-                    title[e] = True
-
-
-@kernel(small=True)
-def _mark_common(mentions: _Mentions, visible: Array, balance: Array, is_common: Array) -> None:
-    """Mark the entities that the visible texts write in lower case more often than as a name.
+def _common(g: Gazetteer, visible: Array) -> Array:
+    """Mask `[E]` of the entities that visible texts write in lower case more often than as a name.
 
     Case in code tells nothing, nor does a capital that begins a sentence.
-
-    Args:
-        mentions: of the gazetteer.
-        visible: `[R]`.
-        balance: `[E]` int32 of zeros.
-        is_common: `[E]`, written.
     """
-    for row in range(len(visible)):
-        if visible[row]:
-            for i in range(mentions.bounds[row], mentions.bounds[row + 1]):
-                flags, e = mentions.flags[i], mentions.entity[i]
-                if not flags & (TITLE | INITIAL):
-                    balance[e] += -1 if flags & CAPITAL else 1
-    for e in range(len(balance)):
-        is_common[e] = balance[e] > 0
+    balance, seen = np.zeros(len(g.keys), np.int64), np.repeat(visible, np.diff(g.bounds))
+    for start in range(0, len(seen), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        counts = seen[some] & ((g.flags[some] & (TITLE | INITIAL)) == 0)
+        entity, is_name = g.entity[some][counts], (g.flags[some][counts] & CAPITAL) > 0
+        for chosen, sign in ((~is_name, 1), (is_name, -1)):
+            balance += sign * np.bincount(entity[chosen], minlength=len(balance))
+    return balance > 0
 
 
 @kernel(small=True)
@@ -349,17 +325,17 @@ def _resolve(
             # Starts ascend and the longest comes first: what does not begin inside the last one
             # that counts is leftmost and longest; so is another key of the same words.
             if start >= outer_end or (start == outer_start and end == outer_end):
-                how[i] = OUTER
+                how[i] = LONGEST_NAME
                 outer_start, outer_end = start, end
-                tie[pair] |= PLAIN
+                tie[pair] |= MENTIONS
                 if start == title_tokens[row]:  # the first token of the text
-                    tie[pair] |= LEADS
+                    tie[pair] |= STARTS_TEXT
             # Beside them the titles, leftmost and longest among themselves, inside longer names.
             if is_title[e] and start >= nested_end:
                 nested_end = end
                 if how[i] == 0:
-                    how[i] = NESTED
-                    tie[pair] |= PLAIN
+                    how[i] = INSIDE_NAME
+                    tie[pair] |= MENTIONS
         _note_ties(pairs[: bounds[row + 1] - first], tie, how[first : bounds[row + 1]])
 
 
@@ -381,10 +357,10 @@ def _tie_links(pairs: Array, flags: Array, how: Array, tie: Array) -> None:
     """Tie a row to what it links to, and to the links that lead to it; names are beside them."""
     for i in range(len(flags)):
         if pairs[i] >= 0 and flags[i] & LINK:
-            how[i] = NESTED
-            tie[pairs[i]] |= PLAIN
+            how[i] = INSIDE_NAME
+            tie[pairs[i]] |= MENTIONS
         elif pairs[i] >= 0 and flags[i] & TARGET:
-            tie[pairs[i]] |= OWN
+            tie[pairs[i]] |= IS_TITLE
 
 
 @kernel
@@ -407,14 +383,5 @@ def _pair(mentions: _Mentions, entity: int, row: int) -> int:
 def _title_tie(flags: int, length: int) -> int:
     """Tie of a passage to an entity in its title; 0 if the run of its words is too long."""
     if flags & (FULL_TITLE | BASE_TITLE):
-        return OWN
+        return IS_TITLE
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0
-
-
-@kernel(small=True)
-def _count_ties(bounds: Array, tie: Array, df: Array) -> None:
-    """Count the tied pairs of each entity, `[E]`: a pair is one passage."""
-    for e in range(len(bounds) - 1):
-        for i in range(bounds[e], bounds[e + 1]):
-            if tie[i]:
-                df[e] += 1

@@ -11,7 +11,7 @@ from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag import Passage
 from graphagg.rag.documents.value_types import ValueType
 from graphagg.rag.question.excerpts import ELLIPSIS, fitting, short_metadata
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.serve.facets import values_of
 from graphagg.serve.mcp.text import number, quoted
 
@@ -26,7 +26,7 @@ _VALUES, _LONGEST_VALUE = 5, 40
 # --- the corpus ----------------------------------------------------------------------------------
 
 
-def described(snapshot: Snapshot, about: str = "") -> str:
+def described(snapshot: PassageSnapshot, about: str = "") -> str:
     """A few lines: number of passages, some titles, and the keys of filters with their values.
 
     Args:
@@ -50,7 +50,7 @@ def described(snapshot: Snapshot, about: str = "") -> str:
     return "\n".join(lines)
 
 
-def _titles(snapshot: Snapshot) -> list[str]:
+def _titles(snapshot: PassageSnapshot) -> list[str]:
     """Distinct titles of passages spread evenly over the corpus."""
     rows = np.flatnonzero(snapshot.alive)
     sample = np.linspace(0, len(rows) - 1, min(len(rows), 4 * _TITLES)).astype(int)
@@ -60,7 +60,7 @@ def _titles(snapshot: Snapshot) -> list[str]:
     return distinct[::step][:_TITLES]
 
 
-def _kind(snapshot: Snapshot, key: str, kind: ValueType) -> str:
+def _kind(snapshot: PassageSnapshot, key: str, kind: ValueType) -> str:
     """A key's type, with its values where they are few, else its range or a few of them."""
     if kind in ("number", "date"):
         least, most = _range(snapshot, key, kind)
@@ -73,7 +73,7 @@ def _kind(snapshot: Snapshot, key: str, kind: ValueType) -> str:
     return kind
 
 
-def _distinct(snapshot: Snapshot, key: str, kind: ValueType) -> list[str]:
+def _distinct(snapshot: PassageSnapshot, key: str, kind: ValueType) -> list[str]:
     """The first distinct texts of a key over all segments, at most one more than are shown."""
     values: dict[str, None] = {}
     for texts, _ in values_of(snapshot, snapshot.alive, key, kind):
@@ -81,7 +81,7 @@ def _distinct(snapshot: Snapshot, key: str, kind: ValueType) -> list[str]:
     return sorted(values)[: _VALUES + 1]
 
 
-def _range(snapshot: Snapshot, key: str, kind: ValueType) -> tuple[str, str]:
+def _range(snapshot: PassageSnapshot, key: str, kind: ValueType) -> tuple[str, str]:
     """The least and the largest value of a key, as text."""
     values = [v for part, _ in values_of(snapshot, snapshot.alive, key, kind) for v in part]
     return _plain(min(values)), _plain(max(values))
@@ -96,7 +96,9 @@ def _plain(value: float | str) -> str:
 # --- one passage ---------------------------------------------------------------------------------
 
 
-def passage(snapshot: Snapshot, identifier: str, around: int, start: int, characters: int) -> str:
+def passage(
+    snapshot: PassageSnapshot, identifier: str, around: int, start: int, characters: int
+) -> str:
     """A passage and the chunks beside it: a line about it, the text, and the way to read on.
 
     Args:

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import INTERNAL, body_of, explained
 from graphagg.serve.http.security import Access, Guard
@@ -194,7 +194,7 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _add_reading(server: _Server, service: Service) -> None:
     async def read(passage_id: str, around: int, start: int, characters: int) -> str:
-        def call(snapshot: Snapshot) -> str:
+        def call(snapshot: PassageSnapshot) -> str:
             return passages.passage(snapshot, passage_id, around, start, characters)
 
         return (await _asked(service, lambda: service.passages.ask(call)))[0]

@@ -22,8 +22,8 @@ from graphagg.rag.corpus.themes.results import (
     ThemeMap,
 )
 from graphagg.rag.documents.value_types import parse_instant
-from graphagg.rag.snapshot.snapshot import Snapshot
-from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View
 
@@ -34,7 +34,7 @@ KEYS = ("when", "date", "published", "created", "year", "modified")
 _YEARS = range(1, 10_000)
 
 
-def theme_map(snapshot: Snapshot, view: View, config: MapConfig) -> ThemeMap:
+def theme_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> ThemeMap:
     """Cluster the visible passages into themes, and describe each theme.
 
     Args:
@@ -74,7 +74,7 @@ class _Portraits:
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        snapshot: PassageSnapshot,
         view: View,
         shown: int,
         assignment: Assignment,
@@ -268,7 +268,7 @@ class Date(NamedTuple):
 
 
 def dates_of(
-    corpus: Corpus, rows: Sequence[int], when: str | None
+    corpus: StoredCorpus, rows: Sequence[int], when: str | None
 ) -> tuple[str | None, list[Date | None]]:
     """The key that dates passages, and the date of each of some rows.
 
@@ -293,7 +293,7 @@ def dates_of(
     return None, [None] * len(metadata)
 
 
-def _metadata(corpus: Corpus, row: int) -> dict[str, Any]:
+def _metadata(corpus: StoredCorpus, row: int) -> dict[str, Any]:
     segment, inside = corpus.locate(row)
     metadata = segment.passages.metadata_of(inside)
     return metadata

@@ -32,7 +32,7 @@ from graphagg.graph.louvain import as_matrix, by_size, louvain, modularity
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph import WeightedEdges
 from graphagg.rag.corpus.themes.network import ThemeNetwork, network
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import View
 
 THEME_RUNS = 50
@@ -185,7 +185,7 @@ class Assignment:
         return ids
 
 
-def assign(snapshot: Snapshot, view: View, config: MapConfig) -> Assignment:
+def assign(snapshot: PassageSnapshot, view: View, config: MapConfig) -> Assignment:
     """Cluster the visible passages and entities into themes.
 
     Costs one `network`, Louvain `runs` times over it, and `THEME_RUNS` times per level over the

@@ -15,7 +15,7 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.tokens import inner_words, tokenize
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import View
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Words:
         view: the visible passages.
     """
 
-    def __init__(self, snapshot: Snapshot, view: View) -> None:
+    def __init__(self, snapshot: PassageSnapshot, view: View) -> None:
         self._snapshot, self._view = snapshot, view
         self._spelled: dict[int, str] = {}
         self._written: dict[int, dict[str, list[str]]] = {}

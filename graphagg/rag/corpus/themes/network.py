@@ -31,7 +31,7 @@ from graphagg.rag.corpus.graph import (
     entity_ties,
     passage_ties,
 )
-from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import ranges
 from graphagg.rag.tables.view import View
 
@@ -70,7 +70,9 @@ class ThemeNetwork:
         return len(self.rows) + len(self.shared)
 
 
-def network(corpus: Corpus, view: View, graph: GraphConfig, neighbors: int = 0) -> ThemeNetwork:
+def network(
+    corpus: StoredCorpus, view: View, graph: GraphConfig, neighbors: int = 0
+) -> ThemeNetwork:
     """Build the network of the visible passages and entities.
 
     Args:
@@ -113,7 +115,7 @@ def _spread(edges: WeightedEdges) -> WeightedEdges:
     return edges._replace(weight=edges.weight / totals[edges.source])
 
 
-def whole_vectors(corpus: Corpus, rows: Ints) -> Floats:
+def whole_vectors(corpus: StoredCorpus, rows: Ints) -> Floats:
     """`[P, d]` the mean window of each row as whole numbers, `SCALE` long."""
     starts, ends = corpus.window_bounds[rows], corpus.window_bounds[rows + 1]
     vectors = np.zeros((len(rows), corpus.windows.dimension), np.float32)

@@ -23,7 +23,7 @@ from graphagg.rag.corpus.themes.build import theme_map
 from graphagg.rag.corpus.themes.labels import labeled
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
 from graphagg.rag.question.request import Selection
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.layout import array, strings
@@ -40,7 +40,7 @@ _THEMES = "themes.json"
 
 
 def current_map(
-    snapshot: Snapshot,
+    snapshot: PassageSnapshot,
     config: MapConfig,
     update: bool,
     labels: Endpoint | None,
@@ -68,7 +68,7 @@ def current_map(
 
 
 def map_of_view(
-    snapshot: Snapshot,
+    snapshot: PassageSnapshot,
     selection: Selection,
     config: MapConfig,
     labels: Endpoint | None,
@@ -81,7 +81,7 @@ def map_of_view(
     return themes if labels is None else labeled(themes, labels, progress=progress)
 
 
-def kept_map(snapshot: Snapshot, view: View, config: MapConfig) -> ThemeMap:
+def kept_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> ThemeMap:
     """Return the map of a view: cached, stored for this state of the index, or built."""
 
     def make() -> tuple[View, ThemeMap]:
@@ -92,7 +92,7 @@ def kept_map(snapshot: Snapshot, view: View, config: MapConfig) -> ThemeMap:
         return view, theme_map(snapshot, view, config)
 
     # The cached value holds its view, so that no other view can get the same id.
-    return snapshot.kept("map", f"{id(view)} {config!r}", make)[1]
+    return snapshot.cached("map", f"{id(view)} {config!r}", make)[1]
 
 
 # --- the folder ----------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def folder_of(index: Path) -> Path:
     return index / FOLDER
 
 
-def inputs_of(snapshot: Snapshot) -> dict[str, str]:
+def inputs_of(snapshot: PassageSnapshot) -> dict[str, str]:
     """The digests of a map's inputs in the index."""
     manifest = snapshot.artifact.manifest
     models = {role: dict(model) for role, model in manifest.models.items()}
@@ -116,7 +116,7 @@ def parameters_of(config: MapConfig) -> dict[str, Any]:
     return {"revision": _REVISION, **asdict(config), "resolutions": list(config.resolutions)}
 
 
-def read_map(snapshot: Snapshot, config: MapConfig | None) -> ThemeMap | None:
+def read_map(snapshot: PassageSnapshot, config: MapConfig | None) -> ThemeMap | None:
     """The stored map of an index; None where there is none, or one of other settings.
 
     It says whether it `is_old`: made from another state of the index.
@@ -179,7 +179,7 @@ def _read(artifact: Artifact) -> ThemeMap:
     )
 
 
-def write_map(snapshot: Snapshot, config: MapConfig, made: ThemeMap) -> None:
+def write_map(snapshot: PassageSnapshot, config: MapConfig, made: ThemeMap) -> None:
     """Write the map of a version of an index, in place of the one that is there.
 
     Raises:

@@ -11,7 +11,7 @@ from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.names import NameVectors
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion
 from graphagg.rag.modes.protocol import QuestionModels, RankedHits, VectorRetriever
-from graphagg.rag.question.reading import Reading, read_terms
+from graphagg.rag.question.reading import QuestionReading, read_terms
 from graphagg.rag.snapshot.dense import dense_hits
 
 
@@ -19,7 +19,7 @@ from graphagg.rag.snapshot.dense import dense_hits
 class NamedQuestion:
     """A question that was read, and the names that the extractor finds in it, in order."""
 
-    reading: Reading
+    reading: QuestionReading
     names: tuple[str, ...]
 
 
@@ -51,7 +51,7 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
         vectors, name_vectors = models.encoder().encode_query(texts, unknown)
         seeds = {name: (e, 1.0) for name, e in entities.items() if e is not None}
         if unknown and len(search.graph.entities):
-            known = self.snapshot.kept(
+            known = self.snapshot.cached(
                 "names", "", lambda: NameVectors.of_index(self.snapshot, models.encoder())
             )
             nearest = known.nearest(search.graph.entities, list(name_vectors))
@@ -79,6 +79,6 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
     def _search(self) -> LinearRAGSearch:
         corpus, view, dense = self.snapshot.corpus, self.scope.view, self.snapshot.dense
         # The cached search holds its view, so that no other view can have the same id meanwhile.
-        return self.snapshot.kept(
+        return self.snapshot.cached(
             "linearrag", str(id(view)), lambda: LinearRAGSearch(corpus, view, dense)
         )

@@ -14,7 +14,7 @@ import numpy as np
 from graphagg.arrays import Floats, Ints
 from graphagg.errors import InvalidParameter
 from graphagg.rag.models.encoder import Encoder
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import or_of
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.packed import pack
@@ -38,7 +38,7 @@ class NameVectors:
     vectors: Stack
 
     @classmethod
-    def of_index(cls, snapshot: Snapshot, encoder: Encoder) -> NameVectors:
+    def of_index(cls, snapshot: PassageSnapshot, encoder: Encoder) -> NameVectors:
         """Encode the names of an index.
 
         Raises:

@@ -20,14 +20,12 @@ from graphagg.rag.modes.linearrag.pagerank import PassageScores, Reset, personal
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.question.results import Hit, Hop
-from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex
+from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.ranking import lookup, top_rows
-from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
-
-_LARGE_PRIOR = 1_000  # passages that carry the prior above FLAT_LIMIT passages
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class LinearRAGSearch:
         dense: search by similarity.
     """
 
-    def __init__(self, corpus: Corpus, view: View, dense: DenseIndex) -> None:
+    def __init__(self, corpus: StoredCorpus, view: View, dense: DenseIndex) -> None:
         self.corpus, self.view, self.dense = corpus, view, dense
         self.graph = TriGraph(view, corpus.sentence_bounds)
 
@@ -83,21 +81,13 @@ class LinearRAGSearch:
     def rank(self, question: SeededQuestion, config: LinearRAGConfig) -> PassageWalk:
         """Compute activation and PageRank for a question that names entities."""
         activation = activate(self.graph, question.seeds, self._sigma(question), config)
-        prior_rows, prior = self._prior(question, config)
-        bonus_rows, bonus = self._bonus(activation)
-        # Where all visible passages have a prior, the passages of the bonus are among them.
-        is_all = len(prior_rows) == self.view.passages
-        rows = self.view.rows if is_all else np.union1d(prior_rows, bonus_rows)
-        priors, bonuses = np.zeros(len(rows)), np.zeros(len(rows))
-        priors[np.searchsorted(rows, prior_rows)] = prior
-        bonuses[np.searchsorted(rows, bonus_rows)] = PASSAGE_NODE_WEIGHT * bonus
-        scores = personalized_pagerank(
-            self.graph,
-            Reset(rows, priors + bonuses, activation.weight),
-            damping=config.damping,
-            exact=self.view.passages <= FLAT_LIMIT,
-        )
-        return PassageWalk(question.seeds, activation, rows, priors, bonuses, scores)
+        rows, prior = self.view.rows, self._prior(question, config)
+        named, weights = self._bonus(activation)
+        bonus = np.zeros(len(rows))
+        bonus[np.searchsorted(rows, named)] = PASSAGE_NODE_WEIGHT * weights
+        reset = Reset(rows, prior + bonus, activation.weight)
+        scores = personalized_pagerank(self.graph, reset, config.damping)
+        return PassageWalk(question.seeds, activation, rows, prior, bonus, scores)
 
     # --- stage 1 ---------------------------------------------------------------------------------
 
@@ -110,22 +100,13 @@ class LinearRAGSearch:
 
     # --- stage 2 ---------------------------------------------------------------------------------
 
-    def _prior(self, question: SeededQuestion, config: LinearRAGConfig) -> tuple[Rows, Array]:
-        """The dense part of the passages' reset (eq. 7): similarities scaled to 0..1.
-
-        Returns:
-            `[n]` visible passages and the prior of each: all up to `FLAT_LIMIT`, the best above.
-        """
-        top, visible = config.prior_candidates, self.view.row_set
-        if top is None and visible.count > FLAT_LIMIT:
-            top = _LARGE_PRIOR
-        if top is None:
-            rows, similar = visible.rows, self.dense.similarities(question.query, visible)
-        else:
-            rows, similar = self.dense.search(question.vector, top, visible)
+    def _prior(self, question: SeededQuestion, config: LinearRAGConfig) -> Array:
+        """`[P]` of the visible passages: similarity scaled to 0..1, times its weights (eq. 7)."""
+        similar = self.dense.similarities(question.query, self.view.row_set)
         low, high = similar.min(), similar.max()
         scaled = (similar - low) / (high - low if high > low else np.float32(1.0))
-        return rows, scaled.astype(np.float64) * (config.passage_ratio * PASSAGE_NODE_WEIGHT)
+        prior: Array = scaled.astype(np.float64) * (config.passage_ratio * PASSAGE_NODE_WEIGHT)
+        return prior
 
     def _bonus(self, activation: Activation) -> tuple[Rows, Array]:
         """The passages that hold an active entity, and the bonus of each (eq. 7).

@@ -16,9 +16,9 @@ from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import best_rows, lookup, top_k
-from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows, RowSet
-from graphagg.rag.tables.view import LEADS, OWN, View
+from graphagg.rag.tables.view import IS_TITLE, STARTS_TEXT, View
 
 _COLUMNS = ("rows", "features", "covers", "pages", "direct")
 FEATURES = ("similarity", "sentence", "lexical", "title", "entities")
@@ -68,7 +68,7 @@ class CandidateScorer:
     """
 
     def __init__(
-        self, corpus: Corpus, view: View, dense: DenseIndex, config: MultihopConfig
+        self, corpus: StoredCorpus, view: View, dense: DenseIndex, config: MultihopConfig
     ) -> None:
         self.corpus, self.view, self.dense, self.config = corpus, view, dense, config
         self._weights = np.array([getattr(config.passage, name) for name in FEATURES])
@@ -125,10 +125,10 @@ class CandidateScorer:
         pages = np.zeros((len(rows), len(question.named)))
         for i, idf in enumerate(question.rarity.tolist()):
             tie = self.view.ties_at(question.reading.entities[i], rows)
-            is_tied, is_titled = tie > 0, (tie & OWN) > 0
+            is_tied, is_titled = tie > 0, (tie & IS_TITLE) > 0
             shares = _title_shares(question.titled[i], rows[is_titled], question)
             title[is_titled] = np.maximum(title[is_titled], idf * shares)
-            pages[(tie & (OWN | LEADS)) > 0, i] = idf
+            pages[(tie & (IS_TITLE | STARTS_TEXT)) > 0, i] = idf
             entities[is_tied] += idf / len(question.named)
         features = np.empty((len(rows), len(FEATURES)))
         features[:, 0] = question.similarity_at(rows)

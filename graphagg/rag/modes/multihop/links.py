@@ -18,9 +18,9 @@ from graphagg.rag.modes.multihop.candidates import rank_shares
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.ranking import is_among, lookup, numbered
 from graphagg.rag.tables.gazetteer import DATE, REFERENCE
-from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows, Vectors, ranges
-from graphagg.rag.tables.view import IN_TITLE, LEADS, OWN, View
+from graphagg.rag.tables.view import IN_TITLE, IS_TITLE, STARTS_TEXT, View
 
 KINDS = ("page", "lead", "shared", "similar")
 PAGE, LEAD, SHARED, SIMILAR = range(4)
@@ -98,7 +98,7 @@ class Edges:
 
 
 def find_bridges(
-    corpus: Corpus,
+    corpus: StoredCorpus,
     view: View,
     frontier: Rows,
     question: QuestionScores,
@@ -121,7 +121,9 @@ def find_bridges(
     )
     entity, ties, counts = g.entity[mention], view.ties(mention), view.counts_as(mention) > 0
     # A page does not lead on through its own title, nor what the question names anywhere.
-    leads = (counts | (ties == IN_TITLE)) & ((ties & OWN) == 0) & ~is_among(entity, question.named)
+    leads = (
+        (counts | (ties == IN_TITLE)) & ((ties & IS_TITLE) == 0) & ~is_among(entity, question.named)
+    )
     entity, parent, mention = entity[leads].astype(np.int64), parent[leads], mention[leads]
     sentence = np.where(counts[leads], g.sentence[mention].astype(np.int64), -1)
     similarity = np.zeros(len(entity))
@@ -139,7 +141,7 @@ def find_bridges(
 
 
 def _closeness(
-    corpus: Corpus, frontier: Rows, question: QuestionScores, parent: Array, sentence: Array
+    corpus: StoredCorpus, frontier: Rows, question: QuestionScores, parent: Array, sentence: Array
 ) -> Array:
     """Cosine of some sentences and the question, at least 0.
 
@@ -188,7 +190,7 @@ def expand(view: View, bridges: Bridges, frontier: Rows) -> Edges:
     pairs[of_hub] = view.titled[ranges(firsts, sizes[is_hub])]
     row, tie = g.row[pairs].astype(np.int64), view.tie[pairs]
     # The strongest of the ties counts, in the order of KINDS.
-    kind = np.where((tie & OWN) > 0, PAGE, np.where((tie & LEADS) > 0, LEAD, SHARED))
+    kind = np.where((tie & IS_TITLE) > 0, PAGE, np.where((tie & STARTS_TEXT) > 0, LEAD, SHARED))
     tied = tie > 0  # the others are hidden, or not tied
     bridge, row, kind = bridge[tied], row[tied], kind[tied]
     bridge, row, kind = _with_longer(view, bridges, bridge, row, kind)
@@ -210,7 +212,7 @@ def _with_longer(
         for i, entity in enumerate(bridges.entity.tolist())
         if bridges.strength[i, LEAD] > _NO_LINK
         for longer in named.of(entity)
-        for end in view.told_of(longer).tolist()
+        for end in view.passages_about(longer).tolist()
     }
     if not pairs:
         return bridge, row, kind
@@ -225,7 +227,9 @@ def _with_longer(
     )
 
 
-def similar_edges(corpus: Corpus, frontier: Rows, pool: Rows, config: MultihopConfig) -> Edges:
+def similar_edges(
+    corpus: StoredCorpus, frontier: Rows, pool: Rows, config: MultihopConfig
+) -> Edges:
     """A link by similarity from each passage of the frontier to every other one of a pool.
 
     Of a passage longer than the encoder's window the first vector leads on, and the best of its
@@ -260,7 +264,7 @@ def open_vectors(covers: Array, vector: Vectors, words: Vectors | None) -> Vecto
 
 
 def closeness_to_open_terms(
-    corpus: Corpus, view: View, bridges: Bridges, edges: Edges, vectors: Vectors
+    corpus: StoredCorpus, view: View, bridges: Bridges, edges: Edges, vectors: Vectors
 ) -> Array:
     """`[m]` closeness of linked passages to the terms that the passages before leave open.
 
@@ -289,7 +293,7 @@ def closeness_to_open_terms(
     return near
 
 
-def _sentences(corpus: Corpus, view: View, row: Rows, entity: Array) -> tuple[Array, Rows]:
+def _sentences(corpus: StoredCorpus, view: View, row: Rows, entity: Array) -> tuple[Array, Rows]:
     """The sentences of some rows that mention an entity each, else all of the row.
 
     Returns:

@@ -18,7 +18,7 @@ from graphagg.rag.models.encoder import gives_words
 from graphagg.rag.modes.confidence import SPREAD
 from graphagg.rag.modes.multihop.candidates import FEATURES
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
-from graphagg.rag.modes.multihop.search import Gain, MultihopSearch, Ranking, Step
+from graphagg.rag.modes.multihop.search import Gain, MultihopRanking, MultihopSearch, Step
 from graphagg.rag.modes.protocol import (
     DistinctHits,
     EncodedReading,
@@ -28,11 +28,11 @@ from graphagg.rag.modes.protocol import (
     rank_in,
     threshold_of,
 )
-from graphagg.rag.question.reading import Reading
+from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Explanation, Hit, Hop
 from graphagg.rag.tables.gazetteer import REFERENCE
 from graphagg.rag.tables.spelling import Speller
-from graphagg.rag.tables.view import OWN
+from graphagg.rag.tables.view import IS_TITLE
 
 _LEAST = 3  # documents whose scores tell a spread
 
@@ -43,7 +43,9 @@ class Multihop(ReadingRetriever[MultihopConfig]):
     mode = "multihop"
     config_type = MultihopConfig
 
-    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+    def encode(
+        self, questions: Sequence[QuestionReading], models: QuestionModels
+    ) -> list[EncodedReading]:
         """Encode the questions, with their words where the encoder gives them."""
         encoder = models.encoder()
         if not self.config.open_terms or not gives_words(encoder):
@@ -66,7 +68,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         spread = self._spread(ranking, best[:SPREAD]) if best else None
         return RankedHits(first, ranking.question, spread)
 
-    def _spread(self, ranking: Ranking, first: Sequence[tuple[int, Gain]]) -> float:
+    def _spread(self, ranking: MultihopRanking, first: Sequence[tuple[int, Gain]]) -> float:
         """The deviation of the first scores; of a document's chunks, which are alike, the best."""
         scores = np.array([ranking.score[at] + gain.score(self.config) for at, gain in first])
         rows = ranking.candidates.rows[[at for at, _ in first]]
@@ -80,7 +82,9 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         snapshot = self.snapshot
         return MultihopSearch(snapshot.corpus, self.scope.view, snapshot.dense, self.config)
 
-    def ranking(self, question: EncodedReading, k: int, extra: Sequence[int] = ()) -> Ranking:
+    def ranking(
+        self, question: EncodedReading, k: int, extra: Sequence[int] = ()
+    ) -> MultihopRanking:
         """Compute everything from which the `k` best passages of a question are chosen.
 
         Args:
@@ -127,7 +131,7 @@ class HitMaker:
         ranking: of a question.
     """
 
-    def __init__(self, search: MultihopSearch, ranking: Ranking) -> None:
+    def __init__(self, search: MultihopSearch, ranking: MultihopRanking) -> None:
         self._search, self._ranking, self._config = search, ranking, search.config
         self._speller = Speller(search.corpus, search.view.gazetteer)
 
@@ -222,7 +226,7 @@ class HitMaker:
         """The question's entity that the passage is tied to: its title's, else the rarest."""
         question, at = self._ranking.question, self._position(row)
         named = zip(question.reading.names, question.rarity.tolist(), self._ties, strict=True)
-        ties = [(bool(tie[at] & OWN), idf, name) for name, idf, tie in named if tie[at]]
+        ties = [(bool(tie[at] & IS_TITLE), idf, name) for name, idf, tie in named if tie[at]]
         if ties:
             is_title, _, name = max(ties, key=lambda tie: tie[:2])
             yield Hop("question_entity", name, float(is_title))

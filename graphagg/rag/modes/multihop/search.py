@@ -47,7 +47,7 @@ class MultihopSearch(CandidateScorer):
         k: int,
         allowed: Mask | None = None,
         extra: Sequence[int] = (),
-    ) -> Ranking:
+    ) -> MultihopRanking:
         """Compute everything from which the `k` best passages of a question are chosen.
 
         Args:
@@ -91,7 +91,7 @@ class MultihopSearch(CandidateScorer):
         eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
         if allowed is not None:
             eligible &= allowed[candidates.rows]
-        return Ranking(question, candidates, score, rounds, eligible)
+        return MultihopRanking(question, candidates, score, rounds, eligible)
 
     def links(
         self, frontier: Rows, question: QuestionScores, pool: Rows | None = None
@@ -298,7 +298,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Ranking:
+class MultihopRanking:
     """All that was computed for a question.
 
     Attributes:

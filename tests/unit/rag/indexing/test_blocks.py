@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from graphagg.errors import DuplicateId, WriteFailed
 from graphagg.execution import arrays as arrays_module
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
-from graphagg.rag.config.limits import Limits
+from graphagg.rag.config.limits import BuildLimits
 from graphagg.rag.documents.passages import check_corpus
 from graphagg.rag.indexing import engine, state
 from graphagg.rag.indexing.engine import TableStages
@@ -32,7 +32,7 @@ CORPUS = [
             TITLES[i % len(TITLES)], {"n": i % 4, "tags": ["x", "y"][: i % 3]})
     for i in range(14)
 ]  # fmt: skip
-TINY = Limits(passages=3, characters=10_000, entries=5)
+TINY = BuildLimits(passages=3, characters=10_000, entries=5)
 
 
 def files(index: PassageIndex) -> dict[str, Any]:
@@ -42,14 +42,14 @@ def files(index: PassageIndex) -> dict[str, Any]:
 @settings(deadline=None)
 @given(
     corpora("abcdefghij"),
-    st.builds(Limits, st.integers(1, 4), st.integers(1, 400), st.integers(1, 40)),
+    st.builds(BuildLimits, st.integers(1, 4), st.integers(1, 400), st.integers(1, 40)),
     st.sampled_from([None, "auto"]),
     st.sampled_from([ENCODER, POOLING]),
 )
 def test_blocks_change_no_byte(
     tmp_path_factory: pytest.TempPathFactory,
     corpus: list[Passage],
-    limits: Limits,
+    limits: BuildLimits,
     language: str | None,
     encoder: Any,
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_block_ends_by_passages_or_by_characters(tmp_path: Path) -> None:
             return super().annotate(texts)
 
     corpus = [Passage(f"p{i}", "x" * size) for i, size in enumerate((5, 5, 30, 5, 5, 5, 5))]
-    limits = Limits(passages=3, characters=20)
+    limits = BuildLimits(passages=3, characters=20)
     build(corpus, tmp_path / "i", limits=limits, extractor=Counting()).close()
     assert seen == [2, 1, 3, 1]
 

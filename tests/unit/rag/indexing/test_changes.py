@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.modes.linearrag import search as linearrag
 from graphagg.rag.snapshot import dense
-from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.packed import pack
 from tests.fakes import FakeEncoder, InMemory
 from tests.unit.rag.corpora import (
@@ -35,7 +34,7 @@ from tests.unit.rag.corpora import (
 IDS = "abcdefgh"
 
 
-def assert_same_arrays(snapshot: Snapshot, expected: InMemory) -> None:
+def assert_same_arrays(snapshot: PassageSnapshot, expected: InMemory) -> None:
     """Gazetteer and lexicon are those of the passages that are left, but for the row numbers."""
     alive = np.flatnonzero(snapshot.alive)
     number = np.full(len(snapshot.corpus), -1)
@@ -188,8 +187,7 @@ def test_a_reader_keeps_its_version_until_it_reopens(tmp_path: Path) -> None:
 def test_a_question_under_way_keeps_its_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (dense, linearrag):
-        monkeypatch.setattr(module, "FLAT_LIMIT", 12)  # large enough for lists
+    monkeypatch.setattr(dense, "FLAT_LIMIT", 12)  # large enough for lists
     corpus = [Passage(f"p{n}", f"Ada saw {n} engines in York.") for n in range(40)]
     with build(corpus, tmp_path / "i") as index:
         expected = index.retrieve("How many did Ada see?", mode="dense")
@@ -258,8 +256,7 @@ def test_adding_takes_over_what_is_there_and_keeps_few_segments(tmp_path: Path) 
 
 def test_with_inverted_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is deleted is never found, and `compact` equals a rebuild."""
-    for module in (dense, linearrag):
-        monkeypatch.setattr(module, "FLAT_LIMIT", 12)
+    monkeypatch.setattr(dense, "FLAT_LIMIT", 12)
     rng = random.Random(0)
 
     def passage(number: int) -> Passage:

@@ -20,7 +20,6 @@ from graphagg.errors import (
 )
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
-from graphagg.rag.modes.linearrag import search as linearrag_module
 from graphagg.rag.snapshot import dense as dense_module
 from graphagg.rag.snapshot.ranking import top_k
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, assert_same_hits
@@ -156,19 +155,6 @@ def test_inverted_file_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
                 assert searched.tolist() == best.tolist()
 
 
-def test_large_corpora_carry_the_prior_on_the_best(
-    small_index: PassageIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    exact = small_index.retrieve(QUESTIONS[0], 5, mode="linearrag")
-    monkeypatch.setattr(linearrag_module, "FLAT_LIMIT", 3)
-    monkeypatch.setattr(linearrag_module, "_LARGE_PRIOR", 5)
-    pushed = small_index.retrieve_batch([QUESTIONS[0]], 5, mode="linearrag")[0]
-    assert [h.passage for h in pushed] == [h.passage for h in exact]
-    monkeypatch.setattr(linearrag_module, "_LARGE_PRIOR", 2)  # the lower of two is scaled to 0
-    sparse = small_index.retrieve(QUESTIONS[0], 5, mode="linearrag")
-    assert [h.components["dense"] > 0 for h in sparse].count(True) == 1
-
-
 @pytest.mark.parametrize(
     ("question", "message"),
     [
@@ -201,7 +187,6 @@ def test_k(small_index: PassageIndex) -> None:
         {"max_iterations": 0},
         {"threshold": 0},
         {"damping": 1.0},
-        {"prior_candidates": 0},
         {"passage_ratio": float("nan")},
     ],
 )

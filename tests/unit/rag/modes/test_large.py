@@ -15,14 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
+from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.indexing import encoding
-from graphagg.rag.modes.linearrag import pagerank, search
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.snapshot import dense
 from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
 from graphagg.rag.tables.view import View
-from tests.fakes import assert_same_hits
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES, build
 
 
@@ -32,28 +30,6 @@ def some_passages(count: int, seed: int) -> list[Passage]:
         Passage(f"p{n}", " ".join(rng.choices(SENTENCES, k=3)), rng.choice(TITLES))
         for n in range(count)
     ]
-
-
-def test_local_push_comes_to_the_same_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = LinearRAGConfig(threshold=0.05, prior_candidates=12)
-    with build(some_passages(60, 1), tmp_path / "i") as index:
-        index.delete(["p3", "p30"])
-        options: dict[str, Any] = {"mode": "linearrag", "config": config}
-        wanted = index.retrieve_batch(QUESTIONS, 100, **options)
-        monkeypatch.setattr(search, "FLAT_LIMIT", 20)
-        index.reopen()
-        rough = index.retrieve_batch(QUESTIONS, 100, **options)
-        monkeypatch.setattr(pagerank, "EPSILON", 1e-14)
-        for few, many in ((5, rough), (100, rough)):
-            for hits, exact in zip(many, wanted, strict=True):
-                scores = {hit.passage.id: hit.score for hit in hits}
-                for hit in exact[:few]:
-                    assert scores[hit.passage.id] == pytest.approx(hit.score, abs=1e-3)
-        exact_again = index.retrieve_batch(QUESTIONS, 5, **options)
-        for hits, before in zip(exact_again, wanted, strict=True):
-            assert_same_hits(hits, before[:5], 1e-6)  # what the sweeps leave
 
 
 @contextmanager

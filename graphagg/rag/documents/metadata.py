@@ -65,7 +65,7 @@ def _columns() -> pa.Schema:
     return pa.schema([("key", pa.string()), ("type", pa.string()), *columns])
 
 
-class _Column(NamedTuple):
+class _KeyColumn(NamedTuple):
     """The values of one key and type; see `_columns`."""
 
     rows: Array | slice
@@ -253,16 +253,16 @@ class MetadataTable:
             values += [*integers.tolist(), *column.floats.tolist()]
         return np.array([*values, None], object)[:-1]  # an array of objects, whatever they are
 
-    def _column(self, key: str, kind: ValueType) -> _Column:
+    def _column(self, key: str, kind: ValueType) -> _KeyColumn:
         row = self._positions[key, kind]
-        cells: dict[str, Any] = {name: self._table[name][row].values for name in _Column._fields}
+        cells: dict[str, Any] = {name: self._table[name][row].values for name in _KeyColumn._fields}
         arrays: dict[str, Any] = {
             name: cell if cell is None or name == "texts" else np.asarray(cell)
             for name, cell in cells.items()
         }
         if arrays["rows"] is None:
             arrays["rows"] = slice(None)
-        return _Column(**arrays)
+        return _KeyColumn(**arrays)
 
     def save(self, writer: ArtifactWriter, name: str) -> None:
         """Write the table as `NAME.arrow`."""
@@ -317,7 +317,7 @@ def _check(table: pa.Table, rows: int) -> None:
         raise ValueError(f"{table.schema.metadata[b'rows']!r} passages, wanted {rows}")
     for column in table.to_batches():
         for i in range(len(column)):
-            cells = {name: column[name][i].values for name in _Column._fields}
+            cells = {name: column[name][i].values for name in _KeyColumn._fields}
             if any(cell is not None and cell.null_count for cell in cells.values()):
                 raise ValueError("an empty value within a list")
             texts = len(cells.pop("texts"))

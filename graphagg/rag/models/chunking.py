@@ -78,7 +78,7 @@ class ChunkConfig:
 DEFAULT_CHUNKING = ChunkConfig()
 
 
-class _Opening(IntEnum):
+class _UnitStart(IntEnum):
     """The unit of the text that a sentence begins."""
 
     NOTHING = 0
@@ -92,7 +92,7 @@ class _Sentence(NamedTuple):
     start: int
     end: int
     words: int
-    opens: _Opening
+    opens: _UnitStart
     heading: bool
 
 
@@ -258,24 +258,24 @@ def _sentences(
     edges = sorted(
         {0, len(text), *opening, *headings.values(), *items, *cuts, *codes, *codes.values()}
     )
-    opens = _Opening.PARAGRAPH
+    opens = _UnitStart.PARAGRAPH
     for start, end in pairwise(edges):
         if start in opening:
-            opens = max(opens, _Opening.SECTION if start in sections else _Opening.PARAGRAPH)
+            opens = max(opens, _UnitStart.SECTION if start in sections else _UnitStart.PARAGRAPH)
         if start in codes:
             yield from _code_pieces(text, start, end, longest, opens)
-            opens = _Opening.NOTHING
+            opens = _UnitStart.NOTHING
             continue
         piece = text[start:end]
         left = start + len(piece) - len(piece.lstrip())
         right = left + len(piece.strip())
         if left < right:
             yield from _pieces(text, left, right, longest, opens, start in headings)
-            opens = _Opening.NOTHING
+            opens = _UnitStart.NOTHING
 
 
 def _code_pieces(
-    text: str, start: int, end: int, longest: int, opens: _Opening
+    text: str, start: int, end: int, longest: int, opens: _UnitStart
 ) -> Iterator[_Sentence]:
     """Yield a block of code whole, or in runs of lines where it has over `longest` words."""
     first, count = start, 0
@@ -283,7 +283,7 @@ def _code_pieces(
         words = sum(1 for _ in _WORD.finditer(line))
         if count and count + words > longest:
             yield _Sentence(first, start, count, opens, False)
-            first, count, opens = start, 0, _Opening.NOTHING
+            first, count, opens = start, 0, _UnitStart.NOTHING
         start += len(line)
         count += words
     if count:
@@ -308,7 +308,7 @@ def _marked_headings(text: str, marks: Sequence[Mark]) -> dict[int, int]:
 
 
 def _pieces(
-    text: str, start: int, end: int, longest: int, opens: _Opening, heading: bool
+    text: str, start: int, end: int, longest: int, opens: _UnitStart, heading: bool
 ) -> Iterator[_Sentence]:
     """Yield a sentence, in pieces of similar length if it has more than `longest` words."""
     words = [match.span() for match in _WORD.finditer(text, start, end)]
@@ -316,7 +316,7 @@ def _pieces(
     bounds = [len(words) * i // count for i in range(count + 1)]
     for first, last in pairwise(bounds):
         yield _Sentence(words[first][0], words[last - 1][1], last - first, opens, heading)
-        opens, heading = _Opening.NOTHING, False
+        opens, heading = _UnitStart.NOTHING, False
 
 
 def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[int, int, int]]:
@@ -341,7 +341,7 @@ def _start(
     config: ChunkConfig,
 ) -> int:
     """The first sentence of the chunk with the first new sentence `new`."""
-    if sentences[new].opens is _Opening.SECTION:
+    if sentences[new].opens is _UnitStart.SECTION:
         return new
     start = max(new - config.overlap_sentences, before + 1 if new else 0)
     while start < new and total[new + 1] - total[start] > config.max_words:
@@ -363,7 +363,7 @@ def _end(
         if 2 * (total[cut] - total[start]) < longest:
             break
         if sentences[cut].opens and not sentences[cut - 1].heading:
-            if sentences[cut].opens is _Opening.SECTION:
+            if sentences[cut].opens is _UnitStart.SECTION:
                 return cut
             at_paragraph = at_paragraph or cut
     if at_paragraph is not None:

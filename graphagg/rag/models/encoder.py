@@ -107,7 +107,7 @@ class WordEncoder(Encoder, Protocol):
     def gives_words(self) -> bool:
         """Whether it does."""
 
-    def encode_asked(
+    def encode_with_words(
         self, questions: Sequence[str], words: Sequence[Spans]
     ) -> list[tuple[Vectors, Vectors]]:
         """Embed questions, `[d]` each as `encode_query` does, and their words, `[w, d]` each.
@@ -308,7 +308,7 @@ class SentenceTransformerEncoder:
         """Embed passages; a sentence gets the mean of its token vectors in its passage."""
         return self._pooled(self._corpus_runner, texts, sentences, self._corpus_prompt, progress)
 
-    def encode_asked(
+    def encode_with_words(
         self, questions: Sequence[str], words: Sequence[Spans]
     ) -> list[tuple[Vectors, Vectors]]:
         """Embed questions and their words, which get the mean of their token vectors."""

@@ -40,7 +40,7 @@ class WordEncoder(FakeEncoder):
 
     gives_words = True
 
-    def encode_asked(self, questions, words):  # type: ignore[no-untyped-def]
+    def encode_with_words(self, questions, words):  # type: ignore[no-untyped-def]
         return [
             (self.encode([text])[0], self.encode([text[a:b] or text for a, b in places]))
             for text, places in zip(questions, words, strict=True)

@@ -1,12 +1,11 @@
 """BERT over texts that lie end to end, without padding; each is encoded as if alone.
 
 Except for attention, BERT multiplies the row of a token by matrices, or sums over the row. So the
-tokens of several texts run as one matrix of a fixed number of rows, whatever the lengths of the
-texts, and attention runs over each text in its own length. No sum runs over two texts, and the
-shape of every product is fixed, or follows from the length of the text, or its sums are exact: the
-vectors of a text have the same bits beside any other texts. `tests/unit/rag/models` shows it.
-
-This takes about .9 of the CPU seconds of the same model in transformers with padded batches.
+tokens of several texts run as one matrix of a fixed number of rows, and attention runs over each
+text in its own length. No sum covers two texts, and the shape of every product is fixed, or follows
+from the length of the text, or its sums are exact. So a text's vector has the same bits beside any
+other texts (`tests/unit/rag/models/test_alone.py`). This takes about .9 of the CPU seconds of
+transformers with padded batches.
 
 Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other encoders are built.
 """
@@ -65,9 +64,9 @@ class BertRunner:
         self._is_full = not alone and dtype != "int8"
         # The word embeddings are most of a small model: float16 halves them.
         self._dtype = torch.float32 if dtype == "int8" else getattr(torch, dtype)
-        kept = torch.float16 if dtype == "int8" else self._dtype
+        stored = torch.float16 if dtype == "int8" else self._dtype
         self._words, self._places, self._segments = (
-            weights[f"embeddings.{name}_embeddings.weight"].to(kept)
+            weights[f"embeddings.{name}_embeddings.weight"].to(stored)
             for name in ("word", "position", "token_type")
         )
         weight, bias = parameters_of(weights, "embeddings.LayerNorm")

@@ -1,10 +1,9 @@
 """Read a BERT from the files of a sentence-transformers model, without that library.
 
 Importing sentence-transformers takes longer than everything else before the first answer of a
-search: it brings training, model cards and three libraries of statistics. A BERT needs only weights
-and a tokenizer. RoBERTa and XLM-RoBERTa have the layers of BERT, and positions that begin behind
-the id of the padding. A text gets the mean of its token vectors, or the vector of its first token
-(`[CLS]`). The library reads the files of any other model.
+search, and a BERT needs only weights and a tokenizer. RoBERTa and XLM-RoBERTa have the layers of
+BERT; their positions begin after the id of the padding. A text gets the mean of its token vectors,
+or the vector of its first token (`[CLS]`). sentence-transformers reads any other model.
 """
 
 from __future__ import annotations
@@ -203,21 +202,23 @@ def _plain_bert(folder: Path) -> tuple[BertShape, int, dict[str, Any]] | None:
         kinds = [module["type"].rpartition(".")[2] for module in modules]
         if kinds not in _MODULES or modules[0]["path"] or not (folder / _TOKENIZER).is_file():
             return None
-        config, taken = _json(folder / "config.json"), _json(folder / "sentence_bert_config.json")
+        config, sentence = (
+            _json(folder / f"{name}.json") for name in ("config", "sentence_bert_config")
+        )
         prompts = _json(folder / "config_sentence_transformers.json")
         pooling = _pooling(_json(folder / modules[1]["path"] / "config.json"))
         (class_name,) = config["architectures"]
         shape = BertShape.from_config(config, pooling, class_name)
         if shape is None or not (folder / _WEIGHTS).is_file():
             return None
-        if taken.get("do_lower_case") or taken.get("modality_config", _TEXT) != _TEXT:
+        if sentence.get("do_lower_case") or sentence.get("modality_config", _TEXT) != _TEXT:
             return None
-        window = taken.get("max_seq_length")
+        window = sentence.get("max_seq_length")
         if window is None:
             window = _json(folder / "tokenizer_config.json")["model_max_length"]
         positions = config["max_position_embeddings"] - shape.first_position
         return shape, min(window, positions), prompts
-    except (OSError, ValueError, KeyError, TypeError):  # the library raises an error that says so
+    except (OSError, ValueError, KeyError, TypeError):  # the library then explains the error
         return None
 
 

@@ -1,11 +1,10 @@
-"""One scale of similarity for any encoder: the common direction of its vectors is taken out.
+"""One scale of similarity for any encoder: subtract the common direction of its vectors.
 
-The vectors of many encoders lie in a narrow cone: two texts that have nothing in common have a
-cosine of .4 (bge-small-en-v1.5) or .73 (e5-small-v2), and a question and its passage .1 to .2 more.
-The constants of the formula were chosen for an encoder with .03. The mean vector of a few texts on
-many subjects is the axis of the cone; without it, cosines of texts that have nothing in common are
-near 0 again, and spread as far. The texts are the same for every index, so that a vector depends on
-its text alone, and a changed index equals a rebuilt one.
+The vectors of many encoders lie in a narrow cone: two unrelated texts have a cosine of .4
+(bge-small-en-v1.5) or .73 (e5-small-v2), and a question and its passage .1 to .2 more. The
+constants of the formula were chosen for an encoder with .03. The axis of the cone is the mean
+vector of a few texts on many subjects; without it, cosines of unrelated texts are near 0 again, and
+spread as far. The texts are the same for every index, so a vector depends on its text alone.
 
 Source: Mu and Viswanath, All-but-the-Top, arXiv 1702.01417, of which only the mean is taken.
 """

@@ -1,9 +1,8 @@
 """Inference whose result for a text depends on that text alone, to the bit.
 
-The rounding of a matrix product depends on the shape of the whole matrix: the library may take
-another kernel, or split sums elsewhere. So the texts that share a batch would change the last
-digits of a vector, and a changed index would differ from a rebuilt one. Here the shape of every
-product follows from the length of the text alone:
+The rounding of a matrix product depends on the shape of the whole matrix, so other texts in a batch
+would change the last digits of a vector, and a changed index would differ from a rebuilt one. Here
+the shape of every product follows from the length of the text alone:
 
 - on a CPU each text runs on its own, without padding; in 8 bits, whose sums are exact in any shape,
   beside texts of the same length. Several batches run in parallel, one thread each, which takes .7
@@ -180,7 +179,7 @@ def forward(
 
 @cache
 def _threads(count: int) -> ThreadPoolExecutor:
-    """Threads in which PyTorch is single-threaded; kept, as new threads would take more memory."""
+    """Threads in which PyTorch is single-threaded; cached, as new ones would take more memory."""
     import torch
 
     return ThreadPoolExecutor(count, "inference", initializer=torch.set_num_threads, initargs=(1,))

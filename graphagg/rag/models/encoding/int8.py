@@ -5,9 +5,9 @@ the range of the row over 255 steps. A column of weights is `w_j = t v_j`, v of 
 
     x . w + b  =  s t (q . v)  +  m t sum_j v_j  +  b
 
-where `q . v` is exact: a text's vector depends on nothing but the text, whatever the shape of the
-product is. Everything between two products is float32, and so is attention. GELU runs row by row
-between integer sums and the next integers, so that a row stays in the fastest cache.
+where `q . v` is exact, so a text's vector does not depend on the shape of the product. Everything
+between two products is float32, and so is attention. GELU runs row by row between integer sums and
+the next integers, so a row stays in the fastest cache.
 
 On a processor with instructions for it such a product takes half the time of bfloat16's. A range
 per row and per column is the idea of Dettmers et al., LLM.int8(), arXiv 2208.07339, section 2.

@@ -1,10 +1,9 @@
 """Vectors of sentences from the token vectors of their passage ("late chunking").
 
-If the vector of a text is the mean of its token vectors, then encoding a passage also encodes its
-sentences: the vector of a sentence is the mean over its tokens, scaled to unit length. So one
-forward pass gives both, and a sentence that says "she" is near the person the passage is about.
-Where a text gets the vector of its first token, the same mean ranks sentences no worse than
-encoding each alone (docs/decisions/encoders.md).
+If the vector of a text is the mean of its token vectors, then one forward pass over a passage also
+gives its sentences: the vector of a sentence is the mean over its tokens, scaled to unit length. A
+sentence that says "she" is then near the person of the passage. If a text gets the vector of its
+first token, the same mean ranks sentences no worse than encoding each alone.
 
 Method: Guenther et al., Late Chunking, arXiv 2409.04701. Departure: in a passage longer than the
 model's window, a sentence is read from the first window that contains it, else from all windows

@@ -51,7 +51,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         if not self.config.open_terms or not gives_words(encoder):
             return super().encode(questions, models)
         spans = [np.array(question.spans, np.int64).reshape(-1, 2) for question in questions]
-        encoded = encoder.encode_asked([question.text for question in questions], spans)
+        encoded = encoder.encode_with_words([question.text for question in questions], spans)
         return [EncodedReading(q, *vectors) for q, vectors in zip(questions, encoded, strict=True)]
 
     def _rank(self, question: EncodedReading, k: int) -> RankedHits:

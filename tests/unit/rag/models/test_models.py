@@ -48,7 +48,7 @@ def test_words_come_with_their_question(encoder: SentenceTransformerEncoder) -> 
     texts = ["Who wrote notes on the Engine?", "Ada " * 400, "", "Who wrote notes on the Engine?"]
     words = [np.array([(0, 3), (4, 9), (0, 0)]), np.array([(0, 3)]), np.zeros((0, 2), int)]
     words.append(words[0][::-1])
-    found, expected = encoder.encode_asked(texts, words), encoder.encode_query(texts, [])[0]
+    found, expected = encoder.encode_with_words(texts, words), encoder.encode_query(texts, [])[0]
     for (vector, of_words), whole, places in zip(found, expected, words, strict=True):
         assert vector.tobytes() == whole.tobytes()
         assert of_words.shape == (len(places), encoder.dimension)
@@ -58,7 +58,7 @@ def test_words_come_with_their_question(encoder: SentenceTransformerEncoder) -> 
     assert abs(who @ wrote) < 1 - 1e-3
     assert found[3][1].tobytes() == found[0][1][::-1].tobytes()
     whole = np.array([(0, len(texts[0]))])  # all words but the special tokens
-    assert encoder.encode_asked(texts[:1], [whole])[0][1][0] @ found[0][0] > 0.95
+    assert encoder.encode_with_words(texts[:1], [whole])[0][1][0] @ found[0][0] > 0.95
 
 
 def test_bfloat16_keeps_the_ranking(encoder: SentenceTransformerEncoder) -> None:

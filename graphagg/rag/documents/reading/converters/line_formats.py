@@ -1,7 +1,7 @@
 """AsciiDoc, Org, subtitles, XML and source code, line by line.
 
-AsciiDoc and Org become Markdown, by the marks that pages use: headings, lists, tables, code, links.
-No kept library of permissive license reads either in Python.
+AsciiDoc and Org become Markdown: headings, lists, tables, code, links. No maintained Python library
+with a permissive license reads either.
 """
 
 from __future__ import annotations

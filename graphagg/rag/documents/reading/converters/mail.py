@@ -1,7 +1,6 @@
-"""Mail: EML and mbox by Python's `email`, MSG by python-oxmsg; attachments by the rules of files.
+"""Mail: EML and mbox by Python's `email`, MSG by python-oxmsg; attachments are read like files.
 
-Subject, sender, recipients and date are metadata. Quoted lines of earlier mails are left out: the
-folder has them in the mails themselves, or the reader does not miss them.
+Subject, sender, recipients and date become metadata. Quotations of earlier mails are left out.
 """
 
 from __future__ import annotations
@@ -33,11 +32,7 @@ _DEEPEST = 4  # mails inside of mails
 
 
 def eml(content: bytes, attached: Attached, depth: int = 1) -> Iterator[Content | Unread]:
-    """Convert a mail; each attachment that can be read is a document beside it.
-
-    Raises:
-        Unread: the file holds no mail.
-    """
+    """Convert a mail; each readable attachment is a document of its own; raise `Unread`."""
     message = message_from_bytes(content, policy=policy.default)
     if not any(_header(message, name) for name in ("from", "to", "subject", "date")):
         raise Unread("broken", "no mail: it has neither sender, recipient, subject nor date")
@@ -73,7 +68,7 @@ def _attachment(
 
 
 def _named(name: str, contents: Iterable[Content | Unread]) -> Iterator[Content | Unread]:
-    """Name the documents of an attachment by it; a fault costs that attachment alone."""
+    """Give the documents of an attachment its name; errors become its `Unread`."""
     try:
         for each in contents:
             row = f"{name}/{each.row}" if each.row else name
@@ -86,7 +81,7 @@ def _named(name: str, contents: Iterable[Content | Unread]) -> Iterator[Content 
 
 
 def _header(message: Message, name: str) -> str:
-    """A header as text; "" where Python cannot read it."""
+    """A header as text; "" if Python cannot read it."""
     try:
         return " ".join(str(message.get(name, "")).split())
     except Exception:  # headers of broken mails raise anything
@@ -108,15 +103,15 @@ def _write_body(text: str, is_html: bool, composer: Composer) -> None:
         read_html(text, composer)
         return
     lines = text.replace("\r\n", "\n").split("\n")
-    kept: list[str] = []
+    own: list[str] = []
     for line in lines:
         if _ORIGINAL.match(line):
             break
         if not _QUOTED.match(line):
-            kept.append(line)
-        elif kept and _INTRODUCES.match(kept[-1]):
-            kept.pop()
-    composer.block("\n".join(kept))
+            own.append(line)
+        elif own and _INTRODUCES.match(own[-1]):
+            own.pop()
+    composer.block("\n".join(own))
 
 
 def _mail(composer: Composer, subject: str, headers: dict[str, str]) -> Content:
@@ -142,12 +137,7 @@ def mbox(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
 
 
 def msg(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
-    """Convert a mail of Outlook.
-
-    Raises:
-        Unread: the file is no such mail.
-        MissingExtra: python-oxmsg is not installed.
-    """
+    """Convert a mail of Outlook; raise `MissingExtra` without python-oxmsg."""
     try:
         from oxmsg import Message as OutlookMessage
     except ModuleNotFoundError:
@@ -160,13 +150,9 @@ def msg(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
         _write_body(message.html_body, True, composer)
     recipients = ", ".join(str(each.email_address) for each in message.recipients)
     headers = {"from": message.sender or "", "to": recipients}
-    headers["date"] = format_date(message.sent_date)
+    if message.sent_date:
+        headers["date"] = message.sent_date.strftime("%a, %d %b %Y %H:%M:%S +0000")
     yield _mail(composer, message.subject or "", headers)
     for position, attachment in enumerate(message.attachments[:_MOST_ATTACHMENTS]):
         name = attachment.file_name or f"attachment-{position + 1}"
         yield from _named(name, attached(name, attachment.file_bytes or b""))
-
-
-def format_date(moment: Any) -> str:
-    """The date of a mail as a header has it; "" without one."""
-    return moment.strftime("%a, %d %b %Y %H:%M:%S +0000") if moment else ""

@@ -1,8 +1,8 @@
-"""Office files and books to text: anydoc makes Markdown of them, and `markdown` reads it.
+"""Office files and books to text: anydoc converts them to Markdown.
 
-anydoc refuses what unpacks to too much, reads no external entity and runs no macro. It leaves pages
-and properties out: the breaks between pages of DOCX and the slides of PPTX are written into the
-texts before it reads them, and properties are Dublin Core in all of these kinds.
+anydoc refuses files that unpack to too much, reads no external entity and runs no macro. It drops
+page numbers and properties. So we write marks for pages of DOCX and slides of PPTX into the texts
+before it reads them, and read the properties, which are Dublin Core in all of these kinds.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def office(content: bytes, most: int) -> Content:
         raise Unread("too large", f"{error}; split the file") from None
     except (anydoc.EncryptedError, anydoc.UnsupportedError) as error:
         if isinstance(error, anydoc.EncryptedError) or _ENCRYPTED in content:
-            raise Unread("password", "it wants a password; save a copy without one") from None
+            raise Unread("password", "it needs a password; save a copy without one") from None
         raise Unread(
             "broken", "no Office file of a known kind; open it and save it as .docx, .xlsx or .pptx"
         ) from None
@@ -69,7 +69,7 @@ def office(content: bytes, most: int) -> Content:
 def _with_pages(content: bytes, most: int) -> bytes:
     """Write a mark before each page of a DOCX, and on each slide of a PPTX.
 
-    Files of other kinds, and such as unpack to more than `most` bytes of XML, stay as they are.
+    Other files, and files that unpack to more than `most` bytes of XML, stay as they are.
     """
     try:
         with ZipFile(BytesIO(content)) as file:
@@ -117,7 +117,7 @@ def _mark_slides(texts: dict[str, bytes]) -> None:
 
 
 def _properties(content: bytes) -> Iterator[tuple[str, Any]]:
-    """Title, author and date, as far as a file states them."""
+    """Title, author and date, as far as a file has them."""
     from lxml import etree
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)

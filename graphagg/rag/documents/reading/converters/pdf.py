@@ -1,4 +1,4 @@
-"""PDF to text, page by page (pypdf), with headings of the outline and title of the properties."""
+"""PDF to text, page by page (pypdf), with headings from the outline and the title property."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ _DEEPEST = 32  # levels of an outline
 
 
 def pdf(content: bytes, most: int) -> Content:
-    """Convert a PDF.
-
-    Args:
-        content: bytes of the file.
-        most: characters of text at most.
+    """Convert a PDF of at most `most` characters of text.
 
     Raises:
         Unread: the file has a password, no text or too much of it, or is broken.
@@ -37,7 +33,7 @@ def pdf(content: bytes, most: int) -> Content:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its repairs do not matter to a reader
     reader = PdfReader(BytesIO(content))
     if reader.is_encrypted and not reader.decrypt(""):
-        raise Unread("password", "it wants a password; save a copy without one")
+        raise Unread("password", "it needs a password; save a copy without one")
     composer, headings, outline = Composer(), [], _outline(reader)
     for page_number, page in enumerate(reader.pages, start=1):
         text = _LEADER.sub(" ", _HYPHEN.sub("", page.extract_text())).strip()
@@ -86,10 +82,10 @@ def _heading(text: str, start: int, level: int, title: str) -> Heading:
 def _properties(reader: PdfReader) -> tuple[str, dict[str, Any]]:
     """The title and the other properties that are set."""
     try:
-        stated = reader.metadata
-        if stated is None:
+        info = reader.metadata
+        if info is None:
             return "", {}
-        properties = {"author": stated.author, "created": stated.creation_date}
-        return str(stated.title or ""), {key: value for key, value in properties.items() if value}
+        properties = {"author": info.author, "created": info.creation_date}
+        return str(info.title or ""), {key: value for key, value in properties.items() if value}
     except Exception:  # an invalid date
         return "", {}

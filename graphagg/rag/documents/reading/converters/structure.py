@@ -1,10 +1,11 @@
 """HTML to text with structure; Markdown, reStructuredText and Office files come here as HTML too.
 
-Blocks become paragraphs, headings begin sections, rows of tables name their columns, lines of code
-begin with a tab, links keep their labels, and navigation and pictures are left out.
+Blocks become paragraphs and headings begin sections. Each row of a table becomes a line with the
+column names. Lines of code begin with a tab. Links keep their labels; navigation and pictures are
+left out.
 
-libxml2's parser (lxml) reports tags one by one and builds no tree, so that memory does not grow
-with the depth of a page. Python's own `html.parser` takes 8 seconds for 80 kB of `<!--`.
+libxml2's parser (lxml) reports tags one by one and builds no tree, so memory does not grow with the
+depth of a page. Python's own `html.parser` takes 8 seconds for 80 kB of `<!--`.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ _MOST_LINKS = 100_000
 
 
 def page_mark(page: int) -> str:
-    """The mark of a page that begins, in a text that comes here."""
+    """The mark of a page that begins, for texts that `read_html` reads."""
     return f"\ue000{page}\ue001"
 
 
 def html(text: str) -> Content:
-    """Convert a page. Its title is an h1 that begins the title in its head, else the latter."""
+    """Convert a page; its title is an h1 with which `<title>` begins, else `<title>`."""
     composer = Composer()
     title = " ".join(read_html(text, composer).split())
     tops = (heading.text for heading in composer.headings if heading.level == 1)
@@ -79,7 +80,7 @@ def read_html(text: str, composer: Composer) -> str:
 
 
 def without_tags(text: str) -> str:
-    """The text of HTML, such as a cell of a table may hold; any other text as it is."""
+    """Convert HTML, as in a cell of a table, to text; return any other text unchanged."""
     if "```" in text or not _ELEMENT.search(text):  # Markdown may hold some HTML
         return text
     composer = Composer()
@@ -97,7 +98,7 @@ class _Row:
 
 
 class _HtmlTarget:
-    """A target of the parser, called tag by tag; writes to a composer.
+    """A parser target, called for each tag; writes to a composer.
 
     Attributes:
         title: the text of the element `title`.
@@ -190,7 +191,7 @@ class _HtmlTarget:
         self._flush("\n\n")
 
     def _write(self, text: str) -> None:
-        """Add to the block; white space before it or after white space is left out."""
+        """Add to the block, without white space at its start or after white space."""
         if not self._pre and (not self._texts or self._texts[-1][-1] in " \n"):
             text = text.lstrip(" ")
         if text:
@@ -211,13 +212,13 @@ class _HtmlTarget:
             self._row.is_header &= is_header
 
     def _end_cell(self) -> None:
-        """Keep the cell that ends; its text begins at offset 0 of the block."""
+        """Store the cell that ends; its text begins at offset 0 of the block."""
         if self._row is not None:
             self._row.cells.append((" ".join("".join(self._texts).split()), self._links))
             self._texts, self._links, self._size = [], [], 0
 
     def _end_row(self) -> None:
-        """Write a row with the names of its columns, as an item of a list."""
+        """Write a row with the column names, as a list item."""
         row, self._row = self._row, None
         cells = row.cells if row else []
         self._texts, self._links, self._size = [], [], 0
@@ -235,7 +236,7 @@ class _HtmlTarget:
         self._flush("\n")
 
     def _lay_out(self) -> None:
-        """Take the table for a layout of its page: its cells are blocks."""
+        """Treat the table as page layout: its cells become blocks."""
         row, self._row = self._row, None
         if row is not None:
             before, links, self._texts, self._links = self._texts, self._links, [], []

@@ -1,8 +1,8 @@
 """Rows of CSV, JSON lists and JSON lines to documents.
 
 The text of a row is its column `text`, else lines `column: value`; HTML in it becomes text. Its
-title is `title`, else the first of `subject`, `summary`, `headline` and `name`; `id` names it
-within its file. The other columns are its metadata.
+title is `title`, else the first of `subject`, `summary`, `headline` and `name`. Its id within the
+file is `id`. The other columns become metadata.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def _start_of_table(text: str) -> int:
 def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str, Any]]:
     """Read a CSV table whose first line names the columns; each column has one type.
 
-    Recognizes the delimiters comma, semicolon, tab and bar. A column whose name was used before, as
-    the comments of a ticket, gets a number: `Comment`, `Comment (2)`.
+    Recognizes the delimiters comma, semicolon, tab and bar. Columns with the same name, as the
+    comments of a ticket, get numbers: `Comment`, `Comment (2)`.
 
     Args:
         text: text of the file.
@@ -97,7 +97,7 @@ def _distinct(names: Iterable[str]) -> Iterator[str]:
 def json_document(text: str) -> Iterator[Content | Unread]:
     """Convert a JSON list of objects, also under a key, to rows; keep other JSON as it is.
 
-    What stands beside the key are plain values, such as the name of a chat; they are the last row.
+    Plain values beside that key, such as the name of a chat, become the last row.
     """
     value = _json(text)
     records = _records(value)

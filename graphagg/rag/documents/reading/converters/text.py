@@ -1,8 +1,8 @@
 """Decode files: recognize the encoding, and end every line with a line feed.
 
-In this order: a byte-order mark; UTF-8, where a few bad bytes do not count; UTF-16 by its zero
-bytes; the encoding that the text states, as browsers take it; the encoding that the user named; a
-European one whose letters a language has, cp1252 first; what chardet recognizes; cp1252.
+In this order: a byte-order mark; UTF-8, perhaps with a few bad bytes; UTF-16 by its zero bytes; the
+encoding that the text declares, as browsers read it; the encoding that the user named; a European
+one with only letters of one language, cp1252 first; the result of chardet; cp1252.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _INSIDE = re.compile("(?<=[^\\W\\d_])[^\x00-\x7f\xad\xb7\u2018\u2019](?=[^\\W\\d
 
 
 class Decoded(NamedTuple):
-    """A text, and its encoding where that was guessed or bytes were replaced; "" else."""
+    """A text, and its encoding if that was guessed or bytes were replaced; else ""."""
 
     text: str
     guess: str = ""
@@ -88,7 +88,7 @@ def decode(content: bytes, encoding: str | None = None) -> Decoded:
 
 
 def _unmarked(content: bytes, encoding: str | None) -> tuple[str, str]:
-    """Decode what is not UTF-8, and name the encoding where it is a guess."""
+    """Decode a text that is not UTF-8, and name the encoding if it is a guess."""
     text = content.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     if (
@@ -158,7 +158,7 @@ def _recognized(content: bytes) -> str:
 def _strangeness(sample: bytes, encoding: str) -> float:
     """Cost of an encoding: 0 for a text in a European language, above 1 for any other text.
 
-    A letter counts that no language has beside the others, and a sign inside of a word.
+    Letters outside of the closest language count, and signs inside of words.
     """
     text = sample.decode(encoding, "replace")
     beyond = Counter(character for character in text if character > "\x7f")

@@ -16,6 +16,7 @@ from graphagg.rag.documents.tokens import entity_key, tokenize
 from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion
 from graphagg.rag.question.reading import QuestionReading
+from graphagg.rag.snapshot.dense import DenseIndex
 from tests.fakes import FakeEncoder, FakeExtractor, InMemory
 from tests.parity.literal import Dense, scores
 from tests.unit.rag.brute import products, rounded
@@ -48,9 +49,11 @@ class Case:
     sentences: list[str]
     ids: list[str]
     rng: np.random.Generator
+    dense: DenseIndex
 
     def hits(self, question: SeededQuestion, k: int, config: LinearRAGConfig) -> list[Hit]:
-        return self.retriever.hits(self.retriever.rank(question, config), k, None)
+        similarities = self.dense.similarities(question.query, self.retriever.view.row_set)
+        return self.retriever.hits(self.retriever.rank(question, similarities, config), k, None)
 
     def ranked(self, hits: Sequence[Hit]) -> np.ndarray:
         found = {hit.passage.id: hit.score for hit in hits}
@@ -90,7 +93,7 @@ def random_case(seed: int) -> Case:
     index = InMemory.of(passages, encoder, FakeExtractor())
     visible = rng.random(len(passages)) < rng.uniform(0.3, 1.2)
     visible[0] = True
-    retriever = LinearRAGSearch(index.corpus, index.view(visible), index.dense)
+    retriever = LinearRAGSearch(index.corpus, index.view(visible), index.dense.ranks)
 
     seen = [p for p, there in zip(passages, visible, strict=True) if there]
     owners, sentences = zip(
@@ -120,7 +123,7 @@ def random_case(seed: int) -> Case:
         sigma = np.minimum(products(of_sentences, vector), 1.0)
         literal.append(Dense(C, N, M, products(of_passages, vector), sigma, seeds))
     ids = [p.id for p in seen]
-    return Case(retriever, questions, literal, keys, list(sentences), ids, rng)
+    return Case(retriever, questions, literal, keys, list(sentences), ids, rng, index.dense)
 
 
 @settings(deadline=None, max_examples=30)

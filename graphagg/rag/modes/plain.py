@@ -22,7 +22,6 @@ from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import term_shares
 from graphagg.rag.question.reading import QuestionReading, read_terms
 from graphagg.rag.question.results import Hit, plain_hits
-from graphagg.rag.snapshot.dense import dense_hits, dense_rows
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_rows
 from graphagg.rag.snapshot.snapshot import PassageSnapshot, Scope
@@ -43,10 +42,7 @@ class Dense(ReadingRetriever[object]):
         return [read_terms(text, view, analyzers) for text in questions]
 
     def _rank(self, question: EncodedReading, k: int) -> RankedHits:
-        dense, view, allowed = self.snapshot.dense, self.scope.view, self.scope.allowed
-        return RankedHits(
-            lambda n: dense_hits(dense, view, question.vector, n, allowed), self._scores(question)
-        )
+        return self._rank_by_vector(self._scores(question))
 
     _closest = VectorRetriever._closest
 
@@ -101,7 +97,7 @@ class RRF(ReadingRetriever[object]):
     def _fused(self, question: QuestionScores, k: int, depth: int) -> list[Hit]:
         """Fuse `depth` passages of both lists into `k` hits, best first."""
         snapshot, scope = self.snapshot, self.scope
-        by_vector, _ = dense_rows(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
+        by_vector, _ = question.nearest(depth, scope.allowed)
         by_words, scores = bm25_rows(snapshot, scope, question.lexical, depth)
         shares: dict[int, dict[str, float]] = {}
         for name, rows in (("dense", by_vector), ("bm25", by_words[scores > 0])):

@@ -26,7 +26,7 @@ from graphagg.rag.modes.sentences import sentence_cosines, sentence_span, term_s
 from graphagg.rag.question.reading import QuestionReading, read_question
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
-from graphagg.rag.question.results import Explanation, Hit, Hits
+from graphagg.rag.question.results import Explanation, Hit, Hits, plain_hits
 from graphagg.rag.snapshot.snapshot import PassageSnapshot, Scope
 from graphagg.rag.tables.vectors import Queries, Rows
 
@@ -295,6 +295,13 @@ class VectorRetriever(Retriever[C, R, V]):
     def _scores(self, question: V) -> QuestionScores:
         view, dense = self.scope.view, self.snapshot.dense
         return QuestionScores(question.reading, question.query, question.words, view, dense)
+
+    def _rank_by_vector(self, scores: QuestionScores) -> RankedHits:
+        """Rank by similarity alone."""
+        corpus, allowed = self.snapshot.corpus, self.scope.allowed
+        return RankedHits(
+            lambda n: plain_hits(corpus, *scores.nearest(n, allowed), "dense"), scores
+        )
 
     def _closest(self, question: V, rows: Rows, passages: Sequence[Passage]) -> list[int]:
         """By similarity; the first of equals."""

@@ -6,11 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Mask
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
-from graphagg.rag.tables.vectors import Queries, Rows, Vectors
+from graphagg.rag.snapshot.ranking import top_k
+from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Vectors
 from graphagg.rag.tables.view import View
 
 
@@ -74,10 +75,17 @@ class QuestionScores:
             return float(self.similarities.max())
         return float(self.nearest(1)[1][0])
 
-    def nearest(self, k: int) -> tuple[Rows, Array]:
-        """The `k` most similar visible passages, best first; cached."""
+    def nearest(self, k: int, allowed: Mask | None = None) -> tuple[Rows, Array]:
+        """The `k` most similar visible passages, best first; of `allowed` (`[R]`) if given."""
+        if allowed is not None:
+            may = allowed & self._view.visible
+            return self._dense.search(self.query, k, RowSet(may, int(np.count_nonzero(may))))
+        if self.is_exact:
+            rows = self._view.rows
+            best = top_k(self.similarities, k, self._dense.ranks[rows])
+            return rows[best], self.similarities[best]
         if self._nearest is None or len(self._nearest[0]) < k:
-            self._nearest = self._dense.search(self.vector, k, self._view.row_set)
+            self._nearest = self._dense.search(self.query, k, self._view.row_set)
         rows, similarities = self._nearest
         return rows[:k], similarities[:k]
 

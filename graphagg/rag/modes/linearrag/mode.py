@@ -12,7 +12,6 @@ from graphagg.rag.modes.linearrag.names import NameVectors
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion
 from graphagg.rag.modes.protocol import QuestionModels, RankedHits, VectorRetriever
 from graphagg.rag.question.reading import QuestionReading, read_terms
-from graphagg.rag.snapshot.dense import dense_hits
 
 
 @dataclass(frozen=True)
@@ -67,18 +66,15 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
         """Rank by PageRank; a question that names no entity by similarity alone."""
         scores, allowed = self._scores(question), self.scope.allowed
         if not question.seeds:
-            dense, view = self.snapshot.dense, self.scope.view
-            return RankedHits(
-                lambda n: dense_hits(dense, view, question.vector, n, allowed), scores
-            )
+            return self._rank_by_vector(scores)
         search = self._search
-        ranked = search.rank(question, self.config)
+        ranked = search.rank(question, scores.similarities, self.config)
         return RankedHits(lambda n: search.hits(ranked, n, allowed), scores)
 
     @property
     def _search(self) -> LinearRAGSearch:
-        corpus, view, dense = self.snapshot.corpus, self.scope.view, self.snapshot.dense
+        corpus, view, ranks = self.snapshot.corpus, self.scope.view, self.snapshot.ranks
         # The cached search holds its view, so that no other view can have the same id meanwhile.
         return self.snapshot.cached(
-            "linearrag", str(id(view)), lambda: LinearRAGSearch(corpus, view, dense)
+            "linearrag", str(id(view)), lambda: LinearRAGSearch(corpus, view, ranks)
         )

@@ -20,7 +20,6 @@ from graphagg.rag.modes.linearrag.pagerank import PassageScores, Reset, personal
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.question.results import Hit, Hop
-from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.ranking import lookup, top_rows
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.spelling import Speller
@@ -66,11 +65,11 @@ class LinearRAGSearch:
     Args:
         corpus: texts and vectors.
         view: the visible passages.
-        dense: search by similarity.
+        ranks: `[R]` place of each passage's id in their order; ties are broken by it.
     """
 
-    def __init__(self, corpus: StoredCorpus, view: View, dense: DenseIndex) -> None:
-        self.corpus, self.view, self.dense = corpus, view, dense
+    def __init__(self, corpus: StoredCorpus, view: View, ranks: Array) -> None:
+        self.corpus, self.view, self.ranks = corpus, view, ranks
         self.graph = TriGraph(view, corpus.sentence_bounds)
 
     def entity_named(self, name: str) -> int | None:
@@ -78,10 +77,22 @@ class LinearRAGSearch:
         entity = self.view.gazetteer.find(entity_key(name))
         return None if entity is None or not len(self.graph.found_in(entity)) else entity
 
-    def rank(self, question: SeededQuestion, config: LinearRAGConfig) -> PassageWalk:
-        """Compute activation and PageRank for a question that names entities."""
+    def rank(
+        self, question: SeededQuestion, similarities: Array, config: LinearRAGConfig
+    ) -> PassageWalk:
+        """Compute activation and PageRank for a question that names entities.
+
+        Args:
+            question: with its entities.
+            similarities: to each visible passage.
+            config: the settings.
+        """
         activation = activate(self.graph, question.seeds, self._sigma(question), config)
-        rows, prior = self.view.rows, self._prior(question, config)
+        # The passage prior of eq. 7: similarities are scaled to 0..1.
+        low, high = similarities.min(), similarities.max()
+        scaled = (similarities - low) / (high - low if high > low else np.float32(1.0))
+        prior = scaled.astype(np.float64) * (config.passage_ratio * PASSAGE_NODE_WEIGHT)
+        rows = self.view.rows
         named, weights = self._bonus(activation)
         bonus = np.zeros(len(rows))
         bonus[np.searchsorted(rows, named)] = PASSAGE_NODE_WEIGHT * weights
@@ -99,14 +110,6 @@ class LinearRAGSearch:
         return sigma
 
     # --- stage 2 ---------------------------------------------------------------------------------
-
-    def _prior(self, question: SeededQuestion, config: LinearRAGConfig) -> Array:
-        """`[P]` of the visible passages: similarity scaled to 0..1, times its weights (eq. 7)."""
-        similar = self.dense.similarities(question.query, self.view.row_set)
-        low, high = similar.min(), similar.max()
-        scaled = (similar - low) / (high - low if high > low else np.float32(1.0))
-        prior: Array = scaled.astype(np.float64) * (config.passage_ratio * PASSAGE_NODE_WEIGHT)
-        return prior
 
     def _bonus(self, activation: Activation) -> tuple[Rows, Array]:
         """The passages that hold an active entity, and the bonus of each (eq. 7).
@@ -127,9 +130,7 @@ class LinearRAGSearch:
     def hits(self, walk: PassageWalk, k: int, allowed: Mask | None) -> list[Hit]:
         """The `k` best passages; `allowed` (`[R]`): only among these."""
         reached = walk.scores
-        rows, scores = top_rows(
-            reached.rows, reached.scores, k, self.dense.ranks, self.view, allowed
-        )
+        rows, scores = top_rows(reached.rows, reached.scores, k, self.ranks, self.view, allowed)
         in_reset, position = lookup(walk.rows, rows)
         dense, entity = (
             reached.unit * np.where(in_reset, weights[position], 0.0)

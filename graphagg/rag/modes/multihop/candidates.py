@@ -17,7 +17,7 @@ from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import best_rows, lookup, top_k
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Rows, RowSet
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE, STARTS_TEXT, View
 
 _COLUMNS = ("rows", "features", "covers", "pages", "direct")
@@ -99,9 +99,7 @@ class CandidateScorer:
         pool = distinct(np.concatenate([pool, best_titled]))
         # Where hidden passages may lead on but not be chosen, enough of the others must be scored.
         if allowed is not None and allowed[pool].sum() < size:
-            may = allowed & self.view.visible
-            others = RowSet(may, int(np.count_nonzero(may)))
-            more, _ = self.dense.search(question.vector, size, others)
+            more, _ = question.nearest(size, allowed)
             pool = distinct(np.concatenate([pool, more]))
         return pool
 

@@ -22,6 +22,7 @@ from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.snapshot import dense as dense_module
 from graphagg.rag.snapshot.ranking import top_k
+from graphagg.rag.tables.vectors import Queries
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, assert_same_hits
 
 QUESTIONS = [
@@ -122,7 +123,7 @@ def test_long_passages_score_by_their_best_window(tmp_path: Path) -> None:
         assert hits[0].passage == long
         assert hits[0].score == pytest.approx(best, abs=0.01)
         snapshot, (vector,) = index.snapshot, encoder.encode([question])
-        searched, scores = snapshot.dense.search(vector, 6, np.arange(6))
+        searched, scores = snapshot.dense.search(Queries(vector[None]), 6, np.arange(6))
         exact = snapshot.corpus.similarity(vector[None])[:, 0]
         np.testing.assert_allclose(exact[searched], scores, atol=1e-6)
         assert searched.tolist() == top_k(exact, 6).tolist()
@@ -145,13 +146,13 @@ def test_inverted_file_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             exact = snapshot.corpus.similarity(vector[None])[:, 0]
             for some in (rows, rows[rows % 3 > 0], rows[: rng.integers(501, 1400)]):
                 best = some[top_k(exact[some], 10, snapshot.ranks[some])]
-                searched, scores = snapshot.dense.search(vector, 10, some)
+                searched, scores = snapshot.dense.search(Queries(vector[None]), 10, some)
                 assert len(searched) == 10 and np.isin(searched, some).all()
                 np.testing.assert_array_equal(scores, exact[searched])
                 with monkeypatch.context() as patch:
                     patch.setattr(dense_module, "_SEEN", len(corpus))
                     patch.setattr(dense_module, "NEAR", len(corpus))
-                    searched, _ = snapshot.dense.search(vector, 10, some)
+                    searched, _ = snapshot.dense.search(Queries(vector[None]), 10, some)
                 assert searched.tolist() == best.tolist()
 
 

@@ -117,7 +117,7 @@ async def ready(port: int, texts: Iterator[str]) -> None:
 
 
 def _search(texts: Iterator[str]) -> tuple[str, dict[str, Any]]:
-    return "/v1/passages/search", {"question": next(texts), "top_k": 5}
+    return "/v1/passages/search", {"question": next(texts), "k": 5}
 
 
 def shuffled() -> Iterator[str]:

@@ -256,11 +256,11 @@ async def _requests(load: Load, port: int) -> Callable[[random.Random], Request]
     def choose(choice: random.Random) -> Request:
         kind = choice.choices(("search", "query", "vertices", "neighbors"), (4, 3, 2, 1))[0]
         if kind == "search":
-            body = {"question": choice.choice(load.questions), "top_k": 5, "mode": load.mode}
+            body = {"question": choice.choice(load.questions), "k": 5, "mode": load.mode}
             return kind, "/v1/passages/search", body
         vertex = choice.choice(vertices)
         if kind == "query":
-            return kind, "/v1/communities/query", {"seeds": [vertex], "top_k": 50}
+            return kind, "/v1/communities/query", {"seeds": [vertex], "k": 50}
         if kind == "vertices":
             prefix = str(vertex)[: choice.randint(1, 4)]
             return kind, f"/v1/communities/vertices?prefix={prefix}", None

@@ -30,14 +30,15 @@ from graphagg.errors import (
 )
 from graphagg.rag.config.profile import PROFILES, Profile
 from graphagg.rag.documents.languages import check_language
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.service import Service, Sources
-from graphagg.serve.shared import Shared
+from graphagg.serve.shared import SharedResources
 from graphagg.store import manifest_at
 from graphagg.store.manifest import MANIFEST_NAME
 
 ABOUT, STAGED = "collection.json", ".staged-"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_IDLE_SECONDS = 600.0  # time without a request after which a collection is closed
 KINDS = ("passages", "communities", "embedding")
 
 
@@ -85,7 +86,7 @@ class Collections:
         limits: of requests, and of open collections.
     """
 
-    def __init__(self, root: Path, shared: Shared, limits: Limits) -> None:
+    def __init__(self, root: Path, shared: SharedResources, limits: ServiceLimits) -> None:
         self.root, self._shared, self._limits = root, shared, limits
         root.mkdir(parents=True, exist_ok=True)
         self._open: dict[str, _Open] = {}
@@ -210,7 +211,7 @@ class Collections:
         """Move open collections to their published versions, and close those that are idle."""
         for name, entry in list(self._open.items()):
             gone = not _exists(self.root / name)
-            idle = time.monotonic() - entry.used > self._limits.collection_seconds
+            idle = time.monotonic() - entry.used > _IDLE_SECONDS
             if gone or (idle and not entry.users):
                 self.forget(name)
             else:

@@ -16,7 +16,7 @@ from graphagg.serve.models.graphs import CommunityRequest
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import Watch, current_trace
 from graphagg.serve.reload import ReloadingIndex
-from graphagg.serve.shared import Shared
+from graphagg.serve.shared import SharedResources
 from graphagg.store.manifest import Manifest
 
 Answer = dict[str, Any]
@@ -48,8 +48,8 @@ class Communities(ReloadingIndex[OpenedCommunities]):
         shared: threads that answer queries, and others for type-ahead and neighbors.
     """
 
-    def __init__(self, directory: PathLike[str], shared: Shared) -> None:
-        self._lane, self._lookups = shared.lane, shared.lookups
+    def __init__(self, directory: PathLike[str], shared: SharedResources) -> None:
+        self._pool, self._lookups = shared.pool, shared.lookups
         super().__init__(directory, lambda folder: OpenedCommunities(CommunityIndex.open(folder)))
 
     async def info(self) -> Answer:
@@ -89,7 +89,7 @@ class Communities(ReloadingIndex[OpenedCommunities]):
             return [show(_community(index, request)) for request in requests]
 
         with self._lease() as opened, current_trace().stage(stage):
-            answers, cpu_ms = await self._lane.run(answer, opened.index)
+            answers, cpu_ms = await self._pool.run(answer, opened.index)
         return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
     async def starting_with(self, prefix: str, limit: int) -> Answer:

@@ -8,10 +8,10 @@ from typing import Any
 
 from graphagg.embedding import NodeEmbedding
 from graphagg.graph.ids import VertexId
-from graphagg.serve.lanes import Lane
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import Watch, current_trace
 from graphagg.serve.reload import ReloadingIndex
+from graphagg.serve.threads import BoundedThreadPool
 
 Answer = dict[str, Any]
 
@@ -21,11 +21,11 @@ class Embedding(ReloadingIndex[NodeEmbedding]):
 
     Args:
         directory: the index.
-        lane: threads that answer.
+        pool: threads that answer.
     """
 
-    def __init__(self, directory: PathLike[str], lane: Lane) -> None:
-        self._lane = lane
+    def __init__(self, directory: PathLike[str], pool: BoundedThreadPool) -> None:
+        self._pool = pool
         super().__init__(directory, NodeEmbedding.open)
 
     async def info(self) -> Answer:
@@ -52,7 +52,7 @@ class Embedding(ReloadingIndex[NodeEmbedding]):
         """The nearest vertices of each vertex, and the time it took."""
         watch = Watch()
         with self._lease() as index, current_trace().stage("query"):
-            answers, cpu_ms = await self._lane.run(_neighbors, index, vertices, k)
+            answers, cpu_ms = await self._pool.run(_neighbors, index, vertices, k)
         return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
 

@@ -31,7 +31,7 @@ _KEPT = 256  # encoded questions that are kept: of the default encoder some 5 Mi
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedQuestions:
     """Questions ready to be answered.
 
     Attributes:
@@ -46,13 +46,13 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _EncodingJob:
     version: PassageVersion
     retriever: AnyRetriever
     mode: Mode
     scope: str
     questions: Sequence[str]
-    future: Future[Encoded] = field(default_factory=Future)
+    future: Future[EncodedQuestions] = field(default_factory=Future)
     queued: int = field(default_factory=time.time_ns)
 
     @property
@@ -81,7 +81,7 @@ class Batcher:
     ) -> None:
         self._most, self._capacity, self._observe = most, capacity, observe
         self._kept: OrderedDict[_Key, EncodedQuestion] = OrderedDict()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_EncodingJob | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -92,7 +92,7 @@ class Batcher:
         mode: Mode,
         scope: object,
         questions: Sequence[str],
-    ) -> Future[Encoded]:
+    ) -> Future[EncodedQuestions]:
         """Queue checked questions; a future that is cancelled before its batch is dropped.
 
         Raises:
@@ -102,7 +102,7 @@ class Batcher:
             raise Overloaded(
                 f"{self._capacity} requests wait to be encoded already; try again in a second"
             )
-        job = _Job(version, retriever, mode, json.dumps(scope, sort_keys=True), questions)
+        job = _EncodingJob(version, retriever, mode, json.dumps(scope, sort_keys=True), questions)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
@@ -126,7 +126,7 @@ class Batcher:
             if not self._work_on(first):
                 return
 
-    def _work_on(self, first: _Job) -> bool:
+    def _work_on(self, first: _EncodingJob) -> bool:
         """Encode a job and the jobs that wait behind it; False where the end is among them."""
         batch, more = [first], True
         while more and sum(len(job.questions) for job in batch) < self._most:
@@ -138,7 +138,7 @@ class Batcher:
                 more = False
             else:
                 batch.append(job)
-        groups: dict[tuple[int, Mode, str], list[_Job]] = {}
+        groups: dict[tuple[int, Mode, str], list[_EncodingJob]] = {}
         for job in batch:
             if job.future.set_running_or_notify_cancel():
                 groups.setdefault(job.group, []).append(job)
@@ -146,7 +146,7 @@ class Batcher:
             self._encode(jobs)
         return more
 
-    def _encode(self, jobs: Sequence[_Job]) -> None:
+    def _encode(self, jobs: Sequence[_EncodingJob]) -> None:
         begin, begun, trace = time.thread_time(), time.time_ns(), Trace()
         questions = [question for job in jobs for question in job.questions]
         try:
@@ -160,11 +160,15 @@ class Batcher:
         for job in jobs:
             end, waited = start + len(job.questions), Stage("wait", job.queued, begun)
             job.future.set_result(
-                Encoded(asked[start:end], each * len(job.questions), (waited, *trace.stages))
+                EncodedQuestions(
+                    asked[start:end], each * len(job.questions), (waited, *trace.stages)
+                )
             )
             start = end
 
-    def _asked(self, job: _Job, questions: Sequence[str], trace: Trace) -> list[EncodedQuestion]:
+    def _asked(
+        self, job: _EncodingJob, questions: Sequence[str], trace: Trace
+    ) -> list[EncodedQuestion]:
         """The encoded questions of a group; only those that are not kept are encoded."""
         about = job.version.artifact.manifest.data, job.mode, job.scope
         keys = [(*about, question) for question in questions]

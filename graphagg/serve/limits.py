@@ -1,4 +1,4 @@
-"""Limits of a request: how much it may ask for, and how long it may take."""
+"""ServiceLimits of a request: how much it may ask for, and how long it may take."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ MOST_LISTED = 1_000
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Limits that an operator may change.
+class ServiceLimits:
+    """ServiceLimits that an operator may change.
 
     Attributes:
         body_bytes: most bytes of a request's body, also where it comes in chunks without a length.
-        header_bytes: most bytes of a request's header.
         receive_seconds: longest time for the body of a request.
         idle_seconds: how long a connection may be idle after an answer.
         answer_seconds: longest time from the complete request to its answer.
@@ -46,11 +45,9 @@ class Limits:
         write_seconds: longest time that a write waits for its turn.
         writers: writes at a time, of as many collections, each with models of its own.
         open_collections: collections that are open at a time; the longest unused is closed.
-        collection_seconds: time without a request after which a collection is closed.
     """
 
     body_bytes: int = 1 << 20
-    header_bytes: int = 1 << 16
     receive_seconds: float = 10.0
     idle_seconds: int = 30
     answer_seconds: float = 30.0
@@ -64,7 +61,6 @@ class Limits:
     write_seconds: float = 30.0
     writers: int = 2
     open_collections: int = 32
-    collection_seconds: float = 600.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -28,14 +28,14 @@ from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import LONGEST_NAME, View
-from graphagg.serve.encoding import Encoded
+from graphagg.serve.encoding import EncodedQuestions
 from graphagg.serve.facets import facets
 from graphagg.serve.limits import MOST_TEXT
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
 from graphagg.serve.observe.stages import Trace, Watch, current_trace
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.rights import CURRENT
-from graphagg.serve.shared import Shared
+from graphagg.serve.shared import SharedResources
 from graphagg.store import open_artifact
 
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ class Passages(ReloadingIndex[PassageIndex]):
     def __init__(
         self,
         directory: PathLike[str],
-        shared: Shared,
+        shared: SharedResources,
         *,
         eager: bool = False,
         reranker: Reranker | None = None,
         rerank_first: int = RERANKED,
     ) -> None:
         self._reranker, self._first = reranker, rerank_first
-        self._shared, self._lane, self._eager = shared, shared.lane, eager
+        self._shared, self._pool, self._eager = shared, shared.pool, eager
         self._prepared = False
         super().__init__(directory, self._open_version)
 
@@ -144,7 +144,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         with self._lease() as index:
             snapshot = index.snapshot
             if filter is not None:
-                snapshot, _ = await self._lane.run(_restricted, snapshot, filter)
+                snapshot, _ = await self._pool.run(_restricted, snapshot, filter)
             yield PassageVersion(snapshot, index.models)
 
     async def ask(self, call: Callable[[PassageSnapshot], R]) -> tuple[R, float]:
@@ -154,7 +154,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             Its value, and the milliseconds of thread time that it took.
         """
         async with self.visible() as version:
-            return await self._lane.run(call, version.snapshot)
+            return await self._pool.run(call, version.snapshot)
 
     async def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
@@ -189,7 +189,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             retriever, scope_ms = await self._scoped(version, request, trace)
             encoded = await self._encode(version, retriever, request, questions)
             trace.stages += encoded.stages
-            results, hits_ms = await self._lane.run(
+            results, hits_ms = await self._pool.run(
                 self._hits, version.snapshot, retriever, encoded, request, search, trace, begun=True
             )
         cpu_ms = round(scope_ms + encoded.cpu_ms + hits_ms, 3)
@@ -201,8 +201,8 @@ class Passages(ReloadingIndex[PassageIndex]):
     ) -> tuple[AnyRetriever, float]:
         """The retriever of a request, and the milliseconds it took."""
         if not request.selection.is_all:
-            return await self._lane.run(_scope, version, request, trace)
-        self._lane.check()  # all passages are a view that is there: a thread would take longer
+            return await self._pool.run(_scope, version, request, trace)
+        self._pool.check()  # all passages are a view that is there: a thread would take longer
         watch = Watch()
         return _scope(version, request, trace), watch.cpu_ms
 
@@ -212,7 +212,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         retriever: AnyRetriever,
         request: Request,
         questions: Sequence[str],
-    ) -> Encoded:
+    ) -> EncodedQuestions:
         scope = CURRENT.get().filter, vars(request.selection)
         future = self._shared.batcher.submit(version, retriever, request.mode, scope, questions)
         encoded = await asyncio.wrap_future(future)
@@ -227,7 +227,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         self,
         snapshot: PassageSnapshot,
         retriever: AnyRetriever,
-        encoded: Encoded,
+        encoded: EncodedQuestions,
         request: Request,
         search: Search,
         trace: Trace,
@@ -266,7 +266,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             row = version.snapshot.known_row(passage_id)
             retriever, _ = await self._scoped(version, request, current_trace())
             encoded = await self._encode(version, retriever, request, [question])
-            why, _ = await self._lane.run(
+            why, _ = await self._pool.run(
                 retriever.explain, encoded.asked[0], row, search.k, request.rescoring, begun=True
             )
         hit = None if why.hit is None else why.hit.to_json(search.characters)

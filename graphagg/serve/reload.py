@@ -35,7 +35,7 @@ class Closable(Protocol):
 T = TypeVar("T", bound=Closable)
 
 
-class _Version(Generic[T]):
+class _OpenVersion(Generic[T]):
     def __init__(self, opened: T) -> None:
         self.opened = opened
         self.readers = 0
@@ -74,7 +74,7 @@ class ReloadingIndex(Generic[T]):
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
         self._stamp = self._stamp_now()
-        self._current = _Version(open_index(directory))
+        self._current = _OpenVersion(open_index(directory))
 
     @property
     def version(self) -> str:
@@ -127,7 +127,7 @@ class ReloadingIndex(Generic[T]):
 
     def _swap(self, opened: T) -> None:
         with self._lock:
-            before, self._current = self._current, _Version(opened)
+            before, self._current = self._current, _OpenVersion(opened)
             before.retired = True
             idle = not before.readers
         if idle:

@@ -71,7 +71,7 @@ def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-class Tokens:
+class TokenFile:
     """The tokens of a file. A changed file is read again; a broken one admits nobody.
 
     Args:

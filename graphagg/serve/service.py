@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from graphagg import __version__
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.observe.metrics import Metrics
 from graphagg.serve.rights import CURRENT, check_unfiltered
-from graphagg.serve.shared import Shared
+from graphagg.serve.shared import SharedResources
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -86,16 +86,16 @@ class Service:
     def __init__(
         self,
         sources: Sources,
-        limits: Limits | None = None,
+        limits: ServiceLimits | None = None,
         *,
         lazy: bool = True,
         metrics: Metrics | None = None,
-        shared: Shared | None = None,
+        shared: SharedResources | None = None,
     ) -> None:
-        self.limits, self.sources = limits or Limits(), sources
+        self.limits, self.sources = limits or ServiceLimits(), sources
         self._is_collection = shared is not None
         self.metrics = metrics or (shared.metrics if shared else Metrics())
-        self.shared = shared or Shared(self.limits, self.metrics)
+        self.shared = shared or SharedResources(self.limits, self.metrics)
         self.stopping = self.answers_in_words = False
         self.lazy = lazy
         self._loaded = threading.Event()
@@ -133,7 +133,7 @@ class Service:
         if sources.embedding is not None:
             from graphagg.serve.embedding import Embedding
 
-            served["embedding"] = Embedding(sources.embedding, self.shared.lane)
+            served["embedding"] = Embedding(sources.embedding, self.shared.pool)
         return served
 
     # --- the indices -----------------------------------------------------------------------------

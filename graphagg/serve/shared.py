@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from graphagg.serve.lanes import Lane
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.observe.metrics import Metrics
+from graphagg.serve.threads import BoundedThreadPool
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from graphagg.serve.encoding import Batcher
 
 
-class Shared:
+class SharedResources:
     """The threads and models of a process.
 
     Args:
@@ -24,17 +24,17 @@ class Shared:
         metrics: takes the sizes of batches.
 
     Attributes:
-        lane: threads that answer.
+        pool: threads that answer.
         lookups: threads that answer type-ahead and neighbors, apart from all else: a flood of
             either leaves the other its threads.
         encoders, extractors: loaded models of questions by their sha256.
         loading: held while a model that several indices have is loaded.
     """
 
-    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, limits: ServiceLimits, metrics: Metrics) -> None:
         self.limits, self.metrics = limits, metrics
-        self.lane = Lane("answers", limits.threads, limits.waiting)
-        self.lookups = Lane("lookups", 1, limits.lookups)
+        self.pool = BoundedThreadPool("answers", limits.threads, limits.waiting)
+        self.lookups = BoundedThreadPool("lookups", 1, limits.lookups)
         self.encoders: dict[str, Encoder] = {}
         self.extractors: dict[str, EntityExtractor] = {}
         self._batcher: Batcher | None = None
@@ -59,7 +59,7 @@ class Shared:
 
     def close(self) -> None:
         """End the threads."""
-        self.lane.close()
+        self.pool.close()
         self.lookups.close()
         if self._batcher is not None:
             self._batcher.close()

@@ -23,8 +23,8 @@ from graphagg.serve.models.themes import (
     EXCERPT,
     MOST_PASSAGES,
     MOST_THEMES,
-    LightRequest,
     SimilarRequest,
+    ThemeDistributionRequest,
     ThemeRequest,
     ThemesRequest,
 )
@@ -88,7 +88,7 @@ class Themes:
 
         return await self._timed(answer)
 
-    async def light(self, request: LightRequest) -> Answer:
+    async def distribution(self, request: ThemeDistributionRequest) -> Answer:
         """The themes in which the passages of a question lie."""
         search = SearchRequest.model_validate(
             {**request.model_dump(), "characters": 1, "explain": False}

@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 from graphagg.errors import ArtifactBusy, EmptyCorpus, InvalidParameter, VersionChanged
 from graphagg.progress import Progress
 from graphagg.serve.collections import STAGED, Collections, is_bare
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.rights import check_unfiltered
 from graphagg.store import manifest_at
 from graphagg.store.locks import locked
@@ -51,7 +51,7 @@ class Writer:
     """
 
     def __init__(
-        self, collections: Collections, limits: Limits,
+        self, collections: Collections, limits: ServiceLimits,
         encoder: Encoder | None = None, extractor: EntityExtractor | None = None,
     ) -> None:  # fmt: skip
         self.limits, self._collections = limits, collections

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import patient, serving
 from tests.web import sites
@@ -38,7 +38,7 @@ def real_url() -> Iterator[str]:
     for path in (sites.DBLP, sites.CORPUS):
         if not path.is_file():
             pytest.skip(f"{path} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    with serving(Service(sites.real(), Limits(answer_seconds=300))) as live:
+    with serving(Service(sites.real(), ServiceLimits(answer_seconds=300))) as live:
         yield live.url
 
 

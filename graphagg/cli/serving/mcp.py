@@ -38,7 +38,7 @@ def _mcp(
 ) -> None:
     """Serve indices as MCP tools, over stdio or HTTP; models load at the start."""
     try:
-        from graphagg.serve.limits import Limits
+        from graphagg.serve.limits import ServiceLimits
         from graphagg.serve.mcp import create_server
         from graphagg.serve.service import Service
 
@@ -50,7 +50,7 @@ def _mcp(
     except ImportError as error:
         raise MissingExtra.of(error, "mcp") from None
     prepare_libraries(indices.lazy)
-    sources, limits = indices.sources(), Limits(answer_seconds=answer_seconds)
+    sources, limits = indices.sources(), ServiceLimits(answer_seconds=answer_seconds)
     service = Service(sources, limits, lazy=indices.lazy)
     try:
         # beside the handshake, for which clients do not wait long

@@ -82,7 +82,7 @@ class NetworkOptions:
     def access(self, host: str, token_file: Path | None) -> Access:
         """The policy of access; tokens are read."""
         from graphagg.serve.http.security import Access
-        from graphagg.serve.rights import Tokens
+        from graphagg.serve.rights import TokenFile
 
         return Access(
             host,
@@ -90,7 +90,7 @@ class NetworkOptions:
             hosts=tuple(self.allowed_hosts or ()),
             root_path=self.root_path,
             proxies=tuple(self.proxies or ()),
-            tokens=None if token_file is None else Tokens(token_file),
+            tokens=None if token_file is None else TokenFile(token_file),
         )
 
 

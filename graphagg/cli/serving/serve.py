@@ -21,7 +21,7 @@ from graphagg.cli.serving.options import (
     prepare_libraries,
 )
 from graphagg.errors import MissingExtra
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 EPILOG = "Example: graphagg serve --passages idx --communities comm --port 8321 --workers 2"
 
 _UNLISTED = {
-    *(each.name for each in fields(Limits)),
+    *(each.name for each in fields(ServiceLimits)),
     "rerank_first", "root_path", "cors_origins", "access_log", "llm_key_env", "llm_seconds",
 }  # fmt: skip
 """Options for the file of `--config` rather than the command line."""
@@ -45,7 +45,7 @@ def _serve(
     network: NetworkOptions,
     log: LogOptions,
     model: LanguageModel,
-    limits: Limits,
+    limits: ServiceLimits,
     # host and port are no fields: GRAPHAGG_PORT is a variable that Kubernetes sets for a service
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8321,
@@ -79,7 +79,7 @@ class _Server:
     """What a process that serves is made of; it can be sent to other processes."""
 
     sources: Sources
-    limits: Limits
+    limits: ServiceLimits
     access: Access
     endpoint: Endpoint | None
     lazy: bool

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.http.failures import refusal
 from graphagg.serve.http.security import local_path
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 
 _CLOSE = {"connection": "close"}
 _LONGEST_LENGTH = 18  # digits
@@ -20,7 +20,8 @@ _UNTIMED = re.compile(
 """What takes as long as an endpoint or a change may; an answer goes on where its client waits."""
 _FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), "/v1/collections/"
 _SEARCHES = re.compile(
-    r".*/(search|batch|answer|query|structure|themes?|light|similar|facets|neighbors)", re.DOTALL
+    r".*/(search|batch|answer|query|structure|themes?|theme-distribution|similar|facets|neighbors)",
+    re.DOTALL,
 )
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
 
@@ -40,7 +41,7 @@ class BodyLimit:
         limits: bytes and seconds.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: ServiceLimits) -> None:
         self._app, self._limits = app, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

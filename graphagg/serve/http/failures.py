@@ -36,8 +36,7 @@ from graphagg.errors import (
     VersionChanged,
     WriteFailed,
 )
-from graphagg.serve.models.values import ErrorAnswer
-from graphagg.serve.models.values import Request as Asked
+from graphagg.serve.models.values import ErrorAnswer, RequestModel
 
 _log = logging.getLogger("graphagg.serve")
 
@@ -166,7 +165,7 @@ def _line(fault: Any) -> str:
 @cache
 def names_of_requests() -> list[str]:
     """The keys of all requests."""
-    kinds: list[type[Any]] = [Asked]
+    kinds: list[type[Any]] = [RequestModel]
     for kind in kinds:
         kinds += kind.__subclasses__()
     return sorted({name for kind in kinds for name in kind.model_fields})

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.errors import InsecureBinding, InvalidParameter
 from graphagg.serve.http.failures import refusal
-from graphagg.serve.rights import ANYONE, CURRENT, NOBODY, Identity, Tokens, digest_of
+from graphagg.serve.rights import ANYONE, CURRENT, NOBODY, Identity, TokenFile, digest_of
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
@@ -79,7 +79,7 @@ class Access:
     hosts: tuple[str, ...] = ()
     root_path: str = ""
     proxies: tuple[str, ...] = ()
-    tokens: Tokens | None = None
+    tokens: TokenFile | None = None
 
     def __post_init__(self) -> None:
         if not self.is_guarded and not is_loopback(self.host):

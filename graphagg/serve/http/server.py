@@ -20,13 +20,14 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from graphagg.errors import PortTaken
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 
 _BACKLOG = 2048
+_HEADER_BYTES = 1 << 16
 _LAST_SECONDS = 0.5  # that open connections may still bring a request after the signal to stop
 
 
-class Server(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """A server that ends with exit code 0 after a signal, and says when it starts and stops.
 
     Args:
@@ -99,11 +100,11 @@ def address_of(listening: socket.socket) -> str:
 
 def make_server(
     app: ASGIApp,
-    limits: Limits,
+    limits: ServiceLimits,
     *,
     ready: Callable[[], None] = lambda: None,
     stopping: Callable[[], None] = lambda: None,
-) -> Server:
+) -> GracefulServer:
     """Make a server of an application; `run([bind(host, port)])` answers until a signal.
 
     Args:
@@ -112,11 +113,11 @@ def make_server(
         ready: called once it answers.
         stopping: called after the signal to stop.
     """
-    return Server(_config(app, limits), ready, stopping)
+    return GracefulServer(_config(app, limits), ready, stopping)
 
 
 def run_workers(
-    make: Callable[[], ASGIApp], limits: Limits, listening: socket.socket, workers: int
+    make: Callable[[], ASGIApp], limits: ServiceLimits, listening: socket.socket, workers: int
 ) -> None:
     """Answer by several processes, each with an application of its own, until a signal.
 
@@ -132,7 +133,7 @@ def run_workers(
         Multiprocess(config, [listening]).run()
 
 
-def _config(app: Any, limits: Limits, **more: Any) -> uvicorn.Config:
+def _config(app: Any, limits: ServiceLimits, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="h11",
@@ -144,7 +145,7 @@ def _config(app: Any, limits: Limits, **more: Any) -> uvicorn.Config:
         proxy_headers=False,
         backlog=_BACKLOG,
         limit_concurrency=limits.connections,
-        h11_max_incomplete_event_size=limits.header_bytes,
+        h11_max_incomplete_event_size=_HEADER_BYTES,
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=int(limits.answer_seconds + limits.receive_seconds) + 1,
         **more,

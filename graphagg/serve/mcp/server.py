@@ -34,7 +34,7 @@ from graphagg.serve.limits import (
 from graphagg.serve.mcp import passages, text, themes
 from graphagg.serve.models.graphs import CommunityRequest, NearestRequest
 from graphagg.serve.models.passages import OPTIONS, SearchRequest
-from graphagg.serve.models.values import K, Request
+from graphagg.serve.models.values import RequestModel
 from graphagg.serve.service import Service
 
 try:
@@ -61,10 +61,10 @@ _LEAST_CHARACTERS = 1_000
 
 _log = logging.getLogger("graphagg.serve")
 
-Q = TypeVar("Q", bound=Request)
+Q = TypeVar("Q", bound=RequestModel)
 R = TypeVar("R")
 Question = Annotated[str, Field(description="A whole question in plain words, names in it.")]
-Count = Annotated[int, Field(ge=1, le=MOST_HITS, validation_alias=K, description="Number of hits.")]
+Count = Annotated[int, Field(ge=1, le=MOST_HITS, description="Number of hits.")]
 Characters = Annotated[
     int, Field(ge=_LEAST_CHARACTERS, le=MOST_TEXT, description="Longest answer.")
 ]
@@ -78,7 +78,7 @@ Around = Annotated[
 Start = Annotated[int, Field(ge=0, description="Characters of a long passage to skip.")]
 
 
-class _Server(MCPServer):
+class CorpusServer(MCPServer):
     """A server whose description of the search says what the corpus holds now."""
 
     def __init__(self, service: Service, about: str) -> None:
@@ -114,7 +114,7 @@ def create_server(service: Service, about: str = "") -> MCPServer:
         service: answers the calls.
         about: a sentence on the subject of the passages, for the model.
     """
-    server = _Server(service, about)
+    server = CorpusServer(service, about)
     if service.has("passages"):
         _add_search(server, service)
         _add_reading(server, service)
@@ -192,7 +192,7 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _add_reading(server: _Server, service: Service) -> None:
+def _add_reading(server: CorpusServer, service: Service) -> None:
     async def read(passage_id: str, around: int, start: int, characters: int) -> str:
         def call(snapshot: PassageSnapshot) -> str:
             return passages.passage(snapshot, passage_id, around, start, characters)
@@ -239,9 +239,7 @@ def _add_communities(server: MCPServer, service: Service) -> None:
     @_tool(server)
     async def community_of(
         seeds: Annotated[list[str | int], Field(min_length=1, max_length=MOST_SEEDS)],
-        k: Annotated[
-            int, Field(ge=1, le=MOST_MEMBERS, validation_alias=K, description="Number of members.")
-        ] = 20,
+        k: Annotated[int, Field(ge=1, le=MOST_MEMBERS, description="Number of members.")] = 20,
         method: Method = "fused",
     ) -> str:
         """Find the community around some vertices: a line per member, with what it shares."""

@@ -10,7 +10,6 @@ from pydantic import Field
 from graphagg.rag.corpus.similar import By
 from graphagg.serve.limits import MOST_HITS
 from graphagg.serve.models.themes import Filter, SimilarRequest, ThemeRequest, ThemesRequest
-from graphagg.serve.models.values import K
 from graphagg.serve.service import Service
 from graphagg.serve.themes import Answer, Themes
 
@@ -18,9 +17,7 @@ INSTRUCTIONS = (
     "corpus_themes lists the subjects of a corpus, theme_passages the content of one theme; "
     "similar_passages and similar_entities find the ones most like a passage or an entity."
 )
-TopHits = Annotated[
-    int, Field(ge=1, le=MOST_HITS, validation_alias=K, description="Number of results.")
-]
+TopHits = Annotated[int, Field(ge=1, le=MOST_HITS, description="Number of results.")]
 Most = Annotated[int, Field(ge=1, le=200, description="Lines of the answer at most.")]
 _NAMES = 4  # names of a theme's line
 

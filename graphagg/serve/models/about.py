@@ -17,10 +17,10 @@ from graphagg.serve.limits import (
     MOST_SEEDS,
     MOST_TEXT,
 )
-from graphagg.serve.models.values import Result
+from graphagg.serve.models.values import AnswerModel
 
 
-class PassagesInfo(Result):
+class PassagesInfo(AnswerModel):
     """The content of the passage index."""
 
     version: str
@@ -30,7 +30,7 @@ class PassagesInfo(Result):
     models: dict[str, str]
 
 
-class CommunitiesInfo(Result):
+class CommunitiesInfo(AnswerModel):
     """The content of the community index."""
 
     version: str
@@ -39,7 +39,7 @@ class CommunitiesInfo(Result):
     methods: list[Method]
 
 
-class EmbeddingInfo(Result):
+class EmbeddingInfo(AnswerModel):
     """The content of the embedding."""
 
     version: str
@@ -48,7 +48,7 @@ class EmbeddingInfo(Result):
     dimension: int
 
 
-class LimitsInfo(Result):
+class LimitsInfo(AnswerModel):
     """The limits of one request."""
 
     question_characters: int = LONGEST_QUESTION
@@ -62,7 +62,7 @@ class LimitsInfo(Result):
     answer_seconds: float
 
 
-class Info(Result):
+class Info(AnswerModel):
     """The indices of this service; null for a kind that it does not have."""
 
     version: str
@@ -75,13 +75,13 @@ class Info(Result):
     embedding: EmbeddingInfo | None
 
 
-class Health(Result):
+class Health(AnswerModel):
     """Whether the process lives."""
 
     status: Literal["ok", "stopping"]
 
 
-class Ready(Result):
+class Ready(AnswerModel):
     """Whether questions are answered without waiting for a model."""
 
     status: Literal["ready", "loading", "stopping"]

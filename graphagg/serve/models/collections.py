@@ -8,7 +8,7 @@ from pydantic import Field
 
 from graphagg.rag.config.profile import Profile
 from graphagg.serve.limits import LONGEST_NAME
-from graphagg.serve.models.values import Name, Number, Request, Result, Timed, Vertex
+from graphagg.serve.models.values import AnswerModel, Name, Number, RequestModel, Timed, Vertex
 
 CollectionName = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9][a-z0-9_-]*$")]
 """The name of a collection."""
@@ -19,7 +19,7 @@ WeightedEdge = Annotated[list[Vertex | float], Field(min_length=2, max_length=3)
 """Two vertices, and the weight of their edge where the index keeps weights."""
 
 
-class CollectionRequest(Request):
+class CollectionRequest(RequestModel):
     """A collection to make."""
 
     name: CollectionName
@@ -29,7 +29,7 @@ class CollectionRequest(Request):
     )
 
 
-class CollectionItem(Result):
+class CollectionItem(AnswerModel):
     """A collection."""
 
     name: str
@@ -38,14 +38,14 @@ class CollectionItem(Result):
     problem: str | None = Field(default=None, description="The error, if it cannot be opened.")
 
 
-class CollectionList(Result):
+class CollectionList(AnswerModel):
     """All collections, by name."""
 
     collections: list[CollectionItem]
     may_write: bool
 
 
-class PassageItem(Request):
+class PassageItem(RequestModel):
     """A passage or a document to add; a longer text is split."""
 
     id: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
@@ -56,34 +56,34 @@ class PassageItem(Request):
     position: Number | None = None
 
 
-class AddRequest(Request):
+class AddRequest(RequestModel):
     """Passages to add, all or none."""
 
     passages: Annotated[list[PassageItem], Field(min_length=1, max_length=_MOST)]
     replace: bool = Field(default=False, description="Replace passages of the same ids.")
 
 
-class UpdateRequest(Request):
+class UpdateRequest(RequestModel):
     """Passages to replace, which must all be there."""
 
     passages: Annotated[list[PassageItem], Field(min_length=1, max_length=_MOST)]
 
 
-class DeleteRequest(Request):
+class DeleteRequest(RequestModel):
     """Ids of passages, or of documents with all their chunks."""
 
     ids: Annotated[list[Name], Field(min_length=1, max_length=_MOST)]
     ignore_missing: bool = False
 
 
-class EdgesRequest(Request):
+class EdgesRequest(RequestModel):
     """Edges to add to the graph, with weights if it has them, and edges to remove from it."""
 
     add: Annotated[list[WeightedEdge], Field(max_length=_MOST)] = Field(default_factory=list)
     remove: Annotated[list[Edge], Field(max_length=_MOST)] = Field(default_factory=list)
 
 
-class LeftOutFile(Result):
+class LeftOutFile(AnswerModel):
     """A file that could not be read."""
 
     path: str
@@ -91,7 +91,7 @@ class LeftOutFile(Result):
     reason: str
 
 
-class WriteAnswer(Result):
+class WriteAnswer(AnswerModel):
     """The outcome of a write; it is on the disk."""
 
     version: str | None = Field(description="Of the passages; for the header If-Match.")
@@ -107,20 +107,20 @@ class WriteAnswer(Result):
     notes: list[str] | None = None
 
 
-class FacetsRequest(Request):
+class FacetsRequest(RequestModel):
     """The passages whose metadata is counted."""
 
     filter: dict[str, Any] | None = None
 
 
-class FacetValue(Result):
+class FacetValue(AnswerModel):
     """A value, and the number of passages that have it."""
 
     value: str | float | bool
     passages: int
 
 
-class Facet(Result):
+class Facet(AnswerModel):
     """A key of the metadata."""
 
     type: str
@@ -135,7 +135,7 @@ class FacetsAnswer(Timed):
     keys: dict[str, Facet]
 
 
-class Removed(Result):
+class Removed(AnswerModel):
     """A collection that is gone."""
 
     removed: Literal[True] = True

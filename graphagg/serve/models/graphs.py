@@ -9,11 +9,10 @@ from pydantic import Field
 from graphagg.communities.config import Method
 from graphagg.serve.limits import MOST_BATCH
 from graphagg.serve.models.values import (
+    AnswerModel,
     Hits,
-    K,
     Members,
-    Request,
-    Result,
+    RequestModel,
     Seeds,
     ShownVertex,
     Timed,
@@ -21,23 +20,23 @@ from graphagg.serve.models.values import (
 )
 
 
-class CommunityRequest(Request):
+class CommunityRequest(RequestModel):
     """A query of the community of some seeds."""
 
     seeds: Seeds
     k: Members | None = Field(
-        default=50, validation_alias=K, description="Number of members; null: a sweep cut chooses."
+        default=50, description="Number of members; null: a sweep cut chooses."
     )
     method: Method = "fused"
 
 
-class CommunityBatchRequest(Request):
+class CommunityBatchRequest(RequestModel):
     """Several queries."""
 
     queries: Annotated[list[CommunityRequest], Field(min_length=1, max_length=MOST_BATCH)]
 
 
-class SharedNeighbors(Result):
+class SharedNeighbors(AnswerModel):
     """Neighbors shared with one seed; `shared_neighbors` is null where counting cost more."""
 
     seed: ShownVertex
@@ -48,7 +47,7 @@ class SharedNeighbors(Result):
     edge_weight: float | None = Field(default=None, description="Likewise, where adjacent.")
 
 
-class CommunityMember(Result):
+class CommunityMember(AnswerModel):
     """A vertex of a community."""
 
     id: ShownVertex
@@ -57,7 +56,7 @@ class CommunityMember(Result):
     reason: list[SharedNeighbors]
 
 
-class CommunityItem(Result):
+class CommunityItem(AnswerModel):
     """Members, best first, without the seeds."""
 
     seeds: list[ShownVertex]
@@ -78,7 +77,7 @@ class CommunityBatchAnswer(Timed):
     results: list[CommunityItem]
 
 
-class StructureVertex(Result):
+class StructureVertex(AnswerModel):
     """A vertex of the picture; `score` is null for a seed, `x` and `y` lie within [-1, 1]."""
 
     id: ShownVertex
@@ -89,7 +88,7 @@ class StructureVertex(Result):
     y: float
 
 
-class StructureEdge(Result):
+class StructureEdge(AnswerModel):
     """Two similar vertices; the weight is their Jaccard similarity."""
 
     source: ShownVertex
@@ -98,7 +97,7 @@ class StructureEdge(Result):
     in_graph: bool = Field(description="Whether the graph joins the two, too.")
 
 
-class SubCommunity(Result):
+class SubCommunity(AnswerModel):
     """A sub-community; 0 is the largest."""
 
     id: int
@@ -115,54 +114,54 @@ class StructureAnswer(Timed):
     plan: str
 
 
-class Listed(Result):
+class VertexItem(AnswerModel):
     """A vertex and its number of edges."""
 
     id: ShownVertex
     degree: int
 
 
-class VertexList(Result):
+class VertexList(AnswerModel):
     """The vertices whose ids begin with a prefix: the exact one, then by degree."""
 
-    vertices: list[Listed]
+    vertices: list[VertexItem]
     more: bool
 
 
-class NeighborList(Result):
+class NeighborList(AnswerModel):
     """The neighbors of a vertex with most edges."""
 
     vertex: ShownVertex
     degree: int
-    neighbors: list[Listed]
+    neighbors: list[VertexItem]
     more: bool
 
 
 # --- embeddings --------------------------------------------------------------------------------
 
 
-class NearestRequest(Request):
+class NearestRequest(RequestModel):
     """A query of the vertices nearest to one."""
 
     vertex: Vertex
-    k: Hits = Field(default=10, validation_alias=K, description="Number of neighbors.")
+    k: Hits = Field(default=10, description="Number of neighbors.")
 
 
-class NearestBatchRequest(Request):
+class NearestBatchRequest(RequestModel):
     """Several vertices."""
 
     vertices: Annotated[list[Vertex], Field(min_length=1, max_length=MOST_BATCH)]
-    k: Hits = Field(default=10, validation_alias=K, description="Number of neighbors.")
+    k: Hits = Field(default=10, description="Number of neighbors.")
 
 
-class Nearest(Result):
+class Nearest(AnswerModel):
     """A near vertex, with the cosine of the two vectors."""
 
     id: ShownVertex
     score: float
 
 
-class NearestItem(Result):
+class NearestItem(AnswerModel):
     """The vertices nearest to one."""
 
     vertex: ShownVertex

@@ -8,18 +8,16 @@ from pydantic import Field, create_model
 
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.question.excerpts import CHARACTERS
-from graphagg.rag.question.request import Option, options, request_of
-from graphagg.rag.question.request import Request as PassageRequest
+from graphagg.rag.question.request import Option, Request, options, request_of
 from graphagg.rag.question.results import HopKind
 from graphagg.serve.limits import MOST_BATCH, MOST_HITS, MOST_TEXT
 from graphagg.serve.models.values import (
+    AnswerModel,
     Characters,
     Hits,
-    K,
     Offset,
     Question,
-    Request,
-    Result,
+    RequestModel,
     Timed,
     strict_type,
 )
@@ -39,13 +37,13 @@ def json_field(option: Option) -> tuple[Any, Any]:
 OPTIONS = {option.name: json_field(option) for option in options("json")}
 """Fields of a body, derived from `graphagg.rag.question.request.Request`."""
 if TYPE_CHECKING:
-    _Options = Request
+    _Options = RequestModel
 else:
-    _Options = create_model("_Options", __base__=Request, **OPTIONS)
+    _Options = create_model("_Options", __base__=RequestModel, **OPTIONS)
 
 
 class _SearchOptions(_Options):
-    k: Hits = Field(default=5, validation_alias=K, description="Number of hits.")
+    k: Hits = Field(default=5, description="Number of hits.")
     offset: Offset = Field(
         default=0, description=f"Number of hits to skip, for pages; with k at most {MOST_HITS}."
     )
@@ -63,7 +61,7 @@ class _SearchOptions(_Options):
         """Number of hits to rank: with the skipped ones."""
         return min(self.k + self.offset, MOST_HITS)
 
-    def request(self, **more: Any) -> PassageRequest:
+    def request(self, **more: Any) -> Request:
         """The request that answers the questions; `more` are fields that the service adds."""
         return request_of({name: getattr(self, name) for name in OPTIONS} | more)
 
@@ -86,7 +84,7 @@ class AnswerRequest(SearchRequest):
     stream: bool = Field(default=False, description="Send events as the answer comes.")
 
 
-class PathStep(Result):
+class PathStep(AnswerModel):
     """One step of a hop path; with `explain` a passage, whose id `text` is, has its title too."""
 
     kind: HopKind
@@ -96,7 +94,7 @@ class PathStep(Result):
     title: str | None = None
 
 
-class Mention(Result):
+class MentionSpan(AnswerModel):
     """An entity in the text of a hit; `start` and `end` count Unicode code points."""
 
     start: int
@@ -104,20 +102,20 @@ class Mention(Result):
     entity: str
 
 
-class Place(Result):
+class Place(AnswerModel):
     """A place of a text, `[start, end)` in Unicode code points."""
 
     start: int
     end: int
 
 
-class Cut(Place):
+class ExcerptRange(Place):
     """The piece of a passage that `text` is, where it is not the whole."""
 
     characters: int = Field(description="Of the whole passage.")
 
 
-class Neighbor(Result):
+class NeighborChunk(AnswerModel):
     """A chunk beside a hit in its document."""
 
     id: str
@@ -125,7 +123,7 @@ class Neighbor(Result):
     text: str
 
 
-class PassageHit(Result):
+class PassageHit(AnswerModel):
     """A retrieved passage, under the keys of the command line's `--json`."""
 
     id: str
@@ -139,14 +137,14 @@ class PassageHit(Result):
     metadata: dict[str, Any]
     document: str | None = None
     position: int | None = None
-    neighbors: list[Neighbor] | None = Field(
+    neighbors: list[NeighborChunk] | None = Field(
         default=None, description="Chunks around it, as far as they fit characters."
     )
-    cut: Cut | None = Field(default=None, description="null: text is the whole passage.")
+    cut: ExcerptRange | None = Field(default=None, description="null: text is the whole passage.")
     copies: list[str] | None = Field(
         default=None, description="Ids of other passages with exactly this text."
     )
-    mentions: list[Mention] | None = None
+    mentions: list[MentionSpan] | None = None
 
 
 class Answered(Timed):
@@ -165,7 +163,7 @@ class SearchAnswer(Answered):
     mode: Mode
 
 
-class Citation(Result):
+class CitedPassage(AnswerModel):
     """A passage that an answer cites by its number."""
 
     number: int
@@ -173,16 +171,16 @@ class Citation(Result):
     title: str
 
 
-class WordsAnswer(Result):
+class WordsAnswer(AnswerModel):
     """An answer in words; without a passage its text is empty and no model was asked."""
 
     text: str
-    citations: list[Citation]
+    citations: list[CitedPassage]
     unknown_citations: list[int] = Field(description="Cited numbers that no passage has.")
     hits: list[PassageHit]
 
 
-class SearchItem(Result):
+class SearchItem(AnswerModel):
     """The hits of one question of a batch."""
 
     hits: list[PassageHit]

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphagg.rag.corpus.similar import By
-from graphagg.serve.models.values import Hits, K, Name, Number, Question, Request, Result, Timed
+from graphagg.serve.models.values import (
+    AnswerModel,
+    Hits,
+    Name,
+    Number,
+    Question,
+    RequestModel,
+    Timed,
+)
 
 MOST_THEMES = 1_000
 """Themes of one answer, the largest first."""
@@ -21,7 +29,7 @@ Filter = Annotated[
 ]
 
 
-class ThemesRequest(Request):
+class ThemesRequest(RequestModel):
     """A query of themes."""
 
     filter: Filter = None
@@ -31,32 +39,32 @@ class ThemesRequest(Request):
     level: Number | None = Field(default=None, description="null: the one to show first.")
 
 
-class ThemeRequest(Request):
+class ThemeRequest(RequestModel):
     """A theme by its id."""
 
     theme: Name
     filter: Filter = None
 
 
-class LightRequest(Request):
+class ThemeDistributionRequest(RequestModel):
     """A question whose passages are looked for on the map."""
 
     question: Question
-    k: Hits = Field(default=20, validation_alias=K, description="Number of hits.")
+    k: Hits = Field(default=20, description="Number of hits.")
     filter: Filter = None
 
 
-class SimilarRequest(Request):
+class SimilarRequest(RequestModel):
     """A query of passages like one, or of entities like one."""
 
     passage: Name | None = None
     entity: Name | None = None
     by: By | None = Field(default=None, description="null: text of passages, graph of entities.")
-    k: Hits = Field(default=10, validation_alias=K, description="Number of results.")
+    k: Hits = Field(default=10, description="Number of results.")
     filter: Filter = None
 
 
-class ThemeEntity(Result):
+class ThemeEntity(AnswerModel):
     """An entity of a theme."""
 
     key: str
@@ -64,7 +72,7 @@ class ThemeEntity(Result):
     weight: float
 
 
-class ThemePassage(Result):
+class ThemePassage(AnswerModel):
     """A passage of a theme."""
 
     id: str
@@ -72,7 +80,7 @@ class ThemePassage(Result):
     score: float
 
 
-class ThemeNear(Result):
+class ThemeNear(AnswerModel):
     """A theme beside another, with the share of ties that lead there."""
 
     id: str
@@ -80,7 +88,7 @@ class ThemeNear(Result):
     label: str
 
 
-class ThemeSpan(Result):
+class ThemeSpan(AnswerModel):
     """The first and the last date of a theme's passages."""
 
     first: str
@@ -88,7 +96,7 @@ class ThemeSpan(Result):
     dated: int
 
 
-class ThemeShown(Result):
+class ThemeShown(AnswerModel):
     """A theme."""
 
     id: str
@@ -118,7 +126,7 @@ class ThemesAnswer(Timed):
     notes: list[str]
 
 
-class ListedPassage(Result):
+class ListedPassage(AnswerModel):
     """A passage by id and title, and how it begins."""
 
     id: str
@@ -134,20 +142,20 @@ class ThemeAnswer(Timed):
     more: int
 
 
-class LitPassage(ListedPassage):
+class LocatedPassage(ListedPassage):
     """A passage of an answer, with its themes, the coarsest first."""
 
     themes: list[str]
 
 
-class LightAnswer(Timed):
+class ThemeDistribution(Timed):
     """Themes of the passages of a question, with the number of passages by theme id."""
 
-    passages: list[LitPassage]
+    passages: list[LocatedPassage]
     themes: dict[str, int]
 
 
-class LikePassage(Result):
+class LikePassage(AnswerModel):
     """A passage or entity that is alike."""
 
     id: str

@@ -13,7 +13,6 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -67,8 +66,6 @@ Hits = Annotated[int, Field(ge=1, le=MOST_HITS), BeforeValidator(_whole)]
 Offset = Annotated[int, Field(ge=0, lt=MOST_HITS), BeforeValidator(_whole)]
 Characters = Annotated[int, Field(ge=1, le=MOST_CHARACTERS), BeforeValidator(_whole)]
 Score = Annotated[float | None, Field(allow_inf_nan=False, strict=False)]
-K = AliasChoices("k", "top_k")
-"""Names of the number of results: `k`, and the name that it had before."""
 Members = Annotated[int, Field(ge=1, le=MOST_MEMBERS), BeforeValidator(_whole)]
 Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
 
@@ -87,32 +84,32 @@ def strict_type(kind: Any) -> Any:
     return list[names[0]] if get_origin(kind) is list else kind  # type: ignore[valid-type]
 
 
-class Request(BaseModel):
+class RequestModel(BaseModel):
     """Base of requests."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Result(BaseModel):
+class AnswerModel(BaseModel):
     """Base of answers."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class ErrorDetail(Result):
+class ErrorDetail(AnswerModel):
     """A named error."""
 
     type: str = Field(description="Name of the error, such as UnknownVertex.")
     message: str = Field(description="What was found, what was wanted, what to do.")
 
 
-class ErrorAnswer(Result):
+class ErrorAnswer(AnswerModel):
     """A refusal."""
 
     error: ErrorDetail
 
 
-class Timed(Result):
+class Timed(AnswerModel):
     """An answer with the time it took."""
 
     latency_ms: float = Field(description="Wall time in the service.")

@@ -9,7 +9,7 @@ from graphagg.communities import CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.rag import PassageIndex
 from graphagg.serve.http.security import Access
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.service import Service, Sources
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.communities.graphs import planted
@@ -36,7 +36,7 @@ def start() -> Iterator[Callable[..., Live]]:
 
     def start(
         sources: Sources,
-        limits: Limits | None = None,
+        limits: ServiceLimits | None = None,
         access: Access | None = None,
         **options: float,
     ) -> Live:

@@ -16,8 +16,8 @@ import numpy as np
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.serve.http.app import create_app
 from graphagg.serve.http.security import Access
-from graphagg.serve.http.server import Server, address_of, bind, make_server
-from graphagg.serve.limits import Limits
+from graphagg.serve.http.server import GracefulServer, address_of, bind, make_server
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.service import Service
 from tests.fakes import FakeEncoder
 
@@ -29,7 +29,7 @@ class Live:
     """A service that answers, and a client of it."""
 
     service: Service
-    server: Server
+    server: GracefulServer
     url: str
     client: httpx.Client
 
@@ -65,9 +65,9 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def patient(limits: Limits | None = None) -> Limits:
-    """Limits whose times, where they are the default ones, suffice on a busy machine too."""
-    limits, default = limits or Limits(), Limits()
+def patient(limits: ServiceLimits | None = None) -> ServiceLimits:
+    """ServiceLimits whose times, where they are the default ones, suffice on a busy machine too."""
+    limits, default = limits or ServiceLimits(), ServiceLimits()
     times = ("receive_seconds", "answer_seconds")
     unset = [name for name in times if getattr(limits, name) == getattr(default, name)]
     return replace(limits, **dict.fromkeys(unset, float(SECONDS)))

@@ -20,7 +20,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from graphagg.serve.http.routes.about import PAGE
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until
 
@@ -28,7 +28,7 @@ from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, unt
 @pytest.fixture(scope="module")
 def strict(indices: Sources) -> Iterator[Live]:
     """A service that takes small bodies."""
-    with serving(Service(indices, patient(Limits(body_bytes=5_000)))) as running:
+    with serving(Service(indices, patient(ServiceLimits(body_bytes=5_000)))) as running:
         until(lambda: running.get("/readyz").is_success)
         yield running
 
@@ -36,7 +36,7 @@ def strict(indices: Sources) -> Iterator[Live]:
 @pytest.fixture(scope="module")
 def hasty(indices: Sources) -> Iterator[Live]:
     """A service that waits a second for its clients, and takes few connections."""
-    limits = patient(Limits(receive_seconds=1.0, idle_seconds=1, connections=20))
+    limits = patient(ServiceLimits(receive_seconds=1.0, idle_seconds=1, connections=20))
     with serving(Service(indices, limits)) as running:
         yield running
 
@@ -160,8 +160,8 @@ def test_a_declared_length_is_refused_before_the_body_comes(strict: Live) -> Non
         b"", b"{", b"null", b"[]", b"3", b'"seeds"', b"\xff\xfe", b"{'seeds': [3]}",
         b'{"seeds": [3]} x', b'{"seeds": NaN}', b"[" * 4_000, b'{"seeds": [' + b"9" * 4_900 + b"]}",
         b'{"seeds": ["\\ud800"]}', b'{"seeds": [true]}', b'{"seeds": [1.5]}', b'{"seeds": [-1]}',
-        b'{"seeds": []}', b'{"seeds": [3], "top_k": 0}', b'{"seeds": [3], "top_k": 1001}',
-        b'{"seeds": [3], "top_k": "5"}', b'{"seeds": [3], "method": "magic"}',
+        b'{"seeds": []}', b'{"seeds": [3], "k": 0}', b'{"seeds": [3], "k": 1001}',
+        b'{"seeds": [3], "k": "5"}', b'{"seeds": [3], "method": "magic"}',
         b'{"seeds": [3], "\\ud800": 1}', b'{"seeds": [3], "hits": 5}',
         b'{"seeds": [' + b"3," * 100 + b"3]}", b'{"seeds": ["' + b"a" * 513 + b'"]}',
     ],
@@ -185,7 +185,7 @@ def test_only_json_is_read(strict: Live) -> None:
     "change",
     [
         {"question": ""}, {"question": "a" * 2_001}, {"question": None},
-        {"question": "x\ud800"}, {"top_k": 101}, {"top_k": -1}, {"mode": "magic"}, {"filter": []},
+        {"question": "x\ud800"}, {"k": 101}, {"k": -1}, {"mode": "magic"}, {"filter": []},
         {"explain": "yes"}, {"limit": 3},
     ],
 )  # fmt: skip
@@ -385,7 +385,7 @@ def test_a_client_that_leaves_is_not_missed(strict: Live) -> None:
 
 
 def test_a_flood_of_type_ahead_leaves_queries_their_threads(start, indices: Sources) -> None:
-    running = start(indices, Limits(lookups=4))
+    running = start(indices, ServiceLimits(lookups=4))
     statuses: list[int] = []
 
     def type_ahead(number: int) -> None:
@@ -402,7 +402,7 @@ def test_a_flood_of_type_ahead_leaves_queries_their_threads(start, indices: Sour
 
 
 def test_a_flooded_lane_says_429(start, indices: Sources) -> None:
-    running = start(indices, Limits(lookups=1))
+    running = start(indices, ServiceLimits(lookups=1))
     running.service.shared.lookups._open += 1
     answer = running.get("/v1/communities/vertices?prefix=1")
     assert error_of(answer, 429) == "LookupsFlooded" and answer.headers["retry-after"] == "1"

@@ -47,7 +47,7 @@ def test_a_search_gives_what_the_library_gives(
     live: Live, passages: PassageIndex, mode: str
 ) -> None:
     for question in QUESTIONS:
-        body = {"question": question, "top_k": 4, "mode": mode, "explain": False}
+        body = {"question": question, "k": 4, "mode": mode, "explain": False}
         answer = live.json("/v1/passages/search", body)
         SearchAnswer.model_validate(answer)
         hits = passages.retrieve(question, 4, mode=mode)  # type: ignore[arg-type]
@@ -67,7 +67,7 @@ def test_an_explained_path_has_the_titles_of_its_passages(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_batch_gives_what_single_questions_give(live: Live, mode: str) -> None:
-    options = {"mode": mode, "top_k": 3}
+    options = {"mode": mode, "k": 3}
     batch = live.json("/v1/passages/search/batch", {"questions": QUESTIONS, **options})
     SearchBatchAnswer.model_validate(batch)
     alone = [live.json("/v1/passages/search", {"question": q, **options}) for q in QUESTIONS]
@@ -85,7 +85,7 @@ def test_a_filter_leaves_what_it_lets_through(live: Live) -> None:
 
 
 def test_mentions_say_where_entities_stand(live: Live) -> None:
-    body = {"question": "Where is Ada's house?", "top_k": 5}
+    body = {"question": "Where is Ada's house?", "k": 5}
     hits = live.json("/v1/passages/search", body)["hits"]
     marked = {
         hit["id"]: {hit["text"][m["start"] : m["end"]] for m in hit["mentions"]} for hit in hits
@@ -101,7 +101,7 @@ def test_a_community_is_that_of_the_library(live: Live, indices: Sources, method
     assert indices.communities
     with CommunityIndex.open(indices.communities) as index:
         expected = index.query([3, 5], 9, method=method).to_json()  # type: ignore[arg-type]
-    answer = live.json("/v1/communities/query", {"seeds": ["3", 5], "top_k": 9, "method": method})
+    answer = live.json("/v1/communities/query", {"seeds": ["3", 5], "k": 9, "method": method})
     CommunityAnswer.model_validate(answer)
     assert {key: answer[key] for key in expected} == expected
 
@@ -110,22 +110,22 @@ def test_a_sweep_cut_chooses_the_size(live: Live, indices: Sources) -> None:
     assert indices.communities
     with CommunityIndex.open(indices.communities) as index:
         expected = index.query([3], None).to_json()
-    answer = live.json("/v1/communities/query", {"seeds": [3], "top_k": None})
+    answer = live.json("/v1/communities/query", {"seeds": [3], "k": None})
     assert answer["conductance"] == expected["conductance"]
     assert answer["members"] == expected["members"]
 
 
 def test_batches_of_queries_and_vertices(live: Live) -> None:
-    queries = [{"seeds": [3]}, {"seeds": [14, 15], "method": "jaccard", "top_k": 3}]
+    queries = [{"seeds": [3]}, {"seeds": [14, 15], "method": "jaccard", "k": 3}]
     batch = live.json("/v1/communities/query/batch", {"queries": queries})
     CommunityBatchAnswer.model_validate(batch)
     for query, item in zip(queries, batch["results"], strict=True):
         alone = live.json("/v1/communities/query", query)
         assert item == {key: alone[key] for key in item}
-    near = live.json("/v1/embedding/neighbors/batch", {"vertices": [3, "14"], "top_k": 4})
+    near = live.json("/v1/embedding/neighbors/batch", {"vertices": [3, "14"], "k": 4})
     NearestBatchAnswer.model_validate(near)
     for vertex, item in zip((3, 14), near["results"], strict=True):
-        alone = live.json("/v1/embedding/neighbors", {"vertex": vertex, "top_k": 4})
+        alone = live.json("/v1/embedding/neighbors", {"vertex": vertex, "k": 4})
         assert item == {key: alone[key] for key in item}
 
 
@@ -133,7 +133,7 @@ def test_the_nearest_vertices_are_those_of_the_library(live: Live, indices: Sour
     assert indices.embedding
     with NodeEmbedding.open(indices.embedding) as index:
         expected = [vars(each) for each in index.neighbors(7, 5)]
-    answer = live.json("/v1/embedding/neighbors", {"vertex": "7", "top_k": 5})
+    answer = live.json("/v1/embedding/neighbors", {"vertex": "7", "k": 5})
     assert answer["neighbors"] == expected
 
 
@@ -144,7 +144,7 @@ def test_a_structure_holds_seeds_members_and_their_similarities(
     with CommunityIndex.open(indices.communities) as index:
         community = index.query([3, 5], 12)
         drawn = community.structure()
-    answer = live.json("/v1/communities/structure", {"seeds": [3, 5], "top_k": 12})
+    answer = live.json("/v1/communities/structure", {"seeds": [3, 5], "k": 12})
     StructureAnswer.model_validate(answer)
     assert [v["id"] for v in answer["vertices"]] == list(drawn.vertices)
     assert [v["seed"] for v in answer["vertices"]] == [True] * 2 + [False] * 12

@@ -11,9 +11,9 @@ import pytest
 from graphagg.errors import InvalidParameter, Overloaded
 from graphagg.rag import PassageIndex
 from graphagg.serve.encoding import Batcher
-from graphagg.serve.lanes import Lane
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.service import Sources
+from graphagg.serve.threads import BoundedThreadPool
 from tests.fakes import FakeExtractor
 from tests.unit.serve.live import SECONDS, HeldEncoder, error_of, until
 
@@ -30,7 +30,7 @@ def test_what_waits_is_encoded_by_one_call(start, held: Sources, live) -> None:
     assert isinstance(encoder, HeldEncoder)
     running = start(held)
     with ThreadPoolExecutor(len(QUESTIONS)) as pool:
-        bodies = [{"question": q, "top_k": 1 + i % 4} for i, q in enumerate(QUESTIONS)]
+        bodies = [{"question": q, "k": 1 + i % 4} for i, q in enumerate(QUESTIONS)]
         first = pool.submit(running.post, "/v1/passages/search", bodies[0])
         assert encoder.entered.wait(SECONDS)
         others = [pool.submit(running.post, "/v1/passages/search", b) for b in bodies[1:]]
@@ -98,7 +98,7 @@ def test_a_cancelled_question_is_not_encoded(indices: Sources) -> None:
 def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
     encoder = held.encoder
     assert isinstance(encoder, HeldEncoder)
-    limits = Limits(waiting=1, threads=1)
+    limits = ServiceLimits(waiting=1, threads=1)
     gate, entered = threading.Event(), threading.Event()
     running = start(held, limits)
 
@@ -106,7 +106,7 @@ def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
         entered.set()
         assert gate.wait(SECONDS)
 
-    lane: Lane = running.service.shared.lane
+    lane: BoundedThreadPool = running.service.shared.pool
     future = lane._pool.submit(occupy)
     lane._open += 1
     future.add_done_callback(lane._ended)
@@ -121,7 +121,7 @@ def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
 def test_the_queue_of_the_encoder_has_an_end(start, held: Sources) -> None:
     encoder = held.encoder
     assert isinstance(encoder, HeldEncoder)
-    running = start(held, Limits(waiting=2))
+    running = start(held, ServiceLimits(waiting=2))
     body = {"question": "Who is Ada?"}
     with ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(running.post, "/v1/passages/search", body)]
@@ -137,7 +137,7 @@ def test_the_queue_of_the_encoder_has_an_end(start, held: Sources) -> None:
 def test_an_answer_that_takes_too_long_is_refused(start, held: Sources) -> None:
     encoder = held.encoder
     assert isinstance(encoder, HeldEncoder)
-    running = start(held, Limits(answer_seconds=0.05))
+    running = start(held, ServiceLimits(answer_seconds=0.05))
     refused = running.post("/v1/passages/search", {"question": "Ada?"})
     assert error_of(refused, 503) == "TimeLimit"
     encoder.gate.set()
@@ -147,7 +147,7 @@ def test_an_answer_that_takes_too_long_is_refused(start, held: Sources) -> None:
 def test_a_lane_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
     import asyncio
 
-    lane = Lane("test", 1, 2)
+    lane = BoundedThreadPool("test", 1, 2)
     assert asyncio.run(lane.run(lambda x: x + 1, 2))[0] == 3 and lane._open == 0
     with pytest.raises(ZeroDivisionError):
         asyncio.run(lane.run(lambda: 1 // 0))

@@ -36,7 +36,7 @@ const refused = async (call) => {
   }
 };
 console.log(JSON.stringify({
-  search: await client.post("/v1/passages/search", { question: "Who is Ada?", top_k: 2 }),
+  search: await client.post("/v1/passages/search", { question: "Who is Ada?", k: 2 }),
   vertices: await client.get("/v1/communities/vertices", { prefix: "1", limit: 3 }),
   info: await client.get("/v1/info"),
   unknown: await refused(() => client.post("/v1/communities/query", { seeds: ["none"] })),
@@ -55,7 +55,7 @@ def test_under_node(indices: Sources) -> None:
         run = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
         assert run.returncode == 0, run.stderr
         found: dict[str, Any] = json.loads(run.stdout)
-        hits = live.json("/v1/passages/search", {"question": "Who is Ada?", "top_k": 2})["hits"]
+        hits = live.json("/v1/passages/search", {"question": "Who is Ada?", "k": 2})["hits"]
         assert found["search"]["hits"] == hits
         assert found["vertices"] == live.json("/v1/communities/vertices?prefix=1&limit=3")
         assert found["info"] == live.json("/v1/info")

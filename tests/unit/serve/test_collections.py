@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from graphagg.errors import CollectionExists, InvalidParameter, WriteFailed
 from graphagg.rag import PassageIndex
 from graphagg.serve.collections import Collections, Settings
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.observe.metrics import Metrics
 from graphagg.serve.service import Service, Sources
-from graphagg.serve.shared import Shared
+from graphagg.serve.shared import SharedResources
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.commands import GRAPHAGG
 from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until
@@ -87,8 +87,8 @@ def test_a_collection_comes_and_goes(live: Live) -> None:
 @given(name=st.one_of(st.text(max_size=70), st.from_regex(r"[aA.\-_/\\é٣]{1,5}", fullmatch=True)))
 def test_a_name_is_plain_or_refused(tmp_path: Path, name: str) -> None:
     root = tmp_path / "names"
-    limits = Limits()
-    collections = Collections(root, Shared(limits, Metrics()), limits)
+    limits = ServiceLimits()
+    collections = Collections(root, SharedResources(limits, Metrics()), limits)
     sound = name.isascii() and name == name.lower() and 0 < len(name) <= 63
     sound = sound and all(c.isalnum() or c in "_-" for c in name) and name[0].isalnum()
     try:
@@ -113,7 +113,7 @@ def test_an_index_of_its_own_is_a_collection_too(tmp_path: Path) -> None:
 
 
 def test_no_more_are_open_than_may_be(tmp_path: Path) -> None:
-    limits = patient(Limits(open_collections=2))
+    limits = patient(ServiceLimits(open_collections=2))
     names = [f"c{number}" for number in range(6)]
     for name in names:
         PassageIndex.build(CORPUS, tmp_path / name, **MODELS).close()
@@ -237,7 +237,7 @@ def test_a_turn_that_does_not_come_is_a_conflict(
         return delete(self, *arguments, **options)
 
     monkeypatch.setattr(PassageIndex, "delete", held)
-    service = Service(root_of(tmp_path / "root"), patient(Limits(write_seconds=0.2)))
+    service = Service(root_of(tmp_path / "root"), patient(ServiceLimits(write_seconds=0.2)))
     with serving(service) as live, ThreadPoolExecutor(1) as pool:
         live.post("/v1/collections", {"name": "a"})
         write(live, "passages", {"passages": ROWS})
@@ -361,7 +361,7 @@ def test_no_file_leaves_the_folder(live: Live, tmp_path: Path, name: str) -> Non
 
 
 def test_an_upload_has_an_end(tmp_path: Path) -> None:
-    limits = patient(Limits(upload_bytes=5_000, upload_files=3, write_bytes=2_000))
+    limits = patient(ServiceLimits(upload_bytes=5_000, upload_files=3, write_bytes=2_000))
     with serving(Service(root_of(tmp_path / "root"), limits)) as live:
         live.post("/v1/collections", {"name": "a"})
         assert error_of(upload(live, ("a.txt", b"x" * 6_000)), 413) == "BodyTooLarge"

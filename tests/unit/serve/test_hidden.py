@@ -20,7 +20,7 @@ from graphagg.rag.documents.passages import Passage
 from graphagg.serve.http.app import create_app
 from graphagg.serve.http.security import Access
 from graphagg.serve.mcp import create_server, http_app
-from graphagg.serve.rights import Tokens, digest_of
+from graphagg.serve.rights import TokenFile, digest_of
 from graphagg.serve.service import Service, Sources
 from tests.fakes import FakeEncoder, FakeExtractor
 
@@ -89,7 +89,7 @@ BODIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "/passages/facets": {"filter": FILTERS},
     "/passages/themes": {"filter": FILTERS, "level": st.sampled_from([None, 0, 9])},
     "/passages/theme": {"filter": FILTERS, "theme": THEMES},
-    "/passages/light": {"question": QUESTIONS, "filter": FILTERS},
+    "/passages/theme-distribution": {"question": QUESTIONS, "filter": FILTERS},
     "/passages/similar": {"filter": FILTERS, "passage": IDS},
 }
 """Queries of passages, by their address below `/v1` and below a collection."""
@@ -173,7 +173,7 @@ def site(folder: Path, corpus: list[Passage], filter: str) -> Iterator[Site]:
     with ExitStack() as held:
         service = Service(sources)
         held.callback(service.close)
-        yield Site(service, Access(tokens=Tokens(tokens)), held)
+        yield Site(service, Access(tokens=TokenFile(tokens)), held)
 
 
 def same(found: Any, wanted: Any, at: str = "") -> None:

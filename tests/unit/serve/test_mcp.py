@@ -127,18 +127,18 @@ def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> 
         members = communities.query([3], 4).members
     with NodeEmbedding.open(indices.embedding) as embedding:
         near = embedding.neighbors(3, 4)
-    found = tool(server, "search_passages", question=QUESTION, top_k=3)
-    assert found == tool(server, "search_passages", question=QUESTION, top_k=3, mode="multihop")
+    found = tool(server, "search_passages", question=QUESTION, k=3)
+    assert found == tool(server, "search_passages", question=QUESTION, k=3, mode="multihop")
     places = [found.index(f"[{n}] {hit.passage.id} ") for n, hit in enumerate(hits, start=1)]
     assert places == sorted(places) and "[4]" not in found
     assert all(f"{hit.score:.3g}" in found and hit.passage.text in found for hit in hits)
-    explained = tool(server, "explain_path", question=QUESTION, passage_id="p4", top_k=2)
+    explained = tool(server, "explain_path", question=QUESTION, passage_id="p4", k=2)
     assert explained.startswith(why.reason)
-    lines = tool(server, "community_of", seeds=["3"], top_k=4).split("\n")
+    lines = tool(server, "community_of", seeds=["3"], k=4).split("\n")
     assert [line.split(" ")[:2] for line in lines] == [
         [str(member.id), f"{member.score:.3g}:"] for member in members
     ]
-    assert tool(server, "similar_vertices", vertex="3", top_k=4).split("\n") == [
+    assert tool(server, "similar_vertices", vertex="3", k=4).split("\n") == [
         f"{each.id} {each.score:.3g}" for each in near
     ]
 
@@ -194,7 +194,7 @@ def test_errors_say_what_to_change(server: Any) -> None:
     assert "UnknownPassage" in failure(server, "explain_path", question="Ada?", passage_id="x")
     assert "question" in failure(server, "search_passages", question="")
     assert "question" in failure(server, "search_passages", question="a" * 2_001)
-    assert "top_k" in failure(server, "search_passages", question="Ada?", top_k=101)
+    assert "or equal to 100" in failure(server, "search_passages", question="Ada?", k=101)
     assert "mode" in failure(server, "search_passages", question="Ada?", mode="magic")
     assert "InvalidFilter" in failure(server, "search_passages", question="?!", filter={"x": 1})
     assert "UnknownVertex" in failure(server, "similar_vertices", vertex="999")
@@ -226,7 +226,7 @@ def test_over_stdio(indices: Sources) -> None:
     started = StdioServerParameters(
         command=command, args=[*arguments, "mcp", "--communities", str(indices.communities)]
     )
-    found = tool(stdio_client(started), "community_of", seeds=[3], top_k=4)
+    found = tool(stdio_client(started), "community_of", seeds=[3], k=4)
     assert indices.communities
     with CommunityIndex.open(indices.communities) as index:
         members = index.query([3], 4).members
@@ -254,12 +254,12 @@ def test_over_http(over_http: str, server: Any) -> None:
             transport = streamable_http_client(over_http, http_client=http)
             async with Client(transport) as client:
                 names = {each.name for each in (await client.list_tools()).tools}
-                answer = await client.call_tool("community_of", {"seeds": [3], "top_k": 4})
+                answer = await client.call_tool("community_of", {"seeds": [3], "k": 4})
                 return names, answer.content[0].text
 
     names, found = asyncio.run(session())
     assert names == TOOLS
-    assert found == tool(server, "community_of", seeds=[3], top_k=4)
+    assert found == tool(server, "community_of", seeds=[3], k=4)
 
 
 def test_over_http_a_stranger_gets_nothing(over_http: str) -> None:
@@ -302,7 +302,7 @@ def test_an_answer_is_bounded_whatever_the_documents_are(tmp_path: Path) -> None
     service = Service(Sources(passages=tmp_path / "i", **models))  # type: ignore[arg-type]
     server = create_server(service)
 
-    asked = {"question": "Who wrote notes number1?", "mode": "bm25", "top_k": 100}
+    asked = {"question": "Who wrote notes number1?", "mode": "bm25", "k": 100}
     answer = tool(server, "search_passages", **asked)
     assert len(answer) <= 6_000
     for number in range(3):

@@ -59,7 +59,7 @@ def _directories(indices: Sources) -> list[str]:
 
 def test_the_signal_to_stop_lets_open_requests_finish(indices: Sources) -> None:
     """Requests whose bodies are half sent when the signal comes are answered in full."""
-    body = json.dumps({"seeds": [3], "top_k": 5}).encode()
+    body = json.dumps({"seeds": [3], "k": 5}).encode()
     head = (
         "POST /v1/communities/query HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -94,7 +94,7 @@ def test_a_signal_to_the_whole_group_lets_open_requests_finish(
     indices: Sources, workers: int
 ) -> None:
     """Service managers signal each process of a service."""
-    body = json.dumps({"seeds": [3], "top_k": 5}).encode()
+    body = json.dumps({"seeds": [3], "k": 5}).encode()
     head = (
         "POST /v1/communities/query HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -163,7 +163,7 @@ def test_ten_thousand_idle_connections_do_not_keep_others_out(indices: Sources) 
                 idle.append(_connect(port))
                 assert _ask(idle[-1], probe)["status"] == "ok"
             assert psutil.Process(process.pid).num_fds() > count  # none was closed for the next
-            assert _post(port, {"seeds": [3], "top_k": 5})["members"]
+            assert _post(port, {"seeds": [3], "k": 5})["members"]
             for client in idle[::500]:
                 assert _ask(client, probe)["status"] == "ok"
             each = (psutil.Process(process.pid).memory_info().rss - before) / count

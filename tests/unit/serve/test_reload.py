@@ -16,7 +16,7 @@ from graphagg.communities import CommunityIndex
 from graphagg.errors import GraphAggError
 from graphagg.rag import PassageIndex
 from graphagg.rag.documents.passages import Passage
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.service import Sources
 from graphagg.store.manifest import Manifest
@@ -113,7 +113,7 @@ def test_publishing_loses_no_request(start, tmp_path: Path) -> None:
 
     def ask(number: int) -> None:
         while not end.is_set():
-            answer = running.post("/v1/communities/query", {"seeds": [number], "top_k": 5})
+            answer = running.post("/v1/communities/query", {"seeds": [number], "k": 5})
             answers.append(answer.status_code)
 
     with ThreadPoolExecutor(4) as pool:
@@ -139,8 +139,8 @@ def test_a_question_under_way_keeps_its_version(start, tmp_path: Path) -> None:
     PassageIndex.build(CORPUS, directory, encoder=FakeEncoder(), extractor=extractor).close()
     sources = Sources(passages=directory, encoder=encoder, extractor=extractor)
     # The question comes twice, and is encoded twice.
-    running = start(sources, Limits())
-    question = {"question": "Who wrote a letter to Babbage?", "top_k": 10}
+    running = start(sources, ServiceLimits())
+    question = {"question": "Who wrote a letter to Babbage?", "k": 10}
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(running.post, "/v1/passages/search", question)
         assert encoder.entered.wait(SECONDS)

@@ -83,7 +83,7 @@ def test_a_reranker_of_the_service(
 ) -> None:
     live = start(Sources(place, **MODELS, reranker=ByLength(), rerank_first=2))
     expected = index.retrieve(QUESTION, 1, reranker=ByLength(), rerank_first=2)
-    found = live.json("/v1/passages/search", {"question": QUESTION, "top_k": 1})["hits"]
+    found = live.json("/v1/passages/search", {"question": QUESTION, "k": 1})["hits"]
     assert shown(found) == shown([hit.to_json() for hit in expected])
     assert found[0]["components"]["reranker"] == len(found[0]["text"])
 

@@ -16,7 +16,7 @@ from graphagg.rag import PassageIndex
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.serve.http.security import Access
-from graphagg.serve.rights import Tokens, digest_of, read_tokens
+from graphagg.serve.rights import TokenFile, digest_of, read_tokens
 from graphagg.serve.service import Service, Sources
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until
@@ -64,7 +64,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def live(root: Path) -> Iterator[Live]:
-    access = Access(tokens=Tokens(written(root / "tokens.toml")))
+    access = Access(tokens=TokenFile(written(root / "tokens.toml")))
     with serving(Service(Sources(root=root / "root", **MODELS), patient()), access) as running:
         yield running
 
@@ -131,7 +131,7 @@ def test_nothing_of_another_tenant_is_said(live: Live, alone: Live, caplog: Any)
         (f"{path}/search", {"question": "Ada?", "filter": {"nope": 1}}),
         (f"{path}/search", {"question": "Ada?", "bridge_through_filtered": True}),
         (f"{path}/similar", {"passage": "t1"}), (f"{path}/similar", {"entity": f"{SECRET} Quill"}),
-        (f"{path}/light", {"question": SECRET}),
+        (f"{path}/theme-distribution", {"question": SECRET}),
         (f"{path}/search", {"question": f"{SECRET}?", "include": ["t1", "p1"]}),
         ("/v1/collections/graph/communities/query", {"seeds": ["a"]}),
         ("/v1/collections/graph/communities/vertices", None),
@@ -158,7 +158,7 @@ def test_a_token_that_is_revoked_ends_its_streams(root: Path, tmp_path: Path) ->
         model.chunks = [event(""), event("In "), *[event("more ")] * 50, event(finish="stop")]
         endpoint = Endpoint(model.url, "small", timeout=SECONDS)
         sources = Sources(root=root / "root", **MODELS)
-        access = Access(tokens=Tokens(path))
+        access = Access(tokens=TokenFile(path))
         with serving(Service(sources, patient()), access, endpoint=endpoint) as live:
             body = {"question": "Who is Ada?", "stream": True}
             address, heard = "/v1/collections/a/passages/answer", []
@@ -201,7 +201,7 @@ def test_a_broken_file_of_tokens_says_what_is_wrong(tmp_path: Path, text: str, s
 
 
 def test_a_file_that_breaks_while_it_serves_admits_nobody(tmp_path: Path) -> None:
-    tokens = Tokens(written(tmp_path / "tokens.toml"))
+    tokens = TokenFile(written(tmp_path / "tokens.toml"))
 
     def roles() -> list[str | None]:
         found = [tokens.identity_of(digest_of(token)) for token in TOKENS.values()]

@@ -11,7 +11,7 @@ import pytest
 from graphagg.errors import InsecureBinding, InvalidParameter, InvalidToken, PortTaken
 from graphagg.serve.http.security import Access, is_loopback
 from graphagg.serve.http.server import bind
-from graphagg.serve.limits import Limits
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.rights import ANYONE, digest_of, read_tokens
 from graphagg.serve.service import Sources
 from tests.unit.serve.live import Live, error_of
@@ -193,10 +193,10 @@ def test_a_port_that_is_taken() -> None:
         bind("no-such-host.invalid", 0)
 
 
-@pytest.mark.parametrize("name", list(vars(Limits())))
+@pytest.mark.parametrize("name", list(vars(ServiceLimits())))
 def test_limits_are_above_zero(name: str) -> None:
     with pytest.raises(InvalidParameter, match=f"{name} is 0"):
-        Limits(**{name: 0})
+        ServiceLimits(**{name: 0})
 
 
 def test_the_guard_covers_what_is_mounted_later(guarded: Live) -> None:

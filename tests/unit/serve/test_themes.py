@@ -11,7 +11,7 @@ from mcp.client.client import Client
 from graphagg.rag import PassageIndex
 from graphagg.rag.corpus.themes.results import ThemeMap
 from graphagg.serve.mcp import create_server
-from graphagg.serve.models.themes import LightAnswer, SimilarAnswer, ThemeAnswer, ThemesAnswer
+from graphagg.serve.models.themes import SimilarAnswer, ThemeAnswer, ThemeDistribution, ThemesAnswer
 from graphagg.serve.service import Sources
 from tests.unit.serve.live import Live
 
@@ -53,8 +53,10 @@ def test_a_theme_lists_its_passages(live: Live, made: ThemeMap) -> None:
 def test_a_question_lights_up_the_themes_of_its_passages(
     live: Live, made: ThemeMap, passages: PassageIndex
 ) -> None:
-    answer = live.json("/v1/passages/light", {"question": "On which river lies London?"})
-    LightAnswer.model_validate(answer)
+    answer = live.json(
+        "/v1/passages/theme-distribution", {"question": "On which river lies London?"}
+    )
+    ThemeDistribution.model_validate(answer)
     hits = passages.retrieve("On which river lies London?", 20)
     assert [each["id"] for each in answer["passages"]] == [hit.passage.id for hit in hits]
     for each in answer["passages"]:
@@ -69,7 +71,7 @@ def test_likes_are_those_of_the_library(live: Live, passages: PassageIndex, by: 
     SimilarAnswer.model_validate(answer)
     assert answer["items"] == passages.similar_passages(first, by=by).to_json()["items"]
     key = passages.graph().entities[0]
-    answer = live.json("/v1/passages/similar", {"entity": key, "by": by, "top_k": 3})
+    answer = live.json("/v1/passages/similar", {"entity": key, "by": by, "k": 3})
     assert answer["items"] == passages.similar_entities(key, 3, by=by).to_json()["items"]
 
 

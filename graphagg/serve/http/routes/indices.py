@@ -29,7 +29,12 @@ from graphagg.serve.models.passages import (
     SearchBatchRequest,
     SearchRequest,
 )
-from graphagg.serve.models.themes import LightRequest, SimilarRequest, ThemeRequest, ThemesRequest
+from graphagg.serve.models.themes import (
+    SimilarRequest,
+    ThemeDistributionRequest,
+    ThemeRequest,
+    ThemesRequest,
+)
 from graphagg.serve.models.values import unicode_text
 from graphagg.serve.service import Service
 from graphagg.serve.themes import Themes
@@ -68,10 +73,12 @@ def passages(at: At, prefix: str) -> APIRouter:
         """One theme with its passages."""
         return JSONResponse(await Themes(service).theme(request))
 
-    @routes.post("/light", response_model=explored.LightAnswer, **exploring)
-    async def light(request: LightRequest, service: Service = Depends(at)) -> JSONResponse:
+    @routes.post("/theme-distribution", response_model=explored.ThemeDistribution, **exploring)
+    async def theme_distribution(
+        request: ThemeDistributionRequest, service: Service = Depends(at)
+    ) -> JSONResponse:
         """In which themes the passages of a question lie."""
-        return JSONResponse(await Themes(service).light(request))
+        return JSONResponse(await Themes(service).distribution(request))
 
     @routes.post("/similar", response_model=explored.SimilarAnswer, **exploring)
     async def similar(request: SimilarRequest, service: Service = Depends(at)) -> JSONResponse:

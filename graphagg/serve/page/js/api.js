@@ -161,13 +161,13 @@ export const vertices = (prefix, limit, signal) =>
 export const neighbors = (vertex, limit, signal) =>
   call("communities/neighbors", { params: { vertex, limit }, signal });
 
-export const similar = (vertex, top_k, signal) =>
-  call("embedding/neighbors", { body: { vertex, k: top_k }, signal });
+export const similar = (vertex, k, signal) =>
+  call("embedding/neighbors", { body: { vertex, k }, signal });
 
 export const themes = (body, signal) => call("passages/themes", { body, signal });
 
 export const theme = (body, signal) => call("passages/theme", { body, signal });
 
-export const light = (body, signal) => call("passages/light", { body, signal });
+export const themeDistribution = (body, signal) => call("passages/theme-distribution", { body, signal });
 
 export const alike = (body, signal) => call("passages/similar", { body, signal });

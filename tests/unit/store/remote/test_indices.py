@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from graphagg.communities import CommunityIndex
 from graphagg.errors import ArtifactBusy, CorruptArtifact, NoSuchBucket, NotAnArtifact, StoreError
 from graphagg.serve import reload
-from graphagg.serve.reload import Slot
+from graphagg.serve.reload import ReloadingIndex
 from graphagg.store import manifest_at, open_artifact
 from graphagg.store.addresses import address
 from graphagg.store.remote import inspecting, pulling, pushing
@@ -329,12 +329,12 @@ def test_info_reads_the_pointer_alone(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_service_notices_a_new_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     push(write_version(tmp_path / "a", 1), URL)
-    slot = Slot(address(URL), open_artifact)
+    slot = ReloadingIndex(address(URL), open_artifact)
     push(write_version(tmp_path / "a", 2), URL)
     assert slot.refresh() is False, "a store is not asked again within seconds"
     monkeypatch.setattr(reload, "_EVERY", 0.0)
     assert slot.refresh() is True
-    with slot.lease() as artifact:
+    with slot._lease() as artifact:
         assert number_of(artifact) == 2
     assert slot.refresh() is False
     slot.close()

@@ -106,7 +106,7 @@ export class ThemesView {
   async #light(asked, signal) {
     if (!asked.question) return null;
     const of = JSON.stringify(asked);
-    if (this.#lit.of !== of) this.#lit = { of, answer: await api.light(asked, signal) };
+    if (this.#lit.of !== of) this.#lit = { of, answer: await api.themeDistribution(asked, signal) };
     return this.#lit.answer;
   }
 

@@ -14,7 +14,7 @@ from graphagg.serve.observe.stages import Watch
 R = TypeVar("R")
 
 
-class Lane:
+class BoundedThreadPool:
     """A queue of bounded length before a few threads.
 
     Args:

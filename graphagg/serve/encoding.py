@@ -1,10 +1,9 @@
-"""Questions that arrive together are encoded together, and the last ones are kept encoded.
+"""Encodes questions that arrive together in one batch, and caches the last ones.
 
-A model encodes eight short questions in little more time than one. While it is busy with one batch,
-arriving questions wait and form the next; nothing waits for company, so a lone question loses no
-time. A vector depends on the model and the text alone: an answer does not depend on which questions
-share its batch, nor on whether the question was kept. The next page of hits, the themes of an
-answer and the answer in words ask the same question again.
+A model encodes eight short questions in little more time than one. Questions that arrive while it
+is busy form the next batch, and a single question never waits for others. A vector depends on the
+model and the text only, so batching and caching change no answer. The cache serves the next page of
+hits, the themes of an answer and the answer in words, which repeat a question.
 """
 
 from __future__ import annotations
@@ -25,22 +24,15 @@ from graphagg.rag.operations.retrieval import AnyRetriever
 from graphagg.rag.operations.version import PassageVersion
 from graphagg.serve.observe.stages import Stage, Trace
 
-_Key = tuple[str, Mode, str, str]
-"""PassageVersion, mode, scope and text of a question."""
-_KEPT = 256  # encoded questions that are kept: of the default encoder some 5 MiB
+_CACHED = 256  # questions; with the default encoder about 5 MiB
+_LAST_SECONDS = 5.0  # that `close` waits for the thread
 
 
 @dataclass(frozen=True)
-class EncodedQuestions:
-    """Questions ready to be answered.
+class EncodedRequest:
+    """Encoded questions with their share of the batch's thread time, and its stages."""
 
-    Attributes:
-        asked: the encoded questions.
-        cpu_ms: their share of the thread time of the batch.
-        stages: the time they waited, and the stages of their batch.
-    """
-
-    asked: list[EncodedQuestion]
+    questions: list[EncodedQuestion]
     cpu_ms: float
     stages: tuple[Stage, ...] = ()
 
@@ -52,7 +44,7 @@ class _EncodingJob:
     mode: Mode
     scope: str
     questions: Sequence[str]
-    future: Future[EncodedQuestions] = field(default_factory=Future)
+    future: Future[EncodedRequest] = field(default_factory=Future)
     queued: int = field(default_factory=time.time_ns)
 
     @property
@@ -61,16 +53,13 @@ class _EncodingJob:
         return id(self.version.snapshot), self.mode, self.scope
 
 
-_PATIENCE = 5.0  # seconds
-
-
 class Batcher:
     """The one thread that uses the models.
 
     Args:
-        most: maximum number of questions of a batch, unless one request brings more.
-        capacity: requests that may wait; the next is refused.
-        observe: told the number of questions of each batch.
+        most: questions of a batch, unless one request has more.
+        capacity: requests that may wait; further ones are refused.
+        observe: called with the number of questions of each batch.
     """
 
     def __init__(
@@ -80,7 +69,7 @@ class Batcher:
         observe: Callable[[int], None] = lambda questions: None,
     ) -> None:
         self._most, self._capacity, self._observe = most, capacity, observe
-        self._kept: OrderedDict[_Key, EncodedQuestion] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, Mode, str, str], EncodedQuestion] = OrderedDict()
         self._jobs: queue.SimpleQueue[_EncodingJob | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -92,8 +81,15 @@ class Batcher:
         mode: Mode,
         scope: object,
         questions: Sequence[str],
-    ) -> Future[EncodedQuestions]:
-        """Queue checked questions; a future that is cancelled before its batch is dropped.
+    ) -> Future[EncodedRequest]:
+        """Queue checked questions; a future that is canceled before its batch is dropped.
+
+        Args:
+            version: has the models.
+            retriever: reads and encodes the questions.
+            mode: its mode.
+            scope: the filters that chose its passages, as JSON values.
+            questions: the questions.
 
         Raises:
             Overloaded: `capacity` requests wait.
@@ -102,7 +98,8 @@ class Batcher:
             raise Overloaded(
                 f"{self._capacity} requests wait to be encoded already; try again in a second"
             )
-        job = _EncodingJob(version, retriever, mode, json.dumps(scope, sort_keys=True), questions)
+        text = json.dumps(scope, sort_keys=True)
+        job = _EncodingJob(version, retriever, mode, text, questions)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
@@ -113,38 +110,32 @@ class Batcher:
     def close(self) -> None:
         """End the thread after the queued questions, and wait some seconds for it.
 
-        The interpreter's end may abort a thread that is still inside of compiled code.
+        The end of the interpreter may abort a thread that is inside compiled code.
         """
         with self._lock:
             if self._thread is None:
                 return
             self._jobs.put(None)
-        self._thread.join(_PATIENCE)
+        self._thread.join(_LAST_SECONDS)
 
     def _work(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            if not self._work_on(first):
-                return
-
-    def _work_on(self, first: _EncodingJob) -> bool:
-        """Encode a job and the jobs that wait behind it; False where the end is among them."""
-        batch, more = [first], True
-        while more and sum(len(job.questions) for job in batch) < self._most:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                more = False
-            else:
+        ended = False
+        while not ended and (first := self._jobs.get()) is not None:
+            batch = [first]
+            while sum(len(job.questions) for job in batch) < self._most:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if ended := job is None:
+                    break
                 batch.append(job)
-        groups: dict[tuple[int, Mode, str], list[_EncodingJob]] = {}
-        for job in batch:
-            if job.future.set_running_or_notify_cancel():
-                groups.setdefault(job.group, []).append(job)
-        for jobs in groups.values():
-            self._encode(jobs)
-        return more
+            groups: dict[tuple[int, Mode, str], list[_EncodingJob]] = {}
+            for job in batch:
+                if job.future.set_running_or_notify_cancel():
+                    groups.setdefault(job.group, []).append(job)
+            for jobs in groups.values():
+                self._encode(jobs)
 
     def _encode(self, jobs: Sequence[_EncodingJob]) -> None:
         begin, begun, trace = time.thread_time(), time.time_ns(), Trace()
@@ -155,35 +146,32 @@ class Batcher:
             for job in jobs:
                 job.future.set_exception(error)
             return
-        each = (time.thread_time() - begin) * 1000 / len(questions)
-        start = 0
+        each, start = (time.thread_time() - begin) * 1000 / len(questions), 0
         for job in jobs:
-            end, waited = start + len(job.questions), Stage("wait", job.queued, begun)
+            count, waited = len(job.questions), Stage("wait", job.queued, begun)
             job.future.set_result(
-                EncodedQuestions(
-                    asked[start:end], each * len(job.questions), (waited, *trace.stages)
-                )
+                EncodedRequest(asked[start : start + count], each * count, (waited, *trace.stages))
             )
-            start = end
+            start += count
 
     def _asked(
         self, job: _EncodingJob, questions: Sequence[str], trace: Trace
     ) -> list[EncodedQuestion]:
-        """The encoded questions of a group; only those that are not kept are encoded."""
+        """The encoded questions of a group; questions outside the cache are encoded."""
         about = job.version.artifact.manifest.data, job.mode, job.scope
         keys = [(*about, question) for question in questions]
-        encoded = {key: self._kept[key] for key in keys if key in self._kept}
-        lacking = [key for key in dict.fromkeys(keys) if key not in encoded]
-        if lacking:
+        encoded = {key: self._cache[key] for key in keys if key in self._cache}
+        missing = [key for key in dict.fromkeys(keys) if key not in encoded]
+        if missing:
             models = job.version.models
-            with trace.stage("read", len(lacking)):
-                read = job.retriever.read([key[-1] for key in lacking], models)
-            with trace.stage("encode", len(lacking)):
-                encoded |= zip(lacking, job.retriever.encode(read, models), strict=True)
-            self._observe(len(lacking))
+            with trace.stage("read", len(missing)):
+                read = job.retriever.read([key[-1] for key in missing], models)
+            with trace.stage("encode", len(missing)):
+                encoded |= zip(missing, job.retriever.encode(read, models), strict=True)
+            self._observe(len(missing))
         for key in dict.fromkeys(keys):
-            self._kept[key] = encoded[key]
-            self._kept.move_to_end(key)
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+            self._cache[key] = encoded[key]
+            self._cache.move_to_end(key)
+        while len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
         return [encoded[key] for key in keys]

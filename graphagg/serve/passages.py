@@ -28,7 +28,7 @@ from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import LONGEST_NAME, View
-from graphagg.serve.encoding import EncodedQuestions
+from graphagg.serve.encoding import EncodedRequest
 from graphagg.serve.facets import facets
 from graphagg.serve.limits import MOST_TEXT
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
@@ -62,8 +62,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         directory: the index.
         shared: threads and models.
         eager: load the encoder when a version is opened, for indices that come and go.
-        reranker: reads the first hits of every question; None: none.
-        rerank_first: number of hits that it reads.
+        reranker: rescores the first `rerank_first` hits of every question; None: none.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         super().__init__(directory, self._open_version)
 
     def _open_version(self, directory: PathLike[str]) -> PassageIndex:
-        """Open a version ready to answer, with the models that are loaded already."""
+        """Open a version that is ready to answer, with the loaded models."""
         with self._shared.loading:
             artifact = open_artifact(directory, kind=PassageIndex.KIND)
             models = artifact.manifest.models
@@ -91,17 +90,17 @@ class Passages(ReloadingIndex[PassageIndex]):
             if self._eager:
                 ready.load_encoder()
                 self._shared.keep(ready.models)
-        ready.retriever()  # makes the view of all passages
-        if self._prepared:  # another model is loaded before questions move to this version
+        ready.retriever()  # computes the view of all passages
+        if self._prepared:  # load another model before questions move to this version
             self._check_models(ready)
             ready.load_encoder()
         return ready
 
     def check_models(self) -> None:
-        """Check whether the models of the index are on this machine, by their files alone.
+        """Check by their files that the models of the index are on this machine.
 
         Raises:
-            MissingExtra, MissingModel: one is not; the message names it.
+            MissingExtra, MissingModel: names the one that is missing.
         """
         with self._lease() as index:
             self._check_models(index)
@@ -109,10 +108,9 @@ class Passages(ReloadingIndex[PassageIndex]):
             check_installed({"reranker": {"name": self._reranker.name}})
 
     def prepare(self) -> None:
-        """Load the models, and answer a question in each mode that has code of its own to load.
+        """Load the models except the extractor of `linearrag`, and answer a question.
 
-        The extractor, which only `linearrag` needs, is loaded at its first question. Versions that
-        are published later are then served once their models are loaded too.
+        Versions that are published later are served once their models are loaded too.
 
         Raises:
             GraphAggError: a model cannot be loaded.
@@ -135,7 +133,7 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     @asynccontextmanager
     async def visible(self) -> AsyncIterator[PassageVersion]:
-        """The served version, open until the block ends, as if it held only visible passages.
+        """The served version as if it held only visible passages; open until the block ends.
 
         Raises:
             Forbidden: the filter of the token does not fit the index.
@@ -148,13 +146,15 @@ class Passages(ReloadingIndex[PassageIndex]):
             yield PassageVersion(snapshot, index.models)
 
     async def ask(self, call: Callable[[PassageSnapshot], R]) -> tuple[R, float]:
-        """Call a function that needs no model on the visible passages, in a thread.
-
-        Returns:
-            Its value, and the milliseconds of thread time that it took.
-        """
+        """Call a function on the visible passages in a thread; also returns its milliseconds."""
         async with self.visible() as version:
             return await self._pool.run(call, version.snapshot)
+
+    async def timed(self, call: Callable[[Snapshot], Answer]) -> Answer:
+        """Like `ask`, for an answer that reports the time it took."""
+        watch = Watch()
+        answer, cpu_ms = await self.ask(call)
+        return {**answer, "latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
     async def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
@@ -182,7 +182,7 @@ class Passages(ReloadingIndex[PassageIndex]):
     async def answered(
         self, questions: Sequence[str], search: Search
     ) -> tuple[list[Answer], Answer]:
-        """The hits of each question, how sure they are; mode, version and time."""
+        """The hits of each question with their confidence; mode, version and time."""
         watch, trace, request = Watch(), current_trace(), self._request(search)
         check_request(questions, search.ranked)
         async with self.visible() as version:
@@ -202,7 +202,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         """The retriever of a request, and the milliseconds it took."""
         if not request.selection.is_all:
             return await self._pool.run(_scope, version, request, trace)
-        self._pool.check()  # all passages are a view that is there: a thread would take longer
+        self._pool.check()  # the view of all passages exists: a thread would take longer
         watch = Watch()
         return _scope(version, request, trace), watch.cpu_ms
 
@@ -212,7 +212,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         retriever: AnyRetriever,
         request: Request,
         questions: Sequence[str],
-    ) -> EncodedQuestions:
+    ) -> EncodedRequest:
         scope = CURRENT.get().filter, vars(request.selection)
         future = self._shared.batcher.submit(version, retriever, request.mode, scope, questions)
         encoded = await asyncio.wrap_future(future)
@@ -227,13 +227,13 @@ class Passages(ReloadingIndex[PassageIndex]):
         self,
         snapshot: PassageSnapshot,
         retriever: AnyRetriever,
-        encoded: EncodedQuestions,
+        encoded: EncodedRequest,
         request: Request,
         search: Search,
         trace: Trace,
     ) -> list[Answer]:
         with trace.stage("retrieve"):
-            answers = retriever.answer(encoded.asked, search.ranked, request)
+            answers = retriever.answer(encoded.questions, search.ranked, request)
         with trace.stage("explain"):
             visible, view = snapshot.mask(request.selection), retriever.scope.view
             return [
@@ -248,15 +248,13 @@ class Passages(ReloadingIndex[PassageIndex]):
             ]
 
     async def facets(self, filter: Mapping[str, Any] | None) -> Answer:
-        """The keys of the passages that a filter leaves, with their values and counts."""
-        watch = Watch()
+        """The metadata keys of the passages that match a filter, with values and counts."""
 
         def answer(snapshot: PassageSnapshot) -> Answer:
             visible = snapshot.mask(Selection(filter))
             return {"passages": int(visible.sum()), "keys": facets(snapshot, visible)}
 
-        answered, cpu_ms = await self.ask(answer)
-        return {**answered, "latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+        return await self.timed(answer)
 
     async def explain(self, search: SearchRequest, passage_id: str) -> Answer:
         """Explain why a passage is, or is not, among the first for a question."""
@@ -267,14 +265,19 @@ class Passages(ReloadingIndex[PassageIndex]):
             retriever, _ = await self._scoped(version, request, current_trace())
             encoded = await self._encode(version, retriever, request, [question])
             why, _ = await self._pool.run(
-                retriever.explain, encoded.asked[0], row, search.k, request.rescoring, begun=True
+                retriever.explain,
+                encoded.questions[0],
+                row,
+                search.k,
+                request.rescoring,
+                begun=True,
             )
         hit = None if why.hit is None else why.hit.to_json(search.characters)
         return {"passage_id": passage_id, "mode": request.mode, **why.to_json(), "hit": hit}
 
 
 def _restricted(snapshot: PassageSnapshot, filter: Mapping[str, Any]) -> PassageSnapshot:
-    """The passages of the filter of a token, with their metadata keys."""
+    """The passages that a token's filter leaves."""
     try:
         part = snapshot.restricted(filter)
     except InvalidFilter as error:
@@ -290,7 +293,7 @@ def _scope(version: PassageVersion, request: Request, trace: Trace) -> AnyRetrie
 
 
 def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, visible: Mask) -> Hit:
-    """A hit with the chunks around it that may fill its budget; only their texts are shown."""
+    """Add the chunks around a hit that may fit into its budget."""
     row = snapshot.known_row(hit.passage.id)
     around = [r for r in snapshot.neighbors(row, NEIGHBORS, visible) if r != row]
     return replace(hit, neighbors=tuple(map(snapshot.corpus.read, around))) if around else hit
@@ -313,10 +316,8 @@ def _shown(snapshot: PassageSnapshot, view: View, hit: Hit, search: Search) -> A
     return answer
 
 
-def _mentions(
-    snapshot: PassageSnapshot, view: View, passage: Passage
-) -> list[tuple[int, int, int]]:
-    """The entities in a passage's text, leftmost and longest: begin, end (code points), id."""
+def _mentions(snapshot: PassageSnapshot, view: View, passage: Passage) -> list[tuple[int, int, int]]:
+    """The longest entities in a passage's text: begin, end (code points), id."""
     row, g = snapshot.known_row(passage.id), snapshot.gazetteer
     mentions, titles = g.mentions(row), int(g.title_tokens[row])
     counts = (view.counts_as(mentions) == LONGEST_NAME) & (g.start[mentions] >= titles)

@@ -1,4 +1,4 @@
-"""A served index that reloads: its current version, and older ones until their last request."""
+"""Base of the served indices: reloads published versions without losing a request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphagg.store.manifest import MANIFEST_NAME, Manifest
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import Token, pointer_of
 
-_EVERY = 5.0  # seconds between two looks at a store, at least
+_EVERY = 5.0  # least seconds between two requests to a store
 
 
 class Closable(Protocol):
@@ -28,7 +28,7 @@ class Closable(Protocol):
         ...
 
     def close(self) -> None:
-        """Give up the version."""
+        """Close the version."""
         ...
 
 
@@ -42,10 +42,10 @@ class _OpenVersion(Generic[T]):
         self.retired = False
 
     def close(self) -> None:
-        """Close what was opened, and let its files go, whoever still holds the service.
+        """Close the version and drop the reference to it.
 
-        FastAPI's caches hold the functions of an app, and with them all that these refer to, for as
-        long as the process lives.
+        FastAPI's caches keep the functions of an app, and all that these refer to, until the
+        process ends.
         """
         opened = self.opened
         del self.opened
@@ -62,7 +62,7 @@ class ReloadingIndex(Generic[T]):
 
     Args:
         directory: the index, or its address on a store.
-        open_index: opens its current version, ready to answer.
+        open_index: opens the current version, ready to answer.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ReloadingIndex(Generic[T]):
 
     @property
     def version(self) -> str:
-        """Name of the data folder of the current version."""
+        """The name of the current version."""
         return self._current.opened.manifest.data
 
     @contextmanager
@@ -97,13 +97,14 @@ class ReloadingIndex(Generic[T]):
                 version.close()
 
     def refresh(self) -> bool:
-        """Move to the published version; returns whether that is another one.
+        """Move to the published version; returns whether it is another one.
 
-        Costs one `stat` where nothing was published; on a store a request, at most every few
-        seconds. A version that cannot be opened changes nothing; the next call tries it again.
+        If nothing was published, this costs one `stat`, or on a store one request every few
+        seconds.
 
         Raises:
-            GraphAggError: the published version cannot be opened; the current one stays.
+            GraphAggError: the published version cannot be opened; the current one stays, and the
+                next call tries again.
         """
         with self._refreshing:
             stamp = self._stamp_now()
@@ -118,7 +119,7 @@ class ReloadingIndex(Generic[T]):
             return True
 
     def close(self) -> None:
-        """Close the current version when its last request ends; do not use the object afterward."""
+        """Close the current version when its last request ends."""
         with self._lock:
             self._current.retired = True
             idle = not self._current.readers

@@ -1,4 +1,4 @@
-"""The service of one process: its indices, the threads they share, the watch for new versions."""
+"""The service of one process: its indices, their models, and new versions of them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from graphagg.serve.communities import Communities
     from graphagg.serve.embedding import Embedding
     from graphagg.serve.passages import Passages
+    from graphagg.serve.themes import Themes
 
 _log = logging.getLogger("graphagg.serve")
 
 NAMES = {"passages": "passage index", "communities": "community index", "embedding": "embedding"}
-"""Kinds of indices, with their names."""
+"""Kinds of indices and their names."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,14 @@ class Sources:
     """The indices to serve.
 
     Attributes:
-        passages, communities, embedding: directories, or addresses such as `s3://bucket/idx`;
-            None: no index of this kind is served.
-        root: folder of collections, which may be written to; None: there are none.
+        passages, communities, embedding: directories, or addresses such as `s3://bucket/idx`.
+        root: folder of collections, which can be written to.
         encoder, extractor: the models that the passage index was built with; None loads them by
             name.
-        reranker: reads the first hits of every question; None: none.
-        rerank_first: number of hits that it reads.
+        reranker: rescores the first `rerank_first` hits of every question.
 
     Raises:
-        InvalidParameter: there is no index at all.
+        InvalidParameter: there is nothing to serve.
     """
 
     passages: PathLike[str] | None = None
@@ -67,20 +66,20 @@ class Sources:
 
 
 class Service:
-    """Opened indices that answer questions.
+    """Opened indices that answer requests.
 
     Args:
-        sources: the indices. Each is opened here, in milliseconds, without a model.
+        sources: the indices. They are opened in milliseconds, without a model.
         limits: bounds of requests.
-        lazy: models load at the first question that needs them. Else `prepare` loads them, and
-            here it is only checked that they are on this machine.
-        metrics: takes the figures of the service; default: a registry of its own.
-        shared: threads and models of another service, of which this is a collection; None: its
-            own, which end with it.
+        lazy: load models at the first question that needs them. Else `prepare` loads them, and the
+            constructor checks that they are on this machine.
+        metrics: of the service; default: a registry of its own.
+        shared: threads and models of the service that this collection belongs to; None: its own,
+            which end with it.
 
     Raises:
         ArtifactError: an index cannot be opened; `MissingModel` names an absent model.
-        MissingExtra: a library that a kind of index or a default model needs is not installed.
+        MissingExtra: a library of an index or of a default model is not installed.
     """
 
     def __init__(
@@ -114,7 +113,7 @@ class Service:
             self._is_ready()
 
     def _open(self, sources: Sources) -> dict[str, Passages | Communities | Embedding]:
-        """Open each index; only the libraries of its kind are loaded."""
+        """Open each index; import only the libraries of its kind."""
         served: dict[str, Passages | Communities | Embedding] = {}
         if sources.passages is not None:
             from graphagg.serve.passages import Passages
@@ -136,12 +135,17 @@ class Service:
             served["embedding"] = Embedding(sources.embedding, self.shared.pool)
         return served
 
-    # --- the indices -----------------------------------------------------------------------------
-
     @property
     def passages(self) -> Passages:
-        """The passage index, which answers from the passages that the request may see."""
+        """The passage index; it answers from the passages that the request may see."""
         return cast("Passages", self._index("passages"))
+
+    @property
+    def themes(self) -> Themes:
+        """The themes of the passage index."""
+        from graphagg.serve.themes import Themes
+
+        return Themes(self.passages)
 
     @property
     def communities(self) -> Communities:
@@ -186,15 +190,12 @@ class Service:
 
     @property
     def may_write(self) -> bool:
-        """Whether whoever asks may write to collections."""
-        identity = CURRENT.get()
+        """Whether the request may write to collections."""
         has_root = self._is_collection or self.sources.root is not None
-        return has_root and identity.role == "write"
-
-    # --- readiness -------------------------------------------------------------------------------
+        return has_root and CURRENT.get().role == "write"
 
     def prepare(self) -> None:
-        """Load the models and answer a question, so that the first one of a client is as quick.
+        """Load the models and answer a question, so that the first request is fast too.
 
         Raises:
             GraphAggError: a model cannot be loaded.
@@ -218,13 +219,11 @@ class Service:
 
     @property
     def problems(self) -> dict[str, str]:
-        """By kind of index, the name of the error of opening its published version."""
+        """By kind, the error class of a published version that cannot be opened."""
         return {kind: type(error).__name__ for kind, error in self._failed.items()}
 
-    # --- new versions ----------------------------------------------------------------------------
-
     def refresh(self) -> None:
-        """Move every index to its published version; one that cannot be opened stays as it is."""
+        """Move every index to its published version; keep the old one if that cannot be opened."""
         for kind, index in self._served.items():
             before = index.version
             try:
@@ -233,16 +232,16 @@ class Service:
                 self.metrics.reloads.labels(kind, "failed").inc()
                 if str(self._failed.get(kind)) != str(error):
                     _log.error("%s: the new version cannot be opened: %s", kind, error)
-                self._trouble(kind, error)
+                self._note_problem(kind, error)
                 continue
-            self._trouble(kind, None)
+            self._note_problem(kind, None)
             if moved:
                 self.metrics.reloads.labels(kind, "done").inc()
                 if not self._is_collection:
                     self.metrics.serving(kind, index.version, before)
                 _log.info("%s: serving %s, before %s", kind, index.version, before)
 
-    def _trouble(self, kind: str, error: GraphAggError | OSError | None) -> None:
+    def _note_problem(self, kind: str, error: GraphAggError | OSError | None) -> None:
         before = self._failed.pop(kind, None)
         if error is not None:
             self._failed[kind] = error
@@ -251,7 +250,7 @@ class Service:
             self.metrics.troubled(kind, *names)
 
     def close(self) -> None:
-        """Close the indices, and end the threads unless others share them."""
+        """Close the indices; end the threads unless another service shares them."""
         if not self._is_collection:
             self.shared.close()
         for index in self._served.values():

@@ -1,4 +1,4 @@
-"""Threads and models that all indices of a process share."""
+"""Threads and models that the indices of a process share."""
 
 from __future__ import annotations
 
@@ -19,16 +19,12 @@ if TYPE_CHECKING:
 class SharedResources:
     """The threads and models of a process.
 
-    Args:
-        limits: of threads and waiting requests.
-        metrics: takes the sizes of batches.
-
     Attributes:
         pool: threads that answer.
-        lookups: threads that answer type-ahead and neighbors, apart from all else: a flood of
-            either leaves the other its threads.
-        encoders, extractors: loaded models of questions by their sha256.
-        loading: held while a model that several indices have is loaded.
+        lookups: threads for type-ahead and neighbors, so that a flood of these leaves the others
+            free.
+        encoders, extractors: loaded models by their sha256.
+        loading: held while a model is loaded that several indices may use.
     """
 
     def __init__(self, limits: ServiceLimits, metrics: Metrics) -> None:

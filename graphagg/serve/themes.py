@@ -1,13 +1,13 @@
-"""Themes and similar passages of a corpus, for the service and the MCP server.
+"""Themes of a corpus, and similar passages and entities, for HTTP and MCP.
 
-The map is read where the index's folder holds it for the served version. Else it is made in memory
-at the first request and kept. Nothing is written.
+The map of the served version is read from the index's folder if it is there. Else it is computed at
+the first request and cached in memory.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from graphagg.errors import InvalidParameter
@@ -28,22 +28,17 @@ from graphagg.serve.models.themes import (
     ThemeRequest,
     ThemesRequest,
 )
-from graphagg.serve.observe.stages import Watch
-from graphagg.serve.service import Service
+from graphagg.serve.passages import Passages
 from graphagg.store.artifact import current_manifest
 
 Answer = dict[str, Any]
 
 
 class Themes:
-    """Answers about the corpus of a service as a whole.
+    """Answers about the visible passages as a whole."""
 
-    Args:
-        service: has a passage index.
-    """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, passages: Passages) -> None:
+        self._passages = passages
 
     async def themes(self, request: ThemesRequest) -> Answer:
         """Themes of a level, or the themes inside one."""
@@ -72,7 +67,7 @@ class Themes:
                 "notes": theme_map.notes,
             }
 
-        return await self._timed(answer)
+        return await self._passages.timed(answer)
 
     async def theme(self, request: ThemeRequest) -> Answer:
         """One theme with its passages."""
@@ -86,18 +81,18 @@ class Themes:
                 "more": max(len(ids) - MOST_PASSAGES, 0),
             }
 
-        return await self._timed(answer)
+        return await self._passages.timed(answer)
 
     async def distribution(self, request: ThemeDistributionRequest) -> Answer:
         """The themes in which the passages of a question lie."""
         search = SearchRequest.model_validate(
             {**request.model_dump(), "characters": 1, "explain": False}
         )
-        hits = (await self._service.passages.search(search))["hits"]
+        hits = (await self._passages.search(search))["hits"]
 
         def answer(snapshot: PassageSnapshot) -> Answer:
             theme_map = _map_of(snapshot, request.filter)
-            lit = [
+            located = [
                 {
                     **_listed(snapshot, hit["id"]),
                     "themes": [theme.id for theme in theme_map.themes_of(hit["id"])],
@@ -106,14 +101,14 @@ class Themes:
                 if snapshot.row_of(hit["id"]) is not None
             ]
             return {
-                "passages": lit,
-                "themes": dict(Counter(theme for each in lit for theme in each["themes"])),
+                "passages": located,
+                "themes": dict(Counter(theme for each in located for theme in each["themes"])),
             }
 
-        return await self._timed(answer)
+        return await self._passages.timed(answer)
 
     async def similar(self, request: SimilarRequest) -> Answer:
-        """The passages or entities most like one."""
+        """The passages or entities most similar to one."""
         if (request.passage is None) == (request.entity is None):
             raise InvalidParameter("passage and entity: wanted one of the two")
 
@@ -126,16 +121,11 @@ class Themes:
             by = request.by or "text"
             return similar_passages(snapshot, chosen, request.passage, request.k, by).to_json()
 
-        return await self._timed(answer)
-
-    async def _timed(self, call: Callable[[PassageSnapshot], Answer]) -> Answer:
-        watch = Watch()
-        answer, cpu_ms = await self._service.passages.ask(call)
-        return {**answer, "latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+        return await self._passages.timed(answer)
 
 
 def _map_of(snapshot: PassageSnapshot, filter: Mapping[str, Any] | None) -> ThemeMap:
-    """The map of the passages of the served version that match a filter."""
+    """The map of the visible passages that match a filter."""
     if filter is None and not snapshot.is_restricted:
         written = current_manifest(folder_of(snapshot.artifact.directory), KIND)
         version = "" if written is None else written.data
@@ -149,8 +139,8 @@ def _map_of(snapshot: PassageSnapshot, filter: Mapping[str, Any] | None) -> Them
 def _shown(theme_map: ThemeMap, theme: Theme) -> Answer:
     """A theme as JSON; its neighbors carry their labels."""
     plain = theme.to_json()
-    near = [{**each, "label": theme_map[each["id"]].label} for each in plain["neighbors"]]
-    return {**plain, "neighbors": near, "children": len(theme.children)}
+    neighbors = [{**each, "label": theme_map[each["id"]].label} for each in plain["neighbors"]]
+    return {**plain, "neighbors": neighbors, "children": len(theme.children)}
 
 
 def _listed(snapshot: PassageSnapshot, identifier: str) -> Answer:

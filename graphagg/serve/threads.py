@@ -1,4 +1,4 @@
-"""Threads for work that would hold up the event loop."""
+"""Threads for work that would block the event loop."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ R = TypeVar("R")
 
 
 class BoundedThreadPool:
-    """A queue of bounded length before a few threads.
+    """A thread pool with a bounded queue.
 
     Args:
-        name: of the work done here, for messages.
+        name: of the work, for messages.
         threads: number of threads.
-        capacity: calls that run or wait; the next is refused.
+        capacity: calls that may run or wait; further ones are refused.
     """
 
     def __init__(self, name: str, threads: int, capacity: int) -> None:
@@ -32,15 +32,15 @@ class BoundedThreadPool:
     async def run(
         self, call: Callable[..., R], *arguments: Any, begun: bool = False
     ) -> tuple[R, float]:
-        """Run a call in a thread; a call that has begun counts as open until it ends.
+        """Run a call in a thread.
 
         Args:
             call: the function to run.
             arguments: of the call.
-            begun: it is a later step of an accepted request: it is not refused.
+            begun: this is a later step of an accepted request, which is not refused.
 
         Returns:
-            The value of the call, and the milliseconds of thread time that it took.
+            The result, and the milliseconds of thread time that it took.
 
         Raises:
             Overloaded: `capacity` calls run or wait.
@@ -58,7 +58,7 @@ class BoundedThreadPool:
         return await asyncio.wrap_future(future)
 
     def check(self) -> None:
-        """Raise `Overloaded` where `capacity` calls run or wait."""
+        """Raise `Overloaded` if `capacity` calls run or wait."""
         if self._open >= self.capacity:
             raise Overloaded(
                 f"{self._open} requests wait for {self.name} already; try again in a second"
@@ -69,7 +69,7 @@ class BoundedThreadPool:
             self._open -= 1
 
     def close(self) -> None:
-        """Let running calls finish; waiting ones are dropped."""
+        """Let running calls finish; drop waiting ones."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -1,14 +1,14 @@
-"""The application: the routes of the served indices, behind guard, limits and metrics."""
+"""The ASGI application: routes behind metrics, access checks and limits."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -16,7 +16,6 @@ from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from graphagg import __version__
-from graphagg.errors import NoSuchIndex
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.serve.collections import Collections
 from graphagg.serve.http import failures
@@ -24,7 +23,7 @@ from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.requests import Observed
 from graphagg.serve.http.routes import about, answers, indices, written
 from graphagg.serve.http.security import Access, Guard, RootPath
-from graphagg.serve.service import NAMES, Service
+from graphagg.serve.service import Service
 from graphagg.serve.writing import Writer
 
 ABOUT: dict[str, Any] = {
@@ -33,11 +32,6 @@ ABOUT: dict[str, Any] = {
     "description": "Passages, communities and nearest vertices, each with its reason.",
 }
 """The head of the OpenAPI document."""
-ROUTERS = {
-    "passages": indices.passages,
-    "communities": indices.communities,
-    "embedding": indices.embedding,
-}
 
 
 def create_app(
@@ -54,9 +48,9 @@ def create_app(
         service: closed when the application ends.
         access: the policy of access; default: anyone on this machine.
         poll_seconds: interval of looking for a newly published version.
-        failed: called, in another thread, with the error where the models cannot be loaded. None:
-            models load before the application starts, which fails without them.
-        endpoint: the language model; None: there is none.
+        failed: called in another thread with the error if the models cannot be loaded. None: load
+            them before the application starts, which then fails.
+        endpoint: the language model; None: no answers in words.
     """
     access = access or Access()
     collections, writer = _written(service)
@@ -90,8 +84,7 @@ def create_app(
         dependencies=[Depends(HTTPBearer(auto_error=False))] if access.is_guarded else [],
     )
     failures.install(app)
-    kinds = [kind for kind in ROUTERS if service.has(kind)]
-    add_routes(app, service, endpoint, kinds, collections, writer)
+    add_routes(app, service, endpoint, collections, writer)
     app.mount("/static", StaticFiles(directory=about.PAGE))
     return app
 
@@ -100,31 +93,29 @@ def add_routes(
     app: FastAPI,
     service: Service,
     endpoint: Endpoint | None,
-    kinds: Collection[str],
     collections: Collections | None,
     writer: Writer | None,
 ) -> None:
-    """Add the routes of a service that has these kinds of indices."""
+    """Add the routes of a service; those of an index that it lacks raise `NoSuchIndex`."""
     app.include_router(about.router(service))
 
     async def served() -> Service:  # in the event loop: another function would take a thread
         return service
 
-    for kind, router in ROUTERS.items():
-        routes = router(served, "/v1") if kind in kinds else _absent(kind, NAMES[kind])
-        app.include_router(routes)
-    if "passages" in kinds:
-        app.include_router(answers.router(served, "/v1", endpoint))
+    _add_indices(app, served, "/v1", endpoint)
     if collections is not None and writer is not None:
         app.include_router(written.router(service, collections, writer))
-        at = written.leased(collections)
-        for router in ROUTERS.values():
-            app.include_router(router(at, written.PREFIX))
-        app.include_router(answers.router(at, written.PREFIX, endpoint))
+        _add_indices(app, written.leased(collections), written.PREFIX, endpoint)
+
+
+def _add_indices(app: FastAPI, at: indices.At, prefix: str, endpoint: Endpoint | None) -> None:
+    for router in (indices.passages, indices.communities, indices.embedding):
+        app.include_router(router(at, prefix))
+    app.include_router(answers.router(at, prefix, endpoint))
 
 
 def _written(service: Service) -> tuple[Collections | None, Writer | None]:
-    """The collections of a service, and what writes to them."""
+    """The collections of a service and their writer; None without a root."""
     sources, limits = service.sources, service.limits
     if sources.root is None:
         return None, None
@@ -134,7 +125,7 @@ def _written(service: Service) -> tuple[Collections | None, Writer | None]:
 
 
 async def _watch(service: Service, collections: Collections | None, seconds: float) -> None:
-    """Look for new versions, again and again, until cancelled."""
+    """Look for new versions at this interval until cancelled."""
     while True:
         await asyncio.sleep(seconds)
         await asyncio.to_thread(service.refresh)
@@ -143,10 +134,10 @@ async def _watch(service: Service, collections: Collections | None, seconds: flo
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI document of a service that has all kinds of indices, for clients made from it."""
-    none: Any = object()  # routes use what they are given only to answer
+    """The OpenAPI document of a service with collections, for generated clients."""
+    unused: Any = object()  # only answers need it
     app = FastAPI(**ABOUT)
-    add_routes(app, none, None, ROUTERS, none, none)
+    add_routes(app, unused, None, unused, unused)
     return app.openapi()
 
 
@@ -178,14 +169,3 @@ def _prepare(service: Service, failed: Callable[[Exception], None]) -> None:
         service.prepare()
     except Exception as error:
         failed(error)
-
-
-def _absent(kind: str, name: str) -> APIRouter:
-    """Routes that say which index is not served here, and how to serve it."""
-    routes = APIRouter(include_in_schema=False)
-
-    @routes.api_route(f"/v1/{kind}/{{path:path}}", methods=["GET", "POST"])
-    async def absent(path: str) -> None:
-        raise NoSuchIndex(f"this service has no {name}; start it with --{kind} DIR")
-
-    return routes

@@ -1,4 +1,4 @@
-"""ASGI middleware that passes on whole requests only, in time and of bounded size."""
+"""ASGI middleware that bounds the size of requests, and the time to receive and answer them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_LENGTH = 18  # digits
 _UNTIMED = re.compile(
     r".*/(answer|files|sync|edges|passages|passages/delete)|/v1/collections/[^/]*", re.DOTALL
 )
-"""What takes as long as an endpoint or a change may; an answer goes on where its client waits."""
+"""Writes and answers in words have limits of their own."""
 _FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), "/v1/collections/"
 _SEARCHES = re.compile(
     r".*/(search|batch|answer|query|structure|themes?|theme-distribution|similar|facets|neighbors)",
@@ -27,18 +27,25 @@ _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
 
 
 class _TooLarge(Exception):
-    """The body is larger than the limit."""
+    """The body is too large, or comes too slowly."""
+
+
+class _Sending:
+    """Sends messages, and knows whether the answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.started = send, False
+
+    async def __call__(self, message: Message) -> None:
+        """Send a message."""
+        self.started = True
+        await self._send(message)
 
 
 class BodyLimit:
-    """Reads a request's body before anything looks at it, and bounds the answer's time.
+    """Reads the body of a request first, and bounds the time of the answer.
 
-    The declared length is believed where it is too large; else bytes are counted as they come, so
-    that a body in chunks without a length ends at the same limit.
-
-    Args:
-        app: answers whole requests.
-        limits: bytes and seconds.
+    Bytes are counted as they arrive, so a body without a declared length has the same limit.
     """
 
     def __init__(self, app: ASGIApp, limits: ServiceLimits) -> None:
@@ -65,7 +72,7 @@ class BodyLimit:
             await self._answer(scope, _replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """Read the body; None where the client has left."""
+        """Read the body; None if the client disconnects."""
         most = self._most(scope)
         declared = Headers(scope=scope).get("content-length", "0")
         digits = declared if declared.isascii() and declared.isdigit() else "0"
@@ -83,7 +90,7 @@ class BodyLimit:
         return bytes(body)
 
     def _most(self, scope: Scope) -> int:
-        """Bytes of a body that is read whole; writes bring more."""
+        """The most bytes of a body that is read first; writes may have more."""
         path = local_path(scope)
         writes = path.startswith(_WRITES) and not _SEARCHES.fullmatch(path)
         return self._limits.write_bytes if writes else self._limits.body_bytes
@@ -94,41 +101,28 @@ class BodyLimit:
         await refusal(413, "BodyTooLarge", message, _CLOSE)(scope, receive, send)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer an upload, whose body goes to the disk as it comes."""
-        most, seconds, read, started = (
-            self._limits.upload_bytes, self._limits.receive_seconds, 0, False,
-        )  # fmt: skip
-        late = False
+        """Pass on an upload, whose body goes to the disk as it arrives."""
+        most, seconds = self._limits.upload_bytes, self._limits.receive_seconds
+        read, late, ended, sending = 0, False, False, _Sending(send)
 
         async def counted() -> Message:
-            nonlocal read, late
+            nonlocal read, late, ended
             try:
                 async with asyncio.timeout(None if ended else seconds):
                     message = await receive()
             except TimeoutError:
                 late = True
                 raise _TooLarge from None
-            note(message)
+            ended = ended or not message.get("more_body", False)
             read += len(message.get("body", b""))
             if read > most:
                 raise _TooLarge
             return message
 
-        ended = False
-
-        def note(message: Message) -> None:
-            nonlocal ended
-            ended = ended or not message.get("more_body", False)
-
-        async def noted(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            await self._app(scope, counted, noted)
+            await self._app(scope, counted, sending)
         except _TooLarge:
-            if started:
+            if sending.started:
                 raise
             if late:
                 message = f"the body did not go on within {seconds:g} s"
@@ -141,18 +135,12 @@ class BodyLimit:
         if not path.startswith("/v1/") or _UNTIMED.fullmatch(path):
             await self._app(scope, receive, send)
             return
-        started = False
-
-        async def noted(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
+        sending = _Sending(send)
         try:
             async with asyncio.timeout(self._limits.answer_seconds):
-                await self._app(scope, receive, noted)
+                await self._app(scope, receive, sending)
         except TimeoutError:
-            if started:
+            if sending.started:
                 raise
             message = f"no answer within {self._limits.answer_seconds:g} s; ask for less, or again"
             answer = refusal(503, "TimeLimit", message, {"retry-after": "1"})
@@ -160,7 +148,7 @@ class BodyLimit:
 
 
 async def _drain(receive: Receive) -> None:
-    """Read on for a moment: a client that still writes would not see the answer."""
+    """Read on for a moment: a client that is still writing would not see the answer."""
     read, more = 0, True
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
@@ -173,7 +161,7 @@ async def _drain(receive: Receive) -> None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give a body that was read already, then the client's next messages."""
+    """Return a body that was read already, then the client's next messages."""
     bodies = [body]
 
     async def again() -> Message:

@@ -1,4 +1,4 @@
-"""From errors to answers: each has a status, and one envelope holds them all."""
+"""Maps exceptions to HTTP status codes and one JSON error format."""
 
 from __future__ import annotations
 
@@ -48,13 +48,25 @@ _HIDDEN: tuple[tuple[type[GraphAggError], str], ...] = (
     (EndpointError, "the language model of this service gave no whole answer"),
 )
 INTERNAL = "the service failed on this request; its log says why"
+_STATUS: dict[int, tuple[type[GraphAggError], ...]] = {
+    404: (UnknownVertex, UnknownPassage, UnknownTheme, UnknownEntity, NoSuchIndex),
+    403: (Forbidden,),
+    429: (LookupsFlooded,),
+    409: (ArtifactBusy, CollectionExists),
+    507: (WriteFailed,),
+    412: (VersionChanged,),
+    503: (Overloaded,),
+    500: (MissingExtra, ArtifactError, InvalidScores),  # the operator must repair it
+    504: (EndpointTimeout,),
+    502: (EndpointError,),
+}
 _SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
 
 
 def refusal(
     status: int, name: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The envelope of every error; ASCII, so that any text in the message can be sent."""
+    """The response of an error; its JSON is ASCII, so that any message can be sent."""
     body = json.dumps(envelope(name, message))
     return Response(body, status, dict(headers or {}), "application/json")
 
@@ -70,7 +82,7 @@ def envelope(name: str, message: str) -> dict[str, Any]:
 
 
 def body_of(error: GraphAggError) -> dict[str, Any]:
-    """The envelope of an error of this library; a message about this machine is only logged."""
+    """The JSON of an error of this library; details about this machine are only logged."""
     message = str(error)
     for kind, instead in _HIDDEN:
         if isinstance(error, kind):
@@ -81,31 +93,12 @@ def body_of(error: GraphAggError) -> dict[str, Any]:
 
 
 def status_of(error: GraphAggError) -> int:
-    """The HTTP status of an error: 400 unless it is named below."""
-    absent = UnknownVertex | UnknownPassage | UnknownTheme | UnknownEntity | NoSuchIndex
-    if isinstance(error, absent):
-        return 404
-    if isinstance(error, Forbidden):
-        return 403
-    if isinstance(error, LookupsFlooded):
-        return 429
-    if isinstance(error, ArtifactBusy | CollectionExists):
-        return 409
-    if isinstance(error, WriteFailed):
-        return 507
-    if isinstance(error, VersionChanged):
-        return 412
-    if isinstance(error, Overloaded):
-        return 503
-    if isinstance(error, MissingExtra | ArtifactError | InvalidScores):
-        return 500  # the operator must repair it; the message says how
-    if isinstance(error, EndpointError):
-        return 504 if isinstance(error, EndpointTimeout) else 502
-    return 400
+    """The HTTP status of an error, by the first class of `_STATUS` that it belongs to; else 400."""
+    return next((status for status, kinds in _STATUS.items() if isinstance(error, kinds)), 400)
 
 
 def documented(*more: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals that any route may give, and further ones, for the OpenAPI document."""
+    """Error responses common to all routes, plus the given ones, for OpenAPI."""
     codes = sorted({400, 401, 403, 408, 413, 422, 503, *more})
     return {code: {"model": ErrorAnswer, "description": HTTPStatus(code).phrase} for code in codes}
 
@@ -114,17 +107,17 @@ async def _library(request: Request, error: Exception) -> Response:
     assert isinstance(error, GraphAggError)
     status = status_of(error)
     headers = {"retry-after": "1"} if status in (409, 429, 503) else None
-    said = body_of(error)["error"]
-    return refusal(status, said["type"], said["message"], headers)
+    shown = body_of(error)["error"]
+    return refusal(status, shown["type"], shown["message"], headers)
 
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     kind = request.headers.get("content-type", "")
     if request.method == "POST" and not _JSON.match(kind):
-        came = f"as {kind[:_LONGEST]!r}" if kind else "without a content type"
-        said = f"the body came {came}; send JSON, with the header Content-Type: application/json"
-        return refusal(422, "InvalidRequest", said)
+        sent = f"as {kind[:_LONGEST]!r}" if kind else "without a content type"
+        message = f"the body was sent {sent}; send JSON with Content-Type: application/json"
+        return refusal(422, "InvalidRequest", message)
     return refusal(422, "InvalidRequest", explained(error.errors()))
 
 
@@ -144,40 +137,36 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 
 def explained(faults: Sequence[Any]) -> str:
-    """One line about the faults of a body or a parameter; it repeats no value of the caller."""
-    said = list(dict.fromkeys(_line(fault) for fault in faults))
-    more = len(said) - _SHOWN
-    return "; ".join(said[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    """Describe validation errors in one line, without repeating the values."""
+    lines = list(dict.fromkeys(map(_line, faults)))
+    more = len(lines) - _SHOWN
+    return "; ".join(lines[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _line(fault: Any) -> str:
-    """Name the field and the fault; the branches of a union name no field."""
+    """One validation error: the field, without branches of unions, and what is wrong."""
     loc = fault["loc"]
     names = map(str, loc[1:] if loc[:1] in (("body",), ("query",)) else loc)
     where = ".".join(name for name in names if "[" not in name)
-    said = _plain(str(fault["msg"]))
+    text = str(fault["msg"]).removeprefix("Value error, ")
+    message = text[:1].lower() + text[1:]
     if fault["type"] == "extra_forbidden":
-        near = get_close_matches(str(loc[-1]), names_of_requests(), 1, 0.5)
-        said = f"there is no such key{f'; did you mean {near[0]!r}?' if near else ''}"
-    return f"{where or 'body'}: {said}"[:_LONGEST]
+        close = get_close_matches(str(loc[-1]), names_of_requests(), 1, 0.5)
+        message = f"there is no such key{f'; did you mean {close[0]!r}?' if close else ''}"
+    return f"{where or 'body'}: {message}"[:_LONGEST]
 
 
 @cache
 def names_of_requests() -> list[str]:
-    """The keys of all requests."""
+    """The keys of all request models."""
     kinds: list[type[Any]] = [RequestModel]
     for kind in kinds:
         kinds += kind.__subclasses__()
     return sorted({name for kind in kinds for name in kind.model_fields})
 
 
-def _plain(message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
-
-
 def install(app: FastAPI) -> None:
-    """Answer every error of the application by the envelope."""
+    """Register the handlers: every error of the application becomes this JSON."""
     app.add_exception_handler(GraphAggError, _library)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)

@@ -1,4 +1,4 @@
-"""ASGI middleware that follows a request to its end: id, figures, log, trace."""
+"""ASGI middleware that observes requests: id, metrics, log and trace."""
 
 from __future__ import annotations
 
@@ -23,28 +23,25 @@ _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _UNKNOWN = "unmatched"
 _QUIET = ("/healthz", "/readyz", "/metrics")
-"""Asked every few seconds by machines: logged from `debug` on."""
+"""Polled every few seconds by machines: logged from level `debug` on."""
 _LONGEST = 200  # characters of a path in the log
 
 _log, _faults = logging.getLogger(ACCESS), logging.getLogger("graphagg.serve")
 
 
 class Observed:
-    """Gives each request an id and a trace, and tells metrics, log and OpenTelemetry.
+    """Gives each request an id and a trace, and reports to metrics, log and OpenTelemetry.
 
-    An id that comes in `x-request-id` is taken over where it is short and plain, else one is made;
-    every answer carries it. Figures are kept by route, never by raw path.
-
-    Args:
-        app: the application that answers.
-        service: has the metrics; once it stops, clients are asked to close their connections.
+    A short and plain `x-request-id` of the client is used, else one is made; every answer carries
+    it. Metrics are kept by route, never by raw path. A service that stops asks clients to close
+    their connections.
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._service = app, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and note what it took."""
+        """Answer, then report the request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -71,9 +68,9 @@ class Observed:
                     raise
                 await refusal(500, "InternalError", INTERNAL)(scope, receive, noted)
             finally:
-                self._tell(scope, trace, status, time.perf_counter() - begin)
+                self._report(scope, trace, status, time.perf_counter() - begin)
 
-    def _tell(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
+    def _report(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", _UNKNOWN)
         metrics = self._service.metrics
@@ -97,7 +94,7 @@ class Observed:
 
 
 def _line(fields: Mapping[str, Any]) -> str:
-    """A line for people; whatever a client sends stays on one line and inside its quotes."""
+    """A log line for people; JSON quoting keeps whatever a client sends on one line."""
     request = json.dumps(f"{fields['method']} {fields['path']}")
     client = json.dumps(fields["client"])[1:-1] or "-"
     return f"{client} {request} {fields['status']} {fields['ms']:.1f} ms {fields['request_id']}"

@@ -1,7 +1,7 @@
-"""The policy of access (token, host name, origin), and the headers that every answer carries.
+"""The policy of access (token, host name, origin), and the security headers of every answer.
 
-Starlette's `TrustedHostMiddleware` answers in plain text and lets no probe pass, so the host is
-checked here; its `CORSMiddleware` answers pages of listed sites.
+Starlette's `TrustedHostMiddleware` cannot let probes pass, cuts IPv6 names at their first colon and
+answers in plain text, so the host is checked here. Its `CORSMiddleware` serves listed sites.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from graphagg.serve.rights import ANYONE, CURRENT, NOBODY, Identity, TokenFile, 
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
-"""Asked by machines that know the address alone; any host name will do."""
+"""Probes know only the address; they may use any host name."""
 _OPEN_PATHS = ("/", "/docs", *_PROBES)
-"""Paths that need no token, beside the files of the page: they hold nothing of the indices."""
+"""Paths that need no token, besides the files of the page: they show nothing of the indices."""
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _ROOT = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _RESERVED_ROOTS = ("v1", "static", "healthz", "readyz", "metrics", "openapi.json")
@@ -58,19 +58,17 @@ class Access:
 
     Attributes:
         host: the address that the service binds.
-        token: that requests must carry, and that may write; None: none is wanted.
-        tokens: the tokens of a file, with their rights; None: there is no file.
-        origins: other sites whose pages may ask, such as `https://app.example.org`.
-        hosts: further names that the service goes by, such as `rag.example.org`, or
-            `*.example.org` for all below it.
-        root_path: the path of a proxy under which the service lies, such as `/rag`; "": none.
+        token: a token that may write and that requests must carry.
+        origins: other sites whose pages may send requests, such as `https://app.example.org`.
+        hosts: further names of the service, such as `rag.example.org` or `*.example.org`.
+        root_path: the path of a proxy that the service lies under, such as `/rag`; "": none.
         proxies: addresses and networks of proxies whose `X-Forwarded-For` and
-            `X-Forwarded-Proto` are believed.
+            `X-Forwarded-Proto` are trusted.
+        tokens: the tokens of a file, with their rights.
 
     Raises:
-        InsecureBinding: beyond loopback without a token.
-        InvalidParameter: an origin is no origin, a host no host name, a root path or the address of
-            a proxy cannot be one.
+        InsecureBinding: the host is not loopback and there is no token.
+        InvalidParameter: an origin, a host, the root path or a proxy is not valid.
     """
 
     host: str = "127.0.0.1"
@@ -118,9 +116,9 @@ class Access:
     def knows_host(self, host: str) -> bool:
         """Whether a request may name this host.
 
-        On loopback only its own names and the allowed ones: a page that has its own name
-        point to 127.0.0.1 (DNS rebinding) is refused. Beyond it the token keeps such pages out,
-        and any name will do unless some are allowed.
+        On loopback only local and allowed names: a page whose own name points to 127.0.0.1 (DNS
+        rebinding) is refused. Beyond loopback a token keeps such pages out, and any name is
+        accepted unless some are listed.
         """
         if not is_loopback(self.host) and not self.hosts:
             return True
@@ -131,7 +129,7 @@ class Access:
         )
 
     def allows_origin(self, origin: str, host: str) -> bool:
-        """Whether a page of `origin` may ask: one of this service, or of a listed site."""
+        """Whether a page of `origin` may send requests: this service's own, or a listed site's."""
         return origin in self.origins or urlsplit(origin).netloc.lower() == host.lower()
 
     @property
@@ -140,9 +138,9 @@ class Access:
         return self.token is not None or self.tokens is not None
 
     def identity_of(self, authorization: str | None) -> Identity | None:
-        """The rights of a request with this header; None: it may not ask.
+        """The rights of a request with this header; None: it has none.
 
-        Hashes are compared, so that the time says nothing about a token.
+        Hashes are compared, so timing reveals nothing about a token.
         """
         if not self.is_guarded:
             return ANYONE
@@ -168,15 +166,7 @@ def _name_of(host: str) -> str:
 
 
 class RootPath:
-    """ASGI middleware for a service that lies under a path of its proxy.
-
-    The proxy may pass its path on or take it off; from here on it is there, and `local_path` is the
-    path without it.
-
-    Args:
-        app: the application that answers.
-        root_path: the path; not "".
-    """
+    """ASGI middleware that adds the proxy's path to requests whose proxy removed it."""
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         self._app, self._root = app, root_path
@@ -192,18 +182,13 @@ class RootPath:
 
 
 def local_path(scope: Scope) -> str:
-    """The path of a request without the root path that the service lies under."""
+    """The path of a request without the proxy's root path."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 
 
 class Guard:
-    """ASGI middleware that refuses requests without access, and puts its headers on every answer.
-
-    Args:
-        app: the application that answers.
-        access: the policy.
-    """
+    """ASGI middleware that refuses requests without access and sets the security headers."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
@@ -222,7 +207,7 @@ class Guard:
         async def guarded(message: Message) -> None:
             more = message.get("more_body", False)
             if more and identity and self._access.identity_of(given) != identity:
-                raise OSError("its token was revoked")  # as if the client had left: the stream ends
+                raise OSError("its token was revoked")  # ends the stream like a lost connection
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 cache = "no-cache" if path == "/" or path.startswith("/static/") else "no-store"

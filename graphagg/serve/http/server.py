@@ -1,7 +1,7 @@
-"""The process: a uvicorn server on a bound socket.
+"""Runs an application by uvicorn on a bound socket.
 
-Uvicorn bounds the header of a request, idle connections and their number. It has no time limit for
-a header that does not come or an answer that nobody reads: a reverse proxy has (`deploy/`).
+Uvicorn bounds the size of headers, and the number and idle time of connections. It has no time
+limit for slow headers or for answers that nobody reads; a reverse proxy has (`deploy/`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LAST_SECONDS = 0.5  # that open connections may still bring a request after the
 
 
 class GracefulServer(uvicorn.Server):
-    """A server that ends with exit code 0 after a signal, and says when it starts and stops.
+    """A uvicorn server that answers open requests before it stops, with exit code 0.
 
     Args:
         config: of uvicorn.
@@ -43,20 +43,20 @@ class GracefulServer(uvicorn.Server):
         self._ready, self._stopping = ready, stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop after open requests at the first signal, at once at the second."""
+        """Stop after open requests at the first signal, immediately at the second."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, then call `ready`."""
         await super().startup(sockets)
         if self.started:
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no new connection, answer open requests and those on their way, then close.
+        """Stop listening, answer open requests and those on their way, then close.
 
-        Clients leave with their next answer, which has the header `Connection: close`.
+        Answers now carry `Connection: close`, so clients leave after their next one.
         """
         self._stopping()
         for server in self.servers:
@@ -74,7 +74,7 @@ class GracefulServer(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Make a socket that listens; raises `PortTaken` where the address cannot be had."""
+    """Make a listening socket; raises `PortTaken` if the address is not available."""
     name = host.strip("[]")
     try:
         family, _, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
@@ -105,27 +105,20 @@ def make_server(
     ready: Callable[[], None] = lambda: None,
     stopping: Callable[[], None] = lambda: None,
 ) -> GracefulServer:
-    """Make a server of an application; `run([bind(host, port)])` answers until a signal.
-
-    Args:
-        app: the application.
-        limits: of connections, and seconds that requests and answers may take.
-        ready: called once it answers.
-        stopping: called after the signal to stop.
-    """
+    """Make a server; `run([bind(host, port)])` answers until a signal comes."""
     return GracefulServer(_config(app, limits), ready, stopping)
 
 
 def run_workers(
     make: Callable[[], ASGIApp], limits: ServiceLimits, listening: socket.socket, workers: int
 ) -> None:
-    """Answer by several processes, each with an application of its own, until a signal.
+    """Answer by several processes until a signal comes; a process that ends is replaced.
 
     Args:
-        make: makes the application of a process; it and what it holds can be pickled.
+        make: makes the application of a process; it must be picklable.
         limits: of each process.
-        listening: the socket that all take connections from.
-        workers: number of processes; one that ends is replaced, unless it could not start.
+        listening: the socket that all processes accept connections from.
+        workers: number of processes.
     """
     config = _config(make, limits, factory=True, workers=workers)
     with TemporaryDirectory(prefix="graphagg-") as folder:  # for the metrics of all processes

@@ -1,7 +1,7 @@
-"""The server: tools for the indices of a service, passages as resources, a prompt.
+"""The MCP server: tools for the indices of a service, passages as resources, a prompt.
 
-A tool exists only where its index does. Errors come back as tool errors that name the fault, so
-that a model can correct its call. Answers are text alone (see `text`): structured output would send
+A tool exists only if its index is served. Errors are tool errors that name the fault, so that a
+model can correct its call. Answers are text only (see `text`): structured output would send
 everything twice.
 """
 
@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial, wraps
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
@@ -69,7 +69,7 @@ Characters = Annotated[
     int, Field(ge=_LEAST_CHARACTERS, le=MOST_TEXT, description="Longest answer.")
 ]
 PassageId = Annotated[
-    str, Field(max_length=LONGEST_NAME, description="As a search gives it; or of a document.")
+    str, Field(max_length=LONGEST_NAME, description="From a search; or the id of a document.")
 ]
 Show = Annotated[list[str], Field(description="Keys of metadata to see beside each hit.")]
 Around = Annotated[
@@ -79,7 +79,7 @@ Start = Annotated[int, Field(ge=0, description="Characters of a long passage to 
 
 
 class CorpusServer(MCPServer):
-    """A server whose description of the search says what the corpus holds now."""
+    """A server whose search tool describes the current corpus."""
 
     def __init__(self, service: Service, about: str) -> None:
         super().__init__(
@@ -88,7 +88,7 @@ class CorpusServer(MCPServer):
         self._service, self._about = service, about
 
     async def list_tools(self) -> list[Tool]:
-        """The tools; the corpus is described as of the version that is published now."""
+        """The tools; the search tool describes the passages that the token may see."""
         tools = await super().list_tools()
         if self._service.has("passages"):
             try:
@@ -108,7 +108,7 @@ class CorpusServer(MCPServer):
 
 
 def create_server(service: Service, about: str = "") -> MCPServer:
-    """The MCP server of a service, with the tools for the indices that it has.
+    """Make the MCP server of a service, with tools for the indices that it has.
 
     Args:
         service: answers the calls.
@@ -168,7 +168,7 @@ def _add_search(server: MCPServer, service: Service) -> None:
     async def explain_path(
         question: Question, passage_id: PassageId, k: Count = 5, **options: Any
     ) -> str:
-        """Say why a passage is, or is not, among the first: its rank, score parts and hop path."""
+        """Explain why a passage is, or is not, among the hits: rank, score parts and hop path."""
         request = _checked(SearchRequest, question=question, k=k, **options)
         answer = await _asked(service, lambda: service.passages.explain(request, passage_id))
         return text.explanation(answer)
@@ -258,13 +258,8 @@ def _add_embedding(server: MCPServer, service: Service) -> None:
 
 def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        async def as_text(**arguments: Any) -> str:
-            answer = await function(**arguments)
-            return answer if isinstance(answer, str) else text.compact(answer.model_dump())
-
         server.add_tool(
-            as_text,
+            function,
             description=inspect.getdoc(function),
             annotations=ToolAnnotations(
                 read_only_hint=True, idempotent_hint=True, open_world_hint=False
@@ -277,7 +272,7 @@ def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def _checked(kind: type[Q], **values: Any) -> Q:
-    """A request under the same limits as over HTTP; the error is one for the model to read."""
+    """Make a request with the limits of HTTP; raise a tool error if it breaks them."""
     try:
         return kind(**values)
     except ValidationError as error:
@@ -285,7 +280,7 @@ def _checked(kind: type[Q], **values: Any) -> Q:
 
 
 async def _as_resource(text: Awaitable[str]) -> str:
-    """The text of a resource; its errors are those of a tool."""
+    """Return a text as a resource, with the errors of a tool."""
     try:
         return await text
     except ToolError as error:
@@ -293,7 +288,7 @@ async def _as_resource(text: Awaitable[str]) -> str:
 
 
 async def _asked(service: Service, ask: Callable[[], Awaitable[R]]) -> R:
-    """An answer in time, from the version that is published now; errors hide what HTTP hides."""
+    """Await an answer from the published version; errors and time limit are those of HTTP."""
     await asyncio.to_thread(service.refresh)
     try:
         async with asyncio.timeout(service.limits.answer_seconds):

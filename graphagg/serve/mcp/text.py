@@ -1,13 +1,12 @@
-"""Answers as plain text in few tokens, within a budget of characters.
+"""Formats answers as plain text in few tokens, within a budget of characters.
 
-JSON repeats its keys with every hit and escapes characters of texts; a model reads plain text.
-So each tool answers by one text: a short line for each hit, then its passage. Scores are rounded,
-nothing is said twice, and empty values are left out. An answer is never longer than its budget.
+JSON repeats its keys in every hit and escapes texts, and models read plain text. So each tool
+returns one text: a short line for each hit, then its passage. Scores are rounded, empty values are
+left out, and an answer is never longer than its budget.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,24 +26,8 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def compact(answer: Any) -> str:
-    """An answer as JSON without blanks, without empty values, and with floats of three digits."""
-    return json.dumps(_compacted(answer), ensure_ascii=False, separators=(",", ":"))
-
-
-def _compacted(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(number(value))
-    if isinstance(value, Mapping):
-        kept = ((key, _compacted(inside)) for key, inside in value.items())
-        return {key: inside for key, inside in kept if inside not in (None, [], {}, "")}
-    if isinstance(value, list | tuple):
-        return [_compacted(inside) for inside in value]
-    return value
-
-
 def quoted(title: str) -> str:
-    """A title in quotes, its beginning if it is long; on one line."""
+    """A title in quotes on one line; a long one is cut."""
     plain = " ".join(title.split())
     return f'"{plain if len(plain) <= _LONGEST_TITLE else plain[:_LONGEST_TITLE] + ELLIPSIS}"'
 
@@ -57,14 +40,14 @@ def search(
 ) -> str:
     """The hits of a question, best first, within a number of characters.
 
-    A passage that is longer than its share is cut around the sentence closest to the question; room
-    that short passages leave goes to long ones. Hits for which there is no room are counted.
+    A passage longer than its share is cut around the sentence closest to the question. Short
+    passages leave their room to long ones. Hits without room are counted.
 
     Args:
         hits: as the service answers them.
         characters: longest whole text.
         show: keys of metadata to write beside each hit.
-        confidence: of the answer, which is said where there is no hit.
+        confidence: of the answer; shown if there is no hit.
     """
     if not hits:
         return "no passage found" if confidence is None else unanswered(confidence)
@@ -101,9 +84,9 @@ def shared_out(lengths: Sequence[int], room: int) -> list[int]:
 
 
 def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:
-    """A line for each hit: number, id, title if it says something new, score, where it comes from.
+    """A line for each hit: number, id, title, score and the passage that led to it.
 
-    A title is new unless an earlier hit has it, the id or the text says it.
+    A title is left out if an earlier hit has it, or if the id or the text repeats it.
     """
     heads, titles = [], set[str]()
     for rank, hit in enumerate(hits, start=1):
@@ -126,7 +109,7 @@ def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:
 
 
 def _origin(hit: Answer) -> list[str]:
-    """The passage and the names by which a hit was reached, where it took a hop."""
+    """The passage and the name that led to a hit by a hop."""
     before = hit["path"][:-1]
     passages = [step["text"] for step in before if step["kind"] == "passage"]
     if not passages:
@@ -137,12 +120,12 @@ def _origin(hit: Answer) -> list[str]:
 
 
 def _marks(hit: Answer) -> int:
-    """Characters of the marks where a passage was cut by the service."""
+    """Characters of the ellipses, if the service cut the passage."""
     return 2 * len(ELLIPSIS) if hit.get("cut") else 0
 
 
 def _piece(hit: Answer, characters: int) -> str:
-    """A piece of a passage of at most `characters`, the marks of the cut among them."""
+    """A piece of a passage of at most `characters`, ellipses included."""
     text, match = hit["text"], Span(hit["match"]["start"], hit["match"]["end"])
     if len(text) + _marks(hit) > characters:
         characters = max(characters - 2 * len(ELLIPSIS), 1)
@@ -184,11 +167,11 @@ def _member(member: Answer) -> str:
     for shared in member["reason"]:
         count = shared["shared_neighbors"]
         names = ", ".join(map(str, shared["examples"][:3]))
-        said = "many" if count is None else str(count)
+        reason = "many" if count is None else str(count)
         if "shared_weight" in shared:
-            said += f" of weight {number(shared['shared_weight'])}"
-        said += f" shared with {shared['seed']}" + (f" ({names})" if names else "")
-        reasons.append(said + (", adjacent" if shared["adjacent"] else ""))
+            reason += f" of weight {number(shared['shared_weight'])}"
+        reason += f" shared with {shared['seed']}" + (f" ({names})" if names else "")
+        reasons.append(reason + (", adjacent" if shared["adjacent"] else ""))
     return f"{member['id']} {number(member['score'])}" + (f": {'; '.join(reasons)}" * bool(reasons))
 
 

@@ -11,7 +11,7 @@ from graphagg.rag.corpus.similar import By
 from graphagg.serve.limits import MOST_HITS
 from graphagg.serve.models.themes import Filter, SimilarRequest, ThemeRequest, ThemesRequest
 from graphagg.serve.service import Service
-from graphagg.serve.themes import Answer, Themes
+from graphagg.serve.themes import Answer
 
 INSTRUCTIONS = (
     "corpus_themes lists the subjects of a corpus, theme_passages the content of one theme; "
@@ -36,7 +36,6 @@ def add_tools(
         checked: makes a request, or a tool error.
         asked: waits for an answer, in time.
     """
-    explorer = Themes(service)
 
     async def corpus_themes(
         inside: Annotated[str | None, Field(description="Id of a theme to look into.")] = None,
@@ -49,7 +48,7 @@ def add_tools(
         Each line: id, label, passages, dates where they have any; then its names.
         """
         request = checked(ThemesRequest, inside=inside, level=level, filter=filter)
-        answer = await asked(service, lambda: explorer.themes(request))
+        answer = await asked(service, lambda: service.themes.themes(request))
         return "\n".join(_themes(answer, most))
 
     async def theme_passages(theme: str, most: Most = 30, filter: Filter = None) -> str:
@@ -58,7 +57,7 @@ def add_tools(
         The most typical passages come first; read_passage reads one by its id.
         """
         request = checked(ThemeRequest, theme=theme, filter=filter)
-        answer = await asked(service, lambda: explorer.theme(request))
+        answer = await asked(service, lambda: service.themes.theme(request))
         return "\n".join(_theme(answer, most))
 
     async def similar_passages(
@@ -66,14 +65,14 @@ def add_tools(
     ) -> str:
         """Find the passages most like one, by text vectors or by what both name (graph)."""
         request = checked(SimilarRequest, passage=passage, by=by, k=k, filter=filter)
-        return "\n".join(_likes(await asked(service, lambda: explorer.similar(request))))
+        return "\n".join(_likes(await asked(service, lambda: service.themes.similar(request))))
 
     async def similar_entities(
         entity: str, by: By = "graph", k: TopHits = 10, filter: Filter = None
     ) -> str:
         """Find the entities most like one, by the graph or by the vectors of their passages."""
         request = checked(SimilarRequest, entity=entity, by=by, k=k, filter=filter)
-        return "\n".join(_likes(await asked(service, lambda: explorer.similar(request))))
+        return "\n".join(_likes(await asked(service, lambda: service.themes.similar(request))))
 
     for function in (corpus_themes, theme_passages, similar_passages, similar_entities):
         tool(function)

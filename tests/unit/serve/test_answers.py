@@ -193,13 +193,12 @@ def test_a_service_of_one_kind_shows_only_that(start, indices: Sources, kind: st
     models = {"encoder": indices.encoder, "extractor": indices.extractor}
     running = start(Sources(**{kind: getattr(indices, kind)}, **models))
     info = running.json("/v1/info")
-    paths = running.json("/openapi.json")["paths"]
     for other, (path, body) in asked.items():
         if other == kind:
-            assert running.json(path, body) and info[other] and path in paths
+            assert running.json(path, body) and info[other]
         else:
             assert running.error(404, path, body) == "NoSuchIndex"
-            assert info[other] is None and path not in paths
+            assert info[other] is None
 
 
 @pytest.mark.parametrize("vertex", [999, "999", "x", "", 2**63, 2**70, "9" * 500, "\x00", "٣"])

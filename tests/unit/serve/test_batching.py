@@ -73,7 +73,7 @@ def test_a_failure_reaches_those_of_its_batch_alone(indices: Sources) -> None:
         retriever = index.retriever(mode="dense")
         results.append(batcher.submit(index, retriever, "dense", None, [question]))
     assert isinstance(results[0].exception(SECONDS), InvalidParameter)
-    assert len(results[1].result(SECONDS).asked) == 1
+    assert len(results[1].result(SECONDS).questions) == 1
     assert isinstance(results[2].exception(SECONDS), InvalidParameter)
     batcher.close()
 
@@ -171,7 +171,7 @@ def test_a_question_that_comes_again_is_not_encoded_again(indices: Sources) -> N
 
     def asked(*questions: str) -> list[str]:
         job = batcher.submit(index, retriever, "dense", None, questions)
-        return [each.text for each in job.result(SECONDS).asked]
+        return [each.text for each in job.result(SECONDS).questions]
 
     assert asked("Ada?", "Babbage?", "Ada?") == ["Ada?", "Babbage?", "Ada?"]
     assert asked("Babbage?", "Engine?") == ["Babbage?", "Engine?"] and encoder.calls == [2, 1]

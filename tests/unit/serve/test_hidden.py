@@ -239,9 +239,8 @@ def check_about(full: Site, alone: Site) -> None:
     same(found, wanted)
     below = {(m, prefix + p): body for (m, p), body in REFUSED.items() for prefix in PREFIXES}
     for (method, path), body in (WRITES | below).items():
-        if not path.startswith("/v1/embedding"):  # the site has none
-            status, answer = full.http(method, path, body)
-            assert (status, answer["error"]["type"]) == (403, "Forbidden"), (path, answer)
+        status, answer = full.http(method, path, body)
+        assert (status, answer["error"]["type"]) == (403, "Forbidden"), (path, answer)
 
 
 def flat(routes: Iterable[Any]) -> Iterator[Any]:
@@ -264,11 +263,9 @@ def test_every_surface_has_a_case(tmp_path: Path) -> None:
         fixed = found.mcp("resources/list")["result"]["resources"]
         templates = found.mcp("resources/templates/list")["result"]["resourceTemplates"]
         prompts = {each["name"] for each in found.mcp("prompts/list")["result"]["prompts"]}
-    absent = {(method, "/v1/embedding/{path:path}") for method in ("GET", "POST")}
     below = {("POST", path) for path in BODIES} | REFUSED.keys()
     cases = {(method, prefix + path) for method, path in below for prefix in PREFIXES}
-    served_alone = {case for case in cases if case[1].startswith("/v1/embedding")}
-    assert routes == cases - served_alone | WRITES.keys() | ABOUT | absent
+    assert routes == cases | WRITES.keys() | ABOUT
     assert tools - {"community_of"} == TOOLS.keys()
     assert {*(r["uri"] for r in fixed), *(t["uriTemplate"] for t in templates)} == RESOURCES
     assert prompts == PROMPTS

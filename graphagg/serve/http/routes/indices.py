@@ -37,7 +37,6 @@ from graphagg.serve.models.themes import (
 )
 from graphagg.serve.models.values import unicode_text
 from graphagg.serve.service import Service
-from graphagg.serve.themes import Themes
 
 At = Callable[..., Any]
 """A dependency of FastAPI that gives a service."""
@@ -66,24 +65,24 @@ def passages(at: At, prefix: str) -> APIRouter:
     @routes.post("/themes", response_model=explored.ThemesAnswer, **exploring)
     async def themes(request: ThemesRequest, service: Service = Depends(at)) -> JSONResponse:
         """The themes of a level of the map, or those inside a theme, the largest first."""
-        return JSONResponse(await Themes(service).themes(request))
+        return JSONResponse(await service.themes.themes(request))
 
     @routes.post("/theme", response_model=explored.ThemeAnswer, **exploring)
     async def theme(request: ThemeRequest, service: Service = Depends(at)) -> JSONResponse:
         """One theme with its passages."""
-        return JSONResponse(await Themes(service).theme(request))
+        return JSONResponse(await service.themes.theme(request))
 
     @routes.post("/theme-distribution", response_model=explored.ThemeDistribution, **exploring)
     async def theme_distribution(
         request: ThemeDistributionRequest, service: Service = Depends(at)
     ) -> JSONResponse:
         """In which themes the passages of a question lie."""
-        return JSONResponse(await Themes(service).distribution(request))
+        return JSONResponse(await service.themes.distribution(request))
 
     @routes.post("/similar", response_model=explored.SimilarAnswer, **exploring)
     async def similar(request: SimilarRequest, service: Service = Depends(at)) -> JSONResponse:
         """The passages most like a passage, or the entities most like an entity."""
-        return JSONResponse(await Themes(service).similar(request))
+        return JSONResponse(await service.themes.similar(request))
 
     @routes.post("/facets", response_model=FacetsAnswer, **asking)
     async def facets(request: FacetsRequest, service: Service = Depends(at)) -> JSONResponse:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, create_model
 
+from graphagg.rag.answer.generate import Citation
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.question.excerpts import CHARACTERS
 from graphagg.rag.question.request import Option, Request, options, request_of
@@ -85,21 +86,13 @@ class AnswerRequest(SearchRequest):
 
 
 class PathStep(AnswerModel):
-    """One step of a hop path; with `explain` a passage, whose id `text` is, has its title too."""
+    """One step of a hop path; with `explain` a step with a passage id has its title too."""
 
     kind: HopKind
     text: str
     score: float
     contribution: float
     title: str | None = None
-
-
-class MentionSpan(AnswerModel):
-    """An entity in the text of a hit; `start` and `end` count Unicode code points."""
-
-    start: int
-    end: int
-    entity: str
 
 
 class Place(AnswerModel):
@@ -109,8 +102,14 @@ class Place(AnswerModel):
     end: int
 
 
+class MentionSpan(Place):
+    """An entity in the text of a hit."""
+
+    entity: str
+
+
 class ExcerptRange(Place):
-    """The piece of a passage that `text` is, where it is not the whole."""
+    """The piece of a passage that `text` shows."""
 
     characters: int = Field(description="Of the whole passage.")
 
@@ -153,40 +152,28 @@ class Answered(Timed):
     version: str
 
 
-class SearchAnswer(Answered):
-    """The hits of a question, best first."""
+class SearchItem(AnswerModel):
+    """The hits of one question, best first."""
 
     hits: list[PassageHit]
     confidence: float | None = Field(
         description="Chance that the right passages are among the hits; null in mode bm25."
     )
+
+
+class SearchAnswer(SearchItem, Answered):
+    """The hits of a question, and the time it took."""
+
     mode: Mode
 
 
-class CitedPassage(AnswerModel):
-    """A passage that an answer cites by its number."""
-
-    number: int
-    passage_id: str
-    title: str
-
-
 class WordsAnswer(AnswerModel):
-    """An answer in words; without a passage its text is empty and no model was asked."""
+    """An answer in words; without a passage its text is empty and no model is asked."""
 
     text: str
-    citations: list[CitedPassage]
+    citations: list[Citation]
     unknown_citations: list[int] = Field(description="Cited numbers that no passage has.")
     hits: list[PassageHit]
-
-
-class SearchItem(AnswerModel):
-    """The hits of one question of a batch."""
-
-    hits: list[PassageHit]
-    confidence: float | None = Field(
-        description="Chance that the right passages are among the hits; null in mode bm25."
-    )
 
 
 class SearchBatchAnswer(Answered):

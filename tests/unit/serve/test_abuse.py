@@ -79,7 +79,7 @@ def test_generated_writes_get_what_the_document_says(
             running.post("/v1/collections", {"name": name})
             rows = [{"id": "p", "text": "Ada lived in London."}]
             running.post(f"/v1/collections/{name}/passages", {"passages": rows})
-        generate(running, mode, 29, "/v1/collections")
+        generate(running, mode, 44, "/v1/collections")
 
 
 def generate(live: Live, mode: GenerationMode, count: int, below: str) -> None:
@@ -171,14 +171,6 @@ def test_a_malformed_body_is_told_what_is_wrong(strict: Live, content: bytes) ->
     assert answer.status_code in (400, 422), answer.text
     assert error_of(answer, answer.status_code) in ("InvalidRequest", "BadRequest")
     assert len(answer.text) < 2_000
-
-
-def test_only_json_is_read(strict: Live) -> None:
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
-        answer = strict.client.post(
-            QUERY, content=b'{"seeds": [3]}', headers={"content-type": kind}
-        )
-        assert answer.status_code in (400, 415, 422) and answer.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -401,7 +393,7 @@ def test_a_flood_of_type_ahead_leaves_queries_their_threads(start, indices: Sour
     assert len(statuses) == 400 and set(statuses) <= {200, 429} and 200 in statuses
 
 
-def test_a_flooded_lane_says_429(start, indices: Sources) -> None:
+def test_a_flooded_pool_says_429(start, indices: Sources) -> None:
     running = start(indices, ServiceLimits(lookups=1))
     running.service.shared.lookups._open += 1
     answer = running.get("/v1/communities/vertices?prefix=1")

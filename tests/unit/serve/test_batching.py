@@ -71,7 +71,7 @@ def test_a_failure_reaches_those_of_its_batch_alone(indices: Sources) -> None:
     for question, encoder in (("Ada?", failing), ("Ada?", good), ("Babbage?", failing)):
         index = PassageIndex.open(indices.passages, encoder=encoder)
         retriever = index.retriever(mode="dense")
-        results.append(batcher.submit(index, retriever, "dense", None, [question]))
+        results.append(batcher.submit(index._version, retriever, "dense", None, [question]))
     assert isinstance(results[0].exception(SECONDS), InvalidParameter)
     assert len(results[1].result(SECONDS).questions) == 1
     assert isinstance(results[2].exception(SECONDS), InvalidParameter)
@@ -84,9 +84,12 @@ def test_a_cancelled_question_is_not_encoded(indices: Sources) -> None:
     index = PassageIndex.open(indices.passages, encoder=encoder)
     batcher = Batcher()
     retriever = index.retriever(mode="dense")
-    jobs = [batcher.submit(index, retriever, "dense", None, ["Ada?"])]
+    jobs = [batcher.submit(index._version, retriever, "dense", None, ["Ada?"])]
     assert encoder.entered.wait(SECONDS)
-    jobs += [batcher.submit(index, retriever, "dense", None, [name]) for name in ("x", "y", "y z")]
+    jobs += [
+        batcher.submit(index._version, retriever, "dense", None, [name])
+        for name in ("x", "y", "y z")
+    ]
     assert jobs[2].cancel()
     encoder.gate.set()
     for job in (jobs[0], jobs[1], jobs[3]):
@@ -106,10 +109,10 @@ def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
         entered.set()
         assert gate.wait(SECONDS)
 
-    lane: BoundedThreadPool = running.service.shared.pool
-    future = lane._pool.submit(occupy)
-    lane._open += 1
-    future.add_done_callback(lane._ended)
+    pool: BoundedThreadPool = running.service.shared.pool
+    future = pool._pool.submit(occupy)
+    pool._open += 1
+    future.add_done_callback(pool._ended)
     assert entered.wait(SECONDS)
     refused = running.post("/v1/passages/search", {"question": "Ada?", "mode": "bm25"})
     assert error_of(refused, 503) == "Overloaded" and refused.headers["retry-after"] == "1"
@@ -144,22 +147,22 @@ def test_an_answer_that_takes_too_long_is_refused(start, held: Sources) -> None:
     assert running.json("/healthz") == {"status": "ok"}
 
 
-def test_a_lane_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
+def test_a_thread_pool_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
     import asyncio
 
-    lane = BoundedThreadPool("test", 1, 2)
-    assert asyncio.run(lane.run(lambda x: x + 1, 2))[0] == 3 and lane._open == 0
+    pool = BoundedThreadPool("test", 1, 2)
+    assert asyncio.run(pool.run(lambda x: x + 1, 2))[0] == 3 and pool._open == 0
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(lane.run(lambda: 1 // 0))
-    assert lane._open == 0
-    lane._open = 2
+        asyncio.run(pool.run(lambda: 1 // 0))
+    assert pool._open == 0
+    pool._open = 2
     with pytest.raises(Overloaded, match="2 requests wait for test"):
-        asyncio.run(lane.run(lambda: None))
-    lane.close()
-    lane._open = 0
+        asyncio.run(pool.run(lambda: None))
+    pool.close()
+    pool._open = 0
     with pytest.raises(RuntimeError):
-        asyncio.run(lane.run(lambda: None))
-    assert lane._open == 0
+        asyncio.run(pool.run(lambda: None))
+    assert pool._open == 0
 
 
 def test_a_question_that_comes_again_is_not_encoded_again(indices: Sources) -> None:
@@ -170,7 +173,7 @@ def test_a_question_that_comes_again_is_not_encoded_again(indices: Sources) -> N
     retriever = index.retriever(mode="dense")
 
     def asked(*questions: str) -> list[str]:
-        job = batcher.submit(index, retriever, "dense", None, questions)
+        job = batcher.submit(index._version, retriever, "dense", None, questions)
         return [each.text for each in job.result(SECONDS).questions]
 
     assert asked("Ada?", "Babbage?", "Ada?") == ["Ada?", "Babbage?", "Ada?"]

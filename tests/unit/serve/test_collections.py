@@ -102,6 +102,26 @@ def test_a_name_is_plain_or_refused(tmp_path: Path, name: str) -> None:
     assert {each.name for each in tmp_path.iterdir()} == {"names"}
 
 
+def test_a_damaged_collection_is_listed_with_its_problem(live: Live, tmp_path: Path) -> None:
+    for name, file, text in (("b", "collection.json", '{"profile":'), ("c", "manifest.json", "[]")):
+        (tmp_path / "root" / name).mkdir()
+        (tmp_path / "root" / name / file).write_text(text)
+    listed = live.json("/v1/collections")["collections"]
+    problems = {each["name"]: each["problem"] for each in listed}
+    assert problems == {"a": None, "b": "CorruptArtifact", "c": "NotAnArtifact"}
+    for path, error in (("b/passages", "CorruptArtifact"), ("c/passages", "NotAnArtifact")):
+        assert live.error(500, f"/v1/collections/{path}", {"passages": ROWS}) == error
+    assert live.error(500, "/v1/collections/c") == "NotAnArtifact"
+    assert write(live, "passages", {"passages": ROWS})["passages"] == len(ROWS)
+
+
+@pytest.mark.parametrize("language", ["zz", "", "../../etc", "en\n"])
+def test_an_unusable_language_is_refused_at_once(live: Live, language: str) -> None:
+    body = {"name": "b", "language": language}
+    assert live.error(400, "/v1/collections", body) == "InvalidParameter"
+    assert live.error(404, "/v1/collections/b") == "NoSuchIndex"
+
+
 def test_an_index_of_its_own_is_a_collection_too(tmp_path: Path) -> None:
     PassageIndex.build(CORPUS, tmp_path / "a", **MODELS).close()
     with serving(Service(root_of(tmp_path), patient())) as live:
@@ -283,6 +303,8 @@ def test_edges_come_and_go(live: Live) -> None:
     assert (changed["added"], changed["removed"]) == (1, 1)
     assert live.json(f"{A}/communities/neighbors?vertex=d")["degree"] == 2
     assert live.error(404, f"{A}/communities/query", {"seeds": ["x"]}) == "UnknownVertex"
+    weighted = {"add": [["b", "c", 2.5]]}  # the first edges had none
+    assert live.error(400, f"{A}/communities/edges", weighted) == "InvalidParameter"
 
 
 def test_the_first_edges_say_whether_weights_are_kept(live: Live) -> None:
@@ -296,12 +318,6 @@ def test_the_first_edges_say_whether_weights_are_kept(live: Live) -> None:
     for bad in (["a", "d"], ["a", "d", 0], ["a", "d", -1]):
         refused = live.post(f"{A}/communities/edges", {"add": [bad]})
         assert error_of(refused, 400) == "InvalidGraph"
-
-
-def test_weights_for_an_index_without_are_refused(live: Live) -> None:
-    write(live, "communities/edges", {"add": [["a", "b"]]})
-    refused = live.post(f"{A}/communities/edges", {"add": [["b", "c", 2.5]]})
-    assert error_of(refused, 400) == "InvalidParameter"
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -327,6 +343,15 @@ def test_files_are_read_kept_and_synced(live: Live, tmp_path: Path) -> None:
     assert (changed["added"], changed["removed"], changed["unchanged"]) == (1, 1, 2)
     ids = {hit["id"] for hit in hits(live)}
     assert ids == {"p1", "notes/ada.md", "new.txt"}  # what was sent as a passage stays
+    assert not list((tmp_path / "root" / "a").glob(".staged-*"))
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_refused_upload_is_removed(live: Live, tmp_path: Path, accept: str) -> None:
+    headers = {"accept": accept, "if-match": '"v-0"'}
+    files = [("file", ("a.md", b"# Ada"))]
+    answer = live.client.post(f"{A}/files", files=files, headers=headers)
+    assert "VersionChanged" in answer.text
     assert not list((tmp_path / "root" / "a").glob(".staged-*"))
 
 

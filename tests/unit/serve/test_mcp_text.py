@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,25 +71,6 @@ def test_a_hit_says_where_it_comes_from_its_copies_and_the_keys_asked_for() -> N
     assert text.search([made], 1_000, ["year", "none"]) == (
         "[1] p3 1.23 from p1 via London (same text: a, b, c, ...) year=3\nIt lies there."
     )
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(-1e9, 1e9) | st.text(max_size=5),
-    lambda inside: st.lists(inside, max_size=4) | st.dictionaries(st.text(max_size=3), inside),
-)
-
-
-@given(answer=st.dictionaries(st.text(max_size=3), json_values, max_size=5))
-def test_compact_json_loses_digits_and_what_is_empty_alone(answer: dict[str, Any]) -> None:
-    found = text.compact(answer)
-    again = json.loads(found)
-    assert text.compact(again) == found
-    assert None not in again.values() and "" not in again.values()
-    for key, value in answer.items():
-        if isinstance(value, float):
-            assert again[key] == pytest.approx(value, rel=6e-3)
-        elif isinstance(value, int | str) and value != "":
-            assert again[key] == value
 
 
 def test_both_ends_of_a_cut_are_marked() -> None:

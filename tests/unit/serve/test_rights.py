@@ -1,4 +1,4 @@
-"""Roles and filters of tokens: a tenant sees what an index of its own passages would show."""
+"""Roles of tokens, and files of tokens that change. `test_hidden` tests the filters."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
 from graphagg.communities import CommunityIndex
 from graphagg.errors import InvalidToken
@@ -16,6 +15,7 @@ from graphagg.rag import PassageIndex
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.serve.http.security import Access
+from graphagg.serve.mcp import create_server, http_app
 from graphagg.serve.rights import TokenFile, digest_of, read_tokens
 from graphagg.serve.service import Service, Sources
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
@@ -24,18 +24,7 @@ from tests.upstream import event, upstream
 
 MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
 TOKENS = {name: f"{name}-token-0123456789" for name in ("writer", "reader", "ours", "theirs")}
-SECRET = "Zanzibar"
-OURS = [
-    Passage(p.id, p.text, p.title, {**p.metadata, "tenant": "ours"}) for p in CORPUS
-]  # fmt: skip
-THEIRS = [
-    Passage("t1", f"Ada met {SECRET} Quill in London.", "Ada", {"tenant": "theirs", "secret": 1}),
-    Passage("t2", f"{SECRET} Quill designed the Engine with Babbage.", "Engine",
-            {"tenant": "theirs", "kind": SECRET}),
-    Passage("t3", "The Thames lies in London. Ada lived there.", "Thames", {"tenant": "theirs"}),
-]  # fmt: skip
-WORDS = ["Ada", "London", "Engine", "Thames", SECRET, "Quill", "river", "lived", "designed", "Who"]
-MODES = ["multihop", "linearrag", "dense", "bm25", "rrf"]
+PASSAGES = [Passage(p.id, p.text, p.title, {**p.metadata, "tenant": "ours"}) for p in CORPUS]
 
 
 def written(path: Path, names: tuple[str, ...] = tuple(TOKENS)) -> Path:
@@ -55,9 +44,7 @@ def written(path: Path, names: tuple[str, ...] = tuple(TOKENS)) -> Path:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("rights")
-    mixed = [OURS[0], THEIRS[0], *OURS[1:3], *THEIRS[1:], *OURS[3:]]
-    PassageIndex.build(mixed, root / "root" / "a", **MODELS).close()
-    PassageIndex.build(OURS, root / "alone", **MODELS).close()
+    PassageIndex.build(PASSAGES, root / "root" / "a", **MODELS).close()
     CommunityIndex.build([("a", "b"), ("b", "c")], root / "root" / "graph").close()
     return root
 
@@ -66,13 +53,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def live(root: Path) -> Iterator[Live]:
     access = Access(tokens=TokenFile(written(root / "tokens.toml")))
     with serving(Service(Sources(root=root / "root", **MODELS), patient()), access) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def alone(root: Path) -> Iterator[Live]:
-    """A service of an index that holds our passages alone."""
-    with serving(Service(Sources(root / "alone", **MODELS), patient())) as running:
         yield running
 
 
@@ -96,58 +76,6 @@ def test_roles(live: Live) -> None:
     assert live.post("/v1/collections", {"name": "b"}, headers=as_("writer")).status_code == 201
     assert live.client.delete("/v1/collections/b", headers=as_("writer")).is_success
     assert error_of(live.get("/v1/collections"), 401) == "Unauthorized"
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    words=st.lists(st.sampled_from(WORDS), min_size=1, max_size=5),
-    mode=st.sampled_from(MODES),
-    k=st.integers(1, 8),
-    filter=st.sampled_from([None, {"kind": "city"}, {"not": {"kind": "city"}}]),
-)
-def test_a_tenant_sees_what_an_index_of_its_own_would_show(
-    live: Live, alone: Live, words: list[str], mode: str, k: int, filter: Any
-) -> None:
-    body = {"question": " ".join(words) + "?", "mode": mode, "k": k, "filter": filter}
-    ours = live.post("/v1/collections/a/passages/search", body, headers=as_("ours"))
-    own = alone.post("/v1/passages/search", body)
-    assert ours.status_code == own.status_code == 200
-    assert ours.json()["hits"] == own.json()["hits"]
-
-
-def test_nothing_of_another_tenant_is_said(live: Live, alone: Live, caplog: Any) -> None:
-    path, tenant = "/v1/collections/a/passages", as_("ours")
-    facets = live.post(f"{path}/facets", {}, headers=tenant).json()["keys"]
-    assert facets == alone.json("/v1/passages/facets", {})["keys"]
-    info = live.get("/v1/collections/a", headers=tenant).json()["passages"]
-    assert info["counts"] == {"passages": len(OURS)}
-    assert info["metadata"] == alone.json("/v1/info")["passages"]["metadata"]
-    listed = live.get("/v1/collections", headers=tenant).json()["collections"]
-    assert [each["passages"] for each in listed] == [None, None]
-    themes = live.post(f"{path}/themes", {}, headers=tenant).json()
-    own = alone.json("/v1/passages/themes", {})
-    assert [t["words"] for t in themes["themes"]] == [t["words"] for t in own["themes"]]
-    bodies = [
-        (f"{path}/search", {"question": "Ada?", "filter": {"nope": 1}}),
-        (f"{path}/search", {"question": "Ada?", "bridge_through_filtered": True}),
-        (f"{path}/similar", {"passage": "t1"}), (f"{path}/similar", {"entity": f"{SECRET} Quill"}),
-        (f"{path}/theme-distribution", {"question": SECRET}),
-        (f"{path}/search", {"question": f"{SECRET}?", "include": ["t1", "p1"]}),
-        ("/v1/collections/graph/communities/query", {"seeds": ["a"]}),
-        ("/v1/collections/graph/communities/vertices", None),
-        ("/v1/collections/a/files/x.txt", None),
-    ]  # fmt: skip
-    for address, body in bodies:
-        answer = (
-            live.get(address, headers=tenant) if body is None
-            else live.post(address, body, headers=tenant)
-        )  # fmt: skip
-        said = answer.text.replace(str((body or {}).get("question")), "").replace(
-            str((body or {}).get("entity")), ""
-        )
-        assert "Quill" not in said and "secret" not in said and "theirs" not in said, address
-    for name in TOKENS.values():
-        assert name not in caplog.text
 
 
 def test_a_token_that_is_revoked_ends_its_streams(root: Path, tmp_path: Path) -> None:
@@ -175,6 +103,28 @@ def test_a_token_that_is_revoked_ends_its_streams(root: Path, tmp_path: Path) ->
             assert live.get("/v1/collections", headers=as_("writer")).is_success
             path.unlink()
             until(lambda: live.get("/v1/collections", headers=as_("writer")).status_code == 401)
+
+
+def test_mcp_refuses_a_token_that_is_revoked(root: Path, tmp_path: Path) -> None:
+    access = Access(tokens=TokenFile(written(tmp_path / "tokens.toml")))
+    service = Service(Sources(root / "root" / "a", **MODELS))
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    headers = {**as_("ours"), "host": "localhost", "accept": "application/json, text/event-stream"}
+    with TestClient(http_app(create_server(service), service, access)) as client:
+        assert client.post("/mcp", json=body, headers=headers).status_code == 200
+        written(tmp_path / "tokens.toml", ("writer",))
+        assert client.post("/mcp", json=body, headers=headers).status_code == 401
+    service.close()
+
+
+def test_a_filter_that_does_not_fit_an_index_shows_nothing(tmp_path: Path) -> None:
+    PassageIndex.build(CORPUS, tmp_path / "idx", **MODELS).close()
+    access = Access(tokens=TokenFile(written(tmp_path / "tokens.toml")))
+    with serving(Service(Sources(tmp_path / "idx", **MODELS), patient()), access) as live:
+        for path in ("search", "similar"):
+            body = {"question": "Ada?"} if path == "search" else {"passage": "p1"}
+            answer = live.post(f"/v1/passages/{path}", body, headers=as_("ours"))
+            assert error_of(answer, 403) == "Forbidden" and "tenant" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.query.ranking import largest
 from graphagg.communities.vertices import Vertices, prefix_ranges
 from graphagg.graph.ids import VertexIds
-from graphagg.serve.models.values import shown_id
 
 small = st.integers(0, 3_000)
 integers = st.lists(small | st.integers(0, 2**63 - 1), min_size=1, max_size=60, unique=True)
@@ -81,8 +80,3 @@ def test_neighbors_of_other_kinds_of_graph(tmp_path: Path, kind: str) -> None:
     else:
         assert set(found) == {"b", "c", "d"}
         assert asked == ("a", 4)  # a -> b, and from b, c and d
-
-
-def test_ids_that_javascript_would_round_go_as_text() -> None:
-    assert shown_id(2**53 - 1) == 2**53 - 1 and shown_id(2**53) == str(2**53)
-    assert shown_id("7") == "7"

@@ -1,8 +1,8 @@
-"""Collections: any number of indices below a folder, by name, opened when asked for.
+"""Collections: indices below a folder, found by name and opened on demand.
 
-A collection is a folder with `collection.json`, which has at most a passage index in `passages/`, a
-community index in `communities/` and the files that were uploaded in `files/`; or it is the folder
-of an index itself. Names are lower-case ASCII, so that no file system confuses two of them.
+A collection is a folder with `collection.json` and perhaps a passage index in `passages/`, a
+community index in `communities/` and uploaded files in `files/`; or it is the folder of an index.
+Names are lower-case ASCII, so that no file system confuses two of them.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ KINDS = ("passages", "communities", "embedding")
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the build at the first passages of a collection.
+    """Settings for building the passage index of a collection.
 
     Attributes:
         profile: `standard` or `fast`.
-        language: code of the language of all passages, or `auto`. None: as it is recognized.
+        language: code of the language of all passages, or `auto`; None: recognized.
     """
 
     profile: Profile = "standard"
@@ -64,13 +64,7 @@ class Settings:
 
 @dataclass
 class _Open:
-    """A collection that is open.
-
-    Attributes:
-        service: answers from its indices.
-        users: requests that it answers now.
-        used: the end of the last one, by the monotonic clock.
-    """
+    """An open collection: its service, open requests, and the monotonic time of the last one."""
 
     service: Service
     users: int = 0
@@ -78,13 +72,7 @@ class _Open:
 
 
 class Collections:
-    """The collections of a folder.
-
-    Args:
-        root: the folder; made if it is not there.
-        shared: threads and models of all of them.
-        limits: of requests, and of open collections.
-    """
+    """The collections of a folder, which is made if it does not exist."""
 
     def __init__(self, root: Path, shared: SharedResources, limits: ServiceLimits) -> None:
         self.root, self._shared, self._limits = root, shared, limits
@@ -93,7 +81,7 @@ class Collections:
         self._opening: dict[str, asyncio.Lock] = {}
 
     def names(self) -> list[str]:
-        """The names of all collections, ascending."""
+        """The sorted names of all collections."""
         folders = (each.name for each in self.root.iterdir() if _NAME.fullmatch(each.name))
         return sorted(name for name in folders if _exists(self.root / name))
 
@@ -105,12 +93,12 @@ class Collections:
         return folder
 
     def index(self, name: str, kind: str) -> Path:
-        """The folder of an index of a collection, whether or not it is there yet."""
+        """The folder of an index of a collection; it may not exist yet."""
         folder = self.folder(name)
         return folder if is_bare(folder) else folder / kind
 
     def settings(self, name: str) -> Settings:
-        """Settings of the build of a collection."""
+        """The settings of a collection; raises `CorruptArtifact`."""
         folder = self.folder(name)
         if is_bare(folder):
             return Settings()
@@ -122,7 +110,7 @@ class Collections:
             ) from None
 
     def create(self, name: str, settings: Settings) -> None:
-        """Make a collection that holds nothing; raises `CollectionExists`."""
+        """Make an empty collection; raises `CollectionExists`."""
         folder = self.root / check_name(name)
         if _exists(folder):
             raise CollectionExists(f"there is a collection {name!r} already; take another name")
@@ -133,28 +121,26 @@ class Collections:
             file.flush()
             os.fsync(file.fileno())
         try:
-            os.link(about, folder / ABOUT)  # of two who make it, one does
+            os.link(about, folder / ABOUT)  # of two processes, one succeeds
         except FileExistsError:
             raise CollectionExists(f"there is a collection {name!r} already") from None
         finally:
             about.unlink()
 
     async def remove(self, name: str) -> None:
-        """Remove a collection with all that it holds; requests under way end on what they had."""
+        """Remove a collection and its content; requests under way keep what they opened."""
         folder = self.folder(name)
         gone = self.root / f".gone-{secrets.token_hex(8)}"
-        folder.rename(gone)  # at once for all; after a kill the next start removes it
+        folder.rename(gone)  # atomic; after a kill the next start removes it
         self.forget(name)
         await asyncio.to_thread(shutil.rmtree, gone, True)
 
     def sweep(self) -> None:
-        """Remove what a killed process left."""
-        yesterday = time.time() - 86_400  # another process may still take files
+        """Remove what a killed process left behind."""
+        yesterday = time.time() - 86_400  # another process may still receive files
         staged = [each for each in self.root.glob(f"*/{STAGED}*") if _age(each) < yesterday]
         for gone in (*self.root.glob(".gone-*"), *staged):
             shutil.rmtree(gone, ignore_errors=True)
-
-    # --- open collections ------------------------------------------------------------------------
 
     @asynccontextmanager
     async def lease(self, name: str) -> AsyncIterator[Service]:
@@ -184,13 +170,13 @@ class Collections:
         return Service(Sources(**indices), self._limits, shared=self._shared)
 
     def forget(self, name: str) -> None:
-        """Close a collection, whose next lease opens it anew."""
+        """Close a collection; its next lease opens it again."""
         entry = self._open.pop(name, None)
         if entry is not None:
             entry.service.close()  # a version closes with its last lease
 
     def changed(self, name: str) -> None:
-        """Move to what a write has published."""
+        """Move to the version that a write has published."""
         entry = self._open.get(name)
         if entry is None:
             return
@@ -208,7 +194,7 @@ class Collections:
             self.forget(name)
 
     def refresh(self) -> None:
-        """Move open collections to their published versions, and close those that are idle."""
+        """Move open collections to their published versions; close idle ones."""
         for name, entry in list(self._open.items()):
             gone = not _exists(self.root / name)
             idle = time.monotonic() - entry.used > _IDLE_SECONDS
@@ -224,11 +210,7 @@ class Collections:
 
 
 def check_name(name: str) -> str:
-    """Check the name of a collection.
-
-    Raises:
-        InvalidParameter: it is none.
-    """
+    """Check the name of a collection; raises `InvalidParameter`."""
     if not _NAME.fullmatch(name):
         raise InvalidParameter(
             f"collection {name[:80]!r}: wanted 1 to 63 of a-z, 0-9, _ and -, no sign first"
@@ -237,7 +219,7 @@ def check_name(name: str) -> str:
 
 
 def is_bare(folder: Path) -> bool:
-    """Whether a folder is an index itself."""
+    """Whether a folder is an index."""
     return (folder / MANIFEST_NAME).is_file()
 
 

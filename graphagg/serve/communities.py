@@ -36,17 +36,12 @@ class OpenedCommunities:
         return self.index.manifest
 
     def close(self) -> None:
-        """Give up the version."""
+        """Close the version."""
         self.index.close()
 
 
 class Communities(ReloadingIndex[OpenedCommunities]):
-    """A community index that answers many requests at once.
-
-    Args:
-        directory: the index.
-        shared: threads that answer queries, and others for type-ahead and neighbors.
-    """
+    """A community index that answers many requests at once."""
 
     def __init__(self, directory: PathLike[str], shared: SharedResources) -> None:
         self._pool, self._lookups = shared.pool, shared.lookups

@@ -1,4 +1,4 @@
-"""Nearest vertices by an embedding, for the service and the MCP server."""
+"""Nearest vertices by an embedding, for HTTP and MCP."""
 
 from __future__ import annotations
 
@@ -17,12 +17,7 @@ Answer = dict[str, Any]
 
 
 class Embedding(ReloadingIndex[NodeEmbedding]):
-    """An embedding that answers many requests at once.
-
-    Args:
-        directory: the index.
-        pool: threads that answer.
-    """
+    """An embedding that answers many requests at once."""
 
     def __init__(self, directory: PathLike[str], pool: BoundedThreadPool) -> None:
         self._pool = pool

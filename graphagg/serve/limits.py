@@ -1,4 +1,4 @@
-"""ServiceLimits of a request: how much it may ask for, and how long it may take."""
+"""Limits of requests: sizes, counts and times."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LONGEST_NAME = 512
 MOST_HITS = 100
 """Passages, and nearest vertices, of one answer."""
 MOST_CHARACTERS = 20_000
-"""Characters of a hit that may be asked for."""
+"""Characters of a hit."""
 MOST_TEXT = 100_000
-"""Characters of all hits of a question; with many hits each has its share."""
+"""Characters of all hits of a question; each has its share."""
 MOST_MEMBERS = 1_000
 """Members of a community."""
 MOST_SEEDS = 100
@@ -28,23 +28,23 @@ MOST_LISTED = 1_000
 
 @dataclass(frozen=True)
 class ServiceLimits:
-    """ServiceLimits that an operator may change.
+    """Limits that an operator may change.
 
     Attributes:
-        body_bytes: most bytes of a request's body, also where it comes in chunks without a length.
-        receive_seconds: longest time for the body of a request.
-        idle_seconds: how long a connection may be idle after an answer.
+        body_bytes: most bytes of a request's body.
+        receive_seconds: longest time to receive the body of a request.
+        idle_seconds: longest idle time of a connection after an answer.
         answer_seconds: longest time from the complete request to its answer.
-        connections: open connections, idle ones too; beyond them requests are refused.
-        waiting: requests that are answered or wait for it; the next one is refused.
-        lookups: the same for type-ahead and neighbors, which have a thread of their own.
-        threads: number of threads that compute answers.
-        write_bytes: most bytes of passages and edges that come as JSON.
-        upload_bytes: most bytes of the files of one upload.
+        connections: most open connections, idle ones included.
+        waiting: most requests that are being answered or wait.
+        lookups: the same for type-ahead and neighbors, which have their own thread.
+        threads: threads that compute answers.
+        write_bytes: most bytes of passages and edges sent as JSON.
+        upload_bytes: most bytes of one upload.
         upload_files: most files of one upload.
         write_seconds: longest time that a write waits for its turn.
-        writers: writes at a time, of as many collections, each with models of its own.
-        open_collections: collections that are open at a time; the longest unused is closed.
+        writers: writes at a time, each to another collection with its own models.
+        open_collections: open collections; beyond it the longest unused is closed.
     """
 
     body_bytes: int = 1 << 20

@@ -3,14 +3,15 @@
 `CURRENT` holds the rights of the request that a task works on. `Passages.visible` applies the
 filter; other indices and files are refused to a request with a filter.
 
-A file of tokens is TOML, one table per token. It holds hashes: who reads it has no token yet.
+A file of tokens is TOML with one table per token. It holds hashes only, so reading it gives no
+access.
 
     [[token]]
     sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     role = "read"                   # or "write"
-    filter = {tenant = "acme"}      # optional, of readers: they see these passages alone
+    filter = {tenant = "acme"}      # optional, for readers: the passages that they see
 
-A file that is one line without such a table is a token itself, which may write.
+A file of one line without a table is a token, which may write.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ _log = logging.getLogger("graphagg.serve")
 
 @dataclass(frozen=True)
 class Identity:
-    """The rights of whoever asks.
+    """The rights of a request.
 
     Attributes:
-        role: `write` may change collections too.
-        filter: the passages that it sees. None: all.
+        role: `write` may also change collections.
+        filter: the passages that it may see; None: all.
     """
 
     role: Role = "write"
@@ -49,33 +50,30 @@ class Identity:
 
 ANYONE = Identity()
 NOBODY = Identity("read", {"not": {"and": []}})
-"""Whoever has no token: sees nothing, should a route ever answer it."""
+"""A request without a token, on an open path: it sees no passage."""
 CURRENT: ContextVar[Identity] = ContextVar("identity", default=ANYONE)
 """The identity of the request that a task works on."""
 
 
 def check_unfiltered(what: str) -> None:
-    """Raise `Forbidden` for an identity that sees some passages alone."""
+    """Raise `Forbidden` if the request may see some passages only."""
     if CURRENT.get().filter is not None:
-        raise Forbidden(f"{what}: this token sees some passages alone; ask with one without filter")
+        raise Forbidden(f"{what}: this token sees some passages only; use one without a filter")
 
 
 def check_writer() -> None:
-    """Raise `Forbidden` for an identity that may only read."""
+    """Raise `Forbidden` if the request may only read."""
     if CURRENT.get().role != "write":
-        raise Forbidden("this token may read alone; ask with one of the role write")
+        raise Forbidden("this token is read-only; use one with the role write")
 
 
 def digest_of(token: str) -> str:
-    """The hash under which a token is kept."""
+    """The hash of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 class TokenFile:
     """The tokens of a file. A changed file is read again; a broken one admits nobody.
-
-    Args:
-        path: the file.
 
     Raises:
         InvalidToken: the file cannot be read, or holds no usable token.
@@ -94,7 +92,7 @@ class TokenFile:
         return status.st_ino, status.st_mtime_ns, status.st_size
 
     def identity_of(self, digest: str) -> Identity | None:
-        """The rights of the token with this hash, as the file has them now; None: no rights."""
+        """The present rights of the token with this hash; None: no rights."""
         stamp = self._stamp_now()
         if stamp != self._stamp:
             self._stamp = stamp
@@ -107,7 +105,7 @@ class TokenFile:
 
 
 def read_tokens(path: Path) -> dict[str, Identity]:
-    """Read a file of tokens: identities by the hash of their token.
+    """Read a file of tokens; return the rights by the hash of each token.
 
     Raises:
         InvalidToken: the file cannot be read, or holds no usable token.
@@ -131,13 +129,12 @@ def read_tokens(path: Path) -> dict[str, Identity]:
 
 
 def _plain_token(path: Path, token: str) -> str:
-    if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
+    sound = token.isascii() and token.isprintable() and " " not in token
+    if len(token) < _SHORTEST_TOKEN or not sound:
         raise InvalidToken(
             f"{path}: {len(token)} characters, wanted at least {_SHORTEST_TOKEN}, printable ASCII "
             "and no blanks; for instance: openssl rand -hex 32"
         )
-    if " " in token:
-        raise InvalidToken(f"{path}: the token holds a blank; write the token alone")
     return token
 
 

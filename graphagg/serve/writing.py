@@ -1,8 +1,8 @@
-"""Writes to collections: one per collection at a time, on the disk before it is answered.
+"""Writes to collections: one per collection at a time, and on the disk before it is answered.
 
-A write goes on where its client leaves; another one of the collection waits for its turn, in the
-order in which they came, or is refused; so do writes beyond `writers` of all collections. Among
-processes over one folder a locked file gives the turns.
+A write continues if its client disconnects. Further writes to the collection, and writes beyond
+`writers`, wait in order of arrival or are refused after a time. A locked file coordinates several
+processes over one folder.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Writer:
 
     Args:
         collections: the collections.
-        limits: seconds that a write waits for its turn.
-        encoder, extractor: models of new collections; None: by their profile.
+        limits: of waiting and running writes.
+        encoder, extractor: models of new collections; None: those of their profile.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Writer:
         self.limits, self._collections = limits, collections
         self._seconds = limits.write_seconds
         self._given: Any = encoder, extractor
-        # Beside the models of questions: a model is used by one thread at a time.
-        self._models: list[dict[str, Any]] = []  # of writes, each of one at a time
+        # Not the models of questions: one thread at a time uses a model.
+        self._models: list[dict[str, Any]] = []  # each is used by one write at a time
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._all = asyncio.Semaphore(limits.writers)
         self._running: set[asyncio.Task[Answer]] = set()
@@ -136,7 +136,7 @@ class Writer:
         return answer
 
     async def close(self) -> None:
-        """Wait for the write under way."""
+        """Wait for writes under way."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def version(self, name: str) -> str | None:
@@ -157,7 +157,7 @@ class Writer:
         manifest = manifest_at(folder)
         return {"version": manifest.data, "passages": manifest.counts.get("passages")}
 
-    # --- passages: each runs in a thread ---------------------------------------------------------
+    # The methods below run in a thread.
 
     def add(
         self, name: str, sources: Sequence[Source], replace: bool, progress: Progress
@@ -172,7 +172,7 @@ class Writer:
             return {**report.to_json(), "passages": len(index)}
 
     def _first(self, name: str, sources: Sequence[Source], progress: Progress) -> int:
-        """Build the index of a collection; returns the number of its passages."""
+        """Build the index of a collection; return its number of passages."""
         from graphagg.rag import PassageIndex
 
         folder = self._collections.index(name, "passages")
@@ -183,7 +183,7 @@ class Writer:
             return len(index)
 
     def update(self, name: str, sources: Sequence[Source], progress: Progress) -> Answer:
-        """Replace passages and documents that are all there."""
+        """Replace passages and documents, which must all exist."""
         with self._opened(self._collections.index(name, "passages")) as index:
             report = index.update(sources, progress=progress)
             return {**report.to_json(), "passages": len(index)}
@@ -196,7 +196,7 @@ class Writer:
 
     @contextmanager
     def _opened(self, folder: Path) -> Iterator[PassageIndex]:
-        """The index, with models that no other write uses meanwhile and that stay loaded."""
+        """The index, with loaded models that no other write uses meanwhile."""
         from graphagg.rag import PassageIndex
 
         models = self._models.pop() if self._models else {
@@ -212,8 +212,6 @@ class Writer:
             finally:
                 loaded = (model for model in index.models.loaded() if model is not None)
                 self._models.append(models | {model.spec.sha256: model for model in loaded})
-
-    # --- files -----------------------------------------------------------------------------------
 
     def files(self, name: str) -> Path:
         """The folder of a collection's files.
@@ -232,13 +230,13 @@ class Writer:
         return folder / FILES
 
     def staged(self, name: str) -> Path:
-        """A new folder for files that come."""
+        """A new folder for uploaded files."""
         folder = self.files(name).parent / f"{STAGED}{secrets.token_hex(8)}"
         folder.mkdir()
         return folder
 
     def upload(self, name: str, staged: Path, progress: Progress) -> Answer:
-        """Add files that lie in a folder; those that can be read then lie with the collection's."""
+        """Add the files of a folder; files that can be read move to the collection."""
         from graphagg.rag import read_documents
         from graphagg.rag.documents.reading.settings import FolderReport
 
@@ -266,7 +264,7 @@ class Writer:
         return {**answer, **_read(report)}
 
     def _check_place(self, name: str, path: Path) -> None:
-        """Raise `InvalidParameter` where a file would lie below another one, or be a folder's."""
+        """Raise `InvalidParameter` if a file and a folder would have one name."""
         folder = self.files(name)
         if (folder / path).is_dir() or any((folder / each).is_file() for each in path.parents):
             raise InvalidParameter(
@@ -275,7 +273,7 @@ class Writer:
             )
 
     def sync(self, name: str, progress: Progress) -> Answer:
-        """Make documents of files equal to the files there are; passages that came as such stay."""
+        """Make the documents equal to the collection's files; passages sent as such stay."""
         from graphagg.rag import read_documents
         from graphagg.rag.documents.reading.settings import FolderReport
 
@@ -289,12 +287,10 @@ class Writer:
             change = index.sync(chain(documents, _sent(index)), progress=progress)
             return {**change.to_json(), "passages": len(index), **_read(report)}
 
-    # --- edges -----------------------------------------------------------------------------------
-
     def edges(
         self, name: str, add: Sequence[Any], remove: Sequence[Any], progress: Progress
     ) -> Answer:
-        """Add and remove edges of the community index; the first edges say if it keeps weights."""
+        """Add and remove edges; the first edges decide whether the index keeps weights."""
         from graphagg.communities import CommunityConfig, CommunityIndex
 
         folder = self._collections.index(name, "communities")
@@ -314,7 +310,7 @@ class Writer:
 
 
 def _sent(index: PassageIndex) -> Iterator[Any]:
-    """The passages of an index that do not come from a file."""
+    """The passages of an index that were not read from a file."""
     return (each for each in index if not all(key in each.metadata for key in _OF_A_FILE))
 
 
@@ -333,7 +329,7 @@ def _synced(file: Path) -> None:
 
 
 def _sparse(progress: Progress) -> Progress:
-    """Report when a stage begins, and at most a few times a second."""
+    """Limit reports to the begin of a stage and a few per second."""
     last, before = 0.0, ""
 
     def report(stage: str, done: int, total: int) -> None:
@@ -346,5 +342,5 @@ def _sparse(progress: Progress) -> Progress:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder of files that came."""
+    """Remove a folder of uploaded files."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ import typer
 
 from graphagg.cli.options import command
 from graphagg.cli.output.console import err
-from graphagg.cli.serving.options import Host, Indices, NetworkOptions, TokenFile, prepare_libraries
+from graphagg.cli.serving.options import Host, Indices, Network, TokenFileOption, prepare_libraries
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _mcp(
     ] = False,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8322,
-    token_file: TokenFile = None,
+    token_file: TokenFileOption = None,
     about: Annotated[
         str, typer.Option(help="The subject of the passages, in a sentence for the model.")
     ] = "",

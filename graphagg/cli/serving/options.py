@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MOST_FILES = 65_536
 
 Host = Annotated[str, typer.Option(help="Address to bind; beyond loopback it takes a token.")]
-TokenFile = Annotated[
+TokenFileOption = Annotated[
     Path | None,
     typer.Option("--token-file", help="Holds the tokens that requests carry: one, or hashes."),
 ]

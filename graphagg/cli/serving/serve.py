@@ -15,8 +15,8 @@ from graphagg.cli.serving.options import (
     Indices,
     LanguageModel,
     LogOptions,
-    NetworkOptions,
-    TokenFile,
+    Network,
+    TokenFileOption,
     allow_connections,
     prepare_libraries,
 )
@@ -49,7 +49,7 @@ def _serve(
     # host and port are no fields: GRAPHAGG_PORT is a variable that Kubernetes sets for a service
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8321,
-    token_file: TokenFile = None,
+    token_file: TokenFileOption = None,
     workers: Annotated[
         int,
         typer.Option(min=1, help="Processes that answer, each with its own models."),

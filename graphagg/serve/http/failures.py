@@ -16,49 +16,40 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from graphagg.errors import (
-    ArtifactBusy,
-    ArtifactError,
-    CollectionExists,
-    EndpointError,
-    EndpointTimeout,
-    Forbidden,
-    GraphAggError,
-    InvalidScores,
-    LookupsFlooded,
-    MissingExtra,
-    NoSuchIndex,
-    Overloaded,
-    UnknownEntity,
-    UnknownPassage,
-    UnknownTheme,
-    UnknownVertex,
-    VersionChanged,
-    WriteFailed,
-)
+from graphagg import errors
 from graphagg.serve.models.values import ErrorAnswer, RequestModel
 
 _log = logging.getLogger("graphagg.serve")
 
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\b", re.IGNORECASE)
-_HIDDEN: tuple[tuple[type[GraphAggError], str], ...] = (
-    (ArtifactBusy, "another process writes this index; try again in a while"),
-    (WriteFailed, "it cannot be written, and nothing has changed"),
-    (ArtifactError, "the index of this service cannot be used"),
-    (EndpointError, "the language model of this service gave no whole answer"),
+_HIDDEN: tuple[tuple[type[errors.GraphAggError], str], ...] = (
+    (errors.ArtifactBusy, "another process writes this index; try again in a while"),
+    (errors.WriteFailed, "it cannot be written, and nothing has changed"),
+    (errors.ArtifactError, "the index of this service cannot be used"),
+    (errors.EndpointError, "the language model of this service gave no whole answer"),
 )
 INTERNAL = "the service failed on this request; its log says why"
-_STATUS: dict[int, tuple[type[GraphAggError], ...]] = {
-    404: (UnknownVertex, UnknownPassage, UnknownTheme, UnknownEntity, NoSuchIndex),
-    403: (Forbidden,),
-    429: (LookupsFlooded,),
-    409: (ArtifactBusy, CollectionExists),
-    507: (WriteFailed,),
-    412: (VersionChanged,),
-    503: (Overloaded,),
-    500: (MissingExtra, ArtifactError, InvalidScores),  # the operator must repair it
-    504: (EndpointTimeout,),
-    502: (EndpointError,),
+_STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
+    404: (
+        errors.UnknownVertex,
+        errors.UnknownPassage,
+        errors.UnknownTheme,
+        errors.UnknownEntity,
+        errors.NoSuchIndex,
+    ),
+    403: (errors.Forbidden,),
+    429: (errors.LookupsFlooded,),
+    409: (errors.ArtifactBusy, errors.CollectionExists),
+    507: (errors.WriteFailed,),
+    412: (errors.VersionChanged,),
+    503: (errors.Overloaded,),
+    500: (
+        errors.MissingExtra,
+        errors.ArtifactError,
+        errors.InvalidScores,
+    ),  # the operator must repair it
+    504: (errors.EndpointTimeout,),
+    502: (errors.EndpointError,),
 }
 _SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
 
@@ -81,7 +72,7 @@ def envelope(name: str, message: str) -> dict[str, Any]:
     return {"error": {"type": name, "message": message}}
 
 
-def body_of(error: GraphAggError) -> dict[str, Any]:
+def body_of(error: errors.GraphAggError) -> dict[str, Any]:
     """The JSON of an error of this library; details about this machine are only logged."""
     message = str(error)
     for kind, instead in _HIDDEN:
@@ -92,7 +83,7 @@ def body_of(error: GraphAggError) -> dict[str, Any]:
     return envelope(type(error).__name__, message)
 
 
-def status_of(error: GraphAggError) -> int:
+def status_of(error: errors.GraphAggError) -> int:
     """The HTTP status of an error, by the first class of `_STATUS` that it belongs to; else 400."""
     return next((status for status, kinds in _STATUS.items() if isinstance(error, kinds)), 400)
 
@@ -104,7 +95,7 @@ def documented(*more: int) -> dict[int | str, dict[str, Any]]:
 
 
 async def _library(request: Request, error: Exception) -> Response:
-    assert isinstance(error, GraphAggError)
+    assert isinstance(error, errors.GraphAggError)
     status = status_of(error)
     headers = {"retry-after": "1"} if status in (409, 429, 503) else None
     shown = body_of(error)["error"]
@@ -167,7 +158,7 @@ def names_of_requests() -> list[str]:
 
 def install(app: FastAPI) -> None:
     """Register the handlers: every error of the application becomes this JSON."""
-    app.add_exception_handler(GraphAggError, _library)
+    app.add_exception_handler(errors.GraphAggError, _library)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)

@@ -1,4 +1,4 @@
-"""Texts about a corpus and its passages, for a model that reads them or writes a filter."""
+"""Texts about a corpus and its passages, for models that read them or write filters."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from graphagg.serve.facets import values_of
 from graphagg.serve.mcp.text import number, quoted
 
 MOST_AROUND = 10
-"""Chunks on each side that may be asked for."""
-_RESERVED = 120  # characters for the line that says how to read on, but for ids
+"""Chunks on each side."""
+_RESERVED = 120  # characters for the line on how to read on, without ids
 _TITLES = 5
 _KEYS = 20
 _VALUES, _LONGEST_VALUE = 5, 40
@@ -27,7 +27,7 @@ _VALUES, _LONGEST_VALUE = 5, 40
 
 
 def described(snapshot: PassageSnapshot, about: str = "") -> str:
-    """A few lines: number of passages, some titles, and the keys of filters with their values.
+    """Describe a corpus: number of passages, some titles, and metadata keys with values.
 
     Args:
         snapshot: the passages that the token may see.
@@ -51,7 +51,7 @@ def described(snapshot: PassageSnapshot, about: str = "") -> str:
 
 
 def _titles(snapshot: PassageSnapshot) -> list[str]:
-    """Distinct titles of passages spread evenly over the corpus."""
+    """Distinct titles of an even sample of the passages."""
     rows = np.flatnonzero(snapshot.alive)
     sample = np.linspace(0, len(rows) - 1, min(len(rows), 4 * _TITLES)).astype(int)
     titles = [title for row in rows[sample].tolist() if (title := snapshot.corpus[row].title)]
@@ -61,7 +61,7 @@ def _titles(snapshot: PassageSnapshot) -> list[str]:
 
 
 def _kind(snapshot: PassageSnapshot, key: str, kind: ValueType) -> str:
-    """A key's type, with its values where they are few, else its range or a few of them."""
+    """A key's type, with its range or some of its values."""
     if kind in ("number", "date"):
         least, most = _range(snapshot, key, kind)
         return f"{kind}, {least} to {most}" if least != most else f"{kind}, {least}"
@@ -74,7 +74,7 @@ def _kind(snapshot: PassageSnapshot, key: str, kind: ValueType) -> str:
 
 
 def _distinct(snapshot: PassageSnapshot, key: str, kind: ValueType) -> list[str]:
-    """The first distinct texts of a key over all segments, at most one more than are shown."""
+    """The first distinct texts of a key, at most one more than are shown."""
     values: dict[str, None] = {}
     for texts, _ in values_of(snapshot, snapshot.alive, key, kind):
         values |= dict.fromkeys(texts[: _VALUES + 1].tolist())
@@ -96,21 +96,19 @@ def _plain(value: float | str) -> str:
 # --- one passage ---------------------------------------------------------------------------------
 
 
-def passage(
-    snapshot: PassageSnapshot, identifier: str, around: int, start: int, characters: int
-) -> str:
-    """A passage and the chunks beside it: a line about it, the text, and the way to read on.
+def passage(snapshot: PassageSnapshot, identifier: str, around: int, start: int, characters: int) -> str:
+    """A passage with the chunks around it: head, text, and how to read on.
 
     Args:
         snapshot: the passages that the token may see.
-        identifier: of a passage, or of a document: then its first chunk is read.
-        around: chunks wanted on each side, as far as they fit whole.
-        start: characters of the passage to skip; the chunks beside it are then left out.
+        identifier: of a passage, or of a document to read its first chunk.
+        around: chunks on each side, if they fit.
+        start: characters of the passage to skip; then no other chunk is shown.
         characters: of the whole answer.
 
     Raises:
-        UnknownPassage: there is no passage and no document of this id.
-        InvalidParameter: `start` lies behind the passage's end.
+        UnknownPassage: no passage or document has this id.
+        InvalidParameter: `start` is beyond the passage's end.
     """
     rows = snapshot.rows_named(identifier)
     if not rows:
@@ -151,7 +149,7 @@ def _piece(text: str, start: int, room: int) -> str:
 
 
 def _with_neighbors(center: Passage, beside: Sequence[Passage], around: int, room: int) -> str:
-    """A whole passage between its neighbors, and the ids of the chunks before and after them."""
+    """A passage between its neighbors, and the ids of the chunks before and after."""
     position = center.position
     near = [p for p in beside if abs(p.position - position) <= around]
     chosen = fitting(near, position, room - len(center.text) - 2 * around)

@@ -20,17 +20,10 @@ from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.serve import limits
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import INTERNAL, body_of, explained
 from graphagg.serve.http.security import Access, Guard
-from graphagg.serve.limits import (
-    LONGEST_NAME,
-    MOST_CHARACTERS,
-    MOST_HITS,
-    MOST_MEMBERS,
-    MOST_SEEDS,
-    MOST_TEXT,
-)
 from graphagg.serve.mcp import passages, text, themes
 from graphagg.serve.models.graphs import CommunityRequest, NearestRequest
 from graphagg.serve.models.passages import OPTIONS, SearchRequest
@@ -64,12 +57,13 @@ _log = logging.getLogger("graphagg.serve")
 Q = TypeVar("Q", bound=RequestModel)
 R = TypeVar("R")
 Question = Annotated[str, Field(description="A whole question in plain words, names in it.")]
-Count = Annotated[int, Field(ge=1, le=MOST_HITS, description="Number of hits.")]
+Count = Annotated[int, Field(ge=1, le=limits.MOST_HITS, description="Number of hits.")]
 Characters = Annotated[
-    int, Field(ge=_LEAST_CHARACTERS, le=MOST_TEXT, description="Longest answer.")
+    int, Field(ge=_LEAST_CHARACTERS, le=limits.MOST_TEXT, description="Longest answer.")
 ]
 PassageId = Annotated[
-    str, Field(max_length=LONGEST_NAME, description="From a search; or the id of a document.")
+    str,
+    Field(max_length=limits.LONGEST_NAME, description="From a search; or the id of a document."),
 ]
 Show = Annotated[list[str], Field(description="Keys of metadata to see beside each hit.")]
 Around = Annotated[
@@ -158,7 +152,7 @@ def _add_search(server: MCPServer, service: Service) -> None:
             SearchRequest,
             question=question,
             k=k,
-            characters=min(characters, MOST_CHARACTERS),
+            characters=min(characters, limits.MOST_CHARACTERS),
             explain=False,
             **options,
         )
@@ -214,7 +208,7 @@ def _add_reading(server: CorpusServer, service: Service) -> None:
     @server.resource("graphagg://passages/{+passage_id}", security=no_path)
     async def passage(passage_id: str) -> str:
         """A passage with its metadata, by its id."""
-        return await _as_resource(read(passage_id, 0, 0, MOST_CHARACTERS))
+        return await _as_resource(read(passage_id, 0, 0, limits.MOST_CHARACTERS))
 
     @server.resource("graphagg://corpus")
     async def the_corpus() -> str:
@@ -238,8 +232,10 @@ def _add_prompt(server: MCPServer) -> None:
 def _add_communities(server: MCPServer, service: Service) -> None:
     @_tool(server)
     async def community_of(
-        seeds: Annotated[list[str | int], Field(min_length=1, max_length=MOST_SEEDS)],
-        k: Annotated[int, Field(ge=1, le=MOST_MEMBERS, description="Number of members.")] = 20,
+        seeds: Annotated[list[str | int], Field(min_length=1, max_length=limits.MOST_SEEDS)],
+        k: Annotated[
+            int, Field(ge=1, le=limits.MOST_MEMBERS, description="Number of members.")
+        ] = 20,
         method: Method = "fused",
     ) -> str:
         """Find the community around some vertices: a line per member, with what it shares."""

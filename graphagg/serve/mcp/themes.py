@@ -1,4 +1,4 @@
-"""Tools of the MCP server about a corpus as a whole: a short line per theme or passage."""
+"""MCP tools about the corpus as a whole, with a short line per theme or passage."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def add_tools(
 
     Args:
         tool: registers a function.
-        service: that answers.
-        checked: makes a request, or a tool error.
-        asked: waits for an answer, in time.
+        service: answers the requests.
+        checked: makes a request, or raises a tool error.
+        asked: awaits an answer within the time limit.
     """
 
     async def corpus_themes(

@@ -8,15 +8,7 @@ from pydantic import Field
 
 from graphagg.communities.config import Method
 from graphagg.rag.config.modes import Mode
-from graphagg.serve.limits import (
-    LONGEST_QUESTION,
-    MOST_BATCH,
-    MOST_CHARACTERS,
-    MOST_HITS,
-    MOST_MEMBERS,
-    MOST_SEEDS,
-    MOST_TEXT,
-)
+from graphagg.serve import limits
 from graphagg.serve.models.values import AnswerModel
 
 
@@ -51,13 +43,13 @@ class EmbeddingInfo(AnswerModel):
 class LimitsInfo(AnswerModel):
     """The limits of one request."""
 
-    question_characters: int = LONGEST_QUESTION
-    hits: int = MOST_HITS
-    hit_characters: int = MOST_CHARACTERS
-    text_characters: int = MOST_TEXT
-    members: int = MOST_MEMBERS
-    seeds: int = MOST_SEEDS
-    batch: int = MOST_BATCH
+    question_characters: int = limits.LONGEST_QUESTION
+    hits: int = limits.MOST_HITS
+    hit_characters: int = limits.MOST_CHARACTERS
+    text_characters: int = limits.MOST_TEXT
+    members: int = limits.MOST_MEMBERS
+    seeds: int = limits.MOST_SEEDS
+    batch: int = limits.MOST_BATCH
     body_bytes: int
     answer_seconds: float
 

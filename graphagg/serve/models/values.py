@@ -1,7 +1,7 @@
-"""Values that requests and answers share, and the bases of requests, answers and refusals.
+"""Types that requests and answers share, and their base classes.
 
-Requests are strict: an unknown key or a value of another type is refused. Integer ids beyond what
-JavaScript holds exactly come back as strings; both forms are taken everywhere.
+Requests are strict: unknown keys and values of another type are refused. Answers hold integer ids
+that JavaScript cannot represent as strings; requests take both forms.
 """
 
 from __future__ import annotations
@@ -20,36 +20,31 @@ from pydantic import (
     StringConstraints,
 )
 
-from graphagg.serve.limits import (
-    LONGEST_NAME,
-    LONGEST_QUESTION,
-    MOST_CHARACTERS,
-    MOST_HITS,
-    MOST_MEMBERS,
-    MOST_SEEDS,
-)
+from graphagg.serve import limits
 
 
 def unicode_text(text: str) -> str:
-    """The text itself; `ValueError` where it holds a lone surrogate, which no UTF-8 can carry."""
+    """The text itself; raises `ValueError` for a lone surrogate, which UTF-8 cannot encode."""
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("a lone surrogate is no Unicode text; remove it")
     return text
 
 
 def shown_id(vertex: ShownVertex) -> ShownVertex:
-    """An id as JSON: an integer that JavaScript would round becomes a string."""
+    """An id as JSON: integers that JavaScript would round become strings."""
     if isinstance(vertex, int) and vertex >= _EXACT_IN_JAVASCRIPT:
         return str(vertex)
     return vertex
 
 
 def _whole(value: object) -> object:
-    """JSON knows one type of number: 5.0 is the integer 5."""
+    """JSON has one number type: 5.0 is the integer 5."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(unicode_text)]
+Name = Annotated[
+    str, StringConstraints(max_length=limits.LONGEST_NAME), AfterValidator(unicode_text)
+]
 """A passage id, or a vertex id as text."""
 Number = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 Vertex = Name | Number
@@ -59,19 +54,19 @@ ShownVertex = str | int
 _EXACT_IN_JAVASCRIPT = 2**53
 Question = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=LONGEST_QUESTION),
+    StringConstraints(min_length=1, max_length=limits.LONGEST_QUESTION),
     AfterValidator(unicode_text),
 ]
-Hits = Annotated[int, Field(ge=1, le=MOST_HITS), BeforeValidator(_whole)]
-Offset = Annotated[int, Field(ge=0, lt=MOST_HITS), BeforeValidator(_whole)]
-Characters = Annotated[int, Field(ge=1, le=MOST_CHARACTERS), BeforeValidator(_whole)]
+Hits = Annotated[int, Field(ge=1, le=limits.MOST_HITS), BeforeValidator(_whole)]
+Offset = Annotated[int, Field(ge=0, lt=limits.MOST_HITS), BeforeValidator(_whole)]
+Characters = Annotated[int, Field(ge=1, le=limits.MOST_CHARACTERS), BeforeValidator(_whole)]
 Score = Annotated[float | None, Field(allow_inf_nan=False, strict=False)]
-Members = Annotated[int, Field(ge=1, le=MOST_MEMBERS), BeforeValidator(_whole)]
-Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
+Members = Annotated[int, Field(ge=1, le=limits.MOST_MEMBERS), BeforeValidator(_whole)]
+Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=limits.MOST_SEEDS)]
 
 
 def strict_type(kind: Any) -> Any:
-    """The type of a plain value of a request, with the limits that all requests have."""
+    """The type of an option of a request, with the limits of all requests."""
     names = [strict_type(each) for each in get_args(kind)]
     if kind is int:
         return Annotated[int, BeforeValidator(_whole)]

@@ -1,4 +1,4 @@
-"""The log of a service, on stderr: lines for people, or one JSON object per line."""
+"""The log of a service on stderr: text lines, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
 ACCESS = "graphagg.access"
-"""The logger of requests; its records carry their values as `fields`."""
+"""The logger of requests; its records have the values as `fields`."""
 
 
 class JsonFormatter(logging.Formatter):
     """One object per line: `time` (UTC), `level`, `logger`, `message` and the record's `fields`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line; ASCII, so that no text can break it."""
+        """One ASCII line, whatever the text holds."""
         values: dict[str, Any] = {
             "time": _utc(record.created),
             "level": record.levelname.lower(),
@@ -37,25 +37,25 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """The message; a request with its time, as web servers write it."""
+    """The message; lines of requests begin with the time."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, or lines where there is a traceback."""
+        """The message, and a traceback if there is one."""
         line = super().format(record)
         return f"{_utc(record.created)} {line}" if record.name == ACCESS else line
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """A handler for the stderr of the moment: a test or a terminal may have replaced it."""
+    """Writes to the current `sys.stderr`, which tests may replace."""
 
     @property
     def stream(self) -> TextIO:
-        """The stream of a line."""
+        """The current stream."""
         return sys.stderr
 
     @stream.setter
     def stream(self, stream: TextIO) -> None:
-        """Ignore another stream."""
+        """Ignored."""
 
 
 def _utc(seconds: float) -> str:
@@ -64,12 +64,7 @@ def _utc(seconds: float) -> str:
 
 
 def start_log(level: LogLevel = "info", form: LogFormat = "text") -> None:
-    """Send what graphagg logs to stderr; libraries only from `warning` on.
-
-    Args:
-        level: of graphagg's own lines; `debug` adds requests to health checks and metrics.
-        form: `text` or `json`.
-    """
+    """Log to stderr: graphagg from `level` on, other libraries from `warning` on."""
     one_of("log level", level, LEVELS)
     one_of("log format", form, FORMATS)
     handler = _Stderr()

@@ -21,34 +21,37 @@ _QUESTIONS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """Counters and histograms of a service, and of its process (memory, CPU, files)."""
+    """Counters and histograms of a service and its process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        kept: dict[str, Any] = {"registry": self.registry}
-        latest = {**kept, "multiprocess_mode": "livemax"}  # of the workers that are there
+        given: dict[str, Any] = {"registry": self.registry}
+        latest = {**given, "multiprocess_mode": "livemax"}  # of the workers that are there
         self.requests = Counter(
-            "graphagg_requests", "Requests answered.", ["route", "method", "status"], **kept
+            "graphagg_requests", "Requests answered.", ["route", "method", "status"], **given
         )
         self.seconds = Histogram(
             "graphagg_request_seconds", "Wall time of requests.", ["route"], buckets=_SECONDS,
-            **kept,
+            **given,
         )  # fmt: skip
         self.stages = Histogram(
             "graphagg_stage_seconds", "Wall time of the stages of requests.", ["stage"],
-            buckets=_SECONDS, **kept,
+            buckets=_SECONDS, **given,
         )  # fmt: skip
         self.in_flight = Gauge(
             "graphagg_requests_in_flight", "Requests being answered.",
-            multiprocess_mode="livesum", **kept,
+            multiprocess_mode="livesum", **given,
         )  # fmt: skip
         self.batch = Histogram(
             "graphagg_encoder_batch_questions", "Questions encoded by one call of the model.",
-            buckets=_QUESTIONS, **kept,
+            buckets=_QUESTIONS, **given,
         )  # fmt: skip
         self.reloads = Counter(
-            "graphagg_reloads", "Published versions met, by outcome.", ["kind", "outcome"], **kept
+            "graphagg_reloads",
+            "Published versions met, by outcome.",
+            ["kind", "outcome"],
+            **given,
         )
         self.index = Gauge(
             "graphagg_index_info", "1 for the version that is served.", ["kind", "version"],
@@ -62,29 +65,29 @@ class Metrics:
         )  # fmt: skip
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Note a request."""
+        """Count a request."""
         self.requests.labels(route, method, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
 
     def encoded(self, questions: int) -> None:
-        """Note a batch of questions."""
+        """Count a batch of questions."""
         self.batch.observe(questions)
 
     def serving(self, kind: str, version: str, before: str | None = None) -> None:
-        """Note the version of a kind of index that is served now."""
+        """Set the served version of a kind of index."""
         if before is not None and before != version:
             self.index.remove(kind, before)
         self.index.labels(kind, version).set(1)
 
     def troubled(self, kind: str, error: str | None, before: str | None) -> None:
-        """Note why the published version of a kind of index cannot be opened; None: it can."""
+        """Set the error of opening the published version of a kind of index; None: no error."""
         if before is not None and before != error:
             self.problem.remove(kind, before)
         if error is not None:
             self.problem.labels(kind, error).set(1)
 
     def text(self) -> bytes:
-        """All metrics in Prometheus's text format; of all workers where there are several."""
+        """All metrics in Prometheus's text format, summed over the workers."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
         registry = CollectorRegistry()

@@ -1,8 +1,7 @@
-"""The stages of a request: what was done for it, from when to when.
+"""The stages of a request with their times.
 
-A request has one `Trace`; code that works on the request adds its stages, in any thread. Where the
-trace goes when the request ends (metrics, log, OpenTelemetry) is decided in one place,
-`graphagg.serve.http.requests`; so answering costs two clock readings per stage.
+A request has one `Trace`, to which code in any thread adds stages. `graphagg.serve.http.requests`
+reports it to metrics, log and OpenTelemetry when the request ends.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Stage(NamedTuple):
             and entities of the question), `encode`, `retrieve` or `explain` (texts of the hits);
             of communities and vectors `query` or `structure`.
         begin, end: nanoseconds since the epoch.
-        shared: number of questions that one call did this stage for.
+        shared: number of questions that this stage handled together.
     """
 
     name: str
@@ -38,17 +37,12 @@ class Stage(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Duration of the stage."""
+        """Duration."""
         return (self.end - self.begin) / 1e9
 
 
 class Trace:
-    """The work done for a request.
-
-    Attributes:
-        identifier: the request's id.
-        stages: in the order in which they ended.
-    """
+    """The id of a request, and its stages in the order in which they ended."""
 
     def __init__(self, identifier: str = "") -> None:
         self.identifier = identifier
@@ -56,7 +50,7 @@ class Trace:
 
     @contextmanager
     def stage(self, name: str, shared: int = 1) -> Iterator[None]:
-        """Time a block; a stage that fails counts too."""
+        """Time a block; a failing block counts too."""
         begin = time.time_ns()
         try:
             yield
@@ -64,7 +58,7 @@ class Trace:
             self.stages.append(Stage(name, begin, time.time_ns(), shared))
 
     def milliseconds(self) -> dict[str, float]:
-        """Time by stage; stages of one name are added up."""
+        """Time by stage name."""
         spent: dict[str, float] = {}
         for stage in self.stages:
             spent[stage.name] = spent.get(stage.name, 0.0) + stage.seconds * 1000
@@ -75,13 +69,13 @@ _CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
 def current_trace() -> Trace:
-    """The trace of the request that this task works on; a new one outside requests."""
+    """The trace of the current request; a new one outside requests."""
     return _CURRENT.get() or Trace()
 
 
 @contextmanager
 def tracing(trace: Trace) -> Iterator[None]:
-    """Make a trace the current one of this task."""
+    """Use a trace for the current task."""
     token = _CURRENT.set(trace)
     try:
         yield
@@ -90,7 +84,7 @@ def tracing(trace: Trace) -> Iterator[None]:
 
 
 class Watch:
-    """Wall and thread milliseconds since it was made, for one thread."""
+    """Wall and thread milliseconds since its creation, for one thread."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.thread_time()
@@ -102,12 +96,12 @@ class Watch:
 
     @property
     def cpu_ms(self) -> float:
-        """Thread time so far; meaningful only in the thread that made the watch."""
+        """Thread time so far; valid in the thread that made the watch."""
         return (time.thread_time() - self._cpu) * 1000
 
 
 def export(trace: Trace) -> None:
-    """Make a span of each stage, below the span of the request, where OpenTelemetry is set up."""
+    """Export each stage as a span below the request's, if OpenTelemetry is set up."""
     if otel is None or not get_current_span().get_span_context().is_valid:
         return
     tracer = otel.get_tracer("graphagg.serve")

@@ -66,7 +66,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def patient(limits: ServiceLimits | None = None) -> ServiceLimits:
-    """ServiceLimits whose times, where they are the default ones, suffice on a busy machine too."""
+    """Limits whose times, where they are the default ones, suffice on a busy machine too."""
     limits, default = limits or ServiceLimits(), ServiceLimits()
     times = ("receive_seconds", "answer_seconds")
     unset = [name for name in times if getattr(limits, name) == getattr(default, name)]

@@ -35,15 +35,15 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/healthz", response_model=Health, tags=["about"])
     async def health() -> Health:
-        """Whether the process lives; it needs no token."""
+        """Whether the process lives; needs no token."""
         return Health(status="stopping" if service.stopping else "ok")
 
     @routes.get("/readyz", response_model=Ready, tags=["about"], responses={503: {"model": Ready}})
     async def ready() -> JSONResponse:
-        """Whether every model is loaded; it needs no token.
+        """Whether every model is loaded; needs no token.
 
-        It stays ready while a version that cannot be opened is published: the one before is served,
-        and `problems` names the error.
+        If a published version cannot be opened, the old one is served, and `problems` names the
+        error.
         """
         state = service.state
         body = {"status": state, "problems": service.problems}

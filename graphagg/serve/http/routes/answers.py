@@ -1,7 +1,7 @@
-"""`/v1/passages/answer`: an answer in words, with citations that were checked.
+"""`/v1/passages/answer`: an answer in words with checked citations.
 
-The passages of a question go to the language model of the service. The answer comes whole, or with
-`stream` as server-sent events: the hits, then each piece of the text, then the citations.
+The passages go to the language model of the service. The answer comes as a whole, or with `stream`
+as server-sent events: the hits, the pieces of the text, the citations.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Hit = Mapping[str, Any]
 
 
 def router(at: At, prefix: str, endpoint: Endpoint | None) -> APIRouter:
-    """The route; without a language model it says so."""
+    """The route; without a language model it answers `NoLanguageModel`."""
     routes = APIRouter(tags=["passages"], responses=documented(404, 502, 504))
     slots = asyncio.Semaphore(_MOST)
 
@@ -64,7 +64,7 @@ def router(at: At, prefix: str, endpoint: Endpoint | None) -> APIRouter:
 
 
 class _Events(StreamingResponse):
-    """Server-sent events of a generator, which is closed when the client leaves."""
+    """Server-sent events of a generator, which is closed if the client disconnects."""
 
     def __init__(self, events: Generator[bytes]) -> None:
         super().__init__(events, media_type="text/event-stream")
@@ -79,7 +79,7 @@ class _Events(StreamingResponse):
 
 
 def _events(hits: Sequence[Hit], first: str, pieces: Iterator[str]) -> Generator[bytes]:
-    """The hits, the pieces, the citations; an answer that stops in its middle ends in an error."""
+    """The hits, the pieces and the citations, or an error if the model stops."""
     text = first
     yield data_of({"hits": hits})
     try:
@@ -95,7 +95,7 @@ def _events(hits: Sequence[Hit], first: str, pieces: Iterator[str]) -> Generator
 
 
 def _context(hit: Hit) -> str:
-    """The text of a hit between its neighbors, with an ellipsis where it is cut."""
+    """The text of a hit and its neighbors; an ellipsis marks a cut."""
     if cut := hit.get("cut"):
         after = ELLIPSIS if cut["end"] < cut["characters"] else ""
         return f"{ELLIPSIS if cut['start'] else ''}{hit['text']}{after}"

@@ -1,7 +1,7 @@
 """`/v1/collections`: make and remove collections, and write to them.
 
-A write is answered when it is on the disk. With the header `Accept: text/event-stream` it reports
-its progress as server-sent events: `{"progress"}` now and then, at last `{"done"}` or `{"error"}`.
+A write is answered when it is on the disk. With the header `Accept: text/event-stream` it sends
+its progress as server-sent events: some `{"progress"}`, then `{"done"}` or `{"error"}`.
 """
 
 from __future__ import annotations
@@ -20,29 +20,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
-from graphagg.errors import (
-    ArtifactError,
-    CollectionEmpty,
-    GraphAggError,
-    InvalidParameter,
-    NoSuchIndex,
-)
+from graphagg import errors
 from graphagg.serve.collections import Collections, Settings
 from graphagg.serve.http.failures import INTERNAL, body_of, data_of, documented, envelope
+from graphagg.serve.models import collections as models
 from graphagg.serve.models.about import Info
-from graphagg.serve.models.collections import (
-    AddRequest,
-    CollectionItem,
-    CollectionList,
-    CollectionName,
-    CollectionRequest,
-    DeleteRequest,
-    EdgesRequest,
-    PassageItem,
-    Removed,
-    UpdateRequest,
-    WriteAnswer,
-)
+from graphagg.serve.models.collections import CollectionName
 from graphagg.serve.rights import CURRENT, check_writer
 from graphagg.serve.service import Service
 from graphagg.serve.writing import Call, Writer, discard
@@ -52,11 +35,11 @@ PREFIX = "/v1/collections/{name}"
 _LONGEST_PATH, _LONGEST_PART = 1_000, 255
 _FORBIDDEN = frozenset('\\:*?"<>|') | {chr(code) for code in range(32)}
 _SHOWN_HERE = ("text/plain", "application/pdf", "image/png", "image/jpeg")
-"""Kinds of files that a browser may show; others it saves."""
+"""Files that a browser may show; it saves others."""
 
 
 def leased(collections: Collections) -> Callable[..., Any]:
-    """A dependency that gives the service of the collection that an address names."""
+    """A dependency that returns the service of the collection in the address."""
 
     async def lease(name: CollectionName) -> AsyncIterator[Service]:
         async with collections.lease(name) as service:
@@ -66,7 +49,7 @@ def leased(collections: Collections) -> Callable[..., Any]:
 
 
 def router(service: Service, collections: Collections, writer: Writer) -> APIRouter:
-    """The routes of collections as such, and of writes."""
+    """The routes that manage collections and write to them."""
     routes = APIRouter(tags=["collections"], responses=documented(404, 409, 412, 507))
     add_collections(routes, service, collections, writer)
     add_writes(routes, writer)
@@ -79,39 +62,39 @@ def add_collections(
 ) -> None:
     """Add the routes that list, make and remove collections."""
 
-    @routes.get("/v1/collections", response_model=CollectionList)
-    async def listed() -> CollectionList:
+    @routes.get("/v1/collections", response_model=models.CollectionList)
+    async def listed() -> models.CollectionList:
         """List the collections."""
         identity = CURRENT.get()
         items = [await run_in_threadpool(item, name) for name in collections.names()]
-        return CollectionList(collections=items, may_write=identity.role == "write")
+        return models.CollectionList(collections=items, may_write=identity.role == "write")
 
-    def item(name: str) -> CollectionItem:
+    def item(name: str) -> models.CollectionItem:
         try:
             described = writer.described(name)
-        except (ArtifactError, OSError) as error:  # the others are listed as usual
-            return CollectionItem(
+        except (errors.ArtifactError, OSError) as error:  # the others are listed as usual
+            return models.CollectionItem(
                 name=name, passages=None, version=None, problem=type(error).__name__
             )
         if CURRENT.get().filter is not None:
             described["passages"] = None
-        return CollectionItem(name=name, **described)
+        return models.CollectionItem(name=name, **described)
 
-    @routes.post("/v1/collections", response_model=CollectionItem, status_code=201)
-    async def create(request: CollectionRequest) -> JSONResponse:
+    @routes.post("/v1/collections", response_model=models.CollectionItem, status_code=201)
+    async def create(request: models.CollectionRequest) -> JSONResponse:
         """Make a collection that holds nothing yet."""
         check_writer()
         settings = Settings(request.profile, request.language)
         await run_in_threadpool(collections.create, request.name, settings)
-        empty = CollectionItem(name=request.name, passages=None, version=None)
+        empty = models.CollectionItem(name=request.name, passages=None, version=None)
         return JSONResponse(empty.model_dump(), 201)
 
-    @routes.delete(PREFIX, response_model=Removed)
-    async def remove(name: CollectionName) -> Removed:
+    @routes.delete(PREFIX, response_model=models.Removed)
+    async def remove(name: CollectionName) -> models.Removed:
         """Remove a collection with all that it holds."""
         check_writer()
         await collections.remove(name)
-        return Removed()
+        return models.Removed()
 
     @routes.get(PREFIX, response_model=Info)
     async def info(name: CollectionName) -> Info:
@@ -119,16 +102,16 @@ def add_collections(
         try:
             async with collections.lease(name) as service:
                 return Info.model_validate(await service.info())
-        except CollectionEmpty:
+        except errors.CollectionEmpty:
             return Info.model_validate(await main.info(()))
 
 
 def add_writes(routes: APIRouter, writer: Writer) -> None:
     """Add the routes that change passages and edges."""
 
-    @routes.post(f"{PREFIX}/passages", response_model=WriteAnswer)
-    async def add(name: CollectionName, request: AddRequest, http: Request) -> Response:
-        """Add passages, all or none; with `replace` in place of the ones that are there."""
+    @routes.post(f"{PREFIX}/passages", response_model=models.WriteAnswer)
+    async def add(name: CollectionName, request: models.AddRequest, http: Request) -> Response:
+        """Add passages, all or none; with `replace` existing ones are replaced."""
         sources = _passages(request.passages)
         return await _write(
             writer,
@@ -137,25 +120,29 @@ def add_writes(routes: APIRouter, writer: Writer) -> None:
             lambda progress: writer.add(name, sources, request.replace, progress),
         )
 
-    @routes.put(f"{PREFIX}/passages", response_model=WriteAnswer)
-    async def update(name: CollectionName, request: UpdateRequest, http: Request) -> Response:
-        """Replace passages that are all there."""
+    @routes.put(f"{PREFIX}/passages", response_model=models.WriteAnswer)
+    async def update(
+        name: CollectionName, request: models.UpdateRequest, http: Request
+    ) -> Response:
+        """Replace passages, which must all exist."""
         sources = _passages(request.passages)
         return await _write(
             writer, name, http, lambda progress: writer.update(name, sources, progress)
         )
 
-    @routes.post(f"{PREFIX}/passages/delete", response_model=WriteAnswer)
-    async def delete(name: CollectionName, request: DeleteRequest, http: Request) -> Response:
+    @routes.post(f"{PREFIX}/passages/delete", response_model=models.WriteAnswer)
+    async def delete(
+        name: CollectionName, request: models.DeleteRequest, http: Request
+    ) -> Response:
         """Delete passages, all or none."""
         ids, skip = request.ids, request.ignore_missing
         return await _write(writer, name, http, lambda _: writer.delete(name, ids, skip))
 
-    @routes.post(f"{PREFIX}/communities/edges", response_model=WriteAnswer)
-    async def edges(name: CollectionName, request: EdgesRequest, http: Request) -> Response:
+    @routes.post(f"{PREFIX}/communities/edges", response_model=models.WriteAnswer)
+    async def edges(name: CollectionName, request: models.EdgesRequest, http: Request) -> Response:
         """Add edges to the graph of the collection, and remove some."""
         if not request.add and not request.remove:
-            raise InvalidParameter("no edge to add or remove; give add or remove")
+            raise errors.InvalidParameter("no edge to add or remove; give add or remove")
         add, remove = ([tuple(pair) for pair in each] for each in (request.add, request.remove))
         return await _write(
             writer, name, http, lambda progress: writer.edges(name, add, remove, progress)
@@ -165,7 +152,7 @@ def add_writes(routes: APIRouter, writer: Writer) -> None:
 def add_files(routes: APIRouter, writer: Writer) -> None:
     """Add the routes of files."""
 
-    @routes.post(f"{PREFIX}/files", response_model=WriteAnswer)
+    @routes.post(f"{PREFIX}/files", response_model=models.WriteAnswer)
     async def upload(name: CollectionName, http: Request) -> Response:
         """Add files, as `multipart/form-data`; files of the same names are replaced."""
         check_writer()
@@ -175,7 +162,7 @@ def add_files(routes: APIRouter, writer: Writer) -> None:
             async with http.form(max_files=limits.upload_files, max_fields=10) as form:
                 files = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
                 if not files:
-                    raise InvalidParameter("no file came; send files as multipart/form-data")
+                    raise errors.InvalidParameter("no file came; send files as multipart/form-data")
                 await run_in_threadpool(_stage, staged, files)
         except BaseException:
             discard(staged)
@@ -186,9 +173,9 @@ def add_files(routes: APIRouter, writer: Writer) -> None:
             cleanup=lambda: discard(staged),
         )  # fmt: skip
 
-    @routes.post(f"{PREFIX}/sync", response_model=WriteAnswer)
+    @routes.post(f"{PREFIX}/sync", response_model=models.WriteAnswer)
     async def sync(name: CollectionName, http: Request) -> Response:
-        """Make the index hold the collection's files as they are; sent passages stay."""
+        """Make the index equal to the collection's files; passages sent as such stay."""
         return await _write(writer, name, http, lambda progress: writer.sync(name, progress))
 
     @routes.get(f"{PREFIX}/files/{{path:path}}", response_class=Response)
@@ -197,7 +184,7 @@ def add_files(routes: APIRouter, writer: Writer) -> None:
         folder = await run_in_threadpool(writer.files, name)
         target = folder.joinpath(*_path_below(path))
         if not target.is_file() or not target.resolve().is_relative_to(folder.resolve()):
-            raise NoSuchIndex("there is no such file in this collection")
+            raise errors.NoSuchIndex("there is no such file in this collection")
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
         if kind.startswith("text/"):
             kind = "text/plain"  # markup is shown as it stands
@@ -208,7 +195,7 @@ def add_files(routes: APIRouter, writer: Writer) -> None:
         )  # fmt: skip
 
 
-def _passages(items: Sequence[PassageItem]) -> list[Any]:
+def _passages(items: Sequence[models.PassageItem]) -> list[Any]:
     from graphagg.rag import Passage
 
     return [
@@ -248,7 +235,7 @@ async def _events(
         yield data_of(event)
     try:
         outcome = {"done": await write}
-    except GraphAggError as error:
+    except errors.GraphAggError as error:
         outcome = body_of(error)
     except Exception:
         _log.exception("a write failed")
@@ -257,20 +244,20 @@ async def _events(
 
 
 def _stage(staged: Path, files: Sequence[UploadFile]) -> None:
-    """Write files that came below a folder."""
+    """Write uploaded files below a folder."""
     names: dict[str, str] = {}
     for each in files:
         names_below = _path_below(each.filename or "")
         path = "/".join(names_below)
         if names.setdefault(path.casefold(), path) != path or (staged / path).exists():
-            raise InvalidParameter(f"file {path!r} comes twice, perhaps in another case")
+            raise errors.InvalidParameter(f"file {path!r} comes twice, perhaps in another case")
         target = staged.joinpath(*names_below)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as file:
                 shutil.copyfileobj(each.file, file)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            raise InvalidParameter(
+            raise errors.InvalidParameter(
                 f"file {path!r}: another file has the name of its folder"
             ) from None
 
@@ -287,7 +274,7 @@ def _path_below(name: str) -> tuple[str, ...]:
         for each in folders
     )  # fmt: skip
     if not sound:
-        raise InvalidParameter(
+        raise errors.InvalidParameter(
             f"file name {ascii(name)[:120]}: wanted a path below the folder, no part hidden"
         )
     return folders

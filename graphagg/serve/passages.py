@@ -125,11 +125,11 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     @staticmethod
     def _check_models(index: PassageIndex) -> None:
-        given = dict(zip(("encoder", "extractor"), index.models.loaded(), strict=True))
+        loaded = dict(zip(("encoder", "extractor"), index.models.loaded(), strict=True))
         if StaticTable.open(index.snapshot.artifact) is not None:
-            given.pop("encoder")  # the index holds it
+            loaded.pop("encoder")  # the index holds it
         recorded = index.manifest.models
-        check_installed({role: recorded[role] for role, model in given.items() if model is None})
+        check_installed({role: recorded[role] for role, model in loaded.items() if model is None})
 
     @asynccontextmanager
     async def visible(self) -> AsyncIterator[PassageVersion]:

@@ -98,8 +98,8 @@ async def _library(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.GraphAggError)
     status = status_of(error)
     headers = {"retry-after": "1"} if status in (409, 429, 503) else None
-    shown = body_of(error)["error"]
-    return refusal(status, shown["type"], shown["message"], headers)
+    detail = body_of(error)["error"]
+    return refusal(status, detail["type"], detail["message"], headers)
 
 
 async def _validation(request: Request, error: Exception) -> Response:

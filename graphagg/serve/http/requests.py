@@ -46,8 +46,8 @@ class Observed:
             await self._app(scope, receive, send)
             return
         begin, status = time.perf_counter(), 0
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        trace = Trace(given if _SANE.fullmatch(given) else uuid.uuid4().hex)
+        identifier = Headers(scope=scope).get(REQUEST_ID, "")
+        trace = Trace(identifier if _SANE.fullmatch(identifier) else uuid.uuid4().hex)
 
         async def noted(message: Message) -> None:
             nonlocal status

@@ -201,12 +201,12 @@ class Guard:
             return
         path = local_path(scope)  # routing changes the scope
         headers = Headers(scope=scope)
-        given = headers.get("authorization")
-        identity = self._access.identity_of(given)
+        authorization = headers.get("authorization")
+        identity = self._access.identity_of(authorization)
 
         async def guarded(message: Message) -> None:
             more = message.get("more_body", False)
-            if more and identity and self._access.identity_of(given) != identity:
+            if more and identity and self._access.identity_of(authorization) != identity:
                 raise OSError("its token was revoked")  # ends the stream like a lost connection
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)

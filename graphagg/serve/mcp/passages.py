@@ -68,8 +68,8 @@ def _kind(snapshot: PassageSnapshot, key: str, kind: ValueType) -> str:
     if kind in ("string", "list of strings"):
         values = _distinct(snapshot, key, kind)
         if values:
-            shown = ", ".join(quoted(value[:_LONGEST_VALUE]) for value in values[:_VALUES])
-            return f"{kind}: {shown}{', ...' if len(values) > _VALUES else ''}"
+            first = ", ".join(quoted(value[:_LONGEST_VALUE]) for value in values[:_VALUES])
+            return f"{kind}: {first}{', ...' if len(values) > _VALUES else ''}"
     return kind
 
 
@@ -144,19 +144,18 @@ def _piece(text: str, start: int, room: int) -> str:
     before = ELLIPSIS if start else ""
     if end >= len(text):
         return f"{before}{text[start:]}"
-    shown = f"{before}{text[start:end]}{ELLIPSIS}"
-    return f"{shown}\n(start={end} reads on; {len(text)} characters in all)"
+    piece = f"{before}{text[start:end]}{ELLIPSIS}"
+    return f"{piece}\n(start={end} reads on; {len(text)} characters in all)"
 
 
 def _with_neighbors(center: Passage, beside: Sequence[Passage], around: int, room: int) -> str:
     """A passage between its neighbors, and the ids of the chunks before and after."""
     position = center.position
-    near = [p for p in beside if abs(p.position - position) <= around]
-    chosen = fitting(near, position, room - len(center.text) - 2 * around)
+    within = [p for p in beside if abs(p.position - position) <= around]
+    chosen = fitting(within, position, room - len(center.text) - 2 * around)
     text = [p.text for p in chosen if p.position < position]
     text += [center.text, *(p.text for p in chosen if p.position > position)]
-    shown = {p.id for p in chosen}
-    left = [p for p in beside if p.id not in shown]
+    left = [p for p in beside if p not in chosen]
     ways = [f"before: {p.id}" for p in left if p.position < position][-1:]
     ways += [f"after: {p.id}" for p in left if p.position > position][:1]
     return "\n".join([*text, *([f"({'; '.join(ways)})"] if ways else [])])

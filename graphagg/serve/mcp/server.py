@@ -293,8 +293,8 @@ async def _asked(service: Service, ask: Callable[[], Awaitable[R]]) -> R:
         seconds = service.limits.answer_seconds
         raise ToolError(f"TimeLimit: no answer within {seconds:g} s; ask for less") from None
     except GraphAggError as error:
-        shown = body_of(error)["error"]
-        raise ToolError(f"{shown['type']}: {shown['message']}") from None
+        detail = body_of(error)["error"]
+        raise ToolError(f"{detail['type']}: {detail['message']}") from None
     except Exception:
         _log.exception("a tool failed")
         raise ToolError(f"InternalError: {INTERNAL}") from None

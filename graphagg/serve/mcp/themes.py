@@ -65,14 +65,14 @@ def add_tools(
     ) -> str:
         """Find the passages most like one, by text vectors or by what both name (graph)."""
         request = checked(SimilarRequest, passage=passage, by=by, k=k, filter=filter)
-        return "\n".join(_likes(await asked(service, lambda: service.themes.similar(request))))
+        return "\n".join(_similar(await asked(service, lambda: service.themes.similar(request))))
 
     async def similar_entities(
         entity: str, by: By = "graph", k: TopHits = 10, filter: Filter = None
     ) -> str:
         """Find the entities most like one, by the graph or by the vectors of their passages."""
         request = checked(SimilarRequest, entity=entity, by=by, k=k, filter=filter)
-        return "\n".join(_likes(await asked(service, lambda: service.themes.similar(request))))
+        return "\n".join(_similar(await asked(service, lambda: service.themes.similar(request))))
 
     for function in (corpus_themes, theme_passages, similar_passages, similar_entities):
         tool(function)
@@ -95,7 +95,7 @@ def _theme(answer: Answer, most: int) -> Iterator[str]:
     yield f"{theme['id']}  {_head(theme)}"
     yield f"words: {', '.join(theme['words'])}"
     yield f"names: {', '.join(entity['name'] for entity in theme['entities'])}"
-    yield f"near: {'; '.join(_named(near['id'], near['label']) for near in theme['neighbors'])}"
+    yield f"near: {'; '.join(_named(other['id'], other['label']) for other in theme['neighbors'])}"
     yield f"themes inside: {theme['children']}"
     titles = {each["id"]: each["title"] for each in theme["typical"]}
     titles |= {each["id"]: each["title"] for each in answer["listed"]}
@@ -114,7 +114,7 @@ def _named(identifier: str, name: str) -> str:
     return f"{identifier}  {name}".rstrip()
 
 
-def _likes(answer: Answer) -> Iterator[str]:
+def _similar(answer: Answer) -> Iterator[str]:
     yield f"like {answer['of']}, by {answer['by']}:"
     for like in answer["items"]:
         yield f"{like['score']:.3f}  {_named(like['id'], like['name'])}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -26,43 +26,36 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        given: dict[str, Any] = {"registry": self.registry}
-        latest = {**given, "multiprocess_mode": "livemax"}  # of the workers that are there
-        self.requests = Counter(
-            "graphagg_requests", "Requests answered.", ["route", "method", "status"], **given
+        counter = partial(Counter, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry, buckets=_SECONDS)
+        latest = partial(Gauge, registry=self.registry, multiprocess_mode="livemax")
+        self.requests = counter(
+            "graphagg_requests", "Requests answered.", ["route", "method", "status"]
         )
-        self.seconds = Histogram(
-            "graphagg_request_seconds", "Wall time of requests.", ["route"], buckets=_SECONDS,
-            **given,
-        )  # fmt: skip
-        self.stages = Histogram(
-            "graphagg_stage_seconds", "Wall time of the stages of requests.", ["stage"],
-            buckets=_SECONDS, **given,
-        )  # fmt: skip
+        self.seconds = histogram("graphagg_request_seconds", "Wall time of requests.", ["route"])
+        self.stages = histogram(
+            "graphagg_stage_seconds", "Wall time of the stages of requests.", ["stage"]
+        )
         self.in_flight = Gauge(
-            "graphagg_requests_in_flight", "Requests being answered.",
-            multiprocess_mode="livesum", **given,
+            "graphagg_requests_in_flight", "Requests being answered.", registry=self.registry,
+            multiprocess_mode="livesum",
         )  # fmt: skip
-        self.batch = Histogram(
+        self.batch = histogram(
             "graphagg_encoder_batch_questions", "Questions encoded by one call of the model.",
-            buckets=_QUESTIONS, **given,
+            buckets=_QUESTIONS,
         )  # fmt: skip
-        self.reloads = Counter(
-            "graphagg_reloads",
-            "Published versions met, by outcome.",
-            ["kind", "outcome"],
-            **given,
+        self.reloads = counter(
+            "graphagg_reloads", "Published versions met, by outcome.", ["kind", "outcome"]
         )
-        self.index = Gauge(
-            "graphagg_index_info", "1 for the version that is served.", ["kind", "version"],
-            **latest,
-        )  # fmt: skip
-        self.ready = Gauge("graphagg_ready", "1 when every model is loaded.", **latest)
-        self.problem = Gauge(
+        self.index = latest(
+            "graphagg_index_info", "1 for the version that is served.", ["kind", "version"]
+        )
+        self.ready = latest("graphagg_ready", "1 when every model is loaded.")
+        self.problem = latest(
             "graphagg_index_problem",
             "1 while the published version cannot be opened, by error; an older one is served.",
-            ["kind", "error"], **latest,
-        )  # fmt: skip
+            ["kind", "error"],
+        )
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request."""

@@ -21,13 +21,18 @@ QUESTIONS = [f"Who is {name} in London?" for name in ("Ada", "Babbage", "Thames"
 
 
 @pytest.fixture
-def held(indices: Sources) -> Sources:
-    return Sources(passages=indices.passages, encoder=HeldEncoder(), extractor=FakeExtractor())
+def encoder() -> HeldEncoder:
+    return HeldEncoder()
 
 
-def test_what_waits_is_encoded_by_one_call(start, held: Sources, live) -> None:
-    encoder = held.encoder
-    assert isinstance(encoder, HeldEncoder)
+@pytest.fixture
+def held(indices: Sources, encoder: HeldEncoder) -> Sources:
+    return Sources(passages=indices.passages, encoder=encoder, extractor=FakeExtractor())
+
+
+def test_what_waits_is_encoded_by_one_call(
+    start, held: Sources, encoder: HeldEncoder, live
+) -> None:
     running = start(held)
     with ThreadPoolExecutor(len(QUESTIONS)) as pool:
         bodies = [{"question": q, "k": 1 + i % 4} for i, q in enumerate(QUESTIONS)]
@@ -41,9 +46,9 @@ def test_what_waits_is_encoded_by_one_call(start, held: Sources, live) -> None:
     assert answers == [live.json("/v1/passages/search", body)["hits"] for body in bodies]
 
 
-def test_different_filters_are_answered_apart(start, held: Sources, live) -> None:
-    encoder = held.encoder
-    assert isinstance(encoder, HeldEncoder)
+def test_different_filters_are_answered_apart(
+    start, held: Sources, encoder: HeldEncoder, live
+) -> None:
     encoder.gate.set()
     running = start(held)
     bodies = [
@@ -78,9 +83,8 @@ def test_a_failure_reaches_those_of_its_batch_alone(indices: Sources) -> None:
     batcher.close()
 
 
-def test_a_cancelled_question_is_not_encoded(indices: Sources) -> None:
+def test_a_cancelled_question_is_not_encoded(indices: Sources, encoder: HeldEncoder) -> None:
     assert indices.passages
-    encoder = HeldEncoder()
     index = PassageIndex.open(indices.passages, encoder=encoder)
     batcher = Batcher()
     retriever = index.retriever(mode="dense")
@@ -98,9 +102,7 @@ def test_a_cancelled_question_is_not_encoded(indices: Sources) -> None:
     batcher.close()
 
 
-def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
-    encoder = held.encoder
-    assert isinstance(encoder, HeldEncoder)
+def test_a_full_service_refuses_and_recovers(start, held, encoder: HeldEncoder) -> None:
     limits = ServiceLimits(waiting=1, threads=1)
     gate, entered = threading.Event(), threading.Event()
     running = start(held, limits)
@@ -121,9 +123,7 @@ def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
     assert running.json("/v1/passages/search", {"question": "Ada?", "mode": "bm25"})["hits"]
 
 
-def test_the_queue_of_the_encoder_has_an_end(start, held: Sources) -> None:
-    encoder = held.encoder
-    assert isinstance(encoder, HeldEncoder)
+def test_the_queue_of_the_encoder_has_an_end(start, held, encoder: HeldEncoder) -> None:
     running = start(held, ServiceLimits(waiting=2))
     body = {"question": "Who is Ada?"}
     with ThreadPoolExecutor(3) as pool:
@@ -137,9 +137,9 @@ def test_the_queue_of_the_encoder_has_an_end(start, held: Sources) -> None:
         assert [each.result(SECONDS).status_code for each in asked] == [200] * 3
 
 
-def test_an_answer_that_takes_too_long_is_refused(start, held: Sources) -> None:
-    encoder = held.encoder
-    assert isinstance(encoder, HeldEncoder)
+def test_an_answer_that_takes_too_long_is_refused(
+    start, held: Sources, encoder: HeldEncoder
+) -> None:
     running = start(held, ServiceLimits(answer_seconds=0.05))
     refused = running.post("/v1/passages/search", {"question": "Ada?"})
     assert error_of(refused, 503) == "TimeLimit"
@@ -165,8 +165,9 @@ def test_a_thread_pool_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
     assert pool._open == 0
 
 
-def test_a_question_that_comes_again_is_not_encoded_again(indices: Sources) -> None:
-    encoder = HeldEncoder()
+def test_a_question_that_comes_again_is_not_encoded_again(
+    indices: Sources, encoder: HeldEncoder
+) -> None:
     encoder.gate.set()
     assert indices.passages
     batcher, index = Batcher(), PassageIndex.open(indices.passages, encoder=encoder)

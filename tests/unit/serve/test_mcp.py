@@ -27,6 +27,7 @@ from tests.unit.commands import GRAPHAGG
 from tests.unit.communities.graphs import planted
 from tests.unit.serve.live import SECONDS
 
+MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
 TOKEN = "correct-horse-battery-staple"
 TOOLS = {
     "search_passages", "read_passage", "explain_path", "community_of", "similar_vertices",
@@ -93,13 +94,12 @@ async def _tools(client: Client) -> Any:
 
 
 def test_the_description_says_what_the_corpus_is_and_what_to_filter_by(tmp_path: Path) -> None:
-    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     rows = [
         Passage("a", "Ada wrote.", "Ada", {"year": 1843, "lang": "en", "when": "1843-07-01"}),
         Passage("b", "Babbage read.", "Babbage", {"year": 1791.5, "lang": "de", "deep": {"x": 1}}),
     ]
-    index = PassageIndex.build(rows, tmp_path / "i", **models)  # type: ignore[arg-type]
-    service = Service(Sources(passages=tmp_path / "i", **models))  # type: ignore[arg-type]
+    index = PassageIndex.build(rows, tmp_path / "i", **MODELS)
+    service = Service(Sources(passages=tmp_path / "i", **MODELS))
     server = create_server(service, "Letters of two inventors.")
 
     def said() -> str:
@@ -144,13 +144,12 @@ def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> 
 
 
 def test_a_passage_is_read_with_what_stands_around_it(tmp_path: Path) -> None:
-    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     chunks = [
         Passage(f"d#{i}", f"Part {i} of the story.", "Story", {"page": i}, "d", i) for i in range(9)
     ]
     long = Passage("../long", "".join(f"word{i} " for i in range(1_000)))
-    PassageIndex.build([*chunks, long], tmp_path / "i", chunking=None, **models).close()  # type: ignore[arg-type]
-    service = Service(Sources(passages=tmp_path / "i", **models))  # type: ignore[arg-type]
+    PassageIndex.build([*chunks, long], tmp_path / "i", chunking=None, **MODELS).close()
+    service = Service(Sources(passages=tmp_path / "i", **MODELS))
     server = create_server(service)
     found = tool(server, "read_passage", passage_id="d#4", around=2).split("\n")
     assert found[0] == 'd#4 "Story" {"page":4}'
@@ -287,7 +286,6 @@ def test_the_command_refuses(call, indices: Sources, tmp_path: Path) -> None:
 
 def test_an_answer_is_bounded_whatever_the_documents_are(tmp_path: Path) -> None:
     """Whole documents of 100,000 characters, with long titles and metadata."""
-    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     filler = "nothing of use stands here. " * 2_000
     corpus = [
         Passage(
@@ -298,8 +296,8 @@ def test_an_answer_is_bounded_whatever_the_documents_are(tmp_path: Path) -> None
         )
         for i in range(3)
     ]
-    PassageIndex.build(corpus, tmp_path / "i", chunking=None, **models).close()  # type: ignore[arg-type]
-    service = Service(Sources(passages=tmp_path / "i", **models))  # type: ignore[arg-type]
+    PassageIndex.build(corpus, tmp_path / "i", chunking=None, **MODELS).close()
+    service = Service(Sources(passages=tmp_path / "i", **MODELS))
     server = create_server(service)
 
     asked = {"question": "Who wrote notes number1?", "mode": "bm25", "k": 100}

@@ -55,24 +55,26 @@ def _directories(indices: Sources) -> list[str]:
     return [str(d) for d in (indices.passages, indices.communities, indices.embedding)]
 
 
+BODY = json.dumps({"seeds": [3], "k": 5}).encode()
+HEAD = (
+    "POST /v1/communities/query HTTP/1.1\r\nHost: localhost\r\n"
+    f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
+).encode()
+
+
 def test_the_signal_to_stop_lets_open_requests_finish(indices: Sources) -> None:
     """Requests whose bodies are half sent when the signal comes are answered in full."""
-    body = json.dumps({"seeds": [3], "k": 5}).encode()
-    head = (
-        "POST /v1/communities/query HTTP/1.1\r\nHost: localhost\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
     with running("--communities", indices.communities) as (process, port):
         clients = [_connect(port) for _ in range(8)]
         for client in clients:
-            client.sendall(head.encode() + body[:5])
+            client.sendall(HEAD + BODY[:5])
         idle = _connect(port)
         assert _ask(idle, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")["status"] == "ok"
         process.send_signal(signal.SIGTERM)
         assert process.stderr and "open requests are answered" in process.stderr.readline()
-        assert idle.recv(1) == b""  # after a moment: its client asks elsewhere
+        assert idle.recv(1) == b""  # after a moment, whatever --idle-seconds is
         for client in clients:
-            assert len(_ask(client, body[5:])["members"]) == 5
+            assert len(_ask(client, BODY[5:])["members"]) == 5
         assert process.wait(SECONDS) == 0
     with pytest.raises(ConnectionRefusedError):
         _connect(port)
@@ -83,20 +85,13 @@ def test_a_signal_to_the_whole_group_lets_open_requests_finish(
     indices: Sources, workers: int
 ) -> None:
     """Service managers signal each process of a service."""
-    body = json.dumps({"seeds": [3], "k": 5}).encode()
-    head = (
-        "POST /v1/communities/query HTTP/1.1\r\nHost: localhost\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    with running("--communities", indices.communities, "--workers", workers, group=True) as (
-        process,
-        port,
-    ):
+    options = ("--communities", indices.communities, "--workers", workers)
+    with running(*options, group=True) as (process, port):
         client = _connect(port)
-        client.sendall(head.encode() + body[:5])
+        client.sendall(HEAD + BODY[:5])
         until(lambda: _status(port, "/readyz") == 200)
         os.killpg(process.pid, signal.SIGTERM)
-        assert len(_ask(client, body[5:])["members"]) == 5
+        assert len(_ask(client, BODY[5:])["members"]) == 5
         assert process.wait(SECONDS) == 0
 
 

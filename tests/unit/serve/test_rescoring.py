@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from graphagg.errors import InvalidParameter
 from graphagg.rag import Passage, PassageIndex, Recency
 from graphagg.serve.mcp import create_server
 from graphagg.serve.mcp.text import number
@@ -93,9 +92,3 @@ def test_a_reranker_that_fails_is_named(place: Path) -> None:
     server = create_server(service)
     assert "InvalidScores" in failure(server, "search_passages", question=QUESTION)
     service.close()
-
-
-def test_an_index_without_dates_says_so(tmp_path: Path) -> None:
-    with PassageIndex.build(NOTES[2:], tmp_path / "i", **MODELS) as undated:
-        with pytest.raises(InvalidParameter, match="no passage has a date"):
-            undated.retrieve(QUESTION, as_of="2026-06-01")

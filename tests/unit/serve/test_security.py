@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-import httpx
 import pytest
 
 from graphagg.errors import InsecureBinding, InvalidParameter, InvalidToken, PortTaken
@@ -42,9 +41,8 @@ def test_the_right_token_opens_and_any_other_does_not(guarded: Live) -> None:
     assert guarded.get("/v1/info", headers=bearer(TOKEN)).status_code == 200
     assert guarded.get("/v1/info", headers={"authorization": f"bearer {TOKEN}"}).is_success
     assert guarded.get("/healthz").json() == {"status": "ok"}
-
-
-def test_a_token_that_comes_twice_is_none(guarded: Live) -> None:
+    for method in ("POST", "PUT", "DELETE", "PATCH", "HEAD", "TRACE"):
+        assert guarded.client.request(method, "/v1/info").status_code == 401
     twice = [("authorization", "Bearer wrong"), ("authorization", f"Bearer {TOKEN}")]
     assert error_of(guarded.get("/v1/info", headers=twice), 401) == "Unauthorized"
 
@@ -197,9 +195,3 @@ def test_a_port_that_is_taken() -> None:
 def test_limits_are_above_zero(name: str) -> None:
     with pytest.raises(InvalidParameter, match=f"{name} is 0"):
         ServiceLimits(**{name: 0})
-
-
-def test_the_guard_covers_what_is_mounted_later(guarded: Live) -> None:
-    for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "TRACE"):
-        answer = httpx.request(method, f"{guarded.url}/v1/info", trust_env=False)
-        assert answer.status_code == 401

@@ -159,12 +159,13 @@ class Site:
 
 @contextmanager
 def site(folder: Path, corpus: list[Passage], filter: str) -> Iterator[Site]:
-    """A site whose one token has a filter; the same corpus is a collection and an index of it."""
+    """A site whose one token has this filter; its corpus is served as a collection and alone."""
     path = folder / "root" / "a"
     half = max(len(corpus) // 2, 1)
     with PassageIndex.build(corpus[:half], path / "passages", language="en", **MODELS) as index:
         if corpus[half:]:
             index.add(corpus[half:])
+        index.map()  # the stored map is of all passages
     (path / "collection.json").write_text("{}")
     CommunityIndex.build([("a", "b"), ("b", "c")], path / "communities").close()
     tokens = folder / "tokens.toml"

@@ -101,6 +101,17 @@ class Writer:
     ) -> Answer:
         busy = ArtifactBusy("others write; try again in a while")
         end = time.monotonic() + self._seconds
+
+        def run() -> Answer:
+            with locked(self._collections.folder(name) / ".writer", busy):
+                version = self.version(name)
+                if expected not in (None, version):
+                    raise VersionChanged(
+                        f"the version is {version}, and If-Match names another; read it again, and "
+                        "decide anew"
+                    )
+                return {**call(progress), "version": self.version(name)}
+
         async with AsyncExitStack() as turns:
             try:
                 async with asyncio.timeout(self._seconds):
@@ -108,32 +119,16 @@ class Writer:
                         await turns.enter_async_context(each)
             except TimeoutError:
                 raise busy from None
-            return await self._in_turn(name, call, expected, progress, end)
-
-    async def _in_turn(
-        self, name: str, call: Call, expected: str | None, progress: Progress, end: float
-    ) -> Answer:
-        busy = ArtifactBusy("others write; try again in a while")
-
-        def run() -> Answer:
-            with locked(self._collections.folder(name) / ".writer", busy):
-                if expected is not None and self.version(name) != expected:
-                    raise VersionChanged(
-                        f"the version is {self.version(name)}, and If-Match names another; read it "
-                        "again, and decide anew"
-                    )
-                return {**call(progress), "version": self.version(name)}
-
-        while True:
-            try:
-                answer = await asyncio.to_thread(run)
-                break
-            except ArtifactBusy:  # of another process
-                if time.monotonic() > end:
-                    raise
-                await asyncio.sleep(0.1)
-        await asyncio.to_thread(self._collections.changed, name)
-        return answer
+            while True:
+                try:
+                    answer = await asyncio.to_thread(run)
+                    break
+                except ArtifactBusy:  # of another process
+                    if time.monotonic() > end:
+                        raise
+                    await asyncio.sleep(0.1)
+            await asyncio.to_thread(self._collections.changed, name)
+            return answer
 
     async def close(self) -> None:
         """Wait for writes under way."""

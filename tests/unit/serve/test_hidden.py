@@ -25,11 +25,8 @@ from graphagg.serve.service import Service, Sources
 from tests.fakes import FakeEncoder, FakeExtractor
 
 MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
-TOKEN = "a-token-of-a-reader"
-HEADERS = {
-    "authorization": f"Bearer {TOKEN}", "accept": "application/json, text/event-stream",
-    "host": "localhost",
-}  # fmt: skip
+TOKEN, WHOLE = "a-token-of-a-reader", "a-token-that-sees-all"
+HEADERS = {"accept": "application/json, text/event-stream", "host": "localhost"}
 VOLATILE = {"latency_ms", "cpu_ms", "version"}
 
 # --- corpora -------------------------------------------------------------------------------------
@@ -136,7 +133,7 @@ PREFIXES = ("/v1", "/v1/collections/{name}")
 
 
 class Site:
-    """A service over HTTP and MCP, asked by one token."""
+    """A service over HTTP and MCP; a token that sees all asks everything first."""
 
     def __init__(self, service: Service, access: Access, held: ExitStack) -> None:
         self.app = create_app(service, access)
@@ -147,19 +144,23 @@ class Site:
     def http(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         address = path.replace("{name}", "a").replace("{path:path}", "x.txt")
         query = {"vertex": "a"} if method == "GET" else None
-        answer = self._http.request(method, address, json=body, headers=HEADERS, params=query)
+        for token in (WHOLE, TOKEN) if (method, path) not in WRITES else (TOKEN,):
+            headers = HEADERS | {"authorization": f"Bearer {token}"}
+            answer = self._http.request(method, address, json=body, headers=headers, params=query)
         return answer.status_code, answer.json()
 
     def mcp(self, method: str, **params: Any) -> Any:
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        answer = self._mcp.post("/mcp", json=request, headers=HEADERS)
-        assert answer.status_code == 200, answer.text
+        for token in (WHOLE, TOKEN):
+            headers = HEADERS | {"authorization": f"Bearer {token}"}
+            answer = self._mcp.post("/mcp", json=request, headers=headers)
+            assert answer.status_code == 200, answer.text
         return answer.json()
 
 
 @contextmanager
 def site(folder: Path, corpus: list[Passage], filter: str) -> Iterator[Site]:
-    """A site whose one token has this filter; its corpus is served as a collection and alone."""
+    """A site with a token of this filter; its corpus is served as a collection and alone."""
     path = folder / "root" / "a"
     half = max(len(corpus) // 2, 1)
     with PassageIndex.build(corpus[:half], path / "passages", language="en", **MODELS) as index:
@@ -169,7 +170,13 @@ def site(folder: Path, corpus: list[Passage], filter: str) -> Iterator[Site]:
     (path / "collection.json").write_text("{}")
     CommunityIndex.build([("a", "b"), ("b", "c")], path / "communities").close()
     tokens = folder / "tokens.toml"
-    tokens.write_text(f'[[token]]\nsha256 = "{digest_of(TOKEN)}"\nrole = "read"\n{filter}\n')
+    rights = {TOKEN: filter, WHOLE: ""}
+    tokens.write_text(
+        "".join(
+            f'[[token]]\nsha256 = "{digest_of(token)}"\nrole = "read"\n{each}\n'
+            for token, each in rights.items()
+        )
+    )
     sources = Sources(path / "passages", path / "communities", root=folder / "root", **MODELS)
     with ExitStack() as held:
         service = Service(sources)

@@ -150,7 +150,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         async with self.visible() as version:
             return await self._pool.run(call, version.snapshot)
 
-    async def timed(self, call: Callable[[Snapshot], Answer]) -> Answer:
+    async def timed(self, call: Callable[[PassageSnapshot], Answer]) -> Answer:
         """Like `ask`, for an answer that reports the time it took."""
         watch = Watch()
         answer, cpu_ms = await self.ask(call)
@@ -316,7 +316,9 @@ def _shown(snapshot: PassageSnapshot, view: View, hit: Hit, search: Search) -> A
     return answer
 
 
-def _mentions(snapshot: PassageSnapshot, view: View, passage: Passage) -> list[tuple[int, int, int]]:
+def _mentions(
+    snapshot: PassageSnapshot, view: View, passage: Passage
+) -> list[tuple[int, int, int]]:
     """The longest entities in a passage's text: begin, end (code points), id."""
     row, g = snapshot.known_row(passage.id), snapshot.gazetteer
     mentions, titles = g.mentions(row), int(g.title_tokens[row])

@@ -9,7 +9,13 @@ import typer
 
 from graphagg.cli.options import command
 from graphagg.cli.output.console import err
-from graphagg.cli.serving.options import Host, Indices, Network, TokenFileOption, prepare_libraries
+from graphagg.cli.serving.options import (
+    Host,
+    Indices,
+    NetworkOptions,
+    TokenFileOption,
+    prepare_libraries,
+)
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from graphagg.cli.serving.options import (
     Indices,
     LanguageModel,
     LogOptions,
-    Network,
+    NetworkOptions,
     TokenFileOption,
     allow_connections,
     prepare_libraries,

@@ -96,7 +96,9 @@ def _plain(value: float | str) -> str:
 # --- one passage ---------------------------------------------------------------------------------
 
 
-def passage(snapshot: PassageSnapshot, identifier: str, around: int, start: int, characters: int) -> str:
+def passage(
+    snapshot: PassageSnapshot, identifier: str, around: int, start: int, characters: int
+) -> str:
     """A passage with the chunks around it: head, text, and how to read on.
 
     Args:

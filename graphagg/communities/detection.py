@@ -62,6 +62,12 @@ class Partition:
         >>> partition = detect([("a", "b"), ("c", "d")])
         >>> partition.communities(), len(partition), partition.modularity
         ([['a', 'b'], ['c', 'd']], 2, 0.5)
+        >>> partition.to_arrow().column_names, partition.to_pandas().shape[0]
+        (['vertex', 'community'], 4)
+        >>> partition.to_networkx().number_of_edges(), sorted(partition.to_json())[0]
+        (2, 'communities')
+        >>> from tempfile import mkdtemp
+        >>> partition.save(mkdtemp() + "/partition.csv")
     """
 
     graph: Graph

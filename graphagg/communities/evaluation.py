@@ -60,7 +60,7 @@ class GroundTruth:
 
 
 def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> GroundTruth:
-    """Read a ground truth.
+    r"""Read a ground truth.
 
     Accepted are: one community per line; `vertex label` pairs (recognized by every line having two
     columns and no vertex coming first twice); a CSV of the two, with or without a header; JSON
@@ -73,6 +73,14 @@ def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> Groun
     Raises:
         InvalidCommunities: no member is in the graph, or the JSON has another form.
         UnreadableFile: it is missing or broken.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> path = Path(mkdtemp()) / "truth.txt"
+        >>> _ = path.write_text("ann bob cat\nbob cat dan\n")
+        >>> truth = read_communities(path, VertexIds.of(["ann", "bob", "cat"]))
+        >>> len(truth.communities), truth.unknown
+        (2, 1)
     """
     source = Path(path)
     try:
@@ -199,6 +207,11 @@ def draw_seeds(
     Raises:
         InvalidParameter: `seeds` or `draws` is under 1.
         InvalidCommunities: no community is large enough.
+
+    Examples:
+        >>> draws = draw_seeds([np.arange(5)], seeds=2, draws=3, random_state=0)
+        >>> len(draws), len(draws[0].seeds), len(draws[0].rest)
+        (3, 2, 3)
     """
     integer("seeds", seeds, 1)
     integer("draws", draws, 1)
@@ -239,6 +252,15 @@ def evaluate(
         config: budgets.
         random_state: seed of the bootstrap.
         progress: called after each question.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> import networkx
+        >>> from graphagg.communities import CommunityIndex
+        >>> index = CommunityIndex.build(networkx.caveman_graph(3, 5), mkdtemp())
+        >>> truth = [np.arange(5), np.arange(5, 10)]
+        >>> evaluate(index, draw_seeds(truth, 2, 1, 0)).recall
+        1.0
     """
     recalls, areas, wall, cpu = [], [], [], []
     plans: dict[str, int] = {}

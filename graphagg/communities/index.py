@@ -79,6 +79,14 @@ class CommunityIndex(Index[Snapshot]):
         >>> with CommunityIndex.open(folder.name) as index:
         ...     len(index), index.manifest.counts["edges"]
         (4, 4)
+        >>> index = CommunityIndex.open(folder.name)
+        >>> index.find("bob"), index.find_seeds(["bob", "bob"]), index.graph().edges
+        (1, array([1]), 4)
+        >>> index.rank(index.find_seeds(["ann"]), 2, method="jaccard").vertices.tolist()
+        [0, 1, 2, 3]
+        >>> index.signature_values("ann").shape, len(index.signature("ann").hashvalues)
+        ((128,), 128)
+        >>> index.query_on_spark(spark.table("questions")).show()  # doctest: +SKIP
     """
 
     KIND = KIND

@@ -45,6 +45,9 @@ class EmbeddingConfig:
     Examples:
         >>> EmbeddingConfig(dim=64, pieces=4).width
         96
+        >>> config = EmbeddingConfig(dim=64, pieces=4)
+        >>> config.rank(4), EmbeddingConfig.from_json(config.to_json()) == config
+        (64, True)
         >>> EmbeddingConfig(dim=0)
         Traceback (most recent call last):
         graphagg.errors.InvalidParameter: dim is 0, wanted an integer of 1 to 1024

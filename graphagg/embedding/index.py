@@ -70,8 +70,13 @@ class NodeEmbedding(Index[Version]):
         (5, (5, 4))
         >>> NodeEmbedding.open(embedding.directory).vertices[0]
         'a'
-        >>> bool((embedding.vector("a") == embedding.vectors[0]).all())
+        >>> bool((embedding.vector("a") == embedding.vectors[0]).all()), embedding.find("b")
+        (True, 1)
+        >>> ids, vectors = embedding.side("from")
+        >>> vectors.shape == embedding.normalized().shape
         True
+        >>> embedding.to_spark(spark).show()  # doctest: +SKIP
+        >>> embedding.neighbors_on_spark(spark.table("users")).show()  # doctest: +SKIP
         >>> near = embedding.neighbors("a", 2)
         >>> [neighbor.id for neighbor in near], near.to_arrow().column_names
         (['b', 'c'], ['rank', 'vertex', 'score'])

@@ -28,6 +28,10 @@ class Csr:
         >>> matrix = Csr.from_pairs(rows, columns, None, (3, 3))
         >>> matrix.row(0).tolist(), matrix.degrees().tolist()
         ([1, 2], [2, 0, 1])
+        >>> matrix.places(np.array([2, 0])).tolist(), matrix.gather(np.array([2, 0]))[1].tolist()
+        ([2, 0, 1], [0, 1, 2])
+        >>> Csr.from_pairs(rows, columns, np.array([0.5, 1.0, 2.0]), (3, 3)).values(0).tolist()
+        [0.5, 2.0]
     """
 
     indptr: Ints

@@ -47,6 +47,8 @@ class ReadReport:
     Examples:
         >>> ReadReport(edges_read=5, edges=3, self_loops=1, duplicates=1).notes()
         ['self loops: 1', 'duplicates: 1']
+        >>> ReadReport(edges=3).to_json()["edges"]
+        3
     """
 
     edges_read: int = 0
@@ -93,6 +95,8 @@ class Graph:
         >>> graph = load_graph([("a", "b"), ("b", "a"), ("b", "c")])
         >>> graph.edges, graph.adjacency.row(1).tolist(), list(graph.rows)
         (2, [0, 2], ['a', 'b', 'c'])
+        >>> [ends.tolist() for ends in graph.pairs()], len(graph.digest())
+        ([[0, 1], [1, 2]], 64)
     """
 
     kind: GraphKind

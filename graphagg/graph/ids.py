@@ -40,6 +40,10 @@ class VertexIds(Sequence[VertexId]):
         >>> ids = VertexIds.of([30, 10, 20, 10])
         >>> list(ids), ids.find(20), ids.find("20"), ids.find(25)
         ([10, 20, 30], 1, 1, None)
+        >>> ids.known(20), ids.closest(25), list(ids.union(VertexIds.of([15])))
+        (1, [20, 30, 10], [10, 15, 20, 30])
+        >>> ids.positions(VertexIds.of([20, 30])).tolist(), list(ids.select(ids.tokens() > 0))
+        ([1, 2], [10, 20, 30])
     """
 
     def __init__(self, table: Ints | StringTable) -> None:

@@ -62,6 +62,21 @@ class PassageIndex(IndexedCorpus):
         1
         >>> index.delete(["seine"]).removed, len(index)
         (1, 3)
+        >>> index.retrieve_batch(["Which river?", "Where is Paris?"], k=1)[1][0].passage.id
+        'paris'
+        >>> index.retrieve_documents("Which river flows through London?", k=1)[0].document
+        'london'
+        >>> import asyncio
+        >>> asyncio.run(index.aretrieve("Who was born in London?", k=1))[0].passage.id
+        'ada'
+        >>> type(index.retriever(mode="bm25")).__name__
+        'BM25'
+        >>> index.update([{"id": "paris", "text": "Paris lies on the Seine."}]).replaced
+        1
+        >>> index.sync(index, dry_run=True).is_empty
+        True
+        >>> index.compact()
+        >>> index.retrieve_on_spark(spark.table("questions")).show()  # doctest: +SKIP
         >>> index.close()
     """
 

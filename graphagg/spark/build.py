@@ -48,8 +48,8 @@ class SparkOptions:
             that it holds for communities. None: 2,000 passages, 2,000,000 entries.
 
     Examples:
-        >>> SparkOptions(items_per_task=500).work is None
-        True
+        >>> SparkOptions.from_engine("spark", "edges.parquet")
+        SparkOptions(session=None, work=None, items_per_task=None)
     """
 
     session: SparkSession | None = None

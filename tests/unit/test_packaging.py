@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -97,7 +98,7 @@ def test_a_missing_extra_says_what_to_install(module: str, call: str, extra: str
     assert f'[{extra}]"' in shown.stdout and "pip install" in shown.stdout
 
 
-def test_every_exported_name_is_there_and_listed():
+def test_every_exported_name_is_there_and_has_an_example():
     import graphagg.communities
     import graphagg.embedding
     import graphagg.graph
@@ -115,6 +116,8 @@ def test_every_exported_name_is_there_and_listed():
     ):
         assert package.__all__ and set(package.__all__) <= set(dir(package))
         for name in package.__all__:
-            assert getattr(package, name) is not None
+            value = getattr(package, name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                assert ">>>" in (value.__doc__ or ""), f"{name} has no example"
     with pytest.raises(AttributeError, match=r"module 'graphagg\.rag' has no attribute 'nothing'"):
         graphagg.rag.nothing  # noqa: B018

@@ -49,6 +49,8 @@ class Shared(Brief):
     Examples:
         >>> Shared("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
         2
+        >>> Shared("ann", 2, ("bob", "cat"), adjacent=True).explain()
+        '2 shared with ann (adjacent)'
     """
 
     seed: VertexId
@@ -92,6 +94,8 @@ class Member(Brief):
     Examples:
         >>> Member("dan", 0.5, {"jaccard": 0.5}, (Shared("ann", 2, (), False),)).explain()
         '2 shared with ann'
+        >>> Member("dan", 0.5, {"jaccard": 0.5}, ()).to_json()["score"]
+        0.5
     """
 
     id: VertexId
@@ -137,6 +141,11 @@ class Community(Brief):
         [2, 3]
         >>> sorted(community.to_networkx().edges)
         [(1, 2), (1, 3), (2, 3)]
+        >>> len(community.structure().communities()), community.to_pandas().shape[0]
+        (1, 2)
+        >>> community.save(folder.name + "/members.csv")
+        >>> sorted(community.to_json())[:2], community.members[0].to_json()["id"]
+        (['conductance', 'members'], 2)
     """
 
     seeds: tuple[VertexId, ...]

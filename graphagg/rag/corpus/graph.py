@@ -78,6 +78,12 @@ class CorpusGraph(Brief):
         {'passages': 1, 'entities': 2, 'contains': 2, 'shares': 1}
         >>> graph.entity_edges().to_pylist()
         [{'source': 'ada', 'target': 'york', 'weight': 0.4}]
+        >>> graph.passage_edges().num_rows, graph.to_arrow().num_rows
+        (2, 3)
+        >>> graph.to_networkx().number_of_nodes(), graph.to_pyg().num_nodes
+        (3, 3)
+        >>> from tempfile import mkdtemp
+        >>> graph.save(mkdtemp() + "/graph.csv")
     """
 
     passages: Sequence[str]

@@ -157,6 +157,8 @@ class SentenceTransformerEncoder:
         >>> encoder = SentenceTransformerEncoder(dtype="float32")
         >>> encoder.encode(["The Vistula flows through Warsaw."]).shape
         (1, 384)
+        >>> encoder.split(["Short."]), encoder.encode_query(["Which river?"], ["Warsaw"])[1].shape
+        ([['Short.']], (1, 384))
     """
 
     def __init__(

@@ -53,8 +53,9 @@ class PassageConfig:
         limits: how much a build holds in memory; the index is the same.
 
     Examples:
-        >>> PassageConfig(profile="fast", chunking=ChunkConfig(max_words=200)).profile
-        'fast'
+        >>> config = PassageConfig(profile="fast", chunking=ChunkConfig(max_words=200))
+        >>> config.load().extractor.spec.name
+        'rule:en'
     """
 
     profile: Profile = DEFAULT_PROFILE

@@ -84,6 +84,8 @@ class Hit(Brief):
         >>> hit = Hit(passage, 1.2, {"bm25": 1.2}, (), "bm25", match=Span(0, 18))
         >>> hit.sentence, hit.excerpt(20).marked
         ('Ada lived in York.', 'Ada lived in York....')
+        >>> hit.context(18), hit.to_json()["score"]
+        ('Ada lived in York....', 1.2)
     """
 
     passage: Passage
@@ -178,6 +180,8 @@ class Hits(list[Hit]):
         >>> hits = Hits([Hit(passage, 1.2, {"bm25": 1.2}, (), "bm25")])
         >>> hits.to_arrow().select(["rank", "id", "component_bm25"]).to_pylist()
         [{'rank': 1, 'id': 'p1', 'component_bm25': 1.2}]
+        >>> hits.to_pandas().shape[0]
+        1
     """
 
     def __init__(self, hits: Iterable[Hit] = (), confidence: float | None = None) -> None:

@@ -135,6 +135,12 @@ class ThemeMap(Brief):
         >>> themes = ThemeMap(((theme,),), ["p1", "p2"], both, [], none, None, (0.0,))
         >>> themes["1"].label, themes.passages_of("1")
         ('abbeys', ['p1', 'p2'])
+        >>> themes.entities_of("1"), [theme.id for theme in themes.themes_of("p2")]
+        ([], ['1'])
+        >>> themes.to_arrow().num_rows, len(themes.to_json()["themes"])
+        (2, 1)
+        >>> from tempfile import mkdtemp
+        >>> themes.save(mkdtemp() + "/themes.json")
     """
 
     levels: tuple[tuple[Theme, ...], ...]

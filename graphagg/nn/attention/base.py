@@ -122,7 +122,7 @@ class GraphAttention(torch.nn.Module):
         bias: Tensor | PairBias | None,
     ) -> Tensor:
         check_features(x, self.channels)
-        graphs = batch_segments(x, batch, ptr, segments)
+        graphs = _segments(x, batch, ptr, segments)
         if bias is not None and not self.accepts_bias:
             raise InvalidParameter(
                 f"{type(self).__name__} takes no bias; wanted None, or the attention 'exact'"
@@ -193,7 +193,7 @@ def check_features(x: Tensor, channels: int) -> None:
     check_finite(x)
 
 
-def batch_segments(
+def _segments(
     x: Tensor, batch: Tensor | None, ptr: Tensor | None, segments: Segments | None
 ) -> Segments:
     """The graphs of a batch from whichever of the three is given.

@@ -100,10 +100,8 @@ def sum_messages(messages: Tensor, target: Tensor, vertices: int) -> Tensor:
 
 
 def aggregate(
-    aggregation: torch.nn.Module | None, messages: Tensor, target: Tensor, vertices: int
+    aggregation: torch.nn.Module, messages: Tensor, target: Tensor, vertices: int
 ) -> Tensor:
-    """Messages `[E, d]` aggregated at their targets `[E]`: `[vertices, d]`; None sums them."""
-    if aggregation is None:
-        return sum_messages(messages, target, vertices)
+    """Messages `[E, d]` aggregated at their targets `[E]`: `[vertices, d]`."""
     out: Tensor = aggregation(messages, target, dim_size=vertices)
     return out

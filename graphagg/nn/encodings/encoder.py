@@ -61,31 +61,28 @@ class VertexEncoder(torch.nn.Module):
 
 
 class LinearEncoder(VertexEncoder):
-    """Batch norm of the raw values, then a linear map or an MLP.
+    """Batch norm of the raw `rwse` columns, then a linear map or an MLP, as in GraphGPS.
 
-    As GraphGPS encodes RWSE. Batch norm makes the output of a graph
-    depend on the batch in training, not in evaluation.
+    Batch norm makes the output of a graph depend on the batch in training, not in evaluation.
 
     Args:
-        name: the attribute.
-        width: its width.
         dim: width of the output.
+        width: number of columns.
         layers: 1 for a linear map; more for an MLP with hidden layers of width 2 dim and ReLU.
         norm: normalize the raw values.
     """
 
-    def __init__(
-        self, name: str, width: int, dim: int, *, layers: int = 1, norm: bool = True
-    ) -> None:
+    needs = ("rwse",)
+
+    def __init__(self, dim: int, *, width: int = 20, layers: int = 1, norm: bool = True) -> None:
         super().__init__()
-        self.name, self.width = name, integer("width", width, 1)
-        self.dim, self.needs = integer("dim", dim, 1), (name,)
+        self.dim, self.width = integer("dim", dim, 1), integer("width", width, 1)
         self.norm = BatchNorm(width) if norm else torch.nn.Identity()
         self.mlp = mlp([width, *[2 * dim] * (integer("layers", layers, 1) - 1), dim])
 
     def forward(self, data: Data) -> Tensor:
-        """`[N, dim]` from `data[name]` `[N, width]`."""
-        out: Tensor = self.mlp(self.norm(self.read(data, self.name, self.width)))
+        """`[N, dim]` from `rwse` `[N, width]`."""
+        out: Tensor = self.mlp(self.norm(self.read(data, "rwse", self.width)))
         return out
 
 

@@ -11,17 +11,12 @@ from graphagg.nn.encodings.sets import DeepSetEncoder, TransformerEncoder
 from graphagg.nn.encodings.signnet import SignNet
 from graphagg.nn.resolver import build, find
 
-
-def _rwse(dim: int, *, width: int = 20, layers: int = 1, norm: bool = True) -> LinearEncoder:
-    return LinearEncoder("rwse", width, dim, layers=layers, norm=norm)
-
-
 _MAKERS: dict[str, Callable[..., VertexEncoder]] = {
     "lappe-deepset": DeepSetEncoder,
     "lappe-transformer": TransformerEncoder,
     "signnet-mlp": partial(SignNet, rho="mlp"),
     "signnet-deepset": partial(SignNet, rho="deepset"),
-    "rwse": _rwse,
+    "rwse": LinearEncoder,
 }
 ENCODERS = tuple(_MAKERS)
 

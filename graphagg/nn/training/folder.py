@@ -90,9 +90,7 @@ class RunFolder:
         if same["training"]["schedule"] == "constant":
             del same["training"]["epochs"]
         self.fingerprint = json.dumps(same, sort_keys=True)
-        if self.begun:
-            return
-        if not force:
+        if not (self.begun or force):
             check_free(path)
 
     def begin(self) -> None:

@@ -94,12 +94,10 @@ def _labeled(data: GraphData) -> Tensor:
         raise InvalidDataset(f"{data.name}: graph {missing[0]} has no labels {data.labels!r}")
     if data.single:
         return (~unknown_rows(data.graphs[0].y)).nonzero().flatten()
-    labeled = [not bool(unknown_rows(_rows(graph[data.labels])).all()) for graph in data.graphs]
+    labeled = [
+        not bool(unknown_rows(graph[data.labels].reshape(-1)).all()) for graph in data.graphs
+    ]
     return torch.tensor(labeled).nonzero().flatten()
-
-
-def _rows(labels: Tensor) -> Tensor:
-    return labels.view(1) if labels.dim() == 0 else labels
 
 
 def _draw_split(ids: Tensor, ratio: Ratio, index: int, state: int) -> Split:

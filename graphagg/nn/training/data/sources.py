@@ -178,9 +178,6 @@ def label_level(graphs: Sequence[Data]) -> Level:
     """Whether labels are the graphs', their vertices' or pairs'."""
     if all(graph.get("y") is None and graph.get("edge_label") is not None for graph in graphs):
         return "edge"
-    of_graphs = all(graph.get("y") is not None and _rows(graph) == 1 for graph in graphs)
+    labels = [graph.get("y") for graph in graphs]
+    of_graphs = all(y is not None and (y.dim() == 0 or len(y) == 1) for y in labels)
     return "graph" if of_graphs else "node"
-
-
-def _rows(graph: Data) -> int:
-    return 1 if graph.y.dim() == 0 else int(graph.y.size(0))

@@ -189,7 +189,7 @@ def bench_large(report: Report, vertices: int, edges: int, queries: int) -> None
         cpu, peak = in_process(build_large, source=source, target=target)
         index = CommunityIndex.open(target)
         size = sum(entry.bytes for entry in index.manifest.files.values())
-        degrees = index.opened.hoods.sets.degrees()
+        degrees = index.opened.neighborhoods.sets.degrees()
         report.table(
             ["edges", "largest degree", "build, CPU s", "peak GiB", "bytes per vertex"],
             [[f"{index.manifest.counts['edges']:,}", int(degrees.max()), cpu, peak / 2**30,
@@ -264,12 +264,12 @@ def follower_sets() -> dict[str, list[int]]:
 
 def estimate_error(index: Any) -> dict[str, float]:
     """Root mean square of (estimate - J) over the standard error sqrt(J (1 - J) / K)."""
-    hoods, sig = index.opened.hoods, index.opened.sketches.sig
+    neighborhoods, sig = index.opened.neighborhoods, index.opened.signature_tables.sig
     scaled = []
     for a in range(len(index)):
         for b in range(len(index)):
-            shared = len(np.intersect1d(hoods.sets.row(a), hoods.sets.row(b)))
-            total = len(hoods.sets.row(a)) + len(hoods.sets.row(b)) - shared
+            shared = len(np.intersect1d(neighborhoods.sets.row(a), neighborhoods.sets.row(b)))
+            total = len(neighborhoods.sets.row(a)) + len(neighborhoods.sets.row(b)) - shared
             exact = shared / total
             if a < b and 0.02 <= exact < 1:
                 error = float((sig[a] == sig[b]).mean()) - exact

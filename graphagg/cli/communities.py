@@ -31,7 +31,7 @@ from graphagg.cli.output.results import print_members
 from graphagg.cli.shell import EXTRA
 from graphagg.communities.config import Method, check_method
 from graphagg.errors import InvalidParameter
-from graphagg.graph.reading.settings import NeededWeights, Reading, WeightedReading
+from graphagg.graph.reading.settings import EdgeReading, NeededWeights, WeightedReading
 
 if TYPE_CHECKING:
     from graphagg.communities import Community, Partition
@@ -276,7 +276,7 @@ def add(
 
 def delete(
     directory: Directory,
-    reading: Reading,
+    reading: EdgeReading,
     edges: Annotated[Path | None, typer.Option(help="Edges to delete; vertices stay.")] = None,
     vertex: Annotated[list[str] | None, typer.Option(help="A vertex to delete; repeat it.")] = None,
     as_json: AsJson = False,

@@ -10,7 +10,7 @@ from graphagg.lazy import lazy_names
 if TYPE_CHECKING:
     from graphagg.communities.answer.results import Community as Community
     from graphagg.communities.answer.results import Member as Member
-    from graphagg.communities.answer.results import Shared as Shared
+    from graphagg.communities.answer.results import SharedElements as SharedElements
     from graphagg.communities.config import CommunityConfig as CommunityConfig
     from graphagg.communities.config import QueryConfig as QueryConfig
     from graphagg.communities.detection import Partition as Partition

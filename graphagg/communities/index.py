@@ -23,8 +23,8 @@ from graphagg.communities.config import (
 from graphagg.communities.indexing.changes import GraphChange, apply, merge
 from graphagg.communities.indexing.engine import KIND
 from graphagg.communities.indexing.files import build, with_weights
-from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.snapshot import IndexGraph, Snapshot
+from graphagg.communities.query.vertex_ranking import VertexRanking
+from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
 from graphagg.errors import (
     ArtifactBusy,
     EmptyGraph,
@@ -59,7 +59,7 @@ SWEEP_LIMIT = 1_000
 _DEFAULT = QueryConfig()
 
 
-class CommunityIndex(Index[Snapshot]):
+class CommunityIndex(Index[CommunitySnapshot]):
     """An index of a graph's neighborhoods, opened from its directory.
 
     Use `CommunityIndex.build` or `CommunityIndex.open`. Queries may run in several threads. The
@@ -92,11 +92,11 @@ class CommunityIndex(Index[Snapshot]):
     KIND = KIND
     read_report: ReadReport | None = None
 
-    def _read(self, artifact: Artifact, before: Snapshot | None) -> Snapshot:
-        return Snapshot.open(artifact)
+    def _read(self, artifact: Artifact, before: CommunitySnapshot | None) -> CommunitySnapshot:
+        return CommunitySnapshot.open(artifact)
 
     @property
-    def opened(self) -> Snapshot:
+    def opened(self) -> CommunitySnapshot:
         """The mapped arrays of the opened version."""
         return self._version
 
@@ -145,7 +145,7 @@ class CommunityIndex(Index[Snapshot]):
                 DataFrame or a table. Both write the same bytes.
             progress: called with stage, done, total.
             force: build also where nothing changed, or over an unfinished job of Spark.
-            reading: the fields of `graphagg.graph.Reading`, for instance `source="from_user"`; with
+            reading: the fields of `graphagg.graph.EdgeReading`, such as `source="from_user"`; with
                 `CommunityConfig(weights=True)` also `weight`, the column of the weights.
 
         Raises:
@@ -299,7 +299,7 @@ class CommunityIndex(Index[Snapshot]):
         *,
         method: Method = "fused",
         config: QueryConfig = _DEFAULT,
-    ) -> Ranking:
+    ) -> VertexRanking:
         """Score vertices by dense numbers, without reasons; for `query` and the evaluation.
 
         Args:
@@ -349,12 +349,16 @@ class CommunityIndex(Index[Snapshot]):
         """Compute the 32-bit minima of a vertex's set, `[K]`, from its row."""
         row, opened = np.array([self.find(vertex)]), self.opened
         values: npt.NDArray[np.uint32]
-        if opened.hoods.masses is None:
-            values = minima(opened.hoods.sets, opened.hashes(), row)[0]
+        if opened.neighborhoods.set_weights is None:
+            values = minima(opened.neighborhoods.sets, opened.hashes(), row)[0]
         else:
             draws = Draws.of(self.config.permutations, self.config.hash_seed)
             values = weighted_minima(
-                opened.hoods.sets, opened.hoods.masses, opened.hashes(), draws, row
+                opened.neighborhoods.sets,
+                opened.neighborhoods.set_weights,
+                opened.hashes(),
+                draws,
+                row,
             )[0]
         return values
 
@@ -451,7 +455,7 @@ class CommunityIndex(Index[Snapshot]):
         return with_weights(graph, entries)
 
     @contextmanager
-    def _changing_alike(self) -> Iterator[tuple[Publication, Snapshot]]:
+    def _changing_alike(self) -> Iterator[tuple[Publication, CommunitySnapshot]]:
         """Context manager: `_changing`, where the newest version has the parameters of this one."""
         with self._changing() as (publication, newest):
             if newest.config != self.config:

@@ -10,8 +10,8 @@ import numpy as np
 from graphagg.arrays import Array, Ints
 from graphagg.communities.config import GRAPH_KIND, CommunityConfig
 from graphagg.communities.query.expansion import Expander
-from graphagg.communities.query.planner import Sketches
-from graphagg.communities.similarity.neighborhood import Neighborhoods
+from graphagg.communities.query.planner import SignatureTables
+from graphagg.communities.similarity.neighborhoods import Neighborhoods
 from graphagg.errors import ArtifactError, InvalidSeeds
 from graphagg.graph.adjacency import transpose
 from graphagg.graph.csr import Csr
@@ -32,13 +32,13 @@ class IndexGraph:
         config: the kind of graph, and the parameters.
         vertices: ids; the dense number of a vertex is its position.
         elements: ids of what the sets hold: elements (two-mode), else the vertices themselves.
-        hoods: the sets, their inverse, and the raw graph.
+        neighborhoods: the sets, their inverse, and the raw graph.
     """
 
     config: CommunityConfig
     vertices: VertexIds
     elements: VertexIds
-    hoods: Neighborhoods
+    neighborhoods: Neighborhoods
 
     @classmethod
     def of(cls, graph: Graph, config: CommunityConfig) -> IndexGraph:
@@ -67,22 +67,26 @@ class IndexGraph:
         holders = sets = Csr.read("sets", array, len(elements), weighted=config.weights)
         if config.kind != "undirected":
             holders = Csr.read("holders", array, len(vertices), weighted=config.weights)
-        masses = array("masses") if config.weights and exists("masses") else None
-        return cls(config, vertices, elements, Neighborhoods.of(sets, holders, config, masses))
+        set_weights = array("set_weights") if config.weights and exists("set_weights") else None
+        return cls(config, vertices, elements, Neighborhoods.of(sets, holders, config, set_weights))
 
     def save(self, writer: ArtifactWriter) -> None:
         """Write ids and rows."""
         self.vertices.save(writer, "vertices")
         if self.config.kind == "two-mode":
             self.elements.save(writer, "elements")
-        self.hoods.sets.save(writer, "sets")
+        self.neighborhoods.sets.save(writer, "sets")
         if self.config.kind != "undirected":
-            self.hoods.holders.save(writer, "holders")
+            self.neighborhoods.holders.save(writer, "holders")
 
     @property
     def adjacency(self) -> Csr:
         """The rows of the graph, which lists out-neighbors: the holders of sets of in-neighbors."""
-        return self.hoods.holders if self.config.kind == "directed-in" else self.hoods.sets
+        return (
+            self.neighborhoods.holders
+            if self.config.kind == "directed-in"
+            else self.neighborhoods.sets
+        )
 
     def graph(self, report: ReadReport | None = None) -> Graph:
         """The graph as readers give it."""
@@ -96,7 +100,7 @@ class IndexGraph:
 
 
 @dataclass(frozen=True)
-class Snapshot(IndexGraph):
+class CommunitySnapshot(IndexGraph):
     """The mapped arrays of one version. An answer keeps them while the index moves on.
 
     Attributes:
@@ -108,7 +112,7 @@ class Snapshot(IndexGraph):
     expander: Expander
 
     @classmethod
-    def open(cls, artifact: Artifact) -> Snapshot:
+    def open(cls, artifact: Artifact) -> CommunitySnapshot:
         """Map the arrays of a version.
 
         Raises:
@@ -123,20 +127,27 @@ class Snapshot(IndexGraph):
             ) from None
         _declare(artifact, config)
         graph = IndexGraph.read(config, artifact.array, lambda name: f"{name}.npy" in artifact)
-        sketches = Sketches(
+        signature_tables = SignatureTables(
             artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows)
         )
-        hoods = graph.hoods
+        neighborhoods = graph.neighborhoods
         if is_large(sum(file.bytes for file in artifact.manifest.files.values())):
             # A query reads a few rows and buckets.
-            at_random([hoods.sets, hoods.holders, sketches.sig, sketches.tables])
-        expander = Expander(hoods, sketches)
-        return cls(config, graph.vertices, graph.elements, hoods, artifact, expander)
+            at_random(
+                [
+                    neighborhoods.sets,
+                    neighborhoods.holders,
+                    signature_tables.sig,
+                    signature_tables.tables,
+                ]
+            )
+        expander = Expander(neighborhoods, signature_tables)
+        return cls(config, graph.vertices, graph.elements, neighborhoods, artifact, expander)
 
     @property
-    def sketches(self) -> Sketches:
+    def signature_tables(self) -> SignatureTables:
         """Signatures and band tables."""
-        return self.expander.sketches
+        return self.expander.signature_tables
 
     def find(self, vertex: VertexId) -> int:
         """Find the dense number of a vertex; `UnknownVertex` names the closest ids."""
@@ -149,7 +160,7 @@ class Snapshot(IndexGraph):
         vertices = np.array(list(dict.fromkeys(map(self.find, seeds))), dtype=np.int64)
         if not len(vertices):
             raise InvalidSeeds("no seeds, wanted at least one vertex in `seeds`")
-        if not self.hoods.degrees(vertices).any():
+        if not self.neighborhoods.degrees(vertices).any():
             names = ", ".join(repr(self.vertices[int(i)]) for i in vertices[:3])
             raise InvalidSeeds(
                 f"no seed has a neighbor ({names}), wanted one at least; add another seed"
@@ -167,7 +178,7 @@ def _declare(artifact: Artifact, config: CommunityConfig) -> None:
     if config.kind != "undirected":
         rules += csr("holders", elements, "n", values=config.weights)
     if config.weights:
-        rules.append(array("masses", "<f8", "n", 3, least=0))
+        rules.append(array("set_weights", "<f8", "n", 3, least=0))
     rules.append(array("signatures", "<u2", "n", config.permutations))
     vertices = artifact.declare(rules)["n"]
     directory = (config.bands, (1 << directory_bits(vertices)) + 1)

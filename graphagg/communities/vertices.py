@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, Ints
-from graphagg.communities.query.ranking import largest
-from graphagg.communities.similarity.neighborhood import DIRECTED, TWO_MODE
-from graphagg.communities.snapshot import Snapshot
+from graphagg.communities.query.vertex_ranking import largest
+from graphagg.communities.similarity.neighborhoods import DIRECTED, TWO_MODE
+from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.store.strings import StringTable
 
@@ -20,7 +20,7 @@ _AFTER = b"\xff"  # no UTF-8 holds this byte, so it follows every continuation o
 _CACHED = 512  # answers of the type-ahead that are kept
 
 
-class Listed(NamedTuple):
+class ListedVertex(NamedTuple):
     """A vertex and its degree."""
 
     id: VertexId
@@ -30,7 +30,7 @@ class Listed(NamedTuple):
 class Listing(NamedTuple):
     """The first vertices of a list, and whether there are more of them."""
 
-    vertices: tuple[Listed, ...]
+    vertices: tuple[ListedVertex, ...]
     more: bool
 
 
@@ -77,7 +77,7 @@ def _digit_ranges(table: Array, prefix: str) -> Iterator[tuple[int, int]]:
 class Vertices:
     """The vertices of one version of a community index."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: CommunitySnapshot) -> None:
         self._snapshot = snapshot
         self.starting_with = lru_cache(_CACHED)(self._starting_with)
 
@@ -91,7 +91,7 @@ class Vertices:
         first = [] if exact is None else [exact]
         best = vertices[largest(degrees, limit + 1, vertices)].tolist()
         shown = [*first, *(vertex for vertex in best if vertex != exact)][:limit]
-        listed = tuple(Listed(ids[vertex], self._degree(vertex)) for vertex in shown)
+        listed = tuple(ListedVertex(ids[vertex], self._degree(vertex)) for vertex in shown)
         return Listing(listed, len(vertices) > len(shown))
 
     def _degree(self, vertex: int) -> int:
@@ -99,27 +99,27 @@ class Vertices:
 
     def _degrees(self, low: int, high: int) -> Ints:
         """Edges of the vertices `low` to `high - 1`; of a directed graph in both directions."""
-        hoods = self._snapshot.hoods
-        degrees: Ints = np.diff(hoods.sets.indptr[low : high + 1])
-        if hoods.walk == DIRECTED:
-            degrees = degrees + np.diff(hoods.holders.indptr[low : high + 1])
+        neighborhoods = self._snapshot.neighborhoods
+        degrees: Ints = np.diff(neighborhoods.sets.indptr[low : high + 1])
+        if neighborhoods.walk == DIRECTED:
+            degrees = degrees + np.diff(neighborhoods.holders.indptr[low : high + 1])
         return degrees
 
-    def neighbors(self, vertex: VertexId, limit: int) -> tuple[Listed, Listing]:
+    def neighbors(self, vertex: VertexId, limit: int) -> tuple[ListedVertex, Listing]:
         """List a vertex and its neighbors with most edges; for a set (two-mode) its elements."""
-        row, hoods = self._snapshot.find(vertex), self._snapshot.hoods
-        neighbors = hoods.sets.row(row).astype(np.int64)
-        ids, rows = self._snapshot.vertices, hoods.sets
-        if hoods.walk == DIRECTED:
-            neighbors = np.union1d(neighbors, hoods.holders.row(row))
-        if hoods.walk == TWO_MODE:
-            ids, rows = self._snapshot.elements, hoods.holders
+        row, neighborhoods = self._snapshot.find(vertex), self._snapshot.neighborhoods
+        neighbors = neighborhoods.sets.row(row).astype(np.int64)
+        ids, rows = self._snapshot.vertices, neighborhoods.sets
+        if neighborhoods.walk == DIRECTED:
+            neighbors = np.union1d(neighbors, neighborhoods.holders.row(row))
+        if neighborhoods.walk == TWO_MODE:
+            ids, rows = self._snapshot.elements, neighborhoods.holders
         degrees: Array = rows.indptr[neighbors + 1] - rows.indptr[neighbors]
-        if hoods.walk == DIRECTED:
-            inverse = hoods.holders.indptr
+        if neighborhoods.walk == DIRECTED:
+            inverse = neighborhoods.holders.indptr
             degrees = degrees + inverse[neighbors + 1] - inverse[neighbors]
         best = largest(degrees, limit, neighbors)
         pairs = zip(neighbors[best].tolist(), degrees[best].tolist(), strict=True)
-        listed = tuple(Listed(ids[node], degree) for node, degree in pairs)
-        asked = Listed(self._snapshot.vertices[row], self._degree(row))
+        listed = tuple(ListedVertex(ids[node], degree) for node, degree in pairs)
+        asked = ListedVertex(self._snapshot.vertices[row], self._degree(row))
         return asked, Listing(listed, len(neighbors) > limit)

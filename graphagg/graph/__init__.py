@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from graphagg.graph.ids import VertexId as VertexId
     from graphagg.graph.ids import VertexIds as VertexIds
     from graphagg.graph.reading.load import load_graph as load_graph
-    from graphagg.graph.reading.settings import Reading as Reading
+    from graphagg.graph.reading.settings import EdgeReading as EdgeReading
     from graphagg.graph.reading.settings import WeightedReading as WeightedReading
     from graphagg.graph.reading.sources import bundled_graph as bundled_graph
     from graphagg.graph.weights import load_weighted as load_weighted

@@ -95,14 +95,14 @@ def _gamma_quantiles(count: int) -> npt.NDArray[np.float64]:
 
 
 def weighted_minima(
-    sets: Csr, masses: Array, hashes: Hashes, draws: Draws, rows: Array, kept: type = np.uint32
+    sets: Csr, set_weights: Array, hashes: Hashes, draws: Draws, rows: Array, kept: type = np.uint32
 ) -> Array:
     """Compute the bits of each slot's float32 value, `[len(rows), K]`; O(entries * K).
 
     Args:
         sets: the set of each row; its values are the weights, above 0.
-        masses: `[n, 1]` or wider: first the weight of each vertex in its own set, which is not read
-            where sets are open.
+        set_weights: `[n, 1]` or wider: first the weight of each vertex in its own set, which is not
+            read where sets are open.
         hashes: hashes of the elements and rows.
         draws: the tables.
         rows: the rows to sign.
@@ -110,14 +110,14 @@ def weighted_minima(
     """
     out: Array = np.empty((len(rows), len(hashes.factors)), dtype=kept)
     chosen = rows.astype(np.int64)
-    _sample(sets.indptr, sets.indices, sets.entries, masses, hashes, draws, chosen, out)
+    _sample(sets.indptr, sets.indices, sets.entries, set_weights, hashes, draws, chosen, out)
     return out
 
 
 @kernel
 def _sample(
-    offsets: Array, elements: Array, weights: Array, masses: Array, hashes: Hashes, draws: Draws,
-    rows: Array, out: Array,
+    offsets: Array, elements: Array, weights: Array, set_weights: Array, hashes: Hashes,
+    draws: Draws, rows: Array, out: Array,
 ) -> None:  # fmt: skip
     """Write the bits of each slot's least value, cut to the type of `out`.
 
@@ -136,7 +136,7 @@ def _sample(
             if j >= first:
                 level, rate, cost, shift = _starts(mixed[elements[j]], weights[j])
             else:
-                level, rate, cost, shift = _starts(vertices[rows[i]], masses[rows[i], 0])
+                level, rate, cost, shift = _starts(vertices[rows[i]], set_weights[rows[i], 0])
             level2, rate2, cost2, shift2 = level, rate, cost, shift
             if j + 1 < last:
                 level2, rate2, cost2, shift2 = _starts(mixed[elements[j + 1]], weights[j + 1])

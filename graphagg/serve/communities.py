@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Any, TypeVar
 
 from graphagg.communities import Community, CommunityIndex
-from graphagg.communities.answer.structure import Structure
+from graphagg.communities.answer.structure import CommunityStructure
 from graphagg.communities.config import METHODS
 from graphagg.communities.vertices import Listing, Vertices
 from graphagg.errors import LookupsFlooded, Overloaded
@@ -137,7 +137,7 @@ def _structure(community: Community) -> Answer:
     return {**_drawn(drawn, scores), "method": community.method, "plan": community.plan}
 
 
-def _drawn(drawn: Structure, scores: dict[VertexId, float]) -> Answer:
+def _drawn(drawn: CommunityStructure, scores: dict[VertexId, float]) -> Answer:
     ids = [shown_id(vertex) for vertex in drawn.vertices]
     rows = zip(drawn.vertices, ids, drawn.labels.tolist(), drawn.positions.tolist(), strict=True)
     joined = drawn.in_graph.tolist()

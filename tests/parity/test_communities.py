@@ -12,8 +12,8 @@ import pytest
 from graphagg.communities import CommunityConfig, CommunityIndex, QueryConfig
 from graphagg.communities.query import planner
 from graphagg.communities.query.expansion import pagerank
-from graphagg.communities.similarity.exact import jaccard_to_seeds
-from graphagg.communities.similarity.neighborhood import Scratch
+from graphagg.communities.similarity.jaccard import jaccard_to_seeds
+from graphagg.communities.similarity.neighborhoods import QueryScratch
 from graphagg.minhash.bands import build_tables, choose_bands
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
 
@@ -29,7 +29,7 @@ def random_edges(kind, random_state=0):
 
 
 def scratch_of(index):
-    return Scratch.of(index.opened.hoods)
+    return QueryScratch.of(index.opened.neighborhoods)
 
 
 @pytest.mark.parametrize(("kind", "closed"), CASES)
@@ -39,18 +39,18 @@ def test_signatures_equal_datasketch(tmp_path, kind, closed):
     index = CommunityIndex.build(edges, tmp_path / "a", config=config)
     sets = sets_of(edges, kind, closed)
     assert list(index.vertices) == sorted(sets)
-    sketches = {}
+    both = {}
     for vertex, elements in sets.items():
         theirs = datasketch.MinHash(num_perm=128, hashfunc=int)
         theirs.update_batch(sorted(elements))
         ours = index.signature(vertex)
         assert ours == theirs, vertex
-        stored = index.opened.sketches.sig[index.find(vertex)]
+        stored = index.opened.signature_tables.sig[index.find(vertex)]
         assert (stored == theirs.hashvalues.astype(np.uint32) & 0xFFFF).all()
-        sketches[vertex] = (ours, theirs)
+        both[vertex] = (ours, theirs)
     names = sorted(sets)
     for a, b in pairwise(names):
-        assert sketches[a][0].jaccard(sketches[b][1]) == sketches[a][1].jaccard(sketches[b][1])
+        assert both[a][0].jaccard(both[b][1]) == both[a][1].jaccard(both[b][1])
 
 
 def test_text_signatures_equal_datasketch_default(tmp_path):
@@ -99,7 +99,7 @@ def test_jaccard_equals_brute_force(tmp_path, kind, closed):
         name: np.mean([jaccard(sets[seed], part) for seed in seeds]) for name, part in sets.items()
     }
     dense = np.array([index.find(seed) for seed in seeds])
-    vertices, scores = jaccard_to_seeds(index.opened.hoods, dense, 0.25, scratch_of(index))
+    vertices, scores = jaccard_to_seeds(index.opened.neighborhoods, dense, 0.25, scratch_of(index))
     found = {index.vertices[int(v)]: s for v, s in zip(vertices, scores, strict=True)}
     assert found.keys() == {name for name, value in wanted.items() if value > 0}
     for name, score in found.items():
@@ -171,7 +171,7 @@ def test_pagerank_equals_networkx(tmp_path, kind):
     seeds = list(index.vertices)[:3]
     dense = np.array([index.find(seed) for seed in seeds])
     vertices, mass, degrees = pagerank(
-        index.opened.hoods, dense, 0.15, 1e-12, 10**9, scratch_of(index)
+        index.opened.neighborhoods, dense, 0.15, 1e-12, 10**9, scratch_of(index)
     )
     exact = nx.pagerank(
         graph,
@@ -239,7 +239,7 @@ def test_bands_are_chosen_as_datasketch_chooses():
 def test_minhash_plans_agree_on_what_they_score(tmp_path, monkeypatch):
     edges, _ = planted(6, 20)
     index = CommunityIndex.build(edges, tmp_path / "a")
-    sig = index.opened.sketches.sig
+    sig = index.opened.signature_tables.sig
     scan = index.query([0, 3], 200, method="minhash")
     scores = {member.id: member.score for member in scan.members}
     for vertex, score in scores.items():
@@ -273,15 +273,15 @@ def test_residual_counts_as_one_push(tmp_path):
     edges, _ = planted(3, 12)
     index = CommunityIndex.build(edges, tmp_path / "a")
     seeds, scratch = np.array([0, 5]), scratch_of(index)
-    vertices, mass, _ = pagerank(index.opened.hoods, seeds, 0.15, 1e-12, 0, scratch)
+    vertices, mass, _ = pagerank(index.opened.neighborhoods, seeds, 0.15, 1e-12, 0, scratch)
     assert dict(zip(vertices.tolist(), mass.tolist(), strict=True)) == {0: 0.075, 5: 0.075}
-    degrees = index.opened.hoods.sets.degrees()
+    degrees = index.opened.neighborhoods.sets.degrees()
     once = int(degrees[0] + degrees[5])
-    vertices, mass, _ = pagerank(index.opened.hoods, seeds, 0.15, 1e-12, once, scratch)
+    vertices, mass, _ = pagerank(index.opened.neighborhoods, seeds, 0.15, 1e-12, once, scratch)
     wanted = {0: 0.075, 5: 0.075}
     for seed in (0, 5):
-        for other in index.opened.hoods.sets.row(seed).tolist():
+        for other in index.opened.neighborhoods.sets.row(seed).tolist():
             wanted[other] = wanted.get(other, 0.0) + 0.15 * 0.85 * 0.5 / degrees[seed]
-    assert 5 not in index.opened.hoods.sets.row(0)
+    assert 5 not in index.opened.neighborhoods.sets.row(0)
     assert dict(zip(vertices.tolist(), mass.tolist(), strict=True)) == pytest.approx(wanted)
     assert mass.sum() < 1

@@ -38,7 +38,7 @@ def main() -> None:
 
 def add(index: CommunityIndex) -> None:
     """Add the edges, and print what it costs."""
-    generator, ends = np.random.default_rng(0), index.opened.hoods.sets.indices
+    generator, ends = np.random.default_rng(0), index.opened.neighborhoods.sets.indices
     drawn = ends[generator.integers(0, len(ends), (len(ends) // 2 // _SHARE, 2))]
     pairs = np.asarray(index.vertices.table)[drawn]
     spent = cost(lambda: index.add(pairs))

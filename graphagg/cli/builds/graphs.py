@@ -19,8 +19,8 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import (
+    EdgeReading,
     NeededWeights,
-    Reading,
     WeightedReading,
     indexed_reading,
 )
@@ -67,9 +67,9 @@ class GraphBuild(Build):
     def built(self, index: Any) -> Built:
         """The result, from the opened index."""
 
-    def read_as(self) -> Reading:
+    def read_as(self) -> EdgeReading:
         """The options of reading, as the index needs them."""
-        reading: Reading = self.reading
+        reading: EdgeReading = self.reading
         return reading
 
     def options(self) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class CommunitiesBuild(GraphBuild):
     reading: NeededWeights = field(default_factory=NeededWeights)
     entries_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
-    def read_as(self) -> Reading:
+    def read_as(self) -> EdgeReading:
         """The options of reading, for an index with weights or without."""
         return indexed_reading(self.parameters.weights, vars(self.reading))
 

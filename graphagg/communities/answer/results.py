@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.answer.structure import Structure, structure_of, subgraph_of
+from graphagg.communities.answer.structure import CommunityStructure, structure_of, subgraph_of
 from graphagg.communities.query.expansion import PUSH_WORK
-from graphagg.communities.query.ranking import Ranking, sweep_cut
-from graphagg.communities.similarity.exact import shared_with_seeds
-from graphagg.communities.similarity.neighborhood import TWO_MODE
-from graphagg.communities.snapshot import Snapshot
+from graphagg.communities.query.vertex_ranking import VertexRanking, sweep_cut
+from graphagg.communities.similarity.jaccard import shared_with_seeds
+from graphagg.communities.similarity.neighborhoods import TWO_MODE
+from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.errors import InvalidParameter
 from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
@@ -30,11 +30,11 @@ REASON_WORK = 50_000
 """Element look-ups of the reasons; shared elements beyond are not counted."""
 _SHOWN = 5  # members that a printed community names
 _EXAMPLES = 3
-"""Shared elements that a reason names."""
+"""SharedElements elements that a reason names."""
 
 
 @dataclass(frozen=True, repr=False)
-class Shared(Brief):
+class SharedElements(Brief):
     """The elements that a member shares with one seed.
 
     Attributes:
@@ -47,7 +47,7 @@ class Shared(Brief):
         edge_weight: with weights: of the edge between both, if they are adjacent.
 
     Examples:
-        >>> Shared("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
+        >>> SharedElements("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
         2
         >>> Shared("ann", 2, ("bob", "cat"), adjacent=True).explain()
         '2 shared with ann (adjacent)'
@@ -92,7 +92,7 @@ class Member(Brief):
         reason: elements that it shares with each seed; seeds without any are left out.
 
     Examples:
-        >>> Member("dan", 0.5, {"jaccard": 0.5}, (Shared("ann", 2, (), False),)).explain()
+        >>> Member("dan", 0.5, {"jaccard": 0.5}, (SharedElements("ann", 2, (), False),)).explain()
         '2 shared with ann'
         >>> Member("dan", 0.5, {"jaccard": 0.5}, ()).to_json()["score"]
         0.5
@@ -101,11 +101,11 @@ class Member(Brief):
     id: VertexId
     score: float
     scores: Mapping[str, float]
-    reason: tuple[Shared, ...]
+    reason: tuple[SharedElements, ...]
 
     def explain(self) -> str:
         """Say in one line why the vertex is a member."""
-        return "; ".join(map(Shared.explain, self.reason)) or "reached through others"
+        return "; ".join(map(SharedElements.explain, self.reason)) or "reached through others"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""
@@ -154,12 +154,12 @@ class Community(Brief):
     plan: str
     notes: tuple[str, ...] = ()
     conductance: float | None = None
-    _snapshot: Snapshot | None = field(default=None, repr=False, compare=False)
+    _snapshot: CommunitySnapshot | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.members)
 
-    def structure(self, *, resolution: float = 1.0, random_state: int = 0) -> Structure:
+    def structure(self, *, resolution: float = 1.0, random_state: int = 0) -> CommunityStructure:
         """Compute the similarity graph of seeds and members, and its sub-communities.
 
         Args:
@@ -231,7 +231,7 @@ class Community(Brief):
         writers = table_writers(self.to_arrow) | json_writer(self.to_json)
         save(path, writers | graph_writers(self.to_networkx))
 
-    def _index(self) -> Snapshot:
+    def _index(self) -> CommunitySnapshot:
         if self._snapshot is None:
             raise InvalidParameter(
                 "this Community was made by hand and knows no graph, wanted one from a query; "
@@ -255,9 +255,9 @@ class Community(Brief):
 
 
 def answer(
-    snapshot: Snapshot,
+    snapshot: CommunitySnapshot,
     seeds: Array,
-    ranking: Ranking,
+    ranking: VertexRanking,
     k: int | None,
     limit: int,
     method: str,
@@ -267,10 +267,10 @@ def answer(
     best = ranking.best(limit, seeds)
     conductance = None
     if k is None:
-        cut = sweep_cut(snapshot.hoods, seeds, ranking.vertices[best], PUSH_WORK)
+        cut = sweep_cut(snapshot.neighborhoods, seeds, ranking.vertices[best], PUSH_WORK)
         if cut is not None:
             best, conductance = best[: cut[0]], cut[1]
-    isolated = seeds[snapshot.hoods.degrees(seeds) == 0]
+    isolated = seeds[snapshot.neighborhoods.degrees(seeds) == 0]
     notes = tuple(f"seed {vertices[int(i)]!r} has no neighbors" for i in isolated)
     return Community(
         seeds=tuple(vertices[int(i)] for i in seeds),
@@ -283,22 +283,24 @@ def answer(
     )
 
 
-def _members(snapshot: Snapshot, seeds: Array, ranking: Ranking, best: Array) -> tuple[Member, ...]:
+def _members(
+    snapshot: CommunitySnapshot, seeds: Array, ranking: VertexRanking, best: Array
+) -> tuple[Member, ...]:
     vertices = ranking.vertices[best]
     examples = np.full((len(vertices), len(seeds), _EXAMPLES), -1, dtype=np.int64)
     in_set, weights = np.zeros((2, len(vertices), len(seeds)))
     counts = shared_with_seeds(
-        snapshot.hoods.bundle, seeds, vertices, REASON_WORK, examples, in_set, weights
+        snapshot.neighborhoods.bundle, seeds, vertices, REASON_WORK, examples, in_set, weights
     ).tolist()
     shown = examples.tolist()
     seed_ids = [snapshot.vertices[int(s)] for s in seeds]
     # The sets of a two-mode graph hold elements, which are never seeds.
-    adjacent = ((in_set > 0) & (snapshot.hoods.walk != TWO_MODE)).tolist()
+    adjacent = ((in_set > 0) & (snapshot.neighborhoods.walk != TWO_MODE)).tolist()
     weighted = snapshot.config.weights
     members = []
     for i, (vertex, position) in enumerate(zip(vertices.tolist(), best.tolist(), strict=True)):
         reason = tuple(
-            Shared(
+            SharedElements(
                 seed=seed,
                 count=None if counts[i][j] < 0 else counts[i][j],
                 examples=tuple(snapshot.elements[e] for e in shown[i][j] if e >= 0),

@@ -16,8 +16,8 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.checks import number
-from graphagg.communities.similarity.exact import pair_similarities
-from graphagg.communities.snapshot import Snapshot
+from graphagg.communities.similarity.jaccard import pair_similarities
+from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
@@ -38,7 +38,7 @@ _NO_LIMIT = 1 << 62
 
 
 @dataclass(frozen=True, repr=False)
-class Structure(Brief):
+class CommunityStructure(Brief):
     """The weighted similarity graph of a community.
 
     Attributes:
@@ -210,8 +210,12 @@ class Structure(Brief):
 
 
 def structure_of(
-    snapshot: Snapshot, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
-) -> Structure:
+    snapshot: CommunitySnapshot,
+    ids: Sequence[VertexId],
+    seeds: int,
+    resolution: float,
+    random_state: int,
+) -> CommunityStructure:
     """Compute similarities, sub-communities and positions of vertices, the seeds first."""
     number("resolution", resolution, above=0)
     dense = similarities(snapshot, ids)
@@ -222,13 +226,13 @@ def structure_of(
             joined[position[a], position[b]] = joined[position[b], position[a]] = True
     first, second = np.nonzero(np.triu(joined | (dense > 0), 1))
     labels, positions = _layout(dense, resolution, random_state)
-    return Structure(
+    return CommunityStructure(
         tuple(ids), seeds, np.stack([first, second], axis=1), dense[first, second],
         joined[first, second], labels, positions,
     )  # fmt: skip
 
 
-def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
+def subgraph_of(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> networkx.Graph:
     """Read the rows of some vertices alone, for the edges among them.
 
     See `Community.to_networkx`.
@@ -256,7 +260,7 @@ def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
     return graph
 
 
-def similarities(snapshot: Snapshot, ids: Sequence[VertexId]) -> Array:
+def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
     """Compute the exact Jaccard similarity of all pairs, `[V, V]`, 0 on the diagonal.
 
     Raises:
@@ -268,7 +272,7 @@ def similarities(snapshot: Snapshot, ids: Sequence[VertexId]) -> Array:
             "ask for fewer"
         )
     vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
-    dense, sets = np.zeros((len(ids), len(ids))), snapshot.hoods.bundle
+    dense, sets = np.zeros((len(ids), len(ids))), snapshot.neighborhoods.bundle
     for i in range(1, len(ids)):
         pair_similarities(sets, vertices[i : i + 1], vertices[:i], _NO_LIMIT, dense[i, :i])
     return dense + dense.T

@@ -14,8 +14,8 @@ import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.communities.indexing.engine import IndexBuild, KnownSignatures
-from graphagg.communities.similarity.neighborhood import Neighborhoods
-from graphagg.communities.snapshot import IndexGraph, Snapshot
+from graphagg.communities.similarity.neighborhoods import Neighborhoods
+from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
 from graphagg.execution.arrays import ArrayStore, FileArrays, MemoryArrays
 from graphagg.execution.blocks import Blocks
 from graphagg.execution.runner import InProcessRunner
@@ -55,7 +55,7 @@ class GraphChange:
         rows = columns = Renumbering.union(before.vertices, other.vertices)
         if before.config.kind == "two-mode":
             columns = Renumbering.union(before.elements, other.elements)
-        return cls(rows, columns, other.hoods, subtract=False)
+        return cls(rows, columns, other.neighborhoods, subtract=False)
 
     @classmethod
     def removing_edges(cls, before: IndexGraph, gone: Graph) -> GraphChange:
@@ -64,7 +64,7 @@ class GraphChange:
         rows = columns = Renumbering.of_first(before.vertices, other.vertices)
         if before.config.kind == "two-mode":
             columns = Renumbering.of_first(before.elements, other.elements)
-        return cls(rows, columns, other.hoods, subtract=True, edges=gone.edges)
+        return cls(rows, columns, other.neighborhoods, subtract=True, edges=gone.edges)
 
     @classmethod
     def removing_vertices(cls, before: IndexGraph, vertices: Sequence[int]) -> GraphChange:
@@ -81,10 +81,14 @@ class GraphChange:
 
     def write(self, before: IndexGraph, arrays: ArrayStore) -> IndexGraph:
         """Write ids and rows after the change. Returns: the graph, mapped."""
-        config, hoods, columns = before.config, before.hoods, self.columns
+        config, neighborhoods, columns = before.config, before.neighborhoods, self.columns
         if config.kind == "two-mode":
             merged = merge_rows(
-                hoods.holders, self.other.holders, columns, self.rows, subtract=self.subtract
+                neighborhoods.holders,
+                self.other.holders,
+                columns,
+                self.rows,
+                subtract=self.subtract,
             )
             held = _write_rows(arrays, "holders", merged, config.weights)
             columns = columns.selected(held > 0)  # an element of no set is not in the graph
@@ -92,10 +96,16 @@ class GraphChange:
             columns.ids.save(arrays.writer, "elements")
         elif config.kind != "undirected":
             merged = merge_rows(
-                hoods.holders, self.other.holders, self.rows, columns, subtract=self.subtract
+                neighborhoods.holders,
+                self.other.holders,
+                self.rows,
+                columns,
+                subtract=self.subtract,
             )
             _write_rows(arrays, "holders", merged, config.weights)
-        sets = merge_rows(hoods.sets, self.other.sets, self.rows, columns, subtract=self.subtract)
+        sets = merge_rows(
+            neighborhoods.sets, self.other.sets, self.rows, columns, subtract=self.subtract
+        )
         _write_rows(arrays, "sets", sets, config.weights)
         self.rows.ids.save(arrays.writer, "vertices")
         return IndexGraph.read(config, arrays.map, arrays.exists)
@@ -122,7 +132,7 @@ def _write_rows(
 
 
 def apply(
-    publication: Publication, before: Snapshot, change: GraphChange, progress: Progress
+    publication: Publication, before: CommunitySnapshot, change: GraphChange, progress: Progress
 ) -> ChangeReport:
     """Publish the index of the changed graph.
 
@@ -132,7 +142,7 @@ def apply(
         change: the change.
         progress: called with stage, done, total.
     """
-    over_files = int(before.hoods.sets.indptr[-1]) >= LARGE
+    over_files = int(before.neighborhoods.sets.indptr[-1]) >= LARGE
     with publication.scratch() as scratch:
         arrays: ArrayStore = MemoryArrays()
         if over_files:
@@ -153,7 +163,9 @@ def apply(
     return ChangeReport(added=max(grown, 0), removed=max(-grown, 0), details=details)
 
 
-def merge(publication: Publication, shards: Sequence[Snapshot], progress: Progress) -> None:
+def merge(
+    publication: Publication, shards: Sequence[CommunitySnapshot], progress: Progress
+) -> None:
     """Publish the index of all graphs of some indices with the same parameters."""
     graph: IndexGraph = shards[0]
     arrays = MemoryArrays()

@@ -7,7 +7,7 @@ The files of an index of kind `communities`, for n vertices and (two-mode) m ele
     sets.indptr, sets.indices              the set of each vertex, ascending, without itself
     holders.indptr, holders.indices        directed and two-mode: the transpose of `sets`
     sets.data, holders.data                with weights: float64, of each entry
-    masses                                 with weights: [n, 3] float64, see `Neighborhoods`
+    set_weights                                 with weights: [n, 3] float64, see `Neighborhoods`
     signatures                             [n, K] uint16, low bits of the minima
     lsh.starts, lsh.directory, lsh.ids     band tables, see `minhash.bands`
 
@@ -26,7 +26,7 @@ import numpy as np
 from graphagg.arrays import Array, Mask
 from graphagg.communities.config import CommunityConfig
 from graphagg.communities.query.planner import BUCKET_CAP
-from graphagg.communities.snapshot import IndexGraph, Snapshot
+from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
 from graphagg.execution.arrays import ArrayStore
 from graphagg.execution.runner import Stats, TaskRunner
 from graphagg.execution.task_arrays import TaskArrays
@@ -45,7 +45,7 @@ KIND = "communities"
 ARRAYS = (
     "vertices", "vertices.utf8", "vertices.offsets", "elements", "elements.utf8",
     "elements.offsets", "sets.indptr", "sets.indices", "sets.data", "holders.indptr",
-    "holders.indices", "holders.data", "masses", "signatures", "lsh.starts", "lsh.directory",
+    "holders.indices", "holders.data", "set_weights", "signatures", "lsh.starts", "lsh.directory",
     "lsh.ids",
 )  # fmt: skip
 BANDS, IDS, STARTS = "bands", "lsh.ids", "lsh.starts"
@@ -63,19 +63,19 @@ class KnownSignatures:
         elements: the number here of each element there; -1 likewise.
     """
 
-    snapshot: Snapshot
+    snapshot: CommunitySnapshot
     vertices: Array
     elements: Array
 
     @classmethod
-    def from_index(cls, snapshot: Snapshot, graph: IndexGraph) -> KnownSignatures:
+    def from_index(cls, snapshot: CommunitySnapshot, graph: IndexGraph) -> KnownSignatures:
         """Compare the ids of another index with a graph's."""
         vertices = snapshot.vertices.positions(graph.vertices)
         return cls(snapshot, vertices, graph.elements.positions(snapshot.elements))
 
     def copy(self, sets: Csr, low: int, sig: Array, missing: Mask) -> None:
         """Copy the signatures of rows `low` to `low + len(sig) - 1`, and mark them in `missing`."""
-        old, same = self.snapshot.hoods.sets, np.zeros(len(sig), dtype=np.bool_)
+        old, same = self.snapshot.neighborhoods.sets, np.zeros(len(sig), dtype=np.bool_)
         before = self.vertices[low : low + len(sig)]
         _same_rows(
             sets.indptr[low:], sets.indices, old.indptr, old.indices, before, self.elements, same
@@ -83,7 +83,7 @@ class KnownSignatures:
         if sets.data is not None and old.data is not None:
             _same_values(sets.indptr[low:], sets.data, old.indptr, old.data, before, same)
         rows = np.flatnonzero(same & missing)
-        sig[rows] = self.snapshot.sketches.of(before[rows])
+        sig[rows] = self.snapshot.signature_tables.of(before[rows])
         missing[rows] = False
         forget(old.indices)
 
@@ -151,19 +151,19 @@ class IndexBuild:
     def weigh(self) -> None:
         """Stage `weights`: the weight of each vertex in its own set, of its set, of its edges."""
         starts = range(0, self._count, ROWS_PER_TASK)
-        self._create("masses", np.float64, (self._count, 3))
+        self._create("set_weights", np.float64, (self._count, 3))
         directed = self.config.kind.startswith("directed")
 
         def weigh(i: int) -> None:
             low = starts[i]
-            masses = np.zeros((min(starts.step, self._count - low), 3))
+            set_weights = np.zeros((min(starts.step, self._count - low), 3))
             sets = self._rows("sets")
-            _weigh(sets.indptr, sets.entries, low, bool(self.config.closed), masses)
+            _weigh(sets.indptr, sets.entries, low, bool(self.config.closed), set_weights)
             if directed:
-                backward, holders = np.zeros_like(masses), self._rows("holders")
+                backward, holders = np.zeros_like(set_weights), self._rows("holders")
                 _weigh(holders.indptr, holders.entries, low, False, backward)
-                masses[:, 2] += backward[:, 1]
-            self.arrays.write("masses", low, masses)
+                set_weights[:, 2] += backward[:, 1]
+            self.arrays.write("set_weights", low, set_weights)
 
         self.runner.run(len(starts), weigh, "weights")
 
@@ -194,8 +194,8 @@ class IndexBuild:
         if not config.weights:
             return signatures(sets, hashes, rows)
         draws = Draws.of(config.permutations, config.hash_seed)
-        masses = self.arrays.map("masses")
-        return weighted_minima(sets, masses, hashes, draws, rows, np.uint16)
+        set_weights = self.arrays.map("set_weights")
+        return weighted_minima(sets, set_weights, hashes, draws, rows, np.uint16)
 
     def sort_bands(self) -> BucketCounts:
         """Stage `bands`: the LSH tables. Returns: the counts of their buckets."""
@@ -238,16 +238,16 @@ class IndexBuild:
 
 
 @kernel
-def _weigh(offsets: Array, weights: Array, low: int, closed: bool, masses: Array) -> None:
-    """Write the weights of the rows from `low` on; see `Neighborhoods.masses`."""
-    for i in range(len(masses)):
+def _weigh(offsets: Array, weights: Array, low: int, closed: bool, set_weights: Array) -> None:
+    """Write the weights of the rows from `low` on; see `Neighborhoods.set_weights`."""
+    for i in range(len(set_weights)):
         largest = total = 0.0
         for j in range(offsets[low + i], offsets[low + i + 1]):
             largest = max(largest, weights[j])
             total += weights[j]
         if closed:
-            masses[i, 0] = largest if largest > 0.0 else 1.0
-        masses[i, 1] = masses[i, 2] = total
+            set_weights[i, 0] = largest if largest > 0.0 else 1.0
+        set_weights[i, 1] = set_weights[i, 2] = total
 
 
 @kernel

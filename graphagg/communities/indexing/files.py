@@ -26,7 +26,7 @@ from graphagg.graph.ids import VertexId
 from graphagg.graph.large.load import Files, Source, load_large
 from graphagg.graph.reading.files import find_files, paths_of
 from graphagg.graph.reading.load import check_vertices, read_graph
-from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.settings import EdgeReading
 from graphagg.progress import Progress
 from graphagg.store import Publication
 from graphagg.store.work import WorkFolder, fingerprint, work_folder
@@ -38,7 +38,7 @@ LARGE = 1 << 28
 def build(
     publication: Publication,
     edges: Any,
-    reading: Reading,
+    reading: EdgeReading,
     vertices: Iterable[VertexId],
     config: CommunityConfig,
     progress: Progress,

@@ -17,15 +17,15 @@ from graphagg.arrays import Array
 from graphagg.communities.config import Method, QueryConfig
 from graphagg.communities.query.fused import fused_ranking
 from graphagg.communities.query.planner import (
-    Query,
-    Sketches,
+    SeedQuery,
+    SignatureTables,
     jaccard_ranking,
     minhash_ranking,
 )
-from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.similarity.exact import grow
-from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
-from graphagg.graph.push import Limits, degrees_of, push
+from graphagg.communities.query.vertex_ranking import VertexRanking
+from graphagg.communities.similarity.jaccard import grow
+from graphagg.communities.similarity.neighborhoods import Neighborhoods, QueryScratch
+from graphagg.graph.pagerank import PushLimits, degrees_of, push
 
 RESIDUAL = 1e-5
 """Residual per edge of a vertex that the push leaves."""
@@ -39,23 +39,23 @@ class Expander:
     """Ranks vertices by their closeness to seeds; safe to call from several threads.
 
     Args:
-        hoods: sets and raw graph.
-        sketches: signatures and band tables.
+        neighborhoods: sets and raw graph.
+        signature_tables: signatures and band tables.
     """
 
-    def __init__(self, hoods: Neighborhoods, sketches: Sketches) -> None:
-        self.hoods = hoods
-        self.sketches = sketches
+    def __init__(self, neighborhoods: Neighborhoods, signature_tables: SignatureTables) -> None:
+        self.neighborhoods = neighborhoods
+        self.signature_tables = signature_tables
         self._local = threading.local()
 
     @property
-    def _scratch(self) -> Scratch:
+    def _scratch(self) -> QueryScratch:
         scratch = getattr(self._local, "scratch", None)
         if scratch is None:
-            scratch = self._local.scratch = Scratch.of(self.hoods)
+            scratch = self._local.scratch = QueryScratch.of(self.neighborhoods)
         return scratch
 
-    def rank(self, seeds: Array, k: int, method: Method, config: QueryConfig) -> Ranking:
+    def rank(self, seeds: Array, k: int, method: Method, config: QueryConfig) -> VertexRanking:
         """Score all vertices that the method reaches.
 
         Args:
@@ -70,8 +70,8 @@ class Expander:
             self._local.scratch = None  # an interrupted query leaves its work arrays dirty
             raise
 
-    def _rank(self, seeds: Array, k: int, method: Method, config: QueryConfig) -> Ranking:
-        query = Query(self.hoods, self.sketches, seeds, config, self._scratch)
+    def _rank(self, seeds: Array, k: int, method: Method, config: QueryConfig) -> VertexRanking:
+        query = SeedQuery(self.neighborhoods, self.signature_tables, seeds, config, self._scratch)
         if method == "minhash":
             return minhash_ranking(query)
         if method == "pagerank":
@@ -81,15 +81,15 @@ class Expander:
         close = jaccard_ranking(query)
         return close if method == "jaccard" else self._agglomerative(seeds, k, close)
 
-    def _pagerank(self, seeds: Array, config: QueryConfig) -> Ranking:
+    def _pagerank(self, seeds: Array, config: QueryConfig) -> VertexRanking:
         """Score by PageRank mass over degree, or over the weight of the vertex's edges."""
         vertices, mass, degrees = pagerank(
-            self.hoods, seeds, config.alpha, RESIDUAL, PUSH_WORK, self._scratch
+            self.neighborhoods, seeds, config.alpha, RESIDUAL, PUSH_WORK, self._scratch
         )
         scores = mass / np.where(degrees > 0, degrees, 1)
-        return Ranking(vertices, scores, "push", {"pagerank": scores})
+        return VertexRanking(vertices, scores, "push", {"pagerank": scores})
 
-    def _agglomerative(self, seeds: Array, k: int, start: Ranking) -> Ranking:
+    def _agglomerative(self, seeds: Array, k: int, start: VertexRanking) -> VertexRanking:
         """Add the vertex of the highest mean similarity to all members, again and again."""
         scratch = self._scratch
         near = start.scores > 0  # a vertex of score 0 becomes active when growing reaches it
@@ -99,14 +99,14 @@ class Expander:
         scratch.members[seeds] = 1
         order, means, notes = np.empty(k, dtype=np.int64), np.empty(k), start.notes
         joined, size, unread = grow(
-            self.hoods.bundle, scratch, len(seeds), size, GROWTH_WORK, order, means
+            self.neighborhoods.bundle, scratch, len(seeds), size, GROWTH_WORK, order, means
         )
         order, means = order[:joined], means[:joined]
         rest = np.zeros(0, dtype=np.int64)
         if joined < k:  # the budget ended: the best of the candidates that growing left
             active = scratch.active[:size].astype(np.int64)
             members = np.concatenate([seeds, order])
-            left = Ranking(active, scratch.scores[active], start.plan)
+            left = VertexRanking(active, scratch.scores[active], start.plan)
             rest = active[left.best(k - joined, members)]
         if unread or len(rest):
             notes = (*notes, f"the work budget ended growth after {joined - unread:,} members")
@@ -115,16 +115,21 @@ class Expander:
         scratch.members[seeds] = 0
         scratch.members[order] = 0
         vertices, components = np.concatenate([order, rest]), {"running_mean": scores}
-        return Ranking(vertices, scores, start.plan, components, notes, ordered=True)
+        return VertexRanking(vertices, scores, start.plan, components, notes, ordered=True)
 
 
 def pagerank(
-    hoods: Neighborhoods, seeds: Array, alpha: float, eps: float, most: int, scratch: Scratch
+    neighborhoods: Neighborhoods,
+    seeds: Array,
+    alpha: float,
+    eps: float,
+    most: int,
+    scratch: QueryScratch,
 ) -> tuple[Array, Array, Array]:
     """Approximate personalized PageRank.
 
     Args:
-        hoods: the graph.
+        neighborhoods: the graph.
         seeds: `[s]` vertices where the walk starts and returns to.
         alpha: probability of a return in each step.
         eps: residual a degree that may stay.
@@ -134,10 +139,10 @@ def pagerank(
     Returns:
         `[c]` int64 vertices reached, `[c]` float64 mass, `[c]` degree, or the weight of all edges.
     """
-    by_degree = seeds[np.argsort(degrees_of(hoods.raw, seeds), kind="stable")]
+    by_degree = seeds[np.argsort(degrees_of(neighborhoods.raw, seeds), kind="stable")]
     reset = np.full(len(seeds), 1.0 / len(seeds))
-    limits = Limits(alpha, per_edge=eps, edges=most, push_starts=True)
-    nodes, mass = push(hoods.raw, limits, by_degree, reset, scratch.push)
-    is_vertex = nodes < hoods.sets.rows  # of a two-mode graph elements are nodes too
+    limits = PushLimits(alpha, per_edge=eps, edges=most, push_starts=True)
+    nodes, mass = push(neighborhoods.raw, limits, by_degree, reset, scratch.push)
+    is_vertex = nodes < neighborhoods.sets.rows  # of a two-mode graph elements are nodes too
     vertices = nodes[is_vertex]
-    return vertices, mass[is_vertex], hoods.strengths(vertices)
+    return vertices, mass[is_vertex], neighborhoods.strengths(vertices)

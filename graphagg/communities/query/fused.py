@@ -27,10 +27,15 @@ from collections.abc import Callable
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints
-from graphagg.communities.query.planner import Query
-from graphagg.communities.query.ranking import Ranking, descending, largest, nth_largest
-from graphagg.communities.similarity.exact import pair_similarities
-from graphagg.communities.similarity.member_sums import similarity_sums
+from graphagg.communities.query.planner import SeedQuery
+from graphagg.communities.query.vertex_ranking import (
+    VertexRanking,
+    descending,
+    largest,
+    nth_largest,
+)
+from graphagg.communities.similarity.jaccard import pair_similarities
+from graphagg.communities.similarity.jaccard_sums import similarity_sums
 
 POWER = 0.7
 """Exponent of PageRank."""
@@ -47,7 +52,7 @@ FIRST_STAGE = 10
 _SLACK = 1.0 - 1e-9  # bounds and scores round differently, and no bound may exclude a member
 
 
-def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
+def fused_ranking(query: SeedQuery, k: int, walk: VertexRanking) -> VertexRanking:
     """Rank the first `k` vertices or a few more by the product of walk and similarity.
 
     Args:
@@ -60,7 +65,7 @@ def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
     most = max(EXPANSION_SIZE, ends[-1])
     vertices, p = _best_by_walk(walk, seeds, most)
     if not len(vertices):
-        return Ranking(vertices, p, walk.plan, {"pagerank": p, "jaccard": p})
+        return VertexRanking(vertices, p, walk.plan, {"pagerank": p, "jaccard": p})
     walked = p**POWER
     near = _Closeness(query, seeds, vertices, most)
     near_first = near.of_first(most)
@@ -85,7 +90,7 @@ def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
     order, scores = _by_stages(vertices, walked, j, constant, ends)
     components = {"pagerank": p[order], "jaccard": j[order]}
     notes = tuple(dict.fromkeys((*near.notes, *wider.notes)))
-    return Ranking(vertices[order], scores, walk.plan, components, notes, ordered=True)
+    return VertexRanking(vertices[order], scores, walk.plan, components, notes, ordered=True)
 
 
 class _Closeness:
@@ -98,7 +103,7 @@ class _Closeness:
         count: number of vertices that are compared at the start.
     """
 
-    def __init__(self, query: Query, members: Array, vertices: Array, count: int) -> None:
+    def __init__(self, query: SeedQuery, members: Array, vertices: Array, count: int) -> None:
         self._query, self._members, self._vertices = query, members, vertices
         self._look_ups = query.config.pair_work
         self.notes: tuple[str, ...] = ()
@@ -118,11 +123,11 @@ class _Closeness:
         """Sum similarities; members with too large sets are compared while look-ups are left."""
         query = self._query
         sums, costly = similarity_sums(
-            query.hoods, self._members, vertices, query.config.exact_work, query.scratch
+            query.neighborhoods, self._members, vertices, query.config.exact_work, query.scratch
         )
         if len(costly):
-            sizes, extra = query.hoods.sizes(vertices), np.zeros(len(vertices))
-            bundle, look_ups = query.hoods.bundle, self._look_ups
+            sizes, extra = query.neighborhoods.sizes(vertices), np.zeros(len(vertices))
+            bundle, look_ups = query.neighborhoods.bundle, self._look_ups
             done = pair_similarities(bundle, costly, vertices, look_ups, extra)
             sums += extra
             self._look_ups -= int((sizes[:done] + 1).sum()) * len(costly)
@@ -143,7 +148,7 @@ def _stages(k: int) -> list[int]:
     return ends
 
 
-def _best_by_walk(walk: Ranking, seeds: Array, most: int) -> tuple[Ints, Doubles]:
+def _best_by_walk(walk: VertexRanking, seeds: Array, most: int) -> tuple[Ints, Doubles]:
     """Select the vertices that can be among the `most` best, the best by p first, no seeds.
 
     Whatever J', a vertex scores between p^POWER c / (1 + c), where c is at least FLOOR, and

@@ -14,9 +14,9 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.communities.config import QueryConfig
-from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.similarity.exact import jaccard_to_seeds, pair_similarities
-from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
+from graphagg.communities.query.vertex_ranking import VertexRanking
+from graphagg.communities.similarity.jaccard import jaccard_to_seeds, pair_similarities
+from graphagg.communities.similarity.neighborhoods import Neighborhoods, QueryScratch
 from graphagg.minhash.bands import BandTables
 from graphagg.minhash.signatures import agreements
 
@@ -31,7 +31,7 @@ CANDIDATES = 8_192
 
 
 @dataclass(frozen=True)
-class Sketches:
+class SignatureTables:
     """Signatures and their band tables.
 
     Attributes:
@@ -57,63 +57,71 @@ class Sketches:
 
 
 @dataclass(frozen=True)
-class Query:
+class SeedQuery:
     """The seeds, the arrays that rank vertices by them, and the bounds on the work.
 
     Attributes:
-        hoods: the sets, their inverse, and the raw graph.
-        sketches: signatures and band tables.
+        neighborhoods: the sets, their inverse, and the raw graph.
+        signature_tables: signatures and band tables.
         seeds: `[s]` int64 distinct vertices.
         config: budgets.
         scratch: the thread's work arrays.
     """
 
-    hoods: Neighborhoods
-    sketches: Sketches
+    neighborhoods: Neighborhoods
+    signature_tables: SignatureTables
     seeds: Array
     config: QueryConfig
-    scratch: Scratch
+    scratch: QueryScratch
 
 
-def split_by_work(hoods: Neighborhoods, seeds: Array, budget: int) -> tuple[Array, Array]:
+def split_by_work(neighborhoods: Neighborhoods, seeds: Array, budget: int) -> tuple[Array, Array]:
     """Split seeds: those that fit the budget of exact comparison, cheapest first, and others."""
-    work = hoods.work(seeds, budget)
+    work = neighborhoods.work(seeds, budget)
     order = np.argsort(work, kind="stable")
     fits = np.cumsum(work[order]) <= budget
     return seeds[order[fits]], seeds[order[~fits]]
 
 
-def minhash_ranking(query: Query) -> Ranking:
+def minhash_ranking(query: SeedQuery) -> VertexRanking:
     """Score by the mean estimated Jaccard similarity to the seeds."""
-    hoods, seeds, sketches = query.hoods, query.seeds, query.sketches
+    neighborhoods, seeds, signature_tables = (
+        query.neighborhoods,
+        query.seeds,
+        query.signature_tables,
+    )
     notes: tuple[str, ...] = ()
-    if hoods.sets.rows < SCAN_BELOW:
-        vertices, plan = np.arange(hoods.sets.rows), "scan"
-    elif len(split_by_work(hoods, seeds, MINHASH_WORK)[1]):
+    if neighborhoods.sets.rows < SCAN_BELOW:
+        vertices, plan = np.arange(neighborhoods.sets.rows), "scan"
+    elif len(split_by_work(neighborhoods, seeds, MINHASH_WORK)[1]):
         vertices, notes = _from_tables(query, seeds)
         plan = "lsh"
     else:
-        vertices, _ = jaccard_to_seeds(hoods, seeds, 1.0, query.scratch)
+        vertices, _ = jaccard_to_seeds(neighborhoods, seeds, 1.0, query.scratch)
         plan = "exact"
-    vertices = vertices[hoods.sizes(vertices) > 0]
-    equal = sketches.agreements(seeds, vertices)
-    scores = equal / (sketches.permutations * len(seeds))
-    return Ranking(vertices, scores, plan, {"minhash": scores}, notes)
+    vertices = vertices[neighborhoods.sizes(vertices) > 0]
+    equal = signature_tables.agreements(seeds, vertices)
+    scores = equal / (signature_tables.permutations * len(seeds))
+    return VertexRanking(vertices, scores, plan, {"minhash": scores}, notes)
 
 
-def jaccard_ranking(query: Query) -> Ranking:
+def jaccard_ranking(query: SeedQuery) -> VertexRanking:
     """Score by the mean exact Jaccard similarity to the seeds.
 
     Seeds that fit the work budget are compared with all. For the others the vertices scored so far
     and the candidates of the LSH tables are compared one by one, best estimate first, within
     `pair_work` look-ups.
     """
-    hoods, sketches, config = query.hoods, query.sketches, query.config
+    neighborhoods, signature_tables, config = (
+        query.neighborhoods,
+        query.signature_tables,
+        query.config,
+    )
     weight = 1.0 / len(query.seeds)
-    cheap, costly = split_by_work(hoods, query.seeds, config.exact_work)
-    vertices, scores = jaccard_to_seeds(hoods, cheap, weight, query.scratch)
+    cheap, costly = split_by_work(neighborhoods, query.seeds, config.exact_work)
+    vertices, scores = jaccard_to_seeds(neighborhoods, cheap, weight, query.scratch)
     if not len(costly):
-        return Ranking(vertices, scores, "exact", {"jaccard": scores})
+        return VertexRanking(vertices, scores, "exact", {"jaccard": scores})
     others, notes = _from_tables(query, costly)
     if len(vertices) > CANDIDATES:  # the least similar are left out
         kept = np.argpartition(-scores, CANDIDATES)[:CANDIDATES]
@@ -121,20 +129,22 @@ def jaccard_ranking(query: Query) -> Ranking:
     merged = np.union1d(vertices, others)
     summed = np.zeros(len(merged))
     summed[np.searchsorted(merged, vertices)] = scores
-    equal = sketches.agreements(costly, merged)
-    likely = summed + equal / (sketches.permutations * len(costly))
+    equal = signature_tables.agreements(costly, merged)
+    likely = summed + equal / (signature_tables.permutations * len(costly))
     ordered = np.lexsort((merged, -likely))[:CANDIDATES]
     extra = np.zeros(len(ordered))
-    done = pair_similarities(hoods.bundle, costly, merged[ordered], config.pair_work, extra)
+    done = pair_similarities(neighborhoods.bundle, costly, merged[ordered], config.pair_work, extra)
     if done < len(ordered):
         notes = (*notes, f"{len(ordered) - done:,} candidates passed the comparison budget")
     summed[ordered] += weight * extra
     plan = "exact+lsh" if len(cheap) else "lsh"
-    return Ranking(merged, summed, plan, {"jaccard": summed}, notes)
+    return VertexRanking(merged, summed, plan, {"jaccard": summed}, notes)
 
 
-def _from_tables(query: Query, seeds: Array) -> tuple[Array, tuple[str, ...]]:
+def _from_tables(query: SeedQuery, seeds: Array) -> tuple[Array, tuple[str, ...]]:
     """The vertices that share LSH buckets with some seeds, and a note if buckets were cut."""
-    sketches = query.sketches
-    vertices, cut = sketches.tables.candidates(sketches.sig, seeds, BUCKET_CAP, CANDIDATES)
+    signature_tables = query.signature_tables
+    vertices, cut = signature_tables.tables.candidates(
+        signature_tables.sig, seeds, BUCKET_CAP, CANDIDATES
+    )
     return vertices, (f"{cut:,} LSH buckets were cut to {BUCKET_CAP} vertices",) if cut else ()

@@ -29,7 +29,7 @@ from graphagg.graph.reading.batches import EdgeSource, ReadCounts
 from graphagg.graph.reading.buffer import IdColumn, number_ends
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.load import open_edges, with_counts
-from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.reading.sources import id_array
 from graphagg.graph.reading.tables import BROKEN_PARQUET
 from graphagg.store import ArtifactWriter
@@ -55,7 +55,7 @@ class Source:
 
     edges: Any
     kind: GraphKind
-    reading: Reading
+    reading: EdgeReading
     vertices: Sequence[VertexId] = ()
 
 
@@ -219,7 +219,7 @@ def _empty(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class FileColumn(Sequence[Any]):
-    """A column of ids in files, one file per chunk; see `buffer.Column`.
+    """A column of ids in files, one file per chunk; see `buffer.ChunkedIds`.
 
     Attributes:
         folder: folder of the files.

@@ -27,7 +27,7 @@ _SEARCHED = 1 << 20
 
 
 class IdColumn:
-    """A `Column` in memory: 4 bytes per id below 2^32 or string, else 8."""
+    """A `ChunkedIds` in memory: 4 bytes per id below 2^32 or string, else 8."""
 
     def __init__(self) -> None:
         self.chunks: list[Any] = []
@@ -86,7 +86,7 @@ def join_weights(chunks: Sequence[Doubles | None]) -> Doubles | None:
 
 
 def number_ends(
-    kind: GraphKind, first: Column, second: Column, alone: Column, name: str,
+    kind: GraphKind, first: ChunkedIds, second: ChunkedIds, alone: ChunkedIds, name: str,
     marked: int | None = None,
 ) -> tuple[VertexIds, VertexIds, Numbers, Numbers]:  # fmt: skip
     """Number the two ends of edges and the vertices beside them; see `number_together`.
@@ -104,7 +104,7 @@ def number_ends(
 
 
 def number_together(
-    columns: Sequence[Column], name: str, marked: int | None = None
+    columns: Sequence[ChunkedIds], name: str, marked: int | None = None
 ) -> tuple[VertexIds, list[Numbers]]:
     """Give the ids of all columns one numbering.
 
@@ -131,7 +131,7 @@ def number_together(
     return ids, numbered
 
 
-class Column(Protocol):
+class ChunkedIds(Protocol):
     """One column of ids, in chunks."""
 
     @property
@@ -172,7 +172,7 @@ class Numbers:
 
 
 def _integer_numbers(
-    columns: Sequence[Column], marked: int | None
+    columns: Sequence[ChunkedIds], marked: int | None
 ) -> tuple[VertexIds, list[Numbers]]:
     """Ids and their numbers: by marking each value, or by sorting if one is large."""
     largest = max((column.largest for column in columns), default=-1)
@@ -213,7 +213,7 @@ def _distinct(chunks: Iterable[Any]) -> npt.NDArray[np.int64]:
     return np.unique(np.concatenate([ids, *waiting]))
 
 
-def _string_numbers(columns: Sequence[Column]) -> tuple[VertexIds, list[Numbers]]:
+def _string_numbers(columns: Sequence[ChunkedIds]) -> tuple[VertexIds, list[Numbers]]:
     """Ids and their numbers: only the chunks' distinct strings are compared."""
     dictionaries = pa.chunked_array(
         [chunk.dictionary.cast(pa.large_binary()) for column in columns for chunk in column.chunks]

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from graphagg.errors import InvalidGraph
-from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.settings import EdgeReading
 
 _PAIRS = tuple(
     tuple(pair.split("-"))
@@ -95,7 +95,7 @@ class Columns(NamedTuple):
         return repr(self.names[at]) if self.header else f"column {at + 1}"
 
 
-def named_columns(names: Sequence[str], reading: Reading, where: str) -> Columns:
+def named_columns(names: Sequence[str], reading: EdgeReading, where: str) -> Columns:
     """The columns of a table or of a text with a header.
 
     Raises:
@@ -114,7 +114,7 @@ def named_columns(names: Sequence[str], reading: Reading, where: str) -> Columns
     return _distinct(names, source, target, _weight(names, reading, where), True, where)
 
 
-def text_columns(rows: Sequence[Sequence[str]], reading: Reading, where: str) -> Columns:
+def text_columns(rows: Sequence[Sequence[str]], reading: EdgeReading, where: str) -> Columns:
     """The columns of a text, by its first lines that hold data; see the module's text.
 
     Args:
@@ -149,7 +149,7 @@ def text_columns(rows: Sequence[Sequence[str]], reading: Reading, where: str) ->
     return _placed(first, reading, where, header=False)
 
 
-def _placed(first: Sequence[str], reading: Reading, where: str, *, header: bool) -> Columns:
+def _placed(first: Sequence[str], reading: EdgeReading, where: str, *, header: bool) -> Columns:
     """The columns by their numbers: the first, the second and, for weights, the third."""
     # The cells of a first line that is an edge are no names, not even where they are equal.
     names = first if header else [""] * len(first)
@@ -176,7 +176,7 @@ def _distinct(
 
 
 def _reads_as_header(
-    first: Sequence[str], below: Sequence[Sequence[str]], reading: Reading
+    first: Sequence[str], below: Sequence[Sequence[str]], reading: EdgeReading
 ) -> bool:
     """Rules 3 and 4 of the module's text, for a first line without a number."""
     below = [row for row in below if len(row) >= 2]
@@ -205,7 +205,7 @@ def _known_pair(names: Sequence[str], chosen: Iterable[int | None]) -> tuple[int
     return None
 
 
-def _weight(names: Sequence[str], reading: Reading, where: str) -> int:
+def _weight(names: Sequence[str], reading: EdgeReading, where: str) -> int:
     """The column of weights, by the name asked for or a known one; -1 if there is none."""
     if reading.weight_column is not None:
         position = _position(names, reading.weight_column, where)

@@ -19,7 +19,7 @@ from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, ReadCounts, checked_batches
 from graphagg.graph.reading.buffer import IdColumn, join_weights, number_ends
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
-from graphagg.graph.reading.settings import Reading, ReadingOptions
+from graphagg.graph.reading.settings import EdgeReading, ReadingOptions
 from graphagg.graph.reading.sources import (
     GRAPH_FILES,
     id_array,
@@ -57,7 +57,7 @@ def load_graph(
             follower comes before the page; a mapping, JSON and the rows of a matrix are sets.
         vertices: vertices that are there even without an edge; two-mode: sets.
         allow_empty: take a graph without edges too.
-        reading: the fields of `graphagg.graph.Reading`: types of ids, header, names of columns,
+        reading: the fields of `graphagg.graph.EdgeReading`: types of ids, header, names of columns,
             delimiter, bad rows.
 
     Raises:
@@ -70,14 +70,14 @@ def load_graph(
         >>> list(graph.rows), list(graph.columns), graph.edges
         (['critics', 'fans'], ['ann', 'bob'], 3)
     """
-    options = with_values(Reading(), reading)
+    options = with_values(EdgeReading(), reading)
     return read_graph(edges, kind, options, vertices=vertices, allow_empty=allow_empty)[0]
 
 
 def read_graph(
     edges: Any,
     kind: GraphKind,
-    reading: Reading,
+    reading: EdgeReading,
     *,
     vertices: Iterable[VertexId] = (),
     allow_empty: bool = False,
@@ -120,7 +120,7 @@ def read_graph(
     return graph, entries
 
 
-def check_edges(edges: Any, kind: GraphKind, reading: Reading) -> None:
+def check_edges(edges: Any, kind: GraphKind, reading: EdgeReading) -> None:
     """Read the first edges, for the errors that they raise: paths, header, columns, types.
 
     Raises:
@@ -156,7 +156,7 @@ def with_counts(
 def open_edges(
     edges: Any,
     kind: GraphKind,
-    reading: Reading,
+    reading: EdgeReading,
     vertices: Iterable[VertexId],
     counts: ReadCounts,
 ) -> tuple[EdgeSource, str]:
@@ -177,7 +177,7 @@ def open_edges(
 
 
 def _open_files(
-    files: Sequence[Path], kind: GraphKind, counts: ReadCounts, reading: Reading
+    files: Sequence[Path], kind: GraphKind, counts: ReadCounts, reading: EdgeReading
 ) -> EdgeSource:
     """The edges of several files, as if they were one."""
     sources = [_unchanged(file, _open_file(file, kind, counts, reading)) for file in files]
@@ -215,7 +215,7 @@ def _written(path: Path) -> tuple[int, int] | None:
     return seen.st_size, seen.st_mtime_ns
 
 
-def _open_file(path: Path, kind: GraphKind, counts: ReadCounts, reading: Reading) -> EdgeSource:
+def _open_file(path: Path, kind: GraphKind, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
     """The edges of a file, by its suffix."""
     suffix = suffix_of(path.name)
     if suffix in PARQUET:

@@ -15,7 +15,7 @@ _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 
 @dataclass(frozen=True)
-class Reading:
+class EdgeReading:
     """Options of reading edges.
 
     Columns are named as the header of the text or the table names them; a number counts columns
@@ -34,7 +34,7 @@ class Reading:
         skip_bad_rows: leave out rows that cannot be read, count them and name the first.
 
     Examples:
-        >>> Reading(source="from_user", delimiter="space").given()
+        >>> EdgeReading(source="from_user", delimiter="space").given()
         {'source': 'from_user', 'delimiter': ' '}
     """
 
@@ -100,7 +100,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class WeightedReading(Reading):
+class WeightedReading(EdgeReading):
     """Options of reading edges with weights.
 
     Attributes:
@@ -127,7 +127,7 @@ class WeightedReading(Reading):
 
 
 @dataclass(frozen=True)
-class NeededWeights(Reading):
+class NeededWeights(EdgeReading):
     """Options of reading edges each of which must have a weight above 0.
 
     Weights are rounded to 32 bits, so that sums of them in 64 bits are exact, and equal in whatever
@@ -160,7 +160,7 @@ class NeededWeights(Reading):
         return True
 
 
-def indexed_reading(weights: bool, options: Mapping[str, Any]) -> Reading:
+def indexed_reading(weights: bool, options: Mapping[str, Any]) -> EdgeReading:
     """Options of reading edges for an index that keeps weights, or does not.
 
     Raises:
@@ -175,11 +175,11 @@ def indexed_reading(weights: bool, options: Mapping[str, Any]) -> Reading:
             f"weight is {column!r}, but weights are not kept here, wanted no column of weights; "
             "leave it out, or build the index with `weights=True`"
         )
-    return with_values(Reading(), plain)
+    return with_values(EdgeReading(), plain)
 
 
 class ReadingOptions(TypedDict, total=False):
-    """The fields of `Reading`, as keyword arguments."""
+    """The fields of `EdgeReading`, as keyword arguments."""
 
     ids: IdType
     header: bool | None

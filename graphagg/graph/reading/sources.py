@@ -21,7 +21,7 @@ from graphagg.graph.ids import VertexId, check_ids
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
 from graphagg.graph.reading.files import BROKEN_GZIP, read_bytes
-from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.reading.tables import read_stream
 from graphagg.tables import networkx_module
 
@@ -33,7 +33,7 @@ _BAD_GRAPHS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, Rec
 """Errors that its readers raise for a damaged file."""
 
 
-def read_json(path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:
+def read_json(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
     """Pairs (set, element) of `{set: [elements]}`, or a graph of nodes and links as D3 has it.
 
     Held in memory whole.
@@ -95,7 +95,9 @@ def _all_integers(names: Iterable[str]) -> bool:
     return all(re.fullmatch("0|[1-9][0-9]{0,18}", n) and int(n) < 2**63 for n in names)
 
 
-def read_graph_file(path: Path, suffix: str, counts: ReadCounts, reading: Reading) -> EdgeSource:
+def read_graph_file(
+    path: Path, suffix: str, counts: ReadCounts, reading: EdgeReading
+) -> EdgeSource:
     """Vertices and edges of a file that networkx reads: GML, GraphML, GEXF, Pajek.
 
     Vertices are called by their labels (GraphML of igraph: names) where all have one and all
@@ -120,7 +122,9 @@ def read_graph_file(path: Path, suffix: str, counts: ReadCounts, reading: Readin
     return _networkx_source(graph, path, counts, reading)
 
 
-def _networkx_source(graph: Any, path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:
+def _networkx_source(
+    graph: Any, path: Path, counts: ReadCounts, reading: EdgeReading
+) -> EdgeSource:
     if not len(graph):
         raise InvalidGraph(f"{path}: no node in it, wanted nodes and edges")
     networkx = networkx_module()
@@ -140,7 +144,7 @@ def _names_of(graph: Any) -> dict[Any, VertexId]:
 
 
 def read_matrix_market(
-    path: Path, kind: GraphKind, counts: ReadCounts, reading: Reading
+    path: Path, kind: GraphKind, counts: ReadCounts, reading: EdgeReading
 ) -> EdgeSource:
     """The entries of a sparse matrix in a Matrix Market file; ids count from 1, as there."""
     try:
@@ -215,7 +219,9 @@ def id_array(ids: list[Any]) -> Ids:
     return np.array(ids, dtype=np.int64)
 
 
-def read_object(edges: Any, kind: GraphKind, counts: ReadCounts, reading: Reading) -> EdgeSource:
+def read_object(
+    edges: Any, kind: GraphKind, counts: ReadCounts, reading: EdgeReading
+) -> EdgeSource:
     """Edges of a Python object: see `graphagg.graph.load_graph`."""
     weighted = reading.wants_weights
     missing = np.nan if reading.needs_weights else 1.0

@@ -16,7 +16,7 @@ from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts
 from graphagg.graph.reading.columns import Columns, named_columns
 from graphagg.graph.reading.files import read_bytes
-from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.settings import EdgeReading
 from graphagg.tables import parquet_batches
 
 EDGES_AT_ONCE = 1 << 18
@@ -24,7 +24,7 @@ BROKEN_PARQUET = (pa.ArrowInvalid, OSError)
 """Errors that reading a damaged Parquet file raises."""
 
 
-def read_parquet(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
+def read_parquet(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator[EdgeBatch]:
     """The edges of a Parquet file; its columns are named as in text."""
     try:
         file = pq.ParquetFile(path)
@@ -36,7 +36,7 @@ def read_parquet(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[E
         raise UnreadableFile(f"{path}: not a Parquet file, or damaged ({error})") from None
 
 
-def read_json_lines(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
+def read_json_lines(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator[EdgeBatch]:
     """The edges of a file with a JSON object per line, whose keys are the columns; gzip too."""
     from pyarrow import json
 
@@ -51,7 +51,9 @@ def read_json_lines(path: Path, counts: ReadCounts, reading: Reading) -> Iterato
     )  # fmt: skip
 
 
-def read_stream(table: Any, name: str, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
+def read_stream(
+    table: Any, name: str, counts: ReadCounts, reading: EdgeReading
+) -> Iterator[EdgeBatch]:
     """The edges of anything that has `__arrow_c_stream__`: pandas, polars, Arrow, DuckDB."""
     try:
         stream = pa.RecordBatchReader.from_stream(table)
@@ -64,7 +66,7 @@ def read_stream(table: Any, name: str, counts: ReadCounts, reading: Reading) -> 
         ) from None
 
 
-def _wanted(columns: Columns, reading: Reading) -> list[str]:
+def _wanted(columns: Columns, reading: EdgeReading) -> list[str]:
     weighted = reading.wants_weights and columns.weight >= 0
     positions = columns[:3] if weighted else columns[:2]
     return [columns.names[position] for position in positions]
@@ -75,7 +77,7 @@ def _edges(
     columns: Columns,
     where: str,
     counts: ReadCounts,
-    reading: Reading,
+    reading: EdgeReading,
 ) -> Iterator[EdgeBatch]:
     counts.columns = counts.columns or columns
     names, seen = _wanted(columns, reading), 0
@@ -98,7 +100,7 @@ def _without_nulls(
     where: str,
     seen: int,
     counts: ReadCounts,
-    reading: Reading,
+    reading: EdgeReading,
 ) -> pa.Array | None:
     """Mask of the rows that have both ids, where bad rows are skipped; else a null is an error."""
     if not reading.skip_bad_rows:

@@ -32,7 +32,7 @@ from graphagg.graph.reading.columns import (
     text_columns,
 )
 from graphagg.graph.reading.files import line_blocks, open_bytes
-from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.settings import EdgeReading
 
 _ATTRIBUTES = re.compile(rb"(?<=[\s,])\{.*")
 _COMMENT = re.compile(rb"\n[ \t]*[#%][^\n]*")
@@ -43,7 +43,7 @@ _ZERO = ord("0")
 _LARGEST = 2**63 - 1
 
 
-def read_lines(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
+def read_lines(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator[EdgeBatch]:
     """Yield the edges of a text file, block by block; it is opened when the first are asked for.
 
     Comments begin with `#` or `%`. The separator is a tab if the first line has one before a `{`;
@@ -103,7 +103,7 @@ class TextLayout:
 
     @classmethod
     def sniff(
-        cls, block: bytes, name: str, reading: Reading, counts: ReadCounts
+        cls, block: bytes, name: str, reading: EdgeReading, counts: ReadCounts
     ) -> TextLayout | None:
         """Look at the first lines that hold data; None if the block has none."""
         if block.startswith(b"%%MatrixMarket"):

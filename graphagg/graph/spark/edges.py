@@ -1,4 +1,4 @@
-"""Reading edges as `load_graph` does, by Spark: from paths, tables and DataFrames."""
+"""EdgeReading edges as `load_graph` does, by Spark: from paths, tables and DataFrames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from graphagg.graph.reading.batches import (
 )
 from graphagg.graph.reading.columns import SAMPLE, named_columns
 from graphagg.graph.reading.files import PARQUET, mixed_folder, suffix_of
-from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.reading.text import TextLayout
 from graphagg.spark.job import SparkJob
 from graphagg.spark.sources import (
@@ -56,10 +56,10 @@ class EdgeInput(SparkInput):
         reading: the options.
     """
 
-    reading: Reading
+    reading: EdgeReading
 
     @classmethod
-    def of(cls, edges: DataFrame | str | Sequence[str], reading: Reading) -> EdgeInput:
+    def of(cls, edges: DataFrame | str | Sequence[str], reading: EdgeReading) -> EdgeInput:
         """A DataFrame, one path or table, or several paths.
 
         Raises:
@@ -275,7 +275,7 @@ def _check_weighted(weighted: bool, source: EdgeInput) -> None:
         raise InvalidGraph(without_weights(str(source)))
 
 
-def _check_weights(edges: pa.RecordBatch, name: str, reading: Reading) -> pa.RecordBatch:
+def _check_weights(edges: pa.RecordBatch, name: str, reading: EdgeReading) -> pa.RecordBatch:
     """The edges themselves; `InvalidGraph` if a weight is negative, infinite or no number."""
     weights = edges.column("weight").to_numpy(zero_copy_only=False)
     wrong = wrong_weights(weights, reading.needs_weights)

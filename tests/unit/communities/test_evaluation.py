@@ -16,7 +16,7 @@ from graphagg.communities.evaluation import (
     number_communities,
     read_communities,
 )
-from graphagg.communities.query.ranking import Ranking
+from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.errors import InvalidCommunities, InvalidParameter, UnreadableFile
 from graphagg.graph import VertexIds
 from tests.unit.communities.graphs import planted
@@ -99,7 +99,7 @@ class Oracle:
 
     def rank(self, seeds, k, **options):
         order = np.array(self.order, dtype=np.int64)
-        return Ranking(order, np.arange(len(order), 0, -1.0), "told")
+        return VertexRanking(order, np.arange(len(order), 0, -1.0), "told")
 
 
 def test_recall_and_area_of_known_rankings():

@@ -293,6 +293,6 @@ def test_graphs_of_unusual_shapes_are_those_in_memory(tmp_path, monkeypatch, nam
     monkeypatch.setattr(rows, "_READ", 7)
     monkeypatch.setattr(load, "EDGES_PER_CHUNK", 50)
     with CommunityIndex.build(source, tmp_path / "files", config=config, vertices=alone) as made:
-        seed = made.vertices[int(np.argmax(np.diff(made.opened.hoods.sets.indptr)))]
+        seed = made.vertices[int(np.argmax(np.diff(made.opened.neighborhoods.sets.indptr)))]
         assert len(made.query([seed], 3)) == 3
     assert files_of(tmp_path / "files") == files_of(tmp_path / "memory")

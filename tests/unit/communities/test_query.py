@@ -163,7 +163,7 @@ def test_seed_of_a_large_degree(tmp_path, degree):
     star = np.stack([np.zeros_like(leaves), leaves], axis=1)
     ring = np.stack([leaves[:1000], np.roll(leaves[:1000], 1)], axis=1)
     index = CommunityIndex.build(np.concatenate([star, ring]), tmp_path / "a")
-    assert index.opened.hoods.sets.degrees().max() == degree
+    assert index.opened.neighborhoods.sets.degrees().max() == degree
     for method in METHODS:
         for seeds in ([0], [0, 5], [5]):
             start = time.thread_time()
@@ -180,7 +180,7 @@ def test_budget_turns_seeds_to_the_tables(index, monkeypatch):
     tight = QueryConfig(exact_work=0)
     assert index.query([0, 1], 5, method="jaccard").plan == "exact"
     assert index.query([0, 1], 5, method="jaccard", config=tight).plan == "lsh"
-    work = index.opened.hoods.work(np.array([0, 1]), 10**9)
+    work = index.opened.neighborhoods.work(np.array([0, 1]), 10**9)
     between = QueryConfig(exact_work=int(work.min()))
     mixed = index.query([0, 1], 5, method="jaccard", config=between)
     assert mixed.plan == "exact+lsh"

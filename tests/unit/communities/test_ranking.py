@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphagg.communities.query.ranking import descending, largest, nth_largest
+from graphagg.communities.query.vertex_ranking import descending, largest, nth_largest
 
 
 @given(

@@ -1,4 +1,4 @@
-"""Recall on real data, against the floors set beforehand, and sketches on a real two-mode graph.
+"""Recall on real data, against the floors set beforehand, and signatures on a real two-mode graph.
 
 `fused` was chosen on email-Eu-core, Amazon and LFR mu = 0.1; the other sets were only measured.
 """
@@ -65,11 +65,11 @@ def test_twitch_estimates_err_as_theory_says(tmp_path):
     index = CommunityIndex.build(
         DATA / "twitch_de" / "features.json.gz", tmp_path / "a", config=config
     )
-    hoods, sig = index.opened.hoods, index.opened.sketches.sig
+    neighborhoods, sig = index.opened.neighborhoods, index.opened.signature_tables.sig
     generator = np.random.default_rng(0)
     errors, scaled = [], []
     for a, b in generator.integers(0, len(index), (20_000, 2)):
-        first, second = hoods.sets.row(a), hoods.sets.row(b)
+        first, second = neighborhoods.sets.row(a), neighborhoods.sets.row(b)
         shared = len(np.intersect1d(first, second, assume_unique=True))
         exact = shared / (len(first) + len(second) - shared)
         if 0.02 < exact < 1:

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityConfig, CommunityIndex
-from graphagg.communities.query.ranking import largest
+from graphagg.communities.query.vertex_ranking import largest
 from graphagg.communities.vertices import Vertices, prefix_ranges
 from graphagg.graph.ids import VertexIds
 
@@ -58,8 +58,8 @@ def test_the_largest_come_first_and_ties_by_place(values: list[int], count: int)
 def test_the_exact_id_comes_first_then_degree(pairs, prefix: str, limit: int) -> None:
     vertices = sorted({v for pair in pairs for v in pair})
     indptr = np.cumsum([0] + [sum(v in pair for pair in pairs) for v in vertices])
-    hoods = SimpleNamespace(sets=SimpleNamespace(indptr=indptr), walk=0)
-    opened = SimpleNamespace(vertices=VertexIds.of(vertices), hoods=hoods)
+    neighborhoods = SimpleNamespace(sets=SimpleNamespace(indptr=indptr), walk=0)
+    opened = SimpleNamespace(vertices=VertexIds.of(vertices), neighborhoods=neighborhoods)
     degree = dict(zip(vertices, np.diff(indptr).tolist(), strict=True))
     matching = [v for v in vertices if str(v).startswith(prefix)]
     ranked = sorted(matching, key=lambda v: (str(v) != prefix, -degree[v], v))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import changes, engine
 from graphagg.communities.indexing import files as building
-from graphagg.communities.similarity.exact import pair_similarities
-from graphagg.communities.similarity.member_sums import similarity_sums
-from graphagg.communities.similarity.neighborhood import Scratch
+from graphagg.communities.similarity.jaccard import pair_similarities
+from graphagg.communities.similarity.jaccard_sums import similarity_sums
+from graphagg.communities.similarity.neighborhoods import QueryScratch
 from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import merging
 from graphagg.graph.csr import Csr
@@ -86,11 +86,11 @@ def test_similarities_are_those_of_brute_force(tmp_path_factory, edges, kind, cl
     seeds = sorted(data.draw(st.sets(st.sampled_from(vertices), min_size=1, max_size=3)))
     wanted = np.array([sum(weighted_jaccard(sets[v], sets[s]) for s in seeds) for v in vertices])
     dense = np.array([index.find(seed) for seed in seeds])
-    hoods, scratch = index.opened.hoods, Scratch.of(index.opened.hoods)
+    neighborhoods, scratch = index.opened.neighborhoods, QueryScratch.of(index.opened.neighborhoods)
     pairs = np.zeros(len(vertices))
-    pair_similarities(hoods.bundle, dense, np.arange(len(vertices)), 1 << 40, pairs)
+    pair_similarities(neighborhoods.bundle, dense, np.arange(len(vertices)), 1 << 40, pairs)
     np.testing.assert_allclose(pairs, wanted, rtol=1e-12)
-    sums, _ = similarity_sums(hoods, dense, np.arange(len(vertices)), 1 << 40, scratch)
+    sums, _ = similarity_sums(neighborhoods, dense, np.arange(len(vertices)), 1 << 40, scratch)
     np.testing.assert_allclose(sums, wanted, rtol=1e-12)
     if any(sets[seed].keys() - {seed} for seed in seeds):
         found = {m.id: m.score for m in index.query(seeds, 99, method="jaccard").members}
@@ -113,7 +113,9 @@ def test_estimates_err_as_theory_says(tmp_path, size, spread):
     config = CommunityConfig("two-mode", weights=True, permutations=slots, bands=32)
     index = CommunityIndex.build(edges, tmp_path / "x", config=config)
     sets = weighted_sets(edges, "two-mode", False)
-    estimates = (index.opened.sketches.sig[::2] == index.opened.sketches.sig[1::2]).mean(axis=1)
+    estimates = (
+        index.opened.signature_tables.sig[::2] == index.opened.signature_tables.sig[1::2]
+    ).mean(axis=1)
     exact = np.array([weighted_jaccard(sets[2 * i], sets[2 * i + 1]) for i in range(pairs)])
     variance = exact * (1 - exact) / slots
     errors = estimates - exact
@@ -132,12 +134,12 @@ def test_a_slot_is_the_least_value_of_its_elements(sets, closed):
     rows, columns, held = np.array(entries).reshape(-1, 3).T
     matrix = Csr.from_pairs(rows.astype(int), columns.astype(int), held, (len(sets), 10))
     hashes = Hashes.of(mix(np.arange(10)), closed, HashFamily(33, 7))
-    draws, masses = Draws.of(33, 7), np.linspace(0.1, 9, len(sets)).reshape(-1, 1)
-    bits = weighted_minima(matrix, masses, hashes, draws, np.arange(len(sets)))
-    low = weighted_minima(matrix, masses, hashes, draws, np.arange(len(sets)), np.uint16)
+    draws, set_weights = Draws.of(33, 7), np.linspace(0.1, 9, len(sets)).reshape(-1, 1)
+    bits = weighted_minima(matrix, set_weights, hashes, draws, np.arange(len(sets)))
+    low = weighted_minima(matrix, set_weights, hashes, draws, np.arange(len(sets)), np.uint16)
     assert low.tolist() == bits.astype(np.uint16).tolist()
     for row, of_row in enumerate(sets):
-        elements = [*of_row.items()] + [(row, masses[row, 0])] * closed
+        elements = [*of_row.items()] + [(row, set_weights[row, 0])] * closed
         values = [icws(hashes.elements[x], weight, draws) for x, weight in elements]
         least = np.min(values, axis=0).view(np.uint32) if values else np.full(33, EMPTY)
         assert bits[row].tolist() == least.tolist()

@@ -18,7 +18,7 @@ from graphagg.communities import CommunityIndex
 from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import load_graph
 from graphagg.graph.reading.settings import (
-    Reading,
+    EdgeReading,
     ReadingOptions,
     WeightedReading,
     WeightedReadingOptions,
@@ -253,7 +253,7 @@ def test_options_are_checked(options, message):
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"), [(Reading, ReadingOptions), (WeightedReading, WeightedReadingOptions)]
+    ("kind", "options"), [(EdgeReading, ReadingOptions), (WeightedReading, WeightedReadingOptions)]
 )
 def test_keyword_arguments_are_the_fields(kind, options):
     assert set(get_type_hints(options)) == {field.name for field in fields(kind)}

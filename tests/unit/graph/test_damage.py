@@ -20,7 +20,7 @@ from graphagg.errors import InvalidCommunities, InvalidGraph, InvalidParameter, 
 from graphagg.graph import VertexIds, load_graph
 from graphagg.graph.reading.batches import ReadCounts
 from graphagg.graph.reading.load import open_edges
-from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.weights import load_weighted
 from tests.unit.graph.test_readers import edges_of
 
@@ -283,7 +283,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path, suffix, change)
         csv.write_csv(table, path)
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
-    source, _ = open_edges([path, path], "undirected", Reading(), (), ReadCounts())
+    source, _ = open_edges([path, path], "undirected", EdgeReading(), (), ReadCounts())
     next(iter(source.batches))
     content = path.read_bytes()
     path.unlink()

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.graph import Csr
-from graphagg.graph.push import (
+from graphagg.graph.pagerank import (
     DIRECTED,
     TWO_MODE,
     UNDIRECTED,
-    Limits,
-    Scratch,
+    PushLimits,
+    PushScratch,
     degrees_of,
     push,
     push_graph,
@@ -72,12 +72,12 @@ def test_equals_the_linear_system(seed: int, kind: int, weighted: bool, masked: 
     reset = np.zeros(len(adjacency))
     reset[starts] = rng.uniform(0, 1, len(starts))
     alpha = float(rng.uniform(0.1, 0.9))
-    scratch = Scratch.of(len(adjacency))
+    scratch = PushScratch.of(len(adjacency))
     resets = np.stack([reset, reset / 2, rng.permutation(visible) * visible * 1.0], axis=1)
     swept = solve(graph, alpha, resets, 1e-13)
     for column, one in zip(swept.T, resets.T, strict=True):
         np.testing.assert_allclose(column, solved(adjacency, one, alpha), atol=1e-9)
-    for limits in (Limits(alpha, 1e-13), Limits(alpha, 1e-13, push_starts=True)):
+    for limits in (PushLimits(alpha, 1e-13), PushLimits(alpha, 1e-13, push_starts=True)):
         nodes, scores = push(graph, limits, starts, reset[starts], scratch)
         assert len(set(nodes.tolist())) == len(nodes)
         result = np.zeros(len(adjacency))
@@ -95,7 +95,7 @@ def test_what_stays_is_within_the_limits(seed: int, kind: int, weighted: bool) -
     graph, adjacency, _ = random_graph(seed, kind, weighted, False)
     start = np.array([seed % len(adjacency)])
     degrees = degrees_of(graph, np.arange(len(adjacency)))
-    nodes, scores = push(graph, Limits(0.3, 0.01), start, np.ones(1))
+    nodes, scores = push(graph, PushLimits(0.3, 0.01), start, np.ones(1))
     pushed = np.zeros(len(adjacency))
     pushed[nodes] = scores
     reset = np.eye(len(adjacency))[start[0]]
@@ -110,7 +110,7 @@ def test_edges_are_bounded(seed: int, kind: int) -> None:
     graph, adjacency, _ = random_graph(seed, kind, False, False)
     start = np.array([seed % len(adjacency)])
     degree = int(degrees_of(graph, start)[0])
-    nodes, scores = push(graph, Limits(0.3, 0.0, degree - 1, True), start, np.ones(1))
+    nodes, scores = push(graph, PushLimits(0.3, 0.0, degree - 1, True), start, np.ones(1))
     assert nodes.tolist() == start.tolist()
     assert scores.tolist() == [0.3]  # it was not pushed: the residual counts as pushed once
 
@@ -136,7 +136,7 @@ def test_columns_with_one_link_may_be_left_out(seed: int, weighted: bool) -> Non
     resets[starts] = rng.uniform(0, 1, (len(starts), 2))
     expected = solve(whole, 0.4, resets, 1e-14)[:6]
     np.testing.assert_allclose(solve(folded, 0.4, resets, 1e-14)[:6], expected, atol=1e-10)
-    nodes, scores = push(folded, Limits(0.4, 1e-14), starts, resets[starts, 0])
+    nodes, scores = push(folded, PushLimits(0.4, 1e-14), starts, resets[starts, 0])
     pushed = np.zeros(15)
     pushed[nodes] = scores
     np.testing.assert_allclose(pushed[:6], expected[:, 0], atol=1e-10)

@@ -2,7 +2,7 @@
 
 Paper: LinearRAG, arXiv 2510.10114, eq. 6. With reset vector r (sum 1) and transition matrix T of
 the undirected passage-entity graph, x = (1 - d) r + d T' x. A node without neighbors teleports.
-Since it does so by r, x is the solution without its steps, scaled to sum 1. `graph.push.solve`
+Since it does so by r, x is the solution without its steps, scaled to sum 1. `graph.pagerank.solve`
 sweeps until no node keeps more than `TOLERANCE`.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Doubles, Ints
-from graphagg.graph.push import degrees_of, nodes_of, solve
+from graphagg.graph.pagerank import degrees_of, nodes_of, solve
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 
 TOLERANCE = 1e-7

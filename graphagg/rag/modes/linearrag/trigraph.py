@@ -31,7 +31,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, distinct, offsets
 from graphagg.graph.csr import Csr
-from graphagg.graph.push import TWO_MODE, push_graph
+from graphagg.graph.pagerank import TWO_MODE, push_graph
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.vectors import ranges
 from graphagg.rag.tables.view import View

@@ -1,9 +1,8 @@
 """Personalized PageRank by forward push (Andersen, Chung and Lang, FOCS 2006).
 
-p = alpha r + (1 - alpha) T' p, for a reset vector r and the transition matrix T of a graph, is
-computed from the reset outward: of the residual of a node, alpha stays as its mass and the rest is
-handed on to its neighbors, until no residual is due. The result is p + alpha residual: a residual
-that a node did not hand on counts as if it had been pushed once, at no cost.
+p = alpha r + (1 - alpha) T' p, for a reset vector r and the transition matrix T of a graph. A node
+keeps the share alpha of its residual as mass and pushes the rest to its neighbors, until all
+residuals are small. The result is p + alpha residual, as if each had been pushed once more.
 
 `push` keeps a queue, so that the work follows the nodes that are reached, not the size of the
 graph: with a residual of `per_edge` for each edge that may stay, at most 1 / (alpha per_edge) edges
@@ -67,8 +66,8 @@ class PushGraph(NamedTuple):
     leaves: Array | None
 
 
-class Limits(NamedTuple):
-    """Limits at which a push ends.
+class PushLimits(NamedTuple):
+    """PushLimits at which a push ends.
 
     Attributes:
         alpha: probability of a return to the reset in each step.
@@ -83,7 +82,7 @@ class Limits(NamedTuple):
     push_starts: bool = False
 
 
-class Scratch(NamedTuple):
+class PushScratch(NamedTuple):
     """Work arrays for a graph; pages that are never touched are never allocated.
 
     A node that is reached gets the next slot, so that values lie together in the order of arrival.
@@ -106,7 +105,7 @@ class Scratch(NamedTuple):
     queue: Array
 
     @classmethod
-    def of(cls, nodes: int) -> Scratch:
+    def of(cls, nodes: int) -> PushScratch:
         """Allocate work arrays for a number of nodes."""
         return cls(
             np.zeros(nodes, np.int32),
@@ -158,7 +157,11 @@ def _links_of(matrix: Csr, weighted: bool) -> Links:
 
 
 def push(
-    graph: PushGraph, limits: Limits, starts: Array, values: Doubles, scratch: Scratch | None = None
+    graph: PushGraph,
+    limits: PushLimits,
+    starts: Array,
+    values: Doubles,
+    scratch: PushScratch | None = None,
 ) -> tuple[Ints, Doubles]:
     """Compute PageRank from a reset outward, as far as the limits allow.
 
@@ -172,7 +175,7 @@ def push(
     Returns:
         `[c]` int64 nodes in the order in which they were reached, and their scores `[c]`.
     """
-    scratch = scratch or Scratch.of(nodes_of(graph))
+    scratch = scratch or PushScratch.of(nodes_of(graph))
     size = _push(graph, limits, starts, values, scratch)
     reached = scratch.nodes[:size].astype(np.int64)
     scores = scratch.mass[:size] + limits.alpha * scratch.residual[:size]
@@ -212,7 +215,7 @@ def degrees_of(graph: PushGraph, nodes: Array) -> Array:
 
 @kernel
 def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
+    graph: PushGraph, limits: PushLimits, starts: Array, values: Array, scratch: PushScratch
 ):
     """Give the nodes of the reset their slots, and queue them.
 
@@ -236,7 +239,7 @@ def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
 
 @kernel(small=True)
 def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
-    graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
+    graph: PushGraph, limits: PushLimits, starts: Array, values: Array, scratch: PushScratch
 ):
     """Push until no residual is due. Returns: the number of nodes that were reached."""
     # Arrays are taken out of their bundles before the loops: inside, each access would count

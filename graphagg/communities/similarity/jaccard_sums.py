@@ -1,9 +1,8 @@
 """Sums of exact Jaccard similarities of given vertices to a few members, by marked elements.
 
-`exact` reaches all vertices that share an element with a seed, next to a hub nearly all. Where the
-vertices to compare are known beforehand, only their own sets are read: each element has one bit per
-member whose set holds it. So the work is the entries of the sets, whatever the degrees of
-their elements. With weights each element has a list of the members that hold it.
+Where the vertices to compare are known, only their own sets are read: each element has one bit per
+member whose set holds it. So the work does not grow with the degrees of the elements, as it does in
+`jaccard`. With weights each element has a list of the members that hold it.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from graphagg.arrays import Array, Doubles
-from graphagg.communities.similarity.exact import intersection
-from graphagg.communities.similarity.neighborhood import (
+from graphagg.communities.similarity.jaccard import intersection
+from graphagg.communities.similarity.neighborhoods import (
     Neighborhoods,
-    Scratch,
-    Sets,
+    QueryScratch,
+    SetArrays,
     entry_weight,
     set_size,
     sum_of,
@@ -28,12 +27,16 @@ _LOOK_UPS = 16  # one binary search costs about as much as reading 16 entries in
 
 
 def similarity_sums(
-    hoods: Neighborhoods, members: Array, vertices: Array, marked: int, scratch: Scratch
+    neighborhoods: Neighborhoods,
+    members: Array,
+    vertices: Array,
+    marked: int,
+    scratch: QueryScratch,
 ) -> tuple[Doubles, Array]:
     """Sum the exact similarities of each vertex to the members.
 
     Args:
-        hoods: the sets.
+        neighborhoods: the sets.
         members: `[m]` int64 ascending.
         vertices: `[c]` int64.
         marked: most entries of the members' sets to mark; the smallest sets come first.
@@ -42,19 +45,19 @@ def similarity_sums(
     Returns:
         `[c]` float64 sums, and the members that do not fit, which are not compared.
     """
-    order = np.argsort(hoods.sizes(members), kind="stable")
-    fits = np.cumsum(hoods.sizes(members)[order]) <= marked
+    order = np.argsort(neighborhoods.sizes(members), kind="stable")
+    fits = np.cumsum(neighborhoods.sizes(members)[order]) <= marked
     compared, costly = np.sort(members[order[fits]]), members[order[~fits]]
     sums = np.zeros(len(vertices))
     marks = scratch.scores.view(np.uint64)  # zeros, and 8 bytes per element
-    add = _add_marked if hoods.masses is None else _add_weighted
+    add = _add_marked if neighborhoods.set_weights is None else _add_weighted
     for low in range(0, len(compared), _BITS):
-        add(hoods.bundle, compared[low : low + _BITS], vertices, marks, sums)
+        add(neighborhoods.bundle, compared[low : low + _BITS], vertices, marks, sums)
     return sums, costly
 
 
 @kernel(small=True)
-def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: Array) -> None:
+def _add_marked(sets: SetArrays, members: Array, vertices: Array, marks: Array, out: Array) -> None:
     """Add the similarities to at most 64 members; `marks` is all zero before and after."""
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     seen = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
@@ -86,10 +89,12 @@ def _add_marked(sets: Sets, members: Array, vertices: Array, marks: Array, out: 
 
 
 @kernel
-def _add_weighted(sets: Sets, members: Array, vertices: Array, marks: Array, out: Array) -> None:
+def _add_weighted(
+    sets: SetArrays, members: Array, vertices: Array, marks: Array, out: Array
+) -> None:
     """Add the weighted similarities to some members; `marks` is all zero before and after."""
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    values, masses = sets.values, sets.masses
+    values, set_weights = sets.values, sets.set_weights
     following, holders, held = _list_members(sets, members, marks)
     shared, no_examples = np.zeros(len(members)), np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
@@ -101,14 +106,14 @@ def _add_weighted(sets: Sets, members: Array, vertices: Array, marks: Array, out
             low = offsets[v]
             for j in range(low - closed, offsets[v + 1]):
                 at = marks[elements[j] if j >= low else v]
-                weight = entry_weight(offsets, values, masses, v, j)
+                weight = entry_weight(offsets, values, set_weights, v, j)
                 while at > 0:
                     entry = np.int64(at) - 1
                     shared[holders[entry]] += min(held[entry], weight)
                     at = following[entry]
         for b in range(len(members)):
             if shared[b] > 0:
-                both = sum_of(masses, v, 0) + sum_of(masses, members[b], 0)
+                both = sum_of(set_weights, v, 0) + sum_of(set_weights, members[b], 0)
                 out[i] += shared[b] / (both - shared[b])
                 shared[b] = 0.0
     for member in members:
@@ -118,7 +123,7 @@ def _add_weighted(sets: Sets, members: Array, vertices: Array, marks: Array, out
 
 @kernel
 def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    sets: Sets, members: Array, marks: Array
+    sets: SetArrays, members: Array, marks: Array
 ):
     """Make a list for each element of the members that hold it; `marks` is 1 + its first entry.
 
@@ -126,7 +131,7 @@ def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
         For each entry the next one, as in `marks`; the member; and the weight of the element there.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    values, masses = sets.values, sets.masses
+    values, set_weights = sets.values, sets.set_weights
     size = 0
     for member in members:
         size += set_size(offsets, closed, member)
@@ -139,13 +144,13 @@ def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
             element = elements[j] if j >= first else members[b]
             following[entry], marks[element] = marks[element], np.uint64(entry + 1)
             holders[entry] = b
-            held[entry] = entry_weight(offsets, values, masses, members[b], j)
+            held[entry] = entry_weight(offsets, values, set_weights, members[b], j)
             entry += 1
     return following, holders, held
 
 
 @kernel
-def _mark(sets: Sets, members: Array, marks: Array, seen: Array, clear: bool) -> int:
+def _mark(sets: SetArrays, members: Array, marks: Array, seen: Array, clear: bool) -> int:
     """Set one bit per member at the elements of its set, or clear all bits.
 
     `seen` gets the bit of each element modulo its length.

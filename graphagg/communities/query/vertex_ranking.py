@@ -1,4 +1,7 @@
-"""Scored vertices, and the best of them in an order that no input order can change."""
+"""Scored vertices, the best of them, and the sweep cut.
+
+The order of a ranking does not depend on the order of its input.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.similarity.neighborhood import (
+from graphagg.communities.similarity.neighborhoods import (
     DIRECTED,
     TWO_MODE,
     Neighborhoods,
-    Sets,
+    SetArrays,
     strength_of,
     value_of,
     zero_of,
@@ -21,7 +24,7 @@ from graphagg.kernels import kernel
 
 
 @dataclass(frozen=True)
-class Ranking:
+class VertexRanking:
     """Scored vertices, not yet in order unless `ordered`.
 
     Attributes:
@@ -86,7 +89,7 @@ def descending(values: Array, ties: Array) -> Array:
 
 
 def sweep_cut(
-    hoods: Neighborhoods, seeds: Array, ordered: Array, most: int
+    neighborhoods: Neighborhoods, seeds: Array, ordered: Array, most: int
 ) -> tuple[int, float] | None:
     """The prefix of a ranking that, with the seeds, has the least conductance.
 
@@ -96,21 +99,21 @@ def sweep_cut(
     Returns:
         The number of `ordered` to keep (at least 1) and the conductance; None if it is empty.
     """
-    assert hoods.walk != TWO_MODE
+    assert neighborhoods.walk != TWO_MODE
     if not len(ordered):
         return None
     # The adjacency lists each edge of an undirected graph twice, of a directed graph once.
-    entries = int(hoods.sets.indptr[-1])
-    total: float = 2 * entries if hoods.walk else entries
-    if hoods.masses is not None:
-        total = float(hoods.masses[:, 2].sum())
-    inside = np.zeros(hoods.sets.rows, dtype=np.uint8)
-    return _sweep(hoods.bundle, seeds, ordered, most, total, inside)
+    entries = int(neighborhoods.sets.indptr[-1])
+    total: float = 2 * entries if neighborhoods.walk else entries
+    if neighborhoods.set_weights is not None:
+        total = float(neighborhoods.set_weights[:, 2].sum())
+    inside = np.zeros(neighborhoods.sets.rows, dtype=np.uint8)
+    return _sweep(neighborhoods.bundle, seeds, ordered, most, total, inside)
 
 
 @kernel
 def _sweep(
-    sets: Sets, seeds: Array, ordered: Array, budget: int, total: float, inside: Array
+    sets: SetArrays, seeds: Array, ordered: Array, budget: int, total: float, inside: Array
 ) -> tuple[int, float]:
     """Find the best prefix of `ordered`, and its conductance.
 
@@ -119,9 +122,9 @@ def _sweep(
     The volume of S and the number of edges that leave it are kept up to date: a vertex adds its
     degree to both, and each edge between it and S leaves S no more, at neither end.
     """
-    offsets, elements, holder_offsets, holders, _, walk, values, holder_values, masses = sets
+    offsets, elements, holder_offsets, holders, _, walk, values, holder_values, set_weights = sets
     read = 0
-    volume = cut = zero_of(masses)
+    volume = cut = zero_of(set_weights)
     best_size, best = 1, np.inf
     for i in range(-len(seeds), len(ordered)):  # the seeds first: they are always in S
         v = seeds[i + len(seeds)] if i < 0 else ordered[i]
@@ -131,14 +134,14 @@ def _sweep(
         read += degree
         if read > budget and i > 0:  # one member at least is tried
             break
-        internal = zero_of(masses)
+        internal = zero_of(set_weights)
         for j in range(offsets[v], offsets[v + 1]):
             internal += inside[elements[j]] * value_of(values, j)
         if walk == DIRECTED:
             for j in range(holder_offsets[v], holder_offsets[v + 1]):
                 internal += inside[holders[j]] * value_of(holder_values, j)
         inside[v] = 1
-        strength = strength_of(masses, v, degree)
+        strength = strength_of(set_weights, v, degree)
         volume += strength
         cut += strength - 2 * internal
         smaller = min(volume, total - volume)

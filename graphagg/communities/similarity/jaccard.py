@@ -1,11 +1,9 @@
 """Exact Jaccard similarity from compressed rows, by counting shared elements.
 
-For a seed s every vertex v that shares an element is reached through the holders of the elements of
-N(s); the count of arrivals is the size of the intersection. The work is the sum of the holders'
-degrees: `Neighborhoods.work` computes it beforehand, so that the planner can refuse it.
-
-With weights each shared element counts with the smaller of its two weights, and a set with the sum
-of its own: weighted Jaccard.
+The holders of the elements of a seed's set are counted: the count of a vertex is the size of its
+intersection with the set. `Neighborhoods.work` computes the work, the sum of the holders' degrees,
+beforehand. With weights a shared element counts with the smaller of its two weights, and a set with
+the sum of its weights: weighted Jaccard.
 """
 
 from __future__ import annotations
@@ -15,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.similarity.neighborhood import (
+from graphagg.communities.similarity.neighborhoods import (
     Neighborhoods,
-    Scratch,
-    Sets,
+    QueryScratch,
+    SetArrays,
     comparison_work,
     entry_weight,
     own_of,
@@ -31,12 +29,12 @@ from graphagg.kernels import kernel, lower_bound
 
 
 def jaccard_to_seeds(
-    hoods: Neighborhoods, seeds: Array, weight: float, scratch: Scratch
+    neighborhoods: Neighborhoods, seeds: Array, weight: float, scratch: QueryScratch
 ) -> tuple[Array, Array]:
     """`weight` times the sum of the exact similarities to the seeds, of all that share anything.
 
     Args:
-        hoods: the sets.
+        neighborhoods: the sets.
         seeds: `[s]` vertices.
         weight: of each seed.
         scratch: the thread's work arrays.
@@ -44,7 +42,7 @@ def jaccard_to_seeds(
     Returns:
         `[c]` int64 vertices in order of first contact, and `[c]` float64 sums.
     """
-    size = _add_similarities(hoods.bundle, seeds, weight, scratch)
+    size = _add_similarities(neighborhoods.bundle, seeds, weight, scratch)
     vertices = scratch.active[:size].astype(np.int64)
     sums = scratch.scores[vertices]
     scratch.scores[vertices] = 0.0
@@ -52,7 +50,7 @@ def jaccard_to_seeds(
 
 
 @kernel
-def _add_similarities(sets: Sets, seeds: Array, weight: float, scratch: Scratch) -> int:
+def _add_similarities(sets: SetArrays, seeds: Array, weight: float, scratch: QueryScratch) -> int:
     """`add_similarity` of all seeds, in one call: a call with two bundles costs 2 microseconds."""
     size = 0
     for seed in seeds:
@@ -61,7 +59,9 @@ def _add_similarities(sets: Sets, seeds: Array, weight: float, scratch: Scratch)
 
 
 @kernel
-def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size: int) -> int:
+def add_similarity(
+    sets: SetArrays, seed: int, weight: float, scratch: QueryScratch, size: int
+) -> int:
     """Add `weight` times the similarity to `seed` to the scores of all that share an element.
 
     Vertices whose score was zero are appended to the first `size` of `scratch.active`.
@@ -69,11 +69,11 @@ def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size:
     Returns:
         The new `size`.
     """
-    offsets, closed, masses = sets.offsets, sets.closed, sets.masses
+    offsets, closed, set_weights = sets.offsets, sets.closed, sets.set_weights
     counts, touched = scratch.counts, scratch.touched
     scores, active = scratch.scores, scratch.active
     reached = count_shared(sets, seed, scratch)
-    seed_size = sum_of(masses, seed, set_size(offsets, closed, seed))
+    seed_size = sum_of(set_weights, seed, set_size(offsets, closed, seed))
     for i in range(reached):
         v = touched[i]
         shared = counts[v]
@@ -83,31 +83,31 @@ def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size:
             active[size] = v
             size += 1
         # |A or B| = |A| + |B| - |A and B|
-        size_of_v = sum_of(masses, v, set_size(offsets, closed, v))
+        size_of_v = sum_of(set_weights, v, set_size(offsets, closed, v))
         scores[v] += weight * shared / (seed_size + size_of_v - shared)
     return size
 
 
 @kernel
-def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
+def count_shared(sets: SetArrays, seed: int, scratch: QueryScratch) -> int:
     """Count in `scratch.counts` the elements that each vertex shares with `seed`, or their weight.
 
     Returns:
         The number of vertices that share any; they are the first of `scratch.touched`.
     """
-    offsets, elements, holder_offsets, holders, closed, _, values, holder_values, masses = sets
+    offsets, elements, holder_offsets, holders, closed, _, values, holder_values, set_weights = sets
     counts, touched = scratch.counts, scratch.touched
     reached = 0
     first = offsets[seed]
     # In a closed set the first element is the vertex itself, which comes before its row.
     for j in range(first - closed, offsets[seed + 1]):
         element = elements[j] if j >= first else seed
-        shared = entry_weight(offsets, values, masses, seed, j)
+        shared = entry_weight(offsets, values, set_weights, seed, j)
         if closed:  # each element is a vertex here, and holds itself
             if counts[element] == 0 and reached < len(touched):
                 touched[reached] = element
                 reached += 1
-            counts[element] += min(shared, own_of(masses, element))
+            counts[element] += min(shared, own_of(set_weights, element))
         for h in range(holder_offsets[element], holder_offsets[element + 1]):
             v = holders[h]
             if counts[v] == 0 and reached < len(touched):
@@ -126,17 +126,17 @@ def find_element(offsets: Array, elements: Array, vertex: int, element: int) -> 
 
 
 @kernel
-def intersection(sets: Sets, a: int, b: int, examples: Array) -> Any:
+def intersection(sets: SetArrays, a: int, b: int, examples: Array) -> Any:
     """Size and weight of the intersection of two sets; first shared elements go to `examples`.
 
     Each element of the smaller set is searched in the larger: O(small * log large).
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    values, masses = sets.values, sets.masses
+    values, set_weights = sets.values, sets.set_weights
     if offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b]:
         a, b = b, a
     first, shared = offsets[a], 0
-    weight = zero_of(masses)
+    weight = zero_of(set_weights)
     # In a closed set the vertex itself comes first, as in `count_shared`.
     for j in range(first - closed, offsets[a + 1]):
         element = elements[j] if j >= first else a
@@ -148,13 +148,15 @@ def intersection(sets: Sets, a: int, b: int, examples: Array) -> Any:
         if shared < len(examples):
             examples[shared] = element
         shared += 1
-        other = entry_weight(offsets, values, masses, b, at)
-        weight += min(entry_weight(offsets, values, masses, a, j), other)
+        other = entry_weight(offsets, values, set_weights, b, at)
+        weight += min(entry_weight(offsets, values, set_weights, a, j), other)
     return shared, weight
 
 
 @kernel(small=True)
-def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, out: Array) -> int:
+def pair_similarities(
+    sets: SetArrays, seeds: Array, vertices: Array, budget: int, out: Array
+) -> int:
     """`out[i]`: the sum of the exact similarities of `vertices[i]` to the seeds.
 
     Vertices are taken in order while the look-ups stay within `budget`.
@@ -162,7 +164,7 @@ def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, ou
     Returns:
         The number of vertices that were taken.
     """
-    offsets, closed, masses = sets.offsets, sets.closed, sets.masses
+    offsets, closed, set_weights = sets.offsets, sets.closed, sets.set_weights
     no_examples = np.empty(0, dtype=np.int64)
     used = 0
     for i in range(len(vertices)):
@@ -173,11 +175,11 @@ def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, ou
         if used > budget:
             return i
         total = 0.0
-        weight = sum_of(masses, v, size)
+        weight = sum_of(set_weights, v, size)
         for seed in seeds:
             _, shared = intersection(sets, seed, v, no_examples)
             if shared > 0:
-                other = sum_of(masses, seed, set_size(offsets, closed, seed))
+                other = sum_of(set_weights, seed, set_size(offsets, closed, seed))
                 total += shared / (weight + other - shared)
         out[i] = total
     return len(vertices)
@@ -185,7 +187,7 @@ def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, ou
 
 @kernel(small=True)
 def shared_with_seeds(
-    sets: Sets, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array,
+    sets: SetArrays, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array,
     weights: Array,
 ) -> Array:  # fmt: skip
     """Count the elements that each member shares with each seed.
@@ -198,7 +200,7 @@ def shared_with_seeds(
         `[members, seeds]` int64; -1: not counted.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    values, masses = sets.values, sets.masses
+    values, set_weights = sets.values, sets.set_weights
     counts = np.full((len(members), len(seeds)), -1, dtype=np.int64)
     used = 0
     for i in range(len(members)):
@@ -207,7 +209,7 @@ def shared_with_seeds(
             s = seeds[j]
             # Adjacency costs one look-up and is always reported; only counting has a budget.
             at = find_element(offsets, elements, v, s)
-            adjacent[i, j] = entry_weight(offsets, values, masses, v, at) if at >= 0 else 0.0
+            adjacent[i, j] = entry_weight(offsets, values, set_weights, v, at) if at >= 0 else 0.0
             cost = min(set_size(offsets, closed, v), set_size(offsets, closed, s))
             if used + cost <= budget:  # a later, smaller comparison may still fit
                 used += cost
@@ -217,7 +219,13 @@ def shared_with_seeds(
 
 @kernel
 def grow(
-    sets: Sets, scratch: Scratch, seeds: int, size: int, budget: int, order: Array, means: Array
+    sets: SetArrays,
+    scratch: QueryScratch,
+    seeds: int,
+    size: int,
+    budget: int,
+    order: Array,
+    means: Array,
 ) -> tuple[int, int, int]:
     """Add the best vertex until `order` is full, each with its similarities to all others.
 

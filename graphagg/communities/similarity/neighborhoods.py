@@ -1,4 +1,7 @@
-"""The graph as queries read it: each vertex's set, the inverse of the sets, the raw adjacency."""
+"""The graph as queries read it.
+
+It has the set of each vertex, the inverse of the sets, and the raw adjacency.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,15 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.communities.config import CommunityConfig
-from graphagg.graph import push
+from graphagg.graph import pagerank
 from graphagg.graph.csr import Csr
-from graphagg.graph.push import DIRECTED, TWO_MODE, UNDIRECTED
+from graphagg.graph.pagerank import DIRECTED, TWO_MODE, UNDIRECTED
 from graphagg.kernels import kernel
 
-__all__ = ["DIRECTED", "TWO_MODE", "UNDIRECTED", "Neighborhoods", "Scratch"]
+__all__ = ["DIRECTED", "TWO_MODE", "UNDIRECTED", "Neighborhoods", "QueryScratch"]
 
 
-class Sets(NamedTuple):
+class SetArrays(NamedTuple):
     """The sets and their inverse, as kernels take them.
 
     Attributes:
@@ -31,7 +34,7 @@ class Sets(NamedTuple):
         values: `[entries]` float64 weight of each element; None: all weigh 1. Kernels
             are compiled for arrays or for None.
         holder_values: `[entries]` weight of the element in the set of each of its holders, or None.
-        masses: `[n, 3]`, see `Neighborhoods`, or None.
+        set_weights: `[n, 3]`, see `Neighborhoods`, or None.
     """
 
     offsets: Array
@@ -42,7 +45,7 @@ class Sets(NamedTuple):
     walk: int
     values: Array | None
     holder_values: Array | None
-    masses: Array | None
+    set_weights: Array | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Neighborhoods:
         closed: each set also has its own vertex.
         walk: the way a walk finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
             (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
-        masses: `[n, 3]` weight of each vertex in its own set, equal to the weight of its heaviest
+        set_weights: `[n, 3]` weight of each vertex in its own set, equal to that of its heaviest
             element (1 if there is none, 0 where sets are open); weight of its set without itself;
             weight of its edges, of a directed graph both ways. None without weights.
     """
@@ -66,15 +69,15 @@ class Neighborhoods:
     holders: Csr
     closed: bool
     walk: int
-    masses: Array | None = None
+    set_weights: Array | None = None
 
     @classmethod
     def of(
-        cls, sets: Csr, holders: Csr, config: CommunityConfig, masses: Array | None = None
+        cls, sets: Csr, holders: Csr, config: CommunityConfig, set_weights: Array | None = None
     ) -> Neighborhoods:
         """The neighborhoods of a graph of the kind that an index is built for."""
         walk = {"undirected": UNDIRECTED, "two-mode": TWO_MODE}.get(config.kind, DIRECTED)
-        return cls(sets, holders, bool(config.closed), walk, masses)
+        return cls(sets, holders, bool(config.closed), walk, set_weights)
 
     @property
     def nodes(self) -> int:
@@ -82,13 +85,13 @@ class Neighborhoods:
         return self.sets.rows + (self.sets.columns if self.walk == TWO_MODE else 0)
 
     @property
-    def bundle(self) -> Sets:
+    def bundle(self) -> SetArrays:
         """Bundle the arrays for kernels."""
         sets, holders = self.sets, self.holders
-        values = (sets.data, holders.data) if self.masses is not None else (None, None)
-        return Sets(
+        values = (sets.data, holders.data) if self.set_weights is not None else (None, None)
+        return SetArrays(
             sets.indptr, sets.indices, holders.indptr, holders.indices, self.closed, self.walk,
-            *values, self.masses,
+            *values, self.set_weights,
         )  # fmt: skip
 
     def degrees(self, vertices: Array) -> Ints:
@@ -97,10 +100,10 @@ class Neighborhoods:
         return degrees
 
     @cached_property
-    def raw(self) -> push.PushGraph:
+    def raw(self) -> pagerank.PushGraph:
         """The raw graph, as PageRank walks it."""
-        weighted = self.masses is not None
-        return push.push_graph(self.sets, self.holders, self.walk, weighted=weighted)
+        weighted = self.set_weights is not None
+        return pagerank.push_graph(self.sets, self.holders, self.walk, weighted=weighted)
 
     def sizes(self, vertices: Array) -> Ints:
         """Size of each vertex's set."""
@@ -108,16 +111,16 @@ class Neighborhoods:
 
     def weights(self, vertices: Array) -> Array:
         """Weight of each vertex's set; without weights its size."""
-        if self.masses is None:
+        if self.set_weights is None:
             return self.sizes(vertices)
-        weights: Array = self.masses[vertices, 0] + self.masses[vertices, 1]
+        weights: Array = self.set_weights[vertices, 0] + self.set_weights[vertices, 1]
         return weights
 
     def strengths(self, vertices: Array) -> Array:
         """Weight of each vertex's edges; without weights their number."""
-        if self.masses is None:
-            return push.degrees_of(self.raw, vertices)
-        strengths: Array = self.masses[vertices, 2]
+        if self.set_weights is None:
+            return pagerank.degrees_of(self.raw, vertices)
+        strengths: Array = self.set_weights[vertices, 2]
         return strengths
 
     def work(self, vertices: Array, limit: int) -> Ints:
@@ -126,7 +129,7 @@ class Neighborhoods:
         return work
 
 
-class Scratch(NamedTuple):
+class QueryScratch(NamedTuple):
     """Work arrays of one thread, reused so that a query touches only what it reaches.
 
     All of `counts`, `scores` and `members` are zero between uses. They take 21 bytes per vertex,
@@ -147,19 +150,21 @@ class Scratch(NamedTuple):
     scores: Array
     active: Array
     members: Array
-    push: push.Scratch
+    push: pagerank.PushScratch
 
     @classmethod
-    def of(cls, hoods: Neighborhoods) -> Scratch:
+    def of(cls, neighborhoods: Neighborhoods) -> QueryScratch:
         """The arrays for a graph."""
-        vertices = max(hoods.sets.rows, hoods.sets.columns, 1)
+        vertices = max(neighborhoods.sets.rows, neighborhoods.sets.columns, 1)
         return cls(
-            counts=np.zeros(vertices, np.int32 if hoods.masses is None else np.float64),
+            counts=np.zeros(
+                vertices, np.int32 if neighborhoods.set_weights is None else np.float64
+            ),
             touched=np.empty(vertices, dtype=np.int32),
             scores=np.zeros(vertices),
             active=np.empty(vertices, dtype=np.int32),
             members=np.zeros(vertices, dtype=np.uint8),
-            push=push.Scratch.of(hoods.nodes),
+            push=pagerank.PushScratch.of(neighborhoods.nodes),
         )
 
 
@@ -173,9 +178,9 @@ def set_size(offsets: Array, closed: bool, vertex: int) -> Any:
 
 
 @kernel
-def zero_of(masses: Array | None) -> Any:
+def zero_of(set_weights: Array | None) -> Any:
     """Zero of the type that weights are added up in; integers without weights."""
-    if masses is None:
+    if set_weights is None:
         return 0
     return 0.0
 
@@ -189,42 +194,42 @@ def value_of(values: Array | None, entry: int) -> Any:
 
 
 @kernel
-def own_of(masses: Array | None, vertex: int) -> Any:
+def own_of(set_weights: Array | None, vertex: int) -> Any:
     """Weight of a vertex in its own set."""
-    if masses is None:
+    if set_weights is None:
         return 1
-    return masses[vertex, 0]
+    return set_weights[vertex, 0]
 
 
 @kernel
 def entry_weight(
-    offsets: Array, values: Array | None, masses: Array | None, vertex: int, entry: int
+    offsets: Array, values: Array | None, set_weights: Array | None, vertex: int, entry: int
 ) -> Any:
     """Weight of an entry of a vertex's set; of the vertex itself for the entry before its row."""
     if entry < offsets[vertex]:
-        return own_of(masses, vertex)
+        return own_of(set_weights, vertex)
     return value_of(values, entry)
 
 
 @kernel
-def sum_of(masses: Array | None, vertex: int, size: int) -> Any:
+def sum_of(set_weights: Array | None, vertex: int, size: int) -> Any:
     """Weight of a vertex's set, which has `size` elements."""
-    if masses is None:
+    if set_weights is None:
         return size
-    return masses[vertex, 0] + masses[vertex, 1]
+    return set_weights[vertex, 0] + set_weights[vertex, 1]
 
 
 @kernel
-def strength_of(masses: Array | None, vertex: int, degree: int) -> Any:
+def strength_of(set_weights: Array | None, vertex: int, degree: int) -> Any:
     """Weight of the edges of a vertex, which has `degree` edges."""
-    if masses is None:
+    if set_weights is None:
         return degree
-    return masses[vertex, 2]
+    return set_weights[vertex, 2]
 
 
 @kernel
-def comparison_work(sets: Sets, vertex: int, limit: int) -> Any:
-    """Count the entries that `exact.count_shared` reads for a vertex, up to `limit`."""
+def comparison_work(sets: SetArrays, vertex: int, limit: int) -> Any:
+    """Count the entries that `jaccard.count_shared` reads for a vertex, up to `limit`."""
     offsets, holder_offsets, closed = sets.offsets, sets.holder_offsets, sets.closed
     total = np.int64(0)
     if closed:  # the vertex is an element of its own set, and a holder of itself
@@ -239,7 +244,7 @@ def comparison_work(sets: Sets, vertex: int, limit: int) -> Any:
 
 
 @kernel
-def _work(sets: Sets, vertices: Array, limit: int) -> Array:
+def _work(sets: SetArrays, vertices: Array, limit: int) -> Array:
     """`comparison_work` of each vertex, `[len(vertices)]` int64."""
     work = np.empty(len(vertices), dtype=np.int64)
     for i in range(len(vertices)):

@@ -41,9 +41,6 @@ def default_pipeline() -> Any:
 extractor._load_pipeline = lambda model: (
     default_pipeline() if model == extractor.DEFAULT_EXTRACTOR else _load_pipeline(model)
 )
-# Nothing waits for the disk: a process that dies loses nothing that it wrote, and tests that build
-# many indices waited for a third of their time.
-os.fsync = lambda descriptor: None
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
 os.environ["GRAPHAGG_NO_CACHE"] = "1"  # nor does a test see what another one computed
 

@@ -94,7 +94,7 @@ def measured(
     assert lists is not None
     size = sum(path.stat().st_size for path in made.iterdir()) / count
     every = np.ones(count, np.bool_)
-    name = f"lists: {lists.enough:,} of them, stored recall {lists.recall:.3f}"
+    name = f"lists: {lists.probe_budget:,} of them, stored recall {lists.recall:.3f}"
     _row(name, lambda q: _by_lists(lists, q, every), asked, products, spent, size)
     for share in _SHARES:
         mask = np.random.default_rng(1).random(count) < share
@@ -132,7 +132,7 @@ def _beside(vectors: np.ndarray, asked: np.ndarray, products: np.ndarray) -> Non
 
 
 def _by_lists(lists: Lists, question: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    windows, products = lists.see(query_of(question[None]), visible)
+    windows, products = lists.scan(query_of(question[None]), visible)
     return windows[_best(products)]
 
 

@@ -5,10 +5,9 @@ additive model of what any index shows without labels (logistic regression),
 
     1 / (1 + exp(-(intercept + sum over features of coefficient * feature))),
 
-with one table of coefficients per profile, fitted on questions whose gold was there and questions
-whose gold was hidden by `exclude`; docs/decisions/confidence.md says how, and how well it holds on
-sets that it was not fitted on. Cosines of another encoder than the profile's own lie elsewhere: the
-order of answers then still tells something, the number does not.
+with one table of coefficients per profile, fitted on questions with and without their gold
+(docs/decisions/confidence.md). With another encoder than the profile's own only the order of
+answers means something, not the number.
 
 Features depend on the visible passages alone, and on no order of them: a change equals a rebuild.
 """

@@ -1,12 +1,10 @@
 """Additions to the scores of a mode's hits: recency, and the scores of a reranker.
 
-Both are off by default. Both are components of the score and part of the last hop of the path, so
-that components and contributions still add up.
+Both are off by default. Both are components of the score and part of the last hop of the path.
 
-Recency adds `weight 2^(-age / half_life)` to a passage with a date, where its age runs to `as_of`
-or, without one, to the newest visible passage: no clock decides an answer. It adds `weight` at
-most, so the ranking is exact once the mode's own hits score lower than the k-th by more than that.
-A reranker then sees the first of them.
+Recency adds `weight 2^(-age / half_life)` to a passage with a date; its age is counted from `as_of`
+or the newest visible passage. It adds `weight` at most, so the ranking is exact once the mode's own
+hits score lower than the k-th by more than that. A reranker then reads the first of them.
 """
 
 from __future__ import annotations

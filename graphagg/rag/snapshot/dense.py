@@ -1,15 +1,12 @@
 """Similarity of questions and passages: exact, or by inverted lists above 100,000 passages.
 
-Rule: up to 100,000 visible passages every one is compared, and in every segment of at most 100,000
-windows. A larger segment has inverted lists (`graphagg.rag.tables.lists`). A question reads at most
-as much of them as finds .99 of the ten nearest windows of a sample of its sentences, and no list
-that promises less than what it has seen; the recall of other sentences is measured and stored.
-Scores are exact. A passage longer than the encoder's window has several vectors and the similarity
-of the best one.
+Up to 100,000 visible passages, and in segments of at most 100,000 windows, every one is compared. A
+larger segment has inverted lists (`graphagg.rag.tables.lists`), with a recall of about .99. Scores
+are exact. A passage longer than the encoder's window has several vectors and the similarity of the
+best one.
 
-A change leaves lists as they are: a passage that is gone is hidden, new ones are a segment of
-their own. So an answer between changes has the recall of its lists, not the same hits as a rebuild;
-`compact` gives a rebuild's.
+A change leaves lists as they are: deleted passages are hidden, new ones are a segment of their own.
+So an answer between changes may have other hits than a rebuild; `compact` gives a rebuild's.
 """
 
 from __future__ import annotations
@@ -73,7 +70,7 @@ class DenseIndex:
     def _candidates(self, query: Queries, k: int, visible: RowSet) -> tuple[Rows, Floats]:
         """Visible rows that lists and small segments give, and similarities of their windows."""
         segments = self.corpus.segments
-        least = max(_SEEN * k, *(s.lists.enough for s in segments if s.lists is not None))
+        least = max(_SEEN * k, *(s.lists.probe_budget for s in segments if s.lists is not None))
         pairs = [
             self._of_segment(segment, start, query, (least, max(NEAR, k)), visible)
             for segment, start in zip(segments, self.corpus.starts.tolist(), strict=False)
@@ -91,7 +88,7 @@ class DenseIndex:
             return rows, self.corpus.similarity_at(rows, query)[:, 0]
         bounds = segment.windows.bounds
         among = None if visible.is_all else visible.of_values(start, bounds)
-        windows, scores = segment.lists.see(query.packed, among, *limits)
+        windows, scores = segment.lists.scan(query.packed, among, *limits)
         if bounds[-1] == len(bounds) - 1:  # a window each: the bounds stay unread
             return start + windows, scores
         return start + np.searchsorted(bounds, windows, side="right") - 1, scores

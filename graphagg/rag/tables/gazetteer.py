@@ -1,12 +1,11 @@
 """Every entity, and every place in every passage where its words occur.
 
 An entity is a key (`tokens.entity_key`) that the extractor found in a passage or that titles one.
-All places are kept, also where they overlap, are in lower case or lie inside a longer name: which
-of them count depends on which keys there are, and that depends on which passages a reader may see.
-`View` decides it for one set of passages.
+All places are stored, also where they overlap, are in lower case or lie inside a longer name. Which
+of them count depends on the visible passages; `View` decides it.
 
-That an old passage holds a new key is seen from the lexicon: only the passages that hold all its
-stems are read again.
+A change uses the lexicon to find old passages that contain a new key: only passages that contain
+all its stems are read again.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
 """Inverted lists: the windows of a large segment, each in the list of its nearest centroid.
 
-A question reads the most promising lists until it has seen as many visible windows as were enough
-for the segment's own sentences, or no list promises as much as the `NEAR` nearest seen so far have.
-So a filter makes it read further, and nothing else; lists change when their segment does, which is
-never. A list is the more promising the more similar its centroid is, and the wider its windows lie
-around it. Their vectors lie together.
+A query probes lists in order of their upper bound: the product with the centroid, plus how far the
+list's windows lie around it. It stops after `probe_budget` visible windows, as many as the
+segment's own sentences needed to reach the target recall, or where no list can hold one of the
+`NEAR` nearest.
 
-Centroids come from k-means over a sample. They are packed, and products of integers are exact: the
-list of a window, and every byte, is the same on any machine and for windows in parts of any size.
+Centroids come from k-means over a sample. They are packed, and products of integers are exact, so
+every byte is the same on any machine and for windows in parts of any size.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from graphagg.store.ranges import is_large, preallocate, will_need, write_range
 from graphagg.store.reading import NamedArrays
 
 TARGET = 0.99
-"""The share of the nearest windows of the sentences which choose `enough` that it reaches."""
+"""The share of the nearest windows of the sentences which choose `probe_budget` that it reaches."""
 NEAREST = 10
 """Windows that are the nearest of a sentence."""
 NEAR = 100
@@ -67,9 +66,9 @@ class Lists:
         bounds: `[L + 1]` int64, where each list begins.
         windows: `[W]` int32, numbers in the segment; they ascend in each list.
         vectors: `[W, d + 4]`, packed, of these windows, and some rows of 0.
-        enough: number of visible windows that a question sees.
+        probe_budget: number of visible windows that a query is compared with.
         recall: the share of their nearest windows that other sentences than those which chose
-            `enough` see.
+            `probe_budget` see.
     """
 
     centroids: Packed
@@ -77,24 +76,24 @@ class Lists:
     bounds: Array
     windows: Array
     vectors: Packed
-    enough: int
+    probe_budget: int
     recall: float
 
-    def see(
+    def scan(
         self, query: QuantizedQueries, visible: Mask | None, least: int = 0, near: int = NEAR
     ) -> tuple[Ints, Floats]:
-        """See visible windows of the most promising lists.
+        """Compare a query with visible windows of the most promising lists.
 
         Args:
             query: one of them.
             visible: `[W]`, by number in the segment; None: all.
-            least: see so many where `enough` is less.
-            near: leave out lists that promise less than so many windows have.
+            least: least number of windows, where `probe_budget` is less.
+            near: leave out lists whose bound is below the products of this many windows.
 
         Returns:
             The windows, and their products with the query.
         """
-        return self._ahead._see(query, visible, max(self.enough, least), near)
+        return self._ahead._see(query, visible, max(self.probe_budget, least), near)
 
     def positions(self, query: QuantizedQueries) -> Ints:
         """Positions of the nearest windows in the order in which a question sees all."""
@@ -110,7 +109,7 @@ class Lists:
         order = np.argsort(-promises, kind="stable")
         size = min(size, len(self.windows))
         windows, products = np.empty(size, np.int64), np.empty(size, np.float32)
-        arrays = _Arrays(*map(read_only, (self.bounds, self.windows, self.vectors)))
+        arrays = _ListArrays(*map(read_only, (self.bounds, self.windows, self.vectors)))
         promising = _Promising(order, promises[order], near)
         mask = read_only(np.zeros(0, np.bool_) if visible is None else visible)
         seen = _see(arrays, promising, mask, query, windows, products)
@@ -128,9 +127,9 @@ class Lists:
         """Map the lists of a segment; None where it has none."""
         if f"{prefix}lists.{_MEASURED}.npy" not in arrays:
             return None
-        enough, recall = arrays.array(f"{prefix}lists.{_MEASURED}").tolist()
+        budget, recall = arrays.array(f"{prefix}lists.{_MEASURED}").tolist()
         columns: dict[str, Any] = {n: arrays.array(f"{prefix}lists.{n}") for n in _ARRAYS}
-        return cls(**columns, enough=int(enough), recall=recall)
+        return cls(**columns, probe_budget=int(budget), recall=recall)
 
 
 def trained(vectors: Packed) -> Packed:
@@ -198,7 +197,7 @@ def write_lists(
         write_range(path, start, vectors[order[start : start + _WRITTEN]])
     codes: Packed = np.load(path, mmap_mode="r", allow_pickle=False)
     windows = order.astype(np.int32)
-    lists = Lists(centroids, reach, offsets(sizes), windows, codes, enough=0, recall=0.0)
+    lists = Lists(centroids, reach, offsets(sizes), windows, codes, probe_budget=0, recall=0.0)
     writer = ArtifactWriter(folder)
     for name in _ARRAYS[:-1]:
         writer.array(f"{prefix}lists.{name}", getattr(lists, name))
@@ -208,7 +207,7 @@ def write_lists(
 def _measured(lists: Lists, sentences: Array) -> tuple[int, float]:
     """Find what is enough for half of a sample of sentences, and the recall of the others.
 
-    A window at position p of the order in which all are seen is seen if `enough` is more than p.
+    The window at position p in the order of a scan of all is seen if the budget is more than p.
     """
     count = min(len(sentences), _SENTENCES)
     rows = np.random.default_rng(0).choice(len(sentences), count, replace=False)
@@ -230,7 +229,7 @@ def _squares(rows: Packed) -> Floats:
     return squares
 
 
-class _Arrays(NamedTuple):
+class _ListArrays(NamedTuple):
     """Lists, as the kernel takes them; see `Lists`."""
 
     bounds: Array
@@ -247,7 +246,7 @@ class _Promising(NamedTuple):
 
 
 def _see_by_list(
-    lists: _Arrays,
+    lists: _ListArrays,
     promising: _Promising,
     visible: Array,
     query: QuantizedQueries,
@@ -280,7 +279,7 @@ def _see_by_list(
 
 @kernel(nogil=True, plain=_see_by_list)
 def _see(
-    lists: _Arrays,
+    lists: _ListArrays,
     promising: _Promising,
     visible: Array,
     query: QuantizedQueries,

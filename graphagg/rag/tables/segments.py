@@ -1,9 +1,8 @@
 """The passages of an index and all that depends on one passage alone, in immutable segments.
 
-A segment holds the passages that one change added: texts, vectors, sentences, and entities that
-were found. It is never altered; everything that is built over the segments (`Gazetteer`, `Lexicon`)
-leaves out a passage that was deleted, until segments are joined, which drops it for good. A row is
-the number of a passage over all segments, deleted ones included.
+A segment holds the passages that one change added: texts, vectors, sentences, and the entities that
+were found. It never changes. `Gazetteer` and `Lexicon` leave out deleted passages; joining segments
+drops them for good. A row is the number of a passage over all segments, deleted ones included.
 """
 
 from __future__ import annotations
@@ -267,7 +266,7 @@ class StoredCorpus:
         return segment.passages.titles[inside]
 
     def raw_id(self, row: int) -> bytes:
-        """The same in UTF-8."""
+        """The id of the passage in a row, in UTF-8."""
         segment, inside = self.locate(row)
         return segment.passages.ids.raw(inside)
 

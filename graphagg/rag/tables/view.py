@@ -5,15 +5,13 @@ property of the corpus and not of one passage is made here, from the visible pas
 the mean lengths, which entities there are, which mentions count, and how often each entity occurs.
 So an answer under a filter equals the answer of an index of exactly the visible passages.
 
-Which mentions count: of those that begin like a name and whose entity is visible, the leftmost and
-longest; beside them, likewise, the titles of visible passages inside longer names. A common word
-is written in lower case more often than with a capital inside a sentence, as "Add", "See" and "How
-to" are. It counts nowhere, or where it titles a passage, only inside sentences. Two passes over the
-mentions decide it, 1 ms for 6,000 passages.
+The mentions that count begin like a name and belong to a visible entity; of overlapping ones the
+leftmost and longest counts, and beside it the titles of visible passages inside it. A common word,
+which texts write in lower case more often than with a capital inside a sentence ("Add", "See"),
+counts nowhere, or, if it titles a passage, only inside sentences.
 
-The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
-the entities and passages that it comes to. Any other view holds a byte per mention and per pair and
-6 per entity in memory.
+The view of all passages that are alive is part of the index and mapped. Any other view takes a byte
+per mention and per pair and 6 per entity in memory.
 """
 
 from __future__ import annotations

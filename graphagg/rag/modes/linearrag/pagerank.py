@@ -17,7 +17,7 @@ from graphagg.arrays import Doubles, Ints
 from graphagg.graph.pagerank import degrees_of, nodes_of, solve
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 
-TOLERANCE = 1e-7
+TOLERANCE = 5e-7
 """Residual, of a total of 1, that a node may keep."""
 
 

@@ -54,7 +54,7 @@ class MultihopSearch(CandidateScorer):
             question: the question.
             k: number of passages that will be chosen; the same for all up to the pool's size.
             allowed: `[R]`, which passages may be chosen; None: all that are visible.
-            extra: rows to compute everything for, whatever their similarity; not to choose.
+            extra: rows that are scored for `explain` but never returned.
         """
         # 1. The pool: the passages that F is computed for.
         pool = self.pool(question, max(k, self.config.pool), allowed)
@@ -351,11 +351,11 @@ class MultihopRanking:
         return weighted(new_terms, self.question.lexical.weights), new_pages.sum(axis=1)
 
     def step(self, row: int, before: int | None = None) -> Step | None:
-        """The last hop to a row; None where its best path begins with it.
+        """The last hop on the best path to `row`; None if the path starts there.
 
         Args:
             row: of a candidate.
-            before: as it was before the round at this position.
+            before: use the state before this round.
         """
         for index in reversed(range(len(self.rounds[:before]))):
             edge = self.rounds[index].best.get(row)

@@ -46,22 +46,22 @@ def test_what_is_seen_is_visible_and_its_products_are_exact(
     exact = multiply(pack(vectors), query)[:, 0]
     visible = rng.random(count) < rng.random()
     for least in (0, 3, count):
-        windows, products = opened.see(query, visible, least, count)
-        assert len(windows) == min(max(opened.enough, least), np.count_nonzero(visible))
+        windows, products = opened.scan(query, visible, least, count)
+        assert len(windows) == min(max(opened.probe_budget, least), np.count_nonzero(visible))
         assert len({*windows.tolist()}) == len(windows) and visible[windows].all()
         np.testing.assert_array_equal(products, exact[windows])
     near = int(rng.integers(1, 20))
-    some, nearer = opened.see(query, visible, count, near)
+    some, nearer = opened.scan(query, visible, count, near)
     assert some.tolist() == windows[: len(some)].tolist()
     promises = multiply(opened.centroids, query)[:, 0] + opened.reach
     list_of = np.empty(count, np.int64)
     list_of[opened.windows] = np.repeat(np.arange(len(promises)), np.diff(opened.bounds))
-    every = [opened.see(query, mask, count, near) for mask in (None, np.ones(count, np.bool_))]
+    every = [opened.scan(query, mask, count, near) for mask in (None, np.ones(count, np.bool_))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lists, "_see", lists._see.plain)
         patch.setattr(packed_rows, "_multiply", packed_rows._multiply.plain)
-        by_numpy = opened.see(query, visible, count, near)
-        every.append(opened.see(query, None, count, near))
+        by_numpy = opened.scan(query, visible, count, near)
+        every.append(opened.scan(query, None, count, near))
     assert [each.tobytes() for each in by_numpy] == [some.tobytes(), nearer.tobytes()]
     assert len({tuple(each.tobytes() for each in seen) for seen in every}) == 1
     for unread in {*list_of[windows[len(some) :]].tolist()}:
@@ -74,7 +74,7 @@ def test_lists_that_promise_less_are_not_read(tmp_path: Path) -> None:
     vectors[:200, 0], vectors[200:, 0] = 2.0, -2.0
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     opened = written(tmp_path, pack(vectors), pack(vectors[::40]))
-    windows, _ = opened.see(query_of(vectors[:1]), np.ones(800, np.bool_), 800)
+    windows, _ = opened.scan(query_of(vectors[:1]), np.ones(800, np.bool_), 800)
     assert set(windows.tolist()) == {*range(200)}
 
 
@@ -103,7 +103,7 @@ def test_the_stored_recall_is_the_one_of_the_sentences_that_did_not_choose(
     rng = np.random.default_rng(0)
     vectors, sentences = pack(unit(rng, 3000, 12)), pack(unit(rng, 500, 12))
     opened = written(tmp_path, vectors, sentences)
-    assert 0 < opened.enough < 3000
+    assert 0 < opened.probe_budget < 3000
     positions = opened.positions(query_of(unpack(sentences[:1])))
     assert positions.base is None  # a view would keep the positions of all windows in memory
     rows = np.random.default_rng(0).choice(500, 200, replace=False)
@@ -111,7 +111,7 @@ def test_the_stored_recall_is_the_one_of_the_sentences_that_did_not_choose(
     for row in rows.tolist():
         query = query_of(unpack(sentences[row : row + 1]))
         nearest = np.argsort(-multiply(vectors, query)[:, 0])[: lists.NEAREST]
-        reached.append(np.isin(nearest, opened.see(query, every, near=3000)[0]).mean())
-        shares.append(np.isin(nearest, opened.see(query, every)[0]).mean())
+        reached.append(np.isin(nearest, opened.scan(query, every, near=3000)[0]).mean())
+        shares.append(np.isin(nearest, opened.scan(query, every)[0]).mean())
     assert np.mean(reached[0::2]) >= lists.TARGET
     assert opened.recall == pytest.approx(np.mean(shares[1::2])) and opened.recall > 0.9

@@ -9,7 +9,6 @@ filter on a key compares only values of the key's type (`value_types`), so one p
 
 from __future__ import annotations
 
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property
@@ -20,31 +19,27 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Ints, Mask, offsets
-from graphagg.errors import InvalidPassage
+from graphagg.rag.documents.metadata_encoding import KeyValues, arrow_array
 from graphagg.rag.documents.value_types import (
     FAMILIES,
     LISTS,
+    NEVER,
     TEXTS,
     Counts,
     ValueType,
     compare,
     compare_texts,
-    is_int64,
     merge_schemas,
-    parse_instant,
     type_of,
 )
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.reading import content_of
-from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 WHEN = "when"
 """The key whose dates say when a passage was written, or when the events in it happened."""
-NEVER = -(2**63)
-"""The instant of a passage without a date, and of a text that is no date; before all others."""
 
 # --- the table ---------------------------------------------------------------------------------
 
@@ -166,7 +161,7 @@ class MetadataTable:
         """
         import pyarrow as pa
 
-        keys: defaultdict[tuple[str, ValueType], _KeyValues] = defaultdict(_KeyValues)
+        keys: defaultdict[tuple[str, ValueType], KeyValues] = defaultdict(KeyValues)
         count = 0
         for row, passage_metadata in enumerate(metadata):
             count = row + 1
@@ -177,7 +172,7 @@ class MetadataTable:
         columns = [values.encoded(*column, count) for column, values in keys.items()]
         columns.sort(key=lambda column: (column["key"], column["type"]))
         schema = _columns().with_metadata({"rows": str(count)})
-        arrays = [_arrow(f.type, [column[f.name] for column in columns]) for f in schema]
+        arrays = [arrow_array(f.type, [column[f.name] for column in columns]) for f in schema]
         table = pa.Table.from_arrays(arrays, schema=schema)
         return cls(lambda: table)
 
@@ -350,87 +345,3 @@ def _check_column(
     distinct = texts if kind in (*TEXTS, "list of strings") else len(integers) + len(floats)
     if len(codes) and not 0 <= codes.min() <= codes.max() < distinct:
         raise ValueError("codes past the distinct values")
-
-
-# --- encoding ----------------------------------------------------------------------------------
-
-
-def _arrow(kind: pa.DataType, values: Sequence[Any] | npt.NDArray[Any]) -> pa.Array:
-    """An array of a type of `_columns`; `pa.array` would load pandas, which takes 0.3 CPU s."""
-    import pyarrow as pa
-
-    children: list[pa.Array] = []
-    contents: list[npt.NDArray[Any] | None] = [None]
-    if pa.types.is_large_list(kind):
-        dtype = kind.value_type.to_pandas_dtype()  # of strings: object
-        cells = [np.asarray(() if cell is None else cell, dtype) for cell in values]
-        children = [_arrow(kind.value_type, np.concatenate([np.zeros(0, dtype), *cells]))]
-        is_valid = np.array([cell is not None for cell in values], np.bool_)
-        contents = [np.packbits(is_valid, None, "little"), offsets([len(cell) for cell in cells])]
-    elif pa.types.is_primitive(kind):
-        contents.append(np.asarray(values, kind.to_pandas_dtype()))
-    else:
-        strings = StringTable.pack(values)
-        width = np.int64 if pa.types.is_large_string(kind) else np.int32
-        contents += [strings.offsets.astype(width), strings.data]
-    buffers = [None if each is None else pa.py_buffer(each) for each in contents]
-    return pa.Array.from_buffers(kind, len(values), buffers, children=children)
-
-
-class _KeyValues:
-    """The values of one key and type.
-
-    Attributes:
-        rows: the rows with a value, ascending.
-        lengths: number of elements of each list.
-        codes: the position of each value in `positions`; the elements of a list follow each other.
-        positions: the distinct values, numbered in the order in which they first occur.
-    """
-
-    def __init__(self) -> None:
-        self.rows, self.lengths, self.codes = array("i"), array("i"), array("i")
-        self.positions: dict[Any, int] = {}
-
-    def add(self, row: int, kind: ValueType, value: Any) -> None:
-        """Add the value of a row."""
-        self.rows.append(row)
-        is_list = kind in ("empty list", *LISTS)
-        values = value if is_list else () if kind == "mixed" else (value,)
-        if is_list:
-            self.lengths.append(len(value))
-        for each in values:
-            self.codes.append(self.positions.setdefault(each, len(self.positions)))
-
-    def encoded(self, key: object, kind: ValueType, count: int) -> dict[str, Any]:
-        """The table's row of one key and type; the segment has `count` passages."""
-        if not isinstance(key, str):
-            raise InvalidPassage(f"metadata key {key!r}: a {type(key).__name__}, wanted a string")
-        is_text = kind in ("string", "list of strings")
-        texts = sorted(self.positions) if is_text else []
-        integers = [] if is_text else sorted(filter(is_int64, self.positions))
-        floats = [] if is_text else sorted(self.positions.keys() - integers)
-        distinct = [*texts, *integers, *floats]
-        if kind == "string":
-            instants = [parse_instant(text) for text in texts]
-            kind = "string" if None in instants else "date"
-            if any(instant is not None for instant in instants):
-                integers = [NEVER if instant is None else instant for instant in instants]
-        try:
-            "".join([key, *texts]).encode()
-        except UnicodeEncodeError:
-            raise InvalidPassage(
-                f"metadata key {key!r}: it or one of its values holds a lone surrogate, "
-                "not Unicode text; remove it"
-            ) from None
-        ranks = np.empty(len(distinct), np.int32)
-        ranks[[self.positions[value] for value in distinct]] = np.arange(len(distinct))
-        return {
-            "key": key,
-            "type": kind,
-            "rows": None if len(self.rows) == count else np.array(self.rows, np.int32),
-            "bounds": offsets(np.array(self.lengths, np.int64)) if self.lengths else None,
-            "codes": ranks[np.array(self.codes, np.int64)],
-            "texts": texts,
-            "integers": integers,
-            "floats": floats,
-        }

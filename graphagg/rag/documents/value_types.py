@@ -109,6 +109,10 @@ _DATE = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+NEVER = -(2**63)
+"""The instant of a passage without a date, and of a text that is no date; before all others."""
+
+
 def parse_instant(text: str) -> int | None:
     """Parse an ISO 8601 date, or date and time.
 

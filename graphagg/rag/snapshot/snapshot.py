@@ -22,8 +22,8 @@ from graphagg.rag.config.profile import WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.languages import OTHER
-from graphagg.rag.documents.metadata import NEVER, WHEN, MetadataTable
-from graphagg.rag.documents.value_types import ValueType, merge_schemas
+from graphagg.rag.documents.metadata import WHEN, MetadataTable
+from graphagg.rag.documents.value_types import NEVER, ValueType, merge_schemas
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.rag.models.with_names import names_of

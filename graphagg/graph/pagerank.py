@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
+from graphagg.arrays import Array, Doubles, Ints, read_only
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 
@@ -52,22 +52,15 @@ class PushGraph(NamedTuple):
         forward: links of the n rows of a matrix.
         backward: links of its m columns; an undirected graph needs none.
         shift: number of the first column as a node: n in a two-mode graph, else 0.
-        visible: `[n]` bool, the rows of a two-mode graph that are not hidden; None: all. A hidden
-            row is never reached from a column, and must not be in a reset.
-        leaves: `[n]` float64, for each row the weight of its links to columns that have no other
-            link, so that all they get comes back. `forward` leaves them out, and they get no
-            score. None: there are none.
     """
 
     forward: Links
     backward: Links
     shift: int
-    visible: Mask | None
-    leaves: Array | None
 
 
 class PushLimits(NamedTuple):
-    """PushLimits at which a push ends.
+    """Bounds at which a push ends.
 
     Attributes:
         alpha: probability of a return to the reset in each step.
@@ -117,15 +110,7 @@ class PushScratch(NamedTuple):
         )
 
 
-def push_graph(
-    rows: Csr,
-    columns: Csr,
-    kind: int,
-    *,
-    weighted: bool = False,
-    visible: Mask | None = None,
-    leaves: Doubles | None = None,
-) -> PushGraph:
+def push_graph(rows: Csr, columns: Csr, kind: int, *, weighted: bool = False) -> PushGraph:
     """Bundle a graph for `push` and `solve`.
 
     Args:
@@ -135,20 +120,12 @@ def push_graph(
         kind: UNDIRECTED, DIRECTED: links are walked both ways; or TWO_MODE: rows are nodes 0 to
             n - 1, columns are nodes n to n + m - 1.
         weighted: whether the values of both matrices are weights.
-        visible: see `PushGraph`; empty means all.
-        leaves: see `PushGraph`.
     """
     forward = _links_of(rows, weighted)
     backward = _links_of(columns, weighted)
     if kind == UNDIRECTED:
         backward = backward._replace(offsets=backward.offsets[:1])
-    return PushGraph(
-        forward,
-        backward,
-        rows.rows if kind == TWO_MODE else 0,
-        None if visible is None or not len(visible) else read_only(visible),
-        None if leaves is None else read_only(leaves),
-    )
+    return PushGraph(forward, backward, rows.rows if kind == TWO_MODE else 0)
 
 
 def _links_of(matrix: Csr, weighted: bool) -> Links:
@@ -246,8 +223,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
     # references.
     forward, neighbors_forward, weights_forward = graph.forward
     backward, neighbors_backward, weights_backward = graph.backward
-    shift, visible, leaves = graph.shift, graph.visible, graph.leaves
-    alpha, per_edge = limits.alpha, limits.per_edge
+    shift, alpha, per_edge = graph.shift, limits.alpha, limits.per_edge
     slots, nodes, mass, residual, limit, queue = scratch
     size, tail = _start(graph, limits, starts, values, scratch)
     known = np.empty(_AT_ONCE, dtype=np.int32)
@@ -263,12 +239,10 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
         edges += degree
         amount = residual[slot]
         residual[slot] = 0.0  # before the neighbors are visited: a node may be its own neighbor
-        leaf = _leaf_weight(leaves, node)
         low, high = _range(forward, node, 0)
-        weight = _sum(weights_forward, neighbors_forward, None, low, high)
+        weight = _sum(weights_forward, low, high)
         low, high = _range(backward, node, shift)
-        weight += _sum(weights_backward, neighbors_backward, visible, low, high) + leaf
-        amount /= _leaf_factor(alpha, leaf, weight)
+        weight += _sum(weights_backward, low, high)
         mass[slot] += alpha * amount
         if weight == 0.0:  # no neighbor to hand on to: all of it stays
             mass[slot] += (1.0 - alpha) * amount
@@ -285,8 +259,6 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
                     known[j - begin] = slots[neighbors[j] + added]
                 for j in range(begin, end):
                     other = neighbors[j] + added
-                    if side == 1 and not _is_visible(visible, other):
-                        continue
                     slot = known[j - begin] - 1
                     if slot < 0:
                         slot = size
@@ -307,13 +279,11 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
 
 
 @kernel
-def _sweep(  # noqa: C901
-    graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array
-) -> None:
+def _sweep(graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array) -> None:
     """Push all nodes above the tolerance, for all resets, until there is none."""
     forward, neighbors_forward, weights_forward = graph.forward
     backward, neighbors_backward, weights_backward = graph.backward
-    shift, visible, leaves = graph.shift, graph.visible, graph.leaves
+    shift = graph.shift
     link_weights = np.full(len(residual), -1.0)  # -1: not summed yet
     width = residual.shape[1]
     amounts = np.empty(width)
@@ -327,19 +297,15 @@ def _sweep(  # noqa: C901
             if top <= tolerance:
                 continue
             largest = max(largest, top)
-            leaf = _leaf_weight(leaves, node)
             if link_weights[node] < 0.0:
                 low, high = _range(forward, node, 0)
-                link_weights[node] = leaf + _sum(
-                    weights_forward, neighbors_forward, None, low, high
-                )
+                link_weights[node] = _sum(weights_forward, low, high)
                 low, high = _range(backward, node, shift)
-                link_weights[node] += _sum(weights_backward, neighbors_backward, visible, low, high)
+                link_weights[node] += _sum(weights_backward, low, high)
             weight = link_weights[node]
-            gain = 1.0 / _leaf_factor(alpha, leaf, weight)
             kept = alpha if weight > 0.0 else 1.0  # without a neighbor all of it stays
             for q in range(width):
-                amounts[q] = gain * residual[node, q]
+                amounts[q] = residual[node, q]
                 residual[node, q] = 0.0  # before the neighbors are visited, as in `_push`
                 mass[node, q] += kept * amounts[q]
             for side in range(2):
@@ -351,30 +317,9 @@ def _sweep(  # noqa: C901
                 added = shift if side == 0 else 0
                 for j in range(low, high):
                     other = neighbors[j] + added
-                    if side == 0 or _is_visible(visible, other):
-                        step = (1.0 - alpha) / weight * _weight_at(weights, j)
-                        for q in range(width):
-                            residual[other, q] += step * amounts[q]
-
-
-@kernel
-def _leaf_factor(alpha: float, leaf: float, weight: float) -> float:
-    """Divide a node's residual by this, as some of what it hands on comes back from its leaves.
-
-    Of all that is handed on the share leaf / weight comes back after two steps, and of that the
-    same share again: the sum of the series is pushed at once.
-    """
-    if leaf == 0.0:
-        return 1.0
-    return 1.0 - (1.0 - alpha) * (1.0 - alpha) * leaf / weight
-
-
-@kernel
-def _leaf_weight(leaves: Array | None, node: int) -> float:
-    """The weight of a node's links to leaves."""
-    if leaves is None:
-        return 0.0
-    return np.float64(leaves[node]) if node < len(leaves) else 0.0
+                    step = (1.0 - alpha) / weight * _weight_at(weights, j)
+                    for q in range(width):
+                        residual[other, q] += step * amounts[q]
 
 
 @kernel
@@ -386,28 +331,19 @@ def _weight_at(weights: Array | None, j: int) -> float:
 
 
 @kernel
-def _is_visible(visible: Mask | None, node: int) -> bool:
-    """Whether a row is not hidden."""
-    if visible is None:
-        return True
-    return visible[node]  # type: ignore[no-any-return]
-
-
-@kernel
-def _sum(weights: Array | None, neighbors: Array, visible: Mask | None, low: int, high: int) -> Any:
-    """The weight of the links from `low` to `high` that lead to visible nodes."""
-    if weights is None and visible is None:
+def _sum(weights: Array | None, low: int, high: int) -> Any:
+    """The weight of the links from `low` to `high`."""
+    if weights is None:
         return float(high - low)
     weight = 0.0
     for j in range(low, high):
-        if _is_visible(visible, neighbors[j]):
-            weight += _weight_at(weights, j)
+        weight += weights[j]
     return weight
 
 
 @kernel
 def _degree(forward: Array, backward: Array, shift: int, node: int) -> int:
-    """The number of a node's links, to hidden nodes too."""
+    """The number of a node's links."""
     low, high = _range(forward, node, 0)
     low_back, high_back = _range(backward, node, shift)
     return high - low + high_back - low_back

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from graphagg.cli.folders import LOCAL, PLACE, Directory
-from graphagg.cli.output.console import AsJson, out, print_json, progress_report, show
+from graphagg.cli.output.console import AsJson, out, print_json, print_rows, progress_report, show
 from graphagg.store import manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.remote.inspecting import indices_below
@@ -100,7 +100,7 @@ def ls(url: Url, as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(each) for each in indices])
         return
-    table = Table("index", "kind", "version", "files", "bytes", box=None, pad_edge=False)
-    for each in indices:
-        table.add_row(each.url, each.kind, each.version, f"{each.files:,}", f"{each.bytes:,}")
-    out.print(table)
+    print_rows(
+        [{"index": each.url, **{k: v for k, v in asdict(each).items() if k != "url"}}
+         for each in indices]
+    )  # fmt: skip

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from graphagg.cli.builds.graphs import CommunitiesBuild, find_edges
 from graphagg.cli.builds.run import build_command, merge_indices
@@ -25,6 +24,7 @@ from graphagg.cli.output.console import (
     out,
     print_changed,
     print_json,
+    print_rows,
     progress_report,
 )
 from graphagg.cli.output.results import print_members
@@ -253,10 +253,7 @@ def _print_sweep(partitions: dict[float, Partition], as_json: bool) -> None:
     if as_json:
         print_json({"sweep": rows})
         return
-    table = Table(*rows[0], box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(f"{value:.4g}" for value in row.values()))
-    out.print(table)
+    print_rows(rows)
 
 
 def add(
@@ -316,18 +313,16 @@ def _print_evaluations(results: list[Evaluation], unknown: int) -> None:
 
 
 def _table_evaluations(results: list[Evaluation]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("method", "communities", "recall", "95 %", "area", "ms p50", "ms p99"):
-        table.add_column(name, justify="left" if name == "method" else "right")
-    for run in results:
-        low, high = run.recall_interval
-        table.add_row(
-            run.method,
-            str(run.communities),
-            f"{run.recall:.3f}",
-            f"{low:.3f}-{high:.3f}",
-            f"{run.recall_auc:.3f}",
-            f"{run.latency_ms['p50']:.2f}",
-            f"{run.latency_ms['p99']:.2f}",
-        )
-    out.print(table)
+    rows: list[dict[str, str | float]] = [
+        {
+            "method": run.method,
+            "communities": run.communities,
+            "recall": run.recall,
+            "95 %": "{:.3f}-{:.3f}".format(*run.recall_interval),
+            "area": run.recall_auc,
+            "ms p50": run.latency_ms["p50"],
+            "ms p99": run.latency_ms["p99"],
+        }
+        for run in results
+    ]
+    print_rows(rows)

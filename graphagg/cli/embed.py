@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from graphagg.cli.builds.graphs import EmbeddingBuild
 from graphagg.cli.builds.run import build_command
@@ -21,9 +19,9 @@ from graphagg.cli.output.console import (
     AsJson,
     Meter,
     err,
-    out,
     print_changed,
     print_json,
+    print_rows,
 )
 from graphagg.embedding.config import Side
 from graphagg.graph.reading.settings import WeightedReading
@@ -85,12 +83,8 @@ def neighbors(
             {"vertex": vertex, "neighbors": [{"id": n.id, "score": n.score} for n in nearest]}
         )
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("vertex")
-    table.add_column("dot" if dot else "cosine", justify="right")
-    for neighbor in nearest:
-        table.add_row(escape(str(neighbor.id)), f"{neighbor.score:.4f}")
-    out.print(table)
+    score = "dot" if dot else "cosine"
+    print_rows([{"vertex": str(n.id), score: n.score} for n in nearest])
 
 
 @app.command("export", epilog=_EXPORT)

@@ -52,7 +52,7 @@ def read_table(path: Path, table: str, options: set[str]) -> dict[str, str | lis
     strange = sorted(name for name in document if name not in TABLES)
     if strange:
         raise InvalidParameter(
-            f"{path}: unknown {_listed(strange)}, wanted the tables {sorted(TABLES)}"
+            f"{path}: unknown {str(strange)[1:-1]}, wanted the tables {sorted(TABLES)}"
         )
     values = document.get(table, {})
     if not isinstance(values, dict):
@@ -61,7 +61,7 @@ def read_table(path: Path, table: str, options: set[str]) -> dict[str, str | lis
     if unknown:
         choices = ", ".join(sorted(options))
         raise InvalidParameter(
-            f"{path}: unknown {_listed(unknown)} in [{table}]; the options are {choices}"
+            f"{path}: unknown {str(unknown)[1:-1]} in [{table}]; the options are {choices}"
         )
     return {name: _word(path, table, name, value) for name, value in values.items()}
 
@@ -119,7 +119,3 @@ def _word(path: Path, table: str, name: str, value: Any) -> str | list[str]:
             "a list of strings"
         )
     return str(value)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(repr(name) for name in names)

@@ -227,7 +227,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
         Args:
             seeds: vertices as the user wrote them; repeats count once.
-            k: number of members besides the seeds. None: a sweep cut chooses, among the first
+            k: number of members besides the seeds; by default 50, as communities have dozens of
+                members. None: a sweep cut chooses, among the first
                 `SWEEP_LIMIT`, the prefix of least conductance (not for two-mode graphs).
             method: `fused`, `minhash`, `jaccard`, `agglomerative` or `pagerank`.
             config: budgets.

@@ -238,7 +238,7 @@ class NodeEmbedding(Index[Version]):
 
         Args:
             vertex: as the user wrote it.
-            k: count of neighbors.
+            k: number of neighbors; by default 10.
             of: directed and two-mode: the side of the vertex's vector.
             among: the side of the vectors that it is compared with; None: the same. From `from` to
                 `to`, the likeliest targets of edges (or elements of a set).

@@ -157,8 +157,9 @@ class PassageIndex(IndexedCorpus):
 
         Args:
             question: at most 10,000 characters.
-            k: number of passages of distinct texts; all where fewer are visible. A hit names its
-                `copies`, the other visible passages with exactly its text.
+            k: number of passages of distinct texts; all where fewer are visible. By default 5, as
+                many as a reader or a language model reads whole. A hit names its `copies`, the
+                other visible passages with exactly its text.
             request: mode, visible passages, reranker and more; see `Request`.
             fields: fields of `Request` by name, such as `mode="bm25"`; they override `request`.
 

@@ -182,25 +182,6 @@ class CommunitiesBuild(GraphBuild):
 # --- embedding -----------------------------------------------------------------------------------
 
 
-def embedding_config(
-    directed: Annotated[
-        bool, typer.Option("--directed", help="The same as --kind directed.")
-    ] = False,
-    two_mode: Annotated[
-        bool, typer.Option("--two-mode", help="The same as --kind two-mode.")
-    ] = False,
-    **values: Any,
-) -> EmbeddingConfig:
-    """The parameters; `directed` and `two_mode` are short for a kind."""
-    short = {"directed": directed, "two-mode": two_mode}
-    kinds = {kind for kind, is_given in short.items() if is_given}
-    if kinds and values["kind"] != EmbeddingConfig.kind:
-        kinds.add(values["kind"])
-    if len(kinds) > 1:
-        raise InvalidParameter(f"{' and '.join(sorted(kinds))} exclude each other; give one --kind")
-    return EmbeddingConfig(**values | {"kind": next(iter(kinds), values["kind"])})
-
-
 @dataclass(frozen=True)
 class EmbeddingBuild(GraphBuild):
     """Embed a graph; an index that is there stays until the new one is complete.
@@ -216,9 +197,7 @@ class EmbeddingBuild(GraphBuild):
     spark_module: ClassVar[str] = "graphagg.embedding.spark.write"
     local_only: ClassVar[tuple[str, ...]] = ("memory",)
 
-    parameters: Annotated[EmbeddingConfig, embedding_config, "Embedding"] = field(
-        default_factory=EmbeddingConfig
-    )
+    parameters: Annotated[EmbeddingConfig, "Embedding"] = field(default_factory=EmbeddingConfig)
     reading: WeightedReading = field(default_factory=WeightedReading)
     memory: str | None = field(default=None, metadata={"panel": "How it runs"})
 

@@ -60,6 +60,26 @@ def show(value: object, text: str, as_json: bool) -> None:
         out.print(text, markup=False)
 
 
+def print_rows(rows: Sequence[Mapping[str, str | int | float]], **columns: Any) -> None:
+    """Print a table with a column per key of the rows; numbers are aligned on the right.
+
+    Args:
+        rows: at least one, with the same keys.
+        columns: settings of the table.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, **columns)
+    for name, value in rows[0].items() if rows else ():
+        table.add_column(name, justify="left" if isinstance(value, str) else "right")
+    for row in rows:
+        table.add_row(
+            *(f"{v:.4g}" if isinstance(v, float) else escape(str(v)) for v in row.values())
+        )
+    out.print(table)
+
+
 @contextmanager
 def progress_report() -> Iterator[Progress]:
     """Progress on stderr: a progress bar in a terminal, else a line for each tenth of a stage."""

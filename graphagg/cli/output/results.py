@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.output.console import out
+from graphagg.cli.output.console import out, print_rows
 from graphagg.rag.question.excerpts import ELLIPSIS
 from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
@@ -180,12 +180,7 @@ def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
 
 def print_members(members: Sequence[Member]) -> None:
     """Print the members of a community, each with its score and reason."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("vertex", "score", "why"):
-        table.add_column(name, justify="right" if name == "score" else "left")
-    for member in members:
-        table.add_row(escape(str(member.id)), f"{member.score:.4g}", escape(member.explain()))
-    out.print(table)
+    print_rows([{"vertex": str(m.id), "score": m.score, "why": m.explain()} for m in members])
 
 
 # --- evaluation ----------------------------------------------------------------------------------

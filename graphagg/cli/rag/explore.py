@@ -12,7 +12,15 @@ from rich.table import Table
 
 from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report, show
+from graphagg.cli.output.console import (
+    AsJson,
+    err,
+    out,
+    print_json,
+    print_rows,
+    progress_report,
+    show,
+)
 from graphagg.cli.request import K, Visible
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.graph import GraphConfig
@@ -203,10 +211,8 @@ def similar(
     if as_json:
         print_json(likes.to_json())
         return
-    table = Table("", "cosine", "key" if entity else "id", "name", expand=out.is_terminal)
-    for rank, like in enumerate(likes.items, start=1):
-        table.add_row(str(rank), f"{like.score:.4f}", escape(like.id), escape(like.name))
-    out.print(table)
+    key = "key" if entity else "id"
+    print_rows([{"cosine": each.score, key: each.id, "name": each.name} for each in likes.items])
     out.print(f"by {likes.by}", markup=False)
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from graphagg.cli.main import app
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.errors import GraphAggError, InvalidParameter, UnknownVertex
+from graphagg.errors import GraphAggError, UnknownVertex
 from tests.unit.embedding.graphs import communities
 
 
@@ -53,8 +53,6 @@ def test_bad_requests_propagate(files):
     run("build", files / "edges.txt", "--out", files / "a", "--dim", 8, "--pieces", 3)
     with pytest.raises(UnknownVertex, match="closest ids are 119"):
         run("neighbors", files / "a", "--vertex", 12345)
-    with pytest.raises(InvalidParameter, match="exclude each other"):
-        run("build", files / "edges.txt", "--out", files / "b", "--directed", "--two-mode")
     for arguments in (
         ["build", files / "nowhere.txt", "--out", files / "b"],
         ["build", files / "edges.txt", "--out", files / "b", "--pieces", 5000],
@@ -72,17 +70,6 @@ def test_choices_are_refused_with_what_there_is(files, call, option):
     error = call("embed", "build", files / "edges.txt", "--out", files / "b", option, "odd").error
     assert f"'{option}'" in error and "'odd' is not one of" in error
     assert not (files / "b").exists()
-
-
-def test_short_options_for_a_kind(files):
-    build = ["build", files / "edges.txt", "--dim", 8]
-    for short in ("directed", "two-mode"):
-        run(*build, "--out", files / short, f"--{short}")
-        run(*build, "--out", files / "long", "--kind", short)
-        manifests = [(files / name / "manifest.json").read_bytes() for name in (short, "long")]
-        assert manifests[0] == manifests[1]
-    with pytest.raises(InvalidParameter, match="exclude each other"):
-        run(*build, "--out", files / "b", "--directed", "--kind", "two-mode")
 
 
 def test_a_recipe(files):

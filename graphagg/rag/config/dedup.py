@@ -23,7 +23,6 @@ class DedupConfig:
         shingles: unit of a shingle: words or characters.
         length: words or characters of a shingle. None: 3 words, or 9 characters.
         permutations: slots of a signature; more find pairs near the threshold more surely.
-        bucket: texts of a bucket that each of its texts is compared with at most.
 
     Examples:
         >>> config = DedupConfig(threshold=0.8)
@@ -35,7 +34,6 @@ class DedupConfig:
     shingles: Unit = "words"
     length: int | None = None
     permutations: int = 128
-    bucket: int = 64
 
     def __post_init__(self) -> None:
         number("threshold", self.threshold, above=0, most=1)
@@ -44,7 +42,6 @@ class DedupConfig:
             object.__setattr__(self, "length", _LENGTHS[self.shingles])
         integer("length", self.length, 1, 64)
         integer("permutations", self.permutations, 1, 4096)
-        integer("bucket", self.bucket, 1, 2**20)
         if self._recall(1) < _SURE:
             raise InvalidParameter(
                 f"threshold is {self.threshold:g}: {self.permutations} permutations find only "

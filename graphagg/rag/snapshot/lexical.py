@@ -80,11 +80,6 @@ class Lexical:
         return holds
 
     def _idf(self, postings: Sequence[Postings]) -> float:
-        """Idf of a term by the postings of its stems."""
-        frequency = sum(self._view.frequency(p.start, p.end) for p in postings)
-        return inverse_frequency(self._view.passages, frequency)
-
-
-def inverse_frequency(passages: int, df: int) -> float:
-    """Idf of a term, as in Lucene."""
-    return math.log(1.0 + (passages - df + 0.5) / (df + 0.5))
+        """Idf of a term by the postings of its stems, as in Lucene."""
+        df = sum(self._view.frequency(p.start, p.end) for p in postings)
+        return math.log(1.0 + (self._view.passages - df + 0.5) / (df + 0.5))

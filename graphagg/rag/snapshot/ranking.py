@@ -76,16 +76,6 @@ def is_among(rows: Array, few: Array) -> Mask:
     return mask
 
 
-def numbered(values: Array, size: int) -> tuple[Array, Array]:
-    """The distinct of some integers below `size`, in any order, and the position of each there."""
-    last = np.empty(size, np.int32)  # only entries that were written are read
-    positions = np.arange(len(values), dtype=np.int32)
-    last[values] = positions
-    owner = last[values]
-    is_last = owner == positions
-    return values[is_last], (np.cumsum(is_last) - 1)[owner]
-
-
 def spread(rows: Rows, values: Array, size: int) -> Array:
     """`[size]`: the values in their rows, 0 elsewhere."""
     dense = np.zeros(size)

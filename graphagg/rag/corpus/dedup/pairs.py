@@ -5,7 +5,7 @@ spacing do not count. A text of fewer than k words or characters is one shingle.
 
 Texts with the same key in a band of their MinHash signatures are candidates; every pair of them is
 compared exactly. Of texts with equal shingles the first stands for all. In a bucket of more texts
-than `bucket` each is compared with that number of texts before it.
+than `BUCKET` each is compared with that number of texts before it.
 
 Texts are kept by size, the largest first, of equals the earliest, unless they are near duplicates
 of a kept one. So every text that goes has a kept text at the threshold, and no two kept texts were
@@ -28,6 +28,8 @@ from graphagg.minhash.signatures import Hashes, HashFamily, mix, signatures
 from graphagg.rag.config.dedup import DedupConfig
 from graphagg.store.ranges import forget
 
+BUCKET = 64
+"""Texts of a bucket that each of its texts is compared with at most."""
 _SEED = 1
 _TEXTS_AT_ONCE = 1 << 13
 _KEYS_AT_ONCE = 1 << 26  # of all bands, or of some after others
@@ -86,7 +88,7 @@ def near_duplicates(sets: ShingleSets, config: DedupConfig) -> NearDuplicates:
         for keys in band_keys(sets, texts, config, bands):
             entries = (keys.astype(np.uint64) << np.uint64(32)) | texts.astype(np.uint64)
             entries.sort()
-            pairs, more = _bucket_pairs(entries, config.bucket)
+            pairs, more = _bucket_pairs(entries, BUCKET)
             candidates.append(pairs)
             cut += more
             if sum(map(len, candidates[1:])) > max(len(candidates[0]), _PAIRS_AT_ONCE):

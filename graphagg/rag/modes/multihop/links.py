@@ -16,7 +16,7 @@ from graphagg.arrays import Array
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import rank_shares
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.snapshot.ranking import is_among, lookup, numbered
+from graphagg.rag.snapshot.ranking import is_among, lookup
 from graphagg.rag.tables.gazetteer import DATE, REFERENCE
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows, Vectors, ranges
@@ -284,7 +284,7 @@ def closeness_to_open_terms(
         return near
     parent, entity = edges.parent[through], bridges.entity[edges.bridge[through]]
     edge, sentence = _sentences(corpus, view, edges.row[through], entity)
-    compared, position = numbered(sentence, len(corpus.sentence_vectors))
+    compared, position = np.unique(sentence, return_inverse=True)
     products = corpus.sentence_vectors.dots_at(compared, vectors)
     best = np.full(len(through), -np.inf)
     np.maximum.at(best, edge, products[position, parent[edge]].astype(np.float64))
@@ -300,7 +300,7 @@ def _sentences(corpus: StoredCorpus, view: View, row: Rows, entity: Array) -> tu
         The positions of the rows, and the sentences of the corpus; `[n]` each.
     """
     entities = len(view.gazetteer.keys)
-    rows, position = numbered(row, len(view.visible))
+    rows, position = np.unique(row, return_inverse=True)
     keys, mentioning = _mentions(view, rows, entity)
     mentioning += corpus.sentence_bounds[rows[keys // entities]]
     pairs = position * entities + entity

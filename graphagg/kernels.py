@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, update_wrapper
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
 from graphagg.errors import MissingExtra
@@ -65,7 +66,11 @@ class Kernel(Generic[P, R]):
             result = self._interpret(args, kwargs)
         else:
             compiled = self.compiled() if self._compiled is None else self._compiled
-            result = compiled(*args, **kwargs)
+            try:
+                result = compiled(*args, **kwargs)
+            except (AttributeError, ImportError):  # the cache names classes of another version
+                _remove_cache()
+                result = compiled(*args, **kwargs)
         return result
 
     def _waits(self, args: Any) -> bool:
@@ -143,6 +148,13 @@ def load() -> None:
     """Load numba where it is installed, so that no later call waits for it."""
     with suppress(MissingExtra):
         _numba()
+
+
+def _remove_cache() -> None:
+    """Remove compiled code from beside the sources: numba reads it before it compares versions."""
+    for file in Path(__file__).parent.rglob("__pycache__/*.nb[ic]"):
+        with suppress(OSError):
+            file.unlink()
 
 
 def compile_always() -> None:

@@ -129,3 +129,24 @@ def test_numba_is_loaded_by_the_first_call() -> None:
         "assert lower_bound(numpy.arange(9), 0, 9, 4) == 4\nassert 'numba' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_cache_of_another_version_is_removed(tmp_path: Path) -> None:
+    """Numba unpickles the types of a cached call before it looks whether the source changed."""
+    source = (
+        "from typing import NamedTuple\nfrom graphagg.kernels import kernel\n"
+        "class {0}(NamedTuple):\n    x: float\n"
+        "@kernel\ndef first(pair):\n    return pair.x\n"
+    )
+    call = (
+        "import graphagg.kernels, sys\n"
+        f"graphagg.kernels.__file__ = {str(tmp_path / 'kernels.py')!r}\n"
+        "import of_version\nprint(of_version.first(of_version.{0}(2.0)))"
+    )
+    for name in ("Pair", "Couple"):
+        (tmp_path / "of_version.py").write_text(source.format(name))
+        done = subprocess.run(
+            [sys.executable, "-c", call.format(name)],
+            capture_output=True, text=True, cwd=tmp_path, check=False,
+        )  # fmt: skip
+        assert done.stdout == "2.0\n", done.stderr

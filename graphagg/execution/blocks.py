@@ -14,7 +14,7 @@ from graphagg.errors import JobFailed
 from graphagg.store.work import FolderStorage
 
 _RUNS = ".runs"
-_BLOCK = re.compile(r"\.[0-9]{6,}\.[^.]+\.npy")
+_BLOCK = re.compile(r"\.[0-9]{6,}\..+\.npy")
 
 
 class Blocks:

@@ -7,7 +7,8 @@ Stages, each of which ends on disk, so that a job that was killed goes on:
 3. `pairs`: both ids of each edge replaced by their numbers.
 4. `sets`, and `holders` of a graph that is not undirected: pairs sorted by range of (row, column).
    A range may end inside a row, so that one hub's neighbors spread over several tasks. Each task
-   drops repeats and writes a block; then tasks copy the blocks to their places.
+   drops repeats and writes a block; then the blocks are concatenated. One task writes where rows
+   end, in 16 bytes per row.
 
 The arrays: ids `vertices` and, two-mode, `elements`; compressed rows `sets` and `holders`, its
 transpose, each with `.indptr`, `.indices` and, with weights, `.data`.
@@ -18,19 +19,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from graphagg.arrays import offsets
 from graphagg.errors import EmptyGraph, InvalidGraph
-from graphagg.execution.blocks import Blocks
 from graphagg.execution.runner import Stats
+from graphagg.execution.task_arrays import TaskArrays
 from graphagg.graph.adjacency import add_up, check_sums
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.spark.edges import EdgeInput
-from graphagg.graph.spark.numbering import Numbering, number_ids, write_ids
+from graphagg.graph.spark.numbering import Numbering, numbered
 from graphagg.spark.job import SparkJob
 from graphagg.spark.tasks import write_blocks
 
@@ -42,6 +43,7 @@ ENTRIES_PER_TASK = 2_000_000
 """Entries of compressed rows that a task holds; about 100 bytes each."""
 VERTICES, ELEMENTS = "vertices", "elements"
 SETS, HOLDERS = "sets", "holders"
+_ROWS, _LENGTHS = "rows", "lengths"
 
 
 def graph_stages(kind: GraphKind) -> tuple[str, ...]:
@@ -116,22 +118,13 @@ class GraphRows:
 
     def _number(self, frame: DataFrame, partitions: int) -> tuple[Numbering, Numbering]:
         """Number the ids of rows and of columns, which are the same unless two-mode."""
-        job = self.job
         sources, targets = frame.selectExpr("src AS id"), frame.selectExpr("dst AS id")
         frames = {VERTICES: sources.union(targets)}
         if self.kind == "two-mode":
             frames = {VERTICES: sources, ELEMENTS: targets}
 
-        def number() -> list[dict[str, Any]]:
-            numberings = [
-                number_ids(ids, job.blocks, name, partitions) for name, ids in frames.items()
-            ]
-            for numbering in numberings:
-                write_ids(job, numbering, job.arrays)
-            return [numbering.to_json() for numbering in numberings]
-
-        noted = [Numbering.from_json(job.blocks, note) for note in job.stage(VERTICES, number)]
-        return noted[0], noted[-1]
+        numberings = numbered(self.job, frames, partitions)
+        return numberings[0], numberings[-1]
 
     def _pairs(self, frame: DataFrame, rows: Numbering, columns: Numbering) -> DataFrame:
         """Columns `row` and `col`, dense numbers; undirected: each pair both ways."""
@@ -145,41 +138,27 @@ class GraphRows:
 
     def _write_rows(self, pairs: DataFrame, name: str, total: int, partitions: int) -> int | None:
         """Write `total` compressed rows. Returns: the repeats, or None where there is no pair."""
-        job, arrays, weighted = self.job, self.job.arrays, bool(_weight(pairs))
-        dtype = np.float64 if self.exact else np.float32
-
-        def sort() -> list[Stats]:
-            ordered = pairs.repartitionByRange(partitions, "row", "col")
-            return write_blocks(
-                ordered.sortWithinPartitions("row", "col", *_weight(pairs)),
-                partial(_save_block, job.blocks, name, self.exact),
-            )
+        job, arrays, of_tasks = self.job, self.job.arrays, TaskArrays(self.job.blocks, name)
+        ordered = pairs.repartitionByRange(partitions, "row", "col")
+        ordered = ordered.sortWithinPartitions("row", "col", *_weight(pairs))
+        save = partial(_save_block, of_tasks, self.exact)
 
         def make() -> int | None:
-            stats = job.note(f"{name}.blocks", sort)
+            stats = job.note(f"{name}.blocks", lambda: write_blocks(ordered, save))
             if not stats:
                 return None
-            starts = offsets([each["entries"] for each in stats]).tolist()
-            next_rows = [*(each["first"] for each in stats[1:]), total]
-            arrays.create(f"{name}.indptr", np.int64, (total + 1,))
-            arrays.create(f"{name}.indices", np.int32, (starts[-1],))
-            if weighted:
-                arrays.create(f"{name}.data", dtype, (starts[-1],))
 
-            def copy(i: int) -> None:
-                block = partial(arrays.blocks.load, name, stats[i]["block"])
-                rows = block("rows")
-                arrays.write(f"{name}.indices", starts[i], block("columns"))
-                if weighted:
-                    arrays.write(f"{name}.data", starts[i], block("weights"))
-                # The ends of the rows up to the first row of the next block, whose task writes
-                # its own. A row without entries ends where the row before it does.
-                ends = starts[i] + offsets(block("lengths"))
-                span = np.arange(rows[0], next_rows[i])
-                row_ends = ends[np.searchsorted(rows, span, side="right")]
-                arrays.write(f"{name}.indptr", int(rows[0]) + 1, row_ends)
+            def ends(_: int) -> None:
+                # A row may end in a later block than it begins in: lengths are added up.
+                lengths = np.zeros(total, np.int64)
+                for each in stats:
+                    rows, counts = (of_tasks.array(each["block"], n) for n in (_ROWS, _LENGTHS))
+                    lengths[rows] += counts
+                arrays.write_whole({f"{name}.indptr": offsets(lengths)})
 
-            job.run(len(stats), copy)
+            job.run(1, ends)
+            parts = ("indices", "data") if _weight(pairs) else ("indices",)
+            of_tasks.join(job, stats, arrays, [f"{name}.{part}" for part in parts])
             return int(sum(each["repeats"] for each in stats))
 
         repeats: int | None = job.stage(name, make)
@@ -195,22 +174,21 @@ def _transposed(pairs: DataFrame) -> DataFrame:
     return pairs.selectExpr("col AS row", "row AS col", *_weight(pairs))
 
 
-def _save_block(blocks: Blocks, name: str, exact: bool, block: int, table: pa.Table) -> Stats:
+def _save_block(of_tasks: TaskArrays, exact: bool, block: int, table: pa.Table) -> Stats:
     """Write one range of sorted pairs, without repeats; their weights are added up."""
     row, column = (table.column(c).to_numpy() for c in ("row", "col"))
     distinct = np.ones(len(row), dtype=np.bool_)
     distinct[1:] = (row[1:] != row[:-1]) | (column[1:] != column[:-1])
-    columns = column[distinct].astype(np.int32)
+    name, columns = of_tasks.stage, column[distinct].astype(np.int32)
     rows, lengths = np.unique(row[distinct], return_counts=True)
-    arrays = {}
+    arrays = {_ROWS: rows, _LENGTHS: lengths, f"{name}.indices": columns}
     if "weight" in table.column_names:
         weights, positions = table.column("weight").to_numpy(), np.cumsum(distinct) - 1
         if exact:
-            arrays["weights"] = np.zeros(len(columns))
-            add_up(positions, weights.astype(np.float32), arrays["weights"])
-            check_sums(arrays["weights"], "the edges")
+            sums = np.zeros(len(columns))
+            add_up(positions, weights.astype(np.float32), sums)
+            check_sums(sums, "the edges")
         else:  # as `rows_from_pairs`: in float64, the smallest first
-            arrays["weights"] = np.bincount(positions, weights).astype(np.float32)
-    blocks.save(name, block, rows=rows, lengths=lengths, columns=columns, **arrays)
-    repeats = len(row) - len(columns)
-    return {"first": int(rows[0]), "entries": len(columns), "repeats": repeats}
+            sums = np.bincount(positions, weights).astype(np.float32)
+        arrays[f"{name}.data"] = sums
+    return of_tasks.save(block, arrays, repeats=len(row) - len(columns))

@@ -25,19 +25,25 @@ from graphagg.execution.runner import InProcessRunner, Stats
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
 from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.documents.passages import corpus_digest
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.engine import TableStages
-from graphagg.rag.indexing.passage_files import PassageFiles, write_text_order
+from graphagg.rag.indexing.passage_files import (
+    PassageFiles,
+    write_id_order,
+    write_text_order,
+)
 from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays, KeptBlocks
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.static.encoder import TABLE_PREFIX
 from graphagg.rag.snapshot import dense
 from graphagg.rag.snapshot.snapshot import KIND, REVISION
 from graphagg.rag.tables.lists import labels_of, trained, write_lists
 from graphagg.rag.tables.packed import LONGEST, dimension_of
-from graphagg.rag.tables.segments import Segment, segment_prefix, table_name
+from graphagg.rag.tables.segments import Segment, StoredCorpus, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
-from graphagg.store import Publication
+from graphagg.store import Artifact, Publication
 from graphagg.store.artifact import current_manifest
 from graphagg.store.manifest import Manifest
 from graphagg.store.reading import ArrayFolder
@@ -89,7 +95,7 @@ def build(
         metadata = (json.loads(line) for line in passages.table.metadata)
         MetadataTable.build(metadata).save(writer, table_name(0))
         segment = Segment.open(ArrayFolder(writer.folder), 0)
-        write_lists_of(writer.folder, 0, segment)
+        write_lists_of(writer.folder, 0, segment.windows.values, segment.sentence_vectors)
         digests = segment.passages.text_digests
         write_text_order(writer, digests, np.ones(len(digests), np.bool_))
         counts |= {"passages": len(passages), "sentences": len(segment.sentence_vectors)}
@@ -206,19 +212,19 @@ class Recipe:
         )
 
 
-def write_lists_of(folder: Path, position: int, segment: Segment) -> None:
-    """Write the inverted lists of a segment in a folder, where it is large."""
-    vectors = segment.windows.values
-    if is_large(vectors):
-        centroids = trained(vectors)
-        nearest = labels_of(vectors, centroids)
-        prefix, sentences = segment_prefix(position), segment.sentence_vectors
-        write_lists(folder, prefix, vectors, sentences, centroids, nearest)
+def write_lists_of(folder: Path, position: int, windows: Array, sentences: Array) -> None:
+    """Write the inverted lists of a segment in a folder, if it has many windows.
 
-
-def is_large(vectors: Array) -> bool:
-    """Whether a segment of these windows has inverted lists."""
-    return len(vectors) > dense.FLAT_LIMIT and dimension_of(vectors) <= LONGEST
+    Args:
+        folder: of the version.
+        position: number of the segment.
+        windows: the vectors of its windows.
+        sentences: the vectors of its sentences, which decide how many lists a question reads.
+    """
+    if len(windows) > dense.FLAT_LIMIT and dimension_of(windows) <= LONGEST:
+        centroids = trained(windows)
+        nearest = labels_of(windows, centroids)
+        write_lists(folder, segment_prefix(position), windows, sentences, centroids, nearest)
 
 
 def publish_build(
@@ -242,5 +248,46 @@ def publish_build(
             inputs={"passages": digest},
             models=recipe.models.to_json(),
             counts=counts | {"segments": 1},
+        )
+    )
+
+
+def publish_segments(
+    publication: Publication,
+    before: Artifact,
+    corpus: StoredCorpus,
+    by_id: Array,
+    counts: dict[str, int],
+) -> Manifest:
+    """Publish a version of several segments whose files and tables are written.
+
+    Args:
+        publication: where it goes.
+        before: an index of the same parameters and models.
+        corpus: the segments.
+        by_id: the rows that are alive, in the order of their ids.
+        counts: of the tables.
+    """
+    writer, manifest = publication.writer, before.manifest
+    alive = write_id_order(writer, by_id, len(corpus))
+    digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
+    write_text_order(writer, digests, alive)
+    for name in manifest.files:
+        if name.startswith(f"{TABLE_PREFIX}."):  # of a static encoder
+            writer.adopt(before, name)
+    places = map(corpus.locate, np.flatnonzero(alive).tolist())
+    digest = corpus_digest(segment.passages.digests[inside].tobytes() for segment, inside in places)
+    counts |= {
+        "passages": len(by_id),
+        "sentences": int(np.diff(corpus.sentence_bounds)[alive].sum()),
+        "segments": len(corpus.segments),
+    }
+    return publication.publish(
+        Manifest(
+            kind=KIND,
+            parameters=manifest.parameters,
+            inputs={"passages": digest},
+            models=manifest.models,
+            counts=counts,
         )
     )

@@ -11,28 +11,26 @@ all: the result is, byte for byte, a build of the passages that are left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from graphagg.arrays import Mask
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import MemoryBlocks
-from graphagg.execution.runner import InProcessRunner, Stats
+from graphagg.execution.runner import InProcessRunner
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.documents.passages import Passage, corpus_digest
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.indexing.block import Arrays
-from graphagg.rag.indexing.build import write_lists_of
+from graphagg.rag.indexing.build import publish_segments, write_lists_of
 from graphagg.rag.indexing.change_blocks import NO_STRINGS, StayingRows, new_block, segment_of
-from graphagg.rag.indexing.engine import KEYS, MENTIONS, TERMS, TableStages
+from graphagg.rag.indexing.engine import KEYS, MENTIONS, TableStages
 from graphagg.rag.indexing.merging import insert_sorted
-from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
-from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
+from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.models.by_name import Models
-from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.snapshot.snapshot import KIND, PassageSnapshot
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus, join_segments, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.store import ArtifactWriter, Publication
@@ -130,29 +128,7 @@ class _Change:
         self._write_segments(writer, corpus)
         rows = np.flatnonzero(self.alive).tolist()
         by_id = np.array(sorted(rows, key=corpus.raw_id), np.int32)
-        write_id_order(writer, by_id, len(corpus))
-        digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
-        write_text_order(writer, digests, self.alive)
-        before = self.before.artifact.manifest
-        for name in before.files:
-            if name.startswith(f"{TABLE_PREFIX}."):  # of a static encoder
-                writer.adopt(self.before.artifact, name)
-        sentences = np.diff(corpus.sentence_bounds)[self.alive]
-        counts |= {
-            "passages": len(rows),
-            "sentences": int(sentences.sum()),
-            "segments": len(corpus.segments),
-        }
-        digest = corpus_digest(_digests(corpus, rows))
-        return publication.publish(
-            Manifest(
-                kind=KIND,
-                parameters=before.parameters,
-                inputs={"passages": digest},
-                models=before.models,
-                counts=counts,
-            )
-        )
+        return publish_segments(publication, self.before.artifact, corpus, by_id, counts)
 
     # --- gazetteer and lexicon ---------------------------------------------------------------
 
@@ -165,13 +141,12 @@ class _Change:
         keys, *key_ranks = insert_sorted(old_keys, _strings(self.block, "keys"))
         arrays.version.write_whole({"lexicon.terms": terms})
         arrays.work.write_whole({KEYS: keys})
-        blocks: list[Stats] = []
-        for i, block in enumerate([old_block] if self.block is None else [old_block, self.block]):
-            merged = {name: block[name] for name in block if not name.startswith("s0.")}
-            blocks.append({"block": i} | arrays.stage(SEGMENT_STAGE).save(i, merged))
-            arrays.stage(KEYS).save(i, {"ranks": key_ranks[i]})
-            arrays.stage(TERMS).save(i, {"ranks": term_ranks[i]})
-        engine.join(blocks)
+        new_block = [] if self.block is None else [self.block]
+        merged = [
+            {name: block[name] for name in block if not name.startswith("s0.")}
+            for block in (old_block, *new_block)
+        ]
+        blocks = engine.take(merged, key_ranks, term_ranks)
         old_ranks, new_ranks = key_ranks
         fresh = np.setdiff1d(new_ranks, old_ranks, assume_unique=True)
         old_mentions = staying.mentions(old_ranks, fresh, keys.take(fresh))
@@ -206,7 +181,8 @@ class _Change:
                 MetadataTable.build(metadata).save(writer, table_name(i))
             if i >= kept:
                 segment.save(writer, i)
-                write_lists_of(writer.folder, i, segment)
+                windows, sentences = segment.windows.values, segment.sentence_vectors
+                write_lists_of(writer.folder, i, windows, sentences)
                 continue
             for name in artifact.manifest.files:
                 if name.startswith(tuple(prefixes)):
@@ -228,9 +204,3 @@ def _strings(block: Arrays | None, name: str) -> StringTable:
     if block is None:
         return NO_STRINGS
     return StringTable(block[f"{name}.utf8"], block[f"{name}.offsets"])
-
-
-def _digests(corpus: StoredCorpus, rows: Iterable[int]) -> Iterator[bytes]:
-    for row in rows:
-        segment, inside = corpus.locate(row)
-        yield segment.passages.digests[inside].tobytes()

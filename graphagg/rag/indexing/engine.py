@@ -26,7 +26,7 @@ import numpy as np
 from graphagg.arrays import Array, Mask, narrow, narrow_type, offsets
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.runner import Stats, TaskRunner
-from graphagg.rag.indexing.block import COLUMNS, mentions_of_block
+from graphagg.rag.indexing.block import COLUMNS, Arrays, mentions_of_block
 from graphagg.rag.indexing.merging import (
     entries_between,
     in_key_order,
@@ -87,6 +87,27 @@ class TableStages:
         """Write the files that are the arrays of all blocks, one after another."""
         names = [name for name in blocks[0] if name.startswith(_JOINED)]
         self.arrays.stage(SEGMENT_STAGE).join(self.runner, blocks, self.arrays.version, names)
+
+    def take(
+        self, blocks: Sequence[Arrays], key_ranks: Sequence[Array], term_ranks: Sequence[Array]
+    ) -> list[Stats]:
+        """Take blocks whose names and words are merged already, and join their arrays.
+
+        Args:
+            blocks: the arrays of each.
+            key_ranks: for each, the ranks of its keys among all.
+            term_ranks: the ranks of its terms.
+
+        Returns:
+            The results of stage `segment`.
+        """
+        stage, stats = self.arrays.stage, list[Stats]()
+        for i, block in enumerate(blocks):
+            stats.append({"block": i} | stage(SEGMENT_STAGE).save(i, block))
+            stage(KEYS).save(i, {"ranks": key_ranks[i]})
+            stage(TERMS).save(i, {"ranks": term_ranks[i]})
+        self.join(stats)
+        return stats
 
     def _merge(self, table: str, target: FileArrays, name: str) -> None:
         """Merge a sorted string table of all blocks, each string once, in one task.

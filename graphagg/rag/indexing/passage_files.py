@@ -12,7 +12,7 @@ from typing import overload
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Mask
 from graphagg.errors import DuplicateId, EmptyCorpus
 from graphagg.progress import Progress
 from graphagg.rag.documents.passages import Passage, iterable
@@ -184,8 +184,8 @@ class PassageFiles(Sequence[Passage]):
         raise DuplicateId(f"{where}: id {name!r} was used before; ids must be unique in a corpus")
 
 
-def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> None:
-    """Write which rows are alive, and the order of their ids.
+def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> Mask:
+    """Write which rows are alive, and the order of their ids. Returns: which are alive.
 
     Args:
         writer: of the version.
@@ -197,6 +197,7 @@ def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> None:
     ranks[by_id] = np.arange(len(by_id))
     for name, values in (("alive", alive), ("rank", ranks), ("by_id", by_id)):
         writer.array(f"rows.{name}", values)
+    return alive
 
 
 def write_text_order(writer: ArtifactWriter, digests: Array, alive: Array) -> None:

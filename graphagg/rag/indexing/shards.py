@@ -18,17 +18,15 @@ from graphagg.arrays import Array, offsets
 from graphagg.errors import DuplicateId, InvalidParameter, ModelMismatch
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import MemoryBlocks
-from graphagg.execution.runner import InProcessRunner, Stats
+from graphagg.execution.runner import InProcessRunner
 from graphagg.progress import Progress
 from graphagg.rag.config.limits import DEFAULT_LIMITS
-from graphagg.rag.documents.passages import corpus_digest
+from graphagg.rag.indexing.build import publish_segments
 from graphagg.rag.indexing.change_blocks import StayingRows
-from graphagg.rag.indexing.engine import KEYS, MENTIONS, TERMS, TableStages
+from graphagg.rag.indexing.engine import KEYS, MENTIONS, TableStages
 from graphagg.rag.indexing.merging import merge_strings
-from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
-from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
-from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.snapshot.snapshot import KIND, PassageSnapshot
+from graphagg.rag.indexing.state import BuildArrays
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus, segment_prefix, table_name
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
@@ -99,29 +97,7 @@ class _Merge:
             counts = self._merge(engine)
             engine.write_view(alive)
         self._link(writer)
-        write_id_order(writer, by_id, len(corpus))
-        digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
-        write_text_order(writer, digests, alive)
-        of_passages = (
-            segment.passages.digests[inside].tobytes()
-            for segment, inside in map(corpus.locate, np.flatnonzero(alive).tolist())
-        )
-        sentences = np.diff(corpus.sentence_bounds)[alive]
-        first = shards[0].artifact.manifest
-        return publication.publish(
-            Manifest(
-                kind=KIND,
-                parameters=first.parameters,
-                inputs={"passages": corpus_digest(of_passages)},
-                models=first.models,
-                counts=counts
-                | {
-                    "passages": len(by_id),
-                    "sentences": int(sentences.sum()),
-                    "segments": len(corpus.segments),
-                },
-            )
-        )
+        return publish_segments(publication, shards[0].artifact, corpus, by_id, counts)
 
     def _by_id(self, corpus: StoredCorpus) -> Array:
         """The rows that are alive in the order of their ids."""
@@ -139,7 +115,7 @@ class _Merge:
 
     def _merge(self, engine: TableStages) -> dict[str, int]:
         """Write gazetteer and lexicon. Returns counts of entities, mentions and terms."""
-        arrays, blocks = engine.arrays, list[Stats]()
+        arrays = engine.arrays
         staying = [_all_of(shard) for shard in self.shards]
         words = [rows.words() for rows in staying]
         keys = [shard.gazetteer.keys for shard in self.shards]
@@ -148,11 +124,7 @@ class _Merge:
             term_ranks = merge_strings([of_shard for of_shard, _ in words], terms)
         with arrays.work.written() as folder:
             key_ranks = merge_strings(keys, GrowingStrings(folder, KEYS))
-        for i, (_, of_words) in enumerate(words):
-            blocks.append({"block": i} | arrays.stage(SEGMENT_STAGE).save(i, of_words))
-            arrays.stage(KEYS).save(i, {"ranks": key_ranks[i]})
-            arrays.stage(TERMS).save(i, {"ranks": term_ranks[i]})
-        engine.join(blocks)
+        blocks = engine.take([of_shard for _, of_shard in words], key_ranks, term_ranks)
         every = arrays.work.strings(KEYS)
         for i, rows in enumerate(staying):
             others = np.setdiff1d(np.arange(len(every)), key_ranks[i], assume_unique=True)
@@ -163,9 +135,9 @@ class _Merge:
         return counts | {"terms": len(arrays.version.map("lexicon.bounds")) - 1}
 
     def _link(self, writer: ArtifactWriter) -> None:
-        """Take over the files of all segments, by their new numbers, and of a static encoder."""
+        """Take over the files of all segments, by their new numbers."""
         segments = 0
-        for i, shard in enumerate(self.shards):
+        for shard in self.shards:
             artifact = shard.artifact
             prefixes = {
                 start: new
@@ -176,8 +148,6 @@ class _Merge:
                 )
             }
             for name, entry in artifact.manifest.files.items():
-                if name.startswith(f"{TABLE_PREFIX}.") and not i:
-                    writer.adopt(artifact, name)
                 for start, new in prefixes.items():
                     if name.startswith(start):
                         writer.take(artifact.path(name), new + name.removeprefix(start), entry)

@@ -19,7 +19,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from graphagg.arrays import offsets
 from graphagg.execution.runner import Stats
@@ -39,19 +39,10 @@ from graphagg.rag.spark.records import (
     load_passages,
     write_passages,
 )
-from graphagg.rag.spark.whole import (
-    IDS,
-    write_copies,
-    write_inverted_lists,
-    write_metadata,
-    write_order,
-)
+from graphagg.rag.spark.whole import IDS, write_order, write_tables
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.job import SparkJob
 from graphagg.store import Publication
-
-if TYPE_CHECKING:
-    pass
 
 PASSAGES_PER_TASK = 2_000
 ENTRIES_PER_TASK = 1_000_000
@@ -93,10 +84,8 @@ def write_with_spark(
             return
         blocks = _annotate(job, arrays, passages, loader)
         join_passages(job, arrays, passages)
-        write_copies(job, arrays)
         counts = TableStages(starts, arrays, job, ENTRIES_PER_TASK).run(blocks)
-        write_metadata(job, arrays, passages)
-        write_inverted_lists(job, arrays, ENTRIES_PER_TASK)
+        write_tables(job, arrays, passages)
         arrays.version.gather(publication.writer)
         sentences = len(arrays.version.map("s0.sentences.vectors"))
         counts |= {"passages": starts[-1], "sentences": sentences}

@@ -1,4 +1,4 @@
-"""Files over all rows that Spark makes in its own way: orders, metadata, inverted lists."""
+"""Files over all rows that are no stages of the tables: orders, metadata, inverted lists."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ import numpy as np
 from graphagg.errors import DuplicateId
 from graphagg.execution.runner import Stats
 from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.indexing.build import is_large
+from graphagg.rag.indexing.build import write_lists_of
 from graphagg.rag.indexing.passage_files import write_id_order, write_text_order
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.spark.records import PASSAGES
-from graphagg.rag.tables.lists import labels_of, trained, write_lists
 from graphagg.rag.tables.segments import table_name
 from graphagg.spark.job import SparkJob
 from graphagg.spark.tasks import write_blocks
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 
 IDS = "ids"
 _NO_ROW = -1
-_CENTROIDS, _NEAREST, _PRODUCTS = "lists.centroids", "lists.nearest", "lists.products"
-_VECTORS_PER_TASK = 100_000
-"""Vectors that a task assigns to their lists; about 400 bytes each, and a block of them in full."""
 
 
 def write_order(
@@ -108,68 +104,25 @@ def _task_frame(
     return job.spark.range(0, count, 1, count).mapInArrow(each, schema)
 
 
-def write_copies(job: SparkJob, arrays: BuildArrays) -> None:
-    """Write the order of the digests of all texts: one task, 12 bytes per passage."""
-    files = arrays.version
+def write_tables(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -> None:
+    """Write the order of texts, metadata, and the inverted lists of a large corpus."""
+    stage, files = arrays.stage(PASSAGES), arrays.version
 
-    def write(_: int) -> None:
+    def order(_: int) -> None:
         digests = files.map("s0.passages.text_digests")
         with files.written() as folder:
             write_text_order(ArtifactWriter(folder), digests, np.ones(len(digests), np.bool_))
 
-    job.run(1, write)
-
-
-def write_metadata(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -> None:
-    """Write the table of metadata: one task, key by key, so that it holds one key's values."""
-    stage, files = arrays.stage(PASSAGES), arrays.version
-
-    def values(i: int) -> list[dict[str, Any]]:
-        table = stage.strings(passages[i]["block"], "s0.passages.metadata")
-        return [json.loads(line) for line in table]
-
-    def build(_: int) -> None:
-        keys = {key for i in range(len(passages)) for row in values(i) for key in row}
-        rows = sum(s["rows"] for s in passages)
-
-        def of_key(key: str) -> MetadataTable:
-            every = (row for i in range(len(passages)) for row in values(i))
-            return MetadataTable.build([{key: row[key]} if key in row else {} for row in every])
-
-        without_keys = MetadataTable.build([{}] * rows)
-        table = MetadataTable.joined([without_keys, *map(of_key, sorted(keys))])
+    def metadata(_: int) -> None:
+        lines = (
+            line for s in passages for line in stage.strings(s["block"], "s0.passages.metadata")
+        )
         with files.written() as folder:
-            table.save(ArtifactWriter(folder), table_name(0))
+            MetadataTable.build(map(json.loads, lines)).save(ArtifactWriter(folder), table_name(0))
 
-    job.run(1, build)
-
-
-def write_inverted_lists(job: SparkJob, arrays: BuildArrays, per_task: int) -> None:
-    """Write inverted lists of a large corpus: train, assign windows in tasks, and write in one."""
-    work, files = arrays.work, arrays.version
-    windows = files.map("s0.windows")
-    if not is_large(windows):
-        return
-    per_task = min(per_task, _VECTORS_PER_TASK)
-    bounds = np.linspace(0, len(windows), math.ceil(len(windows) / per_task) + 1).astype(np.int64)
-    for name, dtype in ((_NEAREST, np.int32), (_PRODUCTS, np.float32)):
-        work.create(name, dtype, (len(windows),))
-
-    def train(_: int) -> None:
-        work.write_whole({_CENTROIDS: trained(files.map("s0.windows"))})
-
-    def assign(i: int) -> None:
-        vectors = files.map("s0.windows")[bounds[i] : bounds[i + 1]]
-        labels, products = labels_of(vectors, work.map(_CENTROIDS))
-        work.write(_NEAREST, int(bounds[i]), labels)
-        work.write(_PRODUCTS, int(bounds[i]), products)
-
-    def write(_: int) -> None:
-        vectors, sentences = files.map("s0.windows"), files.map("s0.sentences.vectors")
-        nearest = work.map(_NEAREST), work.map(_PRODUCTS)
+    def lists(_: int) -> None:
         with files.written() as folder:
-            write_lists(folder, "s0.", vectors, sentences, work.map(_CENTROIDS), nearest)
+            write_lists_of(folder, 0, files.map("s0.windows"), files.map("s0.sentences.vectors"))
 
-    job.run(1, train)
-    job.run(len(bounds) - 1, assign)
-    job.run(1, write)
+    for task in (order, metadata, lists):
+        job.run(1, task)

@@ -14,7 +14,7 @@ import pytest
 
 from graphagg.cli import demo
 from graphagg.cli.folders import remember_source, source_of
-from graphagg.cli.output.console import TimeLeft, plain_report
+from graphagg.cli.output.console import plain_report
 from graphagg.rag import PassageIndex
 from tests.unit.commands import Answer, run
 
@@ -163,7 +163,6 @@ def test_an_error_leaves_the_process_with_its_code(failing: Path) -> None:
 # Indexes with stand-ins for the models; the encoder says that it begins, and waits for Ctrl-C.
 INTERRUPTED = """
 import signal, time
-from graphagg.cli.folders import remember_source, source_of
 from graphagg.cli.main import main
 from graphagg.rag.models import encoder, extractor
 from tests.fakes import FakeEncoder, FakeExtractor
@@ -230,24 +229,6 @@ def test_a_log_shows_that_work_goes_on(capsys: pytest.CaptureFixture[str]) -> No
         report("reading", done, total)
     said = capsys.readouterr().err.splitlines()
     assert said == ["reading: 0 done", "reading: 40,000 done", "reading: 60,000 done"]
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(4.9, "a few seconds"), (5.1, "about 5 s")])
-def test_a_time_of_seconds_is_said_without_a_number(seconds: float, said: str) -> None:
-    clock = iter([0.0, seconds])
-    time_left = TimeLeft(lambda: next(clock))
-    assert [time_left("passages", done, 2) for done in (0, 1)] == ["", f"{said} left"]
-
-
-def test_what_is_left_counts_from_what_an_earlier_build_did(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    seconds = iter([0.0, 10.0, 40.0, 130.0])
-    report = plain_report(lambda: next(seconds))
-    for done in (5_000, 60_000, 108_000):
-        report("passages", done, 500_000)
-    said = capsys.readouterr().err.splitlines()
-    assert [line.rpartition("about ")[2] for line in said] == ["4 min left", "8 min left"]
 
 
 def test_a_folder_of_any_name_is_remembered(tmp_path: Path) -> None:

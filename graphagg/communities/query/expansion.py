@@ -17,7 +17,7 @@ from graphagg.arrays import Array
 from graphagg.communities.config import Method, QueryConfig
 from graphagg.communities.query.fused import fused_ranking
 from graphagg.communities.query.planner import (
-    SeedQuery,
+    QueryContext,
     SignatureTables,
     jaccard_ranking,
     minhash_ranking,
@@ -71,7 +71,9 @@ class Expander:
             raise
 
     def _rank(self, seeds: Array, k: int, method: Method, config: QueryConfig) -> VertexRanking:
-        query = SeedQuery(self.neighborhoods, self.signature_tables, seeds, config, self._scratch)
+        query = QueryContext(
+            self.neighborhoods, self.signature_tables, seeds, config, self._scratch
+        )
         if method == "minhash":
             return minhash_ranking(query)
         if method == "pagerank":

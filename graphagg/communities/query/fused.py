@@ -27,7 +27,7 @@ from collections.abc import Callable
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints
-from graphagg.communities.query.planner import SeedQuery
+from graphagg.communities.query.planner import QueryContext
 from graphagg.communities.query.vertex_ranking import (
     VertexRanking,
     descending,
@@ -52,7 +52,7 @@ FIRST_STAGE = 10
 _SLACK = 1.0 - 1e-9  # bounds and scores round differently, and no bound may exclude a member
 
 
-def fused_ranking(query: SeedQuery, k: int, walk: VertexRanking) -> VertexRanking:
+def fused_ranking(query: QueryContext, k: int, walk: VertexRanking) -> VertexRanking:
     """Rank the first `k` vertices or a few more by the product of walk and similarity.
 
     Args:
@@ -103,7 +103,7 @@ class _Closeness:
         count: number of vertices that are compared at the start.
     """
 
-    def __init__(self, query: SeedQuery, members: Array, vertices: Array, count: int) -> None:
+    def __init__(self, query: QueryContext, members: Array, vertices: Array, count: int) -> None:
         self._query, self._members, self._vertices = query, members, vertices
         self._look_ups = query.config.pair_work
         self.notes: tuple[str, ...] = ()

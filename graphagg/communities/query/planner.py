@@ -57,7 +57,7 @@ class SignatureTables:
 
 
 @dataclass(frozen=True)
-class SeedQuery:
+class QueryContext:
     """The seeds, the arrays that rank vertices by them, and the bounds on the work.
 
     Attributes:
@@ -83,7 +83,7 @@ def split_by_work(neighborhoods: Neighborhoods, seeds: Array, budget: int) -> tu
     return seeds[order[fits]], seeds[order[~fits]]
 
 
-def minhash_ranking(query: SeedQuery) -> VertexRanking:
+def minhash_ranking(query: QueryContext) -> VertexRanking:
     """Score by the mean estimated Jaccard similarity to the seeds."""
     neighborhoods, seeds, signature_tables = (
         query.neighborhoods,
@@ -105,7 +105,7 @@ def minhash_ranking(query: SeedQuery) -> VertexRanking:
     return VertexRanking(vertices, scores, plan, {"minhash": scores}, notes)
 
 
-def jaccard_ranking(query: SeedQuery) -> VertexRanking:
+def jaccard_ranking(query: QueryContext) -> VertexRanking:
     """Score by the mean exact Jaccard similarity to the seeds.
 
     Seeds that fit the work budget are compared with all. For the others the vertices scored so far
@@ -141,7 +141,7 @@ def jaccard_ranking(query: SeedQuery) -> VertexRanking:
     return VertexRanking(merged, summed, plan, {"jaccard": summed}, notes)
 
 
-def _from_tables(query: SeedQuery, seeds: Array) -> tuple[Array, tuple[str, ...]]:
+def _from_tables(query: QueryContext, seeds: Array) -> tuple[Array, tuple[str, ...]]:
     """The vertices that share LSH buckets with some seeds, and a note if buckets were cut."""
     signature_tables = query.signature_tables
     vertices, cut = signature_tables.tables.candidates(

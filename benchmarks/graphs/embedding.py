@@ -225,7 +225,7 @@ def leaf_memory(edges: int, entries: int) -> Leaf:
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.build import factorization
     from graphagg.embedding.partition.cut import partition
-    from graphagg.embedding.partition.pieces import Layout
+    from graphagg.embedding.partition.pieces import PieceLayout
     from graphagg.embedding.prone.network import NetworkMatrix
     from graphagg.graph import load_graph
 
@@ -235,7 +235,7 @@ def leaf_memory(edges: int, entries: int) -> Leaf:
     ).matrix
     labels, report = partition(matrix, config)
     count = report.levels[-1].pieces
-    stages = factorization(matrix, Layout.from_parts(labels, count), config)
+    stages = factorization(matrix, PieceLayout.from_parts(labels, count), config)
     stages.prepare()
     logs = (stages.log_matrix(stages.tasks.piece(i)) for i in range(count))
     leaf = max(logs, key=lambda log: len(log.indices))

@@ -13,7 +13,7 @@ from graphagg.arrays import Array, Ints
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.memory import Needs
 from graphagg.embedding.partition.cut import partition
-from graphagg.embedding.partition.pieces import Layout, cut, save_piece
+from graphagg.embedding.partition.pieces import PieceLayout, cut, save_piece
 from graphagg.embedding.partition.report import ISOLATED, PartitionReport, Parts
 from graphagg.embedding.prone.factorization import Factorization, Vectors, factorized
 from graphagg.embedding.prone.network import NetworkMatrix
@@ -107,7 +107,7 @@ def embed(
             needs = Needs.of(network)
             columns = round(report.levels[-1].copies * needs.filled)
             needs.check(folder, config, columns)
-        layout = Layout.from_parts(piece_of, pieces)
+        layout = PieceLayout.from_parts(piece_of, pieces)
         stages = factorization(network.matrix, layout, config, _of_leaves(progress), folder)
 
         def passed(turn: int) -> None:
@@ -119,7 +119,7 @@ def embed(
 
 def factorization(
     matrix: Csr,
-    layout: Layout,
+    layout: PieceLayout,
     config: EmbeddingConfig,
     progress: Progress = silent,
     folder: Path | None = None,

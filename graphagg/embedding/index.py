@@ -32,7 +32,7 @@ from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.results import Neighbor, Neighbors
 from graphagg.embedding.spark.frames import VECTORS_PER_TASK, neighbors_frame, vectors_frame
-from graphagg.embedding.version import Version, unit_rows
+from graphagg.embedding.version import EmbeddingVersion, unit_rows
 from graphagg.embedding.writing import KIND, index_manifest, inputs_of, save
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-class NodeEmbedding(Index[Version]):
+class NodeEmbedding(Index[EmbeddingVersion]):
     """Vectors of a graph's vertices, memory-mapped.
 
     Use `build` or `open`. The index keeps the version it opened, also while another process
@@ -95,8 +95,8 @@ class NodeEmbedding(Index[Version]):
     KIND = KIND
     read_report: ReadReport | None = None
 
-    def _read(self, artifact: Artifact, before: Version | None) -> Version:
-        return Version(artifact)
+    def _read(self, artifact: Artifact, before: EmbeddingVersion | None) -> EmbeddingVersion:
+        return EmbeddingVersion(artifact)
 
     @property
     def config(self) -> EmbeddingConfig:

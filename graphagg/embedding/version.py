@@ -43,7 +43,7 @@ class Searcher:
         return [pair for pair in pairs if pair[0] != without][:k]
 
 
-class Version:
+class EmbeddingVersion:
     """One version of an embedding, mapped, with the searchers made over it.
 
     Attributes: see `NodeEmbedding`.

@@ -21,7 +21,7 @@ from benchmarks.graphs.vectors.splits import Split, heuristic_scores, split_edge
 from graphagg.arrays import Array
 from graphagg.embedding.build import embed, factorization
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.pieces import Layout
+from graphagg.embedding.partition.pieces import PieceLayout
 from graphagg.embedding.partition.report import ISOLATED
 from graphagg.embedding.prone.factorization import Factorization, Vectors
 from graphagg.embedding.prone.matrix import truncated_svd
@@ -61,7 +61,7 @@ def embed_random(network: NetworkMatrix, config: EmbeddingConfig) -> Array:
 def _undivided(network: NetworkMatrix, config: EmbeddingConfig) -> Factorization:
     """The stages over the whole matrix as one piece."""
     piece_of = np.where(network.matrix.degrees() > 0, 0, ISOLATED)
-    layout = Layout.from_parts(piece_of, 1)
+    layout = PieceLayout.from_parts(piece_of, 1)
     stages = factorization(network.matrix, layout, replace(config, pieces=1))
     stages.prepare()
     return stages

@@ -54,7 +54,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Layout:
+class PieceLayout:
     """The order of nodes by piece.
 
     Attributes:
@@ -83,7 +83,7 @@ class Layout:
         return new
 
     @classmethod
-    def from_parts(cls, piece_of: npt.NDArray[np.integer[Any]], count: int) -> Layout:
+    def from_parts(cls, piece_of: npt.NDArray[np.integer[Any]], count: int) -> PieceLayout:
         """Number nodes by their piece, then by their old number.
 
         Args:
@@ -96,19 +96,19 @@ class Layout:
         return cls(order, starts)
 
 
-def cut(matrix: Csr, layout: Layout) -> Iterator[Piece]:
+def cut(matrix: Csr, layout: PieceLayout) -> Iterator[Piece]:
     """The pieces of a matrix, one after another."""
     numbers = layout.numbers(matrix.rows)
     return (cut_piece(matrix, layout, numbers, i) for i in range(layout.pieces))
 
 
-def cut_piece(matrix: Csr, layout: Layout, numbers: Numbers, index: int) -> Piece:
+def cut_piece(matrix: Csr, layout: PieceLayout, numbers: Numbers, index: int) -> Piece:
     """One piece of a matrix.
 
     Args:
         matrix: in old numbers.
         layout: the nodes by piece.
-        numbers: `[N]` the new number of each node, as `Layout.numbers` gives it.
+        numbers: `[N]` the new number of each node, as `PieceLayout.numbers` gives it.
         index: of the piece.
     """
     first, end = (int(start) for start in layout.starts[index : index + 2])
@@ -147,7 +147,7 @@ def save_piece(arrays: ArrayStore, piece: Piece) -> None:
     )  # fmt: skip
 
 
-def load_piece(arrays: ArrayStore, layout: Layout, index: int) -> Piece:
+def load_piece(arrays: ArrayStore, layout: PieceLayout, index: int) -> Piece:
     """Read a piece that `save_piece` saved."""
     hubs, columns, indptr, indices, values = (
         arrays.blocks.load(PIECE, index, name)

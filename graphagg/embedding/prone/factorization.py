@@ -1,6 +1,6 @@
 """The factorization of a matrix in pieces, as stages of tasks.
 
-Values of all nodes are in arrays `[N', ...]` in the order of `Layout`:
+Values of all nodes are in arrays `[N', ...]` in the order of `PieceLayout`:
 
     strength    [N']     D, float64
     arrived     [N']     q but for its sum, float64

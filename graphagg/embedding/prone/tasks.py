@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.embedding.partition.pieces import PIECE, Layout, Piece, load_piece
+from graphagg.embedding.partition.pieces import PIECE, Piece, PieceLayout, load_piece
 from graphagg.embedding.prone.merge import NODES_PER_SHARD
 from graphagg.embedding.prone.sparse import multiply, one_thread
 from graphagg.execution.arrays import ArrayStore
@@ -39,7 +39,7 @@ class PieceTasks:
         runner: runs the tasks.
     """
 
-    layout: Layout
+    layout: PieceLayout
     arrays: ArrayStore
     runner: TaskRunner
 

@@ -16,7 +16,7 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
-from graphagg.embedding.partition.pieces import Layout, cut_piece, save_piece
+from graphagg.embedding.partition.pieces import PieceLayout, cut_piece, save_piece
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import NetworkMatrix, RowBlock, check_graph, row_blocks
 from graphagg.execution.arrays import FileArrays
@@ -95,7 +95,7 @@ class MatrixPartition:
     """
 
     report: PartitionReport
-    layout: Layout
+    layout: PieceLayout
     isolated: int
 
 
@@ -113,7 +113,7 @@ def write_pieces(job: SparkJob, config: EmbeddingConfig) -> MatrixPartition:
 
     def cut(_: int) -> Stats:
         piece_of, report = partition(Csr.read(MATRIX, arrays.map, nodes), config)
-        layout = Layout.from_parts(piece_of, report.levels[-1].pieces)
+        layout = PieceLayout.from_parts(piece_of, report.levels[-1].pieces)
         arrays.write_whole(
             {
                 PARTS: piece_of,
@@ -136,5 +136,5 @@ def write_pieces(job: SparkJob, config: EmbeddingConfig) -> MatrixPartition:
     return MatrixPartition(PartitionReport.from_json(raw), layout, isolated)
 
 
-def _layout(arrays: FileArrays) -> Layout:
-    return Layout(arrays.map(ORDER), arrays.map(STARTS))
+def _layout(arrays: FileArrays) -> PieceLayout:
+    return PieceLayout(arrays.map(ORDER), arrays.map(STARTS))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from graphagg.embedding.build import factorization
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
-from graphagg.embedding.partition.pieces import Layout, cut, load_piece, save_piece
+from graphagg.embedding.partition.pieces import PieceLayout, cut, load_piece, save_piece
 from graphagg.embedding.prone import merge, tasks
 from graphagg.embedding.prone.factorization import Factorization, factorized
 from graphagg.embedding.prone.network import NetworkMatrix
@@ -65,7 +65,7 @@ def begun(folder: str) -> SparkJob:
 def test_files_and_memory_give_the_same_bytes(seed, pieces, hubs, passes):
     network = NetworkMatrix.from_graph(graph(90, 5, seed % 5))
     config = EmbeddingConfig(dim=8, leaf_rank=16, propagate=passes)
-    layout = Layout.from_parts(random_parts(network, pieces, hubs, seed), pieces)
+    layout = PieceLayout.from_parts(random_parts(network, pieces, hubs, seed), pieces)
     numbers = layout.numbers(network.nodes)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, one_thread():
         patch.setattr(merge, "MOST_COLUMNS", 100)  # a tree of several levels
@@ -89,7 +89,7 @@ def test_files_and_memory_give_the_same_bytes(seed, pieces, hubs, passes):
 
 def test_a_finished_stage_is_not_run_again(tmp_path):
     network = NetworkMatrix.from_graph(graph(60, 4))
-    layout = Layout.from_parts(random_parts(network, 3, 1, 0), 3)
+    layout = PieceLayout.from_parts(random_parts(network, 3, 1, 0), 3)
     config = EmbeddingConfig(dim=8)
     job = begun(str(tmp_path))
     stages = Factorization(PieceTasks(layout, job.arrays, job), config)
@@ -128,7 +128,7 @@ def test_a_job_cuts_the_matrix_of_the_build_in_process(seed, kind, weighted, per
             np.testing.assert_array_equal(getattr(found, name), getattr(network.matrix, name))
         cut_by_job = write_pieces(job, config)
         parts, report = partition(network.matrix, config)
-        layout = Layout.from_parts(parts, report.levels[-1].pieces)
+        layout = PieceLayout.from_parts(parts, report.levels[-1].pieces)
         assert cut_by_job.report == report
         for piece in cut(network.matrix, layout):
             other = load_piece(job.arrays, cut_by_job.layout, piece.index)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from graphagg.embedding.build import factorization
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.pieces import Layout, Piece, cut
+from graphagg.embedding.partition.pieces import Piece, PieceLayout, cut
 from graphagg.embedding.prone.factorization import Factorization, Vectors
 from graphagg.embedding.prone.matrix import scaled_right_vectors
 from graphagg.embedding.prone.network import NetworkMatrix
@@ -23,7 +23,9 @@ pytestmark = pytest.mark.usefixtures("compiled")
 
 def prepared(network: NetworkMatrix, parts: np.ndarray, config: EmbeddingConfig) -> Factorization:
     """The stages over a partition, with D and q computed."""
-    whole = factorization(network.matrix, Layout.from_parts(parts, int(parts.max()) + 1), config)
+    whole = factorization(
+        network.matrix, PieceLayout.from_parts(parts, int(parts.max()) + 1), config
+    )
     whole.prepare()
     return whole
 
@@ -53,7 +55,7 @@ def random_parts(network: NetworkMatrix, pieces: int, hubs: int, seed: int) -> n
 @given(seed=st.integers(0, 10**6), pieces=st.integers(1, 9), hubs=st.integers(0, 3))
 def test_pieces_hold_each_entry_once(seed, pieces, hubs):
     network = NetworkMatrix.from_graph(graph(60, 4, seed % 7))
-    layout = Layout.from_parts(random_parts(network, pieces, hubs, seed), pieces)
+    layout = PieceLayout.from_parts(random_parts(network, pieces, hubs, seed), pieces)
     found = np.zeros((network.nodes, network.nodes))
     for piece in cut(network.matrix, layout):
         rows = np.concatenate((np.arange(piece.first, piece.first + piece.whole), piece.hubs))

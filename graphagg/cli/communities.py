@@ -64,7 +64,7 @@ app.command("build", epilog=_BUILD)(build_command(CommunitiesBuild))
 
 
 @dataclass(frozen=True)
-class SeedQuery:
+class QueryOptions:
     """A query of the community of some vertices.
 
     Attributes:
@@ -90,7 +90,7 @@ class SeedQuery:
 
 def query(
     directory: Directory,
-    query: SeedQuery,
+    query: QueryOptions,
     target: Annotated[Path | None, typer.Option("--out", help=_TABLE_OUT)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -114,7 +114,7 @@ def query(
 
 def structure(
     directory: Directory,
-    query: SeedQuery,
+    query: QueryOptions,
     picture: Annotated[
         Path | None,
         typer.Option(

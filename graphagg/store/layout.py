@@ -102,7 +102,7 @@ def _plus(size: Size, more: int) -> Size:
     return size + more if isinstance(size, int) else f"{size}+{more}"
 
 
-class Layout:
+class ArrayLayout:
     """The declared arrays of a version.
 
     Args:

@@ -12,7 +12,7 @@ from graphagg.arrays import Array
 from graphagg.checks import shown
 from graphagg.errors import CorruptArtifact, GraphAggError, NotAnArtifact
 from graphagg.store.addresses import Address
-from graphagg.store.layout import ArrayRule, Check, Layout
+from graphagg.store.layout import ArrayLayout, ArrayRule, Check
 from graphagg.store.locks import hold_folder
 from graphagg.store.manifest import (
     FileEntry,
@@ -114,7 +114,7 @@ class Artifact(ArrayFolder, Closing):
         self.source: Address | None = None
         self._lease = lease
         self._arrays: dict[str, Array] = {}
-        self._layout = Layout(self.folder, manifest)
+        self._layout = ArrayLayout(self.folder, manifest)
 
     @property
     def location(self) -> Path | Address:

@@ -9,6 +9,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -100,6 +101,16 @@ def test_the_package_keeps_its_budget():
         "the price in lines on the decision page of the feature that needs it "
         "(docs/decisions/budget.md)"
     )
+
+
+def test_class_names_are_unique():
+    names = Counter(
+        node.name.lstrip("_")
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_docstrings_have_examples():

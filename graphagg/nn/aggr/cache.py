@@ -1,16 +1,15 @@
-"""A cache of plans; each is kept as long as the tensor that it was made from is alive.
+"""A cache of plans that lives as long as the tensors the plans were made from.
 
-The layers of a model, and the epochs of a training, aggregate along the same `edge_index`. A layer
-gets a fresh view of it (`edge_index[1]`), so plans are stored in a weak table under the tensor that
-owns the view's memory, and freed with it. After a change in place that tensor has another version,
-and the plan is made again. Some changes do not raise the version (see `graphagg.nn.compat`), so on
-a CPU the values are compared too, which takes microseconds. On CUDA it would wait for the device.
+The layers of a model and the epochs of a training aggregate along the same `edge_index`. A layer
+gets a new view of it (`edge_index[1]`), so the key is the tensor that owns the view's memory, held
+weakly. An in-place change raises that tensor's version, and the plan is made again. Some changes do
+not raise the version (see `graphagg.nn.compat`), so on a CPU the values are compared too, which
+takes microseconds. On CUDA the comparison would wait for the device, so it is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -22,18 +21,12 @@ from graphagg.nn import compat
 from graphagg.nn.aggr.plan import LCMPlan
 
 _Key = tuple[int | None, ...]
-_MOST = 4  # views of one tensor that are kept: both rows of edge_index, and a few sizes
+_MOST = 4  # cached views of one tensor: both rows of edge_index, and a few sizes
 
 
-@dataclass(slots=True)
-class _VersionPlans:
-    """The plans of one version of a tensor, each with the values that it was made from."""
+_Plans = dict[_Key, tuple[Tensor | None, LCMPlan]]  # each with the values that it was made from
 
-    version: int
-    plans: dict[_Key, tuple[Tensor | None, LCMPlan]]
-
-
-_cache: Any = WeakIdKeyDictionary()  # the _VersionPlans of each tensor
+_cache: Any = WeakIdKeyDictionary()  # owner -> (version, _Plans)
 _lock = Lock()
 
 
@@ -58,12 +51,11 @@ def cached_plan(tensor: Tensor, count: int | None, make: Callable[[], LCMPlan]) 
     return plan
 
 
-def _plans(owner: Tensor, version: int) -> dict[_Key, tuple[Tensor | None, LCMPlan]]:
-    entry: _VersionPlans | None = _cache.get(owner)
-    if entry is None or entry.version != version:
-        entry = _VersionPlans(version, {})
-        _cache[owner] = entry
-    return entry.plans
+def _plans(owner: Tensor, version: int) -> _Plans:
+    entry: tuple[int, _Plans] | None = _cache.get(owner)
+    if entry is None or entry[0] != version:
+        entry = _cache[owner] = (version, {})
+    return entry[1]
 
 
 def cached_ptr_plan(ptr: Tensor, rows: int) -> LCMPlan:

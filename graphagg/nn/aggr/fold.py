@@ -1,81 +1,49 @@
 """The fold of a tree plan with a binary operator, forward and backward, block by block.
 
-Only the input, the parameters and the plan are kept for the backward pass, and of a small plan what
-the operator computed. Backward folds each block again from its elements, and walks back through it
-at once. A row of a block is the child of
-one node or a root, never more, so gradients are written once and only the parameters' are
-summed.
+For the backward pass only the input, the parameters and the plan are saved; for a small plan also
+the gates of the GRU. Backward folds each block again from its elements and walks back through it.
+A row of a block is the child of one node, or a root, never more. So each gradient of a row is
+written once, and only those of the parameters are summed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from graphagg.errors import InvalidParameter
+from graphagg.nn.aggr.gru_kernel import Gates, GRUKernel
 from graphagg.nn.aggr.plan import FoldBlock, LCMPlan
 
-
-class FoldKernel(Protocol):
-    """An operator that can be applied to chosen rows, and differentiated there.
-
-    `values` is `[rows, d]`, the rows of a block; `left` and `right` are `[P]` int64.
-    """
-
-    def prepare(self, values: Tensor, nodes: int, largest: int, keep: bool) -> None:
-        """Allocate for passes of at most `largest` nodes, and to keep what `nodes` nodes gave.
-
-        Where `keep` is not set, nothing is given to `backward`.
-        """
-
-    def forward(self, values: Tensor, left: Tensor, right: Tensor, out: Tensor, at: int) -> Any:
-        """Write psi into `out` `[P, d]`; what it returns is given back to `backward`.
-
-        `at` is the number of nodes of this block that are kept already.
-        """
-
-    def backward(
-        self, saved: Any, grad_out: Tensor, into: Tensor, lr: tuple[Tensor, Tensor]
-    ) -> None:
-        """Write the gradients of both children into rows `lr` of `into`; add the parameters'."""
-
-
-# Nodes of a plan whose gates forward keeps for backward: a small graph trains a quarter faster.
+# Largest plan whose gates forward saves for backward: a small graph trains a quarter faster.
 KEPT_BY_FORWARD = 1 << 12
-# Nodes of a block whose gates backward keeps from its own forward pass. In a larger block (a
-# segment with more elements) the gates are computed once more instead, so that memory is bounded.
+# Largest block whose gates backward saves from its own forward pass. In a larger block (one long
+# segment) the gates of each pass are computed again instead, so that memory is bounded.
 _KEPT, _KEPT_ON_CUDA = 1 << 13, 1 << 21
 
 
-Kept = list[tuple[Tensor, list[Any]]]
-"""The values of each block, and what the kernel gave for each pass."""
+Saved = list[tuple[Tensor, list[Gates]]]
+"""The values of each block, and the gates of each pass."""
 
 
 def fold(
-    x: Tensor, plan: LCMPlan, identity: Tensor, kernel: FoldKernel, kept: Kept | None = None
+    x: Tensor, plan: LCMPlan, identity: Tensor, kernel: GRUKernel, kept: Saved | None = None
 ) -> Tensor:
-    """Fold every segment.
+    """Fold `x` `[N, d]`, sorted by segment, to `[segments, d]`.
 
-    Args:
-        x: `[N, d]`, sorted by segment.
-        plan: the tree of every segment.
-        identity: `[d]`, the result of an empty segment.
-        kernel: the operator.
-        kept: an empty list, which gets what `unfold` would compute again.
-
-    Returns:
-        `[segments, d]`.
+    Empty segments give `identity` `[d]`. `kept` is an empty list that gets the values and gates for
+    `unfold`.
     """
     out = identity.to(x.dtype).repeat(plan.count, 1)
     largest, keep = _largest_pass(plan), kept is not None
     kernel.prepare(x, plan.combines if keep else largest, largest, keep)
     room = x.new_empty(plan.rows + plan.combines if keep else _largest_block(plan), x.size(1))
     for block in plan.blocks:
-        saved: list[Any] | None = None if kept is None else []
+        saved: list[Gates] | None = None if kept is None else []
         values = _fold_block(x, plan, block, kernel, room, saved, block.nodes[0])
         if kept is not None and saved is not None:
             kept.append((values, saved))
@@ -86,11 +54,11 @@ def fold(
 
 
 def unfold(
-    x: Tensor, plan: LCMPlan, grad_out: Tensor, kernel: FoldKernel, kept: Kept | None = None
+    x: Tensor, plan: LCMPlan, grad_out: Tensor, kernel: GRUKernel, kept: Saved | None = None
 ) -> Tensor:
     """The gradient of `fold` for `x`; the kernel then holds the gradients of its parameters.
 
-    What `fold` put into `kept`, with this kernel, is used up.
+    Consumes what `fold` put into `kept` with this kernel.
     """
     largest = _largest_pass(plan)
     if not kept:
@@ -99,7 +67,7 @@ def unfold(
     room = x.new_empty(_largest_block(plan), x.size(1))
     grad_room, grad_x = torch.empty_like(room), torch.empty_like(x)
     for block in plan.blocks:
-        saved: list[Any] | None = [] if _is_kept(block, plan) else None
+        saved: list[Gates] | None = [] if _is_kept(block, plan) else None
         if kept:
             values, saved = kept.pop(0)
         else:
@@ -123,8 +91,8 @@ def unfold(
 
 
 def _fold_block(
-    x: Tensor, plan: LCMPlan, block: FoldBlock, kernel: FoldKernel, room: Tensor,
-    saved: list[Any] | None, before: int = 0,
+    x: Tensor, plan: LCMPlan, block: FoldBlock, kernel: GRUKernel, room: Tensor,
+    saved: list[Gates] | None, before: int = 0,
 ) -> Tensor:  # fmt: skip
     elements = block.rows[1] - block.rows[0]
     values = room[: elements + block.nodes[1] - block.nodes[0]]
@@ -156,61 +124,12 @@ def _largest_block(plan: LCMPlan) -> int:
     return max((b.rows[1] - b.rows[0] + b.nodes[1] - b.nodes[0] for b in plan.blocks), default=0)
 
 
-class ModuleKernel:
-    """Any module psi(a, b): recomputed under autograd in the backward pass.
-
-    Args:
-        operator: the module.
-        parameters: its parameters that need a gradient, by name, as they were in the forward pass.
-    """
-
-    def __init__(self, operator: nn.Module, parameters: Mapping[str, Tensor]) -> None:
-        self._operator = operator
-        self._parameters = {
-            name: value.detach().requires_grad_() for name, value in parameters.items()
-        }
-        self._sums: list[Tensor | None] = [None] * len(parameters)
-
-    def prepare(self, values: Tensor, nodes: int, largest: int, keep: bool) -> None:
-        """Nothing: what autograd keeps lives no longer than a block."""
-        self._keep = keep
-
-    def forward(self, values: Tensor, left: Tensor, right: Tensor, out: Tensor, at: int) -> Any:
-        """See `FoldKernel`."""
-        a, b = values[left], values[right]
-        with torch.set_grad_enabled(self._keep):
-            a.requires_grad_(self._keep)
-            b.requires_grad_(self._keep)
-            result = functional_call(self._operator, self._parameters, (a, b))
-        if result.shape != a.shape:
-            raise InvalidParameter(
-                f"the operator makes {tuple(result.shape)} of two tensors {tuple(a.shape)}; wanted "
-                "a module that gives the shape it takes"
-            )
-        out.copy_(result.detach())
-        return a, b, result
-
-    def backward(
-        self, saved: Any, grad_out: Tensor, into: Tensor, lr: tuple[Tensor, Tensor]
-    ) -> None:
-        """See `FoldKernel`."""
-        a, b, result = saved
-        inputs = [a, b, *self._parameters.values()]
-        grads = torch.autograd.grad(result, inputs, grad_out, allow_unused=True)
-        for rows, grad, like in zip(lr, grads[:2], (a, b), strict=True):
-            into.index_copy_(0, rows, torch.zeros_like(like) if grad is None else grad)
-        for position, grad in enumerate(grads[2:]):
-            total = self._sums[position]
-            if grad is not None:
-                self._sums[position] = grad.clone() if total is None else total.add_(grad)
-
-    def gradients(self) -> Sequence[Tensor | None]:
-        """See `FoldKernel`."""
-        return self._sums
-
-
 class ModuleFold(torch.autograd.Function):
-    """`fold` with a module, as one function that is differentiable once."""
+    """The fold with any module psi(a, b); the backward pass folds each block again under autograd.
+
+    `params`, by `names`, are the module's parameters that need a gradient, as they were in the
+    forward pass.
+    """
 
     @staticmethod
     def forward(
@@ -222,31 +141,69 @@ class ModuleFold(torch.autograd.Function):
         identity: Tensor,
         *params: Tensor,
     ) -> Tensor:
-        """`params`, by `names`, are the module's parameters that need a gradient."""
+        """Fold every segment of `x` `[N, d]`."""
         ctx.save_for_backward(x, *params)
         ctx.operator, ctx.names, ctx.plan = operator, names, plan
         named = dict(zip(names, params, strict=True))
-        return fold(x, plan, identity, ModuleKernel(operator, named))
+        out = identity.to(x.dtype).repeat(plan.count, 1)
+        for block in plan.blocks:
+            results = _apply_module(operator, named, plan, block, x[slice(*block.rows)])
+            out.index_copy_(0, plan.filled[slice(*block.roots)], results)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> Any:
         """Gradients of `x`, of the identity and of the parameters."""
-        saved = ctx.saved_tensors
-        named = dict(zip(ctx.names, saved[1:], strict=True))
+        x, *saved = ctx.saved_tensors
+        params = [value.detach().requires_grad_() for value in saved]
+        named, plan = dict(zip(ctx.names, params, strict=True)), ctx.plan
+        sums: list[Tensor | None] = [None] * len(params)
         with torch.no_grad():
-            kernel = ModuleKernel(ctx.operator, named)
-            grad_x = unfold(saved[0], ctx.plan, grad_out, kernel)
-            grads = (grad_x, identity_gradient(ctx.plan, grad_out), *kernel.gradients())
-        return None, None, None, *once(grads, grad_out, *saved)
+            grad_x = torch.zeros_like(x)
+            for block in plan.blocks:
+                elements = x[slice(*block.rows)].detach().requires_grad_()
+                with torch.enable_grad():
+                    results = _apply_module(ctx.operator, named, plan, block, elements)
+                grads = torch.autograd.grad(
+                    results,
+                    [elements, *params],
+                    grad_out[plan.filled[slice(*block.roots)]],
+                    allow_unused=True,
+                )
+                grad_x[slice(*block.rows)] = grads[0]
+                for at, grad in enumerate(grads[1:]):
+                    total = sums[at]
+                    sums[at] = total if grad is None else grad if total is None else total + grad
+            first = (grad_x, identity_gradient(plan, grad_out), *sums)
+        return None, None, None, *once(first, grad_out, x, *saved)
+
+
+def _apply_module(
+    operator: nn.Module,
+    parameters: Mapping[str, Tensor],
+    plan: LCMPlan,
+    block: FoldBlock,
+    values: Tensor,
+) -> Tensor:
+    """Fold the elements `[n, d]` of a block to the results of its non-empty segments."""
+    for low, high in block.passes:
+        left, right = _children(plan, block, low, high)
+        a, b = values[left], values[right]
+        combined = functional_call(operator, dict(parameters), (a, b))
+        if combined.shape != a.shape:
+            raise InvalidParameter(
+                f"the operator makes {tuple(combined.shape)} of two tensors {tuple(a.shape)}; "
+                "wanted a module that gives the shape it takes"
+            )
+        values = torch.cat([values, combined.to(values.dtype)])
+    return values[plan.roots[slice(*block.roots)]]
 
 
 def once(grads: Sequence[Tensor | None], *sources: Tensor) -> Sequence[Tensor | None]:
-    """Gradients that raise an error where they are differentiated again.
+    """Wrap gradients so that differentiating them again raises an error.
 
-    They depend on the sources in ways that autograd did not record.
-
-    `torch.autograd.function.once_differentiable` is silent where the gradient that came in wants
-    none itself, and the second derivative then lacks a part.
+    They depend on the sources in ways that autograd did not record. PyTorch's `once_differentiable`
+    is silent if `grad_out` needs no gradient, and the second derivative then lacks a part.
     """
     if not torch.is_grad_enabled():
         return grads
@@ -268,6 +225,5 @@ class _Once(torch.autograd.Function):
 
 
 def identity_gradient(plan: LCMPlan, grad_out: Tensor) -> Tensor:
-    """`[d]`: the gradients of the empty segments, summed."""
-    empty = plan.ptr.diff() == 0
-    return grad_out[empty].sum(0)
+    """`[d]`: the sum of the gradients of the empty segments."""
+    return grad_out[plan.ptr.diff() == 0].sum(0)

@@ -1,4 +1,4 @@
-"""The fold with the symmetrized GRU: as an autograd function, and as an operator of PyTorch."""
+"""The fold with the symmetrized GRU, as an autograd function and as PyTorch operators."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from graphagg.nn.aggr.plan import LCMPlan
 
 
 class GRUFold(torch.autograd.Function):
-    """`fold` with the symmetrized GRU, as one function that is differentiable once."""
+    """`fold` with the symmetrized GRU; differentiable once."""
 
     @staticmethod
     def forward(
         ctx: Any, plan: LCMPlan, keep: bool, x: Tensor, identity: Tensor, *weights: Tensor
     ) -> Tensor:
-        """`weights` are the four of `GRUKernel`; where `keep`, there will be a backward pass."""
+        """`weights` are the four of `GRUKernel`; `keep`: a backward pass may follow."""
         ctx.save_for_backward(x, *weights)
         ctx.plan, ctx.kernel = plan, GRUKernel(*weights)
         ctx.kept = [] if keep and plan.combines <= KEPT_BY_FORWARD else None
@@ -41,7 +41,7 @@ class GRUFold(torch.autograd.Function):
 
 @torch.library.custom_op("graphagg::lcm_gru", mutates_args=())
 def lcm_gru(x: Tensor, ptr: Tensor, identity: Tensor, weights: Sequence[Tensor]) -> Tensor:
-    """`GRUFold` as an operator of its own, which torch.compile and torch.export keep whole."""
+    """`GRUFold` as one operator for torch.compile and torch.export."""
     return fold(x, cached_ptr_plan(ptr, len(x)), identity, GRUKernel(*weights))
 
 

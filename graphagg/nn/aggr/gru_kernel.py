@@ -1,13 +1,13 @@
 """The symmetrized GRU on pairs of rows, with its gradient written out.
 
-With W x for the input and U h for the hidden side, gates r and z of both orders are
+With W x for the input and U h for the hidden side, the gates r and z of both orders are
 
-    s(W a + U b) and s(W b + U a)  =  s(P (a + b) +- M (a - b)),  P = (W + U) / 2, M = (W - U) / 2,
+    s(W a + U b) and s(W b + U a)  =  s(P (a + b) +- M (a - b)),  P = (W + U) / 2, M = (W - U) / 2.
 
-two products of width d where the left side has four: 8 d^2 multiplications a combine
+The right side has two products of width d, the left side four: 8 d^2 multiplications per combine
 with the candidate n, not 12 d^2, and a third less in the backward pass too. The results differ from
-`torch.nn.GRUCell` by rounding alone. tanh(v) is taken as 2 s(2 v) - 1, because torch's
-sigmoid takes a tenth of the time of its tanh on a CPU.
+`torch.nn.GRUCell` by rounding alone. tanh(v) is computed as 2 s(2 v) - 1, because torch's sigmoid
+takes a tenth of the time of its tanh on a CPU.
 
 Rows and gates are stored `[2, P, d]`: first the order (a, b), then (b, a). Both gates of both
 orders lie in one tensor, so that a step of the formula is one operation.
@@ -44,11 +44,10 @@ class Gates:
 
 
 class GRUKernel:
-    """See `graphagg.nn.aggr.fold.Kernel`.
+    """psi(a, b) on chosen rows of a block's values `[rows, d]`, and its gradient.
 
-    Args:
-        weight_ih, weight_hh: `[3 d, d]`, gates r, z, n, as in `torch.nn.GRUCell`.
-        bias_ih, bias_hh: `[3 d]`.
+    `weight_ih` and `weight_hh` are `[3 d, d]`, the biases `[3 d]`, gates r, z, n as in
+    `torch.nn.GRUCell`. `left` and `right` are `[P]` int64.
     """
 
     def __init__(
@@ -68,7 +67,10 @@ class GRUKernel:
         self._bias_grad = w.new_zeros(4, self._width)
 
     def prepare(self, values: Tensor, nodes: int, largest: int, keep: bool) -> None:
-        """Make the room that all passes share: 13 rows per node, and 13 for what is not kept."""
+        """Allocate for passes of up to `largest` nodes, and save the gates of `nodes` nodes.
+
+        13 rows per saved node; without `keep` nothing can be given to `backward`.
+        """
         self._room = values.new_empty(13, nodes * self._width)
         self._spare = values.new_empty(13 if keep else 4, largest, self._width)
 
@@ -88,7 +90,7 @@ class GRUKernel:
         return pieces
 
     def forward(self, values: Tensor, left: Tensor, right: Tensor, out: Tensor, at: int) -> Gates:
-        """See `FoldKernel`."""
+        """Write psi into `out` `[P, d]`; `at` is the number of nodes saved before."""
         size, flat = len(left), (-1, self._width)
         g = self._gates(at, size)
         plus, minus = self._scratch(size, 2, 2)
@@ -113,7 +115,7 @@ class GRUKernel:
     def backward(
         self, saved: Gates, grad_out: Tensor, into: Tensor, lr: tuple[Tensor, Tensor]
     ) -> None:
-        """See `FoldKernel`."""
+        """Write the children's gradients into rows `lr` of `into`; add those of the weights."""
         g, (r, z), hidden = saved, saved.gates, saved.rows[1:]
         half, of_gates, grad_n, plus, minus, grad_x = self._scratch(len(grad_out), 1, 4, 2, 2, 2, 2)
         grad_r, grad_z = of_gates[:2], of_gates[2:]

@@ -1,4 +1,4 @@
-"""Input of every aggregator: find the segments, refuse bad features."""
+"""Checks of an aggregator's input: its segments and its features."""
 
 from __future__ import annotations
 
@@ -14,16 +14,10 @@ from graphagg.nn.segments import Segments, check_index
 def sorted_segments(
     rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None
 ) -> tuple[Segments, Tensor | None]:
-    """Segments of `rows` rows, and the stable order that sorts the rows (None where sorted).
+    """Segments of `rows` rows, and the stable order that sorts the rows (None if sorted).
 
-    Args:
-        rows: N.
-        index: `[N]` integers in any order, or None.
-        ptr: `[S + 1]` offsets, or None. Where both are given they must agree.
-        count: S.
-
-    Raises:
-        InvalidBatch: they do not describe N rows in S segments.
+    `index` `[N]` may be in any order; `ptr` `[S + 1]` are offsets, which must agree with an index
+    beside them. Raises `InvalidBatch` if they do not describe N rows in `count` segments.
     """
     if ptr is not None:
         segments = Segments.from_ptr(ptr, rows)
@@ -42,11 +36,7 @@ def sorted_segments(
 
 
 def check_agreement(index: Tensor, described: Tensor) -> None:
-    """Refuse an index beside a ptr that describes another one.
-
-    Raises:
-        InvalidBatch: they differ.
-    """
+    """Raise `InvalidBatch` if `index` is not the index that `ptr` describes."""
     if not torch.equal(check_index(index), described):
         raise InvalidBatch(
             "index is not the sorted index that ptr describes; sort the rows by it, or give one of "
@@ -55,11 +45,7 @@ def check_agreement(index: Tensor, described: Tensor) -> None:
 
 
 def check_rows(x: Tensor, dim: int, channels: int) -> None:
-    """Refuse anything but `[N, channels]` with rows in the first dimension.
-
-    Raises:
-        InvalidFeatures: another shape, or integers.
-    """
+    """Raise `InvalidFeatures` unless `x` is `[N, channels]` floats with `dim` -2 or 0."""
     if x.dim() != 2 or dim not in (-2, 0):
         raise InvalidFeatures(
             f"x has {x.dim()} dimensions and is aggregated along {dim}; wanted [rows, channels] "
@@ -75,24 +61,15 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
 
 
 def has_heads(x: Tensor, dim: int) -> bool:
-    """Whether `x` is `[N, H, C]` with rows in the first dimension, as attention layers give it."""
+    """Whether `x` is `[N, H, C]` with rows in dim 0, as attention layers give it."""
     return x.dim() == 3 and dim in (-3, 0)
 
 
 def by_head(aggregate: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Each head alone: `[N, H, C]` to `[S, H, out]`.
-
-    Args:
-        aggregate: from `[N, C]` to `[S, out]`; the same weights for all heads.
-        x: `[N, H, C]`.
-    """
+    """Aggregate `[N, H, C]` head by head with the same weights: `[S, H, out]`."""
     return torch.stack([aggregate(head) for head in x.unbind(1)], dim=1)
 
 
 def random_order_within(index: Tensor) -> Tensor:
-    """`[N]`: an order by segment that is random inside of each segment.
-
-    Args:
-        index: `[N]` int64, the segment of each row, in any order.
-    """
+    """`[N]`: sorts rows by their segment `index` `[N]`, at random within each segment."""
     return torch.argsort(index + torch.rand(len(index), dtype=torch.float64, device=index.device))

@@ -1,16 +1,16 @@
 """Learnable commutative monoid aggregation (arXiv 2212.08541).
 
-An aggregator is the fold of a commutative monoid, so let the binary operator of the monoid be
-learned: a balanced tree of binary operators over each neighborhood has depth O(log V), where a
-recurrent aggregator has O(V). The operator commutes by construction and is associative only as far
-as it has learned to be (`graphagg.nn.aggr.losses`).
+An aggregator is the fold of a commutative monoid; here its binary operator is learned. A balanced
+tree of operators over each neighborhood has depth O(log V), where a recurrent aggregator has O(V).
+The operator commutes by construction and is associative only as far as it has learned to be
+(`graphagg.nn.aggr.losses`).
 
 Departures from the paper, and from `torch_geometric.nn.aggr.LCMAggregation`:
 
-- No padding. A vertex's result is a function of its own neighborhood, whatever else is in the
-  batch, and costs its own degree. On each vertex alone it gives the result of PyG's module.
-- A learned identity is the result of an empty neighborhood; it begins at 0.
-- An unsorted index is sorted (stably), and empty input is an input.
+- No padding. A vertex's result depends on its own neighborhood alone, whatever else is in the
+  batch, and costs its own degree. On each vertex alone it equals the result of PyG's module.
+- A learned identity, initially 0, is the result of an empty neighborhood.
+- An unsorted index is sorted (stably), and empty input is allowed.
 """
 
 from __future__ import annotations
@@ -44,21 +44,20 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     """Folds each neighborhood with a learned commutative operator.
 
     For N rows in S non-empty segments: N - S combines in ceil(log2 of the largest segment) levels;
-    the memory kept for the backward pass is the input and integers, of at most 4,096 combines the
-    gates too. Rows of a segment are taken in
-    the order they come in; `random_order` draws another one each time in training, which teaches
-    the operator that order means nothing.
+    the backward pass needs the memory of the input and integers, and for at most 4,096 combines
+    that of the gates. Rows of a segment are combined in their order; `random_order` draws a new
+    one at each training step, which teaches the operator to ignore the order.
 
     The heads of an attention layer (`[N, H, in_channels]`) are folded one by one with the same
-    weights, so that `in_channels` and `out_channels` are the width of one head. Hand the layer an
-    object: `aggr="LCMAggregation"` by name is PyG's class, not this one.
+    weights, so `in_channels` and `out_channels` are the width of one head. Give the layer an
+    object: the name `aggr="LCMAggregation"` is PyG's class, not this one.
 
     Args:
         in_channels: width of the input.
         out_channels: width of the output.
-        project: whether a linear layer and ReLU come before the fold.
+        project: apply a linear layer and ReLU before the fold.
         operator: "gru" (the paper's), "mlp", or a module psi(a, b) on `[P, out_channels]`.
-        random_order: whether rows are permuted inside their segments in training.
+        random_order: permute rows inside their segments in training.
 
     Raises:
         InvalidParameter: an unknown operator, or widths that differ without a projection.
@@ -96,7 +95,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         self.identity = nn.Parameter(torch.zeros(out_channels))
 
     def reset_parameters(self) -> None:
-        """Draw the projection and the operator again; the identity becomes 0."""
+        """Redraw the projection and the operator; set the identity to 0."""
         for module in (self.lin, self.operator):
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
@@ -121,8 +120,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
             dim_size: S; by default one more than the largest index.
             dim: -2 or 0; of heads 0.
-            max_num_elements: not needed; PyG's aggregators have it.
-            plan: a plan made before, instead of `index` and `ptr`.
+            max_num_elements: ignored; part of PyG's interface.
+            plan: a precomputed plan, instead of `index` and `ptr`.
 
         Returns:
             `[S, out_channels]`, or `[S, H, out_channels]`.
@@ -184,7 +183,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     def _traced(
         self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None, onnx: bool
     ) -> Tensor:
-        """For torch.compile and torch.export: no checks of values, and no cache."""
+        """`forward` for torch.compile and torch.export: no checks of values, no cache."""
         if index is None:
             if ptr is None:
                 raise InvalidBatch("neither index nor ptr is given; wanted one of them")
@@ -206,10 +205,10 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         return folded
 
     def _by_masks(self, rows: Tensor, index: Tensor, ptr: Tensor) -> Tensor:
-        """The same tree with shapes that no value decides, for ONNX: log2(N) passes over all rows.
+        """The same tree for ONNX, whose shapes depend on no value: log2(N) passes over all rows.
 
-        Before the level with step h, an element stands in the row where its subtree begins, which
-        is a multiple of h in its segment.
+        Before the level with step h, a subtree's value is in the row where the subtree begins, a
+        multiple of h in its segment.
         """
         at = torch.arange(len(rows), device=rows.device)
         offset, sizes, h = at - ptr[index], ptr.diff(), 1

@@ -1,7 +1,7 @@
 """Binary operators psi(a, b) for `LCMAggregation`, commutative by construction.
 
-Any module that takes two tensors `[P, d]` and returns one can take their place; nothing checks that
-it commutes (`commutativity` in `graphagg.nn.aggr.losses` measures it).
+Any module from two tensors `[P, d]` to one can replace them. Nothing checks that it commutes
+(`commutativity` in `graphagg.nn.aggr.losses` measures it).
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ _UNSTEADY = (
     nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout,
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.RReLU,
 )  # fmt: skip
-"""Modules that in training give another result for the same rows."""
+"""Modules that give different results for the same rows in training."""
 
 
 class SymmetricGRU(nn.GRUCell):
     """psi(a, b) = (GRU(a, b) + GRU(b, a)) / 2, the Binary-GRU of arXiv 2212.08541, section 3.
 
-    GRU(input, hidden) is `torch.nn.GRUCell`, whose parameters it has, so the state of a
-    `GRUCell` can be loaded.
+    The parameters are those of `torch.nn.GRUCell`, whose state can be loaded.
 
     Args:
         channels: width d.
@@ -49,10 +48,9 @@ class SymmetricGRU(nn.GRUCell):
 class SymmetricMLP(nn.Module):
     """psi(a, b) = (a + b) / 2 + W2 relu(W1 [a + b, |a - b|] + b1) + b2.
 
-    Sum and absolute difference are the elementwise maximum and minimum in other coordinates: they
-    say all about the unordered pair, coordinate by coordinate, and nothing about its order. The
-    mean of both passes round the layers, so that deep trees have a gradient. Not in the paper,
-    whose operator is the GRU: half the cost, and weaker.
+    Sum and absolute difference determine the elementwise maximum and minimum: all of the unordered
+    pair, and nothing of its order. The mean of both bypasses the layers, so that deep trees have a
+    gradient. Not in the paper, whose operator is the GRU: half the cost, and weaker.
 
     Args:
         channels: width d.
@@ -66,7 +64,7 @@ class SymmetricMLP(nn.Module):
         self.second = nn.Linear(hidden, channels)
 
     def reset_parameters(self) -> None:
-        """Draw both layers again."""
+        """Redraw both layers."""
         self.first.reset_parameters()
         self.second.reset_parameters()
 
@@ -79,7 +77,7 @@ class SymmetricMLP(nn.Module):
 
 
 def is_gru(operator: nn.Module) -> bool:
-    """Whether the kernel of the symmetrized GRU computes what the module does."""
+    """Whether `GRUKernel` computes what the module does."""
     return isinstance(operator, SymmetricGRU) and type(operator).forward is SymmetricGRU.forward
 
 
@@ -90,7 +88,7 @@ def _check(operator: nn.Module, channels: int) -> None:
             raise InvalidParameter(
                 f"the operator takes {widths[0]} and gives {widths[1]} channels; wanted {channels}"
             )
-    # Backward computes an operator once more, and must find what forward found.
+    # The backward pass runs the operator again and must get the same results.
     unsteady = [m for m in operator.modules() if isinstance(m, _UNSTEADY)]
     if unsteady:
         raise InvalidParameter(
@@ -106,11 +104,9 @@ _OPERATORS: dict[str, type[SymmetricGRU] | type[SymmetricMLP]] = {
 
 
 def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
-    """The operator of that name, or the module itself.
+    """The operator of that name, or the checked module itself.
 
-    Raises:
-        InvalidParameter: no operator has this name, or the module is no function of two tensors
-            `[P, channels]`: of another width, or another one at each call.
+    Raises `InvalidParameter` for an unknown name, another width, or dropout and batch norm.
     """
     if isinstance(operator, nn.Module):
         _check(operator, channels)

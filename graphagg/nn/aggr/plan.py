@@ -2,13 +2,13 @@
 
 Every combine of the tree makes one *node*. Level by level, the elements of a segment are paired in
 their order (first with second, third with fourth, ...); an odd last element waits, and goes to the
-end of the next level. A segment with one element left is finished and leaves at once. This is the
-tree of a balanced fold of each segment alone (arXiv 2212.08541, section 3), so a segment's result
-cannot depend on what lies beside it: there is no padding.
+end of the next level. A segment with one element left is finished. This is the tree of a balanced
+fold of each segment alone (arXiv 2212.08541, section 3): there is no padding, and a segment's
+result cannot depend on other segments.
 
-Elements that wait are not moved: a node names its two children by number, so that all levels
+Elements that wait are not moved: a node refers to its two children by number, so all levels
 together move 2 (N - S) rows for N elements in S non-empty segments. Segments are cut into blocks of
-consecutive segments with about `block_rows` elements; a block is folded from leaves to roots before
+consecutive segments with about `block_rows` elements. A block is folded from leaves to roots before
 the next one, so that its rows stay in the cache.
 """
 
@@ -23,7 +23,7 @@ from graphagg.nn.aggr.inputs import sorted_segments
 from graphagg.nn.segments import Segments
 
 # Elements of a block and nodes of one pass. On a CPU the rows and gates of a block then stay in the
-# cache (half or double is no faster); a CUDA device wants large launches instead.
+# cache (half or double is no faster); a CUDA device needs large launches instead.
 _CPU_BLOCK, _CPU_PASS = 4096, 4096
 _CUDA_BLOCK, _CUDA_PASS = 1 << 20, 1 << 18
 
@@ -97,7 +97,7 @@ class LCMPlan:
 
     @property
     def index(self) -> Tensor:
-        """`[N]` int64, the segment of each sorted element (made when asked for)."""
+        """`[N]` int64, the segment of each sorted element; computed at each call."""
         every = torch.arange(self.count, device=self.ptr.device)
         return torch.repeat_interleave(every, self.ptr.diff())
 
@@ -143,7 +143,7 @@ class LCMPlan:
 
         Args:
             segments: the sorted ragged batch.
-            order: kept in the plan.
+            order: stored in the plan.
             block_rows: elements of a block; by default chosen by device.
             pass_nodes: nodes of a pass; by default chosen by device.
         """
@@ -182,7 +182,7 @@ class LCMPlan:
 
 
 def _tree(sizes: Tensor, first: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Children (elements 0..N-1, then nodes in order of level), segment and level of each node."""
+    """Children (elements 0..N-1, then nodes by level), segment and level of each node; roots."""
     ids = torch.arange(rows, device=sizes.device)
     roots = first.clone()
     live = (sizes > 1).nonzero().view(-1)
@@ -240,7 +240,7 @@ def _blocks(
     pass_nodes: int,
     nodes: int,
 ) -> tuple[tuple[FoldBlock, ...], Tensor]:
-    """The blocks, and the place of each node once sorted by block and level."""
+    """The blocks, and the position of each node when sorted by block and level."""
     if not len(first):
         return (), owner
     count = int(block_of[-1]) + 1

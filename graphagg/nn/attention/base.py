@@ -1,9 +1,8 @@
-"""The protocol of every global attention: rows in, rows out, nothing that a batch can change."""
+"""The interface of every global attention: rows in, rows out, independent of the batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -16,24 +15,16 @@ from graphagg.nn.checks import check_finite
 from graphagg.nn.segments import Segments
 from graphagg.nn.settings import PROBABILITY, part_width
 
-_Call = TypeVar("_Call", bound=Callable[..., Tensor])
-
-
-def _uncompiled(call: _Call) -> _Call:
-    """The call as it is, also inside a model that `torch.compile` has compiled."""
-    disabled: _Call = torch.compiler.disable(call)  # type: ignore[no-untyped-call]
-    return disabled
-
 
 class GraphAttention(torch.nn.Module):
     """Attention among the vertices of each graph of a ragged batch.
 
-    A graph's output is a function of that graph alone: no padding enters a sum, a normalizer or a
+    A graph's output depends on that graph alone: no padding enters a sum, a normalizer or a
     stabilizer.
 
-    `torch.compile` of a model takes exact attention as one operation. It runs the others as they
-    are, with one break in the graph each: their steps depend on the sizes of the graphs, and would
-    be compiled again for every batch.
+    `torch.compile` treats exact attention as one operation. It runs the others uncompiled, with one
+    graph break each: their steps depend on the sizes of the graphs, and would be compiled again for
+    every batch.
 
     Args:
         channels: C, the width of a vertex.
@@ -41,8 +32,8 @@ class GraphAttention(torch.nn.Module):
         dropout: probability; each mechanism says what it drops.
 
     Attributes:
-        accepts_bias: `forward` takes a pair bias.
-        traceable: compilers take it as one operation (`traced`), where it has no bias and the
+        accepts_bias: whether `forward` takes a pair bias.
+        traceable: whether compilers use `traced`, one operation; without a bias, and only if the
             graphs are given by `ptr` or `segments`.
 
     Raises:
@@ -89,8 +80,8 @@ class GraphAttention(torch.nn.Module):
             x: `[N, C]` float, rows sorted by graph.
             batch: `[N]` the graph of each row, non-decreasing; without any of `batch`, `ptr` and
                 `segments` all rows are one graph.
-            ptr: `[G + 1]` offsets of the graphs; goes before `batch`, which must then agree.
-            segments: the same, already checked; goes before both.
+            ptr: `[G + 1]` offsets of the graphs; takes precedence over `batch`, which must agree.
+            segments: the same, already checked; takes precedence over both.
             bias: added to the scores where `accepts_bias` is set: see `PairBias` for the layouts.
 
         Returns:
@@ -106,13 +97,14 @@ class GraphAttention(torch.nn.Module):
             if segments is None and ptr is not None:
                 segments = Segments.from_batch(x.shape[0], ptr, None, x.device)
             return self.traced(x, segments)
-        return self._checked(x, batch, ptr, segments, bias)
+        checked: Tensor = self._checked(x, batch, ptr, segments, bias)
+        return checked
 
     def traced(self, x: Tensor, graphs: Segments | None) -> Tensor:
-        """The mechanism as compilers take it, where it is `traceable`; None: all is one graph."""
+        """The operation for compilers if `traceable`; None: all rows are one graph."""
         raise NotImplementedError
 
-    @_uncompiled
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _checked(
         self,
         x: Tensor,
@@ -121,7 +113,13 @@ class GraphAttention(torch.nn.Module):
         segments: Segments | None,
         bias: Tensor | PairBias | None,
     ) -> Tensor:
-        check_features(x, self.channels)
+        if not x.is_floating_point():
+            raise InvalidFeatures(
+                f"x is of type {x.dtype}; wanted a float type such as torch.float32"
+            )
+        if x.dim() != 2 or x.shape[1] != self.channels:
+            raise InvalidFeatures(f"x has shape {tuple(x.shape)}; wanted [N, {self.channels}]")
+        check_finite(x)
         graphs = _segments(x, batch, ptr, segments)
         if bias is not None and not self.accepts_bias:
             raise InvalidParameter(
@@ -144,8 +142,8 @@ class ProjectedAttention(GraphAttention):
     """Attention with the parameters of `torch.nn.MultiheadAttention`.
 
     Names, shapes, meaning and initialization are the same, so `load_state_dict` takes the state of
-    a `MultiheadAttention` of the same width, and any two such mechanisms exchange their weights.
-    A subclass says in `mix` what becomes of queries, keys and values.
+    a `MultiheadAttention` of the same width, and two such classes can exchange their weights.
+    Subclasses implement `mix`.
     """
 
     def __init__(self, channels: int, heads: int = 4, *, dropout: float = 0.0) -> None:
@@ -156,7 +154,7 @@ class ProjectedAttention(GraphAttention):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights again."""
+        """Redraw the weights."""
         torch.nn.init.xavier_uniform_(self.in_proj_weight)
         torch.nn.init.zeros_(self.in_proj_bias)
         self.out_proj.reset_parameters()
@@ -180,27 +178,10 @@ class ProjectedAttention(GraphAttention):
         raise NotImplementedError
 
 
-def check_features(x: Tensor, channels: int) -> None:
-    """Check type, shape and values of `x`.
-
-    Raises:
-        InvalidFeatures: not a finite float tensor `[N, channels]`.
-    """
-    if not x.is_floating_point():
-        raise InvalidFeatures(f"x is of type {x.dtype}; wanted a float type such as torch.float32")
-    if x.dim() != 2 or x.shape[1] != channels:
-        raise InvalidFeatures(f"x has shape {tuple(x.shape)}; wanted [N, {channels}]")
-    check_finite(x)
-
-
 def _segments(
     x: Tensor, batch: Tensor | None, ptr: Tensor | None, segments: Segments | None
 ) -> Segments:
-    """The graphs of a batch from whichever of the three is given.
-
-    Raises:
-        InvalidBatch: they do not describe the rows of `x`, or contradict each other.
-    """
+    """The graphs from whichever of the three is given; `InvalidBatch` if they disagree."""
     rows = x.shape[0]
     if segments is None and ptr is None:
         return Segments.from_batch(rows, None, batch, x.device)

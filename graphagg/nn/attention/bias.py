@@ -2,11 +2,11 @@
 
 No form of it is N x N over the batch. A bias of G graphs with n_g vertices is one of
 
-- a flat tensor `[sum n_g^2, H]`: graph after graph, within a graph row (query) after row, the same
-  order as `scores[g].flatten()`; Graphormer's spatial bias fits here: `embedding(distance)` of the
-  distances that each graph's transform stored as `[n_g^2]` (PyG concatenates them);
-- a `PairBias`: a list of pairs and their values; pairs that are not listed have bias 0. Features of
-  pairs such as RRWP fit here, through a linear map without offset.
+- a flat tensor `[sum n_g^2, H]`: graph by graph, within a graph row (query) by row, the order of
+  `scores[g].flatten()`. Graphormer's spatial bias fits here: `embedding(distance)` of the distances
+  that each graph's transform stored as `[n_g^2]` (PyG concatenates them);
+- a `PairBias`: a list of pairs and their values; other pairs have bias 0. Features of pairs such as
+  RRWP fit here, through a linear map without offset.
 """
 
 from __future__ import annotations
@@ -43,13 +43,11 @@ class PairBias:
 
 
 def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
-    """Any form of a pair bias as the flat one, `[sum n_g^2, H]`.
+    """Convert a pair bias to the flat form `[sum n_g^2, H]`.
 
-    Memory: O(H sum n_g^2), what exact attention with a bias needs for its scores anyway.
-
-    Raises:
-        InvalidBatch: a wrong shape, a vertex that is not there, or a pair across two graphs.
-        NotFinite: NaN or +infinity; -infinity keeps a pair apart.
+    It takes O(H sum n_g^2) memory, as exact attention with a bias does for its scores. Raises
+    `InvalidBatch` for a wrong shape, an unknown vertex or a pair across graphs, and `NotFinite` for
+    NaN or +infinity; -infinity excludes a pair.
     """
     total = int(graphs.sizes.square().sum())
     _check_values(bias if isinstance(bias, Tensor) else bias.values)
@@ -74,7 +72,7 @@ def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
 
 
 def _check_values(values: Tensor) -> None:
-    # The largest value is NaN where any is.
+    # The maximum is NaN if any value is.
     most = values.detach().amax() if values.numel() else values.new_zeros(())
     if not bool(most < math.inf):
         raise NotFinite(
@@ -83,12 +81,11 @@ def _check_values(values: Tensor) -> None:
 
 
 def flat_position(pairs: Tensor, graph: Tensor, graphs: Segments) -> Tensor:
-    """Find the position `[P]` in the flat layout of pairs `[2, P]` of the graphs `[P]`."""
+    """Positions `[P]` in the flat form of pairs `[2, P]` in the graphs `[P]`."""
     local = pairs - graphs.ptr[graph]
     return flat_offsets(graphs)[graph] + local[0] * graphs.sizes[graph] + local[1]
 
 
 def flat_offsets(graphs: Segments) -> Tensor:
-    """`[G + 1]` where each graph's pairs begin in the flat layout."""
-    squares = graphs.sizes.square()
-    return offsets(squares)
+    """`[G + 1]`: where each graph's pairs begin in the flat form."""
+    return offsets(graphs.sizes.square())

@@ -1,9 +1,8 @@
 """Exact attention by size: graphs of one size are one view `[graphs, H, n, d]` for PyTorch.
 
-Where all graphs are small, such as molecules, a bucket per size would be too little work for a
-call. There sizes are rounded up to multiples of `STEP`, and each graph is padded with copies of its
-last row. A copy has the score -inf as a key, so it takes no weight, and its result as a query is
-dropped.
+If all graphs are small, such as molecules, one bucket per size would be too little work for a call.
+Then sizes are rounded up to multiples of `STEP`, and each graph is padded with copies of its last
+row. A copy has the score -inf as a key, so it has no weight; its result as a query is dropped.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from graphagg.nn.segments import GOLDEN, Segments, mix
 
 STEP, SMALL = 8, 64
-"""Sizes are rounded up to multiples of the one where no graph has more vertices than the other."""
+"""Sizes are rounded up to multiples of `STEP` if no graph has more than `SMALL` vertices."""
 _SCORES, _SCORES_AT_ONCE = 1 << 26, 1 << 21
 """256 MiB and 8 MiB in float32."""
 
@@ -31,13 +30,13 @@ class Buckets:
 
     Attributes:
         graphs: the batch.
-        padded: sizes are rounded up.
+        padded: whether sizes are rounded up.
         order: `[G]` graphs by size, the smallest first; equal sizes stay in the batch's order.
         shapes: (number of graphs, rows of each) of each bucket; empty graphs are in none.
-        hidden: added to the scores of each bucket, `[graphs, 1, 1, n]`: -inf at padding; None where
+        hidden: added to the scores of each bucket, `[graphs, 1, 1, n]`: -inf at padding; None if
             nothing is padded.
-        rows: the row of the batch at each sorted position, or None where the order is the same.
-        positions: `[N]` the sorted position of each row of the batch, or None likewise.
+        rows: the row of the batch at each sorted position; None if no row moves.
+        positions: `[N]` the sorted position of each row of the batch; None if no row moves.
     """
 
     graphs: Segments
@@ -50,13 +49,12 @@ class Buckets:
 
     @classmethod
     def from_graphs(cls, graphs: Segments, *, biased: bool = False) -> Buckets:
-        """Buckets of a batch, made once for the layers of a model; a bias wants exact sizes."""
+        """Buckets of a batch, cached for the layers of a model; a bias needs exact sizes."""
         padded = not biased and graphs.longest <= SMALL
         return graphs.plan(("buckets", padded), lambda: cls._build(graphs, padded))
 
     @classmethod
     def _build(cls, graphs: Segments, padded: bool) -> Buckets:
-        """O(G log G + N)."""
         step = STEP if padded else 1
         sides, order = ((graphs.sizes + step - 1) // step * step).sort(stable=True)
         counts = torch.bincount(sides)
@@ -126,19 +124,10 @@ def bucketed_softmax(
     dropout: float = 0.0,
     seed: Tensor | None = None,
 ) -> Tensor:
-    """Softmax attention bucket by bucket.
+    """Softmax attention of `[N', H, d]` rows in the order of `Buckets.sort`; the result likewise.
 
-    Args:
-        queries: `[N', H, d]`, rows as `Buckets.sort` gives them; so are keys and values.
-        keys: `[N', H, d]`.
-        values: `[N', H, d]`.
-        buckets: the buckets of the batch.
-        bias: flat, `[sum n_g^2, H]`, in the batch's order.
-        dropout: probability with which an attention weight is dropped.
-        seed: `[1]` int64, says which weights are dropped; None: PyTorch draws them.
-
-    Returns:
-        `[N', H, d]` in the buckets' order.
+    `bias` is flat, `[sum n_g^2, H]`, in the batch's order. `dropout` is the probability of dropping
+    an attention weight; `seed` `[1]` int64 determines which ones (None: PyTorch draws them).
     """
     masks = iter(buckets.hidden) if bias is None else buckets.pairs(bias)
     qkv = zip(*(_split(rows, buckets.shapes) for rows in (queries, keys, values)), strict=True)
@@ -160,8 +149,8 @@ def _softmax(
 ) -> Tensor:
     """Attention of one bucket, `[graphs, H, n, d]`.
 
-    Where PyTorch's kernel on a CPU would hold very many scores, some queries are taken at a time,
-    and once more in the backward pass: as fast, in the memory of their scores.
+    If PyTorch's CPU kernel would hold very many scores, the queries are processed in chunks, which
+    are computed again in the backward pass: as fast, in the memory of one chunk's scores.
     """
     attend = F.scaled_dot_product_attention
     scores = queries.shape[0] * queries.shape[1] * queries.shape[2] ** 2
@@ -181,7 +170,7 @@ def _softmax(
 def _seeded(
     queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float, seed: Tensor
 ) -> Tensor:
-    """The same, dropping the weights that a seed says.
+    """`_softmax` with dropout by a seed.
 
     PyTorch draws a Bernoulli number in some ten nanoseconds, more than a small graph's scores take.
     Here splitmix64 makes 64 bits per step: four draws of 16 bits.

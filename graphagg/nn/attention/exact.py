@@ -3,12 +3,9 @@
     a_ij = softmax_j(q_i . k_j / sqrt(d) + b_ij),   j over the vertices of i's graph
 
 as in the global part of GraphGPS (arXiv 2205.12454), which pads each graph to the largest of the
-batch. Here rows are sorted by the size of their graph once, and graphs of one size form one bucket,
-a view `[graphs, H, n, d]` that goes to PyTorch's fused kernel, see `graphagg.nn.attention.buckets`.
-Small graphs are padded to the next multiple of 8 vertices, so that their buckets are not too small.
-
-On CUDA one call of FlexAttention or of `varlen_attn` covers the batch, see
-`graphagg.nn.attention.fused`.
+batch. Here rows are sorted by the size of their graph once, and graphs of one size form a bucket,
+which goes to PyTorch's fused kernel (`graphagg.nn.attention.buckets`). On CUDA one call of
+FlexAttention or of `varlen_attn` covers the batch (`graphagg.nn.attention.fused`).
 """
 
 from __future__ import annotations
@@ -35,15 +32,15 @@ class ExactAttention(ProjectedAttention):
     """Multi-head softmax attention; equals `torch.nn.MultiheadAttention` on each graph alone.
 
     Time O(C sum n_g^2). Memory O(N C) without a bias, forward and backward; a bias is as large as
-    the scores, H sum n_g^2. With dropout while training, PyTorch's kernel on a CPU holds the scores
-    of graphs of up to some 4,000 vertices; larger ones are done in chunks, which are done again in
-    the backward pass.
+    the scores, H sum n_g^2. With dropout in training, PyTorch's CPU kernel holds the scores of
+    graphs of up to some 4,000 vertices; larger ones are processed in chunks, which are computed
+    again in the backward pass.
 
     Args:
         channels: C.
         heads: H; must divide C.
         dropout: probability with which an attention weight is dropped in training.
-        engine: `auto` chooses by device and input; `buckets`, `flex` or `varlen` insist.
+        engine: `buckets`, `flex`, `varlen`, or `auto`, which chooses by device and input.
 
     Raises:
         InvalidParameter: an unknown engine, or what `GraphAttention` raises.
@@ -99,7 +96,7 @@ class ExactAttention(ProjectedAttention):
     def traced(self, x: Tensor, graphs: Segments | None) -> Tensor:
         """Attend in one operation: PyTorch's for one graph, else `graphagg.nn.attention.opaque`.
 
-        ONNX does not know that one, and gets a mask of all pairs instead.
+        ONNX does not know the latter, and gets a mask of all pairs instead.
         """
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         dropout = self.dropout if self.training else 0.0

@@ -1,11 +1,9 @@
 """Exact attention on CUDA: one kernel call for the whole ragged batch.
 
-`varlen_attn` (FlashAttention with offsets) serves 16-bit input without a bias; FlexAttention with a
-block mask by graph serves most of the rest, a pair bias included. Neither drops weights: in
-training with dropout the size buckets serve on CUDA too.
-
-FlexAttention also runs on a CPU, forward only, which is how the tests see that it equals the
-buckets. It has no backward there.
+`varlen_attn` (FlashAttention with offsets) takes 16-bit input without a bias. FlexAttention with a
+block mask takes most other input, also with a pair bias. Neither supports dropout, so in training
+with dropout the size buckets are used on CUDA too. FlexAttention also runs on a CPU, forward only;
+the tests use that to compare it with the buckets.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ BLOCK = 128  # the side of FlexAttention's blocks of scores
 
 
 def choose(device: str, kind: torch.dtype, width: int, *, drops: bool, biased: bool) -> Chosen:
-    """The engine for input of type `kind` and heads of `width`; buckets on all but CUDA.
+    """The engine for input of type `kind` and heads of `width`; buckets except on CUDA.
 
     FlexAttention's kernels take no float64 and no head narrower than 16, FlashAttention's only
     widths that are multiples of 8.
@@ -41,10 +39,7 @@ def choose(device: str, kind: torch.dtype, width: int, *, drops: bool, biased: b
 
 
 def varlen(queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
-    """Softmax attention through `torch.nn.attention.varlen`: three `[N, H, d]` to `[N, H, d]`.
-
-    CUDA only, 16-bit input.
-    """
+    """Softmax attention by `torch.nn.attention.varlen`: `[N, H, d]`, 16-bit, on CUDA."""
     from torch.nn.attention.varlen import varlen_attn
 
     if not queries.is_cuda or queries.element_size() != 2:
@@ -53,7 +48,7 @@ def varlen(queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> T
             "or bfloat16 on cuda: move the model there, or take the engine auto"
         )
     offsets = graphs.ptr.to(queries.device, torch.int32)
-    longest = int(graphs.sizes.max())
+    longest = graphs.longest
     out = varlen_attn(
         queries.contiguous(), keys.contiguous(), values.contiguous(), offsets, offsets, longest,
         longest,
@@ -71,16 +66,9 @@ def flex(
     *,
     compiled: bool | None = None,
 ) -> Tensor:
-    """Softmax attention through FlexAttention: three `[N, H, d]` to `[N, H, d]`.
+    """Softmax attention by FlexAttention: `[N, H, d]` to `[N, H, d]`; `bias` is flat or None.
 
-    Args:
-        queries: `[N, H, d]`.
-        keys: `[N, H, d]`.
-        values: `[N, H, d]`.
-        graphs: the batch.
-        bias: flat, `[sum n_g^2, H]`, or None.
-        compiled: use the compiled kernel; by default on CUDA. The other one holds N^2 H
-            scores and is for tests.
+    By default it is compiled on CUDA only. The uncompiled form holds N^2 H scores and is for tests.
     """
     q, k, v = (rows.transpose(0, 1).unsqueeze(0) for rows in (queries, keys, values))
     fast = queries.is_cuda if compiled is None else compiled
@@ -93,9 +81,9 @@ def flex(
 def block_mask(graphs: Segments) -> flex_module.BlockMask:
     """The blocks of scores that hold a pair of vertices of one graph; O((N / 128)^2) integers.
 
-    Rows are sorted by graph, so a block of queries meets one run of blocks of keys: from the one
-    that holds the first vertex of its first row's graph to the one that holds the last vertex of
-    its last row's graph. Nothing of size N x N is built to find them.
+    Rows are sorted by graph, so a block of queries needs one run of blocks of keys: from the block
+    with the first vertex of its first row's graph to that with the last vertex of its last row's
+    graph. Nothing of size N x N is built.
     """
     index, ptr, rows = graphs.index, graphs.ptr, graphs.rows
     firsts = torch.arange(0, rows, BLOCK, device=index.device)
@@ -124,7 +112,7 @@ def _score_mod(graphs: Segments, bias: Tensor) -> Any:
     def add(score: Tensor, b: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
         graph = index[query]
         position = offsets[graph] + (query - ptr[graph]) * sizes[graph] + key - ptr[graph]
-        # A masked pair of two graphs is scored before the mask: let it read a place that exists.
+        # Pairs of two graphs are scored before they are masked, so they need a valid position.
         return score + bias[torch.where(graph == index[key], position, 0), head]
 
     return add

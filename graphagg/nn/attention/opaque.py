@@ -1,9 +1,9 @@
 """Exact attention as one operation for `torch.compile` and `torch.export`.
 
-Its steps depend on the sizes of the graphs, which a compiler does not know. Seen from outside it is
-one operation with known shapes: `[N, 3 C]` and the graphs' offsets in, `[N, C]` out. So a layer is
-one graph, with sizes as symbols, and is compiled once for all batches. The backward operation does
-the forward pass again, which costs some products and holds nothing in between.
+Its steps depend on the sizes of the graphs, which a compiler does not know. As one operation it has
+known shapes: `[N, 3 C]` and the graphs' offsets in, `[N, C]` out. So a layer is one graph with
+symbolic sizes, compiled once for all batches. The backward operation repeats the forward pass,
+which costs some products and stores nothing in between.
 """
 
 from __future__ import annotations
@@ -19,15 +19,9 @@ from graphagg.nn.segments import Segments
 def ragged_softmax(
     qkv: Tensor, ptr: Tensor, index: Tensor, heads: int, dropout: float, seed: Tensor
 ) -> Tensor:
-    """Attend within each graph: `[N, 3 H d]` to `[N, H d]`.
+    """Attend within each graph: `[N, 3 H d]` queries, keys and values to `[N, H d]`.
 
-    Args:
-        qkv: queries, keys and values of all heads.
-        ptr: `[G + 1]` int64, offsets of the graphs.
-        index: `[N]` int64, the graph of each row.
-        heads: H.
-        dropout: probability with which a weight is dropped.
-        seed: `[1]` int64, says which weights are dropped.
+    `ptr` `[G + 1]` and `index` `[N]` are int64; `seed` `[1]` int64 determines the dropped weights.
     """
     return _attend(qkv, ptr, index, heads, dropout, seed)
 
@@ -41,7 +35,7 @@ def _(qkv: Tensor, ptr: Tensor, index: Tensor, heads: int, dropout: float, seed:
 def ragged_softmax_backward(
     grad: Tensor, qkv: Tensor, ptr: Tensor, index: Tensor, heads: int, dropout: float, seed: Tensor
 ) -> Tensor:
-    """Turn the gradient of the result into the gradient of `qkv`."""
+    """The gradient of `qkv` from that of the result."""
     # Inside an operation autograd records nothing; `torch.func` does.
     pull_back = torch.func.vjp(lambda x: _attend(x, ptr, index, heads, dropout, seed), qkv)[1]
     gradient: Tensor = pull_back(grad)[0]

@@ -12,13 +12,13 @@ Then, with sums over the vertices of i's graph and nothing else,
 
 Departures:
 - The exponent is stabilized by subtracting a maximum: for a query over its own features, for keys
-  over the features of all keys *of the graph*. Both cancel in the weighted mean. A maximum over
-  the batch, the usual choice, would let a graph change another one's digits.
-- 1e-6 is added to each feature after that, as a floor, so that no normalizer is 0. It biases
-  weights that are a millionth of the largest ones.
+  over the features of all keys *of the graph*. Both cancel in the weighted mean. The usual maximum
+  over the batch would let a graph change another one's digits.
+- 1e-6 is then added to each feature, so that no normalizer is 0. It biases weights that are a
+  millionth of the largest ones.
 - The vectors are redrawn every `redraw_interval` training steps from (seed, number of the draw),
-  on the CPU in float64, so that a run can be repeated and resumed on any device; the paper redraws
-  but says nothing about seeds.
+  on the CPU in float64, so that a run can be repeated and resumed on any device. The paper does not
+  specify seeds.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class PerformerAttention(ProjectedAttention):
 
     Time O(N C m) and memory O(N (C + H m) + G C m).
 
-    Under `torch.utils.checkpoint` set `redraw_interval` to None: the pass that is computed again in
-    the backward pass would count as a training step, and may draw other vectors.
+    Under `torch.utils.checkpoint` set `redraw_interval` to None: the repeated forward pass would
+    count as a training step, and may draw other vectors.
 
     Args:
         channels: C.
         heads: H; must divide C.
         features: m, random features per head; by default d ln d (at least d), as the paper advises.
-        redraw_interval: training steps between two draws of the random vectors; None: never.
+        redraw_interval: training steps between two draws of the random vectors; None: never redraw.
         seed: of all draws.
         dropout: probability with which an entry of the output is dropped in training.
 
@@ -89,10 +89,10 @@ class PerformerAttention(ProjectedAttention):
 
     @torch.no_grad()
     def redraw(self, draw: int) -> None:
-        """Put in place the random vectors of the draw with this number, counted from 0."""
+        """Replace the random vectors by those of this draw, counted from 0."""
         rows, d = self.projection.shape
         drawn = orthogonal_vectors(rows, d, self.seed + 1_000_003 * draw)
-        # Another tensor: a backward pass still to come may need the vectors of its forward pass.
+        # A new tensor: a pending backward pass may need the old vectors.
         self.projection = drawn.to(self.projection)
 
     def attend(self, x: Tensor, graphs: Segments, bias: Tensor | PairBias | None) -> Tensor:
@@ -100,7 +100,7 @@ class PerformerAttention(ProjectedAttention):
         return F.dropout(super().attend(x, graphs, bias), self.dropout, self.training)
 
     def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
-        """The kernel's weighted mean of the values of each graph."""
+        """The mean of each graph's values, weighted by the kernel."""
         if self.training and self.redraw_interval is not None:
             done = int(self.steps)
             if done and done % self.redraw_interval == 0:
@@ -117,7 +117,8 @@ class PerformerAttention(ProjectedAttention):
         rows = right.detach().amax(-1)
         most = rows.new_full((graphs.count, self.heads), -math.inf)
         most = most.scatter_reduce(0, graphs.index[:, None].expand_as(rows), rows, "amax")
-        return _floored(left - largest), _floored(right - most[graphs.index].unsqueeze(-1))
+        stable = (left - largest, right - most[graphs.index].unsqueeze(-1))
+        return torch.exp(stable[0]) + FLOOR, torch.exp(stable[1]) + FLOOR
 
     def _exponent(self, x: Tensor) -> Tensor:
         scaled = x * math.pow(self.head_channels, -0.25)
@@ -144,27 +145,16 @@ def orthogonal_vectors(rows: int, d: int, seed: int) -> Tensor:
     return torch.cat(blocks) * lengths
 
 
-def _floored(exponent: Tensor) -> Tensor:
-    return torch.exp(exponent) + FLOOR
-
-
 def kernel_mean(left: Tensor, right: Tensor, values: Tensor, graphs: Segments) -> Tensor:
-    """Mean of a graph's values with weights `left_i . right_j`.
+    """Mean `[N, H, d]` of a graph's values with weights `left_i . right_j`; 0 if all weights are 0.
 
-    Args:
-        left: `[N, H, m]` features of queries, not negative.
-        right: `[N, H, m]` features of keys, not negative.
-        values: `[N, H, d]`.
-        graphs: the batch.
-
-    Returns:
-        `[N, H, d]`; 0 where all weights are 0.
+    `left` and `right` are the non-negative features `[N, H, m]` of queries and keys.
     """
     tiles = Tiles.from_graphs(graphs)
     # A column of ones beside the values: the same product sums weights and weighted values.
     ones = values.new_ones(*values.shape[:-1], 1)
     sums = tiles.apply(left, tiles.outer(right, torch.cat([values, ones], -1)))
-    # The root of the smallest number: its square, in the gradient, is one still.
+    # The root of the smallest number, because the gradient squares it.
     least = torch.finfo(sums.dtype).tiny ** 0.5
     return sums[..., :-1] / sums[..., -1:].clamp(min=least)
 

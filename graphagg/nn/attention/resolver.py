@@ -1,4 +1,4 @@
-"""Every attention by its name."""
+"""Attentions by name."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Linear attention needs, for each graph, S = sum_j phi(k_j) v_j^T, and then q_i^T S for each of its
 vertices. One outer product per vertex would hold N m d numbers. Here the rows of a graph are cut
 into tiles of c rows; one batched GEMM gives S of each tile, and the tiles of a graph are added.
-A row that only fills a tile up is 0 in both factors, so it adds exactly nothing.
+Rows that fill up a tile are 0 in both factors, so they add exactly nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from graphagg.nn.segments import Segments
 
 LARGEST_TILE = 64
-# Of the rows, spent at most on filling tiles up: between many small products and useless rows.
+# Largest share of fill-up rows: a balance between many small products and useless rows.
 WASTE = 0.5
 
 
@@ -28,7 +28,7 @@ class Tiles:
         graphs: the batch, G graphs and N rows.
         side: c, the rows of a tile.
         owner: `[T]` the graph of each tile, non-decreasing.
-        positions: `[N]` the position of each row among the tiles' T c, or None where none moves.
+        positions: `[N]` the position of each row among the tiles' T c, or None if no row moves.
     """
 
     graphs: Segments

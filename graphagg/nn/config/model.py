@@ -1,6 +1,6 @@
-"""Settings of a GPS model: what it reads, what its layers are made of, what it answers.
+"""Settings of a GPS model: its features, layers and predictions.
 
-The defaults come from the GraphGPS paper (arXiv 2205.12454) where it has one for all data sets.
+The defaults are those of the GraphGPS paper (arXiv 2205.12454) if it has one for all data sets.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class FeatureConfig:
         vocabulary: number of categories of each categorical column; a column holds whole numbers
             from 0.
         width: number of real-valued columns.
-        constant: one learned vector for every row; the data is not read.
+        constant: one learned vector for every row; no column is read.
 
     Examples:
         >>> from graphagg.nn import FeatureConfig
@@ -70,12 +70,12 @@ class FeatureConfig:
 
     @property
     def columns(self) -> int:
-        """Number of columns that are read."""
+        """Number of columns."""
         return len(self.vocabulary) + self.width
 
     @property
     def used(self) -> bool:
-        """Whether there are features at all."""
+        """Whether there are any features."""
         return self.constant or self.columns > 0
 
 
@@ -85,12 +85,12 @@ class EncodingConfig:
 
     Attributes:
         name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
-        dim: its share of the model's width.
+        dim: number of the model's channels for it.
         size: columns that the transform writes: eigenvectors of `lappe-*` and `signnet-*`, steps of
             `rwse`. 0: the transform's default.
         layers: depth of the encoder. 0: the encoder's default.
-        laplacian: of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
-        trivial: whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.
+        laplacian: normalization of the Laplacian; `none` is D - A, as in GraphGPS.
+        trivial: include the eigenvectors of eigenvalue 0, as in GraphGPS.
 
     Examples:
         >>> from graphagg.nn import EncodingConfig
@@ -119,8 +119,8 @@ class LocalConfig:
     Attributes:
         name: such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.base`. `none`: no local
             part.
-        aggregation: what combines the messages, such as `lcm`; see
-            `graphagg.nn.aggr.aggregation`. Empty: what the convolution was published with.
+        aggregation: aggregator of the messages, such as `lcm`; see `graphagg.nn.aggr.aggregation`.
+            Empty: the convolution's own.
 
     Examples:
         >>> from graphagg.nn import LocalConfig
@@ -142,7 +142,7 @@ class AttentionConfig:
         name: such as `exact` or `performer`; see `graphagg.nn.attention.attention`. `none`: no
             global part.
         heads: must divide the width.
-        dropout: on the attention weights, where the kind of attention has any.
+        dropout: of the attention weights, or of the output if the kind has none.
 
     Examples:
         >>> from graphagg.nn import AttentionConfig
@@ -169,7 +169,7 @@ class LayerOptions:
         norm: normalization after each residual.
         activation: of the feed-forward network and of the `gnn+` order.
         dropout: after each part, and twice in the feed-forward network.
-        feedforward: hidden width of the feed-forward network over the layer's width; 0 has none.
+        feedforward: hidden width of the feed-forward network by the layer's width; 0: no network.
         order: of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
             activation and dropout, then residual.
 
@@ -195,18 +195,17 @@ class LayerOptions:
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """From the vertices' last vectors to answers.
+    """From the vertices' last vectors to predictions.
 
     Attributes:
-        task: what an answer is about: a `graph`, a `node`, or an `edge`: a pair of
-            `edge_label_index`.
+        task: predict for each `graph`, `node`, or `edge` (pair of `edge_label_index`).
         kind: `san` halves the width `layers` times before the last linear map; `mlp` keeps the
             width for `layers - 1` hidden layers; `dot`, for edges only, is the dot product of the
             endpoints, each after `layers` layers.
-        pooling: of a graph's vertices, where the task is `graph`.
-        layers: depth, as `kind` reads it.
+        pooling: of a graph's vertices, if the task is `graph`.
+        layers: depth; see `kind`.
         norm: of the hidden layers of `mlp` and `dot`.
-        shape: of one answer.
+        shape: of one prediction.
 
     Examples:
         >>> from graphagg.nn import HeadConfig
@@ -237,7 +236,7 @@ class HeadConfig:
 
     @property
     def width(self) -> int:
-        """Numbers in one answer."""
+        """Numbers in one prediction."""
         return prod(self.shape)
 
 
@@ -253,8 +252,8 @@ class GPSConfig:
         layers: number L of layers.
         local: the local part of every layer.
         attention: the global part of every layer.
-        layer: what surrounds the two.
-        head: from vertices to answers.
+        layer: norm, activation, dropout and order.
+        head: from vertices to predictions.
 
     Examples:
         >>> from graphagg.nn import FeatureConfig, GPSConfig
@@ -284,9 +283,6 @@ class GPSConfig:
             )
         if self.attention.name != OFF:
             part_width("attention.heads", self.attention.heads, "channels", self.channels)
-        self._check_widths()
-
-    def _check_widths(self) -> None:
         encoded = self.channels - self.feature_channels
         if self.nodes.used and self.feature_channels < 1:
             raise InvalidParameter(
@@ -301,17 +297,17 @@ class GPSConfig:
 
     @property
     def feature_channels(self) -> int:
-        """Channels left to the vertex features."""
+        """Channels of the vertex features."""
         return self.channels - sum(e.dim for e in self.encodings)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, such as JSON and TOML hold."""
+        """Plain values for JSON and TOML."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GPSConfig:
-        """The inverse of `to_dict`; fields left out have their defaults.
+        """The inverse of `to_dict`; missing fields get their defaults.
 
         Raises:
             InvalidParameter: an unknown field, or a value of the wrong type or out of range.

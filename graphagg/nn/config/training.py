@@ -15,7 +15,7 @@ Schedule = Literal["cosine", "constant"]
 Precision = Literal["float32", "bfloat16", "float64"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 
-# The first of each is what `auto` stands for. Labels of 0 and 1 can be regressed, too.
+# The first of each is `auto`. Labels of 0 and 1 can also be regressed.
 _LOSSES_OF: dict[Metric, tuple[Loss, ...]] = {
     "mae": ("l1", "mse"),
     "accuracy": ("cross-entropy", "weighted-cross-entropy"),
@@ -30,27 +30,27 @@ _MANY = 10**7
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of a training: AdamW, a schedule of its rate, and when to stop.
+    """Settings of a training: AdamW, its learning rate schedule, and early stopping.
 
     Attributes:
-        metric: what the validation chooses the best epoch by: `auto` (the one of the data, or by
-            their labels `mae`, `accuracy` or `ap`), `mae` (mean absolute error, lower is
-            better), `accuracy`, `weighted-accuracy` (mean of the classes' recalls), `roc-auc` and
-            `ap` (mean over the columns of labels, unknown ones left out), `mrr` (mean reciprocal
-            rank of each true edge among all pairs of its source), `f1` (mean over the classes).
+        metric: chooses the best epoch on the validation part: `auto` (by the labels `mae`,
+            `accuracy`, `ap` or `mrr`), `mae` (mean absolute error, lower is better), `accuracy`,
+            `weighted-accuracy` (mean of the classes' recalls), `roc-auc` and `ap` (mean over the
+            columns of labels, without unknown ones), `mrr` (mean reciprocal rank of each true edge
+            among all pairs of its source), `f1` (mean over the classes).
         loss: `auto` takes the metric's: L1, cross entropy (weighted by the inverse frequency of
             the batch's classes for `weighted-accuracy`) or binary cross entropy. Others must fit
-            the metric: `l1` and `mse` numbers and 0 or 1, the two cross entropies classes,
-            `binary` 0 or 1.
-        epochs: passes over the training data, at most.
+            the labels: `l1` and `mse` numbers or 0 and 1, the two cross entropies classes,
+            `binary` 0 and 1.
+        epochs: maximum number of passes over the training data.
         batch_size: graphs per step; with `fanouts` seed vertices per step. A single graph without
             `fanouts` is one step per epoch.
         lr: AdamW's rate after the warm-up.
         weight_decay: AdamW's decoupled decay.
         schedule: after the warm-up `cosine` falls to 0 at the end, `constant` stays.
-        warmup_epochs: the rate rises linearly over these. The rate is set once per epoch.
-        clip_norm: largest norm of the gradient; 0 does not clip.
-        patience: epochs without a better validation metric before training stops; 0: never.
+        warmup_epochs: epochs of a linear rise of the rate, which is set once per epoch.
+        clip_norm: largest norm of the gradient; 0: no clipping.
+        patience: stop after this many epochs without a better validation metric; 0: never.
         fanouts: neighbors sampled per hop, nearest first, for one large graph; empty: whole graph.
         precision: `float32`, `bfloat16` (autocast; weights stay float32) or `float64`.
         random_state: seed of the weights, the order of the batches, dropout and sampling.
@@ -93,10 +93,10 @@ class TrainingConfig:
             self.objective(self.metric)
 
     def objective(self, metric: Metric) -> Loss:
-        """The loss given, or the one that `auto` stands for.
+        """The loss, with `auto` resolved for a metric.
 
         Raises:
-            InvalidParameter: a loss of other labels than the metric's.
+            InvalidParameter: the loss does not fit the labels of the metric.
         """
         fitting = _LOSSES_OF[metric]
         if self.loss == "auto":
@@ -109,18 +109,18 @@ class TrainingConfig:
         return self.loss
 
     def for_split(self, index: int) -> TrainingConfig:
-        """The settings of a split, which has a random state of its own."""
+        """The settings of a split, with its own random state."""
         return replace(self, random_state=(self.random_state + index) % 2**32)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON and TOML have them."""
+        """Plain values for JSON and TOML."""
         return {**asdict(self), "fanouts": list(self.fanouts)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingConfig:
-        """The inverse of `to_dict`; keys that are left out take their defaults.
+        """The inverse of `to_dict`; missing keys get their defaults.
 
         Raises:
-            InvalidParameter: an unknown key, or a value that is not allowed.
+            InvalidParameter: an unknown key, or an invalid value.
         """
         return parse(cls, values, "training")

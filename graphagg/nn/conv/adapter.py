@@ -19,18 +19,17 @@ class ConvPart(LocalPart):
 
     Edge features go to the convolution if it takes them, and are returned unchanged.
 
-    A class of PyG is tried on a small graph at once, so that one that does not fit is refused here
-    and not at the first batch. A copy is tried: the convolution and the random state stay as they
-    are. Modules of other packages are not tried; they may be made for one graph.
+    A copy of a PyG convolution is run on a small graph at once, so that an unsuitable one is
+    refused here and not at the first batch. Modules of other packages are not: they may be made
+    for one graph.
 
     Args:
         conv: from `channels` to `channels`.
         channels: width of the vertices' features.
-        edge_channels: width of the edges' features; None if the convolution shall see none.
+        edge_channels: width of the edges' features; None to pass none.
 
     Raises:
-        InvalidParameter: no convolution, one that needs more than a local part has, or one of
-            another width.
+        InvalidParameter: not a convolution, or one with further inputs or another width.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class ConvPart(LocalPart):
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """The convolution's output, and the given `edge_attr`.
+        """The convolution's output and the unchanged `edge_attr`.
 
         Raises:
             InvalidParameter: the convolution returns another shape.
@@ -76,7 +75,7 @@ def _call(conv: torch.nn.Module, x: Tensor, edge_index: Tensor, edge_attr: Tenso
 def _takes_edge_attr(conv: torch.nn.Module) -> bool:
     if "edge_attr" not in inspect.signature(conv.forward).parameters:
         return False
-    # GAT, PNA and TransformerConv keep `edge_dim`, GeneralConv `in_edge_channels`; those with
+    # GAT, PNA and TransformerConv have `edge_dim`, GeneralConv `in_edge_channels`; those with
     # neither (GINE, GEN) always take edges.
     return getattr(conv, "edge_dim", getattr(conv, "in_edge_channels", 0)) is not None
 
@@ -91,7 +90,7 @@ def _check_arguments(conv: torch.nn.Module, *, takes_edges: bool) -> None:
         and argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
     ]
     given = {"edge_index", "edge_attr"} if takes_edges else {"edge_index"}
-    # Before edge_index comes x, by any name; without that name, the first two are x and the edges.
+    # The argument before edge_index is x; without that name, the first two are x and the edges.
     needs = [n for n in names[1 if "edge_index" in names else 2 :] if n not in given]
     if not needs:
         return
@@ -105,15 +104,18 @@ def _check_arguments(conv: torch.nn.Module, *, takes_edges: bool) -> None:
 
 
 def _try_conv(conv: torch.nn.Module, channels: int, edge_channels: int | None) -> None:
-    """Run a copy of `conv` on a small graph, in evaluation mode; a few milliseconds."""
+    """Run a copy of `conv` in evaluation mode on a small graph; a few milliseconds."""
     weight = next((w for w in conv.parameters() if w.dtype.is_floating_point), torch.zeros(()))
     if weight.is_meta:
         return
     try:
         copied = copy.deepcopy(conv).eval()
-    except (RuntimeError, TypeError):  # it holds what has no copy, such as results with gradients
+    except (
+        RuntimeError,
+        TypeError,
+    ):  # no copy of an attribute, such as a result with a gradient
         return
-    # Two numbers that neither divide nor broadcast to one another.
+    # Neither number divides the other or broadcasts to it.
     vertices, edges = 2, 3
     kind: dict[str, Any] = {"dtype": weight.dtype, "device": weight.device}
     x = torch.zeros(vertices, channels, **kind)

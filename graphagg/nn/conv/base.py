@@ -1,7 +1,6 @@
-"""Base class of the local parts: their protocol, and the checks of their input.
+"""Base class of the local parts, and the checks of their input.
 
-A local part is the message passing half of a GPS layer: it sees a vertex and its neighbors,
-nothing else of the batch.
+A local part is the message passing half of a GPS layer: it uses a vertex and its neighbors only.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ ACTIVATIONS = ("relu", "gelu", "silu", "elu")
 class LocalPart(torch.nn.Module):
     """Message passing that may change the features of the edges too.
 
-    A subclass implements `update`, or `forward` where it checks its input itself.
+    A subclass implements `update`, or `forward` if it checks its input itself.
 
     Attributes:
         channels: width of the vertices' features.
-        edge_channels: width of the edges' features; None where the part uses none.
-        own_residual: the residual, the norm and the dropout are inside.
+        edge_channels: width of the edges' features; None if the part uses none.
+        own_residual: whether residual, norm and dropout are inside.
 
     Examples:
         >>> import torch
@@ -48,7 +47,7 @@ class LocalPart(torch.nn.Module):
         edge_index: Tensor,
         edge_attr: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """New features of the vertices and, where the part changes them, of the edges.
+        """New features of the vertices and, if the part updates them, of the edges.
 
         Args:
             x: `[N, channels]`.
@@ -56,7 +55,7 @@ class LocalPart(torch.nn.Module):
             edge_attr: `[E, edge_channels]`; without `edge_channels` it is not read.
 
         Returns:
-            `[N, channels]`, and the new `edge_attr` or the one that was given.
+            `[N, channels]`, and the new or unchanged `edge_attr`.
 
         Raises:
             InvalidBatch: `edge_index` out of range or of another form.
@@ -72,15 +71,10 @@ class LocalPart(torch.nn.Module):
         raise NotImplementedError
 
     def check(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None) -> None:
-        """Shapes, types and ranges of what `forward` was given.
+        """Check shapes, types and ranges of the input of `forward`, which raises the same errors.
 
-        The values are looked at in one pass over each tensor that is read; that is left out while
-        `torch.compile` traces.
-
-        Raises:
-            InvalidBatch: `edge_index` is not `[2, E]` integers in `[0, N)`.
-            InvalidFeatures: features of another width, number of rows or type, missing ones, or
-                NaN or infinity in them.
+        Checks of values take one pass over each tensor, and are skipped while `torch.compile`
+        traces.
         """
         if x.dim() != 2 or x.size(1) != self.channels:
             raise InvalidFeatures(
@@ -95,15 +89,15 @@ class LocalPart(torch.nn.Module):
         if edge_attr is not None and self.edge_channels is not None:
             read["edge_attr"] = edge_attr
         for name, values in read.items():
-            # Categories of edges pass: a convolution may look them up, or only add them.
+            # Integer edge_attr is allowed: a convolution may embed categories, or only add them.
             if name != "edge_attr" or values.is_floating_point():
                 self.check_type(name, values)
             check_finite(values, name)
 
     def check_type(self, name: str, values: Tensor) -> None:
-        """`InvalidFeatures` unless `values` are floats of the type of the part's weights.
+        """Raise `InvalidFeatures` unless `values` are floats of the type of the part's weights.
 
-        Under autocast any floats will do, and it is left out while `torch.compile` traces.
+        Under autocast any float type is allowed. Skipped while `torch.compile` traces.
         """
         if not checks_values():
             return
@@ -133,9 +127,9 @@ class LocalPart(torch.nn.Module):
 
 
 def check_edge_index(edge_index: Tensor, vertices: int) -> None:
-    """`InvalidBatch` unless `edge_index` is `[2, E]` int64 with ids in `[0, vertices)`.
+    """Raise `InvalidBatch` unless `edge_index` is `[2, E]` int64 with ids in `[0, vertices)`.
 
-    One pass over the ids; it is left out while `torch.compile` traces.
+    The ids are not checked while `torch.compile` traces.
     """
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
         raise InvalidBatch(f"edge_index is {tuple(edge_index.shape)}; wanted [2, E]")
@@ -161,24 +155,24 @@ def find_activation(name: str) -> torch.nn.Module:
 
 
 def after_linear(name: str) -> torch.nn.Module:
-    """The activation of this name, for a place right behind a linear map.
+    """The activation of this name, to follow a linear map.
 
-    ReLU works in place there: the linear map does not need its own result for its gradients.
+    ReLU works in place there: the linear map does not need its result for its gradients.
     """
     activation = find_activation(name)
     return torch.nn.ReLU(inplace=True) if type(activation) is torch.nn.ReLU else activation
 
 
 def find_norm(name: str, channels: int) -> torch.nn.Module:
-    """The norm over features `[rows, channels]`: one of `NORMS`."""
+    """The norm of this name over features `[rows, channels]`; see `NORMS`."""
     return find("norm", name, NORMS)(channels)
 
 
 class BatchNorm(torch.nn.BatchNorm1d):
-    """`BatchNorm1d` that trains on a batch of one row or none.
+    """`BatchNorm1d` that trains on a batch of one row or none, such as few edges.
 
-    Such a batch has no variance: it is normalized by the running statistics and leaves them as
-    they are, where `BatchNorm1d` raises. The edges of a small mini-batch can be that few.
+    Such a batch has no variance, and `BatchNorm1d` raises. Here it is normalized by the running
+    statistics, which do not change.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ For an edge from j to i:
     x_i  <- x_i  + dropout(act(norm(x'_i)))
     e_ij <- e_ij + dropout(act(norm(e'_ij)))
 
-Two additions, absent from the source: edges without features (no C, and nothing returned for the
-edges), and any aggregator in the place of the sum over j. The gates are normalized before the
-messages are aggregated, so that the sum gives the formula above.
+Two additions to the paper: edges without features (no C, and nothing returned for the edges), and
+any aggregator instead of the sum over j. The gates are normalized before the messages are
+aggregated, so that the sum gives the formula above.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch_geometric.nn.aggr import Aggregation
 from graphagg.checks import number
 from graphagg.errors import InvalidParameter
 from graphagg.nn.conv.base import LocalPart, find_activation, find_norm
-from graphagg.nn.conv.messages import aggregate, find_aggregation, sum_messages
+from graphagg.nn.conv.messages import find_aggregation, sum_messages
 from graphagg.nn.settings import PROBABILITY
 
 _EPSILON = 1e-6
@@ -39,8 +39,8 @@ class GatedGCN(LocalPart):
 
     Args:
         channels: d, the width of the vertices' and the edges' features.
-        edge_channels: `channels`, or None for edges without features; edge features are carried
-            by a residual, so no other width is possible.
+        edge_channels: `channels`, or None for edges without features; the residual of the edges
+            allows no other width.
         aggregation: aggregator of the gated messages, by default their sum.
         dropout: probability of the dropout after the activation.
         norm: "batch", "layer" or "none".
@@ -93,12 +93,10 @@ class GatedGCN(LocalPart):
         if self.edges is not None and edge_attr is not None:
             self.check_type("edge_attr", edge_attr)
         source, target = edge_index[0], edge_index[1]
-        # Each table is contiguous, so that a row is read at once.
+        widths = [self.channels, self.channels, 2 * self.channels]
+        # Contiguous, so that each row is read at once.
         itself, at_target, at_source = (
-            table.contiguous()
-            for table in self.vertices(x).split(
-                [self.channels, self.channels, 2 * self.channels], 1
-            )
+            table.contiguous() for table in self.vertices(x).split(widths, 1)
         )
         message, logit = at_source.index_select(0, source).chunk(2, dim=1)
         logits = at_target.index_select(0, target) + logit
@@ -106,19 +104,17 @@ class GatedGCN(LocalPart):
             logits = logits + self.edges(edge_attr)
         gates = logits.sigmoid()
         x_new = itself + self._gather(gates, message, target, x.size(0))
-        return self._update(x, x_new, self.norm_x), self._update_edges(edge_attr, logits)
+        if self.norm_e is not None and edge_attr is not None:
+            edge_attr = self._update(edge_attr, logits, self.norm_e)
+        return self._update(x, x_new, self.norm_x), edge_attr
 
     def _gather(self, gates: Tensor, message: Tensor, target: Tensor, vertices: int) -> Tensor:
         total = sum_messages(gates, target, vertices) + _EPSILON
         if self.aggregation is None:
             return sum_messages(gates * message, target, vertices) / total
         weighted = gates / total.index_select(0, target) * message
-        return aggregate(self.aggregation, weighted, target, vertices)
-
-    def _update_edges(self, edge_attr: Tensor | None, logits: Tensor) -> Tensor | None:
-        if self.norm_e is None or edge_attr is None:
-            return edge_attr
-        return self._update(edge_attr, logits, self.norm_e)
+        out: Tensor = self.aggregation(weighted, target, dim_size=vertices)
+        return out
 
     def _update(self, old: Tensor, new: Tensor, norm: torch.nn.Module) -> Tensor:
         added: Tensor = self.dropout(self.act(norm(new)))

@@ -2,8 +2,8 @@
 
     x'_i = nn((1 + eps) x_i + sum_j ReLU(x_j + C e_ij))
 
-C is a linear map only where the edges have another width than the vertices; edges without features
-leave ReLU(x_j).
+C is a linear map only if the edges have another width than the vertices. Without edge features the
+message is ReLU(x_j).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.nn.conv.base import LocalPart, after_linear
-from graphagg.nn.conv.messages import aggregate, find_aggregation
+from graphagg.nn.conv.messages import find_aggregation
 
 
 class GINE(LocalPart):
@@ -52,11 +52,9 @@ class GINE(LocalPart):
             torch.nn.Linear(channels, channels),
         )
         self.register_buffer("eps", torch.zeros(1))
-        self.edges = (
-            None
-            if edge_channels in (None, channels)
-            else torch.nn.Linear(int(edge_channels or 0), channels)
-        )
+        self.edges: torch.nn.Linear | None = None
+        if edge_channels is not None and edge_channels != channels:
+            self.edges = torch.nn.Linear(edge_channels, channels)
         self.aggregation = find_aggregation(aggregation, channels)
 
     def update(
@@ -68,13 +66,12 @@ class GINE(LocalPart):
         messages = x.index_select(0, edge_index[0])
         if self.edge_channels is not None and edge_attr is not None:
             edges = edge_attr if self.edges is None else self.edges(edge_attr)
-            same = edges.dtype == messages.dtype  # which autocast and categories are not
+            same = edges.dtype == messages.dtype  # not under autocast, nor for categories
             messages = messages.add_(edges) if same else messages + edges
-        messages = messages.relu_()  # in place, as above: a batch's messages are its largest tensor
-        itself = (1 + self.eps) * x
+        messages = messages.relu_()  # in place: the messages are the largest tensor of a batch
+        out = (1 + self.eps) * x
         if self.aggregation is None:
-            return self.nn(
-                itself.index_add_(0, edge_index[1], messages.to(itself.dtype))
-            ), edge_attr
-        gathered = aggregate(self.aggregation, messages, edge_index[1], x.size(0))
-        return self.nn(itself + gathered), edge_attr
+            out = out.index_add_(0, edge_index[1], messages.to(out.dtype))
+        else:
+            out = out + self.aggregation(messages, edge_index[1], dim_size=x.size(0))
+        return self.nn(out), edge_attr

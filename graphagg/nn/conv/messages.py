@@ -1,4 +1,4 @@
-"""Any aggregator of `[E, d]` rows as the aggregator of messages."""
+"""Aggregators of `[E, d]` rows as aggregators of messages."""
 
 from __future__ import annotations
 
@@ -12,25 +12,19 @@ from graphagg.errors import InvalidParameter
 
 
 class MessageAggregation(Aggregation):  # type: ignore[misc]
-    """An aggregator that takes the messages of any convolution.
+    """Adapts an aggregator of `[E, channels]` to the messages of any convolution.
 
-    It does three things that PyG's aggregators and convolutions lack: messages are sorted by target
-    first, since the recurrent and set aggregators need a sorted index (the sort is stable: a
-    vertex's neighbors stay in the order of the edges); a vertex without messages receives 0, as
-    from a sum, since these aggregators fail there or give it a value that depends on the vertices
-    beside it; and the dimension of the heads, which attention adds to messages, is flattened.
-
-    Args:
-        aggregation: aggregates `[E, channels]`.
-        channels: width of a message, all heads together.
+    PyG's recurrent and set aggregators need a sorted index, so messages are sorted by target
+    (stably: neighbors stay in the order of the edges). A vertex without messages gets 0, as from a
+    sum; those aggregators fail there, or return a value that depends on other vertices. The heads
+    of attention are flattened; `channels` is the width of all heads together.
     """
 
     def __init__(self, aggregation: Aggregation, channels: int) -> None:
         super().__init__()
         self.aggregation = aggregation
         self.channels = channels
-        # The project's own aggregators sort for themselves, and know what an empty set gives.
-        # So do sums and means, which take an index in any order and give 0 to a vertex alone.
+        # Aggregators of this package, sums and means accept any order and isolated vertices.
         self.own = not type(aggregation).__module__.startswith("torch_geometric.")
         self.own |= type(aggregation) in (MeanAggregation, SumAggregation)
 
@@ -74,16 +68,15 @@ class MessageAggregation(Aggregation):  # type: ignore[misc]
         return out.masked_fill(alone[:, None], 0)
 
     def reset_parameters(self) -> None:
-        """Draw the aggregator's parameters again."""
+        """Redraw the aggregator's parameters."""
         self.aggregation.reset_parameters()
 
 
 def find_aggregation(name_or_module: Any, channels: int) -> MessageAggregation | None:
-    """The aggregator for messages of width `channels`; None for the convolution's own.
+    """The aggregator for messages of width `channels` (all heads together).
 
-    Args:
-        name_or_module: an `Aggregation`, a name that `graphagg.nn.aggr.aggregation` knows, or None.
-        channels: width of a message, all heads together.
+    `name_or_module` is an `Aggregation`, a name for `graphagg.nn.aggr.aggregation`, or None for the
+    convolution's own, which gives None.
     """
     if name_or_module is None or isinstance(name_or_module, MessageAggregation):
         return name_or_module
@@ -97,11 +90,3 @@ def find_aggregation(name_or_module: Any, channels: int) -> MessageAggregation |
 def sum_messages(messages: Tensor, target: Tensor, vertices: int) -> Tensor:
     """Messages `[E, d]` summed at their targets `[E]`: `[vertices, d]`."""
     return messages.new_zeros(vertices, messages.size(1)).index_add_(0, target, messages)
-
-
-def aggregate(
-    aggregation: torch.nn.Module, messages: Tensor, target: Tensor, vertices: int
-) -> Tensor:
-    """Messages `[E, d]` aggregated at their targets `[E]`: `[vertices, d]`."""
-    out: Tensor = aggregation(messages, target, dim_size=vertices)
-    return out

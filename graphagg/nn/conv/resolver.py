@@ -1,4 +1,4 @@
-"""`local`: a local part by its name, or around a given convolution."""
+"""Local parts by name, or around a given convolution."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def local(
         channels: width of the vertices' features.
         edge_channels: width of the edges' features, None for edges without.
         aggregation: an `Aggregation` or the name of one, for the messages; by default the part's
-            own. A convolution that is given must be built with it (`aggr=...`).
+            own. A given convolution must be built with it (`aggr=...`).
         options: passed to the part, such as `dropout` (gatedgcn) or `heads` (gat).
 
     Raises:
         InvalidParameter: an unknown name, an option that the part does not take, heads that do not
-            divide the width, an aggregation where none can be set, or a convolution that needs more
-            than a local part has or fits another width.
+            divide the width, an aggregation that cannot be set, or a convolution with further
+            inputs or another width.
 
     Examples:
         >>> from graphagg.nn import local

@@ -26,7 +26,7 @@ class CompressedRows(NamedTuple):
 
     @classmethod
     def from_matrix(cls, matrix: csr_array, weights: Doubles | None = None) -> CompressedRows:
-        """The pattern of `matrix`, with its weights or with other ones `[nnz]`."""
+        """The pattern of `matrix` with its own weights, or the given ones `[nnz]`."""
         weights = matrix.data if weights is None else weights
         return cls(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), weights)
 
@@ -46,12 +46,9 @@ class Adjacency(NamedTuple):
 def walk_adjacency(data: Data) -> Adjacency:
     """The directed weighted adjacency: entry (i, j) for an edge from i to j.
 
-    Weights are `edge_weight` if the data have it, else 1; repeated edges add up; edges of weight 0
-    are left out; self-loops stay.
-
-    Raises:
-        InvalidBatch: not a homogeneous graph, or an `edge_index`, `batch` or `ptr` out of range.
-        InvalidFeatures: weights that are NaN, infinite, negative or of another number.
+    Weights are `edge_weight`, else 1. Repeated edges add up, edges of weight 0 are left out, and
+    self-loops stay. Raises `InvalidBatch` unless `data` is a homogeneous graph with valid ids, and
+    `InvalidFeatures` for weights that are not finite, negative, or not one per edge.
     """
     if not isinstance(data, Data):
         raise InvalidBatch(
@@ -72,8 +69,8 @@ def walk_adjacency(data: Data) -> Adjacency:
 def symmetric_adjacency(data: Data) -> Adjacency:
     """The symmetric adjacency without self-loops, for Laplacians.
 
-    A directed graph is made symmetric by the larger of the two weights, which leaves a symmetric
-    one as it is. Raises as `walk_adjacency`.
+    A directed graph is made symmetric by the larger of the two weights; a symmetric one does not
+    change. Raises as `walk_adjacency`.
     """
     ptr, matrix = walk_adjacency(data)
     loops = matrix.diagonal()
@@ -107,7 +104,7 @@ class Component:
     """A connected component of a symmetric adjacency.
 
     Attributes:
-        graph: number of the graph that it belongs to.
+        graph: the graph it belongs to.
         vertices: `[n]` int64, its vertices in the batch, ascending.
         matrix: `[n, n]`.
         degrees: `[n]` float64, the row sums.
@@ -125,7 +122,7 @@ class Component:
 
     @property
     def laplacian_bound(self) -> float:
-        """No eigenvalue of D - W exceeds this (Anderson and Morley): max d_u + d_v over edges."""
+        """Bound on the eigenvalues of D - W (Anderson and Morley): max d_u + d_v over edges."""
         ends = self.degrees[entry_rows(self.matrix)] + self.degrees[self.matrix.indices]
         return float(ends.max())
 

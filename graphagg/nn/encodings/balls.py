@@ -1,8 +1,8 @@
-"""Vectors M e_i, M^2 e_i, ... of each vertex i, held only where they are not 0.
+"""Vectors M e_i, M^2 e_i, ... of each vertex i, stored only at their nonzero entries.
 
-For a symmetric M, the diagonal of a power is made of inner products of such vectors:
-(M^(a+b))_ii = <M^a e_i, M^b e_i>. So K steps of a walk cost K/2 products with a vector that is not
-0 on the ball of radius K/2 around its vertex only. The work space is O(N).
+For a symmetric M, the diagonal of a power consists of inner products of such vectors:
+(M^(a+b))_ii = <M^a e_i, M^b e_i>. So K steps of a walk take K/2 products with a vector that is zero
+outside the ball of radius K/2 around its vertex. The work space is O(N).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from graphagg.nn.encodings.adjacency import CompressedRows
 
 
 class Ball(NamedTuple):
-    """The vertices that walks from one vertex have reached, in the order in which they did.
+    """The vertices reached by walks from one vertex, in the order of arrival.
 
-    One pair of arrays serves all vertices in turn: `seen` is never cleared, since it holds the
-    vertex whose ball was the last to reach each vertex.
+    One pair of arrays serves all vertices in turn. `seen` needs no clearing: it stores, for each
+    vertex, the last source whose ball reached it.
     """
 
     seen: Ints
@@ -47,7 +47,7 @@ def _products(matrix: CompressedRows, half: int) -> Any:
         count = _begin(ball, i)
         now[i] = 1.0
         for step in range(half):
-            # `new` is all 0 here: it was `now` one step before, and was cleared then.
+            # `new` is all 0: it was `now` in the step before, which cleared it.
             count = _step(matrix, now, new, ball, count, i)
             square = cross = 0.0
             for t in range(count):
@@ -71,7 +71,7 @@ def _empty_ball(size: int) -> Ball:
 
 @kernel
 def _begin(ball: Ball, source: int) -> int:
-    """Start the ball of `source` with itself; returns its size, 1."""
+    """Start the ball of `source` with itself; return its size, 1."""
     ball.seen[source] = source
     ball.members[0] = source
     return 1
@@ -81,8 +81,8 @@ def _begin(ball: Ball, source: int) -> int:
 def _step(
     matrix: CompressedRows, now: Doubles, new: Doubles, ball: Ball, count: int, source: int
 ) -> int:
-    """Add M' now to new, and the vertices that it reaches to the ball; returns its new size."""
-    # Vertices that join the ball in this loop are 0 in `now`: `count` is read once, at the start.
+    """Add M' now to new, and the vertices reached to the ball; return its new size."""
+    # The range uses the old `count`: vertices added in this loop are 0 in `now`.
     for t in range(count):
         u = ball.members[t]
         value = now[u]

@@ -1,4 +1,4 @@
-"""Base class of the encodings, which turn a graph's structure into tensors on its `Data`."""
+"""Base class of the encodings, which write tensors about a graph's structure on its `Data`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _FLOATS = (torch.float32, torch.float64)
 class Encoding(BaseTransform):  # type: ignore[misc]
     """A transform that writes vectors of the vertices on a `Data` or a `Batch`.
 
-    What a vertex gets depends on its graph alone: applied to a batch, the transform gives each
-    graph what it gives the graph alone. Applied twice, it writes the same again. Numbers are
-    computed in float64 and written as `dtype`, on the device of `edge_index`.
+    The vectors of a vertex depend on its graph alone, also in a batch. Applied twice, the transform
+    writes the same again. Numbers are computed in float64 and written as `dtype`, on the device of
+    `edge_index`.
 
     Subclasses are frozen dataclasses: two with the same parameters are equal.
 
     Attributes:
-        names: the attributes that it writes.
+        names: the attributes it writes.
         dtype: of the attributes written: float32 or float64.
     """
 
@@ -38,10 +38,10 @@ class Encoding(BaseTransform):  # type: ignore[misc]
 
     @abstractmethod
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
-        """The attributes of `data`; it stays as it is.
+        """The attributes of `data`, which is not changed.
 
         Raises:
-            InvalidBatch: `data` is no homogeneous graph, or an id is out of range.
+            InvalidBatch: `data` is not a homogeneous graph, or an id is out of range.
             InvalidFeatures: `edge_weight` holds NaN, infinite or negative weights.
         """
 

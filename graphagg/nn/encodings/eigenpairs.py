@@ -1,15 +1,15 @@
 """The lowest eigenpairs of the Laplacian of one connected graph.
 
 Small graphs are solved densely, large ones by ARPACK's Lanczos (`scipy.sparse.linalg.eigsh`). Long
-thin graphs (grids, roads, trees), on which products alone need very many restarts, are the ones
-whose factors are small: where the reverse Cuthill-McKee envelope, which bounds the fill, holds at
-most 2 n^1.5 entries, the operator is (L + shift)^-1, elsewhere it is bound - L.
+thin graphs (grids, roads, trees), on which products alone need very many restarts, have small
+factors. If the reverse Cuthill-McKee envelope, which bounds the fill, holds at most 2 n^1.5
+entries, the operator is (L + shift)^-1, otherwise bound - L.
 
-In exact arithmetic one start finds one vector of each eigenspace; rounding brings in the others,
-in time. So a second random start, away from all that is found, looks for a missing copy of a
-repeated eigenvalue, and again until it finds nothing below the largest eigenvalue wanted.
+In exact arithmetic one start finds one vector of each eigenspace; rounding brings in the others
+eventually. So a second random start, orthogonal to all vectors found, looks for a missing copy of a
+repeated eigenvalue, until it finds nothing below the largest eigenvalue wanted.
 
-The trivial vector is known and projected out: it is never among the vectors found.
+The trivial vector is known and projected out, so it is never among the vectors found.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from graphagg.nn.encodings.adjacency import Component
 
 Normalization = Literal["sym", "rw", "none"]
 
-_ROOM = 24  # vectors beside twice the wanted ones that ARPACK keeps
+_ROOM = 24  # ARPACK's basis has this many vectors more than twice the wanted ones
 _TOLERANCE = 1e-12  # of an eigenvalue of the operator, relative to it
-_COARSE = 1e-3  # where an eigenvalue must only be told from another one
-# A residual |L v - l v| must fall below this part of the smallest eigenvalue, so that vectors
-# whose eigenvalues lie this close are distinguished; within these parts of the spectrum's bound.
+_COARSE = 1e-3  # enough to distinguish two eigenvalues
+# Residuals |L v - l v| must fall below _APART times the smallest eigenvalue, so that vectors with
+# eigenvalues this close are separated; clipped to these parts of the bound on the spectrum.
 _APART, _FINEST, _COARSEST = 1e-6, 2e-14, 1e-10
 _PASSES = 20
 _SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
-_SMALL, _MOST_ENTRIES = 10**6, 10**8  # of the envelope: a factor takes no time, or below a GiB
+_SMALL, _MOST_ENTRIES = 10**6, 10**8  # envelopes that are always, or never, factored (1 GiB)
 
 
 class NoConvergence(GraphAggError):
@@ -44,7 +44,7 @@ class NoConvergence(GraphAggError):
 
 
 def trivial_vector(component: Component, kind: Normalization) -> Doubles:
-    """The unit vector of eigenvalue 0, `[n]`; kind `rw` takes the one of `sym`, see `lowest`."""
+    """The unit vector of eigenvalue 0, `[n]`; for `rw` that of `sym`, see `lowest`."""
     if component.size == 1:
         return np.ones(1)
     vector = np.ones(component.size) if kind == "none" else np.sqrt(component.degrees)
@@ -57,33 +57,26 @@ def lowest(
 ) -> tuple[Doubles, Doubles]:
     """Find the `count` smallest eigenvalues above the trivial one, and their unit vectors.
 
-    For `rw` these are the vectors of `sym`; the eigenvectors of D^-1 A are D^-1/2 times them.
+    `kind` is "sym" (I - D^-1/2 W D^-1/2), "none" (D - W) or "rw", which gives the pairs of "sym":
+    the eigenvectors of D^-1 A are D^-1/2 times them. Graphs of fewer than `dense_below` vertices
+    are solved densely, in O(n^3).
 
-    Args:
-        component: a connected graph of n vertices.
-        count: eigenvalues wanted; at most n - 1 are returned.
-        kind: "sym" (I - D^-1/2 W D^-1/2), "rw" (the same spectrum) or "none" (D - W).
-        dense_below: solve graphs of fewer vertices densely, in O(n^3).
-
-    Returns:
-        `[m]` ascending and `[n, m]`, m = min(count, n - 1). The vectors of a repeated eigenvalue
-        are an arbitrary basis of its eigenspace.
-
-    Raises:
-        NoConvergence: the residuals do not fall far enough below the smallest eigenvalue.
+    Returns `[m]` ascending values and vectors `[n, m]`, m = min(count, n - 1). The vectors of a
+    repeated eigenvalue are an arbitrary basis of its eigenspace. Raises `NoConvergence` if the
+    residuals do not fall far enough.
     """
     count = min(count, component.size - 1)
     if count < 1:
         return np.zeros(0), np.zeros((component.size, 0))
     trivial = trivial_vector(component, kind)
-    # Lanczos needs room beside the wanted vectors.
+    # Lanczos needs more vectors than the wanted ones.
     if component.size < max(dense_below, 4 * (count + _ROOM)):
         return _dense(component, count, kind, trivial)
     return _sparse(*_laplacian(component, kind), trivial, count)
 
 
 def fix_signs(vectors: Doubles) -> Doubles:
-    """Turn each column so that its first entry of (nearly) the largest size is positive."""
+    """Flip each column so that its first entry of (nearly) the largest size is positive."""
     if vectors.size == 0:
         return vectors
     sizes = np.abs(vectors)
@@ -136,7 +129,7 @@ def _sparse(matrix: Any, bound: float, trivial: Doubles, count: int) -> tuple[Do
         vectors = np.hstack([vectors, _extreme(operator, deflated, 1, _TOLERANCE)])
     allowed = residual = np.inf
     for _ in range(_PASSES):
-        # Rounding leaves traces of other vectors in copies: subspace iteration takes them out.
+        # Subspace iteration removes the traces of other vectors that rounding left in copies.
         values, vectors = _rayleigh_ritz(matrix, vectors, trivial)
         misfit = matrix @ vectors[:, :count] - vectors[:, :count] * values[:count]
         residual = float(np.linalg.norm(misfit, axis=0).max())
@@ -152,9 +145,7 @@ def _sparse(matrix: Any, bound: float, trivial: Doubles, count: int) -> tuple[Do
 class _Operator(NamedTuple):
     """An operator whose largest eigenvalues belong to the lowest eigenvectors of L.
 
-    Attributes:
-        multiply: the operator.
-        coarse: from an eigenvalue of L to a tolerance that tells it from deflated.
+    `coarse` maps an eigenvalue of L to a tolerance that separates it from the deflated ones.
     """
 
     multiply: Callable[[Doubles], Doubles]
@@ -201,7 +192,7 @@ def _extreme(operator: _Operator, deflated: Doubles, count: int, tolerance: floa
         return result
 
     seed = size + deflated.shape[1] - 1
-    # Newer versions of SciPy draw a start in an invariant subspace from a generator of ours.
+    # Newer versions of SciPy restart in an invariant subspace from this generator.
     seeded = {"rng": seed} if "rng" in inspect.signature(eigsh).parameters else {}
     try:
         _, vectors = eigsh(

@@ -1,9 +1,8 @@
-"""From the encodings on a batch to vectors of a model's width."""
+"""From the encodings of a batch to vectors of a model's width."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,15 +12,14 @@ from graphagg.checks import integer
 from graphagg.errors import InvalidFeatures
 from graphagg.nn.checks import check_finite, checks_values
 from graphagg.nn.conv.base import BatchNorm
-from graphagg.nn.encodings.laplacian import flip_signs
 
 
 class VertexEncoder(torch.nn.Module):
     """`forward(data)` reads encodings from a `Data` or `Batch` and returns `[N, dim]`.
 
     Attributes:
-        dim: width of what it returns.
-        needs: the attributes that it reads.
+        dim: width of the result.
+        needs: the attributes it reads.
     """
 
     dim: int
@@ -34,8 +32,7 @@ class VertexEncoder(torch.nn.Module):
     def read(self, data: Data, name: str, width: int) -> Tensor:
         """Attribute `name` of `data`, `[N, width]`, in the dtype of the parameters.
 
-        Raises:
-            InvalidFeatures: it is missing, of another shape, or not finite.
+        Raises `InvalidFeatures` if it is missing, of another shape, or not finite.
         """
         values: Tensor | None = data.get(name)
         if values is None:
@@ -86,15 +83,8 @@ class LinearEncoder(VertexEncoder):
         return out
 
 
-def with_random_signs(module: Any, data: Data) -> Data:
-    """`data` with random signs where `module` trains and has `flip`; else as it is."""
-    if module.training and module.flip and data.get("lap_vectors") is not None:
-        return flip_signs(data)
-    return data
-
-
 def mlp(widths: list[int], *, last: bool = False) -> torch.nn.Sequential:
-    """Linear maps between the widths with ReLU between them, and after them where `last`."""
+    """Linear maps between the widths, ReLU between them, and after the last one if `last`."""
     layers: list[torch.nn.Module] = []
     for fan_in, fan_out in pairwise(widths):
         layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]

@@ -29,24 +29,23 @@ class LapPE(Encoding):
     Laplacian belongs to the undirected graph without self-loops (a directed edge counts both ways,
     with the larger weight).
 
-    Disconnected graphs: the eigenvalue 0 has one vector per component, constant (times sqrt(degree)
-    for "sym") on it and 0 elsewhere. All of them are trivial, and left out unless `trivial`. The
-    other vectors live on one component each. A vertex without neighbors is a component of its
-    own, with eigenvalue 0.
+    In a disconnected graph the eigenvalue 0 has one vector per component, constant on it (times
+    sqrt(degree) for "sym") and 0 elsewhere. These are trivial, and left out unless `trivial`. The
+    other vectors are nonzero on one component each. An isolated vertex is a component with
+    eigenvalue 0.
 
-    Not unique are signs (fixed so that the first entry of the largest size is positive; see
-    `flip_signs`), and the basis of the eigenspace of a repeated eigenvalue, of which an orthonormal
-    one is returned: its projector, not its vectors, is equivariant to a renumbering of the
-    vertices. Where k cuts an eigenspace, some of its vectors are returned.
-
-    If a graph has fewer than k of them, columns of 0 with a mask of False are appended.
+    Signs are not unique: the first entry of the largest size is made positive (see `flip_signs`).
+    Nor is the basis of a repeated eigenvalue's eigenspace. An orthonormal one is returned; its
+    projector, not its vectors, is equivariant to a renumbering of the vertices. If k cuts an
+    eigenspace, some of its vectors are returned. A graph with fewer than k vectors gets columns of
+    0 with a mask of False.
 
     O(n^3) per component below `dense_below` vertices; above, Lanczos (`eigenpairs`) in O(N k)
     memory.
 
     Departures from GraphGPS: sparse above `dense_below`; the trivial vectors can be left out; "rw"
-    takes the eigenvectors of D^-1 A (D^-1/2 times the ones of "sym"), not a symmetric solver on a
-    matrix that is not symmetric; missing values are 0 and a mask, not NaN.
+    gives the eigenvectors of D^-1 A (D^-1/2 times those of "sym"), and does not apply a symmetric
+    solver to an asymmetric matrix; missing values are 0 with a mask, not NaN.
 
     Attributes:
         k: number of eigenvectors.
@@ -98,7 +97,7 @@ class LapPE(Encoding):
         return {"lap_vectors": vectors, "lap_values": values, "lap_mask": mask}
 
     def _graph(self, inside: list[Component]) -> list[tuple[float, Component, Doubles]]:
-        """The first k of the eigenpairs of all components, ties in the components' order."""
+        """The first k eigenpairs of all components; ties in the components' order."""
         eigenpairs = []
         for component in inside:
             component_values, vectors = self._component(component)
@@ -123,14 +122,14 @@ class LapPE(Encoding):
 def flip_signs(data: Data) -> Data:
     """A copy of `data` whose eigenvectors have random signs: one per graph and column.
 
-    For training; a model that is evaluated gets the vectors as they are. Drawn per graph, never per
-    batch (GraphGPS draws one sign per column for the whole batch).
+    For training; in evaluation the vectors are used as they are. GraphGPS draws one sign per column
+    for the whole batch.
 
     Args:
         data: a `Data` or a `Batch` with `lap_vectors` `[N, k]`.
 
     Returns:
-        a shallow copy; `data` stays as it is.
+        a shallow copy; `data` does not change.
 
     Examples:
         >>> import torch

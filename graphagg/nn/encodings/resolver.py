@@ -27,8 +27,8 @@ def encoder(name: str, dim: int, **options: Any) -> VertexEncoder:
     Args:
         name: one of `ENCODERS`.
         dim: width of its output.
-        options: of the encoder: `k` where it reads Laplacian vectors, `width` where it reads other
-            columns (by default as many as the transform writes by default), and its own.
+        options: of the encoder: `k` if it reads Laplacian vectors, `width` if it reads other
+            columns (the default is the transform's default), and its own.
 
     Raises:
         InvalidParameter: an unknown name or option, or a width that is not allowed.

@@ -1,8 +1,8 @@
 """Encoders of the set of (eigenvector entry, eigenvalue) pairs of a vertex.
 
-As in SAN (arXiv 2106.03893) and GraphGPS. A vertex has k pairs, or fewer in a small graph; the mask
-keeps the others out. In training each graph's vectors get random signs; in evaluation the vectors
-are taken as they are, and the output depends on their signs (SignNet's does not).
+As in SAN (arXiv 2106.03893) and GraphGPS. A vertex has k pairs, or fewer in a small graph; the
+others are masked. In training each graph's vectors get random signs. In evaluation they are used
+as they are, and the output depends on their signs (SignNet's does not).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.checks import integer
-from graphagg.nn.encodings.encoder import VertexEncoder, mlp, with_random_signs
+from graphagg.nn.encodings.encoder import VertexEncoder, mlp
+from graphagg.nn.encodings.laplacian import flip_signs
 from graphagg.nn.settings import part_width
 
 
@@ -22,8 +23,9 @@ class _PairEncoder(VertexEncoder):
     flip: bool
 
     def pairs(self, data: Data) -> tuple[Tensor, Tensor]:
-        """`[N, k, 2]` (entry, eigenvalue) and `[N, k]` bool, which of them exist."""
-        data = with_random_signs(self, data)
+        """`[N, k, 2]` (entry, eigenvalue), and `[N, k]` bool: which pairs exist."""
+        if self.training and self.flip and data.get("lap_vectors") is not None:
+            data = flip_signs(data)
         columns = [self.read(data, name, self.k) for name in ("lap_vectors", "lap_values")]
         return torch.stack(columns, dim=-1), self.read(data, "lap_mask", self.k)
 
@@ -93,12 +95,12 @@ class TransformerEncoder(_PairEncoder):
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]`."""
         pairs, mask = self.pairs(data)
-        # A vertex without any pair attends to its first column, so that no softmax is empty; what
-        # comes out is masked.
+        # A vertex without pairs attends to its first column, so that no softmax is empty; its
+        # result is masked.
         hidden = ~mask
         hidden[:, 0] &= mask.any(1)
         out = self.line(pairs)
-        if len(pairs):  # the attention cannot split the heads of no rows
+        if len(pairs):  # attention fails on 0 rows
             out = self.transformer(out, src_key_padding_mask=hidden)
         summed: Tensor = out.masked_fill(~mask[..., None], 0).sum(1)
         return summed

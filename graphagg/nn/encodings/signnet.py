@@ -1,8 +1,8 @@
-"""SignNet (Lim et al., arXiv 2202.13013): functions of eigenvectors that are blind to their signs.
+"""SignNet (Lim et al., arXiv 2202.13013): functions of eigenvectors, invariant to their signs.
 
     f(v_1, ..., v_k) = rho(phi(v_1) + phi(-v_1), ..., phi(v_k) + phi(-v_k))
 
-with phi a GIN on the graph, one and the same for every vector.
+with phi a GIN on the graph, the same for every vector.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from graphagg.checks import integer, one_of
 from graphagg.nn.conv.base import BatchNorm, check_edge_index
 from graphagg.nn.encodings.encoder import VertexEncoder, mlp
 
-_PHI_WIDTH = 4  # of the result of phi for one vector
+_PHI_WIDTH = 4  # width of phi's result for one vector
 
 
 class SignNet(VertexEncoder):
-    """phi on each vector and its negative, summed; rho on what they give.
+    """phi on each vector and its negative, summed, then rho.
 
     O(layers k (E hidden + N hidden^2)) time, O(N k hidden) memory a layer.
 
     Args:
         dim: width of the output.
         k: number of vectors.
-        rho: "mlp" concatenates the results of phi for the k vectors, 0 for those that a small graph
-            lacks; "deepset" sums over the existing ones. Then follows an MLP of two layers.
+        rho: "mlp" concatenates the results of phi for the k vectors, 0 for missing ones; "deepset"
+            sums over the existing ones. Both end in an MLP of two layers.
         layers: of phi's GIN, with batch norm after each hidden layer, over the existing vectors.
         hidden: width of its hidden layers.
 
@@ -99,6 +99,6 @@ class _GinLayer(torch.nn.Module):
             normed = self.norm(out.flatten(0, 1)).view_as(out)
             out = normed.masked_fill(~mask[..., None], 0)
         elif self.norm is not None:
-            # Columns that a graph lacks stay out of the statistics.
+            # Missing columns do not enter the statistics.
             out = torch.zeros_like(out).masked_scatter(mask[..., None], self.norm(out[mask]))
         return out if self.last else out.relu()

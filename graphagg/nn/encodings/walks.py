@@ -29,11 +29,11 @@ class RWSE(Encoding):
     Paper: Dwivedi et al., Graph Neural Networks with Learnable Structural and Positional
     Representations, arXiv 2110.07875, Section 3; diag(P^m) with P = D^-1 A.
 
-    Exact: nothing is dense and nothing is sampled. An undirected graph is walked by
-    S = D^-1/2 A D^-1/2, whose powers have the same diagonal, as inner products of S^a e_i and
-    S^b e_i with a + b = m: balls of radius steps/2. A directed graph is walked along its edges
-    (P from the out-edges), with balls of radius `steps`. Weights are `edge_weight`; repeated edges
-    add up; a vertex without out-edges gives 0, and a walk ends there.
+    Exact, without dense matrices or sampling. For an undirected graph, the powers of
+    S = D^-1/2 A D^-1/2 have the same diagonal, computed as inner products of S^a e_i and S^b e_i
+    with a + b = m: balls of radius steps/2. Walks on a directed graph follow its edges, with balls
+    of radius `steps`. Weights are `edge_weight`; repeated edges add up; walks end at a vertex
+    without out-edges, which gives 0.
 
     O(sum over the vertices of the entries in the ball, times steps) time, O(N steps) memory.
 

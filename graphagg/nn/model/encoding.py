@@ -1,4 +1,4 @@
-"""From an `EncodingConfig` to its transform, which writes on a graph, and its encoder."""
+"""The transform and the encoder of an `EncodingConfig`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,11 @@ from graphagg.nn.encodings import (
 )
 from graphagg.nn.resolver import unknown
 
-_VECTORS, _STEPS = 8, 20  # what a transform writes if the config names no size
+_VECTORS, _STEPS = 8, 20  # default sizes
 
 
 def build_transform(config: EncodingConfig) -> Encoding:
-    """The transform that writes what the encoder of `config` reads.
-
-    Raises:
-        InvalidParameter: an unknown name.
-    """
+    """The transform whose attributes the encoder of `config` reads."""
     if config.name not in ENCODERS:
         raise unknown("encoding", config.name, ENCODERS)
     if config.name == "rwse":
@@ -31,7 +27,7 @@ def build_transform(config: EncodingConfig) -> Encoding:
 
 
 def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
-    """The transforms that write all that a model reads, each once.
+    """The transforms that write all encodings of a model, each once.
 
     Raises:
         InvalidParameter: two encodings read other forms of the same attribute.
@@ -56,12 +52,8 @@ def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
 
 
 def build_encoder(config: EncodingConfig) -> VertexEncoder:
-    """The encoder of `config`, with new weights.
-
-    Raises:
-        InvalidParameter: an unknown name, or a size or depth that there is not.
-    """
-    build_transform(config)  # checks the name and the size
+    """The encoder of `config`, with new weights."""
+    build_transform(config)  # check name and size
     options = {"width" if config.name == "rwse" else "k": _size(config)}
     if config.layers:
         options["layers"] = config.layers

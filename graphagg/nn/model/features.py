@@ -1,4 +1,4 @@
-"""Features of vertices and edges: checked columns in, vectors out."""
+"""Features of vertices and edges: checked columns to vectors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from graphagg.nn.segments import Segments
 
 
 class FeatureEncoder(torch.nn.Module):
-    """Sum of an embedding for each categorical column and a linear map of the real-valued ones.
+    """Sum of an embedding of each categorical column and a linear map of the real-valued ones.
 
-    Args:
-        config: the columns.
-        channels: d, width of the result.
-        name: what errors call the features, such as `x`.
+    The result has width d = `channels`; `name` is the name of the features in errors, such as `x`.
     """
 
     def __init__(self, config: FeatureConfig, channels: int, name: str) -> None:
@@ -30,16 +27,13 @@ class FeatureEncoder(torch.nn.Module):
             self.constant = torch.nn.Parameter(torch.randn(channels))
 
     def forward(self, values: Tensor | None, rows: int, owner: Segments) -> Tensor:
-        """Vectors `[rows, d]`.
+        """Vectors `[rows, d]` of `values`, `[rows, columns]`, or `[rows]` for one column.
 
-        Args:
-            values: `[rows, columns]`, or `[rows]` for one column.
-            rows: wanted number of rows.
-            owner: the graph of each row, for errors.
+        `owner` is the graph of each row, for errors.
 
         Raises:
-            InvalidFeatures: missing, of another shape, not finite, or a category that is no whole
-                number of the vocabulary; names the row and its graph.
+            InvalidFeatures: missing, of another shape, not finite, or not a category of the
+                vocabulary; names the row and its graph.
         """
         if self.config.constant:
             return self.constant.expand(rows, -1)

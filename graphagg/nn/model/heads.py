@@ -1,4 +1,4 @@
-"""From the vertices' last vectors to the answers of a task.
+"""Heads: from the last vectors of the vertices to the predictions of a task.
 
 The heads of GraphGPS: `san_graph`, and GraphGym's `default`, `inductive_node` and `inductive_edge`.
 """
@@ -18,47 +18,35 @@ _AT_ONCE = 2**14
 
 
 class Head(torch.nn.Module):
-    """Answers `[A, *shape]`: one for each graph, vertex, or pair of `edge_label_index`.
+    """Predictions `[A, *shape]`: one per graph, vertex, or pair of `edge_label_index`.
 
-    Args:
-        config: task and form.
-        channels: d, width of the vertices' vectors.
-        activation: of the hidden layers.
+    `channels` is the width d of the vertices' vectors, `activation` that of the hidden layers.
     """
 
     def __init__(self, config: HeadConfig, channels: int, activation: Activation) -> None:
         super().__init__()
         self.config = config
-        width = 2 * channels if config.task == "edge" and config.kind != "dot" else channels
-        if config.kind == "dot":
-            self.mlp = _keeping(width, channels, config, activation)
-        elif config.kind == "mlp":
-            self.mlp = _keeping(width, config.width, config, activation)
-        else:
+        dot = config.kind == "dot"
+        width = 2 * channels if config.task == "edge" and not dot else channels
+        if config.kind == "san":
             self.mlp = _halving(width, config, activation)
+        else:
+            self.mlp = _keeping(width, channels if dot else config.width, config, activation)
 
     def forward(self, x: Tensor, graphs: Segments, pairs: Tensor | None = None) -> Tensor:
-        """Answers.
+        """Predict from `x` `[N, d]`: `[G, *shape]`, `[N, *shape]` or `[P, *shape]`.
 
-        Args:
-            x: `[N, d]`.
-            graphs: the vertices of each graph.
-            pairs: `[2, P]` int64 where the task is `edge`.
-
-        Returns:
-            `[G, *shape]`, `[N, *shape]` or `[P, *shape]`.
+        `pairs` `[2, P]` int64 are for the task `edge`.
 
         Raises:
             InvalidFeatures: the task is `edge` and there are no pairs.
             InvalidBatch: pairs of vertices that do not exist.
         """
-        out: Tensor
-        if self.config.task == "graph":
-            out = self.mlp(pool(x, graphs, self.config.pooling))
-        elif self.config.task == "node":
-            out = self.mlp(x)
-        else:
+        if self.config.task == "edge":
             out = self._edges(x, pairs)
+        else:
+            whole = self.config.task == "graph"
+            out = self.mlp(pool(x, graphs, self.config.pooling) if whole else x)
         return out.reshape(out.shape[0], *self.config.shape)
 
     def _edges(self, x: Tensor, pairs: Tensor | None) -> Tensor:
@@ -86,7 +74,7 @@ def _keeping(
 ) -> torch.nn.Sequential:
     layers: list[torch.nn.Module] = []
     for _ in range(config.layers - 1):
-        # A bias before a batch norm would be subtracted again.
+        # Batch norm would subtract the bias again.
         layers += [
             torch.nn.Linear(width, width, bias=config.norm != "batch"),
             find_norm(config.norm, width),
@@ -111,6 +99,6 @@ def pool(x: Tensor, graphs: Segments, how: Pooling) -> Tensor:
     if how == "mean":
         return graphs.mean(x)
     index = graphs.index.unsqueeze(1).expand_as(x)
-    # Without the initial zeros, so that a maximum can be negative; empty graphs keep them.
+    # The initial zeros are excluded, so that a maximum can be negative; empty graphs keep 0.
     out = x.new_zeros((graphs.count, x.size(1)))
     return out.scatter_reduce(0, index, x, "amax", include_self=False)

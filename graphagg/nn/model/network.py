@@ -1,4 +1,4 @@
-"""GPS: features and encodings in, L layers, answers out (arXiv 2205.12454)."""
+"""GPS: features and encodings, L layers, and a head (arXiv 2205.12454)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidFeatures
 from graphagg.nn.checks import check_finite, checks_values, skip_value_checks
-from graphagg.nn.config.model import GPSConfig
+from graphagg.nn.config.model import FeatureConfig, GPSConfig
 from graphagg.nn.conv.base import check_edge_index
 from graphagg.nn.gps import GPSLayer
 from graphagg.nn.model.encoding import build_encoder, encoding_transforms
@@ -27,17 +27,16 @@ class GPS(torch.nn.Module):
     Paper: Rampášek et al., Recipe for a General, Powerful, Scalable Graph Transformer,
     arXiv 2205.12454.
 
-    It reads from a `Data` or a batch of them, and writes nothing there: `x` `[N, columns]`,
-    `edge_index` `[2, E]`, `edge_attr` `[E, columns]`, what the transforms of `encodings` wrote,
-    `edge_label_index` `[2, P]` for an edge task, and `ptr` or `batch`. In evaluation mode
-    the answer for a graph does not depend on the batch around it; in training, batch norm makes it
-    so.
+    It reads from a `Data` or a batch of them, which it does not change: `x` `[N, columns]`,
+    `edge_index` `[2, E]`, `edge_attr` `[E, columns]`, the attributes of the transforms of
+    `encodings`, `edge_label_index` `[2, P]` for an edge task, and `ptr` or `batch`. In evaluation
+    mode the predictions for a graph do not depend on the batch; in training, batch norm does.
 
     Args:
-        config: what the model is made of.
+        config: settings of the model.
 
     Raises:
-        InvalidParameter: a part that does not exist, or that lacks what it reads.
+        InvalidParameter: an unknown part, or one whose input is missing.
 
     Examples:
         >>> import torch
@@ -52,26 +51,22 @@ class GPS(torch.nn.Module):
     def __init__(self, config: GPSConfig) -> None:
         super().__init__()
         self.config = config
-        self.nodes = _features(config, config.nodes.used, config.feature_channels, "x")
-        self.edges = _features(config, config.edges.used, config.channels, "edge_attr")
+        self.nodes = _features(config.nodes, config.feature_channels, "x")
+        self.edges = _features(config.edges, config.channels, "edge_attr")
         self.encodings = torch.nn.ModuleList(build_encoder(e) for e in config.encodings)
-        encoding_transforms(config)  # encodings that exclude each other are refused here
+        encoding_transforms(config)  # refuse encodings that exclude each other
         edge_channels = config.channels if config.edges.used else None
-        layers = [
+        self.layers = torch.nn.ModuleList(
             GPSLayer(
-                config.channels,
-                config.local,
-                config.attention,
-                edge_channels=edge_channels,
+                config.channels, config.local, config.attention, edge_channels=edge_channels,
                 layer=config.layer,
             )
             for _ in range(config.layers)
-        ]
-        self.layers = torch.nn.ModuleList(layers)
+        )  # fmt: skip
         self.head = Head(config.head, config.channels, config.layer.activation)
 
     def forward(self, data: Data) -> Tensor:
-        """Answers for a graph or a batch of graphs.
+        """Predict for a graph or a batch of graphs.
 
         Args:
             data: see the class.
@@ -87,25 +82,15 @@ class GPS(torch.nn.Module):
         """
         graphs = batch_segments(data)
         x, edge_attr = self._vertices(data, graphs), self._edges(data, graphs)
-        x = self._through(x, data.edge_index, edge_attr, graphs)
-        out: Tensor = self.head(x, graphs, getattr(data, "edge_label_index", None))
-        return out
-
-    def _through(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor | None,
-        graphs: Segments,
-    ) -> Tensor:
-        """The layers: the first one looks at the values that it is given, the others need not."""
         for depth, layer in enumerate(self.layers):
+            # The first layer checks the values of its input; the others need not.
             checked = depth > 0 and not torch.compiler.is_compiling()
             with skip_value_checks() if checked else nullcontext():
-                x, edge_attr = layer(x, edge_index, edge_attr, segments=graphs)
+                x, edge_attr = layer(x, data.edge_index, edge_attr, segments=graphs)
         if checks_values():
             check_finite(x)
-        return x
+        out: Tensor = self.head(x, graphs, getattr(data, "edge_label_index", None))
+        return out
 
     def _vertices(self, data: Data, graphs: Segments) -> Tensor:
         columns = [encode(data) for encode in self.encodings]
@@ -123,7 +108,7 @@ class GPS(torch.nn.Module):
 
     @property
     def parameter_count(self) -> int:
-        """Learned numbers."""
+        """Number of learned parameters."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -139,12 +124,12 @@ class GPS(torch.nn.Module):
         """A saved model, in evaluation mode and in the precision of its weights.
 
         Args:
-            folder: what `save` wrote.
-            config: where given, what the saved config must be.
+            folder: a folder that `save` wrote.
+            config: raise if the saved config is another one.
 
         Raises:
             UnreadableFile: a file is missing, truncated or of another kind.
-            CheckpointMismatch: the saved config is another one, or the weights are not its.
+            CheckpointMismatch: the saved config is another one, or does not fit the weights.
         """
         model = cls(config or read_config(folder))
         weights = read_weights(folder, model.config, model.state_dict())
@@ -154,11 +139,10 @@ class GPS(torch.nn.Module):
 
 
 def batch_segments(data: Data) -> Segments:
-    """The graphs of a `Data` or batch, and a check that its edges fit.
+    """The graphs of a `Data` or batch, after a check that its edges fit.
 
-    Raises:
-        InvalidFeatures: the number of vertices is unknown.
-        InvalidBatch: `ptr`, `batch` or `edge_index` do not fit.
+    Raises `InvalidFeatures` for an unknown number of vertices, and `InvalidBatch` for `ptr`,
+    `batch` or `edge_index` that do not fit.
     """
     rows = data.num_nodes
     if rows is None:
@@ -171,7 +155,5 @@ def batch_segments(data: Data) -> Segments:
     return Segments.from_batch(rows, ptr, batch, edge_index.device)
 
 
-def _features(config: GPSConfig, used: bool, channels: int, name: str) -> FeatureEncoder | None:
-    if not used:
-        return None
-    return FeatureEncoder(config.nodes if name == "x" else config.edges, channels, name)
+def _features(config: FeatureConfig, channels: int, name: str) -> FeatureEncoder | None:
+    return FeatureEncoder(config, channels, name) if config.used else None

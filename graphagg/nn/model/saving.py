@@ -1,7 +1,7 @@
 """A model on disk: `config.json` and `model.safetensors`.
 
-The weights carry a copy of the config, so that a weights file beside another model's config is
-noticed and the fields that differ are named.
+The weights contain a copy of the config, so that a weights file next to another model's config is
+detected and the differing fields are named.
 """
 
 from __future__ import annotations
@@ -27,12 +27,8 @@ _WANTED = "wanted a folder that GPS.save wrote: save the model again"
 def write_model(
     folder: str | os.PathLike[str], config: GPSConfig, weights: Mapping[str, Tensor]
 ) -> None:
-    """Write both files; each is replaced at once, the weights first.
-
-    Raises:
-        WriteFailed: the folder cannot be written.
-    """
-    save = safetensors().torch.save  # a missing library is the first thing to hear of
+    """Write both files, each atomically, the weights first."""
+    save = safetensors().torch.save  # raises first if the library is missing
     plain = config.to_dict()
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
     data = save(tensors, metadata={"config": json.dumps(plain)})
@@ -41,23 +37,17 @@ def write_model(
 
 
 def read_config(folder: str | os.PathLike[str]) -> GPSConfig:
-    """The config of a saved model.
-
-    Raises:
-        UnreadableFile: `config.json` is missing or no JSON.
-        InvalidParameter: it is no config of this version.
-    """
+    """The config of a saved model; `UnreadableFile` or `InvalidParameter` if there is none."""
     return GPSConfig.from_dict(read_json(Path(folder) / CONFIG, _WANTED))
 
 
 def read_weights(
     folder: str | os.PathLike[str], config: GPSConfig, weights: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The weights of a saved model, for a model of `config` that has `weights`.
+    """The weights of a saved model, for a model of `config` with parameters like `weights`.
 
-    Raises:
-        UnreadableFile: a file is missing, truncated or of another kind.
-        CheckpointMismatch: the weights belong to another config.
+    Raises `UnreadableFile` for a missing or broken file, and `CheckpointMismatch` if the weights
+    belong to another config.
     """
     saved = read_config(folder)
     _compare(Path(folder) / CONFIG, saved, config)

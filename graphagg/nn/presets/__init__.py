@@ -1,4 +1,4 @@
-"""Models and training settings by name, and the TOML files that say the same."""
+"""Models and training settings by name, and from TOML files."""
 
 from graphagg.nn.presets.preset import Preset
 from graphagg.nn.presets.resolver import preset, presets, read_preset

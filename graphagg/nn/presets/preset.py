@@ -1,4 +1,4 @@
-"""A model with its training."""
+"""A model with its training settings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ TABLES = ("model", "training")
 
 @dataclass(frozen=True)
 class Preset:
-    """A model and its training: all that `graphagg train` needs beside the data.
+    """A model and its training: all that `graphagg train` needs except the data.
 
     Attributes:
         model: the model.
-        training: how it is trained.
+        training: the settings of its training.
 
     Examples:
         >>> from graphagg.nn import Preset, preset
@@ -32,12 +32,12 @@ class Preset:
     training: TrainingConfig
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values: the tables `model` and `training` of a TOML file."""
+        """Plain values: the tables `model` and `training` of a TOML file."""
         return {"model": self.model.to_dict(), "training": self.training.to_dict()}
 
     @classmethod
     def from_dict(cls, tables: dict[str, Any]) -> Preset:
-        """The inverse of `to_dict`; fields that are left out have their defaults.
+        """The inverse of `to_dict`; missing fields get their defaults.
 
         Raises:
             InvalidParameter: an unknown field, or a value of the wrong type or out of range.

@@ -25,7 +25,7 @@ def preset(name: str) -> Preset:
     """A preset.
 
     Raises:
-        UnknownPreset: there is none of this name; the message has the nearest and all others.
+        UnknownPreset: unknown name; the message lists the nearest name and all others.
 
     Examples:
         >>> from graphagg.nn import preset
@@ -45,8 +45,8 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
     the preset's, a table of the file is merged into the preset's.
 
     Raises:
-        UnreadableFile: the file is missing or no TOML.
-        UnknownPreset: `preset` names none.
+        UnreadableFile: the file is missing or not TOML.
+        UnknownPreset: `preset` is an unknown name.
         InvalidParameter: an unknown table or field, or a value of the wrong type or out of range.
 
     Examples:

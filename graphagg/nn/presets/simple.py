@@ -1,9 +1,9 @@
 """Four plain models of width 64, one recipe for each kind of task.
 
 `mlp` reads features alone; `gcn` and `sage` are residual layers of PyG's convolutions; `gps` adds
-attention and a positional encoding. They are the controls of a run, and what `auto` chooses from.
-Widths, depths and rates were set beforehand, and are the ones of `benchmarks.training.models`; a
-patience of 30 for vertices and of 20 for graphs ended some models before they had learned anything.
+attention and a positional encoding. They are the controls of a run, and `auto` chooses from them.
+Widths, depths and rates were fixed beforehand, as in `benchmarks.training.models`. A patience of 30
+for vertices and of 20 for graphs stopped some models before they had learned anything.
 """
 
 from __future__ import annotations
@@ -27,26 +27,18 @@ from graphagg.nn.presets.preset import Preset
 Simple = Literal["mlp", "gcn", "sage", "gps"]
 SIMPLE: tuple[Simple, ...] = get_args(Simple)
 AUTO = "auto"
-"""Name of the model that is the best of them on the data: see `graphagg.nn.training.auto`."""
+"""Takes the best of them on the data: see `graphagg.nn.training.auto`."""
 EXACT_UP_TO = 1000
-"""Vertices of a graph up to which `gps` attends exactly; above, by Performer."""
+"""Largest graph (vertices) for which `gps` attends exactly; above, by Performer."""
 
 _ONE = TrainingConfig(epochs=200, lr=5e-3, weight_decay=5e-4, warmup_epochs=5, patience=50)
 _MANY = TrainingConfig(epochs=100, warmup_epochs=5, patience=50)
 
 
 def simple(name: Simple, task: Task, vertices: int = 0) -> Preset:
-    """The plain model of a name, with its training.
+    """The plain model of a name: three layers for graphs, two for vertices or pairs.
 
-    Args:
-        name: which one.
-        task: of graphs (three layers), of vertices or of pairs (two layers).
-        vertices: of the largest graph.
-
-    Examples:
-        >>> from graphagg.nn.presets.simple import simple
-        >>> simple("sage", "node").model.local.name
-        'sage'
+    `vertices` is the number of vertices of the largest graph.
     """
     many, attends = task == "graph", name == "gps"
     attention = AttentionConfig(OFF)

@@ -2,13 +2,14 @@
 
 `zinc`, `pascalvoc-sp`, `texas` and `chameleon` are configurations of GraphGPS (arXiv 2205.12454);
 `zinc` has the published number of parameters, 423,717. All gradients are clipped at norm 1, as
-there. A vocabulary holds the whole benchmark: `zinc` has 28 atom types, its 12,000 molecules
-hold 21. Models are fitted to data, so one preset serves sets that differ in widths only: `cora` is
-for Citeseer too, `texas` for actor, cornell, squirrel and wisconsin, `enzymes` for PROTEINS.
+there. A vocabulary covers the whole benchmark: `zinc` has 28 atom types, its 12,000 molecules
+contain 21. Models are fitted to data, so one preset serves data sets that differ only in widths:
+`cora` is also for Citeseer, `texas` for actor, cornell, squirrel and wisconsin, `enzymes` for
+PROTEINS.
 
-GNN+ (arXiv 2502.09263) has no attention; edge features, norm, dropout, residual, feed-forward.
-Widths, depths, encodings and training come from the GPS preset of the same data and not from the
-settings tuned for that paper: only the attention and the order of the local part change.
+GNN+ (arXiv 2502.09263) has no attention, but edge features, norm, dropout, residual, feed-forward.
+Widths, depths, encodings and training are those of the GPS preset of the same data, not the tuned
+ones of that paper: only the attention and the order of the local part change.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:
     if count > nodes:
         raise InvalidParameter(
             f"{count:,} pieces of {nodes:,} vertices with an edge, wanted at most one piece a "
-            f"vertex; take --pieces {nodes} or fewer, or a larger --max-piece-edges"
+            f"vertex; take `pieces={nodes}` or fewer, or a larger `max_piece_edges`"
         )
     return count
 
@@ -159,8 +159,8 @@ def check_pieces(entries: Array, limit: int | None) -> None:
         worst = int(np.argmax(entries))
         raise PieceTooLarge(
             f"piece {worst} of {len(entries):,} has {int(entries[worst]):,} entries, wanted at "
-            f"most {limit:,}; raise --max-piece-edges to {int(entries[worst]):,}, or give more "
-            "--pieces"
+            f"most {limit:,}; raise `max_piece_edges` to {int(entries[worst]):,}, or give more "
+            "`pieces`"
         )
 
 

@@ -210,11 +210,7 @@ def sweep(
 
 
 def _collected(edges: Any) -> Any:
-    """Bring a table of Spark to this process.
-
-    Raises:
-        InvalidParameter: it has more rows than a driver should hold.
-    """
+    """Collect a Spark table of at most `MOST_COLLECTED` rows to this process."""
     frame = frame_of(session_of(edges), edges)
     assert frame is not None, edges
     rows = frame.count()

@@ -151,17 +151,11 @@ def _from_json(text: str, path: Path) -> list[list[VertexId]]:
 
 @dataclass(frozen=True)
 class Draw:
-    """One question: seeds from a community.
+    """One question: seeds from a community."""
 
-    Attributes:
-        community: position of the community.
-        seeds: `[s]` dense numbers.
-        rest: the other members, which are to be found.
-    """
-
-    community: int
-    seeds: Array
-    rest: Array
+    community: int  # position of the community
+    seeds: Array  # `[s]` dense numbers
+    rest: Array  # the other members, which are to be found
 
 
 @dataclass(frozen=True)

@@ -26,19 +26,13 @@ from graphagg.store.ranges import at_random, is_large
 
 @dataclass(frozen=True)
 class IndexGraph:
-    """The graph of an index.
+    """The graph of an index."""
 
-    Attributes:
-        config: the kind of graph, and the parameters.
-        vertices: ids; the dense number of a vertex is its position.
-        elements: ids of what the sets hold: elements (two-mode), else the vertices themselves.
-        neighborhoods: the sets, their inverse, and the raw graph.
-    """
-
-    config: CommunityConfig
-    vertices: VertexIds
+    config: CommunityConfig  # the kind of graph, and the parameters
+    vertices: VertexIds  # ids; the dense number of a vertex is its position
+    # ids of what the sets hold: elements (two-mode), else the vertices themselves
     elements: VertexIds
-    neighborhoods: Neighborhoods
+    neighborhoods: Neighborhoods  # the sets, their inverse, and the raw graph
 
     @classmethod
     def of(cls, graph: Graph, config: CommunityConfig) -> IndexGraph:
@@ -54,13 +48,7 @@ class IndexGraph:
     def read(
         cls, config: CommunityConfig, array: Callable[[str], Array], exists: Callable[[str], bool]
     ) -> IndexGraph:
-        """Map the arrays that `save` wrote.
-
-        Args:
-            config: the parameters.
-            array: gives an array by its name.
-            exists: whether there is an array of a name.
-        """
+        """Map the arrays that `save` wrote; `array` and `exists` take an array's name."""
         elements = vertices = VertexIds.read("vertices", array, exists)
         if config.kind == "two-mode":
             elements = VertexIds.read("elements", array, exists)
@@ -101,23 +89,14 @@ class IndexGraph:
 
 @dataclass(frozen=True)
 class CommunitySnapshot(IndexGraph):
-    """The mapped arrays of one version. An answer keeps them while the index moves on.
+    """The mapped arrays of one version. An answer keeps them while the index moves on."""
 
-    Attributes:
-        artifact: the version on disk.
-        expander: ranks vertices by their closeness to seeds.
-    """
-
-    artifact: Artifact
-    expander: Expander
+    artifact: Artifact  # the version on disk
+    expander: Expander  # ranks vertices by their closeness to seeds
 
     @classmethod
     def open(cls, artifact: Artifact) -> CommunitySnapshot:
-        """Map the arrays of a version.
-
-        Raises:
-            ArtifactError: another version of graphagg wrote it.
-        """
+        """Map the arrays of a version."""
         try:
             config = CommunityConfig(**artifact.manifest.parameters)
         except TypeError as error:

@@ -35,10 +35,10 @@ class Listing(NamedTuple):
 
 
 def prefix_ranges(ids: VertexIds, prefix: str) -> list[tuple[int, int]]:
-    """Find the ids that begin with a prefix: disjoint ranges of positions, ascending.
+    """Find the ids that begin with a prefix, as ascending disjoint ranges of positions; O(log n).
 
-    Integers by their decimal digits: 12, 120 to 129, 1200 to 1299, ... Strings as the prefix is
-    written and as it would be in lower, upper or title case. O(log n) reads a range.
+    Integers match by decimal digits: 12, 120 to 129, 1200 to 1299, ... Strings match as written,
+    and in lower, upper and title case.
     """
     if not isinstance(ids.table, StringTable):
         return [(low, high) for low, high in _digit_ranges(ids.table, prefix) if low < high]

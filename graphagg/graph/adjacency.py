@@ -27,23 +27,12 @@ def rows_from_pairs(
     weights: Doubles | None = None,
     exact: bool = False,
 ) -> tuple[Csr, int]:
-    """Compressed rows of distinct pairs; O(pairs + rows + columns), no comparison sort.
+    """Build compressed rows of the distinct pairs `(rows[i], columns[i])`, in O(pairs + shape).
 
-    Weights of a pair's repeats are added up in float64, the smallest first: the sum is the same in
-    whatever order the pairs come.
-
-    Args:
-        rows: `[E]` row of each pair, in any order, repeats allowed.
-        columns: `[E]` column of each pair.
-        shape: rows and columns of the result.
-        symmetric: take each pair both ways; then the shape is square.
-        loops: keep pairs of a row with the same column (two-mode: they are no self-loops).
-        weights: `[E]` weight of each pair, or None.
-        exact: keep weights in float64; a sum that float64 cannot hold is NaN.
-
-    Returns:
-        The rows with ascending, distinct columns and, with weights, float32 data; and how many
-        pairs were repeats (symmetric: also of the same pair the other way round).
+    The columns of each row ascend. Weights `[E]` of repeated pairs are summed in float64, smallest
+    first, so that the sum does not depend on the order of the pairs; it becomes float32 unless
+    `exact`, where a sum that float64 cannot hold is NaN. `symmetric` takes each pair both ways;
+    `loops` keeps pairs of equal numbers. Also returns the number of repeated pairs.
     """
     # Grouped by column first and then, column by column, by row: each row ends ascending.
     carried = _UNWEIGHTED if weights is None else weights

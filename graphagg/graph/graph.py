@@ -152,19 +152,10 @@ def weighted_graph(
     *,
     exact: bool = False,
 ) -> tuple[Graph, Floats | None]:
-    """Build a graph from dense pairs, dropping and counting self-loops and repeats.
+    """Build a graph from dense int32 pairs `([E], [E])`; drop and count self-loops and repeats.
 
-    Args:
-        kind: kind of the graph.
-        rows: ids of the first of each pair.
-        columns: ids of the second; the same object unless two-mode.
-        pairs: `[E]` and `[E]` int32.
-        weights: `[E]`, or None.
-        exact: keep their sums in float64; see `rows_from_pairs`.
-
-    Returns:
-        The graph, and `[nnz]` a weight for each entry of its adjacency, where repeats are added up;
-        None without weights.
+    Also returns the summed weight of each entry of the adjacency, `[nnz]`; None without weights.
+    `exact` keeps the sums in float64; see `rows_from_pairs`.
     """
     source, target = pairs
     loops = 0 if kind == "two-mode" else int(np.count_nonzero(source == target))

@@ -273,11 +273,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def sorted_strings(columns: Sequence[Any]) -> tuple[StringTable, Any]:
-    """Sort the distinct strings of some Arrow arrays of large binaries.
-
-    Returns:
-        The strings as a table, and as an Arrow array.
-    """
+    """Sort the distinct strings of large-binary Arrow arrays; return a table and an Arrow array."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -23,21 +23,10 @@ def louvain(
     resolution: float = 1.0,
     random_state: int | None = None,
 ) -> Ints:
-    """Find the communities of an undirected graph; 0 is the largest.
+    """Find the communities `[n]` of an undirected graph with weights `[nnz]`; 0 is the largest.
 
-    Of equal sizes the one of the first vertex comes first.
-
-    Args:
-        adjacency: `[n, n]`, each edge both ways.
-        weights: `[nnz]`, not negative.
-        resolution: larger gives more and smaller communities.
-        random_state: vertices are visited in an order drawn from it; None: as they are numbered.
-
-    Returns:
-        `[n]` labels.
-
-    Raises:
-        MissingExtra: scikit-network is not installed.
+    Communities of equal size are numbered by their first vertex. Vertices are visited in an order
+    drawn from `random_state`, or as they are numbered if it is None.
     """
     module, sparse = _libraries()
     if not weights.any():
@@ -61,10 +50,7 @@ def louvain(
 
 
 def modularity(adjacency: Csr, weights: Array, labels: Ints, resolution: float = 1.0) -> float:
-    """Compute the share of edges inside communities, less what chance would put there.
-
-    0 without edges.
-    """
+    """Share of edges inside communities, less what chance would put there; 0 without edges."""
     if not weights.any():
         return 0.0
     module, _ = _libraries()

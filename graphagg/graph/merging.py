@@ -24,17 +24,12 @@ _ABOVE_ALL = 1 << 31
 
 
 class Renumbering(NamedTuple):
-    """The ids of a result, and the numbers there of the ids of two graphs.
+    """The ids of a result, and the numbers there of the ids of two graphs."""
 
-    Attributes:
-        ids: of the result.
-        first: `[n]` int32 ascending, the new number of each id of the first graph; -1: left out.
-        second: `[m]` int32, likewise of the second graph.
-    """
-
-    ids: VertexIds
+    ids: VertexIds  # of the result
+    # `[n]` int32 ascending, the new number of each id of the first graph; -1: left out
     first: Array
-    second: Array
+    second: Array  # `[m]` int32, likewise of the second graph
 
     @classmethod
     def union(cls, first: VertexIds, second: VertexIds) -> Renumbering:
@@ -58,21 +53,10 @@ class Renumbering(NamedTuple):
 def merge_rows(
     first: Csr, second: Csr, rows: Renumbering, columns: Renumbering, *, subtract: bool = False
 ) -> Iterator[tuple[Ints, Array, Doubles | None]]:
-    """Merge the rows of two matrices.
+    """Merge two matrices row by row; with `subtract`, remove the entries of `second` from `first`.
 
-    Args:
-        first: ascending rows; values, where it has some, are weights in float64.
-        second: likewise; values of what is subtracted are not read.
-        rows: the numbers of both matrices' rows.
-        columns: the numbers of both matrices' columns.
-        subtract: give the entries of the first matrix that the second does not have; else all.
-
-    Yields:
-        The lengths of a range of rows, the columns of these rows one after another, int32, and
-        their values, where weights of both are added up; None without weights.
-
-    Raises:
-        InvalidGraph: a sum of weights is not exact.
+    Yields for each range of rows their lengths, their columns one after another (int32) and the
+    summed float64 weights; None without weights. A sum that is not exact raises `InvalidGraph`.
     """
     count = len(rows.ids)
     sides = [
@@ -95,21 +79,13 @@ def merge_rows(
 
 
 class _Side(NamedTuple):
-    """A matrix that is merged.
+    """A matrix that is merged."""
 
-    Attributes:
-        offsets: `[n + 1]` int64.
-        columns: int32.
-        sources: `[count]` int32, which of its rows each row of the result is; -1: none.
-        renumbered: int32, the new number of each column; -1: it is left out.
-        values: float64, by entry; None where there are none.
-    """
-
-    offsets: Array
-    columns: Array
-    sources: Array
-    renumbered: Array
-    values: Array | None
+    offsets: Array  # `[n + 1]` int64
+    columns: Array  # int32
+    sources: Array  # `[count]` int32, which of its rows each row of the result is; -1: none
+    renumbered: Array  # int32, the new number of each column; -1: it is left out
+    values: Array | None  # float64, by entry; None where there are none
 
 
 def _inverse(renumbered: Array, count: int) -> Array:
@@ -132,11 +108,7 @@ def _merge(
     first: _Side, second: _Side, low: int, subtract: bool, ends: Array, out: Array,
     out_values: Array | None,
 ) -> int:  # fmt: skip
-    """Write the rows from `low` on to `out`, and where each of them ends to `ends[1:]`.
-
-    Returns:
-        The number of columns in all.
-    """
+    """Write the rows from `low` on to `out`, and their ends to `ends[1:]`; return the last."""
     # Out of their bundles, where each access would count references.
     offsets, columns, sources, renumbered, values = first
     offsets_second, columns_second, sources_second, renumbered_second, values_second = second
@@ -194,8 +166,7 @@ def _copy_below(  # type: ignore[no-untyped-def]  # noqa: ANN202
 ):
     """Append the columns from `at` on whose new numbers are below `bound`, up to `end`.
 
-    Returns:
-        Where it stopped in `columns`, and the new size of `out`.
+    Returns the position after the last column that was read, and the new size of `out`.
     """
     while at < end and renumbered[columns[at]] < bound:
         if renumbered[columns[at]] >= 0:

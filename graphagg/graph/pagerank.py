@@ -27,17 +27,11 @@ _AT_ONCE = 64  # neighbors whose slots are read before they are used
 
 
 class Links(NamedTuple):
-    """The links of some nodes: node i has the links from `offsets[i]` to `offsets[i + 1]`.
+    """The links of some nodes: node i has the links from `offsets[i]` to `offsets[i + 1]`."""
 
-    Attributes:
-        offsets: `[nodes + 1]` int64.
-        neighbors: `[links]` int32.
-        weights: `[links]` float64, above 0; None where all links weigh the same.
-    """
-
-    offsets: Array
-    neighbors: Array
-    weights: Array | None
+    offsets: Array  # `[nodes + 1]` int64
+    neighbors: Array  # `[links]` int32
+    weights: Array | None  # `[links]` float64, above 0; None where all links weigh the same
 
 
 class PushGraph(NamedTuple):
@@ -47,32 +41,21 @@ class PushGraph(NamedTuple):
     `backward.neighbors` by row `node - shift` of `backward`, where there are such rows. A field
     that is None is compiled away: tested in the loops, it would cost a plain graph half as much
     again.
-
-    Attributes:
-        forward: links of the n rows of a matrix.
-        backward: links of its m columns; an undirected graph needs none.
-        shift: number of the first column as a node: n in a two-mode graph, else 0.
     """
 
-    forward: Links
-    backward: Links
-    shift: int
+    forward: Links  # links of the n rows of a matrix
+    backward: Links  # links of its m columns; an undirected graph needs none
+    shift: int  # number of the first column as a node: n in a two-mode graph, else 0
 
 
 class PushLimits(NamedTuple):
-    """Bounds at which a push ends.
+    """Bounds at which a push ends."""
 
-    Attributes:
-        alpha: probability of a return to the reset in each step.
-        per_edge: residual that may stay at a node for each of its edges.
-        edges: edges to read at most; a node with more edges than are left is passed over.
-        push_starts: whether the nodes of the reset are pushed whatever their residual.
-    """
-
-    alpha: float
-    per_edge: float
+    alpha: float  # probability of a return to the reset in each step
+    per_edge: float  # residual that may stay at a node for each of its edges
+    # edges to read at most; a node with more edges than are left is passed over
     edges: int = _NO_LIMIT
-    push_starts: bool = False
+    push_starts: bool = False  # whether the nodes of the reset are pushed whatever their residual
 
 
 class PushScratch(NamedTuple):
@@ -111,15 +94,10 @@ class PushScratch(NamedTuple):
 
 
 def push_graph(rows: Csr, columns: Csr, kind: int, *, weighted: bool = False) -> PushGraph:
-    """Bundle a graph for `push` and `solve`.
+    """Bundle a matrix and its transpose for `push` and `solve`.
 
-    Args:
-        rows: the matrix: all neighbors (UNDIRECTED), the neighbors one way (DIRECTED), or the
-            elements of sets (TWO_MODE).
-        columns: its transpose; not read where UNDIRECTED.
-        kind: UNDIRECTED, DIRECTED: links are walked both ways; or TWO_MODE: rows are nodes 0 to
-            n - 1, columns are nodes n to n + m - 1.
-        weighted: whether the values of both matrices are weights.
+    UNDIRECTED: `rows` lists all neighbors, `columns` is not read. DIRECTED: links are walked both
+    ways. TWO_MODE: the n rows are nodes 0 to n - 1, the m columns are nodes n to n + m - 1.
     """
     forward = _links_of(rows, weighted)
     backward = _links_of(columns, weighted)
@@ -140,17 +118,10 @@ def push(
     values: Doubles,
     scratch: PushScratch | None = None,
 ) -> tuple[Ints, Doubles]:
-    """Compute PageRank from a reset outward, as far as the limits allow.
+    """Compute PageRank outward from the distinct nodes `starts`, whose resets are `values`, `[s]`.
 
-    Args:
-        graph: the nodes and their links.
-        limits: when it ends.
-        starts: `[s]` distinct nodes of the reset, in the order in which they are pushed.
-        values: `[s]` the reset of each, not negative.
-        scratch: work arrays to use again, as another push left them; None: new ones.
-
-    Returns:
-        `[c]` int64 nodes in the order in which they were reached, and their scores `[c]`.
+    Nodes are pushed in the order of `starts`. Returns the nodes reached, `[c]` int64 in order of
+    arrival, and their scores. `scratch` reuses the work arrays of another push.
     """
     scratch = scratch or PushScratch.of(nodes_of(graph))
     size = _push(graph, limits, starts, values, scratch)
@@ -161,13 +132,9 @@ def push(
 
 
 def solve(graph: PushGraph, alpha: float, resets: Doubles, tolerance: float) -> Doubles:
-    """Compute PageRank of all nodes for n resets, `[nodes, n]`, reading each link once for all.
+    """Compute PageRank of all nodes for n resets, `[nodes, n]`; each link is read once for all.
 
-    Args:
-        graph: the nodes and their links.
-        alpha: probability of a return to the reset in each step.
-        resets: `[nodes, n]`, not negative.
-        tolerance: the largest residual that may stay at a node.
+    Residuals up to `tolerance` may stay.
     """
     residual, mass = resets.copy(), np.zeros_like(resets)
     _sweep(graph, alpha, tolerance, residual, mass)
@@ -194,11 +161,7 @@ def degrees_of(graph: PushGraph, nodes: Array) -> Array:
 def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
     graph: PushGraph, limits: PushLimits, starts: Array, values: Array, scratch: PushScratch
 ):
-    """Give the nodes of the reset their slots, and queue them.
-
-    Returns:
-        The number of slots that are taken, and the number of slots in the queue.
-    """
+    """Give the reset's nodes slots and queue them; return the numbers of slots and of queued."""
     forward, backward, shift = graph.forward.offsets, graph.backward.offsets, graph.shift
     slots, nodes, mass, residual, limit, queue = scratch
     tail = 0

@@ -52,17 +52,7 @@ def load_weighted(
 
 
 def align(graph: Graph, rows: Array, columns: Array, weights: Array) -> Floats:
-    """Weights of the entries of a graph's adjacency.
-
-    Args:
-        graph: the graph of the edges.
-        rows: `[E]` dense number of one end of each edge.
-        columns: `[E]` dense number of the other end.
-        weights: `[E]`; the weights of repeats are added up.
-
-    Returns:
-        `[nnz]`.
-    """
+    """Sum edge weights `[E]` per entry of the adjacency, `[nnz]`; ends are dense numbers `[E]`."""
     pairs = rows.astype(np.int32), columns.astype(np.int32)
     doubles = weights.astype(np.float64)
     aligned = weighted_graph(graph.kind, graph.rows, graph.columns, pairs, doubles)[1]

@@ -32,19 +32,12 @@ _MOST_BITS = 16
 
 
 class BandTables(NamedTuple):
-    """The tables of all bands; kernels take them as they are.
+    """The tables of all bands; kernels take them as they are."""
 
-    Attributes:
-        rows: r, slots per band.
-        starts: `[b + 1]` int64, where each band's entries begin.
-        directory: `[b, 2^p + 1]` uint32, relative to the band's start.
-        ids: `[entries]` int32.
-    """
-
-    rows: int
-    starts: Array
-    directory: Array
-    ids: Array
+    rows: int  # r, slots per band
+    starts: Array  # `[b + 1]` int64, where each band's entries begin
+    directory: Array  # `[b, 2^p + 1]` uint32, relative to the band's start
+    ids: Array  # `[entries]` int32
 
     @classmethod
     def open(cls, artifact: Artifact, name: str, rows: int) -> BandTables:
@@ -53,16 +46,11 @@ class BandTables(NamedTuple):
         return cls(rows, *(artifact.array(f"{name}.{each}") for each in names))
 
     def candidates(self, sig: Array, seeds: Array, cap: int, most: int) -> tuple[Array, int]:
-        """Vertices that share a bucket with a seed.
+        """Find the vertices that share a bucket with a seed, `[c]` int64 ascending.
 
-        Args:
-            sig: `[n, K]` the signatures that the tables were built from.
-            seeds: `[s]` vertices.
-            cap: most vertices that are taken of a bucket, the first by number.
-            most: most candidates; the vertices that share most buckets are kept.
-
-        Returns:
-            `[c]` int64 ascending distinct vertices, and how many buckets were cut by `cap`.
+        Of a bucket the first `cap` vertices are taken; of all the `most` that share most buckets.
+        `sig` has the signatures that the tables were built from. Also returns the number of cut
+        buckets.
         """
         entries = np.empty(len(seeds) * len(self.directory) * cap, dtype=np.int32)
         size, cut = _collect(self, sig, seeds, cap, entries)
@@ -90,18 +78,10 @@ def directory_bits(vertices: int) -> int:
 def build_tables(
     sig: Array, filled: Array, bands: range, rows: int, cap: int
 ) -> tuple[BandTables, BucketCounts]:
-    """Sort some bands; O(b n). `sig` may be a mapped file, which is read block by block.
+    """Sort some bands of signatures `[n, K]` uint16; O(bands * n), 4 bytes per vertex and band.
 
-    Args:
-        sig: `[n, K]` uint16 signatures.
-        filled: `[n]` bool, whether a row's set has any element; empty sets find no vertex.
-        bands: the bands to sort, 4 bytes per vertex each; band i has the slots from i * r to
-            (i + 1) * r - 1.
-        rows: r.
-        cap: buckets larger than this are counted.
-
-    Returns:
-        The tables of these bands, and the counts of their buckets.
+    Rows that are not `filled` (empty sets) are left out. Also returns counts of the buckets; `cap`
+    is the size above which they are counted. A mapped `sig` is read block by block.
     """
     n, bits = len(sig), directory_bits(len(sig))
     keys, counts = np.empty((len(bands), n), dtype=np.uint32), np.zeros(2, dtype=np.int64)
@@ -172,10 +152,10 @@ def _sort_band(
     keys: Array, filled: Array, cap: int, entries: Array, directory: Array, ids: Array,
     counts: Array,
 ) -> int:  # fmt: skip
-    """Write one band's `ids` and its row of the directory; returns how many entries stay.
+    """Write one band's `ids` and its row of the directory; returns the number of entries.
 
-    `entries` is room for (key << 32 | vertex) of each vertex, uint64. `counts` is kept up to date:
-    vertices in the largest bucket, and buckets above the cap.
+    `entries` has room for (key << 32 | vertex) of each vertex, uint64. `counts` keeps the size of
+    the largest bucket, and the number of buckets above `cap`.
     """
     prefixes = len(directory) - 1  # a power of two
     bits = np.uint64(0)
@@ -257,10 +237,10 @@ def _keep_shared(entries: Array, ids: Array, size: int, cap: int, counts: Array)
 
 @kernel
 def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, int]:
-    """Find where the entries of a key begin, and where the entries of its prefix end.
+    """Find where the entries of a key begin, and where those of its prefix end.
 
-    Entries are sorted by key. The keys are not stored: they are computed again from the signatures,
-    of the few entries that binary search needs.
+    Entries are sorted by key. Keys are not stored: binary search computes the few it needs from the
+    signatures.
     """
     rows, starts, directory, ids = tables
     bits = np.uint64(0)
@@ -282,11 +262,7 @@ def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, in
 
 @kernel
 def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array) -> tuple[int, int]:
-    """Write the vertices of the seeds' buckets to `out`.
-
-    Returns:
-        The number of vertices written, and the number of buckets cut to `cap` vertices.
-    """
+    """Write the vertices of the seeds' buckets to `out`; return their and the cut buckets' number."""
     rows, ids = tables.rows, tables.ids
     size = cut = 0
     for seed in seeds:

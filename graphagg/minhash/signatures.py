@@ -33,12 +33,7 @@ EMPTY = 0xFFFFFFFF
 
 
 class HashFamily:
-    """The K permutations of a seed, as `datasketch.MinHash(num_perm=K, seed=random_state)` has.
-
-    Args:
-        permutations: K.
-        random_state: seed of the generator, 0 to 2^32 - 1.
-    """
+    """The K permutations of a seed, as `datasketch.MinHash(num_perm=K, seed=random_state)` has."""
 
     def __init__(self, permutations: int, random_state: int) -> None:
         # The legacy generator, because datasketch draws its values so.
@@ -62,24 +57,15 @@ class Hashes(NamedTuple):
 
     @classmethod
     def of(cls, mixed: Tokens, closed: bool | None, family: HashFamily) -> Hashes:
-        """Bundle the hashes of a graph.
+        """Bundle the hashes of a graph; `mixed` is `[columns]` `mix` of the token of each element.
 
-        Args:
-            mixed: `[columns]` `mix` of the token of each element.
-            closed: whether each set has its own vertex too; then elements are vertices.
-            family: the hash functions.
+        With `closed` sets elements are vertices.
         """
         return cls(mixed, mixed if closed else mixed[:0], family.factors, family.shifts)
 
 
 def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDArray[np.uint16]:
-    """Compute the low 16 bits of the minima, `[len(rows), K]`; O(entries * K).
-
-    Args:
-        sets: the set of each row.
-        hashes: hashes of the elements and rows.
-        rows: the rows to sign; None: all.
-    """
+    """Compute the low 16 bits of the minima, `[len(rows), K]`; O(entries * K). None: all rows."""
     chosen = np.arange(sets.rows) if rows is None else rows
     out = np.empty((len(chosen), len(hashes.factors)), dtype=np.uint16)
     _minima(sets.indptr, sets.indices, hashes, chosen.astype(np.int64), out)

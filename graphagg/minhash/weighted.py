@@ -44,28 +44,16 @@ _LN2 = 0.6931471805599453
 
 
 class Draws(NamedTuple):
-    """The tables of a seed, float32, each as long as its starts and the slots of a signature.
+    """The tables of a seed, float32, each as long as its starts and the slots of a signature."""
 
-    Attributes:
-        rates: r.
-        inverse: 1 / r.
-        costs: log c.
-        shifts: b.
-    """
-
-    rates: Floats
-    inverse: Floats
-    costs: Floats
-    shifts: Floats
+    rates: Floats  # r
+    inverse: Floats  # 1 / r
+    costs: Floats  # log c
+    shifts: Floats  # b
 
     @classmethod
     def of(cls, permutations: int, random_state: int) -> Draws:
-        """Draw the tables.
-
-        Args:
-            permutations: K.
-            random_state: seed of the generator, 0 to 2^32 - 1.
-        """
+        """Draw the tables for K permutations."""
         return _draws(permutations, random_state)
 
 
@@ -97,16 +85,10 @@ def _gamma_quantiles(count: int) -> npt.NDArray[np.float64]:
 def weighted_minima(
     sets: Csr, set_weights: Array, hashes: Hashes, draws: Draws, rows: Array, kept: type = np.uint32
 ) -> Array:
-    """Compute the bits of each slot's float32 value, `[len(rows), K]`; O(entries * K).
+    """Compute each slot's float32 value as bits, `[len(rows), K]`, in O(entries * K).
 
-    Args:
-        sets: the set of each row; its values are the weights, above 0.
-        set_weights: `[n, 1]` or wider: first the weight of each vertex in its own set, which is not
-            read where sets are open.
-        hashes: hashes of the elements and rows.
-        draws: the tables.
-        rows: the rows to sign.
-        kept: np.uint32, or np.uint16 for the low bits alone.
+    The values of `sets` are weights above 0. `set_weights[:, 0]` is the weight of each vertex in
+    its own set; open sets do not read it. `kept` np.uint16 keeps the low bits alone.
     """
     out: Array = np.empty((len(rows), len(hashes.factors)), dtype=kept)
     chosen = rows.astype(np.int64)
@@ -121,8 +103,8 @@ def _sample(
 ) -> None:  # fmt: skip
     """Write the bits of each slot's least value, cut to the type of `out`.
 
-    Two elements are read at once, and what is less goes to another array: the slots are loaded half
-    as often, and stored without a mask, which would hold up the loads of the next elements.
+    Two elements are read at once, and minima go to another array: slots are loaded half as often,
+    and stored without a mask, which would delay the loads of the next elements.
     """
     mixed, vertices, _, _ = hashes
     rates, inverse, costs, shifts = draws

@@ -233,10 +233,7 @@ def structure_of(
 
 
 def subgraph_of(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> networkx.Graph:
-    """Read the rows of some vertices alone, for the edges among them.
-
-    See `Community.to_networkx`.
-    """
+    """Build the graph of `Community.to_networkx` from the rows of these vertices alone."""
     networkx, kind = networkx_module(), snapshot.config.kind
     graph = networkx.DiGraph() if kind.startswith("directed") else networkx.Graph()
     graph.add_nodes_from(ids)
@@ -261,11 +258,7 @@ def subgraph_of(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> network
 
 
 def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
-    """Compute the exact Jaccard similarity of all pairs, `[V, V]`, 0 on the diagonal.
-
-    Raises:
-        InvalidParameter: there are more than `MOST_VERTICES`.
-    """
+    """Exact Jaccard similarity of all pairs of `MOST_VERTICES` at most, `[V, V]`; diagonal 0."""
     if len(ids) > MOST_VERTICES:
         raise InvalidParameter(
             f"{len(ids):,} vertices, at most {MOST_VERTICES:,} are compared with each other; "

@@ -33,21 +33,13 @@ LARGE = 1 << 22
 
 @dataclass(frozen=True)
 class GraphChange:
-    """A change to the graph of an index.
+    """A change to the graph of an index."""
 
-    Attributes:
-        rows: the vertices after the change; numbers of those before, and of `other`'s.
-        columns: the elements likewise; the same object unless two-mode.
-        other: the sets and holders that are added, or taken away where `subtract`.
-        subtract: whether entries of `other` are taken away.
-        edges: edges of `other`.
-    """
-
-    rows: Renumbering
-    columns: Renumbering
-    other: Neighborhoods
-    subtract: bool
-    edges: int = 0
+    rows: Renumbering  # the vertices after the change; numbers of those before, and of `other`'s
+    columns: Renumbering  # the elements likewise; the same object unless two-mode
+    other: Neighborhoods  # the sets and holders that are added, or taken away where `subtract`
+    subtract: bool  # whether entries of `other` are taken away
+    edges: int = 0  # edges of `other`
 
     @classmethod
     def adding(cls, before: IndexGraph, other: IndexGraph) -> GraphChange:
@@ -134,14 +126,7 @@ def _write_rows(
 def apply(
     publication: Publication, before: CommunitySnapshot, change: GraphChange, progress: Progress
 ) -> ChangeReport:
-    """Publish the index of the changed graph.
-
-    Args:
-        publication: of the index's directory.
-        before: the newest version.
-        change: the change.
-        progress: called with stage, done, total.
-    """
+    """Publish the index of the changed graph; `before` is the newest version."""
     over_files = int(before.neighborhoods.sets.indptr[-1]) >= LARGE
     with publication.scratch() as scratch:
         arrays: ArrayStore = MemoryArrays()

@@ -55,17 +55,11 @@ ROWS_PER_TASK = 1 << 15
 
 @dataclass(frozen=True)
 class KnownSignatures:
-    """Signatures of another index, for the sets that are the same there.
+    """Signatures of another index, for the sets that are the same there."""
 
-    Attributes:
-        snapshot: the other index.
-        vertices: `[n]` the number of each vertex there; -1: it has none.
-        elements: the number here of each element there; -1 likewise.
-    """
-
-    snapshot: CommunitySnapshot
-    vertices: Array
-    elements: Array
+    snapshot: CommunitySnapshot  # the other index
+    vertices: Array  # `[n]` the number of each vertex there; -1: it has none
+    elements: Array  # the number here of each element there; -1 likewise
 
     @classmethod
     def from_index(cls, snapshot: CommunitySnapshot, graph: IndexGraph) -> KnownSignatures:
@@ -90,21 +84,13 @@ class KnownSignatures:
 
 @dataclass(frozen=True)
 class IndexBuild:
-    """The stages of a community index.
+    """The stages of a community index."""
 
-    Attributes:
-        config: the kind of graph, and the parameters.
-        arrays: hold ids and rows; the stages add the rest.
-        runner: runs the tasks.
-        hashes: gives the hashes of all elements.
-        bands_per_task: LSH bands that one task sorts.
-    """
-
-    config: CommunityConfig
-    arrays: ArrayStore
-    runner: TaskRunner
-    hashes: Callable[[], Hashes]
-    bands_per_task: int = BANDS_AT_ONCE
+    config: CommunityConfig  # the kind of graph, and the parameters
+    arrays: ArrayStore  # hold ids and rows; the stages add the rest
+    runner: TaskRunner  # runs the tasks
+    hashes: Callable[[], Hashes]  # gives the hashes of all elements
+    bands_per_task: int = BANDS_AT_ONCE  # LSH bands that one task sorts
 
     def publish(
         self,
@@ -114,16 +100,10 @@ class IndexBuild:
         force: bool,
         others: Sequence[KnownSignatures] = (),
     ) -> int:
-        """Run all stages and publish the index, unless the directory holds it already.
+        """Run all stages and publish the index of `graph`, whose ids and rows are in `arrays`.
 
-        Args:
-            publication: of the directory.
-            graph: the graph whose ids and rows are there.
-            force: build also where nothing changed.
-            others: signatures of other indices of the same parameters, for equal sets.
-
-        Returns:
-            The number of sets that were signed, as no other index has them.
+        A directory that holds the same index is left as it is unless `force`. Equal sets in
+        `others` lend their signatures; returns the number of sets that were signed anew.
         """
         digest = self.runner.note("digest", graph.digest)
         inputs, parameters = {"graph": digest}, self.config.to_json()
@@ -268,10 +248,10 @@ def _same_rows(
     offsets: Array, columns: Array, old_offsets: Array, old_columns: Array, before: Array,
     renumbered: Array, out: Array,
 ) -> None:  # fmt: skip
-    """`out[i]`: whether row i is row `before[i]` of the old matrix; -1: there is none.
+    """`out[i]`: whether row i equals row `before[i]` of the old matrix; -1: there is none.
 
-    `renumbered` is the new number of each old column. Ids ascend in both graphs, so that columns
-    of equal rows are in the same order.
+    `renumbered` maps old columns to new. Ids ascend in both graphs, so that equal rows list their
+    columns in the same order.
     """
     for i in range(len(before)):
         row = before[i]

@@ -44,20 +44,9 @@ def build(
     progress: Progress,
     force: bool,
 ) -> ReadReport:
-    """Build and publish the index of edges, in memory or over files, as large as they are.
+    """Build and publish an index in memory, or over files if the edges are large.
 
-    Args:
-        publication: of the directory.
-        edges: what `load_graph` takes.
-        reading: how they are read.
-        vertices: vertices that are there even without an edge.
-        config: the kind of graph, and the parameters.
-        progress: called with stage, done, total.
-        force: build also where nothing changed, and from nothing.
-
-    Raises:
-        ParametersDiffer: an unfinished build there has other input or parameters.
-        As `CommunityIndex.build`.
+    An unfinished build of other input or parameters raises `ParametersDiffer`, unless `force`.
     """
     kind = GRAPH_KIND[config.kind]
     if _is_large(edges):

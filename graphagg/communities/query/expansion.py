@@ -36,12 +36,7 @@ GROWTH_WORK = 500_000
 
 
 class Expander:
-    """Ranks vertices by their closeness to seeds; safe to call from several threads.
-
-    Args:
-        neighborhoods: sets and raw graph.
-        signature_tables: signatures and band tables.
-    """
+    """Ranks vertices by their closeness to seeds; safe to call from several threads."""
 
     def __init__(self, neighborhoods: Neighborhoods, signature_tables: SignatureTables) -> None:
         self.neighborhoods = neighborhoods
@@ -56,13 +51,9 @@ class Expander:
         return scratch
 
     def rank(self, seeds: Array, k: int, method: Method, config: QueryConfig) -> VertexRanking:
-        """Score all vertices that the method reaches.
+        """Score the vertices that a method reaches from distinct seeds, `[s]` int64.
 
-        Args:
-            seeds: `[s]` int64 distinct vertices.
-            k: number of members that are wanted; `agglomerative` and `fused` look no further.
-            method: the way vertices are scored.
-            config: budgets.
+        `agglomerative` and `fused` stop after about `k` members.
         """
         try:
             return self._rank(seeds, k, method, config)
@@ -128,18 +119,10 @@ def pagerank(
     most: int,
     scratch: QueryScratch,
 ) -> tuple[Array, Array, Array]:
-    """Approximate personalized PageRank.
+    """Approximate personalized PageRank; `eps` is the residual that may stay per edge.
 
-    Args:
-        neighborhoods: the graph.
-        seeds: `[s]` vertices where the walk starts and returns to.
-        alpha: probability of a return in each step.
-        eps: residual a degree that may stay.
-        most: edges to read at most; seeds of low degree are pushed first.
-        scratch: the thread's work arrays.
-
-    Returns:
-        `[c]` int64 vertices reached, `[c]` float64 mass, `[c]` degree, or the weight of all edges.
+    At most `most` edges are read; seeds of low degree are pushed first. Returns the vertices
+    reached, `[c]` int64, their mass, and their degrees or, with weights, the weight of their edges.
     """
     by_degree = seeds[np.argsort(degrees_of(neighborhoods.raw, seeds), kind="stable")]
     reset = np.full(len(seeds), 1.0 / len(seeds))

@@ -53,13 +53,7 @@ _SLACK = 1.0 - 1e-9  # bounds and scores round differently, and no bound may exc
 
 
 def fused_ranking(query: QueryContext, k: int, walk: VertexRanking) -> VertexRanking:
-    """Rank the first `k` vertices or a few more by the product of walk and similarity.
-
-    Args:
-        query: the seeds, and what ranks vertices by them.
-        k: number of members that are wanted.
-        walk: PageRank mass over degree.
-    """
+    """Rank the first `k` vertices or a few more by the product of walk and similarity."""
     seeds = np.sort(query.seeds)
     ends = _stages(k)
     most = max(EXPANSION_SIZE, ends[-1])
@@ -94,13 +88,9 @@ def fused_ranking(query: QueryContext, k: int, walk: VertexRanking) -> VertexRan
 
 
 class _Closeness:
-    """Scaled similarity of the vertices of a walk to some members, computed as far as it is needed.
+    """Scaled similarity of a walk's vertices, best first, to some members (ascending).
 
-    Args:
-        query: the sets, and the bounds on the work.
-        members: `[m]` int64 ascending.
-        vertices: `[c]` int64, the best by the walk first.
-        count: number of vertices that are compared at the start.
+    The first `count` vertices are compared at once, the others as far as they are needed.
     """
 
     def __init__(self, query: QueryContext, members: Array, vertices: Array, count: int) -> None:
@@ -177,11 +167,8 @@ def _first_vertices(near: _Closeness, vertices: Ints, walked: Doubles, c: float)
 def _reach(walked: Doubles, j: Doubles, c: float, count: int) -> int:
     """Count the first by p that can be among the `count` best, for any constant from `c` on.
 
-    Args:
-        walked: p^POWER, descending.
-        j: J' of the first `count`, or of all where there are fewer.
-        c: the least constant; a larger one raises each score.
-        count: number of vertices that are wanted.
+    `walked` is p^POWER, descending; `j` is J' of the first `count`. A larger constant raises each
+    score.
     """
     if len(walked) <= count:
         return len(walked)
@@ -192,10 +179,10 @@ def _reach(walked: Doubles, j: Doubles, c: float, count: int) -> int:
 def _by_stages(
     vertices: Ints, walked: Doubles, j: Doubles, constant: Callable[[int], float], ends: list[int]
 ) -> tuple[Ints, Doubles]:
-    """Take vertices stage by stage. Returns: their positions and scores, which never rise.
+    """Take vertices stage by stage; return their positions and their scores, which never rise.
 
-    A vertex of a later stage may score more by that stage's constant than one before it; it gets
-    the score of the last one before it.
+    By its own stage's constant a vertex may score more than one before it; then it gets the score
+    of the one before.
     """
     left = np.arange(len(vertices))
     positions, scores = [], []

@@ -32,15 +32,10 @@ CANDIDATES = 8_192
 
 @dataclass(frozen=True)
 class SignatureTables:
-    """Signatures and their band tables.
+    """Signatures and their band tables."""
 
-    Attributes:
-        sig: `[n, K]` uint16.
-        tables: the LSH tables.
-    """
-
-    sig: Array
-    tables: BandTables
+    sig: Array  # `[n, K]` uint16
+    tables: BandTables  # the LSH tables
 
     @property
     def permutations(self) -> int:
@@ -58,21 +53,13 @@ class SignatureTables:
 
 @dataclass(frozen=True)
 class QueryContext:
-    """The seeds, the arrays that rank vertices by them, and the bounds on the work.
+    """The seeds, the arrays that rank vertices by them, and the bounds on the work."""
 
-    Attributes:
-        neighborhoods: the sets, their inverse, and the raw graph.
-        signature_tables: signatures and band tables.
-        seeds: `[s]` int64 distinct vertices.
-        config: budgets.
-        scratch: the thread's work arrays.
-    """
-
-    neighborhoods: Neighborhoods
-    signature_tables: SignatureTables
-    seeds: Array
-    config: QueryConfig
-    scratch: QueryScratch
+    neighborhoods: Neighborhoods  # the sets, their inverse, and the raw graph
+    signature_tables: SignatureTables  # signatures and band tables
+    seeds: Array  # `[s]` int64 distinct vertices
+    config: QueryConfig  # budgets
+    scratch: QueryScratch  # the thread's work arrays
 
 
 def split_by_work(neighborhoods: Neighborhoods, seeds: Array, budget: int) -> tuple[Array, Array]:

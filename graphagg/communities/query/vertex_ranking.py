@@ -25,23 +25,15 @@ from graphagg.kernels import kernel
 
 @dataclass(frozen=True)
 class VertexRanking:
-    """Scored vertices, not yet in order unless `ordered`.
+    """Scored vertices, not yet in order unless `ordered`."""
 
-    Attributes:
-        vertices: `[c]` int64 distinct vertices.
-        scores: `[c]` float64, higher is better; vertices of score 0 or less are no members.
-        plan: the plan that found the vertices.
-        components: `[c]` components of the score, by name.
-        notes: facts that the reader of the answer should know.
-        ordered: the order is part of the answer (agglomerative growth).
-    """
-
-    vertices: Array
-    scores: Array
-    plan: str
+    vertices: Array  # `[c]` int64 distinct vertices
+    scores: Array  # `[c]` float64, higher is better; vertices of score 0 or less are no members
+    plan: str  # the plan that found the vertices
+    # `[c]` components of the score, by name
     components: Mapping[str, Array] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    ordered: bool = False
+    notes: tuple[str, ...] = ()  # facts that the reader of the answer should know
+    ordered: bool = False  # the order is part of the answer (agglomerative growth)
 
     def best(self, k: int, exclude: Array) -> Array:
         """Positions of the `k` best in order, ties by number; `exclude` are no members. O(c)."""
@@ -91,13 +83,11 @@ def descending(values: Array, ties: Array) -> Array:
 def sweep_cut(
     neighborhoods: Neighborhoods, seeds: Array, ordered: Array, most: int
 ) -> tuple[int, float] | None:
-    """The prefix of a ranking that, with the seeds, has the least conductance.
+    """Find the prefix of `ordered` that has, with the seeds, the least conductance.
 
-    Conductance of S: edges that leave S over the smaller of the degrees in S and outside; with
-    weights, sums of the edges' weights. Prefixes are tried while the edges read stay within `most`.
-
-    Returns:
-        The number of `ordered` to keep (at least 1) and the conductance; None if it is empty.
+    Conductance of S: weight of the edges that leave S over the smaller volume of S and its rest.
+    Prefixes are tried while at most `most` edges are read. Returns the length of the prefix (1 or
+    more) and its conductance; None if `ordered` is empty.
     """
     assert neighborhoods.walk != TWO_MODE
     if not len(ordered):
@@ -115,12 +105,10 @@ def sweep_cut(
 def _sweep(
     sets: SetArrays, seeds: Array, ordered: Array, budget: int, total: float, inside: Array
 ) -> tuple[int, float]:
-    """Find the best prefix of `ordered`, and its conductance.
+    """Find the best prefix of `ordered`; `total` is the sum of all degrees, `inside` all zero.
 
-    `inside` is all zero, `total` the sum of all degrees.
-
-    The volume of S and the number of edges that leave it are kept up to date: a vertex adds its
-    degree to both, and each edge between it and S leaves S no more, at neither end.
+    A vertex adds its degree to the volume and to the cut of S. Each edge between it and S then
+    leaves the cut at both ends.
     """
     offsets, elements, holder_offsets, holders, _, walk, values, holder_values, set_weights = sets
     read = 0

@@ -31,16 +31,9 @@ from graphagg.kernels import kernel, lower_bound
 def jaccard_to_seeds(
     neighborhoods: Neighborhoods, seeds: Array, weight: float, scratch: QueryScratch
 ) -> tuple[Array, Array]:
-    """`weight` times the sum of the exact similarities to the seeds, of all that share anything.
+    """Sum `weight` times the exact similarity to each seed, for all vertices that share an element.
 
-    Args:
-        neighborhoods: the sets.
-        seeds: `[s]` vertices.
-        weight: of each seed.
-        scratch: the thread's work arrays.
-
-    Returns:
-        `[c]` int64 vertices in order of first contact, and `[c]` float64 sums.
+    Returns the vertices, `[c]` int64 in order of first contact, and their sums.
     """
     size = _add_similarities(neighborhoods.bundle, seeds, weight, scratch)
     vertices = scratch.active[:size].astype(np.int64)
@@ -51,7 +44,7 @@ def jaccard_to_seeds(
 
 @kernel
 def _add_similarities(sets: SetArrays, seeds: Array, weight: float, scratch: QueryScratch) -> int:
-    """`add_similarity` of all seeds, in one call: a call with two bundles costs 2 microseconds."""
+    """Call `add_similarity` for all seeds here: each call from Python costs 2 microseconds."""
     size = 0
     for seed in seeds:
         size = add_similarity(sets, seed, weight, scratch, size)
@@ -64,10 +57,8 @@ def add_similarity(
 ) -> int:
     """Add `weight` times the similarity to `seed` to the scores of all that share an element.
 
-    Vertices whose score was zero are appended to the first `size` of `scratch.active`.
-
-    Returns:
-        The new `size`.
+    Vertices whose score was zero are appended to the first `size` of `scratch.active`; returns the
+    new `size`.
     """
     offsets, closed, set_weights = sets.offsets, sets.closed, sets.set_weights
     counts, touched = scratch.counts, scratch.touched
@@ -90,10 +81,9 @@ def add_similarity(
 
 @kernel
 def count_shared(sets: SetArrays, seed: int, scratch: QueryScratch) -> int:
-    """Count in `scratch.counts` the elements that each vertex shares with `seed`, or their weight.
+    """Count the elements shared with `seed`, or their weight, in `scratch.counts`.
 
-    Returns:
-        The number of vertices that share any; they are the first of `scratch.touched`.
+    Returns the number of vertices that share any; they are the first of `scratch.touched`.
     """
     offsets, elements, holder_offsets, holders, closed, _, values, holder_values, set_weights = sets
     counts, touched = scratch.counts, scratch.touched
@@ -159,10 +149,7 @@ def pair_similarities(
 ) -> int:
     """`out[i]`: the sum of the exact similarities of `vertices[i]` to the seeds.
 
-    Vertices are taken in order while the look-ups stay within `budget`.
-
-    Returns:
-        The number of vertices that were taken.
+    Returns the number of vertices that were compared before the look-ups passed `budget`.
     """
     offsets, closed, set_weights = sets.offsets, sets.closed, sets.set_weights
     no_examples = np.empty(0, dtype=np.int64)
@@ -190,14 +177,10 @@ def shared_with_seeds(
     sets: SetArrays, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array,
     weights: Array,
 ) -> Array:  # fmt: skip
-    """Count the elements that each member shares with each seed.
+    """Count shared elements, `[members, seeds]` int64; -1 where counting would pass `budget`.
 
-    `examples` is `[members, seeds, e]` and takes the first shared elements, `adjacent` whether the
-    member's set has the seed: the weight of that entry, 0 where it has not. `weights` takes the
-    weight that is shared. Comparisons whose look-ups would pass `budget` in sum are left out.
-
-    Returns:
-        `[members, seeds]` int64; -1: not counted.
+    `examples[i, j]` takes the first of them, `weights[i, j]` their weight, `adjacent[i, j]` the
+    weight of the seed in the member's set, 0 if it is not there.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     values, set_weights = sets.values, sets.set_weights
@@ -227,21 +210,12 @@ def grow(
     order: Array,
     means: Array,
 ) -> tuple[int, int, int]:
-    """Add the best vertex until `order` is full, each with its similarities to all others.
+    """Add the best vertex to the community until `order` is full or `budget` entries were read.
 
-    Args:
-        sets: the sets.
-        scratch: `members` marks the seeds, `scores` has the sums of similarities to them, the
-            first `size` of `active` are the vertices that have one.
-        seeds: number of seeds.
-        size: number of active vertices.
-        budget: most entries of compressed rows and of the list of candidates to read.
-        order: int64, takes the new members, first to last.
-        means: float64, takes the mean similarity of each to all members before it.
-
-    Returns:
-        The number that joined, the new `size`, and the number that joined without adding their
-        similarities, because reading them did not fit into the rest of the budget.
+    At the start `members` marks the seeds, and the first `size` of `active` have in `scores` the
+    sums of their similarities to them. `order` takes the new members, `means` the mean similarity
+    of each to all members before it. Returns the number that joined, the new `size`, and how many
+    joined without adding similarities because reading them did not fit the budget.
     """
     scores, active, members = scratch.scores, scratch.active, scratch.members
     joined = unread = 0

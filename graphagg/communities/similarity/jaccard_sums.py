@@ -33,17 +33,10 @@ def similarity_sums(
     marked: int,
     scratch: QueryScratch,
 ) -> tuple[Doubles, Array]:
-    """Sum the exact similarities of each vertex to the members.
+    """Sum the exact similarities of `vertices` `[c]` to `members` (ascending int64).
 
-    Args:
-        neighborhoods: the sets.
-        members: `[m]` int64 ascending.
-        vertices: `[c]` int64.
-        marked: most entries of the members' sets to mark; the smallest sets come first.
-        scratch: the thread's work arrays.
-
-    Returns:
-        `[c]` float64 sums, and the members that do not fit, which are not compared.
+    The members with the smallest sets are compared, up to `marked` entries. Returns the sums and
+    the members that were not compared.
     """
     order = np.argsort(neighborhoods.sizes(members), kind="stable")
     fits = np.cumsum(neighborhoods.sizes(members)[order]) <= marked
@@ -125,10 +118,10 @@ def _add_weighted(
 def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
     sets: SetArrays, members: Array, marks: Array
 ):
-    """Make a list for each element of the members that hold it; `marks` is 1 + its first entry.
+    """List the members that hold each element; `marks` is 1 + the first entry of an element's list.
 
-    Returns:
-        For each entry the next one, as in `marks`; the member; and the weight of the element there.
+    Returns for each entry the next one, as in `marks`, the member, and the weight of the element
+    there.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     values, set_weights = sets.values, sets.set_weights
@@ -151,12 +144,9 @@ def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
 
 @kernel
 def _mark(sets: SetArrays, members: Array, marks: Array, seen: Array, clear: bool) -> int:
-    """Set one bit per member at the elements of its set, or clear all bits.
+    """Set one bit per member at the elements of its set, or clear all; returns the entries read.
 
     `seen` gets the bit of each element modulo its length.
-
-    Returns:
-        The number of entries of the members' sets.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     entries = 0

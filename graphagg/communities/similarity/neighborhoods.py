@@ -22,53 +22,39 @@ __all__ = ["DIRECTED", "TWO_MODE", "UNDIRECTED", "Neighborhoods", "QueryScratch"
 
 
 class SetArrays(NamedTuple):
-    """The sets and their inverse, as kernels take them.
+    """The sets and their inverse, as kernels take them."""
 
-    Attributes:
-        offsets: `[n + 1]` int64, the set of vertex v is `elements[offsets[v]:offsets[v + 1]]`.
-        elements: `[entries]` int32, ascending within a set, without the vertex itself.
-        holder_offsets: `[m + 1]` int64, where the holders of each element begin.
-        holders: `[entries]` int32, the vertices whose set has the element.
-        closed: each set also has its own vertex, which `elements` does not list.
-        walk: UNDIRECTED, DIRECTED or TWO_MODE, see `Neighborhoods`.
-        values: `[entries]` float64 weight of each element; None: all weigh 1. Kernels
-            are compiled for arrays or for None.
-        holder_values: `[entries]` weight of the element in the set of each of its holders, or None.
-        set_weights: `[n, 3]`, see `Neighborhoods`, or None.
-    """
-
-    offsets: Array
-    elements: Array
-    holder_offsets: Array
-    holders: Array
-    closed: bool
-    walk: int
+    offsets: Array  # `[n + 1]` int64, the set of vertex v is `elements[offsets[v]:offsets[v + 1]]`
+    elements: Array  # `[entries]` int32, ascending within a set, without the vertex itself
+    holder_offsets: Array  # `[m + 1]` int64, where the holders of each element begin
+    holders: Array  # `[entries]` int32, the vertices whose set has the element
+    closed: bool  # each set also has its own vertex, which `elements` does not list
+    walk: int  # UNDIRECTED, DIRECTED or TWO_MODE, see `Neighborhoods`
+    # `[entries]` float64 weight of each element; None: all weigh 1. Kernels are compiled for
+    # arrays or for None.
     values: Array | None
+    # `[entries]` weight of the element in the set of each of its holders, or None
     holder_values: Array | None
-    set_weights: Array | None
+    set_weights: Array | None  # `[n, 3]`, see `Neighborhoods`, or None
 
 
 @dataclass(frozen=True)
 class Neighborhoods:
-    """The sets that similarity compares, and their inverse.
+    """The sets that similarity compares, and their inverse."""
 
-    Attributes:
-        sets: `[n, m]` pattern, the set of each vertex, without the vertex itself; its values, where
-            it has some, are weights.
-        holders: `[m, n]` pattern, the vertices whose set has an element; `sets` itself where the
-            graph is undirected.
-        closed: each set also has its own vertex.
-        walk: the way a walk finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
-            (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
-        set_weights: `[n, 3]` weight of each vertex in its own set, equal to that of its heaviest
-            element (1 if there is none, 0 where sets are open); weight of its set without itself;
-            weight of its edges, of a directed graph both ways. None without weights.
-    """
-
+    # `[n, m]` pattern, the set of each vertex, without the vertex itself; its values, where
+    # it has some, are weights
     sets: Csr
+    # `[m, n]` pattern, the vertices whose set has an element; `sets` itself where the graph
+    # is undirected
     holders: Csr
-    closed: bool
+    closed: bool  # each set also has its own vertex
+    # the way a walk finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
+    # (nodes 0 to n - 1 are sets, n to n + m - 1 elements)
     walk: int
+    # `[n, 3]` weight of each vertex in its own set, equal to that of its heaviest element (1
+    # if there is none, 0 where sets are open); weight of its set without itself; weight of
+    # its edges, of a directed graph both ways. None without weights.
     set_weights: Array | None = None
 
     @classmethod
@@ -134,23 +120,16 @@ class QueryScratch(NamedTuple):
 
     All of `counts`, `scores` and `members` are zero between uses. They take 21 bytes per vertex,
     and `push` 36 bytes per node; pages never touched are never allocated.
-
-    Attributes:
-        counts: int32, shared elements of each vertex with the one that is compared; float64, their
-            weight, where there are weights.
-        touched: int32, the vertices whose count is not zero, in order of contact.
-        scores: float64, sum of similarities of each vertex.
-        active: int32, the vertices that have a score, in order of contact.
-        members: uint8, 1 for seeds and members of a community that grows.
-        push: work arrays of PageRank.
     """
 
+    # int32, shared elements of each vertex with the one that is compared; float64, their
+    # weight, where there are weights
     counts: Array
-    touched: Array
-    scores: Array
-    active: Array
-    members: Array
-    push: pagerank.PushScratch
+    touched: Array  # int32, the vertices whose count is not zero, in order of contact
+    scores: Array  # float64, sum of similarities of each vertex
+    active: Array  # int32, the vertices that have a score, in order of contact
+    members: Array  # uint8, 1 for seeds and members of a community that grows
+    push: pagerank.PushScratch  # work arrays of PageRank
 
     @classmethod
     def of(cls, neighborhoods: Neighborhoods) -> QueryScratch:

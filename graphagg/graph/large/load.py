@@ -44,34 +44,21 @@ MARKED = 200_000_000
 
 @dataclass(frozen=True)
 class Source:
-    """Edges to read, and how they are read.
+    """Edges to read, and how they are read."""
 
-    Attributes:
-        edges: anything that `load_graph` takes.
-        kind: kind of the graph.
-        reading: the options of the reader.
-        vertices: vertices that are there even without an edge.
-    """
-
-    edges: Any
-    kind: GraphKind
-    reading: EdgeReading
-    vertices: Sequence[VertexId] = ()
+    edges: Any  # anything that `load_graph` takes
+    kind: GraphKind  # kind of the graph
+    reading: EdgeReading  # the options of the reader
+    vertices: Sequence[VertexId] = ()  # vertices that are there even without an edge
 
 
 @dataclass(frozen=True)
 class Files:
-    """Files of a graph in a folder, by the names that a community index gives them.
+    """Files of a graph in a folder, by the names that a community index gives them."""
 
-    Attributes:
-        folder: the folder.
-        kind: kind of the graph.
-        inward: directed: `sets` are the in-neighbors, and `holders` the out-neighbors.
-    """
-
-    folder: Path
-    kind: GraphKind
-    inward: bool
+    folder: Path  # the folder
+    kind: GraphKind  # kind of the graph
+    inward: bool  # directed: `sets` are the in-neighbors, and `holders` the out-neighbors
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,17 +73,10 @@ class Files:
 
 
 def load_large(work: WorkFolder, files: Files, source: Source, index_bytes: Any) -> ReadReport:
-    """Read a graph into files: ids, and compressed rows.
+    """Read a graph into `files`: ids, and compressed rows.
 
-    Args:
-        work: the folder of the build.
-        files: files for ids and rows.
-        source: the edges.
-        index_bytes: gives the size of the index on disk from vertices, elements and entries.
-
-    Raises:
-        InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
-        WriteFailed: the disk has less room than the rest of the work needs.
+    `index_bytes` gives the size of the index on disk from vertices, elements and entries; a disk
+    with less room than the rest of the work needs raises `WriteFailed`.
     """
     read = work.stage("edges", lambda: _read(work, source))
     edges_read = read["written"]["edges"]
@@ -146,9 +126,9 @@ def _read(work: WorkFolder, source: Source) -> dict[str, Any]:
 
 
 def _check_room(work: WorkFolder, source: Source) -> None:
-    """Refuse a disk that the work cannot fit on, before anything is read.
+    """Raise `WriteFailed` if the disk cannot hold the work for Parquet files.
 
-    Parquet tells its rows; of text they are known once it was read, and checked then.
+    Text is checked after it was read.
     """
     files = [file for path in paths_of(source.edges) or [] for file in find_files(path)]
     if not files or not all(suffix_of(file.name) in PARQUET for file in files):
@@ -219,21 +199,13 @@ def _empty(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class FileColumn(Sequence[Any]):
-    """A column of ids in files, one file per chunk; see `buffer.ChunkedIds`.
+    """A column of ids in files, one file per chunk; see `buffer.ChunkedIds`."""
 
-    Attributes:
-        folder: folder of the files.
-        name: name of the column.
-        length: number of chunks.
-        is_integer: whether the ids are integers; None while there are none.
-        largest: the largest integer; -1 where there is none.
-    """
-
-    folder: Path
-    name: str
-    length: int
-    is_integer: bool | None
-    largest: int
+    folder: Path  # folder of the files
+    name: str  # name of the column
+    length: int  # number of chunks
+    is_integer: bool | None  # whether the ids are integers; None while there are none
+    largest: int  # the largest integer; -1 where there is none
 
     @property
     def chunks(self) -> Sequence[Any]:
@@ -279,17 +251,10 @@ def write_edges(
     vertices: Sequence[Any],
     step: Callable[[int, int], None],
 ) -> dict[str, Any]:
-    """Write the edges of a source.
+    """Write the edges of a source to an empty folder.
 
-    Args:
-        folder: an empty folder.
-        source: the edges.
-        name: name of the source in messages.
-        vertices: vertices that are there even without an edge.
-        step: called after each chunk with the number of edges read, twice.
-
-    Returns:
-        As JSON: the number of edges, and for each column the fields of its `FileColumn`.
+    Returns, as JSON, the number of edges and the fields of the `FileColumn` of each column. `step`
+    is called after each chunk with the number of edges read, twice.
     """
     columns = {"first": IdColumn(), "second": IdColumn()}
     weights: list[Doubles] = []

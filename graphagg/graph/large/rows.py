@@ -30,22 +30,14 @@ _READ = 1 << 20
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of dense numbers, in chunks that are made when they are asked for.
+    """Pairs of dense numbers, in chunks that are made when they are asked for."""
 
-    Attributes:
-        sources: the first of each pair, by chunk.
-        targets: the second.
-        rows: number of rows, which the first of a pair is below.
-        columns: number of columns, which the second is below.
-        loops: keep pairs of a number with itself.
-        weights: files of the weights of each chunk, float32; empty: there are none.
-    """
-
-    sources: Numbers
-    targets: Numbers
-    rows: int
-    columns: int
-    loops: bool
+    sources: Numbers  # the first of each pair, by chunk
+    targets: Numbers  # the second
+    rows: int  # number of rows, which the first of a pair is below
+    columns: int  # number of columns, which the second is below
+    loops: bool  # keep pairs of a number with itself
+    # files of the weights of each chunk, float32; empty: there are none
     weights: Sequence[Path] = ()
 
     def turned(self) -> Pairs:
@@ -62,19 +54,12 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Dealt:
-    """Files that pairs were dealt out to.
+    """Files that pairs were dealt out to."""
 
-    Attributes:
-        folder: the folder, with one file per range of rows.
-        bounds: first row of each range, and the number of rows.
-        sizes: pairs of each range.
-        loops: pairs of a row with itself, which were left out.
-    """
-
-    folder: Path
-    bounds: list[int]
-    sizes: list[int]
-    loops: int
+    folder: Path  # the folder, with one file per range of rows
+    bounds: list[int]  # first row of each range, and the number of rows
+    sizes: list[int]  # pairs of each range
+    loops: int  # pairs of a row with itself, which were left out
 
     def path(self, i: int, values: str = "pairs") -> Path:
         """The file of a range, with its `pairs` or its `weights`."""
@@ -82,14 +67,7 @@ class Dealt:
 
 
 def deal(pairs: Pairs, folder: Path, *, symmetric: bool, step: Callable[[int, int], None]) -> Dealt:
-    """Deal pairs out into one file per range of rows.
-
-    Args:
-        pairs: the pairs; repeats allowed.
-        folder: an empty folder.
-        symmetric: take each pair both ways.
-        step: called after each chunk with the chunks done, and all chunks.
-    """
+    """Distribute pairs over files in an empty folder, one per range of rows."""
     counts, loops, total = np.zeros(pairs.rows, dtype=np.int64), 0, 2 * len(pairs.sources)
     for i, (sources, targets, _) in enumerate(pairs.chunks(), start=1):
         loops += _count(sources, targets, symmetric, pairs.loops, counts)
@@ -142,18 +120,9 @@ def write_rows(
     step: Callable[[int, int], None],
     data: Path | None = None,
 ) -> int:
-    """Write the compressed rows of what was dealt out.
+    """Sort each range and append it to the files of compressed rows. Returns the number of repeats.
 
-    Args:
-        dealt: the pairs.
-        columns: number of columns.
-        indptr: file of the offsets.
-        indices: file of the columns of all rows, ascending and distinct in each.
-        step: called after each range with the ranges done, and all ranges.
-        data: file of the weights, added up where pairs repeat; None: there are none.
-
-    Returns:
-        The number of pairs that were repeats.
+    Weights of repeated pairs are summed into the file `data`.
     """
     lengths, repeats = np.zeros(dealt.bounds[-1], dtype=np.int64), 0
     file = GrowingFile(indices, np.int32)
@@ -222,10 +191,7 @@ def _deal(
     sources: Array, targets: Array, weights: Array | None, symmetric: bool, loops: bool,
     range_of: Array, ends: Array, keys: Array, carried: Array | None,
 ) -> None:  # fmt: skip
-    """Group keys, (row << 32) | column, by the range of their row; `ends`: where each ends.
-
-    `carried` takes the weights in the same order.
-    """
+    """Group keys `(row << 32) | column` and `carried` weights by range, which ends at `ends`."""
     for i in range(len(sources)):
         if loops or sources[i] != targets[i]:
             ends[range_of[sources[i]] + 1] += 1

@@ -19,17 +19,11 @@ Ids = Any
 
 
 class EdgeBatch(NamedTuple):
-    """Some edges of a source.
+    """Some edges of a source."""
 
-    Attributes:
-        sources: `[n]` ids.
-        targets: `[n]` ids.
-        weights: `[n]`; None where the edges carry none, or none are wanted.
-    """
-
-    sources: Ids
-    targets: Ids
-    weights: Doubles | None = None
+    sources: Ids  # `[n]` ids
+    targets: Ids  # `[n]` ids
+    weights: Doubles | None = None  # `[n]`; None where the edges carry none, or none are wanted
 
     def where(self, kept: Mask) -> EdgeBatch:
         """The edges that a mask `[n]` keeps."""
@@ -60,16 +54,10 @@ def without_weights(name: str) -> str:
 def checked_batches(
     batches: Iterator[EdgeBatch], name: str, lenient: bool, counts: ReadCounts
 ) -> Iterator[EdgeBatch]:
-    """Edges that need weights, rounded to 32 bits.
+    """Yield edges whose weights are all above 0, rounded to 32 bits.
 
-    Args:
-        batches: the edges.
-        name: name of their source in messages.
-        lenient: leave out edges whose weight is bad, and count them.
-        counts: filled in.
-
-    Raises:
-        InvalidGraph: edges without weights; unless `lenient` a weight that is not above 0.
+    Edges without weights raise `InvalidGraph`. So does a bad weight, unless `lenient`: then its
+    edge is left out and counted.
     """
     read = 0
     for batch in batches:
@@ -95,39 +83,23 @@ def checked_batches(
 
 
 class EdgeSource(NamedTuple):
-    """Edges to read.
+    """Edges to read."""
 
-    Attributes:
-        batches: the edges; they can be read once.
-        vertices: vertices that may have no edge.
-        sets_first: two-mode: whether the first end of an edge is the set, not the element.
-    """
-
-    batches: Iterator[EdgeBatch]
-    vertices: Sequence[VertexId] = ()
+    batches: Iterator[EdgeBatch]  # the edges; they can be read once
+    vertices: Sequence[VertexId] = ()  # vertices that may have no edge
+    # two-mode: whether the first end of an edge is the set, not the element
     sets_first: bool = False
 
 
 @dataclass
 class ReadCounts:
-    """Counts of what a source holds besides ids; they grow while it is read.
+    """Counts of what a source holds besides ids; they grow while it is read."""
 
-    Attributes:
-        lines: of text.
-        comments: lines of comment.
-        header: the first header.
-        columns: the columns of the first text or table.
-        third_ignored: rows whose column of weights holds text; it was ignored.
-        weights_ignored: edges with a weight, which counts only where weights are not used.
-        bad_rows: rows that were left out, because they cannot be read.
-        first_bad: the fault of the first bad row.
-    """
-
-    lines: int = 0
-    comments: int = 0
-    header: str | None = None
-    columns: Columns | None = None
-    third_ignored: int = 0
-    weights_ignored: int = 0
-    bad_rows: int = 0
-    first_bad: str | None = None
+    lines: int = 0  # of text
+    comments: int = 0  # lines of comment
+    header: str | None = None  # the first header
+    columns: Columns | None = None  # the columns of the first text or table
+    third_ignored: int = 0  # rows whose column of weights holds text; it was ignored
+    weights_ignored: int = 0  # edges with a weight, which counts only where weights are not used
+    bad_rows: int = 0  # rows that were left out, because they cannot be read
+    first_bad: str | None = None  # the fault of the first bad row

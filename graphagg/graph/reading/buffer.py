@@ -67,10 +67,9 @@ class IdColumn:
 
 
 def join_weights(chunks: Sequence[Doubles | None]) -> Doubles | None:
-    """The weights of all edges, `[E]`; None where some edges came without.
+    """Join the weights of all edges, `[E]`; None if some edges have none.
 
-    Raises:
-        InvalidGraph: a weight is negative or not finite.
+    A weight that is negative or not finite raises `InvalidGraph`.
     """
     present = [chunk for chunk in chunks if chunk is not None]
     if not present or len(present) < len(chunks):
@@ -89,11 +88,10 @@ def number_ends(
     kind: GraphKind, first: ChunkedIds, second: ChunkedIds, alone: ChunkedIds, name: str,
     marked: int | None = None,
 ) -> tuple[VertexIds, VertexIds, Numbers, Numbers]:  # fmt: skip
-    """Number the two ends of edges and the vertices beside them; see `number_together`.
+    """Number both ends of edges, and vertices without edges; see `number_together`.
 
-    Returns:
-        The ids of rows and of columns, the same object unless two-mode; and the numbers of both
-        ends.
+    Returns the ids of rows and columns, the same object unless two-mode, and the numbers of both
+    ends.
     """
     if kind == "two-mode":
         rows, (source, _) = number_together([first, alone], name, marked)
@@ -106,15 +104,9 @@ def number_ends(
 def number_together(
     columns: Sequence[ChunkedIds], name: str, marked: int | None = None
 ) -> tuple[VertexIds, list[Numbers]]:
-    """Give the ids of all columns one numbering.
+    """Number the ids of columns that share one id space, in ascending order.
 
-    Args:
-        columns: columns of one id space.
-        name: name of their source in messages.
-        marked: integers below this are numbered by marking each value; None: by the number of ids.
-
-    Returns:
-        The ids in ascending order, and for each column the dense numbers of its ids, by chunk.
+    Integers below `marked` are numbered by marking each value; None: a limit by the number of ids.
     """
     types = {column.is_integer for column in columns} - {None}
     if len(types) > 1:
@@ -149,15 +141,10 @@ class ChunkedIds(Protocol):
 
 @dataclass(frozen=True)
 class Numbers:
-    """The dense numbers of a column, made a chunk at a time.
+    """The dense numbers of a column, made a chunk at a time."""
 
-    Attributes:
-        chunks: of the column.
-        of_chunk: gives the numbers of chunk i.
-    """
-
-    chunks: Sequence[Any]
-    of_chunk: Callable[[int, Any], Dense]
+    chunks: Sequence[Any]  # of the column
+    of_chunk: Callable[[int, Any], Dense]  # gives the numbers of chunk i
 
     def __len__(self) -> int:
         return len(self.chunks)

@@ -49,21 +49,13 @@ SAMPLE = 1000
 
 
 class Columns(NamedTuple):
-    """The columns of edges, counted from 0.
+    """The columns of edges, counted from 0."""
 
-    Attributes:
-        source: of sources, or elements.
-        target: of targets, or sets.
-        weight: of weights; -1 where there is none.
-        header: whether the first line names them; so it does in a table.
-        names: the cells of the first line, or the names of a table's columns.
-    """
-
-    source: int
-    target: int
-    weight: int
-    header: bool
-    names: tuple[str, ...]
+    source: int  # of sources, or elements
+    target: int  # of targets, or sets
+    weight: int  # of weights; -1 where there is none
+    header: bool  # whether the first line names them; so it does in a table
+    names: tuple[str, ...]  # the cells of the first line, or the names of a table's columns
 
     def said(self, two_mode: bool) -> str:
         """Say for people which columns are read."""
@@ -96,10 +88,9 @@ class Columns(NamedTuple):
 
 
 def named_columns(names: Sequence[str], reading: EdgeReading, where: str) -> Columns:
-    """The columns of a table or of a text with a header.
+    """Find the columns of a table, or of a text with a header, by their names.
 
-    Raises:
-        InvalidGraph: a column that was asked for is not there, or no pair of names is known.
+    A missing column, or no known pair of names, raises `InvalidGraph`.
     """
     chosen = [_position(names, asked, where) for asked in reading.ends]
     if None in chosen:
@@ -115,15 +106,9 @@ def named_columns(names: Sequence[str], reading: EdgeReading, where: str) -> Col
 
 
 def text_columns(rows: Sequence[Sequence[str]], reading: EdgeReading, where: str) -> Columns:
-    """The columns of a text, by its first lines that hold data; see the module's text.
+    """Find the columns of a text by the cells of its first data lines; see the head of the module.
 
-    Args:
-        rows: the cells of the first lines, one line at least.
-        reading: the options.
-        where: name of the text in messages.
-
-    Raises:
-        InvalidGraph: as `named_columns`; or the first line is a header that is not known.
+    An unknown header raises `InvalidGraph`.
     """
     first, below = rows[0], rows[1:]
     asked = (*reading.ends, reading.weight_column)

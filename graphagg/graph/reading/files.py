@@ -38,14 +38,11 @@ def paths_of(edges: Any) -> list[str] | None:
 
 
 def find_files(path: str) -> list[Path]:
-    """The files of a path in the order of their names.
+    """List the files of a path by name.
 
-    A folder stands for all files in it and below it, but those whose name, or whose folder's name,
-    begins with a dot or an underscore; a pattern (`*`, `?`, `[...]`, `**`) for what it matches.
-
-    Raises:
-        UnreadableFile: there is no file.
-        InvalidGraph: a folder is an index, or holds Parquet and other files.
+    A folder includes its subfolders, but no name that begins with a dot or an underscore. A pattern
+    may have `*`, `?`, `[...]` and `**`. No file raises `UnreadableFile`; a folder that is an index,
+    or mixes Parquet with other files, raises `InvalidGraph`.
     """
     if os.path.exists(path) or not glob.has_magic(path):
         roots = [Path(path)]

@@ -121,11 +121,7 @@ def read_graph(
 
 
 def check_edges(edges: Any, kind: GraphKind, reading: EdgeReading) -> None:
-    """Read the first edges, for the errors that they raise: paths, header, columns, types.
-
-    Raises:
-        As `load_graph`.
-    """
+    """Read the first edges, to raise the errors of `load_graph` about paths, headers and types."""
     source, _ = open_edges(edges, kind, reading, (), ReadCounts())
     next(source.batches, None)
 

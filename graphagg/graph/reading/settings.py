@@ -133,15 +133,13 @@ class NeededWeights(EdgeReading):
     Weights are rounded to 32 bits, so that sums of them in 64 bits are exact, and equal in whatever
     order they are added up.
 
-    Attributes:
-        weight: column of the weights, where weights are kept. None: a known name; without a header
-            the third column.
-
     Examples:
         >>> NeededWeights(weight="calls").needs_weights
         True
     """
 
+    # column of the weights, where weights are kept. None: a known name; without a header the
+    # third column.
     weight: str | None = field(default=None, metadata=_PANEL)
 
     @property
@@ -161,10 +159,9 @@ class NeededWeights(EdgeReading):
 
 
 def indexed_reading(weights: bool, options: Mapping[str, Any]) -> EdgeReading:
-    """Options of reading edges for an index that keeps weights, or does not.
+    """Options of reading edges for an index with weights or without.
 
-    Raises:
-        InvalidParameter: a column of weights is named for an index without.
+    Without weights, a column of weights raises `InvalidParameter`.
     """
     if weights:
         return with_values(NeededWeights(), options)

@@ -166,14 +166,7 @@ def read_matrix_market(
 def read_tuples(
     edges: Iterable[Any], name: str, counts: ReadCounts | None = None, weighted: bool = False
 ) -> Batches:
-    """Python pairs or triples, in batches; the third of a triple is counted.
-
-    Args:
-        edges: the pairs.
-        name: their name in messages.
-        counts: filled in.
-        weighted: take the third of triples as weights, where all edges are triples.
-    """
+    """Batch pairs or triples; `weighted` takes the third items as weights if all edges have one."""
     iterator = iter(edges)
     counts = counts or ReadCounts()
     while batch := list(islice(iterator, EDGES_AT_ONCE)):

@@ -44,25 +44,18 @@ _LARGEST = 2**63 - 1
 
 
 def read_lines(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator[EdgeBatch]:
-    """Yield the edges of a text file, block by block; it is opened when the first are asked for.
+    """Yield the edges of a text file, block by block; the file is opened on the first one.
 
     Comments begin with `#` or `%`. The separator is a tab if the first line has one before a `{`;
-    else a semicolon, comma or bar: the first of these that splits the first lines into the same
-    number of columns, else the first that the first line has; else white space. A comma between
-    digits is a decimal comma where the separator is a semicolon. A quoted cell may hold the
-    separator, and a quote as two quotes. `columns` says which line is a header and which columns
-    are read. Without a header the third column holds weights if it is a number in the first line.
-    Lines end in LF, CR LF or CR; a byte order mark is skipped.
+    else a semicolon, comma or bar: the first that splits the first lines into the same number of
+    columns, else the first that the first line has; else white space. A comma between digits is a
+    decimal comma if the separator is a semicolon. A quoted cell may hold the separator, and a quote
+    as two quotes. `columns` says which line is a header and which columns are read. Without a
+    header the third column holds weights if it is a number in the first line. Lines end in LF, CR
+    LF or CR; a byte order mark is skipped.
 
-    Args:
-        path: the text.
-        counts: filled in.
-        reading: the options.
-
-    Raises:
-        InvalidGraph: a header that is not known; and, unless bad rows are skipped, a line without
-            two ids, an open quote, ids of two types, a negative id, a weight that is no number.
-        UnreadableFile: not UTF-8, or a broken gzip stream.
+    Unless bad rows are skipped, a bad line raises `InvalidGraph`. Text that is not UTF-8, or a
+    broken gzip stream, raises `UnreadableFile`.
     """
     layout: TextLayout | None = None
     with open_bytes(path) as file:
@@ -75,31 +68,19 @@ def read_lines(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator
 
 @dataclass
 class TextLayout:
-    """Layout of the lines of one text.
+    """Layout of the lines of one text."""
 
-    Attributes:
-        name: name of the text in messages.
-        separator: separator of columns; a space stands for any white space.
-        columns: the columns that are read.
-        integer: whether each of the two columns of ids holds integers.
-        automatic: whether the types of ids were recognized by the first line.
-        skip: lines at the top of the next block to leave out: the header.
-        weighted: whether the column of weights holds some; None until a line has told.
-        lenient: leave out the rows that cannot be read.
-        numbered: whether messages count lines: a task of Spark does not know where its lines are.
-        needed: whether each row must have a weight above 0.
-    """
-
-    name: str
-    separator: str
-    columns: Columns
-    integer: list[bool]
-    automatic: bool
-    skip: int
-    weighted: bool | None
-    lenient: bool
+    name: str  # name of the text in messages
+    separator: str  # separator of columns; a space stands for any white space
+    columns: Columns  # the columns that are read
+    integer: list[bool]  # whether each of the two columns of ids holds integers
+    automatic: bool  # whether the types of ids were recognized by the first line
+    skip: int  # lines at the top of the next block to leave out: the header
+    weighted: bool | None  # whether the column of weights holds some; None until a line has told
+    lenient: bool  # leave out the rows that cannot be read
+    # whether messages count lines: a task of Spark does not know where its lines are
     numbered: bool = True
-    needed: bool = False
+    needed: bool = False  # whether each row must have a weight above 0
 
     @classmethod
     def sniff(

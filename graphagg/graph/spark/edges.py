@@ -50,21 +50,13 @@ _POSITIVE = "(cast(weight AS float) > 0 AND cast(weight AS float) < float('inf')
 
 @dataclass(frozen=True)
 class EdgeInput(SparkInput):
-    """Edges that Spark reads, and how they are read.
+    """Edges that Spark reads, and how they are read."""
 
-    Attributes:
-        reading: the options.
-    """
-
-    reading: EdgeReading
+    reading: EdgeReading  # the options
 
     @classmethod
     def of(cls, edges: DataFrame | str | Sequence[str], reading: EdgeReading) -> EdgeInput:
-        """A DataFrame, one path or table, or several paths.
-
-        Raises:
-            InvalidParameter: a table stands among paths.
-        """
+        """Take a DataFrame, a path or table, or several paths."""
         if is_frame(edges):
             return cls(edges, (), reading)  # type: ignore[arg-type]
         paths = (edges,) if isinstance(edges, str) else tuple(map(str, edges))  # type: ignore[arg-type]
@@ -114,20 +106,12 @@ class EdgeInput(SparkInput):
 
 
 def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadCounts]:
-    """Columns `src`, `dst` and perhaps `weight` of a DataFrame, a table, Parquet or text.
+    """Read columns `src`, `dst` and perhaps `weight`; also return the header and the columns.
 
-    Paths are any that Hadoop knows. A folder stands for all files in and below it, and is Parquet
-    if their names say so. Text is what `load_graph` reads as text; it is unpacked by its suffix
-    `.gz`. Both ids become integers (long) or strings, weights double. Where bad rows are skipped,
-    rows without ids count them, in the columns `bad_rows` and `bad`.
-
-    Returns:
-        The edges; and the header and the columns that were found.
-
-    Raises:
-        InvalidGraph: columns are missing or of other types. A task raises it for a weight that is
-            negative, infinite or no number.
-        UnreadableFile: the path does not exist.
+    Paths are any that Hadoop reads. A folder includes its subfolders, and is Parquet if the file
+    names end so; other files are text as `load_graph` reads it, with gzip recognized by `.gz`. Ids
+    become longs or strings, weights doubles. With `skip_bad_rows`, rows without ids hold counts in
+    the columns `bad_rows` and `bad`; else a task raises `InvalidGraph` for a bad weight.
     """
     from pyspark.errors import AnalysisException
 

@@ -25,15 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Numbering:
-    """Distinct ids in ascending order, in blocks on disk.
+    """Distinct ids in ascending order, in blocks on disk."""
 
-    Attributes:
-        blocks: arrays of the blocks.
-        stats: of each block, in the order of the ids; `ids` is their count.
-    """
-
-    blocks: TaskArrays
-    stats: list[Stats]
+    blocks: TaskArrays  # arrays of the blocks
+    stats: list[Stats]  # of each block, in the order of the ids; `ids` is their count
 
     @property
     def total(self) -> int:
@@ -71,11 +66,7 @@ class Numbering:
 
 
 def number_ids(ids: DataFrame, blocks: TaskArrays, partitions: int) -> Numbering:
-    """Number the distinct ids of a frame's only column `id` by a distributed sort.
-
-    Raises:
-        InvalidGraph: a negative id.
-    """
+    """Number the distinct ids of the only column `id` by a distributed sort."""
     integer, name = dict(ids.dtypes)["id"] == "bigint", blocks.stage
 
     def write(block: int, table: pa.Table) -> Stats:

@@ -54,30 +54,17 @@ def graph_stages(kind: GraphKind) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class GraphRows:
-    """The stages that read a graph.
+    """The stages that read a graph."""
 
-    Attributes:
-        job: runs them, and holds the arrays.
-        source: the edges.
-        kind: of the graph.
-        per_task: entries of compressed rows that one task holds.
-        exact: keep weights in float64, and refuse sums that float64 cannot hold; else float32.
-        inward: directed: `sets` are the in-neighbors.
-    """
-
-    job: SparkJob
-    source: EdgeInput
-    kind: GraphKind
-    per_task: int = ENTRIES_PER_TASK
+    job: SparkJob  # runs them, and holds the arrays
+    source: EdgeInput  # the edges
+    kind: GraphKind  # of the graph
+    per_task: int = ENTRIES_PER_TASK  # entries of compressed rows that one task holds
+    # keep weights in float64, and refuse sums that float64 cannot hold; else float32
     exact: bool = False
-    inward: bool = False
+    inward: bool = False  # directed: `sets` are the in-neighbors
 
     def write(self) -> ReadReport:
-        """Run the stages.
-
-        Raises:
-            InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
-        """
         job, kind = self.job, self.kind
         frame, count = self._read()
         partitions = math.ceil(count / self.per_task)

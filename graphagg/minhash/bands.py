@@ -262,7 +262,7 @@ def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, in
 
 @kernel
 def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array) -> tuple[int, int]:
-    """Write the vertices of the seeds' buckets to `out`; return their and the cut buckets' number."""
+    """Write the vertices of the seeds' buckets to `out`; return their number and that of cuts."""
     rows, ids = tables.rows, tables.ids
     size = cut = 0
     for seed in seeds:

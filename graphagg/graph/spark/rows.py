@@ -65,6 +65,7 @@ class GraphRows:
     inward: bool = False  # directed: `sets` are the in-neighbors
 
     def write(self) -> ReadReport:
+        """Run the stages, or those that an earlier job left."""
         job, kind = self.job, self.kind
         frame, count = self._read()
         partitions = math.ceil(count / self.per_task)

@@ -22,7 +22,7 @@ from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import Blocks
 from graphagg.execution.runner import Stats, Task
 from graphagg.progress import Progress
-from graphagg.spark.session import describe_next, described, named_errors, with_settings
+from graphagg.spark.session import described, named_errors, with_settings
 from graphagg.spark.sources import check_stores, settings_for
 from graphagg.spark.storage import StoreStorage, storage_at
 from graphagg.spark.store_arrays import StoreArrays
@@ -74,7 +74,7 @@ class SparkJob(WorkFolder):
         stages: Sequence[str] = (),
     ) -> None:
         super().__init__(storage_at(location), progress)
-        self.spark, self._kind, self._stages, self._current = spark, kind, tuple(stages), ""
+        self.spark, self._kind, self._stages = spark, kind, tuple(stages)
         blocks = Blocks(self.storage / "blocks")
         if isinstance(self.storage, StoreStorage):
             address, run = self.storage.address / "arrays", self.storage.run
@@ -138,20 +138,11 @@ class SparkJob(WorkFolder):
     @contextmanager
     def _shown(self, name: str) -> Iterator[None]:
         """Context manager: name the jobs of a stage, such as `communities: sets, 4 of 7`."""
-        before = self._current
+        text = f"{self._kind}: {name}"
         if name in self._stages:
-            rank = f"{self._stages.index(name) + 1} of {len(self._stages)}"
-            self._current = f"{self._kind}: {name}, {rank}"
-        text = self._current or f"{self._kind}: {name}"
-        if name not in text:
-            text = f"{text} ({name})"
-        try:
-            with described(self.spark, f"graphagg {self._kind}", text):
-                yield
-        finally:
-            self._current = before
-            if not before:
-                describe_next(self.spark, text.replace(": ", ": after ", 1))
+            text += f", {self._stages.index(name) + 1} of {len(self._stages)}"
+        with described(self.spark, f"graphagg {self._kind}", text):
+            yield
 
 
 def finished(location: Path | Address, stages: Sequence[str]) -> list[str]:

@@ -181,14 +181,6 @@ def described(spark: SparkSession | None, group: str, text: str) -> Iterator[Non
             context.setLocalProperty(key, value)  # type: ignore[arg-type]  # None unsets it
 
 
-def describe_next(spark: SparkSession | None, text: str) -> None:
-    """Give the jobs that follow inside `described` another description."""
-    if spark is None or not is_classic(spark):
-        return
-    if spark.sparkContext.getLocalProperty("spark.job.description"):
-        spark.sparkContext.setJobDescription(text)
-
-
 def small_driver(spark: SparkSession) -> AbstractContextManager[None]:
     """Context manager: settings of a session under which no data collect in the driver.
 

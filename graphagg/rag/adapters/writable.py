@@ -85,14 +85,7 @@ class WritableIndex:
         return 0 if self.index is None else len(self.index)
 
     def write(self, passages: Sequence[Passage]) -> list[str]:
-        """Add passages by one new version; a passage replaces an earlier one of its id.
-
-        Returns:
-            Their ids, in order; of several passages with one id the last one is kept.
-
-        Raises:
-            GraphAggError: see `PassageIndex.build` and `add`; nothing was written.
-        """
+        """Add passages as one new version, in place of earlier ones of their ids. Return ids."""
         distinct = list({each.id: each for each in passages}.values())
         with self._lock:
             index = self.index
@@ -106,11 +99,7 @@ class WritableIndex:
         return [each.id for each in passages]
 
     def delete(self, ids: Iterable[str]) -> int:
-        """Delete passages, and documents with all their chunks; unknown ids are skipped.
-
-        Returns:
-            Number of deleted passages.
-        """
+        """Delete passages, and documents with all chunks; skip unknown ids; return how many."""
         names = list(dict.fromkeys(ids))
         with self._lock:
             while (index := self.index) is not None and names:
@@ -173,18 +162,10 @@ def passage(
     document: str = "",
     position: int = 0,
 ) -> Passage:
-    """Make a passage; a string `title` among the metadata is its title.
+    """Make a passage; a string `title` in the metadata is its title.
 
-    Args:
-        identifier: its id; None: one that follows from text and metadata, so that the same text
-            replaces itself when it is written again.
-        text: its text.
-        metadata: kept as it is.
-        document: of which it is a chunk; "": none.
-        position: among the chunks of the document.
-
-    Raises:
-        InvalidPassage: it has no text, or metadata that JSON cannot hold.
+    Without an identifier, the id follows from text and metadata, so the same text replaces itself
+    when it is written again.
     """
     title = metadata.get("title")
     record = {
@@ -221,13 +202,7 @@ def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
 
 
 def request_and_rest(options: Mapping[str, Any]) -> tuple[Request, dict[str, Any]]:
-    """Split options into a request (fields by name, perhaps a `request`) and the other options.
-
-    Examples:
-        >>> request, rest = request_and_rest({"mode": "bm25", "callback_manager": None})
-        >>> request.mode, rest
-        ('bm25', {'callback_manager': None})
-    """
+    """Split options into a request (fields by name, perhaps a `request`) and the other options."""
     rest, names = dict(options), {each.name for each in fields(Request)}
     overrides = {name: rest.pop(name) for name in options if name in names}
     base: Request = rest.pop("request", None) or Request()

@@ -37,13 +37,7 @@ def _stop_word_lists() -> dict[str, frozenset[str]]:
 
 
 class Analyzer:
-    """Stems and stop words of one language.
-
-    Args:
-        language: ISO 639-1 code, as in the names of spaCy pipelines; a language without stems and
-            stop words keeps its words as they are.
-        is_marked: whether stems begin with the code.
-    """
+    """Stems and stop words of one language, by its ISO 639-1 code."""
 
     def __init__(self, language: str, *, is_marked: bool = False) -> None:
         self.language = language
@@ -83,14 +77,7 @@ class Analyzer:
 
 
 class Analyzers:
-    """The analyzers of an index.
-
-    Args:
-        language: the code of the language of all passages, or `auto`: each has its own.
-
-    Attributes:
-        is_mixed: whether each passage has its own language.
-    """
+    """The analyzers of an index; with `language="auto"` each passage has its own (`is_mixed`)."""
 
     def __init__(self, language: str) -> None:
         self.language, self.is_mixed = language, language == AUTO
@@ -120,10 +107,8 @@ class Analyzers:
     def terms(self, text: str, words: Sequence[str], codes: Collection[str]) -> tuple[Term, ...]:
         """The distinct words of a question that are not stop words, in order.
 
-        Args:
-            text: the question.
-            words: its tokens.
-            codes: languages of the visible passages, ascending; () in an index of one language.
+        `words` are its tokens; `codes` the languages of the visible passages, ascending, or () in
+        an index of one language.
         """
         readers = self.each(codes)
         if not readers:

@@ -51,18 +51,12 @@ _OUTSIDE_VERSION = re.compile(r"[^\w.]+")
 
 @dataclass(frozen=True)
 class Code:
-    """A code in a text.
-
-    Attributes:
-        start, end: characters of the text.
-        key: without case and separators.
-        defines: whether it is a name by itself; a part in small letters and a decimal are not.
-    """
+    """A code, or a user's name, in `text[start:end]`."""
 
     start: int
     end: int
-    key: str
-    defines: bool
+    key: str  # without case and separators
+    defines: bool  # whether it is a name by itself; a part in small letters and a decimal are not
 
 
 def codes(text: str) -> Iterator[Code]:
@@ -87,12 +81,7 @@ def codes(text: str) -> Iterator[Code]:
 
 @lru_cache(maxsize=65_536)
 def code_key(text: str) -> str:
-    """The key of a text that is one code and nothing else; "" otherwise.
-
-    Examples:
-        >>> code_key("IM-22"), code_key("Aarhus")
-        ('im22', '')
-    """
+    """The key of a text that is one code and nothing else, "IM-22": im22; "" otherwise."""
     if len(text) > _LONGEST:
         return ""
     code = next(codes(text), None)

@@ -74,15 +74,12 @@ class CliText(str):
 
 
 def parse_cli(text: str) -> dict[str, Any]:
-    """Read one filter of a command line; several are joined by `{"and": [...]}`.
+    """Parse one filter of a command line; several are joined by `{"and": [...]}`.
 
     Takes `k=v`, `k!=v`, `k>v`, `k>=v`, `k<v`, `k<=v`, `k in a,b` or a JSON object; `==` is `=`. The
     first sign counts, white space around keys and values is dropped, and values are `CliText`.
-    JSON, with the types as written, serves everything else: a sign in a key, a comma in a listed
-    value, `or`, `not`, `exists`.
-
-    Raises:
-        InvalidFilter: the text has another form.
+    JSON, with the types as written, serves everything else. Raises `InvalidFilter` for any other
+    text.
     """
     text = text.strip()
     if text.startswith("{"):
@@ -148,11 +145,10 @@ _Node = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Predicate:
-    """A compiled filter; equal and hashed by its key.
+    """A compiled filter; equal and hashed by its key, canonical JSON.
 
-    Attributes:
-        key: canonical JSON. Filters that differ only in order, repetition or spelling (a bare value
-            or `eq`, `ne` or `not`, 1 or 1.0) share it; equal keys give equal masks.
+    Filters that differ only in order, repetition or spelling (`eq` or a bare value, 1 or 1.0) share
+    it.
     """
 
     key: str
@@ -183,16 +179,7 @@ def _mask(node: _Node, table: MetadataTable) -> Mask:
 
 
 def compile_filter(filter: Mapping[str, Any], schema: Mapping[str, ValueType]) -> Predicate:
-    """Check a filter against the merged schema of all segments and compile it.
-
-    Args:
-        filter: see the head of this file; values of type `CliText` take the type of their key.
-        schema: the type of each key, see `merge_schemas`.
-
-    Raises:
-        InvalidFilter: an unknown or mixed key, an unknown operator, a value that does not fit the
-            type of its key, or more than `MAX_DEPTH` levels or `MAX_CLAUSES` comparisons.
-    """
+    """Check a filter against the merged schema of all segments, and compile it."""
     root = _Compiler(schema).filter(filter, depth=1)
     return Predicate(json.dumps(root), root)
 

@@ -56,20 +56,12 @@ def check_language(language: str | None) -> str | None:
 
 
 def language_of_text(text: str) -> str:
-    """Recognize the language of a text: a code of `LANGUAGES`, or `OTHER`.
-
-    Raises:
-        MissingExtra: py3langid is not installed.
-    """
+    """Recognize the language of a text: a code of `LANGUAGES`, or `OTHER`."""
     return _supported(code_of_text(text))
 
 
 def code_of_text(text: str) -> str:
-    """Recognize the language of a text: the code of a language, supported or not.
-
-    Raises:
-        MissingExtra: py3langid is not installed.
-    """
+    """Recognize the language of a text: its code, supported or not; raises `MissingExtra`."""
     code, _ = _identifier().classify(text[:_READ])
     return _MODEL_CODES.get(str(code), str(code))
 

@@ -28,12 +28,7 @@ ANYWHERE = "*/"
 
 
 def link_keys(metadata: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """The keys of the targets that a passage links to, with the offsets of their labels.
-
-    Examples:
-        >>> list(link_keys({"links": {"guide/Setup.md#network": 12}}))
-        [('link:guide/setup', 12), ('link:guide/setup#network', 12)]
-    """
+    """The keys of a passage's link targets (`link:guide/setup#network`), with label offsets."""
     links = metadata.get("links")
     if isinstance(links, list):
         links = {target: 0 for target in links if isinstance(target, str)}
@@ -50,12 +45,7 @@ def link_keys(metadata: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def target_keys(passage: Passage) -> Iterator[str]:
-    """The keys of the links that lead to a passage.
-
-    Examples:
-        >>> list(target_keys(Passage("guide/setup.md", "...", metadata={"anchors": ["network"]})))
-        ['link:guide/setup', 'link:*/setup', 'link:guide/setup#network', 'link:#network']
-    """
+    """The keys of links that lead to a passage: its path, its name in any folder, its anchors."""
     name = _normal(passage.document or passage.id)
     yield _key(name)
     yield _key(ANYWHERE + name.rpartition("/")[2])

@@ -77,12 +77,7 @@ class _KeyColumn(NamedTuple):
 
 
 class MetadataTable:
-    """The metadata of one segment; immutable.
-
-    Args:
-        read: returns the table, one row per key and type, ascending, with the number of passages in
-            the metadata of its schema; called at first use.
-    """
+    """The metadata of one segment; immutable. `read` returns its table at first use."""
 
     def __init__(self, read: Callable[[], pa.Table]) -> None:
         self._read = read
@@ -116,11 +111,7 @@ class MetadataTable:
         return MappingProxyType(merge_schemas([self.counts]))
 
     def counts_among(self, rows: Mask) -> Counts:
-        """Number of these rows with a value, by key and type, as a table of them alone has it.
-
-        Args:
-            rows: mask `[rows]`.
-        """
+        """Count values of a mask of rows, by key and type, as in a table of these rows alone."""
         counts: dict[str, dict[ValueType, int]] = {}
         for key, kind in self._positions:
             column = self._column(key, kind)
@@ -134,13 +125,7 @@ class MetadataTable:
         return counts
 
     def occurrences(self, key: str, kind: ValueType, rows: Mask) -> Ints:
-        """Number `[d]` of these rows that hold each distinct value, or a list with it.
-
-        Args:
-            key: a key of the schema.
-            kind: a type of its values in this table; see `kind_of`.
-            rows: mask `[rows]`.
-        """
+        """Number `[d]` of rows of a mask that hold each distinct value, or a list with it."""
         column = self._column(key, kind)
         codes, present, count = column.codes, rows[column.rows], column.distinct
         if column.bounds is not None and len(codes):  # a list may repeat a value
@@ -153,11 +138,9 @@ class MetadataTable:
     def build(cls, metadata: Iterable[Mapping[str, Any]]) -> MetadataTable:
         """Encode the metadata of a segment's passages; row i belongs to passage i.
 
-        Linear in the values except for sorting the distinct ones of each key, which are held in
-        memory, with 8 bytes per value. A segment has fewer than 2**31 rows and list elements.
-
-        Raises:
-            InvalidPassage: a key is no string, or a string is not Unicode text.
+        Linear in the values except for sorting the distinct ones of each key. A segment has fewer
+        than 2**31 rows and list elements. Raises `InvalidPassage` if a key or value is not Unicode
+        text.
         """
         import pyarrow as pa
 
@@ -184,10 +167,7 @@ class MetadataTable:
         return mask
 
     def instants(self, key: str) -> npt.NDArray[np.int64]:
-        """Instants `[rows]` of a key's dates in microseconds since 1970; `NEVER` for other rows.
-
-        Each value counts by itself, even if the key has other values that are not dates.
-        """
+        """Instants `[rows]` of a key's dates (microseconds since 1970); `NEVER` without a date."""
         instants = np.full(self.rows, NEVER, np.int64)
         kind = self.kind_of(key, "date")
         if kind is not None and len((column := self._column(key, kind)).integers):
@@ -199,11 +179,8 @@ class MetadataTable:
     ) -> Mask:
         """Mask `[rows]` of rows whose value, or an element of it, satisfies a comparison.
 
-        Args:
-            key: a key.
-            kind: its type in the merged schema of all segments; values of other types never match.
-            operator: `in`, or one of `ORDERS`.
-            operands: values of the type, instants for dates; one operand for an order.
+        `kind` is the type of the key over all segments; values of other types never match.
+        `operator` is `in` or one of `ORDERS`, which takes one operand. Dates are given as instants.
         """
         mask, here = np.zeros(self.rows, np.bool_), self.kind_of(key, kind)
         if here is None:
@@ -226,21 +203,13 @@ class MetadataTable:
         return mask
 
     def kind_of(self, key: str, kind: ValueType) -> ValueType | None:
-        """The type in this table of values with a type of the merged schema; None without any.
-
-        Strings are of type `date` in a table where all of them are dates.
-        """
+        """The type in this table of values of a merged type; all texts of it may be dates."""
         kinds = self.counts.get(key, {})
         own = TEXTS if kind in TEXTS else (kind,)
         return next((each for each in own if each in kinds), None)
 
     def distinct(self, key: str, kind: ValueType) -> Array:
-        """The distinct values of a key as Python objects, `[d]`: texts, or integers, then floats.
-
-        Args:
-            key: a key of the schema.
-            kind: a type of its values in this table; see `kind_of`.
-        """
+        """The distinct values of a key as Python objects `[d]`: texts, or integers and floats."""
         column = self._column(key, kind)
         values = column.texts.to_pylist()
         if kind not in TEXTS:  # the integers of texts are instants
@@ -270,16 +239,7 @@ class MetadataTable:
 
     @classmethod
     def open(cls, artifact: Artifact, name: str, rows: int) -> MetadataTable:
-        """Map a table that `save` wrote; it is read and checked at first use.
-
-        Args:
-            artifact: the version.
-            name: of the table.
-            rows: number of passages of the segment.
-
-        Raises:
-            CorruptArtifact: the file is missing or, at first use, not a table as `save` writes.
-        """
+        """Map a table that `save` wrote; it is read and checked at first use."""
         path = artifact.path(f"{name}.arrow")
         with content_of(path):  # an empty file cannot be mapped
             content = np.memmap(path, np.uint8, "r")

@@ -43,11 +43,8 @@ def arrow_array(kind: pa.DataType, values: Sequence[Any] | npt.NDArray[Any]) -> 
 class KeyValues:
     """The values of one key and type.
 
-    Attributes:
-        rows: the rows with a value, ascending.
-        lengths: number of elements of each list.
-        codes: the position of each value in `positions`; the elements of a list follow each other.
-        positions: the distinct values, numbered in the order in which they first occur.
+    `rows` ascend; `lengths` counts the elements of each list; `codes` holds the position of each
+    value in `positions`, which numbers the distinct values in the order in which they first occur.
     """
 
     def __init__(self) -> None:

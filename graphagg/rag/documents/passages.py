@@ -205,11 +205,7 @@ def _check_unicode(strings: Iterable[str], where: str) -> None:
 
 
 def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passage]:
-    """Collect the passages of a corpus and check them together.
-
-    Raises:
-        EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
-    """
+    """Collect and check the passages of a corpus, whose ids must be unique."""
     corpus: list[Passage] = []
     seen: set[str] = set()
     for position, record in enumerate(iterable(passages)):
@@ -235,11 +231,7 @@ def checked_passage(record: Passage | Mapping[str, Any], where: str) -> Passage:
 
 
 def iterable(passages: Iterable[Any]) -> Iterable[Any]:
-    """Iterate over passages, or over the rows of a data frame or an Arrow table.
-
-    Raises:
-        InvalidPassage: a single passage, path or other value that cannot be iterated over.
-    """
+    """Iterate over passages, or over the rows of a data frame or an Arrow table."""
     if hasattr(passages, "__arrow_c_stream__"):  # first, as `__iter__` of a table gives columns
         return _table_rows(passages)
     is_single = isinstance(passages, str | bytes | os.PathLike | Mapping)
@@ -287,17 +279,11 @@ def corpus_digest(digests: Iterable[bytes]) -> str:
 def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
     """Choose the language in which to index a corpus, by the prose of 200 of its documents.
 
-    Each document counts once, by its first passage of the sample; code and tables do not count.
-    Fewer than 1.5 % of English passages are recognized as another language, in every kind of corpus
-    that was tried; so a tenth in another language is no recognition error.
-
-    Returns:
-        The code of the language of most documents; `auto` if that is less than nine of ten and two
-        languages have a tenth each; None for English, for languages without stems, and for fewer
-        than 5 documents. A warning gives the shares if fewer than nine of ten agree.
-
-    Raises:
-        MissingExtra: py3langid is not installed.
+    Returns the code of the language of most documents; `auto` if that is less than nine of ten and
+    two languages have a tenth each; None for English, for languages without stems, and for fewer
+    than 5 documents. Each document counts once, by its first sampled passage; code and tables do
+    not count. Fewer than 1.5 % of English passages are recognized as another language, in every
+    kind of corpus that was tried; so a tenth in another language is no recognition error.
     """
     sample: dict[str, str] = {}
     for passage in corpus[:: max(1, len(corpus) // (4 * _SAMPLE))]:

@@ -82,10 +82,8 @@ TABLES = (".csv", ".tsv", ".parquet", ".pq")
 def read_rows(path: Path, columns: RowConfig = _PLAIN) -> Iterator[Row]:
     """Read the rows of a file: JSON lines (also gzip), a JSON list, CSV, TSV or Parquet.
 
-    Ids, texts and titles of CSV stay as they are written: 007 does not become 7.
-
-    Raises:
-        UnreadableFile: the file is missing, or its content does not fit its suffix.
+    Ids, texts and titles of CSV stay as they are written: 007 does not become 7. Raises
+    `UnreadableFile` if the file is missing or its content does not fit its suffix.
     """
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
@@ -123,11 +121,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """Read a JSONL file, plain or gzip: each object with `file:line` for messages.
-
-    Raises:
-        UnreadableFile: the file is missing, not UTF-8, or a line is not a JSON object.
-    """
+    """Read a JSONL file, plain or gzip: each object with `file:line`; raises `UnreadableFile`."""
     line_number = 0
     try:
         with _open_binary(path) as file:

@@ -62,15 +62,10 @@ _TRANSCRIPTIONS = str.maketrans(
 
 @dataclass(frozen=True)
 class TextTokens:
-    """The tokens of one text, in order.
+    """The tokens of one text, in order."""
 
-    Attributes:
-        words: normal forms.
-        spans: `(start, end)` in characters of the text; the pairs of one run share its span.
-    """
-
-    words: list[str]
-    spans: list[tuple[int, int]]
+    words: list[str]  # normal forms
+    spans: list[tuple[int, int]]  # in characters of the text; the pairs of one run share its span
 
     def __len__(self) -> int:
         return len(self.words)
@@ -120,15 +115,11 @@ def tokenize(text: str) -> list[str]:
 
 
 def inner_words(text: str, of_text: Iterable[Code] | None = None) -> list[str]:
-    """Find the words inside compounds in camel case, as in code and user names; Latin letters only.
+    """Find the words inside compounds in camel case; Latin letters only.
 
-    `AdamSmith` holds adam and smith, `parseHTTPHeader` holds parse, http and header. Search by
-    words takes them beside the whole word, and the keys of codes that are several tokens: IM-22
-    holds im22 (`graphagg.rag.documents.codes`).
-
-    Args:
-        text: any text.
-        of_text: its codes; None: they are looked for.
+    `AdamSmith` holds adam and smith, `parseHTTPHeader` holds parse, http and header. Word search
+    indexes them beside the whole word, and the keys of codes that are several tokens: IM-22 holds
+    im22. Pass `of_text` if the codes of the text are known.
     """
     words = _WORD.findall(text) if _HUMP.search(text) else ()
     compounds = (word for word in words if _HUMP.search(word))
@@ -148,21 +139,14 @@ def _pattern(text: str) -> re.Pattern[str]:
 def entity_key(text: str) -> str:
     """Normalize a mention: its tokens without a leading article, joined by blanks.
 
-    Mentions with equal keys are one entity; "" where no word is left. A code has a key of its own
+    Mentions with equal keys are one entity. A code has its own key
     (`graphagg.rag.documents.codes`).
     """
     return code_key(text.strip()) or " ".join(without_article(tokenize(text)))
 
 
 def transcribed(text: str) -> str:
-    """A text with German and Scandinavian letters written out: Müller is Mueller too.
-
-    The number of tokens stays the same.
-
-    Examples:
-        >>> transcribed("Jørgen Müller"), entity_key("Jørgen Müller")
-        ('Joergen Mueller', 'jorgen muller')
-    """
+    """Write out umlauts (Müller: Mueller); the number of tokens stays the same."""
     return text if text.isascii() else unicodedata.normalize("NFC", text).translate(_TRANSCRIPTIONS)
 
 
@@ -188,10 +172,7 @@ def _normal(piece: str) -> list[str]:
 
 
 def _few_marks(piece: str) -> str:
-    """Cut runs of combining marks after the 30th, as UAX 15 proposes for streams.
-
-    Python sorts the marks of a character in a time that grows with the square of their number.
-    """
+    """Cut runs of combining marks after the 30th; Python sorts them in quadratic time."""
     kept, run = [], 0
     for character in piece:
         run = run + 1 if unicodedata.combining(character) else 0

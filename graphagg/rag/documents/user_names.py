@@ -29,16 +29,7 @@ _LONGEST = 10  # words
 
 @dataclass(frozen=True)
 class ListedName:
-    """A name of a user's list.
-
-    Attributes:
-        name: with `#` a pattern.
-        aliases: other spellings.
-
-    Examples:
-        >>> ListedName("Site Reliability Engineering", ("SRE",)).aliases
-        ('SRE',)
-    """
+    """A name of a user's list with other spellings; with `#` a pattern."""
 
     name: str
     aliases: tuple[str, ...] = ()
@@ -47,18 +38,8 @@ class ListedName:
 class ListedNames:
     """The names of a list, checked.
 
-    Args:
-        names: in any order.
-
-    Raises:
-        InvalidParameter: a name or alias without a letter or digit, longer than 10 words or listed
-            twice; or a pattern that nearly any number fits.
-
-    Examples:
-        >>> names = ListedNames([ListedName("Site Reliability Engineering", ("SRE",))])
-        >>> from graphagg.rag.documents.tokens import scan
-        >>> [code.key for code in names.find("ask SRE", scan("ask SRE"))]
-        ['site reliability engineering']
+    Raises `InvalidParameter` for a name or alias without a letter or digit, longer than 10 words or
+    listed twice; or a pattern that nearly any number fits.
     """
 
     def __init__(self, names: Sequence[ListedName]) -> None:

@@ -114,14 +114,11 @@ NEVER = -(2**63)
 
 
 def parse_instant(text: str) -> int | None:
-    """Parse an ISO 8601 date, or date and time.
+    """Parse an ISO 8601 date, or date and time, to microseconds since 1970 in UTC.
 
-    Takes `YYYY-MM-DD`, then optionally `T` or a blank and `hh:mm[:ss[.fraction]]` with or without
-    `Z` or `+hh[[:]mm]`. A date is the instant at which it begins; without an offset it is in UTC;
-    digits finer than a microsecond are cut.
-
-    Returns:
-        Microseconds since 1970 in UTC; None for any other text.
+    Returns None for any other text. Takes `YYYY-MM-DD`, then optionally `T` or a blank and
+    `hh:mm[:ss[.fraction]]` with or without `Z` or `+hh[[:]mm]`. A date is the instant at which it
+    begins; without an offset it is in UTC; digits finer than a microsecond are cut.
     """
     if not _DATE.fullmatch(text):
         return None

@@ -185,11 +185,7 @@ def _percentiles(times: Sequence[Sequence[float]]) -> dict[str, dict[str, float]
 def difference(
     run: RetrievalEvaluation, base: RetrievalEvaluation, random_state: int = 0
 ) -> Summary:
-    """The gain of `run` over `base`, question by question, in percent points.
-
-    Raises:
-        InvalidParameter: they are over different numbers of questions.
-    """
+    """The gain of `run` over `base`, question by question, in percent points."""
     if len(run.outcomes) != len(base.outcomes):
         raise InvalidParameter(
             f"runs over {len(run.outcomes)} and {len(base.outcomes)} questions cannot be paired; "

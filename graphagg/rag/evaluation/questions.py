@@ -121,9 +121,6 @@ def half(
 
     The first half of `np.random.default_rng(random_state).permutation(n)` is `tune`, the rest
     `test`; the smaller one is `tune`.
-
-    Raises:
-        InvalidParameter: `which` is unknown, or that half is empty.
     """
     if which not in HALVES:
         raise InvalidParameter(f"half is {which!r}, wanted one of {HALVES}")
@@ -138,11 +135,7 @@ def half(
 
 
 def check_gold(snapshot: PassageSnapshot, questions: Sequence[GoldQuestion]) -> int:
-    """Count the gold ids that name neither a passage nor a document of the index.
-
-    Raises:
-        InvalidQuestion: none of them does.
-    """
+    """Count the gold ids that are not in the index; raise `InvalidQuestion` if none of them is."""
     gold = sorted({identifier for question in questions for identifier in question.gold})
     missing = [name for name in gold if not snapshot.rows_named(name)]
     if gold and len(missing) == len(gold):

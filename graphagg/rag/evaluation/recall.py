@@ -31,14 +31,11 @@ Outcomes = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Summary:
-    """Means over questions, in percent (of two runs' difference: in percent points).
+    """Means over questions with intervals, in percent; of a difference of runs in percent points.
 
-    Attributes:
-        questions: their count.
-        percent: by metric: `recall@k` is the mean share of gold passages among the first k,
-            `all_gold@k` the share of questions with all of them there, `contain@k` the share of
-            questions with an answer in the text or title of one of the first k.
-        intervals: the 95 % interval of each.
+    `recall@k` is the mean share of gold passages among the first k hits, `all_gold@k` the share of
+    questions with all of them there, `contain@k` the share with an answer in text or title of a
+    hit.
     """
 
     questions: int
@@ -70,10 +67,7 @@ def _percent(shares: Outcomes) -> list[float]:
 
 
 def bootstrap_intervals(values: Outcomes, random_state: int = 0) -> tuple[Outcomes, Outcomes]:
-    """The 95 % percentile intervals of the means of columns `[n, m]`, lower and upper, `[m]` each.
-
-    Rows are drawn together, so that the columns of one row stay paired.
-    """
+    """The 95 % intervals of the means of columns `[n, m]`, `[m]` each; whole rows are drawn."""
     rng, n = np.random.default_rng(random_state), len(values)
     means = np.array([values[rng.integers(n, size=n)].mean(axis=0) for _ in range(DRAWS)])
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
@@ -81,15 +75,10 @@ def bootstrap_intervals(values: Outcomes, random_state: int = 0) -> tuple[Outcom
 
 
 class Found(NamedTuple):
-    """A hit as evaluation counts it: the ids that it stands for, and its text.
+    """A hit as evaluation counts it."""
 
-    Attributes:
-        names: of the passage, of its document, and of passages with the same text and theirs.
-        text: title and text.
-    """
-
-    names: frozenset[str]
-    text: str
+    names: frozenset[str]  # of the passage and its document, and of passages with the same text
+    text: str  # title and text
 
 
 def found_of(snapshot: PassageSnapshot, hit: Hit) -> Found:
@@ -100,11 +89,7 @@ def found_of(snapshot: PassageSnapshot, hit: Hit) -> Found:
 
 
 def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
-    """The metrics of some questions: `METRICS` if all have gold, `CONTAIN` if all have answers.
-
-    Raises:
-        InvalidQuestion: neither all have gold nor all have answers.
-    """
+    """The metrics of some questions: `METRICS` if all have gold, `CONTAIN` if all have answers."""
     without = {
         "gold ids": sum(not question.gold for question in questions),
         "answers": sum(not question.answers for question in questions),
@@ -118,12 +103,7 @@ def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
 
 
 def outcomes_of(questions: Sequence[GoldQuestion], answers: Sequence[Sequence[Found]]) -> Outcomes:
-    """The metrics of each question, `[n, m]`, in the order of `metrics_of`, 0 to 1.
-
-    Args:
-        questions: n of them.
-        answers: the hits of each, best first.
-    """
+    """Metrics `[n, m]` of each question and its hits, in the order of `metrics_of`, 0 to 1."""
     metrics = metrics_of(questions)
     rows = [_outcome(question, hits) for question, hits in zip(questions, answers, strict=True)]
     return np.array([[row[metric] for metric in metrics] for row in rows], np.float64)

@@ -16,9 +16,6 @@ class ByLanguage:
 
     The pipeline reads passages in its own language. Any other passage is read by the rules for its
     language (`RuleExtractor`), which are loaded with the first such passage.
-
-    Args:
-        pipeline: the extractor of one language.
     """
 
     def __init__(self, pipeline: EntityExtractor) -> None:

@@ -21,19 +21,11 @@ TABLE_SUFFIX = ".npz"
 
 @dataclass(frozen=True)
 class Models:
-    """The models with which an index is built, and the profile.
-
-    Attributes:
-        encoder: makes vectors of texts.
-        extractor: finds sentences and entities.
-        language_override: code of the language in which words are stemmed, or `auto`; None: the
-            extractor's.
-        profile: chooses the default models and weights.
-    """
+    """The models with which an index is built, and the profile, which chooses the default ones."""
 
     encoder: Encoder
     extractor: EntityExtractor
-    language_override: str | None = None
+    language_override: str | None = None  # of stems; `auto`: of each passage; None: the extractor's
     profile: Profile = DEFAULT_PROFILE
 
     @property
@@ -51,11 +43,7 @@ class Models:
 def encoder_of(
     profile: Profile, name: str | None = None, dtype: Dtype = "auto", device: str | None = None
 ) -> Encoder:
-    """Make the encoder of an index from a name, folder or file; None: the profile's encoder.
-
-    Raises:
-        InvalidParameter: profile `fast` with a model that is not static.
-    """
+    """Make the encoder of an index from a name, folder or file; None: the profile's encoder."""
     from graphagg.rag.models.encoder import SentenceTransformerEncoder
     from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
     from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable

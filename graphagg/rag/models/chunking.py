@@ -157,11 +157,7 @@ def split_documents(
 
 
 def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passage]:
-    """Split one document into its chunks; `where` names it in messages.
-
-    Raises:
-        InvalidPassage: the document is invalid or has no text.
-    """
+    """Split one document into its chunks; `where` names it in messages."""
     read = source if isinstance(source, Document) else Document("", "")
     document = checked_passage(source.record if isinstance(source, Document) else source, where)
     text = document.text

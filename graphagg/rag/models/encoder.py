@@ -91,13 +91,7 @@ class PassageEncoder(Encoder, Protocol):
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
     ) -> list[PassageVectors]:
-        """Embed passages: unit vectors of their windows, as `split` cuts them, and sentences.
-
-        Args:
-            texts: `[P]`.
-            sentences: spans of the sentences of each text, `[s, 2]` in characters.
-            progress: called with stage, done, total.
-        """
+        """Embed passages: unit vectors of windows, as `split` cuts them, and of sentence spans."""
 
 
 class WordEncoder(Encoder, Protocol):
@@ -360,11 +354,7 @@ class SentenceTransformerEncoder:
         progress: Progress,
         pools: Sequence[SentencePool] = (),
     ) -> list[Vectors]:
-        """Encode windows, equal ones once, and add their token vectors to the pool of each text.
-
-        Returns:
-            Unit vectors of the windows of each text, `[w, d]`.
-        """
+        """Encode windows, equal ones once, to unit vectors `[w, d]` per text, and fill pools."""
         import torch
 
         flat = [window for each in windows for window in each]

@@ -91,11 +91,9 @@ class Endpoint:
     def stream(self, messages: Sequence[Mapping[str, str]]) -> Iterator[str]:
         """Yield the model's answer to a conversation piece by piece, as the pieces arrive.
 
-        An endpoint that does not stream gives one piece.
-
-        Raises:
-            EndpointError: as `complete`; `EndpointAnswer` also if a piece does not belong to a chat
-                completion, or the stream ends before the answer does.
+        An endpoint that does not stream gives one piece. Raises as `complete` does;
+        `EndpointAnswer` also if a piece does not belong to a chat completion, or the stream ends
+        before the answer does.
         """
         with self._opened(messages, streamed=True) as (response, end):
             chunks = self._chunks(response, end)

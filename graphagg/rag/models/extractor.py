@@ -38,17 +38,11 @@ _LONG_WORD = re.compile(rf"(?:[^\w\s]|[!-~]){{{_LONG},}}+")
 
 @dataclass(frozen=True)
 class Annotation:
-    """Sentences and entity mentions of one text.
+    """Sentences and entity mentions of one text, each `(start, end)` in characters."""
 
-    Attributes:
-        sentences: `(start, end)` in characters, ascending, not overlapping.
-        mentions: `(start, end)` in characters, each inside one sentence.
-        title_end: end of the title at the start of the first sentence; 0 without a title.
-    """
-
-    sentences: tuple[tuple[int, int], ...]
-    mentions: tuple[tuple[int, int], ...]
-    title_end: int = 0
+    sentences: tuple[tuple[int, int], ...]  # ascending, not overlapping
+    mentions: tuple[tuple[int, int], ...]  # each inside one sentence
+    title_end: int = 0  # of the title at the start of the first sentence; 0 without a title
 
     def shifted(self, offset: int) -> Annotation:
         """Shift the annotation by `offset` characters."""
@@ -58,10 +52,7 @@ class Annotation:
         )
 
     def with_title(self, title: Annotation) -> Annotation:
-        """Put a title in front of the text, as part of its first sentence.
-
-        So entities of the title are linked to those of the sentence that usually explains it.
-        """
+        """Make a title part of the first sentence, so that entities of both are linked."""
         sentences = self.sentences[:1] or title.sentences[-1:]
         whole = tuple((0, end) for _, end in sentences) + self.sentences[1:]
         end = title.sentences[-1][1] if title.sentences else 0

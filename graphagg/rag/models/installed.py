@@ -29,15 +29,10 @@ _HUB_FILES = ("modules.json", "config.json")  # the first files that loading rea
 
 
 def check_installed(recorded: Mapping[str, Mapping[str, Any]]) -> None:
-    """Look for the models of an index.
+    """Look for the models of an index, by the entry of each role in its manifest.
 
-    Args:
-        recorded: `name` of each model by role (`encoder`, `extractor`, `reranker`), as in a
-            manifest.
-
-    Raises:
-        MissingExtra: a library, or the package of a default model, is not installed.
-        MissingModel: another model is in no installed package, no folder and no cache.
+    Raises `MissingExtra` if a library, or the package of a default model, is not installed, and
+    `MissingModel` if another model is in no installed package, no folder and no cache.
     """
     for role, model in recorded.items():
         _check(role, str(model["name"]))

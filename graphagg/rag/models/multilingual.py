@@ -27,17 +27,7 @@ _BLOCK = 1_024  # texts between two reports
 
 
 class MultilingualEncoder:
-    """Universal Sentence Encoder multilingual v3; its weights load at first use.
-
-    Threads may share an encoder; they take turns.
-
-    Raises:
-        MissingExtra: at first use, the package is not installed.
-
-    Examples:
-        >>> MultilingualEncoder().encode(["Der Rhein fließt durch Köln."]).shape
-        (1, 512)
-    """
+    """Universal Sentence Encoder multilingual v3; its weights load at first use. Thread-safe."""
 
     dimension = 512
 

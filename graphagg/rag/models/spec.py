@@ -14,16 +14,10 @@ from graphagg.store.manifest import file_sha256
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Identity of a model.
+    """Identity of a model."""
 
-    Attributes:
-        name: the requested name of a package or on a hub, or a path.
-        sha256: over its weights; two models are the same if their sha256 is.
-        settings: everything else that decides its output.
-    """
-
-    name: str
-    sha256: str
+    name: str  # the requested one on a hub or of a package, or a path
+    sha256: str  # over its weights; two models are the same if their sha256 is
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

@@ -42,9 +42,8 @@ def checked_vectors(
 ) -> npt.NDArray[np.float32]:
     """Check vectors of passages, `[P, d]`, against the encoder, and scale them to unit length.
 
-    Raises:
-        InvalidParameter: the shape is wrong, a vector is 0 or not finite, or another encoder made
-            the vectors.
+    Raises `InvalidParameter` for another shape, a vector that is 0 or not finite, or vectors of
+    another encoder.
     """
     shape = (len(passages), encoder.dimension)
     try:

@@ -119,8 +119,7 @@ class VectorCache:
     def _transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Do all of the work or nothing; log any error.
 
-        Each transaction has its own connection, so that threads and forked processes may share a
-        cache.
+        Each transaction has its own connection, so threads and forked processes may share a cache.
         """
         if not self._usable:
             return
@@ -151,10 +150,6 @@ class CachedEncoder:
 
     It has the identity, windows and questions of the encoder that it wraps. Vectors are stored
     piece by piece, so that little is computed again after an interruption.
-
-    Args:
-        encoder: computes the missing vectors.
-        cache: holds vectors, of this model and of others.
     """
 
     def __init__(self, encoder: Encoder, cache: VectorCache) -> None:
@@ -179,10 +174,7 @@ class CachedEncoder:
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
     ) -> list[PassageVectors]:
-        """Embed passages and their sentences; looks up or computes each distinct one once.
-
-        A cache entry holds the vectors of a passage's windows, then of its sentences.
-        """
+        """Embed distinct passages; an entry holds the vectors of windows, then of sentences."""
         encoder = self._encoder
         assert pools_sentences(encoder)
         raw = (np.asarray(spans, "<i4").tobytes() for spans in sentences)

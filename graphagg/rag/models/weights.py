@@ -32,10 +32,8 @@ def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
 def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | BertFiles, str]:
     """Load a model in float32, with the sha256 of its weights; a plain BERT from its files.
 
-    Raises:
-        MissingExtra: sentence-transformers or the default package is not installed.
-        InvalidParameter: there is no such model, or it is damaged.
-        ModelMismatch: the default package does not hold the pinned weights.
+    Raises `MissingExtra` without a library, `InvalidParameter` for a model that is missing or
+    damaged, and `ModelMismatch` unless the default package holds the pinned weights.
     """
     path, sha256 = _path_and_sha256(model)
     if Path(path).is_dir() and _runs_on_cpu(device):

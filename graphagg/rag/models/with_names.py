@@ -14,15 +14,7 @@ _SETTING = "names"
 
 
 class WithNames:
-    """An extractor whose settings record a user's names; they are found like codes.
-
-    Args:
-        extractor: finds sentences and other names.
-        names: of the user.
-
-    Attributes:
-        inner: the other extractor.
-    """
+    """An extractor (`inner`) whose settings record a user's names; they are found like codes."""
 
     def __init__(self, extractor: EntityExtractor, names: ListedNames) -> None:
         self.inner, spec = extractor, extractor.spec

@@ -24,12 +24,7 @@ _BASE = 512 * _MIB  # address space of Python and its libraries
 
 
 class BoundedConverter:
-    """Converts files in a child process, which it starts for the first and after a failure.
-
-    Args:
-        seconds: limit per file.
-        memory: limit in MiB, beside what Python itself takes.
-    """
+    """Converts files in a child process, with limits per file in seconds and MiB."""
 
     def __init__(self, seconds: int, memory: int) -> None:
         self._seconds, self._memory = seconds, memory
@@ -38,12 +33,7 @@ class BoundedConverter:
     def convert(
         self, name: str, content: bytes, limits: ConversionLimits
     ) -> Iterator[Content | Unread]:
-        """Convert a file; see `Converter`.
-
-        Raises:
-            Unread: the file cannot be read, or its conversion passed a limit.
-            MissingExtra: it needs a library that is not installed.
-        """
+        """Convert a file; raise `Unread` if it cannot be read or passes a limit."""
         child = self._child = self._child or self._start()
         assert child.stdin is not None and child.stdout is not None, "both are pipes"
         timer = Timer(self._seconds, child.kill)

@@ -15,10 +15,8 @@ _NOT_OF_A_SLUG = re.compile(r"[^\w\- ]")
 class Unread(Exception):
     """A file, or a row of one, that cannot be read; a folder is read without it.
 
-    Attributes:
-        kind: the kind of reason; files are counted by it.
-        reason: the cause, and what to do; "" if the kind says it all.
-        row: id of a row of a table; "" for a whole file.
+    `kind` is counted; `reason` gives the cause and what to do, "" if the kind says it all; `row` is
+    the id of a row of a table, "" for a whole file.
     """
 
     def __init__(self, kind: str, reason: str = "", row: str = "") -> None:
@@ -28,36 +26,21 @@ class Unread(Exception):
 
 @dataclass(frozen=True)
 class Content:
-    """A converted file, or a row of one.
-
-    Attributes:
-        text: the text that is searched.
-        title: "" if the file has none.
-        metadata: front matter, columns, or document properties.
-        marks: starts of sections and pages.
-        links: its links as written, such as `a.md#b`, ascending.
-        anchors: offsets by the names that links use.
-        row: id of a row of a table; "" for a whole file.
-        refused: parts that cannot be read, such as front matter that is not YAML.
-        guess: the encoding, if it was guessed; "" if it was stated or UTF-8.
-    """
+    """A converted file, or a row of one."""
 
     text: str
-    title: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""  # "" if the file has none
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # front matter, columns or properties
     marks: tuple[Mark, ...] = ()
-    links: tuple[Link, ...] = ()
-    anchors: Mapping[str, int] = field(default_factory=dict)
-    row: str = ""
-    refused: tuple[Unread, ...] = ()
-    guess: str = ""
+    links: tuple[Link, ...] = ()  # as written, such as `a.md#b`; ascending
+    anchors: Mapping[str, int] = field(default_factory=dict)  # offsets by the names that links use
+    row: str = ""  # id of a row of a table; "" for a whole file
+    refused: tuple[Unread, ...] = ()  # parts that cannot be read, such as front matter
+    guess: str = ""  # the encoding, if it was guessed
 
 
 class Heading(NamedTuple):
-    """A heading: its lines are `text[start:end]`, `text` is its words without markup.
-
-    `level` counts from 1; a heading encloses the following headings of higher levels.
-    """
+    """A heading `text[start:end]`, and its words without markup; level 1 is the outermost."""
 
     start: int
     end: int
@@ -73,11 +56,7 @@ class PageStart(NamedTuple):
 
 
 class Composer:
-    """Composes a text block by block, with its headings, pages, links and anchors.
-
-    Args:
-        text: a text to which headings are added, instead of blocks.
-    """
+    """Composes a text from blocks, with its headings, pages, links and anchors."""
 
     def __init__(self, text: str = "") -> None:
         self._pieces: list[str] = [text] if text else []

@@ -41,20 +41,13 @@ class Mark(NamedTuple):
 class Link(NamedTuple):
     """A link of a text to another file of its folder, or to a heading.
 
-    Attributes:
-        offset: where its label begins, in characters from the start of the text.
-        target: POSIX path of a file or folder below the folder; it may lack a suffix (`:doc:`,
-            pages of a site) or its folder (wiki links). "": any file with the anchor (`:ref:`).
-        anchor: a name in `Document.anchors` of that file; "" for the whole file.
-
-    Examples:
-        >>> Link(4, "guide/setup.md", "network")
-        Link(offset=4, target='guide/setup.md', anchor='network')
+    `target` is a POSIX path below the folder; it may lack a suffix (`:doc:`, pages of a site) or
+    its folder (wiki links), or be "": any file with the anchor (`:ref:`).
     """
 
-    offset: int
+    offset: int  # of the label, in characters of the text
     target: str
-    anchor: str = ""
+    anchor: str = ""  # a name in `Document.anchors` of that file; "" for the whole file
 
 
 def mark_at(marks: Sequence[Mark], offset: int) -> Mark:

@@ -23,12 +23,7 @@ Leave = Callable[[str, Unread], None]
 
 
 class FoundFile(NamedTuple):
-    """A file to read.
-
-    Attributes:
-        name: its POSIX path below the folder.
-        path: its path, links resolved.
-    """
+    """A file to read: its POSIX path below the folder, and its real path."""
 
     name: str
     path: Path
@@ -42,11 +37,7 @@ class ReadFile(NamedTuple):
 
 
 def path_filter(config: ReadConfig) -> Callable[[str], bool]:
-    """Match paths that are included and not excluded, by patterns as in a .gitignore file.
-
-    Raises:
-        InvalidParameter: a pattern is invalid.
-    """
+    """Match paths that are included and not excluded, by patterns as in a .gitignore file."""
     included = _matcher("include", config.include, True)
     excluded = _matcher("exclude", config.exclude, False)
     return lambda path: included(path) and not excluded(path)
@@ -64,11 +55,7 @@ def _matcher(name: str, globs: list[str] | None, default: bool) -> Callable[[str
 
 
 def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile]:
-    """Find the files to read below a folder, by ascending path; `leave` notes the others.
-
-    Raises:
-        InvalidParameter: a glob is invalid.
-    """
+    """Find the files to read below a folder, by ascending path; `leave` notes the others."""
     root = Path(os.path.realpath(folder))
     takes = path_filter(config)
     files: list[FoundFile] = []

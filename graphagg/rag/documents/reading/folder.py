@@ -184,19 +184,9 @@ def converted(
 ) -> Iterator[Document | LeftOut | tuple[str, Unread]]:
     """Convert a file to documents; the result depends on its name and bytes alone.
 
-    Args:
-        name: the path of the file below its folder.
-        file: its content.
-        config: limits, and the encoding.
-        bounded: converts kinds of files that may hang or take memory; None: this process does.
-
-    Yields:
-        Documents, the encoding if it was guessed, and `(path, reason)` for rows and metadata values
-        that cannot be read.
-
-    Raises:
-        Unread: the file cannot be read.
-        MissingExtra: the file needs a library that is not installed.
+    Also yields the encoding if it was guessed, and `(path, reason)` for rows and metadata values
+    that cannot be read. `bounded` converts kinds of files that may hang or take memory; None: this
+    process does. Raises `Unread`, or `MissingExtra` if a library is missing.
     """
     read_as = kinds.name_by_content(name, file.content)
     converter = kinds.converter_of(read_as)
@@ -266,8 +256,7 @@ def _link(file: str, link: Link) -> Link | None:
 def _title_of(name: str, title: str) -> str:
     """The title of a file, else its name; a suffix of source code is part of the name.
 
-    A title that many files have, such as README or Overview, gets the name of the file, or of the
-    folder, in front of it.
+    A generic title, such as README or Overview, is prefixed with the name of the file or folder.
     """
     path, suffix = PurePosixPath(name), suffix_of(name)
     title = title or (path.stem if suffix and suffix not in kinds.CODE else path.name)

@@ -120,11 +120,7 @@ READ = (
 
 @cache
 def installed_converters() -> dict[str, Converter]:
-    """Converters of other packages, by suffix.
-
-    Each is an entry point of the group `graphagg.converters`: its name is a suffix such as `.png`,
-    its object is a function from the bytes of a file to Markdown.
-    """
+    """Converters of other packages: entry points named by a suffix, from bytes to Markdown."""
 
     def converter(load: Callable[[], Callable[[bytes], str]]) -> Converter:
         return lambda content, _: [markup.markdown(load()(content))]

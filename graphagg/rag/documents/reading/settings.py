@@ -55,17 +55,11 @@ class ReadConfig:
 
 
 class LeftOut(NamedTuple):
-    """A file, or a part of one, that was not read.
+    """A file, or a part of one, that was not read."""
 
-    Attributes:
-        path: below the folder; of a row, `PATH/ROW`.
-        kind: the kind of reason, such as `empty` or `binary (.so)`; files are counted by it.
-        reason: more about it; "" if the kind says it all.
-    """
-
-    path: str
-    kind: str
-    reason: str = ""
+    path: str  # below the folder; of a row, `PATH/ROW`
+    kind: str  # such as `empty` or `binary (.so)`; files are counted by it
+    reason: str = ""  # "" if the kind says it all
 
     def __str__(self) -> str:
         return f"{self.path}: {self.kind}" + (f": {self.reason}" if self.reason else "")

@@ -65,14 +65,7 @@ _MOST_WORDS = 8
 
 
 class RuleExtractor:
-    """Finds sentences and names by rule.
-
-    Args:
-        language: code (ISO 639) of the language, whose stop words begin no name; `xx`: any.
-
-    Raises:
-        InvalidParameter: the language is not a code.
-    """
+    """Finds sentences and names by rule; stop words of the language begin no name; `xx` is any."""
 
     def __init__(self, language: str = "en") -> None:
         if not _CODE.fullmatch(language):

@@ -113,13 +113,7 @@ def _runs(text: str, names: Iterable[re.Match[str]]) -> Iterator[tuple[int, int]
 def names_in(
     text: str, capitalized: Iterable[tuple[int, int]], language: str
 ) -> Iterator[tuple[int, int]]:
-    """Find the names of a text, `(start, end)` in characters, ascending.
-
-    Args:
-        text: one text.
-        capitalized: the result of `capitals`, ascending.
-        language: code of its language.
-    """
+    """Find the names of a text, ascending, from the result of `capitals`."""
     if language in _CAPITALIZED_NOUNS:
         yield from (run for run in capitalized if not _is_common_noun(text, *run))
     elif language in _BRACKETED:

@@ -32,27 +32,19 @@ _ROWS = 512  # tokens of a batch at least; small enough to stay in a core's cach
 
 
 class _Batch(NamedTuple):
-    """Texts that lie end to end, in r rows.
-
-    Attributes:
-        ids, positions, segments: `[r]`, per token.
-        lengths: tokens per text; texts of one length follow each other.
-    """
+    """Texts that lie end to end, in r rows `[r]`; texts of one length follow each other."""
 
     ids: torch.Tensor
     positions: torch.Tensor
     segments: torch.Tensor
-    lengths: list[int]
+    lengths: list[int]  # tokens per text
 
 
 class BertRunner:
-    """Runs a BERT on a CPU.
+    """Runs a BERT on a CPU; with int8, everything but products is float32.
 
-    Args:
-        model: weights and hyperparameters.
-        dtype: dtype of weights and activations; with int8, everything but products is float32.
-        alone: one text per batch, in a shape that follows from its length, for a few urgent texts;
-            else batches of a fixed number of tokens.
+    `alone` makes batches of one text, in a shape that follows from its length, for a few urgent
+    texts; else a batch has a fixed number of tokens.
     """
 
     def __init__(self, model: BertFiles, dtype: Kind, *, alone: bool) -> None:
@@ -88,10 +80,7 @@ class BertRunner:
         return batches
 
     def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> _Batch:
-        """Lay the tokens of windows end to end, and add unused rows.
-
-        int8 needs no fixed number of rows, as its products are exact in any shape.
-        """
+        """Lay tokens of windows end to end; add unused rows but for int8, exact in any shape."""
         import torch
 
         lengths = [len(window.ids) for window in windows]

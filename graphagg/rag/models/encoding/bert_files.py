@@ -31,32 +31,19 @@ _WORDS = "embeddings.word_embeddings.weight"
 
 @dataclass(frozen=True)
 class BertShape:
-    """Hyperparameters of a BERT that its weights do not state.
-
-    Attributes:
-        layers, heads: their numbers.
-        epsilon: added to variances in layer norms.
-        first_position: position of the first token.
-        pooling: how token vectors become the vector of a text.
-    """
+    """Hyperparameters of a BERT that its weights do not state."""
 
     layers: int
     heads: int
-    epsilon: float
-    first_position: int
+    epsilon: float  # added to variances in layer norms
+    first_position: int  # of the first token
     pooling: Pooling
 
     @classmethod
     def from_config(
         cls, config: Mapping[str, Any], pooling: object, class_name: str
     ) -> BertShape | None:
-        """Read a configuration; None if the model is no plain BERT.
-
-        Args:
-            config: of transformers.
-            pooling: its mode by sentence-transformers.
-            class_name: the class of transformers that runs the model.
-        """
+        """Read a configuration of transformers; None if the model is no plain BERT."""
         kind = config["model_type"]
         is_plain = (
             class_name == _CLASSES.get(kind)
@@ -78,20 +65,12 @@ class BertShape:
 
 @dataclass(frozen=True)
 class BertFiles:
-    """A model read from its files, with the attribute names of `SentenceTransformer`.
+    """A model read from its files, with the attribute names of `SentenceTransformer`."""
 
-    Attributes:
-        weights: by their names in BERT.
-        shape: hyperparameters.
-        tokenizer: neither truncates nor pads.
-        max_seq_length: tokens that the model reads at once.
-        prompts, default_prompt_name: prefixes of texts.
-    """
-
-    weights: Mapping[str, torch.Tensor]
+    weights: Mapping[str, torch.Tensor]  # by their names in BERT
     shape: BertShape
-    tokenizer: Tokenizer
-    max_seq_length: int
+    tokenizer: Tokenizer  # neither truncates nor pads
+    max_seq_length: int  # in tokens
     prompts: Mapping[str, str | None] = field(default_factory=dict)
     default_prompt_name: str | None = None
 
@@ -101,11 +80,7 @@ class BertFiles:
 
     @classmethod
     def read(cls, folder: Path) -> BertFiles | None:
-        """Read a model's folder; None for another kind of model or any other folder.
-
-        Raises:
-            InvalidParameter: weights are missing, or the tokenizer belongs to another model.
-        """
+        """Read a model's folder; None for another kind of model or any other folder."""
         settings = _plain_bert(folder)
         if settings is None:
             return None

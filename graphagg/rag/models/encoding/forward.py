@@ -44,15 +44,10 @@ _EXACT_TOKENS = 512  # of a batch in 8 bits
 
 
 class EncodedWindow(NamedTuple):
-    """A window after inference.
+    """A window after inference."""
 
-    Attributes:
-        vector: `[d]`, not scaled.
-        tokens: `[n, d]`, the vectors of its tokens; None if the model gives none.
-    """
-
-    vector: Vectors
-    tokens: Vectors | None
+    vector: Vectors  # `[d]`, not scaled
+    tokens: Vectors | None  # `[n, d]`; None if the model gives none
 
 
 class Runner(Protocol):
@@ -69,13 +64,7 @@ class Runner(Protocol):
 
 
 class ModuleRunner:
-    """Runs any model of sentence-transformers.
-
-    Args:
-        model: on any device.
-        dtype: dtype of weights and activations; with `int8`, everything but products is float32.
-        prompt: prefix of each text.
-    """
+    """Runs any model of sentence-transformers; with `int8`, everything but products is float32."""
 
     def __init__(self, model: SentenceTransformer, dtype: Kind, prompt: str) -> None:
         self._model, self._prompt = with_products(model, dtype).eval(), prompt
@@ -138,16 +127,9 @@ class ModuleRunner:
 def forward(
     runner: Runner, windows: Sequence[Window], texts: Sequence[str], threads: int
 ) -> Iterator[tuple[int, EncodedWindow]]:
-    """Run windows through a model, several batches in parallel.
+    """Run windows through a model, `threads` batches at a time; texts are without prompt.
 
-    Args:
-        runner: the model.
-        windows: `[n]`.
-        texts: `[n]` texts of the windows, without a prompt.
-        threads: number of batches that run at once.
-
-    Yields:
-        The index of each window and its result, in the order in which they are ready.
+    Yields the index of each window and its result, in the order in which they are ready.
     """
     batches = runner.batches([len(window.ids) for window in windows])
 

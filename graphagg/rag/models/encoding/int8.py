@@ -31,16 +31,11 @@ if TYPE_CHECKING:
 
 
 class QuantizedRows(NamedTuple):
-    """Quantized rows: `x_ij` is about `scale_i values_ij + middle_i`.
+    """Quantized rows: `x_ij` is about `scale_i values_ij + middle_i`."""
 
-    Attributes:
-        values: `[r, d]` int8.
-        scale, middle: `[r]` float32.
-    """
-
-    values: Any
-    scale: Any
-    middle: Any
+    values: Any  # `[r, d]` int8
+    scale: Any  # `[r]` float32
+    middle: Any  # `[r]` float32
 
     @classmethod
     def empty(cls, r: int, d: int) -> QuantizedRows:
@@ -144,12 +139,7 @@ def activate(
 
 
 class Int8Linear:
-    """A linear layer with its weights in 8 bits.
-
-    Args:
-        weight: `[o, i]` float32; the largest weight of an output becomes 127.
-        bias: `[o]` float32.
-    """
+    """A linear layer in 8 bits, from float32 `[o, i]`; an output's largest weight becomes 127."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
         import torch

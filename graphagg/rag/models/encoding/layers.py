@@ -45,13 +45,9 @@ class _Layer(NamedTuple):
 
 
 class BertLayers:
-    """The layers of a BERT after the embeddings of its tokens.
+    """The layers of a BERT; with `int8`, everything but products is float32.
 
-    Args:
-        weights: by their names in BERT.
-        shape: hyperparameters.
-        dtype: dtype of weights and activations; with `int8`, everything but products is float32.
-        packed: lay the weights out for a few rows at a time.
+    `packed` lays the weights out for a few rows at a time.
     """
 
     def __init__(self, weights: Weights, shape: BertShape, dtype: Kind, *, packed: bool) -> None:
@@ -87,12 +83,7 @@ class BertLayers:
         ]
 
     def run(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Run texts that lie end to end.
-
-        Args:
-            x: `[r, d]` embedded tokens.
-            lengths: rows of each text; rows beyond them are padding.
-        """
+        """Run texts of these lengths, end to end in `x` `[r, d]`; further rows are padding."""
         for layer in self._layers:
             attended = attention_within(layer.attend(x), lengths, self._heads)
             x = self._normed(layer.project(attended).add_(x), layer.first_norm)
@@ -106,13 +97,7 @@ class BertLayers:
 
 
 def attention_within(joint: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
-    """Attend inside each text: `[r, d]`.
-
-    Args:
-        joint: `[r, 3 d]`, queries, keys and values.
-        lengths: tokens of each text.
-        heads: number of heads.
-    """
+    """Attend inside each text, `[r, d]`; `joint` `[r, 3 d]` holds queries, keys and values."""
     from torch.nn.functional import scaled_dot_product_attention
 
     d = joint.shape[1] // 3

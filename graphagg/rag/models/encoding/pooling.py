@@ -34,27 +34,14 @@ def distinct(items: Iterable[T]) -> tuple[list[T], npt.NDArray[np.int64]]:
 
 
 class PassageVectors(NamedTuple):
-    """The unit vectors of one passage.
+    """The unit vectors of one passage."""
 
-    Attributes:
-        windows: `[w, d]`, one per window, at least one.
-        sentences: `[s, d]`, one per sentence.
-    """
-
-    windows: Vectors
-    sentences: Vectors
+    windows: Vectors  # `[w, d]`, at least one
+    sentences: Vectors  # `[s, d]`
 
 
 class SentencePool:
-    """Sums up token vectors by sentence, for the s sentences of one text.
-
-    The order in which windows arrive changes no bit.
-
-    Args:
-        text: the text.
-        sentences: spans of its sentences.
-        windows: its windows, in order.
-    """
+    """Sums up token vectors by sentence; the order in which windows arrive changes no bit."""
 
     def __init__(self, text: str, sentences: Spans, windows: Sequence[Window]) -> None:
         self._count = len(sentences)

@@ -24,14 +24,7 @@ EXACT_TERMS = 1024  # the sum of 1024 products of 8-bit integers is below 2^24: 
 
 
 def product_of(weight: torch.Tensor, bias: torch.Tensor, gelu: bool, *, packed: bool) -> Product:
-    """Make a linear layer, with or without GELU.
-
-    Args:
-        weight: `[o, i]`.
-        bias: `[o]`.
-        gelu: whether GELU follows.
-        packed: lay the weights out for a few rows; equal up to rounding.
-    """
+    """Make a linear layer `[o, i]`, with or without GELU; `packed` is equal up to rounding."""
     from torch.nn.functional import gelu as activation
     from torch.nn.functional import linear
 
@@ -82,10 +75,9 @@ def exact_product(weight: torch.Tensor) -> Product:
 
 @cache
 def multiplies_exactly() -> bool:
-    """Whether PyTorch's product of int8 is exact and fast.
+    """Whether PyTorch's product of int8 is exact and fast, as with AVX512-VNNI and AMX.
 
-    Processors without instructions for it (AVX512-VNNI, AMX) sum pairs of products in 16 bits,
-    which saturate.
+    Other processors sum pairs of products in 16 bits, which saturate.
     """
     import torch
 

@@ -21,36 +21,22 @@ Span = tuple[int, int]
 
 
 class Window(NamedTuple):
-    """A window of a text in n tokens, as a model reads it.
+    """A window `[start:end]` of a text in n tokens, as a model reads it, with the prompt."""
 
-    Attributes:
-        text: index of its text.
-        start, end: its span in the text, in characters.
-        ids: `[n]` token ids, with the tokens of the prompt and special tokens.
-        spans: `[n, 2]` int64, the span of each token in the text, in characters; -1 for special
-            tokens and tokens of the prompt.
-        segments: `[n]` segment ids (token types), if the model takes them.
-    """
-
-    text: int
+    text: int  # index of its text
     start: int
     end: int
-    ids: Sequence[int]
-    spans: npt.NDArray[np.int64]
-    segments: Sequence[int] | None
+    ids: Sequence[int]  # `[n]`
+    spans: npt.NDArray[np.int64]  # `[n, 2]` of tokens in the text; -1: special or of the prompt
+    segments: Sequence[int] | None  # `[n]` token types, if the model has them
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Cuts texts into windows.
+    """Cuts texts into windows."""
 
-    Args:
-        tokenizer: a fast one of transformers, or one of tokenizers that neither truncates nor pads.
-        longest: tokens of a window at most, with special tokens, without a prompt; None: any.
-    """
-
-    tokenizer: Any
-    longest: int | None
+    tokenizer: Any  # a fast one of transformers, or one of tokenizers that neither cuts nor pads
+    longest: int | None  # tokens of a window with special tokens, without a prompt; None: any
 
     def lengths(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Number of tokens of each text with special tokens, `[n]`."""

@@ -57,19 +57,12 @@ TABLE_PREFIX = "encoder"
 
 @dataclass(frozen=True)
 class StaticTable:
-    """The rows of V tokens, `codes[t] * 2 ** shifts[t]`, and their tokenizer.
+    """The rows of V tokens, `codes[t] * 2 ** shifts[t]`, and their tokenizer."""
 
-    Attributes:
-        codes: `[V, d]` int8.
-        shifts: `[V]` uint8, 0 to 7.
-        tokenizer: `tokenizer.json` of the tokenizers library.
-        settings: origin of the table.
-    """
-
-    codes: npt.NDArray[np.int8]
-    shifts: npt.NDArray[np.uint8]
-    tokenizer: bytes
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    codes: npt.NDArray[np.int8]  # `[V, d]`
+    shifts: npt.NDArray[np.uint8]  # `[V]`, 0 to 7
+    tokenizer: bytes  # `tokenizer.json` of the library tokenizers
+    settings: Mapping[str, Any] = field(default_factory=dict)  # origin of the table
 
     @classmethod
     def from_rows(
@@ -129,11 +122,7 @@ class StaticTable:
 
     @classmethod
     def load(cls, path: Path | Traversable) -> StaticTable:
-        """Read a table that `save` wrote.
-
-        Raises:
-            UnreadableFile: the file is missing or is not such a table.
-        """
+        """Read a table that `save` wrote; raise `UnreadableFile` for anything else."""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in _FIELDS}
@@ -174,14 +163,7 @@ class StaticTable:
 
 
 class StaticEncoder:
-    """Encodes texts by a table; see the module.
-
-    Args:
-        table: the rows of all tokens.
-        name: name of the model in the index.
-
-    Raises:
-        MissingExtra: at first use, the tokenizers library is not installed.
+    """Encodes texts by a table; see the module. `name` is recorded in the index.
 
     Examples:
         >>> StaticEncoder.packaged().encode(["a river", "tax law"]).shape
@@ -198,11 +180,7 @@ class StaticEncoder:
 
     @classmethod
     def packaged(cls) -> StaticEncoder:
-        """Load the table that comes with graphagg.
-
-        Raises:
-            ModelMismatch: the file was altered.
-        """
+        """Load the table that comes with graphagg; `ModelMismatch` if the file was altered."""
         path = files(__package__).joinpath(f"{PACKAGED}.npz")
         table = StaticTable.load(path)
         if table.sha256 != _PACKAGED_SHA256:
@@ -307,10 +285,9 @@ class StaticEncoder:
 
 
 def _pieces(texts: Sequence[str], sentences: Sequence[Spans]) -> tuple[list[str], Array, Array]:
-    """Cut passages into the texts to tokenize: of each the text between sentences, then those.
+    """Cut passages into texts to tokenize: of each the text between sentences, then the sentences.
 
-    Returns:
-        The pieces, whether each is part of the sum of its passage, and where passages begin.
+    Also returns whether each piece is part of the sum of its passage, and where passages begin.
     """
     pieces: list[str] = []
     counted, bounds = bytearray(), [0]

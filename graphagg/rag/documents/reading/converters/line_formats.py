@@ -152,10 +152,7 @@ def subtitles(text: str) -> Content:
 
 
 def xml(text: str) -> Content:
-    """Convert XML: the text of its elements, a line each; entities and DTDs are not read.
-
-    Where no element holds text, as in dumps of tables, the attributes of each are a line.
-    """
+    """Convert XML: a line per text or, as in dumps of tables, per element with attributes."""
     try:
         from lxml import etree
     except ModuleNotFoundError:

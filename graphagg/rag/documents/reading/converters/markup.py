@@ -145,11 +145,7 @@ def _titled(tag: re.Match[str]) -> str:
 
 
 def front_matter(text: str) -> tuple[dict[str, Any], str, tuple[Unread, ...]]:
-    """Split off the YAML (between `---`) or TOML (`+++`) at the head of a text.
-
-    Returns:
-        Its values, the text without it, and an error if it cannot be read.
-    """
+    """Split off YAML (`---`) or TOML (`+++`) at the head of a text: values, rest, errors."""
     match = _FRONT.match(text, 0, _LONGEST_FRONT)
     if match is None:
         return {}, text, ()
@@ -211,10 +207,7 @@ def plain(text: str) -> Content:
 
 
 def _adorned(text: str) -> Iterator[Heading]:
-    """Find lines that are underlined, and perhaps overlined, by a row of one character.
-
-    Each style of lines is a level, in the order in which they occur.
-    """
+    """Find lines under a row of one character; each style of them is a level, as they occur."""
     lines = text.split("\n")
     starts = [0, *accumulate(len(line) + 1 for line in lines)]
     levels: dict[tuple[str, bool], int] = {}
@@ -233,11 +226,7 @@ def _adorned(text: str) -> Iterator[Heading]:
 
 
 def notebook(text: str) -> Content:
-    """Convert a notebook of format 3 or 4.
-
-    Raises:
-        Unread: the text is not a notebook.
-    """
+    """Convert a notebook of format 3 or 4; raises `Unread` for any other text."""
     try:
         content = json.loads(text)
         sheets = content.get("worksheets") or [content]

@@ -35,12 +35,7 @@ _NAMES = {"title": "title", "creator": "author", "created": "created", "creation
 
 
 def office(content: bytes, most: int) -> Content:
-    """Convert a text, book, sheet or presentation of Microsoft Office or OpenDocument, or RTF.
-
-    Raises:
-        Unread: the file is broken, encrypted, or has more than `most` bytes of text.
-        MissingExtra: anydoc is not installed.
-    """
+    """Convert a text, book, sheet or presentation of Microsoft Office or OpenDocument, or RTF."""
     try:
         import anydoc
     except ModuleNotFoundError:
@@ -67,10 +62,7 @@ def office(content: bytes, most: int) -> Content:
 
 
 def _with_pages(content: bytes, most: int) -> bytes:
-    """Write a mark before each page of a DOCX, and on each slide of a PPTX.
-
-    Other files, and files that unpack to more than `most` bytes of XML, stay as they are.
-    """
+    """Mark pages of a DOCX and slides of a PPTX; with more XML than `most`, nothing."""
     try:
         with ZipFile(BytesIO(content)) as file:
             members = [

@@ -20,12 +20,7 @@ _DEEPEST = 32  # levels of an outline
 
 
 def pdf(content: bytes, most: int) -> Content:
-    """Convert a PDF of at most `most` characters of text.
-
-    Raises:
-        Unread: the file has a password, no text or too much of it, or is broken.
-        MissingExtra: pypdf is not installed.
-    """
+    """Convert a PDF of at most `most` characters of text; raises `Unread` and `MissingExtra`."""
     try:
         from pypdf import PdfReader
     except ModuleNotFoundError:

@@ -36,11 +36,7 @@ _SETTINGS = {
 
 
 def restructured(text: str) -> Content:
-    """Convert a text in reStructuredText.
-
-    Raises:
-        MissingExtra: docutils is not installed.
-    """
+    """Convert a text in reStructuredText."""
     try:
         from docutils.core import publish_parts
     except ModuleNotFoundError:

@@ -59,11 +59,7 @@ def html(text: str) -> Content:
 
 
 def read_html(text: str, composer: Composer) -> str:
-    """Add the text of a page; return its title, "" if it has none.
-
-    Raises:
-        MissingExtra: lxml is not installed.
-    """
+    """Add the text of a page; return its title, "" if it has none."""
     try:
         from lxml import etree
     except ModuleNotFoundError:
@@ -98,11 +94,7 @@ class _Row:
 
 
 class _HtmlTarget:
-    """A parser target, called for each tag; writes to a composer.
-
-    Attributes:
-        title: the text of the element `title`.
-    """
+    """A parser target, called for each tag; writes to a composer."""
 
     def __init__(self, composer: Composer) -> None:
         self.title = ""

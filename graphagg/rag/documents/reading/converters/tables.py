@@ -36,10 +36,7 @@ def csv_rows(text: str) -> Iterator[Content | Unread]:
 
 
 def _start_of_table(text: str) -> int:
-    """Offset of the first line with as many delimiters as most lines; 0 if it is the first one.
-
-    Lines above it have less than half as many: else it may be a header that lacks a column.
-    """
+    """Offset of the first line with as many delimiters as most; lines above have under half."""
     lines = text[: 2**16].splitlines(keepends=True)
     most, start = 0, 0
     for delimiter in _DELIMITERS:
@@ -54,15 +51,9 @@ def _start_of_table(text: str) -> int:
 def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str, Any]]:
     """Read a CSV table whose first line names the columns; each column has one type.
 
-    Recognizes the delimiters comma, semicolon, tab and bar. Columns with the same name, as the
-    comments of a ticket, get numbers: `Comment`, `Comment (2)`.
-
-    Args:
-        text: text of the file.
-        strings: columns whose values stay as they are written.
-
-    Raises:
-        Unread: the text is not a table.
+    Recognizes comma, semicolon, tab and bar as delimiters. Columns with the same name, as the
+    comments of a ticket, get numbers: `Comment`, `Comment (2)`. Columns in `strings` stay as they
+    are written.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow
@@ -111,11 +102,7 @@ def json_document(text: str) -> Iterator[Content | Unread]:
 
 
 def json_records(text: str) -> list[Mapping[str, Any]] | None:
-    """Read a JSON list of objects, or the one value of an object; None for any other JSON.
-
-    Raises:
-        Unread: the text is not JSON.
-    """
+    """Read a JSON list of objects, or the one value of an object; None for any other JSON."""
     return _records(_json(text))
 
 

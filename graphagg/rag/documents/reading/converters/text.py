@@ -60,15 +60,7 @@ class Decoded(NamedTuple):
 
 
 def decode(content: bytes, encoding: str | None = None) -> Decoded:
-    """Decode a file.
-
-    Args:
-        content: its bytes.
-        encoding: of files that neither are UTF-8 nor state an encoding; None: recognized.
-
-    Raises:
-        Unread: the file is binary, or not in the encoding of its byte-order mark.
-    """
+    """Decode a file; `encoding` is for files that neither are UTF-8 nor state one."""
     marked = next((name for mark, name in _MARKED if content.startswith(mark)), None)
     if marked is not None:
         text = _decoded(content, marked)

@@ -84,7 +84,7 @@ class StoreArrays(FileArrays):
         with TemporaryDirectory(dir=scratch_folder(self.run)) as folder:
             yield Path(folder)
             for path in sorted(Path(folder).iterdir()):
-                self._store.upload(path, f"{_WHOLE}/{path.name}")
+                self._store.write(f"{_WHOLE}/{path.name}", path)
 
     def _all_files(self) -> list[str]:
         arrays = [f"{name}.npy" for name in self._store.folders() if name != _WHOLE]

@@ -1,7 +1,7 @@
-"""Addresses of object stores: one table of schemes, for fsspec (Python) and for Hadoop (Spark).
+"""Addresses of object stores: one table of schemes, for Python and for Hadoop (Spark).
 
-`address_of` reads an address. `Address.fsspec` is how Python's side writes it and `Address.hadoop`
-how Spark's does: `s3://b/x`, `s3a://b/x` and `s3n://b/x` are one place.
+`str(address)` is how Python's side writes an address and `Address.hadoop` how Spark's does:
+`s3://b/x`, `s3a://b/x` and `s3n://b/x` are one place.
 """
 
 from __future__ import annotations
@@ -29,37 +29,40 @@ class Scheme:
     """A kind of store.
 
     Attributes:
-        name: as messages write it.
-        protocol: fsspec's name.
+        name: as messages and libraries write it.
         hadoop: Hadoop's name; None: Spark cannot read it.
-        module: what fsspec's file system needs.
-        extra: the extra of graphagg that brings it; None: it is always there.
+        module: the library that its client needs.
+        extra: the extra of graphagg that brings it.
         aliases: other names of the same.
         can_write: whether an index can be pushed there.
         of_host: whether a bucket, container or host must be named.
     """
 
     name: str
-    protocol: str
     hadoop: str | None
     module: str
-    extra: str | None
+    extra: str
     aliases: tuple[str, ...] = ()
     can_write: bool = True
     of_host: bool = True
 
+    @property
+    def has_tags(self) -> bool:
+        """Whether objects have tags, against which others are put."""
+        return self.module == "obstore" and self.name != "file"
+
 
 SCHEMES = (
-    Scheme("s3", "s3", "s3a", "s3fs", "s3", ("s3a", "s3n")),
-    Scheme("gs", "gs", "gs", "gcsfs", "gcs", ("gcs",)),
-    Scheme("abfs", "abfs", "abfs", "adlfs", "azure"),
-    Scheme("abfss", "abfss", "abfss", "adlfs", "azure"),
-    Scheme("hdfs", "hdfs", "hdfs", "fsspec", "hdfs", of_host=False),
-    Scheme("webhdfs", "webhdfs", "webhdfs", "requests", "hdfs"),
-    Scheme("https", "https", None, "aiohttp", "http", can_write=False),
-    Scheme("http", "http", None, "aiohttp", "http", can_write=False),
-    Scheme("hf", "hf", None, "huggingface_hub", "hf", can_write=False),
-    Scheme("memory", "memory", None, "fsspec", "http", of_host=False),
+    Scheme("s3", "s3a", "obstore", "stores", ("s3a", "s3n")),
+    Scheme("gs", "gs", "obstore", "stores", ("gcs",)),
+    Scheme("abfs", "abfs", "obstore", "stores"),
+    Scheme("abfss", "abfss", "obstore", "stores"),
+    Scheme("hdfs", "hdfs", "fsspec", "hdfs", of_host=False),
+    Scheme("webhdfs", "webhdfs", "requests", "hdfs"),
+    Scheme("https", None, "obstore", "stores", can_write=False),
+    Scheme("http", None, "obstore", "stores", can_write=False),
+    Scheme("hf", None, "huggingface_hub", "hf", can_write=False),
+    Scheme("memory", None, "obstore", "stores", of_host=False),
 )
 """All stores. `file://` and `dbfs:/Volumes/` are local paths; `memory://` is for tests."""
 _BY_NAME = {name: scheme for scheme in SCHEMES for name in (scheme.name, *scheme.aliases)}
@@ -73,7 +76,7 @@ class Address(os.PathLike[str]):
         scheme: which kind of store.
         host: bucket, `container@account...`, name node or web host; empty: the default one.
         path: below it, without slashes at its ends.
-        options: `storage_options` of fsspec's file system, such as `endpoint_url`; never shown.
+        options: of obstore's store, such as `endpoint`, or of fsspec's file system; never shown.
     """
 
     scheme: Scheme
@@ -101,11 +104,6 @@ class Address(os.PathLike[str]):
         return replace(self, path=self.path.rpartition("/")[0])
 
     @property
-    def fsspec(self) -> str:
-        """The address as fsspec writes it."""
-        return self._with(self.scheme.protocol)
-
-    @property
     def hadoop(self) -> str:
         """The address as Spark and Hadoop write it.
 
@@ -125,8 +123,9 @@ def address(location: Location, **options: Any) -> Address:
 
     Args:
         location: such as `s3://bucket/idx`.
-        options: `storage_options` of fsspec's file system, such as `endpoint_url`, `key`, `secret`
-            or `anon`; the others come from fsspec's configuration and the environment.
+        options: of obstore's store, such as `endpoint`, `access_key_id`, `secret_access_key` and
+            `region` of S3; of HDFS and the hub those of fsspec's file system. The others come from
+            the environment, such as AWS_ENDPOINT_URL.
 
     Raises:
         InvalidParameter: a local path, or no store that is known.
@@ -201,57 +200,42 @@ def spark_path(location: Location) -> str:
 
 
 def hadoop_settings(folder: Address) -> dict[str, str]:
-    """The `fs.*` settings that let Hadoop reach what the options of fsspec reach.
+    """The `fs.*` settings that let Hadoop reach what the options of an address reach.
 
-    Credentials that neither the options nor fsspec's configuration hold are found by each side for
-    itself: in the environment, the files of the store's own tools, or the machine's role.
+    Credentials that the options do not hold are found by each side for itself: in the environment,
+    the files of the store's own tools, or the machine's role.
     """
-    try:
-        from fsspec.config import conf
-    except ImportError:  # Spark reads by itself
-        conf = {}
-    options = {**conf.get(folder.scheme.protocol, {}), **folder.options}
+    options = folder.options
     if folder.scheme.name == "s3":
         return _s3a(options)
     if folder.scheme.name in ("abfs", "abfss"):
-        account = options.get("account_name") or folder.host.partition("@")[2].partition(".")[0]
-        host = f"{account}.dfs.core.windows.net"
-        key = options.get("account_key")
+        host, key = folder.host.rpartition("@")[2], options.get("account_key")
         return {} if key is None else {f"fs.azure.account.key.{host}": str(key)}
-    if folder.scheme.name == "gs" and str(options.get("token", "")).endswith(".json"):
+    if folder.scheme.name == "gs" and "service_account" in options:
         return {
             "fs.gs.auth.type": "SERVICE_ACCOUNT_JSON_KEYFILE",
-            "fs.gs.auth.service.account.json.keyfile": str(options["token"]),
+            "fs.gs.auth.service.account.json.keyfile": str(options["service_account"]),
         }
     return {}
 
 
 def _s3a(options: Mapping[str, Any]) -> dict[str, str]:
-    client = options.get("client_kwargs") or {}
-    environment = os.environ
-    endpoint = (
-        options.get("endpoint_url")
-        or client.get("endpoint_url")
-        or environment.get("AWS_ENDPOINT_URL_S3")
-        or environment.get("AWS_ENDPOINT_URL")
-    )
-    region = (
-        client.get("region_name")
-        or environment.get("AWS_REGION")
-        or environment.get("AWS_DEFAULT_REGION")
-    )
+    def first(option: str, *variables: str) -> Any:
+        return options.get(option) or next(filter(None, map(os.environ.get, variables)), None)
+
+    endpoint = first("endpoint", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     values = {
         "fs.s3a.endpoint": endpoint,
-        "fs.s3a.endpoint.region": region,
-        "fs.s3a.access.key": options.get("key"),
-        "fs.s3a.secret.key": options.get("secret"),
-        "fs.s3a.session.token": options.get("token"),
+        "fs.s3a.endpoint.region": first("region", "AWS_REGION", "AWS_DEFAULT_REGION"),
+        "fs.s3a.access.key": options.get("access_key_id"),
+        "fs.s3a.secret.key": options.get("secret_access_key"),
+        "fs.s3a.session.token": options.get("session_token"),
     }
     settings = {name: str(value) for name, value in values.items() if value}
     if endpoint:  # of a host without a name for every bucket
         settings["fs.s3a.path.style.access"] = "true"
         settings["fs.s3a.connection.ssl.enabled"] = str(endpoint.startswith("https")).lower()
-    if options.get("anon"):
+    if options.get("skip_signature"):
         settings["fs.s3a.aws.credentials.provider"] = (
             "org.apache.hadoop.fs.s3a.AnonymousAWSCredentialsProvider"
         )
@@ -298,7 +282,7 @@ def _remote(text: str, scheme: Scheme, rest: str) -> Address:
         raise InvalidParameter(
             f"{text}: names no bucket or host; wanted such as {scheme.name}://bucket/idx"
         )
-    if scheme.protocol.startswith("http") and any(mark in rest for mark in "?#"):
+    if scheme.name.startswith("http") and any(mark in rest for mark in "?#"):
         raise InvalidParameter(f"{text}: holds a query; wanted the address of a folder")
     if scheme.name == "memory" and host:
         names, host = [host, *names], ""

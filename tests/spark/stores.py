@@ -1,4 +1,4 @@
-"""A folder that is treated as a store: objects by fsspec, Parquet by Hadoop, nothing mapped."""
+"""A folder that is treated as a store: objects by obstore, Parquet by Hadoop, nothing mapped."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from graphagg.store.addresses import Address, Scheme
 
-FOLDER = Scheme("folder", "file", "file", "fsspec", None, of_host=False)
+FOLDER = Scheme("file", "file", "obstore", "stores", of_host=False)
 
 
 def store_in(folder: Path) -> Address:
     """The address of a folder."""
-    return Address(FOLDER, "", str(folder).lstrip("/"), {"auto_mkdir": True})
+    return Address(FOLDER, "", str(folder).lstrip("/"))

@@ -33,8 +33,8 @@ class Server:
 
     @property
     def options(self) -> dict[str, Any]:
-        """`storage_options` of fsspec."""
-        return {"endpoint_url": self.endpoint, "key": ACCESS, "secret": SECRET}
+        """The options of an address."""
+        return {"endpoint": self.endpoint, "access_key_id": ACCESS, "secret_access_key": SECRET}
 
     @property
     def environment(self) -> dict[str, str]:

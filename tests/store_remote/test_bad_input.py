@@ -92,10 +92,10 @@ def test_two_publishers(pushed: Address, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"key": None, "secret": None}, NoCredentials, "AWS_ACCESS_KEY_ID"),
-        ({"secret": "wrong"}, AccessRefused, "refuses"),
-        ({"key": "nobody"}, AccessRefused, "refuses"),
-        ({"endpoint_url": "http://127.0.0.1:9"}, StoreUnreachable, "6 times"),
+        ({"access_key_id": None, "secret_access_key": None}, NoCredentials, "AWS_ACCESS_KEY_ID"),
+        ({"secret_access_key": "wrong"}, AccessRefused, "refuses"),
+        ({"access_key_id": "nobody"}, AccessRefused, "refuses"),
+        ({"endpoint": "http://127.0.0.1:9"}, StoreUnreachable, "6 times"),
     ],
 )
 def test_credentials_and_addresses(

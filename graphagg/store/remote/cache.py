@@ -148,7 +148,7 @@ def _used(entry: Path) -> float:
 
 def _key(address: Address) -> str:
     """A name for an address: readable, and different for each address and server."""
-    server = [str(address.options.get(name)) for name in ("endpoint_url", "host", "port")]
+    server = [str(address.options.get(name)) for name in ("endpoint", "host", "port")]
     environment = [os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")]
     text = "\n".join([str(address), *server, *(environment if address.scheme.name == "s3" else [])])
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", address.name or address.host)[:40].strip(".-")

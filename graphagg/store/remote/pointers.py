@@ -1,7 +1,7 @@
 """Publications on a store, and the pointer of an index, whose change publishes a version.
 
     URL/manifest.json              the pointer: the only object that is ever replaced
-    URL/manifests/<number>.json    the pointer of a store without conditional puts: the last counts
+    URL/manifests/<number>.json    the pointer on HDFS, without conditional puts: the last counts
     URL/objects/<sha256>-<nonce>   a file; never changed, named anew whenever it is sent
 
 The pointer is the manifest of the index, with `objects` (of each file), `parts` (the manifests of
@@ -9,9 +9,9 @@ artifacts in folders of the index, such as its map) and `publication` (a random 
 publisher knows its own). A pointer without `objects` belongs to a folder that was copied as it is:
 its files lie in the folder that `data` names.
 
-S3 replaces `manifest.json` by a conditional put (If-Match, If-None-Match). Elsewhere pointers are
-numbered: a publisher creates the number after the one that it began from, and the store lets one
-alone create it (HDFS by a rename that refuses a taken name). Neither asks a clock.
+`manifest.json` is replaced by a conditional put: only where it still has the tag that was read. On
+HDFS pointers are numbered: a publisher creates the number after the one that it began from, by a
+rename that refuses a taken name. Neither reads a clock.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from graphagg.store.manifest import (
     manifest_json,
     manifest_of,
 )
-from graphagg.store.remote.failures import is_precondition
+from graphagg.store.remote.clients import ObjectClient, Tag
 from graphagg.store.remote.files import Store
 
-Token = str | int | None
-"""Which pointer was read; None: there was none."""
+Token = Tag | int | None
+"""Which pointer was read: its tag or its number; None: there was none."""
 
 OBJECTS = "objects"
 NUMBERED = "manifests"
 _OBJECT = re.compile(rf"{OBJECTS}/([0-9a-f]{{64}})-[0-9a-f]{{16}}")
 _NUMBER = re.compile(rf"{NUMBERED}/([0-9]{{12}})\.json")
 _KEPT = 2  # the current pointer, and the one that a reader may just have listed
-_PROBED: set[tuple[str, str]] = set()
+_PROBED: set[tuple[str, ...]] = set()
 
 
 @dataclass(frozen=True)
@@ -134,18 +134,20 @@ def _published(raw: Mapping[str, Any], where: str) -> Published:
 
 
 class Pointer:
-    """The pointer of an index, here of a store that is only read."""
+    """The pointer of an index: the tag of `manifest.json` says which one was read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def read(self) -> tuple[bytes | None, Token]:
         """Read its content, and a token of it; None twice where nothing is published."""
+        client = self._store.client
+        assert isinstance(client, ObjectClient)
+        path = self._store.path(MANIFEST_NAME)
         try:
-            content = self._store.read(MANIFEST_NAME)
+            return self._store.call(lambda: client.get_tagged(path))
         except FileNotFoundError:
             return None, None
-        return content, hashlib.sha256(content).hexdigest()
 
     def swap(self, content: bytes, before: Token) -> None:
         """Replace the pointer, if it is still the one that was read.
@@ -153,15 +155,50 @@ class Pointer:
         Raises:
             ArtifactBusy: it is another one; nothing has changed.
         """
-        self._store.write(MANIFEST_NAME, content)  # says that the store is only read
+        assert not isinstance(before, int)
+        self._store.check_writable()
+        self._probe()
+        if not self._store.create(MANIFEST_NAME, content, before):
+            raise _busy(self._store)
+
+    def _probe(self) -> None:
+        """Check, once per process, that the server refuses puts that the conditions forbid."""
+        address = self._store.address
+        server = (str(address.scheme.name), address.host, str(address.options.get("endpoint")))
+        if server in _PROBED:
+            return
+        name = f".probe-{secrets.token_hex(8)}"
+        self._store.write(name, b"1")
+        wrong = {"e_tag": '"00000000000000000000000000000000"', "version": "0"}
+        try:
+            ignores = self._store.create(name, b"2") or self._store.create(name, b"3", wrong)
+        finally:
+            self._store.remove([name])
+        if ignores:
+            raise NotWritable(
+                f"{address}: this server puts an object against If-None-Match or If-Match, so that "
+                "two publishers would both win; use a server that keeps these conditions"
+            )
+        _PROBED.add(server)
+
+
+class _Site(Pointer):
+    """Of a site that has no tags, and is only read."""
+
+    def read(self) -> tuple[bytes | None, Token]:
+        try:
+            content = self._store.read(MANIFEST_NAME)
+        except FileNotFoundError:
+            return None, None
+        return content, {"e_tag": hashlib.sha256(content).hexdigest()}
 
 
 def pointer_of(store: Store) -> Pointer:
     """Choose the kind of pointer that a store can keep."""
     scheme = store.address.scheme
-    if scheme.protocol == "s3":
-        return _Conditional(store)
-    return _Numbered(store) if scheme.can_write else Pointer(store)
+    if scheme.has_tags:
+        return Pointer(store)
+    return _Numbered(store) if scheme.can_write else _Site(store)
 
 
 def current(store: Store) -> tuple[Published, Token]:
@@ -188,86 +225,8 @@ def current_or_none(store: Store) -> tuple[Published | None, Token]:
     return read_published(content, f"{store.address}/{MANIFEST_NAME}"), token
 
 
-class _Conditional(Pointer):
-    """S3: the entity tag of `manifest.json`."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self._bucket, self._key, _ = store.fs.split_path(store.path(MANIFEST_NAME))
-
-    def read(self) -> tuple[bytes | None, Token]:
-        from fsspec.asyn import sync
-
-        fs = self._store.fs
-
-        async def request() -> tuple[bytes, str]:
-            answer = await fs._call_s3("get_object", Bucket=self._bucket, Key=self._key)
-            async with answer["Body"] as body:
-                return await body.read(), answer["ETag"]
-
-        try:
-            return self._store.call(lambda: sync(fs.loop, request))  # type: ignore[no-any-return]
-        except FileNotFoundError:
-            return None, None
-
-    def swap(self, content: bytes, before: Token) -> None:
-        self._probe()
-        condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": str(before)}
-        try:
-            if self._put(self._key, content, condition):
-                return
-        except Exception:
-            if self.read()[0] == content:  # it was put, and the answer was lost
-                return
-            raise
-        if self.read()[0] != content:
-            raise _busy(self._store)
-
-    def _put(self, key: str, content: bytes, condition: dict[str, Any]) -> bool:
-        """Put under a condition; returns whether it held."""
-
-        def request() -> bool:
-            try:
-                self._store.fs.call_s3(
-                    "put_object", Bucket=self._bucket, Key=key, Body=content, **condition
-                )
-            except Exception as error:
-                if is_precondition(error):
-                    return False
-                raise
-            return True
-
-        try:
-            return self._store.call(request)
-        except FileNotFoundError:  # of If-Match, where the object is gone
-            self._store.check_bucket()
-            return False
-
-    def _probe(self) -> None:
-        """Check, once per process, that the server refuses puts that the conditions forbid."""
-        server = (str(self._store.fs.client_kwargs.get("endpoint_url")), self._bucket)
-        if server in _PROBED:
-            return
-        name = f".probe-{secrets.token_hex(8)}"
-        _, key, _ = self._store.fs.split_path(self._store.path(name))
-        self._put(key, b"1", {})
-        try:
-            kept = not self._put(key, b"2", {"IfNoneMatch": "*"}) and not self._put(
-                key, b"3", {"IfMatch": '"00000000000000000000000000000000"'}
-            )
-        finally:
-            self._store.remove([name])
-        if not kept:
-            raise NotWritable(
-                f"{self._store.address}: this server puts an object against If-None-Match or "
-                "If-Match, so that two publishers would both win; use a server that keeps these "
-                "conditions"
-            )
-        _PROBED.add(server)
-
-
 class _Numbered(Pointer):
-    """Elsewhere: the last number counts."""
+    """HDFS, which has no tags: the last number counts."""
 
     def read(self) -> tuple[bytes | None, Token]:
         while True:
@@ -280,7 +239,7 @@ class _Numbered(Pointer):
                     return None, None  # else one that was removed since it was listed
 
     def swap(self, content: bytes, before: Token) -> None:
-        next_version = int(before or 0) + 1
+        next_version = (before if isinstance(before, int) else 0) + 1
         if not self._store.create(_name(next_version), content):
             raise _busy(self._store)
         versions = self._numbers()

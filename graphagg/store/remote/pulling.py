@@ -21,7 +21,8 @@ from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FileEntry, file_sha256, own_file, read_manifest
 from graphagg.store.ranges import check_space
-from graphagg.store.remote.files import PIECE, Store, in_parallel
+from graphagg.store.remote.clients import PIECE
+from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import Published, current
 from graphagg.store.writing import PULLED, Publication, write_folder
 

@@ -25,7 +25,8 @@ from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry, own_folder
 from graphagg.store.reading import Artifact, open_folder
-from graphagg.store.remote.files import ObjectInfo, Store, in_parallel
+from graphagg.store.remote.clients import ObjectInfo
+from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import (
     NUMBERED,
     OBJECTS,
@@ -186,7 +187,7 @@ def _send(store: Store, files: Mapping[str, tuple[FileEntry, Path]], progress: P
 
     def send(name: str) -> None:
         nonlocal done
-        store.upload(files[name][1], name)
+        store.write(name, files[name][1])
         done += 1
         progress("push", done, len(files))
 

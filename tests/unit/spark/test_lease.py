@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import threading
 from pathlib import Path
 
@@ -18,18 +16,9 @@ PATIENCE = 0.5
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A folder whose objects are there at once and whole, as those of a store are."""
-    store = Store(store_in(tmp_path / "store"))
+def store(tmp_path: Path) -> Store:
     (tmp_path / "store").mkdir()
-
-    def pipe_file(path: str, data: bytes, mode: str = "overwrite") -> None:
-        draft = tmp_path / secrets.token_hex(8)
-        draft.write_bytes(data)
-        (os.link if mode == "create" else os.replace)(draft, path)
-
-    monkeypatch.setattr(store.fs, "pipe_file", pipe_file)
-    return store
+    return Store(store_in(tmp_path / "store"))
 
 
 def killed(store: Store) -> Lease:

@@ -7,16 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from graphagg.store.remote import failures
+from graphagg.store.remote import clients, failures
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
-    memory.store.clear()
-    memory.pseudo_dirs[:] = [""]
+    clients._memory.cache_clear()
     monkeypatch.setenv("GRAPHAGG_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("GRAPHAGG_CACHE_SIZE", raising=False)
     monkeypatch.setattr(failures, "_FIRST_WAIT", 0.0)
     yield tmp_path / "cache"
-    memory.store.clear()

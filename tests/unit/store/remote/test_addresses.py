@@ -1,4 +1,4 @@
-"""Addresses: one table of schemes, for fsspec and for Hadoop."""
+"""Addresses: one table of schemes, for Python and for Hadoop."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_spelling_is_one_place(scheme, bucket, parts) -> None:
     assert len(places) == 1
     place = places.pop()
     assert isinstance(place, Address)
-    assert parse_location(str(place)) == parse_location(place.fsspec) == place
+    assert parse_location(str(place)) == place
     assert (place.host, place.path) == (bucket, path)
     if scheme.hadoop is not None:
         assert parse_location(place.hadoop) == place
@@ -44,7 +44,7 @@ def test_every_spelling_is_one_place(scheme, bucket, parts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "fsspec", "hadoop"),
+    ("said", "python", "hadoop"),
     [
         ("s3n://b/x/", "s3://b/x", "s3a://b/x"),
         ("s3:/b/x", "s3://b/x", "s3a://b/x"),  # through a Path
@@ -52,9 +52,9 @@ def test_every_spelling_is_one_place(scheme, bucket, parts) -> None:
         ("abfss://c@a.dfs.core.windows.net/x", *["abfss://c@a.dfs.core.windows.net/x"] * 2),
     ],
 )
-def test_both_sides_spell_it(said: str, fsspec: str, hadoop: str) -> None:
+def test_both_sides_spell_it(said: str, python: str, hadoop: str) -> None:
     place = address(said)
-    assert (place.fsspec, place.hadoop, spark_path(said)) == (fsspec, hadoop, hadoop)
+    assert (str(place), place.hadoop, spark_path(said)) == (python, hadoop, hadoop)
 
 
 def test_local_places() -> None:
@@ -82,8 +82,9 @@ def test_what_is_refused(said: str, message: str) -> None:
 def test_settings_are_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
-    pytest.importorskip("fsspec")
-    place = address("s3://b/x", endpoint_url="http://127.0.0.1:7070", key="k", secret="hidden")
+    place = address(
+        "s3://b/x", endpoint="http://127.0.0.1:7070", access_key_id="k", secret_access_key="hidden"
+    )
     assert hadoop_settings(place) == {
         "fs.s3a.endpoint": "http://127.0.0.1:7070",
         "fs.s3a.access.key": "k",

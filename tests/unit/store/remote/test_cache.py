@@ -42,7 +42,7 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     places = [
         address("s3://b/i"),
         address("s3://b/j"),
-        address("s3://b/i", endpoint_url="http://other"),
+        address("s3://b/i", endpoint="http://other"),
     ]
     assert len({cached_folder(place) for place in places}) == 3
 
@@ -54,7 +54,7 @@ def test_a_warm_cache_asks_for_the_pointer_alone(
     read_number(url)
     flaws = Flaws(monkeypatch)
     read_number(url)
-    assert [name for name, _ in flaws.asked] == ["find", "cat_file"]
+    assert [name for name, _ in flaws.asked] == ["get_tagged"]
 
 
 def test_what_is_open_is_spared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

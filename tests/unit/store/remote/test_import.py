@@ -14,7 +14,7 @@ def test_nothing_of_a_store_is_loaded_for_local_indices() -> None:
         "with graphagg.store.write_artifact(folder) as publication:\n"
         "    publication.publish(Manifest('test'))\n"
         "graphagg.store.open_artifact(folder).close()\n"
-        "print([name for name in ('fsspec', 's3fs', 'aiohttp', 'asyncio') if name in sys.modules])"
+        "print([name for name in ('obstore', 'fsspec', 'asyncio') if name in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from graphagg.store import manifest_at, open_artifact
 from graphagg.store.addresses import address
 from graphagg.store.remote import inspecting, pulling, pushing
 from graphagg.store.remote.cache import build_folder, cached_folder
+from graphagg.store.remote.clients import ObjectClient
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.inspecting import verify
 from graphagg.store.remote.pointers import current, current_or_none, sha256_of
@@ -140,13 +140,13 @@ def test_every_tenth_request_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_store_that_lists_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flaws = Flaws(monkeypatch)
-    listed = MemoryFileSystem.find
+    listed = ObjectClient.find
 
-    def late(fs: MemoryFileSystem, path: str, **more: Any) -> Any:
+    def late(fs: ObjectClient, path: str, **more: Any) -> Any:
         found = listed(fs, path, **more)
         return {name: info for name, info in found.items() if "/objects/" not in name}
 
-    monkeypatch.setattr(MemoryFileSystem, "find", late)
+    monkeypatch.setattr(ObjectClient, "find", late)
     for number in range(3):
         push(write_version(tmp_path / "a", number), URL)
         assert read_number(URL) == number
@@ -288,7 +288,7 @@ def test_a_build_that_fails_leaves_the_old_index(
     flaws = Flaws(monkeypatch)
 
     def refuse(number: int, name: str, path: str) -> None:
-        if name == "put_file":
+        if name == "put":
             raise PermissionError("this bucket takes no puts")
 
     flaws.before = refuse
@@ -307,7 +307,7 @@ def test_a_build_that_fails_leaves_the_old_index(
 
 def test_a_put_into_no_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(number: int, name: str, path: str) -> None:
-        if name == "put_file":
+        if name == "put":
             raise FileNotFoundError("no such container")
 
     Flaws(monkeypatch).before = missing

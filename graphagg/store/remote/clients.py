@@ -1,0 +1,224 @@
+"""Clients of object stores: obstore for S3, Google, Azure and web sites, fsspec for the others.
+
+Both have the same methods. Paths are full; `FileNotFoundError` says that there is no such object.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from graphagg.errors import MissingExtra, StoreError
+from graphagg.store.addresses import Address
+
+PIECE = 8 << 20
+"""Bytes of a request, at most, where an object is read, and of the parts in which one is sent."""
+Tag = Mapping[str, str]
+"""What a store calls one state of an object: its entity tag, and its version where it has some."""
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """An object in a list: its size, and when it was written, in seconds by the store's clock."""
+
+    bytes: int
+    modified: float
+
+
+class ObjectClient:
+    """S3, Google Cloud Storage, Azure, web sites that are only read, and memory for tests."""
+
+    def __init__(self, address: Address) -> None:
+        self._store = _obstore(address)
+
+    def get(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
+        """Read an object, or its bytes `[start, end)`; all of it where the site knows no ranges."""
+        import obstore
+        from obstore.exceptions import NotSupportedError
+
+        if start is not None and end is not None:
+            with suppress(NotSupportedError):  # a site that knows no ranges
+                return bytes(obstore.get_range(self._store, path, start=start, end=end))
+        return bytes(obstore.get(self._store, path).bytes())
+
+    def get_tagged(self, path: str) -> tuple[bytes, Tag]:
+        """Read an object and its tag."""
+        import obstore
+
+        answer = obstore.get(self._store, path)
+        meta = {"e_tag": answer.meta["e_tag"], "version": answer.meta["version"]}
+        return bytes(answer.bytes()), {name: tag for name, tag in meta.items() if tag}
+
+    def put(self, path: str, data: bytes | Path) -> None:
+        """Put an object or a file, in place of an object of that name."""
+        import obstore
+
+        obstore.put(self._store, path, data, chunk_size=PIECE, max_concurrency=2)
+
+    def put_if(self, path: str, data: bytes, before: Tag | None) -> bool:
+        """Put an object where its tag is `before` (None: where there is none); whether it was."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        try:
+            mode: Any = "create" if before is None else dict(before)
+            obstore.put(self._store, path, data, mode=mode, use_multipart=False)
+        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            return False
+        return True
+
+    def info(self, path: str) -> ObjectInfo:
+        """Size and time of an object."""
+        import obstore
+
+        return _info(obstore.head(self._store, path))
+
+    def find(self, folder: str) -> dict[str, ObjectInfo]:
+        """All objects below a folder, by path."""
+        import obstore
+
+        batches = obstore.list(self._store, folder or None)
+        return {str(each["path"]): _info(each) for batch in batches for each in batch}
+
+    def folders(self, folder: str) -> list[str]:
+        """Paths of the folders directly in a folder."""
+        import obstore
+
+        listed = obstore.list_with_delimiter(self._store, folder or None)
+        return list(listed["common_prefixes"])
+
+    def remove(self, path: str) -> None:
+        """Remove an object."""
+        import obstore
+
+        obstore.delete(self._store, path)
+
+
+def _info(meta: Any) -> ObjectInfo:
+    return ObjectInfo(int(meta["size"]), meta["last_modified"].timestamp())
+
+
+def _obstore(address: Address) -> Any:
+    _import("obstore", address)
+    from obstore.store import from_url
+
+    if address.scheme.name == "memory":
+        return _memory()
+    client = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(seconds=60)}
+    options: dict[str, Any] = {"client_options": {**client, "allow_http": True}}
+    # `attempt` tries again, and names what failed.
+    options["retry_config"] = {"max_retries": 1, "retry_timeout": timedelta(seconds=60)}
+    if address.options:
+        options["config"] = dict(address.options)
+    return from_url(f"{address.scheme.name}://{address.host}/", **options)
+
+
+@cache
+def _memory() -> Any:
+    from obstore.store import MemoryStore
+
+    return MemoryStore()
+
+
+class FolderClient:
+    """HDFS, which has folders and no conditional puts, and the hub of Hugging Face, by fsspec."""
+
+    def __init__(self, address: Address) -> None:
+        self._fs = _file_system(address)
+        self._root = address.scheme.name + "://" + address.host
+        self._has_folders = address.scheme.can_write
+
+    def _path(self, path: str) -> str:
+        return str(self._fs._strip_protocol(f"{self._root}/{path}"))
+
+    def get(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
+        """Read an object, or its bytes `[start, end)`."""
+        data: bytes = self._fs.cat_file(self._path(path), start=start, end=end)
+        return data
+
+    def put(self, path: str, data: bytes | Path) -> None:
+        """Put an object or a file, in place of an object of that name."""
+        place = self._path(path)
+        self._fs.makedirs(place.rpartition("/")[0], exist_ok=True)
+        if isinstance(data, Path):
+            self._fs.put_file(str(data), place)
+        else:
+            self._fs.pipe_file(place, data)
+
+    def put_if(self, path: str, data: bytes, before: Tag | None) -> bool:
+        """Put an object where there is none, by a rename, which refuses a taken name."""
+        assert before is None, "only a store with tags puts against one"
+        draft = f"{path}.{secrets.token_hex(8)}"
+        self.put(draft, data)
+        try:
+            self._fs.mv(self._path(draft), self._path(path))
+        except OSError:
+            pass  # the name is taken, or the answer was lost: the draft says which
+        if not self._fs.exists(self._path(draft)):
+            return self.get(path) == data
+        self.remove(draft)
+        return False
+
+    def info(self, path: str) -> ObjectInfo:
+        """Size and time of an object."""
+        self._fs.invalidate_cache()
+        return _folder_info(self._fs.info(self._path(path)))
+
+    def find(self, folder: str) -> dict[str, ObjectInfo]:
+        """All objects below a folder, by path."""
+        self._fs.invalidate_cache()
+        root = self._path("").rstrip("/")
+        entries = self._fs.find(self._path(folder), detail=True)
+        return {path[len(root) :].lstrip("/"): _folder_info(i) for path, i in entries.items()}
+
+    def folders(self, folder: str) -> list[str]:
+        """Paths of the folders directly in a folder."""
+        self._fs.invalidate_cache()
+        infos = self._fs.ls(self._path(folder), detail=True)
+        return [str(info["name"]).rstrip("/") for info in infos if info["type"] == "directory"]
+
+    def remove(self, path: str) -> None:
+        """Remove an object."""
+        self._fs.rm_file(self._path(path))
+
+
+def _folder_info(info: Mapping[str, Any]) -> ObjectInfo:
+    """Read an entry of a list: WebHDFS counts milliseconds, pyarrow's HDFS gives an instant."""
+    modified = info.get("modificationTime")
+    mtime = info.get("mtime")
+    seconds = int(modified) / 1000 if modified is not None else mtime.timestamp() if mtime else 0.0
+    return ObjectInfo(int(info.get("size") or 0), seconds)
+
+
+def _file_system(address: Address) -> Any:
+    scheme = address.scheme
+    for module in ("fsspec", scheme.module):
+        _import(module, address)
+    from fsspec import filesystem
+
+    options: dict[str, Any] = {"use_listings_cache": False, **address.options}
+    if scheme.hadoop is not None and address.host:
+        host, _, port = address.host.rpartition("@")[2].partition(":")
+        options = {"host": host, **({"port": int(port)} if port else {}), **options}
+    try:
+        return filesystem(scheme.name, **options)
+    except (ImportError, OSError) as error:
+        raise StoreError(
+            f"{address}: hdfs:// needs Java and the native client of Hadoop: set JAVA_HOME, "
+            "HADOOP_HOME and CLASSPATH (`hadoop classpath --glob`), or use webhdfs:// "
+            f"({str(error).partition(chr(10))[0]})"
+        ) from None
+
+
+def _import(module: str, address: Address) -> None:
+    try:
+        import_module(module)
+    except ImportError as error:
+        raise MissingExtra.of(error, address.scheme.extra) from None

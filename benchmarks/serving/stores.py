@@ -1,4 +1,4 @@
-"""Indices on an S3 server on this machine: push, pull and open, beside plain copies by fsspec.
+"""Indices on an S3 server on this machine: push, pull and open, beside plain copies by the same client.
 
     make cluster-tools                    # brings the server
     graphagg rag index PASSAGES --out IDX
@@ -26,7 +26,7 @@ from benchmarks.report import Report
 from graphagg.rag import PassageIndex
 from graphagg.store import manifest_at
 from graphagg.store.addresses import Address
-from graphagg.store.remote.files import Store
+from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.inspecting import verify
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
@@ -82,17 +82,22 @@ def _measure(report: Report, server: Server, root: Path) -> None:
 
 
 def _pushes(server: Server, index: Path) -> tuple[object, ...]:
-    fs = Store(server.at("")).fs
+    store, files = Store(server.at("plain")), [path for path in index.rglob("*") if path.is_file()]
     pushes, copies = count(), count()
+
+    def put() -> None:
+        folder = next(copies)
+        in_parallel(lambda path: store.write(f"{folder}/{path.name}", path), files)
+
     return "push, beside put", *_pair(
         lambda: push(index, server.at(f"n{next(pushes)}")),
-        lambda: fs.put(f"{index}/", f"bucket/plain{next(copies)}/", recursive=True),
+        put,
     )
 
 
 def _pulls(address: Address, root: Path) -> list[tuple[object, ...]]:
     push(root / "idx", address)
-    fs, target = Store(address).fs, root / "target"
+    store, target = Store(address), root / "target"
 
     def fresh(work: Callable[[], object]) -> Callable[[], None]:
         def run() -> None:
@@ -102,7 +107,9 @@ def _pulls(address: Address, root: Path) -> list[tuple[object, ...]]:
         return run
 
     def get() -> None:
-        fs.get(f"{address.host}/{address.path}/objects/", f"{target}/", recursive=True)
+        target.mkdir()
+        names = list(store.listed("objects"))
+        in_parallel(lambda name: (target / Path(name).name).write_bytes(store.read(name)), names)
 
     copied = _pair(fresh(lambda: pull(address, target)), fresh(get))
     verified = _pair(lambda: verify(address), fresh(get))

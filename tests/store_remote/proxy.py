@@ -100,6 +100,7 @@ def faulty(server: Server) -> Iterator[tuple[Server, Faults]]:
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)
+            self.send_header("ETag", '"0"')
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if self.command != "HEAD":

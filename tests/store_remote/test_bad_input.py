@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -116,17 +116,11 @@ def test_a_wrong_bucket_and_a_wrong_path(server: Server, pushed: Address, tmp_pa
         manifest_at(server.at("nothing-here"))
 
 
-def test_a_clock_that_is_off(pushed: Address, monkeypatch: pytest.MonkeyPatch) -> None:
-    import botocore.auth
-
-    real = botocore.auth.get_current_datetime
-
-    def late(*args: object, **more: object) -> datetime.datetime:
-        return real(*args, **more) + datetime.timedelta(hours=2)
-
-    monkeypatch.setattr(botocore.auth, "get_current_datetime", late)
-    with pytest.raises(ClockOff, match="clock is off"):
-        manifest_at(pushed)
+def test_a_clock_that_is_off(pushed: Address, server: Server) -> None:
+    with faulty(server) as (proxied, faults):
+        faults.refuse = lambda *_: ("RequestTimeTooSkewed", 403)
+        with pytest.raises(ClockOff, match="clock is off"):
+            manifest_at(proxied.at(pushed.path))
 
 
 def test_an_object_altered_at_rest(pushed: Address, server: Server, tmp_path: Path) -> None:
@@ -170,7 +164,7 @@ def test_answers_that_come_late(server: Server, tmp_path: Path) -> None:
     with faulty(server) as (proxied, faults):
         late = {number: threading.Event() for number in range(5, 200, 10)}
         faults.hold = lambda number, *_: number in late and late[number].wait(20)
-        place = proxied.at("late", config_kwargs={"read_timeout": 0.3})
+        place = proxied.at("late", client_options={"timeout": timedelta(seconds=0.3)})
         push(write_version(tmp_path / "a", 1), place)
         assert read_number(place) == 1
         for event in late.values():

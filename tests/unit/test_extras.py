@@ -279,7 +279,7 @@ def brought_by_extras() -> set[str]:
         (["communities", "--help"], 0, "build"),
         (["embed", "--help"], 0, "neighbors"),
         (["train", "--list"], 2, "[nn]"),
-        (["pull", "s3://bucket/x", "y"], 2, "[s3]"),
+        (["pull", "s3://bucket/x", "y"], 2, "[stores]"),
         (["rag", "search", "nowhere", "x"], 2, "nowhere"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

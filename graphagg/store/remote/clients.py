@@ -111,12 +111,15 @@ def _obstore(address: Address) -> Any:
 
     if address.scheme.name == "memory":
         return _memory()
-    client = {"connect_timeout": timedelta(seconds=10), "timeout": timedelta(seconds=60)}
-    options: dict[str, Any] = {"client_options": {**client, "allow_http": True}}
+    client: dict[str, Any] = {
+        "connect_timeout": timedelta(seconds=10),
+        "timeout": timedelta(seconds=60),
+    }
+    config = {name: value for name, value in address.options.items() if value is not None}
+    client |= {"allow_http": True, **config.pop("client_options", {})}
+    options: dict[str, Any] = {"client_options": client, **({"config": config} if config else {})}
     # `attempt` tries again, and names what failed.
     options["retry_config"] = {"max_retries": 1, "retry_timeout": timedelta(seconds=60)}
-    if address.options:
-        options["config"] = dict(address.options)
     return from_url(f"{address.scheme.name}://{address.host}/", **options)
 
 

@@ -30,6 +30,8 @@ _FIRST_WAIT = 0.1  # seconds; each further one is twice as long, of which chance
 _CLOCK = ("RequestTimeTooSkewed", "RequestExpired")
 _BUCKET = ("NoSuchBucket", "ContainerNotFound", "InvalidBucketName", "bucket does not exist")
 _NO_KEY = ("169.254.169.254", "Missing access key", "MissingAccessKeyId", "no credentials")
+_NO_USER = ("XAdminUserNotFound", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+_REFUSALS = {"PermissionDeniedError", "UnauthenticatedError", "PermissionError"}
 _LOST = re.compile(
     r"error sending request|error decoding|response (error|body)|connection|timed? ?out"
     r"|(?:status|code|error)[^0-9]{0,12}(?:408|409|425|429|5[0-9][0-9])",
@@ -65,7 +67,7 @@ def named_error(address: Address, error: Exception) -> Exception:
 
     `FileNotFoundError` stays for an object that is not there; `StoreUnreachable` may pass.
     """
-    text = str(error)
+    text = str(error).partition("Debug source:")[0]
     said = text.partition("\n")[0].strip() or type(error).__name__
     if any(code in text for code in _CLOCK):
         return ClockOff(f"{address}: the store says that this machine's clock is off; set it "
@@ -78,13 +80,13 @@ def named_error(address: Address, error: Exception) -> Exception:
         )
     if any(code in text for code in _BUCKET):
         return NoSuchBucket(f"{address}: no bucket {address.host!r}; check the name ({said})")
-    if isinstance(error, FileNotFoundError):
-        return error
-    refusals = ("PermissionDeniedError", "UnauthenticatedError", "PermissionError")
-    if any(kind.__name__ in refusals for kind in type(error).__mro__):
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & _REFUSALS or any(code in text for code in _NO_USER):
         return AccessRefused(
             f"{address}: the store refuses ({said}); check the credentials and what they may do"
         )
+    if isinstance(error, FileNotFoundError):
+        return error
     if isinstance(error, ConnectionError | TimeoutError | EOFError) or _LOST.search(text):
         return StoreUnreachable(
             f"{address}: the store does not answer as it should, {_ATTEMPTS} times in a row "

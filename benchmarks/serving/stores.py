@@ -1,4 +1,4 @@
-"""Indices on an S3 server on this machine: push, pull and open, beside plain copies by the same client.
+"""Indices on an S3 server on this machine: push, pull and open, beside plain copies.
 
     make cluster-tools                    # brings the server
     graphagg rag index PASSAGES --out IDX

@@ -1,4 +1,4 @@
-"""Checks of features, shared by all parts of `graphagg.nn`."""
+"""Checks that features are finite, for all parts of `graphagg.nn`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphagg.errors import NotFinite
 
 
 class _CheckState(threading.local):
-    """Whether this thread is inside a model that has checked what its layers are given."""
+    """Whether this thread is inside a model that has checked the input of its layers."""
 
     inside = False
 
@@ -23,10 +23,10 @@ _state = _CheckState()
 
 @contextmanager
 def skip_value_checks() -> Iterator[None]:
-    """Skip checks of values inside the `with` block, because the model has made these values.
+    """Skip checks of values inside the `with` block, for values that the model computed.
 
     A pass over each tensor, several times per layer, is a good part of the cost of a small batch.
-    Shapes are checked all the same, and the model checks the last vectors.
+    Shapes are still checked, and the model checks its last vectors.
     """
     before = _state.inside
     _state.inside = True
@@ -37,22 +37,18 @@ def skip_value_checks() -> Iterator[None]:
 
 
 def checks_values() -> bool:
-    """Whether values are checked: not in `skip_value_checks`, and not while compilers trace."""
+    """Whether values are checked: not in `skip_value_checks`, nor while compilers trace."""
     return not (torch.compiler.is_compiling() or _state.inside)
 
 
 def check_finite(x: Tensor, name: str = "x") -> None:
-    """Raise `NotFinite` with the first row of `x` `[N, ...]` that holds NaN or infinity.
-
-    Finite features cost one pass over memory.
-    """
+    """Raise `NotFinite` with the first row of `x` `[N, ...]` that holds NaN or infinity."""
     if _state.inside:
         return
-    # The sum is finite only if all is, but for sums that overflow: those are looked at again.
-    values = x.detach()
-    if bool(torch.isfinite(values.sum())):
+    # One pass: a finite sum has finite terms. A sum that overflows is looked at again.
+    if bool(torch.isfinite(x.detach().sum())):
         return
-    bad = ~torch.isfinite(values).flatten(1).all(1) if x.dim() > 1 else ~torch.isfinite(values)
+    bad = ~torch.isfinite(x.detach().reshape(len(x), -1)).all(1)
     if bool(bad.any()):
         row = int(bad.nonzero()[0])
         raise NotFinite(

@@ -1,4 +1,4 @@
-"""Parts of PyTorch that have no public name, in one place; each has a public fallback.
+"""Uses of PyTorch without a public name, each with a public fallback.
 
 `tests/unit/nn/test_compat.py` tests each assumption and each fallback.
 """
@@ -15,8 +15,8 @@ _FUSED = hasattr(torch.ops.aten, "sigmoid_backward") and hasattr(torch.ops.aten,
 def owner_and_version(tensor: Tensor) -> tuple[Tensor, int] | None:
     """The tensor that owns the memory of a view, and a counter that in-place changes raise.
 
-    Changes through `tensor.data`, or through numpy's view of the memory, do not raise it. Tensors
-    made in inference mode have no counter: the result is None, and the caller must not cache.
+    Changes through `tensor.data`, or through numpy's view of the memory, do not raise it. Returns
+    None for tensors made in inference mode, which have no counter; do not cache those.
     """
     if tensor.is_inference() or not _HAS_VERSIONS:
         return None

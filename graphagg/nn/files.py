@@ -1,4 +1,4 @@
-"""Files of runs and models: written atomically, and read with named errors."""
+"""Files of runs and models, written atomically and read with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -15,11 +15,8 @@ from graphagg.errors import MissingExtra, UnreadableFile, WriteFailed
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file atomically: `write` gets a temporary path, which is then renamed to `path`.
 
-    The old file stays until the new one is complete and on the disk, also if two processes write
-    it at once, or the power fails.
-
-    Raises:
-        WriteFailed: the disk is full, or refuses.
+    The old file stays until the new one is complete and synced, also if two processes write it at
+    once or the power fails. Raises `WriteFailed`.
     """
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
@@ -37,17 +34,13 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_json(path: Path, values: dict[str, Any], indent: int = 1) -> None:
-    """Write plain values; see `write_whole`."""
+    """Write plain values as JSON; see `write_whole`."""
     data = (json.dumps(values, indent=indent) + "\n").encode()
     write_whole(path, lambda partial: partial.write_bytes(data))
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """Read a file of `write_json`; errors end with `remedy`.
-
-    Raises:
-        UnreadableFile: it is missing, or holds no JSON object.
-    """
+    """Read a JSON object; `UnreadableFile` ends with `remedy`."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -68,7 +61,7 @@ def unwritable(path: Path, error: OSError) -> WriteFailed:
 
 
 def safetensors() -> Any:
-    """Import `safetensors` with its module `torch`, or raise `MissingExtra`."""
+    """Import `safetensors` and `safetensors.torch`, or raise `MissingExtra`."""
     try:
         import safetensors.torch
     except ModuleNotFoundError:

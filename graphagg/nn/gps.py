@@ -1,14 +1,14 @@
 """A GPS layer: message passing and global attention side by side (arXiv 2205.12454, equations 2-5).
 
-With h the vertices' vectors, e the edges', N a norm and D dropout:
+With h the vectors of the vertices, e of the edges, N a norm and D dropout:
 
     local   a, e <- MPNN(h, e);   a = N(h + D(a))
     global  b = N(h + D(Attention(h)))
     out     s = a + b;            h <- N(s + D(W2 D(act(W1 s))))
 
 A local part with its own residual (GatedGCN) has residual, dropout, norm and activation inside and
-is normalized once more, as in the authors' configurations. Either part can be left out; then s is
-the other one, or h where both are.
+is normalized once more, as in the authors' configurations. Without one of the parts, s is the
+other; without both it is h.
 
 In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(act(N(a))) instead, and one
 with its own residual is not normalized again.
@@ -31,8 +31,6 @@ from graphagg.nn.conv import local as find_local
 from graphagg.nn.conv.base import after_linear, find_activation, find_norm
 from graphagg.nn.segments import Segments
 from graphagg.nn.settings import LARGE
-
-_BRINGS_NORM = "gatedgcn"
 
 
 class GPSLayer(torch.nn.Module):
@@ -94,12 +92,11 @@ class GPSLayer(torch.nn.Module):
         if self.attention is not None:
             self.attention_norm = find_norm(layer.norm, channels)
         self.local_activation = (
-            find_activation(layer.activation) if layer.order == "gnn+" else torch.nn.Identity()
+            torch.nn.Identity() if self.residual_first else find_activation(layer.activation)
         )
         self.dropout = torch.nn.Dropout(layer.dropout)
         self.feedforward = _feedforward(channels, layer)
-        has_feedforward = self.feedforward is not None
-        self.norm = find_norm(layer.norm if has_feedforward else OFF, channels)
+        self.norm = find_norm(layer.norm if layer.feedforward else OFF, channels)
 
     def forward(
         self,
@@ -172,7 +169,7 @@ def _local(
     if isinstance(given, torch.nn.Module):
         return find_local(given, channels, edge_channels)
     inside = {}
-    if given.name == _BRINGS_NORM:
+    if given.name == "gatedgcn":
         inside = {"dropout": layer.dropout, "norm": layer.norm, "act": layer.activation}
     return find_local(given.name, channels, edge_channels, given.aggregation or None, **inside)
 

@@ -1,7 +1,6 @@
-"""The lookup of objects by name, shared by all registries of `graphagg.nn`.
+"""Objects by name: the lookup and its errors, shared by all registries of `graphagg.nn`.
 
-Each package has its registry and its public function in a module `resolver`. Errors about unknown
-names and unknown options are made here.
+The registries are in modules called `resolver`.
 """
 
 from __future__ import annotations
@@ -25,17 +24,10 @@ def find(
     otherwise: str = "",
     error: type[GraphAggError] = InvalidParameter,
 ) -> _T:
-    """The entry of a registry.
+    """The entry of a registry, or `error`, which lists the nearest name and all others.
 
-    Args:
-        kind: of the entries, such as `attention`, for the error.
-        name: the user's.
-        registry: the entries by name.
-        otherwise: the alternative to a name, for the error.
-        error: the class of the error.
-
-    Raises:
-        GraphAggError: no entry has this name; the message lists the nearest name and all others.
+    `kind` names the entries in the error, such as `attention`; `otherwise` is the alternative to a
+    name.
     """
     if isinstance(name, str) and name in registry:
         return registry[name]
@@ -49,9 +41,9 @@ def unknown(
     otherwise: str = "",
     error: type[GraphAggError] = InvalidParameter,
 ) -> GraphAggError:
-    """The error about an unknown name; see `find` for the arguments."""
+    """The error about an unknown name; see `find`."""
     by_lower = {candidate.lower(): candidate for candidate in names}
-    # Matching takes time in the square of the length, and the name is the user's.
+    # Matching takes quadratic time in the length of the user's name.
     close = get_close_matches(str(name)[:_LONGEST].lower(), by_lower, n=1)
     meant = f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
     choices = ", ".join(by_lower.values()) + (f", or {otherwise}" if otherwise else "")
@@ -59,16 +51,9 @@ def unknown(
 
 
 def build(what: str, make: Callable[..., _T], /, *given: Any, **options: Any) -> _T:
-    """Call `make(*given, **options)` after a check of the options' names.
+    """Call `make(*given, **options)`; `InvalidParameter` for an option that it does not take.
 
-    Args:
-        what: name of the object in errors.
-        make: a class or function; keywords that a `functools.partial` sets are no options.
-        given: its first arguments.
-        options: the user's.
-
-    Raises:
-        InvalidParameter: an option that `make` does not take; the message lists the others.
+    `what` names the object in the error. Keywords that a `functools.partial` sets are no options.
     """
     parameters = list(inspect.signature(make).parameters)[len(given) :]
     allowed = [name for name in parameters if name not in getattr(make, "keywords", {})]

@@ -61,7 +61,7 @@ class Segments:
 
     @cached_property
     def longest(self) -> int:
-        """Rows of the largest segment; 0 where there is none."""
+        """Rows of the largest segment; 0 without segments."""
         return int(self.sizes.max()) if self.count else 0
 
     @cached_property
@@ -69,7 +69,7 @@ class Segments:
         return {}
 
     def plan(self, name: Hashable, make: Callable[[], _Plan]) -> _Plan:
-        """Call `make` once and cache its result, so that the layers of a model share it."""
+        """Return the cached result of `make`, so that the layers of a model share it."""
         if name not in self._plans:
             self._plans[name] = make()
         return cast(_Plan, self._plans[name])
@@ -86,8 +86,8 @@ class Segments:
             InvalidBatch: `ptr` is not of this form.
         """
         ptr = _integers(ptr, "ptr")
-        if torch.compiler.is_compiling():  # nothing is read, and so nothing checked
-            if torch.onnx.is_in_onnx_export():  # which cannot repeat by counts
+        if torch.compiler.is_compiling():  # values cannot be read and checked
+            if torch.onnx.is_in_onnx_export():  # ONNX cannot repeat by counts
                 row = torch.arange(rows, device=ptr.device).unsqueeze(1)
                 return cls(ptr, (row >= ptr[1:]).sum(1))
             every = torch.arange(ptr.numel() - 1, device=ptr.device)
@@ -130,10 +130,10 @@ class Segments:
     def from_batch(
         cls, rows: int, ptr: Tensor | None, index: Tensor | None, device: torch.device
     ) -> Segments:
-        """Segments of `rows` rows, as a PyG batch says: by `ptr`, else by `batch`, else one graph.
+        """Segments of a PyG batch of `rows` rows: from `ptr`, else from `batch`, else one graph.
 
         Raises:
-            InvalidBatch: `ptr` or `index` is not of its form, or is of another number of rows.
+            InvalidBatch: `ptr` or `index` is invalid or does not fit `rows`.
         """
         if ptr is not None:
             return cls.from_ptr(ptr, rows)
@@ -153,7 +153,7 @@ class Segments:
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean over each segment: `[N, ...]` to `[S, ...]`; empty segments give 0."""
-        # Neither the sum nor the size of a large segment fits in 16 bits.
+        # The sum and size of a large segment exceed 16 bits.
         wide = values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
         sizes = self.sizes.clamp(min=1).to(wide.dtype)
         mean = self.sum(wide) / sizes.view(-1, *[1] * (values.dim() - 1))
@@ -166,11 +166,7 @@ def offsets(sizes: Tensor) -> Tensor:
 
 
 def check_index(index: Tensor, count: int | None = None) -> Tensor:
-    """Return `index` as int64.
-
-    Raises:
-        InvalidBatch: a float type, more than one dimension, a negative value, or one >= `count`.
-    """
+    """Return `index` as int64; `InvalidBatch` unless it is `[N]` integers in `[0, count)`."""
     index = _integers(index, "index")
     if index.numel():
         low, high = int(index.min()), int(index.max())

@@ -1,4 +1,4 @@
-"""Frozen dataclasses of settings: check their fields, read them from JSON, compare them."""
+"""Frozen dataclasses of settings: checks of their fields, JSON, and differences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphagg.checks import integer, number, one_of, shown
 from graphagg.errors import InvalidParameter
 
 STRICT = ConfigDict(extra="forbid", strict=True)
-"""For `__pydantic_config__`: `parse` refuses unknown fields and values of another type."""
+"""`__pydantic_config__` with which `parse` refuses unknown fields and other types."""
 
 LARGE = 2**31
 PROBABILITY = {"least": 0.0, "below": 1.0}
@@ -27,14 +27,14 @@ def check_choices(settings: object, **literals: Any) -> None:
 
 
 def check_integers(settings: object, **bounds: tuple[int, int | None]) -> None:
-    """Check fields against (least, most), and store numpy's integers as Python's."""
+    """Check fields against (least, most); numpy's integers become Python's."""
     for name, (least, most) in bounds.items():
         checked = integer(name, getattr(settings, name), least, most)
         object.__setattr__(settings, name, checked)
 
 
 def check_sizes(settings: object, **bounds: tuple[int, int | None]) -> None:
-    """Check each entry of fields that are lists of integers, and store them as tuples."""
+    """Check each entry of fields that are lists of integers; they become tuples."""
     for name, (least, most) in bounds.items():
         sizes = getattr(settings, name)
         if not isinstance(sizes, list | tuple):
@@ -46,7 +46,7 @@ def check_sizes(settings: object, **bounds: tuple[int, int | None]) -> None:
 
 
 def check_numbers(settings: object, **bounds: dict[str, float]) -> None:
-    """Check fields against the bounds of `graphagg.checks.number`, and store them as floats."""
+    """Check fields against the bounds of `graphagg.checks.number`; they become floats."""
     for name, limits in bounds.items():
         checked = number(name, getattr(settings, name), **limits)
         object.__setattr__(settings, name, checked)
@@ -60,11 +60,10 @@ def part_width(name: str, count: Any, of: str, width: int) -> int:
 
 
 def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
-    """Make a dataclass, perhaps with dataclasses in it, from plain values, strictly.
+    """Make a dataclass, perhaps a nested one, from plain values, without conversions.
 
-    Raises:
-        InvalidParameter: an unknown field, or a value of the wrong type or out of range; `where`
-            is the name of the values in the message.
+    `where` names the values in the message. Raises `InvalidParameter` for an unknown field, or a
+    value of the wrong type or out of range.
     """
     for name in values:
         if name not in _names(kind):

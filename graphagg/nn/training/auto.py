@@ -1,9 +1,9 @@
 """`auto`: race plain models and take the one with the best validation score.
 
-The race is the controls of the run (`graphagg.nn.training.controls`) with a GPS model among them,
-on each split of the run; the best mean validation score wins. No label of a test part is used, and
-the rule has no parameter that was fitted to data sets. `python -m benchmarks.training.small_sets`
-measures how near it comes to the best of them.
+The race trains the controls of the run (`graphagg.nn.training.controls`) and a GPS model on each
+split; the best mean validation score wins. Test labels are not used, and the rule has no parameter
+that was fitted to data sets. `python -m benchmarks.training.small_sets` compares the choice with
+the best model.
 """
 
 from __future__ import annotations
@@ -30,24 +30,20 @@ ORDER: dict[Level, tuple[Simple, ...]] = {
     "node": ("sage", "gcn", "gps", "mlp"),
     "edge": ("sage", "gcn", "mlp"),
 }  # ties go to the first
-_LARGE = 200_000  # vertices of one graph above which neighbors are sampled, and nothing is raced
-_READ = 20_000_000  # vertices and edges that a network of the race reads, over its epochs
-_FEWEST = 5  # epochs of a race
+_LARGE = 200_000  # above this, vertices of one graph are sampled, and there is no race
+_READ = 20_000_000  # vertices and edges that a network of a race reads in all its epochs
+_FEWEST = 5  # minimum epochs of a race
 
 
 @dataclass(frozen=True)
 class Auto:
-    """The model `auto`, with changed settings.
-
-    Attributes:
-        change: applied to each of the plain models.
-    """
+    """The model `auto`; `change` is applied to each of the plain models."""
 
     change: Callable[[Preset], Preset] = lambda preset: preset
 
     @property
     def training(self) -> TrainingConfig:
-        """Its training settings for vertices; unchanged ones differ for other tasks."""
+        """Its training settings for vertices; the defaults differ for other tasks."""
         return self.change(simple("sage", "node")).training
 
 
@@ -59,7 +55,7 @@ class RaceResult:
         name: which one.
         preset: the model and its training.
         reasons: a sentence per decision.
-        raced: per split the other models of the race, if they trained as long as controls do.
+        raced: per split the other models of the race, if they trained as long as controls.
     """
 
     name: Simple
@@ -107,12 +103,9 @@ def choose(
 def winner(
     raced: Sequence[Sequence[Control]], names: Sequence[Simple], metric: Metric
 ) -> tuple[Simple, tuple[str, ...]]:
-    """The network with the best mean validation score, and the sentences that say so.
+    """The best network by mean validation score, and the sentences that explain it.
 
-    Args:
-        raced: the controls of each split.
-        names: the networks among them; ties go to the first.
-        metric: of the scores.
+    `raced` are the controls of each split, `names` the networks among them; ties go to the first.
     """
     scores: dict[str, list[float]] = {}
     for control in (control for of_split in raced for control in of_split):

@@ -1,12 +1,12 @@
 """Batches of an epoch: of graphs, of one whole graph, or of samples from it.
 
-The order of an epoch's batches, the sampled neighbors and the negative pairs depend on the random
-state and the epoch's number alone, so that a resumed run sees the batches of an uninterrupted one.
+The order of the batches, the sampled neighbors and the negative pairs depend on the random state
+and the epoch's number alone, so that a resumed run has the batches of an uninterrupted one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -17,19 +17,14 @@ from graphagg.nn.training.data.dataset import GraphData, Split
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.sampling import NeighborSampler, cut
 
-_PRIME = 1_000_003  # seeds of two epochs of two random states are hardly ever the same
+_PRIME = 1_000_003  # so that epochs of different random states hardly share a seed
 
 
 class GraphBatches:
-    """Batches of many graphs.
+    """Batches of `size` of the graphs `ids` `[n]` int64.
 
-    Args:
-        graphs: all graphs.
-        ids: `[n]` int64, the graphs of this part.
-        size: graphs in a batch.
-        epoch: returns the current epoch, by which they are shuffled; None keeps their order.
-        random_state: of the shuffles.
-        negatives: add negative pairs, see `with_negatives`.
+    `epoch` returns the current epoch, which determines the shuffle; None keeps the order. With
+    `negatives`, negative pairs are added, see `with_negatives`.
     """
 
     def __init__(
@@ -44,14 +39,9 @@ class GraphBatches:
         self._graphs, self._ids, self._size = graphs, ids, size
         self._epoch, self._state, self._negatives = epoch, random_state, negatives
 
-    def __len__(self) -> int:
-        return -(-len(self._ids) // self._size)
-
     def __iter__(self) -> Iterator[Data]:
-        ids, generator = (
-            self._ids,
-            epoch_generator(self._state, self._epoch() if self._epoch else 0),
-        )
+        ids, epoch = self._ids, self._epoch() if self._epoch else 0
+        generator = epoch_generator(self._state, epoch)
         if self._epoch is not None:
             ids = ids[torch.randperm(len(ids), generator=generator)]
         for chunk in torch.split(ids, self._size):
@@ -59,31 +49,8 @@ class GraphBatches:
             yield with_negatives(batch, generator) if self._negatives else batch
 
 
-class WholeGraph:
-    """One graph, once per epoch; `rows` `[n]` are the vertices of the part."""
-
-    def __init__(self, graph: Data, rows: Tensor) -> None:
-        self._graph = graph.clone()
-        self._graph.rows = rows
-
-    def __len__(self) -> int:
-        return 1
-
-    def __iter__(self) -> Iterator[Data]:
-        yield self._graph
-
-
 class SampledBatches:
-    """Samples around the vertices of one part of a large graph.
-
-    Args:
-        graph: the graph.
-        rows: `[n]` int64, the seeds.
-        size: seeds in a batch.
-        fanouts: neighbors that a vertex keeps, hop by hop.
-        epoch: returns the current epoch.
-        random_state: of the shuffles and the draws.
-    """
+    """Samples around the vertices `rows` `[n]` int64 of a large graph, `size` seeds per batch."""
 
     def __init__(
         self,
@@ -99,9 +66,6 @@ class SampledBatches:
         self._sampler = NeighborSampler(graph.edge_index, int(graph.num_nodes or 0), fanouts)
         self._epoch, self._state = epoch, random_state
 
-    def __len__(self) -> int:
-        return -(-len(self._rows) // self._size)
-
     def __iter__(self) -> Iterator[Data]:
         generator = epoch_generator(self._state, self._epoch())
         rows = self._rows[torch.randperm(len(self._rows), generator=generator)]
@@ -112,22 +76,19 @@ class SampledBatches:
             yield batch
 
 
-Batches = GraphBatches | WholeGraph | SampledBatches
+Batches = Iterable[Data]
+"""The batches of an epoch; iterated once per epoch."""
 
 
 def epoch_generator(random_state: int, epoch: int) -> torch.Generator:
-    """The generator of an epoch."""
+    """The random generator of an epoch."""
     return torch.Generator().manual_seed(random_state * _PRIME + epoch)
 
 
 class Feed:
-    """The batches of one split.
+    """The batches of one split of the encoded data.
 
-    Args:
-        data: the data, encoded.
-        graphs: `Graphs.from_list(data.graphs)`, shared by the splits; None for a single graph.
-        split: the split.
-        training: the size of a batch, how one graph is sampled, and the random state.
+    `graphs` is `Graphs.from_list(data.graphs)`, shared by the splits, or None for a single graph.
     """
 
     def __init__(
@@ -147,27 +108,30 @@ class Feed:
         return self._graphs is None
 
     def part(self, subset: str) -> Data:
-        """All of a part as one batch, or the one graph with the part's vertices as `rows`."""
+        """A part as one batch; of a single graph the whole, with the part's vertices as `rows`."""
         if self._graphs is None:
-            return next(iter(self.evaluation(subset)))
+            return self._whole(subset)
         return self._graphs.batch(getattr(self._split, subset))
 
     def training(self, epoch: Callable[[], int]) -> Batches:
-        """Shuffled, and sampled where there are fan-outs."""
+        """Shuffled batches, sampled if there are fan-outs."""
         if self._graphs is not None:
             return self._batches("train", epoch)
-        graph = self._data.graphs[0]
         if not self._fanouts:
-            return WholeGraph(graph, self._split.train)
-        return SampledBatches(
-            graph, self._split.train, self._size, self._fanouts, epoch, self._state
-        )
+            return [self._whole("train")]
+        graph, rows = self._data.graphs[0], self._split.train
+        return SampledBatches(graph, rows, self._size, self._fanouts, epoch, self._state)
 
     def evaluation(self, subset: str) -> Batches:
-        """In order and exact: a single graph is never sampled here."""
+        """Batches in order and exact: a single graph is not sampled."""
         if self._graphs is not None:
             return self._batches(subset)
-        return WholeGraph(self._data.graphs[0], getattr(self._split, subset))
+        return [self._whole(subset)]
+
+    def _whole(self, subset: str) -> Data:
+        graph = self._data.graphs[0].clone()
+        graph.rows = getattr(self._split, subset)
+        return graph
 
     def _batches(self, subset: str, epoch: Callable[[], int] | None = None) -> GraphBatches:
         assert self._graphs is not None
@@ -178,7 +142,7 @@ class Feed:
 def with_negatives(batch: Data, generator: torch.Generator) -> Data:
     """Add a pair labeled 0 per pair of a batch: its source, and any vertex of the same graph.
 
-    Some of them are edges: few, where a graph is sparse.
+    Some are edges: few, if the graph is sparse.
     """
     pairs, labels = batch.edge_label_index, batch.edge_label
     graph = batch.batch[pairs[0]]
@@ -191,7 +155,7 @@ def with_negatives(batch: Data, generator: torch.Generator) -> Data:
 
 
 def to_double(graph: Data) -> Data:
-    """Convert float32 to float64, for a model in that precision."""
+    """Convert float32 to float64."""
     return graph.apply(lambda t: t.double() if t.dtype is torch.float32 else t)
 
 

@@ -7,8 +7,8 @@
 | edge | constant, Adamic-Adar, `mlp`, `sage` |
 
 The networks are plain models of `graphagg.nn.presets.simple`, trained for at most as many epochs
-as the model, whose epochs cost more; the other controls take seconds. The epoch is chosen by
-validation, and nothing else is.
+as the model, whose epochs cost more; the other controls take seconds. Only the epoch is chosen by
+validation.
 """
 
 from __future__ import annotations
@@ -39,20 +39,12 @@ from graphagg.nn.training.results import Control
 _NETWORKS: dict[str, tuple[Simple, ...]] = {
     "graph": ("sage",), "node": ("mlp", "gcn", "sage"), "edge": ("mlp", "sage"),
 }  # fmt: skip
-_MOST_GRAPHS, _MOST_COLUMNS = 20_000, 16  # that trees are grown on
+_MOST_GRAPHS, _MOST_COLUMNS = 20_000, 16  # limits for the trees
 
 
 @dataclass(frozen=True)
 class Task:
-    """The data of a split and the settings that its controls are fitted with.
-
-    Attributes:
-        feed: its batches.
-        shape: widths of the data.
-        metric: the metric of the run.
-        training: settings of the run.
-        device: where networks train.
-    """
+    """The data of a split, and the settings of the run."""
 
     feed: Feed
     shape: Shape
@@ -62,7 +54,7 @@ class Task:
 
     @property
     def classes(self) -> bool:
-        """Whether labels are classes, one column."""
+        """Whether labels are one column of classes."""
         return self.metric in ("accuracy", "weighted-accuracy", "f1")
 
 
@@ -85,7 +77,7 @@ def _measured(name: str, fit: Callable[[], torch.nn.Module], task: Task) -> Cont
             evaluate(learner, task.feed.evaluation(subset), task.device, f"the {subset} part")
             for subset in ("val", "test")
         ]
-    except GraphAggError as error:  # a control that fails must not take the run with it
+    except GraphAggError as error:  # a control that fails must not end the run
         note = str(error)
     seconds = round(time.process_time() - start, 2)
     return Control(name, scores[0], scores[1], seconds, note)
@@ -187,12 +179,12 @@ class _Trees(torch.nn.Module):
         counts = graph_counts(labeled, task.shape)[:_MOST_GRAPHS]
         for labels in part_labels(labeled, "graph").T.cpu().numpy()[:, :_MOST_GRAPHS]:
             there = ~np.isnan(labels) if task.metric == "mae" else labels >= 0
-            # 20, the default, leaves few graphs in one leaf.
+            # The default, 20, is too many for few graphs.
             least = max(2, min(20, int(there.sum()) // 20))
             regression = Regressor(loss="absolute_error", random_state=0, min_samples_leaf=least)
             classifier = Classifier(random_state=0, min_samples_leaf=least)
             model = regression if task.metric == "mae" else classifier
-            one = len(np.unique(labels[there])) < 2  # which no classifier is fitted to
+            one = len(np.unique(labels[there])) < 2  # no classifier can be fitted
             self.columns.append(None if one else model.fit(counts[there], labels[there]))
 
     def forward(self, data: Data) -> Tensor:
@@ -230,8 +222,8 @@ class AdamicAdar(torch.nn.Module):
 def graph_counts(batch: Data, shape: Shape) -> Doubles:
     """Statistics of each graph, `[G, columns]`.
 
-    Counts of edges, of degrees from 0 to 8 and more, and of each category; mean and maximum of real
-    features; of vertices and of edges.
+    Counts of edges, of degrees 0 to 7 and 8 or more, and of each category; mean and maximum of real
+    features, of vertices and of edges.
     """
     count, owner = batch.num_graphs, batch.batch
     of_edges = owner[batch.edge_index[0]]

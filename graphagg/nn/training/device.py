@@ -1,4 +1,4 @@
-"""The device that a model runs on, by its name."""
+"""The device of a name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from graphagg.errors import DeviceUnavailable
 
 
 def available() -> list[str]:
-    """The devices that are there, the fastest first."""
+    """The available devices, the fastest first."""
     devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
@@ -16,10 +16,9 @@ def available() -> list[str]:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of a name: `auto` (CUDA where it is there), `cpu`, `cuda`, `cuda:1`, `mps`.
+    """The device of a name: `auto` (CUDA if available), `cpu`, `cuda`, `cuda:1`, `mps`.
 
-    Raises:
-        DeviceUnavailable: it is not there; names those that are.
+    Raises `DeviceUnavailable`, which lists the available ones.
     """
     devices = available()
     if name == "auto":

@@ -11,7 +11,7 @@
     split-0/controls.json what simple models reach on it
     .lock                 held by the process that trains
 
-Checkpoints are read with `weights_only`, so that a file from elsewhere can hold numbers only.
+Checkpoints are read with `weights_only`, so that a file from elsewhere cannot run code.
 """
 
 from __future__ import annotations
@@ -42,9 +42,7 @@ _SHOWN = 4
 def locked(path: Path) -> Iterator[None]:
     """Create a folder and lock it against other processes inside the `with` block.
 
-    Raises:
-        RunBusy: another process trains there.
-        WriteFailed: the folder cannot be written.
+    Raises `RunBusy` if another process trains there, and `WriteFailed`.
     """
     busy = f"{path}: another process trains there; wait for it, or take another folder"
     try:
@@ -61,14 +59,8 @@ def locked(path: Path) -> Iterator[None]:
 class RunFolder:
     """A folder that holds one run. Nothing is written before `begin`.
 
-    Attributes:
-        begun: whether the files in the folder belong to this run.
-
-    Args:
-        path: the folder; it is created.
-        settings: model, training and data of the run as plain values.
-        resume: continue the existing run.
-        force: replace the existing run.
+    `settings` are the model, training and data of the run as plain values. `begun` is whether the
+    files in the folder belong to this run. `resume` continues an existing run, `force` replaces it.
 
     Raises:
         RunExists: there is a run, and neither `resume` nor `force` is set.
@@ -86,7 +78,7 @@ class RunFolder:
             saved = read_json(path / RUN, _REPLACE)
             self._before = _lengthened(path / RUN, saved, same)
             _compare(path / RUN, saved, same)
-        # A run of a constant rate is the same run for any number of epochs.
+        # A run with a constant rate can be continued to any number of epochs.
         if same["training"]["schedule"] == "constant":
             del same["training"]["epochs"]
         self.fingerprint = json.dumps(same, sort_keys=True)
@@ -94,11 +86,7 @@ class RunFolder:
             check_free(path)
 
     def begin(self) -> None:
-        """Remove the files of another run from the folder, and nothing else.
-
-        Raises:
-            WriteFailed: the folder cannot be written.
-        """
+        """Remove the files of another run, and nothing else."""
         if self.begun:
             if self._before:
                 write_json(self.path / RUN, self.settings)
@@ -108,7 +96,7 @@ class RunFolder:
                 _remove(folder, _OF_SPLIT)
                 if not any(folder.iterdir()):
                     folder.rmdir()
-            # Last: while it exists, the other files are known as another run's.
+            # Last: while it exists, the other files belong to another run.
             _remove(self.path, (RESULTS, RUN))
         except OSError as error:
             raise unwritable(self.path, error) from None
@@ -119,21 +107,10 @@ class RunFolder:
         """The folder of a split."""
         return self.path / f"split-{index}"
 
-    def make_split(self, index: int) -> Path:
-        """The folder of a split, made; `WriteFailed` where that fails."""
-        path = self.split(index)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(path, error) from None
-        return path
-
     def done(self, index: int) -> SplitResult | None:
         """The result of a split that an earlier call finished, or None.
 
-        Raises:
-            UnreadableFile: it is broken.
-            CheckpointMismatch: it belongs to another run.
+        Raises `UnreadableFile` if it is broken, `CheckpointMismatch` if it belongs to another run.
         """
         path = self.split(index) / RESULT
         if not self.begun or not path.exists():
@@ -148,9 +125,8 @@ class RunFolder:
     def last(self, index: int) -> dict[str, Any] | None:
         """The last checkpoint, from which a split is resumed, or None.
 
-        Raises:
-            UnreadableFile: it, or the best epoch's, is truncated or holds more than numbers.
-            CheckpointMismatch: it belongs to another run.
+        Raises `UnreadableFile` if it or the best epoch's is broken, `CheckpointMismatch` if it
+        belongs to another run.
         """
         where = self.split(index)
         if not self.begun or not (where / LAST).exists():
@@ -233,16 +209,12 @@ def _remove(folder: Path, names: Sequence[str]) -> None:
 
 
 def read_checkpoint(path: Path, remedy: str = "remove it to train again") -> dict[str, Any]:
-    """Read a checkpoint to the CPU; errors end with `remedy`.
-
-    Raises:
-        UnreadableFile: it is missing, truncated, or holds more than numbers.
-    """
+    """Read a checkpoint to the CPU; `UnreadableFile` ends with `remedy`."""
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UnreadableFile(f"{path}: no such file; {remedy}") from None
-    except Exception as error:  # torch raises whatever a broken or a forbidden file leads to
+    except Exception as error:  # torch raises many types for a broken file
         raise UnreadableFile(
             f"{path} is no checkpoint that can be read ({type(error).__name__}); {remedy}"
         ) from None
@@ -252,10 +224,9 @@ def read_checkpoint(path: Path, remedy: str = "remove it to train again") -> dic
 
 
 def _lengthened(path: Path, saved: dict[str, Any], settings: dict[str, Any]) -> int:
-    """If more epochs are wanted now, store them in `saved` and return the former number; else 0.
+    """If more epochs are requested now, store them in `saved` and return the old number; else 0.
 
-    Raises:
-        CheckpointMismatch: its rate falls by a cosine, which was planned for fewer epochs.
+    Raises `CheckpointMismatch` for a cosine schedule, which was planned for fewer epochs.
     """
     there, now = (values.get("training", {}) for values in (saved, settings))
     before = there.get("epochs")

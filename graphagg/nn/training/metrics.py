@@ -1,7 +1,7 @@
 """Losses and metrics as benchmarks define them.
 
 Benchmarking-GNNs and GraphGPS: ZINC by the mean absolute error; PATTERN and CLUSTER by the mean of
-the classes' recalls, trained with a cross entropy weighted by each class's share of the other
+the classes' recalls, trained with a cross entropy that weights each class by the share of the other
 vertices in the batch. OGB: ROC-AUC and average precision are means over the label columns that
 have both classes, unknown labels left out. LRGB: macro F1, average precision, and the mean
 reciprocal rank of `graphagg.nn.training.ranking`.
@@ -22,10 +22,10 @@ from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.config.training import Loss
 
 Measure = Callable[[Tensor, Tensor], Any]
-"""The user's own loss or metric of answers `[n, C]` and labels: a scalar."""
+"""A user's loss or metric: predictions `[n, C]` and labels to a scalar."""
 
 RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1"]
-"""Metrics of answers and labels, row by row: all but `mrr`."""
+"""Metrics of predictions and labels, row by row: all but `mrr`."""
 
 
 def compute_loss(
@@ -33,20 +33,15 @@ def compute_loss(
 ) -> Tensor:
     """Compute the loss of a batch over its known labels; 0 if none is known.
 
-    Args:
-        objective: which one; not `auto`.
-        predicted: `[n, C]`, without a sigmoid or softmax.
-        labels: `[n]` int64 classes, or `[n]` / `[n, C]` numbers; see `known`.
-        replacement: the user's loss.
-
-    Raises:
-        InvalidParameter: `replacement` returns no scalar tensor with a gradient.
+    `predicted` is `[n, C]`, without a sigmoid or softmax; `labels` are `[n]` int64 classes, or
+    `[n]` or `[n, C]` numbers. `replacement` is the user's loss; `InvalidParameter` if it returns no
+    scalar tensor with a gradient.
     """
     of_classes = objective in ("cross-entropy", "weighted-cross-entropy")
     labels = labels.view(-1) if of_classes else labels.view(predicted.shape)
     there = known(objective, labels)
     if not bool(there.any()):
-        return predicted[:0].sum()  # also where predicted holds NaN, which 0 times would keep
+        return predicted[:0].sum()  # a 0 with a gradient, also if predicted holds NaN
     predicted, labels = predicted[there], labels[there]
     if replacement is not None:
         loss = replacement(predicted, labels)
@@ -69,7 +64,7 @@ def compute_loss(
 
 
 def known(objective: Loss, labels: Tensor) -> Tensor:
-    """Mark the known labels: neither NaN nor -1; -1 is a number if real labels are regressed."""
+    """Mark the known labels: not NaN, and not -1 unless real labels are regressed."""
     if objective in ("l1", "mse") and labels.dtype.is_floating_point:
         return ~labels.isnan()
     return labels >= 0  # NaN is not
@@ -78,7 +73,7 @@ def known(objective: Loss, labels: Tensor) -> Tensor:
 def _cross_entropy(predicted: Tensor, classes: Tensor, weighted: bool) -> Tensor:
     weight = class_weights(classes, predicted.size(1)).to(predicted.dtype) if weighted else None
     if weight is not None and not bool(weight.any()):
-        weight = None  # one class alone weighs 0, and a mean of weight 0 is not defined
+        weight = None  # a single class has weight 0, and the mean would be undefined
     return functional.cross_entropy(predicted, classes, weight)
 
 
@@ -89,17 +84,12 @@ def class_weights(classes: Tensor, count: int) -> Tensor:
 
 
 def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "the data") -> float:
-    """Compute a metric over the known labels of a part of the data: a share of 1, or an error.
+    """Compute a metric over the known labels of a part of the data.
 
-    Args:
-        metric: which one.
-        predicted: `[n, C]`, without a sigmoid or softmax.
-        labels: as for `compute_loss`.
-        subset: name of the part in errors.
+    `predicted` and `labels` are as in `compute_loss`; `subset` names the part in errors.
 
     Raises:
-        InvalidDataset: it is not defined: no label is known, or for `roc-auc` and `ap` no column
-            has both classes.
+        InvalidDataset: no label is known, or for `roc-auc` and `ap` no column has both classes.
     """
     logits = predicted.detach().to(torch.float64).cpu().numpy()
     truth = labels.detach().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Notes on a run: what of data and settings does not fit well, and is no error."""
+"""Notes on a run: settings and data that do not fit well but are no error."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from graphagg.nn.config.training import Metric
 from graphagg.nn.training.data.dataset import GraphData, Shape
 
 _SHOWN = 5
-_CLASSES = 10  # up to which labels that are whole numbers may be classes
+_CLASSES = 10  # so few different whole numbers may be classes
 
 
 def notes_on(data: GraphData, shape: Shape, metric: Metric, model: GPSConfig | None) -> list[str]:
-    """Sentences on features that are read otherwise than the settings say, and on odd labels."""
+    """Sentences on features that the model reads otherwise than set, and on unusual labels."""
     notes = [] if model is None else _on_features(shape, model)
     labels = torch.cat([graph[data.labels].view(-1) for graph in data.graphs])
     if metric in ("accuracy", "weighted-accuracy", "f1") and data.level != "edge":
@@ -53,7 +53,7 @@ def _on_features(shape: Shape, model: GPSConfig) -> list[str]:
 
 
 def _on_classes(labels: torch.Tensor, count: int) -> list[str]:
-    """`labels` are those that are known, of `count` classes."""
+    """Notes on classes of the known `labels` that occur never or once."""
     sizes, notes = torch.bincount(labels, minlength=count), []
     for size, what in ((0, "never"), (1, "once")):
         rare = (sizes == size).nonzero().flatten().tolist()

@@ -1,4 +1,4 @@
-"""`model.layers=4`: single settings changed by their path."""
+"""Settings changed by path, such as `model.layers=4`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,11 @@ from graphagg.nn.presets.preset import TABLES
 
 
 def override(preset: Preset, changes: Sequence[str]) -> Preset:
-    """A preset with some settings changed.
+    """A preset with changed settings.
 
-    Args:
-        preset: the preset.
-        changes: `model.layers=4`, `model.encodings.0.size=8`, `training.fanouts=[10, 5]`: values
-            are JSON, and anything that is none is text.
-
-    Raises:
-        InvalidParameter: a path that does not exist, or a value that its setting does not allow.
+    `changes` are such as `model.layers=4`, `model.encodings.0.size=8`, `training.fanouts=[10, 5]`.
+    Values are JSON; other text is a string. Raises `InvalidParameter` for an unknown path or an
+    invalid value.
     """
     plain = preset.to_dict()
     for change in changes:

@@ -1,4 +1,4 @@
-"""The plan of a run: a preset, a config or the user's own model, with its training settings."""
+"""The plan of a run: a preset, a config or a user's model, with its training settings."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Build: TypeAlias = Callable[[Shape], torch.nn.Module]
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """A model to train, and the settings to train it with.
+    """A model to train, and its training settings.
 
     Attributes:
-        name: for results.
+        name: name in the results.
         training: settings.
-        build: a model with new weights for data of a shape; its `forward` takes a `Data` or batch
-            and gives one row per answer.
-        model: the GPS settings, before they are fitted to the data; None for the user's own model.
+        build: makes a model with new weights for data of a shape; its `forward` takes a `Data` or
+            batch and returns one row per prediction.
+        model: the GPS settings before they are fitted to the data; None for a user's model.
     """
 
     name: str
@@ -37,18 +37,18 @@ class TrainingPlan:
     model: GPSConfig | None = None
 
     def transform(self) -> Callable[[Data], Data] | None:
-        """The transform for the encodings of the model; None where it reads none."""
+        """The transform for the encodings of the model, or None."""
         return None if self.model is None else transform_for(self.model)
 
     def settings(self, shape: Shape) -> dict[str, Any]:
-        """Plain values that say what the model is."""
+        """Plain values that identify the model."""
         if self.model is None:
             return {"name": self.name}
         return {"name": self.name, **fit_config(self.model, shape).to_dict()}
 
 
 def transform_for(config: GPSConfig) -> Callable[[Data], Data] | None:
-    """The transform that writes the encodings a model reads; None where it reads none."""
+    """The transform that writes the encodings of a model; None if it has none."""
     from graphagg.nn.model.encoding import encoding_transforms
 
     transforms = encoding_transforms(config)
@@ -62,15 +62,10 @@ def make_plan(
     training: TrainingConfig | None = None,
     name: str | None = None,
 ) -> TrainingPlan:
-    """The plan for what the user gave to `train`.
+    """The plan for a preset or its name, a config, or a callable that makes a model for a `Shape`.
 
-    Args:
-        model: a preset or its name, a config, or a callable that makes a model for a `Shape`.
-        training: settings; by default the preset's, else the defaults.
-        name: what results call it; by default the preset's name.
-
-    Raises:
-        UnknownPreset: there is no preset of that name.
+    By default, settings and name are the preset's. Raises `UnknownPreset`, or `InvalidParameter`
+    for another type.
     """
     if isinstance(model, str):
         return make_plan(preset(model), training, name or model)
@@ -97,11 +92,7 @@ def _of_config(name: str, config: GPSConfig, training: TrainingConfig) -> Traini
 
 
 def check_task(config: GPSConfig, level: Level) -> None:
-    """Refuse a model that answers for something else than the data's labels.
-
-    Raises:
-        InvalidDataset: it does.
-    """
+    """Raise `InvalidDataset` if the model's task is not that of the data's labels."""
     if config.head.task != level:
         raise InvalidDataset(
             f"the model answers for each {config.head.task}, but the data have labels of each "
@@ -110,14 +101,11 @@ def check_task(config: GPSConfig, level: Level) -> None:
 
 
 def fit_config(config: GPSConfig, shape: Shape) -> GPSConfig:
-    """The config with the widths of the data: features in, answers out.
+    """The config with the widths of the data.
 
-    Feature settings that already hold the data's categories stay (a preset knows the whole
-    vocabulary of its benchmark), and so do constant ones. Edge features are used where the data
-    have them and the local part can.
-
-    Raises:
-        InvalidDataset: the model answers for something else than the data's labels.
+    A vocabulary that already covers the data's categories stays (presets have that of the whole
+    benchmark), and so do constant features. Edge features are used if the data have them and the
+    local part can read them. Raises `InvalidDataset` if the model's task is another one.
     """
     check_task(config, shape.level)
     nodes = _features(config.nodes, shape.categories, shape.features)

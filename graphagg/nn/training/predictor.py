@@ -1,4 +1,4 @@
-"""A trained run as a function: graphs in, predictions out, encodings included."""
+"""A trained run as a function from graphs to predictions, encodings included."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Predictor:
 
     Attributes:
         model: the model of the split's best epoch, in evaluation mode.
-        metric: what the run measured.
+        metric: the metric of the run.
         split: the number of the split.
 
     Examples:
@@ -55,21 +55,21 @@ class Predictor:
 
     @torch.no_grad()
     def predict(self, data: Source, *, batch_size: int | None = None) -> Array:
-        """The model's answers, as the run's evaluation computed them.
+        """Predict as the evaluation of the run did.
 
         Args:
-            data: graphs, as `graphagg.nn.training.load_graphs` takes them: a list of `Data`, one
-                `Data`, a file. They have what the run's data had, labels left out. An edge task
-                predicts for the pairs of `edge_label_index`.
-            batch_size: graphs per step; by default the training's. It changes no answer.
+            data: graphs for `graphagg.nn.training.load_graphs` (a list of `Data`, one `Data`, a
+                file), with the attributes of the run's data except labels. An edge task predicts
+                for the pairs of `edge_label_index`.
+            batch_size: graphs per step, by default the training's; does not change the result.
 
         Returns:
-            `[rows, *shape]` floats: a row per graph, vertex or pair, graph by graph. Of a
-            classification they are logits: the class is `argmax(axis=1)`. Of `roc-auc` and `ap`
-            they are logits too: `1 / (1 + exp(-logit))` is the probability.
+            `[rows, *shape]` floats: a row per graph, vertex or pair, graph by graph. For classes
+            they are logits: the class is `argmax(axis=1)`. For `roc-auc` and `ap` they are logits
+            too: `1 / (1 + exp(-logit))` is the probability.
 
         Raises:
-            InvalidDataset, InvalidFeatures: the graphs lack what the model reads.
+            InvalidDataset, InvalidFeatures: attributes are missing or invalid.
             UnreadableFile: no such file.
         """
         size = integer("batch_size", batch_size or self._training.batch_size, 1)
@@ -97,13 +97,13 @@ def load(
 
     Args:
         run: the folder of the run.
-        split: the number of one of its splits; by default the one whose model was best on its own
-            validation part, the first of equal ones. The test parts are not looked at.
+        split: the number of a split; by default the one with the best validation score, the first
+            of equal ones.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
 
     Raises:
-        UnreadableFile: no run is there, or a file of it is missing or broken.
-        InvalidParameter: no such split, or the model is none of graphagg's.
+        UnreadableFile: there is no run, or one of its files is missing or broken.
+        InvalidParameter: no such split, or the model is the user's own.
         CheckpointMismatch: the weights belong to another config.
         DeviceUnavailable: the device is not there.
 
@@ -142,7 +142,7 @@ def load(
 
 
 def _validation(path: Path) -> dict[int, float]:
-    """The score on the validation part of each split that is done, by its number."""
+    """The validation score of each finished split, by its number."""
     scores: dict[int, float] = {}
     for folder in path.iterdir():
         match = re.fullmatch(r"split-(\d+)", folder.name)

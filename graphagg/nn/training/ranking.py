@@ -1,4 +1,4 @@
-"""The mean reciprocal rank of true edges, as PCQM-Contact is measured.
+"""The mean reciprocal rank of true edges, as in PCQM-Contact.
 
 Paper: the Long Range Graph Benchmark (arXiv 2206.08164). Code: the raw MRR of GraphGPS. In each
 graph, a true edge (u, v) is ranked by its score among the pairs (u, w) for all vertices w of the
@@ -27,23 +27,17 @@ from graphagg.nn.training.metrics import not_defined
 PAIRS = 2**20
 """Pairs that a model scores at once, which bounds the memory of its head.
 
-The whole model runs again for the next ones; a batch of molecules seldom has that many.
+The whole model runs again for further ones; a batch of molecules seldom has that many.
 """
 
 
 def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int = PAIRS) -> Tensor:
-    """The mean reciprocal rank of the true edges of each graph that has any.
+    """The mean reciprocal rank of the true edges of each graph that has any: `[g]` float64.
 
-    O(Q + C): Q pairs, the sources with all vertices, and C comparisons, the edges with them.
-
-    Args:
-        batch: one graph or a batch, with `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is
-            a true edge; 0, -1 and NaN (unknown) are none.
-        scored: scores `[q]` of pairs `[2, q]` of the batch.
-        limit: pairs to score at once; the pairs of one source stay together.
-
-    Returns:
-        `[g]` float64, in the order of the graphs.
+    `batch` has `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is a true edge; 0, -1 and NaN
+    are not. `scored` computes the scores `[q]` of pairs `[2, q]`, about `limit` at once; the pairs
+    of one source stay together. O(Q + C): Q pairs, the sources with all vertices, and C
+    comparisons.
 
     Raises:
         InvalidDataset: more than one column of labels.
@@ -66,17 +60,10 @@ def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int
 
 
 def ranks(scores: Tensor, at: Tensor, first: Tensor, sizes: Tensor, limit: int = PAIRS) -> Tensor:
-    """Rank some scores, each among the scores of its group, the largest first.
+    """The ranks `[P]` of the scores at `at` `[P]`, each in its group, the largest first.
 
-    Args:
-        scores: `[Q]`, none of them NaN.
-        at: `[P]` int64, where the scores to rank stand.
-        first: `[P]` int64, where the group of each begins.
-        sizes: `[P]` int64, scores in the group of each.
-        limit: comparisons to make at once; the ones of one score stay together.
-
-    Returns:
-        `[P]` float64, from 1; equal ones share the mean of their best and their worst rank.
+    A group is `first` and `sizes`, `[P]` int64, into `scores` `[Q]` (no NaN). Equal scores share
+    the mean of their best and their worst rank. About `limit` comparisons are made at once.
     """
     ranked = []
     for some in _chunks(sizes, limit):
@@ -95,11 +82,7 @@ def _chunks(sizes: Tensor, limit: int) -> tuple[Tensor, ...]:
 
 
 def mean_over_graphs(ranks_of_batches: Sequence[Tensor], subset: str) -> float:
-    """The mean of `reciprocal_ranks` over the batches of a part.
-
-    Raises:
-        InvalidDataset: no graph has a true edge.
-    """
+    """The mean of `reciprocal_ranks` over the batches of a part; `InvalidDataset` if empty."""
     means = torch.cat(list(ranks_of_batches))
     if not means.numel():
         not_defined("mrr", subset, "no graph has a true edge", "an edge_label of 1 in at least one")

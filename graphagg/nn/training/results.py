@@ -27,10 +27,10 @@ class SplitResult:
         test: metric over the test part.
         epoch: the best epoch, counted from 1.
         epochs: epochs trained.
-        parameters: learned numbers of the model.
+        parameters: number of the model's learned parameters.
         seconds: wall time of training and evaluation.
         cpu_seconds: CPU time of the process meanwhile.
-        measures: of each part, `train`, `val` and `test`, by each of the user's own metrics.
+        measures: the user's metrics by name, each with `train`, `val` and `test`.
 
     Examples:
         >>> from graphagg.nn.training import SplitResult
@@ -55,7 +55,7 @@ class SplitResult:
 
     @classmethod
     def from_json(cls, values: dict[str, Any], path: Path, remedy: str) -> SplitResult:
-        """The result that `to_json` gave; else `UnreadableFile`, with the path and what to do."""
+        """The inverse of `to_json`; `UnreadableFile` names the path and ends with `remedy`."""
         try:
             return parse(cls, {"measures": {}, **values}, "result")
         except InvalidParameter as error:
@@ -64,14 +64,10 @@ class SplitResult:
 
 @dataclass(frozen=True)
 class Control:
-    """A simple model on one split.
+    """A simple model on one split (see `graphagg.nn.training.controls`) and its metrics.
 
-    Attributes:
-        name: which one; see `graphagg.nn.training.controls`.
-        val: metric over the validation part; None where it failed.
-        test: metric over the test part.
-        cpu_seconds: CPU time of fitting and measuring.
-        note: why it failed.
+    If it failed, `val` and `test` are None, and `note` is the reason. `cpu_seconds` are those of
+    fitting and measuring.
     """
 
     name: str
@@ -105,15 +101,15 @@ class TrainingResult:
     """All splits.
 
     Attributes:
-        task: what an answer is about: `graph`, `node` or `edge`.
+        task: `graph`, `node` or `edge`.
         model: name of the preset, or of the model.
         data: name of the data.
-        parameters: learned numbers of the model.
-        metric: what the scores are.
+        parameters: number of the model's learned parameters.
+        metric: metric of the scores.
         splits: one result per split.
         encoding_seconds: CPU time of the encodings, once for all splits.
-        controls: of each split, in its order; empty where they were left out.
-        notes: sentences on what was chosen, and on data and settings that do not fit well.
+        controls: those of each split, in order; empty if they were left out.
+        notes: sentences on choices, and on data and settings that do not fit well.
 
     Examples:
         >>> from graphagg.nn.training import SplitResult, TrainingResult
@@ -154,7 +150,7 @@ class TrainingResult:
 
     @property
     def control_scores(self) -> dict[str, Score]:
-        """Test scores of each control that worked on every split."""
+        """Test scores of each control that succeeded on every split."""
         tests: dict[str, list[float]] = {}
         for control in (control for split in self.controls for control in split):
             if control.test is not None:
@@ -164,7 +160,7 @@ class TrainingResult:
 
     @property
     def verdict(self) -> str:
-        """A sentence on whether the model beats the best of its controls; empty without any."""
+        """A sentence that compares the model with its best control; empty without controls."""
         scores, sign = self.control_scores, -1 if self.metric == "mae" else 1
         if not scores:
             return ""
@@ -192,7 +188,7 @@ class TrainingResult:
         )
 
     def card(self, split: SplitResult, controls: Sequence[Control], made: dict[str, Any]) -> str:
-        """Describe the model of a split in Markdown: data, scores, controls, how it was made."""
+        """Model card of a split in Markdown: data, scores, controls, how it was made."""
         lines = [
             f"# {self.model} on {self.data}",
             f"\nIt answers for each {self.task}; {split.parameters:,} parameters, the weights of "

@@ -61,13 +61,13 @@ def train(
 
     On each split, the epoch with the best validation score is chosen (the first of equal ones), and
     the test part is evaluated once, at that epoch. The weights of split s are seeded by
-    `random_state + s`. On one CPU thread the same settings give the same numbers, and a resumed run
-    gives the numbers of an uninterrupted one.
+    `random_state + s`. On one CPU thread the same settings give the same numbers, also after an
+    interruption.
 
     Args:
-        model: a preset or its name, `auto` (see `graphagg.nn.training.auto`; an `Auto` changes its
-            settings), a `GPSConfig`, or a callable that takes the data's `Shape` and returns a
-            module whose `forward` takes a `Data` or batch.
+        model: a preset or its name, `auto` (see `graphagg.nn.training.auto`) or an `Auto`, a
+            `GPSConfig`, or a callable that takes the data's `Shape` and returns a module whose
+            `forward` takes a `Data` or batch.
         data: an `.npz` file (see `load_data`), a `GraphData`, one `Data` with masks, or a list or
             PyG `Dataset` of `Data` with `split` 0, 1 or 2 for train, val and test. Without masks
             and `split`, random splits 8 : 1 : 1 are drawn.
@@ -79,13 +79,13 @@ def train(
         resume: continue the run in `out`.
         force: replace the run in `out`.
         controls: also train and evaluate simple models; see `graphagg.nn.training.controls`.
-        loggers: functions that are called after each epoch with a dict of `loss`, `lr` and `val`,
-            and the epoch's number from 1, such as the method `log_metrics` of Lightning's loggers.
-        loss: a loss function that replaces the metric's: called with the answers and known labels
-            of a batch (`[n, C]` and `[n]` of classes, else one number each), it returns a scalar.
-            Controls do not use it.
-        metrics: further metrics by name: called once at the end with all answers and labels of a
-            part, on the CPU. They are reported; `training.metric` still chooses the epoch.
+        loggers: called after each epoch with a dict of `loss`, `lr` and `val`, and the epoch's
+            number from 1, such as the method `log_metrics` of Lightning's loggers.
+        loss: replaces the metric's loss: called with the predictions and known labels of a batch
+            (`[n, C]` and `[n]` for classes, else one number each), returns a scalar. Controls do
+            not use it.
+        metrics: further metrics by name, called once at the end with all predictions and labels of
+            a part, on the CPU. `training.metric` still chooses the epoch.
         progress: called after each epoch.
 
     Raises:
@@ -124,14 +124,14 @@ def train(
             "with random_splits (`ratio`)"
         )
     if isinstance(plan, TrainingPlan) and plan.model is not None:
-        check_task(plan.model, dataset.level)  # before the metric, which is of other labels then
+        check_task(plan.model, dataset.level)  # first, for an error about the task, not the metric
     metric = _metric(dataset, plan.training, metrics)
     race: RaceResult | None = None
     if isinstance(plan, Auto):
         race = _race(plan, dataset, metric, splits, options, Path(out), resume=resume, force=force)
         plan = make_plan(race.preset, name=name or AUTO)
     shape = dataset.shape(metric)
-    plan.build(shape)  # refuse a model that cannot be built before anything is written
+    plan.build(shape)  # before anything is written
     notes = [*(race.reasons if race else ()), *notes_on(dataset, shape, metric, plan.model)]
     settings = _settings(plan, dataset, shape, metric, options)
     if race:
@@ -164,7 +164,7 @@ def _plan(
 def _metric(
     data: GraphData, training: TrainingConfig, metrics: Mapping[str, Measure] | None
 ) -> Metric:
-    """Return the metric of a run after checking that the settings fit the data."""
+    """The metric of a run, after a check that the settings fit the data."""
     if training.fanouts and not data.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
     metric = data.resolve_metric(training.metric)
@@ -179,7 +179,7 @@ def _race(
     auto: Auto, data: GraphData, metric: Metric, splits: int, options: FitOptions, out: Path, *,
     resume: bool, force: bool,
 ) -> RaceResult:  # fmt: skip
-    """If a run is resumed, use its choice; otherwise race the models."""
+    """The saved choice of a resumed run; otherwise race the models."""
     if resume and (out / RUN).exists():
         saved = read_json(out / RUN, "replace the run (`force=True`)").get("auto")
         if saved is not None:
@@ -203,7 +203,7 @@ def _settings(
         "data": {"name": data.name, "digest": data.digest()},
     }
     loss = options.loss
-    if loss or options.metrics:  # code cannot be compared, its names can
+    if loss or options.metrics:  # only the names of code can be compared
         name = getattr(loss, "__qualname__", type(loss).__name__) if loss else "auto"
         settings["own"] = {"loss": name, "metrics": sorted(options.metrics)}
     return settings
@@ -219,7 +219,7 @@ def _interrupted(folder: RunFolder) -> str:
 
 
 class _Run:
-    """One call of `train` after all checks; the data are encoded when they are first needed."""
+    """One call of `train` after all checks; the data are encoded at first use."""
 
     def __init__(
         self, plan: TrainingPlan, data: GraphData, shape: Shape, metric: Metric,
@@ -233,9 +233,9 @@ class _Run:
     def train_splits(
         self, splits: int, controls: bool, raced: Sequence[tuple[Control, ...]]
     ) -> TrainingResult:
-        """Train each of the first `splits` that is not done; return the results of all done.
+        """Train the unfinished of the first `splits`; return the results of all finished ones.
 
-        `raced` are controls that were measured before, for each split or for none.
+        `raced` are controls measured before, for each split or for none.
         """
         earlier = {index: self._folder.done(index) for index in range(len(self._data.splits))}
         results = {index: result for index, result in earlier.items() if result is not None}
@@ -257,7 +257,7 @@ class _Run:
         return result
 
     def _origin(self, index: int) -> dict[str, Any]:
-        """Describe how the model of a split was made."""
+        """How the model of a split was made, for its card."""
         data, split = self._data, self._data.splits[index]
         sizes = ", ".join(f"{len(getattr(split, key)):,} {key}" for key in PARTS)
         digest = self._folder.settings["data"]["digest"]

@@ -1,10 +1,10 @@
 """Neighbor sampling: small graphs around seed vertices of one large graph.
 
-GraphSAGE (arXiv 1706.02216): hop by hop, each vertex that the hop before brought in keeps `fanout`
-of its in-neighbors, drawn uniformly without replacement. All vertices of a hop are drawn at
-once by Floyd's algorithm, `fanout` steps whatever their degrees: O(vertices x fanout^2).
+GraphSAGE (arXiv 1706.02216): hop by hop, each new vertex keeps `fanout` of its in-neighbors, drawn
+uniformly without replacement. All vertices of a hop are drawn at once by Floyd's algorithm, in
+`fanout` steps for any degrees: O(vertices x fanout^2).
 
-PyG's `NeighborLoader` needs compiled packages beside PyG; this needs torch alone.
+PyG's `NeighborLoader` needs further compiled packages; this needs torch alone.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Sample:
     """A subgraph around seeds.
 
     Attributes:
-        vertices: `[n]` int64, its vertices in the large graph; the seeds come first.
-        edges: `[m]` int64, its edges in the large graph, each once.
-        edge_index: `[2, m]` int64, the same with the sample's own numbers.
+        vertices: `[n]` int64, ids in the large graph; the seeds come first.
+        edges: `[m]` int64, distinct ids of edges of the large graph.
+        edge_index: `[2, m]` int64, these edges in the sample's own numbering.
     """
 
     vertices: Tensor
@@ -44,11 +44,11 @@ class NeighborSampler:
         edge_index: `[2, E]` int64; messages flow from row 0 to row 1, so the neighbors of v are
             the sources of the edges that end in v.
         vertices: N.
-        fanouts: neighbors a vertex keeps, of the first hop, the second, ...
+        fanouts: neighbors per vertex in the first hop, the second, ...
 
     Raises:
         InvalidBatch: an id is out of range.
-        InvalidParameter: a fan-out below 1, or none.
+        InvalidParameter: no fan-out, or one below 1.
 
     Examples:
         >>> import torch
@@ -71,10 +71,7 @@ class NeighborSampler:
         self._local = torch.full((vertices,), -1, dtype=torch.int64)
 
     def sample(self, seeds: Tensor, generator: torch.Generator | None = None) -> Sample:
-        """A sample around `seeds` `[s]` int64, which are distinct.
-
-        Two calls with generators of one state give the same sample.
-        """
+        """A sample around distinct `seeds` `[s]` int64; the same for equal generator states."""
         local = self._local
         vertices, edges, frontier = seeds, [seeds[:0]], seeds
         local[seeds] = torch.arange(len(seeds))
@@ -97,7 +94,7 @@ class NeighborSampler:
         many, start = degrees[~small], first[~small]
         chosen = torch.full((len(many), fanout), -1, dtype=torch.int64)
         for step in range(fanout):
-            # Floyd: the last of the first j + 1 positions stands in for one that is drawn twice.
+            # Floyd: if a position below j is drawn twice, take j instead.
             j = many - fanout + step
             random = torch.rand(len(many), generator=generator, dtype=torch.float64)
             pick = torch.minimum((random * (j + 1)).long(), j)
@@ -107,19 +104,17 @@ class NeighborSampler:
 
 
 def cut(graph: Data, sample: Sample, seeds: int) -> Data:
-    """The sample as a graph of its own: rows of vertices and of edges, `seeds` of them first.
+    """The sample as a graph, with its rows of vertices and of edges; `seeds` vertices come first.
 
-    A scalar belongs to the whole graph and stays.
-
-    Raises:
-        InvalidDataset: an attribute of pairs of vertices, which a sample has no part of.
+    Scalars belong to the whole graph and stay. Raises `InvalidDataset` for an attribute of pairs of
+    vertices, which cannot be sampled.
     """
     vertices, edges = int(graph.num_nodes or 0), graph.num_edges
     values: dict[str, Tensor] = {}
     for name, value in graph.to_dict().items():
         if name == "edge_index" or not isinstance(value, Tensor):
             continue
-        if value.dim() == 0:  # the whole graph's
+        if value.dim() == 0:
             values[name] = value
             continue
         if "index" in name or value.size(0) not in (vertices, edges):

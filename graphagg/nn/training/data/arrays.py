@@ -1,4 +1,4 @@
-"""Read arrays of `.npz` files without pickle, check them, and convert them to tensors.
+"""Arrays of `.npz` files: read without pickle, checked, and converted to tensors.
 
 Errors name the file and the array, its shape and type, and the expected ones.
 """
@@ -26,12 +26,11 @@ INTEGERS, NUMBERS = "iu", "iufb"  # kinds of dtypes, as numpy's letters
 def load_arrays(path: Path) -> Arrays:
     """All arrays of an `.npz` file; other members, such as a text, are left out.
 
-    Raises:
-        UnreadableFile: it is missing, no `.npz` file, broken, or holds pickled objects.
+    Raises `UnreadableFile` if it is missing, not `.npz`, broken, or holds pickled objects.
     """
     try:
         with path.open("rb") as file:
-            if file.read(2) != b"PK":  # else numpy takes it for a pickle
+            if file.read(2) != b"PK":  # else numpy reads it as a pickle
                 raise UnreadableFile(
                     f"{path}: no .npz file, which is a zip archive of arrays; write it with "
                     "graphagg.nn.save_npz (of PyG's Data) or numpy.savez"
@@ -41,27 +40,22 @@ def load_arrays(path: Path) -> Arrays:
     except FileNotFoundError:
         raise UnreadableFile(f"{path}: no such file") from None
     except _BROKEN as error:
-        why = "" if "pickle" in str(error) else f" ({error})"  # which is no advice to follow
+        why = "" if "pickle" in str(error) else f" ({error})"  # numpy advises to allow pickles
         raise UnreadableFile(
             f"{path}: not readable as .npz{why}; write it with numpy.savez"
         ) from None
 
 
+# RuntimeError: encrypted; MemoryError: an impossible shape.
 _BROKEN = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    RuntimeError,  # encrypted
-    MemoryError,  # a shape that no memory holds
-    zipfile.BadZipFile,
+    OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile,
     zlib.error,
-)
+)  # fmt: skip
 
 
 def _members(path: Path, archive: np.lib.npyio.NpzFile) -> Iterator[tuple[str, Array]]:
-    assert archive.zip is not None  # it is open
-    texts = set(archive.zip.namelist()) & set(archive.files)  # names that do not end in .npy
+    assert archive.zip is not None
+    texts = set(archive.zip.namelist()) & set(archive.files)  # members without .npy
     for name in archive.files:
         try:
             array = archive[name]
@@ -91,12 +85,12 @@ def take(path: Path, arrays: Arrays, *names: str) -> list[Array]:
 
 
 def misfit(path: Path, name: str, array: Array, requirement: str) -> InvalidDataset:
-    """The error about an array of a wrong shape or type."""
+    """The error for an array of a wrong shape or type."""
     return InvalidDataset(f"{path}: {name} is {array.shape} of {array.dtype}; wanted {requirement}")
 
 
 def offsets(path: Path, name: str, ptr: Array, rows: int) -> list[int]:
-    """Check offsets `[G + 1]`: ascending from 0 to `rows`; else `InvalidDataset`."""
+    """Check that offsets `[G + 1]` ascend from 0 to `rows`; else `InvalidDataset`."""
     good = ptr.ndim == 1 and len(ptr) > 0 and ptr.dtype.kind in INTEGERS
     if not good or ptr[0] != 0 or ptr[-1] != rows or (np.diff(ptr.astype(np.int64)) < 0).any():
         raise InvalidDataset(

@@ -29,12 +29,7 @@ _KEPT = (torch.float32, torch.float64, torch.int64)
 
 
 def check_tensors(name: str, graphs: Sequence[object]) -> None:
-    """Check types and shapes of each graph's attributes, before they are concatenated.
-
-    Raises:
-        InvalidDataset: no graph, an attribute that is no tensor, or one of a wrong shape or type;
-            `name` is the name of the data in the message.
-    """
+    """Check types and shapes of each graph's attributes; `InvalidDataset` names the data `name`."""
     for index, graph in enumerate(graphs):
         if not isinstance(graph, Data):
             raise InvalidDataset(
@@ -66,9 +61,9 @@ def _can_be(key: str, value: Tensor) -> bool:
 
 
 def widen(graphs: Sequence[Data]) -> Sequence[Data]:
-    """Convert real numbers of 16 bits to float32 and small integers to int64, in copies.
+    """Convert 16-bit floats to float32 and small integers to int64, in copies.
 
-    Layers, embeddings and gathers take these types alone. If nothing changes, `graphs` is returned.
+    Layers, embeddings and gathers support these types only. Without changes `graphs` is returned.
     """
     wide = [_wide(graph) for graph in graphs]
     same = all(new is old for new, old in zip(wide, graphs, strict=True))
@@ -134,7 +129,7 @@ def check_rows(name: str, flat: Graphs, key: str, counts: Tensor, what: str) -> 
 
 
 def check_labels(name: str, key: str, labels: Tensor) -> None:
-    """Raise an error for infinity or a class below -1; NaN and -1 mark unknown labels."""
+    """Raise an error for infinity or a class below -1; NaN and -1 are unknown labels."""
     if labels.dtype.is_floating_point:
         if bool(labels.isinf().any()):
             at = int(labels.isinf().nonzero()[0, 0])
@@ -151,7 +146,7 @@ def check_labels(name: str, key: str, labels: Tensor) -> None:
 
 
 def unknown_rows(labels: Tensor) -> Tensor:
-    """`[n]` booleans: the rows of `[n]` or `[n, T]` labels of which all are NaN or -1."""
+    """`[n]` booleans: rows of `[n]` or `[n, T]` labels that are all NaN or -1."""
     rows = labels.flatten(1) if labels.dim() > 1 else labels.unsqueeze(1)
     missing = rows.isnan() if rows.dtype.is_floating_point else rows == -1
     return missing.all(dim=1)

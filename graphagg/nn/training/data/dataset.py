@@ -52,11 +52,7 @@ class Split:
 
     @classmethod
     def from_masks(cls, name: str, train: Tensor, val: Tensor, test: Tensor) -> Split:
-        """From three boolean masks `[n]`.
-
-        Raises:
-            InvalidDataset: one is no such mask, or of another length.
-        """
+        """From three boolean masks `[n]`; otherwise `InvalidDataset`."""
         masks = (train, val, test)
         kinds = [f"{list(mask.shape)} of {mask.dtype}" for mask in masks]
         if any(mask.dtype is not torch.bool or mask.shape != (len(train),) for mask in masks):
@@ -67,12 +63,10 @@ class Split:
 
 
 def masked_splits(graph: Data) -> tuple[Split, ...]:
-    """Make splits of `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
+    """Splits from `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
 
-    A mask `[N]` beside others `[N, S]` is used for all splits, as the test part of WikiCS.
-
-    Raises:
-        InvalidDataset: a mask is missing or has another shape or type.
+    A mask `[N]` beside others `[N, S]` is used for all splits, as the test part of WikiCS. Raises
+    `InvalidDataset` for a missing or invalid mask.
     """
     names = [f"{subset}_mask" for subset in PARTS]
     missing = [name for name in names if graph.get(name) is None]
@@ -106,15 +100,15 @@ def _mask(name: str, mask: object, vertices: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Shape:
-    """Widths that a model must fit.
+    """Widths of the data, which a model must fit.
 
     Attributes:
-        level: the thing predicted: one row per graph, vertex or pair of `edge_label_index`.
-        features: width F of real-valued `x` `[N, F]`; 0 where `x` holds categories.
-        categories: number of categories of each column of integer `x`; empty where it is real.
-        edge_features: width of real-valued `edge_attr`; 0 where there is none.
+        level: predictions are for each `graph`, `node` or pair of `edge_label_index` (`edge`).
+        features: width F of real-valued `x` `[N, F]`; 0 if `x` holds categories.
+        categories: number of categories of each column of integer `x`; empty if it is real.
+        edge_features: width of real-valued `edge_attr`, or 0.
         edge_categories: number of categories of each column of integer `edge_attr`.
-        outputs: columns that the model predicts.
+        outputs: number of columns to predict.
 
     Examples:
         >>> from graphagg.nn.training import Shape
@@ -136,9 +130,9 @@ class GraphData:
 
     Attributes:
         name: for results.
-        level: the thing predicted.
+        level: `graph`, `node` or `edge`; see `Shape`.
         graphs: `Data` with `x` (`[N, F]` float32, or int64 categories), `edge_index` `[2, E]`
-            int64, perhaps `edge_attr`, and `y`: one row per graph, one per vertex where `level` is
+            int64, perhaps `edge_attr`, and `y`: one row per graph, one per vertex if `level` is
             `node` (-1 or NaN: unknown), or `edge_label` `[P]` of `edge_label_index` `[2, P]`.
         splits: at least one.
 
@@ -160,7 +154,7 @@ class GraphData:
 
     @property
     def single(self) -> bool:
-        """One graph whose vertices are split, in contrast to graphs that are."""
+        """Whether there is one graph whose vertices are split."""
         return self.level == "node" and len(self.graphs) == 1
 
     @property
@@ -169,7 +163,7 @@ class GraphData:
         return "edge_label" if self.level == "edge" else "y"
 
     def transformed(self, transform: Callable[[Data], Data]) -> GraphData:
-        """The same with every graph transformed; the graphs given stay as they are."""
+        """A copy with every graph transformed."""
         return replace(self, graphs=[transform(graph.clone()) for graph in self.graphs])
 
     def resolve_metric(self, metric: MetricOrAuto) -> Metric:
@@ -184,11 +178,7 @@ class GraphData:
         return "mae" if labels.dtype.is_floating_point else "accuracy"
 
     def shape(self, metric: Metric) -> Shape:
-        """The widths that a model must fit.
-
-        Raises:
-            InvalidDataset: the metric is none of such labels.
-        """
+        """The widths of the data; `InvalidDataset` if the metric does not fit the labels."""
         flat = Graphs.from_list(self.graphs).columns
         features, categories = _widths(flat["x"].values)
         edges = flat.get("edge_attr")
@@ -202,7 +192,7 @@ class GraphData:
         for name, column in Graphs.from_list(self.graphs).columns.items():
             state.update(f"{name} {tuple(column.values.shape)} {column.values.dtype}".encode())
             state.update(column.ptr.numpy().tobytes())
-            # numpy has no bfloat16, but its bytes are as good.
+            # As bytes, because numpy has no bfloat16.
             values = column.values.detach().cpu().flatten()
             state.update(values.view(torch.uint8).numpy().tobytes())
         for split in self.splits:
@@ -212,10 +202,9 @@ class GraphData:
 
 
 def output_width(labels: Tensor, metric: Metric) -> int:
-    """Columns to predict: of regression and binary labels their own, else one per class.
+    """Columns to predict: those of regression and binary labels, else one per class.
 
-    Raises:
-        InvalidDataset: the metric is none of such labels.
+    Raises `InvalidDataset` if the metric does not fit the labels.
     """
     columns = 1 if labels.dim() == 1 else labels.size(1)
     whole = not labels.dtype.is_floating_point
@@ -262,14 +251,12 @@ def _widths(values: Tensor) -> tuple[int, tuple[int, ...]]:
 
 
 def check_data(data: GraphData) -> GraphData:
-    """The data, once everything that training reads has been looked at.
-
-    Real numbers of 16 bits become float32 and small integers int64, which is what models take.
+    """Check all data that training reads, and widen types as `widen` does.
 
     Raises:
         InvalidDataset: an attribute that is missing or of a wrong shape, ids out of range, labels
             that are missing or below -1, a split that is empty, overlaps, goes out of range or has
-            a part of which no label is known.
+            a part without known labels.
         InvalidFeatures: NaN or infinity in features or labels, negative categories.
     """
     if data.level not in get_args(Level):
@@ -293,11 +280,7 @@ def check_data(data: GraphData) -> GraphData:
 
 
 def check_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data]:
-    """Graphs with what a model reads and nothing else, looked at as `check_data` does.
-
-    Raises:
-        InvalidDataset, InvalidFeatures: as `check_data`, labels and splits left out.
-    """
+    """Graphs with only the attributes that a model reads, checked as `check_data` does."""
     check_tensors(name, graphs)
     required = ("x", "edge_index", *(("edge_label_index",) if level == "edge" else ()))
     plain = []
@@ -388,7 +371,7 @@ def _check_ids(where: str, ids: Tensor, count: int) -> None:
 
 
 def _check_known(where: str, ids: Tensor, label_counts: Tensor, every: bool) -> None:
-    """`every`: each of `ids` is one answer; else graphs with many, of which some may be unknown."""
+    """With `every`, each id needs a label; otherwise ids are graphs with some unknown labels."""
     without = ids[label_counts[ids] == 0]
     if every and len(without):
         raise InvalidDataset(

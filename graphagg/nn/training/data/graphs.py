@@ -1,7 +1,7 @@
 """Many graphs as a few long tensors: a batch is one gather per attribute, O(rows of the batch).
 
-PyG's collate visits every graph and every attribute of a batch in Python; for molecules that
-takes as long as a small model.
+PyG's collate visits every graph and attribute of a batch in Python, which for molecules takes as
+long as a small model.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class GraphColumn:
         values: the graphs' tensors, concatenated along dimension `dim`.
         ptr: `[G + 1]` int64; graph g owns the slice `ptr[g]:ptr[g + 1]` of `dim`.
         dim: 0, or 1 for `[2, E]` tensors.
-        counts_vertices: values are vertex ids, which move with the graph's place in the batch.
+        counts_vertices: values are vertex ids, shifted by the graph's first vertex in a batch.
     """
 
     values: Tensor
@@ -41,35 +41,33 @@ class GraphColumn:
         rows = [t.reshape(1) if t.dim() == 0 else t for t in tensors]
         dim = dim % max(rows[0].dim(), 1)
         sizes = torch.tensor([t.size(dim) for t in rows], dtype=torch.int64)
-        ptr = offsets(sizes)
-        return cls(torch.cat(rows, dim=dim), ptr, dim, counts_vertices)
+        return cls(torch.cat(rows, dim=dim), offsets(sizes), dim, counts_vertices)
 
     def take(self, ids: Tensor, first_vertex: Tensor) -> Tensor:
-        """The slices of graphs `ids`, one after the other."""
+        """Concatenate the slices of graphs `ids`."""
         sizes = self.ptr[ids + 1] - self.ptr[ids]
         at, owner = ragged_ranges(self.ptr[ids], sizes)
         values = self.values.index_select(self.dim, at)
         return values + first_vertex[owner] if self.counts_vertices else values
 
 
+@dataclass(frozen=True)
 class Graphs:
-    """G graphs, cut into batches by their numbers.
+    """G graphs, from which batches are taken by number.
 
     Attributes:
         columns: the tensors that all graphs have, by name.
         vertex_ptr: `[G + 1]` int64, offsets of the graphs' vertices.
     """
 
-    def __init__(self, columns: dict[str, GraphColumn], vertex_ptr: Tensor) -> None:
-        self.columns = columns
-        self.vertex_ptr = vertex_ptr
+    columns: dict[str, GraphColumn]
+    vertex_ptr: Tensor
 
     @classmethod
     def from_list(cls, graphs: Sequence[Data]) -> Graphs:
-        """Concatenate graphs; attributes that are no tensors are left out.
+        """Concatenate graphs; attributes that are not tensors are left out.
 
-        Raises:
-            InvalidDataset: there is no graph, or an attribute that only some of them have.
+        Raises `InvalidDataset` without graphs, or if they differ in their attributes.
         """
         if not graphs:
             raise InvalidDataset("the data hold no graph; wanted at least one")
@@ -98,7 +96,7 @@ class Graphs:
         return self.vertex_ptr.numel() - 1
 
     def batch(self, ids: Tensor) -> Batch:
-        """Graphs `ids` `[B]` int64 as one batch, as PyG's `Batch.from_data_list` gives it."""
+        """Graphs `ids` `[B]` int64 as one batch, as PyG's `Batch.from_data_list`."""
         sizes = self.vertex_ptr[ids + 1] - self.vertex_ptr[ids]
         ptr = offsets(sizes)
         batch = Batch()
@@ -110,15 +108,7 @@ class Graphs:
 
 
 def ragged_ranges(starts: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
-    """`starts[i], ..., starts[i] + sizes[i] - 1` for every i, and the i of each.
-
-    Args:
-        starts: `[B]` int64.
-        sizes: `[B]` int64, non-negative.
-
-    Returns:
-        two `[sizes.sum()]` int64 tensors.
-    """
+    """`starts[i], ..., starts[i] + sizes[i] - 1` for every i, and the i of each, all int64."""
     owner = torch.repeat_interleave(torch.arange(sizes.numel(), device=sizes.device), sizes)
     before = sizes.cumsum(0) - sizes
     return torch.arange(owner.numel(), device=sizes.device) + (starts - before)[owner], owner

@@ -29,20 +29,20 @@ def link_splits(
     count: int = 1,
     random_state: int = 0,
 ) -> GraphData:
-    """Data whose task is to tell edges of a graph from pairs without an edge.
+    """Data for link prediction: tell edges of a graph from pairs without an edge.
 
-    A split is three graphs. The one to train on has the training edges, the one to validate on too,
-    the one to test on those and the validation edges; so no edge is read that is to be predicted.
-    An undirected edge is one pair. Negative pairs to validate and test on are drawn once, by PyG's
-    `RandomLinkSplit`. The graph to train on has none: each epoch draws its own, one per edge.
+    A split is three graphs. Those for training and validation have the training edges, that for
+    test also the validation edges, so no model reads an edge that it must predict. An undirected
+    edge is one pair. PyG's `RandomLinkSplit` draws the negative pairs for validation and test once.
+    For training each epoch draws new ones, one per edge.
 
-    The metric is `mrr`: each edge is ranked among all pairs of its source, other edges
-    included. `roc-auc` and `ap` measure edges against the negative pairs.
+    The metric is `mrr`: each edge is ranked among all pairs of its source, including other edges.
+    `roc-auc` and `ap` compare edges with the negative pairs.
 
     Args:
-        source: one graph, as `load_graphs` takes it; its labels are not read.
+        source: one graph, as for `load_graphs`; its labels are ignored.
         ratio: shares of training, validation and test; they sum to 1.
-        negatives: pairs without an edge per edge, to validate and test on.
+        negatives: negative pairs per edge, for validation and test.
         count: number of splits; split s is drawn by `random_state + s`.
         random_state: of the draws.
 
@@ -88,7 +88,7 @@ def link_splits(
 
 @contextmanager
 def _seeded(state: int) -> Iterator[None]:
-    """Draw by a seed inside the `with` block: PyG asks PyTorch, NumPy and Python for numbers."""
+    """Seed PyTorch, NumPy and Python inside the `with` block: PyG draws from all three."""
     before = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(state)

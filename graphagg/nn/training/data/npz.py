@@ -11,9 +11,7 @@ y `[G]` or `[G, T]`: labels of graphs; `[N]`: labels of vertices. Without `y` th
 train, val, test `[n]` or `[S, n]`: the numbers of the graphs in each part, for S splits, padded
     with -1. If there is one graph with labels per vertex, they number its vertices.
 directed: one boolean. If it is missing or false and no edge is listed in both directions, the edges
-    are taken as undirected and mirrored.
-
-Shapes are checked; nothing is cut to fit.
+    are undirected, and are mirrored.
 """
 
 from __future__ import annotations
@@ -44,9 +42,7 @@ from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split
 def read_npz(path: Path) -> GraphData:
     """Read graphs, labels and splits.
 
-    Raises:
-        UnreadableFile: it is missing or no `.npz` file.
-        InvalidDataset: arrays are missing or do not fit each other.
+    Raises `UnreadableFile`, or `InvalidDataset` for arrays that are missing or inconsistent.
     """
     arrays = load_arrays(path)
     level, graphs = _graphs(path, arrays, labeled=True)
@@ -79,7 +75,7 @@ def _graphs(path: Path, arrays: Arrays, labeled: bool) -> tuple[Level, list[Data
 
 
 def _graph_offsets(path: Path, name: str, ptr: Any, rows: int, nodes: list[int]) -> list[int]:
-    """Check offsets into `rows` rows; wanted as many as of the vertices."""
+    """Check offsets into `rows` rows, as many as those of the vertices."""
     starts = offsets(path, name, ptr, rows)
     if len(starts) != len(nodes):
         raise InvalidDataset(
@@ -170,7 +166,7 @@ def _splits(path: Path, arrays: Arrays) -> tuple[Split, ...]:
 
 
 def _one_direction(edges: Tensor) -> bool:
-    """Return whether no edge of `[2, E]`, apart from loops, is listed in both directions."""
+    """Whether no edge of `[2, E]`, except loops, is listed in both directions."""
     pairs = edges[:, edges[0] != edges[1]]
     if not pairs.numel():
         return False

@@ -1,4 +1,4 @@
-"""Random splits, for data that bring none."""
+"""Random splits for data without splits."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ EIGHT_ONE_ONE: Ratio = (0.8, 0.1, 0.1)
 def random_splits(
     source: Source, ratio: Ratio = EIGHT_ONE_ONE, *, count: int = 1, random_state: int = 0
 ) -> GraphData:
-    """Data with random splits, in place of their own where they have some.
+    """Data with random splits, which replace existing ones.
 
     Graphs are split, or the vertices of a single graph; those without a label are left out. Each
-    part gets one at least, and training what rounding leaves over.
+    part has at least one; the rest of rounding goes to training.
 
     Args:
-        source: what `load_data` and `load_graphs` take; splits are not needed, labels are.
+        source: as for `load_data`; needs labels, but no splits.
         ratio: shares of training, validation and test; they sum to 1.
         count: number of splits; split s is drawn by `random_state + s`.
         random_state: of the draws.
@@ -67,11 +67,7 @@ def random_splits(
 
 
 def check_ratio(ratio: Ratio) -> None:
-    """Refuse shares that are not three, positive, and 1 in all.
-
-    Raises:
-        InvalidParameter: they are not.
-    """
+    """Raise `InvalidParameter` unless there are three positive shares that sum to 1."""
     if len(ratio) != len(PARTS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
         shown = ", ".join(f"{share:g}" for share in ratio)
         raise InvalidParameter(
@@ -81,7 +77,7 @@ def check_ratio(ratio: Ratio) -> None:
 
 
 def with_splits(source: Source, count: int, random_state: int) -> GraphData:
-    """The data; graphs in memory that say nothing of parts are split at random, 8 : 1 : 1."""
+    """The data; graphs in memory without any part are split at random, 8 : 1 : 1."""
     if isinstance(source, str | os.PathLike | GraphData) or mentions_parts(source):
         return load_data(source)
     return random_splits(source, count=max(count, 1), random_state=random_state)

@@ -1,4 +1,4 @@
-"""Load training data from files, benchmarks by name, or graphs in memory."""
+"""Training data from files or from graphs in memory."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Source: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
 
 
 def load_data(source: Source) -> GraphData:
-    """Data from anywhere.
+    """Load training data from a file or from graphs in memory.
 
     Args:
         source: one of
             - a `.npz` file (see `graphagg.nn.training.data.npz`);
             - one `Data` with `train_mask`, `val_mask` and `test_mask`;
             - a list or a PyG `Dataset` of `Data`, each with `split`: 0 train, 1 validation, 2 test;
-            - a `GraphData`, returned as it is.
+            - a `GraphData`, which is returned.
 
     Raises:
         UnreadableFile: no such file, or one that cannot be read.
@@ -54,10 +54,10 @@ def load_data(source: Source) -> GraphData:
 
 
 def load_graphs(source: Source) -> list[Data]:
-    """The graphs of anything that `load_data` takes: splits are not needed, nor are labels.
+    """Load graphs, which need neither splits nor labels.
 
     Args:
-        source: as of `load_data`.
+        source: as for `load_data`.
 
     Raises:
         UnreadableFile: no such file, or one that cannot be read.
@@ -80,7 +80,7 @@ def load_graphs(source: Source) -> list[Data]:
 
 
 def mentions_parts(source: Data | Sequence[Data]) -> bool:
-    """Whether any of the graphs has a mask or a `split`; True too for what holds no graphs."""
+    """Whether any of the graphs has a mask or a `split`; True also without graphs."""
     graphs = [source] if isinstance(source, Data) else _listed(source)
     names = ("split", *(f"{subset}_mask" for subset in PARTS))
     return not graphs or any(
@@ -91,7 +91,7 @@ def mentions_parts(source: Data | Sequence[Data]) -> bool:
 
 
 def has_splits(source: Source) -> bool:
-    """Whether graphs in memory say what they are for: masks of one graph, `split` of many."""
+    """Whether graphs in memory have a split: masks of one graph, `split` of many."""
     if isinstance(source, GraphData):
         return bool(source.splits)
     if isinstance(source, str | os.PathLike):
@@ -102,7 +102,7 @@ def has_splits(source: Source) -> bool:
 
 
 def data_name(source: Source) -> str:
-    """Name the data, as results do."""
+    """The name of the data in results."""
     if isinstance(source, GraphData):
         return source.name
     if isinstance(source, str | os.PathLike):
@@ -111,7 +111,7 @@ def data_name(source: Source) -> str:
 
 
 def _existing(source: str | os.PathLike[str]) -> Path:
-    """Check that a path is a file, and no name of a data set that a library would unpickle."""
+    """Check that a path is a file, not the name of a data set in a library's pickles."""
     name = os.fspath(source)
     if name.startswith(("pyg:", "ogb:")):
         raise InvalidDataset(
@@ -119,7 +119,7 @@ def _existing(source: str | os.PathLike[str]) -> Path:
             "Geometric and OGB are pickles, which can run code; load it with that library in a "
             "program of your own and give the graphs to train(), or write them with save_npz()"
         )
-    if not os.path.exists(name):  # unlike pathlib's, this is False for what cannot be a path
+    if not os.path.exists(name):  # unlike pathlib's, False for impossible paths
         raise UnreadableFile(f"{name}: no such file")
     if os.path.isdir(name):
         raise InvalidDataset(f"{name} is a folder; wanted one .npz file, as save_npz writes it")
@@ -155,7 +155,7 @@ def _from_list(graphs: list[Data]) -> GraphData:
 
 
 def _part(index: int, graph: Data) -> int:
-    """0, 1 or 2: what the graph is for."""
+    """The part of the graph: 0, 1 or 2."""
     subset = graph.get("split")
     whole = isinstance(subset, int | np.integer) and not isinstance(subset, bool)
     if isinstance(subset, Tensor):
@@ -169,13 +169,13 @@ def _part(index: int, graph: Data) -> int:
 
 
 def _plain(graph: Data) -> Data:
-    """Without the masks and the part, which are no features."""
+    """A copy without masks and `split`, which are not features."""
     odd = {f"{subset}_mask" for subset in PARTS} | {"split"}
     return Data(**{key: value for key, value in graph.to_dict().items() if key not in odd})
 
 
 def label_level(graphs: Sequence[Data]) -> Level:
-    """Whether labels are the graphs', their vertices' or pairs'."""
+    """Whether labels are those of graphs, vertices or pairs."""
     if all(graph.get("y") is None and graph.get("edge_label") is not None for graph in graphs):
         return "edge"
     labels = [graph.get("y") for graph in graphs]

@@ -21,10 +21,10 @@ _PTR = {"edge_index": "edge_ptr", "edge_label_index": "pair_ptr"}
 
 
 def save_npz(path: str | os.PathLike[str], data: Source) -> None:
-    """Write graphs, with labels and splits where they have some, as one `.npz` file.
+    """Write graphs, with their labels and splits if any, as one `.npz` file.
 
-    `load_data` and `graphagg train --data` read it again: the same features, edges in their order,
-    labels and splits; real numbers are float32. `graphagg predict` takes it without labels too.
+    `load_data` and `graphagg train --data` read the same features, edges in their order, labels and
+    splits (real numbers as float32). `graphagg predict` needs no labels.
 
     Args:
         path: the file; its name ends in `.npz`.
@@ -58,7 +58,7 @@ def save_npz(path: str | os.PathLike[str], data: Source) -> None:
     arrays = {**_columns(Graphs.from_list(widen(graphs))), **_splits(splits)}
 
     def write(partial: Path) -> None:
-        with partial.open("wb") as file:  # numpy would put a suffix to a path
+        with partial.open("wb") as file:  # numpy would append a suffix to the path
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its option
 
     write_whole(target, write)
@@ -70,7 +70,7 @@ def _columns(flat: Graphs) -> dict[str, Array]:
         raise InvalidDataset(f"the graphs have no {missing[0]!r}; wanted x and edge_index")
     arrays: dict[str, Array] = {
         "node_ptr": flat.vertex_ptr.numpy(),
-        "directed": np.array(True),  # each edge stands as it is: none is to be mirrored
+        "directed": np.array(True),  # edges must not be mirrored
     }
     for name in _FLAT:
         column = flat.columns.get(name)

@@ -1,1 +1,1 @@
-"""The training loop: learner, epochs, checkpoints, interruption, several processes."""
+"""The training loop: learner, epochs, checkpoints, interruption."""

@@ -14,12 +14,7 @@ Row = tuple[int, float, float, float]
 
 
 class EpochLog:
-    """Writes a row after each epoch; a resumed run begins with the rows of its checkpoint.
-
-    Args:
-        path: the file.
-        rows: of the epochs that are done.
-    """
+    """Appends a row after each epoch; `rows` are those of the checkpoint of a resumed run."""
 
     def __init__(self, path: Path, rows: Sequence[Row] = ()) -> None:
         self._path = path

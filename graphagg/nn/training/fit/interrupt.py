@@ -12,9 +12,8 @@ from types import FrameType
 class CtrlC:
     """Ends a training between two batches; a second Ctrl-C ends it at once.
 
-    Python raises `KeyboardInterrupt` wherever it happens to be, also while it holds the lock of a
-    log's queue; the lock is then never released, and the process can hang. Here the interrupt is
-    raised between batches, where no lock is held.
+    Python raises `KeyboardInterrupt` anywhere, also while it holds the lock of a log's queue; the
+    lock is then never released, and the process can hang. No lock is held between batches.
     """
 
     def __init__(self) -> None:
@@ -22,12 +21,10 @@ class CtrlC:
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
-        """Handle Ctrl-C inside the `with` block, and restore the handler.
+        """Handle Ctrl-C inside the `with` block, then restore the handler.
 
-        The caller's own handler stays, and so does a training in another thread than the main one.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C.
+        Does nothing if the caller has a handler, or outside of the main thread. Raises
+        `KeyboardInterrupt` at the end if Ctrl-C was pressed.
         """
         before = signal.getsignal(signal.SIGINT)
         main = threading.current_thread() is threading.main_thread()

@@ -22,18 +22,11 @@ from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
 
 
 class Learner(torch.nn.Module):
-    """A model whose `forward` takes a `Data` and returns a row per answer, with loss and metric.
+    """A model with its loss and metric; its `forward` returns a row per prediction for a `Data`.
 
-    Attributes:
-        stage: the part of the training that errors name.
-        losses: losses of the batches with a known label, since the list was last emptied.
-
-    Args:
-        model: the model.
-        training: settings.
-        metric: `training.metric`, with `auto` resolved.
-        level: what a row of answers is about.
-        loss: replaces the metric's loss.
+    `metric` is `training.metric` with `auto` resolved, `level` the kind of a row, `loss` a
+    replacement for the metric's. `stage` is the part of the training that errors name; `losses` are
+    those of the batches with a known label, since the list was last emptied.
 
     Raises:
         InvalidParameter: a loss that does not fit the metric.
@@ -52,11 +45,9 @@ class Learner(torch.nn.Module):
         check_level(metric, level)
 
     def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
-        """The answers of the batch's part, `[n, C]`, and their labels.
+        """The predictions for the batch's part, `[n, C]`, and their labels.
 
-        Raises:
-            InvalidFeatures: the model returns another number of rows.
-            TrainingDiverged: as `predict`.
+        Raises `InvalidFeatures` for another number of rows, and `TrainingDiverged` as `predict`.
         """
         predicted = self.predict(batch)
         labels = batch.edge_label if self.level == "edge" else batch.y
@@ -69,11 +60,10 @@ class Learner(torch.nn.Module):
         return (predicted, labels) if rows is None else (predicted[rows], labels[rows])
 
     def scores(self, batch: Data, pairs: Tensor) -> Tensor:
-        """One score `[P]` for each of other pairs `[2, P]` than the batch's own.
+        """Scores `[P]` of the pairs `[2, P]`, which replace those of the batch.
 
-        Raises:
-            InvalidFeatures: the model returns another number of scores.
-            TrainingDiverged: as `predict`, or a score is NaN.
+        Raises `InvalidFeatures` for another number of scores, and `TrainingDiverged` as `predict`
+        or for NaN.
         """
         asked = copy.copy(batch)
         asked.edge_label_index = pairs
@@ -87,10 +77,9 @@ class Learner(torch.nn.Module):
         return predicted.view(-1)
 
     def predict(self, batch: Data) -> Tensor:
-        """All answers of the model, `[rows, C]`.
+        """All predictions of the model, `[rows, C]`.
 
-        Raises:
-            TrainingDiverged: NaN or infinity in the model's vectors, though its input is finite.
+        Raises `TrainingDiverged` for NaN or infinity in the model's vectors if its input is finite.
         """
         try:
             predicted: Tensor = self.model(batch)
@@ -103,7 +92,7 @@ class Learner(torch.nn.Module):
     def check_answers(self, predicted: Tensor) -> None:
         """Raise `TrainingDiverged` for NaN, and for `mae`, `roc-auc` and `ap` for infinity.
 
-        For the other metrics only the order counts: infinity rules a class out.
+        For the other metrics only the order counts: infinity can rule out a class.
         """
         finite = self.metric in ("mae", "roc-auc", "ap")
         bad = ~predicted.isfinite() if finite else predicted.isnan()
@@ -122,11 +111,7 @@ class Learner(torch.nn.Module):
         )
 
     def forward(self, batch: Data) -> Tensor:
-        """Compute the loss of a batch and append it to `losses`.
-
-        Raises:
-            TrainingDiverged: the loss is NaN or infinite.
-        """
+        """The loss of a batch, appended to `losses`; `TrainingDiverged` if it is not finite."""
         predicted, labels = self.answers(batch)
         if predicted.dtype is torch.bfloat16:
             predicted = predicted.float()
@@ -134,13 +119,13 @@ class Learner(torch.nn.Module):
         value = float(loss.detach())
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}")
-        if bool(known(self._objective, labels).any()):  # else its 0 says nothing
+        if bool(known(self._objective, labels).any()):  # else the loss is a constant 0
             self.losses.append(value)
         return loss
 
 
 class Answers:
-    """Answers of a model and their labels, over the batches of one part."""
+    """Predictions of a model and their labels, over the batches of one part."""
 
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
@@ -148,11 +133,7 @@ class Answers:
         self._ranks: list[Tensor] = []
 
     def add(self, batch: Data) -> None:
-        """Run the model on one batch and store its answers.
-
-        Raises:
-            TrainingDiverged: as `Learner.check_answers`.
-        """
+        """Run the model on one batch and store its predictions."""
         learner = self._learner
         if learner.metric == "mrr":
             self._ranks.append(reciprocal_ranks(batch, partial(learner.scores, batch)))
@@ -162,12 +143,12 @@ class Answers:
         self._rows.append((predicted.detach().cpu(), labels.cpu()))
 
     def rows(self) -> tuple[Tensor, Tensor]:
-        """All answers and labels, on the CPU; not for `mrr`, which ranks pairs."""
+        """All predictions and labels, on the CPU; not for `mrr`, which ranks pairs."""
         predicted, labels = (torch.cat(rows) for rows in zip(*self._rows, strict=True))
         return predicted, labels
 
     def score(self, subset: str) -> float:
-        """The metric over all of them; `InvalidDataset` if it is not defined on them."""
+        """The metric over all of them; `InvalidDataset` if it is not defined."""
         metric = self._learner.metric
         if metric == "mrr":
             return mean_over_graphs(self._ranks, subset)
@@ -175,14 +156,14 @@ class Answers:
 
 
 def _is_finite(batch: Data) -> bool:
-    """Whether all numbers but the labels are finite."""
+    """Whether all numbers except labels are finite."""
     values = [value for name, value in batch.to_dict().items() if name not in ("y", "edge_label")]
     dense = [v for v in values if isinstance(v, Tensor) and v.layout is torch.strided]
     return all(bool(torch.isfinite(v).all()) for v in dense)
 
 
 def check_level(metric: Metric, level: Level) -> None:
-    """Raise `InvalidDataset` for `mrr` if the labels are not of pairs."""
+    """Raise `InvalidDataset` for `mrr` unless the labels are of pairs."""
     if metric == "mrr" and level != "edge":
         raise InvalidDataset(
             f"metric 'mrr' ranks pairs of vertices, but the data have labels of each {level}; set "
@@ -208,12 +189,7 @@ def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
 def evaluate(
     learner: Learner, batches: Batches, device: torch.device, subset: str = "a part of the data"
 ) -> float:
-    """Compute the metric over a part of the data in evaluation mode; errors name the `subset`.
-
-    Raises:
-        InvalidDataset: the metric is not defined on the part.
-        TrainingDiverged: as `Learner.check_answers`.
-    """
+    """Compute the metric over a part of the data in evaluation mode; errors name the `subset`."""
     learner.stage = subset
     return collect_answers(learner.to(device), batches, device).score(subset)
 

@@ -45,15 +45,7 @@ SAVE_EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Options of a call of `train` that are the same for every split; see there.
-
-    Attributes:
-        device: where it trains.
-        progress: called after each epoch.
-        loggers: called after each epoch.
-        loss: replaces the metric's loss.
-        metrics: further metrics by name, measured at the end.
-    """
+    """Options of a call of `train` that all splits share; see there."""
 
     device: torch.device
     progress: Progress
@@ -67,13 +59,10 @@ def fit_split(
 ) -> SplitResult:
     """Train on one split, and evaluate its three parts at the epoch with the best validation.
 
-    Raises:
-        TrainingInterrupted: Ctrl-C.
-        TrainingDiverged: the loss is no finite number.
-        DeviceOutOfMemory: a batch is too large for the device.
+    Raises `TrainingInterrupted`, `TrainingDiverged` and `DeviceOutOfMemory`.
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    where = folder.make_split(index)
+    where = folder.split(index)
     try:
         with explain_out_of_memory(learner.training_config.batch_size):
             epochs = _fit(learner, feed, folder, index, run)
@@ -144,12 +133,7 @@ def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: FitOp
 
 
 class Loop:
-    """The epochs of a split.
-
-    Attributes:
-        rows: number, loss, rate and validation metric of each epoch done.
-        ctrl_c: checked before each batch.
-    """
+    """The epochs of a split; `rows` has number, loss, rate and validation metric of each."""
 
     def __init__(
         self, learner: Learner, feed: Feed, device: torch.device, saved: dict[str, Any] | None
@@ -162,8 +146,7 @@ class Loop:
         learner.to(device)
         self._optimizer = torch.optim.AdamW(
             learner.parameters(), lr=self._training.lr, weight_decay=self._training.weight_decay,
-            # One pass over all weights: a step of hundreds of small tensors is otherwise thousands
-            # of operations, a tenth of the time of a small batch.
+            # Fused: one pass over all weights saves a tenth of a small batch's time.
             fused=device.type in ("cpu", "cuda"),
         )  # fmt: skip
         if saved is not None:
@@ -180,9 +163,8 @@ class Loop:
 
     @property
     def over(self) -> bool:
-        """Whether the training ends: no epochs or no patience left, or a perfect score."""
+        """Whether the training ends: no epochs or patience left, or a perfect score."""
         patience = self._training.patience
-        # No later epoch can be better than a perfect one.
         perfect = self._learner.metric != "mae" and self._best > _PERFECT
         stops = patience and (perfect or self._waited >= patience)
         return self.done >= self._training.epochs or bool(stops)
@@ -190,8 +172,7 @@ class Loop:
     def epoch(self) -> tuple[dict[str, float], bool]:
         """Run an epoch; return its loss, rate and validation metric, and whether it is the best.
 
-        Raises:
-            InvalidDataset: the training part has no known label.
+        Raises `InvalidDataset` if the training part has no known label.
         """
         learner, training = self._learner, self._training
         state = epoch_generator(training.random_state, self.done)
@@ -213,7 +194,7 @@ class Loop:
         return {"loss": loss, "lr": lr, "val": val}, better
 
     def _batch_losses(self) -> float:
-        """Train on every batch; return the mean loss of those with a known label."""
+        """Train on all batches; return the mean loss of those with a known label."""
         self._learner.train()
         for batch in self._batches:
             self.ctrl_c.check()
@@ -232,7 +213,7 @@ class Loop:
         return math.fsum(losses) / len(losses)
 
     def state(self, *, fingerprint: str) -> dict[str, Any]:
-        """The checkpoint of the epochs done; `fingerprint` is JSON of the run's settings."""
+        """The checkpoint; `fingerprint` is JSON of the run's settings."""
         return {
             "epoch": self.done - 1,
             "state_dict": _copied(self._learner.state_dict()),
@@ -256,7 +237,7 @@ def _copied(state: Any) -> Any:
 class _Checkpoints:
     """Writes the files `LAST` and `BEST` every five seconds, and when the training ends.
 
-    Syncing two files after each epoch would cost several times an epoch of a small graph. If a
+    Syncing two files after each epoch would take several times an epoch of a small graph. If the
     process is killed, the epochs since the last write are run again, with the same numbers.
     """
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from graphagg.checks import integer, number, one_of, shown
-from graphagg.errors import InvalidParameter
+from graphagg.errors import CheckpointMismatch, InvalidParameter
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 """`__pydantic_config__` with which `parse` refuses unknown fields and other types."""
 
 LARGE = 2**31
+_SHOWN = 4  # differences in an error
 PROBABILITY = {"least": 0.0, "below": 1.0}
 _T = TypeVar("_T")
 
@@ -90,19 +92,26 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
         raise InvalidParameter(f"{where} holds what JSON cannot: {error}") from None
 
 
-def differences(left: Any, right: Any, where: str = "") -> list[str]:
-    """The fields in which two configs differ, as `field: left, right`."""
-    if is_dataclass(left) and type(left) is type(right):
+def differences(saved: Any, current: Any, where: str = "") -> list[str]:
+    """The entries in which two nested dicts of plain values differ, sorted."""
+    if isinstance(saved, dict) and isinstance(current, dict):
         return [
             line
-            for field in fields(left)
+            for name in sorted({**saved, **current})
             for line in differences(
-                getattr(left, field.name),
-                getattr(right, field.name),
-                f"{where}.{field.name}" if where else field.name,
+                saved.get(name), current.get(name), f"{where}.{name}" if where else name
             )
         ]
-    return [] if left == right else [f"{where}: {_plain(left)}, {_plain(right)}"]
+    return [] if saved == current else [f"{where}: there {saved!r}, now {current!r}"]
+
+
+def check_same(path: Path, saved: Any, current: Any, remedy: str) -> None:
+    """Raise `CheckpointMismatch` if the settings in a file are not the current ones."""
+    fields = differences(saved, current)
+    if fields:
+        more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
+        listed = "; ".join(fields[:_SHOWN])
+        raise CheckpointMismatch(f"{path} is of another configuration ({listed}{more}); {remedy}")
 
 
 def _names(kind: Any) -> list[str]:
@@ -119,9 +128,3 @@ def _at(kind: Any, location: tuple[int | str, ...]) -> Any:
             hint = get_type_hints(kind)[name]
             kind = get_args(hint)[0] if get_origin(hint) is tuple else hint
     return kind
-
-
-def _plain(value: Any) -> str:
-    if is_dataclass(value) and not isinstance(value, type):
-        return str(asdict(value))
-    return repr(value)

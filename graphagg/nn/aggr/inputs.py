@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -58,16 +56,6 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
         )
     if not x.is_floating_point():
         raise InvalidFeatures(f"x is of type {x.dtype}; wanted floats")
-
-
-def has_heads(x: Tensor, dim: int) -> bool:
-    """Whether `x` is `[N, H, C]` with rows in dim 0, as attention layers give it."""
-    return x.dim() == 3 and dim in (-3, 0)
-
-
-def by_head(aggregate: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Aggregate `[N, H, C]` head by head with the same weights: `[S, H, out]`."""
-    return torch.stack([aggregate(head) for head in x.unbind(1)], dim=1)
 
 
 def random_order_within(index: Tensor) -> Tensor:

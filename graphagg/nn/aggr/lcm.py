@@ -26,10 +26,8 @@ from graphagg.nn.aggr.cache import cached_plan
 from graphagg.nn.aggr.fold import ModuleFold
 from graphagg.nn.aggr.gru_fold import GRUFold, lcm_gru
 from graphagg.nn.aggr.inputs import (
-    by_head,
     check_agreement,
     check_rows,
-    has_heads,
     random_order_within,
     sorted_segments,
 )
@@ -130,8 +128,9 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             InvalidBatch: `index` or `ptr` out of range, unsorted with `ptr`, or of a float type.
             InvalidFeatures: `x` of another width or type, or with NaN or infinity in it.
         """
-        if has_heads(x, dim):
-            return by_head(lambda one: self(one, index, ptr, dim_size, plan=plan), x)
+        if x.dim() == 3 and dim in (-3, 0):  # the heads of an attention layer
+            heads = [self(head, index, ptr, dim_size, plan=plan) for head in x.unbind(1)]
+            return torch.stack(heads, dim=1)
         check_rows(x, dim, self.in_channels)
         onnx = torch.onnx.is_in_onnx_export()
         traced = torch.compiler.is_compiling() and plan is None

@@ -154,9 +154,7 @@ class LCMPlan:
         sizes, first = segments.sizes[filled], segments.ptr[filled]
         left, right, owner, level, roots = _tree(sizes, first, segments.rows)
         block_of = _block_of(first, block_rows)
-        blocks, node_rank = _blocks(
-            segments.rows, first, block_of, owner, level, pass_nodes, len(level)
-        )
+        blocks, node_rank = _blocks(segments.rows, first, block_of, owner, level, pass_nodes)
         start = torch.tensor([(b.rows[0], b.rows[1], b.nodes[0]) for b in blocks])
         start = start.to(left.device).view(-1, 3)
         by_rank = torch.argsort(node_rank)
@@ -238,12 +236,12 @@ def _blocks(
     owner: Tensor,
     level: Tensor,
     pass_nodes: int,
-    nodes: int,
 ) -> tuple[tuple[FoldBlock, ...], Tensor]:
     """The blocks, and the position of each node when sorted by block and level."""
     if not len(first):
         return (), owner
     count = int(block_of[-1]) + 1
+    nodes = len(level)
     depth = int(level[-1]) + 1 if nodes else 1
     key = block_of[owner] * depth + level
     rank = torch.empty_like(key)

@@ -16,12 +16,12 @@ from torch import Tensor
 from graphagg.errors import CheckpointMismatch, UnreadableFile
 from graphagg.nn.config.model import GPSConfig
 from graphagg.nn.files import read_json, safetensors, write_json, write_whole
-from graphagg.nn.settings import differences
+from graphagg.nn.settings import check_same
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
-_SHOWN = 3
 _WANTED = "wanted a folder that GPS.save wrote: save the model again"
+_SAME = "load it with the config it was saved with"
 
 
 def write_model(
@@ -49,14 +49,14 @@ def read_weights(
     Raises `UnreadableFile` for a missing or broken file, and `CheckpointMismatch` if the weights
     belong to another config.
     """
-    saved = read_config(folder)
-    _compare(Path(folder) / CONFIG, saved, config)
+    current = config.to_dict()
+    check_same(Path(folder) / CONFIG, read_config(folder).to_dict(), current, _SAME)
     path = Path(folder) / WEIGHTS
     metadata, tensors = _open(path)
     plain = metadata.get("config")
     if plain is None:
         raise CheckpointMismatch(f"{path} names no config; wanted weights that GPS.save wrote")
-    _compare(path, GPSConfig.from_dict(json.loads(plain)), config)
+    check_same(path, GPSConfig.from_dict(json.loads(plain)).to_dict(), current, _SAME)
     for name in [*weights, *tensors]:
         saved_shape = tuple(tensors[name].shape) if name in tensors else "absent"
         right = tuple(weights[name].shape) if name in weights else "absent"
@@ -80,13 +80,3 @@ def _open(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise UnreadableFile(
             f"{path} is truncated or no safetensors file ({error}); {_WANTED}"
         ) from None
-
-
-def _compare(path: Path, saved: GPSConfig, config: GPSConfig) -> None:
-    fields = differences(saved, config)
-    if fields:
-        more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
-        raise CheckpointMismatch(
-            f"{path} is of another config (field: saved, wanted): "
-            f"{'; '.join(fields[:_SHOWN])}{more}; load it with the config it was saved with"
-        )

@@ -6,7 +6,8 @@ and the epoch's number alone, so that a resumed run has the batches of an uninte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -20,64 +21,9 @@ from graphagg.nn.training.sampling import NeighborSampler, cut
 _PRIME = 1_000_003  # so that epochs of different random states hardly share a seed
 
 
-class GraphBatches:
-    """Batches of `size` of the graphs `ids` `[n]` int64.
-
-    `epoch` returns the current epoch, which determines the shuffle; None keeps the order. With
-    `negatives`, negative pairs are added, see `with_negatives`.
-    """
-
-    def __init__(
-        self,
-        graphs: Graphs,
-        ids: Tensor,
-        size: int,
-        epoch: Callable[[], int] | None = None,
-        random_state: int = 0,
-        negatives: bool = False,
-    ) -> None:
-        self._graphs, self._ids, self._size = graphs, ids, size
-        self._epoch, self._state, self._negatives = epoch, random_state, negatives
-
-    def __iter__(self) -> Iterator[Data]:
-        ids, epoch = self._ids, self._epoch() if self._epoch else 0
-        generator = epoch_generator(self._state, epoch)
-        if self._epoch is not None:
-            ids = ids[torch.randperm(len(ids), generator=generator)]
-        for chunk in torch.split(ids, self._size):
-            batch = self._graphs.batch(chunk)
-            yield with_negatives(batch, generator) if self._negatives else batch
-
-
-class SampledBatches:
-    """Samples around the vertices `rows` `[n]` int64 of a large graph, `size` seeds per batch."""
-
-    def __init__(
-        self,
-        graph: Data,
-        rows: Tensor,
-        size: int,
-        fanouts: tuple[int, ...],
-        epoch: Callable[[], int],
-        random_state: int,
-    ) -> None:
-        assert graph.edge_index is not None
-        self._graph, self._rows, self._size = graph, rows, size
-        self._sampler = NeighborSampler(graph.edge_index, int(graph.num_nodes or 0), fanouts)
-        self._epoch, self._state = epoch, random_state
-
-    def __iter__(self) -> Iterator[Data]:
-        generator = epoch_generator(self._state, self._epoch())
-        rows = self._rows[torch.randperm(len(self._rows), generator=generator)]
-        for seeds in torch.split(rows, self._size):
-            sample = self._sampler.sample(seeds, generator)
-            batch = cut(self._graph, sample, len(seeds))
-            batch.rows = torch.arange(len(seeds))
-            yield batch
-
-
-Batches = Iterable[Data]
-"""The batches of an epoch; iterated once per epoch."""
+def graph_batches(graphs: Graphs, ids: Tensor, size: int) -> Iterator[Data]:
+    """Batches of `size` of the graphs `ids` `[n]` int64, in order."""
+    return (graphs.batch(chunk) for chunk in torch.split(ids, size))
 
 
 def epoch_generator(random_state: int, epoch: int) -> torch.Generator:
@@ -95,8 +41,12 @@ class Feed:
         self, data: GraphData, graphs: Graphs | None, split: Split, training: TrainingConfig
     ) -> None:
         self._data, self._graphs, self._split = data, graphs, split
-        self._size, self._fanouts = training.batch_size, training.fanouts
-        self._state = training.random_state
+        self._size, self._state = training.batch_size, training.random_state
+        self._sampler: NeighborSampler | None = None
+        if graphs is None and training.fanouts:
+            graph = data.graphs[0]
+            edge_index, vertices = graph["edge_index"], int(graph.num_nodes or 0)
+            self._sampler = NeighborSampler(edge_index, vertices, training.fanouts)
         # If all pairs are true edges, negative ones are drawn in each epoch.
         self._links = data.level == "edge" and all(
             bool((data.graphs[at].edge_label == 1).all()) for at in split.train.tolist()
@@ -109,34 +59,40 @@ class Feed:
 
     def part(self, subset: str) -> Data:
         """A part as one batch; of a single graph the whole, with the part's vertices as `rows`."""
-        if self._graphs is None:
-            return self._whole(subset)
-        return self._graphs.batch(getattr(self._split, subset))
-
-    def training(self, epoch: Callable[[], int]) -> Batches:
-        """Shuffled batches, sampled if there are fan-outs."""
         if self._graphs is not None:
-            return self._batches("train", epoch)
-        if not self._fanouts:
-            return [self._whole("train")]
-        graph, rows = self._data.graphs[0], self._split.train
-        return SampledBatches(graph, rows, self._size, self._fanouts, epoch, self._state)
-
-    def evaluation(self, subset: str) -> Batches:
-        """Batches in order and exact: a single graph is not sampled."""
-        if self._graphs is not None:
-            return self._batches(subset)
-        return [self._whole(subset)]
-
-    def _whole(self, subset: str) -> Data:
-        graph = self._data.graphs[0].clone()
+            return self._graphs.batch(getattr(self._split, subset))
+        graph = copy(self._data.graphs[0])
         graph.rows = getattr(self._split, subset)
         return graph
 
-    def _batches(self, subset: str, epoch: Callable[[], int] | None = None) -> GraphBatches:
+    def training(self, epoch: int) -> Iterator[Data]:
+        """Shuffled batches of an epoch, sampled if there are fan-outs."""
+        if self.single and self._sampler is None:
+            yield self.part("train")
+            return
+        ids, generator = self._split.train, epoch_generator(self._state, epoch)
+        ids = ids[torch.randperm(len(ids), generator=generator)]
+        if self._graphs is not None:
+            yield from self._graph_batches(ids, generator if self._links else None)
+        elif self._sampler is not None:
+            for seeds in torch.split(ids, self._size):
+                sample = self._sampler.sample(seeds, generator)
+                batch = cut(self._data.graphs[0], sample, len(seeds))
+                batch.rows = torch.arange(len(seeds))
+                yield batch
+
+    def evaluation(self, subset: str) -> Iterator[Data]:
+        """Batches in order and exact: a single graph is not sampled."""
+        if self._graphs is None:
+            return iter([self.part(subset)])
+        links = self._links and subset == "train"
+        generator = epoch_generator(self._state, 0) if links else None
+        return self._graph_batches(getattr(self._split, subset), generator)
+
+    def _graph_batches(self, ids: Tensor, negatives: torch.Generator | None) -> Iterator[Data]:
         assert self._graphs is not None
-        ids, links = getattr(self._split, subset), self._links and subset == "train"
-        return GraphBatches(self._graphs, ids, self._size, epoch, self._state, links)
+        for batch in graph_batches(self._graphs, ids, self._size):
+            yield batch if negatives is None else with_negatives(batch, negatives)
 
 
 def with_negatives(batch: Data, generator: torch.Generator) -> Data:

@@ -30,12 +30,12 @@ import torch
 
 from graphagg.errors import CheckpointMismatch, RunBusy, RunExists, UnreadableFile
 from graphagg.nn.files import read_json, unwritable, write_json
+from graphagg.nn.settings import check_same
 from graphagg.nn.training.results import Control, SplitResult
 from graphagg.store.locks import hold
 
 RUN, RESULTS, RESULT, CONTROLS = "run.json", "results.json", "result.json", "controls.json"
 LAST, BEST, CARD = "last.ckpt", "best.ckpt", "model-card.md"
-_SHOWN = 4
 
 
 @contextmanager
@@ -77,7 +77,7 @@ class RunFolder:
         if self.begun:
             saved = read_json(path / RUN, _REPLACE)
             self._before = _lengthened(path / RUN, saved, same)
-            _compare(path / RUN, saved, same)
+            check_same(path / RUN, saved, same, _SAME)
         # A run with a constant rate can be continued to any number of epochs.
         if same["training"]["schedule"] == "constant":
             del same["training"]["epochs"]
@@ -196,6 +196,7 @@ def _splits(path: Path) -> list[Path]:
 
 _STATE = {"epoch", "state_dict", "optimizer", "rows", "best", "waited"}
 _REPLACE = "replace the run (`force=True`)"
+_SAME = "resume with the settings of the run, or start again (`force=True`)"
 _OF_SPLIT = (
     LAST, BEST, RESULT, CONTROLS, CARD, "metrics.csv", "model.safetensors", "config.json",
     "*.partial",
@@ -240,26 +241,3 @@ def _lengthened(path: Path, saved: dict[str, Any], settings: dict[str, Any]) -> 
         f"falls to 0 by a cosine that ends after {before}; only a run with training.schedule "
         "'constant' can be lengthened: resume with its epochs, or start again (`force=True`)"
     )
-
-
-def _compare(path: Path, saved: dict[str, Any], settings: dict[str, Any]) -> None:
-    left, right = _flat(saved), _flat(settings)
-    odd = [key for key in sorted(left | right) if left.get(key) != right.get(key)]
-    if odd:
-        listed = "; ".join(
-            f"{key}: there {left.get(key)!r}, now {right.get(key)!r}" for key in odd[:_SHOWN]
-        )
-        more = f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
-        raise CheckpointMismatch(
-            f"{path} is of another configuration ({listed}{more}); resume with the settings of "
-            "the run, or start again (`force=True`)"
-        )
-
-
-def _flat(values: Any, name: str = "") -> dict[str, Any]:
-    if not isinstance(values, dict):
-        return {name: values}
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{name}.{key}" if name else key)
-    return flat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -15,7 +15,6 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, InvalidFeatures, NotFinite, TrainingDiverged
 from graphagg.nn.config.training import Metric, TrainingConfig
-from graphagg.nn.training.batches import Batches
 from graphagg.nn.training.data.dataset import Level
 from graphagg.nn.training.metrics import Measure, compute_loss, known, score
 from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
@@ -187,7 +186,10 @@ def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
 
 
 def evaluate(
-    learner: Learner, batches: Batches, device: torch.device, subset: str = "a part of the data"
+    learner: Learner,
+    batches: Iterable[Data],
+    device: torch.device,
+    subset: str = "a part of the data",
 ) -> float:
     """Compute the metric over a part of the data in evaluation mode; errors name the `subset`."""
     learner.stage = subset
@@ -197,7 +199,7 @@ def evaluate(
 @torch.no_grad()
 def collect_answers(
     learner: Learner,
-    batches: Batches,
+    batches: Iterable[Data],
     device: torch.device,
     between: Callable[[], None] = lambda: None,
 ) -> Answers:

@@ -138,7 +138,8 @@ class Loop:
     def __init__(
         self, learner: Learner, feed: Feed, device: torch.device, saved: dict[str, Any] | None
     ) -> None:
-        self._learner, self._device, self._training = learner, device, learner.training_config
+        self._learner, self._feed, self._device = learner, feed, device
+        self._training = learner.training_config
         self.rows: list[Row] = []
         self._best, self._waited, self.ctrl_c = math.nan, 0, CtrlC()
         if saved is not None:
@@ -153,8 +154,6 @@ class Loop:
             self._optimizer.load_state_dict(saved["optimizer"])
             self.rows = [(int(row[0]), *row[1:]) for row in saved["rows"].tolist()]
             self._best, self._waited = saved["best"], saved["waited"]
-        self._batches = feed.training(lambda: self.done)
-        self._validation = feed.evaluation("val")
 
     @property
     def done(self) -> int:
@@ -185,7 +184,8 @@ class Loop:
             group["lr"] = lr
         learner.stage, learner.losses = f"epoch {self.done + 1}", []
         loss = self._batch_losses()
-        validation = collect_answers(learner, self._validation, self._device, self.ctrl_c.check)
+        batches = self._feed.evaluation("val")
+        validation = collect_answers(learner, batches, self._device, self.ctrl_c.check)
         val = validation.score("the validation part")
         self.rows.append((self.done + 1, loss, lr, val))
         low = learner.metric == "mae"
@@ -196,7 +196,7 @@ class Loop:
     def _batch_losses(self) -> float:
         """Train on all batches; return the mean loss of those with a known label."""
         self._learner.train()
-        for batch in self._batches:
+        for batch in self._feed.training(self.done):
             self.ctrl_c.check()
             with autocast(self._training, self._device):
                 loss = self._learner(move_batch(batch, self._device))

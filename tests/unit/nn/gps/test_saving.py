@@ -42,7 +42,9 @@ def test_weights_keep_their_type(tmp_path: Path) -> None:
 
 def test_another_config_is_refused_with_the_fields_that_differ(saved: Path) -> None:
     other = replace(CONFIG, layers=3, layer=replace(CONFIG.layer, norm="layer"))
-    with pytest.raises(CheckpointMismatch, match=r"layers: 2, 3; layer\.norm: 'batch', 'layer'"):
+    with pytest.raises(
+        CheckpointMismatch, match=r"layer\.norm: there 'batch', now 'layer'; layers: there 2, now 3"
+    ):
         GPS.load(saved, other)
 
 
@@ -53,7 +55,7 @@ def test_weights_beside_the_config_of_another_model_are_refused(
     other = replace(CONFIG, attention=replace(CONFIG.attention, heads=2))
     GPS(other).save(tmp_path / "other")
     (tmp_path / "other" / "config.json").replace(saved / "config.json")
-    with pytest.raises(CheckpointMismatch, match=r"attention\.heads: 4, 2"):
+    with pytest.raises(CheckpointMismatch, match=r"attention\.heads: there 4, now 2"):
         GPS.load(saved)
 
 

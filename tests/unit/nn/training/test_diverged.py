@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from graphagg.nn.config.model import (
     LocalConfig,
 )
 from graphagg.nn.training import GraphData, Split, TrainingConfig, train
-from graphagg.nn.training.batches import GraphBatches
+from graphagg.nn.training.batches import graph_batches
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.fit.learner import Learner, evaluate
 from tests.unit.nn.training.toys import Tiny, line, many, read_epochs, ring, single, tiny
@@ -61,8 +62,8 @@ def test_answers_of_nan_in_validation_are_no_score(tmp_path: Path, metric: Any) 
         train(NanInEvaluation, many(), tmp_path, training=training)
 
 
-def batches() -> GraphBatches:
-    return GraphBatches(Graphs.from_list(many().graphs), torch.arange(24), 4)
+def batches() -> Iterator[Data]:
+    return graph_batches(Graphs.from_list(many().graphs), torch.arange(24), 4)
 
 
 class Constant(torch.nn.Module):

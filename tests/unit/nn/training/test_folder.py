@@ -272,7 +272,7 @@ def test_a_module_is_not_what_makes_one(tmp_path: Path) -> None:
 
 def test_a_file_where_a_split_goes(tmp_path: Path) -> None:
     (tmp_path / "split-0").write_text("mine")
-    with pytest.raises(GraphAggError, match="split-0 cannot be written"):
+    with pytest.raises(GraphAggError, match=r"split-0.*cannot be written"):
         run(tmp_path)
 
 

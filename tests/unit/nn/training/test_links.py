@@ -65,7 +65,7 @@ def test_each_epoch_draws_pairs_of_its_own(directed: bool, seed: int) -> None:
     feed = Feed(
         data, Graphs.from_list(data.graphs), data.splits[0], TrainingConfig(random_state=seed)
     )
-    epochs = [next(iter(feed.training(lambda epoch=epoch: epoch))) for epoch in (0, 1, 0)]
+    epochs = [next(feed.training(epoch)) for epoch in (0, 1, 0)]
     drawn = []
     for batch in epochs:
         true, false = batch.edge_label_index.chunk(2, dim=1)

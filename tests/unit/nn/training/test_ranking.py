@@ -21,7 +21,7 @@ from graphagg.nn.config.model import (
 )
 from graphagg.nn.model import heads
 from graphagg.nn.training import GraphData, TrainingConfig, train
-from graphagg.nn.training.batches import GraphBatches
+from graphagg.nn.training.batches import graph_batches
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.fit.learner import Learner, evaluate
 from graphagg.nn.training.ranking import mean_over_graphs, ranks, reciprocal_ranks
@@ -92,7 +92,7 @@ def learner(model: torch.nn.Module) -> Learner:
 
 
 def measure(graphs: list[Data], model: torch.nn.Module, size: int) -> float:
-    batches = GraphBatches(Graphs.from_list(graphs), torch.arange(len(graphs)), size)
+    batches = graph_batches(Graphs.from_list(graphs), torch.arange(len(graphs)), size)
     return evaluate(learner(model), batches, CPU)
 
 

@@ -30,12 +30,6 @@ def test_a_transform_is_the_same_whatever_wrote_its_numbers() -> None:
     assert repr(RWSE(np.int64(7))) == repr(RWSE(7))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("value", [5, None, "55", {3}])
-def test_a_list_of_sizes_is_a_list(value: object) -> None:
-    with pytest.raises(InvalidParameter, match=r"^vocabulary is .*, wanted a list of integers"):
-        FeatureConfig(vocabulary=value)  # type: ignore[arg-type]
-
-
 @given(st.integers(-3, 40), st.integers(1, 40))
 def test_parts_divide_the_width_or_are_refused(parts: int, width: int) -> None:
     if parts in [n for n in range(1, width + 1) if width % n == 0]:

@@ -11,7 +11,6 @@ from torch_geometric.nn import (
     GCNConv,
     GENConv,
     GeneralConv,
-    GINConv,
     GraphConv,
     LEConv,
     MFConv,
@@ -78,12 +77,6 @@ def test_layers_without_heads(layer):
     x, edges = graph()
     out = layer(WIDTH, WIDTH, aggr=LCMAggregation(WIDTH, WIDTH)).eval()(x, edges)
     assert out.shape == (9, WIDTH) and bool(out.isfinite().all())
-
-
-def test_gin_takes_it_too():
-    x, edges = graph()
-    layer = GINConv(torch.nn.Linear(WIDTH, WIDTH), aggr=LCMAggregation(WIDTH, WIDTH))
-    assert layer(x, edges).shape == (9, WIDTH)
 
 
 def test_rows_along_another_dimension_are_refused():

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import HeteroData
-from torch_geometric.nn import GINEConv, SAGEConv, to_hetero
+from torch_geometric.nn import GINEConv, SAGEConv
 
 from graphagg.nn.aggr import LCMAggregation, aggregation
 from tests.unit.nn.aggr.ragged import assert_same
@@ -99,29 +98,3 @@ def test_traced_forms_of_the_input_agree() -> None:
     drawn = torch.stack([compiled(x, index, dim_size=4) for _ in range(4)])
     assert len(torch.unique(drawn[:, 3], dim=0)) > 1
     assert_same([drawn[:, 2]], [wanted[2].expand(4, -1)], 1e-5)
-
-
-class TwoLayers(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = sage("lcm"), sage("lcm")
-
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        return self.second(self.first(x, edge_index).relu(), edge_index)
-
-
-def test_to_hetero_on_two_types() -> None:
-    torch.manual_seed(0)
-    data = HeteroData()
-    data["paper"].x, data["author"].x = torch.randn(7, 8), torch.randn(4, 8)
-    data["paper", "by", "author"].edge_index = torch.tensor([[0, 6, 2, 2], [3, 0, 0, 3]])
-    data["author", "of", "paper"].edge_index = torch.tensor([[3, 0, 0], [0, 6, 2]])
-    model = to_hetero(TwoLayers(), data.metadata())
-    out = model(data.x_dict, data.edge_index_dict)
-    assert {kind: tuple(t.shape) for kind, t in out.items()} == {"paper": (7, 8), "author": (4, 8)}
-    sum(t.sum() for t in out.values()).backward()
-    assert all(p.grad is not None for p in model.parameters())
-    other = to_hetero(TwoLayers(), data.metadata())
-    other.load_state_dict(model.state_dict())
-    again = other(data.x_dict, data.edge_index_dict)
-    assert_same(list(again.values()), list(out.values()))

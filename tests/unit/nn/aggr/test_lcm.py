@@ -74,19 +74,6 @@ def test_a_small_fold_has_a_second_backward_pass(operator: str) -> None:
 
 
 @pytest.mark.parametrize("operator", ["gru", "mlp"])
-def test_gradients_of_finite_differences(operator: str) -> None:
-    module = randomized(LCMAggregation(4, 3, operator=operator))
-    batch = Ragged((3, 0, 5, 1), 1)
-    parameters = dict(module.named_parameters())
-
-    def function(x: Tensor, *values: Tensor) -> Tensor:
-        named = dict(zip(parameters, values, strict=True))
-        return torch.func.functional_call(module, named, (x, batch.index, None, 4))
-
-    assert torch.autograd.gradcheck(function, (batch.rows(), *parameters.values()), fast_mode=True)
-
-
-@pytest.mark.parametrize("operator", ["gru", "mlp"])
 def test_gradients_are_those_of_the_parameters_of_the_call(operator: str) -> None:
     """Also where they are not the module's own, as under `functional_call`."""
     batch = Ragged((3, 0, 5, 1), 1)
@@ -127,14 +114,6 @@ def test_combines_are_rows_less_segments_in_log2_levels() -> None:
     module(batch.rows().float().detach(), batch.index)
     assert sum(recorder.calls) == 51 - 5
     assert len(recorder.calls) == 6  # ceil(log2(37)), one pass a level
-
-
-def test_a_given_module_computes_as_the_kernel_of_its_class() -> None:
-    ours = randomized(LCMAggregation(4, 4, operator="gru"))
-    given_module = randomized(LCMAggregation(4, 4, operator=Recorder(SymmetricGRU(4))))
-    batch = Ragged((3, 12, 0, 1, 7), 5)
-    x = batch.rows()
-    assert_same(*(outcome(m, x, m(x, batch.index)) for m in (ours, given_module)))
 
 
 def test_parts_of_a_module_that_take_no_part_have_no_gradient() -> None:

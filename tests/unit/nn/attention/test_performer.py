@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import GraphAttention, attention
 from graphagg.nn.attention.performer import kernel_mean, orthogonal_vectors
 from graphagg.nn.attention.tiles import WASTE, Tiles
@@ -147,18 +145,6 @@ def test_far_out_features_stay_finite() -> None:
     out = module(x, ptr=graphs.ptr)
     out.sum().backward()
     assert out.isfinite().all() and x.grad.isfinite().all()
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "message"),
-    [
-        ("performer", {"features": 0}, "features is 0"),
-        ("performer", {"redraw_interval": 0}, "redraw_interval is 0"),
-    ],
-)
-def test_options_out_of_range(name: str, options: dict, message: str) -> None:
-    with pytest.raises(InvalidParameter, match=message):
-        attention(name, CHANNELS, HEADS, **options)
 
 
 @given(st.lists(st.integers(0, 150), min_size=1, max_size=7).filter(any))

@@ -141,12 +141,20 @@ def test_features_of_the_wrong_kind(x: torch.Tensor, message: str) -> None:
         built("exact")(x)
 
 
-def test_huge_finite_features_are_no_fault() -> None:
-    """Their sum overflows; they do not."""
-    x = torch.full((4, CHANNELS), 3e38)
-    x[:, ::2] *= -1
-    x[0] = 3e38
-    attention("exact", CHANNELS, HEADS)(x)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dropout": -0.1}, "dropout is"),
+        ({"dropout": 1.0}, "dropout is"),
+        ({"dropout": float("nan")}, "dropout is"),
+        ({"features": 0}, "features is 0"),
+        ({"redraw_interval": 0}, "redraw_interval is 0"),
+        ({"degree": 3}, r"no option 'degree'.*heads, features"),
+    ],
+)
+def test_options_that_do_not_fit(options: dict, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        attention("performer", CHANNELS, HEADS, **options)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -154,22 +162,6 @@ def test_huge_finite_features_are_no_fault() -> None:
 def test_heads_divide_the_width(name: str, heads: int) -> None:
     with pytest.raises(InvalidParameter, match=f"heads is {heads}, wanted"):
         attention(name, CHANNELS, heads)
-
-
-@pytest.mark.parametrize("dropout", [-0.1, 1.0, float("nan")])
-def test_dropout_is_a_probability(dropout: float) -> None:
-    with pytest.raises(InvalidParameter, match="dropout is"):
-        attention("performer", CHANNELS, HEADS, dropout=dropout)
-
-
-def test_an_unknown_name_lists_those_there_are() -> None:
-    with pytest.raises(InvalidParameter, match=r"no attention is named 'full'.*exact, performer"):
-        attention("full", CHANNELS)
-
-
-def test_an_unknown_option_lists_those_there_are() -> None:
-    with pytest.raises(InvalidParameter, match=r"no option 'degree'.*heads, features"):
-        attention("performer", CHANNELS, degree=3)
 
 
 @pytest.mark.parametrize(

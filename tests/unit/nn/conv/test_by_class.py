@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torch_geometric.nn.conv as pyg
-from torch_geometric.nn import GRUAggregation
 from torch_geometric.nn.conv import MessagePassing
 
-from graphagg.errors import GraphAggError, InvalidParameter
+from graphagg.errors import InvalidParameter
 from graphagg.nn import GPSLayer
 from graphagg.nn.conv import ConvPart, local
 from tests.unit.nn.conv.graphs import random_graph
@@ -116,35 +115,8 @@ def test_a_convolution_of_ones_own() -> None:
         local(Widening(), D)(x, GRAPH.edge_index)
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: local("gat", D, heads=0), "heads is 0, wanted"),
-        (lambda: local("gat", D, heads="a"), "heads is 'a', wanted"),
-        (lambda: local("gat", D, heads=-2), "heads is -2, wanted"),
-        (lambda: local("gat", D, heads=2.0), r"heads is 2\.0, wanted"),
-        (lambda: local(None, D), "None.*wanted one of gatedgcn"),
-        (lambda: local(pyg.GCNConv, D), "GCNConv.*wanted one of gatedgcn"),
-        (lambda: local(["gcn"], D), r"\['gcn'\].*wanted one of gatedgcn"),
-        (lambda: local("gin", D, foo=1), "gin has no option 'foo'; wanted some of act"),
-        (lambda: local("pna", D, foo=1), "pna has no option 'foo'; wanted some of none"),
-        (lambda: local("gatedgcn", D, dropout="a"), "dropout is 'a', wanted"),
-        (lambda: local("gine", D, act=3), "no activation is named 3"),
-        (lambda: local("gen", D, aggr="nope"), "gen.* cannot be built"),
-    ],
-)
-def test_options_that_do_not_fit(make, message: str) -> None:
-    with pytest.raises(InvalidParameter, match=message):
-        make()
-
-
 def test_only_heads_that_are_joined_share_the_width() -> None:
     part = local("gat", D, heads=2)
     assert part.conv.out_channels == 4
     assert part(GRAPH.x.float(), GRAPH.edge_index)[0].shape == (5, D)
     assert local("gat", D, heads=3, concat=False).conv.out_channels == D
-
-
-def test_the_error_of_an_aggregator_stays_its_own() -> None:
-    with pytest.raises(GraphAggError, match="wanted the same width"):
-        local("sage", D, None, GRUAggregation(D, 6))

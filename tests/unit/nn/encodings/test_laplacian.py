@@ -135,13 +135,6 @@ def test_a_large_graph_is_the_same_in_a_batch() -> None:
     assert torch.equal(batch.lap_vectors[-360:], batch.lap_vectors[:360])
 
 
-def test_more_eigenvectors_than_vertices() -> None:
-    triangle = of(nx.cycle_graph(3))
-    out = LapPE(5)(triangle)
-    assert out.lap_mask.tolist() == [[True, True, False, False, False]] * 3
-    assert not out.lap_vectors[:, 2:].any()
-
-
 def test_components_and_lonely_vertices() -> None:
     data = Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=4)
     out = LapPE(4, trivial=True, dtype=F64)(data)

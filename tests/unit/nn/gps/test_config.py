@@ -104,13 +104,6 @@ def test_a_file_that_does_not_fit_is_said_to(
         read_preset(tmp_path / "absent.toml")
 
 
-def test_an_unknown_preset_lists_all_and_the_nearest() -> None:
-    with pytest.raises(UnknownPreset) as error:
-        preset("pascal-voc")
-    assert "did you mean 'pascalvoc-sp'" in str(error.value)
-    assert all(name in str(error.value) for name in presets())
-
-
 @pytest.mark.parametrize(
     ("make", "said"),
     [

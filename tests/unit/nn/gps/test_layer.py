@@ -5,7 +5,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch_geometric.nn import GINEConv, SAGEConv
 
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn import AttentionConfig, GPSLayer, LayerOptions, LocalConfig
@@ -136,39 +135,21 @@ def test_a_pair_bias_reaches_the_attention() -> None:
 
 @pytest.mark.parametrize("local", ["gatedgcn", "gine"])
 def test_any_aggregator_is_a_part_of_the_local_part(local: str) -> None:
-    """One LCM layer inside a GPS layer, GINE and SAGEConv trains."""
+    """A GPS layer with an LCM aggregator trains."""
     from graphagg.nn import LCMAggregation
 
     torch.manual_seed(0)
     x, edge_index, edge_attr, batch = ragged_batch([6, 5], CHANNELS, dtype=torch.float64)
     layer = GPSLayer(CHANNELS, LocalConfig(local, "lcm"), edge_channels=CHANNELS).double()
     assert any(isinstance(m, LCMAggregation) for m in layer.modules())
-    assert_learns(layer, lambda: layer(x, edge_index, edge_attr, batch=batch)[0])
-    for conv in (
-        GINEConv(torch.nn.Linear(CHANNELS, CHANNELS), aggr=LCMAggregation(CHANNELS, CHANNELS)),
-        SAGEConv(CHANNELS, CHANNELS, aggr=LCMAggregation(CHANNELS, CHANNELS)),
-    ):
-        extra = {"edge_attr": edge_attr} if isinstance(conv, GINEConv) else {}
-        conv.double()
-        assert_learns(conv, lambda conv=conv, extra=extra: conv(x, edge_index, **extra))
-
-
-def assert_learns(module: torch.nn.Module, output) -> None:
-    target = torch.randn_like(output())
-    assert_a_step_lowers_the_loss(module, lambda: (output() - target).square().mean())
+    target = torch.randn_like(x)
+    assert_a_step_lowers_the_loss(
+        layer,
+        lambda: (layer(x, edge_index, edge_attr, batch=batch)[0] - target).square().mean(),
+    )
     # The last edges of GatedGCN, and the vertices without neighbors, are not in this loss.
-    unused = [n for n, p in module.named_parameters() if p.grad is None]
+    unused = [n for n, p in layer.named_parameters() if p.grad is None]
     assert not [n for n in unused if "identity" not in n and "norm_e" not in n], unused
-
-
-def test_a_state_dict_makes_an_equal_layer() -> None:
-    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
-    left, right = layer_of("gatedgcn", "exact"), layer_of("gatedgcn", "exact")
-    for parameter in right.parameters():
-        torch.nn.init.normal_(parameter)
-    right.load_state_dict(left.state_dict())
-    given = (x, edge_index, edge_attr)
-    assert torch.equal(left(*given, batch=batch)[0], right(*given, batch=batch)[0])
 
 
 def test_what_cannot_be_is_said() -> None:

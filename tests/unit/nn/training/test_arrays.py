@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -73,24 +74,6 @@ def test_attributes_of_edges_are_counted_before_they_are_mirrored(tmp_path: Path
     assert graph.edge_attr.view(-1).tolist() == [*range(6), *range(6)]
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"edge_index": ring(6).T.numpy()}, r"edge_index is \(12, 2\) .* \[2, E\]"),
-        ({"edge_index": np.zeros((2, 2))}, r"edge_index is \(2, 2\) of float64; wanted integers"),
-        ({"y": np.array(["a"] * 6)}, r"y is \(6,\) of <U1; wanted numbers"),
-        ({"y": np.array(1)}, r"y is \(\) of int64; wanted numbers"),
-        ({"y": np.ones((6, 0))}, r"y is \(6, 0\) of float64; wanted numbers"),
-    ],
-)
-def test_edges_and_labels_that_are_none(
-    tmp_path: Path, changed: dict[str, Any], message: str
-) -> None:
-    np.savez(tmp_path / "one.npz", **one(**changed))
-    with pytest.raises(InvalidDataset, match=f"one.npz: {message}"):
-        load_data(tmp_path / "one.npz")
-
-
 PAIRS = {
     "y": None,
     "pair_ptr": np.arange(25),
@@ -99,29 +82,60 @@ PAIRS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"edge_index": ring(6).T.numpy()}, r"edge_index is \(12, 2\) .* \[2, E\]"),
+        ({"edge_index": np.zeros((2, 2))}, r"edge_index is \(2, 2\) of float64; wanted integers"),
+        ({"y": np.array(["a"] * 6)}, r"y is \(6,\) of <U1; wanted numbers"),
+        ({"y": np.array(1)}, r"y is \(\) of int64; wanted numbers"),
+        ({"y": np.ones((6, 0))}, r"y is \(6, 0\) of float64; wanted numbers"),
+        (PAIRS | {"pair_ptr": np.array([0, 20, 24])}, "3 offsets in pair_ptr, 25 in node_ptr"),
+        (
+            PAIRS | {"pair_ptr": np.array([*range(25), 24])},
+            "26 offsets in pair_ptr, 25 in",
+        ),
+        (PAIRS | {"pair_ptr": np.arange(25) // 2}, "pair_ptr must not decrease, from 0 to 24"),
+        (PAIRS | {"edge_label": np.ones(23)}, "edge_label has 23 rows, edge_label_index 24 pairs"),
+        (PAIRS | {"edge_label_index": np.zeros((2, 9), int)}, "edge_label has 24 rows, .* 9 pairs"),
+        (
+            PAIRS | {"edge_label_index": np.zeros((24, 2), int)},
+            r"edge_label_index is \(24, 2\) of",
+        ),
+        (
+            PAIRS | {"edge_label_index": np.ones((2, 24))},
+            r"index is \(2, 24\) of float64",
+        ),
+        (PAIRS | {"edge_ptr": np.array([0, 216])}, "2 offsets in edge_ptr, 25 in node_ptr"),
+        ({"x": None}, r"no array x; found .*node_ptr"),
+        ({"y": None}, "no array y"),
+        ({"train": None}, "no split; wanted arrays train, val and test"),
+        ({"y": np.zeros(7)}, r"7 labels in y; wanted 24, one per graph"),
+        ({"val": np.zeros(0, np.int64)}, "val of split 0 is empty"),
+        ({"val": np.array([99])}, "holds 99 to 99; wanted 0 to 23"),
+        ({"val": np.array([0])}, "names 0 more than once"),
+        ({"node_ptr": np.arange(25)}, "node_ptr must not decrease, from 0 to 108"),
+        ({"edge_ptr": np.zeros(3)}, "edge_ptr must not decrease"),
+        ({"y": np.full(24, math.nan)}, "12 without a label"),
+        ({"train": np.array([0.5, 1.5])}, r"train is \(2,\) of float64; wanted integers"),
+        ({"train": np.array(["0", "1"])}, r"train is \(2,\) of <U1; wanted integers"),
+        ({"train": np.arange(24) % 3 == 0}, r"train is \(24,\) of bool; wanted integers"),
+        ({"train": np.array(3)}, r"train is \(\) of int64; wanted integers"),
+        ({"train": np.zeros((1, 2, 3), int)}, r"train is \(1, 2, 3\) of int64; wanted integers"),
+        ({"train": np.array([0, -7])}, "train holds -7; wanted numbers from 0, or -1 as padding"),
+        ({"train": np.zeros((3, 2), int)}, "train, val and test hold 3, 1 and 1 splits"),
+    ],
+)
+def test_arrays_that_do_not_fit(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    path = write_npz(tmp_path / "rings.npz", many(), **changed)
+    with pytest.raises(InvalidDataset, match=rf"rings(\.npz)?: .*{message}"):
+        check_data(load_data(path))
+
+
 def test_pairs_come_back_from_a_file(tmp_path: Path) -> None:
     data = check_data(load_data(write_npz(tmp_path / "pairs.npz", many(), **PAIRS)))
     assert data.level == "edge" and data.graphs[3].edge_label.tolist() == [1]
     assert data.graphs[3].edge_label_index.tolist() == [[0], [1]]
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"pair_ptr": np.array([0, 20, 24])}, "3 offsets in pair_ptr, 25 in node_ptr"),
-        ({"pair_ptr": np.array([*range(25), 24])}, "26 offsets in pair_ptr, 25 in node_ptr"),
-        ({"pair_ptr": np.arange(25) // 2}, "pair_ptr must not decrease, from 0 to 24"),
-        ({"edge_label": np.ones(23)}, "edge_label has 23 rows, edge_label_index 24 pairs"),
-        ({"edge_label_index": np.zeros((2, 9), int)}, "edge_label has 24 rows, .* 9 pairs"),
-        ({"edge_label_index": np.zeros((24, 2), int)}, r"edge_label_index is \(24, 2\) of int64"),
-        ({"edge_label_index": np.ones((2, 24))}, r"edge_label_index is \(2, 24\) of float64"),
-        ({"edge_ptr": np.array([0, 216])}, "2 offsets in edge_ptr, 25 in node_ptr"),
-    ],
-)
-def test_pairs_that_do_not_fit(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
-    path = write_npz(tmp_path / "pairs.npz", many(), **(PAIRS | changed))
-    with pytest.raises(InvalidDataset, match=f"pairs.npz: {message}"):
-        load_data(path)
 
 
 def test_members_that_are_no_arrays_are_left_out(tmp_path: Path) -> None:

@@ -16,27 +16,7 @@ from graphagg.errors import InvalidDataset
 from graphagg.nn.training import GraphData, Split, load_data, train
 from graphagg.nn.training.data.dataset import check_data
 from tests.unit.nn.training.test_train import SHORT
-from tests.unit.nn.training.toys import many, single, tiny
-
-
-def pairs(count: int = 8) -> GraphData:
-    """Rings in which neighbors are to be told from vertices two steps apart."""
-    data = replace(many(count), level="edge")
-    for graph in data.graphs:
-        true = graph.edge_index[:, :2]
-        false = torch.stack([true[0], (true[0] + 2) % graph.num_nodes])
-        graph.edge_label_index = torch.cat([true, false], dim=1)
-        graph.edge_label = torch.tensor([1.0, 1.0, 0.0, 0.0])
-        del graph.y
-    return data
-
-
-def vertices(count: int = 8) -> GraphData:
-    """Many graphs with a label at each vertex."""
-    data = replace(many(count), level="node")
-    for graph in data.graphs:
-        graph.y = torch.arange(graph.num_nodes) % 2
-    return data
+from tests.unit.nn.training.toys import many, pairs, single, tiny, vertices
 
 
 def changed(data: GraphData, number: int, **values: Any) -> GraphData:

@@ -20,7 +20,7 @@ from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.controls import AdamicAdar, Task, graph_counts, measure
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.results import Control, SplitResult
-from tests.unit.nn.training.toys import many, ring, single, tiny
+from tests.unit.nn.training.toys import many, pairs, ring, single, tiny
 
 SHORT = TrainingConfig(epochs=2, batch_size=8)
 
@@ -30,16 +30,6 @@ def task_of(data: GraphData, metric: str, epochs: int = 2) -> Task:
     training = replace(SHORT, epochs=epochs)
     feed = Feed(data, graphs, data.splits[0], training)
     return Task(feed, data.shape(metric), metric, training, torch.device("cpu"))
-
-
-def pairs() -> GraphData:
-    graphs = []
-    for graph in many().graphs:
-        label = torch.tensor([[0, 1], [1, 0]])
-        plain = Data(x=graph.x, edge_index=graph.edge_index)
-        plain.edge_label_index, plain.edge_label = label, torch.tensor([1, 0])
-        graphs.append(plain)
-    return GraphData("pairs", "edge", graphs, many().splits)
 
 
 @pytest.mark.parametrize(

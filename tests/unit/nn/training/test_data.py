@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch_geometric.data import Data
 
 from benchmarks.training import public
 from graphagg.errors import InvalidDataset, InvalidFeatures, UnreadableFile
-from graphagg.nn.training import GraphData, Split, load_data, load_graphs
+from graphagg.nn.training import GraphData, load_data, load_graphs
 from graphagg.nn.training.data.dataset import check_data, output_width
 from tests.unit.nn.training.toys import many, single, write_npz
 
@@ -46,8 +45,6 @@ def test_graphs_in_memory() -> None:
         load_data(many(4).graphs)
     with pytest.raises(InvalidDataset, match="no train_mask, val_mask, test_mask"):
         load_data(single().graphs[0])
-    with pytest.raises(InvalidDataset, match="item 0 is a str"):
-        load_data(["a", "b"])  # type: ignore[list-item]
     with pytest.raises(InvalidDataset, match="no graph"):
         load_data([])
 
@@ -60,36 +57,6 @@ def test_edges_listed_once_are_mirrored_and_others_stay(tmp_path: Path) -> None:
         "edge_ptr": np.cumsum([0, *(part.size(1) for part in once)]),
     }
     same(load_data(write_npz(tmp_path / "once.npz", data, **arrays)), data)
-
-
-@pytest.mark.parametrize(
-    ("changed", "error", "message"),
-    [
-        ({"x": None}, InvalidDataset, r"no array x; found .*node_ptr"),
-        ({"y": None}, InvalidDataset, "no array y"),
-        ({"train": None}, InvalidDataset, "no split; wanted arrays train, val and test"),
-        ({"y": np.zeros(7)}, InvalidDataset, r"7 labels in y; wanted 24, one per graph"),
-        ({"y": np.array(["a"] * 24)}, InvalidDataset, "y is .* wanted numbers, one row per label"),
-        ({"val": np.zeros(0, np.int64)}, InvalidDataset, "val of split 0 is empty"),
-        ({"val": np.array([99])}, InvalidDataset, "holds 99 to 99; wanted 0 to 23"),
-        ({"val": np.array([0])}, InvalidDataset, "names 0 more than once"),
-        ({"node_ptr": np.arange(25)}, InvalidDataset, "node_ptr must not decrease, from 0 to 108"),
-        ({"edge_ptr": np.zeros(3)}, InvalidDataset, "edge_ptr must not decrease"),
-        (
-            {"edge_index": np.zeros((2, 9))},
-            InvalidDataset,
-            r"edge_index is .* wanted integers \[2, E\], in pairs",
-        ),
-        ({"edge_attr": np.zeros(3)}, InvalidDataset, "edge_attr has 3 rows"),
-        ({"y": np.full(24, math.nan)}, InvalidDataset, "12 without a label"),
-    ],
-)
-def test_a_file_that_lacks_something_says_what(
-    tmp_path: Path, changed: dict[str, Any], error: type[Exception], message: str
-) -> None:
-    path = write_npz(tmp_path / "rings.npz", many(), **changed)
-    with pytest.raises(error, match=message):
-        check_data(load_data(path))
 
 
 def test_features_and_ids_are_checked(tmp_path: Path) -> None:
@@ -222,10 +189,3 @@ def test_real_files(file: str, graphs: int, splits: int, sizes: tuple[int, ...])
     edges = data.graphs[0].edge_index
     both = {(u, v) for u, v in edges.T.tolist()}
     assert all((v, u) in both for u, v in both)
-
-
-def test_a_split_by_masks() -> None:
-    mask = torch.tensor([True, False, True])
-    split = Split.from_masks("a", mask, ~mask, mask)
-    assert split.train.tolist() == [0, 2] and split.val.tolist() == [1]
-    assert isinstance(single().graphs[0], Data)

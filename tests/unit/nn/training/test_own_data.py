@@ -17,8 +17,6 @@ from torch_geometric.nn import HeteroConv, SAGEConv
 from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.aggr import LCMAggregation
 from graphagg.nn.training import (
-    GraphData,
-    Split,
     TrainingConfig,
     load_data,
     load_graphs,
@@ -178,16 +176,6 @@ def test_ratios_and_data_that_cannot_be_split():
         random_splits(two)
     with pytest.raises(InvalidDataset, match="no labels 'y'"):
         random_splits([Data(x=torch.ones(1, 1), edge_index=torch.zeros(2, 0).long())] * 3)
-
-
-def test_a_graph_data_is_written_whole(tmp_path: Path):
-    ids = torch.arange(3)
-    graphs = [
-        Data(x=torch.ones(2, 1), edge_index=torch.zeros(2, 0).long(), y=torch.tensor([0.5]))
-    ] * 3
-    data = GraphData("d", "graph", graphs, (Split("a", ids[:1], ids[1:2], ids[2:]),))
-    save_npz(tmp_path / "d.npz", data)
-    assert check_data(load_data(tmp_path / "d.npz")).digest() == check_data(data).digest()
 
 
 @pytest.mark.parametrize("one", [True, False])

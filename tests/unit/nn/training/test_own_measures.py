@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graphagg.errors import CheckpointMismatch, InvalidParameter
+from graphagg.errors import CheckpointMismatch, DeviceOutOfMemory, InvalidParameter
 from graphagg.nn import FeatureConfig, GPSConfig, load, save_npz, train
 from graphagg.nn.training import TrainingConfig
-from tests.unit.nn.training.toys import many, tiny
+from tests.unit.nn.training.toys import Tiny, many, read_epochs, tiny
 
 SHORT = TrainingConfig(epochs=3, batch_size=8)
 
@@ -38,22 +38,34 @@ def test_the_metric_s_own_loss_given_as_a_function_trains_the_same_model(tmp_pat
         assert right.measures["wrong"][part] == pytest.approx(1 - getattr(right, part))
 
 
-def test_another_loss_is_the_one_that_is_minimized(tmp_path: Path) -> None:
-    rows: list[dict[str, float]] = []
+class Short(Tiny):
+    """A model for which no batch is small enough."""
+
+    def forward(self, data: Any) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def test_too_little_memory_names_the_batch_size_and_the_knobs(tmp_path: Path) -> None:
+    with pytest.raises(DeviceOutOfMemory, match=r"batches of 8 .*lower training\.batch_size"):
+        train(Short, many(), tmp_path / "run", training=SHORT)
+
+
+def test_another_loss_is_minimized_and_loggers_get_each_epoch(tmp_path: Path) -> None:
+    logged: list[tuple[dict[str, float], int]] = []
     train(
         tiny, many(), tmp_path, training=SHORT, controls=False,
         loss=lambda predicted, labels: 0.0 * predicted.sum() + 7.0,
-        loggers=[lambda values, epoch: rows.append(values)],
+        loggers=[lambda values, epoch: logged.append((values, epoch))],
     )  # fmt: skip
-    assert [row["loss"] for row in rows] == [7.0, 7.0, 7.0]
+    assert [values["loss"] for values, _ in logged] == [7.0, 7.0, 7.0]
+    assert [
+        {"epoch": str(epoch), **{k: str(v) for k, v in values.items()}} for values, epoch in logged
+    ] == read_epochs(tmp_path / "split-0" / "metrics.csv")
 
 
-def test_a_loss_that_is_no_number_is_refused(tmp_path: Path) -> None:
+def test_a_loss_without_a_number_or_a_gradient_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match=r"loss gives \(8, 2\); wanted a tensor of one"):
         train(tiny, many(), tmp_path, training=SHORT, loss=lambda predicted, labels: predicted)
-
-
-def test_a_loss_without_a_gradient_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="loss gives a number without a gradient"):
         train(tiny, many(), tmp_path, training=SHORT, loss=wrong)
 

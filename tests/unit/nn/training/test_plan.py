@@ -21,7 +21,6 @@ from graphagg.nn.presets.simple import simple
 from graphagg.nn.training import GraphData, Shape, Split, TrainingConfig, train
 from graphagg.nn.training.overrides import override
 from graphagg.nn.training.plan import fit_config
-from tests.unit.nn.training.toys import many
 
 GRAPHS = Shape("graph", 0, (21,), 0, (3,), 1)
 
@@ -108,16 +107,3 @@ def test_return_probabilities_tell_circulants_apart_and_nothing_else_does(
     assert result.test.mean == pytest.approx(wanted)
     model = GPS.load(tmp_path / "split-0")
     assert model.config.head.shape == (3,) and result.parameters == model.parameter_count
-
-
-def test_a_saved_model_answers_as_the_trained_one(tmp_path: Path) -> None:
-    config = GPSConfig(
-        nodes=FeatureConfig(width=4), channels=8, layers=1, local=LocalConfig("gcn"),
-        attention=AttentionConfig(heads=2), head=HeadConfig(task="graph", kind="mlp", layers=1),
-    )  # fmt: skip
-    data = many()
-    result = train(config, data, tmp_path, training=TrainingConfig(epochs=3, warmup_epochs=0))
-    model = GPS.load(tmp_path / "split-0")
-    test = data.splits[0].test.tolist()
-    found = [int(model(data.graphs[i]).argmax()) == int(data.graphs[i].y) for i in test]
-    assert result.test.mean == pytest.approx(sum(found) / len(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,55 +25,26 @@ from graphagg.nn import (
     save_npz,
     train,
 )
-from graphagg.nn.training import GraphData, Split, TrainingConfig
+from graphagg.nn.training import GraphData, TrainingConfig
 from graphagg.nn.training.metrics import score
 from graphagg.nn.training.predictor import _best
 from tests.unit.commands import Answer
-from tests.unit.nn.training.toys import tiny
+from tests.unit.nn.training.toys import many, pairs, single, tiny, vertices
 
 LEVELS = ("graph", "node", "nodes", "edge")
 
 
-def graph(number: int, level: str) -> Data:
-    """A ring with a tail, with random features."""
-    draw = torch.Generator().manual_seed(number)
-    size = 5 + number % 3
-    ring = torch.arange(size)
-    edges = torch.stack([ring, (ring + 1) % size])
-    edges = torch.cat([edges, edges.flip(0)], dim=1)
-    values = {"x": torch.randn(size, 3, generator=draw), "edge_index": edges}
-    if level == "graph":
-        values["y"] = torch.tensor([number % 2])
-    elif level == "edge":
-        values["edge_label_index"] = torch.stack([ring, (ring + 2) % size])
-        values["edge_label"] = torch.arange(size) % 2
-    else:
-        values["y"] = torch.arange(size) % 3
-    return Data(**values)
-
-
 def data_of(level: str) -> GraphData:
     if level == "node":
-        (one,) = [graph(0, level)]
-        big = Data(
-            x=torch.randn(30, 3, generator=torch.Generator().manual_seed(1)),
-            edge_index=torch.cat([one.edge_index + 5 * i for i in range(6)], dim=1),
-            y=torch.arange(30) % 3,
-        )
-        rows = torch.arange(30)
-        splits = tuple(Split(str(s), rows[:18], rows[18:24], rows[24:]) for s in range(2))
-        return GraphData("one", "node", [big], splits)
-    graphs = [graph(number, level) for number in range(12)]
-    ids = torch.arange(12)
-    splits = tuple(Split(str(s), ids[:6], ids[6:9], ids[9:]) for s in range(2))
-    return GraphData("many", level.rstrip("s"), graphs, splits)
+        return replace(single(30), splits=single(30).splits * 2)
+    return {"graph": many, "nodes": vertices, "edge": pairs}[level](12)
 
 
 def config(level: str) -> GPSConfig:
     task = level.rstrip("s")
     head = HeadConfig(task=task, kind="mlp", layers=1)
     return GPSConfig(
-        nodes=FeatureConfig(width=3),
+        nodes=FeatureConfig(width=4),
         encodings=(EncodingConfig("rwse", 4, size=4), EncodingConfig("lappe-deepset", 4, size=3)),
         channels=16,
         layers=1,
@@ -113,7 +85,9 @@ def test_predictions_are_those_that_the_run_measured(runs, level, split):
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_batch_and_the_labels_change_nothing(runs, level):
     data, predictor = data_of(level), load(runs[level], device="cpu")
+    before = [sorted(one.keys()) for one in data.graphs]
     whole = predictor.predict(data)
+    assert [sorted(one.keys()) for one in data.graphs] == before
     assert whole.dtype == (np.float64 if level == "nodes" else np.float32)
     bare = [
         Data(**{k: v for k, v in one.to_dict().items() if k not in ("y", "edge_label")})
@@ -122,13 +96,6 @@ def test_the_batch_and_the_labels_change_nothing(runs, level):
     np.testing.assert_allclose(predictor.predict(bare, batch_size=1), whole, rtol=1e-4, atol=1e-5)
     one_by_one = np.concatenate([predictor.predict(one) for one in data.graphs])
     np.testing.assert_allclose(one_by_one, whole, rtol=1e-4, atol=1e-5)
-
-
-def test_the_graphs_stay_as_they_are(runs):
-    graphs = list(data_of("graph").graphs)
-    before = [sorted(one.keys()) for one in graphs]
-    load(runs["graph"], device="cpu").predict(graphs)
-    assert [sorted(one.keys()) for one in graphs] == before
 
 
 def test_the_model_alone_wants_its_transforms(runs):
@@ -154,11 +121,11 @@ def test_the_best_split_is_that_of_validation():
         ({"x": torch.ones(5, 2)}, InvalidFeatures, "x is"),
         ({"x": None}, InvalidDataset, "graph 0 has no 'x'"),
         ({"edge_index": torch.tensor([[0], [9]])}, InvalidDataset, "its vertices are 0 to 4"),
-        ({"x": torch.full((5, 3), torch.nan)}, InvalidFeatures, "nan"),
+        ({"x": torch.full((5, 4), torch.nan)}, InvalidFeatures, "nan"),
     ],
 )
 def test_graphs_that_do_not_fit(runs, change, error, match):
-    values = {**data_of("graph").graphs[0].to_dict(), "x": torch.ones(5, 3), **change}
+    values = {**data_of("graph").graphs[2].to_dict(), "x": torch.ones(5, 4), **change}
     wrong = Data(**{key: value for key, value in values.items() if value is not None})
     with pytest.raises(error, match=match):
         load(runs["graph"], device="cpu").predict([wrong])
@@ -208,14 +175,11 @@ def test_the_command_writes_csv_with_a_column_per_number(
     save_npz(tmp_path / "graphs.npz", list(data.graphs))
     shown = call("predict", runs["graph"], "--data", tmp_path / "graphs.npz", "--out", out)
     assert shown.code == 0, shown.error
+    refused = call("predict", runs["graph"], "--data", "x.npz", "--out", tmp_path / "p.json")
+    assert refused.code == 2 and "ends in .parquet or .csv" in refused.error
     answers = load(runs["graph"], device="cpu").predict(data)
     table = csv.read_csv(out)
     columns = [f"output_{i}" for i in range(answers.shape[1])]
     assert table.column_names == ["graph", "class", *columns]
     written = np.column_stack([table[name].to_numpy() for name in columns])
     np.testing.assert_allclose(written, answers, rtol=1e-4, atol=1e-5)
-
-
-def test_the_command_refuses_another_suffix(runs, tmp_path: Path, call: Callable[..., Answer]):
-    shown = call("predict", runs["graph"], "--data", "x.npz", "--out", tmp_path / "p.json")
-    assert shown.code == 2 and "ends in .parquet or .csv" in shown.error

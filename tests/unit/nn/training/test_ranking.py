@@ -205,11 +205,6 @@ def test_what_cannot_be_ranked_is_named() -> None:
         measure(pairs(0), Wide(), 2)
 
 
-def test_labels_of_graphs_are_not_ranked(tmp_path: Any) -> None:
-    with pytest.raises(InvalidDataset, match=r"'mrr' ranks pairs .* labels of each graph"):
-        train(tiny, many(), tmp_path / "run", training=TrainingConfig("mrr", epochs=1))
-
-
 def test_a_model_is_trained_by_the_pairs_that_are_listed_and_measured_by_all(tmp_path: Any) -> None:
     asked: dict[bool, set[int]] = {True: set(), False: set()}
 

@@ -78,11 +78,12 @@ def test_cut_takes_rows_of_vertices_and_of_edges() -> None:
     index = random_edges(6, 11, 0)
     graph = Data(
         x=torch.arange(6.0)[:, None], edge_index=index, edge_attr=torch.arange(11.0)[:, None],
-        y=torch.arange(6),
+        y=torch.arange(6), scale=torch.tensor(3.5), name="g",
     )  # fmt: skip
     sample = NeighborSampler(index, 6, [2]).sample(torch.tensor([4, 1]))
     part = cut(graph, sample, 2)
     assert part.y.tolist() == sample.vertices.tolist() and part.seeds == 2
+    assert float(part.scale) == 3.5 and part.scale.dim() == 0  # of the whole graph
     assert part.edge_attr.view(-1).tolist() == sample.edges.tolist()
     graph.pair_index = torch.zeros(2, 3, dtype=torch.int64)
     with pytest.raises(InvalidDataset, match="'pair_index' belongs to pairs"):
@@ -98,10 +99,3 @@ def test_wrong_fanouts_and_ids_are_refused() -> None:
         NeighborSampler(torch.tensor([[0], [-1]]), 4, [2])
     with pytest.raises(InvalidBatch, match="holds 9"):
         NeighborSampler(torch.tensor([[9], [0]]), 4, [2])
-
-
-def test_what_belongs_to_the_whole_graph_stays_in_a_sample() -> None:
-    index = random_edges(6, 11, 0)
-    graph = Data(x=torch.ones(6, 2), edge_index=index, scale=torch.tensor(3.5), name="g")
-    part = cut(graph, NeighborSampler(index, 6, [2]).sample(torch.tensor([4, 1])), 2)
-    assert float(part.scale) == 3.5 and part.scale.dim() == 0

@@ -24,16 +24,15 @@ from graphagg.errors import (
     InvalidParameter,
     RunBusy,
     RunExists,
-    TrainingDiverged,
     TrainingInterrupted,
     UnknownPreset,
     UnreadableFile,
 )
 from graphagg.nn.config.model import FeatureConfig, GPSConfig, LocalConfig
-from graphagg.nn.training import GraphData, Split, TrainingConfig, TrainingResult, train
+from graphagg.nn.training import Split, TrainingConfig, TrainingResult, train
 from graphagg.nn.training.fit.interrupt import CtrlC
 from graphagg.nn.training.folder import read_checkpoint
-from tests.unit.nn.training.toys import Tiny, certain, line, many, read_epochs, single, tiny
+from tests.unit.nn.training.toys import Tiny, certain, line, many, pairs, read_epochs, single, tiny
 
 SHORT = TrainingConfig(epochs=4, batch_size=4, lr=1e-2, warmup_epochs=1)
 
@@ -73,17 +72,6 @@ def test_a_toy_task_is_learned_and_everything_is_in_the_folder(tmp_path: Path) -
     assert ("split 0", 15, 15) in told
     assert told[-2:] == [("split 1", 15, 15), ("controls of split 1", 0, 0)]
     plain = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert {
-        "task",
-        "model",
-        "parameters",
-        "metric",
-        "train",
-        "val",
-        "test",
-        "splits",
-        "seconds",
-    } <= (plain.keys())
     assert plain == result.to_json()
     assert (plain["task"], plain["model"], plain["metric"]) == ("graph", "line", "accuracy")
     tests = [split["test"] for split in plain["splits"]]
@@ -123,9 +111,7 @@ def test_equal_settings_give_equal_numbers_and_a_resumed_run_the_same(
     assert equal_weights(tmp_path / "resumed", tmp_path / "whole")
     rows = [read_epochs(tmp_path / n / "split-0" / "metrics.csv") for n in ("whole", "resumed")]
     assert rows[0] == rows[1] and [row["epoch"] for row in rows[0]] == ["1", "2", "3", "4"]
-    other = train(
-        tiny, data, tmp_path / "other", training=replace(training, random_state=7)
-    )  # fmt: skip
+    other = train(tiny, data, tmp_path / "other", training=replace(training, random_state=7))
     assert not equal_weights(tmp_path / "other", tmp_path / "whole")
     assert other.splits[0].epochs == 4
 
@@ -201,10 +187,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path, options: dict[str, bool]
 
     first = train(tiny, many(), tmp_path / "run", training=SHORT, progress=meanwhile)
     alone = train(tiny, many(), tmp_path / "alone", training=SHORT)
-    assert (first.splits[0].test, first.splits[0].epoch) == (
-        alone.splits[0].test,
-        alone.splits[0].epoch,
-    )
+    assert scores(first) == scores(alone)
     train(tiny, many(), tmp_path / "run", training=SHORT, force=True)
 
 
@@ -266,14 +249,7 @@ def test_regression_and_pairs(tmp_path: Path) -> None:
     assert result.metric == "mae" and falls(losses(tmp_path / "a"))
     rows = read_epochs(tmp_path / "a" / "split-0" / "metrics.csv")
     assert falls([float(row["val"]) for row in rows]) and result.splits[0].epoch == 15
-    graphs = many().graphs
-    for graph in graphs:
-        size = graph.num_nodes
-        graph.edge_label_index = torch.tensor([[0, 0, 1, 1], [1, size // 2, 2, 0]])
-        graph.edge_label = torch.tensor([1, 0, 1, 0])
-        del graph.y
-    data = GraphData("pairs", "edge", graphs, many().splits)
-    found = train(tiny, data, tmp_path / "b", training=replace(training, metric="auto"))
+    found = train(tiny, pairs(24), tmp_path / "b", training=replace(training, metric="auto"))
     assert found.metric == "mrr" and 1 / 6 < found.test.mean <= 1.0  # of rings of at most 6
 
 
@@ -304,15 +280,6 @@ def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Pa
         empty = replace(many(), splits=(Split("0", ids[:2], ids[2:], ids[:0]),))
         train(tiny, empty, out)
     assert not out.exists()
-
-
-def test_a_loss_that_diverges_is_said(tmp_path: Path) -> None:
-    class Nan(Tiny):
-        def forward(self, data: Any) -> torch.Tensor:
-            return super().forward(data) * math.nan
-
-    with pytest.raises(TrainingDiverged, match=r"the loss is nan in epoch 1; lower training\.lr"):
-        train(Nan, many(), tmp_path, training=SHORT)
 
 
 def test_nothing_reaches_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,26 @@ def many(count: int = 24, seed: int = 0, regression: bool = False) -> GraphData:
     split = Split("0", ids[: -2 * part], ids[-2 * part : -part], ids[-part:])
     other = Split("1", ids[2 * part :], ids[:part], ids[part : 2 * part])
     return GraphData("rings", "graph", graphs, (split, other))
+
+
+def pairs(count: int = 8) -> GraphData:
+    """Rings in which neighbors are to be told from vertices two steps apart."""
+    data = replace(many(count), level="edge")
+    for graph in data.graphs:
+        true = graph.edge_index[:, :2]
+        false = torch.stack([true[0], (true[0] + 2) % graph.num_nodes])
+        graph.edge_label_index = torch.cat([true, false], dim=1)
+        graph.edge_label = torch.tensor([1.0, 1.0, 0.0, 0.0])
+        del graph.y
+    return data
+
+
+def vertices(count: int = 8) -> GraphData:
+    """Many graphs with a label at each vertex."""
+    data = replace(many(count), level="node")
+    for graph in data.graphs:
+        graph.y = torch.arange(graph.num_nodes) % 2
+    return data
 
 
 def single(size: int = 40, seed: int = 0) -> GraphData:

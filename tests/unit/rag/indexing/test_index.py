@@ -88,7 +88,7 @@ def test_batch_equals_one_by_one(small_index: PassageIndex, mode: Mode) -> None:
     alone = [small_index.retrieve(q, 5, mode=mode) for q in QUESTIONS] * 20
     for hits, expected in zip(together, alone, strict=True):
         assert [h.passage for h in hits] == [h.passage for h in expected]
-        assert_same_hits(hits, expected, 1e-8 if mode == "linearrag" else 0.0)  # it sweeps blocks
+        assert_same_hits(hits, expected, 1e-5 if mode == "linearrag" else 0.0)  # it sweeps blocks
     assert small_index.retrieve_batch([], mode=mode) == []
 
 

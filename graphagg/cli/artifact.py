@@ -27,8 +27,8 @@ LS = "Example: graphagg ls s3://bucket"
 Url = Annotated[
     PathLike[str],
     typer.Argument(
-        help="An address, such as s3://bucket/idx, gs://, abfss://, hdfs://; to read https:// and "
-        "hf:// too.",
+        help="An address such as s3://bucket/idx, gs://, abfss:// or hdfs://; for reading also "
+        "https:// and hf://.",
         **PLACE | {"metavar": "url"},
     ),
 ]
@@ -47,30 +47,32 @@ def info(directory: Directory, as_json: AsJson = False) -> None:
     if as_json:
         print_json(manifest.to_json())
         return
-    table = Table("", "", show_header=False, box=None)
-    table.add_row("kind", manifest.kind)
-    table.add_row("version", manifest.data)
-    table.add_row("written by", f"graphagg {manifest.library_version}")
-    for name, count in manifest.counts.items():
-        table.add_row(name.replace("_", " "), f"{count:,}")
-    for role, model in manifest.models.items():
-        table.add_row(role, f"{model['name']} (sha256 {model['sha256'][:12]}...)")
-    for name, value in manifest.parameters.items():
-        table.add_row(name, str(value))
     size = sum(entry.bytes for entry in manifest.files.values())
-    table.add_row("files", f"{len(manifest.files)}, {round(size / 2**20, 1)} MiB")
+    models = manifest.models.items()
+    rows = [
+        ("kind", manifest.kind),
+        ("version", manifest.data),
+        ("written by", f"graphagg {manifest.library_version}"),
+        *((name.replace("_", " "), f"{count:,}") for name, count in manifest.counts.items()),
+        *((role, f"{model['name']} (sha256 {model['sha256'][:12]}...)") for role, model in models),
+        *manifest.parameters.items(),
+        ("files", f"{len(manifest.files)}, {round(size / 2**20, 1)} MiB"),
+    ]
+    table = Table("", "", show_header=False, box=None)
+    for name, value in rows:
+        table.add_row(name, str(value))
     out.print(table)
 
 
 def verify(directory: Directory, as_json: AsJson = False) -> None:
-    """Compare every file of an index with its checksum; nothing is changed or kept."""
+    """Compare every file of an index with its checksum; nothing is changed."""
     files = len(verify_at(directory).files)
     text = f"{directory}: intact, {files} files compared"
     show({"directory": fspath(directory), "files": files, "intact": True}, text, as_json)
 
 
 def push(directory: Folder, url: Url, as_json: AsJson = False) -> None:
-    """Publish an index on a store; objects that it has already are not sent again."""
+    """Publish an index on a store; objects that are already there are not sent again."""
     with progress_report() as progress:
         sent = push_index(directory, url, progress=progress)
     text = (
@@ -83,7 +85,7 @@ def push(directory: Folder, url: Url, as_json: AsJson = False) -> None:
 
 
 def pull(url: Url, directory: Folder, as_json: AsJson = False) -> None:
-    """Fetch an index from a store into a folder; files that are here already are kept."""
+    """Download an index from a store into a folder; files that are already here stay."""
     with progress_report() as progress:
         brought = pull_index(url, directory, progress=progress)
     text = (

@@ -1,7 +1,6 @@
 """`graphagg communities`: build, query and change an index of communities, or partition a graph.
 
-The options of `build` are the fields of the dataclasses that `cli/builds/graphs.py` names,
-which the jobs on Spark and the files of `--config` share.
+The options of `build` come from `cli/builds/graphs.py`.
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import EdgeReading, NeededWeights, WeightedReading
 
 if TYPE_CHECKING:
-    from graphagg.communities import Community, Partition
-    from graphagg.communities.evaluation import Evaluation
+    from graphagg.communities import Community
 
 app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
 
@@ -51,7 +49,7 @@ _MERGE = "Example: graphagg communities merge comm-2024 comm-2025 --out comm"
 _DETECT = "Example: graphagg communities detect edges.csv --out communities.csv"
 _TABLE_OUT = "File to write: .csv, .parquet or .json; the graph as .graphml or .gexf."
 _SHOWN = 1_000
-"""Members that a table shows at most: drawing 100,000 would take 20 seconds."""
+"""Members in a table at most: 100,000 would take 20 seconds."""
 _SIZES = 10
 """Communities whose sizes are printed."""
 _SHELL = (
@@ -65,7 +63,7 @@ app.command("build", epilog=_BUILD)(build_command(CommunitiesBuild))
 
 @dataclass(frozen=True)
 class QueryOptions:
-    """A query of the community of some vertices.
+    """A query for the community of some vertices.
 
     Attributes:
         seed: seed vertex; repeat it for several.
@@ -80,7 +78,7 @@ class QueryOptions:
     method: Method = "fused"
 
     def community(self, directory: PathLike[str]) -> Community:
-        """Answer the query by an index."""
+        """Answer the query from an index."""
         from graphagg.communities import CommunityIndex
 
         k = None if self.sweep else self.k
@@ -143,10 +141,10 @@ def structure(
 
 @app.command("shell", epilog=_SHELL, context_settings=EXTRA)
 def shell(context: typer.Context, directory: Directory) -> None:
-    """Explore communities at a prompt, or by lines on standard input.
+    """Explore communities at a prompt, or with lines on standard input.
 
-    A line is some seed vertices, or a command of this group without the index; help lists them.
-    Options of query given here go with each line of seeds.
+    A line holds seed vertices, or a command of this group without the index; help lists them.
+    Options of query given here apply to each line of seeds.
     """
     from graphagg.cli.shell import Shell, converse, split
     from graphagg.communities import CommunityIndex
@@ -156,8 +154,7 @@ def shell(context: typer.Context, directory: Directory) -> None:
 
     prompt = Shell(app, directory, "query", seeds, context.args)
     with CommunityIndex.open(directory) as index:
-        code = converse(prompt, index, "communities")
-    raise typer.Exit(code)
+        raise typer.Exit(converse(prompt, index, "communities"))
 
 
 @app.command("eval", epilog=_EVAL)
@@ -195,9 +192,23 @@ def evaluate(
     if truth.unknown:
         err.print(f"{truth.unknown:,} members are not in the graph; left out", markup=False)
     if as_json:
-        _print_evaluations(results, truth.unknown)
-    else:
-        _table_evaluations(results)
+        runs = [{**result.to_json(), "unknown_members": truth.unknown} for result in results]
+        print_json(runs[0] if len(runs) == 1 else {"runs": runs})
+        return
+    print_rows(
+        [
+            {
+                "method": run.method,
+                "communities": run.communities,
+                "recall": run.recall,
+                "95 %": "{:.3f}-{:.3f}".format(*run.recall_interval),
+                "area": run.recall_auc,
+                "ms p50": run.latency_ms["p50"],
+                "ms p99": run.latency_ms["p99"],
+            }
+            for run in results
+        ]
+    )
 
 
 def detect_all(
@@ -214,12 +225,20 @@ def detect_all(
     """Partition a whole graph into communities, without an index and without seeds."""
     from graphagg.communities import sweep
 
-    asked = resolution or [1.0]
-    if len(asked) > 1 and written is not None:
+    resolutions = resolution or [1.0]
+    if len(resolutions) > 1 and written is not None:
         raise InvalidParameter("--out writes one partition; give one --resolution")
-    partitions = sweep(find_edges(edges), asked, random_state=random_state, **vars(reading))
+    partitions = sweep(find_edges(edges), resolutions, random_state=random_state, **vars(reading))
     if len(partitions) > 1:
-        _print_sweep(partitions, as_json)
+        rows = [
+            {"resolution": each, "communities": len(p), "largest": int(p.sizes[0]),
+             "modularity": p.modularity}
+            for each, p in partitions.items()
+        ]  # fmt: skip
+        if as_json:
+            print_json({"sweep": rows})
+        else:
+            print_rows(rows)
         return
     (partition,) = partitions.values()
     if written is not None:
@@ -241,19 +260,7 @@ def detect_all(
     if written is not None:
         err.print(f"wrote {written}", markup=False)
     else:
-        err.print("--out FILE writes who is where: .csv, .parquet, .json, .graphml", markup=False)
-
-
-def _print_sweep(partitions: dict[float, Partition], as_json: bool) -> None:
-    rows = [
-        {"resolution": each, "communities": len(p), "largest": int(p.sizes[0]),
-         "modularity": p.modularity}
-        for each, p in partitions.items()
-    ]  # fmt: skip
-    if as_json:
-        print_json({"sweep": rows})
-        return
-    print_rows(rows)
+        err.print("--out FILE writes the partition: .csv, .parquet, .json, .graphml", markup=False)
 
 
 def add(
@@ -282,7 +289,7 @@ def delete(
     from graphagg.communities import CommunityIndex
 
     if (edges is None) == (not vertex):
-        raise InvalidParameter("give --edges FILE, or --vertex V one or more times, and not both")
+        raise InvalidParameter("give --edges FILE or --vertex V (which can be repeated), not both")
     meter = Meter()
     with CommunityIndex.open(directory) as index, progress_report() as progress:
         if edges is not None:
@@ -305,24 +312,3 @@ def merge(shards: Shards, out_dir: OutDir, as_json: AsJson = False) -> None:
     from graphagg.communities import CommunityIndex
 
     merge_indices(CommunityIndex, shards, out_dir, as_json)
-
-
-def _print_evaluations(results: list[Evaluation], unknown: int) -> None:
-    rows = [{**result.to_json(), "unknown_members": unknown} for result in results]
-    print_json(rows[0] if len(rows) == 1 else {"runs": rows})
-
-
-def _table_evaluations(results: list[Evaluation]) -> None:
-    rows: list[dict[str, str | float]] = [
-        {
-            "method": run.method,
-            "communities": run.communities,
-            "recall": run.recall,
-            "95 %": "{:.3f}-{:.3f}".format(*run.recall_interval),
-            "area": run.recall_auc,
-            "ms p50": run.latency_ms["p50"],
-            "ms p99": run.latency_ms["p99"],
-        }
-        for run in results
-    ]
-    print_rows(rows)

@@ -1,8 +1,9 @@
-"""`graphagg demo`: a tour on bundled data. `graphagg warm`: what it runs, compiled ahead."""
+"""`graphagg demo`: a tour of bundled data. `graphagg warm`: compile what it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,8 +32,8 @@ def demo(
 ) -> None:
     """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them.
 
-    The three parts need the extras `fast`, `communities`, and `embedding`. A part whose extra is
-    not installed is left out, with the line that installs it.
+    The three parts need the extras `fast`, `communities`, and `embedding`. A part without its extra
+    is skipped, and the command that installs it is printed.
     """
     meter = Meter()
     figures, left_out = _run(out_dir, not as_json)
@@ -41,13 +42,16 @@ def demo(
         return
     for name, why in left_out.items():
         out.print(f"Left out: {name}: {why}\n", markup=False)
-    _print_next(out_dir, [name for name in _demos() if name not in left_out], meter)
+    ready = [name for name in _DEMOS if name not in left_out]
+    out.print(f"{meter.read()['wall_seconds']} s in all." + (" Continue with:" if ready else ""))
+    for name in ready:
+        out.print(f"  graphagg {_DEMOS[name][1].format(out_dir / name)}", markup=False)
 
 
 def warm() -> None:
     """Compile most of what larger inputs need, once per installation, ahead of other commands.
 
-    Small inputs need no compiled code. What larger ones need is compiled when they first come,
+    Small inputs need no compiled code. Without this command the first larger input compiles it,
     which takes half a minute in all.
     """
     meter = Meter()
@@ -59,20 +63,16 @@ def warm() -> None:
     out.print(f"compiled in {meter.read()['wall_seconds']} s")
 
 
-def _demos() -> dict[str, Callable[[Path, bool], dict[str, Any]]]:
-    return {"passages": _passages, "communities": _communities, "embedding": _embedding}
-
-
 def _run(out_dir: Path, shown: bool) -> tuple[dict[str, Any], dict[str, MissingExtra]]:
-    """Run the parts whose extras are installed; returns their figures, and why others are not."""
+    """Run the parts whose extras are installed; returns their figures, and errors of the others."""
     figures: dict[str, Any] = {}
     left_out: dict[str, MissingExtra] = {}
-    for name, run in _demos().items():
+    for name, (run, _) in _DEMOS.items():
         try:
             figures.update(run(out_dir / name, shown))
         except MissingExtra as error:
             left_out[name] = error
-    if len(left_out) == len(_demos()):
+    if len(left_out) == len(_DEMOS):
         raise left_out["passages"]
     return figures, left_out
 
@@ -93,17 +93,17 @@ def _passages(directory: Path, shown: bool) -> dict[str, Any]:
             for question, hits in zip(questions, answers, strict=True) if shown else ():
                 out.print(question.text, style="bold")
                 print_hits(hits, index, explain=True)
+    pairs = list(zip(questions, answers, strict=True))
     recall = sum(
         len(question.gold & {hit.passage.id for hit in hits}) / len(question.gold)
-        for question, hits in zip(questions, answers, strict=True)
+        for question, hits in pairs
     ) / len(questions)
     if shown:
         out.print(f"{100 * recall:.0f} % of the passages needed are among the first 3.\n")
-    asked_and_found = [
-        {"question": question.text, "hits": [hit.to_json() for hit in hits]}
-        for question, hits in zip(questions, answers, strict=True)
-    ]
-    return {"recall@3": recall, "answers": asked_and_found}
+    return {
+        "recall@3": recall,
+        "answers": [{"question": q.text, "hits": [h.to_json() for h in hits]} for q, hits in pairs],
+    }
 
 
 def _communities(directory: Path, shown: bool) -> dict[str, Any]:
@@ -131,15 +131,12 @@ def _embedding(directory: Path, shown: bool) -> dict[str, Any]:
     if shown:
         nearest = ", ".join(f"{n.id} ({n.score:.2f})" for n in near)
         out.print(f"Nearest to {_VERTEX} in 16 dimensions: {nearest}\n", markup=False)
-    return {"neighbors": {_VERTEX: [{"id": n.id, "score": n.score} for n in near]}}
+    return {"neighbors": {_VERTEX: [asdict(n) for n in near]}}
 
 
-def _print_next(out_dir: Path, names: list[str], meter: Meter) -> None:
-    commands = {
-        "passages": 'rag search {} "your question" --explain',
-        "communities": "communities query {} --seed Valjean -k 10",
-        "embedding": "embed neighbors {} --vertex Javert -k 5",
-    }
-    out.print(f"{meter.read()['wall_seconds']} s in all." + (" Go on with:" if names else ""))
-    for name in names:
-        out.print(f"  graphagg {commands[name].format(out_dir / name)}", markup=False)
+_DEMOS: dict[str, tuple[Callable[[Path, bool], dict[str, Any]], str]] = {
+    "passages": (_passages, 'rag search {} "your question" --explain'),
+    "communities": (_communities, "communities query {} --seed Valjean -k 10"),
+    "embedding": (_embedding, "embed neighbors {} --vertex Javert -k 5"),
+}
+"""The parts, each with a command to continue with."""

@@ -1,11 +1,11 @@
-"""`graphagg embed`: build, extend, ask and export an embedding.
+"""`graphagg embed`: build, extend, query and export an embedding.
 
-The options of `build` are the fields of the dataclasses that `cli/builds/graphs.py` names,
-which the jobs on Spark and the files of `--config` share.
+The options of `build` come from `cli/builds/graphs.py`.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,14 +15,7 @@ from graphagg.cli.builds.graphs import EmbeddingBuild
 from graphagg.cli.builds.run import build_command
 from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import command
-from graphagg.cli.output.console import (
-    AsJson,
-    Meter,
-    err,
-    print_changed,
-    print_json,
-    print_rows,
-)
+from graphagg.cli.output.console import AsJson, Meter, err, print_changed, print_json, print_rows
 from graphagg.embedding.config import Side
 from graphagg.graph.reading.settings import WeightedReading
 
@@ -79,9 +72,7 @@ def neighbors(
     with NodeEmbedding.open(directory) as index:
         nearest = index.neighbors(vertex, k, of=of, among=among, normalized=not dot)
     if as_json:
-        print_json(
-            {"vertex": vertex, "neighbors": [{"id": n.id, "score": n.score} for n in nearest]}
-        )
+        print_json({"vertex": vertex, "neighbors": [asdict(n) for n in nearest]})
         return
     score = "dot" if dot else "cosine"
     print_rows([{"vertex": str(n.id), score: n.score} for n in nearest])

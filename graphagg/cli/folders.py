@@ -1,4 +1,4 @@
-"""Options that many commands share: where an index lies, and the number of results."""
+"""Options that many commands share: the location of an index, and the number of results."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Protocol, Self, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from graphagg.store.addresses import local_folder, parse_location
+from graphagg.store.index import Index
 
 LOCAL: dict[str, Any] = {"parser": local_folder, "metavar": "PATH"}
-"""Settings of an argument that takes a local folder: the address of a store is refused."""
+"""Settings of an argument that takes a local folder, not the address of a store."""
 PLACE: dict[str, Any] = {"parser": parse_location, "metavar": "PATH"}
 """Settings of an argument that takes a folder, or an address such as `s3://bucket/idx`."""
 
@@ -42,47 +43,33 @@ Shards = Annotated[
 OutDir = Annotated[PathLike[str], typer.Option("--out", help="Where the index goes.", **PLACE)]
 
 
-class _Opening(Protocol):
-    """An index class."""
-
-    @classmethod
-    def open(cls, directory: PathLike[str]) -> Self:
-        """Open the index in a directory."""
-
-    def close(self) -> None:
-        """Give it up."""
-
-
-I = TypeVar("I", bound=_Opening)  # noqa: E741 - an index
-_KEPT: ContextVar[Any] = ContextVar("kept", default=None)
+AnyIndex = TypeVar("AnyIndex", bound=Index[Any])
+_SHELL_INDEX: ContextVar[Any] = ContextVar("index", default=None)
 
 
 @contextmanager
 def kept_open(index: Any) -> Iterator[None]:
-    """Let the commands of this block ask an opened index."""
-    token = _KEPT.set(index)
+    """Context manager of a shell: `opened` returns this index."""
+    token = _SHELL_INDEX.set(index)
     try:
         yield
     finally:
-        _KEPT.reset(token)
+        _SHELL_INDEX.reset(token)
 
 
 @contextmanager
-def opened(kind: type[I], directory: PathLike[str]) -> Iterator[I]:
-    """The index of a command: in a shell the opened one, else opened here and closed at the end."""
-    kept = _KEPT.get()
-    if isinstance(kept, kind):
-        yield kept
-        return
-    index = kind.open(directory)
-    try:
+def opened(kind: type[AnyIndex], directory: PathLike[str]) -> Iterator[AnyIndex]:
+    """Open the index of a command; in a shell, use the one that is open."""
+    index = _SHELL_INDEX.get()
+    if isinstance(index, kind):
         yield index
-    finally:
-        index.close()
+        return
+    with kind.open(directory) as index:
+        yield index
 
 
 def remember_source(directory: PathLike[str], source: Path) -> None:
-    """Note beside the manifest of a local index which folder or file it was made of."""
+    """Record the folder or file from which a local index was made, beside its manifest."""
     location = parse_location(directory)
     if isinstance(location, Path):
         raw = os.fsencode(source.absolute())  # its bytes, whatever the locale is
@@ -91,7 +78,7 @@ def remember_source(directory: PathLike[str], source: Path) -> None:
 
 
 def source_of(directory: PathLike[str]) -> Path | None:
-    """The folder or file that an index was made of; None where it is not known."""
+    """The folder or file from which an index was made; None if it is not known."""
     location = parse_location(directory)
     try:
         text = (location / _SOURCE).read_text("utf-8") if isinstance(location, Path) else "{}"

@@ -1,7 +1,4 @@
-"""The `graphagg` command.
-
-A command loads its own file when it is asked for, so that `graphagg rag search` waits for no other.
-"""
+"""The `graphagg` command. Only the file of the command that runs is imported."""
 
 from __future__ import annotations
 
@@ -32,12 +29,7 @@ _COMMANDS = {
 
 
 def make_app(only: str | None = None, command_of_rag: str | None = None) -> typer.Typer:
-    """The command line, or of its commands and groups the one of a name.
-
-    Args:
-        only: the name; None: all.
-        command_of_rag: the one command of `rag` that is wanted; None: all.
-    """
+    """Make the command line, or `only` one command or group; of `rag`, `command_of_rag`."""
     app = typer.Typer(
         name="graphagg",
         help="Graph processing and retrieval at linear cost.",
@@ -63,7 +55,7 @@ def _file(name: str) -> Any:
 
 
 def __getattr__(name: str) -> typer.Typer:
-    """`app`, all of it, made when it is asked for."""
+    """`app` with all commands, made at its first use."""
     if name == "app":
         return make_app()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -85,7 +77,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
-    # PyTorch's word to those who call `torch.jit`: PyTorch Geometric does, when it is imported.
+    # PyTorch Geometric calls `torch.jit` when it is imported, and PyTorch warns.
     warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     asked, inner = (*sys.argv[1:3], None, None)[:2]
@@ -100,13 +92,13 @@ def main() -> None:
         sys.exit(_fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1))
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            kept = "".join(f"; {note}" for note in _notes(end))
-            _fail(f"interrupted; nothing that was there before has changed{kept}", _INTERRUPTED)
+            notes = "".join(f"; {note}" for note in _notes(end))
+            _fail(f"interrupted; nothing that was there before has changed{notes}", _INTERRUPTED)
         raise
 
 
 def _notes(error: BaseException | None) -> list[str]:
-    """The notes of an error and of those that it came from."""
+    """The notes of an error and of its causes."""
     notes: list[str] = []
     while error is not None:
         notes += getattr(error, "__notes__", [])

@@ -1,20 +1,15 @@
-"""Options of commands, derived from dataclasses: an option is declared once, as a field.
-
-`command` gives a function whose parameters are dataclasses one option per field:
+"""Options of commands, derived from dataclasses: each field declares one option.
 
     field `max_piece_edges`     option `--max-piece-edges`, environment variable
                                 `GRAPHAGG_MAX_PIECE_EDGES`, key `max_piece_edges` of a TOML table
-    its type                    the accepted values; a `Literal` is a choice; a dataclass gives its
-                                own fields
+    its type                    the accepted values; the fields of a nested dataclass are options
     its default                 the default; without one the option is required
     its text in "Attributes"    the help: the first sentence; `None: ...` is shown as the default
-    its metadata                `panel` (heading in the help), `argument` (positional), and anything
-                                else that `typer.Option` takes; `flags` names the option otherwise
-                                (several names in a tuple)
+    its metadata                `panel` (heading in the help), `argument` (positional), `flags`
+                                (other names of the option), and parameters of `typer.Option`
 
-A function in `Annotated[Config, function]` makes the value: its parameters are options too, and
-with `**fields` it also takes the fields of `Config`. A `Group` in its place holds the options
-itself.
+In `Annotated[Config, function]` the function makes the value: its parameters are options too, and
+with `**fields` also the fields of `Config`. `Annotated[Config, Group(...)]` lists the options.
 """
 
 from __future__ import annotations
@@ -39,12 +34,7 @@ PREFIX = "GRAPHAGG"
 
 @dataclass(frozen=True)
 class Group:
-    """The options of one value.
-
-    Attributes:
-        make: makes the value of what the options hold.
-        fields: by field, its option, or the group of options of a dataclass.
-    """
+    """The options of one value, by field; `make` makes the value from them."""
 
     make: Callable[..., Any]
     fields: Mapping[str, Parameter | Group]
@@ -82,12 +72,12 @@ def command(
 
     Args:
         function: the command; parameters that are dataclasses become options.
-        table: the table of a TOML file that `--config` reads; None: no such option.
+        table: table of the TOML file that `--config` reads; None: there is no `--config`.
         fixed: values of options that the command does not have.
-        hidden: options that it does not have and that keep their defaults.
-        unlisted: options that the help leaves out: they are for the file of `--config`.
-        positional: whether fields marked `argument` are arguments; else they are options too.
-        name: of the command; None: as the function's.
+        hidden: options that the command does not have; they keep their defaults.
+        unlisted: options that are not in the help.
+        positional: whether fields marked `argument` are positional.
+        name: name of the command; None: the function's.
     """
     fixed = fixed or {}
     groups: dict[str, Group] = {}
@@ -111,26 +101,30 @@ def command(
 
     if table is not None:
         parameters.append(_config_file(table))
-    parameters = [_unlisted(p) if p.name in unlisted else p for p in parameters]
-    shown = [_keyword(p) for p in parameters if p.name not in {*fixed, *hidden}]
-    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            _changed(p, hidden=True) if p.name in unlisted else _changed(p)
+            for p in parameters
+            if p.name not in {*fixed, *hidden}
+        ]
+    )
     run.__doc__, run.__name__ = function.__doc__, name or function.__name__
     return run
 
 
-def _keyword(parameter: Parameter) -> Parameter:
-    return parameter.replace(kind=Parameter.KEYWORD_ONLY)
-
-
-def _unlisted(parameter: Parameter) -> Parameter:
-    kind, info = get_args(parameter.annotation)
-    info = copy(info)
-    info.hidden = True
-    return parameter.replace(annotation=Annotated[kind, info])
+def _changed(parameter: Parameter, **settings: Any) -> Parameter:
+    """A keyword parameter whose typer option has other settings."""
+    annotation = parameter.annotation
+    if settings:
+        kind, info = get_args(annotation)
+        info = copy(info)
+        vars(info).update(settings)
+        annotation = Annotated[kind, info]
+    return parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=annotation)
 
 
 def _group(annotation: Any, positional: bool) -> Group | None:
-    """The options of a dataclass, or of the function that makes the value; None for all else."""
+    """The options of a dataclass; None for any other type."""
     kind, *extra = get_args(annotation) if get_origin(annotation) is Annotated else [annotation]
     for each in extra:
         if isinstance(each, Group):
@@ -143,7 +137,9 @@ def _group(annotation: Any, positional: bool) -> Group | None:
         return Group(kind, _of_fields(kind, positional, panel))
     parameters = inspect.signature(make, eval_str=True).parameters
     options = {
-        name: _in_panel(parameter, panel)
+        name: _changed(
+            parameter, envvar=f"{PREFIX}_{name.upper()}", show_envvar=False, rich_help_panel=panel
+        )
         for name, parameter in parameters.items()
         if parameter.kind is not Parameter.VAR_KEYWORD
     }
@@ -178,27 +174,16 @@ def _option(
         "show_envvar": False,
         "rich_help_panel": settings.pop("panel", panel),
     }
-    if argument and positional:
-        info = typer.Argument(**settings)
-    else:
-        info = typer.Option(*flags, **settings)
+    is_argument = argument and positional
+    info = typer.Argument(**settings) if is_argument else typer.Option(*flags, **settings)
     annotation: Any = Annotated[hint, info]
     return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _in_panel(parameter: Parameter, panel: str | None) -> Parameter:
-    """An option of a function that makes a value: with its environment variable and heading."""
-    kind, info = get_args(parameter.annotation)
-    info = copy(info)
-    info.envvar, info.show_envvar = f"{PREFIX}_{parameter.name.upper()}", False
-    info.rich_help_panel = panel
-    return parameter.replace(annotation=Annotated[kind, info])
-
-
 def _config_file(table: str) -> Parameter:
     info = typer.Option(
-        help=f"TOML file whose table {table} holds options; flags come first, then environment "
-        f"variables such as {PREFIX}_FORCE.",
+        help=f"TOML file with options in its table {table}; options on the command line and "
+        f"environment variables such as {PREFIX}_FORCE override it.",
         callback=lambda context, path: use_file(context, path, table),
         is_eager=True,
         envvar=f"{PREFIX}_CONFIG",
@@ -214,17 +199,12 @@ def _config_file(table: str) -> Parameter:
 
 
 def help_of(kind: type, name: str) -> tuple[str, str | None]:
-    """The help of a field, and what None stands for, from the docstring of its class."""
+    """The help of a field, and the meaning of None, from the docstring of its class."""
     return help_in(text_of(kind, name), {each.name for each in fields(kind)})
 
 
 def help_in(text: str, names: Collection[str]) -> tuple[str, str | None]:
-    """The help of an option, and what None stands for, from its documentation.
-
-    Args:
-        text: the documentation.
-        names: of options; in backticks they stand for their flags.
-    """
+    """The help of an option, and the meaning of None; `names` in backticks become flags."""
     text = re.sub(r"`(\w+)`", lambda m: flag(m[1]) if m[1] in names else m[1], text)
     first, *others = re.split(r"(?<=[.?]) (?=[A-Z0-9])", text.replace("`", ""))
     none = next((s.removeprefix("None: ") for s in others if s.startswith("None: ")), None)
@@ -232,7 +212,7 @@ def help_in(text: str, names: Collection[str]) -> tuple[str, str | None]:
 
 
 def flag(name: str) -> str:
-    """The flag of an option on the command line."""
+    """The option of a field on the command line."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -240,15 +220,10 @@ def flag(name: str) -> str:
 
 
 def with_flags(message: str, command: Any, words: Sequence[str] = ()) -> str:
-    """Translate an error of the library: parameters in backticks become options of the command.
+    """Replace parameters in backticks in an error message by options of a click command.
 
-    `name`, `name=True` and `name="value"` become `--name`, `--name` and `--name value`; a name
-    that is no option of the command stays as it is.
-
-    Args:
-        message: the error's text.
-        command: a command of click, or a group of them.
-        words: the command line, which says which command of a group ran.
+    `name`, `name=True` and `name="value"` become `--name`, `--name` and `--name value`; other names
+    stay. `words`, the command line, choose the command of a group.
     """
     for word in words:
         command = getattr(command, "commands", {}).get(word, command)

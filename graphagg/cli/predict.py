@@ -70,10 +70,7 @@ def predict(
 def _table(
     predictor: Predictor, graphs: list[Data], answers: Array, *, flat: bool
 ) -> pyarrow.Table:
-    """Make a row per answer: its graph, vertex or pair, its class if any, the numbers.
-
-    The numbers are one column of lists, or where `flat` a column each.
-    """
+    """One row per answer: graph, vertex or pair, class if any, outputs (if `flat`, in columns)."""
     import pyarrow as pa
 
     rows = answers.reshape(len(answers), -1)
@@ -88,7 +85,7 @@ def _table(
 
 
 def _about(task: str, graphs: list[Data]) -> dict[str, Array]:
-    """Name what each row is about: `graph`, and `vertex`, or `source` and `target`."""
+    """Columns `graph`, and `vertex`, or `source` and `target`."""
     import numpy as np
 
     if task == "graph":

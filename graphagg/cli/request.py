@@ -1,4 +1,4 @@
-"""Options of questions to a passage index; all of a request derive from `Request`."""
+"""Options of questions to a passage index, derived from the fields of `Request`."""
 
 from __future__ import annotations
 
@@ -42,13 +42,7 @@ OPTIONS = {option.name: option for option in options("words")}
 def request_group(
     make: Callable[..., Any] | None = None, names: Any = OPTIONS, **defaults: Any
 ) -> Group:
-    """Options of a request as a group of options of a command.
-
-    Args:
-        make: makes a value from the plain values of the options, given by name; None: a request.
-        names: of the options; default: all.
-        defaults: that differ from the defaults of `Request`.
-    """
+    """The options of a request by name, with other defaults; `make` makes a value from them."""
     parameters = {name: _parameter(OPTIONS[name]) for name in names}
     for name, value in defaults.items():
         parameters[name] = parameters[name].replace(default=value)

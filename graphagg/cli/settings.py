@@ -17,37 +17,30 @@ T = TypeVar("T")
 TABLES = (
     "communities", "embed", "passages", "query_communities", "neighbors", "retrieve", "serve",
 )  # fmt: skip
-"""The tables that a file of options may have: one per kind of index, per job and for `serve`."""
+"""Tables of the file of `--config`: one per kind of index and per job, and `serve`."""
 
 
 def use_file(context: typer.Context, path: Path | None, table: str) -> Path | None:
-    """Take the values of a TOML file as defaults; callback of the eager option `--config`."""
+    """Use the values of a TOML file as defaults; callback of the eager option `--config`."""
     if path is not None:
-        names = {
-            flag.removeprefix("--").replace("-", "_"): str(parameter.name)
+        parameters = {
+            flag.removeprefix("--").replace("-", "_"): parameter
             for parameter in context.command.params
             for flag in (f"--{parameter.name}", *parameter.opts)
             if flag.startswith("--") and parameter.name not in ("config", "help")
         }
-        given = read_table(path, table, set(names))
-        values = {names[name]: value for name, value in given.items()}
-        lists = {
-            p.name for p in context.command.params if getattr(p, "multiple", False) or p.nargs < 0
-        }
-        context.default_map = {
-            name: [value] if name in lists and isinstance(value, str) else value
-            for name, value in values.items()
-        }
+        defaults: dict[str, Any] = {}
+        for key, value in read_table(path, table, set(parameters)).items():
+            parameter = parameters[key]
+            is_list = getattr(parameter, "multiple", False) or parameter.nargs < 0
+            is_word = is_list and isinstance(value, str)
+            defaults[str(parameter.name)] = [value] if is_word else value
+        context.default_map = defaults
     return path
 
 
 def read_table(path: Path, table: str, options: set[str]) -> dict[str, str | list[str]]:
-    """The values of a table as the words that an option would have; a list for several.
-
-    Raises:
-        UnreadableFile: no TOML.
-        InvalidParameter: a table of no index, or keys that are no options.
-    """
+    """The values of a table as command-line words; raises `InvalidParameter` for unknown keys."""
     document = read_toml(path)
     strange = sorted(name for name in document if name not in TABLES)
     if strange:
@@ -67,7 +60,7 @@ def read_table(path: Path, table: str, options: set[str]) -> dict[str, str | lis
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; `UnreadableFile` if it is missing, no UTF-8 or no TOML."""
+    """Read a TOML file; raises `UnreadableFile`."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -77,12 +70,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:
-    """A dataclass from the values of a TOML table: its keys are the fields, their types hold.
+    """Make a dataclass from a TOML table, whose keys are its fields; raises `InvalidParameter`.
 
-    `false` stands for None where a field is a dataclass or None.
-
-    Raises:
-        InvalidParameter: a key is unknown, or a value is not of its field's type or range.
+    `false` means None for a field that holds a dataclass or None.
     """
     from pydantic import TypeAdapter, ValidationError
 

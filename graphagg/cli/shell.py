@@ -1,6 +1,6 @@
-"""A prompt over the commands of one index: a line is a command without `graphagg` and the index.
+"""A prompt for the commands of one index, which stays open with its models.
 
-A line that begins with no command is a question. The index stays open, with its models.
+A line is a command without `graphagg` and the index; any other line is a question.
 """
 
 from __future__ import annotations
@@ -21,29 +21,22 @@ from graphagg.cli.output.console import err, out
 from graphagg.errors import GraphAggError, InvalidParameter
 
 EXTRA: dict[str, Any] = {"ignore_unknown_options": True, "allow_extra_args": True}
-"""Settings of a command that passes options on to questions: its context has them as `args`."""
-_INTERRUPTED = 130  # what a command gives back after Ctrl-C
+"""Settings of a command that passes options on to questions, as `args` of its context."""
+_INTERRUPTED = 130  # exit code after Ctrl-C
 _OWN = ("help", "set", "quit")
-Refused: Any = typer.BadParameter.__mro__[2]
-"""The error of words that a command does not take; typer brings its own class of it."""
+UsageError: Any = typer.BadParameter.__mro__[2]
+"""The error for wrong arguments; typer has its own copy of click's class."""
 
 
 class Shell:
-    """Runs lines by the commands of a group.
+    """Runs lines as commands of a group.
 
     Args:
-        commands: by name; those that take a directory first are offered.
+        commands: the group; the shell has its commands whose first argument is a directory.
         directory: the index.
-        asks: name of the command that answers a question.
+        asks: name of the command that answers questions.
         words: makes the arguments of that command from a line.
-        options: of that command, which go with each question.
-
-    Attributes:
-        options: changed by `set`.
-        left: whether `quit` was typed.
-
-    Raises:
-        InvalidParameter: the options are none of the command.
+        options: options of that command for each question; `set` changes them.
     """
 
     def __init__(
@@ -61,12 +54,7 @@ class Shell:
         self._set(list(options))
 
     def run(self, line: str) -> None:
-        """Run a line, which prints its answer.
-
-        Raises:
-            InvalidParameter: the command does not take these words.
-            GraphAggError: what the command raises.
-        """
+        """Run a line and print its answer; raises `InvalidParameter`, and errors of the command."""
         name, _, rest = line.strip().partition(" ")
         if name in self.commands:
             self._call(name, split(rest))
@@ -83,7 +71,7 @@ class Shell:
         command = self.commands[name]
         try:
             code = command.main([self._directory, *words], prog_name=name, standalone_mode=False)
-        except Refused as error:
+        except UsageError as error:
             raise InvalidParameter(f"{error.format_message()}; see help {name}") from None
         except GraphAggError as error:
             error.args = (with_flags(str(error), command),)
@@ -94,11 +82,11 @@ class Shell:
             raise KeyboardInterrupt
 
     def _set(self, options: list[str]) -> None:
-        """Take options for each question from now on; without any they are dropped."""
+        """Use these options for all further questions."""
         try:
             words = [self._directory, *self._words("question"), *options]
             self.commands[self._asks].make_context(self._asks, words)
-        except Refused as error:
+        except UsageError as error:
             raise InvalidParameter(f"{error.format_message()}; see help {self._asks}") from None
         self.options = options
 
@@ -115,7 +103,7 @@ class Shell:
         out.print(table)
 
     def completions(self, line: str) -> list[str]:
-        """Words that may end a line: commands, and the options of its command."""
+        """Completions of the last word: commands, and options of the line's command."""
         *before, current = line.split(" ")
         if not before:
             offered = [*self.commands, *_OWN]
@@ -126,7 +114,7 @@ class Shell:
 
 
 def split(rest: str) -> list[str]:
-    """Split a line into words; raises `InvalidParameter` where a quote is not closed."""
+    """Split a line into words; raises `InvalidParameter` if a quote is not closed."""
     try:
         return shlex.split(rest)
     except ValueError as error:
@@ -134,16 +122,10 @@ def split(rest: str) -> list[str]:
 
 
 def converse(shell: Shell, index: Any, name: str, stdin: IO[str] | None = None) -> int:
-    """Run lines until the end of the input.
+    """Run lines until the end of the input; returns the exit code.
 
-    Args:
-        shell: runs them.
-        index: the opened index, which all commands ask.
-        name: first word of the prompt.
-        stdin: source of lines; default: standard input. A terminal gets a prompt.
-
-    Returns:
-        The exit code: 0; from a pipe 2 where a command failed.
+    A terminal shows a prompt that begins with `name`. From a pipe the exit code is 2 if a line
+    failed.
     """
     stream, failed = stdin or sys.stdin, False
     typed = stream.isatty()
@@ -157,7 +139,7 @@ def converse(shell: Shell, index: Any, name: str, stdin: IO[str] | None = None) 
 
 
 def _attempt(shell: Shell, index: Any, line: str) -> bool:
-    """Run a line, or print its error; whether it succeeded. No failure ends the shell."""
+    """Run a line or print its error, which never ends the shell; returns whether it succeeded."""
     try:
         index.reopen()
         shell.run(line)
@@ -175,7 +157,7 @@ def _attempt(shell: Shell, index: Any, line: str) -> bool:
 
 
 def _typed(shell: Shell, prompt: str) -> Iterator[str]:
-    """Lines that are typed until Ctrl-D; Ctrl-C clears a line, Tab completes."""
+    """Lines typed until Ctrl-D; Ctrl-C clears a line, Tab completes."""
     try:
         import readline
     except ImportError:  # Windows: no completion

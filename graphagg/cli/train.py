@@ -1,4 +1,4 @@
-"""`graphagg train`: a graph model by preset or TOML file, on a data set."""
+"""`graphagg train`: train a graph model, by preset or TOML file, on a data set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from graphagg.cli.folders import LOCAL
-from graphagg.cli.output.console import AsJson, out, print_json, progress_report
+from graphagg.cli.output.console import AsJson, out, print_json, print_rows, progress_report
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def train(
         missing = ", ".join(name for name, value in required.items() if value is None)
         raise InvalidParameter(f"missing {missing}; e.g. graphagg train csl --data FILE --out DIR")
     if resume and force:
-        raise InvalidParameter("--resume and --force exclude each other; give one of them")
+        raise InvalidParameter("give --resume or --force, not both")
     from graphagg.nn.presets import preset as by_name
     from graphagg.nn.presets import read_preset
     from graphagg.nn.training import train as run
@@ -126,20 +126,20 @@ def _print_presets(as_json: bool) -> None:
     if as_json:
         print_json({name: preset(name).to_dict() for name in presets()})
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("preset", "task", "local", "attention", "encodings"):
-        table.add_column(column)
-    for column in ("layers", "width", "epochs"):
-        table.add_column(column, justify="right")
+    rows: list[dict[str, str | int | float]] = []
     for name in presets():
         settings = preset(name)
         model = settings.model
         encodings = ", ".join(encoding.name for encoding in model.encodings) or "none"
-        table.add_row(
-            name, model.head.task, model.local.name, model.attention.name, encodings,
-            str(model.layers), str(model.channels), str(settings.training.epochs),
+        rows.append(
+            {
+                "preset": name, "task": model.head.task, "local": model.local.name,
+                "attention": model.attention.name, "encodings": encodings,
+                "layers": model.layers, "width": model.channels,
+                "epochs": settings.training.epochs,
+            }
         )  # fmt: skip
-    out.print(table)
+    print_rows(rows)
 
 
 def _print_result(result: TrainingResult, out_dir: Path) -> None:
@@ -170,7 +170,7 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
 
 
 def _controls(result: TrainingResult, factor: float, digits: int) -> Table:
-    """Make a row per control: its mean over the splits, or why it failed."""
+    """A row per control: its mean over the splits, or why it failed."""
     table = Table(box=None, pad_edge=False)
     for column in ("control", "test", "deviation", "CPU seconds"):
         table.add_column(column, justify="left" if column == "control" else "right")

@@ -1,9 +1,9 @@
-"""The interface of a build, and the options that every build has."""
+"""`Build`, the interface of a build, and the options of every build."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from os import PathLike
 from typing import Any, ClassVar, Literal
@@ -20,7 +20,7 @@ _HOW = {"panel": "How it runs"}
 
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
-    """Options of how a job of Spark runs.
+    """How a Spark job runs.
 
     Attributes:
         master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
@@ -39,7 +39,7 @@ class JobOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(JobOptions):
-    """Options of how a build runs.
+    """How a build runs.
 
     Attributes:
         out: folder of the index, or an address such as s3://bucket/idx; with Spark a folder is on a
@@ -56,49 +56,55 @@ class RunOptions(JobOptions):
     dry_run: bool = field(default=False, metadata=_HOW)
 
 
-class Build(ABC):
-    """An index to build; its fields are the options of a command, a job and a recipe.
+class Job(ABC):
+    """Work of a command; its fields are the options.
 
     Attributes:
         name: of the job, and of the table of a TOML file that `--config` reads.
-        kind: of the artifact.
         package: module and class of the index.
-        local_only: fields that only a build in this process takes; a job has no such options.
     """
 
     name: ClassVar[str]
-    kind: ClassVar[str]
     package: ClassVar[str]
-    local_only: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def task_size(self) -> int | None:
-        """Items that a task of Spark holds; None: the default."""
-        return None
 
     @property
     def index_class(self) -> Any:
-        """The class of the index."""
+        """The class of the index, imported now."""
         module, _, name = self.package.partition(".")
         return getattr(import_module(f"graphagg.{module}"), name)
 
+
+class Build(Job):
+    """An index to build; its fields are the options of a command, a job and a recipe.
+
+    Attributes:
+        kind: kind of the index.
+        local_only: fields that a Spark job does not have.
+        task_size: field with the number of items per Spark task; empty: there is none.
+    """
+
+    kind: ClassVar[str]
+    local_only: ClassVar[tuple[str, ...]] = ()
+    task_size: ClassVar[str] = ""
+
     @property
-    @abstractmethod
     def source(self) -> str | list[str]:
-        """Path of the input, or several."""
+        """Path of the input, or several: the first field."""
+        path: str | list[str] = getattr(self, fields(self)[0].name)  # type: ignore[arg-type]
+        return path
 
     @abstractmethod
     def stages(self) -> tuple[str, ...]:
-        """The stages of the Spark engine, in their order."""
+        """Names of the stages on Spark, in order."""
 
     @abstractmethod
     def job(self) -> dict[str, Any]:
-        """Identity of the job: its input and parameters."""
+        """Input and parameters, which identify the job."""
 
     def check(self) -> None:
-        """Raise the error of an input that can be seen to be wrong before the work begins."""
+        """Raise an error if the first rows of the input are wrong."""
         return
 
     @abstractmethod
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
-        """Build in this process, or by Spark, which continues an unfinished job."""
+        """Build in this process, or with Spark, which continues an unfinished job."""

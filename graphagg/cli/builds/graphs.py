@@ -42,9 +42,9 @@ class GraphBuild(Build):
     Attributes:
         edges: files, folders or patterns in quotes: text (.gz), CSV, Parquet, GML, .mtx
             or JSON; Spark: Parquet or text on any path.
-        parameters: what the index is built with.
+        parameters: configuration of the index.
         reading: how edges are read.
-        spark_module: the module of the Spark engine, which has `stages` and `job_of`.
+        spark_module: module of the Spark build, with `stages` and `job_of`.
     """
 
     spark_module: ClassVar[str]
@@ -54,42 +54,37 @@ class GraphBuild(Build):
     reading: Any = None
 
     @property
-    def source(self) -> list[str]:
-        """The edges."""
-        return self.edges
-
-    @property
     @abstractmethod
     def graph_kind(self) -> GraphKind:
-        """The kind of graph that the edges are read as."""
+        """The kind of graph."""
 
     @abstractmethod
     def built(self, index: Any) -> Built:
-        """The result, from the opened index."""
+        """The result, read from the opened index."""
 
     def read_as(self) -> EdgeReading:
-        """The options of reading, as the index needs them."""
+        """Options for reading edges."""
         reading: EdgeReading = self.reading
         return reading
 
     def options(self) -> dict[str, Any]:
-        """Arguments of `build` that this kind of index has."""
+        """Further arguments of the index's `build`."""
         return dict(vars(self.reading))
 
     def stages(self) -> tuple[str, ...]:
-        """The stages of the Spark engine, in their order."""
+        """Names of the stages on Spark, in order."""
         stages: tuple[str, ...] = import_module(self.spark_module).stages(self.parameters)
         return stages
 
     def job(self) -> dict[str, Any]:
-        """Identity of the job: its input and parameters."""
+        """Input and parameters, which identify the job."""
         from graphagg.graph.spark.edges import EdgeInput
 
         source = EdgeInput.of(self.edges, self.read_as())
         return dict(import_module(self.spark_module).job_of(source, self.parameters))
 
     def check(self) -> None:
-        """Read the first edges of local files, as Spark will: their columns and types."""
+        """Read the first edges of local files, to check columns and types."""
         if self.edges[0].startswith(BUNDLED) or any(seen_path(path) is None for path in self.edges):
             return
         from graphagg.graph.reading.load import check_edges
@@ -97,11 +92,10 @@ class GraphBuild(Build):
         check_edges(list(self.edges), self.graph_kind, self.read_as())
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
-        """Build in this process, or by Spark."""
+        """Build in this process, or with Spark."""
         if engine is not None and self.edges[0].startswith(BUNDLED):
             raise InvalidParameter(
-                f"{self.edges[0]} is a graph that this process makes, and Spark reads files; build "
-                "it with --engine local"
+                f"{self.edges[0]} is not a file that Spark can read; build it with --engine local"
             )
         with self.index_class.build(
             find_edges(self.edges), run.out, config=self.parameters, engine=engine or "local",
@@ -128,7 +122,7 @@ def community_config(
     ] = None,
     **values: Any,
 ) -> CommunityConfig:
-    """The parameters; `similarity` chooses bands and rows."""
+    """Choose bands and rows by `similarity`, if it is given."""
     if similarity is not None:
         from graphagg.minhash.bands import choose_bands
 
@@ -150,6 +144,7 @@ class CommunitiesBuild(GraphBuild):
     name: ClassVar[str] = "communities"
     kind: ClassVar[str] = "communities"
     package: ClassVar[str] = "communities.CommunityIndex"
+    task_size: ClassVar[str] = "entries_per_task"
     spark_module: ClassVar[str] = "graphagg.communities.indexing.spark"
 
     parameters: Annotated[CommunityConfig, community_config, "Index"] = field(
@@ -159,21 +154,16 @@ class CommunitiesBuild(GraphBuild):
     entries_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
     def read_as(self) -> EdgeReading:
-        """The options of reading, for an index with weights or without."""
+        """Options for reading edges, with weights if the index needs them."""
         return indexed_reading(self.parameters.weights, vars(self.reading))
 
     @property
     def graph_kind(self) -> GraphKind:
-        """The kind of graph of the kind of index."""
+        """The kind of graph."""
         return GRAPH_KIND[self.parameters.kind]
 
-    @property
-    def task_size(self) -> int | None:
-        """Entries that a task of Spark holds."""
-        return self.entries_per_task
-
     def built(self, index: Any) -> Built:
-        """The result, with what was left out on reading."""
+        """The result, with counts of the edges read."""
         read = index.read_report
         details = {"read": read.to_json() if read else {}}
         return Built.of(index.manifest, details=details, notes=read.notes() if read else ())
@@ -207,12 +197,12 @@ class EmbeddingBuild(GraphBuild):
 
     @property
     def graph_kind(self) -> GraphKind:
-        """The kind of graph that is embedded."""
+        """The kind of graph."""
         kind: GraphKind = self.parameters.kind
         return kind
 
     def options(self) -> dict[str, Any]:
-        """Arguments of `build` that an embedding has."""
+        """Further arguments of the index's `build`."""
         return {"memory": self.memory, **vars(self.reading)}
 
     def built(self, index: Any) -> Built:
@@ -221,7 +211,7 @@ class EmbeddingBuild(GraphBuild):
         notes = read.notes() if read else []
         width = index.vectors.shape[1]
         if width < self.parameters.dim:
-            notes.append(f"dim: {width}, for the graph has no more directions")
+            notes.append(f"dim: {width}, because the graph has no more directions")
         details = {"dim": width, "read": read.to_json() if read else {}, "partition": report}
         title = f"partition by {report['partitioner']}, {report['hubs']} nodes split"
         names = [name.replace("_", " ") for name in _LEVEL]

@@ -1,12 +1,13 @@
-"""Every job, by its name: `graphagg job NAME`, `python -m graphagg.jobs.NAME`, `jobs/NAME.py`.
+"""All jobs: `graphagg job NAME`, `python -m graphagg.jobs.NAME`, `jobs/NAME.py`.
 
-A job loads its own file when it is asked for: an error of its input waits for no other.
+Only the file of the job that runs is imported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 import typer
 
@@ -25,27 +26,27 @@ JOBS = {
     ),
     "retrieve": ("queries.Retrieval", "--index idx --questions questions.csv --out hits.parquet"),
 }  # fmt: skip
-"""The class of each job, and an example of its options."""
+"""By name, the class of a job, and an example of its options."""
 
 
 def job(name: str) -> Callable[..., None]:
     """The job of a name, for typer."""
     module, _, kind = JOBS[name][0].partition(".")
-    file = import_module(f"graphagg.cli.builds.{module}")
-    asked = getattr(file, kind)
-    if issubclass(asked, Build):
-        return job_command(asked)
-    command: Callable[..., None] = file.answering_command(asked)
+    file: Any = import_module(f"graphagg.cli.builds.{module}")
+    job_class = getattr(file, kind)
+    if issubclass(job_class, Build):
+        return job_command(job_class)
+    command: Callable[..., None] = file.answering_command(job_class)
     return command
 
 
 def main(name: str) -> None:
-    """Run a job by the command line of this process; never returns."""
+    """Run a job with the arguments of this process; never returns."""
     run_alone(name, job(name))
 
 
 def __getattr__(name: str) -> typer.Typer:
-    """`app`, with every job, made when it is asked for."""
+    """`app` with all jobs, made at its first use."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     app = typer.Typer(help="Jobs of Spark, as spark-submit runs them.", no_args_is_help=True)

@@ -1,8 +1,7 @@
-"""Logging of jobs: `time level job stage message` on stderr, and the end in figures.
+"""Logs of jobs on stderr: `time level job stage message`.
 
-There is one line per finished stage, and within a stage one every 15 seconds. `spark-submit` joins
-the stderr of Python with its own stdout; so the lines go through its JVM to the stderr of the
-process that was started.
+Each finished stage logs a line, and a running one every 15 seconds. `spark-submit` redirects the
+stderr of Python to its own stdout; lines therefore go to stderr through its JVM.
 """
 
 from __future__ import annotations
@@ -23,18 +22,14 @@ if TYPE_CHECKING:
 
     from graphagg.cli.builds.build import LogLevel
 
-
 _SPARK: dict[LogLevel, str] = {
-    "debug": "INFO",
-    "info": "WARN",
-    "warning": "ERROR",
-    "error": "ERROR",
-}
+    "debug": "INFO", "info": "WARN", "warning": "ERROR", "error": "ERROR",
+}  # fmt: skip
 _LOGGER = logging.getLogger("graphagg.jobs")
 
 
 def start_logging(job: str, level: LogLevel) -> None:
-    """Log to stderr from now on, in the one format of all jobs."""
+    """Log to stderr from now on."""
     line = f"%(asctime)s %(levelname)s {job} %(stage)s %(message)s"
     formatter = logging.Formatter(line, "%Y-%m-%dT%H:%M:%SZ", defaults={"stage": "-"})
     formatter.converter = time.gmtime
@@ -56,7 +51,7 @@ class _JvmHandler(logging.Handler):
         self._stderr = gateway.jvm.java.lang.System.err
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line; to this process's stderr where the JVM is gone."""
+        """Write a line, to this process's stderr if the JVM has ended."""
         try:
             self._stderr.println(self.format(record))
         except Exception:  # Py4J's
@@ -65,7 +60,7 @@ class _JvmHandler(logging.Handler):
 
 @contextmanager
 def pulse(spark: SparkSession, log: StageLog, seconds: float = 15.0) -> Iterator[None]:
-    """Context manager: log every few seconds how many tasks of Spark's active stages are done."""
+    """Context manager: log the progress of Spark's active stages every few seconds."""
     if not is_classic(spark):
         yield
         return
@@ -91,7 +86,7 @@ def pulse(spark: SparkSession, log: StageLog, seconds: float = 15.0) -> Iterator
 
 
 def follow(spark: SparkSession, level: LogLevel) -> None:
-    """Let Spark log as much as the job; a Connect server keeps its own level."""
+    """Set Spark's log level to the job's; a Connect server keeps its own."""
     if is_classic(spark):
         spark.sparkContext.setLogLevel(_SPARK[level])
 
@@ -102,11 +97,9 @@ def say(message: str, *values: object, stage: str = "-", level: int = logging.IN
 
 
 class StageLog:
-    """A `Progress` that logs each finished stage, its place and its seconds.
+    """A `Progress` that logs each finished stage with its seconds.
 
-    Args:
-        stages: the job's stages, in their order.
-        finished: stages that an earlier run of the job has finished.
+    `stages` are all stages of the job in order, `finished` those of an earlier run.
     """
 
     def __init__(self, stages: Sequence[str], finished: Sequence[str] = ()) -> None:
@@ -118,7 +111,7 @@ class StageLog:
 
     @property
     def current(self) -> str:
-        """The stage after the last finished one; some are left out where they have no work."""
+        """The stage after the last finished one; stages without work are never reported."""
         done = [self.stages.index(stage) for stage in self.finished]
         return self.stages[min(max(done, default=-1) + 1, len(self.stages) - 1)]
 
@@ -128,7 +121,7 @@ class StageLog:
         return f"{self.current} ({self.stages.index(self.current) + 1} of {len(self.stages)})"
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Log a stage when all of it is done."""
+        """Log a stage when it is done."""
         if done < total or stage not in self.stages or stage in self.finished:
             say("%s: %d of %d", stage, done, total, stage=self.current, level=logging.DEBUG)
             return

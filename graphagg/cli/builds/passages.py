@@ -52,11 +52,7 @@ def chunk_config(
         bool, typer.Option("--no-chunks", help="Keep every document whole, however long.")
     ] = False,
 ) -> ChunkConfig | None:
-    """The splitting of documents; None: each is one passage.
-
-    Raises:
-        InvalidParameter: a value is out of range, or is given for documents that stay whole.
-    """
+    """How documents are split; None: each stays one passage."""
     if no_chunks:
         if (chunk_words, overlap_sentences) != (None, None):
             raise InvalidParameter(
@@ -109,7 +105,7 @@ def model_names(
     ] = None,
     **names: Any,
 ) -> ModelNames:
-    """The names; without a profile the one whose libraries are installed."""
+    """Choose the profile whose libraries are installed, unless one is named."""
     return ModelNames(**names | {"profile": profile or installed_profile()})
 
 
@@ -133,6 +129,7 @@ class PassagesBuild(Build):
     name: ClassVar[str] = "passages"
     kind: ClassVar[str] = "passages"
     package: ClassVar[str] = "rag.PassageIndex"
+    task_size: ClassVar[str] = "passages_per_task"
     local_only: ClassVar[tuple[str, ...]] = (
         "dedup", "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",
         "vector_column",
@@ -149,29 +146,19 @@ class PassagesBuild(Build):
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
-    @property
-    def source(self) -> str:
-        """The passages."""
-        return self.passages
-
-    @property
-    def task_size(self) -> int | None:
-        """Passages that a task of Spark annotates and encodes."""
-        return self.passages_per_task
-
     def stages(self) -> tuple[str, ...]:
-        """The stages of the Spark engine, in their order."""
+        """Names of the stages on Spark, in order."""
         from graphagg.rag.spark.build import STAGES
 
         return STAGES
 
     def config(self, **settings: Any) -> PassageConfig:
-        """Models and settings of the index."""
+        """Models and settings of the index, with some replaced."""
         models = PassageConfig(**vars(self.models), chunking=self.chunking, columns=self.columns)
         return replace(models, **settings)
 
     def job(self) -> dict[str, Any]:
-        """Identity of the job: its input and models, which are loaded for it."""
+        """Input and models, which are loaded for this."""
         from graphagg.rag.indexing.build import Recipe
         from graphagg.rag.spark.build import job_of, loaded
         from graphagg.rag.spark.records import PassageInput
@@ -180,7 +167,7 @@ class PassagesBuild(Build):
         return job_of(source, Recipe(loaded(self.config()), self.chunking))
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
-        """Build in this process, or by Spark."""
+        """Build in this process, or with Spark."""
         report, path, notes = FolderReport(), Path(self.passages), list[str]()
         config = self.config(
             vectors=self.vector_column,
@@ -197,12 +184,13 @@ class PassagesBuild(Build):
                 notes.append(said)
         elif self.dedup is not None:
             raise InvalidParameter(
-                "--dedup is of --engine local; run `graphagg dedup` first, and index what it keeps"
+                "--dedup works with --engine local only; run `graphagg dedup` first, and index "
+                "the file it writes"
             )
         elif self.reading != ReadConfig():
             raise InvalidParameter(
-                "--include, --exclude, --max-file-size and --strict are of --engine local; with "
-                "Spark name the files by a glob"
+                "--include, --exclude, --max-file-size and --strict work with --engine local only; "
+                "with Spark, name the files by a glob"
             )
         with self.index_class.build(
             corpus, run.out, config=config, engine=engine or "local", progress=progress,
@@ -227,17 +215,9 @@ def read_corpus(
     columns: RowConfig,
     vector_column: str | None = None,
 ) -> Iterator[Source]:
-    """Read passages, or documents that the index splits into them, one by one.
+    """Read passages, or documents that the index splits, one by one; `report` collects the files.
 
-    Args:
-        path: a file of passages, or a folder or file of documents.
-        reading: which files of a folder are read.
-        report: notes the files that are left out.
-        columns: names of the columns of a table.
-        vector_column: rows stay as they are, for the index to take this column's vectors from.
-
-    Raises:
-        EmptyCorpus: there is none.
+    With `vector_column` rows stay mappings: the index takes their vectors from this column.
     """
     from graphagg.rag import read_documents, read_passages
     from graphagg.rag.documents.passages import holds_documents
@@ -258,7 +238,7 @@ def read_corpus(
 def without_duplicates(
     corpus: list[Source], threshold: float, columns: RowConfig
 ) -> tuple[Iterable[Source], str]:
-    """A corpus without near duplicates, and a sentence about the duplicates."""
+    """Leave out near duplicates; returns the rest, and a sentence with their number."""
     from graphagg.rag.config.dedup import DedupConfig
     from graphagg.rag.corpus.dedup.files import keep_of
 
@@ -272,7 +252,7 @@ def without_duplicates(
 
 
 def what_was_read(report: FolderReport) -> dict[str, Any]:
-    """Details (JSON) and notes (sentences) on the files of a folder; none if it was no folder."""
+    """Details (JSON) and notes (sentences) on the files of a folder; empty for other input."""
     if not report.read:
         return {}
     named = [each for each in (*report.left_out, *report.refused) if each.reason]

@@ -1,4 +1,4 @@
-"""The dry run: what a build would do, as far as it is known without reading the input."""
+"""`--dry-run`: the plan of a build, without reading all of the input."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from graphagg.store.writing import check_root
 
 _STATES = {
     "none": "no index yet",
-    "current": "an index of this very input and these parameters: nothing to do",
-    "not known": "an index is there; whether it is of this input shows when it is read",
+    "current": "an index of this input and these parameters: nothing to do",
+    "not known": "an index exists; the build compares its input",
 }
 
 
 def plan_of(build: Build, run: RunOptions) -> dict[str, Any]:
-    """The plan of a build as JSON; raises what `check` raises."""
+    """The plan of a build as JSON; raises the errors of `check`."""
     source, job = check(build, run), build.job()
     state = "none" if current_version(run.out) is None else "not known"
     if recall(parse_location(run.out), build.kind, job) is not None:
@@ -47,15 +47,12 @@ def plan_of(build: Build, run: RunOptions) -> dict[str, Any]:
 
 
 def check(build: Build, run: RunOptions) -> dict[str, Any]:
-    """Check what can be known before a session starts, and before anything is claimed.
-
-    Returns:
-        The path of the input, and how many files of how many bytes.
+    """Check input and output before a session starts; returns path and size of the input.
 
     Raises:
-        UnreadableFile: the input is not there.
-        ArtifactError: the output is a file, or a folder that holds something else.
-        GraphAggError: the first rows of the input are wrong, or name no known columns.
+        UnreadableFile: the input does not exist.
+        ArtifactError: the output is a file, or a folder with other content.
+        GraphAggError: the first rows of the input are wrong, or columns are missing.
     """
     source = _measure(build.source, seen_path if run.engine == "spark" else local_path)
     target = parse_location(run.out)
@@ -91,7 +88,7 @@ def _files(path: Path) -> Iterator[Path]:
 def print_plan(plan: dict[str, Any], as_json: bool) -> None:
     """Print a plan."""
     source, stages = plan["input"], plan["stages"]
-    size = "sizes are not known: only Spark reads it"
+    size = "size unknown, as only Spark reads it"
     if source["files"] is not None:
         size = "{files:,} file(s), {bytes:,} bytes".format(**source)
     where = f" at {plan['master']}" if plan["master"] else ""

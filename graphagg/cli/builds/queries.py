@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from graphagg.cli.builds.build import JobOptions
+from graphagg.cli.builds.build import Job, JobOptions
 from graphagg.cli.builds.log import follow, say, start_logging
 from graphagg.cli.folders import PLACE, K
 from graphagg.cli.options import command
@@ -46,28 +44,18 @@ class AnswerOptions(JobOptions):
     out: str
 
 
-class Answering(ABC):
+class Answering(Job):
     """Questions to an index; its fields are the options of a job.
 
     Attributes:
-        name: of the job, and the table of a TOML file that `--config` reads.
         questions: the field that names the table of questions.
-        package: module and class of the index.
     """
 
-    name: ClassVar[str]
     questions: ClassVar[str]
-    package: ClassVar[str]
-
-    @property
-    def index_class(self) -> Any:
-        """The class of the index."""
-        module, _, name = self.package.partition(".")
-        return getattr(import_module(f"graphagg.{module}"), name)
 
     @abstractmethod
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
-        """The answers to a table of questions."""
+        """Answers to a table of questions, one row per answer."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +86,10 @@ class CommunityQueries(Answering):
 
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Members of each community."""
-        unknown = {"skip_unknown": self.skip_unknown, "strict": self.strict}
         members: DataFrame = index.query_on_spark(
-            frame, self.column, self.k, method=self.method, **unknown
-        )
+            frame, self.column, self.k, method=self.method,
+            skip_unknown=self.skip_unknown, strict=self.strict,
+        )  # fmt: skip
         return members
 
 
@@ -131,8 +119,9 @@ class NeighborQueries(Answering):
 
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Neighbors of each vertex."""
-        unknown = {"skip_unknown": self.skip_unknown, "strict": self.strict}
-        neighbors: DataFrame = index.neighbors_on_spark(frame, self.column, self.k, **unknown)
+        neighbors: DataFrame = index.neighbors_on_spark(
+            frame, self.column, self.k, skip_unknown=self.skip_unknown, strict=self.strict
+        )
         return neighbors
 
 
@@ -167,32 +156,31 @@ class Retrieval(Answering):
 def answering_command(kind: type[Answering]) -> Callable[..., None]:
     """The job as a function for typer."""
 
-    def function(asked: Any, run: AnswerOptions) -> None:
-        run_answering(asked, run)
+    def function(job: Any, run: AnswerOptions) -> None:
+        _run(job, run)
 
-    function.__annotations__ |= {"asked": kind}
+    function.__annotations__ |= {"job": kind}
     function.__doc__ = (kind.__doc__ or "").partition("\n")[0]
     return command(function, table=kind.name, positional=False)
 
 
-def run_answering(asked: Answering, run: AnswerOptions) -> None:
-    """Answer the questions by Spark and write the answers."""
-    start_logging(asked.name, run.log_level)
-    questions, target = getattr(asked, asked.questions), hadoop_path(run.out)
-    _check(questions, asked.column, run)  # type: ignore[attr-defined]
-    index = asked.index_class.open(asked.index)  # type: ignore[attr-defined]
-    with index, session(f"graphagg {asked.name}", run.master, run.remote) as spark:
+def _run(job: Answering, run: AnswerOptions) -> None:
+    """Answer the questions with Spark and write the answers."""
+    start_logging(job.name, run.log_level)
+    questions, target = getattr(job, job.questions), hadoop_path(run.out)
+    _check(questions, job.column, run)  # type: ignore[attr-defined]
+    index, title = job.index_class.open(job.index), f"graphagg {job.name}"  # type: ignore[attr-defined]
+    with index, session(title, run.master, run.remote) as spark:
         follow(spark, run.log_level)
         check_stores(spark, questions, run.out)
-        settings, group = settings_for(questions, run.out), f"graphagg {asked.name}"
         with (
-            with_settings(spark, settings),
-            described(spark, group, f"{asked.name}: answers to {questions}"),
+            with_settings(spark, settings_for(questions, run.out)),
+            described(spark, title, f"{job.name}: answers to {questions}"),
             named_errors(),
             _written(run),
         ):
             frame = read_table(spark, questions)
-            asked.answers(index, frame).write.mode(_mode(run)).parquet(target)
+            job.answers(index, frame).write.mode(_mode(run)).parquet(target)
             counts = spark.read.parquet(target).selectExpr("count(rank)", "count(reason)")
             rows, without = counts.collect()[0]
     why = f"; questions without one: {without:,} (column reason)" if without else ""
@@ -202,49 +190,44 @@ def run_answering(asked: Answering, run: AnswerOptions) -> None:
 
 
 def _check(questions: str, column: str, run: AnswerOptions) -> None:
-    """Raise what can be known before a session starts."""
+    """Check columns and target before a session starts."""
     names = columns_at(questions)
     if names is not None and column not in names:
         raise InvalidParameter(
-            f"{questions}: columns are {names}, none is {column!r}; name the one to ask (--column)"
+            f"{questions}: columns are {names}, none is {column!r}; name one of them (--column)"
         )
-    if not run.force and _mode(run) == "errorifexists" and _exists(run.out):
-        raise _taken(run.out)
-
-
-def _exists(folder: str) -> bool:
-    path = seen_path(folder)
-    return path is not None and path.exists()
+    path = seen_path(run.out)
+    if path is not None and path.exists() and _mode(run) == "errorifexists":
+        raise _exists(run.out)
 
 
 def _mode(run: AnswerOptions) -> str:
-    """Write over what is there if asked to, and over what a failed job left: an empty folder."""
+    """Overwrite with `--force`, and the empty folder that a failed job leaves."""
     path = seen_path(run.out)
-    left = path is not None and path.is_dir() and not any(map(_is_data, path.iterdir()))
-    return "overwrite" if run.force or left else "errorifexists"
-
-
-def _is_data(path: Path) -> bool:
-    return not path.name.startswith((".", "_temporary"))
-
-
-def _taken(folder: str) -> WriteFailed:
-    return WriteFailed(
-        f"{folder}: there is something already; give another folder, or --force to replace it"
+    is_empty = (
+        path is not None
+        and path.is_dir()
+        and not any(not each.name.startswith((".", "_temporary")) for each in path.iterdir())
     )
+    return "overwrite" if run.force or is_empty else "errorifexists"
+
+
+def _exists(folder: str) -> WriteFailed:
+    return WriteFailed(f"{folder} exists; give another folder, or --force to replace it")
 
 
 @contextmanager
 def _written(run: AnswerOptions) -> Iterator[None]:
-    """Context manager: leave no empty folder where answers could not be written."""
+    """Context manager: remove the new folder if the answers could not be written."""
     from pyspark.errors import AnalysisException
 
-    path, existed = seen_path(run.out), _exists(run.out)
+    path = seen_path(run.out)
+    is_new = path is not None and not path.exists()
     try:
         yield
     except BaseException as error:
-        if path is not None and not existed:
+        if path is not None and is_new:
             shutil.rmtree(path, ignore_errors=True)
         if isinstance(error, AnalysisException) and "PATH_ALREADY_EXISTS" in str(error):
-            raise _taken(run.out) from None
+            raise _exists(run.out) from None
         raise

@@ -34,11 +34,7 @@ def build(
 
 
 def read_recipe(path: Path) -> Build:
-    """Read and check a recipe; paths in it start at its folder.
-
-    Raises:
-        InvalidRecipe: it is missing, no TOML, or a key is unknown, missing or of a wrong value.
-    """
+    """Read a recipe, whose paths are relative to its folder; raises `InvalidRecipe`."""
     try:
         raw = read_toml(path)
     except UnreadableFile as error:
@@ -48,13 +44,13 @@ def read_recipe(path: Path) -> Build:
         raise InvalidRecipe(f"{path}: key 'kind' is {kind!r}, wanted one of {', '.join(BUILDS)}")
     build = BUILDS[kind]
     source = fields(build)[0].name  # type: ignore[arg-type]  # every build is a dataclass
-    given = raw.pop("input", None)
-    if not isinstance(given, str):
-        raise InvalidRecipe(f"{path}: key 'input' is {given!r}, wanted a path")
+    place = raw.pop("input", None)
+    if not isinstance(place, str):
+        raise InvalidRecipe(f"{path}: key 'input' is {place!r}, wanted a path")
     if source in raw:
         raise InvalidRecipe(f"{path}: key {source!r} is unknown; the input is called 'input'")
-    located = given if given.startswith(BUNDLED) else str(path.parent / given)
-    raw[source] = [located] if issubclass(build, GraphBuild) else located
+    place = place if place.startswith(BUNDLED) else str(path.parent / place)
+    raw[source] = [place] if issubclass(build, GraphBuild) else place
     try:
         return from_table(build, raw)
     except InvalidParameter as error:

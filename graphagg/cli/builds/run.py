@@ -1,8 +1,8 @@
-"""Running a build: for the command line, or as a job that logs its stages.
+"""Run a build as a command, or as a Spark job that logs its stages.
 
-Exit codes of a job: 0: done, also where nothing was to do. 2: input that must change. 1: a failed
-run, also of Spark. 130: Ctrl-C. A failed job keeps its finished stages in the work folder, unless
-the input is at fault.
+Exit codes of a job: 0 if it is done or nothing was to do, 2 for invalid input, 1 for a failed run,
+130 for Ctrl-C. A failed job keeps its finished stages in the work folder, unless the input is
+invalid.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ def main(build: type[Build]) -> None:
 
 
 def run_alone(name: str, job: Callable[..., None]) -> None:
-    """Run a job by the command line of this process; never returns."""
-    app = _app(name, job)
+    """Run a job with the arguments of this process; never returns."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(name)(job)
     try:
         settings_as_environment()
         app(prog_name=f"{name}.py")
@@ -62,14 +63,8 @@ def run_alone(name: str, job: Callable[..., None]) -> None:
         sys.exit(error.exit_code)
 
 
-def _app(name: str, job: Callable[..., None]) -> typer.Typer:
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(name)(job)
-    return app
-
-
 def job_command(build: type[Build]) -> Callable[..., None]:
-    """The same as a job of Spark, for typer."""
+    """The Spark job that builds an index, for typer."""
     return command(
         _function(build, as_job=True),
         table=build.name,
@@ -110,7 +105,7 @@ def _by_spark(
     build: Build, run: RunOptions, progress: Progress, level: LogLevel | None = None
 ) -> Built:
     with session(f"graphagg {build.name}", run.master, run.remote) as spark:
-        engine = SparkOptions(spark, run.work, build.task_size)
+        engine = SparkOptions(spark, run.work, getattr(build, build.task_size, None))
         if level is None or not isinstance(progress, StageLog):
             return build.build(run, progress, engine)
         follow(spark, level)
@@ -142,11 +137,11 @@ def run_job(build: Build, run: RunOptions) -> None:
     with _exit_codes(build, run, None):
         check(build, run)
     meter, before, stages = Meter(), current_version(run.out), build.stages()
-    log = StageLog(stages, [] if run.force else finished(work_of(run.out, run.work), stages))
+    log = StageLog(stages, () if run.force else finished(work_of(run.out, run.work), stages))
     with _exit_codes(build, run, log):
         built = _by_spark(build, run, log, run.log_level)
         if before is not None and before == current_version(run.out):
-            say("nothing to do: the index is of this input and these parameters")
+            say("nothing to do: the index has this input and these parameters")
         for note in built.notes:
             say("%s", note)
         print_built(run.out, built, before, meter, run.json)
@@ -154,7 +149,7 @@ def run_job(build: Build, run: RunOptions) -> None:
 
 @contextmanager
 def _exit_codes(build: Build, run: RunOptions, log: StageLog | None) -> Iterator[None]:
-    """Turn the end of a job into a line on stderr and an exit code."""
+    """Context manager: turn exceptions of a job into a log line and an exit code."""
     try:
         yield
     except KeyboardInterrupt:
@@ -162,8 +157,10 @@ def _exit_codes(build: Build, run: RunOptions, log: StageLog | None) -> Iterator
     except OSError as error:
         _end(f"{error.filename or 'file system'}: {error.strerror or error}{_place(run, log)}", 1)
     except GraphAggError as error:
-        command = typer.main.get_command(_app(build.name, job_command(type(build))))
-        message = f"{type(error).__name__} error: {with_flags(str(error), command)}"
+        app = typer.Typer()
+        app.command()(job_command(type(build)))
+        message = with_flags(str(error), typer.main.get_command(app))
+        message = f"{type(error).__name__} error: {message}"
         if error.exit_code == 1:
             message += _place(run, log)
         if run.log_level == "debug":
@@ -174,11 +171,11 @@ def _exit_codes(build: Build, run: RunOptions, log: StageLog | None) -> Iterator
 
 
 def _place(run: RunOptions, log: StageLog | None) -> str:
-    """The stage that a job ended in, and how to go on."""
+    """The stage in which a job ended, and how to continue."""
     if log is None:
         return ""
     folder = work_of(run.out, run.work)
-    left = f"finished stages stay in {folder}, and the same command goes on from there"
+    left = f"finished stages stay in {folder}, and the same command continues from there"
     if isinstance(folder, Path) and not folder.exists():
         left = "the same command starts from the beginning"
     return f", in stage {log.place}; {left}"

@@ -32,9 +32,8 @@ if TYPE_CHECKING:
 
     from graphagg.store.manifest import Manifest
 
-_PIPE_WIDTH = 100_000  # in a pipe a row stays on its line, for grep and cut; COLUMNS changes that
-
-_QUIET = 15.0  # seconds without a line, at most, while nobody knows how much there is to do
+_PIPE_WIDTH = 100_000  # in a pipe each row is one line, for grep and cut, unless COLUMNS is set
+_QUIET = 15.0  # seconds between lines of a stage of unknown size
 
 _piped = not sys.stdout.isatty()
 out = Console(
@@ -61,12 +60,7 @@ def show(value: object, text: str, as_json: bool) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, str | int | float]], **columns: Any) -> None:
-    """Print a table with a column per key of the rows; numbers are aligned on the right.
-
-    Args:
-        rows: at least one, with the same keys.
-        columns: settings of the table.
-    """
+    """Print rows with equal keys as a table; numbers are aligned on the right."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -82,7 +76,7 @@ def print_rows(rows: Sequence[Mapping[str, str | int | float]], **columns: Any) 
 
 @contextmanager
 def progress_report() -> Iterator[Progress]:
-    """Progress on stderr: a progress bar in a terminal, else a line for each tenth of a stage."""
+    """Report progress on stderr: by bars in a terminal, else by lines."""
     if not err.is_terminal:
         yield plain_report()
         return
@@ -104,7 +98,7 @@ def progress_report() -> Iterator[Progress]:
 
 
 def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
-    """Lines on stderr: each tenth of a stage and, of a stage of unknown size, every `_QUIET` s."""
+    """Print each tenth of a stage; of a stage of unknown size a line every `_QUIET` seconds."""
     last, tenths = clock(), dict[str, int]()
 
     def report(stage: str, done: int, total: int) -> None:
@@ -122,7 +116,7 @@ def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
 
 
 def current_version(directory: PathLike[str]) -> str | None:
-    """Name of the data folder of the index there; None if there is no index."""
+    """The version of the index in a directory; None if there is no index."""
     try:
         return manifest_at(directory).data
     except StoreError:
@@ -133,15 +127,7 @@ def current_version(directory: PathLike[str]) -> str | None:
 
 @dataclass(frozen=True)
 class Built:
-    """The result of a build.
-
-    Attributes:
-        counts: sizes by name, such as vertices.
-        details: further JSON.
-        bytes: size of the index; None where a job stops before there is one.
-        notes: sentences for a person.
-        table: for a person.
-    """
+    """The result of a build: sizes by name, further JSON, and notes and a table for people."""
 
     counts: dict[str, int]
     details: dict[str, Any] = field(default_factory=dict)
@@ -151,20 +137,20 @@ class Built:
 
     @classmethod
     def of(cls, manifest: Manifest, **more: Any) -> Built:
-        """The sizes in a manifest."""
+        """The result with the sizes of a manifest."""
         size = sum(entry.bytes for entry in manifest.files.values())
         return cls(dict(manifest.counts), bytes=size, **more)
 
 
 _MAIN = ("passages", "segments", "vertices", "edges")
-"""The sizes that are shown after a change."""
+"""Sizes to print after a change."""
 _SINGULAR = {"entities": "entity", "vertices": "vertex", "entries": "entry"}
 
 
 def print_built(
     directory: PathLike[str], built: Built, before: str | None, meter: Meter, as_json: bool
 ) -> None:
-    """Print the result of a build; `before` is the version before it."""
+    """Print the result of a build; `before` is the previous version."""
     unchanged = before is not None and before == current_version(directory)
     used = meter.read()
     size = {} if built.bytes is None else {"bytes": built.bytes}
@@ -181,7 +167,7 @@ def print_built(
 
 
 def _unit(name: str, count: int) -> str:
-    """The name of a count, in the singular for one."""
+    """The name of a count, singular for 1."""
     words = name.replace("_", " ")
     return _SINGULAR.get(words, words.removesuffix("s")) if count == 1 else words
 
@@ -195,7 +181,7 @@ def print_changed(
     details: Mapping[str, Any] = MappingProxyType({}),
     notes: Sequence[str] = (),
 ) -> None:
-    """Print the counts of a change of an index, and its sizes afterward."""
+    """Print the counts of a change, and the sizes of the index afterward."""
     used = meter.read()
     if as_json:
         print_json({"index": str(directory), **manifest.counts, **changed, **used, **details})
@@ -212,22 +198,22 @@ def print_changed(
 
 
 def resources(used: Mapping[str, float]) -> str:
-    """The figures of a `Meter`, in words."""
+    """The figures of a `Meter` as text."""
     text = "{wall_seconds} s, {cpu_seconds} CPU s".format(**used)
     peak = used.get("peak_memory_mib")
     return text if peak is None else f"{text}, peak {peak} MiB"
 
 
 class Meter:
-    """Wall and CPU seconds since it was made, and the process's peak memory."""
+    """Wall seconds since it was made; CPU seconds and peak memory of the process."""
 
     def __init__(self) -> None:
         self._wall = time.perf_counter()
 
     def read(self) -> dict[str, float]:
-        """`wall_seconds` since then; `cpu_seconds` and `peak_memory_mib` of the whole process.
+        """`wall_seconds`, `cpu_seconds` (with child processes) and `peak_memory_mib`.
 
-        CPU seconds include the children of the process; Windows reports neither these nor the peak.
+        Windows reports neither child processes nor the peak.
         """
         figures = {
             "wall_seconds": round(time.perf_counter() - self._wall, 1),

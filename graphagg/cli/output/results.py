@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -29,7 +29,7 @@ _STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cy
 
 
 def print_hits(hits: Hits, index: PassageIndex, explain: bool) -> None:
-    """Print hits as a table, with `explain` the parts of their scores and their hop paths."""
+    """Print hits as a table, with their texts or, if `explain`, with scores and hop paths."""
     if not hits:
         out.print(unanswered(hits.confidence) if hits.confidence else _NOTHING)
         return
@@ -42,7 +42,7 @@ def print_hits(hits: Hits, index: PassageIndex, explain: bool) -> None:
 
 
 def print_documents(documents: Sequence[DocumentHit], index: PassageIndex, explain: bool) -> None:
-    """Print documents, each with its passages among the hits."""
+    """Print documents with their passages among the hits."""
     if not documents:
         out.print(_NOTHING)
         return
@@ -76,17 +76,16 @@ def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:
 
 def _matched(hit: Hit) -> str:
     """An excerpt of the passage with the closest sentence in bold, and its copies."""
-    shown = hit.excerpt(_SHORTENED)
-    start, end = shown.match
-    text, mark = shown.marked, len(ELLIPSIS) if shown.span.start else 0
+    excerpt = hit.excerpt(_SHORTENED)
+    start, end = excerpt.match
+    text, mark = excerpt.marked, len(ELLIPSIS) if excerpt.span.start else 0
     pieces = (text[: mark + start], text[mark + start : mark + end], text[mark + end :])
     before, sentence, after = (escape(_one_line(piece)) for piece in pieces)
-    shown_text = f"{before}[bold]{sentence}[/bold]{after}" if sentence else before + after
-    return shown_text + _copies(hit)
+    sentence = f"[bold]{sentence}[/bold]" if sentence else ""
+    return before + sentence + after + _copies(hit)
 
 
 def _one_line(text: str) -> str:
-    """The text with single blanks as white space, also at its ends."""
     return re.sub(r"\s+", " ", text)
 
 
@@ -97,14 +96,8 @@ def _copies(hit: Hit) -> str:
     return f"\n[dim]the same text: {escape(', '.join(hit.copies[:3]))}{more}[/dim]"
 
 
-def _sentence(hit: Hit) -> str:
-    """The sentence that is closest to the question, on one line and not too long."""
-    text = _one_line(hit.sentence).strip()
-    return text if len(text) <= _SENTENCE else text[:_SENTENCE] + ELLIPSIS
-
-
 def explain_hit(hit: Hit, index: PassageIndex) -> str:
-    """A hit's hop path and the parts of its score that are worth showing, in rich markup."""
+    """A hit's hop path and the larger parts of its score, in rich markup."""
     digits, least = (2, _LEAST_SHOWN) if hit.method == "multihop" else (4, 0.0)
     components = "  ".join(
         f"{name}={value:.{digits}f}"
@@ -115,9 +108,11 @@ def explain_hit(hit: Hit, index: PassageIndex) -> str:
 
 
 def _path(hit: Hit, index: PassageIndex) -> str:
-    """The hops but the last, which is the hit itself."""
-    hops = hit.path[:-1]
-    closest = f': [italic]"{escape(_sentence(hit))}"[/italic]' if hit.sentence else ""
+    """The hops except the last, which is the hit."""
+    hops, sentence = hit.path[:-1], _one_line(hit.sentence).strip()
+    if len(sentence) > _SENTENCE:
+        sentence = sentence[:_SENTENCE] + ELLIPSIS
+    closest = f': [italic]"{escape(sentence)}"[/italic]' if hit.sentence else ""
     if not hops:
         return f"by its own score{closest}"
     if len(hops) == 1:
@@ -142,7 +137,7 @@ def _steps(hit: Hit, index: PassageIndex) -> Iterator[str]:
 
 
 def _texts(hit: Hit) -> Iterator[str]:
-    """The text of each hop, on one line; a sentence without the title of the passage before it."""
+    """The text of each hop on one line; a sentence omits the title of the passage before it."""
     kind = ""
     for hop in hit.path:
         title, _, rest = hop.text.rpartition("\n")
@@ -151,7 +146,7 @@ def _texts(hit: Hit) -> Iterator[str]:
 
 
 def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
-    """Print the reason for a rank, the text with its closest sentence, the parts, and the path."""
+    """Print the reason for a rank, the text, the parts of the score, and the path."""
     if explanation.hit is None:
         out.print(explanation.reason, markup=False)
         return
@@ -171,11 +166,8 @@ def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
         path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
     path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
     out.print(explanation.reason, markup=False)
-    for shown in ("", f"{_name(hit)}\n{_matched(hit)}", "", components, "", path):
-        out.print(shown)
-
-
-# --- communities ---------------------------------------------------------------------------------
+    for each in ("", f"{_name(hit)}\n{_matched(hit)}", "", components, "", path):
+        out.print(each)
 
 
 def print_members(members: Sequence[Member]) -> None:
@@ -183,25 +175,21 @@ def print_members(members: Sequence[Member]) -> None:
     print_rows([{"vertex": str(m.id), "score": m.score, "why": m.explain()} for m in members])
 
 
-# --- evaluation ----------------------------------------------------------------------------------
-
-
 def print_evaluations(
     reports: Mapping[str, RetrievalEvaluation], differences: Mapping[str, Summary]
 ) -> None:
     """Print runs side by side: quality with intervals, differences to the first, by type, times."""
     first, *_ = reports
-    metrics = tuple(reports[first].quality)
-    table = _metrics_table(metrics)
+    table = _metrics_table(reports[first].quality)
     for name, report in reports.items():
-        _add_summary(table, name, report.overall, metrics)
+        _add_summary(table, name, report.overall)
     for name, summary in differences.items():
-        _add_summary(table, f"{name} - {first}", summary, metrics, sign="+")
+        _add_summary(table, f"{name} - {first}", summary, sign="+")
     for kind, summary in reports[first].by_type.items():
         table.add_section()
         table.add_row(f"[bold]{escape(kind)}[/bold] ({summary.questions:,})")
         for name, report in reports.items():
-            _add_summary(table, name, report.by_type[kind], metrics)
+            _add_summary(table, name, report.by_type[kind])
     out.print(table)
     out.print()
     out.print(_times(reports))
@@ -213,19 +201,17 @@ def print_evaluations(
         out.print(f"{reports[first].gold_missing:,} gold ids are not in the index")
 
 
-def _metrics_table(metrics: Sequence[str], name: str = "") -> Table:
+def _metrics_table(metrics: Iterable[str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(name, min_width=9, overflow="fold")
+    table.add_column("", min_width=9, overflow="fold")
     for metric in metrics:
         table.add_column(metric, justify="right", no_wrap=True)
     return table
 
 
-def _add_summary(
-    table: Table, name: str, summary: Summary, metrics: Sequence[str], sign: str = ""
-) -> None:
+def _add_summary(table: Table, name: str, summary: Summary, sign: str = "") -> None:
     cells = []
-    for metric in metrics:
+    for metric in (str(column.header) for column in table.columns[1:]):
         low, high = summary.intervals[metric]
         between = f"[dim]{low:{sign}.1f}, {high:{sign}.1f}[/dim]"
         cells.append(f"{summary.percent[metric]:{sign}.2f}\n{between}")
@@ -233,12 +219,11 @@ def _add_summary(
 
 
 def _times(reports: Mapping[str, RetrievalEvaluation]) -> Table:
-    stages = tuple(next(iter(reports.values())).latency_ms)
-    table = _metrics_table(stages)
+    table = _metrics_table(next(iter(reports.values())).latency_ms)
     for name, report in reports.items():
         cells = []
-        for stage in stages:
-            wall, cpu = report.latency_ms[stage], report.cpu_ms[stage]
+        for stage, wall in report.latency_ms.items():
+            cpu = report.cpu_ms[stage]
             cells.append(
                 f"{wall['p50']:.1f} / {wall['p99']:.1f}\n"
                 f"[dim]{cpu['p50']:.1f} / {cpu['p99']:.1f}[/dim]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,7 @@ def answer(
     characters: Characters = CHARACTERS,
     prompt: Annotated[
         Path | None,
-        typer.Option(help="Text file of instructions that stand before passages and question."),
+        typer.Option(help="Text file with instructions that precede passages and question."),
     ] = None,
     stream: Annotated[
         bool | None,
@@ -62,17 +63,12 @@ def answer(
             request=request,
             characters=characters,
             prompt=RULES if prompt is None else _text_of(prompt),
-            on_text=_say if streams else None,
+            on_text=partial(print, end="", flush=True) if streams else None,
         )
     if as_json:
         print_json({"question": question, "model": endpoint.model, **reply.to_json()})
     else:
-        _print(reply, said=streams)
-
-
-def _say(piece: str) -> None:
-    sys.stdout.write(piece)
-    sys.stdout.flush()
+        _print(reply, has_streamed=streams)
 
 
 def _text_of(path: Path) -> str:
@@ -83,11 +79,11 @@ def _text_of(path: Path) -> str:
         raise UnreadableFile(f"{path}: {reason}; give a text file as --prompt") from None
 
 
-def _print(reply: Answer, said: bool) -> None:
+def _print(reply: Answer, has_streamed: bool) -> None:
     if not reply.hits:
         err.print("no passage is visible, so the model was not asked")
         return
-    out.print("" if said else reply.text, markup=False)
+    out.print("" if has_streamed else reply.text, markup=False)
     out.print()
     for citation in reply.citations:
         out.print(f"[{citation.number}] {citation.passage_id}  {citation.title}", markup=False)

@@ -14,12 +14,7 @@ from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was
 from graphagg.cli.builds.run import merge_indices
 from graphagg.cli.folders import Directory, OutDir, Shards
 from graphagg.cli.options import command
-from graphagg.cli.output.console import (
-    AsJson,
-    Meter,
-    print_changed,
-    progress_report,
-)
+from graphagg.cli.output.console import AsJson, Meter, print_changed, progress_report
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
@@ -34,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChangingCorpus:
-    """A corpus that changes an index.
+    """Passages for a change of an index.
 
     Attributes:
         passages: a folder of documents, JSONL (.gz) or Parquet.
@@ -54,11 +49,11 @@ class ChangingCorpus:
         as_json: bool,
         change: Callable[[PassageIndex, Iterable[Source], Progress], ChangeReport],
     ) -> None:
-        """Change an index by the corpus, and print its report."""
+        """Apply `change` to an index, and print its report."""
         from graphagg.rag import PassageIndex
 
         meter, files = Meter(), FolderReport()
-        # All of it before the index is opened: a line that is no passage changes nothing.
+        # Read everything first: an invalid line must change nothing.
         sources = list(read_corpus(self.passages, self.reading, files, self.columns))
         with (
             PassageIndex.open(directory, cache=self.vectors.open()) as index,
@@ -95,7 +90,7 @@ def add(
 
 
 def update(directory: Directory, corpus: ChangingCorpus, as_json: AsJson = False) -> None:
-    """Replace passages of the same ids, documents with all their chunks; all must be there."""
+    """Replace passages of the same ids, documents with all their chunks; all must exist."""
     corpus.change(
         directory,
         as_json,
@@ -114,7 +109,7 @@ def delete(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete passages: all of them or, if an id is not there, none; their texts go with compact."""
+    """Delete passages: all or, if an id is unknown, none; compact removes their texts."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()
@@ -134,8 +129,7 @@ def compact(directory: Directory, as_json: AsJson = False) -> None:
     with PassageIndex.open(directory) as index:
         before = index.manifest.counts["segments"]
         index.compact()
-        change = {"segments_merged": before}
-        print_changed(directory, change, index.manifest, meter, as_json)
+        print_changed(directory, {"segments_merged": before}, index.manifest, meter, as_json)
 
 
 def merge(shards: Shards, out_dir: OutDir, as_json: AsJson = False) -> None:

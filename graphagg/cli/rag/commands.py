@@ -1,6 +1,6 @@
 """`graphagg rag`: build, change, search and evaluate a passage index.
 
-A command loads its own file when it is asked for, so that `graphagg rag search` waits for no other.
+Only the file of the command that runs is imported.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ FILES = {
     "shell": "search", "warm": "search", "graph": "explore", "map": "explore", "similar": "explore",
     "answer": "answer", "eval": "evaluation",
 }  # fmt: skip
-"""The file of each command, which has it in `COMMANDS`: its function and the end of its help."""
+"""The file of each command; its `COMMANDS` has the function and the end of its help."""
 
 
 def make_app(only: str | None = None) -> typer.Typer:
-    """The commands, or the one of a name."""
+    """All commands, or one by name."""
     app = typer.Typer(help="Multi-hop passage retrieval without an LLM.", no_args_is_help=True)
-    app.callback()(lambda: None)  # else a single command would need no name
+    app.callback()(lambda: None)  # without it typer drops the name of a single command
     for name, file in FILES.items():
         if only in (None, name):
             function, epilog = import_module(f"graphagg.cli.rag.{file}").COMMANDS[name]

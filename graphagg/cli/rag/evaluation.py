@@ -12,14 +12,11 @@ from graphagg.cli.folders import Directory, opened
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.results import print_evaluations
 from graphagg.errors import InvalidParameter
-from graphagg.progress import Progress, renamed
+from graphagg.progress import renamed
 from graphagg.rag.config.modes import DEFAULT_MODE, MODES, Mode
 
 if TYPE_CHECKING:
-    from graphagg.rag import PassageIndex
     from graphagg.rag.evaluation.measure import RetrievalEvaluation
-    from graphagg.rag.evaluation.questions import GoldQuestion
-    from graphagg.rag.evaluation.recall import Summary
 
 _Half = Literal["tune", "test"]
 
@@ -50,25 +47,35 @@ def evaluate(
     Each question has gold_passage_ids, gold_document_ids or answers; intervals are of 95 %.
     """
     from graphagg.rag import PassageIndex
+    from graphagg.rag.evaluation.measure import difference
+    from graphagg.rag.evaluation.measure import evaluate as measure
+    from graphagg.rag.evaluation.questions import half as half_of
+    from graphagg.rag.evaluation.questions import read_questions
 
     modes = _modes(mode, compare)
-    gold = _questions(questions, half, random_state)
+    gold = read_questions(questions)
+    if half is not None:
+        gold = half_of(gold, half, random_state)
     with opened(PassageIndex, directory) as index, progress_report() as report:
-        reports, differences = _evaluated(index, gold, modes, random_state, report)
+        reports: dict[str, RetrievalEvaluation] = {
+            name: measure(
+                index, gold, mode=name, random_state=random_state, progress=renamed(report, name)
+            )
+            for name in modes
+        }
+    first, *others = reports
+    differences = {name: difference(reports[name], reports[first], random_state) for name in others}
     if as_json:
         results = {name: {"mode": name, **each.to_json()} for name, each in reports.items()}
         for name, summary in differences.items():
-            results[name]["difference"] = {"to": next(iter(reports)), **summary.to_json()}
+            results[name]["difference"] = {"to": first, **summary.to_json()}
         for result in results.values():
             result |= {"half": half, "random_state": random_state}
         print_json(results if compare else next(iter(results.values())))
         return
     print_evaluations(reports, differences)
-    asked = f"the {half} half of the questions" if half else "all questions (--half takes one)"
-    out.print(f"{asked}; halves: tune, to choose by, and test; random_state {random_state}")
-
-
-# --- options -------------------------------------------------------------------------------------
+    used = f"the {half} half of the questions" if half else "all questions (--half takes one)"
+    out.print(f"{used}; halves: tune, to choose by, and test; random_state {random_state}")
 
 
 def _modes(mode: Mode | None, compare: str | None) -> list[Mode]:
@@ -77,33 +84,6 @@ def _modes(mode: Mode | None, compare: str | None) -> list[Mode]:
     if compare is None:
         return [mode or DEFAULT_MODE]
     return [one_of("mode", cast(Mode, name.strip()), MODES) for name in compare.split(",")]
-
-
-def _questions(path: Path, name: _Half | None, random_state: int) -> list[GoldQuestion]:
-    from graphagg.rag.evaluation.questions import half, read_questions
-
-    questions = read_questions(path)
-    return questions if name is None else half(questions, name, random_state)
-
-
-def _evaluated(
-    index: PassageIndex,
-    gold: list[GoldQuestion],
-    modes: list[Mode],
-    random_state: int,
-    report: Progress,
-) -> tuple[dict[str, RetrievalEvaluation], dict[str, Summary]]:
-    """Evaluate modes. Returns their results, and the differences to the first."""
-    from graphagg.rag.evaluation.measure import difference
-    from graphagg.rag.evaluation.measure import evaluate as run
-
-    reports: dict[str, RetrievalEvaluation] = {
-        mode: run(index, gold, mode=mode, random_state=random_state, progress=renamed(report, mode))
-        for mode in modes
-    }
-    first, *others = reports
-    differences = {name: difference(reports[name], reports[first], random_state) for name in others}
-    return reports, differences
 
 
 _EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare multihop,linearrag,dense,bm25"

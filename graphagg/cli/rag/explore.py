@@ -46,7 +46,6 @@ SIMILAR = (
     "Example: graphagg rag similar idx warsaw\n\n"
     "Example: graphagg rag similar idx 'Marie Curie' --entity --by text"
 )
-HIDDEN = ("resolutions",)  # `map_` takes them one by one
 _SHOWN = 30  # themes of a table
 
 
@@ -82,7 +81,7 @@ def labeling_model(
     model: Annotated[str | None, typer.Option(help="Name of the model at that API.")] = None,
     **fields: Any,
 ) -> Endpoint | None:
-    """The language model of the options; None where there is none."""
+    """The language model of the options; None if there is none."""
     if base_url is None and model is None:
         return None
     if base_url is None or model is None:
@@ -148,13 +147,9 @@ def _show_level(made: ThemeMap, level: int) -> None:
         err.print(f"note: {note}", markup=False)
     out.print(table)
     counts = ", ".join(f"{len(each):,}" for each in made.levels)
-    out.print(
-        f"{len(made.passages):,} passages; themes by level: {counts}"
-        + (
-            f"; {len(themes) - _SHOWN:,} smaller ones are not shown" if len(themes) > _SHOWN else ""
-        ),
-        markup=False,
-    )
+    left = len(themes) - _SHOWN
+    more = f"; {left:,} smaller ones are not shown" if left > 0 else ""
+    out.print(f"{len(made.passages):,} passages; themes by level: {counts}{more}", markup=False)
 
 
 def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
@@ -205,19 +200,19 @@ def similar(
     from graphagg.rag import PassageIndex
 
     with opened(PassageIndex, directory) as index:
-        ask = index.similar_entities if entity else index.similar_passages
-        chosen: dict[str, Any] = {**visible} if by is None else {**visible, "by": by}
-        likes = ask(name, k, **chosen)
+        find = index.similar_entities if entity else index.similar_passages
+        options: dict[str, Any] = {**visible} if by is None else {**visible, "by": by}
+        similar_items = find(name, k, **options)
     if as_json:
-        print_json(likes.to_json())
+        print_json(similar_items.to_json())
         return
     key = "key" if entity else "id"
-    print_rows([{"cosine": each.score, key: each.id, "name": each.name} for each in likes.items])
-    out.print(f"by {likes.by}", markup=False)
+    print_rows([{"cosine": s.score, key: s.id, "name": s.name} for s in similar_items.items])
+    out.print(f"by {similar_items.by}", markup=False)
 
 
 COMMANDS = {
     "graph": (command(graph), GRAPH),
-    "map": (command(map_, hidden=HIDDEN), MAP),
+    "map": (command(map_, hidden=("resolutions",)), MAP),  # --resolution takes them one by one
     "similar": (command(similar), SIMILAR),
 }

@@ -1,8 +1,8 @@
-"""`graphagg rag search`, `explain`, `shell` and `warm`: ask an index."""
+"""`graphagg rag search`, `explain`, `shell` and `warm`: questions to an index."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, err, print_json, show
 from graphagg.cli.output.results import print_documents, print_explanation, print_hits
 from graphagg.cli.request import K, Question, RequestOptions
-
-if TYPE_CHECKING:
-    from graphagg.rag import DocumentHit
 
 _SEARCH = "Example: graphagg rag search idx 'Who led the works?' --filter 'year>=2000' --explain"
 _EXPLAIN = "Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw"
@@ -45,18 +42,23 @@ def search(
     from graphagg.rag import PassageIndex
 
     with opened(PassageIndex, directory) as index:
+        head = {"question": question, "mode": request.mode}
         if documents:
             groups = index.retrieve_documents(question, k, request)
             if as_json:
-                shown = [_document(each, characters) for each in groups]
-                _print_answer(question, request.mode, "documents", shown)
+                rows = [
+                    {"document": each.document, "score": each.score,
+                     "hits": [hit.to_json(characters) for hit in each.hits]}
+                    for each in groups
+                ]  # fmt: skip
+                print_json({**head, "documents": rows})
             else:
                 print_documents(groups, index, explain)
             return
         hits = index.retrieve(question, k, request)
         if as_json:
-            shown = [hit.to_json(characters) for hit in hits]
-            _print_answer(question, request.mode, "hits", shown, confidence=hits.confidence)
+            rows = [hit.to_json(characters) for hit in hits]
+            print_json({**head, "confidence": hits.confidence, "hits": rows})
             return
         print_hits(hits, index, explain)
         if request.mode == "linearrag" and hits and hits[0].method == "dense":
@@ -77,17 +79,17 @@ def explain(
     with opened(PassageIndex, directory) as index:
         explanation = index.explain(question, passage_id, k, request)
         if as_json:
-            shown = {"passage_id": passage_id, "mode": request.mode, **explanation.to_json()}
-            print_json(shown)
+            head = {"passage_id": passage_id, "mode": request.mode}
+            print_json({**head, **explanation.to_json()})
         else:
             print_explanation(explanation, index)
 
 
 def shell(context: typer.Context, directory: Directory) -> None:
-    """Ask at a prompt, or by lines on standard input: an index and its models load once.
+    """Ask at a prompt, or with lines on standard input: an index and its models load once.
 
     A line is a question, or a command of this group without the index; help lists them. Options of
-    search given here go with each question.
+    search given here apply to each question.
     """
     from graphagg.cli.rag.commands import make_app
     from graphagg.cli.shell import Shell, converse
@@ -95,16 +97,14 @@ def shell(context: typer.Context, directory: Directory) -> None:
 
     prompt = Shell(make_app(), directory, "search", lambda line: [line], context.args)
     with PassageIndex.open(directory) as index:
-        code = converse(prompt, index, "rag")
-    raise typer.Exit(code)
+        raise typer.Exit(converse(prompt, index, "rag"))
 
 
 def warm(directory: Directory, as_json: AsJson = False) -> None:
-    """Read into memory what answers read, ahead of the first question.
+    """Load an index into memory, ahead of the first question.
 
-    On a machine that has just started, a question waits for the disk at each page that it comes to.
-    All files of the index but texts are read from end to end, and one question is asked by compiled
-    code, which is made where it is not there.
+    On a machine that has just started, questions wait for the disk. This command reads all files of
+    the index except texts, compiles the code of questions, and asks one.
     """
     from graphagg import kernels
     from graphagg.rag import PassageIndex
@@ -121,17 +121,6 @@ def warm(directory: Directory, as_json: AsJson = False) -> None:
             index.retrieve(first.title or first.text[:100])
     text = f"{size / 1e6:,.0f} MB read in {meter.read()['wall_seconds']} s"
     show({"bytes": size, **meter.read()}, text, as_json)
-
-
-def _print_answer(
-    question: str, mode: str, name: str, answers: list[dict[str, Any]], **more: float | None
-) -> None:
-    print_json({"question": question, "mode": mode, **more, name: answers})
-
-
-def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
-    hits = [hit.to_json(characters) for hit in group.hits]
-    return {"document": group.document, "score": group.score, "hits": hits}
 
 
 COMMANDS = {

@@ -1,4 +1,4 @@
-"""`graphagg rag sync`: keep a passage index in step with a folder or a file."""
+"""`graphagg rag sync`: update a passage index from a folder or a file."""
 
 from __future__ import annotations
 
@@ -31,29 +31,31 @@ EPILOG = (
     "Example: graphagg rag sync idx articles/ --dry-run\n\n"
     "Example: graphagg rag sync idx articles/ --watch"
 )
-_QUIET = 1_600  # ms without a change, after which a burst of changes counts as over
-_LOOK = 1_000  # ms after which the watcher gives control back, so that the first sync begins
+_QUIET = 1_600  # ms without a change that end a burst of changes
+_LOOK = 1_000  # ms after which the watcher returns without changes, so that the first sync begins
 
 
 def sync(
     directory: Directory,
     corpus: ChangingCorpus,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on, and sync at every change, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Sync again at every change, until Ctrl-C.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the changes, and make none.")
+        bool, typer.Option("--dry-run", help="Show the changes without making them.")
     ] = False,
     yes: Annotated[
         bool,
-        typer.Option("--yes", help="Take another folder, or lose most documents, unasked."),
+        typer.Option(
+            "--yes", help="Do not ask before a sync from another folder, or that deletes most."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make an index hold exactly the files of a folder: add, update, delete, as one version.
 
-    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents. A
-    folder other than the one before, and the loss of most documents, want a yes.
+    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents. The
+    command asks before it syncs from another folder, or deletes most documents.
     """
     if watch and dry_run:
         raise InvalidParameter("give --watch or --dry-run, not both")
@@ -63,7 +65,7 @@ def sync(
         if dry_run:
             return planned
         if not yes:
-            check_agreed(doubts(directory, corpus.passages, planned))
+            _confirm(directory, corpus.passages, planned)
         done = index.sync(sources, progress=report)
         remember_source(directory, corpus.passages)
         return done
@@ -80,35 +82,26 @@ def sync(
         once()
 
 
-def doubts(directory: PathLike[str], source: Path, planned: ChangeReport) -> list[str]:
-    """Say what speaks for a mistake in a planned sync: another source, or most documents gone."""
+def _confirm(directory: PathLike[str], source: Path, planned: ChangeReport) -> None:
+    """Ask before a sync from another source or one that deletes most documents.
+
+    Raises:
+        InvalidParameter: the answer is no, or there is no terminal.
+    """
     recorded, gone = source_of(directory), planned.removed
     before = gone + planned.replaced + planned.unchanged
-    said = []
+    doubts = []
     if recorded is not None and recorded != source.absolute():
-        said.append(f"{directory} was made of {recorded}, and this is {source.absolute()}")
+        doubts.append(f"{directory} was made of {recorded}, and this is {source.absolute()}")
     if 2 * gone > before:
-        said.append(f"{gone:,} of the {before:,} documents of {directory} are not in {source}")
-    return said
-
-
-def check_agreed(doubts: list[str]) -> None:
-    """Ask at a terminal whether to go on; raise `InvalidParameter` without a yes."""
-    if not doubts:
-        return
-    said = "; ".join(doubts)
-    if sys.stdin.isatty() and typer.confirm(f"{said}. Go on?", err=True):
-        return
-    raise InvalidParameter(f"{said}; nothing was changed. Check the folder, or give --yes")
+        doubts.append(f"{gone:,} of the {before:,} documents of {directory} are not in {source}")
+    text = "; ".join(doubts)
+    if doubts and not (sys.stdin.isatty() and typer.confirm(f"{text}. Go on?", err=True)):
+        raise InvalidParameter(f"{text}; nothing was changed. Check the folder, or give --yes")
 
 
 def follow(changes: Iterator[bool], once: Callable[[], None]) -> None:
-    """Sync at first and after every change; an error is said, and the next change tried.
-
-    Args:
-        changes: a truth value now and then: whether anything changed.
-        once: syncs.
-    """
+    """Sync now and after every change; errors are printed. `changes` yields whether any came."""
     first = True
     try:
         for changed in changes:
@@ -126,10 +119,10 @@ def follow(changes: Iterator[bool], once: Callable[[], None]) -> None:
 
 @contextmanager
 def _interrupts() -> Iterator[Event]:
-    """An event that the first Ctrl-C sets; the second raises.
+    """Context manager: an event that the first Ctrl-C sets; the second raises.
 
-    Not the first: Python drops a KeyboardInterrupt that it raises in a destructor or in a callback
-    of the garbage collector, as one that comes just after a sync may be, and the watch went on.
+    Python drops a KeyboardInterrupt raised in a destructor or a callback of the garbage collector,
+    which often run just after a sync; the watch would then continue.
     """
     event = Event()
 
@@ -147,18 +140,14 @@ def _interrupts() -> Iterator[Event]:
 
 
 def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
-    """Whether a file below the source changed; at once, then after each burst of changes.
+    """Yield whether files below `source` changed, now and after each burst, until `stop` is set.
 
-    Args:
-        source: the watched file or folder.
-        index: a folder that is not watched.
-        stop: ends it, once it is set.
+    Files of the index do not count.
     """
     try:
         from watchfiles import DefaultFilter, watch
     except ImportError:
         raise MissingExtra("watchfiles", "watch") from None
-    # What the index itself writes is no change, wherever it lies.
     location = parse_location(index)
     ignored = [location.absolute()] if isinstance(location, Path) else []
     changed = DefaultFilter(ignore_paths=ignored)

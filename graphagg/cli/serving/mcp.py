@@ -50,7 +50,7 @@ def _mcp(
 
         if not http and (token_file is not None or host != "127.0.0.1"):
             raise InvalidParameter(
-                "--host and --token-file are of --http; give it, or leave them out"
+                "--host and --token-file need --http; give it, or leave them out"
             )
         access = NetworkOptions().access(host, token_file)
     except ImportError as error:
@@ -59,7 +59,7 @@ def _mcp(
     sources, limits = indices.sources(), ServiceLimits(answer_seconds=answer_seconds)
     service = Service(sources, limits, lazy=indices.lazy)
     try:
-        # beside the handshake, for which clients do not wait long
+        # in a thread, because clients do not wait long for the handshake
         threading.Thread(target=_prepare, args=(service,), daemon=True).start()
         server = create_server(service, about)
         if http:
@@ -74,10 +74,10 @@ mcp = command(_mcp, name="mcp")
 
 
 def _prepare(service: Service) -> None:
-    """Load the models before a question comes: a client does not wait long for an answer."""
+    """Load the models ahead of the first question."""
     try:
         service.prepare()
-    except GraphAggError as error:  # each question will say so too
+    except GraphAggError as error:  # each question will fail with it too
         err.print(f"{type(error).__name__}: {error}", markup=False)
 
 

@@ -1,4 +1,4 @@
-"""Options of the commands that serve indices; a field is an option, a key and a line of help."""
+"""Options of the commands that serve indices."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 65_536
 
-Host = Annotated[str, typer.Option(help="Address to bind; beyond loopback it takes a token.")]
+Host = Annotated[str, typer.Option(help="Address to bind; beyond loopback it needs a token.")]
 TokenFileOption = Annotated[
     Path | None,
-    typer.Option("--token-file", help="Holds the tokens that requests carry: one, or hashes."),
+    typer.Option("--token-file", help="File with the token of requests, or with hashes of tokens."),
 ]
 
 
@@ -35,11 +35,11 @@ class Indices:
         passages: a passage index.
         communities: a community index.
         embedding: an embedding.
-        root: folder of collections by name, which are opened when they are asked for and can be
-            written to. None: none.
-        reranker: a cross-encoder that reads the first hits of every question: name or path of a
+        root: folder of writable collections by name, each opened at its first request. None:
+            none.
+        reranker: a cross-encoder that rescores the first hits of every question: name or path of a
             sentence-transformers model. None: none.
-        rerank_first: number of hits that it reads.
+        rerank_first: number of hits that it rescores.
         lazy: load models at the first question, not at the start.
     """
 
@@ -52,7 +52,7 @@ class Indices:
     lazy: bool = field(default=False, metadata={"flags": "--lazy"})
 
     def sources(self) -> Sources:
-        """The sources of a service; the reranker is loaded at the first question."""
+        """Sources of a service; the reranker is loaded at the first question."""
         from graphagg.rag.models.reranker import CrossEncoderReranker
         from graphagg.serve.service import Sources
 
@@ -63,15 +63,15 @@ class Indices:
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """The names and sites that a service knows.
+    """Host names, proxies and sites of a service.
 
     Attributes:
-        allowed_hosts: a name that the service goes by beside its own, such as rag.example.org or
+        allowed_hosts: a further host name of the service, such as rag.example.org or
             *.example.org; repeat it. None: none; any beyond loopback.
         proxies: address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are
-            believed; repeat it. None: none.
-        root_path: path of a proxy under which the service lies, such as /rag.
-        cors_origins: a site whose pages may ask; repeat it. None: none.
+            trusted; repeat it. None: none.
+        root_path: path of the service behind a proxy, such as /rag.
+        cors_origins: a site whose pages may send requests; repeat it. None: none.
     """
 
     allowed_hosts: list[str] | None = field(default=None, metadata={"flags": "--allowed-host"})
@@ -80,7 +80,7 @@ class NetworkOptions:
     cors_origins: list[str] | None = field(default=None, metadata={"flags": "--cors-origin"})
 
     def access(self, host: str, token_file: Path | None) -> Access:
-        """The policy of access; tokens are read."""
+        """The access policy; reads the tokens."""
         from graphagg.serve.http.security import Access
         from graphagg.serve.rights import TokenFile
 
@@ -99,7 +99,7 @@ class LogOptions:
     """The log on stderr.
 
     Attributes:
-        log_level: least level of the log on stderr.
+        log_level: lowest level of the log on stderr.
         log_format: lines for people, or one JSON object per line.
         access_log: log a line for each request.
     """
@@ -114,8 +114,8 @@ class LanguageModel:
     """The language model that answers in words.
 
     Attributes:
-        llm_url: an OpenAI-compatible API, through which the service answers in words. None: none.
-        llm_model: the model's name there.
+        llm_url: an OpenAI-compatible API, with which the service answers in words. None: none.
+        llm_model: name of the model there.
         llm_key_env: the environment variable that holds its key.
         llm_seconds: longest time for an answer of the model.
     """
@@ -126,11 +126,7 @@ class LanguageModel:
     llm_seconds: float = 60.0
 
     def endpoint(self) -> Endpoint | None:
-        """The endpoint of the options; None: there is none.
-
-        Raises:
-            InvalidParameter: one of address and name is given without the other, or unsound.
-        """
+        """The endpoint; None if there is none. Raises `InvalidParameter`."""
         from graphagg.rag.models.endpoint import Endpoint
 
         if self.llm_url is None and self.llm_model is None:
@@ -141,7 +137,7 @@ class LanguageModel:
 
 
 def allow_connections() -> None:
-    """Raise the limit of open files as far as the system allows: an idle connection is one."""
+    """Raise the limit of open files, of which each connection is one."""
     try:
         import resource
     except ImportError:  # Windows, where sockets are no files
@@ -153,14 +149,13 @@ def allow_connections() -> None:
 
 
 def prepare_libraries(lazy: bool) -> None:
-    """Set what libraries read when they load: bounded caches, and no hub; call it before that.
+    """Set environment variables that libraries read on import, unless they are set already.
 
     By default oneDNN keeps 1,024 kernels, one per shape of batch: over 2,900 questions the process
-    grew from 563 to 674 MiB. With 32 it stays at 510, in the same time, as long as questions have
-    few shapes: see `encoding.bert`. Workers share two heaps among their threads: with one heap per
-    thread, memory of a busy moment would stay in all. A value that is set already stays.
+    grew from 563 to 674 MiB. With 32 kernels it stays at 510 MiB, in the same time. Threads share
+    two heaps, because a heap per thread keeps its peak memory.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     if not lazy:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models that are not here are not fetched
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # never download models

@@ -19,7 +19,7 @@ from graphagg.cli.serving.options import (
     TokenFileOption,
     allow_connections,
     prepare_libraries,
-)
+)  # fmt: skip
 from graphagg.errors import MissingExtra
 from graphagg.serve.limits import ServiceLimits
 
@@ -36,7 +36,7 @@ _UNLISTED = {
     *(each.name for each in fields(ServiceLimits)),
     "rerank_first", "root_path", "cors_origins", "access_log", "llm_key_env", "llm_seconds",
 }  # fmt: skip
-"""Options for the file of `--config` rather than the command line."""
+"""Options that the help does not list: they are meant for the file of `--config`."""
 _log = logging.getLogger("graphagg.serve")
 
 
@@ -46,13 +46,13 @@ def _serve(
     log: LogOptions,
     model: LanguageModel,
     limits: ServiceLimits,
-    # host and port are no fields: GRAPHAGG_PORT is a variable that Kubernetes sets for a service
+    # no dataclass fields: Kubernetes sets GRAPHAGG_PORT for a service of that name
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8321,
     token_file: TokenFileOption = None,
     workers: Annotated[
         int,
-        typer.Option(min=1, help="Processes that answer, each with its own models."),
+        typer.Option(min=1, help="Number of processes, each with its own models."),
     ] = 1,
 ) -> None:
     """Serve indices over HTTP, with a page to explore them; new versions are picked up."""
@@ -76,7 +76,7 @@ serve = command(_serve, table="serve", unlisted=_UNLISTED, name="serve")
 
 @dataclass(frozen=True)
 class _Server:
-    """What a process that serves is made of; it can be sent to other processes."""
+    """Settings of a serving process; can be pickled for worker processes."""
 
     sources: Sources
     limits: ServiceLimits
@@ -86,7 +86,7 @@ class _Server:
     log: LogOptions
 
     def prepare(self) -> None:
-        """Start the log, and set what libraries read when they load."""
+        """Start the log and configure libraries."""
         from graphagg.serve.observe.log import ACCESS, start_log
 
         start_log(self.log.log_level, self.log.log_format)
@@ -101,7 +101,7 @@ class _Server:
         return Service(self.sources, self.limits, lazy=self.lazy)
 
     def run(self, port: int) -> None:
-        """Serve until a signal comes; raises why the models could not be loaded."""
+        """Serve until a signal; raises the error if models cannot be loaded."""
         from graphagg.serve.http.app import create_app
         from graphagg.serve.http.server import address_of, bind, make_server
 
@@ -125,17 +125,17 @@ class _Server:
             raise error
 
     def run_workers(self, workers: int, port: int) -> None:
-        """Serve by several processes until a signal comes."""
+        """Serve with several processes until a signal."""
         from graphagg.serve.http.server import address_of, bind, run_workers
 
         with bind(self.access.host, port) as listening:
-            self.service().close()  # what cannot be opened is reported once, and here
+            self.service().close()  # report errors of opening once
             _log.info("serving on %s", address_of(listening))
             run_workers(self.worker_app, self.limits, listening, workers)
         _log.info("stopped")
 
     def worker_app(self) -> FastAPI:
-        """The application of one process; its models load before it answers."""
+        """The application of one worker process; its models load before it answers."""
         from graphagg.serve.http.app import create_app
 
         self.prepare()

@@ -279,7 +279,7 @@ def test_over_http_a_stranger_gets_nothing(over_http: str) -> None:
 
 def test_the_command_refuses(call, indices: Sources, tmp_path: Path) -> None:
     communities = ("mcp", "--communities", indices.communities)
-    assert "are of --http" in call(*communities, "--host", "0.0.0.0").error
+    assert "need --http" in call(*communities, "--host", "0.0.0.0").error
     assert "--token-file" in call(*communities, "--http", "--host", "0.0.0.0").error
     assert "no index to serve" in call("mcp").error
 

@@ -72,7 +72,7 @@ def test_train_prints_what_it_writes(
         (("RECIPE", "--data", "DATA", "--out", "o", "--set", "model.depth=3"), "no setting"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--set", "model.layrs=3"), "mean 'layers'?"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--epochs", 0), "epochs is 0"),
-        (("RECIPE", "--data", "DATA", "--out", "o", "--resume", "--force"), "exclude each other"),
+        (("RECIPE", "--data", "DATA", "--out", "o", "--resume", "--force"), "not both"),
         (("RECIPE", "--data", "pyg:QM9@x", "--out", "o"), "are pickles, which can run code"),
     ],
 )

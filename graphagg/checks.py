@@ -89,8 +89,8 @@ def with_values(base: D, values: Mapping[str, Any]) -> D:
     """Copy a dataclass with other values of some fields; raises for a name that is no field.
 
     Examples:
-        >>> from graphagg.graph.reading.settings import Reading
-        >>> with_values(Reading(), {"sorce": "user"})
+        >>> from graphagg.graph.reading.settings import EdgeReading
+        >>> with_values(EdgeReading(), {"sorce": "user"})
         Traceback (most recent call last):
         graphagg.errors.InvalidParameter: unknown parameter `sorce`, did you mean `source`?
     """

@@ -49,7 +49,7 @@ class SharedElements(Brief):
     Examples:
         >>> SharedElements("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
         2
-        >>> Shared("ann", 2, ("bob", "cat"), adjacent=True).explain()
+        >>> SharedElements("ann", 2, ("bob", "cat"), adjacent=True).explain()
         '2 shared with ann (adjacent)'
     """
 

@@ -34,7 +34,7 @@ class Recency:
         half_life: days after which a passage gains half as much.
 
     Examples:
-        >>> from graphagg.rag.documents.metadata import parse_instant
+        >>> from graphagg.rag.documents.value_types import parse_instant
         >>> recency = Recency(weight=1.0, half_life=10.0)
         >>> recency.gain("2024-05-01", parse_instant("2024-05-11"))
         0.5

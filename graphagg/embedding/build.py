@@ -29,14 +29,11 @@ _NODES_PER_RANGE = 50_000
 
 @dataclass(frozen=True)
 class Embedded:
-    """The embedded nodes of a network.
+    """The embedded nodes of a network, in memory or in files.
 
     Attributes:
-        stages: hold the vectors, in memory or in files.
-        names: of their arrays.
-        positions: `[N]` int64 row of each node in those arrays; -1: without an edge.
+        positions: `[N]` int64 row of each node in the arrays `names` of `stages`; -1: no edge.
         piece_of: `[N]` int32 piece of each node; -1 split, -2 without an edge.
-        report: the partition.
     """
 
     stages: Factorization
@@ -56,7 +53,7 @@ class Embedded:
         return self.stages.width(self.names)
 
     def blocks(self) -> Iterator[tuple[int, int, Array, Array]]:
-        """Ranges of nodes, with the vectors and sources of each (`vectors` and `sources`)."""
+        """Yield ranges of nodes, with `vectors` and `sources` of each."""
         for low, high in ranges(len(self.positions)):
             with one_thread():
                 rows, sources = self.stages.rotated(self.names, self.positions[low:high])
@@ -83,21 +80,10 @@ def embed(
     progress: Progress = silent,
     folder: Path | None = None,
 ) -> Embedded:
-    """Partition a network, embed the pieces, make them one, propagate.
+    """Partition a network, embed the pieces, merge them and propagate.
 
-    O(E d + N d^2) time for a given number of pieces.
-
-    Args:
-        network: the matrix.
-        config: parameters.
-        progress: called with stage, done, total.
-        folder: an empty folder for arrays with a row per node, which then take no memory; it must
-            last as long as the result. None: in memory.
-
-    Raises:
-        InvalidParameter: more pieces than nodes.
-        PieceTooLarge: a piece is over `max_piece_edges`.
-        WriteFailed: the disk has less room than the cut asks for.
+    O(E d + N d^2) time for a given number of pieces. Arrays with a row per node are files in the
+    empty `folder`, which must last as long as the result; None: they are in memory.
     """
     with one_thread():
         piece_of, report = partition(network.matrix, config)
@@ -124,15 +110,7 @@ def factorization(
     progress: Progress = silent,
     folder: Path | None = None,
 ) -> Factorization:
-    """The stages over a matrix in memory.
-
-    Args:
-        matrix: symmetric, with values.
-        layout: its nodes by piece.
-        config: parameters.
-        progress: called with a stage's name after each of its tasks.
-        folder: an empty folder for the arrays; None: in memory.
-    """
+    """The stages over a symmetric matrix with values; arrays are in `folder`, None: in memory."""
     arrays: ArrayStore = MemoryArrays() if folder is None else FileArrays(folder)
     for piece in cut(matrix, layout):
         save_piece(arrays, piece)
@@ -140,13 +118,13 @@ def factorization(
 
 
 def ranges(nodes: int) -> list[tuple[int, int]]:
-    """Ranges of nodes whose vectors are made at once."""
+    """Ranges of nodes whose vectors are computed together."""
     starts = range(0, nodes, _NODES_PER_RANGE)
     return [(start, min(start + _NODES_PER_RANGE, nodes)) for start in starts]
 
 
 def _of_leaves(progress: Progress) -> Progress:
-    """Report the longest of the engine's stages alone."""
+    """Report the longest stage only."""
 
     def report(stage: str, done: int, total: int) -> None:
         if stage == "leaves":

@@ -1,4 +1,4 @@
-"""Vectors in other programs' forms: Parquet, word2vec text, PyG, networkx."""
+"""Export of vectors: Parquet, Arrow, CSV, word2vec text, PyG, networkx."""
 
 from __future__ import annotations
 
@@ -141,14 +141,9 @@ def neighbor_graph(
     nearest: Callable[[VertexId], Neighbors] | None,
     attribute: str,
 ) -> networkx.Graph:
-    """A networkx graph of vertices with their vector and `piece`.
+    """A networkx graph of vertices with their vector and `piece` `[n]`.
 
-    Args:
-        ids: of the vertices.
-        rows: `[n, d]` their vectors.
-        pieces: `[n]`.
-        nearest: gives the vertices that a vertex is joined with, where its vector is not zero.
-        attribute: the vectors' name.
+    `nearest` returns the neighbors of a vertex; it is called for vectors that are not zero.
     """
     try:
         import networkx

@@ -2,11 +2,10 @@
 
 After a propagation a vector is the sum of its row of A1 over the `sources` of all nodes, see
 `prone.factorization.Vectors`; without one, the sum of its row of the log matrix. So the row of a
-new vertex over its neighbors' sources gives its vector: exactly, as far as a new embedding would
-have the same sources. Terms that are not linear are held fixed: the neighbors' strengths and q, the
-rotation, and the lengths that rows were divided by. The source of the new vertex itself, which its
-loop and other new vertices ask for, is taken to be the mean of its neighbors' (a second round
-reaches new vertices that have new neighbors).
+new vertex times its neighbors' sources gives its vector, exactly if a new embedding had the same
+sources. Terms that are not linear stay fixed: the neighbors' strengths and q, the rotation, and the
+lengths that rows were divided by. The source of the new vertex, used by its loop and by other new
+vertices, is the mean of its neighbors' (a second round reaches new neighbors).
 """
 
 from __future__ import annotations
@@ -33,16 +32,10 @@ _ROUNDS = 2
 
 
 def new_vectors(rows: Csr, sources: Array, log_q: Array | None, fresh: Array) -> tuple[Array, ...]:
-    """Vectors and sources of new nodes.
+    """Vectors and sources of the new nodes `fresh`, `[a, d]` each.
 
-    Args:
-        rows: `[a, N]` weights of the new nodes' edges.
-        sources: `[N, d]` float32; zeros where a node is new.
-        log_q: `[N]` where vectors are not propagated, else None.
-        fresh: `[a]` the numbers of the new nodes, ascending.
-
-    Returns:
-        `[a, d]` vectors and `[a, d]` sources.
+    `rows` `[a, N]` holds the weights of their edges, `sources` `[N, d]` zeros where a node is new;
+    `log_q` `[N]` is None if vectors are propagated.
     """
     sources = sources.astype(np.float32)
     has_source = np.ones(len(sources), dtype=bool)
@@ -79,8 +72,7 @@ class _Grown:
     """Ids with the new ones among them, and the rows of the old nodes.
 
     Attributes:
-        rows: ids of the vertices.
-        columns: the same object, or the elements of a two-mode graph.
+        columns: the same object as `rows`, or the elements of a two-mode graph.
         positions: `[N]` number of each old node among the new ones.
         fresh: `[N']` nodes that are new, or had no edge before.
     """
@@ -142,11 +134,7 @@ def grow(
 ) -> ChangeReport:
     """Write an index with the vertices of `graph` that it lacks, or had without an edge.
 
-    Args:
-        artifact: the index as it is.
-        published: where the new version goes.
-        graph: edges of new vertices.
-        weights: of the entries of its adjacency; None: all 1.
+    `weights` are of the entries of its adjacency; None: all 1.
     """
     config = EmbeddingConfig.from_json(artifact.manifest.parameters)
     grown = _Grown.of(artifact, config, graph)

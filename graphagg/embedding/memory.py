@@ -1,12 +1,12 @@
 """Memory and disk that an embedding takes, and the size of pieces that fits a memory.
 
 A build holds the graph, and then either the partitioner or one piece with the work arrays of its
-decomposition; arrays with a row per node are in files. A piece is counted with the largest halo
-that it can have, where each entry names another node: most pieces take less. METIS was measured at
-93 bytes per entry (docs/results/scaling.md).
+decomposition; arrays with a row per node are in files. A piece is counted with the largest possible
+halo, one node per entry; most pieces take less. METIS takes 93 bytes per entry
+(docs/results/scaling.md).
 
-The columns of the pieces, their halos included, can be counted once the graph is cut: until then
-each node counts once. So a disk is looked at twice, before the work and before anything is written.
+Halos are known only after the partition; before, each node counts once. So the disk is checked
+twice: before the work, and before anything is written.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Needs(NamedTuple):
         return _ARRAYS * 4 * self.nodes * config.width
 
     def memory(self, config: EmbeddingConfig) -> int:
-        """Bytes that a build takes at most where arrays with a row per node are in files."""
+        """Peak bytes of a build whose arrays with a row per node are in files."""
         pieces = self.pieces(config)
         entries = self.entries // pieces
         columns = min(self.nodes, entries)
@@ -83,13 +83,10 @@ class Needs(NamedTuple):
         return _PROCESS + _ENTRY * self.entries + _NODE * self.nodes + max(piece, cut)
 
     def check(self, folder: Path, config: EmbeddingConfig, columns: int | None = None) -> None:
-        """Raise `WriteFailed` where a disk has less room than a build takes, or than is sure.
+        """Raise `WriteFailed` if the disk of `folder` has less room than a build takes.
 
-        Args:
-            folder: on the disk.
-            config: parameters.
-            columns: of all pieces together, where arrays with a row per node are in files; None:
-                only the index is written.
+        `columns` counts those of all pieces, if arrays with a row per node are in files; None: only
+        the index is written.
         """
         needed, beside = self.stored(config), ""
         if columns is not None:
@@ -112,12 +109,8 @@ class Needs(NamedTuple):
 def fitting(config: EmbeddingConfig, needs: Needs, memory: int | None) -> EmbeddingConfig:
     """Choose pieces and the partitioner for a memory, where the configuration leaves them open.
 
-    Pieces are as large as the default while they fit, else halves of it; METIS is taken while it
-    fits. The type of stored vectors is not touched: they are written range by range, so that it
-    changes no peak.
-
-    Raises:
-        InvalidParameter: nothing that may be chosen fits; the least that does is named.
+    Pieces have the default size if they fit, else a half of it, and so on; METIS is preferred to
+    streaming. Raises `InvalidParameter`, with the least memory that suffices, if nothing fits.
     """
     if memory is None:
         return config

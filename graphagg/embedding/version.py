@@ -18,14 +18,7 @@ from graphagg.store.layout import ArrayRule, array
 
 
 class Searcher:
-    """Exact search for the largest inner products.
-
-    Args:
-        rows: `[n, d]`.
-
-    Raises:
-        MissingExtra: FAISS is not installed.
-    """
+    """Exact search for the largest inner products with rows `[n, d]`, by FAISS."""
 
     def __init__(self, rows: Array) -> None:
         try:
@@ -37,17 +30,14 @@ class Searcher:
         self._index.add(np.ascontiguousarray(rows, dtype=np.float32))
 
     def search(self, query: Array, k: int, without: int | None = None) -> list[tuple[int, float]]:
-        """The k nearest rows and their products, best first, `without` left out."""
+        """The k nearest rows and their products, best first, except row `without`."""
         scores, rows = self._index.search(query[None, :], min(k + 1, self._rows))
         pairs = zip(rows[0].tolist(), scores[0].tolist(), strict=True)
         return [pair for pair in pairs if pair[0] != without][:k]
 
 
 class EmbeddingVersion:
-    """One version of an embedding, mapped, with the searchers made over it.
-
-    Attributes: see `NodeEmbedding`.
-    """
+    """One version of an embedding, memory-mapped, with its searchers; see `NodeEmbedding`."""
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact

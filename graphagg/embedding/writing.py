@@ -26,11 +26,7 @@ KIND = "embedding"
 class VectorFiles:
     """The files with a row per node, and with a row per target of a directed or two-mode graph.
 
-    Attributes:
-        files: the arrays of the version that is written.
-        rows: vertices, or sets; their nodes come first.
-        nodes: all nodes.
-        config: parameters.
+    The nodes of the first `rows` ids, vertices or sets, come first.
     """
 
     files: FileArrays
@@ -39,7 +35,7 @@ class VectorFiles:
     config: EmbeddingConfig
 
     def create(self, width: int) -> None:
-        """Make the files, for vectors of a length."""
+        """Create the files, for vectors of length `width`."""
         self.files.create("parts", np.int32, (self.nodes,))
         for name in ("vectors", "sources"):
             self.files.create(f"{name}", self.config.dtype, (self.rows, width))
@@ -91,15 +87,7 @@ def index_manifest(
     isolated: int,
     pieces: int,
 ) -> Manifest:
-    """The manifest of an index, by any engine.
-
-    Args:
-        config: the parameters.
-        inputs: digests of the graph and, where it has any, of its weights.
-        graph: the graph.
-        isolated: nodes without an edge; a vertex of a directed graph is two nodes.
-        pieces: of the partition.
-    """
+    """The manifest of an index; `isolated` counts nodes, of which a directed vertex has two."""
     counts = {
         "vertices": len(graph.rows),
         "elements": len(graph.columns),

@@ -1,4 +1,4 @@
-"""Named arrays of a build, in memory or in files. Both hold the same values.
+"""Named arrays of a build, in memory or in files, with the same values.
 
 Arrays over all rows have a name; tasks write ranges of them. Arrays of a block (a piece of a graph,
 the output of a task) have a stage, a number and a name; see `graphagg.execution.blocks`.
@@ -23,12 +23,7 @@ from graphagg.store.work import FolderStorage
 
 
 class MemoryArrays(ArtifactWriter):
-    """Arrays in memory. As a writer it keeps arrays instead of writing files.
-
-    Attributes:
-        arrays: by name.
-        blocks: arrays of blocks.
-    """
+    """Arrays in memory. As a writer it keeps arrays instead of writing files."""
 
     def __init__(self) -> None:
         super().__init__(Path())
@@ -84,14 +79,9 @@ class MemoryArrays(ArtifactWriter):
 
 
 class FileArrays:
-    """Arrays as `.npy` files in a folder; on Spark, a folder that all machines share.
+    """Arrays as `.npy` files in a folder, memory-mapped, with the methods of `MemoryArrays`.
 
-    Methods are those of `MemoryArrays`; arrays are memory-mapped. `graphagg.spark.store_arrays` has
-    the same with objects of a store.
-
-    Args:
-        folder: where they are.
-        blocks: arrays of blocks; None: in `blocks/` of the folder.
+    Spark machines share the folder; `graphagg.spark.store_arrays` uses objects of a store instead.
     """
 
     def __init__(self, folder: Path, blocks: Blocks | None = None) -> None:
@@ -108,11 +98,7 @@ class FileArrays:
         preallocate(self.folder / f"{name}.npy", dtype, shape)
 
     def write(self, name: str, start: int, rows: Array) -> None:
-        """Write rows `start` to `start + len(rows)`.
-
-        Raises:
-            JobFailed: a newer run of the job has begun.
-        """
+        """Write rows from `start` on; raise `JobFailed` if a newer run of the job has begun."""
         self.blocks.check_run()
         write_range(self.folder / f"{name}.npy", start, rows)
 
@@ -161,7 +147,7 @@ class FileArrays:
 
     @contextmanager
     def written(self) -> Iterator[Path]:
-        """Context manager: a local folder; files that a task writes there are kept."""
+        """Context manager: a local folder, whose files are kept."""
         yield self.folder
 
     def path(self, file_name: str) -> Path:
@@ -169,12 +155,7 @@ class FileArrays:
         return self.folder / file_name
 
     def gather(self, writer: ArtifactWriter, names: Iterable[str] | None = None) -> None:
-        """Link arrays into the folder of a new version.
-
-        Args:
-            writer: of the version.
-            names: those of them that exist are linked; None: all files.
-        """
+        """Link arrays into the folder of a new version: the existing ones of `names`, or all."""
         if names is None:
             files = self._all_files()
         else:

@@ -21,10 +21,7 @@ class Blocks:
     """Arrays by stage, number of the block and name, each a `.npy` file or object.
 
     If a driver is killed, its tasks may still run when the job is submitted again. So each task
-    looks for a newer run before it writes a block, and fails if there is one.
-
-    Args:
-        storage: where they are.
+    checks for a newer run before it writes a block, and fails if there is one.
     """
 
     def __init__(self, storage: FolderStorage) -> None:
@@ -37,11 +34,7 @@ class Blocks:
         self.storage.write({f"{_RUNS}/{self._run}": b""})
 
     def save(self, stage: str, block: int, **arrays: Array) -> None:
-        """Write the arrays of a block; each whole or not at all, also when a task runs twice.
-
-        Raises:
-            JobFailed: a newer run has begun; the block is left as it was.
-        """
+        """Write the arrays of a block, each atomically; `JobFailed` if a newer run has begun."""
         files: dict[str, bytes | Array] = {
             _file(stage, block, name): np.asarray(array) for name, array in arrays.items()
         }
@@ -82,7 +75,7 @@ class Blocks:
 
 
 class MemoryBlocks(Blocks):
-    """Arrays of blocks in memory; an unfinished build leaves nothing to go on from."""
+    """Arrays of blocks in memory; an unfinished build cannot be resumed."""
 
     def __init__(self, storage: FolderStorage | None = None) -> None:
         super().__init__(storage or FolderStorage(Path()))

@@ -1,4 +1,4 @@
-"""How the tasks of a stage run: here one after another; `graphagg.spark.job` runs them on Spark."""
+"""How the tasks of a stage run: here one after another, in parallel in `graphagg.spark.job`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ Task = Callable[[int], Stats | None]
 
 
 class TaskRunner(Protocol):
-    """Runs the stages of a build.
-
-    Attributes:
-        resumes: whether a killed build goes on, and so may read arrays again.
-    """
+    """Runs the stages of a build; with `resumes`, a killed build may read arrays again."""
 
     resumes: bool
 
@@ -28,25 +24,17 @@ class TaskRunner(Protocol):
         """A small JSON value: of an earlier run of this build, else from `make`."""
 
     def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
-        """Run `task(i)` for i below `count`.
+        """Run `task(i)` for i below `count`, in any order.
 
-        Args:
-            count: of the tasks.
-            task: called with each number, in any order.
-            stage: under this name results are noted, and progress is reported; empty: neither.
-
-        Returns:
-            What the tasks returned, with `block`, in the order of their numbers.
+        With a `stage` name results are noted and progress is reported. Returns what the tasks
+        returned, with `block`, by their numbers.
         """
 
 
 class InProcessRunner:
     """Runs tasks one after another.
 
-    Args:
-        progress: called after each task of a named stage.
-        work: folder where the results of tasks are noted, so that a killed build goes on; None:
-            they are not.
+    With `work` their results are noted, so that a killed build resumes.
     """
 
     def __init__(self, progress: Progress = silent, work: WorkFolder | None = None) -> None:

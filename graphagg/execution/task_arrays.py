@@ -20,12 +20,7 @@ _WIDTH = "width of "
 
 
 class TaskArrays:
-    """The arrays that the tasks of a stage write.
-
-    Args:
-        blocks: where tasks write.
-        stage: name of the stage, which begins the names of its files.
-    """
+    """The arrays that the tasks of a stage write; file names begin with `stage`."""
 
     def __init__(self, blocks: Blocks, stage: str) -> None:
         self.blocks, self.stage = blocks, stage
@@ -33,8 +28,7 @@ class TaskArrays:
     def save(self, block: int, arrays: Mapping[str, Array], **more: int) -> Stats:
         """Write the arrays of task `block`, then a note that it is complete.
 
-        Returns:
-            The length of each array, by name, `more`, and the bytes of a value of each.
+        Returns the length and item size of each array, and `more`.
         """
         self.blocks.save(self.stage, block, **arrays)
         stats: Stats = {name: len(array) for name, array in arrays.items()} | more
@@ -43,7 +37,7 @@ class TaskArrays:
         return stats
 
     def known(self, block: int) -> Stats | None:
-        """Read the result of `save`; None if the task has not finished before."""
+        """The result of `save` in an earlier run; None if the task had not finished."""
         stats: Stats | None = self.blocks.noted(self.stage, block)
         return stats
 
@@ -61,7 +55,7 @@ class TaskArrays:
         return StringTable(data, self.map(block, f"{name}.offsets"))
 
     def widest(self, stats: Sequence[Stats], name: str) -> Array:
-        """The array of the task whose type holds the values of all tasks."""
+        """The array of the task with the widest dtype."""
         widest = max(stats, key=lambda each: int(each[_WIDTH + name]))
         return self.map(widest["block"], name)
 
@@ -73,16 +67,10 @@ class TaskArrays:
         names: Sequence[str],
         bounds: Mapping[str, str] | None = None,
     ) -> None:
-        """Concatenate the arrays of all tasks, by name.
+        """Concatenate the named arrays of all tasks into `target`, with the widest dtype of each.
 
-        The widest type holds all values, where types differ, as narrow integers do.
-
-        Args:
-            runner: runs a task per block.
-            stats: what `save` returned, in the order of the result; `block` is the task's number.
-            target: where the arrays go.
-            names: which arrays.
-            bounds: the array that bounds count in, where their name does not tell.
+        `stats` are the results of `save`, in the order of the result; `bounds` names the arrays
+        that arrays of bounds count in, unless their names tell.
         """
         assert stats, f"stage {self.stage} has no arrays to join"
         owners = {name: owner for name in names if (owner := _counted(name, bounds or {}))}

@@ -1,6 +1,6 @@
-"""Questions in a column of a DataFrame, answered by an index that each worker opens once.
+"""Answers to a column of questions of a DataFrame, by an index that each worker opens once.
 
-Rows stay on the executors: a batch of Arrow goes in, and comes out with one row per answer, which
+Rows stay on the executors: an Arrow batch of questions becomes one with a row per answer, which
 keeps the columns of its question.
 """
 
@@ -46,16 +46,8 @@ def opened(
 ) -> Any:
     """The index of this worker process, opened once.
 
-    Args:
-        open_index: opens an index.
-        kind: of the index.
-        location: a directory as the executors see it, or an address, from which each of them brings
-            the index into its cache.
-        version: the version that the caller has open.
-
-    Raises:
-        ArtifactBusy: another version is current by now.
-        NotAnArtifact: the executors do not see the directory.
+    Executors see a directory `location`, or copy an address to their cache. Raises `ArtifactBusy`
+    if another version than the caller's is current.
     """
     key = kind, str(location)
     index = _OPENED.get(key)
@@ -72,18 +64,13 @@ def opened(
 
 
 def of_worker(index: Any, **models: Any) -> Callable[[], Any]:
-    """A function that gives the index of a worker, of the version that `index` has open.
-
-    Args:
-        index: the opened index.
-        models: further arguments of its `open`.
-    """
+    """A function that opens the version of `index` in a worker, with some `models`."""
     open_index = partial(type(index).open, **models)
     return partial(opened, open_index, index.KIND, index.location, index.manifest.data)
 
 
 def unknown_of(strict: bool, skip: bool) -> Unknown:
-    """Choose what becomes of a question without an answer, by two options."""
+    """Translate two options to `Unknown`."""
     if strict and skip:
         raise InvalidParameter("strict and skip_unknown exclude each other; give one of them")
     return "refuse" if strict else "skip" if skip else "reason"
@@ -99,19 +86,13 @@ def answered(
 ) -> DataFrame:
     """The rows of a frame, each as often as its question has answers: a lazy DataFrame.
 
-    Args:
-        frame: of questions.
-        column: which of its columns holds them.
-        fields: names of the columns of an answer, and their types: `long`, `double` or `string`;
-            `rank`, from 1, comes before them, and `reason` after them. A question without an
-            answer is one row, in which `reason` alone is not null.
-        index: the index of a worker, as `opened` gives it.
-        ask: answers a batch of questions.
-        unknown: what becomes of a question without an answer.
+    `fields` are columns of an answer and their types (`long`, `double` or `string`); `rank`, from
+    1, comes before them, and `reason` after them. A question without an answer is one row, in which
+    only `reason` is not null. `index` opens the index of a worker; `ask` answers a batch of
+    questions.
 
-    Raises:
-        InvalidParameter: there is no such column, or one of an answer's name. When the DataFrame is
-            computed, to `refuse`: a question has no answer.
+    Raises `InvalidParameter` if the column is missing or a name of an answer is taken; with
+    `refuse` also when it is computed, if a question has no answer.
     """
     from pyspark.sql import types
 
@@ -155,7 +136,7 @@ def answered(
 def _flat(
     column: str, questions: list[Any], answers: Iterator[Answers], width: int, unknown: Unknown
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows of the result: the number of the question's row, rank, fields and reason."""
+    """Rows of the result: the row of the question, rank, fields and reason."""
     for row, question in enumerate(questions):
         answer = f"column {column!r} is null" if question is None else next(answers)
         if not isinstance(answer, str):
@@ -172,7 +153,7 @@ def _flat(
 def one_by_one(
     ask: Callable[[Any], Answers], questions: Sequence[Any], errors: tuple[type[GraphAggError], ...]
 ) -> list[Answers]:
-    """Answers one at a time; one of some errors is the reason why a question has none."""
+    """Answer questions one at a time; text of one of some `errors` replaces an answer."""
     answers: list[Answers] = []
     for question in questions:
         try:

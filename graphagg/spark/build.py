@@ -1,8 +1,8 @@
 """The frame of a build by Spark, the same for every kind of index.
 
-A build ends before it reads anything if the same job built the current version. Else it claims its
-work folder, goes on after the last finished stage, publishes the new version, removes the folder,
-and notes in the index which job built it.
+A build ends before it reads anything if the same job built the current version. Otherwise it claims
+its work folder, resumes after the last finished stage, publishes the new version, removes the
+folder, and records the job in the index.
 """
 
 from __future__ import annotations
@@ -87,14 +87,13 @@ Engine = Literal["local", "spark"] | SparkOptions
 
 @dataclass(frozen=True)
 class SparkBuild:
-    """A build by Spark: where the index goes, and how.
+    """A build by Spark.
 
     Attributes:
-        spark: the session; its settings are afterward what they were.
+        spark: the session; its settings are restored afterward.
         directory: where the index goes: a folder, or an address of a store.
-        work: where the unfinished job lies: a folder or an address.
-        progress: called after each stage.
-        force: build again also where nothing changed, or over an unfinished job.
+        work: location of the unfinished job, a folder or an address.
+        force: build again also if nothing changed, or over an unfinished job.
     """
 
     spark: SparkSession
@@ -151,15 +150,8 @@ class SparkBuild:
     ) -> dict[str, Any]:
         """Run a job to its end, unless it built the current version.
 
-        Args:
-            kind: the kind of index.
-            job: its identity.
-            source: its input.
-            write: runs the stages in the work folder and publishes the version.
-            stages: their names, as far as they are known.
-
-        Returns:
-            The report that `write` returned, or that an earlier run noted; empty for None.
+        `write` runs the stages in the work folder and publishes the version. Returns its report, or
+        the one that an earlier run noted; empty for None.
         """
         with write_artifact(self.directory) as publication, small_driver(self.spark):
             note = self.recall(kind, job)
@@ -188,7 +180,7 @@ def work_of(directory: Location, work: Location | None = None) -> Path | Address
 def remember(
     directory: Path | Address, kind: str, job: Job, report: dict[str, Any] | None = None
 ) -> None:
-    """Note which job built the current version, unless its input has no local files to compare."""
+    """Record which job built the current version, if its input is local files."""
     if not _has_files(job):
         return
     manifest = current_manifest(directory, kind)

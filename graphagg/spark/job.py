@@ -1,12 +1,11 @@
 """Jobs that resume: the folder of an unfinished job holds its phases and the blocks of its tasks.
 
-Started again, a job continues after its last finished phase. The folder is removed when the index
-is published (`graphagg.spark.build`).
+A job that is started again continues after its last finished phase. The folder is removed when the
+index is published (`graphagg.spark.build`).
 
-The folder lies beside the index, or where `--work` says. On a path it is on a file system that
-driver and executors share. At an address of a store nothing is shared: tasks exchange objects,
-executors use their own disks, and the driver brings the files of the new version together on its
-disk before it publishes them.
+The folder lies beside the index, or at `work`. A path is on a file system that driver and executors
+share. At an address of a store nothing is shared: tasks exchange objects, executors use their own
+disks, and the driver copies the files of the new version to its disk before it publishes them.
 """
 
 from __future__ import annotations
@@ -41,9 +40,7 @@ _PROBES = 4  # tasks that look for a folder; some executor runs each
 class SparkJob(WorkFolder):
     """An unfinished job: runs tasks, notes results, and holds the arrays that tasks exchange.
 
-    Its folder is on a file system that executors and driver share.
-
-    Or below an address of a store:
+    Its folder, shared by executors and driver, or an address of a store, contains:
 
         job.json             identity of the job
         lease                which process runs it, see `graphagg.spark.storage`
@@ -52,15 +49,7 @@ class SparkJob(WorkFolder):
         blocks/, arrays/     arrays that tasks exchange, see `Blocks` and `StoreArrays`
         version-<run>/       the arrays of the new version
 
-    Args:
-        spark: the session; tasks, to which this is sent, have none.
-        location: a folder or an address.
-        progress: called after each phase.
-        kind: the kind of index, by which Spark's page calls the jobs.
-        stages: the stages of the build, as far as they are known.
-
-    Attributes:
-        arrays: over all rows, and of blocks.
+    `kind` and `stages` name the jobs on Spark's page.
     """
 
     resumes = True
@@ -88,7 +77,7 @@ class SparkJob(WorkFolder):
         return self.arrays.blocks
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tasks get the locations without the session, which cannot be sent."""
+        """Tasks get the locations without the session, which cannot be pickled."""
         return {"storage": self.storage, "arrays": self.arrays}
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
@@ -131,7 +120,7 @@ class SparkJob(WorkFolder):
             return self.spark.read.parquet(path)
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
-        """A small result; Spark's page calls the jobs that make it by its stage."""
+        """A small result; Spark's page names the jobs that compute it by its stage."""
         with self._shown(name):
             return super().note(name, make)
 
@@ -163,18 +152,10 @@ def claimed(
     kind: str = "graphagg",
     stages: Sequence[str] = (),
 ) -> Iterator[SparkJob]:
-    """Context manager: the claimed job of an index, whose folder bad input removes.
+    """Context manager: the claimed job of an index; bad input removes its folder.
 
-    Args:
-        spark: the session.
-        location: of the job, as `graphagg.spark.build.work_of` gives it.
-        job: its identity.
-        progress: called after each stage.
-        force: begin from nothing, also over an unfinished job of other parameters.
-        resume: go on with an unfinished job; False where its input may be another one.
-        sources: paths of the input, whose stores Hadoop has to reach, too.
-        kind: as for `SparkJob`.
-        stages: as for `SparkJob`.
+    `sources` are paths of the input, whose stores Hadoop must reach; without `resume` an unfinished
+    job is discarded, for its input may differ.
 
     Raises:
         ArtifactBusy, ParametersDiffer: as `SparkJob.claim`.

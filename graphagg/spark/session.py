@@ -33,10 +33,9 @@ SUBMITTED = "PYSPARK_GATEWAY_PORT"
 
 
 def settings_as_environment() -> None:
-    """Make variables of the environment of `--conf spark.graphagg.KEY=value`, where none is set.
+    """Set environment variables from `--conf spark.graphagg.KEY=value`, unless they are set.
 
-    So an option is also a setting of Spark: `spark.graphagg.max_piece_edges` is
-    `GRAPHAGG_MAX_PIECE_EDGES`. Without `spark-submit` nothing is done.
+    So `spark.graphagg.max_piece_edges` is `GRAPHAGG_MAX_PIECE_EDGES`. Only under `spark-submit`.
     """
     if SUBMITTED not in os.environ:
         return
@@ -69,11 +68,8 @@ def create_session(
 ) -> SparkSession:
     """Start a session, or return the one that `spark-submit` started.
 
-    Args:
-        name: the name of the application.
-        master: for instance `local[2]`; None: what `spark-submit` says, else `local[*]`.
-        settings: further Spark settings.
-        remote: a Spark Connect server, `sc://HOST:15002`, or `local[2]` to start one here.
+    `master` is for instance `local[2]` (None: of `spark-submit`, else `local[*]`); `remote` is a
+    Spark Connect server, `sc://HOST:15002`, or `local[2]` to start one here.
 
     Raises:
         MissingExtra: PySpark, or what Spark Connect needs, is not installed.
@@ -137,11 +133,7 @@ def is_classic(spark: SparkSession) -> bool:
 def session(
     name: str, master: str | None = None, remote: str | None = None
 ) -> Iterator[SparkSession]:
-    """Context manager: a session for one job; a session that was active before is not stopped.
-
-    Raises:
-        As `create_session`.
-    """
+    """Context manager: a session for one job; a session that was active before is not stopped."""
     before = active_session()
     spark = before or create_session(name, master, remote=remote)
     try:
@@ -164,10 +156,7 @@ def active_session() -> SparkSession | None:
 
 @contextmanager
 def described(spark: SparkSession | None, group: str, text: str) -> Iterator[None]:
-    """Context manager: Spark's page shows the jobs that start meanwhile under a name.
-
-    A session of Spark Connect has none to set.
-    """
+    """Context manager: name jobs on Spark's page that start meanwhile; not by Spark Connect."""
     if spark is None or not is_classic(spark):
         yield
         return
@@ -184,9 +173,8 @@ def described(spark: SparkSession | None, group: str, text: str) -> Iterator[Non
 def small_driver(spark: SparkSession) -> AbstractContextManager[None]:
     """Context manager: settings of a session under which no data collect in the driver.
 
-    Joins shuffle: no side of one has to fit the driver. A sort by ranges takes its bounds from a
-    sample that passes through the driver; it is a fifth of Spark's own, 60 rows per partition, and
-    keeps partitions within some 15 % of each other.
+    Joins shuffle: no side has to fit the driver. A sort by ranges samples 20 rows per partition
+    through the driver, a fifth of Spark's default; partitions stay within some 15 % of each other.
     """
     return with_settings(spark, _SMALL_DRIVER)
 
@@ -216,7 +204,7 @@ _SMALL_DRIVER = {
 
 @contextmanager
 def named_errors() -> Iterator[None]:
-    """Context manager: raises an error of graphagg that a task raised in place of Spark's.
+    """Context manager: raise the graphagg error of a task in place of Spark's.
 
     Raises:
         WriteFailed: a disk is full.
@@ -285,7 +273,7 @@ _WRAPPERS = ("SparkException", "PythonException", "Py4JJavaError")
 
 
 def _named(traceback: str) -> GraphAggError | None:
-    """Make the error of graphagg that a traceback shows; None if it shows none."""
+    """The graphagg error in a traceback, if any."""
     for line in traceback.splitlines():
         match = _ERROR_LINE.search(line)
         kind = getattr(errors, match[1], None) if match else None

@@ -42,7 +42,7 @@ class SparkInput:
 
     @property
     def is_frame(self) -> bool:
-        """Whether it is a DataFrame, of which no later run can tell that it is the same."""
+        """Whether it is a DataFrame, which a later run cannot compare."""
         return self.given is not None
 
     @property
@@ -76,11 +76,7 @@ def is_of_spark(source: Any) -> bool:
 
 
 def session_of(source: Any) -> SparkSession:
-    """The session of a DataFrame; for other sources the active one.
-
-    Raises:
-        InvalidParameter: no session is active.
-    """
+    """The session of a DataFrame, else the active one; `InvalidParameter` if there is none."""
     if is_frame(source):
         session: SparkSession = source.sparkSession
         return session
@@ -94,11 +90,7 @@ def session_of(source: Any) -> SparkSession:
 
 
 def frame_of(spark: SparkSession, source: Any) -> DataFrame | None:
-    """The DataFrame that a source is or names; None for paths.
-
-    Raises:
-        UnreadableFile: there is no such table.
-    """
+    """The DataFrame, or the table that a source names; None for paths."""
     if is_frame(source):
         frame: DataFrame = source
         return frame
@@ -115,11 +107,7 @@ def frame_of(spark: SparkSession, source: Any) -> DataFrame | None:
 
 
 def read_table(spark: SparkSession, source: str) -> DataFrame:
-    """The rows of `table:NAME`, or of Parquet, CSV with a header or JSON lines by the path's name.
-
-    Raises:
-        UnreadableFile: there is no such table or path.
-    """
+    """The rows of `table:NAME`, or of a path of Parquet, CSV with a header or JSON lines."""
     from pyspark.errors import AnalysisException
 
     table = frame_of(spark, source)
@@ -141,17 +129,13 @@ def read_table(spark: SparkSession, source: str) -> DataFrame:
 
 
 def seen_path(source: str) -> Path | None:
-    """The path of what Spark reads or writes, where it is on this machine; None elsewhere."""
+    """The local path of what Spark reads or writes; None elsewhere."""
     path = local_path(source)
     return path if source.startswith("file:") or paths_are_local() else None
 
 
 def columns_at(source: str) -> list[str] | None:
-    """The columns of a table in local files, read without Spark; None where only Spark can tell.
-
-    Raises:
-        UnreadableFile: there is no such file, or it is damaged.
-    """
+    """The columns of a table in local files, read without Spark; None if it needs Spark."""
     path = seen_path(source)
     if path is None or glob.has_magic(source):
         return None
@@ -182,7 +166,7 @@ def called(source: Any) -> str:
 
 
 def check_columns(frame: DataFrame, names: Sequence[str], error: type[Exception]) -> None:
-    """Raise `error` where a column that is used stands twice, as after a join."""
+    """Raise `error` if a used column occurs twice, as after a join."""
     plain = [column.casefold() for column in frame.columns]  # as Spark compares them
     for name in names:
         count = plain.count(name.casefold())
@@ -194,7 +178,7 @@ def check_columns(frame: DataFrame, names: Sequence[str], error: type[Exception]
 
 
 def hadoop_path(source: str) -> str:
-    """A path as Spark reads it: of a store by Hadoop's scheme, else as it is."""
+    """A path as Spark reads it: a store with Hadoop's scheme, else unchanged."""
     try:
         return spark_path(source)
     except InvalidParameter:
@@ -202,7 +186,7 @@ def hadoop_path(source: str) -> str:
 
 
 def settings_for(*locations: Location) -> dict[str, str]:
-    """Settings by which Hadoop reaches the stores of some locations."""
+    """Hadoop settings for the stores of some locations."""
     settings: dict[str, str] = {}
     for location in locations:
         with suppress(InvalidParameter):
@@ -212,7 +196,7 @@ def settings_for(*locations: Location) -> dict[str, str]:
 
 
 def check_stores(spark: SparkSession, *locations: Location) -> None:
-    """Raise `InvalidParameter` where this Spark has no file system for a store that needs jars."""
+    """Raise `InvalidParameter` if Spark lacks the file system of a store, which needs jars."""
     if not is_classic(spark):
         return  # its server tells
     settings = spark.sparkContext._jsc.hadoopConfiguration()
@@ -246,7 +230,7 @@ def _scheme_of(location: Location) -> str | None:
 
 
 def refuse(**given: Any) -> None:
-    """Raise `InvalidParameter` for an argument that only a build in process takes."""
+    """Raise `InvalidParameter` for an argument that Spark does not take."""
     for name, value in given.items():
         if value is not None and value != ():
             raise InvalidParameter(

@@ -1,13 +1,13 @@
-"""Storage of a job on an object store, and the local folder where a process keeps copies of it.
+"""Storage of a job on an object store, and the local folder of a process for copies.
 
 A store has no locks, so one job at a time has a lease of its folder:
 
     lease              the name of its holder, and a count of its heartbeats
     lease.<holder>     created by the one process that takes the lease over from <holder>
 
-A holder counts a heartbeat every few seconds. A process that finds a lease looks at it until it
-changes, or has not changed for `PATIENCE` seconds of its own clock: then its holder was killed. No
-clock of another machine is read. A holder that slept longer finds that it has lost the lease.
+A holder sends a heartbeat every few seconds. Another process watches a lease until it changes, or
+has not changed for `PATIENCE` seconds of its own clock: then its holder was killed. Clocks of other
+machines are not used. A holder that slept longer finds that it has lost the lease.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ _STORES: dict[Address, Store] = {}
 class StoreStorage(FolderStorage):
     """Objects below an address in place of files, and a lease in place of a lock.
 
-    Args:
-        address: where they are.
-        run: names the scratch folder of this run on every machine; empty: a random name.
+    `run` names the scratch folder of this run on every machine; empty: a random name.
     """
 
     def __init__(self, address: Address, run: str = "") -> None:
@@ -71,7 +69,7 @@ class StoreStorage(FolderStorage):
         return io.BytesIO(self._store.read(name))
 
     def local(self, name: str) -> Path:
-        """The path of an object's copy, which is brought to this machine once."""
+        """The path of an object's local copy, downloaded once."""
         path = scratch_folder(self.run) / f"{self.address.name}.{name}"
         if not path.exists():
             partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -117,12 +115,12 @@ class StoreStorage(FolderStorage):
             self._lease = lease
 
     def check_lock(self) -> None:
-        """Raise `JobFailed` where another process has taken the lease over."""
+        """Raise `JobFailed` if another process has taken over the lease."""
         if self._lease is not None:
             self._lease.check()
 
     def release(self) -> None:
-        """Give the lease up, and remove the copies on this machine."""
+        """Release the lease, and remove local copies."""
         if self._lease is not None:
             self._lease.release()
             self._lease = None
@@ -156,7 +154,7 @@ def store_of(address: Address) -> Store:
 
 
 def scratch_folder(run: str) -> Path:
-    """The local folder of a run, which the workers of an executor share; made where it is not."""
+    """The local folder of a run, shared by the workers of an executor; created if missing."""
     folder = _disk() / f"graphagg-{run}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -171,12 +169,7 @@ def _disk() -> Path:
 
 
 class Lease:
-    """The right to run a job.
-
-    Args:
-        store: the job's folder.
-        patience: see `PATIENCE`.
-    """
+    """The right to run the job in a folder of a store."""
 
     def __init__(self, store: Store, patience: float = PATIENCE) -> None:
         self._store, self._patience = store, patience
@@ -185,18 +178,14 @@ class Lease:
         self._beating: threading.Thread | None = None
 
     def take(self) -> None:
-        """Take the lease; the lease of a job that was killed is taken over.
-
-        Raises:
-            ArtifactBusy: another process holds it.
-        """
+        """Take the lease, also of a killed job; `ArtifactBusy` if another process holds it."""
         if not self._store.create(LEASE, self._said(0)):
             self._take_over()
         self._beating = threading.Thread(target=self._beat, daemon=True)
         self._beating.start()
 
     def check(self) -> None:
-        """Raise `JobFailed` where another process has taken the lease over."""
+        """Raise `JobFailed` if another process has taken over the lease."""
         if self._lost:
             raise JobFailed(
                 f"{self._store.address}: another process has taken this job over, for this one did "
@@ -204,7 +193,7 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Let another process run the job."""
+        """Release the lease."""
         if self._beating is None:
             return
         self._end.set()

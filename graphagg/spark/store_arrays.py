@@ -1,7 +1,7 @@
-"""Arrays of a job whose driver and executors share nothing but a store.
+"""Arrays of a job whose driver and executors share only a store.
 
-An array is one object per range. A process that maps it first brings all ranges to its own disk,
-once. Files that a library writes are kept whole.
+An array is one object per range. A process that maps it downloads all ranges once. Files that a
+library writes are kept whole.
 """
 
 from __future__ import annotations
@@ -36,11 +36,8 @@ class StoreArrays(FileArrays):
         <name>/<start>       rows from `start` on, as bytes
         whole/<file name>    files that tasks wrote
 
-    Args:
-        address: the address.
-        run: names the scratch folder of this run on every machine.
-        folder: where the driver keeps its copies; None: in the scratch folder, as tasks do.
-        blocks: arrays of blocks; None: below the address.
+    `run` names the scratch folder of this run; `folder` is where the driver keeps copies (None: in
+    the scratch folder, as tasks do).
     """
 
     def __init__(
@@ -104,7 +101,7 @@ class StoreArrays(FileArrays):
         return scratch_folder(self.run) / f"{self.address.name}.{file_name}"
 
     def path(self, file_name: str) -> Path:
-        """The path of a copy on this machine, brought here once."""
+        """The path of a local copy, downloaded once."""
         path = self._local(file_name)
         if path.exists():
             return path
@@ -137,7 +134,7 @@ class StoreArrays(FileArrays):
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Context manager: one process of this machine at a time brings a file; the others wait."""
+    """Context manager: one process of a machine at a time downloads a file; the others wait."""
     import time
 
     lock = path.with_name(f".{path.name}.lock")

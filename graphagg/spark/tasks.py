@@ -1,7 +1,7 @@
 """Runs the tasks of a stage on Spark's executors.
 
-What grows with the input stays on the executors: a task writes arrays into a folder that it shares
-with the driver, or to a store, and returns a few numbers.
+Large data stay on the executors: a task writes arrays into a folder that it shares with the driver,
+or to a store, and returns a few numbers.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 
 def run_tasks(spark: SparkSession, count: int, task: Task) -> list[Stats]:
-    """Run `task(i)` for i below `count`, each as a task of Spark, which may run it more than once.
+    """Run `task(i)` for i below `count`, each as a Spark task, which may run more than once.
 
-    Returns:
-        What the tasks returned, with `block`, by i: integers and bytes by name.
+    Returns what the tasks returned, integers and bytes by name, with `block`, by i.
     """
     if count == 0:
         return []
@@ -39,8 +38,7 @@ def run_tasks(spark: SparkSession, count: int, task: Task) -> list[Stats]:
 def write_blocks(frame: DataFrame, write: Callable[[int, pa.Table], Stats]) -> list[Stats]:
     """Call `write(partition number, rows)` for each partition that is not empty.
 
-    Returns:
-        The results in the order of the partitions; `block` is the number of the partition.
+    Returns the results in the order of the partitions; `block` is the number of the partition.
     """
 
     def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,8 +1,8 @@
-"""From a matrix to the parts of its nodes: hubs set apart, a partitioner, large parts cut again.
+"""Partition of a matrix: split hubs, run a partitioner, cut large parts again.
 
-A node weighs as many entries as its piece will hold for it: its degree, and one more for each hub
-beside it. Partitioners balance that sum: balanced in vertices alone, a piece has 3 to 8 times the
-mean of entries on social graphs.
+A node weighs as many entries as its piece holds for it: its degree, and one more for each adjacent
+hub. Partitioners balance that sum: if vertices alone are balanced, pieces of social graphs have up
+to 3 to 8 times the mean of entries.
 """
 
 from __future__ import annotations
@@ -27,11 +27,7 @@ from graphagg.graph.csr import Csr
 
 
 def metis(matrix: Csr, weights: Ints, count: int, seed: int) -> Parts:
-    """Parts `[N]` of a symmetric pattern.
-
-    Raises:
-        MissingExtra: pymetis is not installed.
-    """
+    """Parts `[N]` of a symmetric pattern by METIS."""
     try:
         import pymetis
     except ImportError:
@@ -54,14 +50,9 @@ WORKER_ENTRIES = 100_000_000
 
 
 def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionReport]:
-    """Cut a symmetric matrix.
+    """Cut a symmetric matrix `[N, N]`, in memory or mapped; its values are ignored.
 
-    Args:
-        matrix: `[N, N]`, in memory or mapped; its values do not count.
-        config: count or size of pieces, the partitioner, the seed.
-
-    Returns:
-        The piece of each node (-1: a hub, -2: without an edge), and the quality of the cut.
+    Returns the piece of each node (-1: a hub, -2: without an edge), and the quality of the cut.
 
     Raises:
         InvalidParameter: more pieces than nodes with an edge.
@@ -101,11 +92,7 @@ def chosen_partitioner(config: EmbeddingConfig, entries: int) -> str:
 
 
 def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:
-    """Choose the count of pieces that a matrix is cut into.
-
-    Raises:
-        InvalidParameter: there are more pieces than nodes with an edge.
-    """
+    """The count of pieces; `InvalidParameter` if it exceeds the nodes with an edge."""
     limit = config.max_piece_edges or MAX_PIECE_EDGES
     count = config.pieces or max(1, math.ceil(entries * SLACK / limit))
     if count > nodes:
@@ -117,13 +104,13 @@ def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:
 
 
 def hub_bound(config: EmbeddingConfig, entries: int, pieces: int) -> int:
-    """Entries above which a node is a hub, whose row is shared out."""
+    """Entries above which a node is a hub, whose row is split among pieces."""
     limit = max(2, entries // (2 * pieces)) if pieces > 1 else entries
     return limit if config.max_piece_edges is None else min(limit, config.max_piece_edges // 2)
 
 
 def node_weights(matrix: Csr, hubs: Mask) -> Ints:
-    """Entries that a piece holds for each node, `[N]`: of its row, and of hubs in its column."""
+    """Entries `[N]` that a piece holds for each node: of its row, and of hubs in its column."""
     degrees = matrix.degrees()
     if not hubs.any():
         return degrees
@@ -132,7 +119,7 @@ def node_weights(matrix: Csr, hubs: Mask) -> Ints:
 
 
 def used(piece_of: Parts, weights: Array, count: int) -> Parts:
-    """Give each part that got no node one of the part with the most nodes, the lightest first."""
+    """Move the lightest node of the largest part to each empty part."""
     piece_of = piece_of.copy()
     sizes = np.bincount(piece_of, minlength=count)
     for empty in np.flatnonzero(sizes == 0):

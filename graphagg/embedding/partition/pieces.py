@@ -1,9 +1,8 @@
 """A partitioned matrix: row pieces with their halo columns.
 
-A piece holds whole rows of the nodes that it owns, so every edge is in the piece of each of its
-ends, and no edge is dropped. Its columns are the nodes that its rows name: its nodes and its halo.
-Nodes are renumbered so that the nodes of a piece are a range; columns in the new numbers then are
-sorted by their owner, and the rows that one piece sends another are a run on both sides.
+A piece holds whole rows of the nodes that it owns, so each edge is in the pieces of both its ends.
+Its columns are its nodes and its halo, the other nodes in its rows. Nodes are renumbered so that
+each piece owns a range; its columns are then sorted by owner.
 
 A hub, a node with more entries than a piece may hold, belongs to no piece: hubs have the numbers 0
 to h - 1. Entry (hub, u) lies in the piece that owns u, so a hub's row is the sum of the pieces'
@@ -33,11 +32,10 @@ class Piece:
     """Rows of a matrix, with columns of their own numbering.
 
     Attributes:
-        index: its position among the pieces.
         first: the first node that it owns; it owns `first` to `first + whole - 1`.
         whole: count of whole rows, one per node that it owns.
         hubs: `[p]` ascending numbers of the hubs whose partial rows follow the whole ones.
-        columns: `[c]` ascending numbers of the nodes that its entries name.
+        columns: `[c]` ascending numbers of the nodes of its entries.
         matrix: `[whole + p, c]` rows; column j stands for node `columns[j]`.
     """
 
@@ -58,7 +56,7 @@ class PieceLayout:
     """The order of nodes by piece.
 
     Attributes:
-        order: `[N']` old numbers in the order of the new ones; nodes without an edge are left out.
+        order: `[N']` old numbers in the order of the new ones, without nodes that have no edge.
         starts: `[k + 1]` new numbers; piece i owns `starts[i]` to `starts[i + 1] - 1`. Hubs are
             below `starts[0]`.
     """
@@ -84,12 +82,7 @@ class PieceLayout:
 
     @classmethod
     def from_parts(cls, piece_of: npt.NDArray[np.integer[Any]], count: int) -> PieceLayout:
-        """Number nodes by their piece, then by their old number.
-
-        Args:
-            piece_of: `[N]` the piece of each node, -1 for hubs, -2 for nodes without an edge.
-            count: count of pieces.
-        """
+        """Number nodes by piece (-1: hub, -2: without an edge), then by their old number."""
         order = np.argsort(piece_of, kind="stable")
         order = order[np.searchsorted(piece_of[order], -1) :].astype(np.int64)
         starts = np.searchsorted(piece_of[order], np.arange(count + 1)).astype(np.int64)
@@ -103,14 +96,7 @@ def cut(matrix: Csr, layout: PieceLayout) -> Iterator[Piece]:
 
 
 def cut_piece(matrix: Csr, layout: PieceLayout, numbers: Numbers, index: int) -> Piece:
-    """One piece of a matrix.
-
-    Args:
-        matrix: in old numbers.
-        layout: the nodes by piece.
-        numbers: `[N]` the new number of each node, as `PieceLayout.numbers` gives it.
-        index: of the piece.
-    """
+    """One piece of a matrix in old numbers; `numbers` is the result of `PieceLayout.numbers`."""
     first, end = (int(start) for start in layout.starts[index : index + 2])
     nodes = layout.order[first:end]
     owners, columns = matrix.gather(nodes)

@@ -66,14 +66,8 @@ class Labels(NamedTuple):
 def stream(matrix: Csr, weights: Ints, active: Mask, count: int) -> Parts:
     """Cut a symmetric pattern into parts of about one weight; O(entries) time.
 
-    Args:
-        matrix: `[N, N]`; its values do not count.
-        weights: `[N]` of the nodes.
-        active: `[N]` mask of the nodes that get a part.
-        count: count of parts, each at most 1.05 times the mean weight where node weights permit.
-
-    Returns:
-        `[N]` the part of each active node, -1 for the others.
+    Returns `[N]` the part of each active node, -1 for the others. A part has at most 1.05 times the
+    mean weight, where node weights permit.
     """
     rows = Rows(np.asarray(matrix.indptr), np.asarray(matrix.indices))
     total = int(weights[active].sum())

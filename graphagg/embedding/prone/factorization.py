@@ -46,12 +46,10 @@ _MAPS = "map"
 
 @dataclass(frozen=True)
 class Vectors:
-    """The names of the arrays that hold vectors, before the rotation `<rows>.turn`.
+    """Names of the arrays that hold vectors, before the rotation `<rows>.turn`, `[N', m]` each.
 
-    Attributes:
-        rows: the vectors, `[N', m]`; a vector is one of these times the rotation.
-        sources: the terms of the vectors, `[N', m]`: a vector is the sum of its node's matrix row
-            over these, the row of A1 after a propagation, of the log matrix before.
+    A vector is a row of `rows` times the rotation: the sum of its node's matrix row over `sources`,
+    of A1 after a propagation, of the log matrix before.
     """
 
     rows: str
@@ -60,12 +58,7 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Factorization:
-    """The stages.
-
-    Attributes:
-        tasks: runs them over the pieces.
-        config: parameters.
-    """
+    """The stages, over the pieces of `tasks`."""
 
     tasks: PieceTasks
     config: EmbeddingConfig

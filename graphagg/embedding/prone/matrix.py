@@ -30,12 +30,7 @@ def strengths(piece: Piece) -> Array:
 
 
 def arriving(piece: Piece, strength: Array) -> Array:
-    """sum_i P_ij of the piece's rows j, `[whole + p]` float64.
-
-    Args:
-        piece: the piece; the matrix is symmetric, so a row names all i.
-        strength: `[c]` D of its columns.
-    """
+    """sum_i P_ij of rows j, `[whole + p]` float64; `strength` `[c]` is D of the columns."""
     values = piece.matrix.entries / strength[piece.matrix.indices]
     return row_sums(piece.matrix.indptr, values)
 
@@ -48,10 +43,8 @@ def raised(arrived: Array) -> Array:
 def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
     """F on the piece's entries, float32.
 
-    Args:
-        piece: the piece.
-        strength: `[whole + p]` D of its rows, whole also for hubs.
-        log_q: `[c]` ln q of its columns.
+    `strength` `[whole + p]` is D of its rows, complete also for hubs; `log_q` `[c]` is ln q of its
+    columns.
     """
     lengths = piece.matrix.degrees()
     row = np.repeat(np.log(strength), lengths)
@@ -62,10 +55,7 @@ def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
 def smoothing(piece: Piece, strength: Array, loops: Array) -> Csr:
     """D1^-1 A on the piece's entries, float32; the loops on the diagonal are added apart.
 
-    Args:
-        piece: the piece.
-        strength: `[whole + p]` D of its rows, whole also for hubs.
-        loops: `[whole + p]` weight of each row's loop.
+    `strength` and `loops` `[whole + p]` are D and the loop of each row, complete also for hubs.
     """
     scale = 1.0 / (strength + loops)
     values = piece.matrix.entries * np.repeat(scale, piece.matrix.degrees())
@@ -73,17 +63,7 @@ def smoothing(piece: Piece, strength: Array, loops: Array) -> Csr:
 
 
 def scaled_right_vectors(matrix: Csr, rank: int, iterations: int, seed: list[int]) -> Floats:
-    """V S of a randomized SVD `matrix ~ U S V^T`, `[columns, r]` float32.
-
-    Args:
-        matrix: a piece of the factorized matrix.
-        rank: columns wanted; r is less where rows or columns are fewer.
-        iterations: power iterations.
-        seed: the seeds of the run and of the piece.
-
-    Raises:
-        MissingExtra: scikit-learn is not installed.
-    """
+    """V S of a randomized SVD `matrix ~ U S V^T`, `[columns, r]` float32."""
     _, singular, right = truncated_svd(matrix, rank, iterations, seed)
     return np.ascontiguousarray((singular[:, None] * right).T, dtype=np.float32)
 
@@ -91,7 +71,10 @@ def scaled_right_vectors(matrix: Csr, rank: int, iterations: int, seed: list[int
 def truncated_svd(
     matrix: Csr, rank: int, iterations: int, seed: list[int]
 ) -> tuple[Floats, Floats, Floats]:
-    """U `[rows, r]`, S `[r]`, V^T `[r, columns]` of a randomized SVD, signs fixed."""
+    """U `[rows, r]`, S `[r]`, V^T `[r, columns]` of a randomized SVD, signs fixed.
+
+    `seed` holds the seeds of the run and of the piece; r is below `rank` for a small matrix.
+    """
     try:
         from scipy.sparse import csr_array
         from sklearn.utils.extmath import randomized_svd

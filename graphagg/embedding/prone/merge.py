@@ -34,12 +34,7 @@ _NEGLIGIBLE = 1e-5
 
 @dataclass(frozen=True)
 class NodeRows:
-    """NodeRows of some nodes.
-
-    Attributes:
-        nodes: `[r]` ascending.
-        values: `[r, w]`.
-    """
+    """Rows `values` `[r, w]` of the ascending `nodes` `[r]`."""
 
     nodes: Ints
     values: Array
@@ -75,15 +70,9 @@ def shards(nodes: int) -> list[tuple[int, int]]:
 
 
 def merge(ranks: Sequence[int], width: int, grams: Grams) -> tuple[list[Wide], Wide]:
-    """Merge the leaves.
+    """Merge leaves of some `ranks`, and keep `width` directions (m).
 
-    Args:
-        ranks: columns of each leaf.
-        width: m, directions that are kept.
-        grams: computes the Gram matrices of a level.
-
-    Returns:
-        M of each leaf, `[rank, m']`, and the m' <= m singular values of F, descending.
+    Returns M of each leaf, `[rank, m']`, and the m' <= m singular values of F, descending.
     """
     children: list[tuple[int, ...]] = [(leaf,) for leaf in range(len(ranks))]
     sizes = list(ranks)
@@ -118,7 +107,7 @@ def _group(
 
 
 def leading(matrix: Wide, width: int) -> tuple[Wide, Wide]:
-    """The leading eigenvectors of a Gram matrix `[K, w]`, and the square roots of its eigenvalues.
+    """Leading eigenvectors `[K, w]` of a Gram matrix, and the square roots of its eigenvalues.
 
     Directions whose singular value is under 1e-5 of the largest are noise and are left out. The
     largest entry of each vector is positive.

@@ -37,10 +37,7 @@ COUPLING = 4.0
 class NetworkMatrix:
     """A graph as a symmetric matrix over its nodes.
 
-    Attributes:
-        graph: ids, kind and adjacency.
-        matrix: `[N, N]` symmetric, ascending columns, float32 weights above 0, no diagonal.
-        weighted: whether the weights were given (else all are 1).
+    `matrix` is `[N, N]` with ascending columns, float32 weights above 0 and no diagonal.
     """
 
     graph: Graph
@@ -59,14 +56,9 @@ class NetworkMatrix:
 
     @classmethod
     def from_graph(cls, graph: Graph, weights: Weights | None = None) -> NetworkMatrix:
-        """Make the matrix of a graph.
+        """Make the matrix of a graph; `weights` `[nnz]` of its adjacency, None: all 1.
 
-        Args:
-            graph: undirected, directed or two-mode.
-            weights: `[nnz]` one for each entry of `graph.adjacency`; None: all 1.
-
-        Raises:
-            InvalidGraph: a weight is negative, infinite or NaN, or there is one vertex only.
+        Raises `InvalidGraph` if a weight is negative, infinite or NaN, or there is one vertex only.
         """
         check_graph(graph)
         if weights is not None:
@@ -86,11 +78,10 @@ class NetworkMatrix:
 
 @dataclass(frozen=True)
 class RowBlock:
-    """Rows of the matrix that come from the rows of one adjacency.
+    """Rows of the matrix that come from the rows of one adjacency, `source`.
 
     Attributes:
-        source: the adjacency; data None: all weights are 1.
-        other: its transpose.
+        other: the transpose of `source`.
         shift: added to the columns.
         nodes: N.
         coupling: weight of the edge to a vertex's other node; 0: there is none.
@@ -133,13 +124,7 @@ class RowBlock:
 
 
 def row_blocks(kind: GraphKind, forward: Csr, backward: Csr) -> list[RowBlock]:
-    """The matrix of a graph as blocks of rows, one after another.
-
-    Args:
-        kind: of the graph.
-        forward: its adjacency, with weights as data or None.
-        backward: the transpose.
-    """
+    """The matrix of a graph as consecutive blocks of rows, from its adjacency and the transpose."""
     n, coupling = forward.rows, np.float32(0)
     if kind == "undirected":
         return [RowBlock(forward, backward, 0, n, coupling)]

@@ -32,10 +32,8 @@ STEPS = len(NEEDS)
 def advance(step: int, state: list[Array], product: Array) -> Array:
     """Compute the result of a step: M L0, then L1, M L1, and E - C.
 
-    Args:
-        step: 0 to 3.
-        state: arrays `[rows, d]` of `NEEDS[step]`; L0 is E.
-        product: D1^-1 A1 of the last of them, `[rows, d]`.
+    `state` holds the arrays `[rows, d]` of `NEEDS[step]` (L0 is E), `product` is D1^-1 A1 of the
+    last.
     """
     filtered: Array = np.float32(1 - _MU) * state[-1] - product
     if step in (0, 2):

@@ -77,7 +77,7 @@ def one_thread() -> Any:
 
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> Any:
-    """The libraries with threads of their own, looked up again after an import: some bring one.
+    """The libraries with threads of their own; `modules` is the cache key, for imports add some.
 
     A look-up takes longer than a small task of Spark.
     """

@@ -1,9 +1,8 @@
 """Arrays over all nodes, computed piece by piece.
 
-A task takes one piece: it reads the rows of the piece's columns, its halo included, and writes the
-rows of the piece's nodes. The pieces' shares of the hubs' rows are added up in a task of their own,
-in the order of the pieces. So each number follows from the same numbers in the same order, however
-the tasks run: in memory, over files and on Spark the bytes are the same.
+A task reads the rows of one piece's columns, its halo included, and writes the rows of its nodes.
+The pieces' shares of hub rows are added in a task of their own, in the order of the pieces. So the
+bytes are the same in memory, over files and on Spark.
 """
 
 from __future__ import annotations
@@ -31,12 +30,9 @@ _SUMS = 64
 
 @dataclass(frozen=True)
 class PieceTasks:
-    """Runs tasks over the pieces of a matrix, and keeps their arrays.
+    """Runs tasks over the pieces of a matrix, which `save_piece` saved, and keeps their arrays.
 
-    Attributes:
-        layout: the nodes by piece; of its `order` only the hubs are read.
-        arrays: holds the arrays; the pieces are there already (`save_piece`).
-        runner: runs the tasks.
+    Of the `order` of `layout` only the hubs are used.
     """
 
     layout: PieceLayout
@@ -58,7 +54,7 @@ class PieceTasks:
         return load_piece(self.arrays, self.layout, i)
 
     def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
-        """Run tasks, each in one thread: then sums have one order."""
+        """Run tasks, each with one thread, so that sums have one order."""
 
         def alone(i: int) -> Stats | None:
             with one_thread():
@@ -67,7 +63,7 @@ class PieceTasks:
         return self.runner.run(count, alone, stage)
 
     def drop(self, *names: str) -> None:
-        """Remove arrays, unless a job that goes on may read them again."""
+        """Remove arrays, unless a job that resumes may read them again."""
         if not self.runner.resumes:
             for name in names:
                 self.arrays.drop(name)
@@ -94,12 +90,8 @@ class PieceTasks:
     ) -> None:
         """Make array `name`, `[N', *row]`, from the rows that each piece gives.
 
-        Args:
-            name: of the array.
-            row: shape of a row.
-            dtype: of the array.
-            read: rows of a piece's nodes and then of its hubs, those in part.
-            written: maps the whole rows of the nodes from `first` on to the rows of the array.
+        `read` computes rows of a piece's nodes and then partial rows of its hubs; `written` maps
+        the complete rows of the nodes from `first` on to the rows of the array.
         """
         self._create(name, dtype, row)
         partial, hubs = f"{name}.hubs", self.layout.hubs
@@ -138,7 +130,7 @@ class PieceTasks:
     def multiply(self, matrix: str, piece: Piece, name: str) -> Array:
         """The piece's matrix with the values of a stage, times the rows of its columns.
 
-        The rows are read some of their columns at a time, if all together take much memory.
+        Columns are read in groups, to bound the memory.
         """
         values = self.arrays.blocks.load(matrix, piece.index, "values")
         piece_matrix, width = piece.with_values(values), self.arrays.map(name).shape[1]
@@ -152,7 +144,7 @@ class PieceTasks:
     def sums(
         self, name: str, count: int, task: Callable[[int], Sequence[Array]]
     ) -> Iterator[Array]:
-        """Add up each of the arrays that `task(i)` gives, over all i below `count`."""
+        """Sum each of the arrays that `task(i)` returns, over all i below `count`."""
         shares = np.array_split(np.arange(count), min(count, _SUMS))
 
         def add(s: int) -> Stats:
@@ -173,7 +165,7 @@ class PieceTasks:
         self.drop(name)
 
     def sum_of_spans(self, name: str, stage: str, of_rows: Callable[[Array], Array]) -> Array:
-        """Add up `of_rows` of the hubs' rows, and then of each piece's rows, of an array."""
+        """Sum `of_rows` of the hubs' rows, and then of each piece's rows, of an array."""
         spans = self.spans
 
         def span(i: int) -> list[Array]:
@@ -186,11 +178,11 @@ class PieceTasks:
     def save_matrix(self, name: str, matrix: Array, index: int = 0) -> None:
         """Save a small matrix that rows are multiplied by, column by column.
 
-        The order in memory decides which loop of the linear algebra library multiplies, and so the
-        last bits; LAPACK gives columns.
+        The order in memory, columns in LAPACK, selects the loop of the library and so the last
+        bits.
         """
         self.arrays.blocks.save(name, index, columns=matrix.T)
 
     def matrix(self, name: str, index: int = 0) -> Array:
-        """A matrix that `save_matrix` saved."""
+        """Load a matrix of `save_matrix`."""
         return self.arrays.blocks.load(name, index, "columns").T

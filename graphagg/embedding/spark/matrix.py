@@ -1,7 +1,7 @@
 """The matrix of a graph, its partition and its pieces, as stages of a Spark job.
 
-The rows of the graph are mapped (`graphagg.graph.spark.rows`). Tasks make ranges of the matrix's
-rows of them; one task cuts the matrix; then a task per piece gathers the piece's rows.
+Tasks make ranges of the matrix's rows from the mapped rows of the graph
+(`graphagg.graph.spark.rows`); one task cuts the matrix; then a task per piece gathers its rows.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def mapped_graph(arrays: FileArrays, kind: GraphKind, report: ReadReport) -> Gra
 
 
 def write_matrix(job: SparkJob, graph: Graph, weighted: bool, per_task: int) -> NetworkMatrix:
-    """Stage `matrix`: the rows of the matrix; a task writes those of about `per_task` entries."""
+    """Stage `matrix`: write the rows of the matrix, about `per_task` entries in a task."""
     check_graph(graph)
     arrays, kind = job.arrays, graph.kind
     tasks = [
@@ -88,10 +88,7 @@ def _cuts(indptr: Array, per_task: int) -> list[int]:
 class MatrixPartition:
     """A partition on disk, as the arrays `parts` and `numbers` of the job, `[N]`.
 
-    Attributes:
-        report: how good it is.
-        layout: the nodes by piece.
-        isolated: nodes without an edge.
+    `isolated` counts the nodes without an edge.
     """
 
     report: PartitionReport
@@ -102,11 +99,8 @@ class MatrixPartition:
 def write_pieces(job: SparkJob, config: EmbeddingConfig) -> MatrixPartition:
     """Stages `partition` and `pieces`.
 
-    METIS holds the matrix in memory, a streaming partition some 60 bytes per node.
-
-    Raises:
-        InvalidParameter: more pieces than nodes with an edge.
-        PieceTooLarge: a piece is over `max_piece_edges` and cannot be cut further.
+    METIS holds the matrix in memory, a streaming partition some 60 bytes per node. Raises as
+    `graphagg.embedding.partition.cut.partition`.
     """
     arrays = job.arrays
     nodes = len(arrays.map(f"{MATRIX}.indptr")) - 1

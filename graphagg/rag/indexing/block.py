@@ -48,11 +48,7 @@ def block_of(
 ) -> Arrays:
     """Annotate and encode a block of passages.
 
-    Args:
-        passages: in the order of their rows.
-        models: extractor and encoder.
-        given: `[p, d]`, vectors of the passages that need not be computed; None: none.
-        progress: called with stage, done, total of the block.
+    `given` `[p, d]` are vectors of the passages that need not be computed; None: there are none.
     """
     notes = list(annotate(passages, models.extractor, progress))
     listed = names_of(models.extractor.spec.settings)
@@ -64,7 +60,7 @@ def block_of(
 def annotate(
     passages: Sequence[Passage], extractor: EntityExtractor, progress: Progress
 ) -> Iterator[Annotation]:
-    """Find entities in titles and texts apart, then put the two together."""
+    """Find entities in titles and texts separately, then combine them."""
     texts = [text for passage in passages for text in passage.parts]
     extractor = extractor.inner if isinstance(extractor, WithNames) else extractor
     if isinstance(extractor, ByLanguage):  # a title is too short to tell its language
@@ -90,14 +86,8 @@ def _whole(annotation: Annotation, passage: Passage) -> Annotation:
 class Block:
     """Sentences, tokens, names and words of a block of passages.
 
-    Args:
-        passages: in the order of their rows.
-        notes: the annotation of each.
-        analyzers: of the index.
-        listed: names of the user; None: none.
-
-    Attributes:
-        sentences, entities: where sentences, and entities of the extractor, begin and end.
+    `notes` are the annotations of the passages, `listed` the names of the user, if any. `sentences`
+    and `entities` hold the bounds of sentences, and of entities of the extractor.
     """
 
     def __init__(
@@ -120,7 +110,7 @@ class Block:
             self._add(row, passage, note)
 
     def _add(self, row: int, passage: Passage, note: Annotation) -> None:
-        """Append one passage to the columns; words and keys by their numbers in the block."""
+        """Append a passage to the columns; words and keys are numbered within the block."""
         tokens, text = RowTokens.of(passage, self._listed), passage.full_text
         word_number, key_number = self._words.__getitem__, self._keys.__getitem__
         self._tokens.extend(map(word_number, tokens.words))
@@ -147,12 +137,7 @@ class Block:
             self._named.extend((row, key_number(f.key), f.start, f.length, f.flags))
 
     def arrays(self, windows: Ragged, sentence_vectors: Array) -> Arrays:
-        """All arrays of the block.
-
-        Args:
-            windows: vectors of the windows of each passage.
-            sentence_vectors: `[S, ...]`.
-        """
+        """All arrays of the block, from the vectors of windows and sentences `[S, ...]`."""
         return {
             "s0.sentences.bounds": self.sentences.bounds,
             "s0.sentences": narrow(self.sentences.values),
@@ -247,14 +232,14 @@ def _spans(spans: Iterable[Iterable[Sequence[int]]]) -> Ragged:
 
 
 def _numbering() -> defaultdict[str, int]:
-    """Numbers strings in the order in which they are first asked for."""
+    """Numbers strings in the order of their first lookup."""
     numbering: defaultdict[str, int] = defaultdict()
     numbering.default_factory = numbering.__len__
     return numbering
 
 
 def _sorted(numbering: dict[str, int]) -> tuple[list[str], Array]:
-    """Numbered strings by their UTF-8 bytes, and the rank of each by its number; int32."""
+    """Strings in the order of their UTF-8 bytes, and the int32 rank of each by its number."""
     ordered = sorted(numbering, key=str.encode)
     ranks = np.empty(len(ordered), np.int32)
     order = np.fromiter(map(numbering.__getitem__, ordered), np.int64, len(ordered))
@@ -276,15 +261,10 @@ COLUMNS = ("row", "key", "start", "length", "sentence", "flags")
 
 
 def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Array) -> Arrays:
-    """Find the mentions of all keys in a block.
+    """Find the mentions of all keys of `table` in a block, as the arrays of `mention_arrays`.
 
-    Args:
-        array: gives an array of the block by its name (`graphagg.rag.indexing.block`).
-        table: all keys.
-        ranks: the rank of each key of the block among all keys.
-
-    Returns:
-        The arrays of `mention_arrays`.
+    `array` returns an array of the block by its name; `ranks` has the rank of each of its keys
+    among all.
     """
     names = ("words.utf8", "words.offsets", "tokens", "tokens.bounds", "gazetteer.title_tokens",
              "token.sentence", "token.case")  # fmt: skip
@@ -303,14 +283,9 @@ def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Arr
 def mention_arrays(records: Array, rows: int) -> Arrays:
     """The mentions of a block as columns, and its pairs of a key and a row.
 
-    Args:
-        records: `[m, 6]`, the `COLUMNS` of each mention, ordered by row.
-        rows: of the block.
-
-    Returns:
-        The columns, and of P pairs by key and row: `pairs.key` `[k]`, the distinct keys;
-        `pairs.union` `[k]`, the flags of all mentions of a key; `pairs.bounds` `[k + 1]`, where the
-        pairs of a key begin; `pairs.row`, `pairs.count` and `pairs.flags` `[P]`.
+    `records` `[m, 6]` holds the `COLUMNS` of each mention, ordered by row. The P pairs are ordered
+    by key and row: `pairs.key` `[k]`, the distinct keys; `pairs.union` `[k]`, the flags of all
+    mentions of a key; `pairs.bounds` `[k + 1]`; `pairs.row`, `pairs.count` and `pairs.flags` `[P]`.
     """
     row, key, start, length, sentence, flags = records.T
     codes, pair, count = np.unique(

@@ -1,6 +1,6 @@
-"""A build in this process: block by block, in memory that the corpus does not decide.
+"""A build in this process, block by block, in memory that does not grow with the corpus.
 
-`Recipe` is what the manifest records of it, for a build by Spark too.
+`Recipe` is what the manifest records of a build, here or by Spark.
 """
 
 from __future__ import annotations
@@ -66,16 +66,9 @@ def build(
     vectors: Vectors | None = None,
     limits: BuildLimits = DEFAULT_LIMITS,
 ) -> Manifest:
-    """Write and publish an index of exactly the passages that were written.
+    """Write and publish an index of the passages that are in the folder of the publication.
 
-    Args:
-        publication: where it goes.
-        passages: in its folder.
-        recipe: how it is built.
-        scratch: a folder for files that do not last.
-        progress: called with stage, done, total.
-        vectors: `[P, d]` of the passages, if they are known.
-        limits: what memory holds.
+    Temporary files go to `scratch`; `vectors` `[P, d]` are of the passages, if they are known.
     """
     writer = publication.writer
     # A kill loses a block: below 2 % of a larger corpus.
@@ -110,10 +103,10 @@ def _blocks(
     recipe: Recipe,
     vectors: Vectors | None,
 ) -> Iterator[Blocks]:
-    """Context manager: where the arrays of blocks are, removed once the build is complete.
+    """Context manager: the arrays of blocks, removed once the build is complete.
 
-    Several blocks outlast a kill: they lie beside the index, in a folder that is named by all that
-    they follow from, and a build of the same goes on from there.
+    Several blocks survive a killed build: their folder beside the index is named by a digest of all
+    that they depend on, and the same build resumes from there.
     """
     if len(cut) == 1:
         yield MemoryBlocks()
@@ -165,7 +158,7 @@ def _annotate(
 
 
 def _last(progress: Progress, whole: int, of_blocks: float) -> Progress:
-    """Show stage `mentions` as half of the work that follows the blocks."""
+    """Report stage `mentions` as half of the work that follows the blocks."""
 
     def report(stage: str, done: int, total: int) -> None:
         share = of_blocks + (1 - of_blocks) / 2 * done / max(total, 1)
@@ -176,18 +169,13 @@ def _last(progress: Progress, whole: int, of_blocks: float) -> Progress:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Models and parameters that an index is built by.
-
-    Attributes:
-        models: find entities and give vectors.
-        chunking: how the passages were split; None: not at all.
-    """
+    """Models and parameters of a build; `chunking` None: the passages were not split."""
 
     models: Models
     chunking: ChunkConfig | None
 
     def parameters(self) -> dict[str, object]:
-        """The parameters that decide an index beside its passages and models, for the manifest."""
+        """Manifest parameters: what the index depends on apart from passages and models."""
         return {
             "revision": REVISION,
             "profile": self.models.profile,
@@ -196,12 +184,7 @@ class Recipe:
         }
 
     def is_built(self, directory: str | os.PathLike[str], digest: str) -> bool:
-        """Whether building again would give the index that is there.
-
-        Args:
-            directory: of the index.
-            digest: of the passages.
-        """
+        """Whether the current version was built by this recipe, from passages of this digest."""
         manifest = current_manifest(directory, KIND)
         return (
             manifest is not None
@@ -213,13 +196,9 @@ class Recipe:
 
 
 def write_lists_of(folder: Path, position: int, windows: Array, sentences: Array) -> None:
-    """Write the inverted lists of a segment in a folder, if it has many windows.
+    """Write the inverted lists of segment number `position`, if it has many windows.
 
-    Args:
-        folder: of the version.
-        position: number of the segment.
-        windows: the vectors of its windows.
-        sentences: the vectors of its sentences, which decide how many lists a question reads.
+    The vectors of the sentences decide how many lists a question reads.
     """
     if len(windows) > dense.FLAT_LIMIT and dimension_of(windows) <= LONGEST:
         centroids = trained(windows)
@@ -230,14 +209,7 @@ def write_lists_of(folder: Path, position: int, windows: Array, sentences: Array
 def publish_build(
     publication: Publication, recipe: Recipe, digest: str, counts: dict[str, int]
 ) -> Manifest:
-    """Publish a version of one segment whose files are written.
-
-    Args:
-        publication: where it goes.
-        recipe: how it was built.
-        digest: of the passages.
-        counts: of its parts.
-    """
+    """Publish a version of one segment whose files are written."""
     table = getattr(recipe.models.encoder, "table", None)
     if table is not None:  # of a static encoder: a question needs nothing else
         table.write(publication.writer)
@@ -261,12 +233,8 @@ def publish_segments(
 ) -> Manifest:
     """Publish a version of several segments whose files and tables are written.
 
-    Args:
-        publication: where it goes.
-        before: an index of the same parameters and models.
-        corpus: the segments.
-        by_id: the rows that are alive, in the order of their ids.
-        counts: of the tables.
+    `before` has the same parameters and models; `by_id` are the live rows in the order of their
+    ids.
     """
     writer, manifest = publication.writer, before.manifest
     alive = write_id_order(writer, by_id, len(corpus))

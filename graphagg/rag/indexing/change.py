@@ -1,12 +1,12 @@
 """Changes of an index: passages added, replaced and deleted; segments joined.
 
-A change adds a segment or none, and writes the tables over all segments again: gazetteer,
-lexicon, the order of ids, and which rows are alive. They are merged by the stages of a build
-(`graphagg.rag.indexing.engine`), over two blocks: the rows that stay, whose arrays come from the
-version before, and the new passages. Segments are taken over as they are (their files are linked),
-so that a change costs what it adds plus one pass over the merged lists. Segments are joined when
-the last one is at least half as large as the one before it, so that there are few. `compact` joins
-all: the result is, byte for byte, a build of the passages that are left.
+A change adds at most one segment, and writes the tables over all segments again: gazetteer,
+lexicon, the order of ids, and which rows are alive. The stages of a build
+(`graphagg.rag.indexing.engine`) merge two blocks: the rows that stay, whose arrays come from the
+version before, and the new passages. Files of unchanged segments are linked, so a change costs what
+it adds plus one pass over the merged lists. Segments are joined when the last one is at least half
+as large as the one before it. `compact` joins all: the result is, byte for byte, a build of the
+remaining passages.
 """
 
 from __future__ import annotations
@@ -47,16 +47,10 @@ def change_passages(
     progress: Progress = silent,
     vectors: Vectors | None = None,
 ) -> Manifest:
-    """Publish a version without some rows and with some new passages, at least one in all.
+    """Publish a version without the rows `gone` and with some new passages, at least one in all.
 
-    Args:
-        publication: where it goes.
-        before: the version that changes.
-        gone: rows that are removed.
-        new: passages that are added.
-        models: loads the models; called unless each new passage has the text of one that goes.
-        progress: called with stage, done, total.
-        vectors: `[P, d]` of the new passages, if they are known.
+    Models are loaded unless each new passage has the text of one that goes; `vectors` `[P, d]` are
+    of the new passages, if they are known.
     """
     removed = list(gone)
     alive = np.array(before.alive)
@@ -68,24 +62,17 @@ def change_passages(
 
 
 def compact(publication: Publication, before: PassageSnapshot) -> Manifest:
-    """Publish a version of one segment that holds nothing of the passages that were deleted."""
+    """Publish a version of one segment, without any data of deleted passages."""
     return _Change(before, np.array(before.alive), (), None, join_all=True).publish(publication)
 
 
 class _Change:
-    """A version before, and what becomes of its rows.
-
-    Args:
-        before: the version.
-        alive: `[R before]`, the rows that stay.
-        new: the passages that are added.
-        block: their arrays; None: there are none.
-        join_all: join all segments, however large.
+    """A version before, and what becomes of its rows; `alive` `[R before]` are the rows that stay.
 
     Attributes:
         corpus: all segments before they are joined, with the one of the new passages.
         first: number of the first segment that is joined; their number if none is.
-        row_map: `[R before]`, the row of each passage in the new version; -1 where it goes.
+        row_map: `[R before]`, the row of each passage in the new version; -1 if it is removed.
         alive: `[R]` of the new version.
     """
 
@@ -133,7 +120,7 @@ class _Change:
     # --- gazetteer and lexicon ---------------------------------------------------------------
 
     def _merge(self, engine: TableStages, rows: int) -> dict[str, int]:
-        """Write gazetteer and lexicon. Returns counts of entities, mentions and terms."""
+        """Write gazetteer and lexicon; returns counts of entities, mentions and terms."""
         arrays, staying = engine.arrays, StayingRows(self.before, self.row_map, rows)
         old_terms, old_block = staying.words()
         old_keys = self.before.gazetteer.keys
@@ -159,7 +146,7 @@ class _Change:
     # --- segments -----------------------------------------------------------------------------
 
     def _joined(self) -> StoredCorpus:
-        """Join segments. Returns the segments of the new version."""
+        """Join segments; returns the segments of the new version."""
         segments = self.corpus.segments
         if self.first == len(segments):
             return self.corpus
@@ -168,7 +155,7 @@ class _Change:
         )
 
     def _write_segments(self, writer: ArtifactWriter, corpus: StoredCorpus) -> None:
-        """Take over the segments that stay as they are, and write the others."""
+        """Link the files of unchanged segments, and write the others."""
         artifact, kept = self.before.artifact, min(self.first, len(self.before.corpus.segments))
         for i, segment in enumerate(corpus.segments):
             start, end = corpus.starts[i : i + 2].tolist()

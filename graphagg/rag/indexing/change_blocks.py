@@ -40,19 +40,11 @@ def new_block(
     vectors: Vectors | None,
     progress: Progress,
 ) -> Arrays:
-    """The arrays of the new passages.
+    """The arrays of the new passages, at least one.
 
-    Sentences, entities and vectors depend on title and text alone. So a passage with the title and
-    text of one that goes, as when a file is touched, renamed, or grows in front, takes them from
-    the version before; no model is loaded where all new passages do.
-
-    Args:
-        new: at least one.
-        before: the version that changes.
-        gone: rows of it that the change removes.
-        models: loads the models.
-        vectors: `[P, d]` of the new passages, if they are known.
-        progress: called with stage, done, total.
+    Sentences, entities and vectors depend on title and text only. So a passage with the title and
+    text of one that goes (a file was touched or renamed) takes them from the version before; models
+    are loaded only for other passages.
     """
     corpus = before.corpus
     row_of = {(corpus[row].title, corpus[row].text): row for row in gone}
@@ -84,7 +76,7 @@ def _annotation(corpus: StoredCorpus, row: int) -> Annotation:
 
 
 def _rows_of(vectors: Stack, bounds: Rows, rows: Rows) -> tuple[Array, Rows]:
-    """The vectors of some rows as they are stored, row after row, and the number of each row's."""
+    """The vectors of some rows as stored, row after row, and the number of each row's."""
     counts = bounds[rows + 1] - bounds[rows]
     return vectors.rows(ranges(bounds[rows], counts)), counts
 
@@ -103,13 +95,12 @@ def segment_of(passages: Sequence[Passage], block: Arrays) -> Segment:
 class StayingRows:
     """The rows of a version that stay in the next one, as the first block of a merge.
 
-    That such a passage holds a name which is new to the index is seen from its words: only passages
-    that hold all stems of the name are read again, and where links are new what these lead to.
+    We use the lexicon to find old passages that contain a new key: only passages that contain all
+    stems of a new name are read again, and, for new links, their targets.
 
     Attributes:
-        before: the version.
-        row_map: `[R before]`, the row of each passage in the next version; -1 where it goes.
-        count: rows of the block; some of them may be of passages that are gone.
+        row_map: `[R before]`, the row of each passage in the next version; -1 if it is removed.
+        count: rows of the block; some of them may be of removed passages.
     """
 
     before: PassageSnapshot
@@ -117,7 +108,7 @@ class StayingRows:
     count: int
 
     def words(self) -> tuple[StringTable, Arrays]:
-        """Stems that passages still hold, and the arrays of the block without its names."""
+        """Stems of the remaining passages, and the arrays of the block without its names."""
         lexicon = self.before.lexicon
         stays = self.row_map[lexicon.rows] >= 0
         term = np.repeat(np.arange(len(lexicon.terms)), np.diff(lexicon.bounds))[stays]
@@ -138,7 +129,7 @@ class StayingRows:
         return lexicon.terms if is_same else lexicon.terms.take(used), arrays
 
     def _moved(self, values: Array) -> Array:
-        """Values of the rows before, in their new rows; 0 for a passage that is gone."""
+        """Values `[R before, ...]` in the new rows; 0 for a removed passage."""
         moved = np.zeros((self.count, *values.shape[1:]), values.dtype)
         stays = self.row_map >= 0
         moved[self.row_map[stays]] = values[stays]
@@ -147,10 +138,7 @@ class StayingRows:
     def mentions(self, ranks: Array, fresh: Array, names: StringTable) -> Arrays:
         """Mentions of the entities before, and of names that are new to the index.
 
-        Args:
-            ranks: of the entities before, among all keys.
-            fresh: `[f]` ranks of the keys that are new.
-            names: `[f]` these keys.
+        `ranks` are of the entities before among all keys, `fresh` `[f]` of the new keys `names`.
         """
         old = self.before.gazetteer
         row = self.row_map[np.repeat(np.arange(len(self.row_map)), np.diff(old.bounds))]
@@ -190,7 +178,7 @@ class StayingRows:
         return records
 
     def _holds_any(self, names: StringTable) -> Mask:
-        """`[R before]`, the rows that hold all stems of any of some names."""
+        """`[R before]`, the rows that contain all stems of at least one name."""
         lexicon, analyzers = self.before.lexicon, self.before.analyzers
         mask = np.zeros(len(self.row_map), bool)
         links = {name for name in names if name.startswith(PREFIX)}

@@ -1,8 +1,8 @@
-"""Vectors of passages, sentences and names, as an index stores them.
+"""Vectors of passages and sentences, as an index stores them.
 
-A passage longer than the encoder reads at once is encoded in several windows (`Encoder.split`). The
-vectors of its sentences come out of the same pass where the encoder gives token vectors
-(`PassageEncoder`); with any other encoder each sentence is encoded as a text of its own.
+A long passage is encoded in several windows (`Encoder.split`). Vectors of its sentences come from
+the same pass if the encoder gives token vectors (`PassageEncoder`); otherwise each sentence is
+encoded as its own text.
 """
 
 from __future__ import annotations
@@ -32,17 +32,9 @@ def encoded(
     given: Vectors | None,
     progress: Progress,
 ) -> tuple[Ragged, Array]:
-    """Encode the windows of passages, and their sentences.
+    """Encode the windows of passages, and their sentences (bounds `[S, 2]`), in stored form.
 
-    Args:
-        passages: in the order of their rows.
-        sentences: `[S, 2]`, where they begin and end.
-        encoder: gives vectors.
-        given: `[P, d]`, vectors of the passages that need not be computed: one window each.
-        progress: called with stage, done, total.
-
-    Returns:
-        Vectors of the windows per passage, and of all sentences, as a segment stores them.
+    `given` `[P, d]` are vectors of the passages that need not be computed: one window each.
     """
     if pools_sentences(encoder):
         onward = renamed(progress, "passages")
@@ -90,17 +82,7 @@ def _pooled(
 def encode_texts(
     texts: Iterable[str], count: int | None, encoder: Encoder, progress: Progress
 ) -> Array:
-    """Encode texts, `BLOCK` of them at a time.
-
-    Args:
-        texts: read as they are encoded.
-        count: number of the texts; None: it is not known.
-        encoder: gives vectors.
-        progress: called with stage, done, total.
-
-    Returns:
-        The vectors as a segment stores them, one row per text.
-    """
+    """Encode texts lazily, `BLOCK` at a time, in stored form; `count` may be unknown (None)."""
     blocks: list[Array] = []
     stream, done = iter(texts), 0
     block = list(islice(stream, BLOCK))
@@ -120,7 +102,7 @@ def stored_rows(vectors: Vectors, dimension: int) -> Array:
 
 
 def _onward(progress: Progress, before: int, whole: int) -> Progress:
-    """Report a block of texts as a range of all of them."""
+    """Report a block of texts as a range of all texts."""
 
     def report(stage: str, done: int, total: int) -> None:
         progress(stage, before + done, whole)
@@ -129,7 +111,7 @@ def _onward(progress: Progress, before: int, whole: int) -> Progress:
 
 
 def _windows(passages: Sequence[Passage], encoder: Encoder, lengths: list[int]) -> Iterator[str]:
-    """The windows of all passages; appends the number of windows of each to `lengths`."""
+    """The windows of all passages; appends the number of each passage's to `lengths`."""
     for start in range(0, len(passages), BLOCK):
         split = encoder.split([passage.full_text for passage in passages[start : start + BLOCK]])
         lengths.extend(map(len, split))

@@ -1,4 +1,4 @@
-"""The stages that make the tables of an index out of blocks of passages: one text for all builds.
+"""The stages that make the tables of an index from blocks of passages, for all builds.
 
     segment     per block   entities, sentences, vectors, names, words (`block`)
     keys        merged      the names of all blocks, each once; then a hash table of them
@@ -9,10 +9,9 @@
     terms       merged      the stems of all blocks; then postings by ranges of stems
     view                    statistics of all passages
 
-A name counts wherever it stands, also in passages before the one that brings it: so mentions wait
-for the names of all blocks. A build runs all stages, in this process over arrays in memory or in
-files, or as Spark tasks; a change runs them over two blocks, the passages that stay and those that
-are new (`graphagg.rag.indexing.change`).
+A name counts in every passage, also in those before its definition: so mentions wait for the names
+of all blocks. A build runs all stages, in process or as Spark tasks; a change runs them over two
+blocks, the passages that stay and the new ones (`graphagg.rag.indexing.change`).
 """
 
 from __future__ import annotations
@@ -55,9 +54,7 @@ class TableStages:
 
     Attributes:
         starts: the first row of each block, and the number of rows.
-        arrays: of the blocks, over all blocks, and of the version.
-        runner: runs the tasks.
-        entries: pairs or postings that are put in order together.
+        entries: pairs or postings that are sorted together.
     """
 
     starts: Sequence[int]
@@ -66,14 +63,7 @@ class TableStages:
     entries: int
 
     def run(self, blocks: Sequence[Stats]) -> dict[str, int]:
-        """Run the stages after `segment`.
-
-        Args:
-            blocks: the results of that stage.
-
-        Returns:
-            Counts of entities, mentions and terms.
-        """
+        """Run the stages after `segment`; returns counts of entities, mentions and terms."""
         self.join(blocks)
         self._merge(KEYS, self.arrays.work, KEYS)
         self.find_mentions()
@@ -84,23 +74,14 @@ class TableStages:
         return counts | {"terms": len(self.arrays.version.map("lexicon.bounds")) - 1}
 
     def join(self, blocks: Sequence[Stats]) -> None:
-        """Write the files that are the arrays of all blocks, one after another."""
+        """Write the files that are the concatenated arrays of all blocks."""
         names = [name for name in blocks[0] if name.startswith(_JOINED)]
         self.arrays.stage(SEGMENT_STAGE).join(self.runner, blocks, self.arrays.version, names)
 
     def take(
         self, blocks: Sequence[Arrays], key_ranks: Sequence[Array], term_ranks: Sequence[Array]
     ) -> list[Stats]:
-        """Take blocks whose names and words are merged already, and join their arrays.
-
-        Args:
-            blocks: the arrays of each.
-            key_ranks: for each, the ranks of its keys among all.
-            term_ranks: the ranks of its terms.
-
-        Returns:
-            The results of stage `segment`.
-        """
+        """Save and join blocks whose keys and terms already have ranks; returns the stats."""
         stage, stats = self.arrays.stage, list[Stats]()
         for i, block in enumerate(blocks):
             stats.append({"block": i} | stage(SEGMENT_STAGE).save(i, block))
@@ -110,14 +91,9 @@ class TableStages:
         return stats
 
     def _merge(self, table: str, target: FileArrays, name: str) -> None:
-        """Merge a sorted string table of all blocks, each string once, in one task.
+        """Merge a sorted string table of all blocks, without repetition, in one task.
 
-        Array `ranks` of stage `table` then has the ranks of a block's strings in the result.
-
-        Args:
-            table: of stage `segment`.
-            target: takes the merged table.
-            name: of the merged table.
+        Array `ranks` of stage `table` then has the ranks of each block's strings in the result.
         """
 
         def merge(_: int) -> None:
@@ -150,7 +126,7 @@ class TableStages:
         self.runner.run(self._count - first, find, MENTIONS)
 
     def write_gazetteer(self) -> dict[str, int]:
-        """Stages `entities`, `pairs` and `gazetteer`. Returns counts of entities and mentions."""
+        """Stages `entities`, `pairs` and `gazetteer`; returns counts of entities and mentions."""
         (entities,) = self.runner.run(1, self._number_entities)
         self._write_pairs(narrow_type(entities["largest"]))
         mentions = self._write_mentions()
@@ -225,7 +201,7 @@ class TableStages:
         self.runner.run(len(cuts) - 1, write)
 
     def _write_mentions(self) -> int:
-        """Stage `gazetteer`: write the mentions by their entities. Returns their number."""
+        """Stage `gazetteer`: write the mentions by their entities; returns their number."""
 
         def number(i: int) -> Stats:
             m = {name: self.arrays.stage(MENTIONS).map(i, name) for name in COLUMNS}
@@ -253,11 +229,7 @@ class TableStages:
     # --- words -----------------------------------------------------------------------------------
 
     def write_postings(self, blocks: Sequence[Stats]) -> None:
-        """Write the postings of all stems; a task writes a range of stems.
-
-        Args:
-            blocks: the results of stage `segment`.
-        """
+        """Write the postings of all stems; a task writes a range of stems."""
         self.runner.run(1, self._count_postings)
         version = self.arrays.version
         bounds = version.map("lexicon.bounds")
@@ -298,7 +270,7 @@ class TableStages:
     # --- all passages ----------------------------------------------------------------------------
 
     def write_view(self, alive: Mask) -> None:
-        """Write the view of all passages that are alive: over mapped files, into mapped files."""
+        """Write the statistics of all live passages, over mapped files into mapped files."""
         version = self.arrays.version
 
         def write(_: int) -> None:

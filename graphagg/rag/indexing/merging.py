@@ -1,4 +1,4 @@
-"""Merging sorted strings and entries of several blocks, in memory that the blocks do not decide."""
+"""Merge sorted strings and entries of several blocks, in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,14 +18,9 @@ _WRITTEN = 65_536  # strings that are appended to a file together
 
 
 def merge_strings(tables: Sequence[StringTable], file: GrowingStrings) -> list[Array]:
-    """Write the distinct strings of several tables, ascending by their UTF-8 bytes.
+    """Write the distinct strings of sorted tables, ascending by UTF-8 bytes, and close the file.
 
-    Args:
-        tables: each ascending, without repetition.
-        file: takes the strings; it is closed.
-
-    Returns:
-        Per table, the rank of each of its strings in the file, int32, ascending.
+    Returns per table the int32 rank of each of its strings in the file, ascending.
     """
     ranks = [array("i") for _ in tables]
     distinct: list[bytes] = []
@@ -45,14 +40,9 @@ def merge_strings(tables: Sequence[StringTable], file: GrowingStrings) -> list[A
 
 
 def insert_sorted(table: StringTable, new: StringTable) -> tuple[StringTable, Array, Array]:
-    """Merge a small sorted table into a large one; O(m log n) comparisons and one copy.
+    """Merge a sorted table of m strings into one of n; O(m log n) comparisons and one copy.
 
-    Args:
-        table: n strings, ascending by their UTF-8 bytes, without repetition.
-        new: m strings, likewise; some may be in the table.
-
-    Returns:
-        The merged table, and in it the rank of each string of `table` and of `new`; int32.
+    Returns the merged table, and in it the int32 rank of each string of `table` and of `new`.
     """
     positions, is_new, low = np.zeros(len(new), np.int64), np.zeros(len(new), bool), 0
     for i, raw in enumerate(new.raws()):
@@ -74,12 +64,8 @@ def insert_sorted(table: StringTable, new: StringTable) -> tuple[StringTable, Ar
 def key_ranges(bounds: Ints, most: int) -> list[int]:
     """Cut keys into ranges of at most `most` entries; a key with more is a range of its own.
 
-    Args:
-        bounds: `[K + 1]`, where the entries of each key begin among all.
-        most: entries that are put in order together.
-
-    Returns:
-        The first key of each range, and K.
+    The entries of key k are `bounds[k]` to `bounds[k + 1]`. Returns the first key of each range,
+    and K.
     """
     cuts, keys = [0], len(bounds) - 1
     while cuts[-1] < keys:
@@ -91,17 +77,9 @@ def key_ranges(bounds: Ints, most: int) -> list[int]:
 def entries_between(
     keys: Array, bounds: Ints, columns: Sequence[Array], first: int, last: int
 ) -> tuple[Array, list[Array]]:
-    """The entries of a block whose keys lie in a range.
+    """The entries of a block with keys `first` to `last - 1`: the key of each, and the columns.
 
-    Args:
-        keys: `[k]`, the keys of the block, ascending.
-        bounds: `[k + 1]`, where the entries of each begin.
-        columns: of the entries, key after key.
-        first: the first key of the range.
-        last: the key after the range.
-
-    Returns:
-        The key of each entry, and the columns.
+    `bounds` `[k + 1]` are of the entries of the ascending `keys` `[k]`.
     """
     low, high = np.searchsorted(keys, [first, last])
     some = bounds[low : high + 1]
@@ -110,26 +88,14 @@ def entries_between(
 
 
 def in_key_order(blocks: Sequence[tuple[Array, Sequence[Array]]]) -> list[Array]:
-    """Put entries of several blocks in the order of their keys; equal keys stay in block order.
-
-    Args:
-        blocks: keys and columns of each.
-
-    Returns:
-        The columns.
-    """
+    """Sort the entries of blocks, keys and columns, by key; equal keys stay in block order."""
     order = np.argsort(np.concatenate([keys for keys, _ in blocks]), kind="stable")
     columns = zip(*(columns for _, columns in blocks), strict=True)
     return [np.concatenate(column)[order] for column in columns]
 
 
 def order_of(table: StringTable, per_run: int) -> Iterator[int]:
-    """Positions of the strings of a table in ascending order of the strings; equal ones ascend.
-
-    Args:
-        table: in any order.
-        per_run: strings that are sorted in memory together.
-    """
+    """Positions of strings in a stable ascending order; `per_run` are sorted at a time."""
 
     def sorted_run(first: int) -> Iterator[tuple[bytes, int]]:
         last = min(first + per_run, len(table))

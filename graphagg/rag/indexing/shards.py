@@ -1,9 +1,8 @@
 """Shards: indices of parts of a corpus, merged into one index.
 
-The segments of all shards are taken over as they are, by links where they lie on one disk: nothing
-is encoded or recognized again. Statistics of words and names count all passages: the stages of a
-build merge them, so that answers equal the answers of an index of all passages. To replace a
-shard is to merge again: the files of the others are linked once more.
+The segments of all shards are linked or copied: nothing is encoded or recognized again. The stages
+of a build merge the statistics of words and names, so that answers equal the answers of an index of
+all passages. To replace a shard, merge again.
 """
 
 from __future__ import annotations
@@ -37,12 +36,7 @@ from graphagg.store.strings import StringTable
 def merge_shards(
     publication: Publication, shards: Sequence[PassageSnapshot], progress: Progress
 ) -> Manifest:
-    """Publish one index of the passages of several.
-
-    Args:
-        publication: where it goes.
-        shards: at least one, of the same parameters and models, without an id in common.
-        progress: called with stage, done, total.
+    """Publish one index of the passages of several, without an id in common.
 
     Raises:
         InvalidParameter, ModelMismatch: a shard has other parameters or models than the first.
@@ -100,7 +94,7 @@ class _Merge:
         return publish_segments(publication, shards[0].artifact, corpus, by_id, counts)
 
     def _by_id(self, corpus: StoredCorpus) -> Array:
-        """The rows that are alive in the order of their ids."""
+        """The live rows in the order of their ids."""
         starts = offsets([len(shard.corpus) for shard in self.shards])
         runs = [shard.by_id + start for shard, start in zip(self.shards, starts, strict=False)]
         ids = list(StringTable.joined([s.passages.ids for s in corpus.segments]).raws())
@@ -114,7 +108,7 @@ class _Merge:
         return np.array(rows, np.int32)
 
     def _merge(self, engine: TableStages) -> dict[str, int]:
-        """Write gazetteer and lexicon. Returns counts of entities, mentions and terms."""
+        """Write gazetteer and lexicon; returns counts of entities, mentions and terms."""
         arrays = engine.arrays
         staying = [_all_of(shard) for shard in self.shards]
         words = [rows.words() for rows in staying]
@@ -135,7 +129,7 @@ class _Merge:
         return counts | {"terms": len(arrays.version.map("lexicon.bounds")) - 1}
 
     def _link(self, writer: ArtifactWriter) -> None:
-        """Take over the files of all segments, by their new numbers."""
+        """Link the files of all segments by their new numbers."""
         segments = 0
         for shard in self.shards:
             artifact = shard.artifact

@@ -1,7 +1,7 @@
 """The arrays of a build of passages: of blocks, over all blocks, and of the new version.
 
-A build in process keeps the arrays of one block in memory, and of several blocks in files that
-outlast a kill. A job of Spark keeps them in its folder.
+A build in process keeps one block in memory, and several in files that survive a killed build. A
+Spark job keeps them in its folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class BuildArrays:
 
     Attributes:
         blocks: arrays of one block of passages, by the stage that made them.
-        work: arrays over all blocks, for the time of the build.
+        work: temporary arrays over all blocks.
         version: the files of the new version.
     """
 
@@ -46,10 +46,10 @@ class BuildArrays:
 
 
 class KeptBlocks(MemoryBlocks):
-    """Arrays of blocks that outlast a killed build: a file per stage and block, and its note.
+    """Arrays of blocks that survive a killed build: a file per stage and block, and its note.
 
-    Nothing waits for the disk: by a checksum, what a machine that stopped has lost is made again.
-    Stages that are made again in any case need no note, and no file where they are small.
+    Files are not synced: a checksum finds what a crashed machine has lost. Stages that are cheap to
+    repeat have no note, and no file if they are small.
     """
 
     def __init__(self, storage: FolderStorage) -> None:
@@ -94,7 +94,7 @@ class KeptBlocks(MemoryBlocks):
             Blocks.note(self, stage, block, [layout, zlib.crc32(content.data), value])
 
     def noted(self, stage: str, block: int) -> Any:
-        """Read the value of `note`; None where the block is not complete, or damaged."""
+        """Read the value of `note`; None if the block is incomplete or damaged."""
         try:
             layout, checksum, value = Blocks.noted(self, stage, block) or ({}, -1, None)
             return value if zlib.crc32(self._open(stage, block, layout).data) == checksum else None

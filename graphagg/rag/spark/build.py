@@ -1,14 +1,12 @@
 """The passage index by Spark, the same artifact as `PassageIndex.build` writes.
 
-Stages, each of which ends on disk in `<directory>.work`, so that a job that was killed goes on:
+Each stage ends on disk in `<directory>.work`, so that a killed job resumes:
 
-1. records, passages: read, checked, split where they are long, and written in blocks of
-   consecutive rows, in the order of the input (`records`).
-2. ids: the order of ids, by a distributed sort (`whole`).
-3. segment: entities, sentences, vectors, names and words of each block; models load once per
-   worker process.
-4. The stages of `graphagg.rag.indexing.engine`, as tasks.
-5. metadata, inverted lists (`whole`).
+1. records, passages: read, checked, split where they are long, and written in blocks of consecutive
+rows, in the order of the input (`records`). 2. ids: the order of ids, by a distributed sort
+(`whole`). 3. segment: entities, sentences, vectors, names and words of each block; models load once
+per worker process. 4. The stages of `graphagg.rag.indexing.engine`, as tasks. 5. metadata, inverted
+lists (`whole`).
 
 One process writes the same files, byte for byte, on machines of one kind.
 """
@@ -59,17 +57,9 @@ def write_with_spark(
     loader: ModelLoader,
     passages_per_task: int = PASSAGES_PER_TASK,
 ) -> None:
-    """Index a corpus by Spark; see `PassageIndex.build`.
+    """Index a corpus by Spark; see `PassageIndex.build` and `records.read_records`.
 
-    Args:
-        spark_build: where the index goes, and how.
-        passages: a DataFrame; a table, as `table:NAME`; or JSONL, Parquet (also in folders such as
-            `year=2024`) or a folder of texts: paths and patterns, on any path that Spark reads;
-            see `graphagg.rag.spark.records.read_records`.
-        columns: which columns of a table are what, where they have other names.
-        chunking: how long texts are split, by the tasks; None keeps all whole.
-        loader: how every process loads the models.
-        passages_per_task: passages that a task annotates and encodes.
+    Tasks split long texts, and annotate and encode `passages_per_task` passages each.
     """
     source = PassageInput.of(passages, columns)
     recipe = Recipe(loaded(loader), chunking)
@@ -106,7 +96,7 @@ def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:
 def _annotate(
     job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats], loader: ModelLoader
 ) -> list[Stats]:
-    """Stage `segment`: a task annotates and encodes a block, unless it was finished before."""
+    """Stage `segment`: a task annotates and encodes a block, unless an earlier run did."""
     stage = arrays.stage(SEGMENT_STAGE)
 
     def annotate(i: int) -> Stats:
@@ -139,11 +129,7 @@ class ModelLoader(Protocol):
 
 @dataclass(frozen=True)
 class GivenModels:
-    """Models that the caller holds, sent to the executors; equal where they are called the same.
-
-    Attributes:
-        models: encoder, extractor and the rest.
-    """
+    """Models of the caller, sent to the executors; equal if their names are equal."""
 
     models: Models
 

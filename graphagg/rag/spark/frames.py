@@ -23,12 +23,8 @@ def passages_frame(
 ) -> DataFrame:
     """The rows with `rank` and `FIELDS`; see `PassageIndex.retrieve_on_spark`.
 
-    Args:
-        frame: of questions.
-        index: the opened index.
-        column: of the questions.
-        models: encoder, extractor and cache that it was opened with; each may be None.
-        options: of `retrieve_batch`.
+    `models` are the encoder and extractor that the index was opened with, or None; `options` are of
+    `retrieve_batch`.
     """
 
     def ask(passages: Any, questions: list[str]) -> Any:

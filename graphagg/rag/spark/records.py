@@ -56,11 +56,7 @@ PARQUET = (".parquet", ".pq")
 
 @dataclass(frozen=True)
 class PassageInput(SparkInput):
-    """The source of passages.
-
-    Attributes:
-        columns: which columns of a table, or fields of an object, are what.
-    """
+    """The source of passages; `columns` maps columns of a table, or fields of an object."""
 
     columns: RowConfig
 
@@ -73,7 +69,7 @@ class PassageInput(SparkInput):
         return cls(None, tuple(map(os.fspath, paths)), columns)
 
     def identity(self) -> list[Any]:
-        """Values that change when the input, or how it is read, changes, as far as it is known."""
+        """Values that change with the input, or with how it is read, as far as known."""
         fields = [] if self.columns == RowConfig() else [vars(self.columns)]
         if self.is_frame:
             return ["DataFrame", [], *fields]
@@ -93,7 +89,7 @@ def read_records(
 
     A DataFrame or table; JSONL (`.gz` is unpacked), Parquet or, of a folder, its `.txt` and `.md`
     files, as `read_passages` reads them, on any path that Spark reads; globs and folders of JSONL
-    or Parquet parts too. What folders such as `year=2024` say is a column.
+    or Parquet parts too. Folders such as `year=2024` become a column.
 
     Raises:
         UnreadableFile: the path or the table does not exist.
@@ -216,7 +212,7 @@ def _table_rows(source: PassageInput) -> Parse:
 
 
 def _as_object(value: Any) -> Any:
-    """A map of Spark, which Arrow gives as pairs, as an object."""
+    """A map of Spark, which Arrow represents as pairs, as an object."""
     is_map = isinstance(value, list) and value and all(isinstance(pair, tuple) for pair in value)
     return dict(value) if is_map else value
 
@@ -249,22 +245,10 @@ def _as_json(passage: Passage) -> bytes:
 def write_passages(
     job: SparkJob, source: PassageInput, chunking: ChunkConfig | None, per_task: int
 ) -> list[Stats]:
-    """Stage `passages`: write the passages in blocks of consecutive rows.
+    """Stage `passages`: write the passages in blocks of about `per_task` consecutive rows.
 
-    Documents are split in the tasks that read them; array `split` of a block says which passages
-    are chunks that come of that.
-
-    Args:
-        job: runs the tasks.
-        source: the input.
-        chunking: how long texts are split.
-        per_task: passages of a block, about.
-
-    Returns:
-        The lengths of the arrays of each block; `rows` is the number of its passages.
-
-    Raises:
-        EmptyCorpus: there is no passage.
+    Tasks split documents as they read them; array `split` of a block marks chunks. Returns the
+    lengths of the arrays of each block; `rows` is the number of its passages. Raises `EmptyCorpus`.
     """
     records = job.phase("records", lambda: read_records(job.spark, source, chunking))
     count = records.count()
@@ -305,12 +289,7 @@ def load_passages(arrays: BuildArrays, block: int) -> list[Passage]:
 def join_passages(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -> None:
     """Write the files of the passages; texts in compressed blocks.
 
-    One task compresses the texts, since where a block ends depends on all texts before it.
-
-    Args:
-        job: runs the tasks.
-        arrays: of the job.
-        passages: the results of stage `passages`.
+    One task compresses the texts, since the bounds of a block depend on all texts before it.
     """
     names = [name for name in passages[0] if name.startswith("s0.")]
     texts = [name for name in names if name.startswith(_TEXTS)]

@@ -37,18 +37,7 @@ def write_order(
     starts: Sequence[int],
     per_task: int,
 ) -> None:
-    """Stage `ids`: write the order of ids, by a distributed sort.
-
-    Args:
-        job: runs the tasks.
-        arrays: of the job.
-        passages: the results of stage `passages`.
-        starts: the first row of each block, and the number of rows.
-        per_task: ids that a task sorts.
-
-    Raises:
-        DuplicateId: two passages share an id.
-    """
+    """Stage `ids`: write the order of ids, by a distributed sort; raises `DuplicateId`."""
     import pyarrow as pa
 
     stage, ids = arrays.stage(PASSAGES), arrays.stage(IDS)
@@ -92,7 +81,7 @@ def write_order(
 def _task_frame(
     job: SparkJob, count: int, make: Callable[[int], dict[str, Any]], schema: str
 ) -> DataFrame:
-    """Rows that tasks make of blocks 0 to `count - 1`: `make(i)` gives columns by name."""
+    """Rows that tasks make of blocks 0 to `count - 1`; `make(i)` returns columns by name."""
 
     def each(batches: Any) -> Any:
         import pyarrow as pa

@@ -81,19 +81,19 @@ class LlamaIndexRetriever(BaseRetriever):
 
 
 def _nodes(hits: Sequence[Hit]) -> list[NodeWithScore]:
-    return [NodeWithScore(node=_node(hit), score=hit.score) for hit in hits]
-
-
-def _node(hit: Hit) -> TextNode:
-    metadata = metadata_of(hit)
-    hidden = [key for key in HIDDEN_FROM_LLM if key in metadata]
-    return TextNode(
-        id_=hit.passage.id,
-        text=hit.passage.text,
-        metadata=metadata,
-        excluded_llm_metadata_keys=hidden,
-        excluded_embed_metadata_keys=hidden,
-    )
+    nodes = []
+    for hit in hits:
+        metadata = metadata_of(hit)
+        hidden = [key for key in HIDDEN_FROM_LLM if key in metadata]
+        node = TextNode(
+            id_=hit.passage.id,
+            text=hit.passage.text,
+            metadata=metadata,
+            excluded_llm_metadata_keys=hidden,
+            excluded_embed_metadata_keys=hidden,
+        )
+        nodes.append(NodeWithScore(node=node, score=hit.score))
+    return nodes
 
 
 class LlamaIndexStore(TransformComponent):

@@ -83,7 +83,11 @@ def parse_cli(text: str) -> dict[str, Any]:
     """
     text = text.strip()
     if text.startswith("{"):
-        return _parse_json(text)
+        try:
+            parsed: dict[str, Any] = json.loads(text, object_pairs_hook=_no_key_twice)
+        except (ValueError, RecursionError) as error:
+            raise InvalidFilter(f"filter {shown(text)}: not readable as JSON ({error})") from None
+        return parsed
     sign = _SIGN.search(text)
     key = text[: sign.start()].strip() if sign else ""
     if not sign or not key:
@@ -100,14 +104,6 @@ def parse_cli(text: str) -> dict[str, Any]:
             f"filter {shown(text)}: an empty value in the list; remove it, or use a JSON object"
         )
     return {key: {"in": values}}
-
-
-def _parse_json(text: str) -> dict[str, Any]:
-    try:
-        parsed: dict[str, Any] = json.loads(text, object_pairs_hook=_no_key_twice)
-    except (ValueError, RecursionError) as error:
-        raise InvalidFilter(f"filter {shown(text)}: not readable as JSON ({error})") from None
-    return parsed
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def check_language(language: str | None) -> str | None:
 
 def language_of_text(text: str) -> str:
     """Recognize the language of a text: a code of `LANGUAGES`, or `OTHER`."""
-    return _supported(code_of_text(text))
+    code = code_of_text(text)
+    return code if code in LANGUAGES else OTHER
 
 
 def code_of_text(text: str) -> str:
@@ -71,12 +72,9 @@ def likeliest(text: str, codes: Collection[str]) -> str:
     if len(codes) == 1:
         return next(iter(codes))
     named = (str(code) for code, _ in _identifier().rank(text[:_READ]))
-    ranked = (_supported(_MODEL_CODES.get(code, code)) for code in named)
-    return next(code for code in (*ranked, *sorted(codes)) if code in codes)
-
-
-def _supported(code: str) -> str:
-    return code if code in LANGUAGES else OTHER
+    ranked = (_MODEL_CODES.get(code, code) for code in named)
+    supported = (code if code in LANGUAGES else OTHER for code in ranked)
+    return next(code for code in (*supported, *sorted(codes)) if code in codes)
 
 
 @cache

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from graphagg.errors import InvalidPassage, UnreadableFile
 from graphagg.rag.documents.reading.content import Unread
@@ -124,7 +124,9 @@ def read_json_lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
     """Read a JSONL file, plain or gzip: each object with `file:line`; raises `UnreadableFile`."""
     line_number = 0
     try:
-        with _open_binary(path) as file:
+        with path.open("rb") as plain:
+            is_gzip = plain.read(2) == _GZIP_MAGIC
+        with gzip.open(path) if is_gzip else path.open("rb") as file:
             for line_number, line in enumerate(file, start=1):
                 if line.strip():
                     yield parse_line(line, f"{path}:{line_number}"), f"{path}:{line_number}"
@@ -132,14 +134,6 @@ def read_json_lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
         where = f"{path}:{line_number}" if line_number else str(path)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise UnreadableFile(f"{where}: {reason}; check the path and the file") from None
-
-
-def _open_binary(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        magic = file.read(2)
-    if magic == _GZIP_MAGIC:
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
 
 
 def parse_line(line: bytes, where: str) -> dict[str, Any]:

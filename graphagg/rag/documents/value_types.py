@@ -39,6 +39,11 @@ ValueType = Literal[
 
 TEXTS: tuple[ValueType, ...] = ("date", "string")
 LISTS: tuple[ValueType, ...] = ("list of strings", "list of numbers")
+_LIST_TYPES: dict[frozenset[str | None], ValueType] = {
+    frozenset(): "empty list",
+    frozenset(["string"]): "list of strings",
+    frozenset(["number"]): "list of numbers",
+}
 FAMILIES: tuple[ValueType, ...] = ("string", "date", "number", "boolean", *LISTS, "empty list")
 """The types that can be filtered, in the order of preference between equally frequent ones."""
 
@@ -83,16 +88,10 @@ def type_of(value: object) -> ValueType | None:
         return "number" if is_int64(value) else "mixed"
     if isinstance(value, float):
         return "number" if value == value else None
-    return _list_type(value) if isinstance(value, list | tuple) else "mixed"
-
-
-def _list_type(elements: Sequence[object]) -> ValueType:
-    kinds = {type_of(element) for element in elements}
-    if not kinds:
-        return "empty list"
-    if kinds == {"string"}:
-        return "list of strings"
-    return "list of numbers" if kinds == {"number"} else "mixed"
+    if not isinstance(value, list | tuple):
+        return "mixed"
+    kinds = frozenset(map(type_of, value))
+    return _LIST_TYPES.get(kinds, "mixed")
 
 
 def is_int64(value: float) -> bool:

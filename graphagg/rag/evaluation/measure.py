@@ -108,39 +108,19 @@ def evaluate(
     """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1, user_api="blas"):
-        return _evaluate(index, questions, mode, config, random_state, progress)
-
-
-def _evaluate(
-    index: PassageIndex,
-    questions: Sequence[GoldQuestion],
-    mode: Mode,
-    config: Config | None,
-    random_state: int,
-    progress: Progress,
-) -> RetrievalEvaluation:
-    k, metrics = max(RECALL_AT), metrics_of(questions)
-    missing = check_gold(index.snapshot, questions)
-    retriever = index.retriever(mode=mode, config=config)
-
-    def ask(text: str) -> tuple[list[Hit], _Clock]:
-        clock = _Clock()
-        questions = clock.time(lambda: retriever.read([text], index.models))
-        encoded = clock.time(lambda: retriever.encode(questions, index.models), time.process_time)
-        return clock.time(lambda: retriever.answer(encoded, k)[0]), clock
-
-    ask(questions[0].text)  # loads the models and compiles the kernels
+    metrics, missing = metrics_of(questions), check_gold(index.snapshot, questions)
+    ask = _timed_answers(index, mode, config)
     answers: list[list[Found]] = []
-    wall: list[list[float]] = []
-    cpu: list[list[float]] = []
-    for done, question in enumerate(questions, start=1):
-        hits, clock = ask(question.text)
-        answers.append([found_of(index.snapshot, hit) for hit in hits])
-        wall.append(clock.wall)
-        cpu.append(clock.cpu)
-        progress("questions", done, len(questions))
+    times: list[list[tuple[float, float]]] = []
+    with threadpool_limits(limits=1, user_api="blas"):
+        ask(questions[0].text)  # loads the models and compiles the kernels
+        for done, question in enumerate(questions, start=1):
+            hits, of_stages = ask(question.text)
+            answers.append([found_of(index.snapshot, hit) for hit in hits])
+            times.append(of_stages)
+            progress("questions", done, len(questions))
     outcomes = outcomes_of(questions, answers)
+    wall, cpu = np.moveaxis(np.array(times), 2, 0)
     types = np.array([question.type for question in questions])
     return RetrievalEvaluation(
         Summary.from_outcomes(outcomes, random_state, metrics),
@@ -155,24 +135,31 @@ def _evaluate(
     )
 
 
-class _Clock:
-    """Wall and CPU milliseconds of calls made one after another."""
+def _timed_answers(
+    index: PassageIndex, mode: Mode, config: Config | None
+) -> Callable[[str], tuple[list[Hit], list[tuple[float, float]]]]:
+    """A function from a question to its hits, and wall and CPU milliseconds of each stage."""
+    retriever = index.retriever(mode=mode, config=config)
 
-    def __init__(self) -> None:
-        self.wall: list[float] = []
-        self.cpu: list[float] = []
+    def ask(text: str) -> tuple[list[Hit], list[tuple[float, float]]]:
+        times: list[tuple[float, float]] = []
 
-    def time(self, call: Callable[[], T], clock: Callable[[], float] = time.thread_time) -> T:
-        wall, cpu = time.perf_counter(), clock()
-        result = call()
-        self.wall.append(1e3 * (time.perf_counter() - wall))
-        self.cpu.append(1e3 * (clock() - cpu))
-        return result
+        def timed(call: Callable[[], T], clock: Callable[[], float] = time.thread_time) -> T:
+            wall, cpu = time.perf_counter(), clock()
+            result = call()
+            times.append((1e3 * (time.perf_counter() - wall), 1e3 * (clock() - cpu)))
+            return result
+
+        read = timed(lambda: retriever.read([text], index.models))
+        encoded = timed(lambda: retriever.encode(read, index.models), time.process_time)
+        return timed(lambda: retriever.answer(encoded, max(RECALL_AT))[0]), times
+
+    return ask
 
 
-def _percentiles(times: Sequence[Sequence[float]]) -> dict[str, dict[str, float]]:
-    table = np.array(times)
-    columns = {**dict(zip(STAGES, table.T, strict=True)), "total": table.sum(axis=1)}
+def _percentiles(times: Outcomes) -> dict[str, dict[str, float]]:
+    """Percentiles of milliseconds `[n, stages]`, by stage."""
+    columns = {**dict(zip(STAGES, times.T, strict=True)), "total": times.sum(axis=1)}
     return {
         stage: {f"p{p}": round(float(np.percentile(column, p)), 3) for p in (50, 99)}
         for stage, column in columns.items()

@@ -23,12 +23,7 @@ class ByLanguage:
         self._by_language = {str(spec.settings["language"]): pipeline}
         rules = " ".join(RuleExtractor(code or "xx").spec.sha256 for code in LANGUAGES)
         digest = hashlib.sha256(f"{spec.sha256} {rules}".encode()).hexdigest()
-        self._spec = ModelSpec(spec.name, digest, {**spec.settings, "language": AUTO})
-
-    @property
-    def spec(self) -> ModelSpec:
-        """Name of the pipeline; the sha256 covers the pipeline and all rules."""
-        return self._spec
+        self.spec = ModelSpec(spec.name, digest, {**spec.settings, "language": AUTO})
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
         """Yield one annotation per text, by the language of each."""

@@ -49,7 +49,7 @@ def encoder_of(
     from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 
     if name is not None and name.endswith(TABLE_SUFFIX):
-        return StaticEncoder.load(Path(name))
+        return StaticEncoder(StaticTable.load(Path(name)), str(Path(name)))
     if name is None and profile == "fast":
         return StaticEncoder.packaged()
     if name is not None and (table := StaticTable.from_model(Path(name))) is not None:

@@ -162,8 +162,10 @@ def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passag
     document = checked_passage(source.record if isinstance(source, Document) else source, where)
     text = document.text
     spans = [_ChunkSpan(0, len(text), 0)]
-    if config is not None and not document.document and _may_be_long(text, config):
-        spans = _spans(text, config, read.marks)
+    if config is not None and not document.document:
+        words = _WORD.finditer(text)
+        if next(islice(words, config.max_words, None), None) is not None:  # more than one chunk?
+            spans = _spans(text, config, read.marks)
     metadata = _metadata_of(read, document.metadata, spans)
     if len(spans) == 1:
         return [replace(document, metadata=next(metadata))]
@@ -178,12 +180,6 @@ def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passag
         )
         for position, span in enumerate(spans)
     ]
-
-
-def _may_be_long(text: str, config: ChunkConfig) -> bool:
-    """Whether a text may need more than one chunk, by a count that stops at the limit."""
-    words = _WORD.finditer(text)
-    return next(islice(words, config.max_words, None), None) is not None
 
 
 def _metadata_of(

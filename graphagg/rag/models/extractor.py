@@ -129,12 +129,7 @@ class SpacyExtractor:
             "language": self._nlp.lang,
             "sentences": _sentence_component(self._nlp),
         }
-        self._spec = ModelSpec(model, _sha256(self._nlp), settings)
-
-    @property
-    def spec(self) -> ModelSpec:
-        """Name and sha256 of the pipeline."""
-        return self._spec
+        self.spec = ModelSpec(model, _sha256(self._nlp), settings)
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
         """Yield one annotation per text.

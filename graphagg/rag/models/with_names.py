@@ -19,12 +19,7 @@ class WithNames:
     def __init__(self, extractor: EntityExtractor, names: ListedNames) -> None:
         self.inner, spec = extractor, extractor.spec
         digest = hashlib.sha256(f"{spec.sha256} {names.digest}".encode()).hexdigest()
-        self._spec = ModelSpec(spec.name, digest, {**spec.settings, _SETTING: names.to_json()})
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The name of the extractor; the sha256 covers the names."""
-        return self._spec
+        self.spec = ModelSpec(spec.name, digest, {**spec.settings, _SETTING: names.to_json()})
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
         """Yield the annotations of the extractor."""

@@ -61,14 +61,14 @@ def _of_bytes(convert: Callable[[bytes, int], Content]) -> Converter:
 
 
 def _of_mail(convert: mail.Reader) -> Converter:
-    return lambda content, limits: convert(
-        content, lambda name, inside: _attached(name, inside, limits)
-    )
+    def converted(content: bytes, limits: ConversionLimits) -> Iterable[Content | Unread]:
+        def attached(name: str, inside: bytes) -> Iterable[Content | Unread]:
+            converter = converter_of(name)
+            return [] if converter is None else converter(inside, limits)
 
+        return convert(content, attached)
 
-def _attached(name: str, content: bytes, limits: ConversionLimits) -> Iterable[Content | Unread]:
-    converter = converter_of(name)
-    return [] if converter is None else converter(content, limits)
+    return converted
 
 
 _DOCUMENTS: dict[str, Converter] = {

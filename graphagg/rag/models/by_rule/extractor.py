@@ -24,7 +24,6 @@ from graphagg.rag.models.spec import ModelSpec
 
 PREFIX = "rule:"
 """Prefix of the names of these extractors, `rule:CODE` with the code of a language."""
-DEFAULT_RULES = f"{PREFIX}en"
 _REVISION = 5  # raised when the rules find other sentences or names in the same text
 
 _CODE = re.compile("[a-z]{2,3}")
@@ -71,7 +70,7 @@ class RuleExtractor:
         if not _CODE.fullmatch(language):
             raise InvalidParameter(
                 f"entity rules {PREFIX + language!r}: {language!r} is no code of a language, "
-                f"wanted two or three small letters, such as {DEFAULT_RULES!r}; "
+                f"wanted two or three small letters, such as '{PREFIX}en'; "
                 f"'{PREFIX}xx' is any language"
             )
         self._language = language
@@ -82,12 +81,7 @@ class RuleExtractor:
             f"rules {_REVISION} {revision_of(language)} {language} {words}".encode()
         ).hexdigest()
         settings = {"dropped_labels": [], "language": language, "sentences": "rules"}
-        self._spec = ModelSpec(PREFIX + language, digest, settings)
-
-    @property
-    def spec(self) -> ModelSpec:
-        """Name, and the sha256 over the revision of the rules, the language and its stop words."""
-        return self._spec
+        self.spec = ModelSpec(PREFIX + language, digest, settings)
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
         """Yield one annotation per text, in order; each depends on its own text only."""

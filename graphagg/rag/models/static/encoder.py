@@ -174,11 +174,6 @@ class StaticEncoder:
         self.table, self._name = table, name
 
     @classmethod
-    def load(cls, path: Path) -> StaticEncoder:
-        """Load the table of a file."""
-        return cls(StaticTable.load(path), str(path))
-
-    @classmethod
     def packaged(cls) -> StaticEncoder:
         """Load the table that comes with graphagg; `ModelMismatch` if the file was altered."""
         path = files(__package__).joinpath(f"{PACKAGED}.npz")

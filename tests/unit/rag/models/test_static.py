@@ -139,9 +139,9 @@ def test_files_that_hold_none(tmp_path: Path) -> None:
     for name, content in (("a.npz", b""), ("b.npz", b"PK nothing")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UnreadableFile, match="give the file of one"):
-            StaticEncoder.load(tmp_path / name)
+            StaticTable.load(tmp_path / name)
     with pytest.raises(UnreadableFile):
-        StaticEncoder.load(tmp_path / "missing.npz")
+        StaticTable.load(tmp_path / "missing.npz")
     parts = table().arrays() | {"shifts": np.zeros(3, np.uint8)}
     with pytest.raises(CorruptArtifact, match="no table of a static encoder"):
         StaticTable.from_arrays(parts, "here")

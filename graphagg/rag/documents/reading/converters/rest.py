@@ -101,8 +101,7 @@ def _directives() -> tuple[type, type]:
             return []
 
     class Shown(Dropped):
-        def run(self) -> list[Any]:
-            return _shown(self)
+        run = _shown
 
     return Shown, Dropped
 

@@ -170,12 +170,10 @@ def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> 
             f"{key}: {_written(v)}" for key, v in record.items() if v not in (None, "", [], {})
         )
         text = "\n".join(lines)
-        title = title or next(filter(_is_title, map(folded.get, _TITLES)), None)
+        others = (each for each in map(folded.get, _TITLES) if isinstance(each, str) and each)
+        short = (each for each in others if len(each) <= _LONGEST_TITLE and "\n" not in each)
+        title = title or next(short, None)
     return Content(without_tags(text), "" if title is None else str(title), metadata, row=row)
-
-
-def _is_title(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _LONGEST_TITLE and "\n" not in value
 
 
 def _written(value: object) -> str:

@@ -86,6 +86,18 @@ class FakeEncoder:
         return total / np.linalg.norm(total)
 
 
+class CountingEncoder(FakeEncoder):
+    """Remembers which texts it embedded."""
+
+    def __init__(self, name: str = "fake", dimension: int = 16, window: int = 10_000) -> None:
+        super().__init__(name, dimension, window)
+        self.encoded: list[str] = []
+
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:
+        self.encoded += texts
+        return super().encode(texts, progress)
+
+
 class PoolingEncoder(FakeEncoder):
     """Gives the vectors of sentences with those of passages: they lean towards their passage."""
 

@@ -34,6 +34,8 @@ class Upstream:
 
     Attributes:
         asked: the bodies of the requests.
+        requests: their paths, and their headers with names in lower case.
+        headers: of answers, beside those of the content.
         chunks: of a stream, each sent alone; None: it does not stream.
         truncated: whether the connection ends without the end of the chunked body.
         hold: while it is not set, nothing is sent; with `hold_after` pieces sent before.
@@ -41,6 +43,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self.hold, self.left = threading.Event(), threading.Event()
         self.reset()
         self._listen()
@@ -48,6 +51,7 @@ class Upstream:
     def reset(self) -> None:
         """Answer soundly again."""
         self.status, self.body = 200, completion("In London [1].")
+        self.headers: dict[str, str] = {}
         self.chunks: Iterable[bytes] | None = stream_of("In ", "London [1].")
         self.truncated, self.hold_after = False, 0
         self.hold.set()
@@ -60,12 +64,16 @@ class Upstream:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
+                sent = {name.lower(): value for name, value in self.headers.items()}
+                model.requests.append((self.path, sent))
                 model.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
                 try:
                     model.answer(self)
                 except OSError:
                     model.left.set()
                 self.close_connection = True
+
+            do_GET = do_POST
 
             def log_message(self, *arguments: Any) -> None:
                 pass
@@ -80,6 +88,8 @@ class Upstream:
         if not self.hold_after:
             self.hold.wait(900)
         handler.send_response(self.status)
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
         if not streams:
             handler.send_header("content-type", "application/json")
             handler.send_header("content-length", str(len(self.body)))

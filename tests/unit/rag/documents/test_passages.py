@@ -30,7 +30,7 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
-def test_jsonl_plain_gzip_and_with_byte_order_mark(tmp_path: Path) -> None:
+def test_files_give_the_same_passages(tmp_path: Path) -> None:
     content = jsonl(ROWS)
     for name, data in {
         "a.jsonl": content,
@@ -40,14 +40,8 @@ def test_jsonl_plain_gzip_and_with_byte_order_mark(tmp_path: Path) -> None:
         "blank_lines.jsonl": content.replace(b"\n", b"\r\n\r\n"),
     }.items():
         assert list(read_passages(write(tmp_path / name, data))) == EXPECTED, name
-
-
-def test_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "p.parquet")
     assert list(read_passages(tmp_path / "p.parquet")) == EXPECTED
-
-
-def test_other_fields_become_metadata(tmp_path: Path) -> None:
     path = write(tmp_path / "p.jsonl", jsonl([ROWS[0] | {"lang": "en"}]))
     assert next(read_passages(path)).metadata == {"lang": "en", "year": 2001}
 

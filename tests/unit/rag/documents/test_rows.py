@@ -19,7 +19,7 @@ import pytest
 
 from graphagg.errors import InvalidParameter, InvalidPassage, UnreadableFile
 from graphagg.rag import Passage, PassageIndex, RowConfig, read_passages
-from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder
+from tests.fakes import CountingEncoder, FakeEncoder, FakeExtractor, PoolingEncoder
 from tests.unit.commands import Answer
 
 ROWS = [
@@ -65,9 +65,11 @@ def build(passages: Any, directory: Path, **options: Any) -> PassageIndex:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_files_hold_the_same_rows(name: str, tmp_path: Path) -> None:
+def test_files_hold_the_same_rows_and_a_missing_column_is_named(name: str, tmp_path: Path) -> None:
     FILES[name](tmp_path / name)
     assert list(read_passages(tmp_path / name, NAMED)) == WANTED
+    with pytest.raises(InvalidPassage, match=r"columns are \['body'.*'key'.*`id_column`"):
+        list(read_passages(tmp_path / name, RowConfig("key", "body")))
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -87,13 +89,6 @@ def test_columns_that_are_not_named_are_metadata(tmp_path: Path) -> None:
     (passage,) = read_passages(tmp_path / "p.jsonl", RowConfig("key", "body", "none"))
     metadata = {"id": 5, "text": "x", "title": "t"}
     assert passage == Passage("a", "y", "", metadata, "3")
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_missing_column_is_named_with_those_there_are(name: str, tmp_path: Path) -> None:
-    FILES[name](tmp_path / name)
-    with pytest.raises(InvalidPassage, match=r"columns are \['body'.*'key'.*`id_column`"):
-        list(read_passages(tmp_path / name, RowConfig("key", "body")))
 
 
 @pytest.mark.parametrize(
@@ -123,16 +118,6 @@ def test_numpy_and_pandas_values_are_metadata(tmp_path: Path) -> None:
 # --- own vectors ---------------------------------------------------------------------------------
 
 
-class Counting(FakeEncoder):
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoded: list[str] = []
-
-    def encode(self, texts: Any, progress: Any = lambda *_: None) -> Any:
-        self.encoded += texts
-        return super().encode(texts, progress)
-
-
 PASSAGES = [Passage(f"p{i}", f"Ada wrote note{i}. Byron read it.") for i in range(20)]
 
 
@@ -145,7 +130,7 @@ def own(scale: float = 1.0) -> np.ndarray:
 
 
 def test_own_vectors_are_used_and_not_computed(tmp_path: Path) -> None:
-    encoder = Counting()
+    encoder = CountingEncoder()
     with build(PASSAGES, tmp_path / "own", vectors=own(), encoder=encoder, chunking=None) as index:
         assert len({p.full_text for p in PASSAGES} & set(encoder.encoded)) == 8  # compared
         digest = index.manifest.data

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import EmptyCorpus
-from graphagg.progress import Progress, silent
 from graphagg.rag import ChunkConfig, Passage, PassageIndex, read_documents
-from tests.fakes import FakeEncoder
+from tests.fakes import CountingEncoder
 from tests.unit.rag.corpora import (
     ENCODER,
     EXTRACTOR,
@@ -45,18 +42,6 @@ FILES: st.SearchStrategy[Files] = st.dictionaries(
     min_size=1,
 )
 SMALL = ChunkConfig(max_words=12, min_words=2)
-
-
-class CountingEncoder(FakeEncoder):
-    """Remembers which texts it embedded."""
-
-    def __init__(self) -> None:
-        super().__init__(window=12)
-        self.encoded: list[str] = []
-
-    def encode(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:
-        self.encoded += texts
-        return super().encode(texts, progress)
 
 
 def write(folder: Path, files: Files) -> Path:
@@ -124,7 +109,7 @@ def test_what_is_said_of_texts_changes_without_a_model(
                 Passage(name, p.text, p.title, data.draw(METADATA), p.document, p.position)
                 for name, p in zip(ids, corpus, strict=False)
             ]
-            encoder = CountingEncoder()
+            encoder = CountingEncoder(window=12)
             with PassageIndex.open(root / "idx", encoder=encoder, extractor=EXTRACTOR) as other:
                 report = other.sync(changed)
             assert encoder.encoded == []
@@ -144,7 +129,7 @@ def test_only_new_texts_are_encoded(tmp_path: Path) -> None:
     corpus = [Passage(f"p{i}", f"{SENTENCES[i]} It is number{i}.") for i in range(8)]
     with build(corpus, tmp_path / "idx"):
         pass
-    encoder = CountingEncoder()
+    encoder = CountingEncoder(window=12)
     with PassageIndex.open(tmp_path / "idx", encoder=encoder, extractor=EXTRACTOR) as index:
         moved = Passage("moved", corpus[3].text, metadata={"year": 1990})
         report = index.sync([*corpus[:3], moved, *corpus[4:], Passage("new", "Ada met Byron.")])

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
-from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
+from graphagg.rag.documents.passages import Passage, check_corpus, passage_digest
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
 
@@ -29,11 +29,6 @@ def configs(draw: st.DrawFn) -> ChunkConfig:
 
 def texts_of(text: str, config: ChunkConfig) -> list[str]:
     return [p.text for p in chunk_documents([Passage("d", text)], config)]
-
-
-def is_whole(text: str, chunks: list[str]) -> bool:
-    """Whether a text fitted in one chunk, and so stayed as it is."""
-    return chunks == [text]
 
 
 def can_cover(text: str, chunks: list[str], shared: int) -> bool:
@@ -79,17 +74,12 @@ def test_a_cover_is_told_from_a_loss(chunks: list[str], shared: int, covered: bo
 @example("0日日日", ChunkConfig(1, 1, 0))
 def test_every_character_is_kept_in_order(text: str, config: ChunkConfig) -> None:
     chunks = texts_of(text, config)
-    assert is_whole(text, chunks) or chunks == [chunk.strip() for chunk in chunks]
-    assert all(chunks)
-    assert is_whole(text, chunks) or can_cover(text, chunks, config.overlap_sentences)
-    assert chunks == texts_of(text, config)
-
-
-@settings(max_examples=150, deadline=None)
-@given(ANY_TEXT, configs())
-def test_without_overlap_the_chunks_are_the_text(text: str, config: ChunkConfig) -> None:
-    chunks = texts_of(text, ChunkConfig(config.max_words, 0, config.min_words))
-    assert "".join("".join(chunks).split()) == "".join(text.split())
+    assert all(chunks) and chunks == texts_of(text, config)
+    if chunks != [text]:  # else it fitted in one chunk, and so stayed as it is
+        assert chunks == [chunk.strip() for chunk in chunks]
+        assert can_cover(text, chunks, config.overlap_sentences)
+    plain = texts_of(text, ChunkConfig(config.max_words, 0, config.min_words))
+    assert "".join("".join(plain).split()) == "".join(text.split())
 
 
 @settings(max_examples=150, deadline=None)
@@ -313,15 +303,8 @@ def test_limits_are_checked(values: dict[str, int], message: str) -> None:
 def test_the_place_in_a_document_is_checked_and_digested() -> None:
     record = {"id": "a", "text": "x", "document": "d", "position": 2}
     assert check_corpus([record]) == [Passage("a", "x", document="d", position=2)]
-    alone = corpus_digest(map(passage_digest, [Passage("a", "x")]))
-    digests = {
-        alone,
-        *(
-            corpus_digest(map(passage_digest, [Passage("a", "x", document="d", position=i)]))
-            for i in (0, 1)
-        ),
-    }
-    assert len(digests) == 3
+    variants = (Passage("a", "x", document=d, position=i) for d, i in (("", 0), ("d", 0), ("d", 1)))
+    assert len({passage_digest(variant) for variant in variants}) == 3
     for name, value in (("document", 3.5), ("position", -1), ("position", True), ("position", "1")):
         with pytest.raises(InvalidPassage, match=f"passage 0: {name} is "):
             check_corpus([record | {name: value}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -183,42 +184,36 @@ def test_vectors_of_a_vector_store(is_centered: bool) -> None:
     np.testing.assert_allclose(checked_vectors(supplied, passages, tested), expected, atol=1e-4)
 
 
-def copied(tmp_path: Path, change: Any) -> str:
-    import shutil
+def lack(weights: dict[str, np.ndarray]) -> None:
+    del weights["encoder.layer.1.output.dense.bias"]
 
+
+def cut(weights: dict[str, np.ndarray]) -> None:
+    name = "embeddings.word_embeddings.weight"
+    weights[name] = weights[name][:7].copy()
+
+
+def spoil(weights: dict[str, np.ndarray]) -> None:
+    weights["encoder.layer.0.attention.self.query.weight"][3, 5] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lack, r"lack 'encoder.layer.1.output.dense.bias' and 0"),
+        (cut, "7 token vectors, but its tokenizer has"),
+        (spoil, r"self\.query\.weight' are not finite"),
+        (None, "is damaged"),
+    ],
+)
+def test_damaged_weights_are_refused(tmp_path: Path, change: Any, message: str) -> None:
     target = tmp_path / "copy"
     shutil.copytree(folder("bert"), target)
-    weights = load_file(target / "model.safetensors")
-    change(weights)
-    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
-    return str(target)
-
-
-def test_weights_that_are_missing(tmp_path: Path) -> None:
-    name = copied(tmp_path, lambda weights: weights.pop("encoder.layer.1.output.dense.bias"))
-    with pytest.raises(InvalidParameter, match=r"lack 'encoder.layer.1.output.dense.bias' and 0"):
-        SentenceTransformerEncoder(name, device="cpu").encode(["Ada"])
-
-
-def test_a_tokenizer_of_another_model(tmp_path: Path) -> None:
-    def cut(weights: dict[str, np.ndarray]) -> None:
-        name = "embeddings.word_embeddings.weight"
-        weights[name] = weights[name][:7].copy()
-
-    with pytest.raises(InvalidParameter, match="7 token vectors, but its tokenizer has"):
-        SentenceTransformerEncoder(copied(tmp_path, cut), device="cpu").encode(["Ada"])
-
-
-def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
-    def spoil(weights: dict[str, np.ndarray]) -> None:
-        weights["encoder.layer.0.attention.self.query.weight"][3, 5] = np.nan
-
-    with pytest.raises(InvalidParameter, match=r"self\.query\.weight' are not finite"):
-        SentenceTransformerEncoder(copied(tmp_path, spoil), device="cpu").encode(["Ada"])
-
-
-def test_a_damaged_file(tmp_path: Path) -> None:
-    name = copied(tmp_path, lambda weights: None)
-    (Path(name) / "model.safetensors").write_bytes(b"no weights")
-    with pytest.raises(InvalidParameter, match="is damaged"):
-        SentenceTransformerEncoder(name, device="cpu").encode(["Ada"])
+    path = target / "model.safetensors"
+    if change is None:
+        path.write_bytes(b"no weights")
+    else:
+        change(weights := load_file(path))
+        save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(InvalidParameter, match=message):
+        SentenceTransformerEncoder(str(target), device="cpu").encode(["Ada"])

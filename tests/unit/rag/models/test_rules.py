@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -14,6 +15,11 @@ from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
 
 def split(text: str) -> list[str]:
     return [text[start:end] for start, end in sentences(text)]
+
+
+def names(text: str, language: str = "en") -> list[str]:
+    (annotation,) = RuleExtractor(language).annotate([text])
+    return [text[start:end] for start, end in annotation.mentions]
 
 
 @pytest.mark.parametrize(
@@ -46,17 +52,11 @@ def test_sentences_cover_all_that_is_no_white_space(text: str) -> None:
     assert not text[end:].strip()
 
 
-def test_names_are_runs_of_capitalized_words() -> None:
+def test_names_are_runs_of_capitalized_words_but_not_in_sentences_in_capitals() -> None:
     text = "She met Anna Lindqvist in New York. The band played. Norway won."
-    (note,) = RuleExtractor("en").annotate([text])
-    found = [text[start:end] for start, end in note.mentions]
-    assert found == ["Anna Lindqvist", "New York"]
-
-
-def test_sentences_in_capitals_have_no_names_by_capitals() -> None:
+    assert names(text) == ["Anna Lindqvist", "New York"]
     text = "IN NO EVENT SHALL ACME INC BE LIABLE. UNITED NATIONS. He met ANNA LINDQVIST there."
-    (note,) = RuleExtractor("en").annotate([text])
-    assert [text[a:b] for a, b in note.mentions] == ["UNITED NATIONS", "ANNA LINDQVIST"]
+    assert names(text) == ["UNITED NATIONS", "ANNA LINDQVIST"]
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,13 @@ def test_sentences_in_capitals_have_no_names_by_capitals() -> None:
     ],
 )
 def test_what_a_text_is_about(text: str, name: str | None) -> None:
-    (note,) = RuleExtractor("en").annotate([text])
-    found = [text[start:end] for start, end in note.mentions]
+    found = names(text)
     assert (name in found) if name else not {"It", "The film", "A dog", "Rex"} & set(found)
 
 
 def test_other_languages_by_their_code() -> None:
     text = "Der Film wurde von Étienne Garnier gedreht."
-    (note,) = RuleExtractor("de").annotate([text])
-    assert [text[a:b] for a, b in note.mentions] == ["Film", "Étienne Garnier"]
+    assert names(text, "de") == ["Film", "Étienne Garnier"]
     specs = {RuleExtractor(code).spec.sha256 for code in ("en", "de", "xx")}
     assert len(specs) == 3
     assert RuleExtractor("de").spec.settings["language"] == "de"
@@ -99,8 +97,6 @@ def test_each_text_is_read_alone() -> None:
 
 
 def test_no_pipeline_is_loaded() -> None:
-    import subprocess
-
     code = (
         "import sys\nfrom graphagg.rag.models.by_rule.extractor import RuleExtractor\n"
         "list(RuleExtractor('en').annotate(['Anna met Olaf.']))\nassert 'spacy' not in sys.modules"

@@ -20,21 +20,9 @@ from graphagg.rag import Passage, PassageIndex, VectorCache
 from graphagg.rag.models import vector_cache
 from graphagg.rag.models.encoding.pooling import PassageVectors
 from graphagg.rag.models.vector_cache import CachedEncoder
-from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, PoolingEncoder
+from tests.fakes import CORPUS, CountingEncoder, FakeEncoder, FakeExtractor, PoolingEncoder
 
 ROOT = Path(__file__).parents[4]
-
-
-class Counting(FakeEncoder):
-    """Remembers which texts it embedded."""
-
-    def __init__(self, name: str = "fake", dimension: int = 16) -> None:
-        super().__init__(name, dimension)
-        self.encoded: list[str] = []
-
-    def encode(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:
-        self.encoded += texts
-        return super().encode(texts, progress)
 
 
 TEXTS = st.lists(
@@ -47,7 +35,7 @@ def test_cached_vectors_are_computed_ones(first: list[str], second: list[str]) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vector_cache, "PIECE", 2)
         with tempfile.TemporaryDirectory() as folder:
-            inner = Counting()
+            inner = CountingEncoder()
             encoder = CachedEncoder(inner, VectorCache(folder))
             for texts in (first, second):
                 found = encoder.encode(texts)
@@ -95,7 +83,8 @@ def test_cached_passages_are_computed_ones(
 
 def test_models_do_not_share_vectors(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path)
-    for encoder in (Counting("one"), Counting("other"), Counting("one", dimension=8)):
+    encoders = CountingEncoder("one"), CountingEncoder("other"), CountingEncoder("one", dimension=8)
+    for encoder in encoders:
         found = CachedEncoder(encoder, cache).encode(["Ada"])
         np.testing.assert_array_equal(found, encoder.encode(["Ada"]))
         assert encoder.encoded == ["Ada", "Ada"]  # by the cache, and by this test
@@ -114,7 +103,7 @@ def test_the_file_stays_below_its_bound_and_the_oldest_go(tmp_path: Path) -> Non
 
 
 def test_a_flipped_byte_is_computed_again(tmp_path: Path) -> None:
-    cache, inner = VectorCache(tmp_path), Counting()
+    cache, inner = VectorCache(tmp_path), CountingEncoder()
     encoder = CachedEncoder(inner, cache)
     expected = encoder.encode(["Ada met Byron"])
     content = cache.path.read_bytes()
@@ -128,7 +117,7 @@ def test_a_flipped_byte_is_computed_again(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_begun_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    cache, inner = VectorCache(tmp_path), Counting()
+    cache, inner = VectorCache(tmp_path), CountingEncoder()
     cache.path.write_bytes(b"no database at all" * 100)
     encoder = CachedEncoder(inner, cache)
     for _ in range(2):
@@ -142,7 +131,7 @@ def test_a_folder_that_cannot_be_made_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
-    encoder = CachedEncoder(inner := Counting(), VectorCache(tmp_path / "file" / "below"))
+    encoder = CachedEncoder(inner := CountingEncoder(), VectorCache(tmp_path / "file" / "below"))
     for _ in range(2):
         np.testing.assert_array_equal(encoder.encode(["Ada"]), FakeEncoder().encode(["Ada"]))
     assert inner.encoded == ["Ada", "Ada"]
@@ -153,7 +142,7 @@ def test_a_folder_that_cannot_be_made_stops_nothing(
 def test_a_rebuild_with_other_passages_encodes_what_is_new(tmp_path: Path) -> None:
     cache, extractor = VectorCache(tmp_path / "cache"), FakeExtractor()
     new = Passage("p9", "Byron wrote in Greece.", "Byron")
-    encoders = Counting(), Counting()
+    encoders = CountingEncoder(), CountingEncoder()
     for number, corpus in enumerate((CORPUS, [new, *CORPUS])):
         versions = []
         for encoder, folder, kept in (
@@ -202,6 +191,11 @@ def _started(folder: Path, stop_at: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
 
 
+def data_of(folder: Path) -> object:
+    with PassageIndex.open(folder / "idx", verify=True) as index:
+        return index.manifest.data
+
+
 def test_a_killed_build_goes_on_with_what_was_encoded(tmp_path: Path) -> None:
     endless = 10**9
     with _started(tmp_path / "whole", endless) as whole:
@@ -216,11 +210,7 @@ def test_a_killed_build_goes_on_with_what_was_encoded(tmp_path: Path) -> None:
     with _started(tmp_path / "killed", endless) as again:
         left = int(again.communicate(timeout=600)[0])
     assert total - left in (7, 8)  # pieces of two, and a last one of one at the end of a stage
-    versions = []
-    for name in ("whole", "killed"):
-        with PassageIndex.open(tmp_path / name / "idx", verify=True) as index:
-            versions.append(index.manifest.data)
-    assert versions[0] == versions[1]
+    assert data_of(tmp_path / "whole") == data_of(tmp_path / "killed")
 
 
 def test_two_processes_share_a_cache(tmp_path: Path) -> None:
@@ -235,8 +225,4 @@ def test_two_processes_share_a_cache(tmp_path: Path) -> None:
         with process:
             process.communicate(timeout=600)
         assert process.returncode == 0
-    versions = []
-    for folder in folders:
-        with PassageIndex.open(folder / "idx", verify=True) as index:
-            versions.append(index.manifest.data)
-    assert versions[0] == versions[1]
+    assert data_of(folders[0]) == data_of(folders[1])

@@ -7,13 +7,21 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+from graphagg.rag import Document, FolderReport, ReadConfig, read_documents
 from tests.unit.rag.documents.reading import ole
 
 
-def docx(title: str = "") -> bytes:
-    from docx import Document
+def read(folder: Path, **config: object) -> tuple[dict[str, Document], FolderReport]:
+    report = FolderReport()
+    documents = list(read_documents(folder, ReadConfig(**config), report))  # type: ignore[arg-type]
+    assert len({document.id for document in documents}) == len(documents) == report.documents
+    return {document.id: document for document in documents}, report
 
-    document = Document()
+
+def docx(title: str = "") -> bytes:
+    import docx
+
+    document = docx.Document()
     document.core_properties.title = title
     document.core_properties.author = "Anna Berg"
     document.add_heading("The works", 1)

@@ -199,9 +199,6 @@ def test_restructured_text() -> None:
         "Intro x, C, e.\n\nNote\n\nMind.\n\narg\n\nBody.\n\nCosts\n\n\ty = 1\n\n- Item: stone; Price: 12"
     )
     assert [path for path, _, _ in sections(content)] == [("Costs",)]
-
-
-def test_arguments_of_directives_are_read_as_text_or_as_they_are_written() -> None:
     content = restructured(
         ".. versionadded:: 3.19\n   The ``x`` of :manual:`cmake (7)`, *new*.\n\n"
         ".. py:function:: draw(*lines, **options)\n\n   Draws."
@@ -227,13 +224,10 @@ def test_asciidoc_and_org() -> None:
     )
 
 
-def test_the_first_of_several_sections_is_no_title() -> None:
+def test_titles_come_from_the_head_or_the_only_heading() -> None:
     assert markdown("A.\n\n# Works\n\nB.").title == "Works"
     assert markdown("A.\n\n# Works\n\nB.\n\n# Costs\n\nC.").title == ""
     assert markdown("# Works\n\nB.\n\n# Costs\n\nC.").title == "Works"
-
-
-def test_a_plain_text_takes_its_title_only_from_its_head() -> None:
     assert plain("Works\n*****\n\nA.\n").title == "Works"
     assert plain("A.\n\nWorks\n*****\n\nB.\n").title == ""
     assert plain("a table\n\n-----  ---\n1      2\n").marks == ()
@@ -295,47 +289,35 @@ def test_pdf_pages_outline_and_properties() -> None:
         (("Costs",), 2, "Costs Stone."),
     ]
 
-
-def test_a_chapter_of_a_pdf_is_not_its_title() -> None:
     content = pdf(files.pdf([["", "Anna's manual"], ["1 Introduction", "Anna led."]]), MOST)
     assert content.title == "" and content.text.startswith("Anna's manual")
     assert [path for path, _, _ in sections(content)] == [(), ("1 Introduction",)]
 
 
 @pytest.mark.parametrize(
-    ("content", "kind"),
+    ("convert", "content", "kind"),
     [
-        (files.pdf([["Secret"]], password="p"), "password"),
-        (files.pdf([[]]), "PDF without text"),
-        (files.pdf([["word " * 9] * 20] * 3), "too large"),
+        (pdf, files.pdf([["Secret"]], password="p"), "password"),
+        (pdf, files.pdf([[]]), "PDF without text"),
+        (pdf, files.pdf([["word " * 9] * 20] * 3), "too large"),
+        (
+            office,
+            files.zipped({"[Content_Types].xml": "", "word/document.xml": "x" * 2**28}),
+            "too large",
+        ),
+        (office, b"PK\x03\x04 broken", "broken"),
+        (office, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "broken"),
     ],
 )
-def test_pdf_that_cannot_be_read(content: bytes, kind: str) -> None:
+def test_binary_files_that_cannot_be_read(convert, content: bytes, kind: str) -> None:
     with pytest.raises(Unread) as caught:
-        pdf(content, 1_000)
+        convert(content, 1_000 if convert is pdf else MOST)
     assert caught.value.kind == kind
 
 
-@pytest.mark.parametrize(
-    ("content", "kind"),
-    [
-        (files.zipped({"[Content_Types].xml": "", "word/document.xml": "x" * 2**28}), "too large"),
-        (b"PK\x03\x04 broken", "broken"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "broken"),
-    ],
-)
-def test_office_files_that_cannot_be_read(content: bytes, kind: str) -> None:
-    with pytest.raises(Unread) as caught:
-        office(content, MOST)
-    assert caught.value.kind == kind
-
-
-def test_entities_of_xml_are_not_read() -> None:
+def test_xml_and_entities_that_are_not_read() -> None:
     content = office(files.odt("<text:p>Words &x;</text:p>"), MOST)
     assert "root:" not in content.text and content.text.startswith("Words &x;")
-
-
-def test_xml() -> None:
     feed = "<rss><title>News</title><description><![CDATA[<p>A <b>dam</b> broke.</p>]]></description></rss>"
     assert xml(feed).text == "News\nA dam broke."
     dump = '<posts><row Title="Saws" Body="&lt;p&gt;It stalls.&lt;/p&gt;"/><row Body="Use oil."/></posts>'
@@ -373,9 +355,7 @@ def test_lines_above_a_table_are_its_last_row(above: str) -> None:
     assert found == list(csv_rows(table)) and len(found) == 3
     assert isinstance(last, Content) and last.text.split() == above.split()
 
-
-def test_a_header_with_too_few_columns_is_no_line_above_a_table() -> None:
-    with pytest.raises(Unread, match="Expected 2 columns"):
+    with pytest.raises(Unread, match="Expected 2 columns"):  # a header with too few of them
         csv_rows("Region,Month\nNorth,May,5\nSouth,May,6\n")
 
 

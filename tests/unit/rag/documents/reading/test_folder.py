@@ -12,20 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.errors import EmptyCorpus, InvalidParameter, MissingExtra, UnreadableFile
-from graphagg.rag import Document, FolderReport, ReadConfig, read_documents, read_passages
+from graphagg.rag import ReadConfig, read_passages
 from graphagg.rag.documents.passages import check_corpus
 from graphagg.rag.documents.reading import files as reading_files
 from graphagg.rag.documents.reading import folder as reading_folder
 from graphagg.rag.documents.value_types import parse_instant
 from tests.unit.rag.documents.reading import files
-from tests.unit.rag.documents.reading.files import write
-
-
-def read(folder: Path, **config: object) -> tuple[dict[str, Document], FolderReport]:
-    report = FolderReport()
-    documents = list(read_documents(folder, ReadConfig(**config), report))
-    assert len({document.id for document in documents}) == len(documents) == report.documents
-    return {document.id: document for document in documents}, report
+from tests.unit.rag.documents.reading.files import read, write
 
 
 @pytest.fixture

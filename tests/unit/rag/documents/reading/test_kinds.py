@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag import Document, FolderReport, ReadConfig, chunk_documents, read_documents
+from graphagg.rag import ReadConfig, chunk_documents
 from graphagg.rag.documents.reading import kinds
 from graphagg.rag.documents.reading.bounded import BoundedConverter
 from graphagg.rag.documents.reading.content import Unread
@@ -19,14 +19,8 @@ from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.kinds import ConversionLimits
 from tests.unit.rag.documents.reading import files
 from tests.unit.rag.documents.reading.encodings import cases, is_european
-from tests.unit.rag.documents.reading.files import write
+from tests.unit.rag.documents.reading.files import read, write
 from tests.unit.rag.documents.reading.harm import HARMFUL, hex_dump, mails
-
-
-def read(folder: Path, **config: object) -> tuple[dict[str, Document], FolderReport]:
-    report = FolderReport()
-    documents = list(read_documents(folder, ReadConfig(**config), report))  # type: ignore[arg-type]
-    return {document.id: document for document in documents}, report
 
 
 def test_every_kind_is_read(tmp_path: Path) -> None:

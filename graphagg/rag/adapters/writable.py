@@ -1,7 +1,7 @@
 """What the adapters share: an index that may be empty, and the conversion of options and hits.
 
-A framework's store may be empty, but an index holds at least one passage. So a `WritableIndex` is a
-directory: the first write builds the index, and deleting the last passage removes it.
+A framework's store may be empty, but an index holds at least one passage. So the first write to a
+`WritableIndex` builds the index, and deleting the last passage removes it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Answers in words from retrieved passages, by a language model that has to cite.
 
-The model sees the passages numbered from 1 and cites them as [1]. Each citation is checked against
-the passages that the model was given. Retrieval does not need this step.
+The model sees the passages numbered from 1 and cites them as [1]. Each citation is checked.
 """
 
 from __future__ import annotations

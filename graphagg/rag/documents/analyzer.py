@@ -3,7 +3,7 @@
 In an index of several languages (`auto`) each passage is analyzed in its own language, and a term
 is a language code with a stem: `de:haus`. We look a word of a question up by its stem in every
 language of the visible passages. So a passage matches as in an index of its language alone, and
-names match across languages. The stop words of a question are those of its likeliest language.
+names match across languages. Stop words of a question are those of its likeliest language.
 """
 
 from __future__ import annotations

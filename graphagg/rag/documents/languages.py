@@ -1,8 +1,8 @@
 """Languages by code, and recognition of the language of a text.
 
 py3langid (naive Bayes over byte n-grams, 139 languages, 4.6 MB, numpy only) recognizes all of 480
-German and Spanish paragraphs, all but 6 of 2,365 questions, and 98.7 % (one-sentence facts) to
-100 % (chats) of English passages. The result depends on the text alone.
+German and Spanish paragraphs, all but 6 of 2,365 questions, and 98.7 % (one-sentence facts) to 100
+% (chats) of English passages.
 """
 
 from __future__ import annotations

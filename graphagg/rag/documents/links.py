@@ -1,14 +1,12 @@
 """Links between documents, as keys of the gazetteer.
 
-The metadata of a passage have `links`, a mapping of targets to the offsets of their labels in the
-text, or a list of targets. A target is the id of a document, such as the path of a file, or
-`ID#ANCHOR`, or `#ANCHOR` in any document. `anchors` are the names of places in its own text.
-Reading a folder fills both (`graphagg.rag.models.chunking`).
+The metadata of a passage have `links`, a mapping of targets to the offsets of their labels, or a
+list of targets: the id of a document, `ID#ANCHOR`, or `#ANCHOR` in any document. `anchors` are the
+names of places in its own text. Reading a folder fills both (`graphagg.rag.models.chunking`).
 
-A link and the passages that it leads to share a key, which occurs in no text. Each passage gives
-its keys alone, so the two may be added in any order. Paths are compared without suffix and letter
-case; `index` and `README` stand for their folder, and a name without folder and suffix, as in
-wikis, for a file of this name in any folder.
+A link and the passages that it leads to share a key, which occurs in no text. Paths are compared
+without suffix and letter case; `index` and `README` stand for their folder, and a name without
+folder and suffix, as in wikis, for a file of this name in any folder.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """The metadata of a segment's passages: a memory-mapped Arrow table, one row per key and type.
 
-The distinct values of a key are stored once and ascending, and each value of a passage is a code,
-the position of its value among them: a condition is evaluated once per distinct value. Rows without
-a key take no space, so a table is linear in the number of values, however many keys there are. A
-filter on a key compares only values of the key's type (`value_types`), so one passage with
-`year: unknown` does not hide the years of the others.
+The distinct values of a key are stored once, ascending, and a passage holds their positions, so a
+condition is evaluated once per distinct value. Rows without a key take no space. A filter on a key
+compares only values of the key's type (`value_types`), so one passage with `year: unknown` does not
+hide the years of the others.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Tokenization of texts in any script, with the position of each token.
 
 A token is a run of letters, their marks and digits, case-folded, without accents. Vowel signs, tone
-marks and voiced kana belong to their words. A run of characters in a script without spaces, or in
-Korean, gives its overlapping pairs (a single character gives itself), so that a name is found
-inside a run: a name of three characters is two pairs that follow each other.
+marks and voiced kana belong to their words. A run in a script without spaces, or in Korean, gives
+its overlapping pairs of characters, so that a name is found inside a run.
 """
 
 from __future__ import annotations

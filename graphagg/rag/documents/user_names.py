@@ -1,10 +1,9 @@
 """Names that a user lists, with aliases or as patterns; they are found in every text.
 
-A name and its aliases are one entity, under the key of the name. They are found in any letter
-case, but an alias in capitals alone ("SRE", "US") only in capitals. A name with `#` is a pattern:
-each run of `#` stands for a run of digits, so "WO-####" finds work orders, each an entity of its
-own. A file of names is JSON Lines, `{"name": ..., "aliases": [...]}`, or has a name per line,
-followed by its aliases, separated by `=`.
+A name and its aliases are one entity, found in any letter case; an alias in capitals ("SRE", "US")
+only in capitals. In a pattern each run of `#` stands for a run of digits: "WO-####" finds work
+orders, each an entity of its own. A file of names is JSON Lines, `{"name": ..., "aliases": [...]}`,
+or has a name per line, followed by its aliases, separated by `=`.
 """
 
 from __future__ import annotations

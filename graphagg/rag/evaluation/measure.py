@@ -1,7 +1,7 @@
 """Evaluation of retrieval: recall, time per stage, and paired differences of two runs.
 
-A paired difference is the mean over questions of the gain of one run over the other. Its interval
-comes from drawing questions, so what makes a question hard for both runs cancels out.
+A paired difference is the mean gain over questions; its interval comes from drawing questions, so
+what makes a question hard for both runs cancels out.
 """
 
 from __future__ import annotations

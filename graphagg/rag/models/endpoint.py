@@ -1,7 +1,7 @@
 """A client of an OpenAI-compatible language model, on the standard library.
 
 It follows no redirect, so a key reaches only the given address. Answers are limited in size and
-time. A stream that stops before the answer is complete is an error, not a short answer.
+time. A stream that stops early is an error, not a short answer.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Named entities and sentences of passages and questions.
 
-The extractor is a protocol. spaCy is the default; any other one (GLiNER, a gazetteer) can be used.
-Corpus and questions pass through the same extractor and the same
-`graphagg.rag.documents.tokens.entity_key`. A language without a spaCy pipeline is read by rule
-(`graphagg.rag.models.by_rule.extractor`).
+spaCy is the default extractor; any object with `spec` and `annotate` will do. Corpus and questions
+pass through the same extractor and the same `graphagg.rag.documents.tokens.entity_key`.
 """
 
 from __future__ import annotations

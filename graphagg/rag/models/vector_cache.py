@@ -1,9 +1,8 @@
 """A cache of vectors on disk: an interrupted build resumes, and a rebuild is quick.
 
-One SQLite file holds vectors by the sha256 of model and text. SQLite commits a batch as a whole or
-not at all, even if the process is killed, and several processes may share the file. Each entry also
-has a checksum. A cache never stops a build: a damaged one is started anew, and one that cannot be
-read or written is ignored, both with a warning in the log.
+One SQLite file holds vectors by the sha256 of model and text. A batch is committed as a whole, and
+several processes may share the file. Each entry has a checksum. A cache never stops a build: a
+damaged one is started anew, an unusable one is ignored, both with a warning in the log.
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
 """Sentences and names by rule: no model, no library, any language.
 
 Names are runs of capitalized words (`graphagg.rag.models.by_rule.names`), and the subject at the
-beginning of a text: up to eight words before "(" or a form of "to be", with a capital or a digit,
-as in "Gone with the Wind is a film".
-
-A sentence ends at final punctuation before white space, unless a lower-case letter follows, at an
-empty line, and before an item of a list ("- "); a stop after an initial or a known abbreviation
-does not end one. Full stops of other scripts need no white space. Lines of code hold no sentences.
+beginning of a text: up to eight words before "(" or a form of "to be", with a capital or a digit. A
+sentence ends at final punctuation before white space, unless a lower-case letter follows, at an
+empty line, and before a list item ("- "); not after an initial or a known abbreviation. Lines of
+code hold no sentences.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """BERT over texts that lie end to end, without padding; each is encoded as if alone.
 
 Except for attention, BERT multiplies the row of a token by matrices, or sums over the row. So the
-tokens of several texts run as one matrix of a fixed number of rows, and attention runs over each
-text in its own length. No sum covers two texts, and the shape of every product is fixed, or follows
-from the length of the text, or its sums are exact. So a text's vector has the same bits beside any
-other texts (`tests/unit/rag/models/test_alone.py`). This takes about .9 of the CPU seconds of
-transformers with padded batches.
+tokens of several texts run as one matrix, and attention runs inside each text. The shape of every
+product is fixed, or follows from the length of the text, or its sums are exact. So a text's vector
+has the same bits beside any other texts (`tests/unit/rag/models/test_alone.py`). This takes about
+.9 of the CPU seconds of transformers with padded batches.
 
 Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other encoders are built.
 """

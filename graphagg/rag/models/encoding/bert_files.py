@@ -1,9 +1,8 @@
 """Read a BERT from the files of a sentence-transformers model, without that library.
 
-Importing sentence-transformers takes longer than everything else before the first answer of a
-search, and a BERT needs only weights and a tokenizer. RoBERTa and XLM-RoBERTa have the layers of
-BERT; their positions begin after the id of the padding. A text gets the mean of its token vectors,
-or the vector of its first token (`[CLS]`). sentence-transformers reads any other model.
+Importing sentence-transformers takes longer than everything else before the first answer. RoBERTa
+and XLM-RoBERTa have the layers of BERT; their positions begin after the id of the padding. A text
+gets the mean of its token vectors, or the vector of its first token (`[CLS]`).
 """
 
 from __future__ import annotations

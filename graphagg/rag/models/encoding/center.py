@@ -1,10 +1,9 @@
 """One scale of similarity for any encoder: subtract the common direction of its vectors.
 
 The vectors of many encoders lie in a narrow cone: two unrelated texts have a cosine of .4
-(bge-small-en-v1.5) or .73 (e5-small-v2), and a question and its passage .1 to .2 more. The
-constants of the formula were chosen for an encoder with .03. The axis of the cone is the mean
-vector of a few texts on many subjects; without it, cosines of unrelated texts are near 0 again, and
-spread as far. The texts are the same for every index, so a vector depends on its text alone.
+(bge-small-en-v1.5) or .73 (e5-small-v2), a question and its passage .1 to .2 more, but the
+constants of the formula were chosen for .03. We subtract the mean vector of a few texts on many
+subjects. They are the same for every index, so a vector depends on its text alone.
 
 Source: Mu and Viswanath, All-but-the-Top, arXiv 1702.01417, of which only the mean is taken.
 """

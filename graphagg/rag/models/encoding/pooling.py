@@ -1,9 +1,9 @@
 """Vectors of sentences from the token vectors of their passage ("late chunking").
 
-If the vector of a text is the mean of its token vectors, then one forward pass over a passage also
-gives its sentences: the vector of a sentence is the mean over its tokens, scaled to unit length. A
-sentence that says "she" is then near the person of the passage. If a text gets the vector of its
-first token, the same mean ranks sentences no worse than encoding each alone.
+One forward pass over a passage also gives its sentences: the vector of a sentence is the mean over
+its tokens, scaled to unit length. A sentence that says "she" is then near the person of the
+passage. For models that use the vector of the first token, the same mean ranks sentences no worse
+than encoding each alone.
 
 Method: Guenther et al., Late Chunking, arXiv 2409.04701. Departure: in a passage longer than the
 model's window, a sentence is read from the first window that contains it, else from all windows

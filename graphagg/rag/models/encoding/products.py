@@ -1,11 +1,9 @@
 """Matrix products of a layer: fast ones for a few rows, and exact ones of 8-bit integers.
 
-The product of a question's twenty tokens spends most of its time on reading the weights and laying
-them out for the processor. oneDNN lays them out once.
-
-This is the only file that uses private names of PyTorch (`torch.ops.mkldnn`, `torch._C`,
-`torch._int_mm`, `torch.cpu._is...`). Where a name is missing, a public operation takes its place;
-`tests/unit/rag/models/test_products.py` runs both and states what we assume about the private ones.
+A question has about twenty tokens, so its product would spend most of its time on laying the
+weights out for the processor; oneDNN does it once. This is the only file with private names of
+PyTorch (`torch.ops.mkldnn`, `torch._C`, `torch._int_mm`, `torch.cpu._is...`). A public operation
+replaces a missing one; `tests/unit/rag/models/test_products.py` runs both.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A static encoder: the vector of a text is the sum of its tokens' rows in a table.
 
-It reads a text of any length, needs no forward pass, and runs without PyTorch. Rows are integers:
-the sum of a text is exact in any order, so that its vector has the same bytes in any batch, on any
-machine. `benchmarks.retrieval.static_table` makes tables. An index stores its table.
+It reads texts of any length, without PyTorch. Rows are integers, so sums are exact in any order,
+and a vector has the same bytes in any batch, on any machine. `benchmarks.retrieval.static_table`
+makes tables. An index stores its table.
 
-Source of the idea: Model2Vec (Tulkens and van Dongen, 2024). Departures: rows are fixed-point
-integers, and texts are summed, not averaged; the length of a sum does not matter to a unit vector.
+Source: Model2Vec (Tulkens and van Dongen, 2024). Departures: rows are fixed-point integers, and
+texts are summed, not averaged; the length of a sum does not matter to a unit vector.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Markdown, notebooks and plain text.
 
 pulldown-cmark (pyromark, in linear time) converts Markdown to HTML. Before that, the extensions of
-Jekyll, MkDocs, Docusaurus, GitBook and MyST are rewritten line by line as plain Markdown. A Jupyter
-notebook is read as Markdown, with its code between fences and without outputs.
+Jekyll, MkDocs, Docusaurus, GitBook and MyST are rewritten line by line. A Jupyter notebook is read
+as Markdown, with its code between fences and without outputs.
 """
 
 from __future__ import annotations

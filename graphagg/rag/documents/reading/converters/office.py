@@ -1,8 +1,8 @@
 """Office files and books to text: anydoc converts them to Markdown.
 
 anydoc refuses files that unpack to too much, reads no external entity and runs no macro. It drops
-page numbers and properties. So we write marks for pages of DOCX and slides of PPTX into the texts
-before it reads them, and read the properties, which are Dublin Core in all of these kinds.
+page numbers and properties, so we write marks for pages of DOCX and slides of PPTX into the texts
+before, and read the properties, which are Dublin Core in all of these kinds.
 """
 
 from __future__ import annotations

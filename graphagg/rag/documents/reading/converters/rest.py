@@ -1,8 +1,8 @@
 """reStructuredText by docutils, with file insertion and raw text switched off.
 
-Roles and directives of Sphinx and its extensions are reduced to their text: a role becomes its
-label, a directive its argument and content, or a block of code. What a build would generate
-(`automodule`), draw or fetch is dropped. `:doc:`, `:ref:` and toctrees become links.
+A role of Sphinx becomes its label, a directive its argument and content, or a block of code. What a
+build would generate (`automodule`), draw or fetch is dropped. `:doc:`, `:ref:` and toctrees become
+links.
 """
 
 from __future__ import annotations

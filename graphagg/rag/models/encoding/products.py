@@ -3,7 +3,7 @@
 A question has about twenty tokens, so its product would spend most of its time on laying the
 weights out for the processor; oneDNN does it once. This is the only file with private names of
 PyTorch (`torch.ops.mkldnn`, `torch._C`, `torch._int_mm`, `torch.cpu._is...`). A public operation
-replaces a missing one; `tests/unit/rag/models/test_products.py` runs both.
+replaces a missing one; `tests/unit/rag/models/test_int8.py` runs both.
 """
 
 from __future__ import annotations

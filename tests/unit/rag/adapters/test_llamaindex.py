@@ -1,30 +1,25 @@
-"""The LlamaIndex retriever inside LlamaIndex."""
+"""The LlamaIndex retriever and store inside LlamaIndex."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
+from llama_index.core import Document
 from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.llms.mock import MockLLM
+from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.query_engine import RetrieverQueryEngine
-from llama_index.core.schema import MetadataMode
+from llama_index.core.schema import MetadataMode, NodeRelationship, TextNode
 
-from graphagg.errors import InvalidFilter
+from graphagg.errors import InvalidFilter, InvalidPassage
 from graphagg.rag import PassageIndex
-from graphagg.rag.adapters.llamaindex import LlamaIndexRetriever
+from graphagg.rag.adapters.llamaindex import LlamaIndexRetriever, LlamaIndexStore
+from tests.fakes import FakeEncoder, FakeExtractor
 
 QUESTION = "Where was the man born who designed the Engine?"
-
-
-def test_nodes_carry_what_hits_know(index: PassageIndex) -> None:
-    hits = index.retrieve(QUESTION, 4)
-    nodes = LlamaIndexRetriever(index, k=4).retrieve(QUESTION)
-    assert [n.node_id for n in nodes] == [hit.passage.id for hit in hits]
-    for node, hit in zip(nodes, hits, strict=True):
-        assert node.score == hit.score and node.text == hit.passage.text
-        assert node.metadata["path"] == [vars(hop) for hop in hit.path]
-        assert node.metadata["components"] == dict(hit.components)
 
 
 def test_prompts_and_embeddings_see_text_and_metadata_alone(index: PassageIndex) -> None:
@@ -58,3 +53,75 @@ def test_a_query_engine(index: PassageIndex) -> None:
     assert all(n.text in str(answer) for n in answer.source_nodes)
     later = asyncio.run(engine.aquery(QUESTION))
     assert [n.node_id for n in later.source_nodes] == expected
+
+
+MODELS = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+
+
+def chunk(name: str, text: str, document: str = "", **metadata: object) -> TextNode:
+    node = TextNode(id_=name, text=text, metadata=metadata)
+    if document:
+        source = Document(id_=document, text="whole").as_related_node_info()
+        node.relationships[NodeRelationship.SOURCE] = source
+    return node
+
+
+def test_nodes_come_back(tmp_path: Path) -> None:
+    store = LlamaIndexStore(tmp_path / "i", **MODELS)
+    retriever = store.as_retriever(k=2)
+    assert store.get_nodes(["a"]) == [] and retriever.retrieve("Ada?") == []
+    nodes = [
+        chunk("a", "Ada wrote notes.", "d", title="Letters", year=1843),
+        chunk("b", "Babbage read them.", "d"),
+        chunk("t", "The Thames is a river."),
+    ]
+    assert store.add(nodes) == ["a", "b", "t"]
+    assert [(n.node_id, n.text, n.metadata) for n in store.get_nodes(["b", "none", "a"])] == [
+        (n.node_id, n.text, n.metadata) for n in (nodes[1], nodes[0])
+    ]
+    found = retriever.retrieve("Ada wrote notes")
+    assert found[0].node_id == "a" and found[0].node.metadata["title"] == "Letters"
+    assert isinstance(retriever, LlamaIndexRetriever)
+    with PassageIndex.open(store.directory, **MODELS) as index:
+        assert (index["b"].document, index["b"].position) == ("d", 1)
+        assert (index["t"].document, index["t"].position) == ("", 0)
+
+
+def test_changes_are_seen_and_the_last_node_may_go(tmp_path: Path) -> None:
+    store = LlamaIndexStore(tmp_path / "i", **MODELS)
+    retriever = store.as_retriever(k=5, mode="bm25")
+    store.add([chunk("a", "Ada wrote.", "d"), chunk("b", "Ada read.", "d"), chunk("c", "Ada.")])
+    store.add([chunk("c", "Ada left.")])
+    assert [n.text for n in store.get_nodes(["c"])] == ["Ada left."]
+    assert len(retriever.retrieve("Ada")) == 3
+    assert store.delete("d") == 2
+    assert [n.node_id for n in retriever.retrieve("Ada")] == ["c"]
+    assert store.delete_nodes(["c", "none"]) == 1 and retriever.retrieve("Ada") == []
+    store.add([chunk("e", "Ada again.")])
+    assert [n.node_id for n in retriever.retrieve("Ada")] == ["e"]
+
+
+def test_the_last_step_of_a_pipeline(tmp_path: Path) -> None:
+    store = LlamaIndexStore(tmp_path / "i", **MODELS)
+    text = " ".join(f"Ada wrote number{i} in London." for i in range(40))
+    splitter = SentenceSplitter(chunk_size=60, chunk_overlap=0)
+    pipeline = IngestionPipeline(transformations=[splitter, store])
+    nodes = pipeline.run(documents=[Document(id_="d", text=text, metadata={"lang": "en"})])
+    with PassageIndex.open(store.directory, **MODELS) as index:
+        assert [p.id for p in index] == [n.node_id for n in nodes]
+        assert [p.position for p in index] == list(range(len(nodes)))
+        assert {p.document for p in index} == {"d"} and index.schema == {"lang": "string"}
+    assert store.delete("d") == len(nodes)
+
+
+def test_a_saved_store_is_the_same(tmp_path: Path) -> None:
+    store = LlamaIndexStore(tmp_path / "i", **MODELS)
+    again = LlamaIndexStore.from_dict(store.to_dict())
+    assert again.directory == store.directory and again.to_dict() == store.to_dict()
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    store = LlamaIndexStore(tmp_path / "i", **MODELS)
+    with pytest.raises(InvalidPassage):
+        store.add([chunk("a", "Ada."), chunk("b", "  ")])
+    assert store.get_nodes(["a"]) == []

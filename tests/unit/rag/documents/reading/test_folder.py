@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def test_what_a_folder_holds_is_read_and_the_rest_is_counted(folder: Path) -> None:
+def test_what_a_folder_holds_is_read_with_titles_and_the_rest_is_counted(folder: Path) -> None:
     documents, report = read(folder)
     assert list(documents) == [
         "UPPER.MD", "a.md", "b.markdown", "book.epub", "lab.ipynb", "latin1.txt", "notes.rst",
@@ -70,10 +70,7 @@ def test_what_a_folder_holds_is_read_and_the_rest_is_counted(folder: Path) -> No
     assert str(report).startswith("read 16 of 24 files; left out: 2 ")
     regular = [p for p in folder.rglob("*") if p.is_file() and p.parent.name != ".git"]
     assert report.read + len(report.left_out) == len(regular) + 1  # .git counts as one
-
-
-def test_titles(folder: Path) -> None:
-    documents, _ = read(folder)
+    assert read(folder) == (documents, report)
     titles = {name: document.title for name, document in documents.items()}
     assert titles["a.md"] == "A heading"
     assert documents["a.md"].text == "The text."
@@ -81,6 +78,9 @@ def test_titles(folder: Path) -> None:
     assert titles["pkg/README"] == titles["pkg/README.Debian"] == "pkg README"
     assert titles["pkg/deep/code.py"] == "code.py"
     assert titles["rows.csv/1"] == "Anna"
+    with pytest.warns(UserWarning, match="read 16 of 24 files; left out"):
+        passages = check_corpus(read_passages(folder))
+    assert len(passages) == 17
 
 
 def test_a_title_that_many_files_have_follows_a_name_that_tells_more(tmp_path: Path) -> None:
@@ -115,16 +115,6 @@ def test_the_metadata_of_a_document_does_not_hide_that_of_its_file(tmp_path: Pat
     assert (metadata["path"], metadata["document_path"], metadata["year"]) == ("a.md", "mine", 2020)
     assert "bad" not in metadata
     assert ["metadata 'bad'" in part.reason for part in report.refused] == [True]
-
-
-def test_passages_of_a_folder_are_sound(folder: Path) -> None:
-    with pytest.warns(UserWarning, match="read 16 of 24 files; left out"):
-        passages = check_corpus(read_passages(folder))
-    assert len(passages) == 17
-
-
-def test_the_same_folder_gives_the_same_documents(folder: Path) -> None:
-    assert read(folder) == read(folder)
 
 
 # --- globs ---------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag import ReadConfig, chunk_documents
+from graphagg.rag import ChunkConfig, ReadConfig, chunk_documents
 from graphagg.rag.documents.reading import kinds
 from graphagg.rag.documents.reading.bounded import BoundedConverter
 from graphagg.rag.documents.reading.content import Unread
@@ -56,8 +56,6 @@ def test_every_kind_is_read(tmp_path: Path) -> None:
 
 def test_pages_and_headings_of_each_kind_are_cited(tmp_path: Path) -> None:
     documents, _ = read(files.company(tmp_path))
-    from graphagg.rag import ChunkConfig
-
     placed = {}
     for chunk in chunk_documents(documents.values(), ChunkConfig(4, 0, 0)):
         if "IM-22" in chunk.text:
@@ -168,30 +166,21 @@ def test_what_begins_as_another_kind_is_read_as_that(tmp_path: Path, name: str) 
 # --- limits --------------------------------------------------------------------------------------
 
 
-def _slow(content: bytes) -> str:
-    time.sleep(60)
-    return ""
-
-
 def test_a_conversion_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sleeping(self: BoundedConverter) -> object:
+        command = [sys.executable, "-c", "import time; time.sleep(60)"]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
     bounded = BoundedConverter(2, 1024)
-    large = "word\n\n" * 10 + "*`|" * 60_000
+    monkeypatch.setattr(BoundedConverter, "_start", sleeping)
     with pytest.raises(Unread) as caught:
-        monkeypatch.setattr(BoundedConverter, "_start", _sleeping)
-        list(bounded.convert("a.rst", large.encode(), ConversionLimits(2**26)))
+        list(bounded.convert("a.rst", b"Text." * 60_000, ConversionLimits(2**26)))
     assert caught.value.kind == "too slow" and "max_seconds" in caught.value.reason
     monkeypatch.undo()
     bounded._seconds = 600  # a process may start slowly on a loaded machine
     (content,) = bounded.convert("a.rst", b"Text.", ConversionLimits(2**26))  # a new process
     assert not isinstance(content, Unread) and content.text == "Text."
     bounded.close()
-
-
-def _sleeping(self: BoundedConverter) -> object:
-    import subprocess
-
-    command = [sys.executable, "-c", "import time; time.sleep(60)"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is limited on POSIX alone")

@@ -14,7 +14,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -103,7 +103,9 @@ class Collections:
         if is_bare(folder):
             return Settings()
         try:
-            return Settings(**json.loads(_read(folder / ABOUT)))
+            return Settings(**json.loads((folder / ABOUT).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise NoSuchIndex(f"the collection {name!r} was removed just now") from None
         except (ValueError, TypeError, RecursionError, InvalidParameter) as error:
             raise CorruptArtifact(
                 f"{folder / ABOUT}: not the settings of a collection ({error}); restore the file"
@@ -144,11 +146,7 @@ class Collections:
 
     @asynccontextmanager
     async def lease(self, name: str) -> AsyncIterator[Service]:
-        """The service of a collection, open until the block ends.
-
-        Raises:
-            NoSuchIndex: there is no such collection, or it holds nothing yet.
-        """
+        """The service of a collection, open until the block ends; raises `NoSuchIndex`."""
         folder = self.folder(name)
         async with self._opening.setdefault(name, asyncio.Lock()):
             entry = self._open.get(name)
@@ -156,7 +154,9 @@ class Collections:
                 entry = _Open(await asyncio.to_thread(self._opened, name, folder))
                 self._open[name] = entry
             entry.users += 1
-        self._shrink()
+        idle = sorted((e.used, other) for other, e in self._open.items() if not e.users)
+        for _, other in idle[: max(len(self._open) - self._limits.open_collections, 0)]:
+            self.forget(other)
         try:
             yield entry.service
         finally:
@@ -177,20 +177,14 @@ class Collections:
 
     def changed(self, name: str) -> None:
         """Move to the version that a write has published."""
-        entry = self._open.get(name)
-        if entry is None:
+        if name not in self._open:
             return
-        kinds: Collection[str] = ()
+        service, kinds = self._open[name].service, dict[str, Any]()
         with suppress(ArtifactError):  # the refresh reports it
             kinds = indices_of(self.root / name)
-        if all(map(entry.service.has, kinds)):
-            entry.service.refresh()
+        if all(map(service.has, kinds)):
+            service.refresh()
         else:
-            self.forget(name)
-
-    def _shrink(self) -> None:
-        idle = sorted((e.used, name) for name, e in self._open.items() if not e.users)
-        for _, name in idle[: max(len(self._open) - self._limits.open_collections, 0)]:
             self.forget(name)
 
     def refresh(self) -> None:
@@ -240,9 +234,3 @@ def _age(folder: Path) -> float:
 
 def _exists(folder: Path) -> bool:
     return (folder / ABOUT).is_file() or is_bare(folder)
-
-
-def _read(path: Path) -> str:
-    with suppress(FileNotFoundError):
-        return path.read_text(encoding="utf-8")
-    raise NoSuchIndex(f"the collection {path.parent.name!r} was removed just now")

@@ -56,10 +56,8 @@ class _EncodingJob:
 class Batcher:
     """The one thread that uses the models.
 
-    Args:
-        most: questions of a batch, unless one request has more.
-        capacity: requests that may wait; further ones are refused.
-        observe: called with the number of questions of each batch.
+    A batch has at most `most` questions, unless one request has more; at most `capacity` requests
+    may wait. `observe` is called with the number of questions of each batch.
     """
 
     def __init__(
@@ -82,17 +80,10 @@ class Batcher:
         scope: object,
         questions: Sequence[str],
     ) -> Future[EncodedRequest]:
-        """Queue checked questions; a future that is canceled before its batch is dropped.
+        """Queue checked questions; raises `Overloaded`.
 
-        Args:
-            version: has the models.
-            retriever: reads and encodes the questions.
-            mode: its mode.
-            scope: the filters that chose its passages, as JSON values.
-            questions: the questions.
-
-        Raises:
-            Overloaded: `capacity` requests wait.
+        `scope` holds the filters that chose the retriever's passages, as JSON values. A future that
+        is canceled before its batch is dropped.
         """
         if self._jobs.qsize() >= self._capacity:
             raise Overloaded(

@@ -11,20 +11,14 @@ from graphagg.arrays import Array, Ints, Mask
 from graphagg.rag.documents.value_types import ValueType
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
-_MOST = 50
-"""Distinct values beyond which a key is not counted by value."""
+_MOST = 50  # distinct values beyond which a key is not counted by value
 
 
 def facets(snapshot: PassageSnapshot, visible: Mask) -> dict[str, dict[str, Any]]:
-    """Count the values of the metadata of visible passages.
+    """Count the metadata of the passages of a mask `[R]`: by key `type`, `passages` and `values`.
 
-    Args:
-        snapshot: the version.
-        visible: mask `[R]` of the passages.
-
-    Returns:
-        By key its `type`, the number of `passages` that have it and, where they are few, its
-        `values` with the number of passages of each, the most frequent first; else None.
+    `values` holds the number of passages of each value, the most frequent first; None for a key
+    with many values.
     """
     segments = snapshot.by_table(visible)
     keys: dict[str, dict[str, Any]] = {}
@@ -54,11 +48,7 @@ def _counted(
 def values_of(
     snapshot: PassageSnapshot, visible: Mask, key: str, kind: ValueType
 ) -> Iterator[tuple[Array, Ints]]:
-    """The distinct values of a key that visible passages have.
-
-    Yields:
-        Of each segment with the key an array of values, and the number of visible passages of each.
-    """
+    """By segment the distinct values of a key, and the number of visible passages of each."""
     for table, rows in snapshot.by_table(visible):
         here = table.kind_of(key, kind)
         if here is not None:

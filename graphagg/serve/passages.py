@@ -56,13 +56,8 @@ class Passages(ReloadingIndex[PassageIndex]):
     the other waiting ones, and it is answered in a thread.
 
     Everything that an answer, a description or an error says about passages is read from `visible`
-    or `ask`, which hold only the passages that the token of the request may see.
-
-    Args:
-        directory: the index.
-        shared: threads and models.
-        eager: load the encoder when a version is opened, for indices that come and go.
-        reranker: rescores the first `rerank_first` hits of every question; None: none.
+    or `ask`, which hold only the passages that the token of the request may see. With `eager` the
+    encoder is loaded when a version is opened, for indices that come and go.
     """
 
     def __init__(
@@ -74,7 +69,8 @@ class Passages(ReloadingIndex[PassageIndex]):
         reranker: Reranker | None = None,
         rerank_first: int = RERANKED,
     ) -> None:
-        self._reranker, self._first = reranker, rerank_first
+        self._rescoring: Any = {"reranker": reranker, "rerank_first": rerank_first}
+        self._reranker = reranker
         self._shared, self._pool, self._eager = shared, shared.pool, eager
         self._prepared = False
         super().__init__(directory, self._open_version)
@@ -89,7 +85,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             ready = PassageIndex(artifact, encoder, extractor)
             if self._eager:
                 ready.load_encoder()
-                self._shared.keep(ready.models)
+                self._shared.keep(*ready.models.loaded())
         ready.retriever()  # computes the view of all passages
         if self._prepared:  # load another model before questions move to this version
             self._check_models(ready)
@@ -97,11 +93,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         return ready
 
     def check_models(self) -> None:
-        """Check by their files that the models of the index are on this machine.
-
-        Raises:
-            MissingExtra, MissingModel: names the one that is missing.
-        """
+        """Check by their files that all models are here; raises `MissingExtra`, `MissingModel`."""
         with self._lease() as index:
             self._check_models(index)
         if isinstance(self._reranker, CrossEncoderReranker):
@@ -111,13 +103,10 @@ class Passages(ReloadingIndex[PassageIndex]):
         """Load the models except the extractor of `linearrag`, and answer a question.
 
         Versions that are published later are served once their models are loaded too.
-
-        Raises:
-            GraphAggError: a model cannot be loaded.
         """
         with self._lease() as index:
             index.load_encoder()
-            self._shared.keep(index.models)
+            self._shared.keep(*index.models.loaded())
             if len(index) > kernels.Kernel.small_rows:
                 kernels.load()
             index.retrieve(_FIRST_QUESTION, 1, reranker=self._reranker)
@@ -133,11 +122,7 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     @asynccontextmanager
     async def visible(self) -> AsyncIterator[PassageVersion]:
-        """The served version as if it held only visible passages; open until the block ends.
-
-        Raises:
-            Forbidden: the filter of the token does not fit the index.
-        """
+        """The served version as if it held only visible passages; open until the block ends."""
         filter = CURRENT.get().filter
         with self._lease() as index:
             snapshot = index.snapshot
@@ -171,19 +156,19 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     async def search(self, search: SearchRequest) -> Answer:
         """The hits of one question."""
-        results, timed = await self.answered([search.question], search)
+        results, timed = await self._answered([search.question], search)
         return {**results[0], **timed}
 
     async def search_batch(self, search: SearchBatchRequest) -> Answer:
         """The hits of several questions."""
-        results, timed = await self.answered(search.questions, search)
+        results, timed = await self._answered(search.questions, search)
         return {"results": results, **timed}
 
-    async def answered(
+    async def _answered(
         self, questions: Sequence[str], search: Search
     ) -> tuple[list[Answer], Answer]:
         """The hits of each question with their confidence; mode, version and time."""
-        watch, trace, request = Watch(), current_trace(), self._request(search)
+        watch, trace, request = Watch(), current_trace(), search.request(**self._rescoring)
         check_request(questions, search.ranked)
         async with self.visible() as version:
             retriever, scope_ms = await self._scoped(version, request, trace)
@@ -216,15 +201,11 @@ class Passages(ReloadingIndex[PassageIndex]):
         scope = CURRENT.get().filter, vars(request.selection)
         future = self._shared.batcher.submit(version, retriever, request.mode, scope, questions)
         encoded = await asyncio.wrap_future(future)
-        self._shared.keep(version.models)
+        self._shared.keep(*version.models.loaded())
         return encoded
 
-    def _request(self, search: Search) -> Request:
-        """The request of a search, with the reranker of this service."""
-        return search.request(reranker=self._reranker, rerank_first=self._first)
-
+    @staticmethod
     def _hits(
-        self,
         snapshot: PassageSnapshot,
         retriever: AnyRetriever,
         encoded: EncodedRequest,
@@ -258,20 +239,14 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     async def explain(self, search: SearchRequest, passage_id: str) -> Answer:
         """Explain why a passage is, or is not, among the first for a question."""
-        question, request = search.question, self._request(search)
+        question, request = search.question, search.request(**self._rescoring)
         check_request([question], search.k)
         async with self.visible() as version:
             row = version.snapshot.known_row(passage_id)
             retriever, _ = await self._scoped(version, request, current_trace())
             encoded = await self._encode(version, retriever, request, [question])
-            why, _ = await self._pool.run(
-                retriever.explain,
-                encoded.questions[0],
-                row,
-                search.k,
-                request.rescoring,
-                begun=True,
-            )
+            asked = encoded.questions[0], row, search.k, request.rescoring
+            why, _ = await self._pool.run(retriever.explain, *asked, begun=True)
         hit = None if why.hit is None else why.hit.to_json(search.characters)
         return {"passage_id": passage_id, "mode": request.mode, **why.to_json(), "hit": hit}
 

@@ -23,13 +23,9 @@ class Closable(Protocol):
     """An opened version of an index, or a wrapper of one."""
 
     @property
-    def manifest(self) -> Manifest:
-        """Manifest: what the index was built from, and its sizes."""
-        ...
+    def manifest(self) -> Manifest: ...  # noqa: D102
 
-    def close(self) -> None:
-        """Close the version."""
-        ...
+    def close(self) -> None: ...  # noqa: D102
 
 
 T = TypeVar("T", bound=Closable)
@@ -59,10 +55,6 @@ class ReloadingIndex(Generic[T]):
     version that was published since, which later leases get. So no request sees two versions, none
     waits for a swap, and the last user of a version closes it. Subclasses answer requests; what
     they show of a lease depends on the rights of the request.
-
-    Args:
-        directory: the index, or its address on a store.
-        open_index: opens the current version, ready to answer.
     """
 
     def __init__(
@@ -100,11 +92,8 @@ class ReloadingIndex(Generic[T]):
         """Move to the published version; returns whether it is another one.
 
         If nothing was published, this costs one `stat`, or on a store one request every few
-        seconds.
-
-        Raises:
-            GraphAggError: the published version cannot be opened; the current one stays, and the
-                next call tries again.
+        seconds. If the published version cannot be opened, the current one stays, the error is
+        raised, and the next call tries again.
         """
         with self._refreshing:
             stamp = self._stamp_now()

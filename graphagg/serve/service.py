@@ -98,10 +98,7 @@ class Service:
         self.stopping = self.answers_in_words = False
         self.lazy = lazy
         self._loaded = threading.Event()
-        if (encoder := sources.encoder) is not None:
-            self.shared.encoders[encoder.spec.sha256] = encoder
-        if (extractor := sources.extractor) is not None:
-            self.shared.extractors[extractor.spec.sha256] = extractor
+        self.shared.keep(sources.encoder, sources.extractor)
         self._served = self._open(sources)
         self._failed: dict[str, GraphAggError | OSError] = {}
         for kind, index in self._served.items():
@@ -171,10 +168,7 @@ class Service:
 
     async def info(self, kinds: Collection[str] = tuple(NAMES)) -> dict[str, Any]:
         """Versions, sizes and limits of the served indices of these kinds."""
-        limits = {
-            "body_bytes": self.limits.body_bytes,
-            "answer_seconds": self.limits.answer_seconds,
-        }
+        names = "body_bytes", "answer_seconds"
         sees_all = CURRENT.get().filter is None
         indices = {
             kind: await self._served[kind].info()
@@ -182,24 +176,18 @@ class Service:
             else None
             for kind in NAMES
         }
+        has_root = self._is_collection or self.sources.root is not None
         return {
-            "version": __version__, "limits": limits, "may_write": self.may_write, **indices,
+            "version": __version__,
+            "limits": {name: getattr(self.limits, name) for name in names},
+            "may_write": has_root and CURRENT.get().role == "write",
             "collections": self.sources.root is not None,
             "answers_in_words": self.answers_in_words,
-        }  # fmt: skip
-
-    @property
-    def may_write(self) -> bool:
-        """Whether the request may write to collections."""
-        has_root = self._is_collection or self.sources.root is not None
-        return has_root and CURRENT.get().role == "write"
+            **indices,
+        }
 
     def prepare(self) -> None:
-        """Load the models and answer a question, so that the first request is fast too.
-
-        Raises:
-            GraphAggError: a model cannot be loaded.
-        """
+        """Load the models and answer a question, so that the first request is fast too."""
         begin = time.perf_counter()
         if not self.lazy and self.has("passages"):
             self.passages.prepare()

@@ -12,19 +12,14 @@ from graphagg.serve.threads import BoundedThreadPool
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.operations.version import IndexModels
     from graphagg.serve.encoding import Batcher
 
 
 class SharedResources:
-    """The threads and models of a process.
+    """The threads of a process, and its loaded models by their sha256.
 
-    Attributes:
-        pool: threads that answer.
-        lookups: threads for type-ahead and neighbors, so that a flood of these leaves the others
-            free.
-        encoders, extractors: loaded models by their sha256.
-        loading: held while a model is loaded that several indices may use.
+    Type-ahead and neighbors have a thread of their own (`lookups`), so that a flood of these leaves
+    the others free. `loading` is held while a model is loaded that several indices may use.
     """
 
     def __init__(self, limits: ServiceLimits, metrics: Metrics) -> None:
@@ -42,12 +37,13 @@ class SharedResources:
         if self._batcher is None:
             from graphagg.serve.encoding import Batcher
 
-            self._batcher = Batcher(capacity=self.limits.waiting, observe=self.metrics.encoded)
+            self._batcher = Batcher(
+                capacity=self.limits.waiting, observe=self.metrics.batch.observe
+            )
         return self._batcher
 
-    def keep(self, models: IndexModels) -> None:
-        """Let other versions and indices use the models that an index has loaded."""
-        encoder, extractor = models.loaded()
+    def keep(self, encoder: Encoder | None, extractor: EntityExtractor | None) -> None:
+        """Let other versions and indices use loaded models."""
         if encoder is not None:
             self.encoders[encoder.spec.sha256] = encoder
         if extractor is not None:

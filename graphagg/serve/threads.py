@@ -15,13 +15,7 @@ R = TypeVar("R")
 
 
 class BoundedThreadPool:
-    """A thread pool with a bounded queue.
-
-    Args:
-        name: of the work, for messages.
-        threads: number of threads.
-        capacity: calls that may run or wait; further ones are refused.
-    """
+    """A thread pool with a bounded queue: at most `capacity` calls run or wait."""
 
     def __init__(self, name: str, threads: int, capacity: int) -> None:
         self.name, self.capacity = name, capacity
@@ -32,18 +26,9 @@ class BoundedThreadPool:
     async def run(
         self, call: Callable[..., R], *arguments: Any, begun: bool = False
     ) -> tuple[R, float]:
-        """Run a call in a thread.
+        """Run a call in a thread; return the result and the thread time in milliseconds.
 
-        Args:
-            call: the function to run.
-            arguments: of the call.
-            begun: this is a later step of an accepted request, which is not refused.
-
-        Returns:
-            The result, and the milliseconds of thread time that it took.
-
-        Raises:
-            Overloaded: `capacity` calls run or wait.
+        A full pool raises `Overloaded`, except for a later step (`begun`) of an accepted request.
         """
         with self._lock:
             if not begun:

@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,20 +36,15 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import EntityExtractor
 
 Answer = dict[str, Any]
-Call = Callable[[Progress], Answer]
+Call = Callable[..., Answer]
+"""Changes a collection; its last argument reports progress."""
 FILES = "files"
 _TOLD = 0.2  # seconds between two reports of a stage, at least
 _OF_A_FILE = ("path", "folder", "suffix", "modified", "size")  # metadata that a read file has
 
 
 class Writer:
-    """Writes to the collections of a service.
-
-    Args:
-        collections: the collections.
-        limits: of waiting and running writes.
-        encoder, extractor: models of new collections; None: those of their profile.
-    """
+    """Writes to the collections of a service; new ones get these models, or their profile's."""
 
     def __init__(
         self, collections: Collections, limits: ServiceLimits,
@@ -73,16 +69,9 @@ class Writer:
     ) -> asyncio.Future[Answer]:
         """Start a write, which runs when it is its turn and continues if the client disconnects.
 
-        Args:
-            name: of the collection.
-            call: changes it, in a thread.
-            expected: version that the passages must have, as `If-Match` names it; None: any.
-            progress: called in the thread with stage, done and total, now and then.
-            cleanup: called in a thread at the end, also of a refused write.
-
-        Returns:
-            The outcome, to be awaited. It raises `ArtifactBusy` if the turn does not come in time,
-            and `VersionChanged` if the passages have another version.
+        `call` and `cleanup` run in a thread; `cleanup` also after a refused write. The outcome is
+        to be awaited: `ArtifactBusy` if the turn does not come in time, `VersionChanged` if the
+        passages have another version than `expected` (None: any).
         """
 
         async def run() -> Answer:
@@ -136,15 +125,10 @@ class Writer:
 
     def version(self, name: str) -> str | None:
         """The version of a collection's passages; None if it has none."""
-        version: str | None = self.described(name)["version"]
-        return version
+        return self.described(name)["version"]  # type: ignore[no-any-return]
 
     def described(self, name: str) -> Answer:
-        """The version and the number of passages of a collection; None if it has none.
-
-        Raises:
-            ArtifactError: it is damaged.
-        """
+        """The version and number of passages of a collection, or None; raises `ArtifactError`."""
         self._collections.settings(name)
         folder = self._collections.index(name, "passages")
         if not is_bare(folder):
@@ -160,22 +144,15 @@ class Writer:
         """Add passages and documents, all or none."""
         folder = self._collections.index(name, "passages")
         if not is_bare(folder):
-            count = self._first(name, sources, progress)
-            return {"added": len(sources), "replaced": 0, "passages": count}
+            from graphagg.rag import PassageIndex
+
+            options: Any = asdict(self._collections.settings(name))
+            options |= zip(("encoder", "extractor"), self._given, strict=True)
+            with PassageIndex.build(sources, folder, progress=progress, **options) as index:
+                return {"added": len(sources), "replaced": 0, "passages": len(index)}
         with self._opened(folder) as index:
             report = index.add(sources, replace=replace, progress=progress)
             return {**report.to_json(), "passages": len(index)}
-
-    def _first(self, name: str, sources: Sequence[Source], progress: Progress) -> int:
-        """Build the index of a collection; return its number of passages."""
-        from graphagg.rag import PassageIndex
-
-        folder = self._collections.index(name, "passages")
-        settings = self._collections.settings(name)
-        models: Any = dict(zip(("encoder", "extractor"), self._given, strict=True))
-        options: Any = {"profile": settings.profile, "language": settings.language}
-        with PassageIndex.build(sources, folder, progress=progress, **models, **options) as index:
-            return len(index)
 
     def update(self, name: str, sources: Sequence[Source], progress: Progress) -> Answer:
         """Replace passages and documents, which must all exist."""
@@ -183,7 +160,9 @@ class Writer:
             report = index.update(sources, progress=progress)
             return {**report.to_json(), "passages": len(index)}
 
-    def delete(self, name: str, ids: Sequence[str], ignore_missing: bool) -> Answer:
+    def delete(
+        self, name: str, ids: Sequence[str], ignore_missing: bool, progress: Progress
+    ) -> Answer:
         """Delete passages and documents."""
         with self._opened(self._collections.index(name, "passages")) as index:
             report = index.delete(ids, ignore_missing=ignore_missing)
@@ -209,12 +188,7 @@ class Writer:
                 self._models.append(models | {model.spec.sha256: model for model in loaded})
 
     def files(self, name: str) -> Path:
-        """The folder of a collection's files.
-
-        Raises:
-            Forbidden: the request may see some passages only.
-            InvalidParameter: the collection is an index alone.
-        """
+        """The folder of a collection's files; raises `Forbidden` and `InvalidParameter`."""
         check_unfiltered("files")
         folder = self._collections.folder(name)
         if is_bare(folder):
@@ -310,8 +284,7 @@ def _sent(index: PassageIndex) -> Iterator[Any]:
 
 
 def _read(report: FolderReport) -> Answer:
-    left_out = [{"path": each.path, "kind": each.kind, "reason": each.reason}
-                for each in report.left_out]  # fmt: skip
+    left_out = list(map(asdict, report.left_out))
     return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}
 
 

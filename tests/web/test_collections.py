@@ -104,6 +104,16 @@ def test_files_go_in_and_answers_come_first(filled: Page) -> None:
     assert axe(page) == []
 
 
+def test_a_damaged_collection_is_marked_in_the_list(
+    visit: Callable[[str], Page], url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "root" / "broken").mkdir(parents=True)
+    (tmp_path / "root" / "broken" / "collection.json").write_text("{")
+    page = visit(url)
+    page.open(ready="#create-form")
+    page.wait_text("#collection", "broken (damaged: CorruptArtifact)")
+
+
 def test_a_folder_of_thirty_files(visit: Callable[[str], Page], url: str, tmp_path: Path) -> None:
     """Made, filled, asked, deleted from and asked again, on the page alone."""
     page = visit(url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -262,7 +262,7 @@ def what_was_read(report: FolderReport) -> dict[str, Any]:
     files = {
         "read": report.read,
         "left_out": report.kinds,
-        "named": [each._asdict() for each in named],
+        "named": [asdict(each) for each in named],
         "notes": report.notes,
     }
     return {"details": {"files": files}, "notes": [*notes, str(report), *report.notes]}

@@ -19,8 +19,8 @@ a power, since the weights are rarities already.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -46,7 +46,8 @@ STEPS = (0.0, 1.0, 1.0, 0.5)
 """alpha_1 to alpha_4: vertices tied to the same ones are alike, not vertices tied to each other."""
 
 
-class SimilarItem(NamedTuple):
+@dataclass(frozen=True)
+class SimilarItem:
     """A similar passage or entity.
 
     Attributes:
@@ -81,7 +82,7 @@ class SimilarItems(Brief):
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""
-        return {"of": self.of, "by": self.by, "items": [each._asdict() for each in self.items]}
+        return {"of": self.of, "by": self.by, "items": [asdict(each) for each in self.items]}
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ class Observed:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", _UNKNOWN)
         metrics = self._service.metrics
-        metrics.answered(route, method, status, seconds)
+        metrics.requests.labels(route, method, str(status)).inc()
+        metrics.seconds.labels(route).observe(seconds)
         for stage in trace.stages:
             metrics.stages.labels(stage.name).observe(stage.seconds)
         level = logging.DEBUG if route in _QUIET else logging.INFO

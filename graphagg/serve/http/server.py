@@ -28,13 +28,7 @@ _LAST_SECONDS = 0.5  # that open connections may still bring a request after the
 
 
 class GracefulServer(uvicorn.Server):
-    """A uvicorn server that answers open requests before it stops, with exit code 0.
-
-    Args:
-        config: of uvicorn.
-        ready: called once it answers.
-        stopping: called before it stops.
-    """
+    """A uvicorn server that answers open requests before it stops, with exit code 0."""
 
     def __init__(
         self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
@@ -114,11 +108,7 @@ def run_workers(
 ) -> None:
     """Answer by several processes until a signal comes; a process that ends is replaced.
 
-    Args:
-        make: makes the application of a process; it must be picklable.
-        limits: of each process.
-        listening: the socket that all processes accept connections from.
-        workers: number of processes.
+    `make` makes the application of a process and must be picklable.
     """
     config = _config(make, limits, factory=True, workers=workers)
     with TemporaryDirectory(prefix="graphagg-") as folder:  # for the metrics of all processes

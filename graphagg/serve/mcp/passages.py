@@ -27,12 +27,7 @@ _VALUES, _LONGEST_VALUE = 5, 40
 
 
 def described(snapshot: PassageSnapshot, about: str = "") -> str:
-    """Describe a corpus: number of passages, some titles, and metadata keys with values.
-
-    Args:
-        snapshot: the passages that the token may see.
-        about: a sentence of the operator about them.
-    """
+    """Describe a corpus: number of passages, some titles, and metadata keys with values."""
     lines = [f"The corpus: {len(snapshot):,} passages." + (f" {about.strip()}" if about else "")]
     titles = _titles(snapshot)
     if titles:
@@ -101,16 +96,7 @@ def passage(
 ) -> str:
     """A passage with the chunks around it: head, text, and how to read on.
 
-    Args:
-        snapshot: the passages that the token may see.
-        identifier: of a passage, or of a document to read its first chunk.
-        around: chunks on each side, if they fit.
-        start: characters of the passage to skip; then no other chunk is shown.
-        characters: of the whole answer.
-
-    Raises:
-        UnknownPassage: no passage or document has this id.
-        InvalidParameter: `start` is beyond the passage's end.
+    A document id gives its first chunk. With `start`, characters to skip, no other chunk is shown.
     """
     rows = snapshot.rows_named(identifier)
     if not rows:

@@ -41,13 +41,8 @@ def search(
     """The hits of a question, best first, within a number of characters.
 
     A passage longer than its share is cut around the sentence closest to the question. Short
-    passages leave their room to long ones. Hits without room are counted.
-
-    Args:
-        hits: as the service answers them.
-        characters: longest whole text.
-        show: keys of metadata to write beside each hit.
-        confidence: of the answer; shown if there is no hit.
+    passages leave their room to long ones. Hits without room are counted. `show` names metadata to
+    write beside each hit.
     """
     if not hits:
         return "no passage found" if confidence is None else unanswered(confidence)

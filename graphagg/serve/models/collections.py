@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from graphagg.rag.config.profile import Profile
+from graphagg.rag.documents.reading.settings import LeftOut
 from graphagg.serve.limits import LONGEST_NAME
 from graphagg.serve.models.values import AnswerModel, Name, Number, RequestModel, Timed, Vertex
 
@@ -83,14 +84,6 @@ class EdgesRequest(RequestModel):
     remove: Annotated[list[Edge], Field(max_length=_MOST)] = Field(default_factory=list)
 
 
-class LeftOutFile(AnswerModel):
-    """A file that could not be read."""
-
-    path: str
-    kind: str
-    reason: str
-
-
 class WriteAnswer(AnswerModel):
     """The outcome of a write; it is on the disk."""
 
@@ -103,7 +96,7 @@ class WriteAnswer(AnswerModel):
     passages_added: int | None = None
     passages_removed: int | None = None
     files: int | None = Field(default=None, description="Number of files that were read.")
-    left_out: list[LeftOutFile] | None = None
+    left_out: list[LeftOut] | None = None
     notes: list[str] | None = None
 
 

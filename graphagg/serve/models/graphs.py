@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from graphagg.communities.config import Method
+from graphagg.embedding.results import Neighbor
 from graphagg.serve.limits import MOST_BATCH
 from graphagg.serve.models.values import (
     AnswerModel,
@@ -154,18 +155,11 @@ class NearestBatchRequest(RequestModel):
     k: Hits = Field(default=10, description="Number of neighbors.")
 
 
-class Nearest(AnswerModel):
-    """A near vertex, with the cosine of the two vectors."""
-
-    id: ShownVertex
-    score: float
-
-
 class NearestItem(AnswerModel):
     """The vertices nearest to one."""
 
     vertex: ShownVertex
-    neighbors: list[Nearest]
+    neighbors: list[Neighbor]
 
 
 class NearestAnswer(NearestItem, Timed):

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphagg.rag.corpus.similar import By
+from graphagg.rag.corpus.similar import By, SimilarItem
+from graphagg.rag.corpus.themes.results import DateRange, NamedEntity, NamedPassage
 from graphagg.serve.models.values import (
     AnswerModel,
     Hits,
@@ -64,36 +65,12 @@ class SimilarRequest(RequestModel):
     filter: Filter = None
 
 
-class ThemeEntity(AnswerModel):
-    """An entity of a theme."""
-
-    key: str
-    name: str
-    weight: float
-
-
-class ThemePassage(AnswerModel):
-    """A passage of a theme."""
-
-    id: str
-    title: str
-    score: float
-
-
 class ThemeNear(AnswerModel):
     """A theme beside another, with the share of ties that lead there."""
 
     id: str
     weight: float
     label: str
-
-
-class ThemeSpan(AnswerModel):
-    """The first and the last date of a theme's passages."""
-
-    first: str
-    last: str
-    dated: int
 
 
 class ThemeShown(AnswerModel):
@@ -103,12 +80,12 @@ class ThemeShown(AnswerModel):
     level: int
     label: str
     words: list[str]
-    entities: list[ThemeEntity]
-    typical: list[ThemePassage]
-    central: list[ThemePassage]
+    entities: list[NamedEntity]
+    typical: list[NamedPassage]
+    central: list[NamedPassage]
     passages: int
     members: int
-    span: ThemeSpan | None
+    span: DateRange | None
     neighbors: list[ThemeNear]
     children: int = Field(description="Number of themes inside it.")
 
@@ -155,17 +132,9 @@ class ThemeDistribution(Timed):
     themes: dict[str, int]
 
 
-class LikePassage(AnswerModel):
-    """A passage or entity that is alike."""
-
-    id: str
-    name: str
-    score: float
-
-
 class SimilarAnswer(Timed):
     """The most similar ones, by the cosine of these vectors."""
 
     of: str
     by: By
-    items: list[LikePassage]
+    items: list[SimilarItem]

@@ -57,15 +57,6 @@ class Metrics:
             ["kind", "error"],
         )
 
-    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count a request."""
-        self.requests.labels(route, method, str(status)).inc()
-        self.seconds.labels(route).observe(seconds)
-
-    def encoded(self, questions: int) -> None:
-        """Count a batch of questions."""
-        self.batch.observe(questions)
-
     def serving(self, kind: str, version: str, before: str | None = None) -> None:
         """Set the served version of a kind of index."""
         if before is not None and before != version:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,8 @@ GIANT = 0.6
 """Share of the passages above which one theme is said to hold nearly everything."""
 
 
-class NamedEntity(NamedTuple):
+@dataclass(frozen=True)
+class NamedEntity:
     """An entity of a theme: its key, as a passage of the theme writes it, and its weight there."""
 
     key: str
@@ -30,7 +31,8 @@ class NamedEntity(NamedTuple):
     weight: float
 
 
-class NamedPassage(NamedTuple):
+@dataclass(frozen=True)
+class NamedPassage:
     """A passage of a theme, and how typical or central it is."""
 
     id: str
@@ -38,14 +40,16 @@ class NamedPassage(NamedTuple):
     score: float
 
 
-class NearTheme(NamedTuple):
+@dataclass(frozen=True)
+class NearTheme:
     """A theme beside another: the share of the other's outward ties that lead to it."""
 
     id: str
     weight: float
 
 
-class DateRange(NamedTuple):
+@dataclass(frozen=True)
+class DateRange:
     """The first and the last date of a theme's passages, and how many have one."""
 
     first: str
@@ -93,11 +97,7 @@ class Theme(Brief):
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         plain = asdict(self)
-        for name in ("entities", "typical", "central", "neighbors"):
-            plain[name] = [each._asdict() for each in getattr(self, name)]
-        plain |= {"words": list(self.words), "children": list(self.children)}
-        plain["span"] = None if self.span is None else self.span._asdict()
-        return plain
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
 
     @classmethod
     def of_json(cls, plain: Mapping[str, Any]) -> Theme:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
@@ -54,7 +53,8 @@ class ReadConfig:
             ) from None
 
 
-class LeftOut(NamedTuple):
+@dataclass(frozen=True)
+class LeftOut:
     """A file, or a part of one, that was not read."""
 
     path: str  # below the folder; of a row, `PATH/ROW`

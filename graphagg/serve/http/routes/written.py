@@ -11,11 +11,12 @@ import logging
 import mimetypes
 import shutil
 import unicodedata
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -32,6 +33,8 @@ from graphagg.serve.writing import Call, Writer, discard
 
 _log = logging.getLogger("graphagg.serve")
 PREFIX = "/v1/collections/{name}"
+Start = Callable[..., Awaitable[Response]]
+"""Starts a write: the function that changes a collection, and its arguments after the name."""
 _LONGEST_PATH, _LONGEST_PART = 1_000, 255
 _FORBIDDEN = frozenset('\\:*?"<>|') | {chr(code) for code in range(32)}
 _SHOWN_HERE = ("text/plain", "application/pdf", "image/png", "image/jpeg")
@@ -39,7 +42,7 @@ _SHOWN_HERE = ("text/plain", "application/pdf", "image/png", "image/jpeg")
 
 
 def leased(collections: Collections) -> Callable[..., Any]:
-    """A dependency that returns the service of the collection in the address."""
+    """A dependency: the service of the collection in the address."""
 
     async def lease(name: CollectionName) -> AsyncIterator[Service]:
         async with collections.lease(name) as service:
@@ -108,52 +111,38 @@ def add_collections(
 
 def add_writes(routes: APIRouter, writer: Writer) -> None:
     """Add the routes that change passages and edges."""
+    starts = Depends(_starting(writer))
 
     @routes.post(f"{PREFIX}/passages", response_model=models.WriteAnswer)
-    async def add(name: CollectionName, request: models.AddRequest, http: Request) -> Response:
+    async def add(request: models.AddRequest, start: Start = starts) -> Response:
         """Add passages, all or none; with `replace` existing ones are replaced."""
-        sources = _passages(request.passages)
-        return await _write(
-            writer,
-            name,
-            http,
-            lambda progress: writer.add(name, sources, request.replace, progress),
-        )
+        return await start(writer.add, _passages(request.passages), request.replace)
 
     @routes.put(f"{PREFIX}/passages", response_model=models.WriteAnswer)
-    async def update(
-        name: CollectionName, request: models.UpdateRequest, http: Request
-    ) -> Response:
+    async def update(request: models.UpdateRequest, start: Start = starts) -> Response:
         """Replace passages, which must all exist."""
-        sources = _passages(request.passages)
-        return await _write(
-            writer, name, http, lambda progress: writer.update(name, sources, progress)
-        )
+        return await start(writer.update, _passages(request.passages))
 
     @routes.post(f"{PREFIX}/passages/delete", response_model=models.WriteAnswer)
-    async def delete(
-        name: CollectionName, request: models.DeleteRequest, http: Request
-    ) -> Response:
+    async def delete(request: models.DeleteRequest, start: Start = starts) -> Response:
         """Delete passages, all or none."""
-        ids, skip = request.ids, request.ignore_missing
-        return await _write(writer, name, http, lambda _: writer.delete(name, ids, skip))
+        return await start(writer.delete, request.ids, request.ignore_missing)
 
     @routes.post(f"{PREFIX}/communities/edges", response_model=models.WriteAnswer)
-    async def edges(name: CollectionName, request: models.EdgesRequest, http: Request) -> Response:
+    async def edges(request: models.EdgesRequest, start: Start = starts) -> Response:
         """Add edges to the graph of the collection, and remove some."""
         if not request.add and not request.remove:
             raise errors.InvalidParameter("no edge to add or remove; give add or remove")
         add, remove = ([tuple(pair) for pair in each] for each in (request.add, request.remove))
-        return await _write(
-            writer, name, http, lambda progress: writer.edges(name, add, remove, progress)
-        )
+        return await start(writer.edges, add, remove)
 
 
 def add_files(routes: APIRouter, writer: Writer) -> None:
     """Add the routes of files."""
+    starts = Depends(_starting(writer))
 
     @routes.post(f"{PREFIX}/files", response_model=models.WriteAnswer)
-    async def upload(name: CollectionName, http: Request) -> Response:
+    async def upload(name: CollectionName, http: Request, start: Start = starts) -> Response:
         """Add files, as `multipart/form-data`; files of the same names are replaced."""
         check_writer()
         staged = await run_in_threadpool(writer.staged, name)
@@ -167,16 +156,12 @@ def add_files(routes: APIRouter, writer: Writer) -> None:
         except BaseException:
             discard(staged)
             raise
-
-        return await _write(
-            writer, name, http, lambda progress: writer.upload(name, staged, progress),
-            cleanup=lambda: discard(staged),
-        )  # fmt: skip
+        return await start(writer.upload, staged, cleanup=lambda: discard(staged))
 
     @routes.post(f"{PREFIX}/sync", response_model=models.WriteAnswer)
-    async def sync(name: CollectionName, http: Request) -> Response:
+    async def sync(start: Start = starts) -> Response:
         """Make the index equal to the collection's files; passages sent as such stay."""
-        return await _write(writer, name, http, lambda progress: writer.sync(name, progress))
+        return await start(writer.sync)
 
     @routes.get(f"{PREFIX}/files/{{path:path}}", response_class=Response)
     async def file(name: CollectionName, path: str) -> Response:
@@ -206,12 +191,22 @@ def _passages(items: Sequence[models.PassageItem]) -> list[Any]:
     ]
 
 
+def _starting(writer: Writer) -> Callable[..., Start]:
+    """A dependency: starts a write to the collection in the address with the request's headers."""
+
+    def starting(name: CollectionName, http: Request) -> Start:
+        return partial(_write, writer, name, http.headers)
+
+    return starting
+
+
 async def _write(
-    writer: Writer, name: str, http: Request, call: Call, cleanup: Callable[[], None] = lambda: None
-) -> Response:
+    writer: Writer, name: str, headers: Mapping[str, str], change: Call, *arguments: Any,
+    cleanup: Callable[[], None] = lambda: None,
+) -> Response:  # fmt: skip
     """Start a write; answer when it is done, or stream its progress."""
     check_writer()
-    expected = http.headers.get("if-match", "*").strip().strip('"')
+    expected = headers.get("if-match", "*").strip().strip('"')
     version = None if expected == "*" else expected
     loop, events = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None]()
 
@@ -219,8 +214,9 @@ async def _write(
         event = {"progress": {"stage": stage, "done": done, "total": total}}
         loop.call_soon_threadsafe(events.put_nowait, event)
 
+    call = partial(change, name, *arguments)
     write = writer.write(name, call, version, progress, cleanup)
-    if "text/event-stream" in http.headers.get("accept", ""):
+    if "text/event-stream" in headers.get("accept", ""):
         write.add_done_callback(lambda _: events.put_nowait(None))
         return StreamingResponse(_events(write, events), media_type="text/event-stream")
     answer = await write

@@ -16,13 +16,13 @@ export function addressOf(name, hash = "") {
   return `${location.pathname}?${new URLSearchParams({ [KEY]: name })}${hash}`;
 }
 
-/** Shows the choice; choosing opens the page of that collection. */
+/** Shows the choice, with the problem of a damaged one; choosing opens the page of a collection. */
 export function chooser(collections, name) {
-  const names = collections.map((each) => each.name);
-  const all = name !== null && !names.includes(name) ? [name, ...names] : names;
+  const named = collections.some((each) => each.name === name);
+  const all = name === null || named ? collections : [{ name }, ...collections];
   const none = name === null ? [h("option", { value: "" }, "Choose …")] : [];
   const select = byId("collection");
-  put(select, none, all.map((each) => h("option", { value: each }, each)));
+  put(select, none, all.map(({ name: value, problem }) => h("option", { value }, problem ? `${value} (damaged: ${problem})` : value)));
   select.value = name ?? "";
   select.addEventListener("change", () => {
     if (select.value) location.href = addressOf(select.value);

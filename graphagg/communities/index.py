@@ -1,4 +1,4 @@
-"""`CommunityIndex`: build, open, ask and change an index of communities."""
+"""`CommunityIndex`: build, open, query and change an index of communities."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ if TYPE_CHECKING:
 StrPath = str | os.PathLike[str]
 
 SWEEP_LIMIT = 1_000
-"""Members that a sweep cut considers."""
+"""Number of members that a sweep cut considers."""
 _DEFAULT = QueryConfig()
 
 
 class CommunityIndex(Index[CommunitySnapshot]):
     """An index of a graph's neighborhoods, opened from its directory.
 
-    Use `CommunityIndex.build` or `CommunityIndex.open`. Queries may run in several threads. The
-    index keeps the version it opened, also while another process publishes a newer one; its own
-    changes (`add` and the like) go on from the newest version, publish one and move to it.
+    Use `CommunityIndex.build` or `CommunityIndex.open`. Queries are thread-safe. The index keeps
+    the version that it opened, even if another process publishes a newer one; changes such as
+    `add` start from the newest version.
 
     Attributes:
-        read_report: counts of the edges that were read, if this object built the index; else None.
+        read_report: counts of the edges read, if this object built the index; else None.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -107,12 +107,12 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     @property
     def vertices(self) -> VertexIds:
-        """Ids of the vertices; the dense number of a vertex is its position."""
+        """Ids of the vertices; the number of a vertex is its position."""
         return self.opened.vertices
 
     @property
     def elements(self) -> VertexIds:
-        """Ids of what the sets hold: elements (two-mode), else the vertices themselves."""
+        """Ids of the members of sets: elements (two-mode), else the vertices."""
         return self.opened.elements
 
     @classmethod
@@ -130,28 +130,28 @@ class CommunityIndex(Index[CommunitySnapshot]):
     ) -> CommunityIndex:
         """Index a graph into `directory` and open it.
 
-        Where the directory holds an index of the same graph with the same parameters, nothing is
-        done unless `force`. Until the new index is complete, and if anything fails, the old one
-        stays. Files of 256 MiB and more are indexed in little memory, over files in
-        `<directory>.work`: a build of them that was killed goes on where it is called again.
+        If the directory has an index of the same graph and parameters, nothing is done unless
+        `force`. The old index stays until the new one is complete. Files of 256 MiB and more are
+        indexed in little memory, with files in `<directory>.work`, from which the next build
+        continues if this one is killed.
 
         Args:
             edges: anything that `graphagg.graph.load_graph` takes; for Spark a DataFrame,
                 `table:NAME`, or Parquet or text: files, folders or patterns on any path it reads.
-            directory: the folder of the index; made if it is not there.
-            config: the kind of graph, and the parameters; default `CommunityConfig()`.
-            vertices: vertices that are there even without an edge; not with Spark.
-            engine: "local", "spark", or a `graphagg.spark.SparkOptions`; None: Spark builds from a
+            directory: directory of the index, which is created.
+            config: the kind of graph, and parameters; default `CommunityConfig()`.
+            vertices: further vertices, even without an edge; not with Spark.
+            engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
                 DataFrame or a table. Both write the same bytes.
             progress: called with stage, done, total.
-            force: build also where nothing changed, or over an unfinished job of Spark.
+            force: build even if nothing changed, or over an unfinished Spark job.
             reading: the fields of `graphagg.graph.EdgeReading`, such as `source="from_user"`; with
                 `CommunityConfig(weights=True)` also `weight`, the column of the weights.
 
         Raises:
-            InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
-            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
-            ParametersDiffer, JobFailed: about a job of Spark; the same call continues a failed one.
+            InvalidGraph, EmptyGraph, UnreadableFile: the edges are invalid.
+            ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
+            ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -182,10 +182,10 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def merge(
         cls, shards: Sequence[StrPath], directory: StrPath, *, progress: Progress = silent
     ) -> CommunityIndex:
-        """Merge indices that were built apart with the same parameters; equal to one build.
+        """Merge indices with the same parameters; the result equals a build of all edges.
 
         Raises:
-            InvalidParameter: fewer than one shard, or shards of different parameters.
+            InvalidParameter: there is no shard, or their parameters differ.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -213,7 +213,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def __len__(self) -> int:
         return len(self.vertices)
 
-    # --- asking --------------------------------------------------------------------------------
+    # --- queries -------------------------------------------------------------------------------
 
     def query(
         self,
@@ -226,17 +226,16 @@ class CommunityIndex(Index[CommunitySnapshot]):
         """Find the community of some vertices.
 
         Args:
-            seeds: vertices as the user wrote them; repeats count once.
-            k: number of members besides the seeds; by default 50, as communities have dozens of
-                members. None: a sweep cut chooses, among the first
-                `SWEEP_LIMIT`, the prefix of least conductance (not for two-mode graphs).
+            seeds: ids of vertices; repeats count once.
+            k: number of members besides the seeds. None: a sweep cut chooses the prefix of least
+                conductance among the first `SWEEP_LIMIT` (not for two-mode graphs).
             method: `fused`, `minhash`, `jaccard`, `agglomerative` or `pagerank`.
             config: budgets.
 
         Raises:
-            InvalidSeeds: there are none, or none has a neighbor.
-            UnknownVertex: a seed is not in the graph; the closest ids are named.
-            InvalidParameter: `k` or `method`.
+            InvalidSeeds: there are no seeds, or none has a neighbor.
+            UnknownVertex: a seed is not in the graph; the error lists similar ids.
+            InvalidParameter: `k` or `method` is invalid.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -245,7 +244,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> index.query([1, 2], k=1, method="jaccard").members[0].explain()
             '3 shared with 1 (adjacent); 3 shared with 2 (adjacent)'
         """
-        opened = self.opened  # of one version, also if another thread changes the index meanwhile
+        opened = self.opened  # another thread may change the index
         vertices = opened.find_seeds(seeds)
         if k is None and opened.config.kind == "two-mode":
             raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
@@ -264,25 +263,24 @@ class CommunityIndex(Index[CommunitySnapshot]):
         skip_unknown: bool = False,
         strict: bool = False,
     ) -> DataFrame:
-        """Ask `query` for a column of seeds: one row per member, as a lazy DataFrame.
+        """Run `query` for a column of seeds: one row per member, as a lazy DataFrame.
 
-        Each worker opens the index once. The executors see its directory by the same path, or it
-        is one of a store.
+        Each worker opens the index once, from the same path or from a store.
 
         Args:
-            frame: its columns are kept; `rank` (from 1), `member`, `score` and `reason` come after
-                them. A row whose seeds are unknown or missing comes once, with the reason alone.
-            column: column of the seeds: one vertex per row, or an array of vertices.
+            frame: the seeds; columns `rank` (from 1), `member`, `score` and `reason` are added. A
+                row with unknown or missing seeds has one row, with a reason only.
+            column: name of the column of seeds: one vertex per row, or an array of vertices.
             k: as for `query`.
             method: as for `query`.
             config: as for `query`.
-            skip_unknown: leave out rows whose seeds are unknown or missing.
-            strict: fail where seeds are unknown or missing.
+            skip_unknown: omit rows with unknown or missing seeds.
+            strict: raise an error for unknown or missing seeds.
         """
         check_method(method)
         fields = {"member": "long" if self.vertices.is_integer else "string", "score": "double"}
 
-        def ask(index: Any, questions: list[Any]) -> Any:
+        def answers_of(index: Any, questions: list[Any]) -> Any:
             def members(seeds: Any) -> list[tuple[VertexId, float]]:
                 many = seeds if isinstance(seeds, list) else [seeds]
                 community = index.query(many, k, method=method, config=config)
@@ -291,7 +289,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             return one_by_one(members, questions, (UnknownVertex, InvalidSeeds))
 
         unknown = unknown_of(strict, skip_unknown)
-        return answered(frame, column, fields, of_worker(self), ask, unknown)
+        return answered(frame, column, fields, of_worker(self), answers_of, unknown)
 
     def rank(
         self,
@@ -301,37 +299,36 @@ class CommunityIndex(Index[CommunitySnapshot]):
         method: Method = "fused",
         config: QueryConfig = _DEFAULT,
     ) -> VertexRanking:
-        """Score vertices by dense numbers, without reasons; for `query` and the evaluation.
+        """Score vertices by number, without reasons.
 
         Args:
-            seeds: `[s]` distinct dense numbers, as `find_seeds` gives them.
-            k: number of members that are wanted.
-            method: see `query`.
-            config: see `query`.
+            seeds: `[s]` distinct numbers of vertices, from `find_seeds`.
+            k: number of members.
+            method: as for `query`.
+            config: as for `query`.
         """
         return self.opened.expander.rank(seeds, k, check_method(method), config)
 
     def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
-        """Find the dense numbers of seeds, without repeats; raises as `query` does."""
+        """The distinct numbers of seeds; raises the errors of `query`."""
         return self.opened.find_seeds(seeds)
 
     def find(self, vertex: VertexId) -> int:
-        """Find the dense number of a vertex; `UnknownVertex` names the closest ids."""
+        """The number of a vertex; `UnknownVertex` lists similar ids."""
         return self.opened.find(vertex)
 
     def signature(self, vertex: VertexId) -> datasketch.MinHash:
-        """The vertex's signature as a datasketch MinHash with the same values.
+        """The signature of a vertex as a datasketch MinHash with the same values.
 
-        Integer ids below 2^32 are hashed as `hashfunc=int` would, strings as datasketch's default
-        hashes their UTF-8.
+        Integer ids below 2^32 are hashed with `hashfunc=int`, strings with datasketch's default.
 
         Raises:
             MissingExtra: datasketch is not installed.
-            InvalidParameter: the index keeps weights.
+            InvalidParameter: the index has weights.
         """
         if self.config.weights:
             raise InvalidParameter(
-                "the index keeps weights, and datasketch's MinHash has none; read signature_values"
+                "the index has weights, and datasketch's MinHash has none; use signature_values"
             )
         try:
             import datasketch
@@ -347,7 +344,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         )
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
-        """Compute the 32-bit minima of a vertex's set, `[K]`, from its row."""
+        """Compute the 32-bit minima of a vertex's set, `[K]`."""
         row, opened = np.array([self.find(vertex)]), self.opened
         values: npt.NDArray[np.uint32]
         if opened.neighborhoods.set_weights is None:
@@ -367,7 +364,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         """The graph that the index was built from."""
         return self.opened.graph()
 
-    # --- changing ------------------------------------------------------------------------------
+    # --- changes -------------------------------------------------------------------------------
 
     def add(
         self,
@@ -377,13 +374,13 @@ class CommunityIndex(Index[CommunitySnapshot]):
         progress: Progress = silent,
         **reading: Unpack[IndexedReadingOptions],
     ) -> ChangeReport:
-        """Add edges, and the vertices they name; equal to a build of the larger graph.
+        """Add edges and their vertices; the index equals a build of the larger graph.
 
-        In an index with weights they come with weights, which add up where an edge is there.
+        In an index with weights, edges need weights, which are added to those of existing edges.
 
         Raises:
-            GraphAggError: what `build` raises.
-            ArtifactBusy: the index was built again with other parameters since it was opened.
+            GraphAggError: the errors of `build`.
+            ArtifactBusy: the index was rebuilt with other parameters since it was opened.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -405,7 +402,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         progress: Progress = silent,
         **reading: Unpack[IndexedReadingOptions],
     ) -> ChangeReport:
-        """Remove edges of any weight; their vertices stay. Edges that are not there are counted.
+        """Remove edges of any weight; vertices stay. The report counts edges not found.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -422,7 +419,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def delete_vertices(
         self, vertices: Sequence[VertexId], *, progress: Progress = silent
     ) -> ChangeReport:
-        """Remove vertices with their edges; `UnknownVertex` if one is not there.
+        """Remove vertices with their edges; raises `UnknownVertex`.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -444,7 +441,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         reading: IndexedReadingOptions,
         weights: bool,
     ) -> Graph:
-        # The index knows the type of ids; only a two-mode graph may have both.
+        # Use the type of ids in the index; only a two-mode graph can have both types.
         if reading.get("ids", "auto") == "auto" and not (
             self.vertices.is_integer or self.elements.is_integer
         ):
@@ -457,7 +454,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     @contextmanager
     def _changing_alike(self) -> Iterator[tuple[Publication, CommunitySnapshot]]:
-        """Context manager: `_changing`, where the newest version has the parameters of this one."""
+        """Context manager: `_changing`; raises `ArtifactBusy` if the parameters changed."""
         with self._changing() as (publication, newest):
             if newest.config != self.config:
                 raise ArtifactBusy(

@@ -58,8 +58,8 @@ if TYPE_CHECKING:
 class NodeEmbedding(Index[EmbeddingVersion]):
     """Vectors of a graph's vertices, memory-mapped.
 
-    Use `build` or `open`. The index keeps the version it opened, also while another process
-    publishes a newer one, until `reopen` or a change of its own (`add`).
+    Use `build` or `open`. The index keeps the version that it opened until `reopen` or `add`, even
+    if another process publishes a newer one.
 
     Examples:
         >>> from tempfile import mkdtemp
@@ -89,7 +89,7 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         (6, True)
 
     Attributes:
-        read_report: counts of the edges that were read, if this object built the index; else None.
+        read_report: counts of the edges read, if this object built the index; else None.
     """
 
     KIND = KIND
@@ -105,12 +105,12 @@ class NodeEmbedding(Index[EmbeddingVersion]):
 
     @property
     def vertices(self) -> VertexIds:
-        """Ids of the vertices (two-mode: of the sets), in the order of `vectors`."""
+        """Ids of the vertices (two-mode: sets), in the order of `vectors`."""
         return self._version.vertices
 
     @property
     def targets(self) -> VertexIds:
-        """Ids in the order of `target_vectors`: `vertices`, or the elements of a two-mode graph."""
+        """Ids in the order of `target_vectors`: `vertices`; two-mode: elements."""
         return self._version.targets
 
     @property
@@ -120,7 +120,7 @@ class NodeEmbedding(Index[EmbeddingVersion]):
 
     @property
     def target_vectors(self) -> Array:
-        """Directed: `[n, d]` as targets of edges; two-mode: the elements'; else `vectors`."""
+        """Directed: `[n, d]` as targets of edges; two-mode: of elements; else `vectors`."""
         return self._version.target_vectors
 
     @property
@@ -144,29 +144,28 @@ class NodeEmbedding(Index[EmbeddingVersion]):
     ) -> NodeEmbedding:
         """Embed a graph, write the index and open it.
 
-        Where the directory holds an index of the same graph with the same parameters, nothing is
-        done unless `force`. Until the new index is complete, and if anything fails, the old one
-        stays.
+        If the directory has an index of the same graph and parameters, nothing is done unless
+        `force`. The old index stays until the new one is complete.
 
         Args:
             edges: anything that `graphagg.graph.load_weighted` takes; for Spark a DataFrame,
                 `table:NAME`, or Parquet or text: files, folders or patterns on any path it reads.
-            directory: where the index goes; made if it is not there.
+            directory: directory of the index, which is created.
             config: parameters; default `EmbeddingConfig()`.
-            vertices: vertices that are there even without an edge; not with Spark.
-            memory: what the build may take, in bytes or as "8GiB": chooses the size of pieces and
-                the partitioner, where the configuration leaves them open. None: as configured.
-            engine: "local", "spark", or a `graphagg.spark.SparkOptions`; None: Spark builds from a
+            vertices: further vertices, even without an edge; not with Spark.
+            memory: memory limit in bytes or as "8GiB", which chooses piece size and partitioner if
+                the configuration does not. None: as configured.
+            engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
                 DataFrame or a table.
             progress: called with stage, done, total.
-            force: build also where nothing changed, or over an unfinished job of Spark.
+            force: build even if nothing changed, or over an unfinished Spark job.
             reading: the fields of `graphagg.graph.WeightedReading`, for instance `weight="calls"`.
 
         Raises:
-            InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
+            InvalidGraph, EmptyGraph, UnreadableFile: the edges are invalid.
             InvalidParameter, PieceTooLarge: the parameters do not fit the graph, or the memory.
-            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
-            ParametersDiffer, JobFailed: about a job of Spark; the same call continues a failed one.
+            ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
+            ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
         """
         config = config or EmbeddingConfig()
         memory = None if memory is None else bytes_of("memory", memory)
@@ -210,10 +209,10 @@ class NodeEmbedding(Index[EmbeddingVersion]):
     def __len__(self) -> int:
         return len(self.vertices)
 
-    # --- asking --------------------------------------------------------------------------------
+    # --- queries -------------------------------------------------------------------------------
 
     def normalized(self, side: Side = "from") -> Array:
-        """Vectors of length 1 (zeros where a vertex has no edge), float32."""
+        """Vectors of length 1, float32; zeros for a vertex without an edge."""
         return unit_rows(self.side(side)[1])
 
     def vector(self, vertex: VertexId, side: Side = "from") -> Array:
@@ -237,19 +236,19 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         """Find the vertices whose vectors are nearest to the vector of a vertex, by FAISS.
 
         Args:
-            vertex: as the user wrote it.
-            k: number of neighbors; by default 10.
+            vertex: id of the vertex.
+            k: number of neighbors.
             of: directed and two-mode: the side of the vertex's vector.
-            among: the side of the vectors that it is compared with; None: the same. From `from` to
-                `to`, the likeliest targets of edges (or elements of a set).
-            normalized: by cosine; else by the dot product.
+            among: the side of the neighbors' vectors; None: the same. From `from` to `to` these are
+                the likeliest targets of edges (or elements of a set).
+            normalized: by cosine; else by dot product.
 
         Raises:
-            UnknownVertex: there is no such vertex.
-            InvalidParameter: `k`, or the vertex has no edge and so no direction.
+            UnknownVertex: the vertex does not exist.
+            InvalidParameter: `k` is under 1, or the vertex has no edge.
             MissingExtra: FAISS is not installed.
         """
-        version = self._version  # one throughout: another thread may reopen the index
+        version = self._version  # another thread may reopen the index
         among = of if among is None else among
         ids, vectors = version.side(of)
         others, _ = version.side(among)
@@ -258,8 +257,7 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         query = np.asarray(vectors[row], dtype=np.float32)
         if not query.any():
             raise InvalidParameter(
-                f"{vertex!r} has no edge, so its vector is zero and near to nothing; "
-                "ask for a vertex with an edge"
+                f"{vertex!r} has no edge, so its vector is zero; give a vertex with an edge"
             )
         if normalized:
             query = query / np.linalg.norm(query)
@@ -274,19 +272,18 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         attribute: str = "vector",
         neighbors: int = 0,
     ) -> networkx.Graph:
-        """Vertices with their vectors, in a graph of networkx.
+        """A networkx graph whose nodes have their vectors as an attribute.
 
         Args:
-            graph: the nodes' vectors are set in a copy of it; nodes that the index does not have
-                stay without. None: a graph of the index's vertices (two-mode: the sets), which
-                also carry `piece`.
-            attribute: the name of the node attribute that holds the vector, `[d]`.
-            neighbors: without a graph: join each vertex that has an edge with this count of nearest
-                vertices by cosine, which is the `weight`; O(n^2 d). The index holds no edges.
+            graph: a graph to copy, whose known nodes get vectors. None: a graph of the vertices
+                (two-mode: sets), which also have `piece`.
+            attribute: name of the node attribute with the vector, `[d]`.
+            neighbors: without `graph`, join each vertex that has an edge with this number of
+                nearest vertices; the cosine is the `weight`. O(n^2 d).
 
         Raises:
-            InvalidParameter: a graph and neighbors are given, or neighbors is negative.
-            MissingExtra: networkx, or with neighbors FAISS, is not installed.
+            InvalidParameter: `graph` and `neighbors` are both set, or `neighbors` is negative.
+            MissingExtra: networkx or, for `neighbors`, FAISS is not installed.
         """
         integer("neighbors", neighbors, 0)
         if graph is not None:
@@ -300,15 +297,14 @@ class NodeEmbedding(Index[EmbeddingVersion]):
     def to_spark(
         self, spark: SparkSession, *, side: Side = "from", vectors_per_task: int = VECTORS_PER_TASK
     ) -> DataFrame:
-        """Vectors as a DataFrame of columns `vertex` and `vector` (`array<float>`, not normalized).
+        """A DataFrame with columns `vertex` and `vector` (`array<float>`, not normalized).
 
-        Tasks read the index: the executors see its directory by the same path, or it lies on a
-        store.
+        Tasks read the index, from the same path or from a store.
 
         Args:
             spark: the session.
             side: directed and two-mode: the side of the vectors.
-            vectors_per_task: vectors that a task reads.
+            vectors_per_task: number of vectors per task.
         """
         one_of("side", side, ("from", "to"))
         return vectors_frame(spark, self, side, integer("vectors_per_task", vectors_per_task, 1))
@@ -327,49 +323,46 @@ class NodeEmbedding(Index[EmbeddingVersion]):
     ) -> DataFrame:
         """Find `neighbors` of a column of vertices: a lazy DataFrame with one row per neighbor.
 
-        Each worker opens the index once. The executors see its directory by the same path, or it
-        lies on a store.
+        Each worker opens the index once, from the same path or from a store.
 
         Args:
-            frame: its columns are kept; `rank` (from 1), `neighbor`, `score` and `reason` come
-                after them. A vertex without a vector comes once, with the reason alone.
-            column: of the vertices.
+            frame: the vertices; columns `rank` (from 1), `neighbor`, `score` and `reason` are
+                added. A vertex without a vector has one row, with a reason only.
+            column: name of the column of vertices.
             k: neighbors per vertex.
             of: as for `neighbors`.
             among: as for `neighbors`.
             normalized: as for `neighbors`.
-            skip_unknown: leave out vertices that have no vector.
-            strict: fail where a vertex has no vector.
+            skip_unknown: omit vertices without a vector.
+            strict: raise an error for a vertex without a vector.
 
         Raises:
-            InvalidParameter: there is no such column, or one of a name of the answer; or `k`.
+            InvalidParameter: a column is missing or would be overwritten, or `k` is under 1.
         """
         integer("k", k, 1)
         options = {"of": of, "among": among, "normalized": normalized}
         return neighbors_frame(frame, self, column, unknown_of(strict, skip_unknown), k, options)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
-        """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""
+        """Ids and vectors of the sources of edges (sets), or of their targets (elements)."""
         return self._version.side(side)
 
-    # --- growing -------------------------------------------------------------------------------
+    # --- changes -------------------------------------------------------------------------------
 
     def add(self, edges: Any, **reading: Unpack[WeightedReadingOptions]) -> ChangeReport:
-        """Give new vertices vectors from their neighbors'; all other vectors stay as they are.
-
-        The change goes on from the newest version, and the index moves on to what it published.
+        """Compute vectors of new vertices from their neighbors'; other vectors do not change.
 
         Args:
             edges: edges of the new vertices, to known ones and among themselves.
             reading: as for `build`.
 
         Returns:
-            Counts of vertices; `details` has `vertices_without_vector`, new vertices with no edge
-            to a vertex that has one, and `edges_used` and `edges_ignored` (between old vertices).
+            Counts of vertices; `details` has `vertices_without_vector` (new vertices with no edge
+            to a vertex with a vector), `edges_used` and `edges_ignored` (between old vertices).
 
         Raises:
             GraphAggError: the errors of `build`.
-            ArtifactBusy: the index was built again for another kind of graph since it was opened.
+            ArtifactBusy: the index was rebuilt for another kind of graph since it was opened.
         """
         if reading.get("ids", "auto") == "auto" and not self.vertices.is_integer:
             reading = {**reading, "ids": "string"}

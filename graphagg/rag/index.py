@@ -1,7 +1,6 @@
-"""`PassageIndex`: builds, opens, asks and changes an index of passages.
+"""`PassageIndex`: build, open, query and change an index of passages.
 
-The methods document what they take and give; the work is done by functions of
-`graphagg.rag.operations`, and a question goes on to a mode in `graphagg.rag.modes`.
+The functions of `graphagg.rag.operations` do the work; retrieval modes are in `graphagg.rag.modes`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from graphagg.rag.question.results import DocumentHit, Explanation, Hits
 from graphagg.spark.build import Engine, SparkOptions
 from graphagg.store.changes import ChangeReport
 
-if TYPE_CHECKING:  # a question needs no build, change or Spark: they load when they are called
+if TYPE_CHECKING:  # a question imports neither builds, changes nor Spark
     from pyspark.sql import DataFrame
 
     from graphagg.rag.models.supplied_vectors import SuppliedVectors
@@ -39,10 +38,9 @@ class PassageIndex(IndexedCorpus):
     """An index of passages, opened from its directory.
 
     Use `PassageIndex.build` or `PassageIndex.open`. Models load at the first question. The index
-    keeps the version it opened, also while another process publishes a newer one, until `reopen`
-    or a change of its own. Reading is safe from several threads. `reopen` and changes raise
-    `ModelMismatch` where the newest version was built with another model than the given one; the
-    opened version then stays.
+    keeps the version that it opened until `reopen` or a change of its own, even if another process
+    publishes a newer one. Reading is thread-safe. `reopen` and changes raise `ModelMismatch` if the
+    newest version was built with other models than yours.
 
     Examples:
         >>> import tempfile
@@ -94,34 +92,30 @@ class PassageIndex(IndexedCorpus):
     ) -> PassageIndex:
         """Index a corpus into `directory` and open it.
 
-        The passages are read once, one by one, and memory does not grow with them: they go to the
-        disk as they come, and everything else is made block by block (`limits`). What a killed
-        build has finished of several blocks lies in `<directory>.work`, and the next one with the
-        same passages and models goes on from it.
-
-        Where the directory holds an index of the same passages by the same models, nothing is done
-        unless `force`. Until the new index is complete, and if anything fails, the old one stays.
+        The passages are read once, and memory does not grow with their number (`limits`). A killed
+        build leaves finished blocks in `<directory>.work`; the next build of the same passages and
+        models continues from them. If the directory has an index of the same passages and models,
+        nothing is done unless `force`. The old index stays until the new one is complete.
 
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
-                `document`, `position`; documents, as `read_documents` gives them; or a data frame
-                or Arrow table with one row per passage. For Spark a DataFrame, `table:NAME`, or
-                JSONL, Parquet or a folder of texts on any path that it reads.
-            directory: where the index goes; made if it is not there. An address of a store, such
-                as `s3://bucket/idx`, is published to when the index is complete.
+                `document`, `position`; documents from `read_documents`; or a data frame or Arrow
+                table with one row per passage. For Spark a DataFrame, `table:NAME`, or JSONL,
+                Parquet or a folder of texts on any path that it reads.
+            directory: directory of the index, which is created, or an address on a store, such as
+                `s3://bucket/idx`.
             config: models and settings.
-            engine: "local", "spark", or a `graphagg.spark.SparkOptions`; None: Spark builds from a
+            engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
                 DataFrame or a table. Spark takes no `vectors`, `cache` and `limits`.
-            progress: called with stage, done, total; total is 0 while it is not known.
-            force: build also where nothing changed, or over an unfinished job of Spark.
-            options: fields of `PassageConfig` by name, such as `profile="fast"`; they override
-                `config`.
+            progress: called with stage, done, total; total is 0 while it is unknown.
+            force: build even if nothing changed, or over an unfinished Spark job.
+            options: fields of `PassageConfig`, such as `profile="fast"`; they override `config`.
 
         Raises:
-            EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
-            InvalidParameter: about an option, the vectors, the language or the names.
-            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
-            ParametersDiffer, JobFailed: about a job of Spark; the same call continues a failed one.
+            EmptyCorpus, InvalidPassage, DuplicateId: the passages are invalid.
+            InvalidParameter: an option, the vectors, the language or the names are invalid.
+            ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
+            ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
             MissingExtra: an optional dependency or a default model is not installed.
 
         Examples:
@@ -153,23 +147,22 @@ class PassageIndex(IndexedCorpus):
         request: Request = _DEFAULT,
         **fields: Unpack[RequestFields],
     ) -> Hits:
-        """Retrieve the `k` best passages for a question, best first: a list, and a table.
+        """Retrieve the `k` best passages for a question, best first.
 
         Args:
             question: at most 10,000 characters.
-            k: number of passages of distinct texts; all where fewer are visible. By default 5, as
-                many as a reader or a language model reads whole. A hit names its `copies`, the
-                other visible passages with exactly its text.
+            k: number of passages with distinct texts; a hit lists other visible passages with the
+                same text as `copies`.
             request: mode, visible passages, reranker and more; see `Request`.
-            fields: fields of `Request` by name, such as `mode="bm25"`; they override `request`.
+            fields: fields of `Request`, such as `mode="bm25"`; they override `request`.
 
         Raises:
-            InvalidQuestion: the question is empty, too long, or no string.
-            InvalidParameter: `k` is under 1, a field is out of range, `config` is of another mode,
-                or `as_of` is given and no passage has a date.
-            InvalidScores: the reranker did not give one finite number per text.
-            InvalidFilter: the filter names an unknown key or does not fit its type.
-            ModelMismatch: the installed model is not the one the index was built with.
+            InvalidQuestion: the question is empty, too long, or not a string.
+            InvalidParameter: `k` or a field is out of range, `config` belongs to another mode, or
+                `as_of` is set and no passage has a date.
+            InvalidScores: the reranker did not return one finite number per text.
+            InvalidFilter: the filter has an unknown key or a value of another type.
+            ModelMismatch: the installed model is not the one of the build.
         """
         return retrieval.answers(self._version, [question], k, request.with_fields(**fields))[0]
 
@@ -180,9 +173,9 @@ class PassageIndex(IndexedCorpus):
         request: Request = _DEFAULT,
         **fields: Unpack[RequestFields],
     ) -> list[Hits]:
-        """Retrieve for many questions by one call of the model; `retrieve` gives the same answers.
+        """Retrieve for many questions with one call of the model.
 
-        Scores of mode `linearrag` are the same to 1e-8: a block of questions is walked together.
+        Scores equal those of `retrieve` to 1e-5.
         """
         return retrieval.answers(self._version, questions, k, request.with_fields(**fields))
 
@@ -208,12 +201,11 @@ class PassageIndex(IndexedCorpus):
     ) -> DataFrame:
         """Retrieve for a column of questions: one row per hit, as a lazy DataFrame.
 
-        Each worker opens the index and loads its models once. The executors see its directory by
-        the same path, or it lies on a store.
+        Each worker opens the index and its models once, from the same path or from a store.
 
         Args:
-            frame: its columns are kept; `rank` (from 1), `passage` (an id), `score`, `title` and
-                `text` come after them.
+            frame: the questions; columns `rank` (from 1), `passage` (an id), `score`, `title` and
+                `text` are added.
             column: name of the column of questions.
             k: as for `retrieve`.
             request: as for `retrieve`.
@@ -222,7 +214,7 @@ class PassageIndex(IndexedCorpus):
         from graphagg.rag.spark.frames import passages_frame
 
         request = request.with_fields(**fields)
-        retrieval.retriever_for(self._version, request)  # raises for what it does not take
+        retrieval.retriever_for(self._version, request)  # raises its errors before Spark runs
         options = {"k": integer("k", k, 1), "request": request}
         return passages_frame(frame, self, column, self._given, options)
 
@@ -235,7 +227,7 @@ class PassageIndex(IndexedCorpus):
         chunks: int = 10,
         **fields: Unpack[RequestFields],
     ) -> list[DocumentHit]:
-        """Retrieve documents: the best `chunks * k` passages by document, scored by its best one.
+        """Group the best `chunks * k` passages by document; its score is that of its best passage.
 
         A passage without a document is a document of its own.
         """
@@ -252,11 +244,11 @@ class PassageIndex(IndexedCorpus):
     ) -> Explanation:
         """Explain why a passage is, or is not, among the `k` best for a question.
 
-        Takes what `retrieve` takes; `window` and `min_score` change nothing here.
+        Arguments are those of `retrieve`; `window` and `min_score` have no effect.
 
         Raises:
-            UnknownPassage: there is no such passage.
-            GraphAggError: what `retrieve` raises.
+            UnknownPassage: the passage does not exist.
+            GraphAggError: the errors of `retrieve`.
         """
         request = request.with_fields(**fields)
         return retrieval.explanation(self._version, question, passage_id, k, request)
@@ -264,7 +256,7 @@ class PassageIndex(IndexedCorpus):
     def retriever(
         self, request: Request = _DEFAULT, **fields: Unpack[RequestFields]
     ) -> AnyRetriever:
-        """Make the retriever of a request, whose stages can be run one by one."""
+        """Make the retriever of a request, to run its stages one by one."""
         return retrieval.retriever_for(self._version, request.with_fields(**fields))
 
     # --- changes ---------------------------------------------------------------------------------
@@ -278,37 +270,36 @@ class PassageIndex(IndexedCorpus):
         replace: bool = False,
         progress: Progress = silent,
     ) -> ChangeReport:
-        """Add passages, all or none, and move on to the version that holds them.
+        """Add passages, all or none, as a new version; answers equal those of a rebuild.
 
-        Every answer equals the answer of a rebuild. Long texts are split as the index was built
-        (`chunking`).
+        Long texts are split as in the build (`chunking`).
 
         Args:
             passages: as for `build`.
             columns: as for `build`.
             vectors: as for `build`; passages with vectors stay whole.
-            replace: a passage replaces the one of its id, and a document all its earlier chunks;
-                without it an id that is in the index is an error.
+            replace: replace passages with the same ids, and documents with all their chunks;
+                otherwise an id that exists is an error.
             progress: called with stage, done, total.
 
         Raises:
-            EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
-            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
-            ModelMismatch: the newest version was built with other models than the given ones.
+            EmptyCorpus, InvalidPassage, DuplicateId: the passages are invalid.
+            ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
+            ModelMismatch: the newest version was built with other models.
         """
         from graphagg.rag.operations import changes
 
-        rows, given = changes.rows_of(passages, columns, vectors)
+        rows, supplied = changes.rows_of(passages, columns, vectors)
         sources = list(rows)
         with self._changing() as (publication, newest):
-            return changes.add_passages(publication, newest, sources, given, replace, progress)
+            return changes.add_passages(publication, newest, sources, supplied, replace, progress)
 
     def update(self, passages: Iterable[Source], *, progress: Progress = silent) -> ChangeReport:
-        """Replace passages of the same ids, and documents with all their chunks.
+        """Replace passages with the same ids, and documents with all their chunks.
 
         Raises:
             UnknownPassage: an id is not in the index; nothing was changed.
-            GraphAggError: what `add` raises.
+            GraphAggError: the errors of `add`.
         """
         from graphagg.rag.operations import changes
 
@@ -323,20 +314,19 @@ class PassageIndex(IndexedCorpus):
         dry_run: bool = False,
         progress: Progress = silent,
     ) -> ChangeReport:
-        """Make the index hold exactly these passages, by one new version at most.
+        """Make the index hold exactly these passages, as one new version at most.
 
-        Passages that are not given are deleted, different ones replaced, equal ones left alone;
-        only new texts are encoded. Every answer equals the answer of a rebuild.
+        Other passages are deleted, changed ones replaced; only new texts are encoded. Answers equal
+        those of a rebuild.
 
         Args:
-            passages: all that the index should hold, as for `build`; for a folder, the result of
-                `read_documents`.
-            dry_run: compare, and change nothing.
+            passages: all passages, as for `build`; for a folder, the result of `read_documents`.
+            dry_run: report the differences without changes.
             progress: called with stage, done, total.
 
         Raises:
             EmptyCorpus: there is no passage; nothing was deleted.
-            GraphAggError: what `add` raises.
+            GraphAggError: the errors of `add`.
         """
         from graphagg.rag.operations import changes
 
@@ -348,17 +338,16 @@ class PassageIndex(IndexedCorpus):
             return changes.sync_passages(publication, newest, sources, progress)
 
     def delete(self, ids: str | Iterable[str], *, ignore_missing: bool = False) -> ChangeReport:
-        """Delete passages and move on to the version without them.
+        """Delete passages, with entities and words that no other passage has, as a new version.
 
-        Entities and words that nothing else holds go with them; the texts themselves leave the disk
-        with `compact`.
+        `compact` removes their texts from the disk.
 
         Args:
-            ids: of passages, or of documents with all their chunks; or one id.
-            ignore_missing: skip ids that are not in the index; without it they are an error.
+            ids: ids of passages, or of documents with all their chunks; or one id.
+            ignore_missing: skip ids that are not in the index; otherwise they are an error.
 
         Raises:
-            InvalidParameter: an id is no string.
+            InvalidParameter: an id is not a string.
             UnknownPassage: an id is not in the index; nothing was deleted.
             EmptyCorpus: no passage would be left.
         """
@@ -369,10 +358,10 @@ class PassageIndex(IndexedCorpus):
             return changes.delete_passages(publication, newest, names, ignore_missing)
 
     def compact(self) -> None:
-        """Join all segments into one without a trace of deleted passages.
+        """Join all segments into one without deleted passages.
 
-        The files equal a build of the remaining passages byte for byte, where the
-        vectors of your encoder depend on their text alone. Inverted lists are made anew.
+        The files equal those of a new build byte for byte, if vectors of the encoder depend on the
+        text alone.
         """
         from graphagg.rag.indexing.change import compact
 

@@ -27,8 +27,8 @@ def missing(package: str, extra: str) -> Callable[[Path, bool], dict[str, Any]]:
 def test_a_part_without_its_extra_is_left_out_and_named(
     tmp_path: Path, call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "_passages", missing("faiss", "rag"))
-    monkeypatch.setattr(demo, "_communities", missing("datasketch", "communities"))
+    monkeypatch.setitem(demo._DEMOS, "passages", (missing("faiss", "rag"), ""))
+    monkeypatch.setitem(demo._DEMOS, "communities", (missing("datasketch", "communities"), ""))
     said = call("demo", "--out", tmp_path)
     assert said.code == 0
     assert "Nearest to Valjean" in said.out and "graphagg embed neighbors" in said.out
@@ -41,8 +41,8 @@ def test_a_part_without_its_extra_is_left_out_and_named(
 def test_a_demo_of_nothing_is_an_error(
     tmp_path: Path, call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("_passages", "_communities", "_embedding"):
-        monkeypatch.setattr(demo, name, missing("faiss", "rag"))
+    for name in demo._DEMOS:
+        monkeypatch.setitem(demo._DEMOS, name, (missing("faiss", "rag"), ""))
     assert "'faiss'" in call("demo", "--out", tmp_path).error
 
 

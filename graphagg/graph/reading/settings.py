@@ -133,13 +133,15 @@ class NeededWeights(EdgeReading):
     Weights are rounded to 32 bits, so that sums of them in 64 bits are exact, and equal in whatever
     order they are added up.
 
+    Attributes:
+        weight: column of the weights, where weights are kept. None: a known name; without a header
+            the third column.
+
     Examples:
         >>> NeededWeights(weight="calls").needs_weights
         True
     """
 
-    # column of the weights, where weights are kept. None: a known name; without a header the
-    # third column.
     weight: str | None = field(default=None, metadata=_PANEL)
 
     @property

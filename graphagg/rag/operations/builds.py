@@ -1,4 +1,4 @@
-"""Builds of a passage index from a corpus: in this process, or by Spark."""
+"""Build a passage index from a corpus, in this process or with Spark."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def build_here(
     progress: Progress,
     force: bool,
 ) -> Models:
-    """Build in this process; see `PassageIndex.build`. Returns the models, which may be loaded."""
+    """Build in this process; returns the models."""
     rows, vectors = rows_of(passages, config.columns, config.vectors)
     chunking = config.chunking if vectors is None else None
     with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
@@ -57,7 +57,7 @@ def build_by_spark(
     progress: Progress,
     force: bool,
 ) -> tuple[Encoder | None, EntityExtractor | None]:
-    """Build by Spark; see `PassageIndex.build`. Returns the models that the caller gave."""
+    """Build with Spark; returns encoder and extractor if the caller gave objects."""
     from graphagg.rag.spark.build import (
         PASSAGES_PER_TASK,
         GivenModels,
@@ -71,7 +71,7 @@ def build_by_spark(
     extractor = None if isinstance(config.extractor, str) else config.extractor
     named = encoder is None and extractor is None and isinstance(config.names, str | Path | None)
     config = replace(config, processes=1)
-    # Models by name are loaded by each executor; others are sent to it.
+    # Executors load models by name; other models are sent to them.
     loader: ModelLoader = config if named else GivenModels(config.load())
     spark_build = SparkBuild.of(passages, options, directory, progress, force)
     size = options.items_per_task or PASSAGES_PER_TASK

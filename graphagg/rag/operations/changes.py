@@ -1,7 +1,7 @@
-"""Changes of a passage index: each publishes one version, which equals a rebuild.
+"""Changes of a passage index. Each publishes one version, which equals a rebuild.
 
-A sync compares passages by their digests, over every field. A document is the chunks that name it;
-a passage that names none is one of its own.
+A sync compares passages by digests of all fields. The chunks with the same `document` are a
+document; a passage without it is a document of its own.
 """
 
 from __future__ import annotations
@@ -34,16 +34,7 @@ def add_passages(
     replace: bool,
     progress: Progress,
 ) -> ChangeReport:
-    """Add passages, all or none; see `PassageIndex.add`.
-
-    Args:
-        publication: the right to write.
-        newest: the version on disk.
-        rows: passages and documents, as `rows_of` reads them.
-        vectors: of the passages, which then stay whole; None: encode them.
-        replace: whether passages of the same ids are replaced; else they are an error.
-        progress: called with stage, done, total.
-    """
+    """Add passages, all or none, after the `newest` version; with `vectors` they stay whole."""
     before = newest.snapshot
     split = list(split_documents(rows, before.chunking if vectors is None else None))
     new = check_corpus(chain.from_iterable(split))
@@ -68,7 +59,7 @@ def add_passages(
 def update_passages(
     publication: Publication, newest: PassageVersion, passages: Iterable[Source], progress: Progress
 ) -> ChangeReport:
-    """Replace passages that are all there; see `PassageIndex.update`."""
+    """Replace passages that are all in the index."""
     before = newest.snapshot
     split = list(split_documents(passages, before.chunking))
     new = check_corpus(chain.from_iterable(split))
@@ -80,14 +71,14 @@ def update_passages(
 
 
 def compared(before: PassageSnapshot, passages: Iterable[Source]) -> Difference:
-    """Compare a corpus with an indexed version, which says how long texts are split."""
+    """Compare a corpus, split as the index was built, with an indexed version."""
     return difference(before, check_corpus(chunk_documents(passages, before.chunking)))
 
 
 def sync_passages(
     publication: Publication, newest: PassageVersion, passages: Iterable[Source], progress: Progress
 ) -> ChangeReport:
-    """Make an index hold exactly these passages; see `PassageIndex.sync`."""
+    """Make an index hold exactly these passages."""
     change = compared(newest.snapshot, passages)
     if not change.report.is_empty:
         models = newest.models.both
@@ -98,7 +89,7 @@ def sync_passages(
 def delete_passages(
     publication: Publication, newest: PassageVersion, ids: Sequence[str], ignore_missing: bool
 ) -> ChangeReport:
-    """Delete passages and documents by their ids; see `PassageIndex.delete`."""
+    """Delete passages and documents by their ids."""
     before = newest.snapshot
     rows_by_id = {name: before.rows_named(name) for name in ids}
     rows = _all_rows(rows_by_id, ignore_missing, "nothing was deleted")
@@ -120,34 +111,25 @@ def _report(new: Sequence[Passage], gone: Sequence[int], **ids: tuple[str, ...])
 def rows_of(
     passages: Iterable[Source], columns: RowConfig, vectors: SuppliedVectors | None
 ) -> tuple[Iterator[Source], npt.ArrayLike | None]:
-    """Read passages and documents one by one, and the vectors that come with them.
-
-    Args:
-        passages: passages, documents, mappings or a table.
-        columns: names of the fields of mappings and tables.
-        vectors: the vectors, or the field that holds them; that field is read of all rows at once.
-
-    Returns:
-        Passages and documents, with fields as `as_passage` takes them; vectors, or None.
-    """
-    rows, given = iterable(passages), None
+    """Read passages and documents one by one, with renamed fields, and their vectors if any."""
+    rows, supplied = iterable(passages), None
     if vectors is not None:
-        rows, given = rows_and_vectors(rows, vectors)
+        rows, supplied = rows_and_vectors(rows, vectors)
     named = (
         columns.record(row, f"passage {index}") if isinstance(row, Mapping) else row
         for index, row in enumerate(rows)
     )
-    return named, given
+    return named, supplied
 
 
 def _rows_to_replace(
     before: PassageSnapshot, new: Sequence[Sequence[Passage]]
 ) -> dict[str, list[int]]:
-    """Rows that new documents replace, by document id: the row of that id and its chunks' rows."""
+    """By document id, the rows that new documents replace: the row of that id, and its chunks."""
     rows_by_id = {}
     for passages in new:
         first = passages[0]
-        if len(passages) == 1 and first.document:  # a chunk that the caller made stands for itself
+        if len(passages) == 1 and first.document:  # a single chunk replaces itself only
             row = before.row_of(first.id)
             rows_by_id[first.id] = [] if row is None else [row]
         else:
@@ -157,7 +139,7 @@ def _rows_to_replace(
 
 
 def _check_free(before: PassageSnapshot, new: Sequence[Passage], gone: Sequence[int]) -> None:
-    """Refuse a chunk that would have the id of a passage that stays."""
+    """Raise `DuplicateId` if a new chunk has the id of a passage that stays."""
     leaving = set(gone)
     for passage in new:
         row = before.row_of(passage.id)
@@ -171,7 +153,7 @@ def _check_free(before: PassageSnapshot, new: Sequence[Passage], gone: Sequence[
 def _all_rows(
     rows_by_id: Mapping[str, Sequence[int]], ignore_missing: bool, outcome: str
 ) -> list[int]:
-    """Collect the rows of all ids, each once; an id without rows is an error unless ignored."""
+    """The distinct rows of all ids; raises `UnknownPassage` for ids without rows."""
     missing = [identifier for identifier, rows in rows_by_id.items() if not rows]
     if missing and not ignore_missing:
         shown = ", ".join(repr(identifier) for identifier in missing[:5])
@@ -187,9 +169,9 @@ class Difference:
     """The difference between a corpus and an indexed version.
 
     Attributes:
-        gone: rows of the version that the corpus does not hold as they are.
-        new: passages of the corpus that the version does not hold as they are.
-        report: the same, counted.
+        gone: rows of the version that are not in the corpus.
+        new: passages of the corpus that are not in the version.
+        report: counts of both.
     """
 
     gone: list[int]
@@ -198,16 +180,11 @@ class Difference:
 
 
 def difference(before: PassageSnapshot, corpus: Sequence[Passage]) -> Difference:
-    """Compare a corpus with the passages of a version; linear in both.
-
-    Args:
-        before: the version.
-        corpus: passages with distinct ids.
-    """
+    """Compare passages with distinct ids with those of a version, in linear time."""
     digests = {p.id: passage_digest(p) for p in corpus}
     kept: set[str] = set()
     gone: list[int] = []
-    touched: dict[str, None] = {}  # documents that lose a passage, or gain one; a set in order
+    touched: dict[str, None] = {}  # documents that lose or gain a passage; an ordered set
     documents: dict[str, None] = {}
     for row in np.flatnonzero(before.alive).tolist():
         segment, inside = before.corpus.locate(row)

@@ -1,4 +1,4 @@
-"""`PassageConfig`: what a passage index is built with."""
+"""`PassageConfig`: models and settings of a passage index."""
 
 from __future__ import annotations
 
@@ -30,26 +30,25 @@ class PassageConfig:
 
     Attributes:
         profile: `standard`; `fast`: static vectors and names by rules, without PyTorch and spaCy.
-        language: code of the language that all passages are in, such as `de`; `auto` recognizes
-            the language of each passage. None: the extractor's language; without an extractor the
-            language of nine of ten passages, or `auto`, judged by 200 of them.
+        language: code of the language of all passages, such as `de`; `auto` recognizes the
+            language of each. None: the extractor's; without an extractor the language of nine of
+            ten passages in a sample of 200, else `auto`.
         encoder: an encoder, the name or folder of a model, or the file of a static table. None: by
             profile; for `standard` a `SentenceTransformerEncoder()`.
         extractor: an extractor, the name of a spaCy pipeline, or `rule:CODE`. None: by profile and
-            language; for `standard` a `SpacyExtractor()` for English, rules for other languages,
-            and both for several languages.
+            language; for `standard` `SpacyExtractor()` for English, rules for other languages, and
+            both for several.
         dtype: arithmetic of an encoder by name; `auto`: int8 or bfloat16 on a fast CPU.
         device: device of an encoder by name: `cpu`, `cuda`, ... None: a GPU if there is any.
         processes: processes of an extractor by name. None: by the size of the corpus.
         names: names that the texts hold: a list of mappings with `name` and `aliases`, or a file
             (`graphagg.rag.documents.user_names`); the index remembers them. None: none.
-        chunking: how texts longer than a chunk are split; the index remembers it for `add` and
-            `update`. None: keep all texts whole.
-        columns: which fields of mappings and tables are what, if they have other names.
-        vectors: `[P, d]` vectors of the passages by this very encoder, or the field of each row
-            that holds its own. They are not encoded again, and no text is split; sentences still
-            are encoded.
-        cache: keeps the vectors of texts, so that an interrupted build goes on. None: nowhere.
+        chunking: how long texts are split; the index stores it for `add` and `update`. None: keep
+            all texts whole.
+        columns: names of the fields of mappings and tables.
+        vectors: `[P, d]` vectors of the passages by this encoder, or the field that holds them.
+            Passages are then neither split nor encoded, only their sentences are.
+        cache: stores vectors of texts, so that an interrupted build continues. None: no cache.
         limits: how much a build holds in memory; the index is the same.
 
     Examples:
@@ -78,7 +77,7 @@ class PassageConfig:
         check_language(self.language)
 
     def load(self) -> Models:
-        """Load the models; raises `MissingExtra` or `InvalidParameter` if that is not possible."""
+        """Load the models; raises `MissingExtra` or `InvalidParameter`."""
         encoder, extractor = self.encoder, self.extractor
         if encoder is None or isinstance(encoder, str):
             encoder = encoder_of(self.profile, encoder, self.dtype, self.device)

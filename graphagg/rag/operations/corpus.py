@@ -44,10 +44,7 @@ def _selection(visible: VisibleFields) -> Selection:
 
 
 class IndexedCorpus(Index[PassageVersion]):
-    """The passages of an index: what it holds, and views of its corpus as a whole.
-
-    `PassageIndex` adds questions and changes.
-    """
+    """The passages of an index and views of the whole corpus; base of `PassageIndex`."""
 
     KIND = KIND
 
@@ -76,24 +73,24 @@ class IndexedCorpus(Index[PassageVersion]):
         extractor: EntityExtractor | str | None = None,
         progress: Progress = silent,
     ) -> Self:
-        """Merge indices of parts of a corpus to one, which answers as an index of all passages.
+        """Merge indices of parts of a corpus; the result answers like an index of all passages.
 
-        Nothing is encoded again, and the parts' own files are linked where they lie on one disk.
-        To replace a part, merge again. Words and links answer to the bit as one index does;
-        similarity above 100,000 passages by the recall of each part.
+        Nothing is encoded again, and files of the parts are linked where the disk allows it. To
+        replace a part, merge again. Above 100,000 passages the recall of similarity search is that
+        of each part.
 
         Args:
-            shards: indices of the same parameters and models, or their addresses on a store.
-            directory: where the merged index goes, as for `PassageIndex.build`.
+            shards: indices with the same parameters and models, or their addresses on a store.
+            directory: directory of the merged index, as for `PassageIndex.build`.
             encoder: as for `open`.
             extractor: as for `open`.
             progress: called with stage, done, total.
 
         Raises:
-            NotAnArtifact, UnsupportedFormat, CorruptArtifact: a shard is missing, or older.
+            NotAnArtifact, UnsupportedFormat, CorruptArtifact: a shard is missing or outdated.
             InvalidParameter, ModelMismatch: a shard has other parameters or models.
             DuplicateId: a passage is in two shards.
-            ArtifactBusy, WriteFailed: about the directory.
+            ArtifactBusy, WriteFailed: the directory is in use or cannot be written.
 
         Examples:
             >>> import tempfile
@@ -127,17 +124,17 @@ class IndexedCorpus(Index[PassageVersion]):
         """Open an index in milliseconds; no model is loaded.
 
         Args:
-            directory: the index, or its address on a store, such as `s3://bucket/idx`: it comes
-                into the local cache first, as far as it is not there.
-            encoder: the encoder it was built with, or its name; None loads it by the recorded name
-                at the first question.
+            directory: the index, or its address on a store, such as `s3://bucket/idx`, from which
+                missing files are copied to the local cache.
+            encoder: the encoder of the build, or its name. None: loaded by the recorded name at the
+                first question.
             extractor: likewise.
-            cache: keeps the vectors of texts that changes bring; None: nowhere.
-            verify: compare every file's checksum first.
+            cache: stores vectors of texts that changes add. None: no cache.
+            verify: compare the checksums of all files.
 
         Raises:
-            NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
-            ModelMismatch: a given model is not the one the index was built with.
+            NotAnArtifact, UnsupportedFormat, CorruptArtifact: the directory is not a valid index.
+            ModelMismatch: a model differs from the one of the build.
         """
         artifact = open_artifact(directory, kind=KIND, verify=verify)
         if isinstance(encoder, str):
@@ -150,7 +147,7 @@ class IndexedCorpus(Index[PassageVersion]):
         return cls(artifact, encoder, extractor, cache)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        """Pickle the location and the given models; another process opens the directory there."""
+        """Pickle the location and the caller's models; unpickling opens the index."""
         encoder, extractor, cache = self._given
         reopen = partial(type(self).open, encoder=encoder, extractor=extractor, cache=cache)
         return reopen, (self.location,)
@@ -162,23 +159,23 @@ class IndexedCorpus(Index[PassageVersion]):
         return self.snapshot.row_of(identifier) is not None
 
     def __iter__(self) -> Iterator[Passage]:
-        """All passages, in the order in which they were added."""
+        """All passages in the order of their addition."""
         snapshot = self.snapshot
         return (snapshot.corpus[row] for row in snapshot.alive.nonzero()[0].tolist())
 
     def __getitem__(self, identifier: str) -> Passage:
-        """The passage of an id; raises `UnknownPassage`."""
+        """The passage with an id; raises `UnknownPassage`."""
         snapshot = self.snapshot
         return snapshot.corpus[snapshot.known_row(identifier)]
 
     @property
     def schema(self) -> Mapping[str, ValueType]:
-        """The keys that passages can be filtered by, and their types."""
+        """Metadata keys for filters, and their types."""
         return self.snapshot.schema
 
     @property
     def chunking(self) -> ChunkConfig | None:
-        """The splitting of long texts; None: they stay whole."""
+        """How long texts are split; None: they stay whole."""
         return self.snapshot.chunking
 
     @property
@@ -193,15 +190,15 @@ class IndexedCorpus(Index[PassageVersion]):
 
     @property
     def models(self) -> IndexModels:
-        """The models of questions and new passages; each is loaded at its first use."""
+        """The models for questions and new passages, loaded at first use."""
         return self._version.models
 
     def load_encoder(self) -> Encoder:
-        """Load the encoder of the index, by its recorded name unless it was given."""
+        """Load the encoder of the index."""
         return self.models.encoder()
 
     def load_extractor(self) -> EntityExtractor:
-        """Load the extractor of the index, by its recorded name unless it was given."""
+        """Load the entity extractor of the index."""
         return self.models.extractor()
 
     # --- the corpus as a whole -------------------------------------------------------------------
@@ -211,15 +208,15 @@ class IndexedCorpus(Index[PassageVersion]):
     ) -> CorpusGraph:
         """Make the graph of passages and entities; no model is loaded.
 
-        It equals the graph of an index of exactly the visible passages.
+        It equals the graph of an index of the visible passages alone.
 
         Args:
             config: how entities are linked.
             visible: `filter`, `include` and `exclude` of `Request`.
 
         Raises:
-            InvalidFilter: the filter names an unknown key or does not fit its type.
-            InvalidParameter: ids are no list.
+            InvalidFilter: the filter has an unknown key or a value of another type.
+            InvalidParameter: ids are not a list.
         """
         snapshot = self.snapshot
         return corpus_graph(snapshot, snapshot.scope(_selection(visible)).view, config)
@@ -235,22 +232,22 @@ class IndexedCorpus(Index[PassageVersion]):
     ) -> ThemeMap:
         """Find the themes of the corpus at several resolutions; no model is loaded.
 
-        The map of all passages is kept in the folder `map` of the index, and computed again only
-        where passages, models or settings changed. The map of a selection is made in memory; it
-        equals the map of an index of exactly the visible passages.
+        The map of all passages is stored in the folder `map` of the index, and computed again if
+        passages, models or settings changed. The map of a selection is made in memory; it equals
+        the map of an index of the visible passages alone.
 
         Args:
-            config: resolutions, and what a theme lists.
-            update: compute an outdated map again; else it is returned as it is, with `is_old`.
-            labels: a language model that names the themes; None: their distinctive words do.
+            config: resolutions, and the contents of a theme.
+            update: compute an outdated map again; else it is returned with `is_old`.
+            labels: a language model that names the themes. None: their distinctive words.
             progress: called with stage, done, total.
             visible: `filter`, `include` and `exclude` of `Request`.
 
         Raises:
-            InvalidFilter: the filter names an unknown key or does not fit its type.
-            InvalidParameter: ids are no list, or `config.when` dates no passage.
+            InvalidFilter: the filter has an unknown key or a value of another type.
+            InvalidParameter: ids are not a list, or no passage has a date in `config.when`.
             EndpointError: the language model did not answer; nothing was written.
-            ArtifactBusy, ArtifactError, WriteFailed: about the folder of the map.
+            ArtifactBusy, ArtifactError, WriteFailed: the map cannot be written.
             MissingExtra: scikit-network is not installed.
         """
         from graphagg.rag.corpus.themes.storage import current_map, map_of_view
@@ -272,9 +269,8 @@ class IndexedCorpus(Index[PassageVersion]):
             visible: `filter`, `include` and `exclude` of `Request`.
 
         Raises:
-            UnknownPassage: there is no such passage, or it is not visible.
-            InvalidParameter: `k` is under 1, or `by` is unknown.
-            InvalidFilter: the filter names an unknown key or does not fit its type.
+            UnknownPassage: the passage does not exist or is not visible.
+            InvalidParameter, InvalidFilter: about the other arguments.
         """
         return similar_passages(self.snapshot, _selection(visible), passage_id, k, by)
 
@@ -291,7 +287,6 @@ class IndexedCorpus(Index[PassageVersion]):
 
         Raises:
             UnknownEntity: no visible passage names it.
-            InvalidParameter: `k` is under 1, or `by` is unknown.
-            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter, InvalidFilter: about the other arguments.
         """
         return similar_entities(self.snapshot, _selection(visible), name, k, by)

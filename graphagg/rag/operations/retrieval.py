@@ -1,6 +1,6 @@
 """Answers to questions from one version of an index, by the retriever of the mode.
 
-A new mode is a class, and a line here and in `Mode`.
+To add a mode, write a `Retriever` and add a line here and in `Mode`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOADED: dict[Mode, type[AnyRetriever]] = {
 
 
 def retriever_of(mode: Mode) -> type[AnyRetriever]:
-    """The class of a mode; the larger one loads when it is asked for."""
+    """The class of a mode; `linearrag` is imported only when it is used."""
     if mode == "linearrag":
         from graphagg.rag.modes.linearrag.mode import LinearRAG
 
@@ -37,11 +37,11 @@ def retriever_of(mode: Mode) -> type[AnyRetriever]:
 
 
 def retriever_for(version: PassageVersion, request: Request) -> AnyRetriever:
-    """The retriever of the request's mode over the passages that it leaves visible.
+    """The retriever of the request's mode over the visible passages.
 
     Raises:
-        InvalidParameter: `config` is of another mode, or ids are no list.
-        InvalidFilter: the filter names an unknown key or does not fit its type.
+        InvalidParameter: `config` belongs to another mode, or ids are not a list.
+        InvalidFilter: the filter has an unknown key or a value of another type.
     """
     snapshot, config, retriever = version.snapshot, request.config, retriever_of(request.mode)
     scope, config_type = snapshot.scope(request.selection), retriever.config_type
@@ -60,13 +60,13 @@ def retriever_for(version: PassageVersion, request: Request) -> AnyRetriever:
 def answers(
     version: PassageVersion, questions: Iterable[str], k: int, request: Request
 ) -> list[Hits]:
-    """Answer questions by one call of the model; see `PassageIndex.retrieve_batch`."""
-    asked = questions_of(questions)
-    check_request(asked, k)
+    """Answer questions with one call of the model."""
+    texts = questions_of(questions)
+    check_request(texts, k)
     retriever = retriever_for(version, request)
-    if not asked:
+    if not texts:
         return []
-    encoded = _encode(retriever, asked, version)
+    encoded = _encode(retriever, texts, version)
     answered = retriever.answer(encoded, k, request)
     if not request.window:
         return answered
@@ -84,7 +84,7 @@ def answers(
 def explanation(
     version: PassageVersion, question: str, passage_id: str, k: int, request: Request
 ) -> Explanation:
-    """Explain the rank of a passage; see `PassageIndex.explain`."""
+    """Explain the rank of a passage."""
     check_request([question], k)
     retriever = retriever_for(version, request)
     row = version.snapshot.known_row(passage_id)
@@ -93,12 +93,9 @@ def explanation(
 
 
 def by_document(hits: Iterable[Hit], k: int) -> list[DocumentHit]:
-    """Group hits by document; each document scores as its best hit.
+    """Group hits, best first, by document; the score of a document is that of its best hit.
 
-    Args:
-        hits: best first. A passage without a document is a document of its own, also where another
-            document has its id.
-        k: number of documents.
+    A passage without a document is a document of its own, even if another document has its id.
     """
     grouped: dict[tuple[bool, str], list[Hit]] = {}
     for hit in hits:
@@ -114,7 +111,7 @@ def by_document(hits: Iterable[Hit], k: int) -> list[DocumentHit]:
 def _encode(
     retriever: AnyRetriever, questions: Sequence[str], version: PassageVersion
 ) -> list[EncodedQuestion]:
-    """Read and encode questions; threads take turns at the models."""
+    """Read and encode questions, one thread at a time."""
     models = version.models
     with models.lock:
         encoded: list[EncodedQuestion] = retriever.encode(retriever.read(questions, models), models)
@@ -122,7 +119,7 @@ def _encode(
 
 
 def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, window: int, visible: Mask) -> Hit:
-    """Add the visible chunks up to `window` positions before and after a hit in its document."""
+    """Add the visible chunks within `window` positions of a hit in its document."""
     row = snapshot.known_row(hit.passage.id)
     around = snapshot.neighbors(row, window, visible)
     return replace(hit, neighbors=tuple(snapshot.corpus[r] for r in around if r != row))

@@ -1,4 +1,4 @@
-"""One opened version of a passage index, and its models when they are needed."""
+"""One opened version of a passage index, and its models, loaded on demand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PassageVersion:
-    """One version of an index, and the models that it was built with."""
+    """One version of an index, and its models."""
 
     snapshot: PassageSnapshot
     models: IndexModels
@@ -37,7 +37,7 @@ class PassageVersion:
 
 
 def read_snapshot(artifact: Artifact) -> PassageSnapshot:
-    """The parts of an opened version; raises `UnsupportedFormat` for another revision."""
+    """Read an opened version; raises `UnsupportedFormat` for another revision."""
     revision = artifact.manifest.parameters.get("revision")
     if revision != REVISION:
         raise UnsupportedFormat(
@@ -48,18 +48,10 @@ def read_snapshot(artifact: Artifact) -> PassageSnapshot:
 
 
 class IndexModels:
-    """The models that a version was built with: given, or loaded by name when first needed.
+    """The models of a version: those of the caller, or the recorded ones, loaded at first use.
 
-    Threads that use them take turns by `lock`.
-
-    Args:
-        artifact: the version.
-        encoder: its encoder; None loads the recorded one.
-        extractor: its extractor; None loads the recorded one.
-        cache: of vectors of new passages.
-
-    Raises:
-        ModelMismatch: a given model is not the one that the version was built with.
+    Threads hold `lock` while they use them. Raises `ModelMismatch` if a model differs from the
+    recorded one.
     """
 
     def __init__(
@@ -81,11 +73,7 @@ class IndexModels:
         self.lock = threading.RLock()
 
     def of(self, artifact: Artifact) -> IndexModels:
-        """The models of another version of the index; models that are loaded already are kept.
-
-        Raises:
-            ModelMismatch: that version was built with another model than the given one.
-        """
+        """The models of another version of the index; loaded models are shared."""
         models = IndexModels(artifact, *self._given)
         with self.lock:
             if models._recorded["encoder"] == self._recorded["encoder"]:
@@ -95,7 +83,7 @@ class IndexModels:
         return models
 
     def encoder(self) -> Encoder:
-        """The encoder; `ModelMismatch` if the installed one of that name is another."""
+        """The encoder; raises `ModelMismatch` if the installed model differs."""
         with self.lock:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
@@ -106,7 +94,7 @@ class IndexModels:
             return self._encoder
 
     def extractor(self) -> EntityExtractor:
-        """The extractor; `ModelMismatch` if the installed one of that name is another."""
+        """The extractor; raises `ModelMismatch` if the installed model differs."""
         with self.lock:
             if self._extractor is None:
                 recorded = self._recorded["extractor"]
@@ -130,10 +118,10 @@ class IndexModels:
         return Models(encoder, self.extractor(), None, self._profile)
 
     def _table_encoder(self) -> Encoder | None:
-        """The static encoder that the index holds; None where it has another one."""
+        """The static encoder stored in the index; None if it has another kind of encoder."""
         table = StaticTable.open(self._artifact)
         return None if table is None else StaticEncoder(table, self._recorded["encoder"]["name"])
 
     def loaded(self) -> tuple[Encoder | None, EntityExtractor | None]:
-        """The models that were given or are loaded by now."""
+        """The models that are loaded so far."""
         return self._encoder, self._extractor

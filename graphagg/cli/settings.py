@@ -62,11 +62,20 @@ def read_table(path: Path, table: str, options: set[str]) -> dict[str, str | lis
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; raises `UnreadableFile`."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror or error}; wanted a TOML file") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise UnreadableFile(f"{path}: not readable TOML ({error}); correct it") from None
+
+
+def read_text(path: Path) -> str:
+    """Read a text file, with or without a byte order mark; raises `UnreadableFile`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        reason = f"byte {error.start} is not UTF-8; save the file as UTF-8"
+    except OSError as error:
+        reason = f"{error.strerror or error}; check the path"
+    raise UnreadableFile(f"{path}: {reason}")
 
 
 def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:

@@ -305,7 +305,9 @@ class PassageIndex(IndexedCorpus):
 
         sources = list(iterable(passages))
         with self._changing() as (publication, newest):
-            return changes.update_passages(publication, newest, sources, progress)
+            return changes.add_passages(
+                publication, newest, sources, None, True, progress, must_exist=True
+            )
 
     def sync(
         self,
@@ -333,7 +335,7 @@ class PassageIndex(IndexedCorpus):
         sources = list(iterable(passages))
         if dry_run:
             self.reopen()
-            return changes.compared(self.snapshot, sources).report
+            return changes.difference(self.snapshot, sources).report
         with self._changing() as (publication, newest):
             return changes.sync_passages(publication, newest, sources, progress)
 

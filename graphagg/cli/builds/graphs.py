@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -17,7 +16,6 @@ from graphagg.cli.output.console import Built
 from graphagg.communities.config import GRAPH_KIND, CommunityConfig
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
-from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import (
     EdgeReading,
     NeededWeights,
@@ -53,23 +51,16 @@ class GraphBuild(Build):
     parameters: Any = None
     reading: Any = None
 
-    @property
-    @abstractmethod
-    def graph_kind(self) -> GraphKind:
-        """The kind of graph."""
-
-    @abstractmethod
     def built(self, index: Any) -> Built:
-        """The result, read from the opened index."""
+        """The result, with counts of the edges read."""
+        read = index.read_report
+        details = {"read": read.to_json() if read else {}}
+        return Built.of(index.manifest, details=details, notes=read.notes() if read else ())
 
     def read_as(self) -> EdgeReading:
         """Options for reading edges."""
         reading: EdgeReading = self.reading
         return reading
-
-    def options(self) -> dict[str, Any]:
-        """Further arguments of the index's `build`."""
-        return dict(vars(self.reading))
 
     def stages(self) -> tuple[str, ...]:
         """Names of the stages on Spark, in order."""
@@ -89,7 +80,8 @@ class GraphBuild(Build):
             return
         from graphagg.graph.reading.load import check_edges
 
-        check_edges(list(self.edges), self.graph_kind, self.read_as())
+        kind = self.parameters.kind
+        check_edges(list(self.edges), GRAPH_KIND.get(kind, kind), self.read_as())
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
         """Build in this process, or with Spark."""
@@ -97,9 +89,10 @@ class GraphBuild(Build):
             raise InvalidParameter(
                 f"{self.edges[0]} is not a file that Spark can read; build it with --engine local"
             )
+        local = {name: getattr(self, name) for name in self.local_only}
         with self.index_class.build(
             find_edges(self.edges), run.out, config=self.parameters, engine=engine or "local",
-            progress=progress, force=run.force, **self.options(),
+            progress=progress, force=run.force, **vars(self.reading), **local,
         ) as index:  # fmt: skip
             return self.built(index)
 
@@ -157,17 +150,6 @@ class CommunitiesBuild(GraphBuild):
         """Options for reading edges, with weights if the index needs them."""
         return indexed_reading(self.parameters.weights, vars(self.reading))
 
-    @property
-    def graph_kind(self) -> GraphKind:
-        """The kind of graph."""
-        return GRAPH_KIND[self.parameters.kind]
-
-    def built(self, index: Any) -> Built:
-        """The result, with counts of the edges read."""
-        read = index.read_report
-        details = {"read": read.to_json() if read else {}}
-        return Built.of(index.manifest, details=details, notes=read.notes() if read else ())
-
 
 # --- embedding -----------------------------------------------------------------------------------
 
@@ -194,16 +176,6 @@ class EmbeddingBuild(GraphBuild):
     def __post_init__(self) -> None:
         if self.memory is not None:
             bytes_of("memory", self.memory)
-
-    @property
-    def graph_kind(self) -> GraphKind:
-        """The kind of graph."""
-        kind: GraphKind = self.parameters.kind
-        return kind
-
-    def options(self) -> dict[str, Any]:
-        """Further arguments of the index's `build`."""
-        return {"memory": self.memory, **vars(self.reading)}
 
     def built(self, index: Any) -> Built:
         """The result, with the quality of the partition."""

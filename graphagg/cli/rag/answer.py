@@ -13,7 +13,7 @@ from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json
 from graphagg.cli.request import Characters, K, Question, request_group
-from graphagg.errors import UnreadableFile
+from graphagg.cli.settings import read_text
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
 from graphagg.rag.question.request import Request
@@ -62,21 +62,13 @@ def answer(
             k=k,
             request=request,
             characters=characters,
-            prompt=RULES if prompt is None else _text_of(prompt),
+            prompt=RULES if prompt is None else read_text(prompt),
             on_text=partial(print, end="", flush=True) if streams else None,
         )
     if as_json:
         print_json({"question": question, "model": endpoint.model, **reply.to_json()})
     else:
         _print(reply, has_streamed=streams)
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise UnreadableFile(f"{path}: {reason}; give a text file as --prompt") from None
 
 
 def _print(reply: Answer, has_streamed: bool) -> None:

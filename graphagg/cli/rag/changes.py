@@ -15,7 +15,8 @@ from graphagg.cli.builds.run import merge_indices
 from graphagg.cli.folders import Directory, OutDir, Shards
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, print_changed, progress_report
-from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.cli.settings import read_text
+from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig
@@ -140,15 +141,7 @@ def merge(shards: Shards, out_dir: OutDir, as_json: AsJson = False) -> None:
 
 
 def _read_ids(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(
-            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        ) from None
-    except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror or error}; check the path") from None
-    lines = (line.removesuffix("\r") for line in text.split("\n"))  # ids may hold other ends
+    lines = (line.removesuffix("\r") for line in read_text(path).split("\n"))
     return [line for line in lines if line.strip()]
 
 

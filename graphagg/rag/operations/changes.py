@@ -33,8 +33,12 @@ def add_passages(
     vectors: npt.ArrayLike | None,
     replace: bool,
     progress: Progress,
+    must_exist: bool = False,
 ) -> ChangeReport:
-    """Add passages, all or none, after the `newest` version; with `vectors` they stay whole."""
+    """Add passages, all or none, to the `newest` version; with `vectors` they stay whole.
+
+    With `must_exist`, all of them replace passages of the index.
+    """
     before = newest.snapshot
     split = list(split_documents(rows, before.chunking if vectors is None else None))
     new = check_corpus(chain.from_iterable(split))
@@ -46,7 +50,7 @@ def add_passages(
             f"passage {first!r} is in the index ({len(present)} of {len(rows_by_id)} are); "
             "nothing was added; use `update`, pass `replace=True`, or give other ids"
         )
-    gone = _all_rows(present, True, "")
+    gone = _all_rows(rows_by_id, not must_exist, "nothing was changed")
     _check_free(before, new, gone)
     checked = None
     if vectors is not None:
@@ -56,30 +60,11 @@ def add_passages(
     return _report(new, gone, added=added, replaced=tuple(present))
 
 
-def update_passages(
-    publication: Publication, newest: PassageVersion, passages: Iterable[Source], progress: Progress
-) -> ChangeReport:
-    """Replace passages that are all in the index."""
-    before = newest.snapshot
-    split = list(split_documents(passages, before.chunking))
-    new = check_corpus(chain.from_iterable(split))
-    rows_by_id = _rows_to_replace(before, split)
-    gone = _all_rows(rows_by_id, False, "nothing was changed")
-    _check_free(before, new, gone)
-    change_passages(publication, before, gone, new, newest.models.both, progress)
-    return _report(new, gone, replaced=tuple(rows_by_id))
-
-
-def compared(before: PassageSnapshot, passages: Iterable[Source]) -> Difference:
-    """Compare a corpus, split as the index was built, with an indexed version."""
-    return difference(before, check_corpus(chunk_documents(passages, before.chunking)))
-
-
 def sync_passages(
     publication: Publication, newest: PassageVersion, passages: Iterable[Source], progress: Progress
 ) -> ChangeReport:
     """Make an index hold exactly these passages."""
-    change = compared(newest.snapshot, passages)
+    change = difference(newest.snapshot, passages)
     if not change.report.is_empty:
         models = newest.models.both
         change_passages(publication, newest.snapshot, change.gone, change.new, models, progress)
@@ -179,8 +164,9 @@ class Difference:
     report: ChangeReport = field(compare=False)
 
 
-def difference(before: PassageSnapshot, corpus: Sequence[Passage]) -> Difference:
-    """Compare passages with distinct ids with those of a version, in linear time."""
+def difference(before: PassageSnapshot, passages: Iterable[Source]) -> Difference:
+    """Compare a corpus, split as the index was built, with an indexed version, in linear time."""
+    corpus = check_corpus(chunk_documents(passages, before.chunking))
     digests = {p.id: passage_digest(p) for p in corpus}
     kept: set[str] = set()
     gone: list[int] = []

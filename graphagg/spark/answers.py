@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.errors import ArtifactBusy, GraphAggError, InvalidParameter
 from graphagg.spark.sources import check_columns
@@ -27,22 +27,11 @@ Ask = Callable[[Any, list[Any]], Sequence[Answers]]
 """Answers the questions of a batch by the opened index."""
 
 
-class Opened(Protocol):
-    """An index that a worker keeps open."""
-
-    @property
-    def manifest(self) -> Any:
-        """The manifest of the opened version."""
-
-    def close(self) -> None:
-        """Give up the version."""
-
-
 _OPENED: dict[tuple[str, str], Any] = {}
 
 
 def opened(
-    open_index: Callable[[Location], Opened], kind: str, location: Location, version: str
+    open_index: Callable[[Location], Any], kind: str, location: Location, version: str
 ) -> Any:
     """The index of this worker process, opened once.
 

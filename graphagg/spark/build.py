@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg import __version__
 from graphagg.checks import integer, one_of
-from graphagg.errors import ArtifactError, InvalidParameter
+from graphagg.errors import ArtifactError, GraphAggError, InvalidParameter
 from graphagg.progress import Progress, silent
-from graphagg.spark.job import SparkJob, claimed
-from graphagg.spark.session import small_driver
-from graphagg.spark.sources import SparkInput, is_of_spark, session_of
+from graphagg.spark.job import SparkJob, check_shared
+from graphagg.spark.session import described, named_errors, small_driver, with_settings
+from graphagg.spark.sources import (
+    SparkInput,
+    check_stores,
+    is_of_spark,
+    session_of,
+    settings_for,
+)
 from graphagg.spark.storage import storage_at
 from graphagg.store import JOB_NOTE, Publication, write_artifact
 from graphagg.store.addresses import Address, Location, parse_location
@@ -113,32 +119,37 @@ class SparkBuild:
     ) -> SparkBuild:
         """Find the session of a source, and parse the locations."""
         session = session_of(source) if options.session is None else options.session
-        work = work_of(directory, options.work)
-        return cls(session, parse_location(directory), work, progress, force)
+        target = parse_location(directory)
+        return cls(session, target, work_of(target, options.work), progress, force)
 
-    def recall(self, kind: str, job: Job) -> dict[str, Any] | None:
-        """Read the note of the current version; None unless `job` built it, or with `force`."""
-        return None if self.force else recall(self.directory, kind, job)
-
+    @contextmanager
     def claim(
         self, job: Job, source: SparkInput, kind: str, stages: Sequence[str]
-    ) -> AbstractContextManager[SparkJob]:
-        """Context manager: the claimed work folder of the job; see `graphagg.spark.job.claimed`.
+    ) -> Iterator[SparkJob]:
+        """Context manager: the claimed work folder of the job, which bad input removes.
 
-        What an earlier run left of a DataFrame is not used: nobody can tell that it is the same.
+        An unfinished job over a DataFrame is discarded: nobody can tell that it is the same.
         """
-        resume = not source.is_frame
-        return claimed(
-            self.spark,
-            self.work,
-            job,
-            self.progress,
-            self.force,
-            resume,
-            source.paths,
-            kind,
-            stages,
-        )
+        spark, group = self.spark, f"graphagg {kind}"
+        check_stores(spark, *source.paths, self.work)
+        work = SparkJob(spark, self.work, self.progress, kind, stages)
+        work.claim(job, force=self.force, resume=not source.is_frame)
+        try:
+            with (
+                with_settings(spark, settings_for(*source.paths, self.work)),
+                described(spark, group, f"{kind}: begins"),
+                named_errors(),
+            ):
+                if not isinstance(self.work, Address):
+                    with described(spark, group, f"{kind}: looks for the shared folder"):
+                        check_shared(spark, work.folder)
+                yield work
+        except GraphAggError as error:
+            if error.exit_code != 1:
+                work.remove()
+            raise
+        finally:
+            work.release()
 
     def publish(
         self,
@@ -154,7 +165,7 @@ class SparkBuild:
         the one that an earlier run noted; empty for None.
         """
         with write_artifact(self.directory) as publication, small_driver(self.spark):
-            note = self.recall(kind, job)
+            note = None if self.force else recall(self.directory, kind, job)
             if note is not None:
                 return note["report"] or {}
             with self.claim(job, source, kind, stages) as work:

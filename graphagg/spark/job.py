@@ -16,13 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphagg.errors import GraphAggError, JobFailed
+from graphagg.errors import JobFailed
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import Blocks
 from graphagg.execution.runner import Stats, Task
 from graphagg.progress import Progress
-from graphagg.spark.session import described, named_errors, with_settings
-from graphagg.spark.sources import check_stores, settings_for
+from graphagg.spark.session import described
 from graphagg.spark.storage import StoreStorage, storage_at
 from graphagg.spark.store_arrays import StoreArrays
 from graphagg.spark.tasks import run_tasks
@@ -140,53 +139,8 @@ def finished(location: Path | Address, stages: Sequence[str]) -> list[str]:
     return [name for name in stages if has(f"phases/{name}/_SUCCESS") or has(f"{name}.json")]
 
 
-@contextmanager
-def claimed(
-    spark: SparkSession,
-    location: Path | Address,
-    job: dict[str, Any],
-    progress: Progress,
-    force: bool,
-    resume: bool = True,
-    sources: Sequence[str] = (),
-    kind: str = "graphagg",
-    stages: Sequence[str] = (),
-) -> Iterator[SparkJob]:
-    """Context manager: the claimed job of an index; bad input removes its folder.
-
-    `sources` are paths of the input, whose stores Hadoop must reach; without `resume` an unfinished
-    job is discarded, for its input may differ.
-
-    Raises:
-        ArtifactBusy, ParametersDiffer: as `SparkJob.claim`.
-        JobFailed: Spark gave up.
-        StoreError: about the store.
-    """
-    settings = settings_for(*sources, location)
-    check_stores(spark, *sources, location)
-    work = SparkJob(spark, location, progress, kind, stages)
-    work.claim(job, force=force, resume=resume)
-    try:
-        group = f"graphagg {kind}"
-        with (
-            with_settings(spark, settings),
-            described(spark, group, f"{kind}: begins"),
-            named_errors(),
-        ):
-            if not isinstance(location, Address):
-                with described(spark, group, f"{kind}: looks for the shared folder"):
-                    _check_shared(spark, work.folder)
-            yield work
-    except GraphAggError as error:
-        if error.exit_code != 1:
-            work.remove()
-        raise
-    finally:
-        work.release()
-
-
-def _check_shared(spark: SparkSession, folder: Path) -> None:
-    """Raise `JobFailed` where executors do not see the folder of a job."""
+def check_shared(spark: SparkSession, folder: Path) -> None:
+    """Raise `JobFailed` if executors do not see the folder of a job."""
     if str(spark.conf.get("spark.master", "local")).startswith("local"):
         return
     token = secrets.token_hex(8)
@@ -203,6 +157,6 @@ def _check_shared(spark: SparkSession, folder: Path) -> None:
         probe.unlink(missing_ok=True)
     raise JobFailed(
         f"{folder}: an executor does not see this folder of the driver; give a folder that all "
-        "machines share, or an address of a store, such as --out s3://bucket/idx or --work "
-        "s3://bucket/work"
+        "machines share, or an address of a store, such as s3://bucket/work, as "
+        "`SparkOptions(work=...)`"
     )

@@ -39,10 +39,7 @@ def settings_as_environment() -> None:
     """
     if SUBMITTED not in os.environ:
         return
-    from pyspark.java_gateway import launch_gateway
-
-    gateway: Any = launch_gateway()  # type: ignore[no-untyped-call]
-    for each in gateway.jvm.org.apache.spark.SparkConf().getAllWithPrefix("spark.graphagg."):
+    for each in _submitted_conf().getAllWithPrefix("spark.graphagg."):
         os.environ.setdefault(f"GRAPHAGG_{each._1().upper()}", each._2())
 
 
@@ -52,11 +49,15 @@ def paths_are_local() -> bool:
         return False  # they may name another file system as the default one
     if SUBMITTED not in os.environ:
         return True
+    default = _submitted_conf().get("spark.hadoop.fs.defaultFS", "file:///")
+    return str(default).startswith("file:")
+
+
+def _submitted_conf() -> Any:
     from pyspark.java_gateway import launch_gateway
 
     gateway: Any = launch_gateway()  # type: ignore[no-untyped-call]
-    default = gateway.jvm.org.apache.spark.SparkConf().get("spark.hadoop.fs.defaultFS", "file:///")
-    return str(default).startswith("file:")
+    return gateway.jvm.org.apache.spark.SparkConf()
 
 
 def create_session(

@@ -108,20 +108,14 @@ def cut_piece(matrix: Csr, layout: PieceLayout, numbers: Numbers, index: int) ->
         mine = np.where(named < layout.hubs, turn == index, within)
         rows = np.full(np.count_nonzero(mine), hub)
         entries.append((rows, named[mine], matrix.values(node)[mine]))
-    return make_piece(index, layout.starts, *map(np.concatenate, zip(*entries, strict=True)))
-
-
-def make_piece(index: int, starts: Numbers, rows: Array, columns: Array, values: Array) -> Piece:
-    """A piece from its entries in new numbers, in any order."""
-    first, whole = int(starts[index]), int(starts[index + 1] - starts[index])
-    hubs = np.unique(rows[rows < starts[0]]).astype(np.int64)
-    local = np.where(rows < starts[0], whole + np.searchsorted(hubs, rows), rows - first)
+    rows, columns, values = map(np.concatenate, zip(*entries, strict=True))
+    hubs = np.unique(rows[rows < layout.hubs]).astype(np.int64)
+    whole = end - first
+    local = np.where(rows < layout.hubs, whole + np.searchsorted(hubs, rows), rows - first)
     names, positions = np.unique(columns, return_inverse=True)
     shape = (whole + len(hubs), len(names))
-    return Piece(
-        index, first, whole, hubs, names.astype(np.int64),
-        Csr.from_pairs(local, positions, values.astype(np.float32), shape),
-    )  # fmt: skip
+    own = Csr.from_pairs(local, positions, values.astype(np.float32), shape)
+    return Piece(index, first, whole, hubs, names.astype(np.int64), own)
 
 
 def save_piece(arrays: ArrayStore, piece: Piece) -> None:

@@ -19,18 +19,18 @@ from itertools import count
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints
+from graphagg.arrays import Array, Doubles, Ints
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import PIECE, Piece
 from graphagg.embedding.prone.matrix import (
+    POWER,
     arriving,
     log_matrix,
-    raised,
     scaled_right_vectors,
     smoothing,
     strengths,
 )
-from graphagg.embedding.prone.merge import NodeRows, TreeLevel, Wide, level_grams, mapped
+from graphagg.embedding.prone.merge import NodeRows, TreeLevel, level_grams, mapped
 from graphagg.embedding.prone.merge import merge as merge_leaves
 from graphagg.embedding.prone.merge import shards as shards_of
 from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation
@@ -73,7 +73,7 @@ class Factorization:
         def arrived(piece: Piece) -> Array:
             return arriving(piece, tasks.arrays.map(STRENGTH)[piece.columns])
 
-        tasks.collect(ARRIVED, (), np.float64, arrived, lambda first, sums: raised(sums))
+        tasks.collect(ARRIVED, (), np.float64, arrived, lambda _, sums: sums**POWER)
         total = tasks.sum_of_spans(ARRIVED, f"{ARRIVED}.sums", lambda rows: rows.sum(keepdims=True))
         tasks.arrays.blocks.save(f"{ARRIVED}.total", 0, value=total)
 
@@ -127,14 +127,14 @@ class Factorization:
         tasks.fill(START, (len(singular),), np.float32, shards_of(tasks.nodes), start)
         tasks.drop(LEAF)
 
-    def _grams(self, level: TreeLevel, depth: int) -> Iterable[Wide]:
+    def _grams(self, level: TreeLevel, depth: int) -> Iterable[Doubles]:
         """The Gram matrices of a level of the merge; a task a shard of nodes."""
         name, shards = f"gram{depth}", shards_of(self.tasks.nodes)
         groups, has_maps = level.groups, level.maps is not None
         if level.maps is not None:
             self._save_maps(f"{name}.map", level.maps)
 
-        def shard(s: int) -> list[Wide]:
+        def shard(s: int) -> list[Doubles]:
             maps = self._maps(f"{name}.map") if has_maps else None
             return level_grams(TreeLevel(groups, maps), self._leaf_rows(*shards[s]))
 
@@ -149,11 +149,11 @@ class Factorization:
         )
         return [leaf.within(low, high) for leaf in leaves]
 
-    def _save_maps(self, name: str, maps: dict[int, Wide]) -> None:
+    def _save_maps(self, name: str, maps: dict[int, Doubles]) -> None:
         for leaf, matrix in maps.items():
             self.tasks.save_matrix(name, matrix, leaf)
 
-    def _maps(self, name: str) -> dict[int, Wide]:
+    def _maps(self, name: str) -> dict[int, Doubles]:
         return {i: self.tasks.matrix(name, i) for i in range(self.tasks.layout.pieces)}
 
     # --- propagation -----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from graphagg.embedding.prone.sparse import row_sums
 from graphagg.errors import MissingExtra
 from graphagg.graph.csr import Csr
 
-_POWER = 0.75
+POWER = 0.75
 _OVERSAMPLES = 10
 
 
@@ -33,11 +33,6 @@ def arriving(piece: Piece, strength: Array) -> Array:
     """sum_i P_ij of rows j, `[whole + p]` float64; `strength` `[c]` is D of the columns."""
     values = piece.matrix.entries / strength[piece.matrix.indices]
     return row_sums(piece.matrix.indptr, values)
-
-
-def raised(arrived: Array) -> Array:
-    """(sum_i P_ij)^0.75, which is q but for its sum."""
-    return np.asarray(arrived**_POWER)
 
 
 def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:

@@ -24,8 +24,6 @@ import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, offsets
 
-Wide = Doubles
-
 MOST_COLUMNS = 1280
 """Columns of Y at a vertex of the tree; its Gram matrix takes 13 MB."""
 NODES_PER_SHARD = 50_000
@@ -55,11 +53,7 @@ class TreeLevel:
     """
 
     groups: tuple[tuple[tuple[int, ...], ...], ...]
-    maps: dict[int, Wide] | None
-
-
-Grams = Callable[[TreeLevel], Iterable[Wide]]
-"""Sums the Gram matrix of each vertex of a level over all nodes."""
+    maps: dict[int, Doubles] | None
 
 
 def shards(nodes: int) -> list[tuple[int, int]]:
@@ -69,14 +63,16 @@ def shards(nodes: int) -> list[tuple[int, int]]:
     return list(pairwise(bounds))
 
 
-def merge(ranks: Sequence[int], width: int, grams: Grams) -> tuple[list[Wide], Wide]:
+def merge(
+    ranks: Sequence[int], width: int, grams: Callable[[TreeLevel], Iterable[Doubles]]
+) -> tuple[list[Doubles], Doubles]:
     """Merge leaves of some `ranks`, and keep `width` directions (m).
 
     Returns M of each leaf, `[rank, m']`, and the m' <= m singular values of F, descending.
     """
     children: list[tuple[int, ...]] = [(leaf,) for leaf in range(len(ranks))]
     sizes = list(ranks)
-    maps: dict[int, Wide] | None = None
+    maps: dict[int, Doubles] | None = None
     while True:
         groups = _group(children, sizes)
         kept, sizes, top = {}, [], np.zeros(0)
@@ -106,7 +102,7 @@ def _group(
     return tuple(tuple(children[i] for i in split.tolist()) for split in splits)
 
 
-def leading(matrix: Wide, width: int) -> tuple[Wide, Wide]:
+def leading(matrix: Doubles, width: int) -> tuple[Doubles, Doubles]:
     """Leading eigenvectors `[K, w]` of a Gram matrix, and the square roots of its eigenvalues.
 
     Directions whose singular value is under 1e-5 of the largest are noise and are left out. The
@@ -123,25 +119,23 @@ def leading(matrix: Wide, width: int) -> tuple[Wide, Wide]:
     return fix_signs(vectors[:, kept]), singular[kept]
 
 
-def fix_signs(vectors: Wide) -> Wide:
+def fix_signs(vectors: Doubles) -> Doubles:
     """Turn each column so that its largest entry by size is positive."""
     peaks = vectors[np.argmax(np.abs(vectors), axis=0), np.arange(vectors.shape[1])]
-    turned: Wide = vectors * np.where(peaks < 0, -1.0, 1.0)
+    turned: Doubles = vectors * np.where(peaks < 0, -1.0, 1.0)
     return turned
 
 
-def level_grams(level: TreeLevel, leaves: Sequence[NodeRows]) -> list[Wide]:
+def level_grams(level: TreeLevel, leaves: Sequence[NodeRows]) -> list[Doubles]:
     """The share of one shard's rows in a level's Gram matrices."""
-    return [_group_gram([_child_rows(c, level, leaves) for c in group]) for group in level.groups]
+    maps = level.maps
+    return [
+        _group_gram([mapped(c, maps, leaves) if maps else leaves[c[0]] for c in group])
+        for group in level.groups
+    ]
 
 
-def _child_rows(child: Sequence[int], level: TreeLevel, leaves: Sequence[NodeRows]) -> NodeRows:
-    if level.maps is None:
-        return leaves[child[0]]
-    return mapped(child, level.maps, leaves)
-
-
-def mapped(child: Sequence[int], maps: dict[int, Wide], leaves: Sequence[NodeRows]) -> NodeRows:
+def mapped(child: Sequence[int], maps: dict[int, Doubles], leaves: Sequence[NodeRows]) -> NodeRows:
     """sum_a (V_a S_a) M_a over the leaves of a child, float32."""
     nodes = np.unique(np.concatenate([leaves[leaf].nodes for leaf in child]))
     values = np.zeros((len(nodes), maps[child[0]].shape[1]), dtype=np.float32)
@@ -151,7 +145,7 @@ def mapped(child: Sequence[int], maps: dict[int, Wide], leaves: Sequence[NodeRow
     return NodeRows(nodes, values)
 
 
-def _group_gram(children: Sequence[NodeRows]) -> Wide:
+def _group_gram(children: Sequence[NodeRows]) -> Doubles:
     """Y^T Y of children side by side, through the nodes that two of them share."""
     bounds = offsets([child.values.shape[1] for child in children])
     total = np.zeros((bounds[-1], bounds[-1]))

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphagg.arrays import Array
-from graphagg.embedding.prone.merge import Wide, fix_signs
+from graphagg.arrays import Array, Doubles
+from graphagg.embedding.prone.merge import fix_signs
 
 _MU = 0.2
 _BESSEL = (1.0634833707413236, 0.2578943053908963, 0.031906149177738254)  # I_n(0.5), n = 0, 1, 2
@@ -53,7 +53,7 @@ def finish(product: Array, degree: Array) -> Array:
     return np.asarray(product * degree[:, None], dtype=product.dtype)
 
 
-def rotation(gram: Wide, width: int | None = None) -> Wide:
+def rotation(gram: Doubles, width: int | None = None) -> Doubles:
     """V l^(-1/4) of a Gram matrix V diag(l) V^T, `[d, w]`: X times it is U sqrt(S) of X = U S V^T.
 
     Directions without any length stay zero.
@@ -64,5 +64,5 @@ def rotation(gram: Wide, width: int | None = None) -> Wide:
     values, vectors = values[::-1][:width], fix_signs(vectors[:, ::-1][:, :width])
     floor = 1e-12 * max(float(values[0]), 1e-300)
     scale = np.where(values > floor, np.maximum(values, floor) ** -0.25, 0.0)
-    turned: Wide = vectors * scale
+    turned: Doubles = vectors * scale
     return turned

@@ -48,7 +48,8 @@ def neighbors_frame(
 ) -> DataFrame:
     """The rows with their neighbors; see `NodeEmbedding.neighbors_on_spark`."""
     among = options["among"] or options["of"]
-    fields = {"neighbor": _type(index.side(among)[0].is_integer), "score": "double"}
+    kind = "long" if index.side(among)[0].is_integer else "string"
+    fields = {"neighbor": kind, "score": "double"}
 
     def ask(embedding: Any, vertices: list[Any]) -> Any:
         def one(vertex: Any) -> Any:
@@ -57,7 +58,3 @@ def neighbors_frame(
         return one_by_one(one, vertices, (UnknownVertex, InvalidParameter))
 
     return answered(frame, column, fields, of_worker(index), ask, unknown)
-
-
-def _type(integer: bool) -> str:
-    return "long" if integer else "string"

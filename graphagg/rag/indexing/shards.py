@@ -8,7 +8,6 @@ all passages. To replace a shard, merge again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -43,7 +42,17 @@ def merge_shards(
         DuplicateId: a passage is in two shards.
     """
     _check_alike(shards)
-    return _Merge(shards).publish(publication, progress)
+    writer = publication.writer
+    corpus = StoredCorpus([segment for shard in shards for segment in shard.corpus.segments])
+    by_id = _rows_by_id(shards, corpus)
+    with publication.scratch() as scratch:
+        arrays = BuildArrays(MemoryBlocks(), FileArrays(scratch), FileArrays(writer.folder))
+        starts = offsets([len(shard.corpus) for shard in shards]).tolist()
+        engine = TableStages(starts, arrays, InProcessRunner(progress), DEFAULT_LIMITS.entries)
+        counts = _write_tables(engine, shards)
+        engine.write_view(np.concatenate([shard.alive for shard in shards]))
+    _link_segments(writer, shards)
+    return publish_segments(publication, shards[0].artifact, corpus, by_id, counts)
 
 
 def _check_alike(shards: Sequence[PassageSnapshot]) -> None:
@@ -66,83 +75,61 @@ def _check_alike(shards: Sequence[PassageSnapshot]) -> None:
             )
 
 
-def _all_of(shard: PassageSnapshot) -> StayingRows:
-    """The rows of a shard, none of which moves."""
-    rows = len(shard.alive)
-    return StayingRows(shard, np.where(shard.alive, np.arange(rows), -1), rows)
+def _rows_by_id(shards: Sequence[PassageSnapshot], corpus: StoredCorpus) -> Array:
+    """The live rows in the order of their ids."""
+    starts = offsets([len(shard.corpus) for shard in shards])
+    runs = [shard.by_id + start for shard, start in zip(shards, starts, strict=False)]
+    ids = list(StringTable.joined([s.passages.ids for s in corpus.segments]).raws())
+    rows = sorted(np.concatenate(runs).tolist(), key=ids.__getitem__)  # of runs: it merges them
+    for row, following in pairwise(rows):
+        if ids[row] == ids[following]:
+            raise DuplicateId(
+                f"passage {corpus.id(row)!r} is in two shards; a passage belongs to one: "
+                "delete it from the other, and merge again"
+            )
+    return np.array(rows, np.int32)
 
 
-@dataclass(frozen=True)
-class _Merge:
-    """The shards of an index, in order."""
+def _write_tables(engine: TableStages, shards: Sequence[PassageSnapshot]) -> dict[str, int]:
+    """Write gazetteer and lexicon; returns counts of entities, mentions and terms."""
+    arrays = engine.arrays
+    staying = []
+    for shard in shards:  # no row moves
+        count = len(shard.alive)
+        staying.append(StayingRows(shard, np.where(shard.alive, np.arange(count), -1), count))
+    words = [rows.words() for rows in staying]
+    keys = [shard.gazetteer.keys for shard in shards]
+    with arrays.version.written() as folder:
+        terms = GrowingStrings(folder, "lexicon.terms")
+        term_ranks = merge_strings([of_shard for of_shard, _ in words], terms)
+    with arrays.work.written() as folder:
+        key_ranks = merge_strings(keys, GrowingStrings(folder, KEYS))
+    blocks = engine.take([of_shard for _, of_shard in words], key_ranks, term_ranks)
+    every = arrays.work.strings(KEYS)
+    for i, rows in enumerate(staying):
+        others = np.setdiff1d(np.arange(len(every)), key_ranks[i], assume_unique=True)
+        mentions = rows.mentions(key_ranks[i], others, every.take(others))
+        arrays.stage(MENTIONS).save(i, mentions)
+    counts = engine.write_gazetteer()
+    engine.write_postings(blocks)
+    return counts | {"terms": len(arrays.version.map("lexicon.bounds")) - 1}
 
-    shards: Sequence[PassageSnapshot]
 
-    def publish(self, publication: Publication, progress: Progress) -> Manifest:
-        """Write and publish the index."""
-        writer, shards = publication.writer, self.shards
-        corpus = StoredCorpus([segment for shard in shards for segment in shard.corpus.segments])
-        alive = np.concatenate([shard.alive for shard in shards])
-        by_id = self._by_id(corpus)
-        with publication.scratch() as scratch:
-            arrays = BuildArrays(MemoryBlocks(), FileArrays(scratch), FileArrays(writer.folder))
-            starts = offsets([len(shard.corpus) for shard in shards]).tolist()
-            engine = TableStages(starts, arrays, InProcessRunner(progress), DEFAULT_LIMITS.entries)
-            counts = self._merge(engine)
-            engine.write_view(alive)
-        self._link(writer)
-        return publish_segments(publication, shards[0].artifact, corpus, by_id, counts)
-
-    def _by_id(self, corpus: StoredCorpus) -> Array:
-        """The live rows in the order of their ids."""
-        starts = offsets([len(shard.corpus) for shard in self.shards])
-        runs = [shard.by_id + start for shard, start in zip(self.shards, starts, strict=False)]
-        ids = list(StringTable.joined([s.passages.ids for s in corpus.segments]).raws())
-        rows = sorted(np.concatenate(runs).tolist(), key=ids.__getitem__)  # of runs: it merges them
-        for row, following in pairwise(rows):
-            if ids[row] == ids[following]:
-                raise DuplicateId(
-                    f"passage {corpus.id(row)!r} is in two shards; a passage belongs to one: "
-                    "delete it from the other, and merge again"
-                )
-        return np.array(rows, np.int32)
-
-    def _merge(self, engine: TableStages) -> dict[str, int]:
-        """Write gazetteer and lexicon; returns counts of entities, mentions and terms."""
-        arrays = engine.arrays
-        staying = [_all_of(shard) for shard in self.shards]
-        words = [rows.words() for rows in staying]
-        keys = [shard.gazetteer.keys for shard in self.shards]
-        with arrays.version.written() as folder:
-            terms = GrowingStrings(folder, "lexicon.terms")
-            term_ranks = merge_strings([of_shard for of_shard, _ in words], terms)
-        with arrays.work.written() as folder:
-            key_ranks = merge_strings(keys, GrowingStrings(folder, KEYS))
-        blocks = engine.take([of_shard for _, of_shard in words], key_ranks, term_ranks)
-        every = arrays.work.strings(KEYS)
-        for i, rows in enumerate(staying):
-            others = np.setdiff1d(np.arange(len(every)), key_ranks[i], assume_unique=True)
-            mentions = rows.mentions(key_ranks[i], others, every.take(others))
-            arrays.stage(MENTIONS).save(i, mentions)
-        counts = engine.write_gazetteer()
-        engine.write_postings(blocks)
-        return counts | {"terms": len(arrays.version.map("lexicon.bounds")) - 1}
-
-    def _link(self, writer: ArtifactWriter) -> None:
-        """Link the files of all segments by their new numbers."""
-        segments = 0
-        for shard in self.shards:
-            artifact = shard.artifact
-            prefixes = {
-                start: new
-                for j in range(len(shard.corpus.segments))
-                for start, new in (
-                    (segment_prefix(j), segment_prefix(segments + j)),
-                    (f"{table_name(j)}.", f"{table_name(segments + j)}."),
-                )
-            }
-            for name, entry in artifact.manifest.files.items():
-                for start, new in prefixes.items():
-                    if name.startswith(start):
-                        writer.take(artifact.path(name), new + name.removeprefix(start), entry)
-            segments += len(shard.corpus.segments)
+def _link_segments(writer: ArtifactWriter, shards: Sequence[PassageSnapshot]) -> None:
+    """Link the files of all segments by their new numbers."""
+    segments = 0
+    for shard in shards:
+        artifact = shard.artifact
+        prefixes = {
+            start: new
+            for j in range(len(shard.corpus.segments))
+            for start, new in (
+                (segment_prefix(j), segment_prefix(segments + j)),
+                (f"{table_name(j)}.", f"{table_name(segments + j)}."),
+            )
+        }
+        for name, entry in artifact.manifest.files.items():
+            for start, new in prefixes.items():
+                if name.startswith(start):
+                    writer.take(artifact.path(name), new + name.removeprefix(start), entry)
+        segments += len(shard.corpus.segments)

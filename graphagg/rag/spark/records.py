@@ -16,10 +16,7 @@ from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.execution.arrays import MemoryArrays
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
-from graphagg.rag.documents.passages import (
-    Passage,
-    metadata_json,
-)
+from graphagg.rag.documents.passages import Passage, metadata_json
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.document import Document
 from graphagg.rag.documents.reading.files import ReadFile
@@ -29,13 +26,7 @@ from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.tables.segments import PassageTable
 from graphagg.spark.job import SparkJob
-from graphagg.spark.sources import (
-    SparkInput,
-    check_columns,
-    frame_of,
-    is_frame,
-    quoted,
-)
+from graphagg.spark.sources import SparkInput, check_columns, frame_of, is_frame, quoted
 from graphagg.spark.tasks import write_blocks
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.manifest import canonical_json
@@ -166,16 +157,9 @@ def _normalized(
     def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        schema = pa.schema(
-            [
-                ("file", pa.string()),
-                ("block", pa.int64()),
-                ("place", pa.int64()),
-                ("part", pa.int32()),
-                ("split", pa.bool_()),
-                ("record", pa.binary()),
-            ]
-        )
+        names = ("file", "block", "place", "part", "split", "record")
+        types = ("string", "int64", "int64", "int32", "bool", "binary")
+        schema = pa.schema(list(zip(names, types, strict=True)))
         for batch in batches:
             rows = []
             for row in batch.to_pylist():
@@ -183,10 +167,10 @@ def _normalized(
                 passages = () if record is None else split(record[0], chunking, record[1])
                 origin = {"file": row["_file"], "block": row["_block"], "place": row["_place"]}
                 origin["split"] = len(passages) > 1
-                rows += [
-                    origin | {"part": i, "record": _as_json(passage)}
-                    for i, passage in enumerate(passages)
-                ]
+                for i, passage in enumerate(passages):
+                    metadata_json(passage)  # checks it
+                    record_json = canonical_json(vars(passage))
+                    rows.append(origin | {"part": i, "record": record_json})
             yield pa.RecordBatch.from_pylist(rows, schema)
 
     return each
@@ -235,11 +219,6 @@ def _texts_below(source: str) -> Parse:
 
 def _plain(path: str) -> str:
     return unquote(path).removeprefix("file://").removeprefix("file:")
-
-
-def _as_json(passage: Passage) -> bytes:
-    metadata_json(passage)
-    return canonical_json(vars(passage))
 
 
 def write_passages(

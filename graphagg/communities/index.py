@@ -168,7 +168,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             refuse(vertices=tuple(vertices))
             from graphagg.communities.indexing.spark import write_with_spark
 
-            spark_build = SparkBuild.of(edges, spark, directory, progress, force)
+            spark_build = SparkBuild.from_options(edges, spark, directory, progress, force)
             source = EdgeInput.of(edges, options)
             report = write_with_spark(spark_build, source, config, spark.items_per_task)
         else:

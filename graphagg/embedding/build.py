@@ -90,7 +90,7 @@ def embed(
         pieces = report.levels[-1].pieces
         progress("partition", pieces, pieces)
         if folder is not None:
-            needs = Needs.of(network)
+            needs = Needs.from_network(network)
             columns = round(report.levels[-1].copies * needs.filled)
             needs.check(folder, config, columns)
         layout = PieceLayout.from_parts(piece_of, pieces)

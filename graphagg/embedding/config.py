@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from graphagg.checks import integer, one_of
-from graphagg.errors import InvalidParameter, UnsupportedFormat
+from graphagg.errors import UnsupportedFormat
 from graphagg.graph.kinds import GRAPH_KINDS, GraphKind
 
 Partitioner = Literal["auto", "metis", "streaming"]
@@ -28,16 +28,15 @@ class EmbeddingConfig:
     """Parameters of an embedding.
 
     Attributes:
-        dim: length of a vector (d) at most; a small graph gives as many as it has directions.
-        pieces: count of the pieces that the graph is cut into. None: as `max_piece_edges` asks for.
-        max_piece_edges: entries of the matrix (an edge has two) that a piece holds at most. None:
-            5,000,000, or no limit where `pieces` is given.
+        dim: maximal length d of a vector; a small graph has fewer directions.
+        pieces: count of the pieces of the graph. None: by `max_piece_edges`.
+        max_piece_edges: maximal entries of the matrix in a piece; an edge has two. None:
+            5,000,000, or no limit if `pieces` is given.
         partitioner: `metis`, which holds the graph in memory; `streaming`, passes over the rows of
             a graph that need not fit; or `auto`: `metis` up to 100 million entries.
         propagate: passes of spectral propagation over the whole graph, 0 to 2.
-        kind: the kind of graph; two-mode: an edge is (element, set), as a follower comes before the
-            page.
-        leaf_rank: least rank of a piece's decomposition.
+        kind: the kind of graph; an edge of a two-mode graph is (element, set).
+        leaf_rank: minimal rank of a piece's decomposition.
         iterations: power iterations of a piece's decomposition.
         dtype: type of the stored vectors.
         random_state: seed of every random choice.
@@ -65,11 +64,6 @@ class EmbeddingConfig:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        if str(self.partitioner) == "propagation":
-            raise InvalidParameter(
-                f"partitioner is 'propagation', wanted one of {', '.join(PARTITIONERS)}; take "
-                "'streaming', which took its place, and build an index of the old one again"
-            )
         one_of("partitioner", self.partitioner, PARTITIONERS)
         one_of("kind", self.kind, GRAPH_KINDS)
         one_of("dtype", self.dtype, DTYPES)
@@ -89,7 +83,7 @@ class EmbeddingConfig:
         return self.dim + _MARGIN
 
     def rank(self, pieces: int) -> int:
-        """Rank of a piece's decomposition, so that all together give twice m."""
+        """Rank of a piece's decomposition, so that all together have twice m."""
         return max(self.leaf_rank, -(-2 * self.width // pieces)) if pieces > 1 else self.width
 
     def to_json(self) -> dict[str, Any]:
@@ -100,11 +94,7 @@ class EmbeddingConfig:
 
     @classmethod
     def from_json(cls, parameters: Mapping[str, Any]) -> EmbeddingConfig:
-        """The configuration of an index, from its manifest's `parameters`.
-
-        Raises:
-            UnsupportedFormat: the index has a base or fusion that earlier versions could build.
-        """
+        """The configuration in a manifest; `UnsupportedFormat` for another base or fusion."""
         for name, value in _METHOD.items():
             if parameters[name] != value:
                 raise UnsupportedFormat(

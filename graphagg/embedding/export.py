@@ -30,18 +30,12 @@ FORMATS = ("parquet", "arrow", "npy", "csv", "word2vec")
 def write_vectors(
     ids: Sequence[VertexId], rows: Array, path: str | os.PathLike[str], form: str | None = None
 ) -> None:
-    """Write vectors `[n, d]` with their ids; the whole file or none.
+    """Write vectors `[n, d]` with their ids, atomically.
 
     `parquet` and `arrow` (an IPC file) have columns `id` and `vector` (a list of d floats); `npy`
-    has the vectors alone, in the order of the ids; `csv` a column `id` and d columns `v1`, `v2`,
-    ... `word2vec` is its text format: a line `n d`, then one line per vertex; an id with white
-    space in it cannot be written.
-
-    Args:
-        ids: of the vertices.
-        rows: their vectors.
-        path: the file.
-        form: the format; None: by the suffix .parquet, .arrow, .npy, .csv, .txt or .vec.
+    the vectors alone, in the order of the ids; `csv` a column `id` and d columns `v1`, `v2`, ...
+    `word2vec` is its text format: a line `n d`, then one line per vertex; ids must not contain
+    white space. `form` None: by the suffix .parquet, .arrow, .npy, .csv, .txt or .vec.
 
     Raises:
         InvalidParameter: another format or suffix, or an id that the format cannot hold.
@@ -103,13 +97,8 @@ def _write_word2vec(ids: Sequence[VertexId], rows: Array, path: Path) -> None:
 def to_pyg(ids: Sequence[VertexId], rows: Array, targets: Array | None = None) -> Any:
     """PyG `Data` with `x` `[n, d]` float32, the ids as `vertex`, and `targets` as `x_to`.
 
-    Args:
-        ids: of the rows.
-        rows: `[n, d]`.
-        targets: of a directed graph, the vectors of the vertices as targets of edges.
-
-    Raises:
-        MissingExtra: torch or torch_geometric is not installed.
+    Of a directed graph, `targets` are the vectors as targets of edges. Raises `MissingExtra`
+    without torch_geometric.
     """
     try:
         import torch
@@ -123,10 +112,7 @@ def to_pyg(ids: Sequence[VertexId], rows: Array, targets: Array | None = None) -
 
 
 def to_networkx(ids: VertexIds, rows: Array, graph: Any, attribute: str = "vector") -> Any:
-    """Set each vector as an attribute of its node in a networkx graph, and give the graph back.
-
-    Nodes without a vector stay as they are.
-    """
+    """Set each vector as an attribute of its node in a networkx graph, and return the graph."""
     for node in graph.nodes:
         row = ids.find(node)
         if row is not None:

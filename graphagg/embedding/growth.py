@@ -83,7 +83,7 @@ class _Grown:
     fresh: Array
 
     @classmethod
-    def of(cls, artifact: Artifact, config: EmbeddingConfig, graph: Graph) -> _Grown:
+    def from_artifact(cls, artifact: Artifact, config: EmbeddingConfig, graph: Graph) -> _Grown:
         old_rows = VertexIds.open(artifact, "vertices")
         rows = old_rows.union(graph.rows)
         columns, positions = rows, rows.positions(old_rows)
@@ -137,7 +137,7 @@ def grow(
     `weights` are of the entries of its adjacency; None: all 1.
     """
     config = EmbeddingConfig.from_json(artifact.manifest.parameters)
-    grown = _Grown.of(artifact, config, graph)
+    grown = _Grown.from_artifact(artifact, config, graph)
     network = grown.network(graph, weights)
     matrix = network.matrix
     fresh = np.flatnonzero(grown.fresh & (matrix.degrees() > 0))

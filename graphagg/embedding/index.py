@@ -175,15 +175,15 @@ class NodeEmbedding(Index[EmbeddingVersion]):
             from graphagg.embedding.spark.write import write_with_spark
 
             source = EdgeInput.of(edges, with_values(WeightedReading(), reading))
-            spark_build = SparkBuild.of(edges, spark, directory, progress, force)
+            spark_build = SparkBuild.from_options(edges, spark, directory, progress, force)
             return cls._opened(directory, write_with_spark(spark_build, source, config))
         with write_artifact(directory) as published:
             graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)
             network = NetworkMatrix.from_graph(graph, weights)
             progress("edges", graph.edges, graph.edges)
-            inputs, needs = inputs_of(network), Needs.of(network)
+            inputs, needs = inputs_of(network), Needs.from_network(network)
             config = fitting(config, needs, memory)
-            if force or not is_current(directory, KIND, inputs, config.to_json()):
+            if force or not is_current(published.location, KIND, inputs, config.to_json()):
                 with published.scratch() as folder:
                     small = needs.arrays(config) <= (memory or IN_MEMORY) // 4
                     needs.check(folder, config, None if small else needs.filled)

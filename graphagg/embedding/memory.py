@@ -55,7 +55,7 @@ class Needs(NamedTuple):
     ids: int
 
     @classmethod
-    def of(cls, network: NetworkMatrix) -> Needs:
+    def from_network(cls, network: NetworkMatrix) -> Needs:
         """The size of a network's matrix."""
         graph, matrix = network.graph, network.matrix
         ids = graph.rows.nbytes + (graph.columns.nbytes if graph.kind == "two-mode" else 0)

@@ -68,11 +68,9 @@ class SparkOptions:
 
     @classmethod
     def from_engine(cls, engine: Engine | None, source: Any) -> SparkOptions | None:
-        """The options of a build by Spark; None where this process builds.
+        """Parse the argument `engine` of `build`; None if this process builds.
 
-        Args:
-            engine: the argument of `build`. None: Spark for a DataFrame or a table of it.
-            source: the input.
+        Without an engine Spark builds from a DataFrame or a table of it.
         """
         if isinstance(engine, SparkOptions):
             return engine
@@ -109,7 +107,7 @@ class SparkBuild:
     force: bool = False
 
     @classmethod
-    def of(
+    def from_options(
         cls,
         source: Any,
         options: SparkOptions,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,8 +136,6 @@ class StoreArrays(FileArrays):
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Context manager: one process of a machine at a time downloads a file; the others wait."""
-    import time
-
     lock = path.with_name(f".{path.name}.lock")
     while True:
         try:

@@ -165,14 +165,14 @@ def test_a_frame_that_holds_no_edges(spark: Any, query: str, message: str) -> No
     ],
 )
 def test_a_frame_that_holds_no_passages(spark: Any, query: str, message: str) -> None:
-    given = PassageInput.of(spark.sql(f"SELECT {query}"), RowConfig())
+    given = PassageInput.from_source(spark.sql(f"SELECT {query}"), RowConfig())
     with pytest.raises(InvalidPassage, match=message), named_errors():
         read_records(spark, given).collect()
 
 
 def test_a_map_is_metadata(spark: Any) -> None:
     frame = spark.sql("SELECT 7 AS id, 'b' AS text, map('lang', 'de') AS metadata, 2020 AS year")
-    (row,) = read_records(spark, PassageInput.of(frame, RowConfig())).collect()
+    (row,) = read_records(spark, PassageInput.from_source(frame, RowConfig())).collect()
     passage = json.loads(bytes(row["record"]))
     assert (passage["id"], passage["metadata"]) == ("7", {"lang": "de", "year": 2020})
 

@@ -163,7 +163,7 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.build import job_of, loaded
         from graphagg.rag.spark.records import PassageInput
 
-        source = PassageInput.of(self.passages, self.columns)
+        source = PassageInput.from_source(self.passages, self.columns)
         return job_of(source, Recipe(loaded(self.config()), self.chunking))
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:

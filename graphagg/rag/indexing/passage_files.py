@@ -1,4 +1,4 @@
-"""The passages of a build, written as they come; read again from their files, block by block."""
+"""The passages of a build, written as they arrive and read again block by block."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _DOCUMENT, _CHUNK, _PASSAGE = 0, 1, 2  # kinds of names; a document has one if i
 
 
 class _InputFailed(Exception):
-    """Reading the passages failed; `__cause__` is how. No fault of the disk of the index."""
+    """Reading the passages failed, see `__cause__`; the disk of the index is not at fault."""
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Context manager: let the error through by which reading the passages failed."""
+    """Context manager: re-raise the error of reading the passages."""
     try:
         yield
     except _InputFailed as failed:
@@ -47,12 +47,7 @@ def reading() -> Iterator[None]:
 
 
 class PassageFiles(Sequence[Passage]):
-    """The passages of a new version, in its folder.
-
-    Args:
-        writer: of the version.
-        scratch: a folder for files that do not last.
-    """
+    """The passages of a new version, in its folder; temporary files are in `scratch`."""
 
     def __init__(self, writer: ArtifactWriter, scratch: Path) -> None:
         self._writer, self._scratch = writer, scratch
@@ -145,12 +140,7 @@ class PassageFiles(Sequence[Passage]):
         return hashlib.sha256(self.table.digests.data).hexdigest()
 
     def blocks(self, passages: int, characters: int) -> list[range]:
-        """Cut the rows into blocks.
-
-        Args:
-            passages: passages of a block, at most.
-            characters: characters of its texts at most, but for a passage that alone has more.
-        """
+        """Cut the rows into blocks of a maximal size; a block has at least one row."""
         bounds, size = [0], 0
         for row, length in enumerate(self._sizes):
             if row - bounds[-1] == passages or (size and size + length > characters):
@@ -160,7 +150,7 @@ class PassageFiles(Sequence[Passage]):
         return [range(*pair) for pair in pairwise([*bounds, len(self)])]
 
     def _write_order(self) -> None:
-        """Write the order of ids, and refuse one that is used twice."""
+        """Write the order of ids, and reject duplicates."""
         names = ArrayFolder(self._scratch).strings(_NAMES)
         order = np.fromiter(order_of(names, _RUN), np.int64, len(names))
         self._check_names(names, order)
@@ -169,7 +159,7 @@ class PassageFiles(Sequence[Passage]):
         write_id_order(self._writer, by_id, len(self))
 
     def _check_names(self, names: StringTable, order: Array) -> None:
-        """Refuse a name that is taken; the error is about the first that was taken before."""
+        """Raise `DuplicateId` for the first name that is taken."""
         raws = ((i, names.raw(i)) for i in order)
         pairs = pairwise(raws)
         twice = [(int(b), int(a)) for (a, name), (b, other) in pairs if name == other]
@@ -185,13 +175,7 @@ class PassageFiles(Sequence[Passage]):
 
 
 def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> Mask:
-    """Write which rows are alive, and the order of their ids. Returns: which are alive.
-
-    Args:
-        writer: of the version.
-        by_id: int32, the rows that are alive, in the order of their ids.
-        rows: number of all rows.
-    """
+    """Write which rows are alive (also returned), and the order of their ids."""
     alive, ranks = np.zeros(rows, np.bool_), np.full(rows, -1, np.int32)
     alive[by_id] = True
     ranks[by_id] = np.arange(len(by_id))
@@ -201,19 +185,13 @@ def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> Mask:
 
 
 def write_text_order(writer: ArtifactWriter, digests: Array, alive: Array) -> None:
-    """Write the rows that are alive by the digests of their texts, of equal ones ascending.
-
-    Args:
-        writer: of the version.
-        digests: `[R]` uint64.
-        alive: `[R]`.
-    """
+    """Write the live rows by the digests `[R]` uint64 of their texts; equal ones ascend."""
     rows = np.flatnonzero(alive).astype(np.int32)
     writer.array("rows.by_text", rows[np.argsort(digests[rows], kind="stable")])
 
 
 def _guarded(documents: Iterable[Source]) -> Iterator[Source]:
-    """The documents; an error of the operating system is one of theirs, not of the index."""
+    """The documents; an `OSError` while reading them becomes `_InputFailed`."""
     stream = iter(iterable(documents))
     while True:
         try:

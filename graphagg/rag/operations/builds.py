@@ -73,7 +73,7 @@ def build_by_spark(
     config = replace(config, processes=1)
     # Executors load models by name; other models are sent to them.
     loader: ModelLoader = config if named else GivenModels(config.load())
-    spark_build = SparkBuild.of(passages, options, directory, progress, force)
+    spark_build = SparkBuild.from_options(passages, options, directory, progress, force)
     size = options.items_per_task or PASSAGES_PER_TASK
     write_with_spark(spark_build, passages, config.columns, config.chunking, loader, size)
     return encoder, None if extractor is None else with_names(extractor, config.names)

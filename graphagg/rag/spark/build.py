@@ -61,7 +61,7 @@ def write_with_spark(
 
     Tasks split long texts, and annotate and encode `passages_per_task` passages each.
     """
-    source = PassageInput.of(passages, columns)
+    source = PassageInput.from_source(passages, columns)
     recipe = Recipe(loaded(loader), chunking)
 
     def write(job: SparkJob, publication: Publication) -> None:

@@ -52,7 +52,7 @@ class PassageInput(SparkInput):
     columns: RowConfig
 
     @classmethod
-    def of(cls, passages: Any, columns: RowConfig) -> PassageInput:
+    def from_source(cls, passages: Any, columns: RowConfig) -> PassageInput:
         """A DataFrame, one path or table, or several paths."""
         if is_frame(passages):
             return cls(passages, (), columns)

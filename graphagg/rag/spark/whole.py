@@ -97,21 +97,15 @@ def write_tables(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) 
     """Write the order of texts, metadata, and the inverted lists of a large corpus."""
     stage, files = arrays.stage(PASSAGES), arrays.version
 
-    def order(_: int) -> None:
+    def write(_: int) -> None:
         digests = files.map("s0.passages.text_digests")
-        with files.written() as folder:
-            write_text_order(ArtifactWriter(folder), digests, np.ones(len(digests), np.bool_))
-
-    def metadata(_: int) -> None:
         lines = (
             line for s in passages for line in stage.strings(s["block"], "s0.passages.metadata")
         )
         with files.written() as folder:
-            MetadataTable.build(map(json.loads, lines)).save(ArtifactWriter(folder), table_name(0))
-
-    def lists(_: int) -> None:
-        with files.written() as folder:
+            writer = ArtifactWriter(folder)
+            write_text_order(writer, digests, np.ones(len(digests), np.bool_))
+            MetadataTable.build(map(json.loads, lines)).save(writer, table_name(0))
             write_lists_of(folder, 0, files.map("s0.windows"), files.map("s0.sentences.vectors"))
 
-    for task in (order, metadata, lists):
-        job.run(1, task)
+    job.run(1, write)

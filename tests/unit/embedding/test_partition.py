@@ -222,8 +222,3 @@ def test_copies_count_who_holds_a_node(seed, hubs):
     filled = np.count_nonzero(parts != ISOLATED)
     assert found.copies == pytest.approx(sum(map(len, holders)) / filled)
     assert found.edge_balance == pytest.approx(max(entries) / np.mean(entries))
-
-
-def test_the_old_partitioner_is_refused_with_the_choices():
-    with pytest.raises(InvalidParameter, match=r"'propagation', wanted one of auto, metis, str"):
-        EmbeddingConfig(partitioner="propagation")

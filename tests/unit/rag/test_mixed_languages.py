@@ -280,7 +280,7 @@ def test_a_language_that_does_not_exist(tmp_path: Path) -> None:
         ({"en": 8, "es": 2}, AUTO, "10 documents is in doubt (en 8, es 2): auto is taken"),
         ({"de": 5, "es": 5}, AUTO, "(de 5, es 5): auto"),
         ({"de": 18, "en": 1, "es": 1, "": 1}, "de", "(de 18, en 1, es 1, other 1): de is taken"),
-        ({"en": 18, "de": 1, "es": 1, "": 1}, None, ": en is taken; language="),
+        ({"en": 18, "de": 1, "es": 1, "": 1}, None, ": en is taken; `language` names"),
         ({"": 9}, None, ""),
         ({"de": 4}, None, ""),
         ({}, None, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Callable
@@ -14,11 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex
-from graphagg.errors import ArtifactBusy, CorruptArtifact, NoSuchBucket, NotAnArtifact, StoreError
+from graphagg.errors import (
+    ArtifactBusy,
+    CorruptArtifact,
+    NoSuchBucket,
+    NotAnArtifact,
+    StoreError,
+    WriteFailed,
+)
 from graphagg.serve import reload
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.store import manifest_at, open_artifact
 from graphagg.store.addresses import address
+from graphagg.store.manifest import MANIFEST_NAME
 from graphagg.store.remote import inspecting, pulling, pushing
 from graphagg.store.remote.cache import build_folder, cached_folder
 from graphagg.store.remote.clients import ObjectClient
@@ -151,6 +160,24 @@ def test_a_store_that_lists_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         push(write_version(tmp_path / "a", number), URL)
         assert read_number(URL) == number
     assert flaws.asked
+
+
+@pytest.mark.parametrize(
+    ("size", "error", "message"),
+    [(10**15, WriteFailed, "GiB are free"), (10_000, CorruptArtifact, "the manifest says 10,000")],
+)
+def test_sizes_of_a_manifest_are_compared_before_anything_is_written(
+    size: int, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PIECE", 500)
+    push(write_version(tmp_path / "a", 1), URL)
+    store = Store(address(URL))
+    pointer = json.loads(store.read(MANIFEST_NAME))
+    pointer["files"]["part3.npy"]["bytes"] = size
+    store.write(MANIFEST_NAME, json.dumps(pointer).encode())
+    with pytest.raises(error, match=message):
+        pull(URL, tmp_path / "here")
+    assert not list((tmp_path / "here").glob("**/*.part"))
 
 
 def test_downloads_that_are_cut_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

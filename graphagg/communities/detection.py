@@ -140,12 +140,7 @@ class Partition:
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table of vertices (.csv, .parquet), .json, or the graph (.graphml, .gexf).
-
-        Raises:
-            InvalidParameter: another suffix.
-            WriteFailed: the file system refuses.
-        """
+        """Write the table of vertices (.csv, .parquet), .json, or the graph (.graphml, .gexf)."""
         writers = table_writers(self.to_arrow) | json_writer(self.to_json)
         save(path, writers | graph_writers(self.to_networkx))
 
@@ -160,19 +155,14 @@ def detect(
 ) -> Partition:
     """Partition a whole graph into communities; the same input gives the same communities.
 
-    Edges have no direction here: a pair that comes both ways is one edge of both weights.
+    Edges have no direction here: a pair that comes both ways is one edge with the summed weight.
 
     Args:
         edges: anything that `graphagg.graph.load_weighted` takes.
         resolution: larger gives more and smaller communities.
         random_state: seed of the order in which vertices are visited.
-        vertices: vertices that are there even without an edge; each is a community of its own.
-        reading: the fields of `graphagg.graph.WeightedReading`.
-
-    Raises:
-        InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
-        InvalidParameter: `resolution` or `random_state`.
-        MissingExtra: scikit-network is not installed.
+        vertices: vertices without edges; each is a community of its own.
+        reading: fields of `graphagg.graph.WeightedReading`.
 
     Examples:
         >>> detect([(1, 2), (2, 3), (1, 3), (4, 5)]).sizes.tolist()
@@ -191,9 +181,7 @@ def sweep(
     vertices: Iterable[VertexId] = (),
     **reading: Unpack[WeightedReadingOptions],
 ) -> dict[float, Partition]:
-    """Partition a graph at several resolutions; arguments are as for `detect`.
-
-    The modularity of each is measured at its own resolution.
+    """Partition a graph at several resolutions; see `detect`.
 
     Examples:
         >>> parts = sweep([(1, 2), (2, 3), (1, 3), (3, 4), (4, 5), (4, 6), (5, 6)], [0.1, 1.0])

@@ -62,17 +62,12 @@ class GroundTruth:
 def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> GroundTruth:
     r"""Read a ground truth.
 
-    Accepted are: one community per line; `vertex label` pairs (recognized by every line having two
-    columns and no vertex coming first twice); a CSV of the two, with or without a header; JSON
-    `{"communities": [[...]]}`. gzip is recognized by its magic bytes.
+    A file has one community per line, `vertex label` pairs (two columns, no vertex first twice), a
+    CSV of these pairs with or without a header, or JSON `{"communities": [[...]]}`; gzip too.
 
     Args:
         path: the file.
-        vertices: the graph's; members that are not there are counted.
-
-    Raises:
-        InvalidCommunities: no member is in the graph, or the JSON has another form.
-        UnreadableFile: it is missing or broken.
+        vertices: ids of the graph; other members are counted as unknown.
 
     Examples:
         >>> from tempfile import mkdtemp
@@ -196,11 +191,7 @@ class Evaluation:
 def draw_seeds(
     communities: Sequence[Array], seeds: int, draws: int, random_state: int
 ) -> list[Draw]:
-    """Draw seeds from each community of more than `seeds` vertices.
-
-    Raises:
-        InvalidParameter: `seeds` or `draws` is under 1.
-        InvalidCommunities: no community is large enough.
+    """Draw seeds `draws` times from each community of more than `seeds` vertices.
 
     Examples:
         >>> draws = draw_seeds([np.arange(5)], seeds=2, draws=3, random_state=0)
@@ -235,13 +226,13 @@ def evaluate(
     random_state: int = 0,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Ask every question and measure.
+    """Rank for every question and measure recall and time.
 
     A draw none of whose seeds has a neighbor counts as recall 0.
 
     Args:
         index: the index.
-        questions: from `draw_seeds`; the same for every method that is to be compared.
+        questions: from `draw_seeds`; take the same for all methods that you compare.
         method: how to rank.
         config: budgets.
         random_state: seed of the bootstrap.

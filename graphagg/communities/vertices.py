@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from graphagg.arrays import Array, Ints
 from graphagg.communities.query.vertex_ranking import largest
 from graphagg.communities.similarity.neighborhoods import DIRECTED, TWO_MODE
 from graphagg.communities.snapshot import CommunitySnapshot
+from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.store.strings import StringTable
 
@@ -83,43 +84,42 @@ class Vertices:
 
     def _starting_with(self, prefix: str, limit: int) -> Listing:
         """The vertex that is the prefix, then those that begin with it, by degree."""
-        ids = self._snapshot.vertices
-        ranges = prefix_ranges(ids, prefix)
-        vertices = np.concatenate([np.zeros(0, np.int64), *(np.arange(*r) for r in ranges)])
-        degrees = np.concatenate([np.zeros(0, np.int64), *(self._degrees(*r) for r in ranges)])
+        ids, matrices = self._snapshot.vertices, self._matrices()
+        ranges, none = prefix_ranges(ids, prefix), np.zeros(0, np.int64)
+        vertices = np.concatenate([none, *(np.arange(*r) for r in ranges)])
+        degrees = np.concatenate([none, *(_degrees(matrices, slice(*r)) for r in ranges)])
         exact = ids.find(prefix)
         first = [] if exact is None else [exact]
         best = vertices[largest(degrees, limit + 1, vertices)].tolist()
-        shown = [*first, *(vertex for vertex in best if vertex != exact)][:limit]
-        listed = tuple(ListedVertex(ids[vertex], self._degree(vertex)) for vertex in shown)
-        return Listing(listed, len(vertices) > len(shown))
-
-    def _degree(self, vertex: int) -> int:
-        return int(self._degrees(vertex, vertex + 1)[0])
-
-    def _degrees(self, low: int, high: int) -> Ints:
-        """Edges of the vertices `low` to `high - 1`; of a directed graph in both directions."""
-        neighborhoods = self._snapshot.neighborhoods
-        degrees: Ints = np.diff(neighborhoods.sets.indptr[low : high + 1])
-        if neighborhoods.walk == DIRECTED:
-            degrees = degrees + np.diff(neighborhoods.holders.indptr[low : high + 1])
-        return degrees
+        order = np.array([*first, *(v for v in best if v != exact)][:limit], dtype=np.int64)
+        listed = _listed(ids, order, _degrees(matrices, order))
+        return Listing(listed, len(vertices) > len(listed))
 
     def neighbors(self, vertex: VertexId, limit: int) -> tuple[ListedVertex, Listing]:
         """List a vertex and its neighbors with most edges; for a set (two-mode) its elements."""
-        row, neighborhoods = self._snapshot.find(vertex), self._snapshot.neighborhoods
-        neighbors = neighborhoods.sets.row(row).astype(np.int64)
-        ids, rows = self._snapshot.vertices, neighborhoods.sets
-        if neighborhoods.walk == DIRECTED:
-            neighbors = np.union1d(neighbors, neighborhoods.holders.row(row))
-        if neighborhoods.walk == TWO_MODE:
-            ids, rows = self._snapshot.elements, neighborhoods.holders
-        degrees: Array = rows.indptr[neighbors + 1] - rows.indptr[neighbors]
-        if neighborhoods.walk == DIRECTED:
-            inverse = neighborhoods.holders.indptr
-            degrees = degrees + inverse[neighbors + 1] - inverse[neighbors]
+        row, ids, matrices = self._snapshot.find(vertex), self._snapshot.vertices, self._matrices()
+        (center,) = _listed(ids, np.array([row]), _degrees(matrices, slice(row, row + 1)))
+        neighbors = reduce(np.union1d, [matrix.row(row) for matrix in matrices]).astype(np.int64)
+        if self._snapshot.neighborhoods.walk == TWO_MODE:
+            ids, matrices = self._snapshot.elements, [self._snapshot.neighborhoods.holders]
+        degrees = _degrees(matrices, neighbors)
         best = largest(degrees, limit, neighbors)
-        pairs = zip(neighbors[best].tolist(), degrees[best].tolist(), strict=True)
-        listed = tuple(ListedVertex(ids[node], degree) for node, degree in pairs)
-        asked = ListedVertex(self._snapshot.vertices[row], self._degree(row))
-        return asked, Listing(listed, len(neighbors) > limit)
+        listed = _listed(ids, neighbors[best], degrees[best])
+        return center, Listing(listed, len(neighbors) > limit)
+
+    def _matrices(self) -> list[Csr]:
+        """The matrices in which a vertex has a row of its edges; two in a directed graph."""
+        neighborhoods = self._snapshot.neighborhoods
+        directed = neighborhoods.walk == DIRECTED
+        return [neighborhoods.sets, neighborhoods.holders] if directed else [neighborhoods.sets]
+
+
+def _degrees(matrices: Sequence[Csr], rows: slice | Ints) -> Ints:
+    """The summed lengths of some rows of all matrices."""
+    lengths = [matrix.indptr[1:][rows] - matrix.indptr[:-1][rows] for matrix in matrices]
+    return np.sum(lengths, axis=0)
+
+
+def _listed(ids: VertexIds, vertices: Ints, degrees: Ints) -> tuple[ListedVertex, ...]:
+    pairs = zip(vertices.tolist(), degrees.tolist(), strict=True)
+    return tuple(ListedVertex(ids[vertex], degree) for vertex, degree in pairs)

@@ -25,23 +25,22 @@ def load_weighted(
     """Read a graph and the weights of its edges.
 
     Weights are the column `weight` of a table or of text with a header, the third column of text
-    without one where it is a number in the first line, the values of a sparse matrix, the attribute
-    `weight` of networkx edges (1 where an edge has none), or the third of triples or of an `[E, 3]`
-    array. Weights of repeated edges are added up; undirected, also of the same pair the other way
-    round.
+    without one if it is a number in the first line, the values of a sparse matrix, the attribute
+    `weight` of networkx edges (default 1), or the third items of triples or of an `[E, 3]` array.
+    Weights of repeated edges are summed; undirected, also of the pair the other way round.
 
     Args:
         edges: anything that `load_graph` takes, or an `[E, 3]` array.
         kind: kind of the graph.
-        vertices: vertices that are there even without an edge.
-        reading: the fields of `graphagg.graph.WeightedReading`: the options of `load_graph`,
-            `weight` for the column of weights, and `weighted=False` to leave them out.
+        vertices: vertices without edges.
+        reading: fields of `graphagg.graph.WeightedReading`: the options of `load_graph`, `weight`
+            for the column of weights, and `weighted=False` to leave them out.
 
     Returns:
-        The graph, and `[nnz]` a weight for each entry of its adjacency; None where there are none.
+        The graph, and a weight for each entry of its adjacency, `[nnz]`; None without weights.
 
     Raises:
-        As `load_graph`; InvalidGraph also for a weight that is negative, infinite or no number.
+        InvalidGraph: also for a weight that is negative, infinite or no number.
 
     Examples:
         >>> graph, weights = load_weighted([("a", "b", 2.0), ("b", "a", 1.0)])

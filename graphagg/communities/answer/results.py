@@ -19,7 +19,15 @@ from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.errors import InvalidParameter
 from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
-from graphagg.tables import graph_writers, json_writer, save, table_writers
+from graphagg.tables import (
+    graph_writers,
+    ids_column,
+    json_writer,
+    ranks_column,
+    save,
+    table_writers,
+    to_pandas,
+)
 
 if TYPE_CHECKING:
     import networkx
@@ -29,8 +37,7 @@ if TYPE_CHECKING:
 REASON_WORK = 50_000
 """Element look-ups of the reasons; shared elements beyond are not counted."""
 _SHOWN = 5  # members that a printed community names
-_EXAMPLES = 3
-"""SharedElements elements that a reason names."""
+_EXAMPLES = 3  # shared elements that a reason names
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,12 +46,11 @@ class SharedElements(Brief):
 
     Attributes:
         seed: the seed.
-        count: number of elements in both sets; None where counting would have passed the budget.
+        count: number of elements in both sets; None if counting would have passed the budget.
         examples: up to three of these elements, as the user wrote them.
         adjacent: whether the member's set holds the seed (never in a two-mode graph).
-        weight: with weights: of the shared elements, the smaller of both weights each; None as
-            `count`, or without weights.
-        edge_weight: with weights: of the edge between both, if they are adjacent.
+        weight: with weights, the sum over shared elements of the smaller weight.
+        edge_weight: with weights, the weight of the edge between both.
 
     Examples:
         >>> SharedElements("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
@@ -125,11 +131,10 @@ class Community(Brief):
         seeds: the seeds of the query, without repeats.
         members: best first, without the seeds.
         method: the method that ranked them.
-        plan: how candidates were found: `exact` comparison, `lsh` tables, `exact+lsh` (seeds that
-            pass the work budget go through the tables), a `scan` of all signatures, or `push` (the
-            walk).
-        notes: facts that the reader should know: buckets that were cut, isolated seeds.
-        conductance: conductance of seeds and members together, where a sweep cut chose the size.
+        plan: how candidates were found: `exact` comparison, `lsh` tables, `exact+lsh` (tables for
+            the seeds that pass the work budget), `scan` of all signatures, or `push` (the walk).
+        notes: buckets that were cut, isolated seeds and the like.
+        conductance: of seeds and members together, if a sweep cut chose the size.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -160,31 +165,23 @@ class Community(Brief):
         return len(self.members)
 
     def structure(self, *, resolution: float = 1.0, random_state: int = 0) -> CommunityStructure:
-        """Compute the similarity graph of seeds and members, and its sub-communities.
+        """Compute the similarity graph of up to 2,000 seeds and members, and its sub-communities.
 
         Args:
             resolution: resolution of the modularity; larger gives more sub-communities.
             random_state: seed of Louvain and of the layout.
-
-        Raises:
-            MissingExtra: scikit-network is not installed.
-            InvalidParameter: `resolution`; over 2,000 vertices; or no query made this object.
         """
-        snapshot = self._index()
-        return structure_of(snapshot, self._ids(), len(self.seeds), resolution, random_state)
+        snapshot, ids = self._graph()
+        return structure_of(snapshot, ids, len(self.seeds), resolution, random_state)
 
     def to_networkx(self) -> networkx.Graph:
         """Make a networkx graph of seeds, members and the edges among them in the indexed graph.
 
         Nodes carry `seed`, members also `rank` (from 1) and `score`. A directed graph gives a
-        `DiGraph`. In a two-mode graph an edge joins two sets that share an element,
-        weighted by their Jaccard similarity. `structure` gives the similarity graph instead.
-
-        Raises:
-            MissingExtra: networkx is not installed.
-            InvalidParameter: over 2,000 sets of a two-mode graph, or no query made this object.
+        `DiGraph`. In a two-mode graph (up to 2,000 sets) an edge joins two sets that share an
+        element, weighted by their Jaccard similarity.
         """
-        graph = subgraph_of(self._index(), self._ids())
+        graph = subgraph_of(*self._graph())
         for seed in self.seeds:
             graph.nodes[seed]["seed"] = True
         for rank, member in enumerate(self.members, 1):
@@ -198,8 +195,6 @@ class Community(Brief):
         and `why` in words.
         """
         import pyarrow as pa
-
-        from graphagg.tables import ids_column, ranks_column
 
         names = self.members[0].scores if self.members else ()
         return pa.table(
@@ -217,30 +212,21 @@ class Community(Brief):
 
     def to_pandas(self) -> DataFrame:
         """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
-        from graphagg.tables import to_pandas
-
         return to_pandas(self.to_arrow())
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the members (.csv, .parquet, .json), or the graph among them (.graphml, .gexf).
-
-        Raises:
-            InvalidParameter: another suffix, or as `to_networkx`.
-            WriteFailed: the file system refuses.
-        """
+        """Write the members (.csv, .parquet, .json), or the graph among them (.graphml, .gexf)."""
         writers = table_writers(self.to_arrow) | json_writer(self.to_json)
         save(path, writers | graph_writers(self.to_networkx))
 
-    def _index(self) -> CommunitySnapshot:
+    def _graph(self) -> tuple[CommunitySnapshot, list[VertexId]]:
+        """The index that answered, and the ids of seeds and members."""
         if self._snapshot is None:
             raise InvalidParameter(
                 "this Community was made by hand and knows no graph, wanted one from a query; "
                 "call CommunityIndex.query"
             )
-        return self._snapshot
-
-    def _ids(self) -> list[VertexId]:
-        return [*self.seeds, *(member.id for member in self.members)]
+        return self._snapshot, [*self.seeds, *(member.id for member in self.members)]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""
@@ -292,7 +278,7 @@ def _members(
     counts = shared_with_seeds(
         snapshot.neighborhoods.bundle, seeds, vertices, REASON_WORK, examples, in_set, weights
     ).tolist()
-    shown = examples.tolist()
+    example_rows = examples.tolist()
     seed_ids = [snapshot.vertices[int(s)] for s in seeds]
     # The sets of a two-mode graph hold elements, which are never seeds.
     adjacent = ((in_set > 0) & (snapshot.neighborhoods.walk != TWO_MODE)).tolist()
@@ -303,7 +289,7 @@ def _members(
             SharedElements(
                 seed=seed,
                 count=None if counts[i][j] < 0 else counts[i][j],
-                examples=tuple(snapshot.elements[e] for e in shown[i][j] if e >= 0),
+                examples=tuple(snapshot.elements[e] for e in example_rows[i][j] if e >= 0),
                 adjacent=adjacent[i][j],
                 weight=float(weights[i, j]) if weighted and counts[i][j] >= 0 else None,
                 edge_weight=float(in_set[i, j]) if weighted and adjacent[i][j] else None,

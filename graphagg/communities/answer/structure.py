@@ -21,7 +21,15 @@ from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
-from graphagg.tables import Writer, graph_writers, json_writer, networkx_module, save, table_writers
+from graphagg.tables import (
+    Writer,
+    graph_writers,
+    ids_column,
+    json_writer,
+    networkx_module,
+    save,
+    table_writers,
+)
 
 if TYPE_CHECKING:
     import networkx
@@ -91,8 +99,6 @@ class CommunityStructure(Brief):
         """Make a table of one row per vertex: `vertex`, `community`, `seed`, `x` and `y`."""
         import pyarrow as pa
 
-        from graphagg.tables import ids_column
-
         return pa.table(
             {
                 "vertex": ids_column(self.vertices),
@@ -104,13 +110,7 @@ class CommunityStructure(Brief):
         )
 
     def save(self, path: str | os.PathLike[str], *, title: str = "") -> None:
-        """Write a picture (.png, .svg), a table (.csv, .parquet), .json, .graphml or .gexf.
-
-        Raises:
-            InvalidParameter: another suffix.
-            WriteFailed: the file system refuses.
-            MissingExtra: the library that writes it is not installed.
-        """
+        """Write a picture (.png, .svg), a table (.csv, .parquet), .json, .graphml or .gexf."""
         pictures: dict[str, Writer] = dict.fromkeys(
             (".png", ".svg"), lambda partial: self.draw(partial, title=title)
         )
@@ -125,18 +125,9 @@ class CommunityStructure(Brief):
         return graph
 
     def draw(self, path: str | os.PathLike[str], *, title: str = "", most_edges: int = 400) -> None:
-        """Write a picture; the suffix (.png, .svg) chooses the format.
+        """Write a picture (.png, .svg) with the `most_edges` most similar pairs.
 
-        Edges of the graph are solid and dark; pairs that are alike only, dotted and light.
-
-        Args:
-            path: the file.
-            title: above the picture.
-            most_edges: number of the most similar pairs, which are drawn.
-
-        Raises:
-            MissingExtra: matplotlib is not installed.
-            InvalidParameter: the suffix is neither `.png` nor `.svg`.
+        Edges of the graph are solid and dark, other similar pairs dotted and light.
         """
         target = Path(path)
         if target.suffix not in (".png", ".svg"):
@@ -177,10 +168,8 @@ class CommunityStructure(Brief):
         degrees = np.bincount(self.edges.ravel(), minlength=len(self.vertices))
         sizes = 40 + 160 * degrees / max(int(degrees.max(initial=0)), 1)
         is_seed = np.arange(len(self.vertices)) < self.seeds
-        for marker, chosen, scale, edge in (
-            ("o", ~is_seed, 1.0, "white"),
-            ("*", is_seed, 2.0, "black"),
-        ):
+        styles = (("o", ~is_seed, 1.0, "white"), ("*", is_seed, 2.0, "black"))
+        for marker, chosen, scale, edge in styles:
             x, y = self.positions[chosen].T
             axes.scatter(
                 x, y, s=sizes[chosen] * scale, c=self.labels[chosen] % 10, cmap="tab10", vmin=0,
@@ -278,10 +267,9 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
         from sknetwork.embedding import Spring
     except ImportError:
         raise MissingExtra("scikit-network", _EXTRA) from None
-    if not dense.any():
-        n = len(dense)
-        angle = 2 * np.pi * np.arange(n) / max(n, 1)
-        return np.arange(n), np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    if not dense.any():  # on a circle
+        angle = 2 * np.pi * np.arange(len(dense)) / max(len(dense), 1)
+        return np.arange(len(dense)), np.stack([np.cos(angle), np.sin(angle)], axis=1)
     matrix = sparse.csr_matrix(dense)
     labels = Louvain(resolution=resolution, random_state=random_state).fit_predict(matrix)
     start = np.random.default_rng(random_state).standard_normal((len(dense), 2))

@@ -85,10 +85,10 @@ class Expander:
     def _agglomerative(self, seeds: Array, k: int, start: VertexRanking) -> VertexRanking:
         """Add the vertex of the highest mean similarity to all members, again and again."""
         scratch = self._scratch
-        near = start.scores > 0  # a vertex of score 0 becomes active when growing reaches it
-        size = int(np.count_nonzero(near))
-        scratch.active[:size] = start.vertices[near]
-        scratch.scores[start.vertices[near]] = start.scores[near] * len(seeds)  # sums, not means
+        positive = start.scores > 0  # a vertex of score 0 becomes active when growing reaches it
+        vertices, size = start.vertices[positive], int(np.count_nonzero(positive))
+        scratch.active[:size] = vertices
+        scratch.scores[vertices] = start.scores[positive] * len(seeds)  # sums, not means
         scratch.members[seeds] = 1
         order, means, notes = np.empty(k, dtype=np.int64), np.empty(k), start.notes
         joined, size, unread = grow(

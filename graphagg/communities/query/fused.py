@@ -61,29 +61,28 @@ def fused_ranking(query: QueryContext, k: int, walk: VertexRanking) -> VertexRan
     if not len(vertices):
         return VertexRanking(vertices, p, walk.plan, {"pagerank": p, "jaccard": p})
     walked = p**POWER
-    near = _Closeness(query, seeds, vertices, most)
-    near_first = near.of_first(most)
-    coverage = np.cumsum(near_first > 0) / np.arange(1, len(near_first) + 1)
+    to_seeds = _Closeness(query, seeds, vertices, most)
+    first_similarities = to_seeds.of_first(most)
+    coverage = np.cumsum(first_similarities > 0) / np.arange(1, len(first_similarities) + 1)
 
     def constant(count: int) -> float:
         """Constant c by the coverage of the first `count` vertices."""
         share = max(float(coverage[min(count, len(coverage)) - 1]), 0.01)
         return FLOOR + GAP * (1.0 - share) / share
 
-    first = _first_vertices(near, vertices, walked, constant(EXPANSION_SIZE))
+    first = _first_vertices(to_seeds, vertices, walked, constant(EXPANSION_SIZE))
     wider = _Closeness(query, np.union1d(seeds, first), vertices, most)
 
     def mixed(count: int) -> Doubles:
         """J' of the first `count` vertices."""
-        kept = (1.0 - MIXTURE) * near.of_first(count)
-        return kept + MIXTURE * wider.of_first(count)
+        return (1.0 - MIXTURE) * to_seeds.of_first(count) + MIXTURE * wider.of_first(count)
 
     least = min(map(constant, ends))
     j = mixed(_reach(walked, mixed(ends[-1]), least, ends[-1]))
     vertices, p, walked = vertices[: len(j)], p[: len(j)], walked[: len(j)]
     order, scores = _by_stages(vertices, walked, j, constant, ends)
     components = {"pagerank": p[order], "jaccard": j[order]}
-    notes = tuple(dict.fromkeys((*near.notes, *wider.notes)))
+    notes = tuple(dict.fromkeys((*to_seeds.notes, *wider.notes)))
     return VertexRanking(vertices[order], scores, walk.plan, components, notes, ordered=True)
 
 
@@ -156,9 +155,9 @@ def _best_by_walk(walk: VertexRanking, seeds: Array, most: int) -> tuple[Ints, D
     return vertices[order], p[order]
 
 
-def _first_vertices(near: _Closeness, vertices: Ints, walked: Doubles, c: float) -> Ints:
+def _first_vertices(to_seeds: _Closeness, vertices: Ints, walked: Doubles, c: float) -> Ints:
     """Select the `EXPANSION_SIZE` best vertices by similarity to the seeds alone."""
-    j = near.of_first(_reach(walked, near.of_first(EXPANSION_SIZE), c, EXPANSION_SIZE))
+    j = to_seeds.of_first(_reach(walked, to_seeds.of_first(EXPANSION_SIZE), c, EXPANSION_SIZE))
     scores = walked[: len(j)] * (j + c) / (1.0 + c)
     chosen: Ints = vertices[largest(scores, EXPANSION_SIZE, vertices[: len(j)])]
     return chosen

@@ -32,7 +32,7 @@ CANDIDATES = 8_192
 
 @dataclass(frozen=True)
 class SignatureTables:
-    """Signatures and their band tables."""
+    """Signatures and the LSH tables of their bands."""
 
     sig: Array  # `[n, K]` uint16
     tables: BandTables  # the LSH tables
@@ -72,11 +72,7 @@ def split_by_work(neighborhoods: Neighborhoods, seeds: Array, budget: int) -> tu
 
 def minhash_ranking(query: QueryContext) -> VertexRanking:
     """Score by the mean estimated Jaccard similarity to the seeds."""
-    neighborhoods, seeds, signature_tables = (
-        query.neighborhoods,
-        query.seeds,
-        query.signature_tables,
-    )
+    neighborhoods, seeds, stored = query.neighborhoods, query.seeds, query.signature_tables
     notes: tuple[str, ...] = ()
     if neighborhoods.sets.rows < SCAN_BELOW:
         vertices, plan = np.arange(neighborhoods.sets.rows), "scan"
@@ -87,8 +83,7 @@ def minhash_ranking(query: QueryContext) -> VertexRanking:
         vertices, _ = jaccard_to_seeds(neighborhoods, seeds, 1.0, query.scratch)
         plan = "exact"
     vertices = vertices[neighborhoods.sizes(vertices) > 0]
-    equal = signature_tables.agreements(seeds, vertices)
-    scores = equal / (signature_tables.permutations * len(seeds))
+    scores = stored.agreements(seeds, vertices) / (stored.permutations * len(seeds))
     return VertexRanking(vertices, scores, plan, {"minhash": scores}, notes)
 
 
@@ -99,11 +94,7 @@ def jaccard_ranking(query: QueryContext) -> VertexRanking:
     and the candidates of the LSH tables are compared one by one, best estimate first, within
     `pair_work` look-ups.
     """
-    neighborhoods, signature_tables, config = (
-        query.neighborhoods,
-        query.signature_tables,
-        query.config,
-    )
+    neighborhoods, stored, config = query.neighborhoods, query.signature_tables, query.config
     weight = 1.0 / len(query.seeds)
     cheap, costly = split_by_work(neighborhoods, query.seeds, config.exact_work)
     vertices, scores = jaccard_to_seeds(neighborhoods, cheap, weight, query.scratch)
@@ -111,13 +102,12 @@ def jaccard_ranking(query: QueryContext) -> VertexRanking:
         return VertexRanking(vertices, scores, "exact", {"jaccard": scores})
     others, notes = _from_tables(query, costly)
     if len(vertices) > CANDIDATES:  # the least similar are left out
-        kept = np.argpartition(-scores, CANDIDATES)[:CANDIDATES]
-        vertices, scores = vertices[kept], scores[kept]
+        best = np.argpartition(-scores, CANDIDATES)[:CANDIDATES]
+        vertices, scores = vertices[best], scores[best]
     merged = np.union1d(vertices, others)
     summed = np.zeros(len(merged))
     summed[np.searchsorted(merged, vertices)] = scores
-    equal = signature_tables.agreements(costly, merged)
-    likely = summed + equal / (signature_tables.permutations * len(costly))
+    likely = summed + stored.agreements(costly, merged) / (stored.permutations * len(costly))
     ordered = np.lexsort((merged, -likely))[:CANDIDATES]
     extra = np.zeros(len(ordered))
     done = pair_similarities(neighborhoods.bundle, costly, merged[ordered], config.pair_work, extra)
@@ -130,8 +120,6 @@ def jaccard_ranking(query: QueryContext) -> VertexRanking:
 
 def _from_tables(query: QueryContext, seeds: Array) -> tuple[Array, tuple[str, ...]]:
     """The vertices that share LSH buckets with some seeds, and a note if buckets were cut."""
-    signature_tables = query.signature_tables
-    vertices, cut = signature_tables.tables.candidates(
-        signature_tables.sig, seeds, BUCKET_CAP, CANDIDATES
-    )
+    stored = query.signature_tables
+    vertices, cut = stored.tables.candidates(stored.sig, seeds, BUCKET_CAP, CANDIDATES)
     return vertices, (f"{cut:,} LSH buckets were cut to {BUCKET_CAP} vertices",) if cut else ()

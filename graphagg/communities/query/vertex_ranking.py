@@ -40,21 +40,21 @@ class VertexRanking:
         allowed = np.flatnonzero((self.scores > 0) & ~np.isin(self.vertices, exclude))
         if self.ordered:
             return allowed[:k]
-        kept: Array = allowed[largest(self.scores[allowed], k, self.vertices[allowed])]
-        return kept
+        best: Array = allowed[largest(self.scores[allowed], k, self.vertices[allowed])]
+        return best
 
 
 def largest(values: Array, count: int, ties: Array) -> Array:
     """Positions of the `count` largest values, best first, ties by the lower of `ties`; O(n)."""
-    kept = np.arange(len(values))
+    chosen = np.arange(len(values))
     if len(values) > count:
         bound = nth_largest(values, count)
         above, level = np.flatnonzero(values > bound), np.flatnonzero(values == bound)
         missing = count - len(above)
         if len(level) > missing:
             level = level[np.argpartition(ties[level], missing - 1)[:missing]]
-        kept = np.concatenate([above, level])
-    order: Array = kept[descending(values[kept], ties[kept])]
+        chosen = np.concatenate([above, level])
+    order: Array = chosen[descending(values[chosen], ties[chosen])]
     return order
 
 

@@ -42,28 +42,26 @@ def load_graph(
 ) -> Graph:
     """Read a graph.
 
-    Files are read in blocks; an edge takes at most 16 bytes (ids below 2^32: 8) until the ids are
-    numbered, and 8 in each of two passes after that. JSON and GML are held in memory whole.
+    Files are read in blocks: an edge takes at most 16 bytes (8 if ids are below 2^32) until ids are
+    numbered, then 8 in each of two passes. JSON and GML are held in memory whole.
 
     Args:
-        edges: files: a path (SNAP text, CSV, TSV, `.parquet`, `.jsonl`, `.gml`, `.graphml`,
-            `.gexf`, `.net`, `.mtx`, `.json`; gzip too), a folder of them, a pattern
-            such as `parts/*.csv`, or a list of paths. Tables: anything with `__arrow_c_stream__`,
-            such as a frame of pandas or polars or a table of Arrow. Else a graph of networkx or
-            igraph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays (in a tuple or a
-            list), a SciPy sparse matrix whose entries are edges, a mapping `{set: elements}`, or
-            pairs.
+        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.jsonl`, `.gml`, `.graphml`, `.gexf`,
+            `.net`, `.mtx`, `.json`; gzip too), a folder, a pattern such as `parts/*.csv`, or a list
+            of paths; a table with `__arrow_c_stream__` (pandas, polars, Arrow); a graph of networkx
+            or igraph; PyG `Data` or `EdgeIndex`; an `[E, 2]` array or two `[E]` arrays; a SciPy
+            sparse matrix; a mapping `{set: elements}`; or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
             follower comes before the page; a mapping, JSON and the rows of a matrix are sets.
-        vertices: vertices that are there even without an edge; two-mode: sets.
-        allow_empty: take a graph without edges too.
-        reading: the fields of `graphagg.graph.EdgeReading`: types of ids, header, names of columns,
-            delimiter, bad rows.
+        vertices: vertices without edges; two-mode: sets.
+        allow_empty: accept a graph without edges.
+        reading: fields of `graphagg.graph.EdgeReading`: type of ids, header, columns, delimiter,
+            bad rows.
 
     Raises:
         InvalidGraph, UnreadableFile: see the message.
         EmptyGraph: there is no edge.
-        InvalidParameter: an option has a value that it does not take.
+        InvalidParameter: an option has a wrong value.
 
     Examples:
         >>> graph = load_graph({"fans": ["ann", "bob"], "critics": ["bob"]}, "two-mode")
@@ -82,10 +80,7 @@ def read_graph(
     vertices: Iterable[VertexId] = (),
     allow_empty: bool = False,
 ) -> tuple[Graph, Floats | None]:
-    """`load_graph`, and where wanted the weights of the entries of the adjacency, `[nnz]`.
-
-    The weights are None where the edges carry none; see `graphagg.graph.weights.load_weighted`.
-    """
+    """`load_graph`, with the weights `[nnz]` of its adjacency if they are wanted and present."""
     counts = ReadCounts()
     source, name = open_edges(edges, kind, reading, vertices, counts)
     first, second, alone = IdColumn(), IdColumn(), IdColumn()
@@ -136,7 +131,7 @@ def check_vertices(vertices: Iterable[VertexId]) -> Iterable[VertexId]:
 def with_counts(
     report: ReadReport, counts: ReadCounts, kind: GraphKind, weighted: bool
 ) -> ReadReport:
-    """A report with what a reader saw besides edges."""
+    """Add what a reader counted besides edges to a report."""
     return replace(
         report,
         comments=counts.comments,
@@ -156,7 +151,7 @@ def open_edges(
     vertices: Iterable[VertexId],
     counts: ReadCounts,
 ) -> tuple[EdgeSource, str]:
-    """The edges that `read_graph` reads, and what messages call them; parameters are checked."""
+    """Check the parameters and open the edges. Also returns their name in messages."""
     one_of("kind", kind, GRAPH_KINDS)
     reading.check_kind(kind)
     check_vertices(vertices)
@@ -190,7 +185,7 @@ def _open_files(
 
 
 def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
-    """The edges of a file; raises `UnreadableFile` at the end where it was written meanwhile."""
+    """The edges of a file; at the end `UnreadableFile` if the file changed meanwhile."""
     before = _written(path)
 
     def batches() -> Iterator[EdgeBatch]:

@@ -1,10 +1,10 @@
-"""Options of reading edges, in Python and on the command line."""
+"""Options of reading edges."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 from graphagg.checks import one_of, with_values
 from graphagg.errors import InvalidParameter
@@ -18,19 +18,17 @@ _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 class EdgeReading:
     """Options of reading edges.
 
-    Columns are named as the header of the text or the table names them; a number counts columns
-    from 1 where no column is called so.
+    A column is given by its name in the header or table, or by its number from 1.
 
     Attributes:
         ids: type of ids in text: recognized (`auto`), `integer` or `string`.
-        header: whether the first line of text is a header; `--header` with names that are not
-            known takes the first two columns. None: recognized.
+        header: whether the first line of text is a header; if its names are not known, the first
+            two columns are taken. None: recognized.
         source: column of the sources. None: a known name, else the first column.
         target: column of the targets. None: a known name, else the second column.
-        element: two-mode: column of the elements, another word for `source`.
-        set: two-mode: column of the sets, another word for `target`.
-        delimiter: separator of the columns of text: a character, or tab or space. None:
-            recognized.
+        element: two-mode: column of the elements, a synonym of `source`.
+        set: two-mode: column of the sets, a synonym of `target`.
+        delimiter: separator of columns in text: a character, tab or space. None: recognized.
         skip_bad_rows: leave out rows that cannot be read, count them and name the first.
 
     Examples:
@@ -38,6 +36,7 @@ class EdgeReading:
         {'source': 'from_user', 'delimiter': ' '}
     """
 
+    needs_weights: ClassVar[bool] = False  # each edge must have a weight above 0
     ids: IdType = field(default="auto", metadata=_PANEL)
     header: bool | None = field(default=None, metadata=_PANEL | {"flags": "--header/--no-header"})
     source: str | None = field(default=None, metadata=_PANEL)
@@ -65,7 +64,7 @@ class EdgeReading:
             object.__setattr__(self, "delimiter", mark)
 
     def check_kind(self, kind: GraphKind) -> None:
-        """Raise `InvalidParameter` where elements or sets are named and the graph has none."""
+        """Raise `InvalidParameter` if elements or sets are named and the graph has none."""
         for role in ("element", "set"):
             if getattr(self, role) is not None and kind != "two-mode":
                 raise InvalidParameter(
@@ -75,23 +74,19 @@ class EdgeReading:
 
     @property
     def ends(self) -> tuple[str | None, str | None]:
-        """The columns asked for: of sources or elements, and of targets or sets."""
+        """The chosen columns of sources or elements, and of targets or sets."""
         return self.source or self.element, self.target or self.set
 
     @property
     def weight_column(self) -> str | None:
-        """The column of weights that was asked for."""
-        return None
+        """The chosen column of weights."""
+        column: str | None = getattr(self, "weight", None)
+        return column
 
     @property
     def wants_weights(self) -> bool:
-        """Whether weights are read where there are any."""
-        return False
-
-    @property
-    def needs_weights(self) -> bool:
-        """Whether each edge must have a weight above 0."""
-        return False
+        """Whether weights are read if there are any."""
+        return self.needs_weights or bool(getattr(self, "weighted", False))
 
     def given(self) -> dict[str, Any]:
         """The fields that differ from their defaults, which identify a reading."""
@@ -115,23 +110,12 @@ class WeightedReading(EdgeReading):
     weight: str | None = field(default=None, metadata=_PANEL)
     weighted: bool = field(default=True, metadata=_PANEL | {"flags": "--weighted/--unweighted"})
 
-    @property
-    def weight_column(self) -> str | None:
-        """The column of weights that was asked for."""
-        return self.weight
-
-    @property
-    def wants_weights(self) -> bool:
-        """Whether weights are read where there are any."""
-        return self.weighted
-
 
 @dataclass(frozen=True)
 class NeededWeights(EdgeReading):
     """Options of reading edges each of which must have a weight above 0.
 
-    Weights are rounded to 32 bits, so that sums of them in 64 bits are exact, and equal in whatever
-    order they are added up.
+    Weights are rounded to 32 bits, so that their 64-bit sums are exact in any order.
 
     Attributes:
         weight: column of the weights, where weights are kept. None: a known name; without a header
@@ -142,22 +126,8 @@ class NeededWeights(EdgeReading):
         True
     """
 
+    needs_weights: ClassVar[bool] = True
     weight: str | None = field(default=None, metadata=_PANEL)
-
-    @property
-    def weight_column(self) -> str | None:
-        """The column of weights that was asked for."""
-        return self.weight
-
-    @property
-    def wants_weights(self) -> bool:
-        """Whether weights are read where there are any."""
-        return True
-
-    @property
-    def needs_weights(self) -> bool:
-        """Whether each edge must have a weight above 0."""
-        return True
 
 
 def indexed_reading(weights: bool, options: Mapping[str, Any]) -> EdgeReading:

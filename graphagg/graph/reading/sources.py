@@ -34,10 +34,7 @@ _BAD_GRAPHS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, Rec
 
 
 def read_json(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
-    """Pairs (set, element) of `{set: [elements]}`, or a graph of nodes and links as D3 has it.
-
-    Held in memory whole.
-    """
+    """Pairs (set, element) of `{set: [elements]}`, or a graph of nodes and links as in D3."""
     raw = parse_json(read_bytes(path), path)
     links = next((name for name in ("links", "edges") if _are_objects(raw, "nodes", name)), None)
     if links:
@@ -98,11 +95,7 @@ def _all_integers(names: Iterable[str]) -> bool:
 def read_graph_file(
     path: Path, suffix: str, counts: ReadCounts, reading: EdgeReading
 ) -> EdgeSource:
-    """Vertices and edges of a file that networkx reads: GML, GraphML, GEXF, Pajek.
-
-    Vertices are called by their labels (GraphML of igraph: names) where all have one and all
-    differ, else by their ids.
-    """
+    """Read GML, GraphML, GEXF or Pajek by networkx; ids are distinct labels or names, else ids."""
     networkx = networkx_module()
     try:
         text = read_bytes(path).decode("utf-8")
@@ -235,7 +228,7 @@ def read_object(
         return _matrix_edges(edges, kind, counts, weighted)
     if isinstance(edges, Mapping):
         return EdgeSource(read_tuples(_mapping_pairs(edges), "the mapping"), list(edges), True)
-    if _are_columns(edges):
+    if isinstance(edges, tuple | list) and list(map(type, edges)) == [np.ndarray] * 2:
         return EdgeSource(_array_batches(_stacked(*edges)))
     if isinstance(edges, Iterable) and not isinstance(edges, bytes):
         return EdgeSource(read_tuples(edges, "the edges", counts, weighted))
@@ -266,9 +259,8 @@ def _matrix_edges(
 ) -> EdgeSource:
     """The entries of a SciPy sparse matrix that are not 0; their values are weights.
 
-    The numbers of rows and columns, from `first`, are the ids; two-mode: a row is a set, a column
-    an element. A symmetric matrix lists each undirected edge twice, so that only its upper triangle
-    is read.
+    Ids are the numbers of rows and columns, from `first`; two-mode: a row is a set, a column an
+    element. Of a symmetric matrix of undirected edges only the upper triangle is read.
     """
     entries = matrix.tocoo()
     if entries.ndim != 2 or (kind != "two-mode" and entries.shape[0] != entries.shape[1]):
@@ -276,14 +268,14 @@ def _matrix_edges(
             f"{name} has shape {entries.shape}, wanted a square one: a row and a column "
             "a vertex; a matrix of sets and elements has the kind two-mode"
         )
-    kept = entries.data != 0
+    is_edge = entries.data != 0
     if kind == "undirected" and (matrix != matrix.T).nnz == 0:
-        kept &= entries.row <= entries.col
-    rows, columns = (ends[kept].astype(np.int64) + first for ends in (entries.row, entries.col))
+        is_edge &= entries.row <= entries.col
+    rows, columns = (ends[is_edge].astype(np.int64) + first for ends in (entries.row, entries.col))
     weights = None
     if entries.data.dtype.kind in "iuf":
         counts.weights_ignored += len(rows)
-        weights = entries.data[kept].astype(np.float64) if weighted else None
+        weights = entries.data[is_edge].astype(np.float64) if weighted else None
     vertices = range(first, first + entries.shape[0])
     return EdgeSource(iter([EdgeBatch(rows, columns, weights)]), vertices, True)
 
@@ -296,12 +288,6 @@ def _mapping_pairs(sets: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
             )
         for element in elements:
             yield name, element
-
-
-def _are_columns(edges: Any) -> bool:
-    """Whether these are two arrays, sources and targets."""
-    pair = isinstance(edges, tuple | list) and len(edges) == 2
-    return pair and all(isinstance(column, np.ndarray) for column in edges)
 
 
 def _stacked(source: Array, target: Array) -> Array:
@@ -377,10 +363,6 @@ BUNDLED = {
 
 def bundled_graph(name: str) -> Any:
     """A small graph that comes with networkx, as a networkx graph.
-
-    Raises:
-        InvalidParameter: no graph has this name.
-        MissingExtra: networkx is not installed.
 
     Examples:
         >>> bundled_graph("karate_club").number_of_nodes()

@@ -117,7 +117,8 @@ class Vertices:
 def _degrees(matrices: Sequence[Csr], rows: slice | Ints) -> Ints:
     """The summed lengths of some rows of all matrices."""
     lengths = [matrix.indptr[1:][rows] - matrix.indptr[:-1][rows] for matrix in matrices]
-    return np.sum(lengths, axis=0)
+    degrees: Ints = np.sum(lengths, axis=0)
+    return degrees
 
 
 def _listed(ids: VertexIds, vertices: Ints, degrees: Ints) -> tuple[ListedVertex, ...]:

@@ -21,14 +21,13 @@ from copy import copy
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from inspect import Parameter
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
 from graphagg.cli.settings import use_file
 from graphagg.fields import text_of
 
-T = TypeVar("T")
 PREFIX = "GRAPHAGG"
 
 
@@ -66,7 +65,6 @@ def command(
     hidden: Collection[str] = (),
     unlisted: Collection[str] = (),
     positional: bool = True,
-    name: str | None = None,
 ) -> Callable[..., None]:
     """A function for typer, with one parameter for each option.
 
@@ -77,7 +75,6 @@ def command(
         hidden: options that the command does not have; they keep their defaults.
         unlisted: options that are not in the help.
         positional: whether fields marked `argument` are positional.
-        name: name of the command; None: the function's.
     """
     fixed = fixed or {}
     groups: dict[str, Group] = {}
@@ -108,7 +105,7 @@ def command(
             if p.name not in {*fixed, *hidden}
         ]
     )
-    run.__doc__, run.__name__ = function.__doc__, name or function.__name__
+    run.__doc__, run.__name__ = function.__doc__, function.__name__
     return run
 
 
@@ -162,15 +159,13 @@ def _option(
     default = Parameter.empty if each.default is MISSING else each.default
     settings = dict(each.metadata)
     flags, argument = settings.pop("flags", ()), settings.pop("argument", False)
-    names = (each.name, *settings.pop("aliases", ()))
-    if isinstance(flags, str) or not flags:
-        flags = (flags,) if flags else tuple(map(flag, names)) if names[1:] else ()
+    flags = (flags,) if isinstance(flags, str) else flags
     text, shown = help_of(kind, each.name)
     settings.setdefault("help", text)
     if shown is not None and default is None:
         settings["show_default"] = shown
     settings |= {
-        "envvar": settings.pop("envvar", [f"{PREFIX}_{name.upper()}" for name in names]),
+        "envvar": f"{PREFIX}_{each.name.upper()}",
         "show_envvar": False,
         "rich_help_panel": settings.pop("panel", panel),
     }

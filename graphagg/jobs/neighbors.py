@@ -1,7 +1,4 @@
-"""Nearest neighbors of a table of vertices.
-
-python -m graphagg.jobs.neighbors --index DIR --vertices TABLE --out OUT [...]
-"""
+"""Neighbors of a table of vertices: python -m graphagg.jobs.neighbors --index DIR [...]."""
 
 from graphagg.cli.builds.jobs import main
 

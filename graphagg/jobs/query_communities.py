@@ -1,7 +1,4 @@
-"""Communities of a table of seeds.
-
-python -m graphagg.jobs.query_communities --index DIR --seeds TABLE --out OUT [...]
-"""
+"""Communities of seeds: python -m graphagg.jobs.query_communities --index DIR [...]."""
 
 from graphagg.cli.builds.jobs import main
 

@@ -1,7 +1,4 @@
-"""Passages for a table of questions.
-
-python -m graphagg.jobs.retrieve --index DIR --questions TABLE --out OUT [...]
-"""
+"""Passages for questions: python -m graphagg.jobs.retrieve --index DIR [...]."""
 
 from graphagg.cli.builds.jobs import main
 

@@ -127,7 +127,7 @@ def community_config(
 
 @dataclass(frozen=True)
 class CommunitiesBuild(GraphBuild):
-    """Index a graph; an index that is there stays until the new one is complete.
+    """Index a graph; an old index stays until the new one is complete.
 
     Attributes:
         entries_per_task: entries of compressed rows that a Spark task holds, 100 bytes each.
@@ -156,7 +156,7 @@ class CommunitiesBuild(GraphBuild):
 
 @dataclass(frozen=True)
 class EmbeddingBuild(GraphBuild):
-    """Embed a graph; an index that is there stays until the new one is complete.
+    """Embed a graph; an old index stays until the new one is complete.
 
     Attributes:
         memory: memory limit of the build, such as 8GiB; chooses the size of pieces and the cut

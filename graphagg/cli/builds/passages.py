@@ -114,14 +114,14 @@ Chunking = Annotated[ChunkConfig | None, chunk_config, _SPLITTING]
 
 @dataclass(frozen=True)
 class PassagesBuild(Build):
-    """Index a corpus; an index that is there stays until the new one is complete.
+    """Index a corpus; an old index stays until the new one is complete.
 
     Attributes:
         passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
-        vector_column: column of the vectors of passages by this very encoder; they are not
-            encoded again, and stay whole. None: none.
+        vector_column: column of the vectors of passages by this encoder; they are then neither
+            split nor encoded. None: none.
         dedup: leave out passages that share at least this share of their shingles of 3 words with
-            a longer one that stays, as `graphagg dedup` does. None: keep all.
+            a longer one, as `graphagg dedup` does. None: keep all.
         processes: number of processes that find entities. None: by the size of the corpus.
         passages_per_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
@@ -180,8 +180,8 @@ class PassagesBuild(Build):
             if self.vector_column is None:
                 config = replace(config, columns=RowConfig())  # `read_corpus` has read them
             if self.dedup is not None:
-                corpus, said = without_duplicates(list(corpus), self.dedup, self.columns)
-                notes.append(said)
+                corpus, note = without_duplicates(list(corpus), self.dedup, self.columns)
+                notes.append(note)
         elif self.dedup is not None:
             raise InvalidParameter(
                 "--dedup works with --engine local only; run `graphagg dedup` first, and index "
@@ -200,10 +200,10 @@ class PassagesBuild(Build):
                 return Built.of(index.manifest)
             remember_source(run.out, path)
             if self.models.profile == installed_profile() == "fast":
-                notes.append("profile: fast; standard needs what is not installed (.[rag,models])")
+                notes.append("profile: fast; standard needs the extras rag and models")
             language = index.manifest.parameters["language"]
             if not (self.models.extractor or self.models.language) and language != "en":
-                notes.append(f"language: {language}, as recognized; --language en takes English")
+                notes.append(f"language: {language}, as detected; --language en sets English")
             read = what_was_read(report)
             return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
 
@@ -247,8 +247,8 @@ def without_duplicates(
         for each in corpus
     ]
     kept, report = keep_of(texts, DedupConfig(threshold))
-    said = f"near duplicates left out: {report.equal + report.near:,}, equal texts included"
-    return [corpus[i] for i in kept], said
+    note = f"near duplicates left out: {report.equal + report.near:,}, equal texts included"
+    return [corpus[i] for i in kept], note
 
 
 def what_was_read(report: FolderReport) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _mcp(
         service.close()
 
 
-mcp = command(_mcp, name="mcp")
+mcp = command(_mcp)
 
 
 def _prepare(service: Service) -> None:

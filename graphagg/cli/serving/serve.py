@@ -71,7 +71,7 @@ def _serve(
         server.run(port)
 
 
-serve = command(_serve, table="serve", unlisted=_UNLISTED, name="serve")
+serve = command(_serve, table="serve", unlisted=_UNLISTED)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def test_the_language_of_a_folder_is_recognized_and_said(call: Call, tmp_path: P
         text = f"Le pont numéro {number} traverse la rivière au nord de la vieille ville."
         (docs / f"{number}.md").write_text(text, encoding="utf-8")
     said = call("rag", "index", docs, "--out", tmp_path / "idx", "--profile", "fast")
-    assert said.code == 0 and "language: fr, as recognized" in said.err + said.out
+    assert said.code == 0 and "language: fr, as detected" in said.err + said.out
     parameters = call("info", tmp_path / "idx", "--json").json["parameters"]
     assert (parameters["language"], parameters["profile"]) == ("fr", "fast")
     again = call(

@@ -204,11 +204,9 @@ def _check(questions: str, column: str, run: AnswerOptions) -> None:
 def _mode(run: AnswerOptions) -> str:
     """Overwrite with `--force`, and the empty folder that a failed job leaves."""
     path = seen_path(run.out)
-    is_empty = (
-        path is not None
-        and path.is_dir()
-        and not any(not each.name.startswith((".", "_temporary")) for each in path.iterdir())
-    )
+    is_empty = path is not None and path.is_dir()
+    if path is not None and is_empty:
+        is_empty = all(each.name.startswith((".", "_temporary")) for each in path.iterdir())
     return "overwrite" if run.force or is_empty else "errorifexists"
 
 

@@ -128,13 +128,12 @@ def merge_indices(
 
 
 def run_job(build: Build, run: RunOptions) -> None:
-    """Run a build by Spark, logged; raises `typer.Exit` with the exit code if it fails."""
+    """Run a build with Spark and log its stages; raises `typer.Exit` if it fails."""
     start_logging(build.name, run.log_level)
-    if run.dry_run:
-        with _exit_codes(build, run, None):
-            print_plan(plan_of(build, run), run.json)
-        return
     with _exit_codes(build, run, None):
+        if run.dry_run:
+            print_plan(plan_of(build, run), run.json)
+            return
         check(build, run)
     meter, before, stages = Meter(), current_version(run.out), build.stages()
     log = StageLog(stages, () if run.force else finished(work_of(run.out, run.work), stages))

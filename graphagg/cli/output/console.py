@@ -158,18 +158,22 @@ def print_built(
         head = {"index": str(directory), "unchanged": unchanged}
         print_json({**head, **built.counts, **size, **built.details, **used})
         return
-    sizes = {**built.counts, **size}
-    counts = ", ".join(f"{n:,} {_unit(name, n)}" for name, n in sizes.items())
+    counts = _in_words({**built.counts, **size})
     state = "unchanged: " if unchanged else "" if before is None else "replaced: "
     out.print(f"{state}{directory}: {counts}; {resources(used)}", markup=False)
     if built.table is not None:
         out.print(built.table)
 
 
-def _unit(name: str, count: int) -> str:
-    """The name of a count, singular for 1."""
-    words = name.replace("_", " ")
-    return _SINGULAR.get(words, words.removesuffix("s")) if count == 1 else words
+def _in_words(counts: Mapping[str, int]) -> str:
+    """Counts with their names, which are singular for 1."""
+    texts = []
+    for name, count in counts.items():
+        words = name.replace("_", " ")
+        if count == 1:
+            words = _SINGULAR.get(words, words.removesuffix("s"))
+        texts.append(f"{count:,} {words}")
+    return ", ".join(texts)
 
 
 def print_changed(
@@ -186,13 +190,9 @@ def print_changed(
     if as_json:
         print_json({"index": str(directory), **manifest.counts, **changed, **used, **details})
         return
-    counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in changed.items() if n)
-    sizes = ", ".join(
-        f"{n:,} {_unit(name, n)}" for name, n in manifest.counts.items() if name in _MAIN
-    )
-    out.print(
-        f"{directory}: {counts or 'nothing changed'}; now {sizes}; {resources(used)}", markup=False
-    )
+    change = _in_words({name: n for name, n in changed.items() if n}) or "nothing changed"
+    sizes = _in_words({name: n for name, n in manifest.counts.items() if name in _MAIN})
+    out.print(f"{directory}: {change}; now {sizes}; {resources(used)}", markup=False)
     for note in notes:
         err.print(note, markup=False, soft_wrap=True)
 

@@ -94,11 +94,15 @@ def embed(
             columns = round(report.levels[-1].copies * needs.filled)
             needs.check(folder, config, columns)
         layout = PieceLayout.from_parts(piece_of, pieces)
-        stages = factorization(network.matrix, layout, config, _of_leaves(progress), folder)
+
+        def leaves(stage: str, done: int, total: int) -> None:
+            if stage == "leaves":  # the longest stage
+                progress("pieces", done, total)
 
         def passed(turn: int) -> None:
             progress("propagation" if turn else "merge", turn or 1, config.propagate if turn else 1)
 
+        stages = factorization(network.matrix, layout, config, leaves, folder)
         vectors = factorized(stages, passed)
     return Embedded(stages, vectors, layout.numbers(network.nodes), piece_of, report)
 
@@ -121,13 +125,3 @@ def ranges(nodes: int) -> list[tuple[int, int]]:
     """Ranges of nodes whose vectors are computed together."""
     starts = range(0, nodes, _NODES_PER_RANGE)
     return [(start, min(start + _NODES_PER_RANGE, nodes)) for start in starts]
-
-
-def _of_leaves(progress: Progress) -> Progress:
-    """Report the longest stage only."""
-
-    def report(stage: str, done: int, total: int) -> None:
-        if stage == "leaves":
-            progress("pieces", done, total)
-
-    return report

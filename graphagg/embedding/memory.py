@@ -19,6 +19,7 @@ import numpy as np
 
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.partition.cut import chosen_partitioner
+from graphagg.embedding.prone.matrix import OVERSAMPLES
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.errors import InvalidParameter
 from graphagg.store.ranges import check_space
@@ -26,7 +27,7 @@ from graphagg.store.ranges import check_space
 IN_MEMORY = 4 << 30
 """Bytes; arrays with a row per node stay in memory while they take a quarter of it."""
 LEAST_PIECE = 100_000
-"""Entries of a piece that `fitting` chooses at least."""
+"""Minimal entries of a piece that `fitting` chooses."""
 _PROCESS = 200 << 20  # libraries and their code
 _ENTRY, _NODE = 12, 48  # of the graph: its rows and, for covers, the rows they were made from
 _METIS, _STREAMING = 96, 60  # bytes per entry, bytes per node
@@ -34,7 +35,6 @@ _PIECE = 110  # bytes per entry, while a piece is made and read
 _WORKING = 6  # arrays, with a row per column of the piece, that a decomposition holds
 _ARRAYS = 5  # arrays with a row per node that exist at a time, in memory
 _FILES = 4  # and in files, beside the index
-_OVERSAMPLES = 10
 _SMALL = 1 << 20  # what merges write
 _BLOCK = 4096  # bytes that a file takes more than its rows
 
@@ -76,7 +76,7 @@ class Needs(NamedTuple):
         pieces = self.pieces(config)
         entries = self.entries // pieces
         columns = min(self.nodes, entries)
-        working = _WORKING * 4 * columns * (config.rank(pieces) + _OVERSAMPLES)
+        working = _WORKING * 4 * columns * (config.rank(pieces) + OVERSAMPLES)
         piece = _PIECE * entries + max(working, 4 * 4 * columns * 32)
         metis = chosen_partitioner(config, self.entries) == "metis" and pieces > 1
         cut = _METIS * self.entries if metis else _STREAMING * self.nodes
@@ -131,5 +131,9 @@ def fitting(config: EmbeddingConfig, needs: Needs, memory: int | None) -> Embedd
     raise InvalidParameter(
         f"memory is {memory / 2**20:,.0f} MiB, wanted {least / 2**20:,.0f} MiB at least for "
         f"{needs.nodes:,} nodes and {needs.entries:,} entries"
-        + ("; give that, or a smaller dim" if free else "; give that, or let pieces be chosen")
+        + (
+            "; raise `memory`, or reduce dim"
+            if free
+            else "; raise `memory`, or let pieces be chosen"
+        )
     )

@@ -87,8 +87,8 @@ def answered(
 
     if column not in frame.columns:
         raise InvalidParameter(
-            f"the table: columns are {frame.columns}, none is {column!r}; name the one to ask "
-            "(--column)"
+            f"the table: columns are {frame.columns}, none is {column!r}; name the one to ask in "
+            "`column`"
         )
     check_columns(frame, [column], InvalidParameter)
     more = {"rank": "long", **fields, "reason": "string"}
@@ -132,8 +132,8 @@ def _flat(
             yield from ((row, rank, *each, None) for rank, each in enumerate(answer, start=1))
         elif unknown == "refuse":
             raise InvalidParameter(
-                f"column {column!r} holds {question!r}: {answer}; mend that row, or without "
-                "--strict it is a row with this reason"
+                f"column {column!r} holds {question!r}: {answer}; correct that row, or leave out "
+                "`strict` to get a row with this reason"
             )
         elif unknown == "reason":
             yield (row, *[None] * (1 + width), answer)

@@ -126,7 +126,7 @@ class SparkBuild:
     ) -> Iterator[SparkJob]:
         """Context manager: the claimed work folder of the job, which bad input removes.
 
-        An unfinished job over a DataFrame is discarded: nobody can tell that it is the same.
+        An unfinished job over a DataFrame is discarded: its rows cannot be compared.
         """
         spark, group = self.spark, f"graphagg {kind}"
         check_stores(spark, *source.paths, self.work)

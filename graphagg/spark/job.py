@@ -3,7 +3,7 @@
 A job that is started again continues after its last finished phase. The folder is removed when the
 index is published (`graphagg.spark.build`).
 
-The folder lies beside the index, or at `work`. A path is on a file system that driver and executors
+The folder is beside the index, or at `work`. A path is on a file system that driver and executors
 share. At an address of a store nothing is shared: tasks exchange objects, executors use their own
 disks, and the driver copies the files of the new version to its disk before it publishes them.
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-_PROBES = 4  # tasks that look for a folder; some executor runs each
+_PROBES = 4  # tasks that check for a shared folder
 
 
 class SparkJob(WorkFolder):

@@ -29,7 +29,7 @@ _ERROR_LINE = re.compile(r"graphagg\.errors\.(\w+): (.*)")
 
 
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
-"""The variable by which `spark-submit` tells Python of its JVM."""
+"""The variable that `spark-submit` sets for Python."""
 
 
 def settings_as_environment() -> None:
@@ -223,9 +223,9 @@ def named_errors() -> Iterator[None]:
             raise named from None
         if any(words in str(failure) for words in _FULL):
             raise WriteFailed(
-                f"a task found no room on the disk ({cause(failure)}); the index that was there "
-                "is unchanged. Make room where the index and spark.local.dir lie; the same "
-                "command then goes on after the last finished stage"
+                f"a task found no space on the disk ({cause(failure)}); the index that was there "
+                "is unchanged. Free space for the index and spark.local.dir; the same "
+                "command then resumes after the last finished stage"
             ) from failure
         hint = next((hint for words, hint in _HINTS if words in str(failure)), "")
         raise JobFailed(f"Spark gave up: {cause(failure)}{hint}") from failure

@@ -172,8 +172,8 @@ def check_columns(frame: DataFrame, names: Sequence[str], error: type[Exception]
         count = plain.count(name.casefold())
         if count > 1:
             raise error(
-                f"the DataFrame: column {name!r} stands {count} times, wanted it once; select or "
-                "rename the one that is meant"
+                f"the DataFrame: column {name!r} occurs {count} times, wanted once; select or "
+                "rename one of them"
             )
 
 
@@ -198,7 +198,7 @@ def settings_for(*locations: Location) -> dict[str, str]:
 def check_stores(spark: SparkSession, *locations: Location) -> None:
     """Raise `InvalidParameter` if Spark lacks the file system of a store, which needs jars."""
     if not is_classic(spark):
-        return  # its server tells
+        return  # the server checks
     settings = spark.sparkContext._jsc.hadoopConfiguration()
     jvm: Any = spark.sparkContext._jvm
     for scheme in sorted({str(_scheme_of(each)) for each in locations} & set(_PACKAGES)):

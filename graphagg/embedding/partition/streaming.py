@@ -102,10 +102,7 @@ def _coarser(rows: Rows, weights: Ints, groups: Groups, bound: int) -> Groups:
 
 @kernel
 def _breadth_first(rows: Rows, seen: Array) -> Array:
-    """The nodes that are not yet `seen`, in breadth-first order from the lowest of each component.
-
-    `seen` is marked on the way.
-    """
+    """Breadth-first order of the nodes that are not `seen`, which it marks, by component."""
     # The order is the queue: nodes before `head` are done, those up to `tail` wait.
     order = np.empty(len(seen) - seen.sum(), dtype=np.int32)
     tail = 0
@@ -161,7 +158,7 @@ def _best_label(
 ) -> int:  # fmt: skip
     """The label with room that scores best for a group, which has none now.
 
-    `around` is all zeros before and after; `touched` holds the labels that it counts meanwhile.
+    `around` is all zeros before and after; `touched` holds the labels that it counts.
     """
     best, most = _NONE, 0.0
     for label in touched[: _count_around(rows, members, labels, around, touched)]:

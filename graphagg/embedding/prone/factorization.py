@@ -182,7 +182,7 @@ class Factorization:
     def _product(
         self, name: str, step: int
     ) -> tuple[Callable[[Piece], Array], Callable[[int, Array], Array]]:
-        """Two functions: the product of a step over a piece's entries, and the rows it gives."""
+        """Two functions: the product of a step over a piece's entries, and the resulting rows."""
         needed, array = [f"{name}.{each}" for each in NEEDS[step]], self.tasks.arrays.map
 
         def read(piece: Piece) -> Array:

@@ -21,7 +21,7 @@ from graphagg.errors import MissingExtra
 from graphagg.graph.csr import Csr
 
 POWER = 0.75
-_OVERSAMPLES = 10
+OVERSAMPLES = 10
 
 
 def strengths(piece: Piece) -> Array:
@@ -84,7 +84,7 @@ def truncated_svd(
     factors: tuple[Floats, Floats, Floats] = randomized_svd(
         sparse,
         columns,
-        n_oversamples=_OVERSAMPLES,
+        n_oversamples=OVERSAMPLES,
         n_iter=iterations,
         power_iteration_normalizer="QR" if iterations else "none",
         random_state=np.random.RandomState(seed),

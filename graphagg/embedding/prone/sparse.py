@@ -71,7 +71,7 @@ def normalize_rows(rows: Array) -> Array:
 
 
 def one_thread() -> Any:
-    """Let linear algebra take one thread meanwhile: sums then have one order on any machine."""
+    """Context manager: one thread for linear algebra, so that sums have one order."""
     return _libraries(len(sys.modules)).limit(limits=1)
 
 

@@ -1,7 +1,7 @@
 """Arrays of a block of passages: pure functions of the passages and the models.
 
-`block_of` gives sentences, names, words and vectors; `mentions_of_block` finds, once the names of
-all blocks are known, every place of the block where one stands.
+`block_of` computes sentences, names, words and vectors; `mentions_of_block` finds all occurrences
+of the names of all blocks.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def annotate(
     """Find entities in titles and texts separately, then combine them."""
     texts = [text for passage in passages for text in passage.parts]
     extractor = extractor.inner if isinstance(extractor, WithNames) else extractor
-    if isinstance(extractor, ByLanguage):  # a title is too short to tell its language
+    if isinstance(extractor, ByLanguage):  # a title is too short to detect its language
         each = [(language_of_text(passage.full_text), len(passage.parts)) for passage in passages]
         codes = [code for code, count in each for _ in range(count)]
         notes = extractor.annotate_in(texts, codes)

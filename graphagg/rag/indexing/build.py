@@ -50,7 +50,7 @@ from graphagg.store.reading import ArrayFolder
 from graphagg.store.work import FolderStorage, work_folder
 
 _FOLDER = "blocks"
-_LEAST, _BLOCKS = 16, 64  # passages of a block at least; blocks that a corpus is cut into at least
+_LEAST, _BLOCKS = 16, 64  # minimal passages of a block; minimal blocks of a large corpus
 _UNEVEN = 1.2  # largest text of a block, in texts of as many average passages
 _STAGE = "indexing"
 _OF_BLOCKS = {"fast": 0.78}  # share of the work that blocks are, by profile
@@ -127,7 +127,7 @@ def _blocks(
     except BaseException as error:
         done = [blocks.noted(SEGMENT_STAGE, i) is not None for i in range(len(cut))]
         rows = sum(map(len, compress(cut, done)))
-        error.add_note(f"{rows:,} of {cut[-1].stop:,} passages are kept; the same build goes on")
+        error.add_note(f"{rows:,} of {cut[-1].stop:,} passages are kept; the same build resumes")
         raise
     shutil.rmtree(folder)
     with suppress(OSError):  # something else is in it

@@ -166,8 +166,8 @@ class StayingRows:
         keys = StringTable(block["keys.utf8"], block["keys.offsets"])
         looked_up = (names.find_sorted(key) for key in keys)
         ranks = np.array([-1 if rank is None else rank for rank in looked_up], np.int32)
-        # Their titles give no new name: it would not be new. Their codes may: one in small letters
-        # defines none; nor does what a link may lead to.
+        # Their titles define no new name. Their lower-case codes and link targets may be new names,
+        # which these passages do not define.
         block |= {name: block[name][:0] for name in ("titled.key", "titled.flags")}
         block["titled.bounds"] = np.zeros(len(rows) + 1, np.int64)
         block |= _known_codes(block, ranks)

@@ -20,9 +20,9 @@ from graphagg.execution.task_arrays import TaskArrays
 from graphagg.store.work import FolderStorage
 
 SEGMENT_STAGE = "segment"
-"""The stage of the arrays that the models give; its tables `keys` and `terms` are merged."""
+"""The stage that runs the models; its tables `keys` and `terms` are merged."""
 _MADE_AGAIN = ("keys", "terms", "gazetteer")
-"""Stages that a build that goes on makes again: to keep them costs more."""
+"""Stages that a resumed build repeats: to store them costs more."""
 _SMALL = 65_536  # bytes of their arrays of a block that memory holds
 
 

@@ -30,7 +30,7 @@ def passages_frame(
     def ask(passages: Any, questions: list[str]) -> Any:
         try:
             return batch(passages, questions)
-        except InvalidQuestion:  # of one of them: each by itself, which tells of which
+        except InvalidQuestion:  # ask one by one to find which
             return one_by_one(lambda q: batch(passages, [q])[0], questions, (InvalidQuestion,))
 
     def batch(passages: Any, questions: list[str]) -> list[Any]:

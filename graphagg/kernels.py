@@ -1,22 +1,19 @@
 """Compiled functions: numba compiles each when it is first called, so importing one loads nothing.
 
 Compiling a function takes seconds, and loading numba longer than answering most questions.
-`kernel(small=True)` lets Python run the function as it is written while its inputs are small, and
-`kernel(plain=function)` another one, of numpy, while numba is not loaded; until that has cost about
-as much as loading compiled code would. `kernel` stands for `numba.njit` with `cache=True`: compiled
-code is kept on disk beside the source; `graphagg warm` makes it ahead.
+`kernel(small=True)` lets Python run the function as it is written while its inputs are small, until
+that has cost about as much as loading compiled code would. `kernel` stands for `numba.njit` with
+`cache=True`: compiled code is kept on disk beside the source; `graphagg warm` makes it ahead.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, update_wrapper
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
@@ -45,24 +42,19 @@ class Kernel(Generic[P, R]):
     small_rows: ClassVar[int] = 1 << 14
 
     def __init__(
-        self,
-        function: Callable[P, R],
-        options: dict[str, bool],
-        small: bool = False,
-        plain: Callable[..., Any] | None = None,
+        self, function: Callable[P, R], options: dict[str, bool], small: bool = False
     ) -> None:
-        self.function, self.plain = function, plain
-        self._options = options
+        self.function, self._options = function, options
         self._compiled: Any = None
-        self._patience = PATIENCE if small or plain else 0.0
+        self._patience = PATIENCE if small else 0.0
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function, compiled or by Python."""
         if getattr(_THREAD, "interprets", False):  # for another kernel
-            return (self.plain or self.function)(*args, **kwargs)
+            return self.function(*args, **kwargs)
         result: R
-        if self._compiled is None and self._waits(args):
+        if self._compiled is None and self._patience > 0 and _rows(args) <= self.small_rows:
             result = self._interpret(args, kwargs)
         else:
             compiled = self.compiled() if self._compiled is None else self._compiled
@@ -73,13 +65,6 @@ class Kernel(Generic[P, R]):
                 result = compiled(*args, **kwargs)
         return result
 
-    def _waits(self, args: Any) -> bool:
-        """Whether Python runs a call of these arguments, and nothing is compiled or loaded yet."""
-        if self.plain is None:
-            return self._patience > 0 and _rows(args) <= self.small_rows
-        is_loaded = self.small_rows <= 0 or sys.modules.get("numba") is not None
-        return not is_loaded and (self._patience > 0 or find_spec("numba") is None)
-
     def _interpret(self, args: Any, kwargs: Any) -> Any:
         """Run the function by Python; returns what the compiled one would."""
         import numpy as np
@@ -87,7 +72,7 @@ class Kernel(Generic[P, R]):
         begin, _THREAD.interprets = time.thread_time(), True
         try:
             with np.errstate(over="ignore"):  # hashes wrap around
-                return _unboxed((self.plain or self.function)(*args, **kwargs))
+                return _unboxed(self.function(*args, **kwargs))
         finally:
             _THREAD.interprets = False
             self._patience -= time.thread_time() - begin
@@ -110,7 +95,7 @@ class Kernel(Generic[P, R]):
 def kernel(function: Callable[P, R], /) -> Kernel[P, R]: ...
 @overload
 def kernel(
-    *, fastmath: bool = False, nogil: bool = False, small: bool = False, plain: Any = None
+    *, fastmath: bool = False, nogil: bool = False, small: bool = False
 ) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
 def kernel(
     function: Callable[P, R] | None = None,
@@ -119,7 +104,6 @@ def kernel(
     fastmath: bool = False,
     nogil: bool = False,
     small: bool = False,
-    plain: Any = None,
 ) -> Any:
     """Compile a function when it is first called: `@kernel` or `@kernel(nogil=True)`.
 
@@ -129,8 +113,6 @@ def kernel(
         nogil: release the interpreter's lock, so that threads run the function side by side.
         small: let Python run it on small inputs. It must give the same bits there: Python keeps the
             width of a number, so that what is added up from 8, 16 or 32 bits is converted first.
-        plain: a function of numpy that gives the same bits; it runs until numba is loaded. Kernels
-            that it calls are run by theirs.
 
     Examples:
         >>> @kernel(small=True)
@@ -140,7 +122,7 @@ def kernel(
         9.0
     """
     if function is None:
-        return lambda f: Kernel(f, {"fastmath": fastmath, "nogil": nogil}, small, plain)
+        return lambda f: Kernel(f, {"fastmath": fastmath, "nogil": nogil}, small)
     return Kernel(function, {})
 
 

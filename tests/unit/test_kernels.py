@@ -75,27 +75,6 @@ def test_what_costs_more_than_compiling_is_compiled(monkeypatch: pytest.MonkeyPa
         assert (_squares._compiled is not None) is is_compiled
 
 
-def test_numpy_runs_a_kernel_until_numba_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Kernel, "small_rows", 8)
-    calls: list[int] = []
-
-    def count(values: Array) -> float:
-        calls.append(len(values))
-        return float(values.sum())
-
-    @kernel(plain=count)
-    def total(values: Array) -> float:
-        return float(np.sum(values))
-
-    monkeypatch.delitem(sys.modules, "numba", raising=False)
-    assert total(np.arange(99.0)) == 4851.0 and calls == [99] and total._compiled is None
-    monkeypatch.setattr(total, "_patience", 0.0)
-    monkeypatch.setitem(sys.modules, "numba", None)  # as if it were not installed
-    assert total(np.arange(9.0)) == 36.0 and calls == [99, 9]
-    monkeypatch.undo()
-    assert total(np.arange(99.0)) == 4851.0 and calls == [99, 9] and total._compiled is not None
-
-
 def test_what_takes_long_to_compile_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,15 +1,15 @@
 """The confidence of an answer: the chance that the gold passages are among its first k hits.
 
-Gold here are all passages that a question needs, or k of them where it needs more. The chance is an
-additive model of what any index shows without labels (logistic regression),
+Gold are all passages that a question needs, or k of them where it needs more. The chance is a
+logistic regression on features that any index shows without labels,
 
     1 / (1 + exp(-(intercept + sum over features of coefficient * feature))),
 
 with one table of coefficients per profile, fitted on questions with and without their gold
 (docs/decisions/confidence.md). With another encoder than the profile's own only the order of
-answers means something, not the number.
+answers is meaningful, not the number.
 
-Features depend on the visible passages alone, and on no order of them: a change equals a rebuild.
+Features depend on the visible passages only, in any order: a change equals a rebuild.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ FEATURES = {
 }
 """The features of the model, in words."""
 SPREAD = 10
-"""The number of scores whose spread counts; chunks of one document, which are alike, count once."""
-_USUAL_SPREAD = 0.2  # stands for the spread of other modes, whose scores lie elsewhere
+"""Number of scores whose spread counts; similar chunks of one document count once."""
+_USUAL_SPREAD = 0.2  # for other modes, whose scores have another scale
 _STANDARD: Mapping[str, float] = {
     "intercept": -5.98, "similarity": 1.15, "words": 0.0, "held": 1.17, "agreement": 0.89,
     "spread": 10.32, "linked": 0.38, "foreign": 1.58, "k": 0.10,
@@ -48,7 +48,7 @@ _FAST: Mapping[str, float] = {
 COEFFICIENTS: Mapping[Profile, Mapping[str, float]] = {
     "standard": _STANDARD, "fast": _FAST,
 }  # fmt: skip
-"""The coefficients of the features by profile; 0 where a feature told nothing more."""
+"""Coefficients of the features by profile; 0 where a feature added nothing."""
 
 
 def confidence_of(
@@ -62,14 +62,8 @@ def confidence_of(
 ) -> float:
     """Estimate the chance that the gold passages are among the first k hits, 0 to 1.
 
-    Args:
-        question: beside the corpus.
-        hits: the first `k`, or all there are.
-        rows: of the hits.
-        profile: of the index.
-        k: number of hits that were asked for.
-        spread: of the first scores of mode `multihop`; None: another mode's hits.
-        foreign: as `Snapshot.is_foreign` of the visible passages.
+    `hits` are the first `k`, or all there are; `spread` is None for other modes than
+    `multihop`; `foreign` is `Snapshot.is_foreign` of the visible passages.
     """
     if not hits:
         return 0.0

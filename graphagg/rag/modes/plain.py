@@ -1,4 +1,4 @@
-"""The modes of one score alone: `dense`, `bm25`, and their fusion `rrf`."""
+"""The modes with a single score, `dense` and `bm25`, and their fusion `rrf`."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ RRF_K, RRF_DEPTH = 60, 50
 
 
 class Dense(ReadingRetriever[object]):
-    """Similarity alone."""
+    """Similarity only."""
 
     mode = "dense"
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
-        """Find the terms, by which confidence judges an answer."""
+        """Find the terms, which confidence needs."""
         view, analyzers = self.scope.view, self.snapshot.analyzers
         return [read_terms(text, view, analyzers) for text in questions]
 
@@ -48,7 +48,7 @@ class Dense(ReadingRetriever[object]):
 
 
 class BM25(Retriever[object, QuestionReading, QuestionReading]):
-    """Words alone; no model is needed."""
+    """Words only; needs no model."""
 
     mode = "bm25"
 
@@ -59,7 +59,7 @@ class BM25(Retriever[object, QuestionReading, QuestionReading]):
     def encode(
         self, questions: Sequence[QuestionReading], models: QuestionModels
     ) -> list[QuestionReading]:
-        """Return the questions as they were read: words have no vectors."""
+        """Return the questions unchanged: words need no vectors."""
         return list(questions)
 
     def _rank(self, question: QuestionReading, k: int) -> RankedHits:

@@ -1,7 +1,7 @@
 """The interface of retrieval modes.
 
-A question goes through three stages: `read` finds what it names, `encode` computes its vectors, and
-`answer` ranks passages, or `explain` explains the rank of one.
+`read` finds what a question names, `encode` computes its vectors, and `answer` ranks passages, or
+`explain` explains the rank of one.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from graphagg.rag.tables.vectors import Queries, Rows
 
 @dataclass(frozen=True)
 class RankedHits:
-    """The ranking of a question, read as far as it is needed.
+    """The ranking of a question, read only as far as needed.
 
     Attributes:
-        first: given n, the first n hits, copies among them; fewer if there are not so many.
-        scores: the question compared with the passages; None where the mode makes no vector of it.
-        spread: of the first scores, where confidence was fitted on the mode's.
+        first: `first(n)` returns the first n hits, copies included; fewer if there are not so many.
+        scores: the question's scores; None in a mode without vectors.
+        spread: of the first scores, in modes whose confidence was fitted with it.
     """
 
     first: Callable[[int], Sequence[Hit]]
@@ -52,7 +52,7 @@ class DistinctHits:
 
     Attributes:
         hits: best first, each with the ids of its copies.
-        ranked: number of hits that were read of the ranking for them.
+        ranked: number of hits of the ranking that were read.
         ranking: the ranking.
     """
 
@@ -62,7 +62,7 @@ class DistinctHits:
 
 
 class QuestionModels(Protocol):
-    """The models of an index; each is loaded when a mode first needs it."""
+    """The models of an index; each is loaded at its first use."""
 
     def encoder(self) -> Encoder:
         """The encoder."""
@@ -89,16 +89,8 @@ Q = TypeVar("Q", bound=EncodedQuestion)
 class Retriever(ABC, Generic[C, R, Q]):
     """Answers questions from one scope of an opened version, in one mode.
 
-    `C` is the class of the settings, `R` a question that was read, `Q` one that is also encoded.
-
-    Args:
-        snapshot: the version.
-        scope: the visible passages.
-        config: the settings, of `config_type`.
-
-    Attributes:
-        mode: its name.
-        config_type: the class of the settings; None for a mode without settings.
+    `C` is the class of the settings (`config_type`; None: no settings), `R` a question that was
+    read, `Q` one that is also encoded.
     """
 
     mode: ClassVar[Mode]
@@ -113,27 +105,20 @@ class Retriever(ABC, Generic[C, R, Q]):
 
     @abstractmethod
     def encode(self, questions: Sequence[R], models: QuestionModels) -> list[Q]:
-        """Compute the vectors that the questions need, by one call of the encoder."""
+        """Compute the vectors of the questions in one call of the encoder."""
 
     @abstractmethod
     def _rank(self, question: Q, k: int) -> RankedHits:
-        """Rank passages, of which `k` or somewhat more are read; at least one is visible."""
+        """Rank passages for about `k` hits; at least one passage is visible."""
 
     @abstractmethod
     def _closest(self, question: Q, rows: Rows, passages: Sequence[Passage]) -> list[int]:
-        """The sentence of each row that is closest to the question, counted from 0."""
+        """The sentence of each row, from 0, that is closest to the question."""
 
     def answer(
         self, questions: Sequence[Q], k: int, request: Request = DEFAULT_REQUEST
     ) -> list[Hits]:
-        """Find the `k` best passages of each question, best first, each text once.
-
-        Args:
-            questions: read and encoded.
-            k: number of hits.
-            request: what changes scores, and the least score and confidence; its selection is
-                the scope of this object already.
-        """
+        """Find the `k` best passages of each question, best first; each text once."""
         if not self.scope.view.passages:
             return [Hits(confidence=None if self.mode == "bm25" else 0.0) for _ in questions]
         return [self._answer(question, k, request) for question in questions]
@@ -195,7 +180,7 @@ class Retriever(ABC, Generic[C, R, Q]):
             count = k + len(copied)  # more than before: a hit that was left out is a copy
 
     def _matched(self, question: Q, hits: Sequence[Hit]) -> list[Hit]:
-        """Hits with the span of the sentence that matched."""
+        """Hits with the span of the matching sentence."""
         if not hits:
             return []
         rows = [self.snapshot.known_row(hit.passage.id) for hit in hits]
@@ -205,8 +190,6 @@ class Retriever(ABC, Generic[C, R, Q]):
             replace(hit, match=sentence_span(self.snapshot.corpus, row, sentence, hit.passage))
             for hit, row, sentence in zip(hits, rows, sentences, strict=True)
         ]
-
-    # --- explanations ----------------------------------------------------------------------------
 
     def explain(
         self, question: Q, row: int, k: int, rescoring: Rescoring = NO_RESCORING
@@ -249,7 +232,7 @@ class Retriever(ABC, Generic[C, R, Q]):
         return Explanation(question.text, rank, k, reason, hit, threshold)
 
     def _explain(self, question: Q, row: int, k: int, distinct: DistinctHits) -> Explanation:
-        """`explain` of a visible passage; ranks all passages if it is not among the `k` best."""
+        """Explain a visible passage; rank all passages if it is not among the `k` best."""
         identifier, hits = self.snapshot.corpus.id(row), distinct.hits
         ranked, reason = rank_in(hits, identifier), f"ranked by {self.mode}"
         if ranked is None:
@@ -268,7 +251,7 @@ class EncodedReading:
     Attributes:
         reading: its terms and entities.
         vector: `[d]`.
-        words: `[t, d]` of its terms; None where no mode needs them or the encoder gives none.
+        words: `[t, d]` of its terms; None if not needed or not available.
     """
 
     reading: QuestionReading
@@ -282,7 +265,7 @@ class EncodedReading:
 
     @cached_property
     def query(self) -> Queries:
-        """Its vector, to be multiplied with."""
+        """Its vector as a query."""
         return Queries(self.vector[None])
 
 
@@ -297,20 +280,20 @@ class VectorRetriever(Retriever[C, R, V]):
         return QuestionScores(question.reading, question.query, question.words, view, dense)
 
     def _rank_by_vector(self, scores: QuestionScores) -> RankedHits:
-        """Rank by similarity alone."""
+        """Rank by similarity only."""
         corpus, allowed = self.snapshot.corpus, self.scope.allowed
         return RankedHits(
             lambda n: plain_hits(corpus, *scores.nearest(n, allowed), "dense"), scores
         )
 
     def _closest(self, question: V, rows: Rows, passages: Sequence[Passage]) -> list[int]:
-        """By similarity; the first of equals."""
+        """By similarity; ties go to the first."""
         cosines = sentence_cosines(self.snapshot.corpus, rows, question.query)
         return [int(each.argmax()) for each in cosines]
 
 
 class ReadingRetriever(VectorRetriever[C, QuestionReading, EncodedReading]):
-    """A mode that needs the terms and the entities of a question, and its vector."""
+    """A mode that needs the terms, the entities and the vector of a question."""
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
         """Find terms and entities; needs no model."""
@@ -346,7 +329,7 @@ def threshold_of(hits: Sequence[Hit]) -> float | None:
 
 
 def rank_in(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
-    """The rank, from 1, and the hit of a passage or its text; None if it is not among the hits."""
+    """Rank (from 1) and hit of a passage or its text; None if it is not among the hits."""
     for rank, hit in enumerate(hits, start=1):
         if identifier in (hit.passage.id, *hit.copies):
             return rank, hit

@@ -1,4 +1,4 @@
-"""A question compared with the visible passages: by its vector, its words and its names."""
+"""Scores of a question over the visible passages: by its vector, its words and its names."""
 
 from __future__ import annotations
 
@@ -16,17 +16,11 @@ from graphagg.rag.tables.view import View
 
 
 class QuestionScores:
-    """A question over a view; each comparison is computed once.
+    """Scores of a question over a view; each is computed once.
 
-    Args:
-        reading: the question.
-        query: its vector, to be multiplied with.
-        words: `[t, d]` of its terms; None where the encoder gives none.
-        view: the visible passages.
-        dense: search by similarity.
+    `words` `[t, d]` are the vectors of its terms; None if the encoder has none.
 
     Attributes:
-        reading, words, query: as given.
         lexical: the scores of its terms.
         named: `[e]` the entities that it names.
         rarity: `[e]` their idf.
@@ -65,18 +59,18 @@ class QuestionScores:
 
     @cached_property
     def similarities(self) -> Array:
-        """Similarity to each visible row, in their order, every one compared."""
+        """Similarity to each visible row; all are compared."""
         return self._dense.similarities(self.query, self._view.row_set)
 
     @property
     def largest_similarity(self) -> float:
-        """The largest similarity to a visible passage, or to one that inverted lists give."""
+        """The largest similarity to a visible passage, or to one from inverted lists."""
         if self.is_exact:
             return float(self.similarities.max())
         return float(self.nearest(1)[1][0])
 
     def nearest(self, k: int, allowed: Mask | None = None) -> tuple[Rows, Array]:
-        """The `k` most similar visible passages, best first; of `allowed` (`[R]`) if given."""
+        """The `k` most similar visible passages, best first; of `allowed` (`[R]`) if not None."""
         if allowed is not None:
             may = allowed & self._view.visible
             return self._dense.search(self.query, k, RowSet(may, int(np.count_nonzero(may))))

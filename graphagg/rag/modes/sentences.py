@@ -47,10 +47,7 @@ def term_shares(
 
 
 def sentence_span(corpus: StoredCorpus, row: int, sentence: int, passage: Passage) -> Span:
-    """The span of a sentence in the text of its passage.
-
-    The title before the first sentence and code after a sentence are left out.
-    """
+    """The span of a sentence in the text of its passage, without title and code."""
     shift = len(passage.full_text) - len(passage.text)
     start, end = (max(edge - shift, 0) for edge in corpus.sentence_spans(row)[sentence])
     *_, (first, last) = ((0, end - start), *prose(passage.text[start:end]))

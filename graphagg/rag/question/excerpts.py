@@ -1,7 +1,6 @@
 """Excerpts of passages: the sentence that matched and the text around it, up to a budget.
 
-Every surface that returns texts bounds them here, in characters: the rest is cut, and an excerpt
-says where.
+All outputs that return text limit it here, in characters; an excerpt says where it was cut.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ class Excerpt:
     """A piece of a text.
 
     Attributes:
-        text: the piece, without marks where it was cut.
-        span: its span in the whole text.
-        match: the span in the piece of the sentence that matched, as far as it is shown.
-        characters: of the whole text.
+        text: the piece, without ellipses.
+        span: its span in the full text.
+        match: the span of the matching sentence in the piece.
+        characters: length of the full text.
     """
 
     text: str
@@ -47,7 +46,7 @@ class Excerpt:
 
     @property
     def is_cut(self) -> bool:
-        """Whether something was left out."""
+        """Whether text was left out."""
         return len(self.text) < self.characters
 
     @property
@@ -59,13 +58,7 @@ class Excerpt:
 
 
 def excerpt(text: str, match: Span, longest: int) -> Excerpt:
-    """Cut a text to at most `longest` characters around a span of it, between words.
-
-    Args:
-        text: the whole.
-        match: the span to show; where it is too long itself, its beginning.
-        longest: characters, at least 1.
-    """
+    """Cut a text between words to at most `longest` characters around a span, or its beginning."""
     start, end = 0, len(text)
     if end > longest:
         spare = max(longest - (match.end - match.start), 0)
@@ -79,10 +72,9 @@ def excerpt(text: str, match: Span, longest: int) -> Excerpt:
 
 
 def _between_words(text: str, start: int, end: int, match: Span) -> tuple[int, int]:
-    """Narrow a span so that it cuts no word, unless a word fills it; the match stays whole."""
+    """Narrow a span to whole words, unless one word fills it; `match` stays inside."""
     if start and not text[start - 1].isspace():
-        blank = next((i for i in range(start, match.start) if text[i].isspace()), start)
-        start = blank
+        start = next((i for i in range(start, match.start) if text[i].isspace()), start)
     if end < len(text) and not text[end].isspace():
         least = min(max(match.end, start), end)
         end = next((i for i in range(end, least, -1) if text[i - 1].isspace()), end)
@@ -92,12 +84,8 @@ def _between_words(text: str, start: int, end: int, match: Span) -> tuple[int, i
 
 
 def fitting(neighbors: Sequence[Passage], position: int, budget: int) -> list[Passage]:
-    """Choose whole chunks around a position that fit a budget of characters, the nearest first.
-
-    They are contiguous: where one does not fit, none beyond it is taken. Returns them by position.
-    """
-    chosen = []
-    closed: set[bool] = set()
+    """Choose consecutive chunks around a position that fit a budget of characters, by position."""
+    chosen, closed = list[Passage](), set[bool]()
     for passage in sorted(neighbors, key=lambda p: (abs(p.position - position), p.position)):
         is_after = passage.position > position
         if is_after in closed or len(passage.text) > budget:
@@ -108,21 +96,18 @@ def fitting(neighbors: Sequence[Passage], position: int, budget: int) -> list[Pa
     return sorted(chosen, key=lambda p: p.position)
 
 
-# --- titles, hops and metadata --------------------------------------------------------------------
-
 _LONGEST_STEP = 300  # characters of a hop, a title or a value of metadata under a budget
 MOST_NAMES = 20  # ids of equal texts, and keys of metadata, under a budget
 
 
 def shortened(text: str) -> str:
-    """Shorten a long title, hop or value to its beginning."""
+    """The beginning of a long title, hop or value."""
     return text if len(text) <= _LONGEST_STEP else text[:_LONGEST_STEP] + ELLIPSIS
 
 
 def short_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the first values; a long one as the beginning of its text."""
-    first = list(metadata.items())[:MOST_NAMES]
+    """The first values; long ones become the beginning of their text."""
     return {
         shortened(key): value if len(text := str(value)) <= _LONGEST_STEP else shortened(text)
-        for key, value in first
+        for key, value in list(metadata.items())[:MOST_NAMES]
     }

@@ -20,11 +20,11 @@ class QuestionReading:
     """A question with its terms and the entities that it names.
 
     Attributes:
-        text: as it was asked.
-        terms: its distinct words but stop words, by their stems.
+        text: the question.
+        terms: its distinct words without stop words, by their stems.
         spans: the first word of each term, in characters; (0, 0) for a part of a word.
         entities: ids of the visible entities that it names, in order; leftmost-longest.
-        names: those entities as the question writes them.
+        names: these entities as the question writes them.
     """
 
     text: str
@@ -37,7 +37,7 @@ class QuestionReading:
 def read_question(
     text: str, view: View, analyzers: Analyzers, listed: ListedNames | None = None
 ) -> QuestionReading:
-    """Find a question's terms and entities, listed names of the user among them."""
+    """Find a question's terms and entities; `listed` are names that the user listed."""
     tokens = scan(text)
     entities: dict[int, str] = {}
     for start, length, entity in _leftmost_longest(_names(text, tokens, view, listed)):
@@ -49,7 +49,7 @@ def read_question(
 
 
 def read_terms(text: str, view: View, analyzers: Analyzers) -> QuestionReading:
-    """Find a question's terms alone, without spans and entities."""
+    """Find a question's terms only, without spans and entities."""
     return QuestionReading(text, _terms(text, scan(text), view, analyzers), (), (), ())
 
 
@@ -72,10 +72,10 @@ def _spans(
 def _names(
     text: str, tokens: TextTokens, view: View, listed: ListedNames | None
 ) -> Iterator[tuple[int, int, int]]:
-    """Find visible entities whose words are in the question: `(start, length, id)`.
+    """Find visible entities whose words are in the question: `(start, length, id)`, in tokens.
 
-    One of their words is capitalized, unless only the question's first word is or none. A code and
-    a listed name are found however they are written.
+    One of their words must be capitalized, unless only the question's first word is or none.
+    Codes and listed names are found in any case.
     """
     gazetteer = view.gazetteer
     capital = [is_capital(text[start]) for start, _ in tokens.spans]
@@ -96,12 +96,12 @@ def _names(
 
 
 def _ties_any(entity: int, view: View) -> bool:
-    """Whether a visible passage is tied to an entity: none is to a common word."""
+    """Whether a visible passage is tied to an entity; none is to a common word."""
     return bool(view.entity[entity] and view.df[entity])
 
 
 def _keys_at(words: Sequence[str], start: int, view: View) -> Iterator[tuple[int, int]]:
-    """Find the keys that begin at a word, `(length, id)`, going on in the table."""
+    """Find the keys that begin at a word: `(length, id)`."""
     keys = view.gazetteer.keys
     low, prefix = 0, b""
     for length, word in enumerate(words[start:], start=1):

@@ -1,10 +1,11 @@
-"""Additions to the scores of a mode's hits: recency, and the scores of a reranker.
+"""Additions to the scores of hits: recency and a reranker. Both are off by default.
 
-Both are off by default. Both are components of the score and part of the last hop of the path.
+Each is a component of the score and a part of the last hop's contribution.
 
-Recency adds `weight 2^(-age / half_life)` to a passage with a date; its age is counted from `as_of`
-or the newest visible passage. It adds `weight` at most, so the ranking is exact once the mode's own
-hits score lower than the k-th by more than that. A reranker then reads the first of them.
+Recency adds `weight 2^(-age / half_life)` to a passage with a date; ages are counted back from
+`as_of` or from the newest visible passage. It adds `weight` at most, so the ranking is exact once
+the remaining hits score lower than the k-th by more than that. The reranker then reads the first
+hits.
 """
 
 from __future__ import annotations
@@ -48,18 +49,12 @@ class Recency:
         number("half_life", self.half_life, above=0.0)
 
     def gain(self, when: object, now: int) -> float:
-        """Compute the gain of a passage.
-
-        Args:
-            when: its `when`; the gain without a date is 0.
-            now: microseconds since 1970; later passages gain no more than one of this moment.
-        """
+        """Gain of a passage by its `when`, 0 without one; `now` is in microseconds since 1970."""
         instant = parse_instant(when) if isinstance(when, str) else None
         if instant is None:
             return 0.0
         age = max(now - instant, 0) / _DAY
-        gain: float = self.weight * 2.0 ** (-age / self.half_life)
-        return gain
+        return float(self.weight * 2.0 ** (-age / self.half_life))
 
 
 @dataclass(frozen=True)
@@ -69,9 +64,9 @@ class Rescoring:
     Attributes:
         recency: preference for newer passages; None: none.
         reranker: reads question and passage; None: none.
-        first: number of hits that the reranker sees, `k` at least.
-        as_of: the moment that ages run to, microseconds since 1970; None: the newest visible
-            passage's.
+        first: number of hits that the reranker reads, at least `k`.
+        as_of: ages are counted back from it, in microseconds since 1970; None: from the newest
+            visible passage.
     """
 
     recency: Recency | None = None
@@ -94,7 +89,7 @@ class Rescoring:
 
     @property
     def names(self) -> str:
-        """The names of the additions, for a reason in words."""
+        """The names of the additions, for explanations."""
         additions = {"recency": self.recency, "reranker": self.reranker}
         return " and ".join(name for name, each in additions.items() if each is not None)
 
@@ -103,11 +98,9 @@ class Rescoring:
     ) -> list[Hit]:
         """The `k` best hits.
 
-        Args:
-            question: what was asked.
-            k: number of hits.
-            now: the moment that ages run to; None: no passage has a date.
-            ranked: gives the n best hits of the mode, scores descending; fewer if there are not n.
+        `now` is the moment that ages are counted back from; None: no passage has a date.
+        `ranked(n)` returns the n best hits of the mode, best first; fewer if there are not
+        n.
         """
         hits = self._recent(k if self.reranker is None else max(k, self.first), now, ranked)
         if self.reranker is not None:
@@ -139,7 +132,7 @@ class Rescoring:
 
 
 def _ordered(hits: Iterable[Hit]) -> list[Hit]:
-    """Sort hits, best first; of equals the lower id."""
+    """Sort hits, best first; ties go to the lower id."""
     return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id.encode()))
 
 

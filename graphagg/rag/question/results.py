@@ -113,22 +113,23 @@ class Hit(Brief):
             characters: limit of the texts of passage and neighbors together; `cut` says which piece
                 is shown. None: everything.
         """
-        return self._whole(self.neighbors) if characters is None else self._bounded(characters)
+        return self._full(self.neighbors) if characters is None else self._bounded(characters)
 
-    def _whole(self, neighbors: Sequence[Passage]) -> dict[str, Any]:
-        chunk = {"document": self.passage.document, "position": self.passage.position}
+    def _full(self, neighbors: Sequence[Passage]) -> dict[str, Any]:
+        passage = self.passage
+        chunk = {"document": passage.document, "position": passage.position}
         around = [{"id": p.id, "position": p.position, "text": p.text} for p in neighbors]
         return {
-            "id": self.passage.id,
-            "title": self.passage.title,
-            "text": self.passage.text,
+            "id": passage.id,
+            "title": passage.title,
+            "text": passage.text,
             "match": self.match._asdict(),
             "score": self.score,
             "method": self.method,
             "components": dict(self.components),
             "path": [vars(hop) for hop in self.path],
-            "metadata": dict(self.passage.metadata),
-            **(chunk if self.passage.document else {}),
+            "metadata": dict(passage.metadata),
+            **(chunk if passage.document else {}),
             **({"neighbors": around} if around else {}),
             **({"copies": list(self.copies)} if self.copies else {}),
         }
@@ -138,30 +139,26 @@ class Hit(Brief):
 
         An ellipsis stands where the passage itself is cut.
         """
-        shown, position = self.excerpt(characters), self.passage.position
-        if shown.is_cut:
-            return shown.marked
-        around = fitting(self.neighbors, position, characters - len(shown.text))
-        before = [p.text for p in around if p.position < position]
-        after = [p.text for p in around if p.position > position]
-        return "\n".join([*before, shown.text, *after])
+        piece, position = self.excerpt(characters), self.passage.position
+        if piece.is_cut:
+            return piece.marked
+        around = fitting(self.neighbors, position, characters - len(piece.text))
+        return "\n".join(p.text for p in sorted([*around, self.passage], key=lambda p: p.position))
 
     def _bounded(self, characters: int) -> dict[str, Any]:
-        """JSON of limited size: a piece of the text; long titles, hops and values shortened."""
-        shown = self.excerpt(characters)
-        rest = 0 if shown.is_cut else characters - len(shown.text)
-        whole = self._whole(fitting(self.neighbors, self.passage.position, rest))
-        cut = {**shown.span._asdict(), "characters": shown.characters}
-        return {
-            **whole,
-            "title": shortened(self.passage.title),
-            "text": shown.text,
-            "match": shown.match._asdict(),
-            "path": [{**step, "text": shortened(step["text"])} for step in whole["path"]],
-            "metadata": short_metadata(self.passage.metadata),
-            **({"copies": whole["copies"][:MOST_NAMES]} if self.copies else {}),
-            **({"cut": cut} if shown.is_cut else {}),
-        }
+        """JSON of limited size: an excerpt of the text; long titles, hops and values are cut."""
+        piece = self.excerpt(characters)
+        rest = 0 if piece.is_cut else characters - len(piece.text)
+        full = self._full(fitting(self.neighbors, self.passage.position, rest))
+        full["title"], full["text"] = shortened(full["title"]), piece.text
+        full["match"] = piece.match._asdict()
+        full["path"] = [{**step, "text": shortened(step["text"])} for step in full["path"]]
+        full["metadata"] = short_metadata(full["metadata"])
+        if self.copies:
+            full["copies"] = full["copies"][:MOST_NAMES]
+        if piece.is_cut:
+            full["cut"] = {**piece.span._asdict(), "characters": piece.characters}
+        return full
 
 
 class Hits(list[Hit]):
@@ -196,9 +193,9 @@ class Hits(list[Hit]):
         """Make a table with one row per hit.
 
         Columns: `rank` (from 1), `id`, `title`, `text`, `score`, `method`, `document` and
-        `position` (empty and 0 where a passage stands alone), `metadata` as JSON, a
-        `component_<name>` for each part of a score that any hit has (0 where another has none),
-        and `path`, a list of hops with `kind`, `text`, `score` and `contribution`.
+        `position` (empty and 0 for a passage that is no chunk), `metadata` as JSON,
+        `component_<name>` for each part of a score, and `path`, a list of hops with `kind`,
+        `text`, `score` and `contribution`.
         """
         import json
 
@@ -206,34 +203,25 @@ class Hits(list[Hit]):
 
         from graphagg.tables import ranks_column
 
-        passages = [hit.passage for hit in self]
-        texts = {
-            name: pa.array([getattr(passage, name) for passage in passages], pa.string())
-            for name in ("id", "title", "text")
-        }
-        metadata = [json.dumps(dict(p.metadata), ensure_ascii=False) for p in passages]
-        names = list(dict.fromkeys(name for hit in self for name in hit.components))
-        hop = [("kind", pa.string()), ("text", pa.string())]
-        hop += [("score", pa.float64()), ("contribution", pa.float64())]
-        paths = [[vars(step) for step in hit.path] for hit in self]
-        return pa.table(
+        text, real = pa.string(), pa.float64()
+        hop = pa.struct({"kind": text, "text": text, "score": real, "contribution": real})
+        parts = {f"component_{name}": 0.0 for hit in self for name in hit.components}
+        types = {"id": text, "title": text, "text": text, "score": real, "method": text}
+        types |= {"document": text, "position": pa.int64(), "metadata": text}
+        types |= {**dict.fromkeys(parts, real), "path": pa.list_(hop)}
+        rows = [
             {
-                "rank": ranks_column(len(self)),
-                **texts,
-                "score": pa.array([hit.score for hit in self], pa.float64()),
-                "method": pa.array([hit.method for hit in self], pa.string()),
-                "document": pa.array([p.document for p in passages], pa.string()),
-                "position": pa.array([p.position for p in passages], pa.int64()),
-                "metadata": pa.array(metadata, pa.string()),
-                **{
-                    f"component_{name}": pa.array(
-                        [hit.components.get(name, 0.0) for hit in self], pa.float64()
-                    )
-                    for name in names
-                },
-                "path": pa.array(paths, pa.list_(pa.struct(hop))),
+                **vars(hit),
+                **vars(hit.passage),
+                "metadata": json.dumps(dict(hit.passage.metadata), ensure_ascii=False),
+                **parts,
+                **{f"component_{name}": value for name, value in hit.components.items()},
+                "path": [vars(step) for step in hit.path],
             }
-        )
+            for hit in self
+        ]
+        table = pa.Table.from_pylist(rows, pa.schema(types))
+        return table.add_column(0, "rank", ranks_column(len(self)))
 
     def to_pandas(self) -> DataFrame:
         """Convert `to_arrow` to pandas; raises `MissingExtra` where it is not installed."""
@@ -262,33 +250,22 @@ PARTS_IN_WORDS = {
     "recency": "new",
     "reranker": "by the reranker",
 }
-"""What each part of a score says, in a few words."""
+"""Each part of a score in a few words."""
 
 
 def unanswered(confidence: float) -> str:
-    """The sentence for an answer that is less sure than was asked for."""
+    """Message for an answer whose confidence is below the requested minimum."""
     return f"nothing here seems to answer this (confidence {confidence:.2f})"
 
 
 def plain_hits(corpus: StoredCorpus, rows: Array, scores: Array, method: Method) -> list[Hit]:
-    """Make hits whose score is one number: one component, and a path of the passage alone.
-
-    Args:
-        corpus: holds the passages.
-        rows: `[k]`, best first.
-        scores: `[k]`.
-        method: the mode that found them, which also names the component.
-    """
-    return [
-        Hit(
-            corpus[row],
-            score,
-            {method: score},
-            (Hop("passage", corpus.id(row), score, score),),
-            method,
-        )
-        for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
-    ]
+    """Make hits of rows, best first, whose score is one number: one component, by its mode."""
+    hits = []
+    for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
+        passage = corpus[row]
+        path = (Hop("passage", passage.id, score, score),)
+        hits.append(Hit(passage, score, {method: score}, path, method))
+    return hits
 
 
 @dataclass(frozen=True, repr=False)
@@ -339,11 +316,4 @@ class Explanation(Brief):
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
-            "question": self.question,
-            "rank": self.rank,
-            "k": self.k,
-            "reason": self.reason,
-            "threshold": self.threshold,
-            "hit": None if self.hit is None else self.hit.to_json(),
-        }
+        return {**vars(self), "hit": None if self.hit is None else self.hit.to_json()}

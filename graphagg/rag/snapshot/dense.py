@@ -1,12 +1,12 @@
 """Similarity of questions and passages: exact, or by inverted lists above 100,000 passages.
 
-Up to 100,000 visible passages, and in segments of at most 100,000 windows, every one is compared. A
-larger segment has inverted lists (`graphagg.rag.tables.lists`), with a recall of about .99. Scores
-are exact. A passage longer than the encoder's window has several vectors and the similarity of the
-best one.
+Up to 100,000 visible passages, and in segments of at most 100,000 windows, all are compared. A
+larger segment has inverted lists (`graphagg.rag.tables.lists`), with a recall of about .99 and
+exact scores. A passage longer than the encoder's window has several vectors; the best one counts.
 
-A change leaves lists as they are: deleted passages are hidden, new ones are a segment of their own.
-So an answer between changes may have other hits than a rebuild; `compact` gives a rebuild's.
+A change does not rebuild lists: deleted passages are hidden, and new ones are a segment of their
+own. So an answer after changes may have other hits than a rebuild; `compact` gives those of a
+rebuild.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ _SEEN = 8  # windows seen, at least, per hit
 class DenseIndex:
     """Search by similarity over the visible rows of a corpus.
 
-    Args:
-        corpus: holds the vectors, and lists of them.
-        ranks: `[R]` place of each passage's id in their order; ties are broken by it.
+    `ranks` `[R]` is the rank of each passage's id; it breaks ties.
     """
 
     def __init__(self, corpus: StoredCorpus, ranks: npt.NDArray[np.int32]) -> None:
@@ -40,7 +38,7 @@ class DenseIndex:
         self._is_final = len(corpus.windows) == len(corpus)
 
     def is_exact(self, rows: Rows | RowSet) -> bool:
-        """Whether a search over these rows compares every one."""
+        """Whether a search over these rows compares all of them."""
         return not self._has_lists or self._set(rows).count <= FLAT_LIMIT
 
     def search(self, query: Queries, k: int, rows: Rows | RowSet) -> tuple[Rows, Floats]:
@@ -59,7 +57,7 @@ class DenseIndex:
         return candidates[best], scores[best]
 
     def similarities(self, query: Queries, rows: RowSet) -> Floats:
-        """Similarity of a query `[1, d]` to each of some rows, every one compared."""
+        """Similarity of a query `[1, d]` to each of some rows; all are compared."""
         if rows.is_all:
             return self.corpus.similarity(query)[:, 0]
         return self.corpus.similarity_at(rows.rows, query)[:, 0]
@@ -68,17 +66,17 @@ class DenseIndex:
         return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))
 
     def _candidates(self, query: Queries, k: int, visible: RowSet) -> tuple[Rows, Floats]:
-        """Visible rows that lists and small segments give, and similarities of their windows."""
+        """Visible rows from lists and small segments, and similarities of their windows."""
         segments = self.corpus.segments
         least = max(_SEEN * k, *(s.lists.probe_budget for s in segments if s.lists is not None))
         pairs = [
-            self._of_segment(segment, start, query, (least, max(NEAR, k)), visible)
+            self._segment_scores(segment, start, query, (least, max(NEAR, k)), visible)
             for segment, start in zip(segments, self.corpus.starts.tolist(), strict=False)
         ]
         rows, scores = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
         return rows, scores
 
-    def _of_segment(
+    def _segment_scores(
         self, segment: Segment, start: int, query: Queries, limits: tuple[int, int], visible: RowSet
     ) -> tuple[Rows, Floats]:
         """Scores of one segment; `start` is the number of its first row."""

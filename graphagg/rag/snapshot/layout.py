@@ -1,4 +1,4 @@
-"""The arrays of a passage index; `indices/README.md` says what each of them holds."""
+"""The arrays of a passage index; `indices/README.md` documents each of them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ _ROWS = 1 << 16  # passages whose mentions are checked at once
 
 
 def check_layout(artifact: Artifact) -> None:
-    """Check dtypes and shapes now, and values before the first answer.
-
-    Raises:
-        CorruptArtifact: an array is missing or does not fit the others.
-    """
+    """Check dtypes and shapes now, and values before the first answer; raises `CorruptArtifact`."""
     manifest = artifact.manifest
     segments = range(min(manifest.counts["segments"], len(manifest.files)))
     sizes = artifact.declare(rule for i in segments for rule in _of_segment(i))
@@ -41,7 +37,7 @@ def check_layout(artifact: Artifact) -> None:
 
 
 def _check_sentences(segments: range, array_of: Arrays) -> tuple[str, str] | None:
-    """Check that each mention lies in a sentence that its passage has."""
+    """Check that the sentence of each mention exists in its passage."""
     bounds, sentence = array_of("gazetteer.bounds"), array_of("gazetteer.sentence")
     of_segments = (array_of(f"{segment_prefix(i)}sentences.bounds") for i in segments)
     sentences = np.concatenate([np.diff(ends) for ends in of_segments])
@@ -55,7 +51,7 @@ def _check_sentences(segments: range, array_of: Arrays) -> tuple[str, str] | Non
 
 
 def _check_view(array_of: Arrays) -> tuple[str, str] | None:
-    """Check that counts and titles of the view are those of its ties."""
+    """Check that counts and titles of the view agree with its ties."""
     bounds, tie, df = map(array_of, ("gazetteer.pair_bounds", "view.tie", "view.df"))
     if not np.array_equal(np.flatnonzero((tie & IS_TITLE) > 0), array_of("view.titled")):
         return "view.titled", "differs from view.tie.npy"

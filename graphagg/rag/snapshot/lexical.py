@@ -22,11 +22,7 @@ from graphagg.store.ranges import will_need
 
 
 class Lexical:
-    """Scores of a question's terms over a view: BM25 over the sum of idf.
-
-    Args:
-        view: the visible passages.
-        terms: of the question.
+    """Scores of a question's terms over a view: BM25 divided by the sum of idf.
 
     Attributes:
         weights: `[t]` share of each term in the sum of idf.

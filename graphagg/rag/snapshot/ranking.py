@@ -1,4 +1,4 @@
-"""Choosing and looking up rows by their scores."""
+"""Selection and lookup of rows by their scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphagg.rag.tables.view import View
 
 
 def top_k(scores: Array, k: int, ranks: Array | None = None) -> Ints:
-    """Positions of the `k` largest scores, largest first; of equals the one of lower rank."""
+    """Positions of the `k` largest scores, largest first; ties go to the lower rank."""
     if k < 1:
         return np.zeros(0, dtype=np.int64)
     if k < len(scores):
@@ -25,11 +25,9 @@ def top_k(scores: Array, k: int, ranks: Array | None = None) -> Ints:
 def best_rows(
     scored: Rows, scores: Array, k: int, ranks: Array, among: Mask | None
 ) -> tuple[Rows, Array] | None:
-    """Find the `k` rows of greatest score above 0; arguments as for `top_rows`.
+    """The `k` rows of greatest score above 0, and their scores, best first.
 
-    Returns:
-        Rows and scores, best first; None where fewer than `k` score above 0, so that rows without
-        a score would be among them.
+    Arguments as for `top_rows`. None where fewer than `k` score above 0.
     """
     may = scores > 0.0
     if among is not None:
@@ -44,22 +42,12 @@ def best_rows(
 
 
 def top_rows(
-    scored: Rows,
-    scores: Array,
-    k: int,
-    ranks: Array,
-    view: View,
-    allowed: Mask | None,
+    scored: Rows, scores: Array, k: int, ranks: Array, view: View, allowed: Mask | None
 ) -> tuple[Rows, Array]:
-    """Find the `k` rows of greatest score, where rows without a score count 0.
+    """The `k` rows of greatest score; rows without a score count 0.
 
-    Args:
-        scored: rows that have a score.
-        scores: their scores.
-        k: number of rows.
-        ranks: `[R]`, by which equals are ordered.
-        view: the visible passages.
-        allowed: `[R]`, mask of the rows that may be chosen; None: all visible ones.
+    `scored` are the rows that have `scores`; `ranks` `[R]` break ties. `allowed` `[R]` masks
+    the rows that may be chosen; None: all visible ones.
     """
     best = best_rows(scored, scores, k, ranks, allowed)
     if best is not None:
@@ -71,13 +59,13 @@ def top_rows(
 
 
 def is_among(rows: Array, few: Array) -> Mask:
-    """Mask of the rows that are among a few; compares each with each, sorts nothing."""
+    """Mask of the rows that are among a few; compares all pairs, without sorting."""
     mask: Mask = (rows[:, None] == few).any(axis=1)
     return mask
 
 
 def spread(rows: Rows, values: Array, size: int) -> Array:
-    """`[size]`: the values in their rows, 0 elsewhere."""
+    """`[size]` array with the values in their rows, 0 elsewhere."""
     dense = np.zeros(size)
     dense[rows] = values
     return dense

@@ -43,8 +43,8 @@ T = TypeVar("T")
 
 KIND = "passages"
 REVISION = 20  # raised when the same corpus and models give another index
-_KEPT_ROWS = 4096  # rows of the ids that were asked for last
-_KEPT = 12  # views, masks of filters and searches that are kept, the last ones used
+_CACHED_ROWS = 4096  # rows of the last used ids
+_CACHED = 12  # the last used views, masks of filters and searches
 _AFTER_HASH = chr(ord("#") + 1)
 
 
@@ -59,14 +59,11 @@ class Scope:
 class PassageSnapshot:
     """The parts of one version; safe to read from several threads.
 
-    Args:
-        artifact: the opened version.
-
     Attributes:
-        profile: what it was built for.
+        profile: of the index.
         listed: the names that the user listed; None: none.
-        by_id: the rows that are alive in the order of their ids.
-        is_restricted: whether it shows a part of the version alone; see `restricted`.
+        by_id: the visible rows in the order of their ids.
+        is_restricted: whether it shows only a part of the version; see `restricted`.
     """
 
     is_restricted = False
@@ -86,7 +83,7 @@ class PassageSnapshot:
         self._by_text: npt.NDArray[np.int32] = artifact.array("rows.by_text")
         # An answer looks its few ids up a dozen times. The function must not refer to this object:
         # a circle would keep the files of a version that was closed.
-        self._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, self.by_id))
+        self._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, self.by_id))
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
         self.analyzers = Analyzers(artifact.manifest.parameters["language"])
@@ -96,15 +93,14 @@ class PassageSnapshot:
         if is_large:  # a question reads few of many passages
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
         self.profile: Profile = artifact.manifest.parameters["profile"]
-        given = artifact.manifest.parameters["chunking"]
-        self.chunking = None if given is None else ChunkConfig(**given)
+        chunking = artifact.manifest.parameters["chunking"]
+        self.chunking = None if chunking is None else ChunkConfig(**chunking)
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
-        self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
+        self._all = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if is_large:
-            whole = self._whole
-            at_random([whole.title, whole.mentions, whole.tie, whole.df])
+            at_random([self._all.title, self._all.mentions, self._all.tie, self._all.df])
 
     def __len__(self) -> int:
         return len(self.by_id)
@@ -112,11 +108,8 @@ class PassageSnapshot:
     def restricted(self, filter: Mapping[str, Any]) -> PassageSnapshot:
         """Return this version as if it held only the passages that match a filter.
 
-        Other passages are treated as deleted: they have no id, no text and no metadata, and they
-        change no score, count or key. The last used results are cached.
-
-        Raises:
-            InvalidFilter: the filter names an unknown key or does not fit its type.
+        Other passages are treated as deleted: they have no id, text or metadata, and change
+        no score, count or key. Raises `InvalidFilter` for an unknown key or a wrong type.
         """
         key = json.dumps(filter, sort_keys=True)
         return self.cached("restricted", key, lambda: self._restricted(filter))
@@ -127,22 +120,22 @@ class PassageSnapshot:
         part.alive = self.alive & self._filtered(compile_filter(filter, self.schema))
         part.by_id = self.by_id[part.alive[self.by_id]]
         part._by_text = self._by_text[part.alive[self._by_text]]
-        part._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, part.by_id))
-        part._whole = View.of(self.gazetteer, self.lexicon, part.alive)
-        part._lock, part._kept = threading.Lock(), OrderedDict()
+        part._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, part.by_id))
+        part._all = View.of(self.gazetteer, self.lexicon, part.alive)
+        part._lock, part._cache = threading.Lock(), OrderedDict()
         for name in ("schema", "_documents"):  # cached properties of the alive passages
             vars(part).pop(name, None)
         return part
 
     def multihop_config(self, view: View) -> MultihopConfig:
-        """Settings of mode `multihop` where a question gives none, by the visible passages."""
+        """Default settings of mode `multihop` for the visible passages."""
         weights = WEIGHTS[self.profile]
         return weights.foreign if self.is_foreign(view) else weights
 
     def is_foreign(self, view: View) -> bool:
         """Whether most visible passages are in languages that the default encoder does not know."""
         if self.artifact.manifest.models["encoder"]["name"] != DEFAULT_ENCODER:
-            return False  # nothing is known of the languages of others
+            return False  # the languages of other encoders are unknown
         counts = view.languages or {self.analyzers.language: view.passages}
         foreign = sum(count for code, count in counts.items() if code not in ("en", OTHER))
         return 2 * foreign > view.passages
@@ -160,11 +153,11 @@ class PassageSnapshot:
         return list(zip(self.tables, np.split(mask, ends[:-1]), strict=True))
 
     def row_of(self, identifier: str) -> int | None:
-        """Find the row of a passage; None if there is none of this id. O(log R)."""
+        """Find the row of a passage id; None if there is none. O(log R)."""
         return self._row_of(identifier)
 
     def known_row(self, identifier: str) -> int:
-        """Find the row of a passage; raises `UnknownPassage` if there is none of this id."""
+        """Find the row of a passage id; raises `UnknownPassage` if there is none."""
         row = self.row_of(identifier)
         if row is None:
             raise UnknownPassage(
@@ -176,11 +169,10 @@ class PassageSnapshot:
     # --- visibility -------------------------------------------------------------------------------
 
     def scope(self, selection: Selection) -> Scope:
-        """Give the view of a selection, and the passages that may be hits.
+        """The view of a selection, and the passages that may be hits.
 
-        Raises:
-            InvalidFilter: the filter names an unknown key or does not fit its type.
-            InvalidParameter: `as_of` is given and no passage has a date.
+        Raises `InvalidFilter`, or `InvalidParameter` where `as_of` is set and no passage
+        has a date.
         """
         if selection.is_all:
             return Scope(self.view(None), None)
@@ -209,19 +201,19 @@ class PassageSnapshot:
         return mask
 
     def newest(self, visible: Mask) -> int | None:
-        """Find the latest `when` of the visible passages; None where none has a date."""
+        """The latest `when` of the visible passages; None where none has a date."""
         latest = int(self._instants[visible].max(initial=NEVER))
         return None if latest == NEVER else latest
 
     @cached_property
     def _instants(self) -> npt.NDArray[np.int64]:
-        """`[R]`, the `when` of each row; `NEVER` for a row without one, which is always visible."""
+        """`[R]` the `when` of each row; `NEVER`, which is always visible, without one."""
         return np.concatenate([table.instants(WHEN) for table in self.tables])
 
     def view(self, visible: Mask | None) -> View:
-        """Give the view of some passages (None: all); the last ones are kept."""
+        """The view of some passages (None: all); the last used ones are cached."""
         if visible is None:
-            return self._whole
+            return self._all
         key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
         return self.cached("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
 
@@ -236,15 +228,15 @@ class PassageSnapshot:
         return mask
 
     def rows_named(self, identifier: str) -> list[int]:
-        """Find the rows of the passage of this id and of the chunks of the document of this id."""
+        """The rows of the passage of this id and of the chunks of the document of this id."""
         row = self.row_of(identifier)
         chunks = self._documents.get(identifier, [])
         return chunks if row is None else [row, *(chunk for chunk in chunks if chunk != row)]
 
     def rows_split_from(self, identifier: str) -> list[int]:
-        """Find the rows of the passage of this id and of the chunks that it was split into here.
+        """The rows of the passage of this id and of the chunks that it was split into.
 
-        Ids that begin with `identifier#` follow each other: O(log R) and their number.
+        Ids that begin with `identifier#` are consecutive: O(log R) and their number.
         """
         row = self.row_of(identifier)
         first, last = (
@@ -280,27 +272,27 @@ class PassageSnapshot:
         return int(segment.passages.positions[inside])
 
     def neighbors(self, row: int, window: int, visible: Mask) -> list[int]:
-        """Find the visible chunks at most `window` positions from a chunk, in order, itself too."""
+        """The visible chunks at most `window` positions from a chunk, in order, with itself."""
         segment, inside = self.corpus.locate(row)
         document = segment.passages.documents[inside]
         if not document:
             return [row]
         position = self._position(row)
-        if self._is_split_from(row, document):  # then ids say where the others are
+        if self._is_split_from(row, document):  # then the others are found by their ids
             window = min(window, len(self))
-            near = range(max(position - window, 0), position + window + 1)
-            named = [self.row_of(f"{document}#{i}") for i in near]
-            chunks = [r for r in named if r is not None and self._is_split_from(r, document)]
+            positions = range(max(position - window, 0), position + window + 1)
+            rows = [self.row_of(f"{document}#{i}") for i in positions]
+            chunks = [r for r in rows if r is not None and self._is_split_from(r, document)]
         else:
             chunks = self._documents[document]
         return [r for r in chunks if visible[r] and abs(self._position(r) - position) <= window]
 
     def copies(self, row: int, visible: Mask) -> list[int]:
-        """Find the other visible rows with exactly the text of a row, in the order of their ids."""
+        """The other visible rows with exactly the text of a row, by id."""
         corpus, by_text = self.corpus, self._by_text
         first, *more = corpus.segments
         digest_of: Callable[[int], Any] = corpus.text_digest
-        if not more:  # the same, a dozen times per hit
+        if not more:  # faster; it is called a dozen times per hit
             digest_of = first.passages.text_digests.__getitem__
         digest = digest_of(row)
         alike, i = list[int](), bisect_left(by_text, digest, key=digest_of)
@@ -316,16 +308,16 @@ class PassageSnapshot:
     def cached(self, name: str, key: str, make: Callable[[], T]) -> T:
         """Return the cached value of a key, or compute it with `make`; an LRU cache."""
         with self._lock:
-            if (name, key) in self._kept:
-                self._kept.move_to_end((name, key))
-                value: T = self._kept[name, key]
+            if (name, key) in self._cache:
+                self._cache.move_to_end((name, key))
+                value: T = self._cache[name, key]
                 return value
-        made = make()
+        value = make()
         with self._lock:
-            self._kept[name, key] = made
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return made
+            self._cache[name, key] = value
+            while len(self._cache) > _CACHED:
+                self._cache.popitem(last=False)
+        return value
 
 
 def _row_of(corpus: StoredCorpus, by_id: npt.NDArray[np.int32], identifier: str) -> int | None:

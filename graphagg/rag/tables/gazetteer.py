@@ -1,8 +1,8 @@
 """Every entity, and every place in every passage where its words occur.
 
 An entity is a key (`tokens.entity_key`) that the extractor found in a passage or that titles one.
-All places are stored, also where they overlap, are in lower case or lie inside a longer name. Which
-of them count depends on the visible passages; `View` decides it.
+All places are stored, also overlapping ones, in lower case, or inside a longer name. `View` decides
+which of them count, by the visible passages.
 
 A change uses the lexicon to find old passages that contain a new key: only passages that contain
 all its stems are read again.
@@ -26,7 +26,7 @@ from graphagg.store.reading import NamedArrays
 from graphagg.store.strings import StringTable
 
 DEFINES = FOUND | FULL_TITLE | BASE_TITLE | LINK
-"""Flags of which a mention needs one to make an entity of its key."""
+"""A mention needs one of these flags to make its key an entity."""
 LINKABLE, DATE, REFERENCE = 1, 2, 4
 """Flags of an entity: more than a stop word or a letter, at most `LONGEST_KEY` tokens; only numbers
 and months; the target of links between documents, which is no name."""
@@ -37,10 +37,12 @@ _MONTHS = frozenset(
 )
 _NUMERAL = re.compile(r"\d+(?:st|nd|rd|th|s)?")
 _LENGTHS = range(3, 6)  # words of a longer form
-_KEPT = 4096  # first words whose place and names are kept
-_KEPT_FORMS = 65_536  # names whose longer forms are
-_MENTION_COLUMNS = ("entity", "start", "length", "sentence", "flags")
-_PAIR_COLUMNS = ("row", "count", "pair_flags")
+_CACHED = 4096  # first words whose place and names are cached
+_CACHED_FORMS = 65_536  # names whose longer forms are cached
+_ARRAYS = (
+    "kind", "title_tokens", "bounds", "entity", "start", "length", "sentence", "flags",
+    "pair_bounds", "row", "count", "pair_flags",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,13 @@ class Gazetteer:
     Attributes:
         keys: `[E]` ascending by their UTF-8 bytes: an entity's id is its rank.
         kind: `[E]` uint8, flags of an entity.
-        title_tokens: `[R]`, `narrow`, tokens of each passage's title; 0 for a passage that is gone.
+        title_tokens: `[R]`, `narrow`, tokens of each passage's title; 0 for a deleted passage.
         bounds: `[R + 1]` int64; the mentions of row r are `bounds[r]` to `bounds[r + 1]`, by their
             start, the longest first, then by entity.
         entity, start, length, sentence, flags: `[m]`; start counts tokens of title and text,
             sentence counts sentences of the passage; both are `narrow`.
         pair_bounds: `[E + 1]` int64; the pairs of entity e are `[e]` to `[e + 1]`, by row.
-        row, count: `[n]`, the passage, and how often the entity occurs in it (N_ep), `narrow`.
+        row, count: `[n]`, the passage, and the occurrences of the entity in it (N_ep), `narrow`.
         pair_flags: `[n]` uint8, the flags of all its mentions there.
     """
 
@@ -88,8 +90,8 @@ class Gazetteer:
 
     @cached_property
     def place(self) -> Callable[[bytes], int]:
-        """Count the keys before a word; the last ones are kept, as questions share many."""
-        return lru_cache(_KEPT)(self.keys.place_sorted)
+        """Number of keys before a word; the last used ones are cached."""
+        return lru_cache(_CACHED)(self.keys.place_sorted)
 
     @cached_property
     def longer(self) -> LongerNames:
@@ -104,13 +106,8 @@ class Gazetteer:
         return cls(keys, **columns)
 
 
-_ARRAYS = (
-    "kind", "title_tokens", "bounds", *_MENTION_COLUMNS, "pair_bounds", *_PAIR_COLUMNS,
-)  # fmt: skip
-
-
 def kind_of(words: Sequence[str], analyzers: Analyzers) -> int:
-    """The flags of an entity by the words of its key."""
+    """Flags of an entity by the words of its key."""
     if words[0].startswith(PREFIX):
         return REFERENCE
     alone = len(words) == 1 and (len(words[0]) < 2 or words[0] in analyzers.stop_words)
@@ -120,20 +117,16 @@ def kind_of(words: Sequence[str], analyzers: Analyzers) -> int:
 
 
 def or_of(flags: Array, counts: Array) -> npt.NDArray[np.uint8]:
-    """The union of the flags of each of consecutive groups; none of them is empty."""
+    """Union of the flags of consecutive groups, none of them empty."""
     if not len(counts):
         return np.zeros(0, np.uint8)
     return np.bitwise_or.reduceat(flags, np.cumsum(counts) - counts).astype(np.uint8)
 
 
 class LongerNames:
-    """Finds keys of three to five words that have both words of a key of two at their ends.
+    """Finds keys of three to five words that begin and end with the words of a key of two.
 
-    Keys that begin alike stand side by side, so that only they are read; the forms of a first word
-    are kept.
-
-    Args:
-        keys: ascending by their UTF-8 bytes.
+    Keys are ascending, so only those with the same first word are read; forms are cached.
     """
 
     def __init__(self, keys: StringTable) -> None:
@@ -142,10 +135,10 @@ class LongerNames:
         self._forms: dict[int, Sequence[int]] = {}
 
     def of(self, entity: int) -> Sequence[int]:
-        """The longer forms of a key of two words, ascending; none of any other key."""
+        """The longer forms of a key of two words, ascending; none for other keys."""
         forms = self._forms.get(entity)
         if forms is None:
-            if len(self._forms) >= _KEPT_FORMS:
+            if len(self._forms) >= _CACHED_FORMS:
                 self._forms.clear()
             forms = self._forms[entity] = self._find(entity)
         return forms
@@ -155,7 +148,7 @@ class LongerNames:
         if len(words) != 2:
             return ()
         if words[0] not in self._by_first:
-            if len(self._by_first) >= _KEPT:
+            if len(self._by_first) >= _CACHED:
                 self._by_first.clear()
             self._by_first[words[0]] = self._beginning_with(words[0] + b" ", entity)
         forms = self._by_first[words[0]]
@@ -166,8 +159,7 @@ class LongerNames:
                 return ()
             is_equal = self._keys.data[ends - back] == byte
             forms, ends = forms[is_equal], ends[is_equal]
-        kept: list[int] = forms.tolist()
-        return kept
+        return list[int](forms.tolist())
 
     def _beginning_with(self, prefix: bytes, near: int) -> Array:
         """The names of three to five words with a prefix; `near` is a key that has it."""

@@ -1,11 +1,11 @@
-"""BM25 over the passages that are visible, by their statistics alone.
+"""BM25 over the visible passages, by their statistics only.
 
 Robertson and Zaragoza, *The Probabilistic Relevance Framework* (2009), in Lucene's form: a term t
-adds idf(t) f / (f + k1 (1 - b + b len / avg)) with idf(t) = ln(1 + (N - df + 1/2) / (df + 1/2)).
-N, df and avg count the visible passages, so that what a filter hides changes no score. Libraries
-store finished scores or corpus-wide statistics and cannot do that; equality with bm25s on an
-unfiltered corpus is a test. Stems come from PyStemmer (Snowball).
-In an index of several languages a stem carries the language of its passage; see `analyzer`.
+adds idf(t) f / (f + k1 (1 - b + b len / avg)) with idf(t) = ln(1 + (N - df + 1/2) / (df + 1/2)). N,
+df and avg count the visible passages, so hidden passages change no score. Libraries store finished
+scores or corpus-wide statistics and cannot do that; equality with bm25s on an unfiltered corpus is
+a test. Stems come from PyStemmer (Snowball). In an index of several languages a stem carries the
+language of its passage; see `analyzer`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from graphagg.store.reading import NamedArrays
 from graphagg.store.strings import StringTable
 
 K1, B = 1.2, 0.75
-"""The constants of BM25, over title and text."""
+"""Constants of BM25, over title and text."""
 _ARRAYS = ("bounds", "rows", "counts", "title_counts", "lengths")
 _LANGUAGES = "lexicon.languages"
 _KEPT_STEMS = 4096
@@ -32,11 +32,10 @@ _KEPT_STEMS = 4096
 
 @dataclass(frozen=True)
 class Postings:
-    """The passages that hold one term; rows ascend.
+    """The passages that contain one term; rows ascend.
 
     Attributes:
-        start: where they begin among the postings of all terms.
-        end: where they end.
+        start, end: their range among the postings of all terms.
         rows: `[n]` passages.
         counts: `[n]` occurrences in title and text.
         title_counts: `[n]` occurrences in the title.
@@ -54,13 +53,11 @@ class Lexicon:
     """Postings of every stem, and the length of every passage.
 
     Attributes:
-        terms: ascending by their UTF-8 bytes, T of them.
+        terms: `[T]` ascending by their UTF-8 bytes.
         bounds: `[T + 1]` int64.
-        rows, counts, title_counts: `[n]`, the postings of all terms; see `Postings`. Counts are
-            `narrow`.
+        rows, counts, title_counts: `[n]`, the postings of all terms; counts are `narrow`.
         lengths: `[R, 2]` int32, tokens of each passage (title and text) and of its title.
-        languages: `[R]` uint8, the number of each passage's language in `CODES`; None where all
-            passages have the language of the index.
+        languages: `[R]` uint8, positions in `CODES`; None in an index of one language.
     """
 
     terms: StringTable
@@ -72,13 +69,13 @@ class Lexicon:
     languages: npt.NDArray[np.uint8] | None = None
 
     def length_norms(self, mean: float) -> npt.NDArray[np.float32]:
-        """`[R]`, the addend of f in the formula, k1 (1 - b + b len / avg), of each passage."""
+        """`[R]` k1 (1 - b + b len / avg) of each passage, the addend of f in the formula."""
         norms: npt.NDArray[np.float32] = np.float32(K1 * B / mean) * self.lengths[:, 0]
         norms += np.float32(K1 * (1.0 - B))
         return norms
 
     def codes(self, visible: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
-        """The visible passages (None: all) by language, ascending; {} without their own."""
+        """Number of visible passages (None: all) by language, ascending; {} for one language."""
         if self.languages is None:
             return {}
         some = self.languages if visible is None else self.languages[visible]
@@ -91,7 +88,7 @@ class Lexicon:
 
     @cached_property
     def _rank(self) -> Callable[[str], int | None]:
-        """Position of a stem; the last ones are kept, as questions share many."""
+        """Position of a stem; the last used ones are cached."""
         return lru_cache(_KEPT_STEMS)(self.terms.find_sorted)
 
     def find(self, term: str) -> Postings | None:
@@ -107,15 +104,12 @@ class Lexicon:
     def open(cls, arrays: NamedArrays) -> Lexicon:
         """Map the lexicon of a version."""
         columns = {name: arrays.array(f"lexicon.{name}") for name in _ARRAYS}
-        languages = f"{_LANGUAGES}.npy" in arrays
-        return cls(
-            arrays.strings("lexicon.terms"),
-            **columns,
-            languages=arrays.array(_LANGUAGES) if languages else None,
-        )
+        has_languages = f"{_LANGUAGES}.npy" in arrays
+        languages = arrays.array(_LANGUAGES) if has_languages else None
+        return cls(arrays.strings("lexicon.terms"), **columns, languages=languages)
 
     @classmethod
     def of_lengths(cls, lengths: npt.NDArray[np.int32]) -> Lexicon:
-        """A lexicon without postings; `lengths` belong to the passages."""
+        """A lexicon without postings."""
         rows, counts = np.zeros(0, np.int32), np.zeros(0, np.uint8)
         return cls(StringTable.pack([]), np.zeros(1, np.int64), rows, counts, counts, lengths)

@@ -1,12 +1,12 @@
 """Inverted lists: the windows of a large segment, each in the list of its nearest centroid.
 
-A query probes lists in order of their upper bound: the product with the centroid, plus how far the
-list's windows lie around it. It stops after `probe_budget` visible windows, as many as the
-segment's own sentences needed to reach the target recall, or where no list can hold one of the
-`NEAR` nearest.
+A query probes lists in order of an upper bound: the product with the centroid, plus the reach of
+the list's windows around it. It stops after `probe_budget` visible windows, the number that a
+sample of the segment's own sentences needed for the target recall, or where no further list can
+contain one of the `NEAR` nearest.
 
 Centroids come from k-means over a sample. They are packed, and products of integers are exact, so
-every byte is the same on any machine and for windows in parts of any size.
+all bytes are equal on any machine and for any batch size.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from graphagg.store.ranges import is_large, preallocate, will_need, write_range
 from graphagg.store.reading import NamedArrays
 
 TARGET = 0.99
-"""The share of the nearest windows of the sentences which choose `probe_budget` that it reaches."""
+"""Recall of the nearest windows by which `probe_budget` is chosen."""
 NEAREST = 10
-"""Windows that are the nearest of a sentence."""
+"""Number of nearest windows per sentence that recall counts."""
 NEAR = 100
-"""Windows, at least, that are nearer than a list promises where the list is not read."""
-_LEVELS = 512  # in which products, from -1 to 1, are counted
-_SENTENCES = 200  # half of them choose, the others measure
+"""A list is skipped if at least this many windows are above its upper bound."""
+_LEVELS = 512  # histogram bins of products from -1 to 1
+_SENTENCES = 200  # half of them choose the budget, the others measure recall
 _PER_LIST = 32  # windows of the sample per list
 _ROUNDS = 8
 _WIDE = 4.0  # standard deviations above its centroid at which a list is judged
@@ -62,13 +62,12 @@ class Lists:
 
     Attributes:
         centroids: `[L, d + 4]`, packed.
-        reach: `[L]` float32, what is added to the product with a centroid to judge its list.
+        reach: `[L]` float32, added to the product with a centroid to get the list's upper bound.
         bounds: `[L + 1]` int64, where each list begins.
-        windows: `[W]` int32, numbers in the segment; they ascend in each list.
+        windows: `[W]` int32, numbers in the segment; ascending in each list.
         vectors: `[W, d + 4]`, packed, of these windows, and some rows of 0.
         probe_budget: number of visible windows that a query is compared with.
-        recall: the share of their nearest windows that other sentences than those which chose
-            `probe_budget` see.
+        recall: share of their nearest windows that held-out sentences see with this budget.
     """
 
     centroids: Packed
@@ -82,21 +81,16 @@ class Lists:
     def scan(
         self, query: QuantizedQueries, visible: Mask | None, least: int = 0, near: int = NEAR
     ) -> tuple[Ints, Floats]:
-        """Compare a query with visible windows of the most promising lists.
+        """Compare one query with visible windows (`[W]` mask; None: all) of the best lists.
 
-        Args:
-            query: one of them.
-            visible: `[W]`, by number in the segment; None: all.
-            least: least number of windows, where `probe_budget` is less.
-            near: leave out lists whose bound is below the products of this many windows.
-
-        Returns:
-            The windows, and their products with the query.
+        Sees `least` windows even where `probe_budget` is less, and skips lists whose bound
+        is below the products of `near` windows. Returns windows and their products with the
+        query.
         """
         return self._ahead._see(query, visible, max(self.probe_budget, least), near)
 
     def positions(self, query: QuantizedQueries) -> Ints:
-        """Positions of the nearest windows in the order in which a question sees all."""
+        """Positions of the nearest windows in the order in which a scan of all lists sees them."""
         every = len(self.windows)
         _, products = self._see(query, None, every, every)
         count = min(NEAREST, every)
@@ -117,7 +111,7 @@ class Lists:
 
     @cached_property
     def _ahead(self) -> Lists:
-        """The lists, after the system was asked to read them: questions read some of all."""
+        """The lists, after the system was asked to read them ahead."""
         if not is_large(self.vectors.nbytes):
             will_need(self.vectors, self.windows)
         return self
@@ -152,7 +146,7 @@ def trained(vectors: Packed) -> Packed:
 
 
 def labels_of(vectors: Packed, centroids: Packed) -> tuple[Array, Floats]:
-    """The nearest centroid of each window, of equals the first, and their product; `[n]` each."""
+    """The nearest centroid of each window, the first of equals, and their product; `[n]` each."""
     labels, products = np.empty(len(vectors), np.int32), np.empty(len(vectors), np.float32)
     kind, scales = exact_type(centroids), scales_of(centroids)
     codes = centroids[:, :-TAIL].astype(kind).T
@@ -176,15 +170,10 @@ def write_lists(
     centroids: Packed,
     nearest: tuple[Array, Floats],
 ) -> None:
-    """Write the lists of a segment beside its other files, and how much of them is enough.
+    """Write the lists of a segment with file names from `prefix`, and measure `probe_budget`.
 
-    Args:
-        folder: of the files.
-        prefix: of their names.
-        vectors: `[W, ...]` of the windows.
-        sentences: `[S, ...]` vectors of the sentences, which stand for questions.
-        centroids: as `trained` gives them.
-        nearest: the list of each window, as `labels_of` gives it.
+    `vectors` `[W, ...]` are of the windows, `sentences` `[S, ...]` of sentences that stand for
+    questions; `centroids` come from `trained` and `nearest` from `labels_of`.
     """
     labels, products = nearest
     order, sizes = np.argsort(labels, kind="stable"), np.bincount(labels, minlength=len(centroids))
@@ -205,9 +194,9 @@ def write_lists(
 
 
 def _measured(lists: Lists, sentences: Array) -> tuple[int, float]:
-    """Find what is enough for half of a sample of sentences, and the recall of the others.
+    """Choose the budget by half of a sample of sentences, and measure recall by the others.
 
-    The window at position p in the order of a scan of all is seen if the budget is more than p.
+    The window at position p of a scan of all lists is seen if the budget is more than p.
     """
     count = min(len(sentences), _SENTENCES)
     rows = np.random.default_rng(0).choice(len(sentences), count, replace=False)
@@ -223,14 +212,14 @@ def _measured(lists: Lists, sentences: Array) -> tuple[int, float]:
 
 
 def _squares(rows: Packed) -> Floats:
-    """The squares of the lengths of some rows."""
+    """Squared lengths of some rows."""
     codes = rows[:, :-TAIL].astype(np.int64)
     squares: Floats = (codes * codes).sum(axis=1).astype(np.float32) * scales_of(rows) ** 2
     return squares
 
 
 class _ListArrays(NamedTuple):
-    """Lists, as the kernel takes them; see `Lists`."""
+    """Lists as arrays for the kernel; see `Lists`."""
 
     bounds: Array
     windows: Array
@@ -238,46 +227,14 @@ class _ListArrays(NamedTuple):
 
 
 class _Promising(NamedTuple):
-    """The lists in the order in which they are read, the promise of each, and `near` of `see`."""
+    """Lists in the order in which they are read, with their upper bounds, and `near` of `scan`."""
 
     order: Array
     promises: Array
     near: int
 
 
-def _see_by_list(
-    lists: _ListArrays,
-    promising: _Promising,
-    visible: Array,
-    query: QuantizedQueries,
-    windows: Array,
-    products: Array,
-) -> int:
-    """`_see` by numpy."""
-    bounds, seen, half = lists.bounds, 0, _LEVELS // 2
-    counts, level, above = np.zeros(_LEVELS, np.int64), 0, 0
-    for i, promise in zip(promising.order.tolist(), promising.promises.tolist(), strict=True):
-        while level + 1 < _LEVELS and above - counts[level] >= promising.near:
-            above -= int(counts[level])
-            level += 1
-        if (level > 0 and promise < level / half - 1.0) or seen == len(windows):
-            break
-        members = slice(int(bounds[i]), int(bounds[i + 1]))
-        held = lists.windows[members]
-        may = visible[held] if len(visible) else np.ones(len(held), np.bool_)
-        chosen = np.flatnonzero(may)[: len(windows) - seen]
-        more = slice(seen, seen + len(chosen))
-        windows[more] = held[chosen]
-        products[more] = multiply(lists.vectors[members][chosen], query)[:, 0]
-        levels = ((products[more].astype(np.float64) + 1.0) * half).astype(np.int64)
-        levels = np.clip(levels, 0, _LEVELS - 1)
-        counts += np.bincount(levels, minlength=_LEVELS)
-        above += int(np.count_nonzero(levels >= level))
-        seen = more.stop
-    return seen
-
-
-@kernel(nogil=True, plain=_see_by_list)
+@kernel(nogil=True)
 def _see(
     lists: _ListArrays,
     promising: _Promising,
@@ -286,9 +243,9 @@ def _see(
     windows: Array,
     products: Array,
 ) -> int:
-    """Fill windows and products from promising lists; returns how many are visible.
+    """Fill windows and products from the best lists; returns their number.
 
-    An empty `visible` hides none: to look up each is two fifths of the work on millions.
+    An empty `visible` hides none: looking up each one takes two fifths of the time on millions.
     """
     width, seen = lists.vectors.shape[1], 0
     vectors = lists.vectors.reshape(-1)

@@ -1,8 +1,7 @@
-"""Every place of every key in the tokens of passages, by a table of hashes; compiled.
+"""Every occurrence of every key in the tokens of passages, by a hash table; compiled.
 
-The table holds the number of each key in a slot that its words decide. A run of tokens is looked
-up by the same hash and compared byte for byte, so a hash decides no answer. The table takes 8 to 16
-bytes per key, whatever the passages.
+The table holds the number of each key in a slot given by the hash of its words. A run of tokens is
+looked up by the same hash and compared byte for byte. The table takes 8 to 16 bytes per key.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ class TokenRows(NamedTuple):
         data, ends: the words as a string table: `[B]` uint8, `[V + 1]` int64.
         words: `[t]` int32, the word of each token.
         bounds: `[p + 1]` int64, where the tokens of each passage begin.
-        titles: `[p]` int32, how many of them are its title's.
+        titles: `[p]` int32, number of title tokens.
         sentence: `[t]` int32, the sentence of the passage that each token is in.
-        case: `[t]` uint8, 1 where it begins like a name, `OPENS` where a capital tells nothing, and
-            `CODE` in code, where no case tells anything.
+        case: `[t]` uint8, 1 if it begins like a name, `OPENS` where a capital has no meaning, and
+            `CODE` in code, where case has no meaning.
     """
 
     data: Array
@@ -44,14 +43,13 @@ class TokenRows(NamedTuple):
 
 
 class KeysOfRows(NamedTuple):
-    """Keys of each of p passages: those that its title gives, or that the extractor named.
+    """Keys of each of p passages, from its title or from the extractor.
 
     Attributes:
         bounds: `[p + 1]` int64.
         key: `[n]` int32.
-        flags: `[n]` uint8, what a mention of the key in the title is (of titles), or whether the
-            mention defines an entity or only counts as one (of the extractor and of codes).
-        start, length: `[n]` int32, the tokens that were found (of the extractor), or 0.
+        flags: `[n]` uint8, added to the flags of a mention of the key.
+        start, length: `[n]` int32, the tokens of a key from the extractor, or 0.
     """
 
     bounds: Array
@@ -77,7 +75,7 @@ class KeyTable(NamedTuple):
 
 
 def key_table(keys: StringTable) -> KeyTable:
-    """The table of some keys, words joined by single blanks."""
+    """The hash table of some keys, words joined by single blanks."""
     size = _FEWEST
     while size < 2 * len(keys):
         size *= 2
@@ -91,16 +89,10 @@ def key_table(keys: StringTable) -> KeyTable:
 def find_mentions(
     table: KeyTable, tokens: TokenRows, titled: KeysOfRows, named: KeysOfRows
 ) -> Array:
-    """The mentions of all keys in some passages, as the gazetteer orders them.
+    """The mentions of all keys in some passages, in the order of the gazetteer.
 
-    Args:
-        table: the keys.
-        tokens: of the passages.
-        titled: what their titles give.
-        named: what the extractor found; some may lie inside a run without spaces.
-
-    Returns:
-        `[m, 6]` int32: row, key, start, length, sentence and flags of each.
+    Returns `[m, 6]` int32: row, key, start, length, sentence and flags. Some keys of `named`
+    may lie inside a run without spaces.
     """
     hashes = np.empty(len(tokens.ends) - 1, np.uint64)
     _hash_words(tokens.data, tokens.ends, hashes)
@@ -132,14 +124,14 @@ def _joined(value: Any, word: Any) -> Any:
 
 @kernel
 def _slot(value: Any, size: int) -> Any:
-    """First slot of a hash in a table; the upper bits are the better mixed ones."""
+    """First slot of a hash in a table, from its better mixed upper bits."""
     mixed = (value ^ (value >> np.uint64(32))) * np.uint64(14029467366897019727)
     return np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1))
 
 
 @kernel(small=True)
 def _fill(table: KeyTable) -> None:
-    """Put every key into the first free slot from the slot of its hash on."""
+    """Put every key into the first free slot at or after the slot of its hash."""
     slots, longest, data, ends = table
     size = len(slots)
     for key in range(len(ends) - 1):
@@ -219,7 +211,7 @@ def _find(
 
 @kernel
 def _look_up(table: KeyTable, tokens: TokenRows, begin: int, end: int, value: Any) -> int:
-    """The key that the tokens from `begin` to `end` are, by their hash; -1 for none."""
+    """The key of the tokens from `begin` to `end`, given their hash; -1 for none."""
     size = len(table.slots)
     slot = _slot(value, size)
     while table.slots[slot] != -1:
@@ -243,7 +235,7 @@ def _of_title(titled: KeysOfRows, row: int, key: int) -> int:
 def _match(
     named: KeysOfRows, is_matched: Array, row: int, key: int, start: int, length: int
 ) -> int:
-    """Mark the key that was found at this very position. Returns: its flags; 0 without one."""
+    """Mark the extractor's keys at exactly this position; returns their flags, or 0."""
     flags = 0
     for i in range(named.bounds[row], named.bounds[row + 1]):
         if named.start[i] == start and named.length[i] == length and named.key[i] == key:
@@ -254,7 +246,7 @@ def _match(
 
 @kernel
 def _flags_of(tokens: TokenRows, begin: int, end: int, title_end: int) -> int:
-    """Flags of a position: in the title, or beginning like a name, and whether case tells it."""
+    """Flags of a position: in the title, or like a name, and whether its case has a meaning."""
     if begin < title_end:
         return TITLE | CAPITAL
     flags = INITIAL if tokens.case[begin] & CODE else 0
@@ -268,7 +260,7 @@ def _flags_of(tokens: TokenRows, begin: int, end: int, title_end: int) -> int:
 
 @kernel
 def _put(records: Array, count: int, row: int, key: int, start: int, length: int) -> Array:
-    """The records with one more, of which sentence and flags are yet to be put."""
+    """Append a record; the caller sets sentence and flags."""
     if count == len(records):
         more = np.empty((2 * count, records.shape[1]), records.dtype)
         for i in range(count):  # numba takes seconds to compile the copy of a slice

@@ -1,4 +1,4 @@
-"""The names of one passage: its tokens, the keys that its title and its entities give."""
+"""The names of one passage: its tokens, and the keys from its title and its entities."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ from graphagg.rag.documents.tokens import (
 from graphagg.rag.documents.user_names import ListedNames
 
 CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE, INITIAL, LINK, TARGET = 1, 2, 4, 8, 16, 32, 64, 128
-"""Flags of a mention: begins like a name; found by the extractor; is in the title; is the whole
-title; is the title without its last parentheses; its case tells nothing, as a capital that begins a
-sentence or follows what `openers` looks for, and any token of code; is a link to what the key
-names; the passage is what the key of a link names."""
+"""Flags of a mention: begins like a name; found by the extractor; in the title; is the full title;
+is the title without its last parentheses; its case has no meaning, at the begin of a sentence,
+after `openers` or in code; a link to the key's target; the passage is the target of a link."""
 _MOST_TOKENS = 100
 _OPENS = re.compile(r"[\n\t|:;]|\s\s")
 
@@ -39,10 +38,9 @@ class RowTokens:
     Attributes:
         words: of the title, then of the text.
         spans: `(start, end)` of each in characters of the full text.
-        titles: number of tokens of the title.
-        inner: words inside words of the title, and of the text; for search by words alone.
-        codes: the codes and listed names of the title, and of the text, by characters of the full
-            text.
+        titles: number of title tokens.
+        inner: words inside words of the title, and of the text; for search by words only.
+        codes: codes and listed names of title and text, in characters of the full text.
     """
 
     words: list[str]
@@ -69,31 +67,23 @@ class RowTokens:
 
 
 def spans_of(passage: Passage, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:
-    """`RowTokens.spans[begin:end]` of a passage, alone; what comes after `end` is not read."""
+    """`RowTokens.spans[begin:end]` of a passage, without reading what comes after `end`."""
     titled = word_spans(passage.title)
     first, last = (None if n is None else max(n - len(titled), 0) for n in (begin, end))
     return titled[begin:end] + _moved(passage, word_spans(passage.text, first or 0, last))
 
 
 def openers(text: str, starts: Sequence[int]) -> set[int]:
-    """The tokens behind a line break, a colon or semicolon, a cell of a table, or a wide space.
+    """Tokens after a line break, a colon or semicolon, a table cell, or a wide space.
 
-    A capital tells nothing there, as at the beginning of a sentence.
-
-    Args:
-        text: full text of a passage.
-        starts: where its tokens begin, ascending.
+    A capital has no meaning there, as at the beginning of a sentence. `starts` are the first
+    characters of the tokens, ascending.
     """
     return {bisect_left(starts, match.end()) for match in _OPENS.finditer(text)} - {len(starts)}
 
 
 def tokens_of_code(text: str, starts: Sequence[int]) -> Iterator[int]:
-    """The tokens in lines of code, which write commands and modules in lower case.
-
-    Args:
-        text: full text of a passage.
-        starts: where its tokens begin, ascending.
-    """
+    """Tokens in lines of code; `starts` are the first characters of the tokens, ascending."""
     for block in code_blocks(text):
         yield from range(*(bisect_left(starts, edge) for edge in block))
 
@@ -105,9 +95,10 @@ def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, in
 
 
 def title_keys(title: str) -> dict[str, int]:
-    """The keys that a title gives, and whether each is all of it or what parentheses leave.
+    """The keys of a title, and whether each is all of it or the part before parentheses.
 
-    Headings behind the title give none: a name would lead to every section that is called so.
+    Section headings after the title give none: a name would lead to every section of that
+    heading.
     """
     title, _, _ = title.partition(TRAIL)
     key = entity_key(title)
@@ -122,9 +113,9 @@ def title_keys(title: str) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class FoundKey:
-    """A name in a passage: its key, the tokens that it covers, and flags of the mention.
+    """A name in a passage: its key, its tokens, and flags of the mention.
 
-    What the extractor found defines an entity (`FOUND`); a code is a name in small letters too
+    An entity from the extractor defines one (`FOUND`); a code is a name in lower case too
     (`CAPITAL`), and defines one unless it may be a plain word.
     """
 
@@ -135,9 +126,9 @@ class FoundKey:
 
 
 def found_keys(tokens: RowTokens, text: str, spans: Iterable[Sequence[int]]) -> list[FoundKey]:
-    """The keys of spans `(start, end)` of a full text, and of its codes, each once.
+    """The distinct keys of spans `(start, end)` of a full text, and of its codes.
 
-    Spans without a word, and across the cells of a table, give none.
+    Spans without a word, and across the cells of a table, have none.
     """
     starts = [start for start, _ in tokens.spans]
     ends = [end for _, end in tokens.spans]
@@ -149,7 +140,7 @@ def found_keys(tokens: RowTokens, text: str, spans: Iterable[Sequence[int]]) -> 
     flags_of: dict[tuple[str, int, int], int] = defaultdict(int)
     for key in keys:
         flags_of[key.key, key.start, key.length] |= key.flags
-    return [FoundKey(*key_and_tokens, flags) for key_and_tokens, flags in flags_of.items()]
+    return [FoundKey(*place, flags) for place, flags in flags_of.items()]
 
 
 def linked_keys(passage: Passage, tokens: RowTokens) -> Iterator[FoundKey]:
@@ -168,7 +159,7 @@ def linked_keys(passage: Passage, tokens: RowTokens) -> Iterator[FoundKey]:
 def _found_keys(
     tokens: RowTokens, starts: list[int], ends: list[int], text: str, begin: int, end: int
 ) -> Iterator[FoundKey]:
-    """The key of a span, and the one of its transcription where that is another."""
+    """The key of a span, and the key of its transcription if that differs."""
     first, last = bisect_right(ends, begin), bisect_left(starts, end)
     words = tokens.words[first:last]
     if words and (starts[first] < begin or ends[last - 1] > end):  # inside a run without spaces
@@ -187,7 +178,7 @@ def _found_keys(
 
 
 def _position(words: Sequence[str], among: Sequence[str]) -> int:
-    """Position at which some words follow each other among others; 0 if they do not."""
+    """Position of consecutive words among others; 0 if they are not there."""
     for start in range(len(among) - len(words) + 1):
         if among[start : start + len(words)] == words:
             return start

@@ -1,16 +1,15 @@
 """Vectors as integers of 8 bits, a quarter of the bytes, and their exact products.
 
 A row is `d` codes of int8 and the four bytes of its scale (float32, little-endian): component j is
-`scale * code[j]`, off by half a 127th of the row's largest component at most. A row depends on its
-vector alone.
+`scale * code[j]`, with an error of at most half a 127th of the row's largest component. A row
+depends on its vector only.
 
-A query becomes integers of 13 bits and a sign. The product of two rows of integers is exact however
-it is summed, so it is the same bits wherever a row is and whatever is beside it, by either way:
+A query becomes integers of 13 bits and a sign. Products of integers are exact in any order of
+summation, so a score does not depend on where a row is or on what is computed with it:
 
-- BLAS, for few rows: a process that asks a small index loads no compiled code of ours. As float32
-  holds integers up to 2^24, a query is split in two digits of 7 bits: 127 * 127 * d stays below for
-  d up to 1040, and longer vectors are multiplied as float64.
-- A compiled loop over integers, for many: a quarter of the time.
+- Few rows use BLAS, so a small index needs no compiled code. float32 holds integers up to 2^24, so
+a query is split into two digits of 7 bits: 127 * 127 * d stays below for d up to 1040; longer
+vectors use float64. - Many rows use a compiled loop over integers, in a quarter of the time.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class QuantizedQueries(NamedTuple):
     """Queries as integers; q of them.
 
     Attributes:
-        whole: `[q, D]` int16; D is the next multiple of `_LANES`, and 0 follows the d components.
+        whole: `[q, D]` int16, padded with 0 to a multiple D of `_LANES`.
         scales: `[q]` float64.
         digits: `[d, 2 q]`, the high digits of all queries, then the low ones.
     """
@@ -102,7 +101,7 @@ def products(rows: Packed, query: QuantizedQueries) -> Floats:
 
 
 def multiply(rows: Packed, query: QuantizedQueries) -> Floats:
-    """Compute `products` by the compiled loop; of at most `LONGEST` components."""
+    """`products` by the compiled loop, for at most `LONGEST` components."""
     result, fits = np.empty((len(rows), len(query.scales)), np.float32), len(rows)
     fits = max(fits - spare_rows(rows.shape[1]), 0)
     _multiply(read_only(rows.reshape(-1)), rows.shape[1], query, result[:fits])
@@ -112,13 +111,13 @@ def multiply(rows: Packed, query: QuantizedQueries) -> Floats:
 
 
 def spare_rows(width: int) -> int:
-    """Rows of `width` bytes that must follow one whose product the compiled loop computes."""
+    """Rows of `width` bytes that must follow a row that the compiled loop reads."""
     length = width - TAIL
     return -(-(length + -length % _LANES - width) // width) if length % _LANES else 0
 
 
 def with_spare(rows: Packed) -> Packed:
-    """Copy rows, and let as many follow as `spare_rows` says."""
+    """A copy of some rows with `spare_rows` rows of 0 after them."""
     count, width = rows.shape
     spared = np.zeros((count + spare_rows(width), width), rows.dtype)
     spared[:count] = rows
@@ -126,7 +125,7 @@ def with_spare(rows: Packed) -> Packed:
 
 
 def exact_type(rows: Packed) -> type[np.floating[Any]]:
-    """The narrower type of floats that holds every sum of products of codes of 8 bits."""
+    """The narrower float type that holds every sum of products of 8-bit codes exactly."""
     return np.float32 if dimension_of(rows) <= _EXACT_AS_FLOAT32 else np.float64
 
 
@@ -143,16 +142,9 @@ def _digits(whole: Array) -> Array:
     return np.ascontiguousarray(np.concatenate([high, whole - (high << _DIGIT)]).T, kind)
 
 
-def _multiply_by_blas(rows: Any, width: int, query: QuantizedQueries, result: Any) -> None:
-    """`_multiply` by BLAS."""
-    for start in range(0, len(result), _BLOCK):
-        some = rows[start * width : (start + _BLOCK) * width].reshape(-1, width)
-        result[start : start + _BLOCK] = products(some, query)[: len(result) - start]
-
-
-@kernel(nogil=True, plain=_multiply_by_blas)
+@kernel(nogil=True)
 def _multiply(rows: Any, width: int, query: QuantizedQueries, result: Any) -> None:
-    """Write the products of rows of `width` bytes, one after another."""
+    """Write the products of consecutive rows of `width` bytes."""
     for i in range(len(result)):
         for q in range(len(query.whole)):
             result[i, q] = row_product(rows, i * width, width - TAIL, query, q)
@@ -160,9 +152,9 @@ def _multiply(rows: Any, width: int, query: QuantizedQueries, result: Any) -> No
 
 @kernel(nogil=True)
 def row_product(rows: Any, begin: int, length: int, query: QuantizedQueries, q: int) -> Any:
-    """The product of one query and a row of `length` components, whose bytes begin at `begin`.
+    """Product of query `q` and the row of `length` components at byte `begin`.
 
-    What follows the components, the scale and more, is multiplied with 0.
+    The bytes after the components are multiplied with the padding, which is 0.
     """
     whole, first, total = query.whole[q], np.uintp(begin), np.int32(0)
     for j in range(len(whole)):

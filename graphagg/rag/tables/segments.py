@@ -1,8 +1,8 @@
-"""The passages of an index and all that depends on one passage alone, in immutable segments.
+"""The passages of an index and all that depends on one passage only, in immutable segments.
 
-A segment holds the passages that one change added: texts, vectors, sentences, and the entities that
-were found. It never changes. `Gazetteer` and `Lexicon` leave out deleted passages; joining segments
-drops them for good. A row is the number of a passage over all segments, deleted ones included.
+A segment holds the passages that one change added: texts, vectors, sentences, and the entities
+found in them. `Gazetteer` and `Lexicon` leave out deleted passages; joining segments drops them. A
+row is the number of a passage over all segments, deleted ones included.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ _ARRAYS = ("positions", "digests", "text_digests")
 
 @dataclass(frozen=True)
 class PassageTable:
-    """Passages as they were given, by row.
+    """Passages by row.
 
     Attributes:
-        ids, titles, texts, metadata, documents: `[P]`; metadata is a JSON object each.
+        ids, titles, texts, metadata, documents: `[P]`; metadata as JSON objects.
         positions: `[P]` int32.
         digests: `[P, 32]` uint8, the sha256 of each passage.
         text_digests: `[P]` uint64, the first eight bytes of the sha256 of each text, little-endian.
@@ -103,7 +103,7 @@ class PassageTable:
         return len(self.ids)
 
     def metadata_of(self, row: int) -> dict[str, Any]:
-        """The metadata of a passage; `CorruptArtifact` where they are no JSON object."""
+        """The metadata of a passage; raises `CorruptArtifact` if it is no JSON object."""
         with content_of(self.metadata.where):
             metadata: dict[str, Any] = json.loads(self.metadata[row])
             if not isinstance(metadata, dict):
@@ -148,16 +148,15 @@ class PassageTable:
 
 @dataclass(frozen=True)
 class Segment:
-    """The passages that one change added, P of them, and all that depends on one alone.
+    """The P passages that one change added, and all that depends on one passage only.
 
     Attributes:
         passages: `[P]`.
-        sentences: `[S, 2]`, `narrow`, where the sentences of each passage begin and end, in
-            characters of its full text; the title is part of the first one.
-        entities: `[F, 2]`, `narrow`, where the entities that the extractor found begin and end.
-        windows: `[W, ...]` unit vectors of the windows of each passage, at least one each: `[W, d]`
-            float32, or `packed`.
-        sentence_vectors: `[S, ...]` likewise.
+        sentences: `[S, 2]`, `narrow`, spans of the sentences of each passage, in characters of its
+            full text; the title is part of the first one.
+        entities: `[F, 2]`, `narrow`, spans of the entities that the extractor found.
+        windows: `[W, d + 4]` packed unit vectors of the windows of each passage, at least one each.
+        sentence_vectors: `[S, d + 4]` likewise.
         lists: inverted lists of the windows; None of a small segment.
     """
 
@@ -193,12 +192,12 @@ class Segment:
 
 
 def text_digest(text: str) -> bytes:
-    """Eight bytes that equal texts share, and others but by rare chance do not."""
+    """Eight bytes of the sha256 of a text."""
     return hashlib.sha256(text.encode()).digest()[:8]
 
 
 def segment_prefix(segment: int) -> str:
-    """The prefix of the names of a segment's files."""
+    """Prefix of a segment's file names."""
     return f"s{segment}."
 
 
@@ -208,11 +207,7 @@ def table_name(segment: int) -> str:
 
 
 class StoredCorpus:
-    """All segments of a version, read as one table of R rows.
-
-    Args:
-        segments: in the order in which they were added; at least one.
-    """
+    """All segments of a version (at least one), read as one table of R rows."""
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = list(segments)
@@ -225,7 +220,7 @@ class StoredCorpus:
         return int(self.starts[-1])
 
     def locate(self, row: int) -> tuple[Segment, int]:
-        """The segment that holds a row, and the row's number inside it."""
+        """The segment of a row, and the row's number in it."""
         i = bisect_right(self._starts, row) - 1
         return self.segments[i], row - self._starts[i]
 
@@ -234,12 +229,12 @@ class StoredCorpus:
         return segment.passages[inside]
 
     def id(self, row: int) -> str:
-        """The id of the passage in a row."""
+        """The id of a passage."""
         segment, inside = self.locate(row)
         return segment.passages.ids[inside]
 
     def read(self, row: int) -> Passage:
-        """The passage in a row without its metadata, which is half of what reading one takes."""
+        """A passage without its metadata, which takes half of the time to read one."""
         segment, inside = self.locate(row)
         passages = segment.passages
         return Passage(
@@ -251,27 +246,27 @@ class StoredCorpus:
         )
 
     def raw_text(self, row: int) -> bytes:
-        """The text of the passage in a row, in UTF-8."""
+        """The text of a passage, in UTF-8."""
         segment, inside = self.locate(row)
         return segment.passages.texts.raw(inside)
 
     def text_digest(self, row: int) -> int:
-        """The digest of the text of the passage in a row; see `PassageTable`."""
+        """The digest of a passage's text; see `PassageTable`."""
         segment, inside = self.locate(row)
         return int(segment.passages.text_digests[inside])
 
     def title(self, row: int) -> str:
-        """The title of the passage in a row."""
+        """The title of a passage."""
         segment, inside = self.locate(row)
         return segment.passages.titles[inside]
 
     def raw_id(self, row: int) -> bytes:
-        """The id of the passage in a row, in UTF-8."""
+        """The id of a passage, in UTF-8."""
         segment, inside = self.locate(row)
         return segment.passages.ids.raw(inside)
 
     def same_document(self, rows: Rows, others: Rows) -> Mask:
-        """Whether rows are chunks of the document of others; of any shapes that broadcast."""
+        """Whether rows are chunks of the same document as others; shapes broadcast."""
         bounds = self._documents.offsets
         lengths, of_others = (bounds[each + 1] - bounds[each] for each in (rows, others))
         same: Mask = (lengths == of_others) & (lengths > 0)
@@ -297,18 +292,12 @@ class StoredCorpus:
         return _stacked([segment.windows.bounds for segment in self.segments])
 
     def sentence_spans(self, row: int) -> list[tuple[int, int]]:
-        """The places of the sentences of a passage in its full text."""
+        """Spans of the sentences of a passage in its full text."""
         segment, inside = self.locate(row)
         return [(start, end) for start, end in segment.sentences.row(inside).tolist()]
 
     def sentence(self, row: int, index: int, passage: Passage | None = None) -> str:
-        """Text of a sentence of a passage, with single blanks as white space.
-
-        Args:
-            row: of the passage.
-            index: of the sentence, from 0.
-            passage: the passage of the row, if it was read before.
-        """
+        """Text of a sentence of a passage; `passage` is the row's, if it was already read."""
         segment, inside = self.locate(row)
         start, end = segment.sentences.row(inside)[index].tolist()
         return sentence_text(passage or self.read(row), start, end)
@@ -331,9 +320,9 @@ class StoredCorpus:
 
 
 def sentence_text(passage: Passage, start: int, end: int) -> str:
-    """A sentence by its place in the full text, with single blanks as white space.
+    """A sentence by its span in the full text, with single blanks as white space.
 
-    The title, where the sentence begins with it, is on a line of its own.
+    A title that begins the sentence is on a line of its own.
     """
     text, title_end = passage.full_text, len(passage.title)
     lines = (text[:title_end], text[title_end:end]) if start < title_end else (text[start:end],)
@@ -341,13 +330,7 @@ def sentence_text(passage: Passage, start: int, end: int) -> str:
 
 
 def join_segments(corpus: StoredCorpus, first: int, alive: npt.NDArray[np.bool_]) -> Segment:
-    """Join the passages that are alive in all segments from number `first` on, in the same order.
-
-    Args:
-        corpus: all segments.
-        first: number of the first segment to join.
-        alive: `[R]`, the passages to keep.
-    """
+    """Join the passages `alive` `[R]` of all segments from number `first` on, in the same order."""
     segments, starts = corpus.segments[first:], corpus.starts[first:].tolist()
     rows = [np.flatnonzero(alive[start:end]) for start, end in pairwise(starts)]
 

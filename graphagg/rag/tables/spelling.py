@@ -1,4 +1,4 @@
-"""Spelling of an entity in a passage that mentions it."""
+"""How a passage spells an entity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNSPACED = re.compile(f"[{UNSPACED}\uac00-\ud7a3]")
 
 
 class Speller:
-    """Finds spellings for one answer; a passage is read once."""
+    """Finds spellings for one answer; each passage is read once."""
 
     def __init__(self, corpus: StoredCorpus, gazetteer: Gazetteer) -> None:
         self._corpus, self._gazetteer = corpus, gazetteer
@@ -33,9 +33,10 @@ class Speller:
         self._read[row] = self._corpus[row]
 
     def spelling(self, entity: int, row: int) -> str:
-        """An entity as a passage writes it first; its key where the passage does not hold it.
+        """The first spelling of an entity in a passage, or its key if the passage lacks it.
 
-        Another spelling of a name is shown with the key: "SRE (site reliability engineering)".
+        Another spelling of a name is shown with the key: "SRE (site reliability
+        engineering)".
         """
         g = self._gazetteer
         of_row = g.mentions(row)
@@ -55,12 +56,12 @@ class Speller:
 
 
 def _squeezed(name: str) -> str:
-    """The letters and digits of a name: a code is one name with and without separators."""
+    """Letters and digits of a name: a code is the same with and without separators."""
     return entity_key(name).replace(" ", "")
 
 
 def _joined(key: str) -> str:
-    """A key that is part of a run without spaces, its pairs put together again."""
+    """Join the overlapping pairs of a key from a text without spaces."""
     name, *words = key.split(" ")
     for word in words:
         heads = range(len(word) - 1, 0, -1) if _UNSPACED.match(word) else ()

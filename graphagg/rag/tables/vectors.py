@@ -1,7 +1,7 @@
 """Sets of rows, and products of packed vectors with queries.
 
-Products of packed rows are exact integers (`packed`), so they do not depend on the segment, batch
-or filter in which they are computed.
+Products of packed rows are exact integers (`packed`): they do not depend on segment, batch or
+filter.
 """
 
 from __future__ import annotations
@@ -28,35 +28,30 @@ Rows = npt.NDArray[np.int64]
 
 
 class RowSet:
-    """Some of the rows of a corpus.
-
-    Args:
-        mask: `[R]`, True for the rows in the set.
-        count: number of rows in the set.
-    """
+    """A subset of the rows of a corpus: a mask `[R]`, and the number of rows in it."""
 
     def __init__(self, mask: npt.NDArray[np.bool_], count: int) -> None:
         self.mask, self.count = mask, count
 
     @classmethod
     def of(cls, rows: Rows, size: int) -> RowSet:
-        """Make a set of these rows of a corpus of `size` rows."""
+        """The set of these rows of a corpus of `size` rows."""
         mask = np.zeros(size, bool)
         mask[rows] = True
         return cls(mask, len(rows))
 
     @property
     def is_all(self) -> bool:
-        """Whether no row is missing."""
+        """Whether it contains every row."""
         return self.count == len(self.mask)
 
     @cached_property
     def rows(self) -> Rows:
-        """The rows, ascending; 8 bytes each are kept."""
+        """The rows, ascending; cached, 8 bytes each."""
         return np.flatnonzero(self.mask)
 
     def of_values(self, start: int, bounds: Rows) -> npt.NDArray[np.bool_]:
-        """Mask of the values of n rows from `start` on, between `bounds` (`[n + 1]`); kept."""
+        """Mask of the values of n rows from `start` on, with `bounds` `[n + 1]`; cached."""
         mask = self.mask[start : start + len(bounds) - 1]
         if bounds[-1] == len(mask):  # a value each
             return mask
@@ -70,18 +65,14 @@ class RowSet:
 
 
 class Queries:
-    """Vectors that rows are multiplied with; what they are as integers is made once.
-
-    Args:
-        vectors: `[q, d]`.
-    """
+    """Query vectors `[q, d]`; quantized once, at their first use."""
 
     def __init__(self, vectors: Vectors) -> None:
         self.vectors: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
 
     @classmethod
     def of(cls, vectors: Vectors | Queries) -> Queries:
-        """Take vectors, or queries as they are."""
+        """Wrap vectors; queries are returned unchanged."""
         return vectors if isinstance(vectors, Queries) else cls(vectors)
 
     def __len__(self) -> int:
@@ -89,16 +80,12 @@ class Queries:
 
     @cached_property
     def packed(self) -> QuantizedQueries:
-        """For packed rows."""
+        """The quantized queries, for packed rows."""
         return query_of(self.vectors)
 
 
 class Stack:
-    """The rows of several matrices, one after another, without copying them.
-
-    Args:
-        matrices: `[n_i, d + 4]` int8, packed rows; C order, maybe memory-mapped.
-    """
+    """Rows of several packed matrices `[n_i, d + 4]` as one, without a copy; maybe mapped."""
 
     def __init__(self, matrices: Sequence[Packed]) -> None:
         self.matrices = list(matrices)
@@ -135,7 +122,7 @@ class Stack:
 
 
 def ranges(starts: Rows, lengths: Rows) -> Rows:
-    """`start, start + 1, ...` of each of several ranges, one after another."""
+    """`start, start + 1, ...` of several ranges, concatenated."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     positions: Rows = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)

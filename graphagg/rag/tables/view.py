@@ -1,17 +1,17 @@
 """An index seen through a set of passages, as if it held no others.
 
-Deletion, filters and access lists all come down to which passages are visible. Everything that is a
-property of the corpus and not of one passage is made here, from the visible passages alone: N and
-the mean lengths, which entities there are, which mentions count, and how often each entity occurs.
-So an answer under a filter equals the answer of an index of exactly the visible passages.
+Deletion, filters and access lists all decide which passages are visible. All properties of the
+corpus (N, mean lengths, which entities exist, which mentions count, how often each entity occurs)
+are computed here from the visible passages only. So an answer under a filter equals the answer of
+an index of exactly these passages.
 
 The mentions that count begin like a name and belong to a visible entity; of overlapping ones the
-leftmost and longest counts, and beside it the titles of visible passages inside it. A common word,
-which texts write in lower case more often than with a capital inside a sentence ("Add", "See"),
-counts nowhere, or, if it titles a passage, only inside sentences.
+leftmost and longest, and inside it the titles of visible passages. A common word, which texts write
+in lower case more often than with a capital inside a sentence ("Add", "See"), does not count, or,
+if it titles a passage, only inside sentences.
 
-The view of all passages that are alive is part of the index and mapped. Any other view takes a byte
-per mention and per pair and 6 per entity in memory.
+The view of all passages is part of the index and mapped. Any other view takes a byte per mention
+and per pair, and 6 bytes per entity, in memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, offsets, read_only
+from graphagg.arrays import Array, Mask, offsets, read_only
 from graphagg.kernels import kernel, lower_bound
 from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, REFERENCE, Gazetteer, or_of
 from graphagg.rag.tables.lexicon import Lexicon
@@ -41,15 +41,14 @@ from graphagg.rag.tables.vectors import RowSet
 from graphagg.store import Artifact, ArtifactWriter
 
 LONGEST_NAME, INSIDE_NAME = 1, 2
-"""How a mention counts: as leftmost-longest, or as a title inside a longer name. 0: not at all."""
+"""How a mention counts: leftmost-longest, or a title inside a longer name; 0: not at all."""
 MENTIONS, STARTS_TEXT, IN_TITLE, IS_TITLE = 1, 2, 4, 8
-"""How a passage is tied to an entity: mentions it; its text begins with it; its title contains it;
-its title is it."""
+"""Ties of a passage to an entity: mentions it; text begins with it; title contains it; is it."""
 LONGEST_TITLE_PART = 6
 _NAME = CAPITAL | LINK | TARGET  # of these flags a name has the first alone
-_KEPT = 4096  # terms whose frequency is kept
+_CACHED = 4096  # terms whose frequency is cached
 _BLOCK = 1 << 22  # mentions that are counted together
-_TIED = 2  # bits of a byte of a mention that say how it counts; those above say how it ties
+_TIED = 2  # the lower bits of a mention say how it counts, those above how its pair is tied
 
 
 class Allocate(Protocol):
@@ -68,11 +67,11 @@ class View:
         visible: `[R]`.
         entity: `[E]`, which entities are found in or title a visible passage.
         title: `[E]`, which of them title one.
-        mentions: `[m]` uint8, how each mention counts, and in the upper bits how its pair is tied.
-        tie: `[n]` uint8, how each pair is tied; 0 where it is not, or its passage is hidden.
+        mentions: `[m]` uint8, how each mention counts; in the upper bits how its pair is tied.
+        tie: `[n]` uint8, how each pair is tied; 0 if it is not, or its passage is hidden.
         titled: int64, the pairs of an entity and a passage that it titles, ascending.
-        df: `[E]` int32, how many visible passages each entity is tied to.
-        passages: N, how many passages are visible.
+        df: `[E]` int32, number of visible passages that each entity is tied to.
+        passages: N, number of visible passages.
         tokens: number of tokens of these passages, and of their titles.
     """
 
@@ -93,17 +92,10 @@ class View:
         cls,
         gazetteer: Gazetteer,
         lexicon: Lexicon,
-        visible: npt.NDArray[np.bool_],
+        visible: Mask,
         allocate: Allocate | None = None,
     ) -> View:
-        """Decide everything for the given passages; linear in the mentions.
-
-        Args:
-            gazetteer: of the index.
-            lexicon: of the index.
-            visible: `[R]`.
-            allocate: makes the arrays, of zeros; None: in memory.
-        """
+        """The view of the passages `visible` `[R]`; `allocate` makes arrays (None: in memory)."""
         g, make = gazetteer, allocate or _zeros
         visible = read_only(visible)
         entities = len(g.keys)
@@ -138,23 +130,17 @@ class View:
         artifact: Artifact,
         gazetteer: Gazetteer,
         lexicon: Lexicon,
-        visible: npt.NDArray[np.bool_],
+        visible: Mask,
     ) -> View:
         """Map the stored view; every entity of the gazetteer is visible."""
         arrays = {name: artifact.array(f"view.{name}") for name in _STORED}
-        passages, tokens, of_titles = artifact.array("view.counts").tolist()
-        return cls(
-            gazetteer,
-            lexicon,
-            visible,
-            np.broadcast_to(np.True_, len(gazetteer.keys)),
-            **arrays,
-            passages=passages,
-            tokens=(tokens, of_titles),
-        )
+        passages, *tokens = artifact.array("view.counts").tolist()
+        entity = np.broadcast_to(np.True_, len(gazetteer.keys))
+        counts: dict[str, Any] = {"passages": passages, "tokens": tuple(tokens)}
+        return cls(gazetteer, lexicon, visible, entity, **arrays, **counts)
 
     def counts_as(self, mentions: slice | Array = slice(None)) -> npt.NDArray[np.uint8]:
-        """Kinds of some mentions: `LONGEST_NAME`, `INSIDE_NAME`, or 0 where it does not count."""
+        """Kinds of some mentions: `LONGEST_NAME`, `INSIDE_NAME`, or 0 if it does not count."""
         return np.asarray(self.mentions[mentions]) & np.uint8((1 << _TIED) - 1)
 
     def ties(self, mentions: slice | Array) -> npt.NDArray[np.uint8]:
@@ -168,20 +154,20 @@ class View:
 
     @cached_property
     def row_set(self) -> RowSet:
-        """The visible rows, as a search takes them."""
+        """The visible rows as a `RowSet`."""
         return RowSet(self.visible, self.passages)
 
     @cached_property
     def languages(self) -> dict[str, int]:
-        """The number of visible passages by language; {} in an index of one language."""
+        """Number of visible passages by language; {} in an index of one language."""
         return self.lexicon.codes(self.visible)
 
     @cached_property
     def frequency(self) -> Callable[[int, int], int]:
-        """Number of visible passages among the postings from one position to another."""
+        """Number of visible passages among the postings in a range."""
         if self.row_set.is_all:
             return lambda start, end: end - start
-        return lru_cache(_KEPT)(partial(_frequency, self.visible, self.lexicon.rows))
+        return lru_cache(_CACHED)(partial(_frequency, self.visible, self.lexicon.rows))
 
     @property
     def mean_lengths(self) -> tuple[float, float]:
@@ -191,7 +177,7 @@ class View:
 
     @cached_property
     def length_norms(self) -> npt.NDArray[np.float32]:
-        """The norms of BM25 by the mean length of the visible passages, `[R]`."""
+        """`[R]` BM25 norms by the mean length of the visible passages."""
         return self.lexicon.length_norms(self.mean_lengths[0])
 
     def idf(self, entities: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
@@ -206,22 +192,21 @@ class View:
         """The visible passages tied to an entity, and how; `[df]` each."""
         pairs = self.gazetteer.pairs(entity)
         tie = self.tie[pairs]
-        kept = tie > 0
-        return self.gazetteer.row[pairs][kept], tie[kept]
+        is_tied = tie > 0
+        return self.gazetteer.row[pairs][is_tied], tie[is_tied]
 
     def ties_at(self, entity: int, rows: Array) -> npt.NDArray[np.uint8]:
-        """Look up the ties of an entity to some passages, `[m]`; 0: none. O(m log df)."""
+        """Ties of an entity to some passages, `[m]`; 0: none. O(m log df)."""
         pairs = self.gazetteer.pairs(entity)
         of_entity = self.gazetteer.row[pairs]
         if not len(of_entity):
             return np.zeros(len(rows), np.uint8)
         positions = np.minimum(of_entity.searchsorted(rows.astype(np.int32)), len(of_entity) - 1)
-        return np.where(of_entity[positions] == rows, self.tie[pairs][positions], 0).astype(
-            np.uint8
-        )
+        is_tied = of_entity[positions] == rows
+        return np.where(is_tied, self.tie[pairs][positions], 0).astype(np.uint8)
 
     def titled_range(self, entities: Array) -> tuple[Array, Array]:
-        """Find the range in `titled` of the pairs of each of some entities: begins and ends."""
+        """Ranges in `titled` of the pairs of some entities: begins and ends."""
         bounds = self.gazetteer.pair_bounds
         begins, ends = (self.titled.searchsorted(bounds[entities + i]) for i in (0, 1))
         return begins, ends
@@ -261,9 +246,9 @@ class _Mentions(NamedTuple):
 
 
 def _common(g: Gazetteer, visible: Array) -> Array:
-    """Mask `[E]` of the entities that visible texts write in lower case more often than as a name.
+    """Mask `[E]` of entities that visible texts write in lower case more often than as a name.
 
-    Case in code tells nothing, nor does a capital that begins a sentence.
+    Case in code and capitals that begin a sentence do not count.
     """
     balance, seen = np.zeros(len(g.keys), np.int64), np.repeat(visible, np.diff(g.bounds))
     for start in range(0, len(seen), _BLOCK):
@@ -289,17 +274,10 @@ def _resolve(
 ) -> None:
     """Choose the mentions that count, and tie their passages to their entities.
 
-    Args:
-        mentions: of the gazetteer; of a row by their start, of one start the longest first.
-        title_tokens: `[R]`, how many tokens of each row are its title.
-        visible: `[R]`.
-        usable: `[E]`, entities that are visible, may be linked, and title a passage or are no
-            common words.
-        is_title: `[E]`, entities that title a visible passage.
-        is_common: `[E]`, entities that are common words.
-        how: `[m]`, takes how each mention counts, and how its pair is tied.
-        tie: `[n]`, takes how each pair is tied.
-        pairs: room for the pairs of a row's mentions.
+    `title_tokens` `[R]` counts the tokens of titles; `usable` `[E]` are entities that are
+    visible, linkable, and title a passage or are no common words; `is_title` and `is_common`
+    `[E]`. Fills `how` `[m]` and `tie` `[n]` as in `View.mentions` and `View.tie`; `pairs` is
+    scratch space.
     """
     bounds, entities, starts, lengths, flags, _, _ = mentions
     for row in range(len(visible)):
@@ -341,7 +319,7 @@ def _resolve(
 def _find_pairs(
     mentions: _Mentions, row: int, usable: Array, is_common: Array, pairs: Array
 ) -> None:
-    """Put the pairs of a row's mentions in `pairs`, from 0 on; -1 where the entity is not used."""
+    """Write the pairs of a row's mentions to `pairs`; -1 where the entity is not used."""
     first, last = mentions.bounds[row], mentions.bounds[row + 1]
     for i in range(first, last):
         entity, flags = mentions.entity[i], mentions.flags[i]
@@ -352,7 +330,7 @@ def _find_pairs(
 
 @kernel
 def _tie_links(pairs: Array, flags: Array, how: Array, tie: Array) -> None:
-    """Tie a row to what it links to, and to the links that lead to it; names are beside them."""
+    """Tie a row to its links, and to the links that lead to it."""
     for i in range(len(flags)):
         if pairs[i] >= 0 and flags[i] & LINK:
             how[i] = INSIDE_NAME
@@ -363,7 +341,7 @@ def _tie_links(pairs: Array, flags: Array, how: Array, tie: Array) -> None:
 
 @kernel
 def _note_ties(pairs: Array, tie: Array, how: Array) -> None:
-    """Note of each of a row's mentions how its pair is tied, above how it counts."""
+    """Add the tie of its pair to each of a row's mentions, in the upper bits."""
     for i in range(len(pairs)):
         if pairs[i] >= 0:
             how[i] |= tie[pairs[i]] << _TIED
@@ -379,7 +357,7 @@ def _pair(mentions: _Mentions, entity: int, row: int) -> int:
 
 @kernel
 def _title_tie(flags: int, length: int) -> int:
-    """Tie of a passage to an entity in its title; 0 if the run of its words is too long."""
+    """Tie of a passage to an entity in its title; 0 if the name is too long."""
     if flags & (FULL_TITLE | BASE_TITLE):
         return IS_TITLE
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0

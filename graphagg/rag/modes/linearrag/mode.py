@@ -50,10 +50,10 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
         vectors, name_vectors = models.encoder().encode_query(texts, unknown)
         seeds = {name: (e, 1.0) for name, e in entities.items() if e is not None}
         if unknown and len(search.graph.entities):
-            known = self.snapshot.cached(
+            names_of_index = self.snapshot.cached(
                 "names", "", lambda: NameVectors.of_index(self.snapshot, models.encoder())
             )
-            nearest = known.nearest(search.graph.entities, list(name_vectors))
+            nearest = names_of_index.nearest(search.graph.entities, list(name_vectors))
             seeds.update(zip(unknown, nearest, strict=True))
         return [
             SeededQuestion(
@@ -63,7 +63,7 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
         ]
 
     def _rank(self, question: SeededQuestion, k: int) -> RankedHits:
-        """Rank by PageRank; a question that names no entity by similarity alone."""
+        """Rank by PageRank; a question that names no entity by similarity only."""
         scores, allowed = self._scores(question), self.scope.allowed
         if not question.seeds:
             return self._rank_by_vector(scores)
@@ -74,7 +74,7 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
     @property
     def _search(self) -> LinearRAGSearch:
         corpus, view, ranks = self.snapshot.corpus, self.scope.view, self.snapshot.ranks
-        # The cached search holds its view, so that no other view can have the same id meanwhile.
+        # The cached search holds its view, so that no other view can get the same id.
         return self.snapshot.cached(
             "linearrag", str(id(view)), lambda: LinearRAGSearch(corpus, view, ranks)
         )

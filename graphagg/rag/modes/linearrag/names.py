@@ -1,6 +1,6 @@
 """Vectors of entity names, which link a name that no passage contains to an entity (eq. 3).
 
-An index does not store them. They are computed at the first question that needs them, and cached.
+They are not stored, but computed at the first question that needs them, and cached.
 """
 
 from __future__ import annotations
@@ -27,23 +27,14 @@ _LOG = logging.getLogger("graphagg.rag")
 
 @dataclass(frozen=True)
 class NameVectors:
-    """Vectors of the names of all entities that the extractor found.
-
-    Attributes:
-        entities: `[n]` ids, ascending.
-        vectors: `[n, d]`.
-    """
+    """Vectors `[n, d]` of the names of all entities that the extractor found, ids ascending."""
 
     entities: Ints
     vectors: Stack
 
     @classmethod
     def of_index(cls, snapshot: PassageSnapshot, encoder: Encoder) -> NameVectors:
-        """Encode the names of an index.
-
-        Raises:
-            InvalidParameter: there are more than `MOST_NAMES`.
-        """
+        """Encode the names of an index; raises `InvalidParameter` above `MOST_NAMES`."""
         gazetteer, where = snapshot.gazetteer, snapshot.artifact.directory
         is_found = or_of(gazetteer.pair_flags, np.diff(gazetteer.pair_bounds)) & FOUND
         entities = np.flatnonzero(is_found)

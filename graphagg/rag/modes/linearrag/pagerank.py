@@ -23,13 +23,7 @@ TOLERANCE = 5e-7
 
 @dataclass(frozen=True)
 class Reset:
-    """The reset of a question.
-
-    Attributes:
-        rows: `[m]` distinct passages.
-        weights: `[m]` their weights, not negative.
-        entities: weights of entities; negative ones count as 0.
-    """
+    """Reset vector of a question: weights of distinct passages `[m]`, and of entities."""
 
     rows: Ints
     weights: Doubles
@@ -38,13 +32,13 @@ class Reset:
 
 @dataclass(frozen=True)
 class PassageScores:
-    """PageRank of the passages that a question comes to; all others have none.
+    """PageRank of the passages that a question reaches; all others have none.
 
     Attributes:
         rows: `[n]` distinct, in any order.
         scores: `[n]`; with the scores of entities they sum to 1.
-        unit: how much of each unit of a passage's reset stays in its own score before any step;
-            the rest of the score is what steps bring.
+        unit: the part of a passage's reset that stays in its own score; the rest of the score
+            comes from steps.
     """
 
     rows: Ints

@@ -29,11 +29,7 @@ from graphagg.rag.tables.view import View
 
 @dataclass(frozen=True)
 class SeededQuestion(EncodedReading):
-    """A question, its vector, and the entities that it names.
-
-    Attributes:
-        seeds: the entities, in the order of their names.
-    """
+    """A question, its vector, and the entities that it names, in order."""
 
     seeds: tuple[Seed, ...] = ()
 
@@ -60,33 +56,21 @@ class PassageWalk:
 
 
 class LinearRAGSearch:
-    """Ranks passages for questions over one view of a corpus.
-
-    Args:
-        corpus: texts and vectors.
-        view: the visible passages.
-        ranks: `[R]` place of each passage's id in their order; ties are broken by it.
-    """
+    """Ranks passages over one view; `ranks` `[R]` of ids break ties."""
 
     def __init__(self, corpus: StoredCorpus, view: View, ranks: Array) -> None:
         self.corpus, self.view, self.ranks = corpus, view, ranks
         self.graph = TriGraph(view, corpus.sentence_bounds)
 
     def entity_named(self, name: str) -> int | None:
-        """The visible entity that a mention spells, if the extractor found it in a passage."""
+        """The visible entity with a mention's key, if the extractor found it in a passage."""
         entity = self.view.gazetteer.find(entity_key(name))
         return None if entity is None or not len(self.graph.found_in(entity)) else entity
 
     def rank(
         self, question: SeededQuestion, similarities: Array, config: LinearRAGConfig
     ) -> PassageWalk:
-        """Compute activation and PageRank for a question that names entities.
-
-        Args:
-            question: with its entities.
-            similarities: to each visible passage.
-            config: the settings.
-        """
+        """Activation and PageRank, given the `similarities` to each visible passage."""
         activation = activate(self.graph, question.seeds, self._sigma(question), config)
         # The passage prior of eq. 7: similarities are scaled to 0..1.
         low, high = similarities.min(), similarities.max()
@@ -100,8 +84,6 @@ class LinearRAGSearch:
         scores = personalized_pagerank(self.graph, reset, config.damping)
         return PassageWalk(question.seeds, activation, rows, prior, bonus, scores)
 
-    # --- stage 1 ---------------------------------------------------------------------------------
-
     def _sigma(self, question: SeededQuestion) -> Sigma:
         def sigma(sentences: Ints) -> Doubles:
             products = self.corpus.sentence_vectors.dots_at(sentences, question.query)[:, 0]
@@ -109,10 +91,8 @@ class LinearRAGSearch:
 
         return sigma
 
-    # --- stage 2 ---------------------------------------------------------------------------------
-
     def _bonus(self, activation: Activation) -> tuple[Rows, Array]:
-        """The passages that hold an active entity, and the bonus of each (eq. 7).
+        """The passages that contain an active entity, and the bonus of each (eq. 7).
 
         ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e).
         """
@@ -125,10 +105,8 @@ class LinearRAGSearch:
         distinct, position = np.unique(np.concatenate(rows), return_inverse=True)
         return distinct, np.log1p(np.bincount(position, np.concatenate(shares), len(distinct)))
 
-    # --- hits ------------------------------------------------------------------------------------
-
     def hits(self, walk: PassageWalk, k: int, allowed: Mask | None) -> list[Hit]:
-        """The `k` best passages; `allowed` (`[R]`): only among these."""
+        """The `k` best passages; only among `allowed` (`[R]`) if not None."""
         reached = walk.scores
         rows, scores = top_rows(reached.rows, reached.scores, k, self.ranks, self.view, allowed)
         in_reset, position = lookup(walk.rows, rows)
@@ -158,7 +136,7 @@ class LinearRAGSearch:
     def _paths(
         self, rows: Ints, seeds: Sequence[Seed], activation: Activation
     ) -> list[tuple[Hop, ...]]:
-        """The path to each passage through the active entity that gives it most."""
+        """The path to each passage through the active entity with the largest share."""
         entities, speller = list(activation.value), Speller(self.corpus, self.view.gazetteer)
         shares = np.stack([self._share(entity, rows, activation) for entity in entities])
         strongest = shares.argmax(axis=0)
@@ -189,7 +167,7 @@ class LinearRAGSearch:
         activation: Activation,
         speller: Speller,
     ) -> tuple[Hop, ...]:
-        """Question entity -> entity (-> sentence -> entity)* -> passage, back from the passage."""
+        """Question entity -> entity (-> sentence -> entity)* -> passage, built backwards."""
         hops = [Hop("passage", self.corpus.id(row), share)]
         seed_of = {seed.entity: seed for seed in seeds}
         while entity not in seed_of:

@@ -40,12 +40,8 @@ from graphagg.rag.tables.view import View
 class TriGraph:
     """The visible passages, sentences and entities, and their containment.
 
-    R rows of the corpus are passages, S sentences, E entities of the gazetteer; hidden ones, and
-    entities that only titles name, have no edges.
-
-    Args:
-        view: the visible passages.
-        sentence_bounds: `[R + 1]`, the sentences of each passage.
+    R rows of the corpus are passages, E entities of the gazetteer; `sentence_bounds` `[R + 1]`
+    numbers the sentences. Hidden ones, and entities that only titles name, have no edges.
 
     Attributes:
         passages: R, the number of rows.

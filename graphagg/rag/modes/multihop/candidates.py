@@ -1,7 +1,7 @@
 """The candidates of a question: the pool, and the direct score F of each passage.
 
-The formula is at the head of `graphagg.rag.config.multihop`. Everything is computed from a `View`,
-so that hidden passages change nothing.
+The formula is at the head of `graphagg.rag.config.multihop`. A `View` provides all statistics, so
+hidden passages change nothing.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _MOST_TITLED = 20  # passages titled by an entity of the question that join the 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The passages that a question is compared with; n of them, by their ids.
+    """The passages that a question is compared with; n of them.
 
     Attributes:
         rows: `[n]` ascending by the ranks of their ids.
         features: `[n, 5]` the terms of F, in the order of `FEATURES`.
-        covers: `[n, t]` which of the question's terms each passage holds, 0 or 1.
-        pages: `[n, e]` which passage is a page of which named entity: its title is the entity, or
-            its text begins with it; 0, or the idf of the entity.
+        covers: `[n, t]` which of the question's terms each passage contains, 0 or 1.
+        pages: `[n, e]` idf of the named entities that each passage is a page of (its title is the
+            entity, or its text begins with it), else 0.
         direct: `[n]` F.
     """
 
@@ -45,11 +45,7 @@ class Candidates:
     direct: Array
 
     def joined(self, more: Candidates, ranks: Array) -> tuple[Candidates, Array]:
-        """Add candidates.
-
-        Returns:
-            All candidates, and the position of each of these and then of the added ones in them.
-        """
+        """Add candidates; also returns the new position of each old one, then of each added one."""
         order = np.argsort(ranks[np.concatenate([self.rows, more.rows])])
         position = np.empty(len(order), np.int64)
         position[order] = np.arange(len(order))
@@ -58,14 +54,7 @@ class Candidates:
 
 
 class CandidateScorer:
-    """Scores passages directly, over one view of a corpus.
-
-    Args:
-        corpus: texts and vectors.
-        view: the visible passages.
-        dense: search by similarity.
-        config: the settings.
-    """
+    """Scores passages directly, over one view of a corpus."""
 
     def __init__(
         self, corpus: StoredCorpus, view: View, dense: DenseIndex, config: MultihopConfig
@@ -104,7 +93,7 @@ class CandidateScorer:
         return pool
 
     def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:
-        """The visible rows of greatest prior, in any order; reads only rows that hold a term."""
+        """The visible rows of greatest prior, in any order; reads only rows with a term."""
         weights, ranks = self.config.passage, self.dense.ranks
         rows, scores = lexical.scores
         is_held, positions = lookup(rows, titled)
@@ -138,7 +127,7 @@ class CandidateScorer:
 
 
 def _title_shares(titled: Rows, rows: Rows, question: QuestionScores) -> Array:
-    """`rank_shares` of some passages of a title, among all visible ones: `titled`."""
+    """`rank_shares` of some passages of a title among all visible ones, `titled`."""
     if not len(rows) or len(titled) < 2:
         return np.ones(len(rows))
     near = closeness(question.similarity_at(titled), question.lexical.at(titled))
@@ -147,13 +136,13 @@ def _title_shares(titled: Rows, rows: Rows, question: QuestionScores) -> Array:
 
 
 def closeness(similarity: Array, lexical: Array) -> Array:
-    """Closeness to the question without any weight, which orders the passages of one title."""
+    """Closeness to the question, without weights; orders the passages of one title."""
     near: Array = similarity.astype(np.float64) + lexical
     return near
 
 
 def rank_shares(group: Array, closeness: Array) -> Array:
-    """1 / r^2 for the r-th closest of each group; equals have the same r."""
+    """1 / r^2 for the r-th closest of each group; ties have the same r."""
     order = np.lexsort((-closeness, group))
     groups, values = group[order], closeness[order]
     begins = np.ones(len(order), bool)
@@ -168,6 +157,6 @@ def rank_shares(group: Array, closeness: Array) -> Array:
 
 
 def weighted(values: Array, weights: Array) -> Array:
-    """Weighted sums of rows, `[n]`; BLAS would round a row by the number of rows."""
+    """Weighted sums of rows, `[n]`, independent of the number of rows, unlike BLAS."""
     sums: Array = (values * weights).sum(axis=1)
     return sums

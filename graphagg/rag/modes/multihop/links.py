@@ -1,8 +1,8 @@
 """The links of passages to others, and the terms of a question that a passage leaves open.
 
-Links go through the entities that both passages are tied to, and by similarity. A model whose
-vector of a text is the mean of its tokens' vectors makes the vectors of a question's words together
-with the question's vector. The sum over the words that a passage does not hold asks for the open
+Links go through the entities that both passages are tied to, and by similarity. Where the encoder's
+vector of a text is the mean of its tokens' vectors, the vectors of a question's words come with the
+question's vector. The sum over the words that a passage does not contain is the query for the open
 terms: nothing is encoded again.
 """
 
@@ -30,15 +30,15 @@ _NO_LINK = -9.0  # below any strength of a link; parts that are switched off are
 
 @dataclass(frozen=True)
 class Bridges:
-    """Entities that passages of the frontier mention, or hold in their titles; b of them.
+    """Entities that passages of the frontier mention, or contain in their titles; b of them.
 
     Attributes:
-        parent: `[b]` position in the frontier of the passage that has it.
+        parent: `[b]` position of the passage in the frontier.
         entity: `[b]`.
-        sentence: `[b]` the sentence of the passage, from 0, that is closest to the question; -1 for
-            an entity that is in the title alone.
+        sentence: `[b]` the passage's sentence with the entity, from 0, that is closest to the
+            question; -1 for an entity that is only in the title.
         similarity: `[b]` cosine of that sentence and the question, at least 0.
-        strength: `[b, 3]` of a link to a passage tied as in `KINDS`, everything added.
+        strength: `[b, 3]` total strength of a link to a passage of the first three `KINDS`.
     """
 
     parent: Array
@@ -54,8 +54,8 @@ class Edges:
 
     Attributes:
         bridge: `[m]` position in the bridges; -1 for a link by similarity.
-        parent: `[m]` position in the frontier of the passage it comes from.
-        row: `[m]` the passage it leads to.
+        parent: `[m]` position of the source passage in the frontier.
+        row: `[m]` the target passage.
         kind: `[m]` position in `KINDS`.
         link: `[m]` its strength; see `of_titles`.
     """
@@ -67,14 +67,11 @@ class Edges:
     link: Array
 
     def of_titles(self, bridges: Bridges, closeness: Array) -> Edges:
-        """Give a title that several passages have to the best of them.
+        """Share a title that several passages have: the best of them gets most of it.
 
-        The r-th of them has the share 1 / r^2 of what a page has more than a passage that mentions
-        its name: a link leads to a document, not to one of its chunks.
-
-        Args:
-            bridges: the entities.
-            closeness: `[m]` to the question, of the row of each edge.
+        The r-th by `closeness` `[m]` gets 1 / r^2 of the strength that a page has above a
+        passage that mentions its name: a link leads to a document, not to one of its
+        chunks.
         """
         pages = np.flatnonzero(self.kind == PAGE)
         share = rank_shares(self.bridge[pages], closeness[pages])
@@ -106,12 +103,7 @@ def find_bridges(
 ) -> Bridges:
     """Find the entities through which the passages of a frontier lead on.
 
-    Args:
-        corpus: holds the sentences' vectors.
-        view: the visible passages.
-        frontier: the passages.
-        question: the question; the entities that it names lead nowhere.
-        config: strengths of links.
+    Entities that the question names lead nowhere.
     """
     g = view.gazetteer
     lengths = g.bounds[frontier + 1] - g.bounds[frontier]
@@ -143,15 +135,7 @@ def find_bridges(
 def _closeness(
     corpus: StoredCorpus, frontier: Rows, question: QuestionScores, parent: Array, sentence: Array
 ) -> Array:
-    """Cosine of some sentences and the question, at least 0.
-
-    Args:
-        corpus: holds the sentences' vectors.
-        frontier: passages.
-        question: the question.
-        parent: `[n]` position in the frontier of each sentence's passage.
-        sentence: `[n]` the sentence of the passage, from 0.
-    """
+    """Cosine of the question and sentences of passages `frontier[parent]`, at least 0; `[n]`."""
     begins = corpus.sentence_bounds[frontier]
     lengths = corpus.sentence_bounds[frontier + 1] - begins
     products = corpus.sentence_vectors.dots_at(ranges(begins, lengths), question.query)[:, 0]
@@ -176,7 +160,7 @@ def _strengths(view: View, entity: Array, similarity: Array, config: MultihopCon
 def expand(view: View, bridges: Bridges, frontier: Rows) -> Edges:
     """Every link through an entity from the frontier, one per bridge and passage.
 
-    Of an entity that leads to its pages alone only these are read, however many passages hold it.
+    For an entity that only leads to its pages, only these are read.
     """
     g = view.gazetteer
     is_hub = bridges.strength[:, LEAD:].max(axis=1) <= _NO_LINK
@@ -232,8 +216,7 @@ def similar_edges(
 ) -> Edges:
     """A link by similarity from each passage of the frontier to every other one of a pool.
 
-    Of a passage longer than the encoder's window the first vector leads on, and the best of its
-    vectors is reached.
+    From a passage with several vectors the first is compared, to one with several the best.
     """
     kind, slope = config.link.similar
     first = corpus.windows.take(corpus.window_bounds[frontier]).astype(np.float32)
@@ -245,12 +228,10 @@ def similar_edges(
 
 
 def open_vectors(covers: Array, vector: Vectors, words: Vectors | None) -> Vectors:
-    """The sums of the words' vectors that some passages leave open, `[n, d]`; of any length.
+    """Sums of the vectors of the words that some passages leave open, `[n, d]`; of any length.
 
-    Args:
-        covers: `[n, t]` which of the question's terms each passage holds.
-        vector: `[d]` of the question; stands for the open terms where no word is open.
-        words: `[t, d]` of the terms; None where the encoder gives none.
+    `covers` `[n, t]` masks the terms in each passage; `vector` `[d]` of the question is used
+    where no word is open; `words` `[t, d]`, None if the encoder has none.
     """
     whole = np.tile(vector.astype(np.float32), (len(covers), 1))
     if words is None or not len(words):
@@ -266,17 +247,11 @@ def open_vectors(covers: Array, vector: Vectors, words: Vectors | None) -> Vecto
 def closeness_to_open_terms(
     corpus: StoredCorpus, view: View, bridges: Bridges, edges: Edges, vectors: Vectors
 ) -> Array:
-    """`[m]` closeness of linked passages to the terms that the passages before leave open.
+    """`[m]` closeness of linked passages to the terms that their parents leave open.
 
-    That is the cosine of the closest sentence that mentions the entity between them; for a passage
-    that holds the entity in its title alone, of the closest sentence. 0 for a link by similarity.
-
-    Args:
-        corpus: holds the sentences' vectors.
-        view: the visible passages.
-        bridges: the entities that the passages of the frontier lead on through.
-        edges: m links from them.
-        vectors: `[n, d]` of the frontier, as `open_vectors` gives them.
+    The cosine of the closest sentence that mentions the entity; for a passage with the entity
+    only in its title, of the closest sentence. 0 for a link by similarity. `vectors` `[n, d]`
+    of the frontier come from `open_vectors`.
     """
     near = np.zeros(len(edges.row))
     through = np.flatnonzero(edges.kind != SIMILAR)
@@ -296,8 +271,7 @@ def closeness_to_open_terms(
 def _sentences(corpus: StoredCorpus, view: View, row: Rows, entity: Array) -> tuple[Array, Rows]:
     """The sentences of some rows that mention an entity each, else all of the row.
 
-    Returns:
-        The positions of the rows, and the sentences of the corpus; `[n]` each.
+    Returns the positions of the rows, and the sentences of the corpus; `[n]` each.
     """
     entities = len(view.gazetteer.keys)
     rows, position = np.unique(row, return_inverse=True)
@@ -315,8 +289,7 @@ def _sentences(corpus: StoredCorpus, view: View, row: Rows, entity: Array) -> tu
 def _mentions(view: View, rows: Rows, entities: Array) -> tuple[Array, Array]:
     """The mentions of some entities in the texts of some rows, by row and entity.
 
-    Returns:
-        `position of the row * total of entities + entity` of each mention, ascending; its sentence.
+    Returns `position of the row * E + entity` of each mention, ascending; its sentence.
     """
     g = view.gazetteer
     lengths = g.bounds[rows + 1] - g.bounds[rows]
@@ -335,11 +308,6 @@ def above_mean(closeness: Array, edges: Edges, parents: int) -> Array:
     """`[m]` closeness of each edge's passage less the mean over its parent's passages.
 
     Over the links through entities; one by similarity has 0.
-
-    Args:
-        closeness: `[m]`, as `closeness_to_open_terms` gives it.
-        edges: m of them.
-        parents: number of passages they come from.
     """
     through = edges.kind != SIMILAR
     parent = edges.parent[through]

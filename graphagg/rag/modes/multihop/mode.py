@@ -1,7 +1,7 @@
 """The mode `multihop`: direct scores, paths over links, and a choice that covers the question.
 
-`Multihop` answers and explains; `HitMaker` makes hits of a ranking: the parts of a score, and the
-path that carries it.
+`Multihop` answers and explains; `HitMaker` makes the hits of a ranking with their components and
+paths.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from graphagg.rag.tables.gazetteer import REFERENCE
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import IS_TITLE
 
-_LEAST = 3  # documents whose scores tell a spread
+_LEAST = 3  # documents that a spread needs
 
 
 class Multihop(ReadingRetriever[MultihopConfig]):
@@ -46,7 +46,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
     def encode(
         self, questions: Sequence[QuestionReading], models: QuestionModels
     ) -> list[EncodedReading]:
-        """Encode the questions, with their words where the encoder gives them."""
+        """Encode the questions, with their words where the encoder supports it."""
         encoder = models.encoder()
         if not self.config.open_terms or not gives_words(encoder):
             return super().encode(questions, models)
@@ -69,7 +69,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         return RankedHits(first, ranking.question, spread)
 
     def _spread(self, ranking: MultihopRanking, first: Sequence[tuple[int, Gain]]) -> float:
-        """The deviation of the first scores; of a document's chunks, which are alike, the best."""
+        """Deviation of the first scores; only the best of a document's chunks counts."""
         scores = np.array([ranking.score[at] + gain.score(self.config) for at, gain in first])
         rows = ranking.candidates.rows[[at for at, _ in first]]
         repeats = np.tril(self.snapshot.corpus.same_document(rows[:, None], rows), -1).any(axis=1)
@@ -85,13 +85,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
     def ranking(
         self, question: EncodedReading, k: int, extra: Sequence[int] = ()
     ) -> MultihopRanking:
-        """Compute everything from which the `k` best passages of a question are chosen.
-
-        Args:
-            question: to answer.
-            k: number of passages that will be chosen.
-            extra: rows to score too, which are not chosen.
-        """
+        """The ranking from which `k` passages are chosen; `extra` rows are scored, not chosen."""
         return self.search.rank(self._scores(question), k, self.scope.allowed, extra)
 
     def _explain(
@@ -124,12 +118,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
 
 
 class HitMaker:
-    """Makes hits of one ranking, and says how a passage was reached.
-
-    Args:
-        search: that gave the ranking.
-        ranking: of a question.
-    """
+    """Makes the hits of one ranking, and explains how a passage was reached."""
 
     def __init__(self, search: MultihopSearch, ranking: MultihopRanking) -> None:
         self._search, self._ranking, self._config = search, ranking, search.config
@@ -147,7 +136,7 @@ class HitMaker:
         return self.hits([(position, self._ranking.gain_after(chosen, position))])[0]
 
     def reason(self, row: int) -> str:
-        """Say how a candidate was reached."""
+        """Explain how a candidate was reached."""
         step = self._ranking.step(row)
         if step is None:
             return "it is scored by itself: no better passage leads to it"
@@ -194,12 +183,10 @@ class HitMaker:
         assert position is not None, "a scored row is a candidate"
         return position
 
-    # --- paths -----------------------------------------------------------------------------------
-
     def _path(
         self, row: int, step: Step | None, share: float = 1.0, lift: float = 0.0
     ) -> Iterator[Hop]:
-        """The hops to a passage; their contributions add up to `lift` and `share` of its score."""
+        """The hops to a passage; contributions add up to `lift` and `share` of its score."""
         config, identifier = self._config, self._search.corpus.id(row)
         direct = self._direct(row)
         if step is None:
@@ -233,13 +220,13 @@ class HitMaker:
 
     @cached_property
     def _ties(self) -> list[list[int]]:
-        """The ties of each of the question's entities to the candidates."""
+        """Ties of each of the question's entities to the candidates."""
         ranking, view = self._ranking, self._search.view
         entities, rows = ranking.question.reading.entities, ranking.candidates.rows
         return [view.ties_at(entity, rows).tolist() for entity in entities]
 
     def _link(self, step: Step, passed_on: float) -> Iterator[Hop]:
-        """The sentence and the entity of a hop, or the similarity alone."""
+        """The sentence and the entity of a hop, or the similarity."""
         search, bridges, edges = self._search, step.round.bridges, step.round.edges
         strength = float(edges.link[step.edge])
         if edges.kind[step.edge] == SIMILAR:
@@ -263,7 +250,7 @@ class HitMaker:
             yield Hop("entity", self._speller.spelling(entity, row), rarity, of_name)
 
     def _target(self, step: Step) -> str:
-        """Name the target of a hop by a link between documents; "" for any other hop."""
+        """Target of a hop by a link between documents; "" for any other hop."""
         gazetteer, edge = self._search.view.gazetteer, step.edge
         bridge = int(step.round.edges.bridge[edge])
         entity = int(step.round.bridges.entity[bridge]) if bridge >= 0 else -1

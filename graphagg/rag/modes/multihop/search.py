@@ -1,7 +1,7 @@
 """`mode="multihop"`: direct scores, paths over links, and a choice that covers the question.
 
-The formula and its constants are at the head of `graphagg.rag.config.multihop`. Everything is
-computed from a `View`, so that hidden passages change nothing.
+The formula and its constants are at the head of `graphagg.rag.config.multihop`. A `View` provides
+all statistics, so hidden passages change nothing.
 """
 
 from __future__ import annotations
@@ -48,13 +48,11 @@ class MultihopSearch(CandidateScorer):
         allowed: Mask | None = None,
         extra: Sequence[int] = (),
     ) -> MultihopRanking:
-        """Compute everything from which the `k` best passages of a question are chosen.
+        """Compute the ranking from which the `k` best passages of a question are chosen.
 
-        Args:
-            question: the question.
-            k: number of passages that will be chosen; the same for all up to the pool's size.
-            allowed: `[R]`, which passages may be chosen; None: all that are visible.
-            extra: rows that are scored for `explain` but never returned.
+        The ranking is the same for every `k` up to the pool's size. `allowed` `[R]` masks
+        the passages that may be chosen (None: all visible ones); `extra` rows are scored
+        for `explain`, never chosen.
         """
         # 1. The pool: the passages that F is computed for.
         pool = self.pool(question, max(k, self.config.pool), allowed)
@@ -96,12 +94,9 @@ class MultihopSearch(CandidateScorer):
     def links(
         self, frontier: Rows, question: QuestionScores, pool: Rows | None = None
     ) -> tuple[Bridges, Edges]:
-        """The entities through which the passages of a frontier lead on, and the links to passages.
+        """The bridges of a frontier, and its links to passages.
 
-        Args:
-            frontier: the passages.
-            question: the question.
-            pool: passages that the frontier leads to by similarity too; None: none.
+        With a `pool` there are links by similarity to its passages too.
         """
         bridges = find_bridges(self.corpus, self.view, frontier, question, self.config)
         edges = expand(self.view, bridges, frontier)
@@ -110,11 +105,11 @@ class MultihopSearch(CandidateScorer):
         return bridges, self._between_documents(edges, frontier)
 
     def _between_documents(self, edges: Edges, frontier: Rows) -> Edges:
-        """Leave out links within a document: its chunks share names since they are one text."""
+        """Leave out links within a document, whose chunks share names anyway."""
         return edges.kept(~self.corpus.same_document(edges.row, frontier[edges.parent]))
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
-        """Mask of the rows that are among some others; both may be the whole corpus."""
+        """Mask of the rows that are among others; both may be the whole corpus."""
         return lookup(np.sort(others), rows)[0]
 
     def _grown(
@@ -146,8 +141,8 @@ class MultihopSearch(CandidateScorer):
     def _with_chunks(self, candidates: Candidates, frontier: Array, pooled: Mask) -> Array:
         """Add other chunks of the frontier's documents that are in the pool, the best by F first.
 
-        A document leads on as one: the name that leads on may stand in another chunk than the text
-        that the question finds.
+        A document leads on as one: the name may be in another chunk than the text that the
+        question matches.
         """
         rows, others = candidates.rows, pooled.copy()
         others[frontier] = False
@@ -157,9 +152,8 @@ class MultihopSearch(CandidateScorer):
     def _passed_on(self, candidates: Candidates, frontier: Array) -> Array:
         """The score that each candidate passes on: F, or the F of a better one of the frontier.
 
-        A named page passes on the F of the best such page, so that both sides of a comparison are
-        followed alike, also where one is closer to the question; a chunk passes on the F of its
-        document's best chunk.
+        A named page passes on the F of the best such page, so that both sides of a
+        comparison are followed alike; a chunk passes on the F of its document's best chunk.
         """
         passed_on = candidates.direct.copy()
         pages = frontier[candidates.pages[frontier].any(axis=1)]
@@ -182,16 +176,10 @@ class MultihopSearch(CandidateScorer):
         bridges: Bridges,
         edges: Edges,
     ) -> tuple[Round, Array]:
-        """Raise scores to the scores of the best paths.
+        """Raise scores to those of the best paths over the m edges.
 
-        Args:
-            question: the question.
-            candidates: n passages, all that edges lead to among them.
-            score: `[n]` their scores so far.
-            passed_on: `[n]` the score that each of them passes on.
-            frontier: positions of the passages that lead on.
-            bridges: the entities that they lead on through.
-            edges: the m links.
+        `passed_on` `[n]` is the score that each candidate passes on; `frontier` has their
+        positions. Edges lead to candidates only.
         """
         c = self.config
         parent = frontier[edges.parent]
@@ -268,12 +256,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Step:
-    """The last hop of the best path to a passage.
-
-    Attributes:
-        round: the round that made it, and `index`, the position of that round.
-        edge: position among the round's edges.
-    """
+    """Last hop of the best path to a passage: its round, the round's index, and the edge in it."""
 
     round: Round
     index: int
@@ -282,7 +265,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Gain:
-    """Terms and pages that a passage is the first to hold when it is chosen.
+    """Terms and pages that no passage chosen before contains.
 
     Attributes:
         terms: share of the question's terms.
@@ -299,11 +282,10 @@ class Gain:
 
 @dataclass(frozen=True)
 class MultihopRanking:
-    """All that was computed for a question.
+    """The ranking of a question.
 
     Attributes:
-        question: the question.
-        candidates: the passages.
+        candidates: n passages.
         score: `[n]` f, the best of F and the paths.
         rounds: of following links.
         eligible: `[n]` which candidates may be chosen.
@@ -316,10 +298,9 @@ class MultihopRanking:
     eligible: Mask
 
     def choose(self, config: MultihopConfig, k: int) -> list[tuple[int, Gain]]:
-        """Choose up to `k` candidates, one after another; a smaller `k` gives the first of them.
+        """Choose up to `k` candidates, one after another: positions and gains, in this order.
 
-        Returns:
-            The position of each chosen candidate, in the order of choice, and its gain.
+        A smaller `k` gives the first of them.
         """
         covers, pages = self.candidates.covers, self.candidates.pages
         held_terms, held_pages = np.zeros(covers.shape[1]), np.zeros(pages.shape[1])
@@ -345,18 +326,13 @@ class MultihopRanking:
         return Gain(float(terms[position]), float(pages[position]))
 
     def _gains(self, held_terms: Array, held_pages: Array) -> tuple[Array, Array]:
-        """New terms and pages of each candidate beside the held ones, `[n]` each."""
+        """New terms and pages of each candidate beside those of chosen ones, `[n]` each."""
         new_terms = np.maximum(self.candidates.covers - held_terms, 0.0)
         new_pages = np.maximum(self.candidates.pages - held_pages, 0.0)
         return weighted(new_terms, self.question.lexical.weights), new_pages.sum(axis=1)
 
     def step(self, row: int, before: int | None = None) -> Step | None:
-        """The last hop on the best path to `row`; None if the path starts there.
-
-        Args:
-            row: of a candidate.
-            before: use the state before this round.
-        """
+        """Last hop on the best path to a row before round `before`; None if it starts there."""
         for index in reversed(range(len(self.rounds[:before]))):
             edge = self.rounds[index].best.get(row)
             if edge is not None:
@@ -364,7 +340,7 @@ class MultihopRanking:
         return None
 
     def position(self, row: int) -> int | None:
-        """The position of a row among the candidates; None if it is none."""
+        """Position of a row among the candidates; None if it is none."""
         return self._positions.get(row)
 
     @cached_property

@@ -42,20 +42,14 @@ CONTAINS, SHARES = "contains", "shares"
 
 
 class WeightedEdges(NamedTuple):
-    """WeightedEdges with weights.
-
-    Attributes:
-        source: `[n]` int64.
-        target: `[n]` int64.
-        weight: `[n]` float64, above 0.
-    """
+    """Edges `[n]`: source and target int64, weight float64, above 0."""
 
     source: Ints
     target: Ints
     weight: Doubles
 
     def of(self, some: Mask) -> WeightedEdges:
-        """Some of the edges."""
+        """Some of the edges, by a mask."""
         return WeightedEdges(self.source[some], self.target[some], self.weight[some])
 
 
@@ -219,13 +213,7 @@ def _table(**columns: Any) -> pyarrow.Table:
 
 
 def corpus_graph(snapshot: PassageSnapshot, view: View, config: GraphConfig) -> CorpusGraph:
-    """Build the graph of the visible passages; linear in their mentions, but for sorting.
-
-    Args:
-        snapshot: the version.
-        view: the visible passages.
-        config: the ties of entities.
-    """
+    """Build the graph of the visible passages; linear in their mentions, except for sorting."""
     rows = view.rows
     position = np.full(len(view.visible), -1, np.int64)
     position[rows] = np.arange(len(rows))
@@ -266,11 +254,7 @@ def passage_ties(view: View, entities: Ints) -> tuple[WeightedEdges, Ints]:
 def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig) -> WeightedEdges:
     """Edges of entities that share sentences: positions in `entities`, source before target.
 
-    Args:
-        view: the visible passages.
-        entities: `[n]` of the gazetteer, ascending.
-        sentences: `[R]`, number of sentences of each passage.
-        config: weight, floor, and the number of ties that an entity keeps.
+    `entities` ascend; `sentences` `[R]` are the numbers of sentences of each passage.
     """
     of_sentence, entity = _named(view, entities, sentences)
     total = int(sentences[view.visible].sum())
@@ -280,7 +264,7 @@ def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig
     of_sentence, entity = of_sentence[short], entity[short]
     pairs = _pairs_of(of_sentence, entity, len(entities))
     codes, shared = np.unique(pairs, return_counts=True)
-    source, target = codes // max(len(entities), 1), codes % max(len(entities), 1)
+    source, target = np.divmod(codes, max(len(entities), 1))
     alone = np.bincount(entity, minlength=len(entities))
     weigh = _npmi if config.weight == "npmi" else _jaccard
     weight = weigh(shared, alone[source], alone[target], total)
@@ -304,8 +288,8 @@ def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
     which, rows = which[seen], rows[seen]
     starts = np.cumsum(sentences) - sentences
     sentence = starts[rows] + g.sentence[which]
-    codes = np.unique(sentence * max(len(entities), 1) + position[g.entity[which]])
-    return codes // max(len(entities), 1), codes % max(len(entities), 1)
+    codes = np.unique(sentence * len(entities) + position[g.entity[which]])
+    return np.divmod(codes, max(len(entities), 1))
 
 
 def _pairs_of(of_sentence: Ints, entity: Ints, entities: int) -> Ints:

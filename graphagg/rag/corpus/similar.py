@@ -2,18 +2,18 @@
 
 By `text`, the vector of a passage is the mean of its windows, and the vector of an entity the
 weighted mean of the passages that name it. By `graph`, both have vectors of a random projection of
-`themes.network` without its text edges: vertices that share neighbors are similar, whatever words
-are used. No model is loaded.
+`themes.network` without its text edges: vertices with the same neighbors are similar, whatever
+their words. No model is loaded.
 
 The projection: Chen, Sultan, Tian, Chen and Skiena, *Fast and Accurate Network Embeddings via Very
-Sparse Random Projection* (FastRP), CIKM 2019, arXiv 1908.11512. With the transition matrix
-A = D^-1 S of the symmetric network S and random vectors R, the vectors of the vertices are
+Sparse Random Projection* (FastRP), CIKM 2019, arXiv 1908.11512. With the transition matrix A = D^-1
+S of the symmetric network S and random vectors R, the vectors of the vertices are
 
     N = sum over k of alpha_k A^k R,   each A^k R with rows of length 1.
 
 Departures: the random vector of a vertex comes from a hash of its name, so that a filtered view has
 the vectors of an index of the visible passages; its entries are -1 and 1; degrees are not raised to
-a power, since the weights are rarities already.
+a power, since the weights are already rarities.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ By = Literal["text", "graph"]
 _DIGITS = 6
 DIMENSION = 128
 STEPS = (0.0, 1.0, 1.0, 0.5)
-"""alpha_1 to alpha_4: vertices tied to the same ones are alike, not vertices tied to each other."""
+"""alpha_1 to alpha_4: vertices with the same neighbors are similar, not neighbors."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,8 @@ def similar_passages(
 ) -> SimilarItems:
     """Find the `k` visible passages most similar to one of them.
 
-    Raises:
-        UnknownPassage: there is no such passage, or it is not visible.
-        InvalidParameter: `k` is under 1, or `by` is unknown.
+    Raises `UnknownPassage` if it does not exist or is hidden, `InvalidParameter` for `k` or
+    `by`.
     """
     space = _space(snapshot, selection, integer("k", k, 1), by)
     row = snapshot.known_row(identifier)
@@ -122,9 +121,7 @@ def similar_entities(
 ) -> SimilarItems:
     """Find the `k` entities most similar to one; its name is matched in any case.
 
-    Raises:
-        UnknownEntity: no visible passage names it.
-        InvalidParameter: `k` is under 1, or `by` is unknown.
+    Raises `UnknownEntity` if no visible passage names it, `InvalidParameter` for `k` or `by`.
     """
     space = _space(snapshot, selection, integer("k", k, 1), by)
     net, view = space.net, space.view
@@ -205,17 +202,8 @@ def _best(scores: Doubles, ranks: Array, position: int, k: int) -> Sequence[int]
     return best
 
 
-# --- projection ----------------------------------------------------------------------------------
-
-
 def projected(adjacency: Csr, weights: Doubles, names: Ints) -> Doubles:
-    """`[n, DIMENSION]`, rows of length 1; 0 for a vertex without edges.
-
-    Args:
-        adjacency: `[n, n]`, each edge both ways.
-        weights: `[nnz]`.
-        names: `[n]`, a number for each name.
-    """
+    """`[n, DIMENSION]`, rows of length 1; 0 for a vertex without edges. `names` are hashes."""
     from scipy.sparse import csr_array
 
     shape = (len(names), len(names))

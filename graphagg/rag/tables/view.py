@@ -133,11 +133,11 @@ class View:
         visible: Mask,
     ) -> View:
         """Map the stored view; every entity of the gazetteer is visible."""
-        arrays = {name: artifact.array(f"view.{name}") for name in _STORED}
+        stored: dict[str, Any] = {name: artifact.array(f"view.{name}") for name in _STORED}
         passages, *tokens = artifact.array("view.counts").tolist()
+        stored |= {"passages": passages, "tokens": tuple(tokens)}
         entity = np.broadcast_to(np.True_, len(gazetteer.keys))
-        counts: dict[str, Any] = {"passages": passages, "tokens": tuple(tokens)}
-        return cls(gazetteer, lexicon, visible, entity, **arrays, **counts)
+        return cls(gazetteer, lexicon, visible, entity, **stored)
 
     def counts_as(self, mentions: slice | Array = slice(None)) -> npt.NDArray[np.uint8]:
         """Kinds of some mentions: `LONGEST_NAME`, `INSIDE_NAME`, or 0 if it does not count."""

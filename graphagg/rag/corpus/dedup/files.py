@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,14 @@ _TEXTS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class DedupReport:
-    """Counts of texts that were kept and left out.
+    """Counts of kept and removed texts.
 
     Attributes:
         texts: texts that were read.
         kept: texts that stay.
-        equal: texts that went because another has the very same shingles.
-        near: texts that went because another is like them.
-        groups: groups of two near duplicates and more.
+        equal: texts removed because another has exactly the same shingles.
+        near: texts removed because another is similar.
+        groups: groups of at least two near duplicates.
         pairs: pairs of near duplicates that were found, equal texts as one.
         buckets_cut: buckets too long for all of their pairs to be compared.
 
@@ -112,17 +112,13 @@ def dedup(
             _write_lines(dropped, _dropped_lines(choice, pairs_found, ids or []))
         if pairs is not None:
             _write_lines(pairs, _pair_lines(pairs_found, ids or []))
-        kept = (
-            passage
-            for passage, keep in zip(read_passages(source, columns), choice.kept, strict=True)
-            if keep
-        )
-        (_write_parquet if out.suffix == ".parquet" else _write_jsonl)(out, kept)
+        records = map(_record, compress(read_passages(source, columns), choice.kept))
+        (_write_parquet if out.suffix == ".parquet" else _write_lines)(out, records)
     return report_of(choice, pairs_found)
 
 
 def keep_of(texts: Sequence[str], config: DedupConfig) -> tuple[list[int], DedupReport]:
-    """Find the positions of the texts that stay; returns them and the counts."""
+    """Find the positions of the texts that stay, and the counts."""
     sets = shingles(texts, config)
     pairs = near_duplicates(sets, config)
     choice = choose(pairs, np.diff(sets.bounds))
@@ -130,7 +126,7 @@ def keep_of(texts: Sequence[str], config: DedupConfig) -> tuple[list[int], Dedup
 
 
 def report_of(choice: KeptTexts, pairs: NearDuplicates) -> DedupReport:
-    """Count the texts that were kept and left out."""
+    """Count kept and removed texts."""
     n = len(choice.kept)
     equal = int(np.count_nonzero(pairs.equal != np.arange(n)))
     kept = int(np.count_nonzero(choice.kept))
@@ -146,7 +142,7 @@ def _read(
     ids: list[str] | None,
     progress: Progress,
 ) -> ShingleSets:
-    """Read the shingles of all texts into a mapped file; `ids` is filled where it is given."""
+    """Read the shingles of all texts into a mapped file; `ids`, if not None, is filled."""
     file, lengths, count = GrowingFile(folder / "shingles.npy", np.uint64), [], 0
     iterator = iter(passages)
     while batch := list(islice(iterator, _TEXTS_AT_ONCE)):
@@ -161,9 +157,6 @@ def _read(
     if not count:
         raise EmptyCorpus("no passage in it, wanted one at least; check the file")
     return ShingleSets(offsets(np.concatenate(lengths)), map_array(folder / "shingles.npy"))
-
-
-# --- writing -------------------------------------------------------------------------------------
 
 
 def _dropped_lines(
@@ -187,7 +180,7 @@ def _pair_lines(pairs: NearDuplicates, ids: Sequence[str]) -> Iterator[dict[str,
 
 
 def _record(passage: Passage) -> dict[str, Any]:
-    """The fields that a passage has."""
+    """The non-empty fields of a passage."""
     fields = {
         "id": passage.id, "title": passage.title, "text": passage.text,
         "document": passage.document, "position": passage.position,
@@ -202,22 +195,17 @@ def _write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def _write_jsonl(path: Path, passages: Iterable[Passage]) -> None:
-    _write_lines(path, map(_record, passages))
-
-
-def _write_parquet(path: Path, passages: Iterable[Passage]) -> None:
+def _write_parquet(path: Path, records: Iterable[dict[str, Any]]) -> None:
     """Write passages as rows with one column per key of the metadata.
 
-    A value that is no string, number or truth value is written as its JSON.
+    Values other than strings, numbers and booleans are written as JSON.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     batches = []
-    iterator = map(_record, passages)
-    while records := list(islice(iterator, _TEXTS_AT_ONCE)):
-        flat = [_flat(record) for record in records]
+    iterator = iter(records)
+    while flat := [_flat(record) for record in islice(iterator, _TEXTS_AT_ONCE)]:
         names = dict.fromkeys(name for record in flat for name in record)
         rows = [{name: record.get(name) for name in names} for record in flat]
         batches.append(pa.Table.from_pylist(rows))

@@ -1,15 +1,15 @@
 """Pairs of near duplicates among texts, and the choice of the texts to keep.
 
-A text is a set of shingles: runs of k words, or of k characters, by their 64-bit hashes. Case and
-spacing do not count. A text of fewer than k words or characters is one shingle.
+A text is a set of shingles: runs of k words, or of k characters, by their 64-bit hashes, regardless
+of case and spacing. A text of fewer than k words or characters is one shingle.
 
 Texts with the same key in a band of their MinHash signatures are candidates; every pair of them is
-compared exactly. Of texts with equal shingles the first stands for all. In a bucket of more texts
-than `BUCKET` each is compared with that number of texts before it.
+compared exactly. Texts with equal shingles are represented by the first. In a bucket of more than
+`BUCKET` texts each is compared with that number of texts before it.
 
-Texts are kept by size, the largest first, of equals the earliest, unless they are near duplicates
-of a kept one. So every text that goes has a kept text at the threshold, and no two kept texts were
-found to be near duplicates.
+Texts are kept by size, the largest first, then the earliest, unless they are near duplicates of a
+kept one. So every removed text has a kept text at the threshold, and no two kept texts were found
+to be near duplicates.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class NearDuplicates(NamedTuple):
     Attributes:
         first: `[p]` int64, a text; pairs ascend by (first, second).
         second: `[p]` a later text.
-        similarity: `[p]` of the two, Jaccard.
-        equal: `[n]` int64, the first text that has the shingles of each text; itself where it is.
+        similarity: `[p]` Jaccard.
+        equal: `[n]` int64, the first text with the same shingles as each text, or itself.
         cut: number of buckets in which not all pairs were compared.
     """
 
@@ -55,13 +55,13 @@ class NearDuplicates(NamedTuple):
 
 
 class KeptTexts(NamedTuple):
-    """The texts to keep, and why each of the others goes; n texts.
+    """The texts to keep, and the reason for the others; n texts.
 
     Attributes:
         kept: `[n]` bool.
-        of: `[n]` int64, the text that is kept in the place of each; itself where it is kept.
+        of: `[n]` int64, the text kept instead of each; itself if it is kept.
         similarity: `[n]` of the two.
-        group: `[n]` int64, the first text of the group that near duplicates join each text to.
+        group: `[n]` int64, the first text of the connected group of near duplicates.
     """
 
     kept: Mask
@@ -71,12 +71,7 @@ class KeptTexts(NamedTuple):
 
 
 def near_duplicates(sets: ShingleSets, config: DedupConfig) -> NearDuplicates:
-    """Find pairs at or above the threshold, among the first of equal texts.
-
-    Args:
-        sets: the shingles of n texts, in memory or mapped.
-        config: the threshold, and the signatures.
-    """
+    """Find pairs at or above the threshold, among the first of equal texts."""
     equal, ids = equal_texts(sets), np.arange(len(sets.bounds) - 1)
     empty = np.diff(sets.bounds) == 0
     equal[empty] = ids[empty]  # a text that has no shingle is like no other
@@ -103,10 +98,7 @@ def near_duplicates(sets: ShingleSets, config: DedupConfig) -> NearDuplicates:
 
 
 def band_keys(sets: ShingleSets, texts: Ints, config: DedupConfig, bands: range) -> Array:
-    """Keys of ascending texts, `[len(bands), len(texts)]` uint32; signatures are not kept.
-
-    The token of a shingle is the high half of its hash.
-    """
+    """Keys of ascending texts, `[len(bands), len(texts)]` uint32, from the hashes' high halves."""
     family = HashFamily(config.permutations, _SEED)
     slots = slice(bands.start * config.rows, bands.stop * config.rows)
     keys = np.empty((len(bands), len(texts)), dtype=np.uint32)
@@ -125,7 +117,7 @@ def band_keys(sets: ShingleSets, texts: Ints, config: DedupConfig, bands: range)
 
 
 def equal_texts(sets: ShingleSets) -> Ints:
-    """The first text that has the same shingles as each, `[n]`."""
+    """The first text with the same shingles as each, `[n]`."""
     filled, digests = np.diff(sets.bounds) > 0, np.zeros((2, len(sets.bounds) - 1), np.uint64)
     for digest, reduce in zip(digests, (np.add, np.bitwise_xor), strict=True):
         digest[filled] = reduce.reduceat(sets.hashes, sets.bounds[:-1][filled])
@@ -138,7 +130,7 @@ def equal_texts(sets: ShingleSets) -> Ints:
 
 
 def choose(pairs: NearDuplicates, sizes: Ints) -> KeptTexts:
-    """Choose the texts to keep by the sizes `[n]` of all."""
+    """Choose the texts to keep, given the sizes `[n]` of all."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -174,9 +166,7 @@ def _bucket_pairs(entries: Array, most: int) -> tuple[Array, int]:
     """Pair the texts of equal keys, given sorted entries (key << 32 | text).
 
     In a long bucket each text is paired with the first one and the `most - 1` before it.
-
-    Returns:
-        The pairs, first << 32 | second, and the number of buckets that were cut.
+    Returns the pairs, first << 32 | second, and the number of buckets that were cut.
     """
     shift, text = np.uint64(32), np.uint64(0xFFFFFFFF)
     total = low = cut = 0
@@ -205,7 +195,7 @@ def _bucket_pairs(entries: Array, most: int) -> tuple[Array, int]:
 def _jaccards(
     bounds: Array, hashes: Array, first: Array, second: Array, threshold: float, out: Array
 ) -> None:
-    """The exact similarity of each pair; 0 where the sizes alone are too unlike."""
+    """The exact similarity of each pair; 0 where the sizes already differ too much."""
     for p in range(len(first)):
         a, a_end = bounds[first[p]], bounds[first[p] + 1]
         b, b_end = bounds[second[p]], bounds[second[p] + 1]
@@ -267,7 +257,7 @@ def shingles(texts: Sequence[str], config: DedupConfig) -> ShingleSets:
 def _words(text: Array, starts: Array) -> tuple[Array, Array]:
     """Hash each word of the texts; returns the hashes and the bounds of each text's words.
 
-    A word is a run of letters and digits, and of all that is not ASCII.
+    A word is a run of letters, digits and non-ASCII characters.
     """
     words = np.empty(len(text) // 2 + len(starts), dtype=np.uint64)
     bounds = np.zeros(len(starts), dtype=np.int64)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.graph import WeightedEdges
 from graphagg.rag.corpus.themes.clustering import Assignment, assign, weights_in
 from graphagg.rag.corpus.themes.labels import Words
+from graphagg.rag.corpus.themes.network import ThemeNetwork
 from graphagg.rag.corpus.themes.results import (
     DateRange,
     NamedEntity,
@@ -28,19 +30,14 @@ from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View
 
 _IN_LABEL = 4  # words of a label
-_DIGITS = 6  # of numbers that are shown
+_DIGITS = 6  # of scores and weights
 KEYS = ("when", "date", "published", "created", "year", "modified")
-"""Keys of metadata that are looked for; the first that dates a passage counts."""
+"""Keys of metadata that may contain dates; the first one with a date is used."""
 _YEARS = range(1, 10_000)
 
 
 def theme_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> ThemeMap:
     """Cluster the visible passages into themes, and describe each theme.
-
-    Args:
-        snapshot: the version.
-        view: the visible passages.
-        config: resolutions, and the size of descriptions.
 
     Raises:
         InvalidParameter: no passage has a date under the key of `config.when`.
@@ -49,9 +46,9 @@ def theme_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> Theme
     rows = view.rows.tolist()
     when, dates = dates_of(snapshot.corpus, rows, config.when)
     assignment = assign(snapshot, view, config)
-    writer = _Portraits(snapshot, view, config.shown, assignment, dates)
+    portraits = _Portraits(snapshot, view, config.shown, assignment, dates)
     return ThemeMap(
-        tuple(tuple(writer.themes(level)) for level in range(len(assignment.passage))),
+        tuple(tuple(portraits.themes(level)) for level in range(len(assignment.passage))),
         [snapshot.corpus.id(row) for row in rows],
         assignment.passage.astype(np.int32),
         list(view.gazetteer.keys.take(assignment.net.entities)),
@@ -62,15 +59,7 @@ def theme_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> Theme
 
 
 class _Portraits:
-    """Describes themes, level by level.
-
-    Args:
-        snapshot: the version.
-        view: the visible passages.
-        shown: length of each list.
-        assignment: the themes.
-        dates: `[P]` of the passages.
-    """
+    """Describes themes level by level; `dates` `[P]` are of the passages."""
 
     def __init__(
         self,
@@ -116,7 +105,7 @@ class _Portraits:
         ]  # fmt: skip
 
     def _children(self, level: int) -> list[tuple[str, ...]]:
-        """Ids of the themes inside each, of the next level."""
+        """Ids of each theme's children on the next level."""
         children: list[list[str]] = [[] for _ in self._ids[level]]
         if level + 1 < len(self._ids):
             parents = self._assignment.parent[level + 1].tolist()
@@ -125,29 +114,28 @@ class _Portraits:
         return [tuple(ids) for ids in children]
 
     def _entities(self, theme: Ints, count: int) -> list[tuple[NamedEntity, ...]]:
-        """The entities that weigh most in each theme."""
+        """The entities of greatest weight in each theme."""
         net = self._assignment.net
-        entity, of_theme, weight = weights_in(net, theme)
-        return [
-            tuple(
-                NamedEntity(net_key, self._name(int(entity[i])), round(float(weight[i]), _DIGITS))
-                for i in positions
-                for net_key in [self._view.gazetteer.keys[int(net.entities[entity[i]])]]
-            )
-            for positions in _first_of_each(of_theme, (entity, -weight), count, self._shown)
-        ]
+        position, of_theme, weight = weights_in(net, theme)
+
+        def named(i: int) -> NamedEntity:
+            entity = int(net.entities[position[i]])
+            key, name = self._view.gazetteer.keys[entity], self._name(entity)
+            return NamedEntity(key, name, round(float(weight[i]), _DIGITS))
+
+        best = _first_of_each(of_theme, (position, -weight), count, self._shown)
+        return [tuple(map(named, positions)) for positions in best]
 
     def _name(self, entity: int) -> str:
         """The spelling of an entity in the first passage, by ids, that is tied to it."""
         if entity not in self._names:
-            key = int(self._assignment.net.entities[entity])
-            rows, _ = self._view.tied(key)
+            rows, _ = self._view.tied(entity)
             row = int(rows[np.argmin(self._snapshot.ranks[rows])])
-            self._names[entity] = self._speller.spelling(key, row)
+            self._names[entity] = self._speller.spelling(entity, row)
         return self._names[entity]
 
     def _typical(self, theme: Ints, count: int) -> Doubles:
-        """`[P]`, the cosine of each passage with the mean of its theme's vectors."""
+        """`[P]` cosine of each passage with the mean of its theme's vectors."""
         vectors, cosines = self._assignment.net.vectors, np.zeros(len(theme))
         order = np.argsort(theme, kind="stable")
         for inside in np.split(order, np.searchsorted(theme[order], np.arange(1, count))):
@@ -158,19 +146,16 @@ class _Portraits:
         return cosines
 
     def _central(self, theme: Ints) -> Doubles:
-        """`[P]`, the weight of each passage's ties inside its theme: to passages, by names shared.
+        """`[P]` weight of each passage's ties inside its theme: to passages, and by shared names.
 
-        Two passages are tied by a name as strongly as the weaker of them is tied to it.
+        Two passages are tied by a name with the smaller of their weights to it.
         """
         net = self._assignment.net
         size = len(net.rows)
-        edges = net.edges
-        strength = np.zeros(size)
-        near = (edges.source < size) & (edges.target < size)
-        a, b, weight = edges.source[near], edges.target[near], edges.weight[near]
+        a, b, weight = _between_passages(net)
         inside = theme[a] == theme[b]
-        strength += np.bincount(a[inside], weight[inside], size)
-        strength += np.bincount(b[inside], weight[inside], size)
+        strength = np.bincount(a[inside], weight[inside], size)
+        strength = strength + np.bincount(b[inside], weight[inside], size)
         entity, of_theme, total = weights_in(net, theme)
         themes = int(theme.max(initial=0)) + 1
         codes = net.contains.source * themes + theme[net.contains.target]
@@ -179,18 +164,17 @@ class _Portraits:
         return strength + np.bincount(net.contains.target, np.maximum(others, 0.0), size)
 
     def _passages(self, theme: Ints, count: int, score: Doubles) -> list[tuple[NamedPassage, ...]]:
-        """The passages of each theme that score most; of equal ones the first ids."""
+        """The passages of each theme with the highest scores; ties go to the lower id."""
         net, corpus = self._assignment.net, self._snapshot.corpus
         ranks = self._snapshot.ranks[net.rows]
         rounded = np.round(score, _DIGITS)  # so that the last bit decides no order
-        return [
-            tuple(
-                NamedPassage(passage.id, passage.title, float(rounded[i]))
-                for i in positions
-                for passage in [corpus[int(net.rows[i])]]
-            )
-            for positions in _first_of_each(theme, (ranks, -rounded), count, self._shown)
-        ]
+
+        def named(i: int) -> NamedPassage:
+            passage = corpus.read(int(net.rows[i]))
+            return NamedPassage(passage.id, passage.title, float(rounded[i]))
+
+        best = _first_of_each(theme, (ranks, -rounded), count, self._shown)
+        return [tuple(map(named, positions)) for positions in best]
 
     def _spans(self, theme: Ints, count: int) -> list[DateRange | None]:
         dated: list[list[Date]] = [[] for _ in range(count)]
@@ -200,7 +184,7 @@ class _Portraits:
         return [DateRange(min(d).text, max(d).text, len(d)) if d else None for d in dated]
 
     def _neighbors(self, theme: Ints, ids: Sequence[str]) -> list[tuple[NearTheme, ...]]:
-        """The themes that each is tied to most, by edges of passages and by names shared."""
+        """The themes with the strongest ties to each, by edges of passages and shared names."""
         first, second, weight = _ties_between(self._assignment, theme, len(ids))
         outward = np.bincount(first, weight, len(ids))
         share = np.round(weight / outward[first], _DIGITS)
@@ -210,18 +194,21 @@ class _Portraits:
         ]
 
 
+def _between_passages(net: ThemeNetwork) -> WeightedEdges:
+    """The edges between two passages."""
+    size = len(net.rows)
+    return net.edges.of((net.edges.source < size) & (net.edges.target < size))
+
+
 def _ties_between(assignment: Assignment, theme: Ints, count: int) -> tuple[Ints, Ints, Doubles]:
     """Symmetric list of linked theme pairs with link weights.
 
-    Themes are linked by edges between their passages; and where they share an entity, by the
-    smaller of its weights in them, over the themes that it is in.
+    Themes are linked by edges between their passages, and by each shared entity with the
+    smaller of its weights in them.
     """
     net = assignment.net
-    size, edges = len(net.rows), net.edges
-    near = (edges.source < size) & (edges.target < size)
-    a, b = theme[edges.source[near]], theme[edges.target[near]]
-    weights = [edges.weight[near]]
-    pairs = [a * count + b]
+    a, b, weight = _between_passages(net)
+    pairs, weights = [theme[a] * count + theme[b]], [weight]
     entity, of_theme, weight = weights_in(net, theme)
     # Consecutive themes of an entity, the heaviest first: a chain instead of all pairs.
     order = np.lexsort((of_theme, -weight, entity))
@@ -229,14 +216,14 @@ def _ties_between(assignment: Assignment, theme: Ints, count: int) -> tuple[Ints
     shared = entity[1:] == entity[:-1]
     pairs.append(of_theme[:-1][shared] * count + of_theme[1:][shared])
     weights.append(weight[1:][shared])
-    codes, values = np.concatenate(pairs), np.concatenate(weights)
-    first, second = codes // count, codes % count
+    values = np.concatenate(weights)
+    first, second = np.divmod(np.concatenate(pairs), count)
     apart = first != second
     first, second, values = first[apart], second[apart], values[apart]
     both = np.concatenate([first * count + second, second * count + first])
     linked, position = np.unique(both, return_inverse=True)
     summed = np.bincount(position, np.tile(values, 2), len(linked)).astype(np.float64, copy=False)
-    return linked // count, linked % count, summed
+    return *np.divmod(linked, count), summed
 
 
 def _first_of_each(group: Ints, keys: tuple[Array, ...], count: int, most: int) -> list[list[int]]:
@@ -249,7 +236,7 @@ def _first_of_each(group: Ints, keys: tuple[Array, ...], count: int, most: int) 
 def _label(
     words: Sequence[str], entities: Sequence[NamedEntity], typical: Sequence[NamedPassage]
 ) -> str:
-    """The first words; of a theme without any, its first entity or its first passage."""
+    """The first words; of a theme without words its first entity or passage."""
     if words:
         return ", ".join(words[:_IN_LABEL])
     if entities:
@@ -257,11 +244,8 @@ def _label(
     return typical[0].title or typical[0].id
 
 
-# --- dates ---------------------------------------------------------------------------------------
-
-
 class Date(NamedTuple):
-    """The date of a passage: microseconds since 1970, and as the passage has it."""
+    """The date of a passage: microseconds since 1970, and its text in the metadata."""
 
     instant: int
     text: str
@@ -270,17 +254,12 @@ class Date(NamedTuple):
 def dates_of(
     corpus: StoredCorpus, rows: Sequence[int], when: str | None
 ) -> tuple[str | None, list[Date | None]]:
-    """The key that dates passages, and the date of each of some rows.
+    """The key of the dates, and the date of each row: `when`, or the first of `KEYS` with dates.
 
-    Args:
-        corpus: holds the metadata.
-        rows: the rows to read.
-        when: the key; None: the first of `KEYS` that any of them has a date under.
-
-    Raises:
-        InvalidParameter: `when` is given and dates none of the passages.
+    Raises `InvalidParameter` if no row has a date under `when`.
     """
-    metadata = [_metadata(corpus, row) for row in rows]
+    located = map(corpus.locate, rows)
+    metadata = [segment.passages.metadata_of(inside) for segment, inside in located]
     for key in KEYS if when is None else (when,):
         dates = [_date(values.get(key)) for values in metadata]
         if any(date is not None for date in dates):
@@ -293,17 +272,8 @@ def dates_of(
     return None, [None] * len(metadata)
 
 
-def _metadata(corpus: StoredCorpus, row: int) -> dict[str, Any]:
-    segment, inside = corpus.locate(row)
-    metadata = segment.passages.metadata_of(inside)
-    return metadata
-
-
 def _date(value: object) -> Date | None:
-    if isinstance(value, str):
-        instant = parse_instant(value)
-        return None if instant is None else Date(instant, value)
-    if isinstance(value, int) and not isinstance(value, bool) and value in _YEARS:
-        instant = parse_instant(f"{value:04}-01-01")
-        return None if instant is None else Date(instant, str(value))
-    return None
+    is_year = isinstance(value, int) and not isinstance(value, bool) and value in _YEARS
+    text = f"{value:04}-01-01" if is_year else value
+    instant = parse_instant(text) if isinstance(text, str) else None
+    return None if instant is None else Date(instant, str(value))

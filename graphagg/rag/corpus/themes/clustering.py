@@ -1,17 +1,17 @@
 """Nested themes of a network: stable Louvain by consensus, with vertices visited in hash order.
 
-The result of Louvain depends on the order in which it visits vertices, so two versions of a corpus
-could have rather different themes. Three measures make it stable. None looks at earlier versions,
-so the map after a change equals the map of a rebuild:
+Louvain depends on the order in which it visits vertices, so two versions of a corpus could get very
+different themes. Three measures make it stable. None uses earlier versions, so the map after a
+change equals the map of a rebuild:
 
-1. Vertices are visited in the order of a hash of their names: shared vertices of two versions are
-   visited in the same order.
-2. Consensus (Lancichinetti and Fortunato, *Consensus clustering in complex networks*, 2012): the
-   graph is clustered in several such orders, and an edge counts by the share of partitions that put
-   its ends together, if that is enough of them. Departure: the share weighs the edges there are,
-   instead of replacing the graph by the graph of all pairs, which keeps the cost linear.
-3. The result is a set of grains: small groups on which nearly all partitions agree. Each level
-   groups grains, not the themes of another level. Grains are few, so many more runs are cheap.
+    1. Vertices are visited in the order of a hash of their names, so two versions visit shared
+       vertices in the same order.
+    2. Consensus (Lancichinetti and Fortunato, *Consensus clustering in complex networks*, 2012):
+       the graph is clustered in several such orders, and an edge is weighted by the share of
+       partitions that put its ends together, if that is enough of them. Departure: only existing
+       edges are weighted, instead of the graph of all pairs, which keeps the cost linear.
+    3. The result is a set of grains: small groups on which nearly all partitions agree. Each level
+       groups grains, not the themes of another level. Grains are few, so many more runs are cheap.
 
 Themes are nested: a finer level stays inside the themes of the coarser one.
 """
@@ -36,17 +36,17 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import View
 
 THEME_RUNS = 50
-"""Partitions of the grains that have to agree on each level."""
+"""Number of partitions of the grains per level."""
 GRAIN = 16.0
-"""The resolution of grains: no theme is finer."""
+"""Resolution of grains; no theme is finer."""
 
 
 class Agreement(NamedTuple):
-    """Agreement of several partitions on each edge, and its effect on the edge's weight.
+    """How several partitions must agree on an edge, and the effect on the edge's weight.
 
     Attributes:
-        runs: number of partitions; with 1 there is no agreement to find.
-        least: share of them that has to put both ends together, else the edge goes.
+        runs: number of partitions; 1: plain Louvain.
+        least: smallest share of them that puts both ends together, else the edge is dropped.
         power: exponent of the share that the weight is multiplied by.
     """
 
@@ -62,14 +62,10 @@ def nested(
     of_grains: Agreement,
     of_themes: Agreement,
 ) -> list[Ints]:
-    """The theme of each vertex at each level, the coarsest first: labels from 0, gaps allowed.
+    """The theme of each vertex at each level, the coarsest first: labels from 0, with gaps.
 
-    Args:
-        names: `[n]`, a number for the name of each vertex: `name_hashes`.
-        edges: of the vertices.
-        resolutions: one per level, ascending.
-        of_grains: of partitions of the vertices.
-        of_themes: of partitions of the grains.
+    `names` `[n]` come from `name_hashes`; `resolutions` ascend, one per level; the agreements
+    are of partitions of the vertices and of the grains.
     """
     adjacency, weights = symmetric(len(names), edges)
     grains = _steady(adjacency, weights, names, GRAIN, of_grains)
@@ -91,7 +87,7 @@ def name_hashes(names: Sequence[str]) -> Ints:
 
 
 def symmetric(size: int, edges: WeightedEdges) -> tuple[Csr, Doubles]:
-    """Each edge both ways, and the weights of the entries; repeats are added up."""
+    """Each edge in both directions, with the weights; repeats are added up."""
     pairs = edges.source.astype(np.int32), edges.target.astype(np.int32)
     adjacency, _ = rows_from_pairs(*pairs, (size, size), symmetric=True, weights=edges.weight)
     return adjacency, adjacency.entries.astype(np.float64)
@@ -100,7 +96,7 @@ def symmetric(size: int, edges: WeightedEdges) -> tuple[Csr, Doubles]:
 def _steady(
     adjacency: Csr, weights: Doubles, names: Ints, resolution: float, agreement: Agreement
 ) -> Ints:
-    """The partition that several ones agree on."""
+    """The consensus of several partitions."""
     runs, least, power = agreement
     if runs == 1:
         return partition(adjacency, weights, names, resolution)
@@ -116,7 +112,7 @@ def _steady(
 def partition(
     adjacency: Csr, weights: Doubles, names: Ints, resolution: float, run: int = 0
 ) -> Ints:
-    """Louvain, where vertices are visited in the order of run `run`."""
+    """Louvain with vertices visited in the order of run `run`."""
     order = np.argsort(_mixed(names, run), kind="stable")
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
@@ -130,7 +126,7 @@ def partition(
 
 
 def _mixed(names: Ints, run: int) -> Array:
-    """Another order for each run: the finalizer of splitmix64."""
+    """A different order for each run: the finalizer of splitmix64."""
     golden = 0x9E3779B97F4A7C15
     with np.errstate(over="ignore"):
         z = names.astype(np.uint64) + np.uint64((run + 1) * golden % 2**64)
@@ -142,14 +138,13 @@ def _mixed(names: Ints, run: int) -> Array:
 def _grains_as_vertices(
     adjacency: Csr, weights: Doubles, names: Ints, labels: Ints
 ) -> tuple[Csr, Doubles, Ints]:
-    """The graph of grains: what lies inside one is its loop, and its name is the least inside."""
+    """The graph of grains, with edges inside as loops; the name of a grain is its least name."""
     rows, count = expand_rows(adjacency), int(labels.max(initial=-1)) + 1
     codes, position = np.unique(
-        labels[rows] * max(count, 1) + labels[adjacency.indices], return_inverse=True
+        labels[rows] * count + labels[adjacency.indices], return_inverse=True
     )
     joined = np.bincount(position, weights, len(codes))
-    pairs = codes // max(count, 1), codes % max(count, 1)
-    whole = Csr.from_pairs(*pairs, joined, (count, count))
+    whole = Csr.from_pairs(*np.divmod(codes, max(count, 1)), joined, (count, count))
     first = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(first, labels, names)
     return whole, whole.entries, first
@@ -161,11 +156,10 @@ class Assignment:
 
     Attributes:
         net: the network that was clustered.
-        passage: `[L, P]` the position of each passage's theme in its level.
+        passage: `[L, P]` position of each passage's theme in its level.
         entity: `[L, E]` likewise.
-        parent: of each level, `[themes]`, the position of the theme in the level before; -1 in
-            the first.
-        modularity: of each level.
+        parent: per level, `[themes]` position of the parent in the level before; -1 in the first.
+        modularity: per level.
     """
 
     net: ThemeNetwork
@@ -175,7 +169,7 @@ class Assignment:
     modularity: tuple[float, ...]
 
     def identifiers(self) -> list[list[str]]:
-        """The id of each theme of each level: its parent's id, and its rank inside the parent."""
+        """Theme ids of each level: the parent's id, and the rank inside the parent."""
         ids: list[list[str]] = []
         for parent in self.parent:
             first = np.searchsorted(parent, parent)  # themes of one parent follow each other
@@ -205,10 +199,9 @@ def assign(snapshot: PassageSnapshot, view: View, config: MapConfig) -> Assignme
 
 
 def _numbered(levels: Sequence[Ints]) -> tuple[Ints, tuple[Ints, ...]]:
-    """Number the themes so that children of one parent follow each other, the largest first.
+    """Number themes so that siblings are consecutive, the largest first, then by first passage.
 
-    Of equal sizes the one with the first passage comes first. Returns the themes of the passages,
-    `[L, P]`, and the parents.
+    Returns the themes of the passages, `[L, P]`, and the parents.
     """
     numbered, parents = [], []
     before = np.full(len(levels[0]), -1)
@@ -227,7 +220,7 @@ def _numbered(levels: Sequence[Ints]) -> tuple[Ints, tuple[Ints, ...]]:
 
 
 def _of_entities(net: ThemeNetwork, passage: Ints, parent: tuple[Ints, ...]) -> Ints:
-    """The theme of each entity: on the finest level where it weighs most, the first of equals."""
+    """Theme of each entity: its largest weight on the finest level; ties go to the first."""
     entity, theme, weight = weights_in(net, passage[-1])
     order = np.lexsort((theme, -weight, entity))
     _, first = np.unique(entity[order], return_index=True)
@@ -240,16 +233,12 @@ def _of_entities(net: ThemeNetwork, passage: Ints, parent: tuple[Ints, ...]) -> 
 def weights_in(net: ThemeNetwork, theme: Ints) -> tuple[Ints, Ints, Doubles]:
     """Each entity and theme that share a passage, and the weight of the entity there.
 
-    Args:
-        net: the network.
-        theme: `[P]` of each passage.
-
-    Returns:
-        Entities, ascending; themes, ascending for each; the sums of the weights of edges.
+    `theme` `[P]` is of the passages. Returns entities, ascending; themes, ascending for each;
+    sums of edge weights.
     """
     themes = int(theme.max(initial=0)) + 1
     codes, position = np.unique(
         net.contains.source * themes + theme[net.contains.target], return_inverse=True
     )
     sums = np.bincount(position, net.contains.weight, len(codes)).astype(np.float64, copy=False)
-    return codes // themes, codes % themes, sums
+    return *np.divmod(codes, themes), sums

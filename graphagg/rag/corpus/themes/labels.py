@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from graphagg.rag.models.endpoint import Endpoint
 
 MOST = 200
-"""Themes that a model is asked about: the largest of each level, the coarsest level first."""
+"""Themes that a model labels: the largest of each level, the coarsest level first."""
 _LONGEST = 80  # characters of a label
 _SYSTEM = (
     "You name groups of passages. From the words, names and titles of a group you give a title of "
@@ -34,18 +35,9 @@ _SYSTEM = (
 def labeled(
     made: ThemeMap, endpoint: Endpoint, *, most: int = MOST, progress: Progress = silent
 ) -> ThemeMap:
-    """Label the themes of a map by a language model.
+    """Label the `most` largest themes of a map by a language model, one call each.
 
-    An empty answer leaves the words that were there.
-
-    Args:
-        made: the map.
-        endpoint: the model; one call per theme.
-        most: number of themes it is asked about; the others keep their words.
-        progress: called with stage, done, total.
-
-    Raises:
-        EndpointError: the endpoint did not answer; each cause has its subclass.
+    An empty answer keeps the distinctive words. Raises `EndpointError` if the endpoint fails.
     """
     asked = sorted(made, key=lambda theme: (theme.level, -theme.passages))[:most]
     labels: dict[str, str] = {}
@@ -53,7 +45,11 @@ def labeled(
         label = " ".join(endpoint.complete(messages(theme)).split()).strip("\"'")[:_LONGEST]
         labels[theme.id] = label or theme.label
         progress("labels", done, len(asked))
-    return replace(made, levels=_with(made, labels), labeled_by=endpoint.model)
+    levels = tuple(
+        tuple(replace(theme, label=labels.get(theme.id, theme.label)) for theme in themes)
+        for themes in made.levels
+    )
+    return replace(made, levels=levels, labeled_by=endpoint.model)
 
 
 def messages(theme: Theme) -> list[dict[str, str]]:
@@ -67,23 +63,11 @@ def messages(theme: Theme) -> list[dict[str, str]]:
     return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": shown}]
 
 
-def _with(made: ThemeMap, labels: Mapping[str, str]) -> tuple[tuple[Theme, ...], ...]:
-    return tuple(
-        tuple(replace(theme, label=labels.get(theme.id, theme.label)) for theme in themes)
-        for themes in made.levels
-    )
-
-
 _READ = 5  # passages that are read to spell a stem
 
 
 class Words:
-    """The words of the themes of one view.
-
-    Args:
-        snapshot: the version.
-        view: the visible passages.
-    """
+    """The words of the themes of one view."""
 
     def __init__(self, snapshot: PassageSnapshot, view: View) -> None:
         self._snapshot, self._view = snapshot, view
@@ -98,29 +82,20 @@ class Words:
         self._count = np.asarray(lexicon.counts)[which].astype(np.int64)
 
     def distinctive(self, theme: Ints, themes: int, most: int) -> list[list[str]]:
-        """The words of each theme, the most distinctive first.
-
-        Args:
-            theme: `[R]` of each row; hidden rows may have any.
-            themes: the number of themes.
-            most: words per theme.
-        """
+        """The most distinctive words of each theme, given the theme of each row, `[R]`."""
         terms = len(self._view.lexicon.terms)
         codes, position, held = np.unique(
-            theme[self._row] * max(terms, 1) + self._term, return_inverse=True, return_counts=True
+            theme[self._row] * terms + self._term, return_inverse=True, return_counts=True
         )
         occurrences = np.bincount(position, self._count, len(codes)).astype(np.int64)
-        of_theme, term = codes // max(terms, 1), codes % max(terms, 1)
+        of_theme, term = np.divmod(codes, max(terms, 1))
         passages = np.bincount(theme[self._view.rows], minlength=themes)
         weight = self._weights(of_theme, term, occurrences, themes)
         usual = held >= np.minimum(passages[of_theme], 2)
         of_theme, term, weight = of_theme[usual], term[usual], weight[usual]
         order = np.lexsort((term, -weight, of_theme))
         bounds = np.searchsorted(of_theme[order], np.arange(themes + 1))
-        return [
-            self._distinct(term[order[a:b]].tolist(), most)
-            for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-        ]
+        return [self._distinct(term[order[a:b]].tolist(), most) for a, b in pairwise(bounds)]
 
     def _distinct(self, terms: Sequence[int], most: int) -> list[str]:
         """The first distinct spellings; stems of several languages may share one."""
@@ -146,13 +121,11 @@ class Words:
         return weights
 
     def _spelling(self, term: int) -> str:
-        """The most frequent spelling of a stem; of equal ones the first by the alphabet."""
+        """The most frequent spelling of a stem; ties go to the alphabetically first."""
         if term not in self._spelled:
             lexicon = self._view.lexicon
             stem = lexicon.terms[term]
-            rows = np.asarray(
-                lexicon.rows[int(lexicon.bounds[term]) : int(lexicon.bounds[term + 1])]
-            )
+            rows = np.asarray(lexicon.rows[lexicon.bounds[term] : lexicon.bounds[term + 1]])
             rows = rows[self._view.visible[rows]]
             first = rows[np.argsort(self._snapshot.ranks[rows])][:_READ].tolist()
             written = Counter(word for row in first for word in self._words(row).get(stem, ()))
@@ -160,7 +133,7 @@ class Words:
         return self._spelled[term]
 
     def _words(self, row: int) -> dict[str, list[str]]:
-        """The words of a passage under their stems, in its language, as often as they occur."""
+        """The words of a passage under their stems, as often as they occur."""
         if row not in self._written:
             stem = self._snapshot.analyzers.for_language(self._view.lexicon.language_of(row)).stem
             text = self._snapshot.corpus[row].full_text
@@ -172,13 +145,7 @@ class Words:
 
 
 def telling(terms: Sequence[str], analyzers: Analyzers, codes: Iterable[str]) -> Mask:
-    """Mask `[T]` of the stems that may stand for a theme: two letters at least, no stop words.
-
-    Args:
-        terms: the stems; in an index of several languages each with the code of its own.
-        analyzers: of the index.
-        codes: languages of the passages.
-    """
+    """Mask `[T]` of stems of at least two letters that are no stop words, for labels."""
     readers = analyzers.each(codes)
     stops = {reader.stem(word) for reader in readers for word in reader.stop_words}
     mask = np.zeros(len(terms), bool)

@@ -1,20 +1,19 @@
 """The network whose communities are themes: passages and entities as vertices.
 
-Three kinds of edges tie them:
+Three kinds of edges connect them:
 
-- a passage and an entity that it names and another too (`graph.ties.passage_ties`);
-- two such entities that share sentences (`graph.ties.entity_ties`);
-- a passage and its nearest neighbors by text vectors, so that a passage that names nothing has a
-  theme too, and a corpus without any entity has themes.
+    - a passage and an entity that it and another passage name (`passage_ties`);
+    - two such entities that share sentences (`entity_ties`);
+    - a passage and its nearest neighbors by text vectors, so that a passage without names has a
+      theme too, and a corpus without any entity has themes.
 
-An entity of one passage ties nothing to anything and is no vertex: of 34,784 entities of
-2WikiMultiHopQA 7,788 are left.
+An entity of one passage connects nothing and is no vertex: 7,788 of the 34,784 entities of
+2WikiMultiHopQA are left.
 
 The weights of a passage's edges to entities add up to 1, and to its neighbors to `TEXT_WEIGHT`: a
-long passage pulls no harder than a short one. Vectors are compared as integers, 2048 times their
-values: float32 sums those exactly, in any order, so that a neighbor is the same wherever a row lies
-and whatever surrounds it. That costs P^2 d products, .8 CPU s for 6,119 passages
-(`python -m benchmarks.retrieval.themes`).
+long passage has no more weight than a short one. Vectors are compared as integers, 2048 times their
+values: float32 sums those exactly, so neighbors do not depend on the order of rows. That costs P^2
+d products, .8 CPU s for 6,119 passages (`python -m benchmarks.retrieval.themes`).
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ from graphagg.rag.tables.vectors import ranges
 from graphagg.rag.tables.view import View
 
 SCALE = 2048
-"""Integers per unit: the sums stay below 2^24, up to which float32 holds every integer."""
+"""Integers per unit: sums stay below 2^24, up to which float32 is exact."""
 TEXT_WEIGHT = 3.0
-"""Total weight of the edges of a passage to its nearest neighbors."""
+"""Total weight of a passage's edges to its nearest neighbors."""
 _BLOCK = 512
 
 
@@ -73,14 +72,7 @@ class ThemeNetwork:
 def network(
     corpus: StoredCorpus, view: View, graph: GraphConfig, neighbors: int = 0
 ) -> ThemeNetwork:
-    """Build the network of the visible passages and entities.
-
-    Args:
-        corpus: holds vectors and sentences.
-        view: the visible passages.
-        graph: how entities are tied.
-        neighbors: number of nearest passages, by vectors, that a passage is tied to.
-    """
+    """Build the network of the visible passages, each tied to its `neighbors` nearest ones."""
     rows = view.rows
     position = np.full(len(view.visible), -1, np.int64)
     position[rows] = np.arange(len(rows))
@@ -105,8 +97,7 @@ def network(
 
 def _among(edges: WeightedEdges) -> WeightedEdges:
     """Keep the edges whose ends are both vertices."""
-    there = (edges.source >= 0) & (edges.target >= 0)
-    return edges.of(there)
+    return edges.of((edges.source >= 0) & (edges.target >= 0))
 
 
 def _spread(edges: WeightedEdges) -> WeightedEdges:
@@ -116,7 +107,7 @@ def _spread(edges: WeightedEdges) -> WeightedEdges:
 
 
 def whole_vectors(corpus: StoredCorpus, rows: Ints) -> Floats:
-    """`[P, d]` the mean window of each row as whole numbers, `SCALE` long."""
+    """`[P, d]` mean window of each row as whole numbers, of length `SCALE`."""
     starts, ends = corpus.window_bounds[rows], corpus.window_bounds[rows + 1]
     vectors = np.zeros((len(rows), corpus.windows.dimension), np.float32)
     for begin in range(0, len(rows), _BLOCK):
@@ -130,11 +121,9 @@ def whole_vectors(corpus: StoredCorpus, rows: Ints) -> Floats:
 
 
 def nearest(vectors: Floats, neighbors: int) -> WeightedEdges:
-    """The nearest other vectors of each, by cosine, where it is above 0; of equal ones the first.
+    """The `neighbors` nearest other vectors of each, by cosine, where it is above 0.
 
-    Args:
-        vectors: `[P, d]` of whole numbers.
-        neighbors: number per vector.
+    `vectors` `[P, d]` are whole numbers; ties go to the first.
     """
     count = min(neighbors, len(vectors) - 1)
     blocks = [_best_of(np.zeros((0, 1)), 0, 1)]
@@ -148,7 +137,7 @@ def nearest(vectors: Floats, neighbors: int) -> WeightedEdges:
 
 
 def _best_of(products: Array, begin: int, count: int) -> WeightedEdges:
-    """The `count` largest of each row; of equal ones the first stay."""
+    """The `count` largest of each row; ties go to the first."""
     least = -np.partition(-products, count - 1, axis=1)[:, count - 1]
     sources, targets = np.nonzero(products >= np.maximum(least, 1)[:, None])
     values = products[sources, targets]

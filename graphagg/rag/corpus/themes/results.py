@@ -1,4 +1,4 @@
-"""Themes of a corpus, and the map that holds them."""
+"""Themes of a corpus, and the map that contains them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 GIANT = 0.6
-"""Share of the passages above which one theme is said to hold nearly everything."""
+"""A theme with at least this share of the passages gets a note."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class NamedPassage:
 
 @dataclass(frozen=True)
 class NearTheme:
-    """A theme beside another: the share of the other's outward ties that lead to it."""
+    """A linked theme: the share of the other's outward ties that lead to it."""
 
     id: str
     weight: float
@@ -50,7 +50,7 @@ class NearTheme:
 
 @dataclass(frozen=True)
 class DateRange:
-    """The first and the last date of a theme's passages, and how many have one."""
+    """The first and the last date of a theme's passages, and the number of dated ones."""
 
     first: str
     last: str
@@ -208,7 +208,7 @@ class ThemeMap(Brief):
 
     @property
     def level(self) -> int:
-        """The level to show first: the coarsest that no single theme nearly fills."""
+        """The level to show first: the coarsest one without a theme of nearly all passages."""
         return next(
             (level for level in range(len(self.levels)) if self._largest(level) < GIANT),
             len(self.levels) - 1,
@@ -220,22 +220,22 @@ class ThemeMap(Brief):
 
     @property
     def notes(self) -> list[str]:
-        """Remarks on the map, in sentences."""
-        said = []
+        """Notes on the map, in sentences."""
+        notes = []
         if self.is_old:
-            said.append(
+            notes.append(
                 "this map is of an older version of the index; `graphagg rag map` makes it anew"
             )
         if not self.entities:
-            said.append("no entity is named by any passage: themes follow from text vectors alone")
+            notes.append("no entity is named by any passage: themes follow from text vectors alone")
         if self.level:
-            said.append(
+            notes.append(
                 f"one theme holds {100 * self._largest(0):.0f} % of the passages at the coarsest "
                 f"level; level {self.level} tells more"
             )
         elif len(self.passages) > 1 and self._largest(0) >= GIANT:
-            said.append(f"one theme holds {100 * self._largest(0):.0f} % of the passages")
-        return said
+            notes.append(f"one theme holds {100 * self._largest(0):.0f} % of the passages")
+        return notes
 
     def to_json(self, level: int | None = None) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`; None: all levels."""

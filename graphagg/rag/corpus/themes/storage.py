@@ -1,7 +1,7 @@
 """Storage of the theme map: cached in memory and in a folder, rebuilt when the index changes.
 
-The stored map is an artifact of its own in the folder `map` of the index's directory. It is bound
-to its inputs: the passages, the models and parameters of the index, and the settings of the map. A
+The stored map is an artifact of its own in the folder `map` of the index's directory. Its manifest
+records its inputs: the passages, models and parameters of the index, and the settings of the map. A
 version with the same inputs (compacted, or changed and changed back) keeps its map.
 """
 
@@ -48,12 +48,7 @@ def current_map(
 ) -> ThemeMap:
     """Return the map of a version; write it if it was built or labeled now.
 
-    Args:
-        snapshot: the version.
-        config: the settings.
-        update: build an old map again.
-        labels: a model that names the themes.
-        progress: called with stage, done, total.
+    `update` builds an old map again; `labels` is a model that names the themes.
     """
     themes = read_map(snapshot, config)
     if themes is not None and (not themes.is_old or not update):
@@ -95,9 +90,6 @@ def kept_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> ThemeM
     return snapshot.cached("map", f"{id(view)} {config!r}", make)[1]
 
 
-# --- the folder ----------------------------------------------------------------------------------
-
-
 def folder_of(index: Path) -> Path:
     """The folder of an index's map."""
     return index / FOLDER
@@ -117,13 +109,9 @@ def parameters_of(config: MapConfig) -> dict[str, Any]:
 
 
 def read_map(snapshot: PassageSnapshot, config: MapConfig | None) -> ThemeMap | None:
-    """The stored map of an index; None where there is none, or one of other settings.
+    """The stored map of an index; None if there is none, or one of other settings (None: any).
 
-    It says whether it `is_old`: made from another state of the index.
-
-    Args:
-        snapshot: the version of the index.
-        config: the settings; None takes any.
+    Its `is_old` says whether it was made from another state of the index.
     """
     if snapshot.is_restricted:  # the stored map is of all passages
         return None
@@ -180,7 +168,7 @@ def _read(artifact: Artifact) -> ThemeMap:
 
 
 def write_map(snapshot: PassageSnapshot, config: MapConfig, made: ThemeMap) -> None:
-    """Write the map of a version of an index, in place of the one that is there.
+    """Write the map of a version of an index, replacing the existing one.
 
     Raises:
         ArtifactBusy, ArtifactError, WriteFailed: about the folder.

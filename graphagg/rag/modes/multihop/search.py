@@ -211,14 +211,7 @@ class MultihopSearch(CandidateScorer):
     def _open_terms(
         self, covers: Array, bridges: Bridges, edges: Edges, question: QuestionScores
     ) -> Array:
-        """`[m]` closeness of each edge's passage to the terms that its parent leaves open.
-
-        Args:
-            covers: `[frontier, t]` which of the question's terms each parent holds.
-            bridges: the entities that they lead on through.
-            edges: the links.
-            question: the question.
-        """
+        """`[m]` closeness of edges' passages to the terms that their parents leave open."""
         if not self.config.open_terms:
             return np.zeros(len(edges.row))
         vectors = open_vectors(covers, question.vector, question.words)

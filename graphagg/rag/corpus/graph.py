@@ -29,7 +29,7 @@ from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import DATE, LINKABLE
 from graphagg.rag.tables.mentions import BASE_TITLE, FULL_TITLE
-from graphagg.rag.tables.vectors import ranges
+from graphagg.rag.tables.vectors import members, ranges
 from graphagg.rag.tables.view import LONGEST_NAME, View
 from graphagg.tables import graph_writers, save, table_writers
 
@@ -215,18 +215,23 @@ def _table(**columns: Any) -> pyarrow.Table:
 def corpus_graph(snapshot: PassageSnapshot, view: View, config: GraphConfig) -> CorpusGraph:
     """Build the graph of the visible passages; linear in their mentions, except for sorting."""
     rows = view.rows
-    position = np.full(len(view.visible), -1, np.int64)
-    position[rows] = np.arange(len(rows))
     entities = np.flatnonzero(entities_in_graph(view, config))
     contains, counts = passage_ties(view, entities)
     sentences = np.diff(snapshot.corpus.sentence_bounds)
     return CorpusGraph(
         [snapshot.corpus.id(row) for row in rows.tolist()],
         list(view.gazetteer.keys.take(entities)),
-        contains._replace(target=position[contains.target]),
+        contains._replace(target=positions_of(rows, len(view.visible))[contains.target]),
         counts,
         entity_ties(view, entities, sentences, config),
     )
+
+
+def positions_of(values: Ints, size: int) -> Ints:
+    """`[size]` position of each number among some distinct values; -1 for others."""
+    position = np.full(size, -1, np.int64)
+    position[values] = np.arange(len(values))
+    return position
 
 
 def entities_in_graph(view: View, config: GraphConfig) -> Mask:
@@ -242,8 +247,7 @@ def passage_ties(view: View, entities: Ints) -> tuple[WeightedEdges, Ints]:
     The rows of an entity ascend.
     """
     g = view.gazetteer
-    begins, df = g.pair_bounds[entities], np.asarray(view.df)[entities]
-    pairs = ranges(begins, g.pair_bounds[entities + 1] - begins)
+    df, (pairs, _) = np.asarray(view.df)[entities], members(g.pair_bounds, entities)
     pairs = pairs[view.tie[pairs] > 0]
     source, count = np.repeat(np.arange(len(entities)), df), g.count[pairs].astype(np.int64)
     rarity = np.log1p(view.passages / np.maximum(df, 1))
@@ -279,8 +283,7 @@ def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
     Sentences are numbered over all rows, entities by their position in `entities`.
     """
     g = view.gazetteer
-    position = np.full(len(g.keys), -1, np.int64)
-    position[entities] = np.arange(len(entities))
+    position = positions_of(entities, len(g.keys))
     counts = (view.counts_as() == LONGEST_NAME) | ((g.flags & (FULL_TITLE | BASE_TITLE)) > 0)
     which = np.flatnonzero(counts & (position[g.entity] >= 0))
     rows = np.repeat(np.arange(len(view.visible)), np.diff(g.bounds))[which]

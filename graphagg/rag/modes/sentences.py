@@ -15,14 +15,13 @@ from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.question.excerpts import Span
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Queries, Rows, ranges
+from graphagg.rag.tables.vectors import Queries, Rows, members
 
 
 def sentence_cosines(corpus: StoredCorpus, rows: Rows, query: Queries) -> list[Floats]:
     """The cosine of each sentence of each row with one vector."""
-    begins = corpus.sentence_bounds[rows]
-    lengths = corpus.sentence_bounds[rows + 1] - begins
-    cosines = corpus.sentence_vectors.dots_at(ranges(begins, lengths), query)[:, 0]
+    sentences, lengths = members(corpus.sentence_bounds, rows)
+    cosines = corpus.sentence_vectors.dots_at(sentences, query)[:, 0]
     return np.split(cosines, np.cumsum(lengths)[:-1])
 
 

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -103,10 +103,9 @@ class Lists:
         order = np.argsort(-promises, kind="stable")
         size = min(size, len(self.windows))
         windows, products = np.empty(size, np.int64), np.empty(size, np.float32)
-        arrays = _ListArrays(*map(read_only, (self.bounds, self.windows, self.vectors)))
-        promising = _Promising(order, promises[order], near)
-        mask = read_only(np.zeros(0, np.bool_) if visible is None else visible)
-        seen = _see(arrays, promising, mask, query, windows, products)
+        mask = np.zeros(0, np.bool_) if visible is None else visible
+        arrays = map(read_only, (self.bounds, self.windows, self.vectors, mask))
+        seen = _see(*arrays, order, promises[order], near, query, windows, products)
         return windows[:seen], products[:seen]
 
     @cached_property
@@ -218,53 +217,41 @@ def _squares(rows: Packed) -> Floats:
     return squares
 
 
-class _ListArrays(NamedTuple):
-    """Lists as arrays for the kernel; see `Lists`."""
-
-    bounds: Array
-    windows: Array
-    vectors: Array
-
-
-class _Promising(NamedTuple):
-    """Lists in the order in which they are read, with their upper bounds, and `near` of `scan`."""
-
-    order: Array
-    promises: Array
-    near: int
-
-
 @kernel(nogil=True)
 def _see(
-    lists: _ListArrays,
-    promising: _Promising,
+    bounds: Array,
+    members: Array,
+    vectors: Array,
     visible: Array,
+    order: Array,
+    promises: Array,
+    near: int,
     query: QuantizedQueries,
     windows: Array,
     products: Array,
 ) -> int:
-    """Fill windows and products from the best lists; returns their number.
+    """Fill windows and products from the lists in `order`, with upper bounds `promises`.
 
-    An empty `visible` hides none: looking up each one takes two fifths of the time on millions.
+    `members` are the windows of all lists. Returns the number of windows. An empty `visible`
+    hides none: looking up each one takes two fifths of the time on millions.
     """
-    width, seen = lists.vectors.shape[1], 0
-    vectors = lists.vectors.reshape(-1)
+    width, seen, flat = vectors.shape[1], 0, vectors.reshape(-1)
     half, hides = _LEVELS // 2, len(visible) > 0
     # `above` products seen are at this level or above it; `near` of them once it was raised.
     counts, level, above = np.zeros(_LEVELS, np.int64), 0, 0
-    for n in range(len(promising.order)):
-        i = promising.order[n]
-        while level + 1 < _LEVELS and above - counts[level] >= promising.near:
+    for n in range(len(order)):
+        i = order[n]
+        while level + 1 < _LEVELS and above - counts[level] >= near:
             above -= counts[level]
             level += 1
-        if level > 0 and promising.promises[n] < level / half - 1.0:
+        if level > 0 and promises[n] < level / half - 1.0:
             return seen
-        for at in range(lists.bounds[i], lists.bounds[i + 1]):
+        for at in range(bounds[i], bounds[i + 1]):
             if seen == len(windows):
                 return seen
-            if not hides or visible[lists.windows[at]]:
-                windows[seen] = lists.windows[at]
-                product = row_product(vectors, at * width, width - TAIL, query, 0)
+            if not hides or visible[members[at]]:
+                windows[seen] = members[at]
+                product = row_product(flat, at * width, width - TAIL, query, 0)
                 products[seen] = product
                 seen += 1
                 of_product = min(max(int((product + 1.0) * half), 0), _LEVELS - 1)

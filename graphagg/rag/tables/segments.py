@@ -22,7 +22,7 @@ import numpy.typing as npt
 from graphagg.arrays import Mask, narrow, offsets
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
 from graphagg.rag.tables.lists import Lists
-from graphagg.rag.tables.vectors import Queries, Rows, Stack, Vectors, largest_of, ranges
+from graphagg.rag.tables.vectors import Queries, Rows, Stack, Vectors, largest_of, members
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.blocks import BlockStrings
 from graphagg.store.reading import ArrayFolder, content_of
@@ -44,10 +44,6 @@ class Ragged:
     def row(self, i: int) -> npt.NDArray[Any]:
         """The values of row `i`."""
         return self.values[self.bounds[i] : self.bounds[i + 1]]
-
-    def places(self, rows: Rows) -> Rows:
-        """Positions of the values of some rows, row after row."""
-        return ranges(self.bounds[rows], self.bounds[rows + 1] - self.bounds[rows])
 
     def save(self, writer: ArtifactWriter, name: str) -> None:
         """Write as `<name>.bounds` and `<name>`."""
@@ -344,9 +340,9 @@ def join_segments(corpus: StoredCorpus, first: int, alive: npt.NDArray[np.bool_]
 
     def ragged(tables: Iterable[Ragged]) -> Ragged:
         pairs = list(zip(tables, rows, strict=True))
-        lengths = np.concatenate([np.diff(table.bounds)[k] for table, k in pairs])
-        values = np.concatenate([table.values[table.places(k)] for table, k in pairs])
-        return Ragged(offsets(lengths), values)
+        places, lengths = zip(*(members(table.bounds, k) for table, k in pairs), strict=True)
+        values = [table.values[at] for (table, _), at in zip(pairs, places, strict=True)]
+        return Ragged(offsets(np.concatenate(lengths)), np.concatenate(values))
 
     passages: dict[str, Any] = {column: strings(column) for column in _TEXT_COLUMNS}
     passages |= {column: array(column) for column in _ARRAYS}
@@ -362,8 +358,8 @@ def join_segments(corpus: StoredCorpus, first: int, alive: npt.NDArray[np.bool_]
 def _best_at(
     vectors: Stack, bounds: npt.NDArray[np.int64], rows: Rows, queries: Vectors | Queries
 ) -> npt.NDArray[np.float32]:
-    lengths = bounds[rows + 1] - bounds[rows]
-    return largest_of(vectors.dots_at(ranges(bounds[rows], lengths), queries), lengths)
+    positions, lengths = members(bounds, rows)
+    return largest_of(vectors.dots_at(positions, queries), lengths)
 
 
 def _stacked(bounds: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:

@@ -129,6 +129,13 @@ def ranges(starts: Rows, lengths: Rows) -> Rows:
     return positions
 
 
+def members(bounds: Rows, rows: Rows) -> tuple[Rows, Rows]:
+    """Positions of the members of some rows, row after row, and how many each row has."""
+    starts = bounds[rows]
+    lengths = bounds[rows + 1] - starts
+    return ranges(starts, lengths), lengths
+
+
 def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:
     """Maxima of consecutive ranges of rows, `[len(lengths), q]`; -1 for an empty range."""
     if len(values) == len(lengths) and bool((lengths == 1).all()):

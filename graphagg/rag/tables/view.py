@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +51,8 @@ _BLOCK = 1 << 22  # mentions that are counted together
 _TIED = 2  # the lower bits of a mention say how it counts, those above how its pair is tied
 
 
-class Allocate(Protocol):
-    """Makes the arrays of a view."""
-
-    def __call__(self, name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
-        """Array `name`, of zeros."""
+Allocate = Callable[[str, type[np.generic], int], npt.NDArray[Any]]
+"""Makes an array of zeros for a view, given its name, dtype and length."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,8 @@ def dedup(
             _write_lines(dropped, _dropped_lines(choice, pairs_found, ids or []))
         if pairs is not None:
             _write_lines(pairs, _pair_lines(pairs_found, ids or []))
-        records = map(_record, compress(read_passages(source, columns), choice.kept))
+        passages = zip(read_passages(source, columns), choice.kept, strict=True)
+        records = (_record(passage) for passage, is_kept in passages if is_kept)
         (_write_parquet if out.suffix == ".parquet" else _write_lines)(out, records)
     return report_of(choice, pairs_found)
 

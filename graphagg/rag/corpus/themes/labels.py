@@ -108,7 +108,11 @@ class Words:
 
     @staticmethod
     def _weights(of_theme: Ints, term: Ints, occurrences: Ints, themes: int) -> Doubles:
-        """W of each theme and stem; the formula is at the head of this file."""
+        """W = f(t, c) / |c| ln(1 + A / f(t)) of each theme c and stem t.
+
+        f counts occurrences, |c| the words of the theme, A the mean of |c| (class-based TF-
+        IDF).
+        """
         if not len(term):
             return np.zeros(0)
         words = np.bincount(of_theme, occurrences, themes)

@@ -29,9 +29,10 @@ from graphagg.rag.corpus.graph import (
     entities_in_graph,
     entity_ties,
     passage_ties,
+    positions_of,
 )
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import ranges
+from graphagg.rag.tables.vectors import members
 from graphagg.rag.tables.view import View
 
 SCALE = 2048
@@ -74,16 +75,14 @@ def network(
 ) -> ThemeNetwork:
     """Build the network of the visible passages, each tied to its `neighbors` nearest ones."""
     rows = view.rows
-    position = np.full(len(view.visible), -1, np.int64)
-    position[rows] = np.arange(len(rows))
     entities = np.flatnonzero(entities_in_graph(view, graph))
     named, _ = passage_ties(view, entities)
-    contains = named._replace(target=position[named.target])
+    contains = named._replace(target=positions_of(rows, len(view.visible))[named.target])
     ties = entity_ties(view, entities, np.diff(corpus.sentence_bounds), graph)
     vectors = whole_vectors(corpus, rows)
     shared = np.flatnonzero(np.asarray(view.df)[entities] > 1)
-    vertex = np.full(len(entities), -1, np.int64)
-    vertex[shared] = len(rows) + np.arange(len(shared))
+    vertex = positions_of(shared, len(entities))
+    vertex[shared] += len(rows)
     near = _spread(nearest(vectors, neighbors))
     kinds = (
         _spread(_among(WeightedEdges(contains.target, vertex[contains.source], contains.weight))),
@@ -108,12 +107,11 @@ def _spread(edges: WeightedEdges) -> WeightedEdges:
 
 def whole_vectors(corpus: StoredCorpus, rows: Ints) -> Floats:
     """`[P, d]` mean window of each row as whole numbers, of length `SCALE`."""
-    starts, ends = corpus.window_bounds[rows], corpus.window_bounds[rows + 1]
     vectors = np.zeros((len(rows), corpus.windows.dimension), np.float32)
     for begin in range(0, len(rows), _BLOCK):
         some = slice(begin, begin + _BLOCK)
-        lengths = ends[some] - starts[some]
-        windows = corpus.windows.take(ranges(starts[some], lengths)).astype(np.float64)
+        places, lengths = members(corpus.window_bounds, rows[some])
+        windows = corpus.windows.take(places).astype(np.float64)
         sums = np.add.reduceat(windows, np.cumsum(lengths) - lengths, axis=0)
         norms = np.maximum(np.sqrt(np.einsum("pd,pd->p", sums, sums)), 1e-12)
         vectors[some] = np.rint(sums / norms[:, None] * SCALE)

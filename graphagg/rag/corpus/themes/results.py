@@ -24,7 +24,7 @@ GIANT = 0.6
 
 @dataclass(frozen=True)
 class NamedEntity:
-    """An entity of a theme: its key, as a passage of the theme writes it, and its weight there."""
+    """An entity of a theme: its key, its spelling in a passage, and its weight in the theme."""
 
     key: str
     name: str

@@ -22,15 +22,6 @@ TOLERANCE = 5e-7
 
 
 @dataclass(frozen=True)
-class Reset:
-    """Reset vector of a question: weights of distinct passages `[m]`, and of entities."""
-
-    rows: Ints
-    weights: Doubles
-    entities: Mapping[int, float]
-
-
-@dataclass(frozen=True)
 class PassageScores:
     """PageRank of the passages that a question reaches; all others have none.
 
@@ -46,12 +37,14 @@ class PassageScores:
     unit: float
 
 
-def personalized_pagerank(graph: TriGraph, reset: Reset, damping: float) -> PassageScores:
+def personalized_pagerank(
+    graph: TriGraph, rows: Ints, weights: Doubles, entities: Mapping[int, float], damping: float
+) -> PassageScores:
     """PageRank of the passages; `damping`: d."""
-    alpha, walk, count = 1.0 - damping, graph.walk, len(reset.entities)
-    entities = graph.passages + np.fromiter(reset.entities, np.int64, count)
-    weights = np.maximum(np.fromiter(reset.entities.values(), np.float64, count), 0.0)
-    nodes, values = np.concatenate([reset.rows, entities]), np.concatenate([reset.weights, weights])
+    alpha, walk, count = 1.0 - damping, graph.walk, len(entities)
+    of_entities = np.maximum(np.fromiter(entities.values(), np.float64, count), 0.0)
+    nodes = np.concatenate([rows, graph.passages + np.fromiter(entities, np.int64, count)])
+    values = np.concatenate([weights, of_entities])
     total = float(values.sum()) or 1.0
     values /= total
     is_alone = degrees_of(walk, nodes) == 0
@@ -59,7 +52,7 @@ def personalized_pagerank(graph: TriGraph, reset: Reset, damping: float) -> Pass
     column[nodes[~is_alone], 0] = values[~is_alone]
     scores = solve(walk, alpha, column, TOLERANCE)[:, 0]
     scores[nodes[is_alone]] = alpha * values[is_alone]
-    scores /= 1.0 - damping * float(values[is_alone].sum())
-    rows = np.flatnonzero(scores[: graph.passages])
-    unit = alpha / (total * (1.0 - damping * float(values[is_alone].sum())))
-    return PassageScores(rows, scores[rows], unit)
+    rest = 1.0 - damping * float(values[is_alone].sum())
+    scores /= rest
+    reached = np.flatnonzero(scores[: graph.passages])
+    return PassageScores(reached, scores[reached], alpha / (total * rest))

@@ -16,7 +16,7 @@ from graphagg.arrays import Array, Doubles, Ints, Mask
 from graphagg.rag.config.linearrag import PASSAGE_NODE_WEIGHT, LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Activation, Seed, Sigma, activate
-from graphagg.rag.modes.linearrag.pagerank import PassageScores, Reset, personalized_pagerank
+from graphagg.rag.modes.linearrag.pagerank import PassageScores, personalized_pagerank
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.question.results import Hit, Hop
@@ -77,11 +77,11 @@ class LinearRAGSearch:
         scaled = (similarities - low) / (high - low if high > low else np.float32(1.0))
         prior = scaled.astype(np.float64) * (config.passage_ratio * PASSAGE_NODE_WEIGHT)
         rows = self.view.rows
-        named, weights = self._bonus(activation)
+        holders, shares = self._bonus(activation)
         bonus = np.zeros(len(rows))
-        bonus[np.searchsorted(rows, named)] = PASSAGE_NODE_WEIGHT * weights
-        reset = Reset(rows, prior + bonus, activation.weight)
-        scores = personalized_pagerank(self.graph, reset, config.damping)
+        bonus[np.searchsorted(rows, holders)] = PASSAGE_NODE_WEIGHT * shares
+        weights = prior + bonus
+        scores = personalized_pagerank(self.graph, rows, weights, activation.weight, config.damping)
         return PassageWalk(question.seeds, activation, rows, prior, bonus, scores)
 
     def _sigma(self, question: SeededQuestion) -> Sigma:

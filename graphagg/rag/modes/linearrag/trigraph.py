@@ -33,7 +33,7 @@ from graphagg.arrays import Array, Ints, distinct, offsets
 from graphagg.graph.csr import Csr
 from graphagg.graph.pagerank import TWO_MODE, push_graph
 from graphagg.rag.tables.mentions import FOUND
-from graphagg.rag.tables.vectors import ranges
+from graphagg.rag.tables.vectors import members
 from graphagg.rag.tables.view import View
 
 
@@ -87,9 +87,9 @@ class TriGraph:
     def sentences_of(self, entity: int) -> Ints:
         """A column of M: the visible sentences that mention an entity, ascending."""
         g, rows = self.view.gazetteer, self.found_in(entity)
-        mentions = ranges(g.bounds[rows], g.bounds[rows + 1] - g.bounds[rows])
+        mentions, lengths = members(g.bounds, rows)
         is_found = (g.entity[mentions] == entity) & ((g.flags[mentions] & FOUND) > 0)
-        owner = np.repeat(rows, g.bounds[rows + 1] - g.bounds[rows])[is_found]
+        owner = np.repeat(rows, lengths)[is_found]
         return distinct(self.sentence_bounds[owner] + g.sentence[mentions[is_found]])
 
     def entities_of(self, sentence: int) -> Ints:

@@ -19,7 +19,7 @@ from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.ranking import is_among, lookup
 from graphagg.rag.tables.gazetteer import DATE, REFERENCE
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Rows, Vectors, ranges
+from graphagg.rag.tables.vectors import Rows, Vectors, members, ranges
 from graphagg.rag.tables.view import IN_TITLE, IS_TITLE, STARTS_TEXT, View
 
 KINDS = ("page", "lead", "shared", "similar")
@@ -106,11 +106,8 @@ def find_bridges(
     Entities that the question names lead nowhere.
     """
     g = view.gazetteer
-    lengths = g.bounds[frontier + 1] - g.bounds[frontier]
-    mention, parent = (
-        ranges(g.bounds[frontier], lengths),
-        np.repeat(np.arange(len(frontier)), lengths),
-    )
+    mention, lengths = members(g.bounds, frontier)
+    parent = np.repeat(np.arange(len(frontier)), lengths)
     entity, ties, counts = g.entity[mention], view.ties(mention), view.counts_as(mention) > 0
     # A page does not lead on through its own title, nor what the question names anywhere.
     leads = (
@@ -136,9 +133,8 @@ def _closeness(
     corpus: StoredCorpus, frontier: Rows, question: QuestionScores, parent: Array, sentence: Array
 ) -> Array:
     """Cosine of the question and sentences of passages `frontier[parent]`, at least 0; `[n]`."""
-    begins = corpus.sentence_bounds[frontier]
-    lengths = corpus.sentence_bounds[frontier + 1] - begins
-    products = corpus.sentence_vectors.dots_at(ranges(begins, lengths), question.query)[:, 0]
+    sentences, lengths = members(corpus.sentence_bounds, frontier)
+    products = corpus.sentence_vectors.dots_at(sentences, question.query)[:, 0]
     closest: Array = np.maximum(products[(np.cumsum(lengths) - lengths)[parent] + sentence], 0.0)
     return closest
 
@@ -189,13 +185,12 @@ def _with_longer(
     view: View, bridges: Bridges, bridge: Array, row: Rows, kind: Array
 ) -> tuple[Array, Rows, Array]:
     """Add the passages whose text or title is a longer form of the entity's name."""
-    named = view.gazetteer.longer
-    rows = len(view.visible)
+    names, rows = view.gazetteer.longer, len(view.visible)
     pairs = {
         i * rows + end
         for i, entity in enumerate(bridges.entity.tolist())
         if bridges.strength[i, LEAD] > _NO_LINK
-        for longer in named.of(entity)
+        for longer in names.of(entity)
         for end in view.passages_about(longer).tolist()
     }
     if not pairs:
@@ -234,7 +229,7 @@ def open_vectors(covers: Array, vector: Vectors, words: Vectors | None) -> Vecto
     where no word is open; `words` `[t, d]`, None if the encoder has none.
     """
     whole = np.tile(vector.astype(np.float32), (len(covers), 1))
-    if words is None or not len(words):
+    if words is None:
         return whole
     # Term by term, so that a row's bits are the same beside any others.
     sums: Vectors = np.zeros_like(whole)
@@ -280,9 +275,9 @@ def _sentences(corpus: StoredCorpus, view: View, row: Rows, entity: Array) -> tu
     pairs = position * entities + entity
     first, last = (np.searchsorted(keys, pairs, side) for side in ("left", "right"))
     others = np.flatnonzero(first == last)
-    begins, ends = corpus.sentence_bounds[row[others]], corpus.sentence_bounds[row[others] + 1]
-    edge = [np.repeat(np.arange(len(row)), last - first), np.repeat(others, ends - begins)]
-    sentence = [mentioning[ranges(first, last - first)], ranges(begins, ends - begins)]
+    of_others, lengths = members(corpus.sentence_bounds, row[others])
+    edge = [np.repeat(np.arange(len(row)), last - first), np.repeat(others, lengths)]
+    sentence = [mentioning[ranges(first, last - first)], of_others]
     return np.concatenate(edge), np.concatenate(sentence)
 
 
@@ -292,8 +287,7 @@ def _mentions(view: View, rows: Rows, entities: Array) -> tuple[Array, Array]:
     Returns `position of the row * E + entity` of each mention, ascending; its sentence.
     """
     g = view.gazetteer
-    lengths = g.bounds[rows + 1] - g.bounds[rows]
-    mentions = ranges(g.bounds[rows], lengths)
+    mentions, lengths = members(g.bounds, rows)
     is_asked = np.zeros(len(g.keys), bool)
     is_asked[entities] = True
     kept = np.flatnonzero(is_asked[g.entity[mentions]])

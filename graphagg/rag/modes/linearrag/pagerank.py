@@ -40,7 +40,7 @@ class PassageScores:
 def personalized_pagerank(
     graph: TriGraph, rows: Ints, weights: Doubles, entities: Mapping[int, float], damping: float
 ) -> PassageScores:
-    """PageRank of the passages; `damping`: d."""
+    """PageRank of the passages for a reset of distinct `rows` `[m]` and of `entities`."""
     alpha, walk, count = 1.0 - damping, graph.walk, len(entities)
     of_entities = np.maximum(np.fromiter(entities.values(), np.float64, count), 0.0)
     nodes = np.concatenate([rows, graph.passages + np.fromiter(entities, np.int64, count)])

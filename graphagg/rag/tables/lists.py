@@ -104,8 +104,10 @@ class Lists:
         size = min(size, len(self.windows))
         windows, products = np.empty(size, np.int64), np.empty(size, np.float32)
         mask = np.zeros(0, np.bool_) if visible is None else visible
-        arrays = map(read_only, (self.bounds, self.windows, self.vectors, mask))
-        seen = _see(*arrays, order, promises[order], near, query, windows, products)
+        arrays: tuple[Array, ...] = (self.bounds, self.windows, self.vectors, mask)
+        bounds, members, vectors, mask = map(read_only, arrays)
+        promises = promises[order]
+        seen = _see(bounds, members, vectors, mask, order, promises, near, query, windows, products)
         return windows[:seen], products[:seen]
 
     @cached_property

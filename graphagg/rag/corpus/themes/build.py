@@ -154,8 +154,8 @@ class _Portraits:
         size = len(net.rows)
         a, b, weight = _between_passages(net)
         inside = theme[a] == theme[b]
-        strength = np.bincount(a[inside], weight[inside], size)
-        strength = strength + np.bincount(b[inside], weight[inside], size)
+        strength = np.zeros(size) + np.bincount(a[inside], weight[inside], size)
+        strength += np.bincount(b[inside], weight[inside], size)
         entity, of_theme, total = weights_in(net, theme)
         themes = int(theme.max(initial=0)) + 1
         codes = net.contains.source * themes + theme[net.contains.target]

@@ -27,20 +27,13 @@ from graphagg.nn.compat import sigmoid_backward_, tanh_backward_
 
 @dataclass(slots=True)
 class Gates:
-    """Results of the forward pass over P nodes that the backward pass reads.
+    """Results of the forward pass over P nodes for the backward pass."""
 
-    Attributes:
-        rows: `[3, P, d]`: a, b, a.
-        both: `[2, P, d]`: a + b and a - b.
-        gates: `[2, 2, P, d]`: r and z, each of both orders.
-        n, m: `[2, P, d]`: the candidate, and U_n h + b_n.
-    """
-
-    rows: Tensor
-    both: Tensor
-    gates: Tensor
-    n: Tensor
-    m: Tensor
+    rows: Tensor  # `[3, P, d]`: a, b, a
+    both: Tensor  # `[2, P, d]`: a + b and a - b
+    gates: Tensor  # `[2, 2, P, d]`: r and z, each in both orders
+    n: Tensor  # `[2, P, d]`: the candidate
+    m: Tensor  # `[2, P, d]`: U_n h + b_n
 
 
 class GRUKernel:

@@ -30,20 +30,15 @@ _CUDA_BLOCK, _CUDA_PASS = 1 << 20, 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class FoldBlock:
-    """Consecutive segments that are folded together.
+    """Consecutive segments that are folded together; each pair is first and last + 1.
 
-    Attributes:
-        rows: first and last + 1 of its elements.
-        nodes: first and last + 1 of its nodes.
-        roots: first and last + 1 of its non-empty segments.
-        passes: first and last + 1 nodes of each pass, relative to `nodes[0]`; all nodes of a pass
-            are of one level, and passes go from leaves to roots.
+    All nodes of a pass are of one level, and passes go from leaves to roots.
     """
 
-    rows: tuple[int, int]
-    nodes: tuple[int, int]
-    roots: tuple[int, int]
-    passes: tuple[tuple[int, int], ...]
+    rows: tuple[int, int]  # its elements
+    nodes: tuple[int, int]  # its nodes
+    roots: tuple[int, int]  # its non-empty segments
+    passes: tuple[tuple[int, int], ...]  # relative to `nodes[0]`
 
 
 @dataclass(frozen=True, eq=False)

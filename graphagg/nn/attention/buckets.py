@@ -28,24 +28,17 @@ _SCORES, _SCORES_AT_ONCE = 1 << 26, 1 << 21
 class Buckets:
     """Graphs sorted by (rounded) size; graphs of one size lie side by side.
 
-    Attributes:
-        graphs: the batch.
-        padded: whether sizes are rounded up.
-        order: `[G]` graphs by size, the smallest first; equal sizes stay in the batch's order.
-        shapes: (number of graphs, rows of each) of each bucket; empty graphs are in none.
-        hidden: added to the scores of each bucket, `[graphs, 1, 1, n]`: -inf at padding; None if
-            nothing is padded.
-        rows: the row of the batch at each sorted position; None if no row moves.
-        positions: `[N]` the sorted position of each row of the batch; None if no row moves.
+    `shapes` has (number of graphs, rows of each) of each bucket, without empty graphs. `hidden` is
+    added to the scores of each bucket, `[graphs, 1, 1, n]`: -inf at padding, None without padding.
     """
 
     graphs: Segments
-    padded: bool
-    order: Tensor
+    padded: bool  # sizes are rounded up
+    order: Tensor  # `[G]` graphs by size; equal sizes keep their order
     shapes: list[tuple[int, int]]
     hidden: list[Tensor | None]
-    rows: Tensor | None
-    positions: Tensor | None
+    rows: Tensor | None  # the row at each sorted position; None if none moves
+    positions: Tensor | None  # `[N]` the inverse of `rows`
 
     @classmethod
     def from_graphs(cls, graphs: Segments, *, biased: bool = False) -> Buckets:

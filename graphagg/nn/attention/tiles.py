@@ -22,19 +22,12 @@ WASTE = 0.5
 
 @dataclass(frozen=True)
 class Tiles:
-    """The rows of a batch in tiles, no tile in two graphs.
-
-    Attributes:
-        graphs: the batch, G graphs and N rows.
-        side: c, the rows of a tile.
-        owner: `[T]` the graph of each tile, non-decreasing.
-        positions: `[N]` the position of each row among the tiles' T c, or None if no row moves.
-    """
+    """The rows of a batch in tiles, no tile in two graphs."""
 
     graphs: Segments
-    side: int
-    owner: Tensor
-    positions: Tensor | None
+    side: int  # c, the rows of a tile
+    owner: Tensor  # `[T]` the graph of each tile, non-decreasing
+    positions: Tensor | None  # `[N]` each row's position in the tiles; None if none moves
 
     @classmethod
     def from_graphs(cls, graphs: Segments) -> Tiles:

@@ -32,15 +32,10 @@ class CompressedRows(NamedTuple):
 
 
 class Adjacency(NamedTuple):
-    """The weighted edges of one or more graphs.
+    """The weighted edges of one or more graphs."""
 
-    Attributes:
-        ptr: `[G + 1]` int64; graph g owns the vertices `ptr[g]:ptr[g + 1]`.
-        matrix: `[N, N]`; the columns of a row are ascending and distinct, the weights positive.
-    """
-
-    ptr: Ints
-    matrix: csr_array
+    ptr: Ints  # `[G + 1]` int64; graph g owns the vertices `ptr[g]:ptr[g + 1]`
+    matrix: csr_array  # `[N, N]`; ascending distinct columns, positive weights
 
 
 def walk_adjacency(data: Data) -> Adjacency:
@@ -101,19 +96,12 @@ def row_sums(matrix: csr_array) -> Doubles:
 
 @dataclass(frozen=True)
 class Component:
-    """A connected component of a symmetric adjacency.
+    """A connected component of a symmetric adjacency."""
 
-    Attributes:
-        graph: the graph it belongs to.
-        vertices: `[n]` int64, its vertices in the batch, ascending.
-        matrix: `[n, n]`.
-        degrees: `[n]` float64, the row sums.
-    """
-
-    graph: int
-    vertices: Ints
-    matrix: csr_array
-    degrees: Doubles
+    graph: int  # the graph it belongs to
+    vertices: Ints  # `[n]` int64, ids in the batch, ascending
+    matrix: csr_array  # `[n, n]`
+    degrees: Doubles  # `[n]` the row sums
 
     @property
     def size(self) -> int:

@@ -42,7 +42,7 @@ def _products(matrix: CompressedRows, half: int) -> Any:
     size = len(matrix.indptr) - 1
     products = np.zeros((size, 2 * half))
     now, new = np.zeros(size), np.zeros(size)
-    ball = _empty_ball(size)
+    ball = Ball(np.full(size, -1, dtype=np.int64), np.empty(size, dtype=np.int64))
     for i in range(size):
         count = _begin(ball, i)
         now[i] = 1.0
@@ -61,12 +61,6 @@ def _products(matrix: CompressedRows, half: int) -> Any:
         # Only the ball was written, so only the ball is cleared: the cost stays local.
         _clear(now, ball, count)
     return products
-
-
-@kernel
-def _empty_ball(size: int) -> Ball:
-    """Room for the balls of a graph of `size` vertices."""
-    return Ball(np.full(size, -1, dtype=np.int64), np.empty(size, dtype=np.int64))
 
 
 @kernel
@@ -104,7 +98,7 @@ def returns(matrix: CompressedRows, steps: int) -> Any:
     size = len(matrix.indptr) - 1
     probabilities = np.zeros((size, steps))
     now, new = np.zeros(size), np.zeros(size)
-    ball = _empty_ball(size)
+    ball = Ball(np.full(size, -1, dtype=np.int64), np.empty(size, dtype=np.int64))
     for i in range(size):
         count = _begin(ball, i)
         now[i] = 1.0

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from graphagg.errors import GraphAggError
 from graphagg.nn.encodings.adjacency import Component
 
 Normalization = Literal["sym", "rw", "none"]
+_Operator = Callable[[Doubles], Doubles]
 
 _ROOM = 24  # ARPACK's basis has this many vectors more than twice the wanted ones
 _TOLERANCE = 1e-12  # of an eigenvalue of the operator, relative to it
@@ -118,12 +119,12 @@ def _laplacian(component: Component, kind: Normalization) -> tuple[Any, float]:
 
 
 def _sparse(matrix: Any, bound: float, trivial: Doubles, count: int) -> tuple[Doubles, Doubles]:
-    operator = _operator(matrix, bound)
+    operator, coarse = _operator(matrix, bound)
     vectors = _extreme(operator, trivial[:, None], count, _TOLERANCE)
     for _ in range(count):
         values, vectors = _rayleigh_ritz(matrix, vectors, trivial)
         deflated = np.column_stack([trivial, vectors])
-        other = _extreme(operator, deflated, 1, operator.coarse(float(values[count - 1])))
+        other = _extreme(operator, deflated, 1, coarse(float(values[count - 1])))
         if _rayleigh_ritz(matrix, other, trivial)[0][0] >= (1 - _COARSE) * values[count - 1]:
             break
         vectors = np.hstack([vectors, _extreme(operator, deflated, 1, _TOLERANCE)])
@@ -136,36 +137,30 @@ def _sparse(matrix: Any, bound: float, trivial: Doubles, count: int) -> tuple[Do
         allowed = float(np.clip(_APART * values[0], _FINEST * bound, _COARSEST * bound))
         if residual <= allowed:
             return np.maximum(values[:count], 0), vectors[:, :count]
-        vectors = np.column_stack([operator.multiply(vector) for vector in vectors.T])
+        vectors = np.column_stack([operator(vector) for vector in vectors.T])
     raise _no_convergence(
         count, len(trivial), f"the residual is {residual:.1e}, wanted {allowed:.1e}"
     )
 
 
-class _Operator(NamedTuple):
+def _operator(matrix: Any, bound: float) -> tuple[_Operator, Callable[[float], float]]:
     """An operator whose largest eigenvalues belong to the lowest eigenvectors of L.
 
-    `coarse` maps an eigenvalue of L to a tolerance that separates it from the deflated ones.
+    With it a function from an eigenvalue of L to a tolerance that separates it from deflated ones.
     """
-
-    multiply: Callable[[Doubles], Doubles]
-    coarse: Callable[[float], float]
-
-
-def _operator(matrix: Any, bound: float) -> _Operator:
     from scipy.sparse import csc_array, eye_array
     from scipy.sparse.linalg import splu
 
     size = matrix.shape[0]
     if _envelope(matrix) > min(max(2 * size**1.5, _SMALL), _MOST_ENTRIES):
-        return _Operator(
+        return (
             lambda vector: np.asarray(bound * vector - matrix @ vector),
             lambda value: _COARSE * value / bound,
         )
     shifted = csc_array(matrix + _SHIFT * bound * eye_array(size))
     symmetric = {"SymmetricMode": True}
     factor = splu(shifted, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=symmetric)
-    return _Operator(factor.solve, lambda value: _COARSE)
+    return factor.solve, lambda value: _COARSE
 
 
 def _envelope(matrix: Any) -> int:
@@ -187,7 +182,7 @@ def _extreme(operator: _Operator, deflated: Doubles, count: int, tolerance: floa
 
     def projected(vector: Doubles) -> Doubles:
         vector = vector.ravel()
-        image = operator.multiply(vector - deflated @ (deflated.T @ vector))
+        image = operator(vector - deflated @ (deflated.T @ vector))
         result: Doubles = image - deflated @ (deflated.T @ image)
         return result
 

@@ -49,18 +49,12 @@ class Auto:
 
 @dataclass(frozen=True)
 class RaceResult:
-    """The plain model that won, and why.
-
-    Attributes:
-        name: which one.
-        preset: the model and its training.
-        reasons: a sentence per decision.
-        raced: per split the other models of the race, if they trained as long as controls.
-    """
+    """The plain model that won, and why."""
 
     name: Simple
     preset: Preset
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...]  # a sentence per decision
+    # Per split the other models of the race, if they trained as long as controls.
     raced: tuple[tuple[Control, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:

@@ -23,12 +23,9 @@ Build: TypeAlias = Callable[[Shape], torch.nn.Module]
 class TrainingPlan:
     """A model to train, and its training settings.
 
-    Attributes:
-        name: name in the results.
-        training: settings.
-        build: makes a model with new weights for data of a shape; its `forward` takes a `Data` or
-            batch and returns one row per prediction.
-        model: the GPS settings before they are fitted to the data; None for a user's model.
+    `build` makes a model with new weights for data of a shape; its `forward` takes a `Data` or
+    batch and returns one row per prediction. `model` are the GPS settings before they are fitted to
+    the data; None for a user's model.
     """
 
     name: str

@@ -264,7 +264,7 @@ class _Run:
         return {
             "data": f"{data.name}, {len(data.graphs):,} graphs, digest {digest}",
             "split": f"{split.name}: {sizes}",
-            "random state": self._settings(index).random_state,
+            "random state": self._plan.training.for_split(index).random_state,
             "command": f"`{shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}`",
             "versions": f"graphagg {graphagg.__version__}, torch {torch.__version__}",
         }
@@ -278,9 +278,6 @@ class _Run:
             tuple(split for split in controls if split is not None), self._notes,
         )  # fmt: skip
 
-    def _settings(self, index: int) -> TrainingConfig:
-        return self._plan.training.for_split(index)
-
     def _feed(self, index: int) -> Feed:
         if self._encoded is None:
             start = time.process_time()
@@ -290,15 +287,15 @@ class _Run:
                 self._encoding_seconds = time.process_time() - start
             self._encoded = prepare(data, self._plan.training, self._options.device)
         data, graphs = self._encoded
-        return Feed(data, graphs, data.splits[index], self._settings(index))
+        return Feed(data, graphs, data.splits[index], self._plan.training.for_split(index))
 
     def _measure_controls(self, index: int) -> tuple[Control, ...]:
         self._options.progress(f"controls of split {index}", 0, 0)
-        feed, training = self._feed(index), self._settings(index)
+        feed, training = self._feed(index), self._plan.training.for_split(index)
         return measure(Task(feed, self._shape, self._metric, training, self._options.device))
 
     def _split(self, index: int) -> SplitResult:
-        feed, training = self._feed(index), self._settings(index)
+        feed, training = self._feed(index), self._plan.training.for_split(index)
         self._folder.begin()
         torch.manual_seed(training.random_state)
         model = self._plan.build(self._shape)

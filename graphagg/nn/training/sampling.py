@@ -24,17 +24,11 @@ from graphagg.nn.training.data.graphs import ragged_ranges
 
 @dataclass(frozen=True)
 class Sample:
-    """A subgraph around seeds.
+    """A subgraph around seeds."""
 
-    Attributes:
-        vertices: `[n]` int64, ids in the large graph; the seeds come first.
-        edges: `[m]` int64, distinct ids of edges of the large graph.
-        edge_index: `[2, m]` int64, these edges in the sample's own numbering.
-    """
-
-    vertices: Tensor
-    edges: Tensor
-    edge_index: Tensor
+    vertices: Tensor  # `[n]` int64, ids in the large graph; seeds come first
+    edges: Tensor  # `[m]` int64, distinct ids of edges of the large graph
+    edge_index: Tensor  # `[2, m]` int64, in the sample's own numbering
 
 
 class NeighborSampler:

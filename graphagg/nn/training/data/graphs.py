@@ -19,19 +19,12 @@ from graphagg.nn.segments import offsets
 
 @dataclass(frozen=True)
 class GraphColumn:
-    """One attribute of all graphs.
-
-    Attributes:
-        values: the graphs' tensors, concatenated along dimension `dim`.
-        ptr: `[G + 1]` int64; graph g owns the slice `ptr[g]:ptr[g + 1]` of `dim`.
-        dim: 0, or 1 for `[2, E]` tensors.
-        counts_vertices: values are vertex ids, shifted by the graph's first vertex in a batch.
-    """
+    """One attribute of all graphs, concatenated along `dim`."""
 
     values: Tensor
-    ptr: Tensor
-    dim: int
-    counts_vertices: bool
+    ptr: Tensor  # `[G + 1]` int64; graph g owns the slice `ptr[g]:ptr[g + 1]`
+    dim: int  # 0, or 1 for `[2, E]` tensors
+    counts_vertices: bool  # vertex ids, shifted by the graph's first vertex in a batch
 
     @classmethod
     def from_tensors(
@@ -53,15 +46,10 @@ class GraphColumn:
 
 @dataclass(frozen=True)
 class Graphs:
-    """G graphs, from which batches are taken by number.
+    """G graphs, from which batches are taken by number."""
 
-    Attributes:
-        columns: the tensors that all graphs have, by name.
-        vertex_ptr: `[G + 1]` int64, offsets of the graphs' vertices.
-    """
-
-    columns: dict[str, GraphColumn]
-    vertex_ptr: Tensor
+    columns: dict[str, GraphColumn]  # the tensors that all graphs have
+    vertex_ptr: Tensor  # `[G + 1]` int64, offsets of vertices
 
     @classmethod
     def from_list(cls, graphs: Sequence[Data]) -> Graphs:

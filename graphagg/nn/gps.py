@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from graphagg.checks import integer
-from graphagg.errors import InvalidFeatures, InvalidParameter
+from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import GraphAttention, PairBias
 from graphagg.nn.attention import attention as find_attention
 from graphagg.nn.config.model import OFF, AttentionConfig, LayerOptions, LocalConfig
@@ -130,10 +130,6 @@ class GPSLayer(torch.nn.Module):
             InvalidFeatures: features of another shape, or not finite.
             InvalidParameter: a bias for an attention that takes none.
         """
-        if x.dim() != 2 or x.size(1) != self.channels:
-            raise InvalidFeatures(
-                f"GPSLayer: x is {tuple(x.shape)}; wanted [N, {self.channels}], its channels"
-            )
         branches: list[Tensor] = []
         if self.local is not None:
             h, edge_attr = self.local(x, edge_index, edge_attr)

@@ -5,41 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphagg.errors import InvalidBatch, InvalidFeatures
+from graphagg.errors import InvalidFeatures
 from graphagg.nn.segments import Segments, check_index
 
 
-def sorted_segments(
-    rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None
-) -> tuple[Segments, Tensor | None]:
-    """Segments of `rows` rows, and the stable order that sorts the rows (None if sorted).
+def sorted_segments(index: Tensor, count: int | None) -> tuple[Segments, Tensor | None]:
+    """Segments of an index `[N]`, and the stable order that sorts it (None if sorted).
 
-    `index` `[N]` may be in any order; `ptr` `[S + 1]` are offsets, which must agree with an index
-    beside them. Raises `InvalidBatch` if they do not describe N rows in `count` segments.
+    Raises `InvalidBatch` if a value is not in `[0, count)`.
     """
-    if ptr is not None:
-        segments = Segments.from_ptr(ptr, rows)
-        if index is not None:
-            check_agreement(index, segments.index)
-        return segments, None
-    if index is None:
-        raise InvalidBatch("neither index nor ptr is given; wanted one of them")
     index = check_index(index, count)
-    if len(index) != rows:
-        raise InvalidBatch(f"index has {len(index)} entries for {rows} rows; wanted one per row")
     if len(index) < 2 or not bool((index[1:] < index[:-1]).any()):
         return Segments.from_index(index, count), None
     index, order = torch.sort(index, stable=True)
     return Segments.from_index(index, count), order
-
-
-def check_agreement(index: Tensor, described: Tensor) -> None:
-    """Raise `InvalidBatch` if `index` is not the index that `ptr` describes."""
-    if not torch.equal(check_index(index), described):
-        raise InvalidBatch(
-            "index is not the sorted index that ptr describes; sort the rows by it, or give one of "
-            "them alone"
-        )
 
 
 def check_rows(x: Tensor, dim: int, channels: int) -> None:

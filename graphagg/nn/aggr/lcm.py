@@ -15,6 +15,7 @@ Departures from the paper, and from `torch_geometric.nn.aggr.LCMAggregation`:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,20 +23,20 @@ from torch import Tensor, nn
 from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.errors import InvalidBatch, InvalidParameter
-from graphagg.nn.aggr.cache import cached_plan
+from graphagg.nn.aggr.cache import cached_plan, cached_ptr_plan
 from graphagg.nn.aggr.fold import ModuleFold
 from graphagg.nn.aggr.gru_fold import GRUFold, lcm_gru
 from graphagg.nn.aggr.inputs import (
-    check_agreement,
     check_rows,
     random_order_within,
-    sorted_segments,
 )
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
 from graphagg.nn.aggr.operators import binary_operator, is_gru
 from graphagg.nn.aggr.plan import LCMPlan
 from graphagg.nn.checks import check_finite
-from graphagg.nn.segments import offsets
+from graphagg.nn.segments import check_index, offsets
+
+_NEITHER = "neither index nor ptr is given; wanted one of them"
 
 
 class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
@@ -185,7 +186,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         """`forward` for torch.compile and torch.export: no checks of values, no cache."""
         if index is None:
             if ptr is None:
-                raise InvalidBatch("neither index nor ptr is given; wanted one of them")
+                raise InvalidBatch(_NEITHER)
             rows = torch.arange(len(x), device=x.device)
             index = torch.searchsorted(ptr, rows, right=True) - 1
             dim_size = ptr.size(0) - 1
@@ -241,17 +242,17 @@ def _weights(cell: nn.Module) -> list[Any]:
 
 
 def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None) -> LCMPlan:
-    def make() -> LCMPlan:
-        return LCMPlan.from_segments(
-            *sorted_segments(rows, None if ptr is not None else index, ptr, count)
-        )
-
-    key = ptr if ptr is not None else index
-    if key is None:
-        return make()
-    plan = cached_plan(key, count, make)
+    if ptr is not None:
+        plan = cached_ptr_plan(ptr, rows)
+    elif index is not None:
+        plan = cached_plan(index, count, partial(LCMPlan.from_index, index, count))
+    else:
+        raise InvalidBatch(_NEITHER)
     if plan.rows != rows:
         raise InvalidBatch(f"index or ptr describes {plan.rows} rows, but x has {rows}")
-    if ptr is not None and index is not None:  # the plan may be of another call with this ptr
-        check_agreement(index, plan.index)
+    if ptr is not None and index is not None and not torch.equal(check_index(index), plan.index):
+        raise InvalidBatch(
+            "index is not the sorted index that ptr describes; sort the rows by it, or give one of "
+            "them alone"
+        )
     return plan

@@ -122,8 +122,7 @@ class LCMPlan:
         Raises:
             InvalidBatch: `index` is negative, too large or of a float type.
         """
-        segments, order = sorted_segments(len(index), index, None, count)
-        return cls.from_segments(segments, order)
+        return cls.from_segments(*sorted_segments(index, count))
 
     @classmethod
     def from_segments(

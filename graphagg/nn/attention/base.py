@@ -120,12 +120,21 @@ class GraphAttention(torch.nn.Module):
         if x.dim() != 2 or x.shape[1] != self.channels:
             raise InvalidFeatures(f"x has shape {tuple(x.shape)}; wanted [N, {self.channels}]")
         check_finite(x)
-        graphs = _segments(x, batch, ptr, segments)
+        rows = x.shape[0]
+        graphs = segments or Segments.from_batch(rows, ptr, batch, x.device)
+        if graphs.rows != rows:
+            raise InvalidBatch(
+                f"the graphs hold {graphs.rows} rows, but x has {rows}; wanted equal"
+            )
+        if batch is not None and not torch.equal(batch.long(), graphs.index):
+            raise InvalidBatch(
+                "batch and ptr disagree; give one of them, or both from the same batch"
+            )
         if bias is not None and not self.accepts_bias:
             raise InvalidParameter(
                 f"{type(self).__name__} takes no bias; wanted None, or the attention 'exact'"
             )
-        if x.shape[0] == 0:
+        if not rows:
             return x.clone()
         return self.attend(x, graphs, bias)
 
@@ -176,19 +185,3 @@ class ProjectedAttention(GraphAttention):
     def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
         """Values mixed within each graph: three `[N, H, d]` to `[N, H, d]`."""
         raise NotImplementedError
-
-
-def _segments(
-    x: Tensor, batch: Tensor | None, ptr: Tensor | None, segments: Segments | None
-) -> Segments:
-    """The graphs from whichever of the three is given; `InvalidBatch` if they disagree."""
-    rows = x.shape[0]
-    if segments is None and ptr is None:
-        return Segments.from_batch(rows, None, batch, x.device)
-    if segments is None:
-        segments = Segments.from_batch(rows, ptr, None, x.device)
-    if segments.rows != rows:
-        raise InvalidBatch(f"the graphs hold {segments.rows} rows, but x has {rows}; wanted equal")
-    if batch is not None and not torch.equal(batch.long(), segments.index):
-        raise InvalidBatch("batch and ptr disagree; give one of them, or both from the same batch")
-    return segments

@@ -80,7 +80,7 @@ def test_an_unsorted_index_is_sorted_stably() -> None:
 
 @pytest.mark.parametrize("index", [torch.tensor([0, 0, 3]), torch.tensor([3, 0, 0])])
 def test_segments_of_an_index(index: torch.Tensor) -> None:
-    segments, _ = sorted_segments(3, index, None, 5)
+    segments, _ = sorted_segments(index, 5)
     assert segments.sizes.tolist() == [2, 0, 0, 1, 0]
 
 

@@ -50,7 +50,13 @@ def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
     NaN or +infinity; -infinity excludes a pair.
     """
     total = int(graphs.sizes.square().sum())
-    _check_values(bias if isinstance(bias, Tensor) else bias.values)
+    values = bias if isinstance(bias, Tensor) else bias.values
+    # The maximum is NaN if any value is.
+    most = values.detach().amax() if values.numel() else values.new_zeros(())
+    if not bool(most < math.inf):
+        raise NotFinite(
+            f"the bias holds {float(most)}; wanted finite values, or -inf for pairs to keep apart"
+        )
     if isinstance(bias, Tensor):
         if bias.shape != (total, heads):
             raise InvalidBatch(
@@ -58,7 +64,7 @@ def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
                 "the sum of squared graph sizes by the heads"
             )
         return bias
-    pairs, values = bias.index, bias.values
+    pairs = bias.index
     if pairs.dim() != 2 or pairs.shape[0] != 2 or values.shape != (pairs.shape[1], heads):
         raise InvalidBatch(
             f"the pair bias has index {tuple(pairs.shape)} and values {tuple(values.shape)}; "
@@ -68,22 +74,9 @@ def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
     graph = graphs.index[pairs[0]]
     if not torch.equal(graph, graphs.index[pairs[1]]):
         raise InvalidBatch("a pair of the bias joins two graphs; pairs must stay in their graph")
-    return values.new_zeros(total, heads).index_add(0, flat_position(pairs, graph, graphs), values)
-
-
-def _check_values(values: Tensor) -> None:
-    # The maximum is NaN if any value is.
-    most = values.detach().amax() if values.numel() else values.new_zeros(())
-    if not bool(most < math.inf):
-        raise NotFinite(
-            f"the bias holds {float(most)}; wanted finite values, or -inf for pairs to keep apart"
-        )
-
-
-def flat_position(pairs: Tensor, graph: Tensor, graphs: Segments) -> Tensor:
-    """Positions `[P]` in the flat form of pairs `[2, P]` in the graphs `[P]`."""
     local = pairs - graphs.ptr[graph]
-    return flat_offsets(graphs)[graph] + local[0] * graphs.sizes[graph] + local[1]
+    at = flat_offsets(graphs)[graph] + local[0] * graphs.sizes[graph] + local[1]
+    return values.new_zeros(total, heads).index_add(0, at, values)
 
 
 def flat_offsets(graphs: Segments) -> Tensor:

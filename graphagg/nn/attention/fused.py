@@ -33,7 +33,8 @@ def choose(device: str, kind: torch.dtype, width: int, *, drops: bool, biased: b
     if device != "cuda" or drops:
         return "buckets"
     short = kind in (torch.float16, torch.bfloat16)
-    if short and not biased and width % 8 == 0 and _has_varlen():
+    has_varlen = importlib.util.find_spec("torch.nn.attention.varlen") is not None
+    if short and not biased and width % 8 == 0 and has_varlen:
         return "varlen"
     return "flex" if width >= 16 and kind != torch.float64 else "buckets"
 
@@ -121,7 +122,3 @@ def _score_mod(graphs: Segments, bias: Tensor) -> Any:
 @functools.cache
 def _compiled_flex() -> Any:
     return torch.compile(flex_module.flex_attention)
-
-
-def _has_varlen() -> bool:
-    return importlib.util.find_spec("torch.nn.attention.varlen") is not None

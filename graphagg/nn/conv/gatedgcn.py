@@ -103,18 +103,15 @@ class GatedGCN(LocalPart):
         if self.edges is not None:
             logits = logits + self.edges(edge_attr)
         gates = logits.sigmoid()
-        x_new = itself + self._gather(gates, message, target, x.size(0))
+        total = sum_messages(gates, target, x.size(0)) + _EPSILON
+        if self.aggregation is None:
+            gathered = sum_messages(gates * message, target, x.size(0)) / total
+        else:
+            weighted = gates / total.index_select(0, target) * message
+            gathered = self.aggregation(weighted, target, dim_size=x.size(0))
         if self.norm_e is not None and edge_attr is not None:
             edge_attr = self._update(edge_attr, logits, self.norm_e)
-        return self._update(x, x_new, self.norm_x), edge_attr
-
-    def _gather(self, gates: Tensor, message: Tensor, target: Tensor, vertices: int) -> Tensor:
-        total = sum_messages(gates, target, vertices) + _EPSILON
-        if self.aggregation is None:
-            return sum_messages(gates * message, target, vertices) / total
-        weighted = gates / total.index_select(0, target) * message
-        out: Tensor = self.aggregation(weighted, target, dim_size=vertices)
-        return out
+        return self._update(x, itself + gathered, self.norm_x), edge_attr
 
     def _update(self, old: Tensor, new: Tensor, norm: torch.nn.Module) -> Tensor:
         added: Tensor = self.dropout(self.act(norm(new)))

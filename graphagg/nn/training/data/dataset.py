@@ -173,7 +173,9 @@ class GraphData:
         if self.level == "edge":
             return "mrr"
         labels = self.graphs[0][self.labels]
-        if labels.dim() > 1 and labels.size(1) > 1 and not _is_real(labels):
+        # NaN is no number and -1 no class: both are unknown labels.
+        binary = (labels == 0) | (labels == 1) | (labels == -1) | (labels != labels)
+        if labels.dim() > 1 and labels.size(1) > 1 and bool(binary.all()):
             return "ap"
         return "mae" if labels.dtype.is_floating_point else "accuracy"
 
@@ -223,11 +225,6 @@ def output_width(labels: Tensor, metric: Metric) -> int:
         given = f"{columns} columns of labels" if columns != 1 else "real-valued labels"
         _wrong_metric(metric, given, "mae" if not whole else "ap")
     return _count(labels)
-
-
-def _is_real(labels: Tensor) -> bool:
-    values = labels[labels == labels]  # NaN: unknown
-    return bool(((values != 0) & (values != 1) & (values != -1)).any())
 
 
 def _count(labels: Tensor) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 import time
@@ -22,7 +23,6 @@ from graphagg.errors import (
 from graphagg.nn.files import write_whole
 from graphagg.nn.training.batches import Feed, epoch_generator
 from graphagg.nn.training.data.dataset import PARTS
-from graphagg.nn.training.fit.epoch_log import EpochLog, Row
 from graphagg.nn.training.fit.interrupt import CtrlC
 from graphagg.nn.training.fit.learner import (
     Learner,
@@ -38,6 +38,8 @@ from graphagg.progress import Progress
 
 Logger = Callable[[dict[str, float], int], object]
 """Called with `loss`, `lr` and `val` of an epoch, and its number from 1."""
+
+Row = tuple[int, float, float, float]  # of `metrics.csv`: epoch, loss, lr, val
 
 _PERFECT = 1.0 - 1e-6  # of a float32
 SAVE_EVERY_S = 5.0
@@ -120,12 +122,16 @@ def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: FitOp
     """Train from the last checkpoint to the end; return the number of epochs."""
     where, stage, epochs = folder.split(index), f"split {index}", learner.training_config.epochs
     loop = Loop(learner, feed, run.device, folder.last(index))
-    log, kept = EpochLog(where / "metrics.csv", loop.rows), _Checkpoints(where)
+    log, kept = where / "metrics.csv", _Checkpoints(where)
+    text = io.StringIO()  # with the rows of the checkpoint
+    csv.writer(text).writerows([("epoch", "loss", "lr", "val"), *loop.rows])
+    write_whole(log, lambda partial: partial.write_text(text.getvalue(), newline=""))
     with loop.ctrl_c.awaited(), closing(kept):
         while not loop.over:
             values, better = loop.epoch()
             kept.keep(loop, folder.fingerprint, better)
-            log.write(loop.rows[-1])
+            with log.open("a", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerow(loop.rows[-1])
             for logger in run.loggers:
                 logger(values, loop.done)
             run.progress(stage, epochs if loop.over else loop.done, epochs)

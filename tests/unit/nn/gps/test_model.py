@@ -161,17 +161,15 @@ def with_value(row: int, column: int, value: float) -> Tensor:
         (spoiled(edge_attr=torch.zeros(5, 1).long()), "edge_attr is \\(5, 1\\)"),
         (spoiled(edge_attr=torch.full((12,), 4)), "edge_attr is 4 at row 0.*from 0 to 3"),
         (spoiled(edge_index=None), "edge_index is missing"),
+        (
+            Batch.from_data_list([spoiled(), spoiled(x=with_value(1, 3, float("nan")))]),
+            "row 7, column 3 \\(graph 1\\)",
+        ),
     ],
 )
 def test_features_that_do_not_fit_are_said_to(graph: Data, said: str) -> None:
     with pytest.raises(InvalidFeatures, match=said):
         GPS(config_of("gatedgcn", "exact"))(graph)
-
-
-def test_the_graph_of_a_wrong_row_is_named() -> None:
-    batch = Batch.from_data_list([spoiled(), spoiled(x=with_value(1, 3, float("nan")))])
-    with pytest.raises(InvalidFeatures, match="row 7, column 3 \\(graph 1\\)"):
-        GPS(config_of("gatedgcn", "exact"))(batch)
 
 
 @pytest.mark.parametrize(

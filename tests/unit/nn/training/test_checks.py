@@ -164,24 +164,23 @@ def test_one_graph_whose_attributes_are_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("splits", "message"),
+    ("changes", "message"),
     [
-        ((), "there is no split"),
-        ("train", "splits hold a str; wanted Split objects"),
-        ((Split("a", "train", "val", "test"),), "train of split a is of type str; wanted"),  # type: ignore[arg-type]
-        ((Split("a", *[torch.ones(8).bool()] * 3),), r"is \[8\] of torch.bool.*Split.from_masks"),
-        ((Split("a", *[torch.tensor([0.5])] * 3),), r"is \[1\] of torch.float32; wanted \[n\] int"),
-        ((Split("a", *[torch.tensor(1)] * 3),), r"is \[\] of torch.int64; wanted \[n\] int64"),
+        ({"splits": ()}, "there is no split"),
+        ({"splits": "train"}, "splits hold a str; wanted Split objects"),
+        ({"splits": (Split("a", "train", "val", "test"),)}, "train of split a is of type str"),
+        (
+            {"splits": (Split("a", *[torch.ones(8).bool()] * 3),)},
+            r"\[8\] of torch.bool.*from_masks",
+        ),
+        ({"splits": (Split("a", *[torch.tensor([0.5])] * 3),)}, r"of torch.float32; wanted \[n\]"),
+        ({"splits": (Split("a", *[torch.tensor(1)] * 3),)}, r"is \[\] of torch.int64; wanted \[n"),
+        ({"level": "vertex"}, "level is 'vertex'; wanted one of graph, node, edge"),
     ],
 )
-def test_splits_that_are_none(splits: Any, message: str) -> None:
+def test_splits_and_levels_that_are_none(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidDataset, match=message):
-        check_data(replace(many(8), splits=splits))
-
-
-def test_a_level_that_is_none() -> None:
-    with pytest.raises(InvalidDataset, match="level is 'vertex'; wanted one of graph, node, edge"):
-        check_data(replace(many(8), level="vertex"))  # type: ignore[arg-type]
+        check_data(replace(many(8), **changes))
 
 
 @pytest.mark.parametrize(
@@ -259,9 +258,6 @@ def test_a_digest_tells_features_of_any_type_apart(kind: torch.dtype) -> None:
     assert first == data.digest()
     data.graphs[3].x[1, 2] = not bool(data.graphs[3].x[1, 2])
     assert data.digest() != first
-
-
-def test_features_that_need_a_gradient_are_digested() -> None:
     data = changed(many(4), 0, x=many(4).graphs[0].x.clone().requires_grad_())
     assert data.digest() == many(4).digest()
 

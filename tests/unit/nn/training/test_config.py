@@ -86,6 +86,13 @@ def test_a_loss_fits_the_metric_or_is_refused_with_those_that_do(metric: Metric)
         ("training.loss=l1", "loss is 'l1', .* metric 'accuracy'"),
         ("model.encodings.²=1", r"model\.encodings has 0 to 0"),
         ("model.encodings.-1=1", r"model\.encodings has 0 to 0"),
+        ("model.encodings.3.size=8", r"model\.encodings has 0 to 0"),
+        ("model.depth=4", r"no setting 'model\.depth'; model has nodes, "),
+        ("model.layers.x=8", "it is a value"),
+        ("layers=4", "wanted PATH=VALUE"),
+        ("model.layers", "wanted PATH=VALUE"),
+        ("model.layers=many", r"layers is 'many'"),
+        ("training.epochs=-1", "epochs is -1"),
         pytest.param("model.encodings." + "1" * 5000 + "=1", "encodings has 0 to 0", id="ones"),
     ],
 )
@@ -97,6 +104,10 @@ def test_a_setting_by_its_path_that_cannot_be_is_named(change: str, message: str
 def test_settings_by_their_path_take_what_toml_takes() -> None:
     changed = override(preset("cora"), ["training.lr=1", "training.fanouts=[]"])
     assert (changed.training.lr, changed.training.fanouts) == (1.0, ())
+    changes = ["model.attention.name=none", "training.fanouts=[10, 5]", "model.encodings.0.size=8"]
+    changed = override(preset("zinc"), changes)
+    assert (changed.model.attention.name, changed.model.encodings[0].size) == ("none", 8)
+    assert changed.training.fanouts == (10, 5)
     both = ["training.metric=mae", "training.loss=mse"]
     assert override(preset("cora"), both).training.objective("mae") == "mse"
 

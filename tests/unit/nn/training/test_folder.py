@@ -16,7 +16,6 @@ import torch
 from graphagg.errors import (
     CheckpointMismatch,
     GraphAggError,
-    InvalidParameter,
     RunExists,
     TrainingInterrupted,
     UnreadableFile,
@@ -249,17 +248,6 @@ def test_the_log_is_made_again_from_the_checkpoint(tmp_path: Path, content: byte
     log.unlink() if content is None else log.write_bytes(content)
     run(tmp_path / "run", resume=True)
     assert log.read_bytes() == (tmp_path / "whole" / "split-0" / "metrics.csv").read_bytes()
-
-
-@pytest.mark.parametrize("wrong", [2.0, "2", True, 0])
-def test_numbers_of_splits(tmp_path: Path, wrong: Any) -> None:
-    with pytest.raises(InvalidParameter, match="wanted an integer of at least 1"):
-        run(tmp_path, splits=wrong)
-
-
-def test_a_module_is_not_what_makes_one(tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameter, match="each split begins with a new one"):
-        train(torch.nn.Linear(2, 2), many(), tmp_path)  # type: ignore[arg-type]
 
 
 def test_a_file_where_a_split_goes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidDataset, InvalidParameter
+from graphagg.errors import InvalidDataset
 from graphagg.nn import GPS, GPSConfig
 from graphagg.nn.config.model import (
     AttentionConfig,
@@ -19,7 +19,6 @@ from graphagg.nn.config.model import (
 from graphagg.nn.presets import preset
 from graphagg.nn.presets.simple import simple
 from graphagg.nn.training import GraphData, Shape, Split, TrainingConfig, train
-from graphagg.nn.training.overrides import override
 from graphagg.nn.training.plan import fit_config
 
 GRAPHS = Shape("graph", 0, (21,), 0, (3,), 1)
@@ -49,28 +48,6 @@ def test_the_kind_of_answer_is_refused_before_the_metric(model: GPSConfig, tmp_p
     with pytest.raises(InvalidDataset, match="have labels of each node; set model"):
         train(model, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_settings_by_their_path() -> None:
-    changed = override(
-        preset("zinc"),
-        ["model.layers=4", "model.attention.name=none", "training.fanouts=[10, 5]",
-         "model.encodings.0.size=8", "training.lr=1e-4"],
-    )  # fmt: skip
-    assert (changed.model.layers, changed.model.attention.name) == (4, "none")
-    assert changed.model.encodings[0].size == 8
-    assert changed.training.fanouts == (10, 5) and changed.training.lr == 1e-4
-    for change, message in {
-        "model.depth=4": r"no setting 'model\.depth'; model has nodes, ",
-        "model.encodings.3.size=8": r"model\.encodings has 0 to 0",
-        "model.layers.x=8": "it is a value",
-        "layers=4": "wanted PATH=VALUE",
-        "model.layers": "wanted PATH=VALUE",
-        "model.layers=many": r"layers is 'many'",
-        "training.epochs=-1": "epochs is -1",
-    }.items():
-        with pytest.raises(InvalidParameter, match=message):
-            override(preset("zinc"), [change])
 
 
 def circulants() -> GraphData:

@@ -28,6 +28,7 @@ def test_masks_of_one_graph(shape: tuple[int, ...]) -> None:
         mask = torch.arange(40) % 3 == at
         graph[f"{part}_mask"] = mask if not shape else mask[:, None].expand(-1, *shape)
     found = check_data(load_data(graph))
+    assert found.single and "train_mask" not in found.graphs[0]
     assert len(found.splits) == (shape[0] if shape else 1)
     assert all(split.val.tolist() == list(range(1, 40, 3)) for split in found.splits)
 

@@ -271,8 +271,12 @@ def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Pa
         train(tiny, many(), out, training=replace(SHORT, fanouts=(3,)))
     with pytest.raises(InvalidDataset, match="metric 'mae' does not fit"):
         train(tiny, many(), out, training=replace(SHORT, metric="mae"))
-    with pytest.raises(InvalidParameter, match="model is int"):
-        train(3, many(), out)  # type: ignore[arg-type]
+    for wrong in (2.0, "2", True, 0):
+        with pytest.raises(InvalidParameter, match="wanted an integer of at least 1"):
+            train(tiny, many(), out, splits=wrong)  # type: ignore[arg-type]
+    for model in (3, torch.nn.Linear(2, 2)):
+        with pytest.raises(InvalidParameter, match=r"model is \w+, .*begins with a new one"):
+            train(model, many(), out)  # type: ignore[arg-type]
     with pytest.raises(InvalidParameter, match="nonsense"):
         train(GPSConfig(FeatureConfig(width=4), local=LocalConfig("nonsense")), many(), out)
     with pytest.raises(InvalidDataset, match="test of split 0 is empty"):

@@ -14,9 +14,7 @@ LENGTH = 1e-6  # so short that the loss is straight, so long that float64 sees i
 def assert_a_step_lowers_the_loss(module: nn.Module, loss: Callable[[], Tensor]) -> None:
     """The loss falls by the length of the step times that of the gradient.
 
-    Args:
-        module: in float64; its parameters have gradients afterwards.
-        loss: what it is to learn; random draws of it are repeated.
+    The module is in float64 and has gradients afterwards; random draws of the loss are repeated.
     """
 
     def drawn() -> Tensor:

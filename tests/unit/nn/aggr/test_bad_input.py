@@ -77,8 +77,6 @@ def test_widths_that_differ_without_a_projection() -> None:
 
 
 def test_names_and_options() -> None:
-    with pytest.raises(InvalidParameter, match=r"named 'lstmm'.*wanted one of lcm, pna"):
-        aggregation("lstmm", 4)
     with pytest.raises(InvalidParameter, match="no aggregation is named Linear"):
         aggregation(nn.Linear(4, 4), 4)
     with pytest.raises(

@@ -129,7 +129,6 @@ def test_features_that_do_not_fit(name: str) -> None:
     ("make", "message"),
     [
         (lambda: local("gatedgnc", D), r"did you mean 'gatedgcn'.*wanted one of gatedgcn"),
-        (lambda: local("MLP", D), "no local part is named 'MLP'"),
         (lambda: local("gat", D, heads=3), "heads is 3, wanted a divisor of channels, which is 4"),
         (lambda: local("gatedgcn", D, 3), "edge_channels is 3; wanted 4"),
         (lambda: local("gatedgcn", D, norm="instance"), "wanted one of batch, layer, none"),

@@ -145,9 +145,6 @@ def test_components_and_lonely_vertices() -> None:
     assert LapPE(4)(data).lap_mask.sum(1).tolist() == [1, 1, 1, 1]
 
 
-# --- signs --------------------------------------------------------------------------------------
-
-
 def signs(out: Data, data: Data) -> torch.Tensor:
     """`[N, k]`: 1, -1, or 0 where the vector is 0."""
     assert torch.equal(out.lap_vectors.abs(), data.lap_vectors.abs())

@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 from graphagg.errors import InvalidDataset, UnreadableFile
 from graphagg.nn.training import load_data, save_npz
 from graphagg.nn.training.data.dataset import check_data
-from tests.unit.nn.training.toys import many, ring, write_npz
+from tests.unit.nn.training.toys import many, ring, single, write_npz
 
 
 @pytest.mark.parametrize("name", ["x", "edge_attr"])
@@ -49,28 +49,15 @@ def test_edges_without_attributes_keep_their_width(tmp_path: Path) -> None:
     assert data.graphs[0].edge_attr.shape == (0, 4) and data.graphs[1].edge_attr.shape[1] == 4
 
 
-def one(**changed: Any) -> dict[str, Any]:
-    """One graph of six vertices in a ring, whose edges are listed in one direction."""
-    arrays = {
-        "node_ptr": np.array([0, 6]),
-        "edge_ptr": np.array([0, 6]),
-        "x": np.ones((6, 2)),
-        "edge_index": ring(6)[:, :6].numpy(),
-        "y": np.arange(6) % 2,
-        "train": np.array([0, 1]),
-        "val": np.array([2, 3]),
-        "test": np.array([4, 5]),
-    }
-    return arrays | changed
-
-
 def test_attributes_of_edges_are_counted_before_they_are_mirrored(tmp_path: Path) -> None:
+    once = {"edge_index": ring(6)[:, :6].numpy(), "edge_ptr": np.array([0, 6])}
+    path = tmp_path / "one.npz"
     for rows in (0, 5, 7, 12):
-        np.savez(tmp_path / "one.npz", **one(edge_attr=np.ones(rows)))
+        write_npz(path, single(6), **once, edge_attr=np.ones(rows))
         with pytest.raises(InvalidDataset, match=rf"edge_attr has {rows} rows, edge_index 6"):
-            load_data(tmp_path / "one.npz")
-    np.savez(tmp_path / "one.npz", **one(edge_attr=np.arange(6.0)))
-    graph = check_data(load_data(tmp_path / "one.npz")).graphs[0]
+            load_data(path)
+    write_npz(path, single(6), **once, edge_attr=np.arange(6.0))
+    graph = check_data(load_data(path)).graphs[0]
     assert graph.edge_attr.view(-1).tolist() == [*range(6), *range(6)]
 
 

@@ -17,6 +17,7 @@ SMALL = """
 [model]
 channels = 8
 layers = 1
+nodes = { width = 4 }
 local = { name = "gcn" }
 attention = { name = "none" }
 head = { task = "graph", kind = "mlp", layers = 1 }
@@ -32,7 +33,7 @@ batch_size = 4
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
-    path.write_text(SMALL + "\n[model.nodes]\nwidth = 4\n")
+    path.write_text(SMALL)
     return path
 
 

@@ -11,7 +11,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.nn import GCNConv, global_add_pool, global_mean_pool
 
-from graphagg.nn.training import GraphData, Shape, Split
+from graphagg.nn.training import GraphData, Shape, Split, save_npz
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:
@@ -150,20 +150,9 @@ def single(size: int = 40, seed: int = 0) -> GraphData:
 
 
 def write_npz(path: Path, data: GraphData, **changed: np.ndarray | None) -> Path:
-    """Many graphs as a neutral file; `changed` replaces arrays, None leaves one out."""
-    sizes = [graph.num_nodes for graph in data.graphs]
-    edges = [graph.num_edges for graph in data.graphs]
-    split = data.splits[0]
-    arrays: dict[str, np.ndarray | None] = {
-        "node_ptr": np.cumsum([0, *sizes]),
-        "edge_ptr": np.cumsum([0, *edges]),
-        "x": torch.cat([graph.x for graph in data.graphs]).numpy(),
-        "edge_index": torch.cat([graph.edge_index for graph in data.graphs], dim=1).numpy(),
-        "y": torch.cat([graph.y for graph in data.graphs]).numpy(),
-        "train": split.train.numpy(),
-        "val": split.val.numpy(),
-        "test": split.test.numpy(),
-    }
-    arrays |= changed
+    """Graphs and their first split as a neutral file; `changed` replaces arrays, None omits one."""
+    save_npz(path, replace(data, splits=data.splits[:1]))
+    with np.load(path) as saved:
+        arrays: dict[str, np.ndarray | None] = {**saved, "directed": None, **changed}
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
     return path

@@ -24,9 +24,6 @@ def test_numbers_of_numpy_become_pythons_own() -> None:
     assert GPSConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     training = TrainingConfig(epochs=np.int64(3), lr=np.float32(0.5))  # type: ignore[arg-type]
     assert json.loads(json.dumps(training.to_dict())) == TrainingConfig(epochs=3, lr=0.5).to_dict()
-
-
-def test_a_transform_is_the_same_whatever_wrote_its_numbers() -> None:
     assert repr(RWSE(np.int64(7))) == repr(RWSE(7))  # type: ignore[arg-type]
 
 

@@ -51,7 +51,8 @@ def outcome(module: nn.Module, x: Tensor, out: Tensor) -> list[Tensor]:
     module.zero_grad()
     grads = torch.autograd.grad((out * weights).sum(), [x, *module.parameters()], allow_unused=True)
     wanted = [x, *module.parameters()]
-    return [out.detach(), *(_dense(g, w) for g, w in zip(grads, wanted, strict=True))]
+    dense = (torch.zeros_like(w) if g is None else g for g, w in zip(grads, wanted, strict=True))
+    return [out.detach(), *dense]
 
 
 def alone(module: nn.Module, batch: Ragged, x: Tensor) -> list[Tensor]:
@@ -69,7 +70,3 @@ def assert_same(found: list[Tensor], wanted: list[Tensor], within: float = 1e-9)
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=within, atol=within)
-
-
-def _dense(grad: Tensor | None, like: Tensor) -> Tensor:
-    return torch.zeros_like(like) if grad is None else grad

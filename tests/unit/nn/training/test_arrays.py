@@ -119,12 +119,6 @@ def test_arrays_that_do_not_fit(tmp_path: Path, changed: dict[str, Any], message
         check_data(load_data(path))
 
 
-def test_pairs_come_back_from_a_file(tmp_path: Path) -> None:
-    data = check_data(load_data(write_npz(tmp_path / "pairs.npz", many(), **PAIRS)))
-    assert data.level == "edge" and data.graphs[3].edge_label.tolist() == [1]
-    assert data.graphs[3].edge_label_index.tolist() == [[0], [1]]
-
-
 def test_members_that_are_no_arrays_are_left_out(tmp_path: Path) -> None:
     path = write_npz(tmp_path / "rings.npz", many())
     with zipfile.ZipFile(path, "a") as archive:

@@ -25,11 +25,6 @@ def same(left: GraphData, right: GraphData) -> None:
         assert torch.equal(getattr(left.splits[0], part), getattr(right.splits[0], part))
 
 
-def test_many_graphs_come_back_from_a_file(tmp_path: Path) -> None:
-    data = many()
-    same(check_data(load_data(write_npz(tmp_path / "rings.npz", data))), data)
-
-
 def test_graphs_in_memory() -> None:
     data = many(8)
     for at, graph in enumerate(data.graphs):

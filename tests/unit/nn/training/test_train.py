@@ -158,10 +158,13 @@ def test_a_handler_of_the_callers_own_is_left_be() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-def test_resuming_a_finished_run_trains_nothing_and_more_splits_are_added(tmp_path: Path) -> None:
+def test_resuming_a_finished_run_trains_nothing_and_more_splits_are_added(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     first = train(tiny, many(), tmp_path / "run", training=SHORT)
     both = train(tiny, many(), tmp_path / "run", training=SHORT, splits=2, resume=True)
     assert both.splits[0] == first.splits[0] and len(both.splits) == 2
+    assert capfd.readouterr() == ("", "")  # nothing reaches the terminal
 
 
 def test_a_folder_in_use_and_other_settings_are_refused(tmp_path: Path) -> None:
@@ -284,11 +287,6 @@ def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Pa
         empty = replace(many(), splits=(Split("0", ids[:2], ids[2:], ids[:0]),))
         train(tiny, empty, out)
     assert not out.exists()
-
-
-def test_nothing_reaches_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    train(tiny, single(), tmp_path, training=SHORT)
-    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.gpu

@@ -188,7 +188,7 @@ def _apply_module(
     """Fold the elements `[n, d]` of a block to the results of its non-empty segments."""
     for low, high in block.passes:
         left, right = _children(plan, block, low, high)
-        a, b = values[left], values[right]
+        a, b = values.index_select(0, left), values.index_select(0, right)
         combined = functional_call(operator, dict(parameters), (a, b))
         if combined.shape != a.shape:
             raise InvalidParameter(

@@ -67,7 +67,7 @@ def test_a_loss_without_a_number_or_a_gradient_is_refused(tmp_path: Path) -> Non
     with pytest.raises(InvalidParameter, match=r"loss gives \(8, 2\); wanted a tensor of one"):
         train(tiny, many(), tmp_path, training=SHORT, loss=lambda predicted, labels: predicted)
     with pytest.raises(InvalidParameter, match="loss gives a number without a gradient"):
-        train(tiny, many(), tmp_path, training=SHORT, loss=wrong)
+        train(tiny, many(), tmp_path / "wrong", training=SHORT, loss=wrong)
 
 
 @pytest.mark.parametrize("value", ["x", None, torch.zeros(2)])

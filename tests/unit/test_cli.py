@@ -208,7 +208,8 @@ def test_the_demo_leaves_out_what_is_not_installed(
 ) -> None:
     for module in ("sknetwork", "sknetwork.clustering", "sklearn.utils.extmath", "pymetis"):
         monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setattr(demo, "_passages", lambda directory, shown: {"recall@3": 1.0})
+    part = (lambda directory, shown: {"recall@3": 1.0}, demo._DEMOS["passages"][1])
+    monkeypatch.setitem(demo._DEMOS, "passages", part)
     found = call("demo", "--out", tmp_path / "demo", "--json").json
     assert found["recall@3"] == 1.0 and "community" not in found
     assert '[communities]"' in found["left_out"]["communities"]

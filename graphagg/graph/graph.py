@@ -18,13 +18,13 @@ from graphagg.store.ranges import forget
 from graphagg.store.strings import StringTable
 
 _HASHED = 1 << 22  # numbers
-_SAID = {
+# Words for the fields of a report whose names are not clear.
+_WORDS = {
     "third_ignored": "rows whose weight is no number, which was ignored",
     "weights_ignored": "edges whose weight was not used",
     "bad_rows": "rows left out",
     "first_bad": "the first of them",
 }
-"""Fields of a report in words, where their names do not say it."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,11 @@ class ReadReport:
     first_bad: str | None = None
 
     def notes(self) -> list[str]:
-        """List what a person should know of the reading, one line per fact."""
-        counts = {name: value for name, value in vars(self).items() if value}
+        """Describe what was dropped or recognized, one line per fact."""
         return [
-            f"{_SAID.get(name, name.replace('_', ' '))}: {value}"
-            for name, value in counts.items()
-            if name not in ("edges", "edges_read")
+            f"{_WORDS.get(name, name.replace('_', ' '))}: {value}"
+            for name, value in vars(self).items()
+            if value and name not in ("edges", "edges_read")
         ]
 
     def to_json(self) -> dict[str, Any]:

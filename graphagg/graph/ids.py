@@ -19,9 +19,7 @@ from graphagg.store.strings import StringTable
 
 VertexId = int | str
 
-_COMPARED = 200
-"""Number of neighbors in the order of the ids that `closest` compares a string with."""
-
+_COMPARED = 200  # ids on each side in the order that `closest` compares a string with
 _NUMBERED = re.compile(r"(.*?)([0-9]+)(\D*)")
 _AT_ONCE = 1 << 16
 _DIGITS = len(str(2**63 - 1))
@@ -116,8 +114,7 @@ class VertexIds(Sequence[VertexId]):
     def closest(self, vertex: object, count: int = 3) -> list[VertexId]:
         """The ids most like an unknown one: by value, or by spelling.
 
-        Strings are compared with its neighbors in the order, which begin like it; the work does
-        not grow with n.
+        A string is compared with its neighbors in the order, whatever the number of ids.
         """
         if not len(self):
             return []
@@ -129,22 +126,22 @@ class VertexIds(Sequence[VertexId]):
             def unlike(name: str) -> float:
                 return -SequenceMatcher(None, text.casefold(), name.casefold()).ratio()
 
-            nearest = list(sorted(names, key=lambda name: (unlike(name), name))[:count])
+            nearest = sorted(names, key=lambda name: (unlike(name), name))[:count]
             return list(dict.fromkeys([*self._padded(text, names), *nearest]))[:count]
         try:
             value = int(str(vertex))
         except ValueError:
             return self[:count]
         position = int(np.searchsorted(self.table, min(max(value, 0), 2**63 - 1)))
-        near = self[max(0, position - count) : position + count]
-        return sorted(near, key=lambda other: (abs(int(other) - value), other))[:count]
+        neighbors = self[max(0, position - count) : position + count]
+        return sorted(neighbors, key=lambda other: (abs(int(other) - value), other))[:count]
 
-    def _padded(self, text: str, near: Sequence[VertexId]) -> list[VertexId]:
+    def _padded(self, text: str, neighbors: Sequence[VertexId]) -> list[VertexId]:
         """The id whose number has more or fewer zeros in front: user-000017 for user-17."""
         match = _NUMBERED.fullmatch(text)
         if match is None:
             return []
-        widths = {len(m[2]) for m in map(_NUMBERED.fullmatch, map(str, near)) if m}
+        widths = {len(m[2]) for m in map(_NUMBERED.fullmatch, map(str, neighbors)) if m}
         digits = match[2].lstrip("0") or "0"
         names = (f"{match[1]}{digits.zfill(width)}{match[3]}" for width in sorted(widths))
         return [name for name in names if self.find(name) is not None]
@@ -177,11 +174,11 @@ class VertexIds(Sequence[VertexId]):
             return VertexIds(distinct(np.concatenate([ids.table for ids in filled])))
         return VertexIds(sorted_strings([_as_arrow(ids.table) for ids in filled])[0])
 
-    def select(self, kept: Mask) -> VertexIds:
-        """The ids that a mask `[n]` keeps."""
+    def select(self, mask: Mask) -> VertexIds:
+        """The ids at which a mask `[n]` is true."""
         if isinstance(self.table, StringTable):
-            return VertexIds(self.table.take(np.flatnonzero(kept)))
-        return VertexIds(self.table[kept])
+            return VertexIds(self.table.take(np.flatnonzero(mask)))
+        return VertexIds(self.table[mask])
 
     def tokens(self) -> npt.NDArray[np.uint32]:
         """Hash each id to 32 bits, `[n]`; a hash depends on the id alone.

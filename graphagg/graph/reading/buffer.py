@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,8 +20,7 @@ from graphagg.kernels import kernel
 
 Dense = npt.NDArray[np.int32]
 
-_SEARCHED = 1 << 20
-"""Ids up to which each id of a chunk is searched for on its own."""
+_SEARCHED = 1 << 20  # ids up to which each id of a chunk is searched for on its own
 
 
 class IdColumn:
@@ -44,9 +41,8 @@ class IdColumn:
                 f"{name}: ids mix integers and strings, wanted one type; read them as strings"
             )
         self.is_integer = integer
-        if not isinstance(ids, np.ndarray):
-            encoded = pa.types.is_dictionary(ids.type)
-            self.chunks.append(ids if encoded else ids.dictionary_encode())
+        if not integer:
+            self.chunks.append(ids)
             return
         smallest, largest = int(ids.min()), int(ids.max())
         if smallest < 0:
@@ -58,7 +54,7 @@ class IdColumn:
         self.chunks.append(ids.astype(np.uint32) if largest < 2**32 else ids)
 
     def take(self) -> list[Any]:
-        """The chunks, which the column forgets."""
+        """Return the chunks and remove them from the column."""
         chunks, self.chunks = self.chunks, []
         return chunks
 
@@ -209,18 +205,18 @@ def _string_numbers(columns: Sequence[ChunkedIds]) -> tuple[VertexIds, list[Numb
     # One call for all dictionaries: each call makes a hash table of all ids.
     positions = pc.index_in(dictionaries, value_set=ordered).to_numpy().astype(np.int32)
     sizes = [len(chunk) for chunk in dictionaries.chunks]
-    of_dictionaries = iter(np.split(positions, np.cumsum(sizes)[:-1]))
-    numbered = []
+    of_dictionaries = np.split(positions, np.cumsum(sizes)[:-1])
+    first, numbered = 0, []
     for column in columns:
-        of_column = list(islice(of_dictionaries, len(column.chunks)))
-        numbered.append(Numbers(column.chunks, partial(_of_entries, of_column)))
+
+        def number(i: int, chunk: Any, first: int = first) -> Dense:
+            entries = chunk.indices.to_numpy(zero_copy_only=False)
+            dense: Dense = of_dictionaries[first + i][entries]
+            return dense
+
+        numbered.append(Numbers(column.chunks, number))
+        first += len(column.chunks)
     return VertexIds(table), numbered
-
-
-def _of_entries(positions: Sequence[Dense], i: int, chunk: Any) -> Dense:
-    """Number a chunk's entries by the numbers of its dictionary."""
-    dense: Dense = positions[i][chunk.indices.to_numpy(zero_copy_only=False)]
-    return dense
 
 
 @kernel

@@ -1,20 +1,20 @@
 """Find the columns of sources, targets and weights by the names in a header or a table.
 
-Names are compared without case and without anything but letters and digits, so that `Source`,
-`FromNodeId` and `node_1` are known. A pair of known names may stand anywhere and in any order. A
-first line of text is a header
+Names are compared by their letters and digits, without case, so that `Source`, `FromNodeId` and
+`node_1` are known. A pair of known names may be anywhere and in any order. The first line of text
+is a header
 
-1. where the options say so, or give the name of a column;
-2. where it holds no number and a pair of known names that are no ids in the lines below.
+1. if the options say so, or name a column;
+2. if it has no number, but a pair of known names that are no ids in the lines below.
 
-It is taken for a header that is not known, which is an error, where it holds no number and
+It is an unknown header, which is an error, if it has no number and
 
-3. the ids below it are integers, or a later column below it holds numbers only; or
-4. none of its ids comes again in the first 1,000 lines, while most lines below it share an id with
-   another line, as the edges of a graph do.
+3. the ids below it are integers, or a later column below it has only numbers; or
+4. none of its ids returns in the first 1,000 lines, while most lines below it share an id with
+   another line, as edges of a graph do.
 
-Any other first line is an edge. The report says what was decided, so that no line is lost and no
-name becomes a vertex unnoticed.
+Any other first line is an edge. The report names the decision, so that no line is lost and no name
+becomes a vertex unnoticed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from typing import NamedTuple
 from graphagg.errors import InvalidGraph
 from graphagg.graph.reading.settings import EdgeReading
 
-_PAIRS = tuple(
-    tuple(pair.split("-"))
+# Names of the columns of sources (elements) and of targets (sets).
+_PAIRS = [
+    pair.split("-")
     for pair in (
         "source-target src-dst src-dest src-tgt source-destination from-to fromnodeid-tonodeid "
         "fromnode-tonode fromid-toid fromuser-touser sourceid-targetid sourcenode-targetnode "
@@ -36,16 +37,11 @@ _PAIRS = tuple(
         "follower-followee sender-receiver citing-cited element-set member-group user-group "
         "follower-page user-page user-item"
     ).split()
-)
-"""Names of the columns of sources (elements) and of targets (sets)."""
-
+]
 _WEIGHTS = ("weight", "weights", "edgeweight", "w")
-NUMBER = "[-+.,]*[0-9][-+.,0-9eE]*"
-"""A cell of digits, signs, points and commas."""
-INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
-"""A canonical integer, which may be out of range."""
-SAMPLE = 1000
-"""Lines of text that tell its columns."""
+NUMBER = "[-+.,]*[0-9][-+.,0-9eE]*"  # digits, signs, points and commas
+INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")  # canonical; may be out of range
+SAMPLE = 1000  # first lines that decide about header and columns
 
 
 class Columns(NamedTuple):
@@ -57,33 +53,32 @@ class Columns(NamedTuple):
     header: bool  # whether the first line names them; so it does in a table
     names: tuple[str, ...]  # the cells of the first line, or the names of a table's columns
 
-    def said(self, two_mode: bool) -> str:
-        """Say for people which columns are read."""
+    def describe(self, two_mode: bool) -> str:
+        """Describe in words which columns are read."""
         roles = ("element", "set") if two_mode else ("source", "target")
-        said = ", ".join(
-            f"{role} {self._called(at)}"
+        used = ", ".join(
+            f"{role} {self._label(at)}"
             for role, at in zip((*roles, "weight"), self[:3], strict=True)
             if 0 <= at < len(self.names)
         )
         if not self.header:
-            return f"{said}; no header"
-        others = [self._called(at) for at in range(len(self.names)) if at not in self[:3]]
-        return f"{said}; not used: {', '.join(others)}" if others else said
+            return f"{used}; no header"
+        others = [self._label(at) for at in range(len(self.names)) if at not in self[:3]]
+        return f"{used}; not used: {', '.join(others)}" if others else used
 
     @property
     def weight_is_named(self) -> bool:
-        """Whether a header gives the column of weights a known name."""
+        """Whether the header has a known name for the column of weights."""
         has_name = self.header and 0 <= self.weight < len(self.names)
         return has_name and _plain(self.names[self.weight]) in _WEIGHTS
 
     @property
-    def weight_called(self) -> str:
-        """The column of weights, for people."""
-        if not self.header and self.weight == 2:
-            return "the third column"
-        return self._called(self.weight)
+    def weight_label(self) -> str:
+        """The column of weights in messages."""
+        third = not self.header and self.weight == 2
+        return "the third column" if third else self._label(self.weight)
 
-    def _called(self, at: int) -> str:
+    def _label(self, at: int) -> str:
         return repr(self.names[at]) if self.header else f"column {at + 1}"
 
 

@@ -14,27 +14,17 @@ from typing import Any
 from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.store.manifest import MANIFEST_NAME
 
-BLOCK = 1 << 23
-"""Bytes of text parsed at once; a block needs about eight times as much memory."""
-
+BLOCK = 1 << 23  # bytes of text parsed at once; parsing takes about eight times as much memory
 BROKEN_GZIP = (OSError, EOFError, zlib.error)
-"""Errors that reading a damaged or truncated gzip stream raises."""
-
-
 PARQUET = (".parquet", ".pq")
-"""Suffixes of Parquet; every other file is text where no other suffix says more."""
-
 _BOM = b"\xef\xbb\xbf"
 
 
 def paths_of(edges: Any) -> list[str] | None:
-    """The paths that the caller gave: one, or a list of them; None if it gave something else."""
-    if isinstance(edges, str | os.PathLike):
-        return [os.fspath(edges)]
-    if isinstance(edges, list | tuple) and edges:
-        if all(isinstance(each, str | os.PathLike) for each in edges):
-            return [os.fspath(each) for each in edges]
-    return None
+    """The paths, if `edges` is one or a list of them; else None."""
+    paths = list(edges) if isinstance(edges, list | tuple) else [edges]
+    are_paths = paths and all(isinstance(path, str | os.PathLike) for path in paths)
+    return [os.fspath(path) for path in paths] if are_paths else None
 
 
 def find_files(path: str) -> list[Path]:
@@ -129,16 +119,13 @@ def line_blocks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
 
 def _chunks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
     """The text in blocks of `BLOCK` bytes, without a byte order mark."""
-    start = True
-    while True:
-        try:
-            block = file.read(BLOCK)
-        except BROKEN_GZIP as error:
-            raise UnreadableFile(f"{name}: broken gzip stream ({error}); fetch it again") from None
-        if not block:
-            return
-        yield block.removeprefix(_BOM) if start else block
-        start = False
+    try:
+        if start := file.read(BLOCK):
+            yield start.removeprefix(_BOM)
+        while block := file.read(BLOCK):
+            yield block
+    except BROKEN_GZIP as error:
+        raise UnreadableFile(f"{name}: broken gzip stream ({error}); fetch it again") from None
 
 
 def _newlines(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -136,7 +136,7 @@ def with_counts(
         report,
         comments=counts.comments,
         header=counts.header,
-        columns=counts.columns.said(kind == "two-mode") if counts.columns else None,
+        columns=counts.columns.describe(kind == "two-mode") if counts.columns else None,
         third_ignored=counts.third_ignored,
         weights_ignored=0 if weighted else counts.weights_ignored,
         bad_rows=counts.bad_rows,

@@ -288,7 +288,7 @@ class TextLayout:
         weight = self._doubles(pa.array([cell]))
         if weight is None:
             return (
-                f"weight {cell!r} beside numbers in {self.columns.weight_called}, wanted "
+                f"weight {cell!r} beside numbers in {self.columns.weight_label}, wanted "
                 "a number in each line or in none; mend it, or leave weights out (`weighted=False`)"
             )
         if self.lenient and wrong_weights(weight, self.needed)[0]:

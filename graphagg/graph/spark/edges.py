@@ -1,4 +1,4 @@
-"""EdgeReading edges as `load_graph` does, by Spark: from paths, tables and DataFrames."""
+"""Read edges with Spark as `load_graph` does: from paths, tables and DataFrames."""
 
 from __future__ import annotations
 
@@ -36,16 +36,14 @@ from graphagg.spark.sources import (
 from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
-_BAD = "bad_rows int, bad string"
-"""Columns of the rows that stand for bad rows: their number, and the fault of one."""
-_NUMBERS = (
-    "tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "string", "boolean",
-)  # fmt: skip
-"""Types of Spark that weights may have; others have no number."""
+_BAD = "bad_rows int, bad string"  # of a row that stands for bad rows: their number, one fault
+_IDS = ("tinyint", "smallint", "int", "bigint", "string")
+_NUMBERS = (*_IDS, "float", "double", "decimal", "boolean")
 _POSITIVE = "(cast(weight AS float) > 0 AND cast(weight AS float) < float('inf'))"
-"""Condition of Spark that `wrong_weights` tests."""
+"""SQL for `wrong_weights` of needed weights."""
+_RECURSIVE = {"recursiveFileLookup": "true"}  # folder names such as `dt=2024` give no columns
 
 
 @dataclass(frozen=True)
@@ -76,18 +74,18 @@ class EdgeInput(SparkInput):
         return [[path for path, _ in seen], files if all(files) else [], self.reading.given()]
 
     def frame(self, job: SparkJob, kind: GraphKind) -> DataFrame:
-        """Phase `edges`: columns `src`, `dst` and perhaps `weight`, bad rows left out."""
+        """Phase `edges`: columns `src`, `dst` and perhaps `weight`, without bad rows."""
         self.reading.check_kind(kind)
-        said: dict[str, Any] = {}
+        found: dict[str, Any] = {}
 
         def read() -> DataFrame:
             frame, counts = read_edges(job.spark, self)
-            columns = counts.columns.said(kind == "two-mode") if counts.columns else None
-            said.update(header=counts.header, columns=columns)
+            columns = counts.columns.describe(kind == "two-mode") if counts.columns else None
+            found.update(header=counts.header, columns=columns)
             return frame
 
         frame = job.phase("edges", read)
-        job.note("columns", lambda: said)
+        job.note("columns", lambda: found)
         if not self.reading.skip_bad_rows:
             return frame
         bad = frame.filter("bad IS NOT NULL")
@@ -121,7 +119,7 @@ def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadC
         return _typed(table, source, counts), counts
     try:
         if _is_parquet(spark, source):
-            frame = _recursive(spark.read).parquet(*source.hadoop_paths)
+            frame = spark.read.options(**_RECURSIVE).parquet(*source.hadoop_paths)
             return _typed(frame, source, counts), counts
         return _read_text(spark, source, counts), counts
     except AnalysisException as error:
@@ -132,7 +130,8 @@ def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:
     """Whether the files are Parquet, by their names; Spark lists them, on whatever file system."""
     if all(suffix_of(path.rstrip("/")) in PARQUET for path in source.paths):
         return True
-    files = _recursive(spark.read.format("binaryFile")).load(source.hadoop_paths).select("path")
+    reader = spark.read.format("binaryFile").options(**_RECURSIVE)
+    files = reader.load(source.hadoop_paths).select("path")
     suffixes = "|".join(re.escape(suffix) for suffix in PARQUET)
     parquet = files["path"].rlike(f"(?i)({suffixes})$")
     other = files.filter(~parquet).limit(1).collect()
@@ -141,11 +140,6 @@ def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:
     if other:
         raise InvalidGraph(mixed_folder(str(source), other[0]["path"]))
     return True
-
-
-def _recursive(reader: DataFrameReader) -> DataFrameReader:
-    """All files below a folder; the names of folders (`dt=2024`) give no columns."""
-    return reader.option("recursiveFileLookup", "true")
 
 
 def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame:
@@ -163,7 +157,7 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
     for end, alias in zip(columns[:2], ("src", "dst"), strict=True):
         column = frame.columns[end]
         kind = types[column]
-        if kind not in ("tinyint", "smallint", "int", "bigint", "string"):
+        if kind not in _IDS:
             raise InvalidGraph(
                 f"{name}: column {column} is {kind}, wanted integers or strings; convert it"
             )
@@ -177,13 +171,13 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
     typed = frame.select(*casts)
     missing = " OR ".join(f"{column} IS NULL" for column in typed.columns)
     if reading.skip_bad_rows:
-        seen = "a row with a null"
+        fault = f"{name}: a row with a null"
         if reading.needs_weights:
             missing += f" OR isnan(weight) OR NOT {_POSITIVE}"
-            seen += " or a weight that is not above 0"
+            fault += " or a weight that is not above 0"
         bad = functions.expr(missing)
-        about = functions.when(bad, functions.lit(f"{name}: {seen}"))
-        typed = typed.withColumns({"bad_rows": bad.cast("int"), "bad": about})
+        first = functions.when(bad, functions.lit(fault))
+        typed = typed.withColumns({"bad_rows": bad.cast("int"), "bad": first})
 
     def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -209,17 +203,17 @@ def _check_ids(edges: pa.RecordBatch, name: str, columns: Sequence[str]) -> None
 
 def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> DataFrame:
     name, reading = str(source), source.reading
-    lines = _recursive(spark.read).text(source.hadoop_paths)
+    lines = spark.read.options(**_RECURSIVE).text(source.hadoop_paths)
     top = "\n".join(row["value"] for row in lines.limit(SAMPLE).collect()) + "\n"
-    block = top.encode("utf-8")
-    sniffed = TextLayout.sniff(block, name, reading, counts)
+
+    sniffed = TextLayout.sniff(top.encode(), name, reading, counts)
     if sniffed is None:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
     head = counts.header
     layout = replace(sniffed, skip=0, numbered=False)
-    if reading.wants_weights:  # the first edge tells whether there are weights
+    if reading.wants_weights:  # the first edge decides whether there are weights
         edges_of_top = [line for line in top.split("\n") if line.strip() != head]
-        layout.parse("\n".join(edges_of_top).encode("utf-8"), ReadCounts())
+        layout.parse("\n".join(edges_of_top).encode(), ReadCounts())
         _check_weighted(bool(layout.weighted), source)
     layout.weighted = bool(layout.weighted)
 
@@ -227,7 +221,7 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
         for batch in batches:
             text = [line for line in batch.column(0).to_pylist() if line.strip() != head]
             batch_counts = ReadCounts()
-            parsed = layout.parse(("\n".join(text) + "\n").encode("utf-8"), batch_counts)
+            parsed = layout.parse(("\n".join(text) + "\n").encode(), batch_counts)
             edges = _record_batch(parsed, layout.lenient)
             yield edges if parsed.weights is None else _check_weights(edges, name, reading)
             if batch_counts.bad_rows:  # a row that stands for them
@@ -254,13 +248,13 @@ def _record_batch(edges: EdgeBatch, lenient: bool) -> pa.RecordBatch:
 
 
 def _check_weighted(weighted: bool, source: EdgeInput) -> None:
-    """Raise `InvalidGraph` where weights are needed and there is no column of them."""
+    """Raise `InvalidGraph` if weights are needed and no column has them."""
     if source.reading.needs_weights and not weighted:
         raise InvalidGraph(without_weights(str(source)))
 
 
 def _check_weights(edges: pa.RecordBatch, name: str, reading: EdgeReading) -> pa.RecordBatch:
-    """The edges themselves; `InvalidGraph` if a weight is negative, infinite or no number."""
+    """Return the edges; `InvalidGraph` if a weight is negative, infinite or no number."""
     weights = edges.column("weight").to_numpy(zero_copy_only=False)
     wrong = wrong_weights(weights, reading.needs_weights)
     if "bad" in edges.schema.names:  # rows that are left out anyhow

@@ -47,7 +47,7 @@ class Numbering:
         self.blocks.join(job, self.stats, job.arrays, names)
 
     def frame(self, spark: SparkSession) -> DataFrame:
-        """Columns `id` and `number` (dense)."""
+        """Columns `id` and `number`, its dense number."""
         starts = offsets([s["ids"] for s in self.stats]).tolist()
         name, integer = self.blocks.stage, self.is_integer
 
@@ -93,12 +93,9 @@ def numbered(job: SparkJob, frames: dict[str, Any], partitions: int) -> list[Num
     blocks = [TaskArrays(job.blocks, name) for name in frames]
 
     def number() -> list[list[Stats]]:
-        found = [
-            number_ids(ids, of_frame, partitions)
-            for ids, of_frame in zip(frames.values(), blocks, strict=True)
-        ]
-        for numbering in found:
+        numberings = [number_ids(frames[each.stage], each, partitions) for each in blocks]
+        for numbering in numberings:
             numbering.write(job)
-        return [numbering.stats for numbering in found]
+        return [numbering.stats for numbering in numberings]
 
     return list(map(Numbering, blocks, job.stage("vertices", number)))

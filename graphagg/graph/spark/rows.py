@@ -1,4 +1,4 @@
-"""The rows of a graph by Spark: what `read_graph` gives in process, as arrays of a job.
+"""Spark stages from edges to the compressed rows of a graph, as `read_graph` in process.
 
 Stages, each of which ends on disk, so that a job that was killed goes on:
 
@@ -110,7 +110,6 @@ class GraphRows:
         frames = {VERTICES: sources.union(targets)}
         if self.kind == "two-mode":
             frames = {VERTICES: sources, ELEMENTS: targets}
-
         numberings = numbered(self.job, frames, partitions)
         return numberings[0], numberings[-1]
 

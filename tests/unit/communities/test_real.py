@@ -24,24 +24,16 @@ LFR = "lfr/LFR_N100000_ad5_mc50_mu0"
 SETS = {
     "email": ("email_eu_core/email-Eu-core.txt.gz", "email_eu_core/labels.txt", 5, 20, None, None),
     "amazon": (
-        "amazon_clare/amazon-1.90.ungraph.txt.gz",
-        "amazon_clare/amazon-1.90.cmty.txt",
-        5,
-        12,
-        None,
-        None,
+        "amazon_clare/amazon-1.90.ungraph.txt.gz", "amazon_clare/amazon-1.90.cmty.txt",
+        5, 12, None, None,
     ),
     "lastfm": ("lastfm_asia/edges.csv", "lastfm_asia/target.csv", 10, 30, None, None),
     "dblp": (
-        "com_dblp/com-dblp.ungraph.txt.gz",
-        "com_dblp/com-dblp.top5000.cmty.txt.gz",
-        5,
-        20,
-        1000,
-        100,
+        "com_dblp/com-dblp.ungraph.txt.gz", "com_dblp/com-dblp.top5000.cmty.txt.gz",
+        5, 20, 1000, 100,
     ),
     "lfr.3": (f"{LFR}.3.csv.gz", f"{LFR}.3.json.gz", 10, 20, 2000, 100),
-}
+}  # fmt: skip
 FLOORS = {"email": 0.64, "amazon": 0.93, "lastfm": 0.74, "dblp": 0.58, "lfr.3": 0.35}
 SINGLE = ("minhash", "jaccard", "agglomerative", "pagerank")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityConfig, CommunityIndex
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidParameter, MissingExtra
 from tests.unit.communities.graphs import jaccard, planted, sets_of
 
 
@@ -69,6 +69,8 @@ def test_same_random_state_same_structure(tmp_path):
     index = CommunityIndex.build(edges, tmp_path / "a")
     first, second = (index.query([0], 20).structure(random_state=3).to_json() for _ in range(2))
     assert first == second
+    with pytest.raises(InvalidParameter, match="resolution is 0"):
+        index.query([0], 5).structure(resolution=0)
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])
@@ -82,21 +84,12 @@ def test_pictures(made, tmp_path, suffix, magic):
 
 
 def test_no_similarity_at_all(tmp_path):
-    config_edges = [(0, 1), (2, 3), (4, 5)]
-    from graphagg.communities import CommunityConfig
-
-    index = CommunityIndex.build(config_edges, tmp_path / "a", config=CommunityConfig(closed=False))
+    edges, config = [(0, 1), (2, 3), (4, 5)], CommunityConfig(closed=False)
+    index = CommunityIndex.build(edges, tmp_path / "a", config=config)
     structure = index.query([0, 2], 3).structure()
     assert not structure.weights.any() and structure.in_graph.all()
     assert structure.to_json()["edges"] == []
     structure.draw(tmp_path / "empty.png")
-
-
-def test_limits(made, tmp_path):
-    edges, _ = planted(3, 15)
-    index = CommunityIndex.build(edges, tmp_path / "a")
-    with pytest.raises(InvalidParameter, match="resolution is 0"):
-        index.query([0], 5).structure(resolution=0)
 
 
 def test_import_loads_no_optional_package():
@@ -112,8 +105,6 @@ def test_import_loads_no_optional_package():
 
 @pytest.mark.parametrize("package", ["datasketch", "sknetwork", "matplotlib", "networkx"])
 def test_missing_packages_say_what_to_install(made, tmp_path, monkeypatch, package):
-    from graphagg.errors import MissingExtra
-
     edges, _, structure = made
     index = CommunityIndex.build(edges, tmp_path / "a")
     answer = index.query([0], 5)

@@ -11,7 +11,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityConfig, CommunityIndex
-from graphagg.communities.query.vertex_ranking import largest
 from graphagg.communities.vertices import Vertices, prefix_ranges
 from graphagg.graph.ids import VertexIds
 
@@ -41,13 +40,6 @@ def test_strings_are_found_as_written_or_in_another_case(ids: list[str], prefix:
 @pytest.mark.parametrize("prefix", ["x", "-1", "1.5", "٣", "01", "1e3", " 1"])
 def test_what_is_no_number_finds_no_integer(prefix: str) -> None:
     assert prefix_ranges(VertexIds.of([0, 1, 3, 10, 13]), prefix) == []
-
-
-@given(values=st.lists(st.integers(0, 5), max_size=40), count=st.integers(1, 50))
-def test_the_largest_come_first_and_ties_by_place(values: list[int], count: int) -> None:
-    expected = sorted(range(len(values)), key=lambda i: (-values[i], i))[:count]
-    places = np.arange(len(values))
-    assert largest(np.array(values, dtype=np.int64), count, places).tolist() == expected
 
 
 @given(

@@ -170,22 +170,8 @@ def test_random_cells_equal_those_of_str_split(tmp_path):
 
 
 CELLS = [
-    "1",
-    "20",
-    "0",
-    "007",
-    "-3",
-    "a",
-    "b c",
-    "é",
-    "",
-    " ",
-    '"a"',
-    '"a, b"',
-    '"a ""b"""',
-    '"',
-    "{}",
-]
+    "1", "20", "0", "007", "-3", "a", "b c", "é", "", " ", '"a"', '"a, b"', '"a ""b"""', '"', "{}",
+]  # fmt: skip
 LINES = st.one_of(
     st.lists(st.sampled_from([*CELLS, "0.5", "x"]), min_size=1, max_size=4),
     st.sampled_from([["1", "2"], ["a", "b"], ["a", "b", "1.5"], ["# c"], ["  % c"], ["\t"]]),

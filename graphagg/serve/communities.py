@@ -7,7 +7,6 @@ from os import PathLike
 from typing import Any, TypeVar
 
 from graphagg.communities import Community, CommunityIndex
-from graphagg.communities.answer.structure import CommunityStructure
 from graphagg.communities.config import METHODS
 from graphagg.communities.vertices import Listing, Vertices
 from graphagg.errors import LookupsFlooded, Overloaded
@@ -122,43 +121,43 @@ def _community(index: CommunityIndex, request: CommunityRequest) -> Community:
 
 def _shown(community: Community) -> Answer:
     answer = community.to_json()
-    answer["seeds"] = [shown_id(seed) for seed in community.seeds]
+    answer["seeds"] = list(map(shown_id, community.seeds))
     for member in answer["members"]:
         member["id"] = shown_id(member["id"])
         for shared in member["reason"]:
             shared["seed"] = shown_id(shared["seed"])
-            shared["examples"] = [shown_id(each) for each in shared["examples"]]
+            shared["examples"] = list(map(shown_id, shared["examples"]))
     return answer
 
 
 def _structure(community: Community) -> Answer:
     scores = {member.id: member.score for member in community.members}
     drawn = community.structure()
-    return {**_drawn(drawn, scores), "method": community.method, "plan": community.plan}
-
-
-def _drawn(drawn: CommunityStructure, scores: dict[VertexId, float]) -> Answer:
-    ids = [shown_id(vertex) for vertex in drawn.vertices]
-    rows = zip(drawn.vertices, ids, drawn.labels.tolist(), drawn.positions.tolist(), strict=True)
-    joined = drawn.in_graph.tolist()
-    pairs = zip(drawn.edges.tolist(), drawn.weights.tolist(), joined, strict=True)
+    ids = list(map(shown_id, drawn.vertices))
+    vertices = _rows(
+        id=ids,
+        score=[scores.get(vertex) for vertex in drawn.vertices],
+        community=drawn.labels.tolist(),
+        seed=[row < drawn.seeds for row in range(len(ids))],
+        x=drawn.positions[:, 0].tolist(),
+        y=drawn.positions[:, 1].tolist(),
+    )
+    edges = _rows(
+        source=[ids[row] for row in drawn.edges[:, 0]],
+        target=[ids[row] for row in drawn.edges[:, 1]],
+        weight=drawn.weights.tolist(),
+        in_graph=drawn.in_graph.tolist(),
+    )
+    sizes = list(map(len, drawn.communities()))
     return {
-        "vertices": [
-            {
-                "id": shown,
-                "score": scores.get(vertex),
-                "community": label,
-                "seed": row < drawn.seeds,
-                "x": x,
-                "y": y,
-            }
-            for row, (vertex, shown, label, (x, y)) in enumerate(rows)
-        ],
-        "edges": [
-            {"source": ids[a], "target": ids[b], "weight": weight, "in_graph": in_graph}
-            for (a, b), weight, in_graph in pairs
-        ],
-        "communities": [
-            {"id": label, "size": len(members)} for label, members in enumerate(drawn.communities())
-        ],
+        "vertices": vertices,
+        "edges": edges,
+        "communities": _rows(id=range(len(sizes)), size=sizes),
+        "method": community.method,
+        "plan": community.plan,
     }
+
+
+def _rows(**columns: Sequence[Any]) -> list[Answer]:
+    """The rows of a table as JSON objects."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -35,17 +35,11 @@ NAMES = {"passages": "passage index", "communities": "community index", "embeddi
 
 @dataclass(frozen=True)
 class Sources:
-    """The indices to serve.
+    """The indices to serve: directories, or addresses such as `s3://bucket/idx`.
 
-    Attributes:
-        passages, communities, embedding: directories, or addresses such as `s3://bucket/idx`.
-        root: folder of collections, which can be written to.
-        encoder, extractor: the models that the passage index was built with; None loads them by
-            name.
-        reranker: rescores the first `rerank_first` hits of every question.
-
-    Raises:
-        InvalidParameter: there is nothing to serve.
+    `root` is a folder of collections, which can be written to. `encoder` and `extractor` are the
+    models that the passage index was built with; None loads them by name. `reranker` rescores the
+    first `rerank_first` hits of every question.
     """
 
     passages: PathLike[str] | None = None
@@ -66,20 +60,11 @@ class Sources:
 
 
 class Service:
-    """Opened indices that answer requests.
+    """Opened indices that answer requests; they are opened in milliseconds, without a model.
 
-    Args:
-        sources: the indices. They are opened in milliseconds, without a model.
-        limits: bounds of requests.
-        lazy: load models at the first question that needs them. Else `prepare` loads them, and the
-            constructor checks that they are on this machine.
-        metrics: of the service; default: a registry of its own.
-        shared: threads and models of the service that this collection belongs to; None: its own,
-            which end with it.
-
-    Raises:
-        ArtifactError: an index cannot be opened; `MissingModel` names an absent model.
-        MissingExtra: a library of an index or of a default model is not installed.
+    With `lazy` models are loaded at the first question that needs them. Else `prepare` loads them,
+    and the constructor checks that they are on this machine (`MissingModel`, `MissingExtra`). A
+    collection has the threads and models (`shared`) of the service that it belongs to.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class Writer:
         self, collections: Collections, limits: ServiceLimits,
         encoder: Encoder | None = None, extractor: EntityExtractor | None = None,
     ) -> None:  # fmt: skip
-        self.limits, self._collections = limits, collections
+        self.limits, self.collections = limits, collections
         self._seconds = limits.write_seconds
         self._given: Any = encoder, extractor
         # Not the models of questions: one thread at a time uses a model.
@@ -92,7 +92,7 @@ class Writer:
         end = time.monotonic() + self._seconds
 
         def run() -> Answer:
-            with locked(self._collections.folder(name) / ".writer", busy):
+            with locked(self.collections.folder(name) / ".writer", busy):
                 version = self.version(name)
                 if expected not in (None, version):
                     raise VersionChanged(
@@ -116,7 +116,7 @@ class Writer:
                     if time.monotonic() > end:
                         raise
                     await asyncio.sleep(0.1)
-            await asyncio.to_thread(self._collections.changed, name)
+            await asyncio.to_thread(self.collections.changed, name)
             return answer
 
     async def close(self) -> None:
@@ -129,8 +129,8 @@ class Writer:
 
     def described(self, name: str) -> Answer:
         """The version and number of passages of a collection, or None; raises `ArtifactError`."""
-        self._collections.settings(name)
-        folder = self._collections.index(name, "passages")
+        self.collections.settings(name)
+        folder = self.collections.index(name, "passages")
         if not is_bare(folder):
             return {"version": None, "passages": None}
         manifest = manifest_at(folder)
@@ -142,11 +142,11 @@ class Writer:
         self, name: str, sources: Sequence[Source], replace: bool, progress: Progress
     ) -> Answer:
         """Add passages and documents, all or none."""
-        folder = self._collections.index(name, "passages")
+        folder = self.collections.index(name, "passages")
         if not is_bare(folder):
             from graphagg.rag import PassageIndex
 
-            options: Any = asdict(self._collections.settings(name))
+            options: Any = asdict(self.collections.settings(name))
             options |= zip(("encoder", "extractor"), self._given, strict=True)
             with PassageIndex.build(sources, folder, progress=progress, **options) as index:
                 return {"added": len(sources), "replaced": 0, "passages": len(index)}
@@ -156,7 +156,7 @@ class Writer:
 
     def update(self, name: str, sources: Sequence[Source], progress: Progress) -> Answer:
         """Replace passages and documents, which must all exist."""
-        with self._opened(self._collections.index(name, "passages")) as index:
+        with self._opened(self.collections.index(name, "passages")) as index:
             report = index.update(sources, progress=progress)
             return {**report.to_json(), "passages": len(index)}
 
@@ -164,7 +164,7 @@ class Writer:
         self, name: str, ids: Sequence[str], ignore_missing: bool, progress: Progress
     ) -> Answer:
         """Delete passages and documents."""
-        with self._opened(self._collections.index(name, "passages")) as index:
+        with self._opened(self.collections.index(name, "passages")) as index:
             report = index.delete(ids, ignore_missing=ignore_missing)
             return {**report.to_json(), "passages": len(index)}
 
@@ -190,7 +190,7 @@ class Writer:
     def files(self, name: str) -> Path:
         """The folder of a collection's files; raises `Forbidden` and `InvalidParameter`."""
         check_unfiltered("files")
-        folder = self._collections.folder(name)
+        folder = self.collections.folder(name)
         if is_bare(folder):
             raise InvalidParameter(
                 f"collection {name!r} is an index alone, which keeps no files; send passages"
@@ -249,7 +249,7 @@ class Writer:
         report, files = FolderReport(), self.files(name)
         has_files = any(each.is_file() for each in files.rglob("*"))
         documents: Iterable[Source] = read_documents(files, report=report) if has_files else ()
-        folder = self._collections.index(name, "passages")
+        folder = self.collections.index(name, "passages")
         if not is_bare(folder):
             return {**self.add(name, list(documents), False, progress), **_read(report)}
         with self._opened(folder) as index:
@@ -262,7 +262,7 @@ class Writer:
         """Add and remove edges; the first edges decide whether the index keeps weights."""
         from graphagg.communities import CommunityConfig, CommunityIndex
 
-        folder = self._collections.index(name, "communities")
+        folder = self.collections.index(name, "communities")
         config = CommunityConfig(weights=any(len(edge) > 2 for edge in add))
         if not is_bare(folder):
             CommunityIndex.build(add, folder, config=config, progress=progress).close()

@@ -42,59 +42,58 @@ def create_app(
     failed: Callable[[Exception], None] | None = lambda error: None,
     endpoint: Endpoint | None = None,
 ) -> FastAPI:
-    """The ASGI application of a service.
+    """The ASGI application of a service, which is closed when the application ends.
 
-    Args:
-        service: closed when the application ends.
-        access: the policy of access; default: anyone on this machine.
-        poll_seconds: interval of looking for a newly published version.
-        failed: called in another thread with the error if the models cannot be loaded. None: load
-            them before the application starts, which then fails.
-        endpoint: the language model; None: no answers in words.
+    Without `access` anyone on this machine may use it; without the language model of `endpoint`
+    there are no answers in words. New versions are looked for every `poll_seconds`. If the models
+    cannot be loaded, `failed` is called in another thread. With None they are loaded before the
+    application starts, which then fails.
     """
     access = access or Access()
-    collections, writer = _written(service)
+    writer = _writer_of(service)
     service.answers_in_words = endpoint is not None
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        watcher = asyncio.create_task(_watch(service, collections, poll_seconds))
-        if failed is None:
-            await asyncio.to_thread(service.prepare)
-        else:  # a thread of its own: stopping does not wait for a model that still loads
-            threading.Thread(target=_prepare, args=(service, failed), daemon=True).start()
-        try:
-            yield
-        finally:
-            watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await watcher
-            if writer is not None and collections is not None:
-                await writer.close()
-                collections.close()
-            service.close()
-
     app = FastAPI(
         **ABOUT,
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=lambda app: _lifespan(service, writer, poll_seconds, failed),
         redirect_slashes=False,
         middleware=_middleware(service, access),
         dependencies=[Depends(HTTPBearer(auto_error=False))] if access.is_guarded else [],
     )
     failures.install(app)
-    add_routes(app, service, endpoint, collections, writer)
+    _add_routes(app, service, endpoint, writer)
     app.mount("/static", StaticFiles(directory=about.PAGE))
     return app
 
 
-def add_routes(
-    app: FastAPI,
+@asynccontextmanager
+async def _lifespan(
     service: Service,
-    endpoint: Endpoint | None,
-    collections: Collections | None,
     writer: Writer | None,
+    poll_seconds: float,
+    failed: Callable[[Exception], None] | None,
+) -> AsyncIterator[None]:
+    """Load models and look for new versions until the application ends."""
+    watcher = asyncio.create_task(_watch(service, writer, poll_seconds))
+    if failed is None:
+        await asyncio.to_thread(service.prepare)
+    else:  # a thread of its own: stopping does not wait for a model that still loads
+        threading.Thread(target=_prepare, args=(service, failed), daemon=True).start()
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        with suppress(asyncio.CancelledError):
+            await watcher
+        if writer is not None:
+            await writer.close()
+            writer.collections.close()
+        service.close()
+
+
+def _add_routes(
+    app: FastAPI, service: Service, endpoint: Endpoint | None, writer: Writer | None
 ) -> None:
     """Add the routes of a service; those of an index that it lacks raise `NoSuchIndex`."""
     app.include_router(about.router(service))
@@ -103,9 +102,9 @@ def add_routes(
         return service
 
     _add_indices(app, served, "/v1", endpoint)
-    if collections is not None and writer is not None:
-        app.include_router(written.router(service, collections, writer))
-        _add_indices(app, written.leased(collections), written.PREFIX, endpoint)
+    if writer is not None:
+        app.include_router(written.router(service, writer))
+        _add_indices(app, written.leased(writer), written.PREFIX, endpoint)
 
 
 def _add_indices(app: FastAPI, at: indices.At, prefix: str, endpoint: Endpoint | None) -> None:
@@ -114,30 +113,30 @@ def _add_indices(app: FastAPI, at: indices.At, prefix: str, endpoint: Endpoint |
     app.include_router(answers.router(at, prefix, endpoint))
 
 
-def _written(service: Service) -> tuple[Collections | None, Writer | None]:
-    """The collections of a service and their writer; None without a root."""
+def _writer_of(service: Service) -> Writer | None:
+    """The writer of a service's collections; None without a root."""
     sources, limits = service.sources, service.limits
     if sources.root is None:
-        return None, None
+        return None
     collections = Collections(sources.root, service.shared, limits)
     collections.sweep()
-    return collections, Writer(collections, limits, sources.encoder, sources.extractor)
+    return Writer(collections, limits, sources.encoder, sources.extractor)
 
 
-async def _watch(service: Service, collections: Collections | None, seconds: float) -> None:
+async def _watch(service: Service, writer: Writer | None, seconds: float) -> None:
     """Look for new versions at this interval until cancelled."""
     while True:
         await asyncio.sleep(seconds)
         await asyncio.to_thread(service.refresh)
-        if collections is not None:
-            collections.refresh()
+        if writer is not None:
+            writer.collections.refresh()
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI document of a service with collections, for generated clients."""
     unused: Any = object()  # only answers need it
     app = FastAPI(**ABOUT)
-    add_routes(app, unused, None, unused, unused)
+    _add_routes(app, unused, None, unused)
     return app.openapi()
 
 

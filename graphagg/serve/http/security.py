@@ -57,18 +57,13 @@ class Access:
     """The policy of access to a service.
 
     Attributes:
-        host: the address that the service binds.
+        host: the address that the service binds; beyond loopback there must be a token.
         token: a token that may write and that requests must carry.
         origins: other sites whose pages may send requests, such as `https://app.example.org`.
         hosts: further names of the service, such as `rag.example.org` or `*.example.org`.
         root_path: the path of a proxy that the service lies under, such as `/rag`; "": none.
-        proxies: addresses and networks of proxies whose `X-Forwarded-For` and
-            `X-Forwarded-Proto` are trusted.
+        proxies: addresses and networks of proxies whose `X-Forwarded-*` headers are trusted.
         tokens: the tokens of a file, with their rights.
-
-    Raises:
-        InsecureBinding: the host is not loopback and there is no token.
-        InvalidParameter: an origin, a host, the root path or a proxy is not valid.
     """
 
     host: str = "127.0.0.1"

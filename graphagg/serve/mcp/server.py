@@ -104,9 +104,7 @@ class CorpusServer(MCPServer):
 def create_server(service: Service, about: str = "") -> MCPServer:
     """Make the MCP server of a service, with tools for the indices that it has.
 
-    Args:
-        service: answers the calls.
-        about: a sentence on the subject of the passages, for the model.
+    `about` is a sentence on the subject of the passages, for the model.
     """
     server = CorpusServer(service, about)
     if service.has("passages"):
@@ -136,6 +134,7 @@ def http_app(server: MCPServer, service: Service, access: Access) -> Starlette:
 
 
 def _add_search(server: MCPServer, service: Service) -> None:
+    @_passage_tool(server)
     async def search_passages(
         question: Question,
         k: Count = 5,
@@ -148,17 +147,12 @@ def _add_search(server: MCPServer, service: Service) -> None:
         Each hit: number, id, title, score; "from ID via NAME" where a hop led to it; then its text,
         with ... where a long passage is cut around its closest sentence. read_passage reads on.
         """
-        request = _checked(
-            SearchRequest,
-            question=question,
-            k=k,
-            characters=min(characters, limits.MOST_CHARACTERS),
-            explain=False,
-            **options,
-        )
+        options |= {"characters": min(characters, limits.MOST_CHARACTERS), "explain": False}
+        request = _checked(SearchRequest, question=question, k=k, **options)
         answer = await _asked(service, lambda: service.passages.search(request))
         return text.search(answer["hits"], characters, show, answer["confidence"])
 
+    @_passage_tool(server)
     async def explain_path(
         question: Question, passage_id: PassageId, k: Count = 5, **options: Any
     ) -> str:
@@ -167,23 +161,21 @@ def _add_search(server: MCPServer, service: Service) -> None:
         answer = await _asked(service, lambda: service.passages.explain(request, passage_id))
         return text.explanation(answer)
 
-    for function in (search_passages, explain_path):
-        _tool(server)(_with_options(function))
 
+def _passage_tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add a tool; the options of a passage request replace `**options` in its signature."""
 
-def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Replace `**options` in the signature of a tool by the options of a passage request."""
-    signature = inspect.signature(function, eval_str=True)
-    *named, _ = signature.parameters.values()
-    derived = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=info.default,
-            annotation=Annotated[kind, info],
-        )
-        for name, (kind, info) in OPTIONS.items()
-    ]  # fmt: skip
-    function.__signature__ = signature.replace(parameters=[*named, *derived])  # type: ignore[attr-defined]
-    return function
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(function, eval_str=True)
+        *parameters, rest = signature.parameters.values()
+        for name, (kind, info) in OPTIONS.items():
+            annotation = Annotated[kind, info]
+            named = rest.replace(name=name, kind=inspect.Parameter.KEYWORD_ONLY)
+            parameters.append(named.replace(default=info.default, annotation=annotation))
+        function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return _tool(server)(function)
+
+    return add
 
 
 def _add_reading(server: CorpusServer, service: Service) -> None:
@@ -253,15 +245,11 @@ def _add_embedding(server: MCPServer, service: Service) -> None:
 
 
 def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    hints = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        server.add_tool(
-            function,
-            description=inspect.getdoc(function),
-            annotations=ToolAnnotations(
-                read_only_hint=True, idempotent_hint=True, open_world_hint=False
-            ),
-            structured_output=False,
-        )
+        text = inspect.getdoc(function)
+        server.add_tool(function, description=text, annotations=hints, structured_output=False)
         return function
 
     return add

@@ -30,13 +30,10 @@ def add_tools(
 ) -> None:
     """Add the tools of a service that has a passage index.
 
-    Args:
-        tool: registers a function.
-        service: answers the requests.
-        checked: makes a request, or raises a tool error.
-        asked: awaits an answer within the time limit.
+    `tool` registers a function, `checked` makes a request, `asked` awaits an answer.
     """
 
+    @tool
     async def corpus_themes(
         inside: Annotated[str | None, Field(description="Id of a theme to look into.")] = None,
         level: Annotated[int | None, Field(ge=0, description="0 is the coarsest.")] = None,
@@ -51,6 +48,7 @@ def add_tools(
         answer = await asked(service, lambda: service.themes.themes(request))
         return "\n".join(_themes(answer, most))
 
+    @tool
     async def theme_passages(theme: str, most: Most = 30, filter: Filter = None) -> str:
         """Show one theme, by its id: words, names, themes near and inside, and its passages.
 
@@ -60,22 +58,23 @@ def add_tools(
         answer = await asked(service, lambda: service.themes.theme(request))
         return "\n".join(_theme(answer, most))
 
+    async def similar(**fields: Any) -> str:
+        request = checked(SimilarRequest, **fields)
+        return "\n".join(_similar(await asked(service, lambda: service.themes.similar(request))))
+
+    @tool
     async def similar_passages(
         passage: str, by: By = "text", k: TopHits = 10, filter: Filter = None
     ) -> str:
         """Find the passages most like one, by text vectors or by what both name (graph)."""
-        request = checked(SimilarRequest, passage=passage, by=by, k=k, filter=filter)
-        return "\n".join(_similar(await asked(service, lambda: service.themes.similar(request))))
+        return await similar(passage=passage, by=by, k=k, filter=filter)
 
+    @tool
     async def similar_entities(
         entity: str, by: By = "graph", k: TopHits = 10, filter: Filter = None
     ) -> str:
         """Find the entities most like one, by the graph or by the vectors of their passages."""
-        request = checked(SimilarRequest, entity=entity, by=by, k=k, filter=filter)
-        return "\n".join(_similar(await asked(service, lambda: service.themes.similar(request))))
-
-    for function in (corpus_themes, theme_passages, similar_passages, similar_entities):
-        tool(function)
+        return await similar(entity=entity, by=by, k=k, filter=filter)
 
 
 def _themes(answer: Answer, most: int) -> Iterator[str]:

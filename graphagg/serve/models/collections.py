@@ -34,8 +34,10 @@ class CollectionItem(AnswerModel):
     """A collection."""
 
     name: str
-    passages: int | None = Field(description="null: it holds none, or a filter hides how many.")
-    version: str | None
+    passages: int | None = Field(
+        default=None, description="null: it holds none, or a filter hides how many."
+    )
+    version: str | None = None
     problem: str | None = Field(default=None, description="The error, if it cannot be opened.")
 
 

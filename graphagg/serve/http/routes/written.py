@@ -22,7 +22,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from graphagg import errors
-from graphagg.serve.collections import Collections, Settings
+from graphagg.serve.collections import Settings
 from graphagg.serve.http.failures import INTERNAL, body_of, data_of, documented, envelope
 from graphagg.serve.models import collections as models
 from graphagg.serve.models.about import Info
@@ -41,47 +41,34 @@ _SHOWN_HERE = ("text/plain", "application/pdf", "image/png", "image/jpeg")
 """Files that a browser may show; it saves others."""
 
 
-def leased(collections: Collections) -> Callable[..., Any]:
+def leased(writer: Writer) -> Callable[..., Any]:
     """A dependency: the service of the collection in the address."""
 
     async def lease(name: CollectionName) -> AsyncIterator[Service]:
-        async with collections.lease(name) as service:
+        async with writer.collections.lease(name) as service:
             yield service
 
     return lease
 
 
-def router(service: Service, collections: Collections, writer: Writer) -> APIRouter:
+def router(service: Service, writer: Writer) -> APIRouter:
     """The routes that manage collections and write to them."""
     routes = APIRouter(tags=["collections"], responses=documented(404, 409, 412, 507))
-    add_collections(routes, service, collections, writer)
-    add_writes(routes, writer)
-    add_files(routes, writer)
+    _add_collections(routes, service, writer)
+    _add_writes(routes, writer)
+    _add_files(routes, writer)
     return routes
 
 
-def add_collections(
-    routes: APIRouter, main: Service, collections: Collections, writer: Writer
-) -> None:
+def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
     """Add the routes that list, make and remove collections."""
+    collections = writer.collections
 
     @routes.get("/v1/collections", response_model=models.CollectionList)
     async def listed() -> models.CollectionList:
         """List the collections."""
-        identity = CURRENT.get()
-        items = [await run_in_threadpool(item, name) for name in collections.names()]
-        return models.CollectionList(collections=items, may_write=identity.role == "write")
-
-    def item(name: str) -> models.CollectionItem:
-        try:
-            described = writer.described(name)
-        except (errors.ArtifactError, OSError) as error:  # the others are listed as usual
-            return models.CollectionItem(
-                name=name, passages=None, version=None, problem=type(error).__name__
-            )
-        if CURRENT.get().filter is not None:
-            described["passages"] = None
-        return models.CollectionItem(name=name, **described)
+        items = [await run_in_threadpool(_listed, writer, name) for name in collections.names()]
+        return models.CollectionList(collections=items, may_write=CURRENT.get().role == "write")
 
     @routes.post("/v1/collections", response_model=models.CollectionItem, status_code=201)
     async def create(request: models.CollectionRequest) -> JSONResponse:
@@ -89,8 +76,7 @@ def add_collections(
         check_writer()
         settings = Settings(request.profile, request.language)
         await run_in_threadpool(collections.create, request.name, settings)
-        empty = models.CollectionItem(name=request.name, passages=None, version=None)
-        return JSONResponse(empty.model_dump(), 201)
+        return JSONResponse(models.CollectionItem(name=request.name).model_dump(), 201)
 
     @routes.delete(PREFIX, response_model=models.Removed)
     async def remove(name: CollectionName) -> models.Removed:
@@ -109,7 +95,17 @@ def add_collections(
             return Info.model_validate(await main.info(()))
 
 
-def add_writes(routes: APIRouter, writer: Writer) -> None:
+def _listed(writer: Writer, name: str) -> models.CollectionItem:
+    try:
+        described = writer.described(name)
+    except (errors.ArtifactError, OSError) as error:  # the others are listed as usual
+        return models.CollectionItem(name=name, problem=type(error).__name__)
+    if CURRENT.get().filter is not None:
+        described["passages"] = None
+    return models.CollectionItem(name=name, **described)
+
+
+def _add_writes(routes: APIRouter, writer: Writer) -> None:
     """Add the routes that change passages and edges."""
     starts = Depends(_starting(writer))
 
@@ -137,7 +133,7 @@ def add_writes(routes: APIRouter, writer: Writer) -> None:
         return await start(writer.edges, add, remove)
 
 
-def add_files(routes: APIRouter, writer: Writer) -> None:
+def _add_files(routes: APIRouter, writer: Writer) -> None:
     """Add the routes of files."""
     starts = Depends(_starting(writer))
 

@@ -36,30 +36,19 @@ def passages(indices: Sources) -> PassageIndex:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_page_has_words_for_each_part_of_a_score(passages: PassageIndex, mode: str) -> None:
-    script = files("graphagg.serve") / "page" / "js" / "passages" / "parts.js"
-    known = re.findall(r'^  (\w+): "', script.read_text(encoding="utf-8"), re.MULTILINE)
-    hits = [hit for text in QUESTIONS for hit in passages.retrieve(text, k=4, mode=mode)]
-    assert hits and {name for hit in hits for name in hit.components} <= set(known)
-
-
-@pytest.mark.parametrize("mode", MODES)
 def test_a_search_gives_what_the_library_gives(
     live: Live, passages: PassageIndex, mode: str
 ) -> None:
+    """The page has words for each part of a score; an explained path has titles of passages."""
+    script = files("graphagg.serve") / "page" / "js" / "passages" / "parts.js"
+    known = re.findall(r'^  (\w+): "', script.read_text(encoding="utf-8"), re.MULTILINE)
     for question in QUESTIONS:
         body = {"question": question, "k": 4, "mode": mode, "explain": False}
         answer = live.json("/v1/passages/search", body)
         SearchAnswer.model_validate(answer)
         hits = passages.retrieve(question, 4, mode=mode)  # type: ignore[arg-type]
-        assert answer["hits"] == [hit.to_json() for hit in hits]
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_an_explained_path_has_the_titles_of_its_passages(
-    live: Live, passages: PassageIndex, mode: str
-) -> None:
-    for question in QUESTIONS:
+        assert hits and answer["hits"] == [hit.to_json() for hit in hits]
+        assert {name for hit in hits for name in hit.components} <= set(known)
         for hit in live.json("/v1/passages/search", {"question": question, "mode": mode})["hits"]:
             for step in hit["path"]:
                 title = passages[step["text"]].title if step["kind"] == "passage" else None

@@ -115,11 +115,11 @@ def test_a_damaged_collection_is_listed_with_its_problem(live: Live, tmp_path: P
     assert write(live, "passages", {"passages": ROWS})["passages"] == len(ROWS)
 
 
-@pytest.mark.parametrize("language", ["zz", "", "../../etc", "en\n"])
-def test_an_unusable_language_is_refused_at_once(live: Live, language: str) -> None:
-    body = {"name": "b", "language": language}
-    assert live.error(400, "/v1/collections", body) == "InvalidParameter"
-    assert live.error(404, "/v1/collections/b") == "NoSuchIndex"
+def test_an_unusable_language_is_refused_at_once(live: Live) -> None:
+    for language in ("zz", "", "../../etc", "en\n"):
+        body = {"name": "b", "language": language}
+        assert live.error(400, "/v1/collections", body) == "InvalidParameter"
+        assert live.error(404, "/v1/collections/b") == "NoSuchIndex"
 
 
 def test_an_index_of_its_own_is_a_collection_too(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_edges_come_and_go(live: Live) -> None:
     assert live.error(400, f"{A}/communities/edges", weighted) == "InvalidParameter"
 
 
-def test_the_first_edges_say_whether_weights_are_kept(live: Live) -> None:
+def test_edges_with_weights(live: Live) -> None:
     add = [["a", "b", 2], ["b", "c", 0.5], ["c", "a", 4]]
     write(live, "communities/edges", {"add": add})
     write(live, "communities/edges", {"add": [["a", "b", 1.5]]})

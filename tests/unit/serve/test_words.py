@@ -163,13 +163,10 @@ def test_a_client_that_leaves_ends_the_reading(live: Live, model: Upstream) -> N
     assert model.left.wait(SECONDS)  # the connection to the upstream was closed
 
 
-def test_nobody_there(indices: Sources) -> None:
-    with serving_with(indices, Endpoint("http://127.0.0.1:9/v1", "m")) as live:
+def test_without_a_language_model_it_refuses_by_name(indices: Sources) -> None:
+    with serving_with(indices, Endpoint("http://127.0.0.1:9/v1", "m")) as live:  # nobody there
         answer = live.post(PATH, {"question": QUESTION})
         assert answer.status_code == 502 and "127.0.0.1" not in answer.text
-
-
-def test_without_a_language_model_it_refuses_by_name(indices: Sources) -> None:
     with serving_with(indices, None) as live:
         answer = live.post(PATH, {"question": QUESTION})
         assert error_of(answer, 404) == "NoLanguageModel" and "--llm-url" in answer.text

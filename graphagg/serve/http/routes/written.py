@@ -62,12 +62,13 @@ def router(service: Service, writer: Writer) -> APIRouter:
 
 def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
     """Add the routes that list, make and remove collections."""
-    collections = writer.collections
 
     @routes.get("/v1/collections", response_model=models.CollectionList)
     async def listed() -> models.CollectionList:
         """List the collections."""
-        items = [await run_in_threadpool(_listed, writer, name) for name in collections.names()]
+        items = [
+            await run_in_threadpool(_listed, writer, name) for name in writer.collections.names()
+        ]
         return models.CollectionList(collections=items, may_write=CURRENT.get().role == "write")
 
     @routes.post("/v1/collections", response_model=models.CollectionItem, status_code=201)
@@ -75,21 +76,21 @@ def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
         """Make a collection that holds nothing yet."""
         check_writer()
         settings = Settings(request.profile, request.language)
-        await run_in_threadpool(collections.create, request.name, settings)
+        await run_in_threadpool(writer.collections.create, request.name, settings)
         return JSONResponse(models.CollectionItem(name=request.name).model_dump(), 201)
 
     @routes.delete(PREFIX, response_model=models.Removed)
     async def remove(name: CollectionName) -> models.Removed:
         """Remove a collection with all that it holds."""
         check_writer()
-        await collections.remove(name)
+        await writer.collections.remove(name)
         return models.Removed()
 
     @routes.get(PREFIX, response_model=Info)
     async def info(name: CollectionName) -> Info:
         """Show a collection: versions, sizes, modes, metadata keys; null for what it lacks."""
         try:
-            async with collections.lease(name) as service:
+            async with writer.collections.lease(name) as service:
                 return Info.model_validate(await service.info())
         except errors.CollectionEmpty:
             return Info.model_validate(await main.info(()))

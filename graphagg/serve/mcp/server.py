@@ -169,7 +169,7 @@ def _passage_tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[
         signature = inspect.signature(function, eval_str=True)
         *parameters, rest = signature.parameters.values()
         for name, (kind, info) in OPTIONS.items():
-            annotation = Annotated[kind, info]
+            annotation = Annotated[kind, info]  # type: ignore[valid-type]
             named = rest.replace(name=name, kind=inspect.Parameter.KEYWORD_ONLY)
             parameters.append(named.replace(default=info.default, annotation=annotation))
         function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

@@ -19,14 +19,14 @@ _GROUPS = 4  # at least, per value that is wanted
 
 
 def read_only(array: Array) -> Array:
-    """The same array, not to be written: a kernel is compiled once for it and a mapped one."""
+    """A read-only view: kernels are compiled once for it and for mapped arrays."""
     fixed = array.view()
     fixed.flags.writeable = False
     return fixed
 
 
 def narrow_type(largest: int) -> np.dtype[Any]:
-    """The smallest of uint8, uint16 and int32 that holds the integers from 0 to `largest`."""
+    """The smallest of uint8, uint16 and int32 that holds 0 to `largest`."""
     for kind in (np.uint8, np.uint16):
         if largest <= np.iinfo(kind).max:
             return np.dtype(kind)
@@ -34,19 +34,12 @@ def narrow_type(largest: int) -> np.dtype[Any]:
 
 
 def narrow(array: Array) -> Array:
-    """The same integers, none of them negative, in their `narrow_type`: how files hold them."""
+    """Cast non-negative integers to their `narrow_type`, as files hold them."""
     return array.astype(narrow_type(int(array.max(initial=0))), copy=False)
 
 
 def offsets(lengths: Sequence[int] | Array) -> Ints:
-    """Compute the start of each of consecutive ranges, and the end of the last one.
-
-    Args:
-        lengths: `[N]`, the length of each range.
-
-    Returns:
-        `[N + 1]` int64: 0, then the running sums.
-    """
+    """`[N + 1]` int64 offsets of consecutive ranges: 0, then the running sums of `lengths`."""
     bounds = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=bounds[1:])
     return bounds
@@ -55,8 +48,8 @@ def offsets(lengths: Sequence[int] | Array) -> Ints:
 def distinct(values: Array) -> Array:
     """Sort an array and drop repeats.
 
-    `numpy.unique` hashes integers, which takes five times as long on a million of them, and more
-    where they come as a few ascending runs, as ids do that are joined.
+    `numpy.unique` hashes integers, which takes five times as long on a million of them, and more on
+    a few ascending runs, such as joined ids.
     """
     ordered = np.sort(values, kind="stable")
     kept = np.ones(len(ordered), dtype=np.bool_)
@@ -65,7 +58,7 @@ def distinct(values: Array) -> Array:
 
 
 def kth_largest(values: Array, k: int) -> Any:
-    """The `k`-th largest of at least `k` values; of many, only those that may be are compared."""
+    """The `k`-th largest of at least `k` values; a bound first drops most of many."""
     groups = len(values) // _GROUP
     if groups > _GROUPS * k:  # k groups hold a value each that is at least `bound`
         largest = values[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)

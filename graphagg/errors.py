@@ -29,10 +29,8 @@ class RunFailed(GraphAggError):
 class MissingExtra(GraphAggError):
     """An optional dependency is not installed.
 
-    Args:
-        package: the package, or the module that it brings.
-        extra: the extra of graphagg that holds it; None: no extra does.
-        instead: what else to do; "" for nothing.
+    `extra` is the extra of graphagg that holds the package or module (None: no extra does);
+    `instead` says what else to do.
     """
 
     def __init__(self, package: str, extra: str | None, instead: str = "") -> None:
@@ -46,13 +44,8 @@ class MissingExtra(GraphAggError):
     def of(cls, error: ImportError, extra: str) -> MissingExtra | ImportError:
         """The error to raise for a failed import.
 
-        Args:
-            error: the failed import.
-            extra: the extra that the importing code belongs to.
-
-        Returns:
-            A `MissingExtra` where the extra holds the package. Else the import's own error: about a
-            module of Python that the system lacks, a file of graphagg, or a broken package.
+        A `MissingExtra` if the extra holds the package; else the import's own error, about a module
+        of Python that the system lacks, a file of graphagg, or a broken package.
         """
         module = (error.name or "").partition(".")[0]
         absent = isinstance(error, ModuleNotFoundError) and module not in ("", "graphagg")

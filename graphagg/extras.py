@@ -28,10 +28,7 @@ def package_of(module: str) -> str:
 
 
 def packages_of(extra: str) -> frozenset[str]:
-    """The packages that an extra holds, in lower case, with hyphens.
-
-    Read from the metadata of the installed graphagg; empty where it is not installed.
-    """
+    """The normalized package names of an extra; empty if graphagg is not installed."""
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
@@ -42,25 +39,20 @@ def packages_of(extra: str) -> frozenset[str]:
 
 
 def brings(extra: str, module: str) -> bool:
-    """Whether an extra holds the package of a module, as far as extras are known."""
+    """Whether an extra holds the package of a module; True if extras are unknown."""
     packages = packages_of(extra)
     return not packages or _normal(package_of(module)) in packages
 
 
 def is_of_python(module: str) -> bool:
-    """Whether a module is Python's own: where a system lacks it, no package brings it."""
+    """Whether a module belongs to Python: no package installs it."""
     return module in sys.stdlib_module_names
 
 
 def install_line(package: str, extra: str | None = None) -> str:
-    """Name the command that installs a package, by the extra that holds it.
+    """The command that installs a package or module, by the extra that holds it.
 
-    A clone is installed again with the extra, and so is the wheel, folder or repository that
-    graphagg was installed from.
-
-    Args:
-        package: the package, or the module that it brings.
-        extra: an extra of graphagg; None, or one that does not hold the package: the package alone.
+    A clone, wheel, folder or repository is installed again, with the extra.
     """
     if extra is None or not brings(extra, package):
         return f"pip install {package_of(package)}"
@@ -72,7 +64,7 @@ def install_line(package: str, extra: str | None = None) -> str:
 
 
 def _direct_url() -> str:
-    """The address that pip installed graphagg from (PEP 610); empty: from an index."""
+    """Where pip installed graphagg from (PEP 610); empty if from an index."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:

@@ -23,18 +23,10 @@ from graphagg.errors import MissingExtra
 def lazy_names(
     package: str, extra: str | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Attach the names that a package imports for type checkers.
+    """`__getattr__`, `__dir__` and `__all__` for names imported for type checkers.
 
-    The source comes from the import system, so that this works inside a zip file as well
-    (`spark-submit --py-files`).
-
-    Args:
-        package: its `__name__`.
-        extra: the extra of graphagg to install if a module needs a library that is missing; None:
-            the import fails with Python's own error.
-
-    Returns:
-        `__getattr__`, `__dir__` and `__all__` of the package.
+    The source comes from the import system, so this works inside a zip file (spark-submit). If a
+    library is missing, the error names `extra`; None: Python's own error.
     """
     loader: Any = sys.modules[package].__spec__.loader  # type: ignore[union-attr]  # it is loaded
     modules: dict[str, str] = {}

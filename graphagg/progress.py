@@ -13,7 +13,7 @@ class Progress(Protocol):
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """A `Progress` that says nothing."""
+    """A `Progress` that reports nothing."""
 
 
 def renamed(progress: Progress, name: str) -> Progress:

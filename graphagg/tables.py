@@ -22,16 +22,16 @@ Writer = Callable[[Path], None]
 def parquet_batches(
     file: pyarrow.parquet.ParquetFile, rows: int, columns: Sequence[str] | None = None
 ) -> Iterator[pyarrow.RecordBatch]:
-    """Read a Parquet file in batches of at most `rows` rows, with one row group in memory.
+    """Read batches of at most `rows` rows, with one row group in memory.
 
-    A reader of several row groups would keep all its batches in memory.
+    A reader of several row groups would keep all its batches.
     """
     for group in range(file.num_row_groups):
         yield from file.iter_batches(rows, [group], columns)
 
 
 def ids_column(ids: Sequence[int | str], like: Sequence[int | str] = ()) -> pyarrow.Array:
-    """Vertex ids as int64 or strings, as they are; where there are none, of the type of `like`."""
+    """Vertex ids as int64 or strings; if there are none, with the type of `like`."""
     import pyarrow as pa
 
     examples = [*ids[:1], *like[:1]]
@@ -48,7 +48,7 @@ def ranks_column(count: int) -> pyarrow.Array:
 
 
 def to_pandas(table: pyarrow.Table) -> DataFrame:
-    """The same table in pandas; raises `MissingExtra` where pandas is not installed."""
+    """Convert to pandas; raises `MissingExtra` if it is not installed."""
     try:
         import pandas  # noqa: F401  # pyarrow would fail with a message of its own
     except ImportError:
@@ -58,11 +58,9 @@ def to_pandas(table: pyarrow.Table) -> DataFrame:
 
 
 def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
-    """Write a file by its suffix, whole or not at all.
+    """Write a file atomically, in the format of its suffix.
 
-    Raises:
-        InvalidParameter: no writer has the suffix; the error names the suffixes that there are.
-        WriteFailed: the file system refuses.
+    Raises `InvalidParameter` for an unknown suffix and `WriteFailed` if the file system refuses.
     """
     path = Path(target)
     writer = writers.get(path.suffix.casefold())

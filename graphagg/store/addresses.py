@@ -48,7 +48,7 @@ class Scheme:
 
     @property
     def has_tags(self) -> bool:
-        """Whether objects have tags, against which others are put."""
+        """Whether objects have entity tags, which conditional puts compare."""
         return self.module == "obstore" and self.name != "file"
 
 
@@ -100,16 +100,12 @@ class Address(os.PathLike[str]):
 
     @property
     def parent(self) -> Address:
-        """The folder that holds it."""
+        """The parent folder."""
         return replace(self, path=self.path.rpartition("/")[0])
 
     @property
     def hadoop(self) -> str:
-        """The address as Spark and Hadoop write it.
-
-        Raises:
-            InvalidParameter: they have no such file system.
-        """
+        """The address as Spark and Hadoop write it; `InvalidParameter` if Hadoop cannot read it."""
         if self.scheme.hadoop is None:
             raise InvalidParameter(f"{self}: Spark reads no {self.scheme.name}://; copy it first")
         return self._with(self.scheme.hadoop)
@@ -137,12 +133,7 @@ def address(location: Location, **options: Any) -> Address:
 
 
 def parse_location(location: Location) -> Path | Address:
-    """A local path, or the address of a store.
-
-    `file:///x` is the path `/x`, `dbfs:/Volumes/x` the path `/Volumes/x`.
-
-    Raises:
-        InvalidParameter: a scheme that is not known, or an address that lacks its bucket.
+    """A local path, or the address of a store; `file:///x` and `dbfs:/Volumes/x` are paths.
 
     Examples:
         >>> parse_location("file:///data/idx")
@@ -171,12 +162,7 @@ def parse_location(location: Location) -> Path | Address:
 
 
 def local_folder(location: Location) -> Path:
-    """The folder of an index, written as `file:///folder`, `dbfs:/Volumes/...` or as a path.
-
-    Raises:
-        InvalidParameter: it lies on a store, such as `s3://`, has a scheme that is not known, or
-            names another host.
-    """
+    """The local path of a location; `InvalidParameter` for an address of a store."""
     parsed = parse_location(location)
     if isinstance(parsed, Path):
         return parsed

@@ -141,11 +141,7 @@ def write_artifact(location: Location) -> Iterator[Publication]:
 
 
 class _ToStore(Publication):
-    """A new version of an index on a store.
-
-    Attributes:
-        is_left: whether it was built and could not be sent; it then stays in the local cache.
-    """
+    """A new version of an index on a store; `is_left` if it was built but could not be sent."""
 
     def __init__(
         self, local: Publication, store: Store, before: Published | None, token: Token
@@ -175,7 +171,7 @@ class _ToStore(Publication):
         return published
 
     def withdraw(self) -> None:
-        """Refuse: objects on a store are not removed here."""
+        """Raise `NotWritable`: objects on a store are not removed here."""
         raise NotWritable(
             f"{self._store.address}: an index on a store is not emptied; remove its objects with "
             "the store's own tools"

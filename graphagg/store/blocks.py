@@ -31,14 +31,11 @@ _KEPT = 64  # blocks that stay decompressed, of each table
 
 
 class BlockStrings(Strings):
-    """A table of strings, compressed; safe to read from several threads.
+    """Compressed strings; safe to read from several threads.
 
-    Args:
-        data: `[B]` uint8, the compressed blocks, one after another.
-        blocks: `[b, 2]` int64, the number of the first string of each block, and where it begins
-            in `data`.
-        bounds: `[n + 1]` int64, the start of each string in the UTF-8 of all.
-        where: names the table in an error.
+    `blocks` `[b, 2]` holds the first string of each block and where the block begins in `data`;
+    `bounds` `[n + 1]` the start of each string in the UTF-8 of all. `where` names the table in
+    errors.
     """
 
     def __init__(
@@ -68,7 +65,7 @@ class BlockStrings(Strings):
 
     @cached_property
     def _firsts(self) -> npt.NDArray[np.int64]:
-        """`[b]` the first string of each block, side by side for the search."""
+        """The first string of each block, contiguous for the binary search."""
         firsts: npt.NDArray[np.int64]
         firsts, begins = np.ascontiguousarray(self._blocks.T)
         for column, most in ((firsts, len(self)), (begins, len(self._data))):
@@ -85,7 +82,7 @@ class BlockStrings(Strings):
         return StringTable.pack_bytes(self.raw(row) for row in rows.tolist())
 
     def _block(self, i: int) -> bytes:
-        """A block, decompressed; the last ones that were read are kept."""
+        """Decompress a block; the last `_KEPT` blocks stay in a cache."""
         with self._lock:
             if i in self._kept:
                 self._kept.move_to_end(i)
@@ -111,12 +108,7 @@ class BlockStrings(Strings):
 
 
 class BlockWriter:
-    """Writes a table of strings in blocks, piece by piece: equal strings give equal bytes.
-
-    Args:
-        writer: of the version.
-        name: of the table.
-    """
+    """Writes a table of strings in blocks; equal strings give equal bytes."""
 
     def __init__(self, writer: ArtifactWriter, name: str) -> None:
         self._writer, self._name = writer, name

@@ -103,15 +103,7 @@ def _plus(size: Size, more: int) -> Size:
 
 
 class ArrayLayout:
-    """The declared arrays of a version.
-
-    Args:
-        folder: holds the files.
-        manifest: lists them.
-
-    Attributes:
-        sizes: the number that each letter stands for.
-    """
+    """The declared arrays of a version; `sizes` has the number of each letter."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.sizes: dict[str, int] = {}
@@ -120,17 +112,15 @@ class ArrayLayout:
         self._further: list[Check] = []
 
     def add(self, rules: Iterable[ArrayRule], further: Sequence[Check] = ()) -> None:
-        """Declare arrays; `CorruptArtifact` if one is missing or has another dtype or shape.
+        """Declare arrays, and `further` checks that run after those of the rules.
 
-        Args:
-            rules: of the arrays.
-            further: checks of values that follow those of the rules.
+        `CorruptArtifact` if one is missing or has another dtype or shape.
         """
         self._unread += [rule for rule in rules if self._is_there(rule) and rule.is_about_values]
         self._further += further
 
     def check_values(self, array: Arrays) -> None:
-        """Read the arrays, unless that was done; `CorruptArtifact` names a bad one."""
+        """Check the values once; `CorruptArtifact` names the first bad array."""
         for rule in self._unread:
             if (problem := self._problem(rule, array)) is not None:
                 raise _corrupt(self._path(rule.name), problem)
@@ -140,7 +130,7 @@ class ArrayLayout:
         self._unread, self._further = [], []
 
     def _problem(self, rule: ArrayRule, array: Arrays) -> str | None:
-        """Say what is wrong with the values of an array; None: nothing."""
+        """What is wrong with the values of an array, or None."""
         values = array(rule.name)
         if rule.ends is not None:
             end = None if rule.ends == ANY_END else self._number(rule.ends)
@@ -190,7 +180,7 @@ class ArrayLayout:
 
 
 def _blocks(array: Array) -> Iterator[Array]:
-    """The values of an array, block by block; bytes for booleans."""
+    """Flat blocks of an array; booleans as uint8."""
     values = array.reshape(-1)
     step, is_large = max(1, _BLOCK // values.itemsize), values.nbytes > _LARGE
     for first in range(0, len(values), step):
@@ -203,7 +193,7 @@ def _blocks(array: Array) -> Iterator[Array]:
 
 
 def _not_offsets(blocks: Iterable[Array], end: int | None) -> str | None:
-    """Say why values do not ascend from 0 to `end` (None: to any number); None: they do."""
+    """The problem if values do not ascend from 0 to `end` (None: any end), else None."""
     last, wanted = None, f"wanted offsets that ascend from 0 to {'any' if end is None else end}"
     for block in blocks:
         descends = block[0] != 0 if last is None else block[0] < last
@@ -214,7 +204,7 @@ def _not_offsets(blocks: Iterable[Array], end: int | None) -> str | None:
 
 
 def _not_sorted(blocks: Iterable[Array], starts: Array) -> str | None:
-    """Say whether values descend, or come twice, within rows that begin at checked `starts`."""
+    """The problem if values do not strictly ascend within rows that begin at `starts`, or None."""
     first, last = 0, None
     for block in blocks:
         values = block if last is None else np.concatenate((last, block))
@@ -228,7 +218,7 @@ def _not_sorted(blocks: Iterable[Array], starts: Array) -> str | None:
 
 
 def _outside(blocks: Iterable[Array], least: float, below: float) -> str | None:
-    """Name a value that is not at least `least` and less than `below`; None: there is none."""
+    """The problem if a value is not in `[least, below)`, else None."""
     for block in blocks:
         for value in (block.min().item(), block.max().item()):
             if not least <= value < below:  # NaN, too

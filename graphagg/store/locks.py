@@ -25,14 +25,9 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL)
 
 
 def hold(path: Path, busy: GraphAggError) -> int:
-    """Create a file and lock it, until its descriptor is closed or the process ends.
+    """Create and lock a file; raise `busy` if another process holds the lock.
 
-    Args:
-        path: the file; its folder exists.
-        busy: raised where another process holds the lock.
-
-    Returns:
-        The descriptor, to be closed by `os.close`.
+    The lock lasts until the returned descriptor is closed or the process ends.
     """
     no_link = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | no_link, 0o644)
@@ -59,19 +54,10 @@ def locked(path: Path, busy: GraphAggError) -> Iterator[None]:
 
 
 def hold_folder(folder: Path, *, shared: bool) -> int | None:
-    """Lock a folder, until the descriptor is closed or the process ends.
+    """Lock a folder; None if another process holds the lock or has removed the folder.
 
-    Args:
-        folder: the folder.
-        shared: a lock that any number of processes hold at once, as long as none holds the other.
-
-    Returns:
-        The descriptor; None where another process holds the lock, or has just removed the folder.
-        On a file system without locks a shared lock is a descriptor that locks nothing: mapped
-        files outlive their names.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
+    The lock lasts until the descriptor is closed. On a file system without locks, a shared lock is
+    a descriptor that locks nothing: mapped files outlive their names.
     """
     descriptor = _open_folder(folder)
     try:
@@ -98,14 +84,14 @@ def _open_folder(folder: Path) -> int:
 
 
 def _stands_for(descriptor: int, folder: Path) -> bool:
-    """Whether the folder, now locked, is still the one that was opened."""
+    """Whether the locked descriptor still belongs to the folder of this name."""
     if fcntl is None:
         return folder.is_dir()
     return os.fstat(descriptor).st_ino == os.stat(folder).st_ino
 
 
 def _lock(descriptor: int, shared: bool) -> None:
-    """Lock at once; `BlockingIOError` where another process holds the lock."""
+    """Lock without waiting; `BlockingIOError` if another process holds the lock."""
     if fcntl is not None:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         return

@@ -72,7 +72,7 @@ class Manifest:
         }
 
     def digest(self) -> str:
-        """16 hex digits over everything but the data folder's name."""
+        """16 hex digits over everything but the name of the data folder."""
         return hashlib.sha256(canonical_json(self.to_json() | {"data": ""})).hexdigest()[:16]
 
 
@@ -95,9 +95,9 @@ def file_sha256(path: Path) -> str:
 
 
 def own_file(path: Path) -> int:
-    """The size of a file of an index; `CorruptArtifact` for a link, a pipe or a device.
+    """The size of a regular file; `CorruptArtifact` for a link, a pipe or a device.
 
-    A link could lead out of the folder, and a pipe would block whoever opens it.
+    A link could lead out of the folder, and a pipe would block the reader.
     """
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
@@ -107,20 +107,14 @@ def own_file(path: Path) -> int:
 
 
 def own_folder(path: Path) -> bool:
-    """Whether there is a folder within an index; `CorruptArtifact` for a link to one."""
+    """Whether an index has this folder; `CorruptArtifact` for a link to one."""
     if path.is_symlink():
         raise CorruptArtifact(f"{path}: a symbolic link, wanted a folder; copy the index again")
     return path.is_dir()
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read and check `manifest.json`.
-
-    Raises:
-        NotAnArtifact: the directory or its manifest is missing, or the manifest is not graphagg's.
-        UnsupportedFormat: it is of a newer format.
-        CorruptArtifact: it lacks a key.
-    """
+    """Read and check `manifest.json`; raises as `manifest_json`."""
     path = directory / MANIFEST_NAME
     try:
         own_file(path)
@@ -134,11 +128,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def manifest_json(content: bytes, where: str) -> dict[str, Any]:
-    """The JSON of a manifest that this version reads; errors name `where` it lies.
-
-    Raises:
-        NotAnArtifact, UnsupportedFormat, CorruptArtifact: as `read_manifest`.
-    """
+    """Parse a manifest of this format version; errors name `where` it lies."""
     try:
         raw = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:

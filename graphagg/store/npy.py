@@ -35,17 +35,16 @@ def map_array(path: Path) -> Array:
 
 
 def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
-    """Dtype and shape of a file; None for anything but a whole array of numbers."""
+    """Dtype and shape of a file; None unless it is a complete array of numbers."""
     with path.open("rb") as file:
         header = _header(file)
     return None if header is None else (header[0].str, header[1])
 
 
 def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
-    """Read the header of an array of numbers that ends with the file, which then stands behind it.
+    """Read the header, and check the file size.
 
-    numpy would compile the header as a Python expression, which takes most of the time to open an
-    index.
+    numpy compiles the header as a Python expression, which takes most of the time to open an index.
     """
     head = file.read(len(_MAGIC) + 2)
     if not head.startswith(_MAGIC):

@@ -1,13 +1,9 @@
 """Large `.npy` files, written and read range by range in bounded memory.
 
-The pages of a mapped file count as memory of the process from when they are read until they are
-forgotten. So what goes through a file from end to end, or takes rows from all over it, forgets the
-pages behind it; they stay in the kernel's cache.
-
-A page that is not in memory is read with its neighbors, which on many machines are megabytes: of
-an index that is larger than memory, a question would read a hundred times the bytes that it needs.
-So graphagg advises the kernel which files it reads at random, and which ranges it needs next. Where
-advice cannot be given, nothing changes but the time.
+Pages of a mapped file count as memory of the process until `forget` drops them; they stay in the
+kernel's cache. The kernel also reads ahead, often by megabytes: for an index larger than memory, a
+question would read a hundred times the bytes it needs. So we advise the kernel which files are read
+at random and which ranges come next. Where advice is not supported, only speed changes.
 """
 
 from __future__ import annotations
@@ -33,10 +29,10 @@ _BLOCK = 1 << 20  # bytes that `read_ahead` reads at once
 
 
 def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
-    """Make a `.npy` file of zeros, for its ranges to be written into.
+    """Create a `.npy` file of zeros.
 
-    Its disk blocks are allocated now: a full disk is an error here, and not when a range is written
-    or, where the file is mapped, a SIGBUS without a message.
+    Its disk blocks are allocated now, so a full disk is an error here and not a SIGBUS when a
+    mapped range is written.
     """
     with path.open("wb") as file:
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
@@ -50,9 +46,9 @@ def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
 
 
 def write_range(path: Path, start: int, values: Array) -> None:
-    """Write rows `start` to `start + len(values)` of a preallocated `.npy` file.
+    """Write rows from `start` on into a preallocated `.npy` file.
 
-    Not through a mapping: its pages would count as memory, and wait for the disk.
+    We do not map the file: its pages would count as memory and wait for the disk.
     """
     if not len(values):
         return
@@ -66,13 +62,9 @@ def write_range(path: Path, start: int, values: Array) -> None:
 
 
 class GrowingFile:
-    """A `.npy` file that is appended to; its length is known at the end.
+    """A `.npy` file of rows of shape `width` that is appended to.
 
-    Args:
-        path: of the file.
-        dtype: of its values.
-        kept: rows of an earlier run that stay; the rest of the file is cut off.
-        width: the shape of a row; () where a row is one value.
+    The first `kept` rows of an earlier run stay; the rest of the file is cut off.
     """
 
     def __init__(self, path: Path, dtype: Any, kept: int = 0, width: tuple[int, ...] = ()) -> None:
@@ -111,12 +103,7 @@ class GrowingFile:
 
 
 class GrowingStrings:
-    """A table of strings in two files that is appended to; see `StringTable`.
-
-    Args:
-        folder: where the files go.
-        name: of the table.
-    """
+    """A `StringTable` in two files that is appended to."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._data = GrowingFile(folder / f"{name}.utf8.npy", np.uint8)
@@ -136,13 +123,7 @@ class GrowingStrings:
 
 
 def check_space(folder: Path, needed: int, what: str) -> None:
-    """Raise `WriteFailed` where a disk has less room than some work needs, before it begins.
-
-    Args:
-        folder: on the disk.
-        needed: bytes.
-        what: the work that needs them, and by which formula.
-    """
+    """Raise `WriteFailed` if the disk of a folder lacks room for `what`, before the work begins."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise WriteFailed(
@@ -152,13 +133,7 @@ def check_space(folder: Path, needed: int, what: str) -> None:
 
 
 def take_rows(array: Array, rows: Array, columns: slice = slice(None)) -> Array:
-    """`array[rows, columns]` of a mapped array, of which at most `RESIDENT` bytes are in memory.
-
-    Args:
-        array: `[n, w]`, mapped or in memory.
-        rows: `[r]` ascending.
-        columns: which of the w.
-    """
+    """`array[rows, columns]` for ascending rows, with at most `RESIDENT` mapped bytes in memory."""
     if _mapping_of(array) is None or not len(rows) or not array.nbytes:
         return np.asarray(array[rows, columns])
     taken = np.empty((len(rows), len(range(*columns.indices(array.shape[1])))), array.dtype)
@@ -175,7 +150,7 @@ def take_rows(array: Array, rows: Array, columns: slice = slice(None)) -> Array:
 
 
 def forget(*arrays: Array) -> None:
-    """Give back the memory of mapped arrays; the next access reads the file again."""
+    """Release the memory of mapped arrays; the next access reads the file again."""
     for array in arrays:
         mapping = _mapping_of(array) if array.nbytes else None
         if mapping is not None:
@@ -184,11 +159,7 @@ def forget(*arrays: Array) -> None:
 
 
 def _span_of(array: Array, mapping: mmap.mmap) -> tuple[int, int]:
-    """Locate an array in the file that it is a view of.
-
-    Returns:
-        The start of its first page, and the bytes from there to its end.
-    """
+    """The start of an array's first page in its file, and the bytes from there to its end."""
     # Both addresses: a view says where it begins in memory, not where in its file.
     start = array.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
     begin = start // mmap.PAGESIZE * mmap.PAGESIZE
@@ -196,7 +167,7 @@ def _span_of(array: Array, mapping: mmap.mmap) -> tuple[int, int]:
 
 
 def _mapping_of(array: Array) -> mmap.mmap | None:
-    """The mapped file that an array is a view of; None of one in memory, and on Windows."""
+    """The mapped file that an array is a view of; None in memory and on Windows."""
     if not hasattr(mmap, "MADV_RANDOM"):
         return None  # no advice is taken
     owner: Any = array
@@ -215,7 +186,7 @@ def is_large(size: int) -> bool:
 
 
 def at_random(value: object) -> None:
-    """Advise that the mapped arrays of an object, such as an opened index, are read at random."""
+    """Advise that all mapped arrays within an object are read at random."""
     for array in _arrays(value):
         mapping = _mapping_of(array)
         if mapping is not None:
@@ -223,7 +194,7 @@ def at_random(value: object) -> None:
 
 
 def will_need(*arrays: Array) -> None:
-    """Advise that (views of) mapped arrays are read next, from end to end."""
+    """Advise that mapped arrays (or views) are read next, from end to end."""
     for array in arrays:
         mapping = _mapping_of(array) if array.nbytes >= _LONG else None
         if mapping is not None:
@@ -231,7 +202,7 @@ def will_need(*arrays: Array) -> None:
 
 
 def read_ahead(path: Path) -> int:
-    """Read a file from end to end, so that the system has it in memory. Returns: its bytes."""
+    """Read a file into the kernel's cache; returns its size in bytes."""
     size, buffer = 0, bytearray(_BLOCK)
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
@@ -240,7 +211,6 @@ def read_ahead(path: Path) -> int:
 
 
 def _arrays(value: object) -> Iterator[Array]:
-    """The arrays of an object, of the objects that it holds, and so on."""
     if isinstance(value, np.ndarray):
         yield value
     elif isinstance(value, list | tuple):

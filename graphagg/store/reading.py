@@ -42,7 +42,7 @@ class Closing:
 
 @contextmanager
 def content_of(path: Path | str) -> Iterator[None]:
-    """Context manager: errors of a block that parses a file name the file, as `CorruptArtifact`."""
+    """Context manager: parse errors become `CorruptArtifact` that names the file."""
     try:
         yield
     except GraphAggError:
@@ -69,11 +69,7 @@ class NamedArrays(Protocol):
 
 
 class ArrayFolder:
-    """The arrays in a folder, which need not be of an artifact.
-
-    Args:
-        folder: where they lie.
-    """
+    """The arrays in a folder, of an artifact or not."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -141,16 +137,15 @@ class Artifact(ArrayFolder, Closing):
     def declare(
         self, rules: Iterable[ArrayRule], further: Sequence[Check] = ()
     ) -> Mapping[str, int]:
-        """Check dtypes and shapes of arrays now; their values, and `further`, in `check_values`.
+        """Check dtypes and shapes now, values and `further` in `check_values`.
 
-        Returns:
-            The number that each letter of the shapes stands for.
+        Returns the number that each letter of the shapes stands for.
         """
         self._layout.add(rules, further)
         return self._layout.sizes
 
     def check_values(self) -> None:
-        """Check the values of the declared arrays once, before compiled code reads them."""
+        """Check the values of declared arrays once, before compiled code reads them."""
         self._layout.check_values(self.array)
 
     def verify(self) -> None:
@@ -175,17 +170,9 @@ class Artifact(ArrayFolder, Closing):
 
 
 def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) -> Artifact:
-    """Open the current version of an index in a local folder, in milliseconds.
+    """Open the current version in a local folder.
 
-    Checks the format, the file sizes and the array headers; with `verify` every checksum too.
-
-    Args:
-        root: the index directory.
-        kind: the kind wanted; None takes any.
-        verify: also compare every checksum.
-
-    Raises:
-        NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
+    Checks format, file sizes and array headers; with `verify` also every checksum.
     """
     while True:
         manifest = read_manifest(root)
@@ -207,7 +194,7 @@ def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) ->
 
 
 def _take_lease(root: Path, manifest: Manifest) -> int | None:
-    """A locked descriptor of the data folder; None if a writer published meanwhile."""
+    """Lock the data folder; None if a writer published meanwhile."""
     folder = root / manifest.data
     own_folder(folder)
     try:

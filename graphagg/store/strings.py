@@ -86,7 +86,7 @@ class StringTable(Strings):
 
     @classmethod
     def pack_bytes(cls, strings: Iterable[bytes]) -> StringTable:
-        """Pack strings given as UTF-8, in the order given."""
+        """Pack UTF-8 strings in the order given."""
         encoded = list(strings)
         data = np.frombuffer(b"".join(encoded), dtype=np.uint8)
         return cls(data, offsets([len(text) for text in encoded]))
@@ -126,21 +126,15 @@ class StringTable(Strings):
         return map(self._text, self.raws())
 
     def find_sorted(self, text: str) -> int | None:
-        """Position of `text` in a table whose strings ascend by their UTF-8 bytes.
-
-        O(log n) reads; None if it is not there.
-        """
+        """Position of `text` in a table sorted by UTF-8 bytes; None if absent. O(log n) reads."""
         encoded = text.encode("utf-8")
         position = self.place_sorted(encoded)
         return position if position < len(self) and self.raw(position) == encoded else None
 
     def place_sorted(self, text: bytes, low: int = 0, high: int | None = None) -> int:
-        """Count the strings of a sorted table that come before `text`; O(log n) reads.
+        """Count the strings of a sorted table before `text`, by binary search.
 
-        Args:
-            text: UTF-8.
-            low: a lower bound of the count.
-            high: an upper bound; None: the length of the table.
+        `low` and `high` are bounds of the count.
         """
         high = len(self) if high is None else high
         data, ends = self._bytes, self._ends

@@ -1,8 +1,4 @@
-"""Work that resumes: the folder of an unfinished build holds its finished stages and their files.
-
-Started again, a build goes on after its last finished stage. The folder is removed when the index
-is published.
-"""
+"""Resumable builds: a work folder holds finished stages until the index is published."""
 
 from __future__ import annotations
 
@@ -30,12 +26,9 @@ _JOB = "job.json"
 
 
 class FolderStorage:
-    """A folder of files that appear whole or not at all, locked by one process at a time.
+    """A folder with atomic writes, locked by one process at a time.
 
-    `graphagg.spark.storage` has the same on an object store.
-
-    Args:
-        folder: made where it is not there.
+    `graphagg.spark.storage` does the same on an object store.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -79,11 +72,9 @@ class FolderStorage:
     def write(
         self, files: Mapping[str, bytes | Array], check: Callable[[], None] = lambda: None
     ) -> None:
-        """Write files: bytes as they are, arrays as `.npy`.
+        """Write files atomically: bytes as they are, arrays as `.npy`.
 
-        Args:
-            files: content by name.
-            check: called before a file gets its name; an error that it raises keeps the old file.
+        `check` runs before each rename; if it raises, the old file stays.
         """
         for name, content in files.items():
             path = self.folder / name
@@ -99,7 +90,7 @@ class FolderStorage:
                 raise
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write a file of JSON; whole or not at all, also when two processes write it."""
+        """Write a JSON file atomically, also when two processes write it."""
         self.write({name: json.dumps(value).encode()})
 
     def read_json(self, name: str) -> Any:
@@ -121,7 +112,7 @@ class FolderStorage:
             self._lock = hold(self.folder / _LOCK, ArtifactBusy(busy))
 
     def check_lock(self) -> None:
-        """Raise `JobFailed` where another process has taken the lock over; no process can here."""
+        """Raise `JobFailed` if another process took over the lock; impossible here."""
 
     def release(self) -> None:
         """Let another process lock the folder."""
@@ -152,12 +143,7 @@ def write_content(file: BinaryIO, content: bytes | Array) -> None:
 
 
 class WorkFolder:
-    """The folder of an unfinished build.
-
-    Args:
-        storage: the folder, or its storage.
-        progress: called after each stage.
-    """
+    """The folder of an unfinished build; `progress` is called after each new stage."""
 
     def __init__(self, storage: Path | FolderStorage, progress: Progress) -> None:
         self.storage = FolderStorage(storage) if isinstance(storage, Path) else storage
@@ -169,11 +155,10 @@ class WorkFolder:
         return self.storage.folder
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
-        """Begin the job or continue it; with `force`, or not to `resume`, begin from nothing.
+        """Start or continue the job; `force` or not `resume` starts from nothing.
 
-        Raises:
-            ArtifactBusy: another process runs a job there.
-            ParametersDiffer: the folder holds an unfinished job with other parameters.
+        Raises `ArtifactBusy` if another process runs a job there, and `ParametersDiffer` for an
+        unfinished job with other parameters.
         """
         self.storage.lock()
         try:
@@ -197,7 +182,7 @@ class WorkFolder:
             raise
 
     def _has_finished(self) -> bool:
-        """Whether a stage has ended."""
+        """Whether a stage is done."""
         notes = (name for name in self.storage.names() if name.endswith(".json"))
         if any(name != _JOB and not name.startswith(".") for name in notes):
             return True
@@ -209,7 +194,7 @@ class WorkFolder:
         self.storage.release()
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
-        """A small result: read if it was noted before, else computed and noted."""
+        """A small result: read if it is saved, else computed and saved."""
         file = f"{name}.json"
         if not self.storage.has(file):
             value = make()
@@ -218,7 +203,7 @@ class WorkFolder:
         return self.storage.read_json(file)
 
     def stage(self, name: str, make: Callable[[], Any]) -> Any:
-        """A note that is reported to `progress` as a stage, when it is new."""
+        """A `note` that reports to `progress` when it is new."""
         noted = self.storage.has(f"{name}.json")
         result = self.note(name, make)
         if not noted:
@@ -226,7 +211,7 @@ class WorkFolder:
         return result
 
     def step(self, name: str) -> Callable[[int, int], None]:
-        """A function for a stage to call on its way: how much is done, and of how much."""
+        """A progress callback `(done, total)` for a stage."""
         return partial(self._progress, name)
 
     def path(self, name: str) -> Path:
@@ -239,7 +224,7 @@ class WorkFolder:
 
 
 def work_folder(directory: Path | Address) -> Path:
-    """The folder of an index's unfinished build; for an index on a store, in the local cache."""
+    """The folder of an unfinished build; for an index on a store, in the local cache."""
     target = build_folder(directory) if isinstance(directory, Address) else directory.absolute()
     return target.with_name(f"{target.name}.work")
 
@@ -255,7 +240,7 @@ def fingerprint(source: str) -> list[Any]:
 
 
 def local_path(source: str) -> Path | None:
-    """The path of a source on a mounted file system; None for `hdfs://`, `s3a://` and the like."""
+    """The path of a source on a mounted file system; None for `hdfs://`, `s3a://` and tables."""
     if source.startswith("table:"):  # of Spark
         return None
     scheme, host, path, *_ = urlsplit(source)

@@ -45,24 +45,19 @@ class ArtifactWriter:
         self.adopted: dict[str, FileEntry] = {}
 
     def adopt(self, artifact: Artifact, name: str) -> None:
-        """Take file `name` from another version unchanged: by a hard link, or else by a copy."""
+        """Take file `name` of another version unchanged, by hard link or copy."""
         if not self.link(artifact.path(name)):
             sync(self.path(name))
         self.adopted[name] = artifact.manifest.files[name]
 
     def take(self, source: Path, name: str, entry: FileEntry) -> None:
-        """Take a file as data file `name`, whose checksum has been compared with its entry."""
+        """Take a file whose checksum was compared with `entry` as data file `name`."""
         self.link(source, name)
         sync(self.path(name))
         self.adopted[name] = entry
 
     def link(self, source: Path, name: str | None = None) -> bool:
-        """Take a file as data file, of its own name or another: by a hard link (True), or a copy.
-
-        Args:
-            source: the file.
-            name: the data file; None: as the source.
-        """
+        """Take a file as data file `name` by hard link (True) or copy (False)."""
         target = self.path(source.name if name is None else name)
         try:
             os.link(source, target)
@@ -110,11 +105,7 @@ class Publication:
     def publish(self, manifest: Manifest) -> Manifest:
         """Make the written files the current version, atomically.
 
-        Args:
-            manifest: kind, parameters, inputs, models and counts; `files` and `data` are filled in.
-
-        Returns:
-            The manifest as published.
+        Fills in `files` and `data` of the manifest, and returns it.
         """
         folder, adopted = self.writer.folder, self.writer.adopted
         names = sorted(path.name for path in folder.iterdir())
@@ -155,15 +146,10 @@ class Publication:
 
 @contextmanager
 def write_folder(root: Path) -> Iterator[Publication]:
-    """Write a new version of the index in the local folder `root`.
+    """Write a new version in the local folder `root`; until `publish` returns, the old one stays.
 
-    Until `publish` returns, and if anything is raised, the old version stays as it was. Files that
-    killed builds left behind are removed first.
-
-    Raises:
-        ArtifactBusy: another process is writing there.
-        ArtifactError: `root` is a file, or a folder that holds something else.
-        WriteFailed: the disk is full or read-only.
+    Removes the files of killed builds first. Raises `ArtifactBusy` if another process writes there,
+    `ArtifactError` if `root` holds something else, `WriteFailed` if the disk refuses.
     """
     try:
         with _publication(root) as publication:
@@ -288,7 +274,7 @@ def _remove_stale(root: Path, keep: str | None) -> None:
 
 
 def _remove_version(folder: Path) -> None:
-    """Remove a version, unless a reader holds it: then the next writer does."""
+    """Remove a version unless a reader holds it; then the next writer tries again."""
     with suppress(OSError):
         descriptor = hold_folder(folder, shared=False)
         if descriptor is not None:

@@ -55,16 +55,10 @@ def cached_folder(address: Address) -> Path:
 def bring_here(
     store: Store, published: Published, beside: Mapping[str, Path] | None = None
 ) -> Path:
-    """The local folder of a version, brought here if it is not there.
+    """Pull a version into the cache unless it is there; returns its local folder.
 
-    Args:
-        store: the store of the index.
-        published: the version.
-        beside: as for `pull_version`.
-
-    Raises:
-        CorruptArtifact, StoreError: as `pull`.
-        WriteFailed: the cache is full, too small or cannot be written.
+    `beside` is as for `pull_version`. Raises as `pull`, and `WriteFailed` if the cache is full or
+    read-only.
     """
     root = cached_folder(store.address)
     while not is_here(published, root):
@@ -93,7 +87,7 @@ def _cache_errors(address: Address, root: Path, published: Published) -> Iterato
 
 
 def _make_room(size: int, spared: Path) -> None:
-    """Remove what was not opened for longest, until `size` more bytes fit under the limit."""
+    """Evict the least recently opened indices until `size` more bytes fit."""
     limit = bytes_of("GRAPHAGG_CACHE_SIZE", os.environ.get("GRAPHAGG_CACHE_SIZE") or _SIZE)
     if size > limit:
         raise WriteFailed(
@@ -147,7 +141,7 @@ def _used(entry: Path) -> float:
 
 
 def _key(address: Address) -> str:
-    """A name for an address: readable, and different for each address and server."""
+    """A readable folder name, different for each address and server."""
     server = [str(address.options.get(name)) for name in ("endpoint", "host", "port")]
     environment = [os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")]
     text = "\n".join([str(address), *server, *(environment if address.scheme.name == "s3" else [])])

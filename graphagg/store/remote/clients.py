@@ -26,7 +26,7 @@ Tag = Mapping[str, str]
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """An object in a list: its size, and when it was written, in seconds by the store's clock."""
+    """Size of an object, and its time of writing in seconds by the store's clock."""
 
     bytes: int
     modified: float
@@ -39,7 +39,7 @@ class ObjectClient:
         self._store = _obstore(address)
 
     def get(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
-        """Read an object, or its bytes `[start, end)`; all of it where the site knows no ranges."""
+        """Read an object, or its bytes `[start, end)`; all of it if the site has no ranges."""
         import obstore
         from obstore.exceptions import NotSupportedError
 
@@ -57,13 +57,13 @@ class ObjectClient:
         return bytes(answer.bytes()), {name: tag for name, tag in meta.items() if tag}
 
     def put(self, path: str, data: bytes | Path) -> None:
-        """Put an object or a file, in place of an object of that name."""
+        """Put an object or a file, replacing an old one."""
         import obstore
 
         obstore.put(self._store, path, data, chunk_size=PIECE, max_concurrency=2)
 
     def put_if(self, path: str, data: bytes, before: Tag | None) -> bool:
-        """Put an object where its tag is `before` (None: where there is none); whether it was."""
+        """Put an object if its tag is `before` (None: if absent); returns whether it was put."""
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
@@ -131,7 +131,7 @@ def _memory() -> Any:
 
 
 class FolderClient:
-    """HDFS, which has folders and no conditional puts, and the hub of Hugging Face, by fsspec."""
+    """HDFS (no conditional puts) and the Hugging Face hub, by fsspec."""
 
     def __init__(self, address: Address) -> None:
         self._fs = _file_system(address)
@@ -147,7 +147,7 @@ class FolderClient:
         return data
 
     def put(self, path: str, data: bytes | Path) -> None:
-        """Put an object or a file, in place of an object of that name."""
+        """Put an object or a file, replacing an old one."""
         place = self._path(path)
         self._fs.makedirs(place.rpartition("/")[0], exist_ok=True)
         if isinstance(data, Path):
@@ -156,7 +156,7 @@ class FolderClient:
             self._fs.pipe_file(place, data)
 
     def put_if(self, path: str, data: bytes, before: Tag | None) -> bool:
-        """Put an object where there is none, by a rename, which refuses a taken name."""
+        """Put an object if it is absent, by a rename that refuses a taken name."""
         assert before is None, "only a store with tags puts against one"
         draft = f"{path}.{secrets.token_hex(8)}"
         self.put(draft, data)
@@ -193,7 +193,7 @@ class FolderClient:
 
 
 def _folder_info(info: Mapping[str, Any]) -> ObjectInfo:
-    """Read an entry of a list: WebHDFS counts milliseconds, pyarrow's HDFS gives an instant."""
+    """Parse a list entry: WebHDFS counts milliseconds, pyarrow's HDFS gives a datetime."""
     modified = info.get("modificationTime")
     mtime = info.get("mtime")
     seconds = int(modified) / 1000 if modified is not None else mtime.timestamp() if mtime else 0.0

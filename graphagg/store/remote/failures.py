@@ -1,7 +1,7 @@
-"""Errors of graphagg for the exceptions of a store's client, and retries of failures that may pass.
+"""Maps exceptions of store clients to graphagg's errors, and retries transient failures.
 
-obstore tells a refusal, a missing object and a failed condition apart by classes; the rest is in
-the text, with the code that the server gave. Clients of fsspec raise errors of the system.
+obstore has classes for refusals, missing objects and failed conditions; everything else is in the
+text. fsspec clients raise system errors.
 """
 
 from __future__ import annotations
@@ -40,14 +40,9 @@ _LOST = re.compile(
 
 
 def attempt(address: Address, call: Callable[[], T]) -> T:
-    """Call a store; a failure that may pass is tried again, six times in all.
+    """Call a store, up to six times if a failure may pass; errors name the address.
 
-    Args:
-        address: named in errors.
-        call: may run more than once.
-
-    Raises:
-        StoreError: one of its kinds; `FileNotFoundError`: as the call.
+    Raises a `StoreError`, or `FileNotFoundError` as the call does.
     """
     for tries in range(1, _ATTEMPTS + 1):
         try:
@@ -63,9 +58,9 @@ def attempt(address: Address, call: Callable[[], T]) -> T:
 
 
 def named_error(address: Address, error: Exception) -> Exception:
-    """Choose the error of graphagg for an exception of a client.
+    """The graphagg error for a client's exception.
 
-    `FileNotFoundError` stays for an object that is not there; `StoreUnreachable` may pass.
+    `FileNotFoundError` stays for a missing object; `StoreUnreachable` is transient.
     """
     text = str(error).partition("Debug source:")[0]
     said = text.partition("\n")[0].strip() or type(error).__name__

@@ -1,4 +1,4 @@
-"""Objects below an address: read, write, list, remove, with retries and errors by name."""
+"""Objects below an address: read, write, list and remove, with retries."""
 
 from __future__ import annotations
 
@@ -19,15 +19,9 @@ THREADS = 8
 
 
 class Store:
-    """The objects below an address. Names are relative to it, with slashes.
+    """The objects below an address; names are relative to it.
 
     Safe to use from several threads. Every call may raise a `StoreError`.
-
-    Args:
-        address: the address.
-
-    Raises:
-        MissingExtra: the library of its scheme is not installed.
     """
 
     def __init__(self, address: Address) -> None:
@@ -46,9 +40,7 @@ class Store:
     def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
         """Read an object, or its bytes `[start, end)`.
 
-        Raises:
-            FileNotFoundError: there is none of this name.
-            CorruptArtifact: it has fewer bytes.
+        Raises `FileNotFoundError` if there is none, `CorruptArtifact` if it is shorter.
         """
 
         def request() -> bytes:
@@ -79,15 +71,9 @@ class Store:
             raise self._no_bucket(f" ({error})") from None
 
     def create(self, name: str, data: bytes, before: Tag | None = None) -> bool:
-        """Put an object, atomically, unless there is another one.
+        """Put an object atomically, if the current one has the tag `before` (None: if absent).
 
-        Args:
-            name: of the object.
-            data: its content.
-            before: the tag of the object that it replaces; None: there is none.
-
-        Returns:
-            Whether it was put.
+        Returns whether it was put.
         """
         self.check_writable()
         if self.call(lambda: self.client.put_if(self.path(name), data, before)):
@@ -99,14 +85,14 @@ class Store:
             return False
 
     def size(self, name: str) -> int | None:
-        """Bytes of an object; None: there is none of that name."""
+        """Bytes of an object; None if it is absent."""
         try:
             return self.call(lambda: self.client.info(self.path(name))).bytes
         except FileNotFoundError:
             return None
 
     def listed(self, folder: str = "") -> dict[str, ObjectInfo]:
-        """List all objects below a folder, however deep; none where there is no such folder."""
+        """List all objects below a folder, recursively; empty if there is no such folder."""
         skipped = len(self.address.path) + 1 if self.address.path else 0
         try:
             found = self.call(lambda: self.client.find(self.path(folder)))
@@ -123,7 +109,7 @@ class Store:
         return sorted(path.rpartition("/")[2] for path in paths)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove objects; those that are gone already are no error."""
+        """Remove objects; missing ones are ignored."""
         for name in names:
             try:
                 self.call(lambda name=name: self.client.remove(self.path(name)))  # type: ignore[misc]
@@ -135,7 +121,7 @@ class Store:
         in_parallel(lambda name: self.remove([name]), list(self.listed(folder)))
 
     def check_bucket(self) -> None:
-        """Raise `NoSuchBucket` where the bucket is not there, after a list that found nothing."""
+        """Raise `NoSuchBucket` if the bucket is missing, after an empty list."""
         if self.address.scheme.has_tags and self.address.scheme.can_write:
             self.call(lambda: self.client.find(self.path("no such folder")))
 
@@ -155,7 +141,7 @@ class Store:
 
 
 def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Map items in threads; the first error is raised once running calls have ended."""
+    """Map items in threads; the first error is raised once running calls end."""
     items = list(items)
     if len(items) < 2:
         return [work(item) for item in items]

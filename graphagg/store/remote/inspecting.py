@@ -14,18 +14,9 @@ from graphagg.store.remote.pulling import MissingObject, following
 
 
 def verify(location: Location, *, progress: Progress = silent) -> Published:
-    """Compare every object of an index with its checksum; nothing is written to this disk.
+    """Compare every object of an index with its checksum, without writing to this disk.
 
-    Args:
-        location: an address, such as `s3://bucket/idx`.
-        progress: called with `verify`, objects done, objects to compare.
-
-    Returns:
-        The version that was compared.
-
-    Raises:
-        CorruptArtifact: names the first object that is missing or altered.
-        NotAnArtifact, UnsupportedFormat, StoreError, MissingExtra: as `pull`.
+    Raises as `pull`; `CorruptArtifact` names the first object that is missing or altered.
     """
     store = Store(address(location))
     return following(store, current(store)[0], lambda version: _check(store, version, progress))[0]
@@ -74,12 +65,7 @@ class ListedIndex:
 
 
 def indices_below(location: Location) -> list[ListedIndex]:
-    """List the indices at an address and directly below it, by name.
-
-    Raises:
-        NotAnArtifact: there is none.
-        StoreError, MissingExtra: about the store.
-    """
+    """List the indices at an address and directly below it; `NotAnArtifact` if there is none."""
     root = address(location)
     store = Store(root)
     here = _listed(root)

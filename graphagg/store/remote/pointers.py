@@ -62,7 +62,7 @@ class Published:
     inner: Mapping[str, Published] = field(default_factory=dict)
 
     def files(self) -> Iterator[tuple[FileEntry, str]]:
-        """Entry and object of every file, including files of the artifacts within."""
+        """Entry and object of every file, including inner artifacts."""
         for name, entry in self.manifest.files.items():
             yield entry, self.objects[name]
         for each in self.inner.values():
@@ -80,11 +80,11 @@ class Published:
 
     @property
     def versions(self) -> dict[str, str]:
-        """The data folders: of the index by an empty name, and of the artifacts within."""
+        """Data folder of the index (key "") and of each inner artifact."""
         return {"": self.manifest.data, **{n: p.manifest.data for n, p in self.inner.items()}}
 
     def to_bytes(self) -> bytes:
-        """The content of a pointer, which no other publication has."""
+        """The content of a pointer, unique to this publication."""
         plain = {**self._plain(), "publication": secrets.token_hex(16)}
         return (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode()
 
@@ -94,22 +94,18 @@ class Published:
 
 
 def object_name(sha256: str, nonce: str) -> str:
-    """Name the object of a file; no two publications send to one name."""
+    """The object of a file; the nonce is unique to a publication."""
     return f"{OBJECTS}/{sha256}-{nonce}"
 
 
 def sha256_of(name: str) -> str | None:
-    """The checksum in the name of an object; None for any other name."""
+    """The checksum in an object's name; None for other names."""
     match = _OBJECT.fullmatch(name)
     return None if match is None else match[1]
 
 
 def read_published(content: bytes, where: str) -> Published:
-    """Read the content of a pointer.
-
-    Raises:
-        NotAnArtifact, UnsupportedFormat, CorruptArtifact: as `read_manifest`.
-    """
+    """Parse a pointer; raises as `read_manifest`."""
     return _published(manifest_json(content, where), where)
 
 
@@ -134,13 +130,13 @@ def _published(raw: Mapping[str, Any], where: str) -> Published:
 
 
 class Pointer:
-    """The pointer of an index: the tag of `manifest.json` says which one was read."""
+    """The pointer of an index, identified by the tag of `manifest.json`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def read(self) -> tuple[bytes | None, Token]:
-        """Read its content, and a token of it; None twice where nothing is published."""
+        """Content and token; None twice if nothing is published."""
         client = self._store.client
         assert isinstance(client, ObjectClient)
         path = self._store.path(MANIFEST_NAME)
@@ -150,11 +146,7 @@ class Pointer:
             return None, None
 
     def swap(self, content: bytes, before: Token) -> None:
-        """Replace the pointer, if it is still the one that was read.
-
-        Raises:
-            ArtifactBusy: it is another one; nothing has changed.
-        """
+        """Replace the pointer if it is still `before`; else `ArtifactBusy`, and nothing changed."""
         assert not isinstance(before, int)
         self._store.check_writable()
         self._probe()
@@ -162,7 +154,7 @@ class Pointer:
             raise _busy(self._store)
 
     def _probe(self) -> None:
-        """Check, once per process, that the server refuses puts that the conditions forbid."""
+        """Check once per process that the server honors conditional puts."""
         address = self._store.address
         server = (str(address.scheme.name), address.host, str(address.options.get("endpoint")))
         if server in _PROBED:
@@ -183,7 +175,7 @@ class Pointer:
 
 
 class _Site(Pointer):
-    """Of a site that has no tags, and is only read."""
+    """The pointer of a read-only site without tags."""
 
     def read(self) -> tuple[bytes | None, Token]:
         try:
@@ -194,7 +186,7 @@ class _Site(Pointer):
 
 
 def pointer_of(store: Store) -> Pointer:
-    """Choose the kind of pointer that a store can keep."""
+    """The kind of pointer that a store supports."""
     scheme = store.address.scheme
     if scheme.has_tags:
         return Pointer(store)
@@ -202,11 +194,7 @@ def pointer_of(store: Store) -> Pointer:
 
 
 def current(store: Store) -> tuple[Published, Token]:
-    """Read the current version of an index.
-
-    Raises:
-        NotAnArtifact, UnsupportedFormat, CorruptArtifact: as `read_manifest`.
-    """
+    """Read the current version; `NotAnArtifact` if there is none."""
     published, token = current_or_none(store)
     if published is None:
         store.check_bucket()
@@ -218,7 +206,7 @@ def current(store: Store) -> tuple[Published, Token]:
 
 
 def current_or_none(store: Store) -> tuple[Published | None, Token]:
-    """Read the current version of an index; None twice where nothing is published."""
+    """Read the current version; None twice if nothing is published."""
     content, token = pointer_of(store).read()
     if content is None:
         return None, None
@@ -226,7 +214,7 @@ def current_or_none(store: Store) -> tuple[Published | None, Token]:
 
 
 class _Numbered(Pointer):
-    """HDFS, which has no tags: the last number counts."""
+    """The pointer on HDFS, without tags: the highest number is current."""
 
     def read(self) -> tuple[bytes | None, Token]:
         while True:

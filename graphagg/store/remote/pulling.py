@@ -1,8 +1,8 @@
-"""Bringing a version from a store into a local folder: only what differs, in parallel, resumable.
+"""Pulls a version into a local folder: only missing files, in parallel, resumable.
 
-What has come lies in `DIR/.pull`, by checksum, until the version is whole; an object in pieces,
-with a note of those that are there. A pull that is cut off goes on with the missing pieces. The
-version is then published in the folder like any other: by one rename.
+Objects arrive in `DIR/.pull`, named by checksum; large ones in pieces, with a list of the pieces
+present. An interrupted pull continues with the missing pieces. When all are there, the version is
+published in the folder by one rename.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class PullReport:
 
 
 class MissingObject(Exception):
-    """An object that a version names is not there."""
+    """A version names an object that is not on the store."""
 
 
 def pull(
@@ -79,14 +79,9 @@ def pull_version(
     progress: Progress = silent,
     beside: Mapping[str, Path] | None = None,
 ) -> tuple[Published, PullReport]:
-    """Bring a version, or the one that replaced it meanwhile.
+    """Pull a version, or the one that replaced it meanwhile.
 
-    Args:
-        store: where it lies.
-        published: the version.
-        root: the local folder.
-        progress: as for `pull`.
-        beside: by checksum, files elsewhere on this disk, already compared with it.
+    `beside` maps checksums to verified files elsewhere on this disk, which are not fetched.
     """
     return following(
         store, published, lambda version: _bring(store, version, root, progress, beside or {})
@@ -96,15 +91,9 @@ def pull_version(
 def following(
     store: Store, published: Published, work: Callable[[Published], T]
 ) -> tuple[Published, T]:
-    """Work on a version, or on the one that replaced it meanwhile.
+    """Call `work` on a version, or on its successor if `work` raises `MissingObject`.
 
-    Args:
-        store: where it lies.
-        published: the version.
-        work: raises `Gone` where an object is not there.
-
-    Raises:
-        CorruptArtifact: the current version names an object that is not there.
+    `CorruptArtifact` if the current version itself names a missing object.
     """
     for _ in range(_CHANGES):
         try:
@@ -123,7 +112,7 @@ def following(
 
 
 def is_here(published: Published, root: Path) -> bool:
-    """Whether a folder holds this version, and these versions of the artifacts within."""
+    """Whether a folder holds this version and its inner artifacts."""
     try:
         return all(
             read_manifest(root / name).data == version and (root / name / version).is_dir()
@@ -178,7 +167,7 @@ def _publish(publication: Publication, published: Published, sources: Mapping[st
 def _intact(
     root: Path, published: Published, needed: Mapping[str, tuple[FileEntry, str]]
 ) -> dict[str, Path]:
-    """By checksum, the needed files of the folder's current versions that are intact."""
+    """Needed files of the folder's current versions that are intact, by checksum."""
     present: dict[str, Path] = {}
     for name in published.versions:
         try:
@@ -205,7 +194,7 @@ def _fetch(
     folder: Path,
     progress: Progress,
 ) -> int:
-    """Bring objects into a folder, each under its checksum; returns the bytes requested."""
+    """Download objects into a folder, named by checksum; returns the bytes requested."""
     downloads = [
         _Download(entry, name, folder)
         for sha256, (entry, name) in new.items()
@@ -238,7 +227,7 @@ def _fetch(
 
 
 class _Download:
-    """An object on its way: `<sha256>.part`, and `<sha256>.pieces` with the pieces in it."""
+    """A download in pieces: `<sha256>.part`, and `<sha256>.pieces`, which lists them."""
 
     def __init__(self, entry: FileEntry, name: str, folder: Path) -> None:
         self.entry, self.name = entry, name
@@ -248,7 +237,7 @@ class _Download:
         self._lock = threading.Lock()
 
     def check_size(self, store: Store) -> None:
-        """Compare the size of a large object with the manifest's, before its pieces are listed."""
+        """Compare a large object's size with the manifest's, before listing pieces."""
         if self.entry.bytes <= PIECE:
             return
         size = store.size(self.name)
@@ -261,7 +250,7 @@ class _Download:
             )
 
     def missing(self) -> list[int]:
-        """The starts of the pieces that have not come."""
+        """Starts of the missing pieces."""
         starts = range(0, max(self.entry.bytes, 1), PIECE)
         if not self._part.exists():
             self._notes.unlink(missing_ok=True)
@@ -270,7 +259,7 @@ class _Download:
         return [start for start in starts if str(start) not in noted]
 
     def take(self, store: Store, start: int) -> int:
-        """Bring a piece; returns its size."""
+        """Download a piece; returns its size."""
         end = min(start + PIECE, self.entry.bytes)
         try:
             data = store.read(self.name, start, end) if end else b""
@@ -284,7 +273,7 @@ class _Download:
         return len(data)
 
     def finish(self) -> bool:
-        """Move the whole object to its name, or remove it if its checksum is wrong."""
+        """Move a complete object to its name; remove it if its checksum is wrong."""
         intact = file_sha256(self._part) == self.entry.sha256
         if intact:
             os.replace(self._part, self._target)

@@ -92,15 +92,9 @@ def push_over(
     progress: Progress = silent,
     carried: Mapping[str, Published] | None = None,
 ) -> PushReport:
-    """Publish over the version that a build began from.
+    """Publish over `before`, the version whose pointer `token` was read when the build began.
 
-    Args:
-        root: the index.
-        store: where it goes.
-        before: the version that was current when the build began; None: there was none.
-        token: of its pointer.
-        progress: as for `push`.
-        carried: artifacts within the version before that the new one keeps.
+    `carried` are inner artifacts of it that the new version keeps.
     """
     store.check_writable()
     with ExitStack() as stack:
@@ -133,7 +127,7 @@ def push_over(
 
 
 def _inner_artifacts(root: Path) -> list[str]:
-    """Folders of an index that are artifacts of their own."""
+    """Folders of an index that are artifacts themselves."""
     return sorted(
         entry.name
         for entry in root.iterdir()
@@ -149,7 +143,7 @@ def _is_there(
     before: Published | None,
     held: Mapping[str, str],
 ) -> bool:
-    """Whether the current version on the store is this one, whole."""
+    """Whether this version is current and complete on the store."""
     versions = {name: artifact.manifest.data for name, artifact in carried.items()}
     versions |= {name: artifact.manifest.data for name, artifact in opened.items()}
     if before is None or before.versions != versions:
@@ -158,7 +152,7 @@ def _is_there(
 
 
 def _held(store: Store, before: Published | None) -> dict[str, str]:
-    """By checksum, the objects that may be reused: see the head of this file."""
+    """Reusable objects by checksum; see the head of this file."""
     if before is None:
         return {}
     objects = store.listed()
@@ -173,7 +167,7 @@ def _held(store: Store, before: Published | None) -> dict[str, str]:
 
 
 def _published_at(objects: Mapping[str, ObjectInfo]) -> float:
-    """The time of the current pointer by the store's clock; infinity if it is not in the list."""
+    """Time of the current pointer by the store's clock; infinity if it is not listed."""
     pointers = (
         each.modified
         for name, each in objects.items()
@@ -207,7 +201,7 @@ def _published(
 
 
 def _check_sent(store: Store, published: Published) -> None:
-    """Check that every object is there in its size, before a version names it."""
+    """Check that every object is there with its size, before a version names it."""
     objects = store.listed(OBJECTS)
     for name, size in published.sizes.items():
         held = objects[name].bytes if name in objects else store.size(name)  # some stores list late

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.errors import CorruptArtifact
+from graphagg.store.manifest import damaged
 from graphagg.store.ranges import GrowingFile
 from graphagg.store.strings import Strings, StringTable
 
@@ -71,10 +71,7 @@ class BlockStrings(Strings):
         for column, most in ((firsts, len(self)), (begins, len(self._data))):
             ends = np.concatenate(([0], column, [most]))
             if not len(column) or column[0] or (ends[1:] < ends[:-1]).any():
-                raise CorruptArtifact(
-                    f"{self.where}: its blocks do not ascend from 0 to {most}; restore the index, "
-                    "or build it again"
-                )
+                raise damaged(self.where, f"its blocks do not ascend from 0 to {most}")
         return firsts
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
@@ -96,10 +93,7 @@ class BlockStrings(Strings):
             if len(content) != size:
                 raise zlib.error(f"its size is not {size}")
         except zlib.error as error:
-            raise CorruptArtifact(
-                f"{self.where}: block {i} cannot be read ({error}); restore the file, or "
-                "build the index again"
-            ) from None
+            raise damaged(self.where, f"block {i} cannot be read ({error})") from None
         with self._lock:
             self._kept[i] = content
             while len(self._kept) > _KEPT:

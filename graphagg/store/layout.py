@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.errors import CorruptArtifact
-from graphagg.store.manifest import Manifest
+from graphagg.store.manifest import Manifest, damaged
 from graphagg.store.ranges import forget, will_need
 
 ANY_END = "*"
@@ -123,10 +122,10 @@ class ArrayLayout:
         """Check the values once; `CorruptArtifact` names the first bad array."""
         for rule in self._unread:
             if (problem := self._problem(rule, array)) is not None:
-                raise _corrupt(self._path(rule.name), problem)
+                raise damaged(self._path(rule.name), problem)
         for check in self._further:
             if (found := check(array)) is not None:
-                raise _corrupt(self._path(found[0]), found[1])
+                raise damaged(self._path(found[0]), found[1])
         self._unread, self._further = [], []
 
     def _problem(self, rule: ArrayRule, array: Arrays) -> str | None:
@@ -156,7 +155,7 @@ class ArrayLayout:
         if entry is None:
             if rule.optional:
                 return False
-            raise _corrupt(self._path(rule.name), "the manifest does not list this array")
+            raise damaged(self._path(rule.name), "the manifest does not list this array")
         shape = entry.shape or ()
         fits = entry.dtype in rule.dtypes.split() and len(shape) == len(rule.shape)
         for size, wanted in zip(shape, rule.shape, strict=False):
@@ -165,7 +164,7 @@ class ArrayLayout:
                 self.sizes.setdefault(letter, size - int(more or 0))
             fits = fits and size == self._number(wanted) >= int(more or 0)
         if not fits:
-            raise _corrupt(
+            raise damaged(
                 self._path(rule.name),
                 f"dtype {entry.dtype} and shape {shape}, wanted {rule.dtypes} and "
                 f"({', '.join(map(str, rule.shape))}) where {self.sizes}",
@@ -224,7 +223,3 @@ def _outside(blocks: Iterable[Array], least: float, below: float) -> str | None:
             if not least <= value < below:  # NaN, too
                 return f"holds {value}, wanted numbers from {least} to below {below}"
     return None
-
-
-def _corrupt(path: Path, problem: str) -> CorruptArtifact:
-    return CorruptArtifact(f"{path}: {problem}; restore the file, or build the index again")

@@ -94,6 +94,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def damaged(where: object, problem: str) -> CorruptArtifact:
+    """The error for a file whose content is wrong."""
+    return CorruptArtifact(f"{where}: {problem}; restore it, or build the index again")
+
+
 def own_file(path: Path) -> int:
     """The size of a regular file; `CorruptArtifact` for a link, a pipe or a device.
 

@@ -17,6 +17,7 @@ from graphagg.store.locks import hold_folder
 from graphagg.store.manifest import (
     FileEntry,
     Manifest,
+    damaged,
     file_sha256,
     own_file,
     own_folder,
@@ -49,10 +50,8 @@ def content_of(path: Path | str) -> Iterator[None]:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError,
             OSError, RecursionError) as error:  # fmt: skip
-        raise CorruptArtifact(
-            f"{path}: bad content ({type(error).__name__}: {shown(str(error))}); restore it, or "
-            "build the index again"
-        ) from error
+        problem = f"bad content ({type(error).__name__}: {shown(str(error))})"
+        raise damaged(path, problem) from error
 
 
 class NamedArrays(Protocol):
@@ -202,25 +201,18 @@ def _take_lease(root: Path, manifest: Manifest) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         if read_manifest(root).data != manifest.data:
             return None
-        raise CorruptArtifact(
-            f"{folder}: the data folder is missing; build the index again"
-        ) from None
+        raise damaged(folder, "the data folder is missing") from None
 
 
 def _check_file(path: Path, entry: FileEntry) -> None:
     try:
         size = own_file(path)
     except FileNotFoundError:
-        raise CorruptArtifact(f"{path}: missing; restore it, or build the index again") from None
+        raise damaged(path, "missing") from None
     if size != entry.bytes:
-        raise CorruptArtifact(
-            f"{path}: {size} bytes, the manifest says {entry.bytes}; "
-            "restore it, or build the index again"
-        )
+        raise damaged(path, f"{size} bytes, the manifest says {entry.bytes}")
     if path.suffix == ".npy":
         header = npy_header(path)
         if header != (entry.dtype, entry.shape):
-            raise CorruptArtifact(
-                f"{path}: dtype and shape are {header}, the manifest says "
-                f"{(entry.dtype, entry.shape)}; restore it, or build the index again"
-            )
+            listed = (entry.dtype, entry.shape)
+            raise damaged(path, f"dtype and shape are {header}, the manifest says {listed}")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import offsets
-from graphagg.errors import CorruptArtifact
+from graphagg.store.manifest import damaged
 
 _READ = 4096  # strings that `raws` takes out of the buffer together
 
@@ -31,9 +31,7 @@ class Strings(Sequence[str], ABC):
         try:
             return raw.decode()
         except UnicodeDecodeError as error:
-            raise CorruptArtifact(
-                f"{self.where}: not UTF-8 ({error}); restore it, or build the index again"
-            ) from None
+            raise damaged(self.where, f"not UTF-8 ({error})") from None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -163,7 +163,9 @@ def write_folder(root: Path) -> Iterator[Publication]:
 
 @contextmanager
 def _publication(root: Path) -> Iterator[Publication]:
-    created = _make_root(root)
+    check_root(root)
+    created = not root.exists()
+    root.mkdir(parents=True, exist_ok=True)
     busy = f"{root}: another process is writing this index; wait for it, or stop it"
     with locked(root / ".lock", ArtifactBusy(busy)):
         _remove_unpublished(root)
@@ -180,14 +182,6 @@ def _publication(root: Path) -> Iterator[Publication]:
                 with suppress(OSError):
                     (root / ".lock").unlink()
                     root.rmdir()
-
-
-def _make_root(root: Path) -> bool:
-    """Make the directory if it does not exist; refuse one that holds something else."""
-    check_root(root)
-    created = not root.exists()
-    root.mkdir(parents=True, exist_ok=True)
-    return created
 
 
 def check_root(root: Path) -> None:

@@ -36,69 +36,56 @@ class ObjectClient:
     """S3, Google Cloud Storage, Azure, web sites that are only read, and memory for tests."""
 
     def __init__(self, address: Address) -> None:
+        self._api = _import("obstore", address)
         self._store = _obstore(address)
 
     def get(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
         """Read an object, or its bytes `[start, end)`; all of it if the site has no ranges."""
-        import obstore
         from obstore.exceptions import NotSupportedError
 
         if start is not None and end is not None:
             with suppress(NotSupportedError):  # a site that knows no ranges
-                return bytes(obstore.get_range(self._store, path, start=start, end=end))
-        return bytes(obstore.get(self._store, path).bytes())
+                return bytes(self._api.get_range(self._store, path, start=start, end=end))
+        return bytes(self._api.get(self._store, path).bytes())
 
     def get_tagged(self, path: str) -> tuple[bytes, Tag]:
         """Read an object and its tag."""
-        import obstore
-
-        answer = obstore.get(self._store, path)
+        answer = self._api.get(self._store, path)
         meta = {"e_tag": answer.meta["e_tag"], "version": answer.meta["version"]}
         return bytes(answer.bytes()), {name: tag for name, tag in meta.items() if tag}
 
     def put(self, path: str, data: bytes | Path) -> None:
         """Put an object or a file, replacing an old one."""
-        import obstore
-
-        obstore.put(self._store, path, data, chunk_size=PIECE, max_concurrency=2)
+        self._api.put(self._store, path, data, chunk_size=PIECE, max_concurrency=2)
 
     def put_if(self, path: str, data: bytes, before: Tag | None) -> bool:
         """Put an object if its tag is `before` (None: if absent); returns whether it was put."""
-        import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         try:
             mode: Any = "create" if before is None else dict(before)
-            obstore.put(self._store, path, data, mode=mode, use_multipart=False)
+            self._api.put(self._store, path, data, mode=mode, use_multipart=False)
         except (AlreadyExistsError, PreconditionError, FileNotFoundError):
             return False
         return True
 
     def info(self, path: str) -> ObjectInfo:
         """Size and time of an object."""
-        import obstore
-
-        return _info(obstore.head(self._store, path))
+        return _info(self._api.head(self._store, path))
 
     def find(self, folder: str) -> dict[str, ObjectInfo]:
         """All objects below a folder, by path."""
-        import obstore
-
-        batches = obstore.list(self._store, folder or None)
+        batches = self._api.list(self._store, folder or None)
         return {str(each["path"]): _info(each) for batch in batches for each in batch}
 
     def folders(self, folder: str) -> list[str]:
         """Paths of the folders directly in a folder."""
-        import obstore
-
-        listed = obstore.list_with_delimiter(self._store, folder or None)
+        listed = self._api.list_with_delimiter(self._store, folder or None)
         return list(listed["common_prefixes"])
 
     def remove(self, path: str) -> None:
         """Remove an object."""
-        import obstore
-
-        obstore.delete(self._store, path)
+        self._api.delete(self._store, path)
 
 
 def _info(meta: Any) -> ObjectInfo:
@@ -106,7 +93,6 @@ def _info(meta: Any) -> ObjectInfo:
 
 
 def _obstore(address: Address) -> Any:
-    _import("obstore", address)
     from obstore.store import from_url
 
     if address.scheme.name == "memory":
@@ -220,8 +206,8 @@ def _file_system(address: Address) -> Any:
         ) from None
 
 
-def _import(module: str, address: Address) -> None:
+def _import(module: str, address: Address) -> Any:
     try:
-        import_module(module)
+        return import_module(module)
     except ImportError as error:
         raise MissingExtra.of(error, address.scheme.extra) from None

@@ -68,7 +68,10 @@ class Store:
         try:
             self.call(lambda: self.client.put(self.path(name), data))
         except FileNotFoundError as error:  # nothing but the bucket can be missing
-            raise self._no_bucket(f" ({error})") from None
+            raise NoSuchBucket(
+                f"{self.address}: no bucket {self.address.host!r}; check the name, or make it "
+                f"({error})"
+            ) from None
 
     def create(self, name: str, data: bytes, before: Tag | None = None) -> bool:
         """Put an object atomically, if the current one has the tag `before` (None: if absent).
@@ -124,12 +127,6 @@ class Store:
         """Raise `NoSuchBucket` if the bucket is missing, after an empty list."""
         if self.address.scheme.has_tags and self.address.scheme.can_write:
             self.call(lambda: self.client.find(self.path("no such folder")))
-
-    def _no_bucket(self, reason: str) -> NoSuchBucket:
-        host = self.address.host
-        return NoSuchBucket(
-            f"{self.address}: no bucket {host!r}; check the name, or make it{reason}"
-        )
 
     def check_writable(self) -> None:
         """Raise `NotWritable` for a store that is only read."""

@@ -86,14 +86,7 @@ def bytes_of(name: str, value: int | str) -> int:
 
 
 def with_values(base: D, values: Mapping[str, Any]) -> D:
-    """Copy a dataclass with other values of some fields; raises for a name that is no field.
-
-    Examples:
-        >>> from graphagg.graph.reading.settings import EdgeReading
-        >>> with_values(EdgeReading(), {"sorce": "user"})
-        Traceback (most recent call last):
-        graphagg.errors.InvalidParameter: unknown parameter `sorce`, did you mean `source`?
-    """
+    """Copy a dataclass with other values; `InvalidParameter` suggests a name for a typo."""
     names = [each.name for each in fields(base)]
     for name in values:
         if name not in names:

@@ -29,29 +29,13 @@ class Brief:
 
 
 def short(value: object) -> str:
-    """Show a value in at most 123 characters: the first three of many, the ends of a long text.
-
-    Examples:
-        >>> short([1, 2, 3, 4])
-        '[1, 2, 3, ...]'
-    """
+    """Show a value in at most 123 characters, shortened with dots."""
     text = _SHORT.repr(value)
     return text if len(text) <= 120 else f"{text[:120]}..."
 
 
 def text_of(kind: type, name: str) -> str:
-    """The documentation of a field, in one line; "" where neither the class nor a base has one.
-
-    Examples:
-        >>> class Box:
-        ...     '''A box.
-        ...
-        ...     Attributes:
-        ...         width: in meters.
-        ...     '''
-        >>> text_of(Box, "width")
-        'in meters.'
-    """
+    """The documentation of a field in `Attributes:` of its class or a base; "" if there is none."""
     return next((texts[name] for texts in map(_attributes, kind.__mro__) if name in texts), "")
 
 

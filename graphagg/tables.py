@@ -22,10 +22,7 @@ Writer = Callable[[Path], None]
 def parquet_batches(
     file: pyarrow.parquet.ParquetFile, rows: int, columns: Sequence[str] | None = None
 ) -> Iterator[pyarrow.RecordBatch]:
-    """Read batches of at most `rows` rows, with one row group in memory.
-
-    A reader of several row groups would keep all its batches.
-    """
+    """Read batches of a Parquet file, with one row group in memory at a time."""
     for group in range(file.num_row_groups):
         yield from file.iter_batches(rows, [group], columns)
 
@@ -58,10 +55,7 @@ def to_pandas(table: pyarrow.Table) -> DataFrame:
 
 
 def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
-    """Write a file atomically, in the format of its suffix.
-
-    Raises `InvalidParameter` for an unknown suffix and `WriteFailed` if the file system refuses.
-    """
+    """Write a file atomically, in the format of its suffix; `InvalidParameter` if unknown."""
     path = Path(target)
     writer = writers.get(path.suffix.casefold())
     if writer is None:

@@ -115,16 +115,13 @@ class Address(os.PathLike[str]):
 
 
 def address(location: Location, **options: Any) -> Address:
-    """The address of a store, with settings of its own.
+    """The address of a store, with settings of its own; `InvalidParameter` for a local path.
 
     Args:
         location: such as `s3://bucket/idx`.
         options: of obstore's store, such as `endpoint`, `access_key_id`, `secret_access_key` and
-            `region` of S3; of HDFS and the hub those of fsspec's file system. The others come from
-            the environment, such as AWS_ENDPOINT_URL.
-
-    Raises:
-        InvalidParameter: a local path, or no store that is known.
+            `region` of S3; for HDFS and the hub those of fsspec's file system. Others come from the
+            environment, such as AWS_ENDPOINT_URL.
     """
     parsed = parse_location(location)
     if isinstance(parsed, Path):
@@ -174,10 +171,7 @@ def local_folder(location: Location) -> Path:
 
 
 def spark_path(location: Location) -> str:
-    """A location as Spark reads it: Hadoop's address of a store, a local path as it is.
-
-    A location written as `file:///x` stays so: a bare path is on Spark's default file system.
-    """
+    """A location as Spark reads it; `file:///x` stays: Spark's default may be another."""
     parsed = parse_location(location)
     if isinstance(parsed, Address):
         return parsed.hadoop
@@ -186,10 +180,10 @@ def spark_path(location: Location) -> str:
 
 
 def hadoop_settings(folder: Address) -> dict[str, str]:
-    """The `fs.*` settings that let Hadoop reach what the options of an address reach.
+    """The `fs.*` settings of Hadoop that match the options of an address.
 
-    Credentials that the options do not hold are found by each side for itself: in the environment,
-    the files of the store's own tools, or the machine's role.
+    Credentials outside the options are found by each side in the environment, the store's own
+    files, or the machine's role.
     """
     options = folder.options
     if folder.scheme.name == "s3":

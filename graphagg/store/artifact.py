@@ -59,12 +59,7 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
 
 
 def manifest_at(location: Location) -> Manifest:
-    """Read the manifest of the current version, and nothing else of an index on a store.
-
-    Raises:
-        NotAnArtifact, UnsupportedFormat, CorruptArtifact, StoreError, MissingExtra: as
-            `open_artifact`.
-    """
+    """Read the manifest of the current version, without its files; raises as `open_artifact`."""
     parsed = parse_location(location)
     if isinstance(parsed, Address):
         return current(Store(parsed))[0].manifest
@@ -72,11 +67,7 @@ def manifest_at(location: Location) -> Manifest:
 
 
 def verify_at(location: Location) -> Manifest:
-    """Compare every file with its checksum; files of an index on a store are not kept here.
-
-    Raises:
-        CorruptArtifact: names the first file that differs; and as `manifest_at`.
-    """
+    """Compare the checksum of every file; `CorruptArtifact` names the first that differs."""
     parsed = parse_location(location)
     if isinstance(parsed, Address):
         return verify_objects(parsed).manifest

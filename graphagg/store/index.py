@@ -58,12 +58,7 @@ class Index(Closing, ABC, Generic[V]):
 
     @abstractmethod
     def _read(self, artifact: Artifact, before: V | None) -> V:
-        """Map the parts of a version.
-
-        Args:
-            artifact: the version.
-            before: the version that it follows in this object, which may share loaded data.
-        """
+        """Map the parts of a version; `before`, the one that it follows, may share loaded data."""
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str], *, verify: bool = False) -> Self:
@@ -81,12 +76,9 @@ class Index(Closing, ABC, Generic[V]):
         return cls(open_artifact(directory, kind=cls.KIND, verify=verify))
 
     def reopen(self) -> None:
-        """Move on to the version that is current now; queries under way keep theirs.
+        """Move on to the current version; queries under way keep theirs.
 
         If the newer version cannot be read, the opened one stays.
-
-        Raises:
-            NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
         """
         self._held = self._newest()  # the last query over the older version closes it
 

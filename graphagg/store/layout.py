@@ -111,10 +111,7 @@ class ArrayLayout:
         self._further: list[Check] = []
 
     def add(self, rules: Iterable[ArrayRule], further: Sequence[Check] = ()) -> None:
-        """Declare arrays, and `further` checks that run after those of the rules.
-
-        `CorruptArtifact` if one is missing or has another dtype or shape.
-        """
+        """Declare arrays and `further` checks; `CorruptArtifact` for a wrong dtype or shape."""
         self._unread += [rule for rule in rules if self._is_there(rule) and rule.is_about_values]
         self._further += further
 

@@ -25,10 +25,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL)
 
 
 def hold(path: Path, busy: GraphAggError) -> int:
-    """Create and lock a file; raise `busy` if another process holds the lock.
-
-    The lock lasts until the returned descriptor is closed or the process ends.
-    """
+    """Lock a file until the returned descriptor is closed; raise `busy` if it is locked."""
     no_link = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | no_link, 0o644)
     try:
@@ -54,10 +51,9 @@ def locked(path: Path, busy: GraphAggError) -> Iterator[None]:
 
 
 def hold_folder(folder: Path, *, shared: bool) -> int | None:
-    """Lock a folder; None if another process holds the lock or has removed the folder.
+    """Lock a folder until the descriptor is closed; None if it is locked or removed.
 
-    The lock lasts until the descriptor is closed. On a file system without locks, a shared lock is
-    a descriptor that locks nothing: mapped files outlive their names.
+    On a file system without locks, a shared lock locks nothing: mapped files outlive their names.
     """
     descriptor = _open_folder(folder)
     try:

@@ -100,10 +100,7 @@ def damaged(where: object, problem: str) -> CorruptArtifact:
 
 
 def own_file(path: Path) -> int:
-    """The size of a regular file; `CorruptArtifact` for a link, a pipe or a device.
-
-    A link could lead out of the folder, and a pipe would block the reader.
-    """
+    """The size of a regular file; `CorruptArtifact` for a link, a pipe or a device."""
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"

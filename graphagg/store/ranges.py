@@ -29,11 +29,7 @@ _BLOCK = 1 << 20  # bytes that `read_ahead` reads at once
 
 
 def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
-    """Create a `.npy` file of zeros.
-
-    Its disk blocks are allocated now, so a full disk is an error here and not a SIGBUS when a
-    mapped range is written.
-    """
+    """Create a file of zeros with its disk blocks: a full disk fails here, not as SIGBUS."""
     with path.open("wb") as file:
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
         np.lib.format.write_array_header_1_0(
@@ -46,10 +42,7 @@ def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
 
 
 def write_range(path: Path, start: int, values: Array) -> None:
-    """Write rows from `start` on into a preallocated `.npy` file.
-
-    We do not map the file: its pages would count as memory and wait for the disk.
-    """
+    """Write rows into a preallocated file, unmapped: mapped pages would count as memory."""
     if not len(values):
         return
     with path.open("r+b") as file:
@@ -62,10 +55,7 @@ def write_range(path: Path, start: int, values: Array) -> None:
 
 
 class GrowingFile:
-    """A `.npy` file of rows of shape `width` that is appended to.
-
-    The first `kept` rows of an earlier run stay; the rest of the file is cut off.
-    """
+    """A `.npy` file that grows by rows of shape `width`; the first `kept` rows stay."""
 
     def __init__(self, path: Path, dtype: Any, kept: int = 0, width: tuple[int, ...] = ()) -> None:
         self._dtype, self._width = np.dtype(dtype), width

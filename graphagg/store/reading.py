@@ -136,10 +136,7 @@ class Artifact(ArrayFolder, Closing):
     def declare(
         self, rules: Iterable[ArrayRule], further: Sequence[Check] = ()
     ) -> Mapping[str, int]:
-        """Check dtypes and shapes now, values and `further` in `check_values`.
-
-        Returns the number that each letter of the shapes stands for.
-        """
+        """Check dtypes and shapes now; returns the number of each letter of the shapes."""
         self._layout.add(rules, further)
         return self._layout.sizes
 
@@ -169,10 +166,7 @@ class Artifact(ArrayFolder, Closing):
 
 
 def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) -> Artifact:
-    """Open the current version in a local folder.
-
-    Checks format, file sizes and array headers; with `verify` also every checksum.
-    """
+    """Open the current version; checks sizes and array headers, with `verify` checksums too."""
     while True:
         manifest = read_manifest(root)
         if kind is not None and manifest.kind != kind:

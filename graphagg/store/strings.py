@@ -130,10 +130,7 @@ class StringTable(Strings):
         return position if position < len(self) and self.raw(position) == encoded else None
 
     def place_sorted(self, text: bytes, low: int = 0, high: int | None = None) -> int:
-        """Count the strings of a sorted table before `text`, by binary search.
-
-        `low` and `high` are bounds of the count.
-        """
+        """Count the strings before `text` in a sorted table, known to be in `[low, high]`."""
         high = len(self) if high is None else high
         data, ends = self._bytes, self._ends
         while low < high:

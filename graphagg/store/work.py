@@ -26,10 +26,7 @@ _JOB = "job.json"
 
 
 class FolderStorage:
-    """A folder with atomic writes, locked by one process at a time.
-
-    `graphagg.spark.storage` does the same on an object store.
-    """
+    """A folder with atomic writes and a lock; `graphagg.spark.storage` is the remote version."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -43,7 +40,6 @@ class FolderStorage:
         return str(self.folder)
 
     def __truediv__(self, name: str) -> Self:
-        """The storage of a folder within."""
         return type(self)(self.folder / name)
 
     def open(self, name: str) -> BinaryIO:
@@ -72,10 +68,7 @@ class FolderStorage:
     def write(
         self, files: Mapping[str, bytes | Array], check: Callable[[], None] = lambda: None
     ) -> None:
-        """Write files atomically: bytes as they are, arrays as `.npy`.
-
-        `check` runs before each rename; if it raises, the old file stays.
-        """
+        """Write bytes and arrays (`.npy`) atomically; `check` may raise before each rename."""
         for name, content in files.items():
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,11 +148,7 @@ class WorkFolder:
         return self.storage.folder
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
-        """Start or continue the job; `force` or not `resume` starts from nothing.
-
-        Raises `ArtifactBusy` if another process runs a job there, and `ParametersDiffer` for an
-        unfinished job with other parameters.
-        """
+        """Start or continue the job; with `force`, or without `resume`, start from nothing."""
         self.storage.lock()
         try:
             unfinished = None if force else self.storage.read_json(_JOB)
@@ -182,7 +171,6 @@ class WorkFolder:
             raise
 
     def _has_finished(self) -> bool:
-        """Whether a stage is done."""
         notes = (name for name in self.storage.names() if name.endswith(".json"))
         if any(name != _JOB and not name.startswith(".") for name in notes):
             return True

@@ -103,10 +103,7 @@ class Publication:
         self.writer = writer
 
     def publish(self, manifest: Manifest) -> Manifest:
-        """Make the written files the current version, atomically.
-
-        Fills in `files` and `data` of the manifest, and returns it.
-        """
+        """Make the files current, atomically; returns the manifest with `files` and `data`."""
         folder, adopted = self.writer.folder, self.writer.adopted
         names = sorted(path.name for path in folder.iterdir())
         files = {name: adopted.get(name) or _describe(folder / name) for name in names}
@@ -131,10 +128,7 @@ class Publication:
             shutil.rmtree(folder, ignore_errors=True)
 
     def withdraw(self) -> None:
-        """Remove the index by one unlink: the folder then holds none, and can take a new one.
-
-        Readers keep the version that they opened.
-        """
+        """Remove the index by one unlink; readers keep the version that they opened."""
         (self.root / MANIFEST_NAME).unlink(missing_ok=True)
         sync(self.root)
         _remove_stale(self.root, keep=None)
@@ -224,7 +218,6 @@ def _describe(path: Path) -> FileEntry:
 
 
 def _install(root: Path, folder: Path, manifest: Manifest) -> str:
-    """Move the folder to its final name, unless an intact folder of that name exists."""
     base = f"v-{manifest.digest()}"
     for attempt in range(1000):
         name = base if attempt == 0 else f"{base}-{attempt}"

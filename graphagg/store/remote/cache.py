@@ -55,11 +55,7 @@ def cached_folder(address: Address) -> Path:
 def bring_here(
     store: Store, published: Published, beside: Mapping[str, Path] | None = None
 ) -> Path:
-    """Pull a version into the cache unless it is there; returns its local folder.
-
-    `beside` is as for `pull_version`. Raises as `pull`, and `WriteFailed` if the cache is full or
-    read-only.
-    """
+    """The cached folder of a version, pulled if it is missing; raises as `pull`."""
     root = cached_folder(store.address)
     while not is_here(published, root):
         try:

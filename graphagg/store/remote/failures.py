@@ -40,10 +40,7 @@ _LOST = re.compile(
 
 
 def attempt(address: Address, call: Callable[[], T]) -> T:
-    """Call a store, up to six times if a failure may pass; errors name the address.
-
-    Raises a `StoreError`, or `FileNotFoundError` as the call does.
-    """
+    """Call a store; retry transient failures, and raise a `StoreError` that names the address."""
     for tries in range(1, _ATTEMPTS + 1):
         try:
             return call()
@@ -58,10 +55,7 @@ def attempt(address: Address, call: Callable[[], T]) -> T:
 
 
 def named_error(address: Address, error: Exception) -> Exception:
-    """The graphagg error for a client's exception.
-
-    `FileNotFoundError` stays for a missing object; `StoreUnreachable` is transient.
-    """
+    """The graphagg error for a client's exception; `StoreUnreachable` is transient."""
     text = str(error).partition("Debug source:")[0]
     said = text.partition("\n")[0].strip() or type(error).__name__
     if any(code in text for code in _CLOCK):

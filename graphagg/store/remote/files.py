@@ -19,10 +19,7 @@ THREADS = 8
 
 
 class Store:
-    """The objects below an address; names are relative to it.
-
-    Safe to use from several threads. Every call may raise a `StoreError`.
-    """
+    """Objects below an address; thread-safe; every call may raise a `StoreError`."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -38,10 +35,7 @@ class Store:
         return attempt(self.address, request)
 
     def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
-        """Read an object, or its bytes `[start, end)`.
-
-        Raises `FileNotFoundError` if there is none, `CorruptArtifact` if it is shorter.
-        """
+        """Read an object, or its bytes `[start, end)`; `CorruptArtifact` if it is shorter."""
 
         def request() -> bytes:
             data = self.client.get(self.path(name), start, end)
@@ -74,10 +68,7 @@ class Store:
             ) from None
 
     def create(self, name: str, data: bytes, before: Tag | None = None) -> bool:
-        """Put an object atomically, if the current one has the tag `before` (None: if absent).
-
-        Returns whether it was put.
-        """
+        """Put an object if its tag is still `before` (None: if absent); returns whether it did."""
         self.check_writable()
         if self.call(lambda: self.client.put_if(self.path(name), data, before)):
             return True

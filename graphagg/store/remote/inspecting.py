@@ -14,10 +14,7 @@ from graphagg.store.remote.pulling import MissingObject, following
 
 
 def verify(location: Location, *, progress: Progress = silent) -> Published:
-    """Compare every object of an index with its checksum, without writing to this disk.
-
-    Raises as `pull`; `CorruptArtifact` names the first object that is missing or altered.
-    """
+    """Compare the checksum of every object, without writing to this disk; raises as `pull`."""
     store = Store(address(location))
     return following(store, current(store)[0], lambda version: _check(store, version, progress))[0]
 

@@ -79,10 +79,7 @@ def pull_version(
     progress: Progress = silent,
     beside: Mapping[str, Path] | None = None,
 ) -> tuple[Published, PullReport]:
-    """Pull a version, or the one that replaced it meanwhile.
-
-    `beside` maps checksums to verified files elsewhere on this disk, which are not fetched.
-    """
+    """Pull a version or its successor; `beside` has verified local files by checksum."""
     return following(
         store, published, lambda version: _bring(store, version, root, progress, beside or {})
     )
@@ -91,10 +88,7 @@ def pull_version(
 def following(
     store: Store, published: Published, work: Callable[[Published], T]
 ) -> tuple[Published, T]:
-    """Call `work` on a version, or on its successor if `work` raises `MissingObject`.
-
-    `CorruptArtifact` if the current version itself names a missing object.
-    """
+    """Call `work` on a version, or on its successor if `work` raises `MissingObject`."""
     for _ in range(_CHANGES):
         try:
             return published, work(published)

@@ -92,10 +92,7 @@ def push_over(
     progress: Progress = silent,
     carried: Mapping[str, Published] | None = None,
 ) -> PushReport:
-    """Publish over `before`, the version whose pointer `token` was read when the build began.
-
-    `carried` are inner artifacts of it that the new version keeps.
-    """
+    """Publish over `before`, whose pointer is `token`; keep its inner artifacts `carried`."""
     store.check_writable()
     with ExitStack() as stack:
         opened = {
@@ -127,7 +124,6 @@ def push_over(
 
 
 def _inner_artifacts(root: Path) -> list[str]:
-    """Folders of an index that are artifacts themselves."""
     return sorted(
         entry.name
         for entry in root.iterdir()

@@ -22,11 +22,6 @@ _PACKAGES = {
 _REQUIREMENT = re.compile(r"([\w.-]+)[^;]*;.*\bextra\s*==\s*['\"]([\w.-]+)['\"]")
 
 
-def package_of(module: str) -> str:
-    """The package that brings a module."""
-    return _PACKAGES.get(module, module)
-
-
 def packages_of(extra: str) -> frozenset[str]:
     """The normalized package names of an extra; empty if graphagg is not installed."""
     from importlib.metadata import PackageNotFoundError, requires
@@ -41,7 +36,7 @@ def packages_of(extra: str) -> frozenset[str]:
 def brings(extra: str, module: str) -> bool:
     """Whether an extra holds the package of a module; True if extras are unknown."""
     packages = packages_of(extra)
-    return not packages or _normal(package_of(module)) in packages
+    return not packages or _normal(_PACKAGES.get(module, module)) in packages
 
 
 def is_of_python(module: str) -> bool:
@@ -50,12 +45,9 @@ def is_of_python(module: str) -> bool:
 
 
 def install_line(package: str, extra: str | None = None) -> str:
-    """The command that installs a package or module, by the extra that holds it.
-
-    A clone, wheel, folder or repository is installed again, with the extra.
-    """
+    """The `pip` command that installs a package or module, by the extra that holds it."""
     if extra is None or not brings(extra, package):
-        return f"pip install {package_of(package)}"
+        return f"pip install {_PACKAGES.get(package, package)}"
     root = Path(__file__).resolve().parents[1]
     if (root / "pyproject.toml").exists():
         return f'pip install --editable "{root}[{extra}]"'

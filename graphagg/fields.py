@@ -13,15 +13,7 @@ _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 3
 
 
 class Brief:
-    """A base of dataclasses (`repr=False`) with many or long values, of which `repr` shows some.
-
-    Examples:
-        >>> class Box(Brief):
-        ...     def __init__(self) -> None:
-        ...         self.ids = list(range(1_000))
-        >>> Box()
-        Box(ids=[0, 1, 2, ...])
-    """
+    """A base of dataclasses (`repr=False`) whose `repr` shortens many or long values."""
 
     def __repr__(self) -> str:
         shown = (f"{n}={short(v)}" for n, v in vars(self).items() if not n.startswith("_"))

@@ -28,14 +28,8 @@ _VOLUMES = "/Volumes/"
 class Scheme:
     """A kind of store.
 
-    Attributes:
-        name: as messages and libraries write it.
-        hadoop: Hadoop's name; None: Spark cannot read it.
-        module: the library that its client needs.
-        extra: the extra of graphagg that brings it.
-        aliases: other names of the same.
-        can_write: whether an index can be pushed there.
-        of_host: whether a bucket, container or host must be named.
+    `hadoop` is Hadoop's name for it (None: Spark cannot read it), `module` the library of its
+    client, which `extra` of graphagg installs. `of_host`: a bucket, container or host is required.
     """
 
     name: str
@@ -171,7 +165,10 @@ def local_folder(location: Location) -> Path:
 
 
 def spark_path(location: Location) -> str:
-    """A location as Spark reads it; `file:///x` stays: Spark's default may be another."""
+    """A location as Spark reads it.
+
+    `file:///x` stays: a bare path is on Spark's default file system, which may be a cluster's.
+    """
     parsed = parse_location(location)
     if isinstance(parsed, Address):
         return parsed.hadoop

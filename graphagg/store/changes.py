@@ -51,10 +51,5 @@ class ChangeReport(Brief):
 
     def to_json(self) -> dict[str, int]:
         """All counts, as plain JSON values."""
-        return {
-            "added": self.added,
-            "replaced": self.replaced,
-            "removed": self.removed,
-            "unchanged": self.unchanged,
-            **self.details,
-        }
+        names = ("added", "replaced", "removed", "unchanged")
+        return {**{name: getattr(self, name) for name in names}, **self.details}

@@ -103,7 +103,11 @@ class Publication:
         self.writer = writer
 
     def publish(self, manifest: Manifest) -> Manifest:
-        """Make the files current, atomically; returns the manifest with `files` and `data`."""
+        """Make the written files the current version, atomically; returns its manifest.
+
+        Args:
+            manifest: kind, parameters, inputs, models and counts; `files` and `data` are filled in.
+        """
         folder, adopted = self.writer.folder, self.writer.adopted
         names = sorted(path.name for path in folder.iterdir())
         files = {name: adopted.get(name) or _describe(folder / name) for name in names}

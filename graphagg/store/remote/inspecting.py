@@ -47,11 +47,8 @@ def _check(store: Store, published: Published, progress: Progress) -> None:
 class ListedIndex:
     """An index on a store.
 
-    Attributes:
-        url: its address.
-        kind: the kind of index; if it cannot be read, the name of the error.
-        version: its data folder.
-        files: count of files, including files of artifacts within, and their `bytes`.
+    `version` is its data folder; `files` and `bytes` count inner artifacts too. If it cannot be
+    read, `kind` is the name of the error.
     """
 
     url: str

@@ -49,13 +49,7 @@ _PROBED: set[tuple[str, ...]] = set()
 
 @dataclass(frozen=True)
 class Published:
-    """A version of an index on a store.
-
-    Attributes:
-        manifest: as in a local folder.
-        objects: by file, the name of its object.
-        inner: by folder, the artifacts within the index.
-    """
+    """A version on a store: its manifest, the object of each file, the inner artifacts."""
 
     manifest: Manifest
     objects: Mapping[str, str]

@@ -179,9 +179,6 @@ def _intact(
     return {sha256: path for (sha256, path), good in zip(paths, intact, strict=True) if good}
 
 
-# --- objects -------------------------------------------------------------------------------------
-
-
 def _fetch(
     store: Store,
     new: Mapping[str, tuple[FileEntry, str]],
